@@ -1,0 +1,1 @@
+"""Body pose: detection, smoothing, normalization, drawing."""

@@ -1,0 +1,38 @@
+"""The one event that every long step emits, and the type of whoever listens.
+
+The terminal, the web page and the tests all consume the same `Progress`; nothing below the command line prints.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A step's state: `done` of `total` units of `stage` (total None: unknown), with a short note and a preview picture."""
+
+    stage: str
+    done: float
+    total: float | None = None
+    note: str = ""
+    preview: Path | None = None
+
+
+Listener = Callable[[Progress], None]
+
+
+def silent(event: Progress) -> None:
+    """The listener that drops every event: the default of the Python functions."""
+
+
+def track(items: Iterable[T], stage: str, total: float | None, listen: Listener) -> Iterator[T]:
+    """Yield `items` unchanged and report after each that one more is done."""
+    done = 0
+    for item in items:
+        yield item
+        done += 1
+        listen(Progress(stage, done, total))

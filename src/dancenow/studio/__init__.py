@@ -1,0 +1,1 @@
+"""Rendered dancers with exact poses. Needs the `studio` extra."""

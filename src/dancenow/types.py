@@ -1,0 +1,179 @@
+"""The nouns that travel between stages: frozen, validated at construction, numpy only.
+
+Poses are small and are held whole; pixels are streamed one `Frame` at a time. Pixel centres are at integer coordinates,
+x to the right and y down, in the frame as it is shown (after the container's rotation).
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.skeleton import NUM_KEYPOINTS
+
+FloatArray = NDArray[np.float32]
+ImageRGB = NDArray[np.uint8]
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+def _is_image(image: NDArray[Any]) -> bool:
+    return image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and min(image.shape[:2]) > 0
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a container says of its first video stream; sizes as shown, that is after rotation."""
+
+    width_px: int
+    height_px: int
+    fps: Fraction
+    num_frames: int | None
+    duration_s: float | None
+    has_audio: bool
+    rotation_deg: int
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One decoded picture: `image_rgb` uint8 [H,W,3], its number, and its time in seconds from the first frame."""
+
+    image_rgb: ImageRGB
+    index: int
+    time_s: Fraction
+
+    def __post_init__(self) -> None:
+        _require(_is_image(self.image_rgb), f"image_rgb must be uint8 [H,W,3], got {_describe(self.image_rgb)}")
+
+    def __repr__(self) -> str:
+        return f"Frame({_describe(self.image_rgb)}, index={self.index}, time_s={float(self.time_s):.3f})"
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """Keypoints of one person in one frame or, with leading dimensions, in many.
+
+    xy: float32 [*B,K,2] px. confidence: float32 [*B,K] in [0,1], 0 = missing. depth: float32 [*B,K] px-scaled distance
+    from the camera relative to the hips, smaller = nearer; all zero when the detector has none.
+    """
+
+    xy: FloatArray
+    confidence: FloatArray
+    depth: FloatArray = field(default=None)  # type: ignore[assignment]  # filled in below
+
+    def __post_init__(self) -> None:
+        if self.depth is None:
+            object.__setattr__(self, "depth", np.zeros(self.confidence.shape, np.float32))
+        for name in ("xy", "confidence", "depth"):
+            array = getattr(self, name)
+            _require(array.dtype == np.float32, f"{name} must be float32, got {_describe(array)}")
+            _require(bool(np.isfinite(array).all()), f"{name} holds numbers that are not finite")
+        _require(self.xy.shape[-2:] == (NUM_KEYPOINTS, 2), f"xy must be [*B,{NUM_KEYPOINTS},2], got {_describe(self.xy)}")
+        _require(self.confidence.shape == self.xy.shape[:-1], f"confidence must be [*B,K], got {_describe(self.confidence)}")
+        _require(self.depth.shape == self.xy.shape[:-1], f"depth must be [*B,K], got {_describe(self.depth)}")
+
+    def __len__(self) -> int:
+        _require(self.xy.ndim > 2, "a single pose has no length")
+        return self.xy.shape[0]
+
+    def __getitem__(self, key: Any) -> "Pose":
+        """Index the leading dimensions: `track[3]` is one pose, `track[3:9]` a shorter track."""
+        return Pose(self.xy[key], self.confidence[key], self.depth[key])
+
+    def __repr__(self) -> str:
+        return f"Pose({_describe(self.xy)}, {float((self.confidence > 0).mean()):.0%} present)"
+
+
+class FrameStatus(IntEnum):
+    """How a frame of a track came to its pose."""
+
+    MEASURED = 0
+    FILLED = 1
+    MISSING = 2
+
+
+@dataclass(frozen=True, eq=False)
+class PoseTrack:
+    """One person through a whole video: a pose per frame and where it came from.
+
+    pose: [T,K]. time_s: float64 [T], increasing, from the first frame. status: uint8 [T] of `FrameStatus`; MISSING frames
+    have confidence 0 everywhere. width_px and height_px: the size of the frame in which xy is measured.
+    """
+
+    pose: Pose
+    time_s: NDArray[np.float64]
+    status: NDArray[np.uint8]
+    width_px: int
+    height_px: int
+    detector: str
+    source_sha256: str
+
+    def __post_init__(self) -> None:
+        _require(self.pose.xy.ndim == 3, f"a track's pose must be [T,K,2], got {_describe(self.pose.xy)}")
+        count = (len(self.pose),)
+        _require(self.time_s.shape == count and self.time_s.dtype == np.float64, "time_s must be float64 [T]")
+        _require(self.status.shape == count and self.status.dtype == np.uint8, "status must be uint8 [T]")
+        _require(bool((np.diff(self.time_s) > 0).all()), "time_s must increase")
+        _require(self.width_px > 0 and self.height_px > 0, "a track needs the size of its frame")
+
+    def __len__(self) -> int:
+        return len(self.pose)
+
+    @property
+    def fps(self) -> float:
+        """Median frame rate in 1/s; 30 for a track too short to tell."""
+        return float(1.0 / np.median(np.diff(self.time_s))) if len(self) > 1 else 30.0
+
+    def __repr__(self) -> str:
+        seen = float((self.status == FrameStatus.MEASURED).mean())
+        return f"PoseTrack({len(self)} frames, {self.width_px}x{self.height_px}, {self.fps:.3g} fps, {seen:.0%} measured)"
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """A square window on the frame. to_canvas: float64 [2,3] frame px -> canvas px; size: the canvas is size x size px."""
+
+    to_canvas: NDArray[np.float64]
+    size: int
+
+    def __post_init__(self) -> None:
+        ok = self.to_canvas.shape == (2, 3) and self.to_canvas.dtype == np.float64
+        _require(ok, f"to_canvas must be float64 [2,3], got {_describe(self.to_canvas)}")
+        _require(abs(float(np.linalg.det(self.to_canvas[:, :2]))) > 1e-12, "to_canvas must be invertible")
+        _require(self.size > 0, "a crop needs a size")
+
+    @property
+    def to_frame(self) -> NDArray[np.float64]:
+        """float64 [2,3] canvas px -> frame px."""
+        inverse = np.linalg.inv(self.to_canvas[:, :2])
+        return np.concatenate([inverse, -inverse @ self.to_canvas[:, 2:]], axis=1)
+
+    def apply(self, pose: Pose) -> Pose:
+        """The pose in canvas px; depth is scaled with it."""
+        linear = self.to_canvas[:, :2]
+        scale = float(np.sqrt(abs(np.linalg.det(linear))))
+        xy = pose.xy @ linear.T.astype(np.float32) + self.to_canvas[:, 2].astype(np.float32)
+        return Pose(xy.astype(np.float32), pose.confidence, (pose.depth * scale).astype(np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class Plate:
+    """The background without the person: image_rgb uint8 [H,W,3]; known bool [H,W], False where it was never seen."""
+
+    image_rgb: ImageRGB
+    known: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        _require(_is_image(self.image_rgb), f"image_rgb must be uint8 [H,W,3], got {_describe(self.image_rgb)}")
+        ok = self.known.dtype == np.bool_ and self.known.shape == self.image_rgb.shape[:2]
+        _require(ok, f"known must be bool [H,W] as the image, got {_describe(self.known)}")
+
+
+def _describe(array: NDArray[Any]) -> str:
+    return f"{array.dtype} {list(array.shape)}"
