@@ -1,0 +1,370 @@
+"""Video in and out, one frame at a time: the only place that knows containers and codecs.
+
+Built on PyAV (FFmpeg). Frames come as shown (rotation and pixel shape applied) with the container's own timestamps, and
+go out with the times they are given, so a variable frame rate and the music survive; memory never grows with length.
+"""
+
+import errno
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import av
+import av.error
+import numpy as np
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from dancenow.errors import UserError
+from dancenow.files import complete_or_absent
+from dancenow.sound import SoundPackets, sound_packets
+from dancenow.types import Frame, ImageRGB, VideoInfo
+
+_EXACT_COLOUR = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
+_AVCOL_UNSPECIFIED = 2
+_BT709 = 1
+_LIMITED_RANGE = 1
+
+
+def probe(path: Path) -> VideoInfo:
+    """What the container says of its first video stream; one frame is decoded to make sure that it can be.
+
+    `num_frames` and `duration_s` are the container's claims and may be off for a damaged file; `fps` is the average.
+
+    Raises:
+        UserError: the file is missing, is not a video, has no pictures or is cut off before the first one.
+    """
+    with _opened(path) as (container, stream):
+        frame = next(_decoded(container, stream), None)
+        if frame is None:
+            raise UserError(f"{path} has no frame that can be decoded; it is damaged or empty.")
+        height, width = _upright(np.empty(_square_size(frame, stream)[::-1], np.uint8), frame).shape
+        duration = None
+        if stream.duration is not None and stream.time_base is not None:
+            duration = float(stream.duration * stream.time_base)
+        elif container.duration is not None:
+            duration = container.duration / av.time_base
+        has_audio = bool(container.streams.audio)
+        return VideoInfo(width, height, _rate(stream), stream.frames or None, duration, has_audio, -frame.rotation % 360)
+
+
+def read_frames(path: Path, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Frame]:
+    """Yield the frames numbered `start` to `stop` - 1, or every `step`-th of them, as they are shown, each with its own time.
+
+    Times are those of the container, from the first frame of the file, and strictly increase; a frame that is not later
+    than the one before is never shown by a player and is left out. A video that breaks off yields what decodes. Frames
+    that are passed over are decoded but not converted. Every reader of the same file sees the same numbers.
+
+    Raises:
+        UserError: as `probe`.
+    """
+    with _opened(path) as (container, stream):
+        index = -1
+        shape: tuple[int, int] | None = None
+        for index, (frame, time_s) in enumerate(_timed(_decoded(container, stream), stream)):
+            if stop is not None and index >= stop:
+                break
+            shape = shape or _square_size(frame, stream)
+            if index >= start and (index - start) % step == 0:
+                yield Frame(_upright(_to_rgb(frame, *shape), frame), index, time_s)
+        if index < 0:
+            raise UserError(f"{path} has no frame that can be decoded; it is damaged or empty.")
+
+
+class VideoWriter:
+    """Writes RGB frames to an H.264 mp4 (yuv420p, BT.709) that appears under its name only when it is complete.
+
+    `with VideoWriter(path, width, height, fps=info.fps, sound_from=source) as writer: writer.write(image_rgb, time_s)`.
+    Times may be irregular; they are kept to 6 microseconds (exactly, at a constant rate) and count from the first frame
+    written. Sizes that are odd are padded by repeating the last row or column, because 4:2:0 chroma needs even ones.
+
+    The sound of `sound_from` is copied without loss where mp4 takes its codec, else encoded to AAC, and stays in sync
+    with that file's pictures. `sound_range_s` is the (start, stop) of the part of it that the frames come from, in seconds
+    from its first frame. A source without sound gives a silent file. `crf` and `preset` are x264's.
+
+    Raises:
+        UserError: the name does not end in .mp4, no frame was written, the folder cannot be written to, the disk is full.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        width_px: int,
+        height_px: int,
+        *,
+        fps: Fraction,
+        sound_from: Path | None = None,
+        sound_range_s: tuple[Fraction, Fraction | None] | None = None,
+        crf: int = 18,
+        preset: str = "veryfast",
+        metadata: dict[str, str] | None = None,
+    ) -> None:
+        if Path(path).suffix.lower() != ".mp4":
+            raise UserError(f"cannot write {path}: give the video a name that ends in .mp4.")
+        self._path, self._width, self._height = Path(path), width_px, height_px
+        self._fps, self._time_base = fps, _fine_time_base(fps)
+        self._sound_from, self._sound_range_s = sound_from, sound_range_s or (Fraction(0), None)
+        self._options = {"crf": str(crf), "preset": preset}
+        self._metadata = metadata or {}
+        self._first_s: Fraction | None = None
+        self._last_tick = -1
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._container = stack.enter_context(_writing(self._path, "mp4", {"movflags": "+faststart"}))
+            self._container.metadata.update(self._metadata)
+            self._stream = self._container.add_stream("libx264", rate=self._fps, options=self._options)
+            self._stream.width, self._stream.height = self._width + self._width % 2, self._height + self._height % 2
+            self._stream.pix_fmt = "yuv420p"
+            self._stream.time_base = self._stream.codec_context.time_base = self._time_base
+            self._stream.color_range = _LIMITED_RANGE
+            self._stream.colorspace = self._stream.color_primaries = self._stream.color_trc = _BT709
+            self._sound: SoundPackets = iter(())
+            if self._sound_from is not None:
+                start_s, stop_s = self._sound_range_s
+                zero_s = _first_picture_s(self._sound_from) + start_s
+                length_s = None if stop_s is None else stop_s - start_s
+                self._sound = stack.enter_context(sound_packets(self._sound_from, zero_s, length_s, self._container))
+            self._next_sound = next(self._sound, None)
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, image_rgb: ImageRGB, time_s: Fraction) -> None:
+        """Append one frame, uint8 [H,W,3], that is shown from `time_s` on; times must increase."""
+        expected = (self._height, self._width, 3)
+        if image_rgb.shape != expected or image_rgb.dtype != np.uint8:
+            raise ValueError(f"a frame must be uint8 {list(expected)}, got {image_rgb.dtype} {list(image_rgb.shape)}")
+        self._first_s = time_s if self._first_s is None else self._first_s
+        shown_s = time_s - self._first_s
+        tick = round(shown_s / self._time_base)
+        if tick <= self._last_tick:
+            raise ValueError(f"times must increase, got {float(time_s)} s after the tick {self._last_tick}")
+        self._last_tick = tick
+        padded = np.pad(image_rgb, ((0, self._height % 2), (0, self._width % 2), (0, 0)), mode="edge")
+        frame = VideoFrame.from_ndarray(padded, format="rgb24").reformat(
+            format="yuv420p", dst_colorspace=Colorspace.ITU709, interpolation=_EXACT_COLOUR,
+            src_color_range=ColorRange.JPEG, dst_color_range=ColorRange.MPEG,
+        )  # fmt: skip
+        frame.pts, frame.time_base = tick, self._time_base
+        self._mux_sound(shown_s)
+        self._mux_video(frame)
+
+    def _mux_video(self, frame: VideoFrame | None) -> None:
+        for packet in self._stream.encode(frame):
+            packet.duration = round(1 / (self._fps * self._time_base))  # counts for the last one: the others end at the next
+            self._container.mux(packet)
+
+    def _mux_sound(self, until_s: Fraction | None) -> None:
+        """Keep sound and pictures side by side in the file, so that neither waits in memory."""
+        while (packet := self._next_sound) is not None and (until_s is None or _time_of(packet) <= until_s):
+            self._container.mux(packet)
+            self._next_sound = next(self._sound, None)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        with self._stack as stack:
+            if error is None:
+                if self._first_s is None:
+                    raise UserError(f"cannot write {self._path}: there are no frames to write.")
+                self._mux_video(None)
+                self._mux_sound(None)
+                return None
+            return stack.__exit__(kind, error, trace)
+
+
+class MaskWriter:
+    """Writes gray frames, uint8 [H,W], without loss (FFV1 in mkv): one per frame of a video, in its order.
+
+    The file appears only when it is complete; read it with `read_masks`. Raises UserError as `VideoWriter`.
+    """
+
+    def __init__(self, path: Path, width_px: int, height_px: int) -> None:
+        self._path, self._shape = Path(path), (height_px, width_px)
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._container = stack.enter_context(_writing(self._path, "matroska", {}))
+            self._stream = self._container.add_stream("ffv1", rate=25, options={"level": "3", "slices": "4", "context": "1"})
+            self._stream.height, self._stream.width = self._shape
+            self._stream.pix_fmt = "gray"
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, mask: NDArray[np.uint8]) -> None:
+        """Append one mask, uint8 [H,W]."""
+        if mask.shape != self._shape or mask.dtype != np.uint8:
+            raise ValueError(f"a mask must be uint8 {list(self._shape)}, got {mask.dtype} {list(mask.shape)}")
+        frame = VideoFrame.from_ndarray(np.ascontiguousarray(mask), format="gray")
+        frame.pts, frame.time_base = self._count, Fraction(1, 25)
+        self._count += 1
+        self._container.mux(self._stream.encode(frame))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        with self._stack as stack:
+            if error is None:
+                if not self._count:
+                    raise UserError(f"cannot write {self._path}: there are no masks to write.")
+                self._container.mux(self._stream.encode(None))
+                return None
+            return stack.__exit__(kind, error, trace)
+
+
+def read_masks(path: Path, start: int = 0, stop: int | None = None) -> Iterator[NDArray[np.uint8]]:
+    """Yield the masks numbered `start` to `stop` - 1 of a file by `MaskWriter`, each uint8 [H,W]. Raises UserError."""
+    with _opened(path) as (container, stream):
+        for index, frame in enumerate(_decoded(container, stream)):
+            if stop is not None and index >= stop:
+                return
+            if index >= start:
+                yield frame.to_ndarray(format="gray").astype(np.uint8, copy=False)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The container and its first moving picture, closed at the end whatever happens."""
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"{path} does not exist; check the name.")
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; give a video file.")
+    try:
+        container = av.open(f"file:{path}", "r", metadata_errors="ignore")
+    except av.error.FFmpegError as error:
+        raise UserError(_why_unreadable(path, error)) from error
+    with container:
+        if container.format.name.endswith("_pipe") or container.format.name in ("image2", "tty"):
+            raise UserError(
+                f"{path} is a {'text' if container.format.name == 'tty' else 'picture'}, not a video; give a video file."
+            )
+        streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+        if not streams:
+            raise UserError(f"{path} holds sound but no pictures; give a video file." if container.streams.audio
+                            else f"{path} holds no pictures; give a video file.")  # fmt: skip
+        streams[0].thread_type = "AUTO"
+        yield container, streams[0]
+
+
+def _why_unreadable(path: Path, error: av.error.FFmpegError) -> str:
+    if isinstance(error, PermissionError):
+        return f"{path} may not be read; check its permissions."
+    with path.open("rb") as file:
+        head = file.read(12)
+    if not head:
+        return f"{path} is empty; copy or record it again."
+    if head[4:8] == b"ftyp":
+        return f"{path} was cut off before it was complete (its index is missing); copy or record it again."
+    return f"{path} is not a video that can be read; give a video file such as mp4, mov, mkv or webm."
+
+
+def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    """All frames that decode; damaged packets are passed over and a broken end is an end."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.error.FFmpegError:
+            packet = None
+        try:
+            frames = stream.decode(packet)
+        except (av.error.InvalidDataError, EOFError):
+            frames = []
+        yield from frames
+        if packet is None:
+            return
+
+
+def _timed(frames: Iterator[VideoFrame], stream: VideoStream) -> Iterator[tuple[VideoFrame, Fraction]]:
+    """Frames with strictly increasing times from the first; a clock that jumps back by over a second goes on from there."""
+    step_s, time_s, origin_s = 1 / _rate(stream), Fraction(-1), Fraction(0)
+    for frame in frames:
+        if time_s < 0:
+            origin_s = _time_of(frame) if frame.pts is not None else Fraction(0)
+        now_s = _time_of(frame) - origin_s if frame.pts is not None else max(time_s, -step_s) + step_s
+        if now_s < time_s - 1:
+            origin_s += now_s - (time_s + step_s)
+            now_s = time_s + step_s
+        if now_s > time_s:
+            time_s = now_s
+            yield frame, time_s
+
+
+def _time_of(item: "VideoFrame | Packet[Any]") -> Fraction:
+    """Presentation time in seconds on the container's clock, exactly."""
+    return (item.pts or 0) * (item.time_base or Fraction(0))
+
+
+def _rate(stream: VideoStream) -> Fraction:
+    rate = stream.average_rate or stream.guessed_rate
+    return rate if rate and 0 < rate <= 1000 else Fraction(30)
+
+
+def _square_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
+    """(width, height) px before rotation, with the width stretched so that pixels are square."""
+    ratio = stream.sample_aspect_ratio
+    stretched = ratio is not None and Fraction(1, 8) < ratio < 8
+    return max(1, round(frame.width * ratio)) if stretched and ratio else frame.width, frame.height
+
+
+def _to_rgb(frame: VideoFrame, width: int, height: int) -> ImageRGB:
+    """uint8 [height,width,3]. A file that does not name its colour matrix gets what players assume: BT.709 for HD."""
+    matrix = None
+    if frame.colorspace == _AVCOL_UNSPECIFIED and frame.format.name.startswith(("yuv", "nv", "p0")):
+        matrix = Colorspace.ITU709 if frame.width >= 1280 or frame.height > 576 else Colorspace.ITU601
+    rgb = frame.reformat(width, height, "rgb24", src_colorspace=matrix, interpolation=_EXACT_COLOUR)
+    return rgb.to_ndarray().astype(np.uint8, copy=False)
+
+
+def _upright(image: NDArray[np.uint8], frame: VideoFrame) -> NDArray[np.uint8]:
+    """The image [H,W,...] turned and mirrored as the display matrix asks: x' = a x + c y, y' = b x + d y."""
+    side_data: Any = frame.side_data.get("DISPLAYMATRIX")
+    if side_data is None:
+        return image
+    a, b, _, c, d = np.frombuffer(bytes(side_data), np.int32)[:5]
+    if abs(b) > abs(a):
+        image, flip_rows, flip_columns = image.swapaxes(0, 1), b < 0, c < 0
+    else:
+        flip_rows, flip_columns = d < 0, a < 0
+    return np.ascontiguousarray(image[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1])
+
+
+def _fine_time_base(fps: Fraction) -> Fraction:
+    """1/90000 s, refined so that frames at `fps` fall on whole ticks when that stays within what players take."""
+    ticks = math.lcm(90_000, fps.numerator)
+    return Fraction(1, ticks if ticks <= 1_000_000 else 90_000)
+
+
+@contextmanager
+def _writing(path: Path, container_format: str, options: dict[str, str]) -> Iterator[OutputContainer]:
+    with complete_or_absent(path) as temporary:
+        try:
+            with av.open(f"file:{temporary}", "w", format=container_format, container_options=options) as container:
+                yield container
+        except av.error.FFmpegError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise OSError(error.errno, error.strerror) from error
+            raise UserError(f"cannot write {path}: {error.strerror or error}.") from error
+
+
+def _first_picture_s(path: Path) -> Fraction:
+    """Time of the first frame on the container's clock; 0 for a file of sound alone."""
+    try:
+        with _opened(path) as (container, stream):
+            frame = next(_decoded(container, stream), None)
+            return _time_of(frame) if frame is not None else Fraction(0)
+    except UserError:
+        if Path(path).is_file():
+            return Fraction(0)
+        raise
