@@ -29,7 +29,9 @@ from dancenow.files import complete_or_absent
 from dancenow.sound import SoundPackets, sound_packets
 from dancenow.types import Frame, ImageRGB, VideoInfo
 
-_EXACT_COLOUR = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
+_TO_YUV = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+_TO_RGB = Interpolation.BILINEAR
+"""On the way in, exact rounding takes 2.1 ms instead of 0.4 at 512x512 and gains one level in 255: not worth it there."""
 _AVCOL_UNSPECIFIED = 2
 _BT709 = 1
 _LIMITED_RANGE = 1
@@ -151,7 +153,7 @@ class VideoWriter:
         self._last_tick = tick
         padded = np.pad(image_rgb, ((0, self._height % 2), (0, self._width % 2), (0, 0)), mode="edge")
         frame = VideoFrame.from_ndarray(padded, format="rgb24").reformat(
-            format="yuv420p", dst_colorspace=Colorspace.ITU709, interpolation=_EXACT_COLOUR,
+            format="yuv420p", dst_colorspace=Colorspace.ITU709, interpolation=_TO_YUV, threads=1,
             src_color_range=ColorRange.JPEG, dst_color_range=ColorRange.MPEG,
         )  # fmt: skip
         frame.pts, frame.time_base = tick, self._time_base
@@ -323,7 +325,7 @@ def _to_rgb(frame: VideoFrame, width: int, height: int) -> ImageRGB:
     matrix = None
     if frame.colorspace == _AVCOL_UNSPECIFIED and frame.format.name.startswith(("yuv", "nv", "p0")):
         matrix = Colorspace.ITU709 if frame.width >= 1280 or frame.height > 576 else Colorspace.ITU601
-    rgb = frame.reformat(width, height, "rgb24", src_colorspace=matrix, interpolation=_EXACT_COLOUR)
+    rgb = frame.reformat(width, height, "rgb24", src_colorspace=matrix, interpolation=_TO_RGB, threads=1)
     return rgb.to_ndarray().astype(np.uint8, copy=False)
 
 
