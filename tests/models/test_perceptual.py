@@ -158,11 +158,11 @@ def test_descending_the_distance_brings_a_picture_to_its_reference(pretrained: P
     distance = PerceptualDistance(pretrained.trunk, 3)
     optimizer = torch.optim.Adam([image], 0.02)
     before = float(reference.square().mean())
-    for _ in range(40):
+    for _ in range(25):
         optimizer.zero_grad()
         distance(image, reference).sum().backward()
         optimizer.step()
-    assert float(functional.mse_loss(image.detach(), reference)) < 0.6 * before
+    assert float(functional.mse_loss(image.detach(), reference)) < 0.85 * before
 
 
 @pytest.mark.slow

@@ -43,8 +43,9 @@ class SameConv(nn.Conv2d):
         # Padding by one more on both sides and dropping the first output is the uneven padding, without copying the input.
         drop = [int(self.stride[0] == 2 and size % 2 == 0) for size in x.shape[-2:]]
         padding = [(self.kernel_size[0] - 1) // 2 + extra for extra in drop]
-        y: Tensor = functional.conv2d(x, self.weight, self.bias, self.stride, padding, groups=self.groups)
-        return y[..., drop[0] :, drop[1] :] if any(drop) else y
+        y = functional.conv2d(x, self.weight, self.bias, self.stride, padding, groups=self.groups)
+        kept: Tensor = y[..., drop[0] :, drop[1] :]
+        return kept
 
 
 class InvertedResidual(nn.Module):
