@@ -1,0 +1,120 @@
+"""From a video to the dancer's track: one pose per frame, and a soft mask of the person beside it.
+
+Measuring follows one person with BlazePose, in constant memory; what was measured is kept by the content of the video, so
+that the same video is never measured twice; smoothing is cheap and is done anew each time.
+"""
+
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from dancenow.errors import UserError
+from dancenow.files import cache_dir, complete_or_absent, sha256_of
+from dancenow.pose.blaze import BlazePose
+from dancenow.pose.follow import Follower
+from dancenow.pose.people import choose, first_look
+from dancenow.pose.smooth import smooth
+from dancenow.pose.trackfile import load_track, save_track
+from dancenow.progress import Listener, Progress, silent
+from dancenow.skeleton import NUM_KEYPOINTS
+from dancenow.types import FloatArray, FrameStatus, Pose, PoseTrack
+from dancenow.video import MaskWriter, probe, read_frames
+
+DETECTOR: Final = "blazepose-full/1"
+"""Name and version of what `measure_poses` does; a change of it makes cached tracks stale."""
+MASK_SIDE_PX: Final = 640
+"""Longer side of a mask, at most; the network gives no more detail."""
+MIN_SEEN: Final = 0.1
+"""A person seen in less of the video than this cannot be followed or learnt."""
+
+
+def detect_poses(
+    video: Path,
+    *,
+    person: int | None = None,
+    masks: Path | None = None,
+    use_cache: bool = True,
+    listen: Listener = silent,
+) -> PoseTrack:
+    """The track of one dancer, smoothed, with short gaps filled: a pose per frame of the video.
+
+    Args:
+        video: any file that `video.read_frames` reads.
+        person: number of the person to follow, counted from 1 by size and centrality in the frame that shows most people;
+            None for whoever is largest, most central and most often seen.
+        masks: where to write soft masks (`video.read_masks`), one per frame, 255 = person, of the frame scaled so that its
+            longer side is at most 640 px; all 0 where the person was not found.
+        use_cache: take what was measured before for the same content, and keep what is measured now.
+
+    Raises:
+        UserError: the video cannot be read, nobody or no such person is in it, or the person is in too few of its frames.
+    """
+    sha256 = sha256_of(video) if Path(video).is_file() else ""  # a missing file is the reader's to explain
+    if not use_cache or not sha256:
+        return smooth(measure_poses(video, person=person, masks=masks, sha256=sha256, listen=listen))
+    stem = f"{sha256[:40]}-{DETECTOR.replace('/', '-')}-{person or 'auto'}"
+    kept_track, kept_masks = cache_dir("tracks") / f"{stem}.npz", cache_dir("tracks") / f"{stem}.mkv"
+    track = _load_if_sound(kept_track)
+    if track is None or (masks is not None and not kept_masks.exists()):
+        track = measure_poses(video, person=person, masks=kept_masks if masks else None, sha256=sha256, listen=listen)
+        save_track(kept_track, track)
+    if masks is not None:
+        with complete_or_absent(masks) as temporary:
+            shutil.copyfile(kept_masks, temporary)
+    return smooth(track)
+
+
+def measure_poses(
+    video: Path,
+    *,
+    person: int | None = None,
+    masks: Path | None = None,
+    sha256: str = "",
+    listen: Listener = silent,
+) -> PoseTrack:
+    """What the detector says of each frame, before smoothing: MEASURED or MISSING. Arguments and errors as `detect_poses`."""
+    info = probe(video)
+    blaze = BlazePose(listen=listen)
+    follower = Follower(blaze, choose(first_look(blaze, video, listen=listen), person, video))
+    scale = min(1.0, MASK_SIDE_PX / max(info.width_px, info.height_px))
+    mask_width_px, mask_height_px = max(1, round(info.width_px * scale)), max(1, round(info.height_px * scale))
+    nothing = np.zeros((mask_height_px, mask_width_px), np.uint8)
+    times: list[float] = []
+    poses: list[Pose] = []
+    status: list[FrameStatus] = []
+    with ExitStack() as stack:
+        writer = stack.enter_context(MaskWriter(masks, mask_width_px, mask_height_px)) if masks else None
+        for frame in read_frames(video):
+            landmarks = follower.step(frame)
+            times.append(float(frame.time_s))
+            poses.append(landmarks.pose if landmarks else _NOBODY)
+            status.append(FrameStatus.MEASURED if landmarks else FrameStatus.MISSING)
+            if writer:
+                found = landmarks.mask(mask_width_px, mask_height_px, info.width_px) if landmarks else nothing
+                writer.write(found)
+            listen(Progress("follow the dancer", len(times), info.num_frames))
+        seen = status.count(FrameStatus.MEASURED)
+        if seen < max(2, MIN_SEEN * len(poses)):
+            raise UserError(
+                f"the person to follow was found in only {seen} of {len(poses)} frames of {video}; film one whole person,"
+                " well lit, or choose another with --person."
+            )
+    whole = Pose(*(np.stack([getattr(pose, name) for pose in poses]) for name in ("xy", "confidence", "depth")))
+    return PoseTrack(whole, np.array(times), np.array(status, np.uint8), info.width_px, info.height_px, DETECTOR, sha256)
+
+
+def _zeros(*shape: int) -> FloatArray:
+    return np.zeros(shape, np.float32)
+
+
+_NOBODY: Final = Pose(_zeros(NUM_KEYPOINTS, 2), _zeros(NUM_KEYPOINTS), _zeros(NUM_KEYPOINTS))
+
+
+def _load_if_sound(path: Path) -> PoseTrack | None:
+    try:
+        return load_track(path) if path.exists() else None
+    except UserError:
+        return None  # a damaged cache entry is only a reason to measure again
