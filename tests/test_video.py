@@ -18,7 +18,7 @@ from av.video.frame import VideoFrame
 
 from dancenow.errors import UserError
 from dancenow.types import ImageRGB
-from dancenow.video import MaskWriter, VideoWriter, probe, read_frames, read_masks
+from dancenow.video import MaskWriter, VideoWriter, probe, read_frames, read_frames_at, read_masks
 
 RED, GREEN, BLUE, TAN = (230, 20, 25), (20, 220, 30), (25, 30, 225), (200, 150, 110)
 RATES = [Fraction(24), Fraction(30000, 1001), Fraction(60), Fraction(120), Fraction(112, 5)]
@@ -104,6 +104,8 @@ def test_frames_can_be_read_from_the_middle(tmp_path: Path) -> None:
     path = write(tmp_path / "out.mp4", [Fraction(i, 25) for i in range(20)], fps=Fraction(25))
     assert [(frame.index, frame.time_s) for frame in read_frames(path, 7, 9)] == [(7, Fraction(7, 25)), (8, Fraction(8, 25))]
     assert [frame.index for frame in read_frames(path, 18)] == [18, 19]
+    assert [frame.index for frame in read_frames(path, 1, 12, 5)] == [1, 6, 11]
+    assert [frame.index for frame in read_frames_at(path, [0, 3, 19, 40])] == [0, 3, 19]
 
 
 def test_colours_survive(tmp_path: Path) -> None:

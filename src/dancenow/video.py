@@ -5,8 +5,9 @@ go out with the times they are given, so a variable frame rate and the music sur
 """
 
 import errno
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -69,16 +70,28 @@ def read_frames(path: Path, start: int = 0, stop: int | None = None, step: int =
     Raises:
         UserError: as `probe`.
     """
+    numbers = itertools.count(start, step)
+    return _shown(path, itertools.takewhile(lambda index: stop is None or index < stop, numbers))
+
+
+def read_frames_at(path: Path, indices: Iterable[int]) -> Iterator[Frame]:
+    """Yield the frames with these numbers, which must increase; those past the end are left out. Raises as `probe`."""
+    return _shown(path, indices)
+
+
+def _shown(path: Path, indices: Iterable[int]) -> Iterator[Frame]:
+    wanted = iter(indices)
     with _opened(path) as (container, stream):
-        index = -1
         shape: tuple[int, int] | None = None
+        next_index = next(wanted, None)
         for index, (frame, time_s) in enumerate(_timed(_decoded(container, stream), stream)):
-            if stop is not None and index >= stop:
-                break
             shape = shape or _square_size(frame, stream)
-            if index >= start and (index - start) % step == 0:
+            if next_index is None:
+                return
+            if index == next_index:
                 yield Frame(_upright(_to_rgb(frame, *shape), frame), index, time_s)
-        if index < 0:
+                next_index = next(wanted, None)
+        if shape is None:
             raise UserError(f"{path} has no frame that can be decoded; it is damaged or empty.")
 
 
