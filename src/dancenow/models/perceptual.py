@@ -61,8 +61,8 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         # In place: memory traffic, not arithmetic, is what this network costs.
-        y = x if self.expand is None else functional.relu6(self.expand(x), inplace=True)
-        y = self.project(functional.relu6(self.depthwise(y), inplace=True))
+        inner = x if self.expand is None else functional.relu6(self.expand(x), inplace=True)
+        y: Tensor = self.project(functional.relu6(self.depthwise(inner), inplace=True))
         return x + y if self.adds_input else y
 
 
