@@ -1,0 +1,196 @@
+"""The background without the person, from a video of a still camera: a masked median over frames spread in time.
+
+After the temporal median of classic background subtraction, but every pixel takes only frames in which the person is far
+from it, so that neither the person nor the shadow at their feet leaves a ghost; what was never seen is filled smoothly.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.errors import UserError
+from dancenow.progress import Listener, Progress, silent
+from dancenow.types import Plate
+from dancenow.video import probe, read_frames_at, read_masks
+
+_MEMORY_BYTES: Final = 300_000_000
+"""The sampled frames together are kept below this."""
+_MOST_SAMPLES: Final = 64
+_FEWEST_SAMPLES: Final = 12
+_MOST_CANDIDATES: Final = 256
+_ENOUGH: Final = 3
+"""A pixel is known when at least this many of the samples show it."""
+_GOOD: Final = 9
+"""Samples that the choice of frames tries to give every pixel."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """A frame that may be sampled. clearance: uint8 [h,w] px of the mask away from the person, 0 = hidden by them."""
+
+    index: int
+    clearance: NDArray[np.uint8]
+
+
+def estimate_plate(video: Path, masks: Path, *, listen: Listener = silent) -> Plate:
+    """The clean background of `video`, in its size, and where it was really seen.
+
+    video: filmed with a still camera. masks: by `MaskWriter`, one per frame, 255 = person, of any size. Memory does not
+    depend on the length: at most 64 frames, and at most 300 MB of them, are held.
+
+    Raises:
+        UserError: the video or the masks cannot be read, or have no frame in common.
+    """
+    info = probe(video)
+    frame_bytes = info.width_px * info.height_px * 3
+    count = int(np.clip(_MEMORY_BYTES // frame_bytes, _FEWEST_SAMPLES, _MOST_SAMPLES))
+    chosen = _choose(_candidates(masks), count)
+    images, clearance = [], []
+    by_index = {candidate.index: candidate for candidate in chosen}
+    for frame in read_frames_at(video, sorted(by_index)):
+        images.append(frame.image_rgb)
+        clearance.append(by_index[frame.index].clearance)
+        listen(Progress("background", len(images), len(chosen) + 1))
+    if not images:
+        raise UserError(f"{masks} does not belong to {video}; run `dancenow prepare` again.")
+    median, known = _masked_median(images, _farthest(np.stack(clearance)))
+    plate = Plate(fill_smoothly(median, known), known)
+    listen(Progress("background", len(chosen) + 1, len(chosen) + 1))
+    return plate
+
+
+def fill_smoothly(image_rgb: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """image_rgb uint8 [H,W,3] with the pixels that are not `known` [H,W] bridged as a membrane (Laplace, multigrid)."""
+    if known.all() or not known.any():
+        return image_rgb
+    filled = _membrane(image_rgb.astype(np.float32), known.astype(np.float32))
+    return np.where(known[..., None], image_rgb, np.clip(np.rint(filled), 0, 255).astype(np.uint8))
+
+
+def _candidates(masks: Path) -> list[_Candidate]:
+    """Between 128 and 256 frames (or all) evenly spread over a video whose length is not known beforehand."""
+    kept: list[_Candidate] = []
+    step = 1
+    for index, person in _with_neighbours(read_masks(masks)):
+        if index % step:
+            continue
+        kept.append(_Candidate(index, _clearance(person)))
+        if len(kept) >= _MOST_CANDIDATES:
+            kept, step = kept[::2], step * 2
+    return kept
+
+
+def _with_neighbours(masks: Iterator[NDArray[np.uint8]], reach: int = 2) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Each mask joined with those of the frames around it: mends frames in which the person was overlooked, or is blurred."""
+    window: deque[NDArray[np.uint8]] = deque(maxlen=2 * reach + 1)
+    count = 0
+    for mask in masks:
+        window.append(mask)
+        count += 1
+        if count > reach:
+            yield count - 1 - reach, np.maximum.reduce(list(window))
+    for index in range(max(0, count - reach), count):
+        yield index, np.maximum.reduce(list(window))
+
+
+def _clearance(person: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """uint8 [h,w] px away from the person, their outline's uncertainty and the shadow at their feet; 255 = nobody there."""
+    body = (person > 25).astype(np.uint8)
+    rows = np.flatnonzero(body.any(axis=1))
+    if not len(rows):
+        return np.full(person.shape, 255, np.uint8)
+    tall_px = int(rows[-1] - rows[0] + 1)
+    feet = body.copy()
+    feet[: rows[-1] - tall_px // 8] = 0
+    wide, high = max(1, round(0.14 * tall_px)), max(1, round(0.05 * tall_px))
+    shadow = cv2.dilate(feet, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * wide + 1, 2 * high + 1)))
+    away_px = cv2.distanceTransform(1 - np.maximum(body, shadow).astype(np.uint8), cv2.DIST_L2, 3)
+    margin_px = max(3.0, 0.035 * tall_px)
+    return np.asarray(np.clip(away_px - margin_px, 0, 254), np.uint8)
+
+
+def _choose(candidates: list[_Candidate], count: int) -> list[_Candidate]:
+    """Half of the samples evenly in time; the others one by one where they uncover most of what is seen too seldom."""
+    if len(candidates) <= count:
+        return candidates
+    visible = np.stack([c.clearance[::4, ::4] > 0 for c in candidates])
+    left = np.ones(len(candidates), bool)
+    even = np.unique(np.linspace(0, len(candidates) - 1, count // 2).round().astype(int))
+    left[even] = False
+    seen = visible[even].sum(axis=0)
+    while (~left).sum() < count:
+        wanted = np.maximum(0, _GOOD - seen)
+        gain = np.where(left, (visible * wanted).sum(axis=(1, 2)), -1)
+        if gain.max() <= 0:
+            break
+        best = int(gain.argmax())
+        left[best] = False
+        seen = seen + visible[best]
+    return [c for c, unused in zip(candidates, left, strict=True) if not unused]
+
+
+def _farthest(clearance: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which samples each pixel uses: bool [N,h,w]; the quarter from which the person is farthest, and never one they hide.
+
+    Places that are seen too seldom use none, and neither do gaps so narrow, as between the legs, that they hold shadow only.
+    """
+    visible = clearance > 0
+    count = visible.sum(axis=0)
+    use = np.clip(count // 4, min(_GOOD, len(clearance)), None)
+    ranked = np.sort(clearance, axis=0)[::-1]
+    at_least = np.take_along_axis(ranked, use[None] - 1, axis=0)
+    enough = (count >= min(_ENOUGH, len(clearance))).astype(np.uint8)
+    radius = round(0.025 * max(enough.shape))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    open_ground = cv2.morphologyEx(enough, cv2.MORPH_OPEN, disc) > 0
+    return np.asarray(visible & (clearance >= at_least) & open_ground, np.bool_)
+
+
+def _masked_median(images: list[NDArray[np.uint8]], use: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """The middle of the used samples (mean of three order statistics about the median, which averages noise) and `known`."""
+    height, width = images[0].shape[:2]
+    rows = (np.arange(height) * use.shape[1]) // height
+    columns = (np.arange(width) * use.shape[2]) // width
+    median = np.zeros((height, width, 3), np.uint8)
+    known = np.zeros((height, width), bool)
+    block = max(1, 8_000_000 // (3 * width * len(images)))
+    for top in range(0, height, block):
+        part = slice(top, min(top + block, height))
+        used = use[:, rows[part]][:, :, columns]
+        seen = used.sum(axis=0)
+        # Unused samples go to the end of the order as 255, where they change nothing among the first `seen`.
+        stack = np.stack([image[part] for image in images], axis=-1)
+        stack[~np.moveaxis(used, 0, -1)[:, :, None].repeat(3, axis=2)] = 255
+        stack.sort(axis=-1)
+        picks = [np.clip((seen - 1) * q // 10, 0, None)[:, :, None, None] for q in (4, 5, 6)]
+        middle = np.concatenate([np.take_along_axis(stack, pick, axis=-1) for pick in picks], axis=-1)
+        median[part] = np.rint(middle.mean(axis=-1)).astype(np.uint8)
+        known[part] = seen > 0
+    return median, known
+
+
+def _membrane(image: NDArray[np.float32], known: NDArray[np.float32], sweeps: int = 30) -> NDArray[np.float32]:
+    """float32 [H,W,3] that keeps `image` where `known` (1) and is harmonic elsewhere: coarse solution first, then sweeps."""
+    height, width = known.shape
+    if min(height, width) <= 2:
+        weight = known[..., None]
+        mean = (image * weight).sum(axis=(0, 1)) / max(float(known.sum()), 1e-6)
+        return np.asarray(np.where(weight > 0, image, mean), np.float32)
+    half = ((width + 1) // 2, (height + 1) // 2)
+    weight = cv2.resize(known, half, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(image * known[..., None], half, interpolation=cv2.INTER_AREA) / np.maximum(weight, 1e-6)[..., None]
+    coarse = _membrane(small.astype(np.float32), (weight > 0).astype(np.float32), sweeps)
+    unknown = known[..., None] == 0
+    finer = np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+    result = np.where(unknown, finer, image)
+    around = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], np.float32) / 4
+    for _ in range(sweeps):
+        smoothed = np.asarray(cv2.filter2D(result, -1, around, borderType=cv2.BORDER_REPLICATE), np.float32)
+        result = np.where(unknown, smoothed, result)
+    return result

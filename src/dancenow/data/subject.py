@@ -1,0 +1,211 @@
+"""A subject: one person's footage made ready to learn from, as a folder that explains and checks itself.
+
+The folder holds `manifest.json`, a copy of the video, `track.npz`, `masks.mkv`, `plate.png` and `known.png`; `prepare` makes it
+in one step or not at all, and `Subject.open` trusts nothing in it before it has been checked.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow import __version__
+from dancenow.data.footage import examine, require_enough
+from dancenow.data.plate import estimate_plate
+from dancenow.errors import UserError
+from dancenow.files import complete_or_absent, sha256_of
+from dancenow.pose.body import BodyStatistics, body_statistics
+from dancenow.pose.detect import detect_poses
+from dancenow.pose.trackfile import load_track, save_track
+from dancenow.progress import Listener, silent
+from dancenow.types import Frame, Plate, PoseTrack
+from dancenow.video import probe, read_frames, read_masks
+
+SCHEMA: Final = 1
+MANIFEST: Final = "manifest.json"
+_CHECKED: Final = ("track.npz", "plate.png", "known.png", "masks.mkv")
+_VAL_SHARE, _VAL_GAP_S, _VAL_FROM_S = 0.1, 1.0, 20.0
+
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class SubjectManifest:
+    """What a subject folder says of itself. Every field is a plain JSON value but `body`.
+
+    fps: a fraction as text, "30000/1001". licence: SPDX identifier of the footage or None. consent: a record of the person's
+    consent, or None. splits_s: part -> (start, stop) in seconds; `val` is missing for short footage. files: name -> SHA-256.
+    """
+
+    name: str
+    video: str
+    source_sha256: str
+    detector: str
+    width_px: int
+    height_px: int
+    fps: str
+    num_frames: int
+    splits_s: Mapping[str, Span]
+    body: BodyStatistics
+    warnings: tuple[str, ...]
+    files: Mapping[str, str]
+    licence: str | None = None
+    consent: Mapping[str, Any] | None = None
+    dancenow_version: str = __version__
+    schema: int = SCHEMA
+
+    def in_split(self, part: str, time_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which of the times [T] belong to `part`: bool [T]; none for a part that does not exist."""
+        start_s, stop_s = self.splits_s.get(part, (0.0, 0.0))
+        return np.asarray((time_s >= start_s) & (time_s < stop_s), np.bool_)
+
+    def to_json(self) -> str:
+        """The manifest with a digest of its fields, so that damage and slips of the hand are noticed."""
+        fields = asdict(self) | {"body": self.body.to_json()}
+        return json.dumps(fields | {"digest": _digest(fields)}, indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The inverse of `to_json`. Raises ValueError (or a kind of it), KeyError or TypeError if anything is off."""
+        fields = json.loads(text)
+        if fields["schema"] != SCHEMA:
+            raise ValueError(f"schema {fields['schema']} instead of {SCHEMA}")
+        if fields.pop("digest") != _digest(fields):
+            raise ValueError("its fields do not match its digest")
+        splits = {part: (float(a), float(b)) for part, (a, b) in fields.pop("splits_s").items()}
+        body = BodyStatistics.from_json(fields.pop("body"))
+        return cls(**fields | {"splits_s": splits, "body": body, "warnings": tuple(fields["warnings"])})
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """An opened subject folder: small things in memory, pixels streamed from disk."""
+
+    folder: Path
+    manifest: SubjectManifest
+    track: PoseTrack
+    plate: Plate
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Read and check a folder made by `prepare`.
+
+        Raises:
+            UserError: it is no subject folder, or something in it is missing, damaged or does not fit the rest.
+        """
+        folder = Path(folder)
+        if not (folder / MANIFEST).is_file():
+            raise UserError(f"{folder} is not a subject folder; make one with `dancenow prepare VIDEO -o {folder}`.")
+        try:
+            manifest = SubjectManifest.from_json((folder / MANIFEST).read_text("utf-8"))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise _damaged(folder, f"{MANIFEST}: {error}") from error
+        for name in (manifest.video, *_CHECKED):
+            if not (folder / name).is_file():
+                raise _damaged(folder, f"{name} is missing")
+        for name in _CHECKED:
+            if sha256_of(folder / name) != manifest.files.get(name):
+                raise _damaged(folder, f"{name} has changed")
+        track, plate = load_track(folder / "track.npz"), _load_plate(folder)
+        size = (manifest.width_px, manifest.height_px)
+        if len(track) != manifest.num_frames or (track.width_px, track.height_px) != size or plate.known.shape != size[::-1]:
+            raise _damaged(folder, "track, plate and manifest do not fit together")
+        info = probe(folder / manifest.video)
+        if (info.width_px, info.height_px) != size:
+            raise _damaged(folder, f"{manifest.video} is another video")
+        return cls(folder, manifest, track, plate)
+
+    @property
+    def video(self) -> Path:
+        """The copy of the footage."""
+        return self.folder / self.manifest.video
+
+    def read_frames(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Frame]:
+        """The footage, as `video.read_frames`."""
+        return read_frames(self.video, start, stop, step)
+
+    def read_masks(self, start: int = 0, stop: int | None = None) -> Iterator[NDArray[np.uint8]]:
+        """The person's soft masks, one per frame, uint8 [h,w] of the frame scaled down, 255 = person."""
+        return read_masks(self.folder / "masks.mkv", start, stop)
+
+
+def prepare(
+    video: Path, out: Path, *, person: int | None = None, licence: str | None = None, listen: Listener = silent
+) -> Subject:
+    """Detect the person, estimate the background, judge the footage, and write all of it as the subject folder `out`.
+
+    Args:
+        person: number of the person to follow, as in `detect_poses`.
+        licence: SPDX identifier of the footage's licence, to be kept with it.
+
+    Raises:
+        UserError: the video cannot be read, nobody can be followed in it long enough, or `out` is something else or unwritable.
+    """
+    video, out = Path(video), Path(out)
+    if out.exists() and not (out / MANIFEST).is_file() and (out.is_file() or any(out.iterdir())):
+        raise UserError(f"{out} exists and is not a subject folder; give the name of a new folder.")
+    info = probe(video)
+    with complete_or_absent(out) as folder:
+        folder.mkdir()
+        masks = folder / "masks.mkv"
+        track = detect_poses(video, person=person, masks=masks, listen=listen)
+        require_enough(track, video)
+        save_track(folder / "track.npz", track)
+        plate = estimate_plate(video, masks, listen=listen)
+        _save_png(folder / "plate.png", cv2.cvtColor(plate.image_rgb, cv2.COLOR_RGB2BGR))
+        _save_png(folder / "known.png", plate.known.astype(np.uint8) * 255)
+        body = body_statistics(track)
+        manifest = SubjectManifest(
+            name=video.stem,
+            video=f"video{video.suffix.lower()}",
+            source_sha256=track.source_sha256,
+            detector=track.detector,
+            width_px=track.width_px,
+            height_px=track.height_px,
+            fps=str(info.fps),
+            num_frames=len(track),
+            splits_s=split_by_time(float(track.time_s[-1] + 1 / track.fps)),
+            body=body,
+            warnings=examine(video, masks, track, body, listen=listen),
+            files={name: sha256_of(folder / name) for name in _CHECKED},
+            licence=licence,
+        )
+        shutil.copyfile(video, folder / manifest.video)
+        (folder / MANIFEST).write_text(manifest.to_json(), "utf-8")
+    return Subject(out, manifest, track, plate)
+
+
+def split_by_time(duration_s: float) -> dict[str, Span]:
+    """The last tenth is for validation, a second apart from the rest; footage under 20 s is all for training."""
+    if duration_s < _VAL_FROM_S:
+        return {"train": (0.0, duration_s)}
+    val_s = duration_s * (1 - _VAL_SHARE)
+    return {"train": (0.0, val_s - _VAL_GAP_S), "val": (val_s, duration_s)}
+
+
+def _digest(fields: Mapping[str, Any]) -> str:
+    canonical = json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _damaged(folder: Path, what: str) -> UserError:
+    return UserError(f"the subject folder {folder} is damaged ({what}); make it again with `dancenow prepare`.")
+
+
+def _save_png(path: Path, image: NDArray[Any]) -> None:
+    path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+
+
+def _load_plate(folder: Path) -> Plate:
+    image = cv2.imdecode(np.frombuffer((folder / "plate.png").read_bytes(), np.uint8), cv2.IMREAD_COLOR_RGB)
+    known = cv2.imdecode(np.frombuffer((folder / "known.png").read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
+    if image is None or known is None or image.shape[:2] != known.shape:
+        raise _damaged(folder, "the background cannot be read")
+    return Plate(np.asarray(image, np.uint8), np.asarray(known) > 127)
