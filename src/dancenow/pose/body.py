@@ -1,0 +1,213 @@
+"""What a pose track says of a body and of the floor it stands on: its size in px, and where its feet meet the ground.
+
+Follows the near and far lines of Everybody Dance Now (Chan et al., 2019, section on global pose normalization), with
+bone lengths in place of bounding extents, so that the figures hold for the body and not for the dance.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.errors import UserError
+from dancenow.skeleton import INDEX
+from dancenow.types import Pose, PoseTrack
+
+Float64Array = NDArray[np.float64]
+
+MIN_CONFIDENCE: Final = 0.3
+"""Keypoints below this are guesses of the detector: they do not count."""
+JUMP_S: Final = 0.8
+"""The longest time in the air; what leaves the ground for longer has moved away from the camera."""
+SPIKE_S: Final = 0.1
+"""Feet that are lower for less than this are a slip of the detector: twice this is the width of a median."""
+GROUND_SMOOTHING_S: Final = 0.25
+"""Standard deviation of the Gaussian over the ground line."""
+LINE_PERCENTILES: Final = (10, 90)
+"""Of the ground line over time: the far and the near line."""
+FULL_LENGTH_PERCENTILE: Final = 90
+"""A bone shows its full length when it lies across the view; the last tenth is left to the detector's noise."""
+CLUSTER: Final = 0.2
+"""The share of frames nearest to the far or near line that say how large the body is there."""
+MIN_FEET: Final = 0.2
+"""With feet in a smaller share of the frames that show the hips, the ground is unknown."""
+
+# Length as a share of the torso (neck to mid hip) for bones that are never seen: averages of adult bodies.
+PROPORTION: Final = {"head": 0.45, "thigh": 0.9, "shin": 0.85}
+ANKLE_TO_SOLE: Final = 0.08
+"""Share of the standing height by which the sole shows below the ankle, where no heel or toe is seen."""
+
+
+@dataclass(frozen=True)
+class BodyStatistics:
+    """A dancer's size and place in their own video, all in px of that video's frame.
+
+    height_px: nose to ankle of the straight body, over the whole track; height_*_px: on the far and on the near ground line.
+    ground_*_px: y of those lines; with feet_seen False they are extrapolated from the hips. hip_*_px: median of the mid hip.
+    """
+
+    frame_width_px: int
+    frame_height_px: int
+    fps: float
+    feet_seen: bool
+    ground_far_px: float
+    ground_near_px: float
+    height_px: float
+    height_far_px: float
+    height_near_px: float
+    torso_px: float
+    hip_x_px: float
+    hip_y_px: float
+
+    @property
+    def depth_travel(self) -> float:
+        """How far the ground line wanders, as a share of the standing height: 0 = the dancer stays at one depth."""
+        return (self.ground_near_px - self.ground_far_px) / self.height_px
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers by field name, for a manifest."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> Self:
+        """The statistics that `to_json` saved.
+
+        Raises:
+            UserError: a field is missing, unknown or not a finite number.
+        """
+        names = {field.name for field in dataclasses.fields(cls)}
+        sound = set(saved) == names and all(isinstance(value, int | float) for value in saved.values())
+        if not sound or not np.isfinite(list(saved.values())).all():
+            raise UserError("the saved body statistics are damaged; run `dancenow prepare` again.")
+        return cls(**saved)
+
+
+def body_statistics(track: PoseTrack) -> BodyStatistics:
+    """Measure the body and the floor in a whole track.
+
+    Raises:
+        UserError: shoulders and hips are never seen together, so nothing gives the size of the body.
+    """
+    lengths = _bone_lengths(track.pose)
+    full = {name: float(np.nanpercentile(each, FULL_LENGTH_PERCENTILE)) for name, each in lengths.items() if _seen(each)}
+    if full.get("torso", 0.0) <= 0:
+        raise UserError("no frame shows the person's shoulders and hips together; film the whole body.")
+    full |= {name: share * full["torso"] for name, share in PROPORTION.items() if full.get(name, 0.0) <= 0}
+    height_px = sum(full[name] for name in ("torso", "head", "thigh", "shin"))
+
+    sole_px = sole_y(track.pose, ANKLE_TO_SOLE * height_px)
+    hips = _middle(track.pose, "right_hip", "left_hip")
+    feet_seen = bool(np.isfinite(sole_px[np.isfinite(hips[:, 0])]).mean() >= MIN_FEET)
+    hip_x_px, hip_y_px = (float(value) for value in np.nanmedian(hips, axis=0))
+    if not feet_seen:
+        sole_px = hips[:, 1] + full["thigh"] + full["shin"] + ANKLE_TO_SOLE * height_px
+    line_px = standing_line(sole_px, track.fps)
+    far_px, near_px = (float(value) for value in np.percentile(line_px, LINE_PERCENTILES))
+    far_size, near_size = _sizes_at_ends(lengths, full, line_px)
+    return BodyStatistics(
+        frame_width_px=track.width_px,
+        frame_height_px=track.height_px,
+        fps=track.fps,
+        feet_seen=feet_seen,
+        ground_far_px=far_px,
+        ground_near_px=near_px,
+        height_px=height_px,
+        height_far_px=height_px * far_size,
+        height_near_px=height_px * near_size,
+        torso_px=full["torso"],
+        hip_x_px=hip_x_px,
+        hip_y_px=hip_y_px,
+    )
+
+
+def sole_y(pose: Pose, ankle_to_sole_px: float) -> Float64Array:
+    """y in px of the lowest visible point of both feet, float64 [T]; NaN in frames without feet.
+
+    Frames where only an ankle is seen get it plus the usual distance of this track, or `ankle_to_sole_px` if it shows none.
+    """
+    soles = _lowest(pose, "right_heel", "left_heel", "right_toe", "left_toe")
+    ankles = _lowest(pose, "right_ankle", "left_ankle")
+    drop_px = float(np.nanmedian(soles - ankles)) if _seen(soles - ankles) else ankle_to_sole_px
+    return np.where(np.isnan(soles), ankles + drop_px, soles)
+
+
+def standing_line(sole_y_px: Float64Array, fps: float) -> Float64Array:
+    """y in px of the ground under the dancer, float64 [T], from the lowest point of the feet in every frame.
+
+    Spikes are cut (a median), time in the air of up to `JUMP_S` is bridged (a morphological closing), so that a jump stays
+    a jump; then the line is smoothed.
+    Frames without feet are interpolated; at least one must have them.
+    """
+    frames = np.arange(len(sole_y_px))
+    known = np.isfinite(sole_y_px)
+    line = np.interp(frames, frames[known], sole_y_px[known])
+    line = np.median(_windows(line, round(SPIKE_S * fps)), axis=1)
+    half = round(JUMP_S * fps / 2)
+    line = _windows(_windows(line, half).max(axis=1), half).min(axis=1)
+    sigma = GROUND_SMOOTHING_S * fps
+    reach = int(np.ceil(3 * sigma))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma, 1e-6)) ** 2)
+    smooth: Float64Array = _windows(line, reach) @ (kernel / kernel.sum())
+    return smooth
+
+
+def _windows(values: Float64Array, half: int) -> Float64Array:
+    """[T, 2*half+1] the neighbourhood of each value; the ends are repeated."""
+    return np.lib.stride_tricks.sliding_window_view(np.pad(values, half, mode="edge"), 2 * half + 1)
+
+
+def _sizes_at_ends(lengths: dict[str, Float64Array], full: dict[str, float], line_px: Float64Array) -> tuple[float, float]:
+    """Size of the body at the far and near end of the ground line, relative to the whole track's.
+
+    In each frame the bone that is nearest to its full length tells the size, because some bone lies across the view in
+    nearly every pose. At most 1 at the far end relative to the near one: distance never enlarges.
+    """
+    relative = np.stack([lengths[name] / full[name] for name in ("torso", "thigh", "shin")])
+    size = np.where(np.isfinite(relative), relative, 0).max(axis=0)
+    order = np.argsort(line_px[size > 0], kind="stable")
+    size = size[size > 0][order]
+    count = max(1, round(CLUSTER * len(size)))
+    far, near = float(np.median(size[:count])), float(np.median(size[-count:]))
+    return min(far, near), near
+
+
+def _bone_lengths(pose: Pose) -> dict[str, Float64Array]:
+    """px [T] of head (nose to neck), torso, and the longer-looking thigh and shin; NaN where not seen."""
+    neck, nose = _points(pose, "neck"), _points(pose, "nose")
+    hips = _middle(pose, "right_hip", "left_hip")
+
+    def longer(a: str, b: str) -> Float64Array:
+        sides = [np.linalg.norm(_points(pose, f"{s}_{a}") - _points(pose, f"{s}_{b}"), axis=1) for s in ("right", "left")]
+        longest: Float64Array = np.fmax(*sides)
+        return longest
+
+    return {
+        "head": np.linalg.norm(nose - neck, axis=1),
+        "torso": np.linalg.norm(neck - hips, axis=1),
+        "thigh": longer("hip", "knee"),
+        "shin": longer("knee", "ankle"),
+    }
+
+
+def _points(pose: Pose, name: str) -> Float64Array:
+    """float64 [T,2] of one keypoint; NaN below the confidence that counts."""
+    seen = pose.confidence[:, INDEX[name], None] >= MIN_CONFIDENCE
+    return np.where(seen, pose.xy[:, INDEX[name]].astype(np.float64), np.nan)
+
+
+def _middle(pose: Pose, a: str, b: str) -> Float64Array:
+    """float64 [T,2] between two keypoints; NaN where either is missing."""
+    return (_points(pose, a) + _points(pose, b)) / 2
+
+
+def _lowest(pose: Pose, *names: str) -> Float64Array:
+    """Largest y [T] among the named keypoints that are seen; NaN where none is."""
+    lowest: Float64Array = np.fmax.reduce([_points(pose, name)[:, 1] for name in names])
+    return lowest
+
+
+def _seen(values: Float64Array) -> bool:
+    return bool(np.isfinite(values).any())

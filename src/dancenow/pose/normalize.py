@@ -1,0 +1,231 @@
+"""Maps that bring a source dancer's poses to the target's size and place: none, and the global map of the paper, mended.
+
+Follows Everybody Dance Now (Chan et al., 2019, global pose normalization): size and ground line go from far to near. Here
+feet land exactly on the target's ground, the place is horizontal too, and near and far are found without chance.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Literal, Protocol, Self, runtime_checkable
+
+import numpy as np
+
+from dancenow.errors import UserError
+from dancenow.pose.body import ANKLE_TO_SOLE, BodyStatistics, Float64Array, body_statistics, sole_y, standing_line
+from dancenow.types import Pose, PoseTrack
+
+Kind = Literal["none", "paper"]
+
+TRAVEL_RANGE: Final = (0.08, 0.20)
+"""Depth travel (share of the standing height) below which there is none, and from which it is certain."""
+FAR_RANGE: Final = (-0.5, 1.5)
+"""How far beyond the near (0) and far (1) line the change of size is extrapolated."""
+MIN_FAR_TO_NEAR: Final = 0.5
+"""A body is not believed to shrink to less than this between the near and far line."""
+
+
+@runtime_checkable
+class PoseMap(Protocol):
+    """Poses in source px in, poses in target px out. Printable in one sentence; saved as plain JSON values."""
+
+    kind: ClassVar[str]
+
+    def __call__(self, pose: Pose) -> Pose:
+        """Map one pose [K] or a whole track's poses [T,K] in order of time; confidence is untouched, depth is scaled."""
+        ...
+
+    def inverse(self) -> "PoseMap | None":
+        """The map from the target to the source, or None where there is none."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values from which `load_map` makes the same map."""
+        ...
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Every pose stays as it is."""
+
+    kind: ClassVar[str] = "none"
+
+    def __call__(self, pose: Pose) -> Pose:
+        return pose
+
+    def __str__(self) -> str:
+        return "none: poses are used as they are"
+
+    def inverse(self) -> "Identity":
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind}
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> Self:  # noqa: ARG003 - nothing to restore
+        return cls()
+
+
+@dataclass(frozen=True)
+class View:
+    """How one of the two videos shows its dancer.
+
+    anchor_*_px: the ground point that the map brings to the other view's. height_px: of the body standing there.
+    far_px: how far above the anchor the far ground line is. far_size: size of the body there, as a share of that at the anchor.
+    """
+
+    anchor_x_px: float
+    anchor_y_px: float
+    height_px: float
+    far_px: float
+    far_size: float
+
+
+@dataclass(frozen=True)
+class PaperMap:
+    """Size and ground line from the source's far-near range to the target's, about the ground point under the dancer.
+
+    With g the source's ground line in a frame and q = (anchor_y - g) / far the place between near (0) and far (1), points go to
+        y' = g' + s (y - g),   x' = anchor_x' + s (x - anchor_x),   g' = anchor_y' - q far',   s = height'(q) / height(q),
+    so feet on the source's ground are on the target's, exactly, and a jump is as high as the body is tall. The heights are
+    linear in q, as perspective has it for a level camera, and the inverse is the same map with the views exchanged.
+    `fps` is that of the poses it will be given: the ground line bridges jumps, which are a matter of seconds.
+    """
+
+    source: View
+    target: View
+    fps: float
+    note: str = ""
+    kind: ClassVar[str] = "paper"
+
+    def __call__(self, pose: Pose) -> Pose:
+        if pose.xy.ndim > 3:
+            raise ValueError(f"poses must be [K] or [T,K], got {pose!r}")
+        track = pose if pose.xy.ndim == 3 else pose[None]
+        mapped = self.apply(track, self.ground_line(track))
+        return mapped if pose.xy.ndim == 3 else mapped[0]
+
+    def __str__(self) -> str:
+        a, b = self.source, self.target
+        near = b.height_px / a.height_px
+        far = near * b.far_size / a.far_size
+        size = f"scale {near:.3f}" if abs(far / near - 1) < 5e-4 else f"scale {near:.3f} near to {far:.3f} far"
+        shift = f"({a.anchor_x_px:.0f}, {a.anchor_y_px:.0f}) -> ({b.anchor_x_px:.0f}, {b.anchor_y_px:.0f}) px"
+        return f"paper: {size} about the ground point {shift}{self.note}"
+
+    def ground_line(self, pose: Pose) -> Float64Array:
+        """y in px of the ground under the dancer in every frame of source poses [T,K]; the anchor where feet are never seen."""
+        sole_px = sole_y(pose, ANKLE_TO_SOLE * self.source.height_px)
+        if not np.isfinite(sole_px).any():
+            return np.full(len(pose), self.source.anchor_y_px)
+        return standing_line(sole_px, self.fps)
+
+    def to_target_ground(self, line_px: Float64Array) -> Float64Array:
+        """The target's ground line [T] for the source's: increasing, and without bounds."""
+        return self.target.anchor_y_px - self._place(line_px) * self.target.far_px
+
+    def scale_at(self, line_px: Float64Array) -> Float64Array:
+        """Target px per source px [T] of a dancer on the ground line `line_px` [T]."""
+        q = np.clip(self._place(line_px), *FAR_RANGE)
+        shrink = (1 + q * (self.target.far_size - 1)) / (1 + q * (self.source.far_size - 1))
+        scale: Float64Array = self.target.height_px / self.source.height_px * shrink
+        return scale
+
+    def apply(self, pose: Pose, line_px: Float64Array) -> Pose:
+        """Map poses [T,K] of a dancer whose ground lines [T] are known. The inverse of this step is exact."""
+        scale = self.scale_at(line_px)[:, None]
+        xy = pose.xy.astype(np.float64)
+        x = self.target.anchor_x_px + scale * (xy[..., 0] - self.source.anchor_x_px)
+        y = self.to_target_ground(line_px)[:, None] + scale * (xy[..., 1] - line_px[:, None])
+        depth = (pose.depth * scale).astype(np.float32)
+        return Pose(np.stack([x, y], axis=-1).astype(np.float32), pose.confidence, depth)
+
+    def inverse(self) -> "PaperMap":
+        return PaperMap(self.target, self.source, self.fps, self.note)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, **dataclasses.asdict(self)}
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> Self:
+        views = View(**saved["source"]), View(**saved["target"])
+        return cls(*views, float(saved["fps"]), str(saved["note"]))
+
+    def _place(self, line_px: Float64Array) -> Float64Array:
+        return (self.source.anchor_y_px - line_px) / self.source.far_px
+
+
+def fit(kind: Kind, source: PoseTrack | BodyStatistics, target: PoseTrack | BodyStatistics) -> PoseMap:
+    """The map of the named kind from the source dancer to the target; tracks that were measured before may be given as such.
+
+    Raises:
+        UserError: a track shows too little of the body.
+    """
+    return FITS[kind](_measured(source), _measured(target))
+
+
+def load_map(saved: Mapping[str, Any]) -> PoseMap:
+    """The map whose `to_json` is given.
+
+    Raises:
+        UserError: it is of no known kind, or damaged.
+    """
+    try:
+        return LOADERS[saved["kind"]](saved)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError("the saved normalization is damaged or of a newer version; fit it again.") from error
+
+
+def fit_paper(source: BodyStatistics, target: BodyStatistics) -> PaperMap:
+    """The paper's map between two measured dancers.
+
+    Where both travel in depth, the source's range of ground lines goes to the target's, as in the paper. Where one of them
+    stays in place there is no second line to go by: one scale, and travel is kept as the source shows it. Between the two
+    the map changes smoothly. Where either has no feet, torso length gives the scale and the hips give the place.
+    """
+    if not (source.feet_seen and target.feet_seen):
+        note = " (feet are not seen: scale from the torso, place from the hips)"
+        return PaperMap(_hip_view(source), _hip_view(target), source.fps, note)
+    travel = _smooth_step(min(source.depth_travel, target.depth_travel), *TRAVEL_RANGE)
+    # Any line of the target's range is ground there: without travel the source's line moves to the nearest of them.
+    kept_px = source.ground_near_px * target.frame_height_px / source.frame_height_px
+    kept_px = min(max(kept_px, target.ground_far_px), target.ground_near_px)
+    ground_px = kept_px + travel * (target.ground_near_px - kept_px)
+    return PaperMap(_view(source, source.ground_near_px, travel), _view(target, ground_px, travel), source.fps)
+
+
+def _view(body: BodyStatistics, anchor_y_px: float, travel: float) -> View:
+    """The view of a dancer; `travel` from 0 to 1 says how much the range of ground lines counts.
+
+    The exponents make a ratio of two such views go smoothly from the ratio of heights to that of ranges.
+    """
+    range_px = max(body.ground_near_px - body.ground_far_px, 1e-6 * body.height_px)
+    far_size = max(body.height_far_px / body.height_near_px, MIN_FAR_TO_NEAR)
+    return View(
+        anchor_x_px=body.hip_x_px,  # the hips' median: ankles swing with every step
+        anchor_y_px=anchor_y_px,
+        height_px=body.height_near_px**travel * body.height_px ** (1 - travel),
+        far_px=range_px**travel * body.height_px ** (1 - travel),
+        far_size=far_size**travel,
+    )
+
+
+def _hip_view(body: BodyStatistics) -> View:
+    return View(body.hip_x_px, body.hip_y_px, body.torso_px, body.torso_px, 1.0)
+
+
+def _measured(dancer: PoseTrack | BodyStatistics) -> BodyStatistics:
+    return body_statistics(dancer) if isinstance(dancer, PoseTrack) else dancer
+
+
+def _smooth_step(value: float, low: float, high: float) -> float:
+    t = min(max((value - low) / (high - low), 0.0), 1.0)
+    return t * t * (3 - 2 * t)
+
+
+FITS: Final[dict[Kind, Callable[[BodyStatistics, BodyStatistics], PoseMap]]] = {
+    "none": lambda source, target: Identity(),  # noqa: ARG005 - the same arguments for every kind
+    "paper": fit_paper,
+}
+LOADERS: Final[dict[str, Callable[[Mapping[str, Any]], PoseMap]]] = {"none": Identity.from_json, "paper": PaperMap.from_json}
