@@ -8,7 +8,7 @@ import math
 from typing import Final
 
 from dancenow.pose.blaze import BlazePose, Landmarks, Roi
-from dancenow.pose.people import SAME_LOOK, Sighting, find_people, grid, is_person, look_of, similarity
+from dancenow.pose.people import SAME_LOOK, Cast, Sighting, find_people, grid, is_person, look_of, similarity
 from dancenow.types import FloatArray, Frame
 
 _STILL_SAME_LOOK: Final = 0.75
@@ -23,12 +23,14 @@ _GALLERY_SIZE: Final = 12
 
 
 class Follower:
-    """Gives, frame after frame, the landmarks of one person known by sightings, or None where that person is not seen."""
+    """Gives, frame after frame, the landmarks of one person of the cast, or None where that person is not seen."""
 
-    def __init__(self, blaze: BlazePose, sightings: list[Sighting]) -> None:
+    def __init__(self, blaze: BlazePose, cast: Cast) -> None:
         self._blaze = blaze
-        self._looks = [s.look for s in sightings][-_GALLERY_SIZE:]
-        self._size_px = max(s.landmarks.next_roi.size_px for s in sightings)
+        self._looks = [s.look for s in cast.dancer]
+        self._others = [s.look for s in cast.others]
+        self._room_for_looks = _GALLERY_SIZE
+        self._size_px = max(s.landmarks.next_roi.size_px for s in cast.dancer)
         self._last: Roi | None = None
         self._last_s = -math.inf
         self._searched_s = -math.inf
@@ -51,19 +53,21 @@ class Follower:
         landmarks = self._blaze.landmarks(frame.image_rgb, self._last)
         if landmarks.score > 0.2 and _moved(landmarks) > 0.15:
             landmarks = self._blaze.landmarks(frame.image_rgb, landmarks.next_roi)
-        if not is_person(landmarks) or not 0.6 < landmarks.next_roi.size_px / self._last.size_px < 1.7:
+        if not is_person(landmarks, frame.image_rgb) or not 0.6 < landmarks.next_roi.size_px / self._last.size_px < 1.7:
             return None
         look = look_of(frame.image_rgb, landmarks.pose)
         alike = similarity(look, self._looks)
-        if alike < _STILL_SAME_LOOK:
+        if alike < _STILL_SAME_LOOK or self._is_other(look, alike):
             return None
-        if _STILL_SAME_LOOK + 0.05 < alike < SAME_LOOK and _moved(landmarks) < 0.05:
-            self._remember(look)  # the person seen from another side: smooth motion says that it is the same
+        if alike < SAME_LOOK and _moved(landmarks) < 0.05 and self._room_for_looks > 0:
+            # The person from another side, or in another light: that the motion is smooth says that it is the same.
+            self._looks.append(look)
+            self._room_for_looks -= 1
         return landmarks
 
-    def _remember(self, look: FloatArray) -> None:
-        if len(self._looks) < 2 * _GALLERY_SIZE:
-            self._looks.append(look)
+    def _is_other(self, look: FloatArray, alike: float) -> bool:
+        """Whether it is rather somebody who was seen beside the dancer."""
+        return similarity(look, self._others) > max(alike, SAME_LOOK)
 
     def _search(self, frame: Frame, time_s: float) -> Landmarks | None:
         """Near the last place first, in a circle that grows; then, now and then, everywhere."""
@@ -71,20 +75,19 @@ class Follower:
         if self._last is not None and lost_s < _LOST_AFTER_S:
             reach_px = self._last.size_px * (1.5 + 1.5 * lost_s)
             near = [Roi(self._last.x_px, self._last.y_px, reach_px, 0.0)]
-            for person in find_people(self._blaze, frame, near):
-                if similarity(person.look, self._looks) > _LIKELY_SAME_LOOK and self._is_size_plausible(person):
-                    return person.landmarks
+            found = self._best(find_people(self._blaze, frame, near), _LIKELY_SAME_LOOK)
+            if found is not None and 0.5 < found.next_roi.size_px / self._size_px < 2.0:
+                return found
         if time_s - self._searched_s < _SEARCH_EVERY_S:
             return None
         self._searched_s = time_s
-        people = find_people(self._blaze, frame, grid(frame.image_rgb, 2 * self._size_px))
-        best = max(people, key=lambda p: similarity(p.look, self._looks), default=None)
-        if best is not None and similarity(best.look, self._looks) > SAME_LOOK:
-            return best.landmarks
-        return None
+        return self._best(find_people(self._blaze, frame, grid(frame.image_rgb, 2 * self._size_px)), SAME_LOOK)
 
-    def _is_size_plausible(self, person: Sighting) -> bool:
-        return 0.5 < person.landmarks.next_roi.size_px / self._size_px < 2.0
+    def _best(self, people: list[Sighting], min_alike: float) -> Landmarks | None:
+        """Whoever of these people looks most like the dancer, if it is enough and more than like anybody else."""
+        scored = [(similarity(p.look, self._looks), p) for p in people]
+        scored = [(alike, p) for alike, p in scored if alike > min_alike and similarity(p.look, self._others) < alike]
+        return max(scored, key=lambda pair: pair[0])[1].landmarks if scored else None
 
 
 def _moved(landmarks: Landmarks) -> float:

@@ -22,11 +22,11 @@ from dancenow.video import probe, read_frames
 
 MIN_SCORE: Final = 0.5
 """Below this the landmark network itself says that nobody fills the region."""
-SAME_LOOK: Final = 0.90
+SAME_LOOK: Final = 0.93
 """Two sightings at least this similar are taken for one person when nothing else connects them."""
 _BINS: Final = 10
 _TRUNK: Final = [INDEX[f"{side}_{part}"] for side in ("right", "left") for part in ("shoulder", "hip")]
-_SAMPLES: Final = 12
+_SAMPLES: Final = (12, 40)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,14 +85,18 @@ def find_people(blaze: BlazePose, frame: Frame, windows: Iterable[Roi | None]) -
             if landmarks.score > MIN_SCORE:
                 # The detector's region is rough; the body found in it tells better where to look.
                 landmarks = blaze.landmarks(frame.image_rgb, landmarks.next_roi)
-            if is_person(landmarks) and not any(_overlap(landmarks.pose, s.landmarks.pose) for s in found):
+            if is_person(landmarks, frame.image_rgb) and not any(_overlap(landmarks.pose, s.landmarks.pose) for s in found):
                 found.append(sight(frame, landmarks))
     return sorted(found, key=lambda s: -s.prominence)
 
 
-def is_person(landmarks: Landmarks) -> bool:
-    """The network believes in it, and the trunk is there: shoulders and hips."""
-    return landmarks.score > MIN_SCORE and float(landmarks.pose.confidence[_TRUNK].mean()) > 0.6
+def is_person(landmarks: Landmarks, image_rgb: ImageRGB) -> bool:
+    """The network believes in it, and half the trunk (shoulders and hips) or more is in the picture."""
+    height_px, width_px = image_rgb.shape[:2]
+    trunk = landmarks.pose.xy[_TRUNK]
+    inside = ((trunk >= 0) & (trunk <= [width_px - 1, height_px - 1])).all(axis=1)
+    believed = landmarks.score > MIN_SCORE and float(landmarks.pose.confidence[_TRUNK].mean()) > 0.6
+    return believed and int(inside.sum()) >= 2
 
 
 def grid(image_rgb: ImageRGB, side_px: float) -> list[Roi | None]:
@@ -105,14 +109,19 @@ def grid(image_rgb: ImageRGB, side_px: float) -> list[Roi | None]:
     return windows + [Roi(x, y, side_px, 0.0) for y in ys for x in xs]
 
 
-def first_look(blaze: BlazePose, video: Path, samples: int = _SAMPLES, listen: Listener = silent) -> list[list[Sighting]]:
-    """Everybody in `samples` frames spread over the video, small people included; one list per frame looked at.
+def first_look(blaze: BlazePose, video: Path, samples: int | None = None, listen: Listener = silent) -> list[list[Sighting]]:
+    """Everybody in some frames spread over the video, small people included; one list per frame looked at.
+
+    Without `samples`, one frame in four seconds is looked at, but at least 12 and at most 40.
 
     Raises:
         UserError: the video cannot be read.
     """
+    info = probe(video)
+    count = info.num_frames or int((info.duration_s or 0) * info.fps)
+    samples = samples or int(np.clip(count / info.fps / 4, *_SAMPLES))
+    step = max(1, count // samples)
     looks = []
-    step = _step(video, samples)
     frames = read_frames(video, step // 2, None, step)
     for frame in track(frames, "look for people", samples, listen):
         height_px, width_px = frame.image_rgb.shape[:2]
@@ -124,8 +133,16 @@ def first_look(blaze: BlazePose, video: Path, samples: int = _SAMPLES, listen: L
     return looks
 
 
-def choose(looks: list[list[Sighting]], person: int | None, video: Path) -> list[Sighting]:
-    """Sightings of the person to follow.
+@dataclass(frozen=True, eq=False)
+class Cast:
+    """The person to follow, at most one sighting per frame, and those who were surely somebody else, seen beside them."""
+
+    dancer: list[Sighting]
+    others: list[Sighting]
+
+
+def choose(looks: list[list[Sighting]], person: int | None, video: Path) -> Cast:
+    """Whom to follow.
 
     Without `person`, the one who is largest, most central and most often seen. Else number `person`, counted from 1 by
     size and centrality in the frame that shows most people.
@@ -137,18 +154,19 @@ def choose(looks: list[list[Sighting]], person: int | None, video: Path) -> list
     if not everybody:
         raise UserError(f"no person was found in {video}; film one whole person, well lit and not too far away.")
     if person is None:
-        return max((_alike(s, looks) for s in everybody), key=lambda group: sum(s.prominence for s in group))
-    fullest = max(looks, key=lambda look: (len(look), sum(s.prominence for s in look)))
-    if not 1 <= person <= len(fullest):
-        count = f"{len(fullest)} people are" if len(fullest) > 1 else "1 person is"
-        raise UserError(
-            f"there is no person {person} in {video}: at most {count} seen at once; give a number from 1 to {len(fullest)}."
-        )
-    return _alike(fullest[person - 1], looks)
+        dancer = max((_alike(s, looks) for s in everybody), key=lambda group: sum(s.prominence for s in group))
+    else:
+        fullest = max(looks, key=lambda look: (len(look), sum(s.prominence for s in look)))
+        if not 1 <= person <= len(fullest):
+            seen = f"{len(fullest)} people are" if len(fullest) > 1 else "1 person is"
+            raise UserError(f"{video} has no person {person}: at most {seen} seen at once; give --person 1 to {len(fullest)}.")
+        dancer = _alike(fullest[person - 1], looks)
+    others = [s for look in looks if any(s in dancer for s in look) for s in look if s not in dancer]
+    return Cast(dancer, others)
 
 
-def count_people(video: Path, samples: int = _SAMPLES, listen: Listener = silent) -> list[int]:
-    """How many people are seen in each of `samples` frames spread over the video. Raises UserError as `read_frames`."""
+def count_people(video: Path, samples: int | None = None, listen: Listener = silent) -> list[int]:
+    """How many people are seen in each frame of a `first_look` at the video. Raises UserError as that does."""
     return [len(look) for look in first_look(BlazePose(listen=listen), video, samples, listen)]
 
 
@@ -192,10 +210,3 @@ def _centres(length_px: int, side_px: float) -> list[float]:
         return [(length_px - 1) / 2]
     count = int(np.ceil(2 * (length_px - side_px) / side_px)) + 1
     return [float(x) for x in np.linspace(side_px / 2, length_px - side_px / 2, count)]
-
-
-def _step(video: Path, samples: int) -> int:
-    """Every how many frames to look, so as to look about `samples` times."""
-    info = probe(video)
-    count = info.num_frames or int((info.duration_s or 0) * info.fps)
-    return max(1, count // samples)

@@ -4,36 +4,45 @@ Offline and without lag, after the confidence-aware smoothing of Everybody Dance
 all lengths are in seconds and parts of the body's size, so that one setting serves 5 to 120 frames a second.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.skeleton import NUM_OPENPOSE
+from dancenow.pose.sides import exchanged_frames
+from dancenow.skeleton import MIRROR, NUM_OPENPOSE
 from dancenow.types import FrameStatus, Pose, PoseTrack
 
 Array = NDArray[np.float64]
+_BLOCK: Final = 4096
 
 
 @dataclass(frozen=True)
 class SmoothConfig:
-    """max_gap_s: longest gap that is filled. jump_size: a keypoint further than this part of the body's size from the median
-    of its neighbours within jump_window_s is taken for an error. sigma_s: width of the smoothing kernel."""
+    """Lengths in seconds, distances in parts of the body's size.
+
+    max_gap_s: longest gap that is filled. jump_size: a keypoint further than this from the median of its neighbours within
+    jump_window_s is taken for an error. sigma_s: half-width of the smoothing kernel. At 0.045 the error of rendered dancers
+    that changes from frame to frame falls from 0.67% to 0.45% of their height, and that of their fastest moves, too, from
+    1.94% to 1.83%; at 0.06 those begin to be blunted.
+    """
 
     max_gap_s: float = 0.5
     jump_size: float = 0.07
     jump_window_s: float = 0.075
-    sigma_s: float = 0.02
+    sigma_s: float = 0.045
 
 
 DEFAULT: Final = SmoothConfig()
 
 
 def smooth(track: PoseTrack, config: SmoothConfig = DEFAULT) -> PoseTrack:
-    """The track with outliers rejected, gaps up to `max_gap_s` filled (FILLED, at half the confidence) and jitter damped.
+    """The track with sides put right, outliers rejected, short gaps filled and jitter damped.
 
-    Longer gaps stay MISSING, with confidence 0. Depth is treated as the coordinates are.
+    Gaps up to `max_gap_s` are interpolated: FILLED, at half the confidence. Longer ones stay MISSING, with confidence 0 and
+    coordinates 0. Depth is treated as the coordinates are.
     """
     values = np.concatenate([track.pose.xy, track.pose.depth[..., None]], axis=-1).astype(np.float64)
     confidence = track.pose.confidence.astype(np.float64)
@@ -41,10 +50,13 @@ def smooth(track: PoseTrack, config: SmoothConfig = DEFAULT) -> PoseTrack:
     if not seen.any():
         return track
     size_px = body_size(track.pose, track.time_s)
+    undo = exchanged_frames(values[..., :2], seen, track.time_s, size_px)
+    for array in (values, confidence, seen):
+        array[undo] = array[undo][:, MIRROR]
     good = seen & ~_jumps(values[..., :2], seen, track.time_s, size_px, config)
     near = _near_measured(good, track.time_s, config.max_gap_s)
     filled, filled_confidence = _fill(values, confidence, good, near, track.time_s)
-    smoothed = _gaussian(filled, filled_confidence, track.time_s, config.sigma_s)
+    smoothed = _local_parabola(filled, filled_confidence, track.time_s, config.sigma_s)
     present = filled_confidence > 0
     status = track.status.copy()
     status[(status == FrameStatus.MISSING) & present.any(axis=1)] = FrameStatus.FILLED
@@ -61,7 +73,7 @@ def body_size(pose: Pose, time_s: Array) -> Array:
     high = np.where(seen, xy, -np.inf).max(axis=1)
     known = seen.any(axis=(1, 2))
     side = np.interp(time_s, time_s[known], (high - low)[known].max(axis=1))
-    return np.asarray(_gaussian(side[:, None, None], np.ones((len(side), 1)), time_s, 0.5)[:, 0, 0])
+    return _gaussian(side, time_s, 0.5)
 
 
 def _jumps(xy: Array, seen: NDArray[np.bool_], time_s: Array, size_px: Array, config: SmoothConfig) -> NDArray[np.bool_]:
@@ -69,11 +81,14 @@ def _jumps(xy: Array, seen: NDArray[np.bool_], time_s: Array, size_px: Array, co
     reach = int(config.jump_window_s * _rate(time_s))
     if reach < 1:
         return np.zeros_like(seen)
-    padded = np.pad(np.where(seen[..., None], xy, np.nan), ((reach, reach), (0, 0), (0, 0)), constant_values=np.nan)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0)
-    median = _nanmedian(windows)
-    off = np.linalg.norm(xy - median, axis=-1)
-    return np.asarray(seen & (np.nan_to_num(off) > config.jump_size * size_px[:, None]))
+    padding = ((reach, reach), (0, 0), (0, 0))
+    padded = np.pad(np.where(seen[..., None], xy, np.nan), padding, constant_values=np.nan)
+    off_px = np.empty(seen.shape)
+    for block in _blocks(len(xy)):
+        around = padded[block.start : block.stop + 2 * reach]
+        median = _nanmedian(np.lib.stride_tricks.sliding_window_view(around, 2 * reach + 1, axis=0))
+        off_px[block] = np.linalg.norm(xy[block] - median, axis=-1)
+    return np.asarray(seen & (np.nan_to_num(off_px) > config.jump_size * size_px[:, None]))
 
 
 def _nanmedian(windows: Array) -> Array:
@@ -109,19 +124,49 @@ def _fill(
     return values, confidence
 
 
-def _gaussian(values: Array, weight: Array, time_s: Array, sigma_s: float) -> Array:
-    """Weighted Gaussian mean over time of values [T,K,C] with weight [T,K], at the frames' own times."""
+def _gaussian(values: Array, time_s: Array, sigma_s: float) -> Array:
+    """Gaussian mean over time of values [T], at the frames' own times."""
+    total, norm = np.zeros_like(values), np.zeros_like(values)
+    for closeness, there in _neighbours(np.arange(len(time_s)), time_s, sigma_s):
+        total += closeness * values[there]
+        norm += closeness
+    return total / norm
+
+
+def _local_parabola(values: Array, weight: Array, time_s: Array, sigma_s: float) -> Array:
+    """At each frame, the parabola through its neighbours [T,K,C] that is nearest in the sense of weight [T,K] and closeness.
+
+    A parabola follows the turning points of a move, which a mean cuts off (Savitzky and Golay, 1964; here at uneven times).
+    """
+    out = values.copy()
+    ridge = np.diag([1e-9, 1e-2, 1e-2])  # where only one neighbour is known, a mean rather than a wild curve
+    for block in _blocks(len(values)):
+        here = np.arange(block.start, block.stop)
+        normal = np.zeros((len(here), values.shape[1], 3, 3)) + ridge
+        right = np.zeros((len(here), values.shape[1], 3, values.shape[2]))
+        for closeness, there in _neighbours(here, time_s, sigma_s):
+            powers = ((time_s[there] - time_s[here]) / sigma_s)[:, None] ** np.arange(3)
+            share = closeness[:, None] * weight[there]
+            normal += share[..., None, None] * (powers[:, :, None] * powers[:, None, :])[:, None]
+            change = values[there] - values[here]
+            right += (share[..., None] * change)[:, :, None, :] * powers[:, None, :, None]
+        out[block] += np.linalg.solve(normal, right)[:, :, 0]
+    return out
+
+
+def _neighbours(here: NDArray[np.int64], time_s: Array, sigma_s: float) -> Iterator[tuple[Array, NDArray[np.int64]]]:
+    """For each offset in frames within three sigma: closeness [N] in (0,1], 0 beyond the ends, and the frames [N] it is to."""
     reach = int(np.ceil(3 * sigma_s * _rate(time_s)))
-    total, norm = np.zeros_like(values), np.zeros_like(weight)
     for offset in range(-reach, reach + 1):
-        there = np.arange(len(time_s)) + offset
-        inside = (there >= 0) & (there < len(time_s))
-        there = there.clip(0, len(time_s) - 1)
-        closeness = np.where(inside, np.exp(-0.5 * ((time_s[there] - time_s) / sigma_s) ** 2), 0.0)
-        share = closeness[:, None] * weight[there]
-        total += share[..., None] * values[there]
-        norm += share
-    return np.where(norm[..., None] > 1e-12, total / np.maximum(norm, 1e-12)[..., None], values)
+        there = (here + offset).clip(0, len(time_s) - 1)
+        closeness = np.exp(-0.5 * ((time_s[there] - time_s[here]) / sigma_s) ** 2)
+        yield np.where(there == here + offset, closeness, 0.0), there
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    """Slices of a long track: what is computed per frame and neighbour would not fit in memory for an hour at once."""
+    for start in range(0, count, _BLOCK):
+        yield slice(start, min(start + _BLOCK, count))
 
 
 def _rate(time_s: Array) -> float:
