@@ -35,8 +35,8 @@ def complete_or_absent(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         if path.is_dir() and temporary.is_dir():
-            os.replace(path, holder / "replaced")
-        os.replace(temporary, path)
+            path.replace(holder / "replaced")
+        temporary.replace(path)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise UserError(f"cannot write {path}: the disk is full; nothing was left half-written.") from error

@@ -31,8 +31,6 @@ def silent(event: Progress) -> None:
 
 def track(items: Iterable[T], stage: str, total: float | None, listen: Listener) -> Iterator[T]:
     """Yield `items` unchanged and report after each that one more is done."""
-    done = 0
-    for item in items:
+    for done, item in enumerate(items, start=1):
         yield item
-        done += 1
         listen(Progress(stage, done, total))

@@ -65,7 +65,7 @@ class Pose:
 
     xy: FloatArray
     confidence: FloatArray
-    depth: FloatArray = field(default=None)  # type: ignore[assignment]  # filled in below
+    depth: FloatArray = field(default=None)  # type: ignore[arg-type]  # filled in below
 
     def __post_init__(self) -> None:
         if self.depth is None:
@@ -80,7 +80,7 @@ class Pose:
 
     def __len__(self) -> int:
         _require(self.xy.ndim > 2, "a single pose has no length")
-        return self.xy.shape[0]
+        return int(self.xy.shape[0])
 
     def __getitem__(self, key: Any) -> "Pose":
         """Index the leading dimensions: `track[3]` is one pose, `track[3:9]` a shorter track."""

@@ -1,0 +1,47 @@
+"""The `dancenow` command: the table of commands, and what happens when one of them fails.
+
+Bad input is one sentence on standard error and exit status 2; Ctrl-C is 130. A traceback needs `--debug`.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any, Final
+
+import tyro
+
+from dancenow.cli.console import stderr
+from dancenow.errors import UserError
+
+COMMANDS: Final = ("demo", "run", "prepare", "train", "transfer", "pose", "evaluate", "studio", "weights")
+"""In the order in which a person meets them. Each is the function of that name in the module of that name."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        tyro.extras.subcommand_cli_from_dict(_commands(), prog="dancenow", description=_DESCRIPTION, args=words)
+    except UserError as error:
+        if debug:
+            raise
+        stderr.print(f"dancenow: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        stderr.print("dancenow: interrupted; what was finished is kept, the same command goes on from there.")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+_DESCRIPTION: Final = "The person in one video dances what the dancer in another video dances."
+
+
+def _commands() -> dict[str, Callable[..., Any]]:
+    return {name: getattr(import_module(f"dancenow.cli.{name}"), name) for name in COMMANDS}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""`dancenow train`: a model of the person in a subject folder."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+
+def train(
+    subject: tyro.conf.Positional[Path],
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
+    budget: str = "10m",
+    preset: Literal["draft", "standard"] = "draft",
+    resume: bool = False,
+    seed: int = 0,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+) -> None:
+    """Train a model of the person in SUBJECT.
+
+    Args:
+        subject: folder that `dancenow prepare` made.
+        out: the .safetensors to write; a preview picture is refreshed beside it.
+        budget: how long to train: 90s, 4m, 1.5h, or 20000images.
+        preset: draft (256 px, a laptop) or standard (512 px, a GPU).
+        resume: go on with the training of the same file; the budget counts what was spent before.
+        seed: of everything random.
+        device: where to compute; auto takes the GPU if there is one.
+    """
+    from dancenow import pipeline
+    from dancenow.cli.console import live, report
+
+    with live() as listen:
+        model = pipeline.train(
+            subject, out, budget=budget, preset=preset, resume=resume, seed=seed, device=device, listen=listen
+        )
+    report(model)

@@ -1,0 +1,259 @@
+"""Training clips: runs of consecutive frames of a subject, framed as at transfer time, augmented on the device.
+
+Frames are cut once, a little larger than the canvas, into a bounded store in memory; each draw then shifts, turns and
+zooms the whole clip, picture, mask, plate and keypoints together, by one random similarity.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dancenow.data.subject import Subject
+from dancenow.errors import UserError
+from dancenow.models.rollout import warp
+from dancenow.pose.crop import follow
+from dancenow.progress import Listener, Progress, silent
+from dancenow.types import Crop, FrameStatus, Plate, Pose, PoseTrack
+
+BORDER: Final = 1.125
+"""Side of a stored picture over the canvas: the room that augmentation moves in."""
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A training batch of B clips of T consecutive frames on canvases of S px.
+
+    image, plate: float32 [B,T,3,S,S] in [-1,1]. mask, known: float32 [B,T,1,S,S] in [0,1]. xy: [B,T,K,2] canvas px.
+    confidence, depth: [B,T,K]. to_canvas: [B,T,2,3] frame px -> canvas px, so that a picture can be carried from one
+    frame's window to the next one's.
+    """
+
+    image: Tensor
+    plate: Tensor
+    mask: Tensor
+    known: Tensor
+    xy: Tensor
+    confidence: Tensor
+    depth: Tensor
+    to_canvas: Tensor
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Half-ranges of the random similarity: shift as a share of the canvas, zoom as a ratio, turn in degrees."""
+
+    shift: float = 0.04
+    zoom: float = 0.08
+    turn_deg: float = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class ClipStore:
+    """A subject's frames, cut out and held in memory.
+
+    image: uint8 [N,R,R,3]; mask: uint8 [N,R,R]; R is the canvas times `BORDER`. pose: [N,K] in stored px. to_stored:
+    float64 [N,2,3] frame px -> stored px. plate: uint8 [h,w,4] at about the scale of the canvas, the last channel 255
+    where known, and plate_to_frame: float64 [2,3]. starts: int [M], where a run of `length` frames begins.
+    """
+
+    image: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+    pose: Pose
+    to_stored: NDArray[np.float64]
+    plate: NDArray[np.uint8]
+    plate_to_frame: NDArray[np.float64]
+    starts: NDArray[np.int64]
+    length: int
+    canvas_px: int
+
+    @staticmethod
+    def build(
+        subject: Subject,
+        canvas_px: int,
+        length: int,
+        max_frames: int = 2000,
+        part: str = "train",
+        listen: Listener = silent,
+    ) -> "ClipStore":
+        """Decode the subject's video once and keep the crops of `part`, at most `max_frames`, spread over its time.
+
+        Args:
+            length: consecutive frames per clip.
+            part: which of the manifest's splits to draw from.
+
+        Raises:
+            UserError: there are too few frames with a person to learn from.
+        """
+        track, plate = subject.track, subject.plate
+        stored_px = round(canvas_px * BORDER)
+        crops = [enlarge(c, stored_px) for c in follow(track.pose, track.time_s, canvas_px)]
+        usable = (track.status != FrameStatus.MISSING) & subject.manifest.in_split(part, track.time_s)
+        keep = _spread_runs(usable, length, max_frames)
+        starts = _run_starts(keep, length)
+        if len(starts) < 8:
+            raise UserError(f"{subject.manifest.name} has only {len(starts)} usable clips to train on; film 20 s or more.")
+        index = np.flatnonzero(keep)
+        image = np.empty((len(index), stored_px, stored_px, 3), np.uint8)
+        mask = np.empty((len(index), stored_px, stored_px), np.uint8)
+        slot = {int(frame): position for position, frame in enumerate(index)}
+        for frame, soft_mask in zip(subject.read_frames(), subject.read_masks(), strict=False):
+            position = slot.get(frame.index)
+            if position is None:
+                continue
+            crop = crops[frame.index]
+            image[position] = cut(frame.image_rgb, crop)
+            mask[position] = cut_mask(soft_mask, crop, track)
+            if position % 16 == 0:
+                listen(Progress("reading frames", position, len(index)))
+        listen(Progress("reading frames", len(index), len(index)))
+        kept = [crops[i] for i in index]
+        small_plate, plate_to_frame = shrink_plate(plate, float(np.median([_scale(c.to_canvas) for c in kept])))
+        return ClipStore(
+            image=image,
+            mask=mask,
+            pose=_stack([crop.apply(track.pose[int(i)]) for crop, i in zip(kept, index, strict=True)]),
+            to_stored=np.stack([crop.to_canvas for crop in kept]),
+            plate=small_plate,
+            plate_to_frame=plate_to_frame,
+            starts=np.array([slot[int(s)] for s in starts], np.int64),
+            length=length,
+            canvas_px=canvas_px,
+        )
+
+    def draw(self, batch: int, rng: np.random.Generator, augmentation: Augmentation, device: torch.device) -> Clip:
+        """A random batch; the same generator state gives the same batch."""
+        first = rng.choice(self.starts, size=batch)
+        frames = first[:, None] + np.arange(self.length)
+        return self.take(frames, _random_similarity(rng, batch, self.canvas_px, self.image.shape[1], augmentation), device)
+
+    def take(self, frames: NDArray[np.int64], to_canvas: NDArray[np.float64], device: torch.device) -> Clip:
+        """The given stored frames [B,T] on canvases placed by `to_canvas` float64 [B,2,3], stored px -> canvas px."""
+        batch, length = frames.shape
+        flat = frames.reshape(-1)
+        to_canvas_of_frame = compose(to_canvas[:, None], self.to_stored[frames])
+        from_plate = compose(to_canvas_of_frame, self.plate_to_frame).reshape(-1, 2, 3)
+        pixels = np.concatenate([self.image[flat], self.mask[flat][..., None]], axis=3)
+        placed = torch.from_numpy(np.repeat(to_canvas, length, axis=0)).float().to(device)
+        canvas = warp(_planes(pixels, device), placed, self.canvas_px)
+        background = _planes(self.plate[None], device).expand(len(flat), -1, -1, -1)
+        plate = warp(background, torch.from_numpy(from_plate).float().to(device), self.canvas_px)
+        pose = self.pose[flat]
+        linear, shift = placed[:, :, :2], placed[:, :, 2]
+        zoom = torch.linalg.det(linear).abs().sqrt()
+        flat_clip = Clip(
+            image=canvas[:, :3] * 2 - 1,
+            plate=plate[:, :3] * 2 - 1,
+            known=plate[:, 3:],
+            mask=canvas[:, 3:],
+            xy=torch.from_numpy(pose.xy).to(device) @ linear.mT + shift[:, None],
+            confidence=torch.from_numpy(pose.confidence).to(device),
+            depth=torch.from_numpy(pose.depth).to(device) * zoom[:, None],
+            to_canvas=torch.from_numpy(to_canvas_of_frame.reshape(-1, 2, 3)).float().to(device),
+        )
+        folded = {name: value.reshape(batch, length, *value.shape[1:]) for name, value in vars(flat_clip).items()}
+        return Clip(**folded)
+
+    @property
+    def centred(self) -> NDArray[np.float64]:
+        """float64 [2,3]: the placement without augmentation, exactly what transfer uses."""
+        off = (self.canvas_px - self.image.shape[1]) / 2
+        return np.array([[1.0, 0.0, off], [0.0, 1.0, off]])
+
+
+def enlarge(crop: Crop, stored_px: int) -> Crop:
+    """The same window with more around it: the canvas sits in the middle of a `stored_px` square at equal scale."""
+    to_stored = crop.to_canvas.copy()
+    to_stored[:, 2] += (stored_px - crop.size) / 2
+    return Crop(to_stored, stored_px)
+
+
+def cut(image: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:
+    """The window's pixels uint8 [S,S,C]; averaged when it shrinks, edge pixels repeated beyond the frame."""
+    shrink = 1.0 / _scale(crop.to_canvas)
+    if shrink > 1.5:
+        # warpAffine samples points: blur away first what the smaller canvas cannot hold.
+        sigma = 0.4 * math.sqrt(shrink**2 - 1)
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
+    size = (crop.size, crop.size)
+    warped = cv2.warpAffine(image, crop.to_canvas, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(warped, np.uint8)
+
+
+def cut_mask(mask: NDArray[np.uint8], crop: Crop, track: PoseTrack) -> NDArray[np.uint8]:
+    """The window of a mask uint8 [h,w] that may be smaller than the frame of `track`; 0 beyond the frame."""
+    scale = np.array([track.width_px / mask.shape[1], track.height_px / mask.shape[0]])
+    to_frame = np.array([[scale[0], 0.0, (scale[0] - 1) / 2], [0.0, scale[1], (scale[1] - 1) / 2]])
+    size = (crop.size, crop.size)
+    return np.asarray(cv2.warpAffine(mask, compose(crop.to_canvas, to_frame), size, flags=cv2.INTER_LINEAR), np.uint8)
+
+
+def shrink_plate(plate: Plate, scale: float) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """The plate at `scale` (at most 1) as uint8 [h,w,4], the last channel 255 where known, and its map to frame px."""
+    height, width = plate.known.shape
+    planes = np.concatenate([plate.image_rgb, plate.known[..., None].astype(np.uint8) * 255], axis=2)
+    size = (max(1, round(width * min(scale, 1.0))), max(1, round(height * min(scale, 1.0))))
+    ratio = np.array([width / size[0], height / size[1]])
+    to_frame = np.concatenate([np.diag(ratio), (ratio[:, None] - 1) / 2], axis=1)
+    return np.asarray(cv2.resize(planes, size, interpolation=cv2.INTER_AREA), np.uint8), to_frame
+
+
+def compose(outer: NDArray[np.float64], inner: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The affine map [...,2,3] that applies `inner` first and then `outer`."""
+    linear = outer[..., :2] @ inner[..., :2]
+    shift = outer[..., :2] @ inner[..., 2:] + outer[..., 2:]
+    return np.concatenate([linear, shift], axis=-1)
+
+
+def _scale(affine: NDArray[np.float64]) -> float:
+    return math.sqrt(abs(float(np.linalg.det(affine[:, :2]))))
+
+
+def _planes(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """uint8 [N,h,w,C] -> float32 [N,C,h,w] in [0,1]."""
+    return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float().div_(255.0)
+
+
+def _stack(poses: Sequence[Pose]) -> Pose:
+    arrays = ([p.xy for p in poses], [p.confidence for p in poses], [p.depth for p in poses])
+    xy, confidence, depth = (np.stack(a) for a in arrays)
+    return Pose(xy, confidence, depth)
+
+
+def _random_similarity(
+    rng: np.random.Generator, batch: int, canvas_px: int, stored_px: int, augmentation: Augmentation
+) -> NDArray[np.float64]:
+    """float64 [B,2,3] stored px -> canvas px: a turn and zoom about the middle, then a shift."""
+    turn = np.radians(rng.uniform(-1, 1, batch) * augmentation.turn_deg)
+    zoom = np.exp(rng.uniform(-1, 1, batch) * math.log1p(augmentation.zoom))
+    shift = rng.uniform(-1, 1, (batch, 2)) * augmentation.shift * canvas_px
+    cos, sin = zoom * np.cos(turn), zoom * np.sin(turn)
+    linear = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], axis=-2)
+    offset = (canvas_px - 1) / 2 + shift[..., None] - linear @ np.full((2, 1), (stored_px - 1) / 2)
+    return np.concatenate([linear, offset], axis=-1)
+
+
+def _run_starts(keep: NDArray[np.bool_], length: int) -> NDArray[np.int64]:
+    """Frames from which `length` kept frames follow without a break."""
+    if len(keep) < length:
+        return np.zeros(0, np.int64)
+    return np.flatnonzero(np.lib.stride_tricks.sliding_window_view(keep, length).all(axis=1))
+
+
+def _spread_runs(usable: NDArray[np.bool_], length: int, max_frames: int) -> NDArray[np.bool_]:
+    """Keep at most about `max_frames` usable frames, in runs of `length`, evenly over the whole time."""
+    if usable.sum() <= max_frames:
+        return usable
+    starts = _run_starts(usable, length)
+    wanted = max(1, max_frames // length)
+    chosen = starts[np.unique(np.linspace(0, len(starts) - 1, wanted).round().astype(np.int64))]
+    keep = np.zeros_like(usable)
+    for offset in range(length):
+        keep[chosen + offset] = True
+    return keep

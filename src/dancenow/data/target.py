@@ -1,0 +1,86 @@
+"""What a trained model carries of its target, so that a transfer needs the model alone: background and poses.
+
+The poses are those of the training footage: normalization measures the body on them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dancenow.checkpoint import Checkpoint, CheckpointInfo
+from dancenow.data.subject import Subject
+from dancenow.errors import UserError
+from dancenow.types import Plate, Pose, PoseTrack
+
+KIND = "body"
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """The person who will dance: their plate, their own track, and the name of the subject."""
+
+    name: str
+    plate: Plate
+    track: PoseTrack
+
+    @classmethod
+    def of_subject(cls, subject: Subject) -> Self:
+        """Taken from a prepared subject folder."""
+        return cls(subject.manifest.name, subject.plate, subject.track)
+
+    def to_checkpoint(self, config: Mapping[str, Any]) -> Checkpoint:
+        """A body checkpoint that has everything but the generator."""
+        track = self.track
+        tensors = {
+            "plate.image_rgb": torch.from_numpy(self.plate.image_rgb),
+            "plate.known": torch.from_numpy(self.plate.known),
+            "track.xy": torch.from_numpy(track.pose.xy),
+            "track.confidence": torch.from_numpy(track.pose.confidence),
+            "track.depth": torch.from_numpy(track.pose.depth),
+            "track.time_s": torch.from_numpy(track.time_s),
+            "track.status": torch.from_numpy(track.status),
+        }
+        subject = {
+            "name": self.name,
+            "width_px": track.width_px,
+            "height_px": track.height_px,
+            "detector": track.detector,
+            "source_sha256": track.source_sha256,
+        }
+        info = CheckpointInfo(kind=KIND, config=config, subject=subject, parents=(track.source_sha256,))
+        return Checkpoint(info, tensors)
+
+    @classmethod
+    def of_checkpoint(cls, checkpoint: Checkpoint) -> Self:
+        """The inverse of `to_checkpoint`.
+
+        Raises:
+            UserError: the checkpoint lacks what a transfer needs.
+        """
+        try:
+            subject, part = checkpoint.info.subject, _Numpy(checkpoint.part("track"))
+            plate = _Numpy(checkpoint.part("plate"))
+            track = PoseTrack(
+                pose=Pose(part["xy"], part["confidence"], part["depth"]),
+                time_s=part["time_s"],
+                status=part["status"],
+                width_px=subject["width_px"],
+                height_px=subject["height_px"],
+                detector=subject["detector"],
+                source_sha256=subject["source_sha256"],
+            )
+            return cls(subject["name"], Plate(plate["image_rgb"], plate["known"]), track)
+        except (KeyError, ValueError) as error:
+            raise UserError(f"this model lacks its target's data ({error}); train it again.") from error
+
+
+class _Numpy:
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        self._tensors = tensors
+
+    def __getitem__(self, name: str) -> Any:
+        return np.ascontiguousarray(self._tensors[name].cpu().numpy())

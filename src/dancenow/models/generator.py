@@ -1,0 +1,110 @@
+"""The generator: pose maps and the previous picture in, the person's colour and alpha out.
+
+In the pix2pixHD family (Wang et al., 2018: strided encoder, residual blocks, upsampling decoder, instance norm), turned
+into a U-Net that never convolves at full resolution: pictures enter by pixel-unshuffle and leave by pixel-shuffle (Shi et
+al., 2016), and pose maps are drawn at a quarter of the canvas. That is what makes it tens of times cheaper.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from dancenow.pose.render import NUM_CHANNELS
+
+POSE_STRIDE = 4
+"""Canvas px per cell of the pose maps, and of the encoder's first level."""
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Sizes of a generator.
+
+    canvas_px: side of the square picture. width: channels at the half-resolution level; deeper levels have 2, 4 and 6
+    times as many. blocks: residual blocks at the deepest level. previous: condition on the previous generated picture.
+    """
+
+    canvas_px: int = 256
+    width: int = 32
+    blocks: int = 4
+    previous: bool = True
+
+    def __post_init__(self) -> None:
+        if self.canvas_px % 32 or self.canvas_px < 64:
+            raise ValueError(f"canvas_px must be a multiple of 32 of at least 64, got {self.canvas_px}")
+        if self.width < 4 or self.blocks < 0:
+            raise ValueError(f"width must be at least 4 and blocks at least 0, got {self.width} and {self.blocks}")
+
+
+class Block(nn.Module):
+    """Residual block: two 3x3 convolutions, normalized, the sum activated by the next layer."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            normalize(channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            normalize(channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x + self.body(x))
+
+
+def normalize(channels: int) -> nn.Module:
+    """Group norm: as instance norm it needs no batch, but it keeps the mean colour of a whole picture apart."""
+    return nn.GroupNorm(max(1, channels // 16), channels)
+
+
+def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    convolution = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+    return nn.Sequential(convolution, normalize(outputs), nn.ReLU(inplace=True))
+
+
+class Generator(nn.Module):
+    """Pose maps [N,C,S/4,S/4] and the previous RGBA [N,4,S,S] to RGBA [N,4,S,S]: colour in [-1,1], alpha in [0,1].
+
+    The previous picture is premultiplied (colour times alpha) and zero at the start of a video.
+    """
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        w = config.width
+        self.unshuffle = nn.PixelUnshuffle(POSE_STRIDE)
+        # Each input is squeezed by itself: many sparse maps, and the 16 px of a cell, say little per channel.
+        self.pose = nn.Conv2d(NUM_CHANNELS, 2 * w, 1)
+        self.previous = nn.Conv2d(4 * POSE_STRIDE**2, w, 1) if config.previous else None
+        self.enter = nn.Sequential(_conv(3 * w if config.previous else 2 * w, 2 * w), Block(2 * w))
+        self.down1 = nn.Sequential(_conv(2 * w, 4 * w, stride=2), Block(4 * w))
+        self.down2 = _conv(4 * w, 6 * w, stride=2)
+        self.middle = nn.Sequential(*(Block(6 * w) for _ in range(config.blocks)))
+        self.up2 = nn.Conv2d(6 * w, 4 * w, 3, padding=1)
+        self.join2 = nn.Sequential(_conv(8 * w, 4 * w), Block(4 * w))
+        self.up1 = nn.Conv2d(4 * w, 2 * w, 3, padding=1)
+        self.join1 = nn.Sequential(_conv(4 * w, 2 * w), Block(2 * w))
+        self.up0 = nn.Conv2d(2 * w, 4 * w, 3, padding=1)
+        self.shuffle = nn.PixelShuffle(2)
+        self.leave = nn.Sequential(_conv(w, w), nn.Conv2d(w, 16, 3, padding=1))
+        self.upsample = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+
+    def forward(self, pose_maps: Tensor, previous: Tensor | None = None) -> Tensor:
+        """See the class.
+
+        Raises:
+            ValueError: `previous` is missing from a generator with that input.
+        """
+        x = self.pose(pose_maps)
+        if self.previous is not None:
+            if previous is None:
+                raise ValueError("this generator goes on from a previous picture; give zeros at the start")
+            x = torch.cat([x, self.previous(self.unshuffle(previous))], dim=1)
+        level0 = self.enter(x)
+        level1 = self.down1(level0)
+        deep = self.middle(self.down2(level1))
+        level1 = self.join2(torch.cat([level1, self.up2(self.upsample(deep))], dim=1))
+        level0 = self.join1(torch.cat([level0, self.up1(self.upsample(level1))], dim=1))
+        out = self.shuffle(self.leave(torch.relu(self.shuffle(self.up0(level0)))))
+        return torch.cat([torch.tanh(out[:, :3]), torch.sigmoid(out[:, 3:])], dim=1)

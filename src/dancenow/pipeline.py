@@ -1,0 +1,277 @@
+"""The product: from a source and a target video to one video. Read this file to see the architecture.
+
+    source.mp4 -> detect_poses -> PoseTrack -> normalize.fit(source, target) -> PoseTrack -> follow -> Painter -> out.mp4
+    target.mp4 -> prepare -> Subject -> ClipStore -> BodyTask -> model.safetensors ----------------------^
+
+Poses are held whole; pixels are streamed, so memory does not grow with the length of a video.
+"""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+import torch
+
+import dancenow
+from dancenow.checkpoint import load_checkpoint, read_info
+from dancenow.data.clips import ClipStore
+from dancenow.data.subject import Subject, prepare
+from dancenow.data.target import KIND, Target
+from dancenow.errors import UserError
+from dancenow.files import cache_dir, sha256_of
+from dancenow.generate import Painter, load_generator
+from dancenow.models.perceptual import PerceptualDistance
+from dancenow.pose.crop import follow
+from dancenow.pose.detect import DETECTOR, detect_poses
+from dancenow.pose.normalize import fit
+from dancenow.progress import Listener, Progress, silent
+from dancenow.training.body import BodyTask
+from dancenow.training.budget import Budget
+from dancenow.training.loop import LoopConfig, state_path, train_loop
+from dancenow.training.presets import PRESETS, BodyConfig, Preset
+from dancenow.types import FrameStatus, Pose, PoseTrack
+from dancenow.video import VideoWriter, probe
+
+Normalize = Literal["none", "paper"]
+Device = Literal["auto", "cpu", "cuda"]
+
+SYNTHETIC_NOTE: Final = "Synthetic video: the dance was transferred onto this person by dancenow"
+
+
+@dataclass(frozen=True)
+class TransferResult:
+    """What a transfer did: the file, how many frames, what normalization did, and what the user should know."""
+
+    video: Path
+    num_frames: int
+    normalization: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What `run` did: the transfer, the model it made or found, and the warnings about the target's footage."""
+
+    transfer: TransferResult
+    model: Path
+    warnings: tuple[str, ...]
+
+
+def train(
+    subject: Path,
+    out: Path,
+    *,
+    budget: Budget | str = "10m",
+    preset: Preset = "draft",
+    resume: bool = False,
+    seed: int = 0,
+    device: Device = "auto",
+    listen: Listener = silent,
+) -> Path:
+    """Train a model of the person in a subject folder.
+
+    Args:
+        subject: folder that `prepare` made.
+        out: the model's .safetensors file; a preview picture and the state of the training are kept beside it.
+        budget: how long to train (`90s`, `4m`, `1.5h`), or how many images to see (`20000images`).
+        resume: go on with the training whose state lies beside `out`; the budget counts what was spent before.
+
+    Raises:
+        UserError: bad footage, budget or file; nothing to resume.
+    """
+    if out.suffix != ".safetensors":
+        raise UserError(f"cannot write {out}: give the model a name that ends in .safetensors.")
+    budget = Budget.parse(budget) if isinstance(budget, str) else budget
+    opened, config = Subject.open(subject), preset_config(preset)
+    place = torch_device(device)
+    store = ClipStore.build(opened, config.generator.canvas_px, config.rollout, config.max_frames, listen=listen)
+    task = BodyTask(
+        store,
+        config,
+        seed=seed,
+        kept=Target.of_subject(opened).to_checkpoint({}),
+        perceptual=PerceptualDistance(depth=config.perceptual_depth),
+        device=place,
+    )
+    train_loop(task, out, budget, resume=resume, config=LoopConfig(seed=seed), listen=listen)
+    return out
+
+
+def transfer(
+    source: Path,
+    model: Path,
+    out: Path,
+    *,
+    normalize: Normalize = "paper",
+    frames: tuple[int, int | None] = (0, None),
+    person: int | None = None,
+    device: Device = "auto",
+    listen: Listener = silent,
+) -> TransferResult:
+    """Make the person of `model` dance the dance of `source`, with the source's timing and sound.
+
+    Args:
+        source: video of the dancer. model: file that `train` wrote. out: .mp4 file, which appears when it is complete.
+        normalize: how the dancer's body is fitted to the target's, see `pose.normalize`.
+        frames: first frame and end (exclusive) of the part of the dance that is wanted.
+        person: whom to follow in the source, as in `detect_poses`.
+
+    Raises:
+        UserError: a file is missing or damaged, nobody dances in the source, or the part is empty.
+    """
+    info = probe(source)
+    require_other_file(out, source, model)
+    checkpoint = load_checkpoint(model, KIND)
+    place = torch_device(device)
+    target, generator = Target.of_checkpoint(checkpoint), load_generator(checkpoint, place)
+    danced = detect_poses(source, person=person, listen=listen)
+    pose_map = fit(normalize, danced, target.track)
+    pose = pose_map(danced.pose)
+    crops = follow(pose, danced.time_s, generator.config.canvas_px)
+    start, stop = _part(frames, len(danced))
+    times_s = [Fraction(float(t)).limit_denominator(1_000_000) for t in danced.time_s]
+    painter = Painter(generator, target.plate, place)
+    with VideoWriter(
+        out,
+        target.track.width_px,
+        target.track.height_px,
+        fps=info.fps,
+        sound_from=source,
+        sound_range_s=(times_s[start], times_s[stop] if stop < len(danced) else None),
+        metadata={"comment": SYNTHETIC_NOTE, "encoder": f"dancenow {dancenow.__version__}"},
+    ) as writer:
+        for i in range(start, stop):
+            present = danced.status[i] != FrameStatus.MISSING
+            writer.write(painter.paint(pose[i], crops[i]) if present else painter.empty(), times_s[i])
+            listen(Progress("generating", i + 1 - start, stop - start))
+    return TransferResult(out, stop - start, str(pose_map), _notes(danced, pose, target))
+
+
+def run(
+    source: Path,
+    target: Path,
+    out: Path,
+    *,
+    budget: Budget | str = "10m",
+    preset: Preset = "draft",
+    normalize: Normalize = "paper",
+    source_person: int | None = None,
+    target_person: int | None = None,
+    seed: int = 0,
+    device: Device = "auto",
+    listen: Listener = silent,
+) -> RunResult:
+    """Everything from two videos: the person in `target` dances what the dancer in `source` dances.
+
+    What was done before for the same videos and settings is taken from the cache; an interrupted training goes on.
+
+    Raises:
+        UserError: as `prepare`, `train` and `transfer`; files and budget are checked before anything long begins.
+    """
+    budget = Budget.parse(budget) if isinstance(budget, str) else budget
+    probe(source)
+    probe(target)
+    require_writable_video(out, source, target)
+    # The dancer first: a source that nobody dances in should not cost a training.
+    detect_poses(source, person=source_person, listen=listen)
+    folder = _subject_of(target, target_person, listen)
+    subject = Subject.open(folder)
+    model = cache_dir("models") / f"{folder.name}-{preset}-{str(budget).replace(' ', '')}-seed{seed}.safetensors"
+    if not _is_trained(model, budget):
+        resume = state_path(model).is_file()
+        train(folder, model, budget=budget, preset=preset, resume=resume, seed=seed, device=device, listen=listen)
+    done = transfer(source, model, out, normalize=normalize, person=source_person, device=device, listen=listen)
+    return RunResult(done, model, subject.manifest.warnings)
+
+
+def preset_config(preset: str) -> BodyConfig:
+    """The recipe of a preset.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if preset not in PRESETS:
+        raise UserError(f"there is no preset {preset!r}; choose one of {', '.join(PRESETS)}.")
+    return PRESETS[preset]
+
+
+def torch_device(device: Device) -> torch.device:
+    """`auto` is the GPU where torch sees one.
+
+    Raises:
+        UserError: `cuda` is asked for and not there.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("torch sees no CUDA device here; use --device cpu or install a torch built for CUDA.")
+    return torch.device(device)
+
+
+def require_other_file(out: Path, *inputs: Path) -> None:
+    """Refuse to write over what is being read."""
+    for path in inputs:
+        if out.exists() and path.exists() and out.samefile(path):
+            raise UserError(f"the output {out} is also an input; give the output another name.")
+
+
+def require_writable_video(out: Path, *inputs: Path) -> None:
+    """Find out before the long work, not after it, that `out` cannot be written."""
+    require_other_file(out, *inputs)
+    if out.suffix.lower() != ".mp4":
+        raise UserError(f"cannot write {out}: give the video a name that ends in .mp4.")
+    if out.is_dir():
+        raise UserError(f"cannot write {out}: it is a folder; give the name of a file.")
+    probe_file = out.parent / f".{out.stem}.writable"
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        probe_file.touch()
+        probe_file.unlink()
+    except OSError as error:
+        raise UserError(f"cannot write {out}: {error.strerror or error}.") from error
+
+
+def _subject_of(video: Path, person: int | None, listen: Listener) -> Path:
+    """The prepared folder of a target video, from the cache where it is sound."""
+    name = f"{sha256_of(video)[:40]}-{DETECTOR.replace('/', '-')}-{person or 'auto'}-{dancenow.__version__}"
+    folder = cache_dir("subjects") / name
+    try:
+        Subject.open(folder)
+    except UserError:
+        prepare(video, folder, person=person, listen=listen)
+    return folder
+
+
+def _is_trained(model: Path, budget: Budget) -> bool:
+    if not model.is_file():
+        return False
+    try:
+        info = read_info(model)
+    except UserError:
+        return False
+    return info.kind == KIND and budget.spent(info.train_seconds, info.images_seen) >= 1.0
+
+
+def _part(frames: tuple[int, int | None], count: int) -> tuple[int, int]:
+    start, stop = frames[0], count if frames[1] is None else min(frames[1], count)
+    if not 0 <= start < stop:
+        raise UserError(f"frames {frames[0]}:{frames[1] or ''} are not in the source, which has {count} frames.")
+    return start, stop
+
+
+def _notes(danced: PoseTrack, pose: Pose, target: Target) -> tuple[str, ...]:
+    """What the user should know about this transfer, one sentence each."""
+    notes = []
+    missing = float((danced.status == FrameStatus.MISSING).mean())
+    if missing > 0:
+        notes.append(f"The dancer was not found in {missing:.0%} of the source's frames; these show the empty room.")
+    seen = pose.confidence > 0
+    size = np.array([target.track.width_px, target.track.height_px])
+    outside = ((pose.xy < -0.02 * size) | (pose.xy > 1.02 * size)).any(axis=-1) & seen
+    share = float((outside.sum(axis=1) > 2).mean())
+    if share > 0.02:
+        notes.append(f"In {math.ceil(share * 100)}% of the frames the dance leaves the target's picture: it needs more room.")
+    return tuple(notes)

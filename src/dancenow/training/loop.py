@@ -1,0 +1,134 @@
+"""The training loop of every task: a clock against the budget, batches seeded by what was seen, files that survive.
+
+The clock is images seen (as in EDM2, Karras et al., 2024): a step's randomness is a function of (seed, images seen)
+alone, so a run that was stopped and resumed draws exactly the batches of an unbroken one.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from dancenow.errors import UserError
+from dancenow.files import complete_or_absent
+from dancenow.progress import Listener, Progress
+from dancenow.training.budget import Budget
+
+
+@dataclass(frozen=True)
+class Clock:
+    """What has been spent: seconds inside the loop and images, over all the runs of one training."""
+
+    seconds: float = 0.0
+    images: int = 0
+
+
+class Task(Protocol):
+    """What the loop trains: one file per task."""
+
+    images_per_step: int
+
+    def step(self, rng: np.random.Generator, share: float) -> Mapping[str, float]:
+        """One optimizer step at `share` of the budget; returns its loss terms by name."""
+
+    def model(self, clock: Clock) -> Checkpoint:
+        """What users keep: usable at once, at any time."""
+
+    def state(self, clock: Clock) -> Checkpoint:
+        """Everything that going on needs."""
+
+    def restore(self, state: Checkpoint) -> None:
+        """Take up `state` again, exactly."""
+
+    def preview(self) -> NDArray[np.uint8]:
+        """A picture [H,W,3] RGB of how it is going."""
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """seed: of everything random. save_every_s: seconds between the files that survive a crash."""
+
+    seed: int = 0
+    save_every_s: float = 45.0
+
+
+def state_path(model_path: Path) -> Path:
+    """Where the state of an unfinished training lies: beside the model."""
+    return model_path.with_suffix(".resume.safetensors")
+
+
+def preview_path(model_path: Path) -> Path:
+    """Where the preview picture is refreshed: beside the model."""
+    return model_path.with_suffix(".preview.png")
+
+
+def train_loop(
+    task: Task, model_path: Path, budget: Budget, *, resume: bool, config: LoopConfig, listen: Listener
+) -> Checkpoint:
+    """Step until the budget is spent; write the model, the state beside it, and a preview as it goes.
+
+    An interruption (Ctrl-C) saves everything before it goes on up.
+
+    Raises:
+        UserError: `resume` without a state to resume from.
+    """
+    clock = _resume(task, state_path(model_path), config) if resume else Clock()
+    saved_at_s = clock.seconds
+    watch = _Watch(clock.seconds)
+    terms: Mapping[str, float] = {}
+    try:
+        while (share := budget.spent(clock.seconds, clock.images)) < 1.0:
+            rng = np.random.default_rng((config.seed, clock.images))
+            terms = task.step(rng, share)
+            clock = Clock(watch.seconds(), clock.images + task.images_per_step)
+            listen(Progress("training", budget.spent(clock.seconds, clock.images), 1.0, _note(clock, terms)))
+            if clock.seconds - saved_at_s > config.save_every_s:
+                _save(task, clock, model_path, listen)
+                saved_at_s = clock.seconds
+    except KeyboardInterrupt:
+        _save(task, clock, model_path, listen)
+        raise
+    return _save(task, clock, model_path, listen)
+
+
+class _Watch:
+    """Seconds of this run on top of those of earlier ones."""
+
+    def __init__(self, already_s: float, now: Callable[[], float] = time.perf_counter) -> None:
+        self._now = now
+        self._start = now() - already_s
+
+    def seconds(self) -> float:
+        return self._now() - self._start
+
+
+def _resume(task: Task, path: Path, config: LoopConfig) -> Clock:
+    if not path.is_file():
+        raise UserError(f"there is no training to resume at {path}; start one without --resume.")
+    state = load_checkpoint(path, "training-state")
+    if state.info.config.get("seed") != config.seed:
+        raise UserError(f"{path} was trained with seed {state.info.config.get('seed')}; resume with the same one.")
+    task.restore(state)
+    return Clock(state.info.train_seconds, state.info.images_seen)
+
+
+def _save(task: Task, clock: Clock, model_path: Path, listen: Listener) -> Checkpoint:
+    model = task.model(clock)
+    save_checkpoint(model_path, model)
+    save_checkpoint(state_path(model_path), task.state(clock))
+    picture = preview_path(model_path)
+    with complete_or_absent(picture) as temporary:
+        cv2.imwrite(str(temporary), task.preview()[..., ::-1])
+    listen(Progress("training", 0.0, None, preview=picture))
+    return model
+
+
+def _note(clock: Clock, terms: Mapping[str, float]) -> str:
+    losses = "  ".join(f"{name} {value:.3f}" for name, value in terms.items())
+    return f"{clock.images} images  {losses}"

@@ -1,0 +1,78 @@
+"""What a preset means: the sizes of the networks and the recipe that trains them."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Literal, Self
+
+from dancenow.models.discriminator import DiscriminatorConfig
+from dancenow.models.generator import GeneratorConfig
+
+Preset = Literal["draft", "standard"]
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """What each term counts for. The adversarial terms join at `adversarial_from` of the budget."""
+
+    l1: float = 1.0
+    perceptual: float = 1.0
+    matte: float = 0.03
+    adversarial: float = 0.01
+    feature_matching: float = 0.1
+
+
+@dataclass(frozen=True)
+class BodyConfig:
+    """The whole recipe of the body generator.
+
+    clips_per_step: clips in a batch, each an image to learn from. rollout: consecutive frames per clip, each generated from
+    the one before. afresh: share of the clips whose last frame is generated from nothing.
+    learning_rate: of Adam at its peak. adversarial_from: share of the budget after which the discriminators train.
+    perceptual_depth: stages of the perceptual trunk that count. max_frames: frames of the subject held in memory.
+    """
+
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    spatial: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    temporal: DiscriminatorConfig = field(default_factory=lambda: DiscriminatorConfig(frames=2))
+    weights: LossWeights = field(default_factory=LossWeights)
+    clips_per_step: int = 3
+    rollout: int = 2
+    afresh: float = 0.2
+    learning_rate: float = 1e-3
+    adversarial_from: float = 0.6
+    perceptual_depth: int = 3
+    max_frames: int = 2000
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for a checkpoint's header."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        parts = {
+            "generator": GeneratorConfig(**data["generator"]),
+            "spatial": DiscriminatorConfig(**data["spatial"]),
+            "temporal": DiscriminatorConfig(**data["temporal"]),
+            "weights": LossWeights(**data["weights"]),
+        }
+        return cls(**{**data, **parts})
+
+
+PRESETS: Final[dict[Preset, BodyConfig]] = {
+    "draft": BodyConfig(
+        generator=GeneratorConfig(canvas_px=256, width=24, blocks=3),
+        spatial=DiscriminatorConfig(width=16),
+        temporal=DiscriminatorConfig(frames=2, width=16),
+    ),
+    "standard": BodyConfig(
+        generator=GeneratorConfig(canvas_px=512, width=64, blocks=6),
+        spatial=DiscriminatorConfig(width=48, scales=3),
+        temporal=DiscriminatorConfig(frames=2, width=48, scales=3),
+        clips_per_step=4,
+        learning_rate=5e-4,
+        adversarial_from=0.3,
+        max_frames=4000,
+        precision="bfloat16",
+    ),
+}
