@@ -119,7 +119,7 @@ def first_look(blaze: BlazePose, video: Path, samples: int | None = None, listen
     """
     info = probe(video)
     count = info.num_frames or int((info.duration_s or 0) * info.fps)
-    samples = samples or int(np.clip(count / info.fps / 4, *_SAMPLES))
+    samples = samples or min(max(round(count / info.fps / 4), _SAMPLES[0]), _SAMPLES[1])
     step = max(1, count // samples)
     looks = []
     frames = read_frames(video, step // 2, None, step)
