@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dancenow.data.camera import View, camera_motions
 from dancenow.errors import UserError
 from dancenow.pose.body import BodyStatistics
 from dancenow.pose.people import count_people
@@ -32,11 +33,10 @@ _DARK, _NOISY, _FLAT = 55.0, 7.0, 12.0
 
 
 @dataclass(frozen=True, eq=False)
-class _View:
-    """A frame scaled to at most 640 px: gray uint8 [h,w], and uint8 [h,w] 255 where neither person nor their rim is."""
+class _Look:
+    """A frame scaled to at most 640 px, and the pixels that are surely the person's: bool [h,w]."""
 
-    gray: NDArray[np.uint8]
-    background: NDArray[np.uint8]
+    view: View
     person: NDArray[np.bool_]
 
 
@@ -56,11 +56,13 @@ def require_enough(track: PoseTrack, video: Path) -> None:
     """Raises UserError if the person was seen in under 20% of the frames or for under 2 s: nothing can be learnt then."""
     seen = track.status == FrameStatus.MEASURED
     seen_s = float(seen.sum()) / track.fps
-    if seen.mean() < _LEAST_SHARE or seen_s < _LEAST_S:
+    if seen.mean() < _LEAST_SHARE:
         raise UserError(
-            f"the person was found in only {seen.mean():.0%} of {video} ({seen_s:.1f} s); film one whole person who stays in"
-            " the picture for 20 s or more, or choose another with --person."
+            f"{video} is bad footage of a target: the person to follow is found in only {seen.mean():.0%} of it ({seen_s:.0f} s"
+            "); film one whole person who stays in the picture for 20 s or more, or choose another with --person."
         )
+    if seen_s < _LEAST_S:
+        raise UserError(f"{video} shows the person for only {seen_s:.1f} s, too little to learn from; film 20 s or more.")
 
 
 def examine(video: Path, masks: Path, track: PoseTrack, body: BodyStatistics, *, listen: Listener = silent) -> tuple[str, ...]:
@@ -113,7 +115,7 @@ def of_pictures(pictures: Pictures) -> Iterator[str]:
         yield f"the person is dark (brightness {pictures.person_luma:.0f} of 255): turn on more light, and none behind them."
     elif pictures.person_contrast < _FLAT:
         yield "the person shows hardly any contrast: light them from the side and avoid fog, glare and backlight."
-    if pictures.noise > _NOISY:
+    if pictures.noise > _NOISY and pictures.moved <= 0.12:  # a moving camera looks like noise
         yield f"the pictures are noisy ({pictures.noise:.0f} levels of 255): more light helps most."
 
 
@@ -122,13 +124,12 @@ def examine_pictures(video: Path, masks: Path, num_frames: int, *, listen: Liste
     first = np.unique(np.linspace(0, max(0, num_frames - 2), _PAIRS).round().astype(int))
     indices = sorted({int(i) for i in first} | {int(i) + 1 for i in first if i + 1 < num_frames})
     views = dict(_views(video, masks, indices, listen))
-    reference = views[min(views, key=lambda i: abs(i - num_frames // 2))]
-    shifts = [_shift(reference, views[int(i)]) for i in first if int(i) in views]
-    told = [shift for shift in shifts if shift is not None]
-    still_px = max(1.0, _STILL * max(reference.gray.shape))
-    lost = [not np.isfinite(shift) for shift in told]
-    noise = [_noise(views[int(i)], views[int(i) + 1]) for i in first if int(i) in views and int(i) + 1 in views]
-    luma = [np.percentile(v.gray[v.person], (5, 50, 95)) for v in views.values() if v.person.any()]
+    shifts = [motion.shift_px for motion in camera_motions([views[int(i)].view for i in first if int(i) in views])]
+    told = [shift for shift in shifts if not np.isnan(shift)]
+    still_px = _STILL * _SIDE_PX
+    lost = [np.isinf(shift) for shift in told]
+    noise = [_noise(views[int(i)].view, views[int(i) + 1].view) for i in first if int(i) in views and int(i) + 1 in views]
+    luma = [np.percentile(v.view.gray[v.person], (5, 50, 95)) for v in views.values() if v.person.any()]
     low, middle, high = np.median(luma, axis=0) if luma else (0.0, 255.0, 255.0)
     return Pictures(
         moved=float(np.mean([shift > still_px for shift in told])) if told else 0.0,
@@ -139,7 +140,7 @@ def examine_pictures(video: Path, masks: Path, num_frames: int, *, listen: Liste
     )
 
 
-def _views(video: Path, masks: Path, indices: list[int], listen: Listener) -> Iterator[tuple[int, _View]]:
+def _views(video: Path, masks: Path, indices: list[int], listen: Listener) -> Iterator[tuple[int, _Look]]:
     wanted = set(indices)
     kept = {i: mask for i, mask in enumerate(read_masks(masks, 0, indices[-1] + 1)) if i in wanted}
     for count, frame in enumerate(read_frames_at(video, [i for i in indices if i in kept])):
@@ -150,39 +151,20 @@ def _views(video: Path, masks: Path, indices: list[int], listen: Listener) -> It
         mask = cv2.resize(kept[frame.index], size, interpolation=cv2.INTER_LINEAR)
         rim = max(3, max(size) // 40)
         near = cv2.dilate((mask > 25).astype(np.uint8), np.ones((2 * rim + 1, 2 * rim + 1), np.uint8))
-        yield frame.index, _View(np.asarray(gray, np.uint8), np.asarray(255 * (1 - near), np.uint8), np.asarray(mask > 200))
+        view = View(np.asarray(gray, np.uint8), np.asarray(255 * (1 - near), np.uint8))
+        yield frame.index, _Look(view, np.asarray(mask > 200))
         listen(Progress("look at the footage", count + 1, len(indices)))
 
 
-def _shift(reference: _View, view: _View) -> float | None:
-    """How far the camera moved, in px at the worst corner; infinite if the scene is another, None if nothing tells."""
-    clear = np.minimum(reference.background, view.background)
-    corners = cv2.goodFeaturesToTrack(reference.gray, 300, 0.01, 7, mask=clear)
-    if corners is None or len(corners) < 20:
-        return None
-    start = np.asarray(corners, np.float32)
-    end, found, _ = cv2.calcOpticalFlowPyrLK(reference.gray, view.gray, start, start.copy(), winSize=(21, 21), maxLevel=4)
-    back, returned, _ = cv2.calcOpticalFlowPyrLK(view.gray, reference.gray, end, end.copy(), winSize=(21, 21), maxLevel=4)
-    tracked = (np.asarray(found).ravel() > 0) & (np.asarray(returned).ravel() > 0)
-    good = tracked & (np.abs(np.asarray(back) - start).max(axis=(1, 2)) < 0.5)
-    end = np.asarray(end)
-    if good.sum() < max(8, 0.15 * len(start)):
-        return float("inf")
-    motion, inliers = cv2.estimateAffinePartial2D(start[good], end[good], method=cv2.RANSAC, ransacReprojThreshold=1.0)
-    if motion is None or inliers.sum() < max(6, 0.1 * len(start)):
-        return float("inf")
-    height, width = reference.gray.shape
-    frame = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64)
-    return float(np.linalg.norm(frame @ motion[:, :2].T + motion[:, 2] - frame, axis=1).max())
-
-
-def _noise(a: _View, b: _View) -> float:
-    """Standard deviation of the difference of two consecutive frames where nobody is, robustly, per frame."""
+def _noise(a: View, b: View) -> float:
+    """Standard deviation per frame of what differs between two consecutive frames where nobody is, outliers left out."""
     clear = (a.background > 0) & (b.background > 0)
     if clear.sum() < 100:
         return 0.0
     difference = a.gray[clear].astype(np.float32) - b.gray[clear]
-    return float(1.4826 * np.median(np.abs(difference - np.median(difference))) / np.sqrt(2))
+    usual = np.abs(difference) <= np.percentile(np.abs(difference), 90)
+    # A normal distribution cut at its 90% has .789 of its standard deviation; a difference has sqrt 2 times a frame's.
+    return float(difference[usual].std() / 0.789 / np.sqrt(2))
 
 
 def _feet_cut(track: PoseTrack) -> NDArray[np.bool_]:

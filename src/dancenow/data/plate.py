@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dancenow.data.camera import View, camera_motions
 from dancenow.errors import UserError
 from dancenow.progress import Listener, Progress, silent
-from dancenow.types import Plate
+from dancenow.types import ImageRGB, Plate
 from dancenow.video import probe, read_frames_at, read_masks
 
 _MEMORY_BYTES: Final = 300_000_000
@@ -29,12 +30,23 @@ _ENOUGH: Final = 3
 _GOOD: Final = 9
 """Samples that the choice of frames tries to give every pixel."""
 
+_STILL_PX: Final = 0.3
+"""Camera shifts below this, in px of a mask, are within the error of measuring them."""
+
 
 @dataclass(frozen=True, eq=False)
 class _Candidate:
     """A frame that may be sampled. clearance: uint8 [h,w] px of the mask away from the person, 0 = hidden by them."""
 
     index: int
+    clearance: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class _Sample:
+    """A frame and its person's clearance, as in `_Candidate`."""
+
+    image_rgb: ImageRGB
     clearance: NDArray[np.uint8]
 
 
@@ -51,15 +63,15 @@ def estimate_plate(video: Path, masks: Path, *, listen: Listener = silent) -> Pl
     frame_bytes = info.width_px * info.height_px * 3
     count = int(np.clip(_MEMORY_BYTES // frame_bytes, _FEWEST_SAMPLES, _MOST_SAMPLES))
     chosen = _choose(_candidates(masks), count)
-    images, clearance = [], []
     by_index = {candidate.index: candidate for candidate in chosen}
+    samples: list[_Sample] = []
     for frame in read_frames_at(video, sorted(by_index)):
-        images.append(frame.image_rgb)
-        clearance.append(by_index[frame.index].clearance)
-        listen(Progress("background", len(images), len(chosen) + 1))
-    if not images:
+        samples.append(_Sample(frame.image_rgb, by_index[frame.index].clearance))
+        listen(Progress("background", len(samples), len(chosen) + 1))
+    if not samples:
         raise UserError(f"{masks} does not belong to {video}; run `dancenow prepare` again.")
-    median, known = _masked_median(images, _farthest(np.stack(clearance)))
+    samples = _aligned(samples)
+    median, known = _masked_median([s.image_rgb for s in samples], _farthest(np.stack([s.clearance for s in samples])))
     plate = Plate(fill_smoothly(median, known), known)
     listen(Progress("background", len(chosen) + 1, len(chosen) + 1))
     return plate
@@ -135,6 +147,40 @@ def _choose(candidates: list[_Candidate], count: int) -> list[_Candidate]:
     return [c for c, unused in zip(candidates, left, strict=True) if not unused]
 
 
+def _aligned(samples: list[_Sample]) -> list[_Sample]:
+    """The samples as seen from where the camera was in the middle one. With a still camera they stay as they are."""
+    size = samples[0].clearance.shape[::-1]
+    views = []
+    for sample in samples:
+        small = cv2.resize(sample.image_rgb, size, interpolation=cv2.INTER_AREA)
+        gray = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
+        views.append(View(gray, (sample.clearance > 0).astype(np.uint8) * 255))
+    aligned = []
+    for sample, motion in zip(samples, camera_motions(views), strict=True):
+        if np.isinf(motion.shift_px):  # another scene: it says nothing about this background
+            aligned.append(_Sample(sample.image_rgb, np.zeros_like(sample.clearance)))
+        elif motion.shift_px > _STILL_PX:
+            aligned.append(_warped(sample, motion.to_view))
+        else:
+            aligned.append(sample)
+    return aligned
+
+
+def _warped(sample: _Sample, to_view: NDArray[np.float64]) -> _Sample:
+    """The sample moved by `to_view`, in px of its clearance; what comes from beyond the frame counts as hidden."""
+    height, width = sample.clearance.shape
+    full_height, full_width = sample.image_rgb.shape[:2]
+    scale = np.array([full_width / width, full_height / height])
+    full = to_view.copy()
+    full[:, :2] = to_view[:, :2] * scale[:, None] / scale[None]
+    # Pixel centres are at integers: the small frame's (0, 0) is the middle of the large frame's first block.
+    full[:, 2] = (to_view[:, 2] + 0.5) * scale - 0.5 - full[:, :2] @ (scale / 2 - 0.5)
+    inverse = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    image = cv2.warpAffine(sample.image_rgb, full, (full_width, full_height), flags=inverse, borderMode=cv2.BORDER_REPLICATE)
+    clearance = cv2.warpAffine(sample.clearance, to_view, (width, height), flags=inverse)
+    return _Sample(np.asarray(image, np.uint8), np.asarray(clearance, np.uint8))
+
+
 def _farthest(clearance: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Which samples each pixel uses: bool [N,h,w]; the quarter from which the person is farthest, and never one they hide.
 
@@ -188,9 +234,9 @@ def _membrane(image: NDArray[np.float32], known: NDArray[np.float32], sweeps: in
     coarse = _membrane(small.astype(np.float32), (weight > 0).astype(np.float32), sweeps)
     unknown = known[..., None] == 0
     finer = np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
-    result = np.where(unknown, finer, image)
+    result = np.asarray(np.where(unknown, finer, image), np.float32)
     around = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], np.float32) / 4
     for _ in range(sweeps):
         smoothed = np.asarray(cv2.filter2D(result, -1, around, borderType=cv2.BORDER_REPLICATE), np.float32)
-        result = np.where(unknown, smoothed, result)
+        result = np.asarray(np.where(unknown, smoothed, result), np.float32)
     return result
