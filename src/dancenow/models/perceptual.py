@@ -130,7 +130,11 @@ class EfficientNetTrunk(nn.Module):
 
     def pooled(self, image: Tensor) -> Tensor:
         """One description per picture, float32 [N,1280], for a Fréchet distance. image: [N,3,H,W] RGB in [-1,1]."""
-        return functional.relu6(self.head(self.features(image)[-1])).mean((2, 3)).float()
+        return self.pool(self.features(image))
+
+    def pool(self, features: tuple[Tensor, ...]) -> Tensor:
+        """The same description from features of all five strides that are already at hand."""
+        return functional.relu6(self.head(features[-1])).mean((2, 3)).float()
 
 
 class PerceptualDistance(nn.Module):

@@ -1,0 +1,85 @@
+"""`dancenow evaluate`: how good a result is, beside the true video.
+
+The work is `dancenow.evaluate.evaluate`.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from dancenow.evaluate import Evaluation, Score
+
+
+def evaluate(
+    out: tyro.conf.Positional[Path],
+    reference: tyro.conf.Positional[Path],
+    json: Path | None = None,
+    track: Path | None = None,
+    ideal: bool = True,
+    every: int = 5,
+) -> None:
+    """Compare a result with the true video of the same dance, frame by frame.
+
+    Measures pictures (SSIM, PSNR, perceptual distance), flicker, and poses (distances, missed keypoints, sliding feet) over
+    the whole frame, the person and the face. The videos must have the same size, frame rate and length.
+
+    Args:
+        out: the result, a video.
+        reference: the true video: what the result should have been.
+        json: also write every figure with its curve over time to this file.
+        track: the reference's keypoints, an .npz file of `dancenow pose`; they are detected without it.
+        ideal: also show what the reference itself reaches when it is encoded once more.
+        every: take the perceptual distance of each so-many-th frame; 1 is exact and slow.
+    """
+    from json import dumps
+
+    from dancenow.cli.console import console, live
+    from dancenow.errors import UserError
+    from dancenow.evaluate import evaluate as compare
+    from dancenow.files import complete_or_absent
+    from dancenow.pose.trackfile import load_track
+
+    if json is not None and json.resolve() in (out.resolve(), reference.resolve()):
+        raise UserError(f"{json} is one of the videos; give the figures another name.")
+    poses = None if track is None else load_track(track)
+    with live() as listen:
+        evaluation = compare(out, reference, track=poses, ideal=ideal, every=every, listen=listen)
+    if json is not None:
+        with complete_or_absent(json) as temporary:
+            temporary.write_text(dumps(evaluation.to_json(), indent=1, allow_nan=False), encoding="utf-8")
+    console.print(_table(evaluation))
+
+
+def _table(evaluation: "Evaluation") -> "Table":
+    from rich.table import Table
+
+    e = evaluation
+    title = f"{e.out.name} against {e.reference.name}: {e.num_frames} frames, {e.width_px}x{e.height_px}, {e.fps:.4g} fps"
+    table = Table(title=title)
+    for column, side in (
+        ("", "left"),
+        ("of", "left"),
+        ("value", "right"),
+        ("ideal", "right"),
+        ("unit", "left"),
+        ("better", "left"),
+    ):
+        table.add_column(column, justify="right" if side == "right" else "left")
+    previous = ""
+    for score in e.scores:
+        if previous and score.name != previous and score.region in ("frame", "all", "head"):
+            table.add_section()
+        previous = score.name
+        table.add_row(score.name, score.region, *_cells(score), score.unit, score.better)
+    return table
+
+
+def _cells(score: "Score") -> tuple[str, str]:
+    def text(value: float | None) -> str:
+        return "" if value is None else "-" if value != value else f"{value:.4g}"
+
+    return text(score.value), text(score.ideal)

@@ -1,0 +1,116 @@
+"""One frame of the truth beside the same frame of other videos: everything that is measured on pictures.
+
+The reference's regions, motion and deep features are computed once and serve every video that is compared with it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dancenow.metrics.motion import Motion, motion, warping_error
+from dancenow.metrics.pictures import psnr_db, ssim_map
+from dancenow.metrics.regions import Box, face_box, person_box, whole
+from dancenow.models.perceptual import PerceptualDistance
+from dancenow.types import ImageRGB, Pose
+
+Region = Literal["frame", "person", "face"]
+REGIONS: Final[tuple[Region, ...]] = ("frame", "person", "face")
+FACE_SIDE_PX: Final = 128
+"""Faces are brought to this size before the perceptual distance: its coarse stages see nothing in a few pixels."""
+
+Features = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class PictureScores:
+    """One frame of one video against the reference; regions that are not in sight are absent from the dicts.
+
+    ssim, psnr_db, perceptual: value per region. warping_error: since the frame before, within the person's box, NaN if
+    unknown. description: float32 [1280] of the person, None where it was not asked for.
+    """
+
+    ssim: dict[Region, float]
+    psnr_db: dict[Region, float]
+    perceptual: dict[Region, float]
+    warping_error: float
+    description: NDArray[np.float32] | None
+
+
+class PictureJudge:
+    """Takes the frames of the reference and of others in step, in order, and judges each. Holds one frame of each.
+
+    `every`: the perceptual distance, which costs more than all the rest, is taken of each `every`-th frame.
+    """
+
+    def __init__(self, perceptual: PerceptualDistance, every: int) -> None:
+        self._perceptual, self._every = perceptual.eval(), every
+        self._count = 0
+        self._previous: list[ImageRGB] = []
+        self._previous_box: Box | None = None
+
+    def judge(self, reference_rgb: ImageRGB, pose: Pose, others_rgb: Sequence[ImageRGB]) -> list[PictureScores]:
+        """Scores of the reference by itself (its motion and description only) and then of each of the others.
+
+        pose: the reference's keypoints [K], which say where person and face are.
+        """
+        height, width = reference_rgb.shape[:2]
+        person = person_box(pose, width, height)
+        boxes: dict[Region, Box | None] = {
+            "frame": whole(width, height),
+            "person": person,
+            "face": face_box(pose, width, height),
+        }
+        regions = {name: box for name, box in boxes.items() if box is not None}
+        images = [reference_rgb, *others_rgb]
+        errors = self._warping_errors(images, person)
+        deep = self._deep(images, regions) if self._count % self._every == 0 else [Deep({}, None)] * len(images)
+        scores = [PictureScores({}, {}, {}, errors[0], deep[0].description)]
+        for image, error, seen in zip(others_rgb, errors[1:], deep[1:], strict=True):
+            similarity = ssim_map(image, reference_rgb)
+            ssim = {name: float(box.of(similarity).mean()) for name, box in regions.items()}
+            psnr = {name: psnr_db(box.of(image), box.of(reference_rgb)) for name, box in regions.items()}
+            scores.append(PictureScores(ssim, psnr, seen.distances, error, seen.description))
+        self._count, self._previous, self._previous_box = self._count + 1, images, person
+        return scores
+
+    def _warping_errors(self, images: list[ImageRGB], person: Box | None) -> list[float]:
+        if not self._previous or person is None or self._previous_box is None:
+            return [float("nan")] * len(images)
+        box = person.union(self._previous_box)
+        pairs = [(box.of(before), box.of(now)) for before, now in zip(self._previous, images, strict=True)]
+        true_motion: Motion = motion(*pairs[0])
+        return [warping_error(before, now, true_motion) for before, now in pairs]
+
+    @torch.inference_mode()
+    def _deep(self, images: list[ImageRGB], regions: dict[Region, Box]) -> list["Deep"]:
+        """Perceptual distances to the first picture, and descriptions of the person, for every picture."""
+        distances: list[dict[Region, float]] = [{} for _ in images]
+        descriptions: list[NDArray[np.float32] | None] = [None] * len(images)
+        for name, box in regions.items():
+            features = [self._perceptual.features(_tensor(box.of(image), name)) for image in images]
+            for i, own in enumerate(features):
+                distances[i][name] = float(self._perceptual.compare(own, features[0]))
+                if name == "person":
+                    descriptions[i] = self._perceptual.trunk.pool(own)[0].numpy()
+        return [Deep(*each) for each in zip(distances, descriptions, strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
+class Deep:
+    """What the trunk says of one picture: distance to the reference per region, description of the person."""
+
+    distances: dict[Region, float]
+    description: NDArray[np.float32] | None
+
+
+def _tensor(image_rgb: ImageRGB, region: Region) -> Tensor:
+    """float32 [1,3,H,W] in [-1,1]."""
+    if region == "face":
+        image_rgb = np.asarray(cv2.resize(image_rgb, (FACE_SIDE_PX, FACE_SIDE_PX), interpolation=cv2.INTER_CUBIC), np.uint8)
+    return torch.from_numpy(np.ascontiguousarray(image_rgb)).permute(2, 0, 1)[None].float() / 127.5 - 1

@@ -1,0 +1,76 @@
+"""Flicker: how much a moving point changes its colour from frame to frame, beyond what it does in the real video.
+
+The warping error of Lai et al. (ECCV 2018) along the reference's own motion, which DIS optical flow (Kroeger et al., 2016)
+measures; points that are hidden in either frame are left out (Sundaram et al., 2010).
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.types import ImageRGB
+
+MIN_VISIBLE: Final = 0.05
+"""With a smaller share of the pixels visible in both frames (a cut), there is nothing to compare."""
+FLOOR_LEVELS: Final = 0.5
+"""Half a grey level: a reference steadier than its rounding counts as this steady."""
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """From one frame back to the one before: to_previous float32 [H,W,2] px; visible bool [H,W], seen in both frames."""
+
+    to_previous: NDArray[np.float32]
+    visible: NDArray[np.bool_]
+
+
+def motion(previous_rgb: ImageRGB, current_rgb: ImageRGB) -> Motion:
+    """The motion between two frames of the same size, with DIS at its medium preset, no weights."""
+    grey = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (previous_rgb, current_rgb)]
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    start = np.zeros((2, *grey[0].shape, 2), np.float32)
+    back = np.asarray(dis.calc(grey[1], grey[0], start[0]), np.float32)
+    forth = np.asarray(dis.calc(grey[0], grey[1], start[1]), np.float32)
+    there_and_back = back + _sample(forth, back)
+    squared = (back * back).sum(axis=2) + (forth * forth).sum(axis=2)
+    consistent = (there_and_back * there_and_back).sum(axis=2) < 0.01 * squared + 0.5
+    height, width = grey[0].shape
+    x, y = np.arange(width) + back[..., 0], np.arange(height)[:, None] + back[..., 1]
+    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    return Motion(back, consistent & inside)
+
+
+def warping_error(previous_rgb: ImageRGB, current_rgb: ImageRGB, along: Motion) -> float:
+    """Mean absolute change of colour along the motion, in levels of 0..255; from 0, lower is steadier; NaN after a cut.
+
+    mean over visible pixels p of |current(p) - previous(p + to_previous(p))|. Of a real video it holds light, blur and the
+    errors of the flow; compare with the reference's by `flicker_ratio`.
+    """
+    if along.visible.mean() < MIN_VISIBLE:
+        return float("nan")
+    warped = _sample(previous_rgb.astype(np.float32), along.to_previous)
+    change = np.abs(current_rgb.astype(np.float32) - warped).mean(axis=2)
+    return float(change[along.visible].mean())
+
+
+def flicker_ratio(errors: NDArray[np.float64], reference_errors: NDArray[np.float64]) -> float:
+    """Warping errors [T] relative to the reference's: 1 = as steady as the real video, above = flickers, from 0.
+
+    The ratio of the means, over the frames where both are known. What stands still while the reference moves is not below
+    1: its colours do not follow the motion. NaN if no frame is known.
+    """
+    both = np.isfinite(errors) & np.isfinite(reference_errors)
+    if not both.any():
+        return float("nan")
+    return float(max(errors[both].mean(), FLOOR_LEVELS) / max(reference_errors[both].mean(), FLOOR_LEVELS))
+
+
+def _sample(image: NDArray[np.float32], offset: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`image` [H,W,C] at every pixel plus its offset [H,W,2], bilinear, the edge repeated."""
+    height, width = offset.shape[:2]
+    x = np.arange(width, dtype=np.float32) + offset[..., 0]
+    y = np.arange(height, dtype=np.float32)[:, None] + offset[..., 1]
+    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32, copy=False)

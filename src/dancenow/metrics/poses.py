@@ -1,0 +1,110 @@
+"""Whether the result dances the same dance: distances between keypoints, keypoints that were lost, feet that slide.
+
+Pose distance and missed detections are those of Everybody Dance Now (Chan et al., 2019, table of pose errors); both tracks
+must come from the same detector, whose errors then count for both.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.skeleton import INDEX, KEYPOINTS
+from dancenow.types import Pose, PoseTrack
+
+MIN_CONFIDENCE: Final = 0.3
+"""A keypoint below this is not detected."""
+STILL_TORSO_PER_S: Final = 0.25
+"""A foot point of the reference that moves slower than this stands on the ground (or hangs still: rare in a dance)."""
+SPEED_SPAN_S: Final = 0.2
+"""Speeds are measured over this time: a detector jitters from frame to frame."""
+
+_PART_ENDS: Final = {
+    "head": ("nose", "eye", "ear"),
+    "torso": ("neck", "shoulder", "hip"),
+    "arms": ("elbow", "wrist"),
+    "hands": ("thumb", "index", "pinky"),
+    "legs": ("knee", "ankle"),
+    "feet": ("heel", "toe"),
+}
+PARTS: Final[dict[str, list[int]]] = {
+    part: [i for i, name in enumerate(KEYPOINTS) if name.endswith(ends)] for part, ends in _PART_ENDS.items()
+} | {"all": list(range(len(KEYPOINTS)))}
+"""Keypoint indices of each part of the body, and of all of it."""
+FEET: Final = PARTS["feet"]
+
+
+def torso_px(track: PoseTrack) -> float:
+    """Median distance from neck to mid hip in px: the ruler for everything relative; NaN if they are never seen together."""
+    hips = [INDEX["right_hip"], INDEX["left_hip"]]
+    used = [INDEX["neck"], *hips]
+    seen = (track.pose.confidence[:, used] >= MIN_CONFIDENCE).all(axis=1)
+    if not seen.any():
+        return float("nan")
+    xy = track.pose.xy[seen].astype(np.float64)
+    return float(np.median(np.linalg.norm(xy[:, INDEX["neck"]] - xy[:, hips].mean(axis=1), axis=1)))
+
+
+def pose_distance_px(pose: Pose, reference: Pose, part: str = "all") -> NDArray[np.float64]:
+    """Mean distance in px of a part's keypoints, float64 [T]; from 0, lower is better; NaN where none is seen in both."""
+    columns = PARTS[part]
+    distance = np.linalg.norm(pose.xy[:, columns].astype(np.float64) - reference.xy[:, columns], axis=2)
+    return _mean_where(distance, _seen(pose)[:, columns] & _seen(reference)[:, columns])
+
+
+def missed_keypoints(pose: Pose, reference: Pose, part: str = "all") -> NDArray[np.float64]:
+    """Number of a part's keypoints in each frame, float64 [T], that the reference shows and the result does not; 0 is best."""
+    columns = PARTS[part]
+    missed: NDArray[np.float64] = (_seen(reference) & ~_seen(pose))[:, columns].sum(axis=1).astype(np.float64)
+    return missed
+
+
+def standing_points(reference: PoseTrack) -> NDArray[np.bool_]:
+    """Which of the reference's heels and toes, bool [T,4] in the order of `FEET`, stand still in each frame."""
+    speed = _speed_px_per_s(reference)
+    still = speed < STILL_TORSO_PER_S * torso_px(reference)
+    return still & _seen(reference.pose)[:, FEET]
+
+
+def foot_sliding(track: PoseTrack, reference: PoseTrack) -> NDArray[np.float64]:
+    """Speed of the result's feet while the reference's stand, in torso lengths a second, float64 [T]; NaN where none stands.
+
+    From 0, lower is better. A standing person has the detector's jitter, so read it beside the reference's own value,
+    `foot_sliding(reference, reference)`.
+    """
+    standing = standing_points(reference) & _seen(track.pose)[:, FEET]
+    return _mean_where(_speed_px_per_s(track) / torso_px(reference), standing)
+
+
+def ground_error(track: PoseTrack, reference: PoseTrack) -> NDArray[np.float64]:
+    """How far the result's feet are off the ground, in torso lengths, float64 [T]; from 0, lower is better.
+
+    The mean of |y - y_reference| over heels and toes that stand; NaN where none does.
+    """
+    standing = standing_points(reference) & _seen(track.pose)[:, FEET]
+    off_px = np.abs(track.pose.xy[:, FEET, 1].astype(np.float64) - reference.pose.xy[:, FEET, 1])
+    return _mean_where(off_px / torso_px(reference), standing)
+
+
+def _speed_px_per_s(track: PoseTrack) -> NDArray[np.float64]:
+    """[T,4] of heels and toes, over `SPEED_SPAN_S` around each frame; infinite where it cannot be known."""
+    frames = np.arange(len(track))
+    half = max(1, round(SPEED_SPAN_S * track.fps / 2))
+    before, after = np.maximum(frames - half, 0), np.minimum(frames + half, len(track) - 1)
+    way_px = np.linalg.norm(track.pose.xy[after][:, FEET].astype(np.float64) - track.pose.xy[before][:, FEET], axis=2)
+    span_s = (track.time_s[after] - track.time_s[before])[:, None]
+    seen = _seen(track.pose)[:, FEET]
+    known = seen[before] & seen[after] & (span_s > 0)
+    return np.where(known, way_px / np.where(span_s > 0, span_s, 1), np.inf)
+
+
+def _seen(pose: Pose) -> NDArray[np.bool_]:
+    return pose.confidence >= MIN_CONFIDENCE
+
+
+def _mean_where(values: NDArray[np.float64], counts: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Row means [T] over the entries that count and are finite; NaN where none does."""
+    counts = counts & np.isfinite(values)
+    number = counts.sum(axis=1)
+    total = np.where(counts, values, 0).sum(axis=1)
+    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
