@@ -36,6 +36,9 @@ def complete_or_absent(path: Path) -> Iterator[Path]:
         yield temporary
         if path.is_dir() and temporary.is_dir():
             path.replace(holder / "replaced")
+        elif temporary.is_file():
+            # Some writers make files for the owner alone; these are made as any program would make them.
+            temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -43,6 +46,12 @@ def complete_or_absent(path: Path) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(holder, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
 
 
 def sha256_of(path: Path) -> str:

@@ -78,7 +78,7 @@ class BodyTask:
         self.generator_optimizer.step()
         self._images += self.images_per_step
         self._update_average()
-        return {name: float(term) for name, term in terms.items()}
+        return {name: float(term.detach()) for name, term in terms.items()}
 
     def _picture_terms(self, clip: Clip, maps: Tensor, rgba: Tensor, image: Tensor) -> dict[str, Tensor]:
         weight = attention(clip.mask[:, -1], maps[:, -1])

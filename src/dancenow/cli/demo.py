@@ -1,0 +1,31 @@
+"""`dancenow demo`: the main job on the two dancers that come with the package."""
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+def demo(
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("demo"),
+    budget: str = "4m",
+) -> None:
+    """Make one shipped dancer dance what the other dances: minutes on a laptop.
+
+    Args:
+        out: folder for the result and for a video that shows it beside its source.
+        budget: how long to train.
+    """
+    from dancenow import pipeline
+    from dancenow.assets import SOURCE, TARGET
+    from dancenow.beside import side_by_side
+    from dancenow.cli.console import live, report
+
+    result, comparison = out / "result.mp4", out / "side_by_side.mp4"
+    with live() as listen:
+        done = pipeline.run(SOURCE, TARGET, result, budget=budget, listen=listen)
+        side_by_side(
+            [SOURCE, result], comparison, sound_from=SOURCE, metadata={"comment": pipeline.SYNTHETIC_NOTE}, listen=listen
+        )
+    report(result, done.transfer.normalization, *done.transfer.notes, *done.warnings)
+    report(comparison)

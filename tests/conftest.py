@@ -1,0 +1,24 @@
+"""Every test has a cache of its own and one thread per library: runs are alike, and two cores are enough."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from dancenow.data.subject import Subject
+from world import make_subject
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def drawn_subject(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
+    """The drawn dancer as a prepared subject; do not write to it."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        folder: Path = tmp_path_factory.mktemp("drawn")
+        monkeypatch.setenv("DANCENOW_CACHE", str(folder / "cache"))
+        yield make_subject(folder, monkeypatch)

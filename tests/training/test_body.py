@@ -1,0 +1,118 @@
+"""Training learns, can be stopped at any time, and goes on exactly where it was."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dancenow.checkpoint import load_checkpoint, read_info
+from dancenow.data.clips import Augmentation, ClipStore
+from dancenow.data.subject import Subject
+from dancenow.data.target import Target
+from dancenow.errors import UserError
+from dancenow.models.discriminator import DiscriminatorConfig
+from dancenow.models.generator import GeneratorConfig
+from dancenow.models.perceptual import EfficientNetTrunk, PerceptualDistance
+from dancenow.progress import Progress, silent
+from dancenow.training.body import BodyTask
+from dancenow.training.budget import Budget
+from dancenow.training.loop import LoopConfig, preview_path, state_path, train_loop
+from dancenow.training.presets import BodyConfig, LossWeights
+
+CPU = torch.device("cpu")
+CONFIG = BodyConfig(
+    generator=GeneratorConfig(canvas_px=64, width=8, blocks=1),
+    spatial=DiscriminatorConfig(width=8, scales=2),
+    temporal=DiscriminatorConfig(frames=2, width=8, scales=2),
+    weights=LossWeights(perceptual=0.0),
+    clips_per_step=2,
+    adversarial_from=0.5,
+)
+
+
+@pytest.fixture(scope="module")
+def store(drawn_subject: Subject) -> ClipStore:
+    return ClipStore.build(drawn_subject, CONFIG.generator.canvas_px, CONFIG.rollout)
+
+
+@pytest.fixture
+def task(store: ClipStore, drawn_subject: Subject) -> BodyTask:
+    return make_task(store, drawn_subject)
+
+
+def make_task(store: ClipStore, subject: Subject, config: BodyConfig = CONFIG) -> BodyTask:
+    torch.manual_seed(1)
+    distance = PerceptualDistance(EfficientNetTrunk(), depth=1)
+    kept = Target.of_subject(subject).to_checkpoint({})
+    return BodyTask(store, config, seed=0, kept=kept, perceptual=distance, device=CPU)
+
+
+def test_the_picture_comes_nearer(task: BodyTask) -> None:
+    first = [task.step(np.random.default_rng(i), 0.0)["l1"] for i in range(3)]
+    for i in range(60):
+        task.step(np.random.default_rng((1, i)), 0.3)
+    last = [task.step(np.random.default_rng(i), 0.3)["l1"] for i in range(3)]
+    assert np.mean(last) < 0.7 * np.mean(first)
+
+
+def test_a_resumed_run_equals_an_unbroken_one(store: ClipStore, drawn_subject: Subject, tmp_path: Path) -> None:
+    config = LoopConfig(seed=0)
+
+    def train(name: str, images: int, resume: bool) -> None:
+        task = make_task(store, drawn_subject, dataclasses.replace(CONFIG, adversarial_from=0.0))
+        train_loop(task, tmp_path / name, Budget(images=images), resume=resume, config=config, listen=silent)
+
+    # The schedule is a function of the budget, so the first part is stopped by an interruption, not by a smaller budget.
+    train("unbroken.safetensors", 12, resume=False)
+    task = make_task(store, drawn_subject, dataclasses.replace(CONFIG, adversarial_from=0.0))
+    steps = iter(range(3))
+
+    def interrupt(event: Progress) -> None:
+        if event.preview is None and next(steps, None) is None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_loop(task, tmp_path / "broken.safetensors", Budget(images=12), resume=False, config=config, listen=interrupt)
+    assert 0 < read_info(tmp_path / "broken.safetensors").images_seen < 12
+    train("broken.safetensors", 12, resume=True)
+    unbroken = load_checkpoint(tmp_path / "unbroken.safetensors", "body")
+    broken = load_checkpoint(tmp_path / "broken.safetensors", "body")
+    assert broken.info.images_seen == unbroken.info.images_seen == 12
+    for name, tensor in unbroken.tensors.items():
+        assert torch.equal(tensor, broken.tensors[name]), name
+
+
+def test_files_are_usable_and_described(task: BodyTask, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    train_loop(task, path, Budget(images=4), resume=False, config=LoopConfig(), listen=silent)
+    checkpoint = load_checkpoint(path, "body")
+    assert BodyConfig.from_json(dict(checkpoint.info.config)) == CONFIG
+    assert len(Target.of_checkpoint(checkpoint).track) == 60
+    assert preview_path(path).is_file()
+    assert state_path(path).is_file()
+
+
+def test_resuming_nothing_is_refused(task: BodyTask, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no training to resume"):
+        train_loop(task, tmp_path / "m.safetensors", Budget(images=4), resume=True, config=LoopConfig(), listen=silent)
+
+
+def test_clips_show_what_their_poses_say(store: ClipStore) -> None:
+    """Keypoints fall on the person after augmentation: picture, mask and pose were moved by the same transform."""
+    clip = store.draw(8, np.random.default_rng(3), Augmentation(shift=0.05, zoom=0.1, turn_deg=8), CPU)
+    assert clip.image.shape == (8, 2, 3, 64, 64)
+    at = clip.xy.round().long().clamp(0, 63)
+    hits = [clip.mask[b, t, 0, y, x] for b in range(8) for t in range(2) for x, y in at[b, t].tolist()]
+    assert torch.stack(hits).mean() > 0.85
+    empty = (clip.mask < 0.01) & (clip.known > 0.99)
+    difference = (clip.image - clip.plate).abs().mean(dim=2, keepdim=True)[empty]
+    assert difference.mean() < 0.05
+
+
+def test_the_same_seed_draws_the_same_clips(store: ClipStore) -> None:
+    one = store.draw(2, np.random.default_rng(5), Augmentation(), CPU)
+    two = store.draw(2, np.random.default_rng(5), Augmentation(), CPU)
+    assert torch.equal(one.image, two.image)
+    assert torch.equal(one.xy, two.xy)
