@@ -8,7 +8,7 @@ import math
 from typing import Final
 
 from dancenow.pose.blaze import BlazePose, Landmarks, Roi
-from dancenow.pose.people import SAME_LOOK, Cast, Sighting, find_people, grid, is_person, look_of, similarity
+from dancenow.pose.people import SAME_LOOK, SAME_LOOK_LATER, Cast, Sighting, find_people, grid, is_person, look_of, similarity
 from dancenow.types import FloatArray, Frame
 
 _STILL_SAME_LOOK: Final = 0.75
@@ -17,6 +17,8 @@ _LIKELY_SAME_LOOK: Final = 0.85
 """Enough for a person found where they were lost a moment ago."""
 _LOST_AFTER_S: Final = 2.0
 """How long the place of a loss stays good evidence."""
+_MAY_HAVE_LEFT_S: Final = 4.0
+"""A person not seen for longer may have left, and whoever comes may be another."""
 _SEARCH_EVERY_S: Final = 0.2
 """A search of the whole picture costs many detections; nobody walks in faster than this matters."""
 _GALLERY_SIZE: Final = 12
@@ -28,6 +30,7 @@ class Follower:
     def __init__(self, blaze: BlazePose, cast: Cast) -> None:
         self._blaze = blaze
         self._looks = [s.look for s in cast.dancer]
+        self._known_s = [s.time_s for s in cast.dancer]
         self._others = [s.look for s in cast.others]
         self._room_for_looks = _GALLERY_SIZE
         self._size_px = max(s.landmarks.next_roi.size_px for s in cast.dancer)
@@ -81,7 +84,9 @@ class Follower:
         if time_s - self._searched_s < _SEARCH_EVERY_S:
             return None
         self._searched_s = time_s
-        return self._best(find_people(self._blaze, frame, grid(frame.image_rgb, 2 * self._size_px)), SAME_LOOK)
+        is_about = min(abs(time_s - known_s) for known_s in [*self._known_s, self._last_s]) < _MAY_HAVE_LEFT_S
+        people = find_people(self._blaze, frame, grid(frame.image_rgb, 2 * self._size_px))
+        return self._best(people, SAME_LOOK if is_about else SAME_LOOK_LATER)
 
     def _best(self, people: list[Sighting], min_alike: float) -> Landmarks | None:
         """Whoever of these people looks most like the dancer, if it is enough and more than like anybody else."""

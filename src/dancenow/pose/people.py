@@ -23,7 +23,9 @@ from dancenow.video import probe, read_frames
 MIN_SCORE: Final = 0.5
 """Below this the landmark network itself says that nobody fills the region."""
 SAME_LOOK: Final = 0.93
-"""Two sightings at least this similar are taken for one person when nothing else connects them."""
+"""Two sightings at least this similar are one person, if no more than seconds lie between them."""
+SAME_LOOK_LATER: Final = 0.97
+"""And this if the person may have left since: others in similar clothes reach 0.95, and to lose footage is the lesser evil."""
 _BINS: Final = 10
 _TRUNK: Final = [INDEX[f"{side}_{part}"] for side in ("right", "left") for part in ("shoulder", "hip")]
 _SAMPLES: Final = (12, 40)
@@ -33,7 +35,7 @@ _SAMPLES: Final = (12, 40)
 class Sighting:
     """One person in one frame. look: float32 [5,3,bins], see `look_of`; prominence: larger and more central is more."""
 
-    frame_index: int
+    time_s: float
     landmarks: Landmarks
     look: FloatArray
     prominence: float
@@ -46,7 +48,7 @@ def sight(frame: Frame, landmarks: Landmarks) -> Sighting:
     tall_px = float(np.ptp(xy[:, 1]))
     off_centre = min(1.0, abs(float(xy[:, 0].mean()) - width_px / 2) / (width_px / 2))
     prominence = tall_px / height_px * (1 - 0.5 * off_centre)
-    return Sighting(frame.index, landmarks, look_of(frame.image_rgb, landmarks.pose), prominence)
+    return Sighting(float(frame.time_s), landmarks, look_of(frame.image_rgb, landmarks.pose), prominence)
 
 
 def look_of(image_rgb: ImageRGB, pose: Pose) -> FloatArray:
@@ -171,17 +173,20 @@ def count_people(video: Path, samples: int | None = None, listen: Listener = sil
 
 
 def _alike(seed: Sighting, looks: list[list[Sighting]]) -> list[Sighting]:
-    """At most one sighting per frame that looks like the seed."""
-    group = []
-    for look in looks:
-        if seed in look:
-            group.append(seed)
-            continue
-        scored = [(similarity(s.look, [seed.look]), s) for s in look]
-        best = max(scored, key=lambda pair: pair[0], default=(0.0, seed))
-        if best[0] >= SAME_LOOK:
-            group.append(best[1])
-    return group
+    """At most one sighting per frame that looks like the seed, or like one that does in the frame looked at before or after."""
+    start = next(i for i, look in enumerate(looks) if any(s is seed for s in look))
+    group = {start: seed}
+    for index in [*range(start - 1, -1, -1), *range(start + 1, len(looks))]:
+        beside = [group[i].look for i in (index - 1, index + 1) if i in group]
+        known = [s.look for s in group.values()]
+        enough = [
+            (similarity(s.look, known), s)
+            for s in looks[index]
+            if similarity(s.look, beside) >= SAME_LOOK or similarity(s.look, known) >= SAME_LOOK_LATER
+        ]
+        if enough:
+            group[index] = max(enough, key=lambda pair: pair[0])[1]
+    return [group[i] for i in sorted(group)]
 
 
 def _is_on(pose: Pose, points: NDArray[np.floating[Any]]) -> bool:

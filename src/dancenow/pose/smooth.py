@@ -81,12 +81,15 @@ def _jumps(xy: Array, seen: NDArray[np.bool_], time_s: Array, size_px: Array, co
     reach = int(config.jump_window_s * _rate(time_s))
     if reach < 1:
         return np.zeros_like(seen)
-    padding = ((reach, reach), (0, 0), (0, 0))
-    padded = np.pad(np.where(seen[..., None], xy, np.nan), padding, constant_values=np.nan)
+    padded = np.pad(np.where(seen[..., None], xy, np.nan), ((reach, reach), (0, 0), (0, 0)), constant_values=np.nan)
+    padded_s = np.pad(time_s, reach, constant_values=np.nan)
     off_px = np.empty(seen.shape)
     for block in _blocks(len(xy)):
-        around = padded[block.start : block.stop + 2 * reach]
-        median = _nanmedian(np.lib.stride_tricks.sliding_window_view(around, 2 * reach + 1, axis=0))
+        around = slice(block.start, block.stop + 2 * reach)
+        windows = np.lib.stride_tricks.sliding_window_view(padded[around], 2 * reach + 1, axis=0)
+        windows_s = np.lib.stride_tricks.sliding_window_view(padded_s[around], 2 * reach + 1)
+        near = np.abs(windows_s - time_s[block, None]) <= config.jump_window_s * 1.01
+        median = _nanmedian(np.where(near[:, None, None], windows, np.nan))
         off_px[block] = np.linalg.norm(xy[block] - median, axis=-1)
     return np.asarray(seen & (np.nan_to_num(off_px) > config.jump_size * size_px[:, None]))
 
