@@ -17,6 +17,8 @@ _EDGE, _LEAST_EDGES = 6.0, 0.003
 """Levels per px that make an edge, and the share of the background that must lie on edges to tell a shift, each way."""
 _MOST_BEND: Final = 0.01
 """Share of the longer side by which zoom and tilt may move a corner."""
+_STILL_PX: Final = 0.25
+"""A shift that small is not worth measuring better."""
 _LEAST_SEEN: Final = 0.08
 """Share of the frame that must be background in both."""
 
@@ -61,7 +63,10 @@ def camera_motion(reference: View, view: View, start: NDArray[np.float64] | None
     if both.mean() < _LEAST_SEEN or edges < _LEAST_EDGES * both.sum():
         return CameraMotion(guess, float("nan"))
     try:
-        coarse, _ = _align(_quarter(reference), _quarter(view), _scaled(guess, 0.25), cv2.MOTION_EUCLIDEAN)
+        coarse, same = _align(_quarter(reference), _quarter(view), _scaled(guess, 0.25), cv2.MOTION_EUCLIDEAN)
+        still_px = 4 * _corner_shift(coarse, _quarter(reference))
+        if still_px < _STILL_PX and same > _SAME_SCENE:  # a tripod: most cameras, and the quick way out
+            return CameraMotion(_scaled(coarse, 4.0), still_px)
         rigid, correlation = _align(reference, view, _scaled(coarse, 4.0), cv2.MOTION_EUCLIDEAN)
         affine, affine_correlation = _align(reference, view, rigid, cv2.MOTION_AFFINE)
     except cv2.error:  # it does not converge: nothing in common

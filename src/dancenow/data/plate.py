@@ -229,9 +229,9 @@ def _membrane(image: NDArray[np.float32], known: NDArray[np.float32], sweeps: in
         mean = (image * weight).sum(axis=(0, 1)) / max(float(known.sum()), 1e-6)
         return np.asarray(np.where(weight > 0, image, mean), np.float32)
     half = ((width + 1) // 2, (height + 1) // 2)
-    weight = cv2.resize(known, half, interpolation=cv2.INTER_AREA)
-    small = cv2.resize(image * known[..., None], half, interpolation=cv2.INTER_AREA) / np.maximum(weight, 1e-6)[..., None]
-    coarse = _membrane(small.astype(np.float32), (weight > 0).astype(np.float32), sweeps)
+    share = np.asarray(cv2.resize(known, half, interpolation=cv2.INTER_AREA), np.float32)
+    small = cv2.resize(image * known[..., None], half, interpolation=cv2.INTER_AREA) / np.maximum(share, 1e-6)[..., None]
+    coarse = _membrane(small.astype(np.float32), (share > 0).astype(np.float32), sweeps)
     unknown = known[..., None] == 0
     finer = np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
     result = np.asarray(np.where(unknown, finer, image), np.float32)

@@ -41,11 +41,13 @@ class SubjectManifest:
     """What a subject folder says of itself. Every field is a plain JSON value but `body`.
 
     fps: a fraction as text, "30000/1001". licence: SPDX identifier of the footage or None. consent: a record of the person's
-    consent, or None. splits_s: part -> (start, stop) in seconds; `val` is missing for short footage. files: name -> SHA-256.
+    consent, or None. splits_s: part -> (start, stop) in seconds; `val` is missing for short footage. files: name -> SHA-256; of the
+    video, which may be large, the size in bytes is all that is compared.
     """
 
     name: str
     video: str
+    video_bytes: int
     source_sha256: str
     detector: str
     width_px: int
@@ -113,6 +115,8 @@ class Subject:
         for name in _CHECKED:
             if sha256_of(folder / name) != manifest.files.get(name):
                 raise _damaged(folder, f"{name} has changed")
+        if (folder / manifest.video).stat().st_size != manifest.video_bytes:
+            raise _damaged(folder, f"{manifest.video} has changed")
         track, plate = load_track(folder / "track.npz"), _load_plate(folder)
         size = (manifest.width_px, manifest.height_px)
         if len(track) != manifest.num_frames or (track.width_px, track.height_px) != size or plate.known.shape != size[::-1]:
@@ -165,6 +169,7 @@ def prepare(
         manifest = SubjectManifest(
             name=video.stem,
             video=f"video{video.suffix.lower()}",
+            video_bytes=video.stat().st_size,
             source_sha256=track.source_sha256,
             detector=track.detector,
             width_px=track.width_px,

@@ -1,0 +1,93 @@
+"""The background comes back without the person: where they moved away, where they stand, and with an unsteady hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from filmed import WIDTH, Filmed, film
+from numpy.typing import NDArray
+
+from dancenow.data.plate import estimate_plate, fill_smoothly
+from dancenow.errors import UserError
+from dancenow.progress import Progress
+from dancenow.types import Plate
+from dancenow.video import MaskWriter, read_masks
+
+
+def error_of(plate: Plate, filmed: Filmed) -> NDArray[np.int64]:
+    return np.asarray(np.abs(plate.image_rgb.astype(np.int64) - filmed.room).max(axis=2))
+
+
+def test_a_dancer_who_moves_leaves_no_ghost(tmp_path: Path) -> None:
+    filmed = film(tmp_path, 80, lambda i: 80 + 55 * np.sin(i / 12))
+    plate = estimate_plate(filmed.video, filmed.masks)
+    assert plate.known.mean() > 0.97
+    assert np.percentile(error_of(plate, filmed)[plate.known], 99.9) < 14
+    assert error_of(plate, filmed)[plate.known].mean() < 3
+
+
+def test_a_short_step_aside_is_enough(tmp_path: Path) -> None:
+    filmed = film(tmp_path, 200, lambda i: 130 if 100 <= i < 110 else 40)
+    plate = estimate_plate(filmed.video, filmed.masks)
+    assert plate.known.mean() > 0.97
+    assert np.percentile(error_of(plate, filmed), 99) < 14
+
+
+def test_where_a_dancer_always_stands_is_unknown_and_filled_quietly(tmp_path: Path) -> None:
+    filmed = film(tmp_path, 60, lambda i: 80 + 2 * np.sin(i / 5))
+    plate = estimate_plate(filmed.video, filmed.masks)
+    assert not plate.known[60:100, 78:83].any()
+    assert plate.known[:, :40].all()
+    assert plate.known[:, 120:].all()
+    hole = plate.image_rgb[50:108, 74:87].astype(int)
+    assert np.abs(hole - (200, 30, 30)).sum(axis=2).min() > 150, "nothing of the red figure is left"
+    assert np.abs(np.diff(hole, axis=0)).max() < 30, "and there is no edge in the filling"
+
+
+def test_frames_in_which_the_person_was_overlooked_do_no_harm(tmp_path: Path) -> None:
+    filmed = film(tmp_path, 90, lambda i: 30 + i)
+    with_gaps = film(tmp_path / "gaps", 90, lambda i: None if i % 30 == 7 else 30 + i)
+    plate = estimate_plate(filmed.video, with_gaps.masks)
+    assert np.percentile(error_of(plate, filmed)[plate.known], 99.9) < 14
+
+
+def test_an_unsteady_hand_gives_a_sharp_plate(tmp_path: Path) -> None:
+    filmed = film(tmp_path, 81, lambda i: 30 + i, camera_of=lambda i: (4 * np.sin(i / 9), 2 * np.cos(i / 7)))
+    plate = estimate_plate(filmed.video, filmed.masks)
+    # The plate is seen from where the camera was in the middle; anywhere, the edges must be as sharp as the room's.
+    sharp = np.abs(np.diff(filmed.room[8:40, 10:150].astype(int), axis=1)).max()
+    got = np.sort(np.abs(np.diff(plate.image_rgb[8:40, 10:150].astype(int), axis=1)).max(axis=2).ravel())[-60:]
+    assert np.median(got) > 0.45 * sharp
+
+
+def test_masks_may_be_smaller_than_the_frame(tmp_path: Path) -> None:
+    filmed = film(tmp_path, 60, lambda i: 30 + 1.6 * i)
+    with MaskWriter(tmp_path / "small.mkv", WIDTH // 2, 60) as writer:
+        for mask in read_masks(filmed.masks):
+            writer.write(np.ascontiguousarray(mask[::2, ::2]))
+    plate = estimate_plate(filmed.video, tmp_path / "small.mkv")
+    assert np.percentile(error_of(plate, filmed)[plate.known], 99.9) < 14
+
+
+def test_progress_ends_at_its_total(tmp_path: Path) -> None:
+    filmed = film(tmp_path, 30, lambda i: 30 + 3 * i)
+    events: list[Progress] = []
+    estimate_plate(filmed.video, filmed.masks, listen=events.append)
+    assert events[-1].done == events[-1].total
+
+
+def test_a_missing_mask_file_is_said(tmp_path: Path) -> None:
+    filmed = film(tmp_path, 3, lambda _: 50)
+    with pytest.raises(UserError, match="does not exist"):
+        estimate_plate(filmed.video, tmp_path / "none.mkv")
+
+
+def test_filling_is_a_membrane() -> None:
+    ramp = np.repeat(np.linspace(40, 200, 64)[None, :, None], 48, axis=0).repeat(3, axis=2).round().astype(np.uint8)
+    known = np.ones((48, 64), bool)
+    known[10:40, 12:50] = False
+    damaged = ramp.copy()
+    damaged[~known] = 0
+    filled = fill_smoothly(damaged, known)
+    assert np.array_equal(filled[known], ramp[known])
+    assert np.abs(filled.astype(int) - ramp).max() <= 4

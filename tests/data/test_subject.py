@@ -1,0 +1,166 @@
+"""A subject folder is whole or absent, checks itself, and says what is wrong with the footage.
+
+Detection is replaced by the truth of the drawn world, which is what these tests are not about.
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from filmed import HEIGHT, WIDTH, Filmed, film
+
+from dancenow.data import footage, subject
+from dancenow.data.subject import MANIFEST, Subject, prepare, split_by_time
+from dancenow.errors import UserError
+from dancenow.types import FrameStatus, PoseTrack
+
+Prepare = Callable[[Filmed, Path], Subject]
+
+
+@pytest.fixture(scope="module")
+def prepared() -> Prepare:
+    """Prepares with the drawn truth in place of the detector."""
+
+    def run(filmed: Filmed, out: Path) -> Subject:
+        def detect(_: Path, *, masks: Path, **__: Any) -> PoseTrack:
+            shutil.copyfile(filmed.masks, masks)
+            return filmed.track
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(subject, "detect_poses", detect)
+            patch.setattr(footage, "count_people", lambda *_, **__: [1] * 12)
+            return prepare(filmed.video, out)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory, prepared: Prepare) -> Subject:
+    folder = tmp_path_factory.mktemp("original")
+    return prepared(film(folder, 60, lambda i: 30 + 1.6 * i), folder / "me")
+
+
+@pytest.fixture
+def made(tmp_path: Path, original: Subject) -> Subject:
+    """A copy that a test may damage."""
+    shutil.copytree(original.folder, tmp_path / "me")
+    return replace(original, folder=tmp_path / "me")
+
+
+def test_what_was_prepared_can_be_opened(made: Subject) -> None:
+    opened = Subject.open(made.folder)
+    assert sorted(path.name for path in made.folder.iterdir()) == sorted([*subject._CHECKED, MANIFEST, "video.mp4"])
+    assert opened.manifest == made.manifest
+    assert (opened.manifest.name, opened.manifest.fps, opened.manifest.num_frames) == ("clip", "25", 60)
+    assert np.array_equal(opened.track.pose.xy, made.track.pose.xy)
+    assert np.array_equal(opened.plate.image_rgb, made.plate.image_rgb)
+    assert np.array_equal(opened.plate.known, made.plate.known)
+    assert sum(1 for _ in opened.read_frames()) == sum(1 for _ in opened.read_masks()) == 60
+    assert next(opened.read_frames(5)).index == 5
+    assert 40 < opened.manifest.body.height_px < 75
+
+
+@pytest.mark.parametrize("name", ["track.npz", "masks.mkv", "plate.png", "known.png", "video.mp4", MANIFEST])
+def test_a_missing_or_damaged_file_is_noticed(made: Subject, name: str) -> None:
+    path = made.folder / name
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match=r"damaged|cut off"):
+        Subject.open(made.folder)
+    path.unlink()
+    with pytest.raises(UserError, match=r"missing|not a subject folder"):
+        Subject.open(made.folder)
+
+
+@pytest.mark.parametrize("change", [{"num_frames": 61}, {"schema": 99}, {"splits_s": {"train": [0, 99]}}, {"body": {}}])
+def test_a_changed_manifest_is_noticed(made: Subject, change: dict[str, Any]) -> None:
+    path = made.folder / MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(UserError, match="damaged"):
+        Subject.open(made.folder)
+
+
+def test_a_manifest_survives_json(made: Subject) -> None:
+    assert subject.SubjectManifest.from_json(made.manifest.to_json()) == made.manifest
+
+
+def test_preparing_again_replaces_the_subject_but_nothing_else(made: Subject, tmp_path: Path, prepared: Prepare) -> None:
+    filmed = film(tmp_path / "again", 60, lambda i: 130 - 1.6 * i)
+    assert Subject.open(prepared(filmed, made.folder).folder).manifest.num_frames == 60
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "letter.txt").write_text("keep me")
+    with pytest.raises(UserError, match="not a subject folder"):
+        prepared(filmed, precious)
+    assert (precious / "letter.txt").read_text() == "keep me"
+
+
+def test_a_person_who_is_hardly_there_is_an_error_and_leaves_nothing(tmp_path: Path, prepared: Prepare) -> None:
+    with pytest.raises(UserError, match="only 10%"):
+        prepared(film(tmp_path, 100, lambda i: 80 if i < 10 else None), tmp_path / "me")
+    with pytest.raises(UserError, match=r"only 1\.2 s"):
+        prepared(film(tmp_path, 30, lambda _: 80), tmp_path / "me")
+    assert not (tmp_path / "me").exists()
+
+
+def test_splits_keep_apart_and_lie_in_the_video() -> None:
+    assert split_by_time(12.0) == {"train": (0.0, 12.0)}
+    splits = split_by_time(60.0)
+    assert splits["val"] == (54.0, 60.0)
+    assert splits["train"] == (0.0, 53.0)
+
+
+def test_split_membership(made: Subject) -> None:
+    time_s = made.track.time_s
+    assert made.manifest.in_split("train", time_s).all()
+    assert not made.manifest.in_split("val", time_s).any()
+
+
+def pictures_of(filmed: Filmed) -> str:
+    pictures = footage.examine_pictures(filmed.video, filmed.masks, len(filmed.track))
+    return " ".join(footage.of_pictures(pictures))
+
+
+def test_good_pictures_raise_no_alarm(tmp_path: Path) -> None:
+    assert pictures_of(film(tmp_path, 60, lambda i: 80 + 60 * np.sin(i / 6))) == ""
+
+
+def test_a_moving_camera_is_noticed(tmp_path: Path) -> None:
+    shaking = film(tmp_path, 60, lambda _: 80, camera_of=lambda i: (4 * np.sin(i / 9), 0))
+    assert "tripod" in pictures_of(shaking)
+    bumped = film(tmp_path / "b", 60, lambda _: 80, camera_of=lambda i: (3.0, 1.0) if i > 40 else (0.0, 0.0))
+    assert "tripod" in pictures_of(bumped)
+
+
+def test_a_cut_is_noticed(tmp_path: Path) -> None:
+    cut = film(tmp_path, 60, lambda _: 80, cut_at=40)
+    assert "scene changes" in pictures_of(cut)
+
+
+def test_poor_light_is_noticed(tmp_path: Path) -> None:
+    assert "dark" in pictures_of(film(tmp_path, 30, lambda _: 80, light=0.3))
+    assert "noisy" in pictures_of(film(tmp_path / "n", 30, lambda _: 80, noise=25))
+
+
+def test_what_the_track_shows_is_said(made: Subject) -> None:
+    def said(track: PoseTrack) -> str:
+        return " ".join(footage.of_track(track, made.manifest.body))
+
+    track = made.track
+    assert "2 s of the person" in said(track)
+    assert "px tall" in said(track)
+    assert "feet" not in said(track)
+    status = track.status.copy()
+    status[:30] = FrameStatus.FILLED
+    slow = PoseTrack(track.pose, track.time_s * 5, status, WIDTH, HEIGHT, "drawn", "")
+    assert "only 50% of the frames" in said(slow)
+    assert "5 frames per second" in said(slow)
+    low = PoseTrack(track.pose, track.time_s, track.status, WIDTH, HEIGHT - 20, "drawn", "")
+    assert "feet are cut off" in said(low)
+    assert "several people" in " ".join(footage.of_people([1, 2, 3, 1]))
+    assert list(footage.of_people([1] * 9 + [2])) == []
