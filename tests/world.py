@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dancenow.data import footage
 from dancenow.data import subject as subject_module
 from dancenow.data.subject import Subject, prepare
 from dancenow.files import sha256_of
@@ -100,8 +101,14 @@ def drawn_detector(track_of: Callable[[int], PoseTrack]) -> Callable[..., PoseTr
     return detect
 
 
+def stand_in_for_the_detector(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `prepare` see the drawn dancer, and nobody else, without the pretrained files."""
+    monkeypatch.setattr(subject_module, "detect_poses", drawn_detector(dancer_track))
+    monkeypatch.setattr(footage, "count_people", lambda *_, **__: [1] * 12)
+
+
 def make_subject(folder: Path, monkeypatch: pytest.MonkeyPatch, num_frames: int = 60) -> Subject:
     """A prepared subject folder of the drawn dancer."""
-    monkeypatch.setattr(subject_module, "detect_poses", drawn_detector(dancer_track))
+    stand_in_for_the_detector(monkeypatch)
     video = film(folder / "target.mp4", dancer_track(num_frames))
     return prepare(video, folder / "subject")

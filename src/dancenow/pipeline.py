@@ -172,6 +172,8 @@ def run(
         UserError: as `prepare`, `train` and `transfer`; files and budget are checked before anything long begins.
     """
     budget = Budget.parse(budget) if isinstance(budget, str) else budget
+    preset_config(preset)
+    torch_device(device)
     probe(source)
     probe(target)
     require_writable_video(out, source, target)

@@ -1,1 +1,0 @@
-"""Training: one loop, one file per task."""

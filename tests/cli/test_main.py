@@ -1,0 +1,65 @@
+"""What a person at a terminal sees: one sentence and status 2 for bad input, no traceback, nothing slow to start."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dancenow.cli import main as cli
+from dancenow.errors import UserError
+
+
+def _run(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main([str(word) for word in words])
+    return int(stopped.value.code or 0), capsys.readouterr().err
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "cache"))
+
+
+def test_bad_input_is_one_sentence_and_status_2(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    text = tmp_path / "text.mp4"
+    text.write_text("hello")
+    commands: list[tuple[str | Path, ...]] = [
+        ("run", tmp_path / "absent.mp4", text, "-o", tmp_path / "out.mp4"),
+        ("run", text, text, "-o", tmp_path / "out.mp4", "--budget", "whenever"),
+        ("prepare", text, "-o", tmp_path / "subject"),
+        ("train", tmp_path / "no-subject", "-o", tmp_path / "model.safetensors"),
+        ("transfer", text, tmp_path / "no-model.safetensors", "-o", tmp_path / "out.mp4"),
+        ("transfer", text, text, "-o", tmp_path / "out.mp4", "--frames", "first:last"),
+        ("pose", text, "-o", tmp_path / "track.npz"),
+        ("evaluate", text, text),
+    ]
+    for words in commands:
+        status, said = _run(capsys, *words)
+        assert status == 2, words
+        assert said.startswith("dancenow: "), words
+        assert said.count("\n") == 1, words
+        assert "Traceback" not in said
+    assert sorted(p.name for p in tmp_path.iterdir()) in (["cache", "text.mp4"], ["text.mp4"])
+
+
+def test_debug_gives_the_exception(tmp_path: Path) -> None:
+    with pytest.raises(UserError):
+        cli.main(["prepare", str(tmp_path / "absent.mp4"), "-o", str(tmp_path / "s"), "--debug"])
+
+
+def test_ctrl_c_is_status_130(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dancenow.pipeline.run", interrupted)
+    status, said = _run(capsys, "run", tmp_path / "a.mp4", tmp_path / "b.mp4", "-o", tmp_path / "c.mp4")
+    assert status == 130
+    assert "interrupted" in said
+
+
+def test_help_names_every_command_without_loading_torch() -> None:
+    program = "import sys\nfrom dancenow.cli.main import main\ntry:\n    main(['--help'])\nfinally:\n    assert 'torch' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    for command in cli.COMMANDS:
+        assert command in done.stdout

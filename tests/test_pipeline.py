@@ -1,0 +1,160 @@
+"""Two videos in, one video out: timing, size, sound, caching and refusals, in the drawn world with a small generator."""
+
+import dataclasses
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dancenow import pipeline
+from dancenow.beside import side_by_side
+from dancenow.checkpoint import read_info
+from dancenow.errors import UserError
+from dancenow.models.discriminator import DiscriminatorConfig
+from dancenow.models.generator import GeneratorConfig
+from dancenow.models.perceptual import EfficientNetTrunk, PerceptualDistance
+from dancenow.progress import Progress
+from dancenow.training.presets import BodyConfig, LossWeights
+from dancenow.types import FrameStatus, Pose, PoseTrack
+from dancenow.video import probe, read_frames
+from world import dancer_track, drawn_detector, film, room, stand_in_for_the_detector
+
+TINY = BodyConfig(
+    generator=GeneratorConfig(canvas_px=64, width=8, blocks=1),
+    spatial=DiscriminatorConfig(width=4, scales=1),
+    temporal=DiscriminatorConfig(frames=2, width=4, scales=1),
+    weights=LossWeights(perceptual=0.0),
+    clips_per_step=2,
+)
+
+
+def smaller_dancer(num_frames: int) -> PoseTrack:
+    return dancer_track(num_frames, phase=1.0, body_px=60.0)
+
+
+@pytest.fixture(autouse=True)
+def drawn_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "cache"))
+    stand_in_for_the_detector(monkeypatch)
+    monkeypatch.setattr(pipeline, "detect_poses", drawn_detector(smaller_dancer))
+    monkeypatch.setitem(pipeline.PRESETS, "draft", TINY)
+    trunk = PerceptualDistance(EfficientNetTrunk(), depth=1)
+    monkeypatch.setattr(pipeline, "PerceptualDistance", lambda depth: trunk)
+    yield
+
+
+@pytest.fixture
+def videos(tmp_path: Path) -> tuple[Path, Path]:
+    return film(tmp_path / "source.mp4", smaller_dancer(36)), film(tmp_path / "target.mp4", dancer_track(60))
+
+
+def test_run_makes_a_video_of_the_target_with_the_timing_of_the_source(videos: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "new folder" / "out.mp4"
+    result = pipeline.run(*videos, out, budget="40images")
+    made, target = probe(out), probe(videos[1])
+    assert (made.width_px, made.height_px) == (target.width_px, target.height_px)
+    assert made.fps == Fraction(24)
+    assert result.transfer.num_frames == len(list(read_frames(out))) == 36
+    # Above the dancer the picture is the empty room, frame after frame.
+    for frame in read_frames(out):
+        assert np.abs(frame.image_rgb[:12].astype(int) - room()[:12]).mean() < 4
+    assert "scale 1." in result.transfer.normalization
+    assert [p.name for p in out.parent.iterdir()] == ["out.mp4"]
+
+
+def test_a_second_run_trains_nothing(videos: tuple[Path, Path], tmp_path: Path) -> None:
+    pipeline.run(*videos, tmp_path / "one.mp4", budget="20images")
+    stages: set[str] = set()
+    pipeline.run(*videos, tmp_path / "two.mp4", budget="20images", listen=lambda event: stages.add(event.stage))
+    assert "training" not in stages
+    assert "background" not in stages
+    assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
+
+
+def test_an_interrupted_run_goes_on(videos: tuple[Path, Path], tmp_path: Path) -> None:
+    def interrupt(event: Progress) -> None:
+        if event.stage == "training" and event.done >= 0.5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.run(*videos, tmp_path / "out.mp4", budget="40images", listen=interrupt)
+    assert not (tmp_path / "out.mp4").exists()
+    shares: list[float] = []
+
+    def watch(event: Progress) -> None:
+        if event.stage == "training" and event.total:
+            shares.append(event.done)
+
+    result = pipeline.run(*videos, tmp_path / "out.mp4", budget="40images", listen=watch)
+    assert shares[0] > 0.5
+    assert read_info(result.model).images_seen == 40
+
+
+def test_an_interrupted_transfer_leaves_nothing(videos: tuple[Path, Path], tmp_path: Path) -> None:
+    model = pipeline.run(*videos, tmp_path / "out.mp4", budget="4images").model
+
+    def interrupt(event: Progress) -> None:
+        if event.stage == "generating" and event.done >= 5:
+            raise KeyboardInterrupt
+
+    before = sorted(p.name for p in tmp_path.iterdir())
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.transfer(videos[0], model, tmp_path / "again.mp4", listen=interrupt)
+    assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+def test_a_part_of_the_dance(videos: tuple[Path, Path], tmp_path: Path) -> None:
+    model = pipeline.run(*videos, tmp_path / "out.mp4", budget="4images").model
+    result = pipeline.transfer(videos[0], model, tmp_path / "part.mp4", frames=(10, 22))
+    assert result.num_frames == len(list(read_frames(tmp_path / "part.mp4"))) == 12
+    with pytest.raises(UserError, match="not in the source, which has 36 frames"):
+        pipeline.transfer(videos[0], model, tmp_path / "none.mp4", frames=(36, None))
+
+
+def test_frames_without_the_dancer_show_the_empty_room(
+    videos: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone_for_a_while(num_frames: int) -> PoseTrack:
+        track = smaller_dancer(num_frames)
+        status, confidence = track.status.copy(), track.pose.confidence.copy()
+        status[10:20], confidence[10:20] = FrameStatus.MISSING, 0.0
+        pose = Pose(track.pose.xy, confidence, track.pose.depth)
+        return dataclasses.replace(track, status=status, pose=pose)
+
+    monkeypatch.setattr(pipeline, "detect_poses", drawn_detector(gone_for_a_while))
+    result = pipeline.run(*videos, tmp_path / "out.mp4", budget="4images")
+    empty = list(read_frames(tmp_path / "out.mp4"))[15].image_rgb
+    assert np.abs(empty.astype(int) - room()).mean() < 4
+    assert any("28%" in note for note in result.transfer.notes)
+
+
+def test_refusals_come_before_the_work(videos: tuple[Path, Path], tmp_path: Path) -> None:
+    source, target = videos
+    text = tmp_path / "notes.mp4"
+    text.write_text("not a video")
+    cases = [
+        ((source, target, source), {}, "is also an input"),
+        ((source, target, tmp_path / "out.avi"), {}, "ends in .mp4"),
+        ((source, target, tmp_path / "out.mp4"), {"budget": "soon"}, "budget"),
+        ((source, target, tmp_path / "out.mp4"), {"preset": "deluxe"}, "no preset 'deluxe'"),
+        ((tmp_path / "absent.mp4", target, tmp_path / "out.mp4"), {}, "absent.mp4"),
+        ((source, text, tmp_path / "out.mp4"), {}, "notes.mp4"),
+        ((source, target, text / "out.mp4"), {}, "cannot write"),
+    ]
+    for arguments, options, message in cases:
+        stages: set[str] = set()
+        with pytest.raises(UserError, match=message):
+            pipeline.run(*arguments, listen=lambda event: stages.add(event.stage), **options)  # type: ignore[arg-type]  # noqa: B023
+        assert not stages
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_side_by_side_shows_both(videos: tuple[Path, Path], tmp_path: Path) -> None:
+    side_by_side(list(videos), tmp_path / "both.mp4")
+    info = probe(tmp_path / "both.mp4")
+    assert (info.width_px, info.height_px) == (256, 128)
+    both = next(read_frames(tmp_path / "both.mp4")).image_rgb.astype(int)
+    for part, video in zip((both[:, :128], both[:, 128:]), videos, strict=True):
+        assert np.abs(part - next(read_frames(video)).image_rgb).mean() < 4
