@@ -104,7 +104,8 @@ class Generator(nn.Module):
         level0 = self.enter(x)
         level1 = self.down1(level0)
         deep = self.middle(self.down2(level1))
-        level1 = self.join2(torch.cat([level1, self.up2(self.upsample(deep))], dim=1))
-        level0 = self.join1(torch.cat([level0, self.up1(self.upsample(level1))], dim=1))
+        # Convolve, then upsample: a quarter of the cost of the other order.
+        level1 = self.join2(torch.cat([level1, self.upsample(self.up2(deep))], dim=1))
+        level0 = self.join1(torch.cat([level0, self.upsample(self.up1(level1))], dim=1))
         out = self.shuffle(self.leave(torch.relu(self.shuffle(self.up0(level0)))))
         return torch.cat([torch.tanh(out[:, :3]), torch.sigmoid(out[:, 3:])], dim=1)

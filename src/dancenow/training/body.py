@@ -5,6 +5,7 @@ L1 and perceptual distance; later a discriminator of single pictures and one of 
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -26,6 +27,33 @@ from dancenow.training.presets import BodyConfig
 
 DETAIL_POINTS = [i for name, i in INDEX.items() if name.endswith(("nose", "eye", "ear", "wrist", "thumb", "index", "pinky"))]
 """Keypoints around which pictures are judged most strictly: face and hands are small and are looked at first."""
+
+
+ALIGN_PX = 16
+
+
+@dataclass(frozen=True)
+class Window:
+    """A square part of the canvas, in canvas px."""
+
+    top_px: int
+    left_px: int
+    side_px: int
+
+    def of(self, maps: Tensor, stride: int = 1) -> Tensor:
+        """The part of pictures or maps [...,H,W] whose cells are `stride` px wide."""
+        top, left, side = self.top_px // stride, self.left_px // stride, self.side_px // stride
+        return maps[..., top : top + side, left : left + side]
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """One discriminator and what it is shown."""
+
+    judge: Discriminator
+    made: Tensor
+    real: Tensor
+    maps: Tensor
 
 
 class BodyTask:
@@ -66,10 +94,12 @@ class BodyTask:
             afresh = torch.from_numpy(rng.random(self.config.clips_per_step) < self.config.afresh).to(self.device)
             rgba = roll_out(self.generator, maps, clip.to_canvas, afresh)
             image = composite(rgba, clip.plate)
-            terms = self._picture_terms(clip, maps, rgba, image)
+            window = self._window(rng)
+            terms = self._picture_terms(clip, maps, rgba, image, window)
             if share >= self.config.adversarial_from:
-                self._teach_judges(clip, maps, image.detach())
-                terms |= self._judge_terms(clip, maps, image)
+                judged = self._judged(clip, maps, image, window)
+                self._teach_judges(judged)
+                terms |= self._judge_terms(judged)
         weights = self.config.weights
         total = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
         self.generator_optimizer.zero_grad(set_to_none=True)
@@ -80,41 +110,49 @@ class BodyTask:
         self._update_average()
         return {name: float(term.detach()) for name, term in terms.items()}
 
-    def _picture_terms(self, clip: Clip, maps: Tensor, rgba: Tensor, image: Tensor) -> dict[str, Tensor]:
+    def _window(self, rng: np.random.Generator) -> Window:
+        """A random part of the canvas, aligned with the cells of the deepest maps that the judges see."""
+        canvas, side = self.config.generator.canvas_px, min(self.config.judged_px, self.config.generator.canvas_px)
+        top, left = (ALIGN_PX * int(rng.integers(0, (canvas - side) // ALIGN_PX + 1)) for _ in range(2))
+        return Window(top, left, side)
+
+    def _picture_terms(self, clip: Clip, maps: Tensor, rgba: Tensor, image: Tensor, window: Window) -> dict[str, Tensor]:
         weight = attention(clip.mask[:, -1], maps[:, -1])
         made, real = image[:, -1], clip.image[:, -1]
         alpha, mask, known = rgba[:, -1, 3:], clip.mask[:, -1], clip.known[:, -1]
         return {
             "l1": losses.weighted_l1(made, real, weight),
-            "perceptual": self.perceptual(made, real, weight).mean(),
+            "perceptual": self.perceptual(window.of(made), window.of(real), window.of(weight)).mean(),
             "matte": losses.matte_prior(alpha, mask, known),
         }
 
-    def _judge_terms(self, clip: Clip, maps: Tensor, image: Tensor) -> dict[str, Tensor]:
+    def _judged(self, clip: Clip, maps: Tensor, image: Tensor, window: Window) -> list[Judged]:
+        """What each discriminator sees: the last picture, and the last two in the last one's window."""
+        maps = window.of(maps, POSE_STRIDE)
+        single = Judged(self.spatial, window.of(image[:, -1]), window.of(clip.image[:, -1]), maps[:, -1])
+        made, real = window.of(_last_two(image, clip)), window.of(_last_two(clip.image, clip))
+        return [single, Judged(self.temporal, made, real, maps[:, -2:].flatten(1, 2))]
+
+    def _judge_terms(self, judged: list[Judged]) -> dict[str, Tensor]:
         adversarial, matching = [], []
-        for judge, made, real, pose in self._judged(clip, maps, image):
-            judge.requires_grad_(False)
-            verdict = judge(made, pose)
+        for each in judged:
+            each.judge.requires_grad_(False)
+            verdict = each.judge(each.made, each.maps)
             with torch.no_grad():
-                truth = judge(real, pose)
-            judge.requires_grad_(True)
+                truth = each.judge(each.real, each.maps)
+            each.judge.requires_grad_(True)
             adversarial.append(losses.lsgan_generator(verdict.scores))
             matching.append(losses.feature_matching(truth.features, verdict.features))
         return {"adversarial": torch.stack(adversarial).sum(), "feature_matching": torch.stack(matching).sum()}
 
-    def _teach_judges(self, clip: Clip, maps: Tensor, image: Tensor) -> None:
+    def _teach_judges(self, judged: list[Judged]) -> None:
         terms = []
-        for judge, made, real, pose in self._judged(clip, maps, image):
-            terms.append(losses.lsgan_discriminator(judge(real, pose).scores, judge(made, pose).scores))
+        for each in judged:
+            real, made = each.judge(each.real, each.maps), each.judge(each.made.detach(), each.maps)
+            terms.append(losses.lsgan_discriminator(real.scores, made.scores))
         self.judge_optimizer.zero_grad(set_to_none=True)
         torch.stack(terms).sum().backward()
         self.judge_optimizer.step()
-
-    def _judged(self, clip: Clip, maps: Tensor, image: Tensor) -> list[tuple[Discriminator, Tensor, Tensor, Tensor]]:
-        """What each discriminator sees: (judge, generated, real, pose maps)."""
-        pair = (_last_two(image, clip), _last_two(clip.image, clip), maps[:, -2:].flatten(1, 2))
-        single = (image[:, -1], clip.image[:, -1], maps[:, -1])
-        return [(self.spatial, *single), (self.temporal, *pair)]
 
     def _set_learning_rate(self, share: float) -> None:
         """Warm up over the first 200 images, then half a cosine down to a twentieth at the end of the budget."""

@@ -25,9 +25,10 @@ class BodyConfig:
     """The whole recipe of the body generator.
 
     clips_per_step: clips in a batch, each an image to learn from. rollout: consecutive frames per clip, each generated from
-    the one before. afresh: share of the clips whose last frame is generated from nothing.
-    learning_rate: of Adam at its peak. adversarial_from: share of the budget after which the discriminators train.
-    perceptual_depth: stages of the perceptual trunk that count. max_frames: frames of the subject held in memory.
+    the one before. afresh: share of the clips whose last frame is generated from nothing. learning_rate: of Adam at its
+    peak. adversarial_from: share of the budget after which the discriminators train. perceptual_depth: stages of the
+    perceptual trunk that count. judged_px: side of the window of the canvas, another one each step, that the perceptual
+    trunk and the discriminators see: they cost more than the generator. max_frames: frames of the subject held in memory.
     """
 
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
@@ -40,6 +41,7 @@ class BodyConfig:
     learning_rate: float = 1e-3
     adversarial_from: float = 0.6
     perceptual_depth: int = 3
+    judged_px: int = 160
     max_frames: int = 2000
     precision: Literal["float32", "bfloat16"] = "float32"
 
@@ -72,6 +74,7 @@ PRESETS: Final[dict[Preset, BodyConfig]] = {
         clips_per_step=4,
         learning_rate=5e-4,
         adversarial_from=0.3,
+        judged_px=320,
         max_frames=4000,
         precision="bfloat16",
     ),
