@@ -56,7 +56,7 @@ def film(
     fps: int = FPS,
     cut_at: int | None = None,
 ) -> Filmed:
-    """Film the dancer at `x_of(frame)` px (None: absent), the camera shifted by `camera_of(frame)` px; from `cut_at` elsewhere."""
+    """Film the dancer at `x_of(frame)` px (None: absent), the camera shifted by `camera_of`; from `cut_at` elsewhere."""
     rng = np.random.default_rng(0)
     empty = room()
     xy = np.zeros((num_frames, NUM_KEYPOINTS, 2), np.float32)

@@ -110,7 +110,7 @@ def of_pictures(pictures: Pictures) -> Iterator[str]:
             " uncut shot from one place."
         )
     if pictures.moved - pictures.changed > 0.12:
-        yield "the camera moves, so the background cannot be kept sharp: put the phone on a tripod or against something firm."
+        yield "the camera moves, so the person will not stand firmly on the background: put the phone on a tripod or lean it on something."
     if pictures.person_luma < _DARK:
         yield f"the person is dark (brightness {pictures.person_luma:.0f} of 255): turn on more light, and none behind them."
     elif pictures.person_contrast < _FLAT:

@@ -41,8 +41,8 @@ class SubjectManifest:
     """What a subject folder says of itself. Every field is a plain JSON value but `body`.
 
     fps: a fraction as text, "30000/1001". licence: SPDX identifier of the footage or None. consent: a record of the person's
-    consent, or None. splits_s: part -> (start, stop) in seconds; `val` is missing for short footage. files: name -> SHA-256; of the
-    video, which may be large, the size in bytes is all that is compared.
+    consent, or None. splits_s: part -> (start, stop) in seconds; `val` is missing for short footage. files: name ->
+    SHA-256; of the video, which may be large, the size in bytes is all that is compared.
     """
 
     name: str
