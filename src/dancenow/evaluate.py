@@ -205,11 +205,11 @@ def _picture_figures(own: list[PictureScores], reference: list[PictureScores]) -
     def curve(values: list[dict[Region, float]], region: Region) -> Curve:
         return np.array([value.get(region, math.nan) for value in values])
 
-    figures = []
-    for region in REGIONS:
-        figures.append(_mean("SSIM", region, "", "higher", curve([score.ssim for score in own], region)))
-        figures.append(_mean("PSNR", region, "dB", "higher", curve([score.psnr_db for score in own], region)))
-        figures.append(_mean("perceptual", region, "", "lower", curve([score.perceptual for score in own], region)))
+    figures = [_mean("SSIM", region, "", "higher", curve([score.ssim for score in own], region)) for region in REGIONS]
+    figures += [_mean("PSNR", region, "dB", "higher", curve([score.psnr_db for score in own], region)) for region in REGIONS]
+    figures += [
+        _mean("perceptual", region, "", "lower", curve([score.perceptual for score in own], region)) for region in REGIONS
+    ]
     errors, true_errors = (np.array([score.warping_error for score in scores]) for scores in (own, reference))
     figures.append(Figure("flicker", "person", "x", "lower", errors, flicker_ratio(errors, true_errors)))
     described = [(a.description, b.description) for a, b in zip(own, reference, strict=True)]
@@ -221,11 +221,11 @@ def _picture_figures(own: list[PictureScores], reference: list[PictureScores]) -
 
 def _pose_figures(own: PoseTrack, reference: PoseTrack) -> list[Figure]:
     ruler_px = torso_px(reference)
-    figures = []
-    for part in PARTS:
-        distance_px = pose_distance_px(own.pose, reference.pose, part)
-        figures.append(_mean("pose distance", part, "px", "lower", distance_px))
-        figures.append(_mean("pose distance, relative", part, "torso", "lower", distance_px / ruler_px))
+    distances_px = {part: pose_distance_px(own.pose, reference.pose, part) for part in PARTS}
+    figures = [_mean("pose distance", part, "px", "lower", curve) for part, curve in distances_px.items()]
+    figures += [
+        _mean("pose distance, relative", part, "torso", "lower", curve / ruler_px) for part, curve in distances_px.items()
+    ]
     figures.append(_mean("missed keypoints", "all", "per frame", "lower", missed_keypoints(own.pose, reference.pose)))
     figures.append(_mean("foot sliding", "feet", "torso/s", "lower", foot_sliding(own, reference)))
     figures.append(_mean("ground error", "feet", "torso", "lower", ground_error(own, reference)))

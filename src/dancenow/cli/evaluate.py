@@ -60,21 +60,14 @@ def _table(evaluation: "Evaluation") -> "Table":
     e = evaluation
     title = f"{e.out.name} against {e.reference.name}: {e.num_frames} frames, {e.width_px}x{e.height_px}, {e.fps:.4g} fps"
     table = Table(title=title)
-    for column, side in (
-        ("", "left"),
-        ("of", "left"),
-        ("value", "right"),
-        ("ideal", "right"),
-        ("unit", "left"),
-        ("better", "left"),
-    ):
-        table.add_column(column, justify="right" if side == "right" else "left")
-    previous = ""
+    for column, is_number in (("", 0), ("of", 0), ("value", 1), ("ideal", 1), ("unit", 0), ("better", 0)):
+        table.add_column(column, justify="right" if is_number else "left")
+    previous = None
     for score in e.scores:
-        if previous and score.name != previous and score.region in ("frame", "all", "head"):
+        if previous is not None and score.name != previous:
             table.add_section()
-        previous = score.name
-        table.add_row(score.name, score.region, *_cells(score), score.unit, score.better)
+        name, previous = "" if score.name == previous else score.name, score.name
+        table.add_row(name, score.region, *_cells(score), score.unit, score.better)
     return table
 
 
