@@ -58,9 +58,9 @@ def require_enough(track: PoseTrack, video: Path) -> None:
     seen_s = float(seen.sum()) / track.fps
     if seen.mean() < _LEAST_SHARE:
         raise UserError(
-            f"{video} is bad footage of a target: the person to follow is found in only {seen.mean():.0%} of it ({seen_s:.0f} s at"
-            f" {track.fps:.3g} frames per second), and people who come and go cannot be learnt as one; film one whole person who"
-            " stays in the picture for 20 s or more, or choose another with --person."
+            f"{video} is bad footage of a target: the person to follow is found in only {seen.mean():.0%} of it ({seen_s:.0f} s"
+            f" at {track.fps:.3g} frames per second), and people who come and go cannot be learnt as one; film one whole person"
+            " who stays in the picture for 20 s or more, or choose another with --person."
         )
     if seen_s < _LEAST_S:
         raise UserError(f"{video} shows the person for only {seen_s:.1f} s, too little to learn from; film 20 s or more.")
@@ -111,7 +111,7 @@ def of_pictures(pictures: Pictures) -> Iterator[str]:
             " uncut shot from one place."
         )
     if pictures.moved - pictures.changed > 0.12:
-        yield "the camera moves, so the person will not stand firmly on the ground: use a tripod or lean the phone on something."
+        yield "the camera moves, so the person will not stand firmly on the ground: use a tripod or lean the phone on a wall."
     if pictures.person_luma < _DARK:
         yield f"the person is dark (brightness {pictures.person_luma:.0f} of 255): turn on more light, and none behind them."
     elif pictures.person_contrast < _FLAT:
