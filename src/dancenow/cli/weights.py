@@ -10,7 +10,8 @@ def weights(fetch: bool = False) -> None:
     Args:
         fetch: download those that are absent, so that everything works offline afterwards.
     """
-    from rich.table import Table
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Column, Table
 
     from dancenow import weights as pretrained
     from dancenow.cli.console import console, live
@@ -19,7 +20,7 @@ def weights(fetch: bool = False) -> None:
         with live() as listen:
             for name in pretrained.TABLE:
                 pretrained.path(name, listen)
-    table = Table("name", "package", "licence", "MB", "state")
+    table = Table("name", Column("package", no_wrap=True), "licence", "MB", "state", box=SIMPLE_HEAD, pad_edge=False)
     for name, entry in pretrained.TABLE.items():
         table.add_row(name, entry.requirement, entry.licence, f"{entry.size_bytes / 1e6:.1f}", pretrained.state(name))
     console.print(table)

@@ -160,8 +160,9 @@ def choose(looks: list[list[Sighting]], person: int | None, video: Path) -> Cast
     else:
         fullest = max(looks, key=lambda look: (len(look), sum(s.prominence for s in look)))
         if not 1 <= person <= len(fullest):
-            seen = f"{len(fullest)} people are" if len(fullest) > 1 else "1 person is"
-            raise UserError(f"{video} has no person {person}: at most {seen} seen at once; give --person 1 to {len(fullest)}.")
+            count = len(fullest)
+            seen = f"{count} people are seen at once; give --person 1 to {count}" if count > 1 else "1 person is seen at once"
+            raise UserError(f"{video} has no person {person}: at most {seen}.")
         dancer = _alike(fullest[person - 1], looks)
     others = [s for look in looks if any(s in dancer for s in look) for s in look if s not in dancer]
     return Cast(dancer, others)
