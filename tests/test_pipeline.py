@@ -1,7 +1,6 @@
 """Two videos in, one video out: timing, size, sound, caching and refusals, in the drawn world with a small generator."""
 
 import dataclasses
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -35,14 +34,13 @@ def smaller_dancer(num_frames: int) -> PoseTrack:
 
 
 @pytest.fixture(autouse=True)
-def drawn_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def drawn_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "cache"))
     stand_in_for_the_detector(monkeypatch)
     monkeypatch.setattr(pipeline, "detect_poses", drawn_detector(smaller_dancer))
     monkeypatch.setitem(pipeline.PRESETS, "draft", TINY)
     trunk = PerceptualDistance(EfficientNetTrunk(), depth=1)
-    monkeypatch.setattr(pipeline, "PerceptualDistance", lambda depth: trunk)
-    yield
+    monkeypatch.setattr(pipeline, "PerceptualDistance", lambda **_: trunk)
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def person(pose: Pose, size_px: int = SIZE_PX) -> tuple[ImageRGB, NDArray[np.uin
     image, mask = room(size_px), np.zeros((size_px, size_px), np.uint8)
     width = max(2, size_px // 18)
     for index, (start, end) in enumerate(LIMBS):
-        ends = [tuple(int(round(float(v))) for v in pose.xy[i]) for i in (start, end)]
+        ends = [tuple(round(float(v)) for v in pose.xy[i]) for i in (start, end)]
         colour = (40 + 7 * index, 200 - 6 * index, 60 + (53 * index) % 150)
         cv2.line(image, ends[0], ends[1], colour, width, cv2.LINE_AA)
         cv2.line(mask, ends[0], ends[1], 255, width)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dancenow.data.subject import prepare
+    from dancenow.evaluation import evaluate
     from dancenow.pipeline import run, train, transfer
     from dancenow.pose.detect import detect_poses
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "detect_poses", "prepare", "run", "train", "transfer"]
+__all__ = ["__version__", "detect_poses", "evaluate", "prepare", "run", "train", "transfer"]
 
 _HOME = {
     "prepare": "dancenow.data.subject",
@@ -20,6 +21,7 @@ _HOME = {
     "transfer": "dancenow.pipeline",
     "run": "dancenow.pipeline",
     "detect_poses": "dancenow.pose.detect",
+    "evaluate": "dancenow.evaluation",
 }
 
 

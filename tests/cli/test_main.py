@@ -59,7 +59,8 @@ def test_ctrl_c_is_status_130(capsys: pytest.CaptureFixture[str], monkeypatch: p
 
 
 def test_help_names_every_command_without_loading_torch() -> None:
-    program = "import sys\nfrom dancenow.cli.main import main\ntry:\n    main(['--help'])\nfinally:\n    assert 'torch' not in sys.modules"
+    lines = ["import sys", "from dancenow.cli.main import main", "try:", "    main(['--help'])"]
+    program = "\n".join([*lines, "finally:", "    assert 'torch' not in sys.modules"])
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     for command in cli.COMMANDS:
         assert command in done.stdout

@@ -1,6 +1,6 @@
 """`dancenow evaluate`: how good a result is, beside the true video.
 
-The work is `dancenow.evaluate.evaluate`.
+The work is `dancenow.evaluation.evaluate`.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ import tyro
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from dancenow.evaluate import Evaluation, Score
+    from dancenow.evaluation import Evaluation, Score
 
 
 def evaluate(
@@ -39,7 +39,7 @@ def evaluate(
 
     from dancenow.cli.console import console, live
     from dancenow.errors import UserError
-    from dancenow.evaluate import evaluate as compare
+    from dancenow.evaluation import evaluate as compare
     from dancenow.files import complete_or_absent
     from dancenow.pose.trackfile import load_track
 

@@ -10,9 +10,6 @@ def weights(fetch: bool = False) -> None:
     Args:
         fetch: download those that are absent, so that everything works offline afterwards.
     """
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Column, Table
-
     from dancenow import weights as pretrained
     from dancenow.cli.console import console, live
 
@@ -20,7 +17,7 @@ def weights(fetch: bool = False) -> None:
         with live() as listen:
             for name in pretrained.TABLE:
                 pretrained.path(name, listen)
-    table = Table("name", Column("package", no_wrap=True), "licence", "MB", "state", box=SIMPLE_HEAD, pad_edge=False)
     for name, entry in pretrained.TABLE.items():
-        table.add_row(name, entry.requirement, entry.licence, f"{entry.size_bytes / 1e6:.1f}", pretrained.state(name))
-    console.print(table)
+        size = f"{entry.size_bytes / 1e6:.1f} MB"
+        line = f"{name:<20}{entry.requirement:<41}{entry.licence:<12}{size:>8}  {pretrained.state(name)}"
+        console.print(line, highlight=False, soft_wrap=True)

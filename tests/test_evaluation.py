@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-import dancenow.evaluate
+import dancenow.evaluation
 from dancenow.cli.evaluate import evaluate as command
 from dancenow.errors import UserError
-from dancenow.evaluate import Evaluation, evaluate
+from dancenow.evaluation import Evaluation, evaluate
 from dancenow.models.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.progress import Listener, Progress, silent
 from dancenow.skeleton import INDEX, NUM_KEYPOINTS
@@ -77,8 +77,8 @@ def no_networks(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest)
                 torch.nn.init.kaiming_normal_(parameter)
         return PerceptualDistance(trunk)
 
-    monkeypatch.setattr(dancenow.evaluate, "detect_poses", detect)
-    monkeypatch.setattr(dancenow.evaluate, "PerceptualDistance", perceptual)
+    monkeypatch.setattr(dancenow.evaluation, "detect_poses", detect)
+    monkeypatch.setattr(dancenow.evaluation, "PerceptualDistance", perceptual)
     monkeypatch.setattr("dancenow.weights.path", lambda *_: Path())
 
 

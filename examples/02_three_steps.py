@@ -1,0 +1,17 @@
+"""The three steps one by one, so that one model can dance many dances.
+
+Usage: python 02_three_steps.py BUDGET TARGET FOLDER SOURCE...
+"""
+
+import sys
+from pathlib import Path
+
+from dancenow import prepare, train, transfer
+
+budget = sys.argv[1]
+target, folder, *sources = (Path(word) for word in sys.argv[2:])
+subject = prepare(target, folder / "subject")
+print(*subject.manifest.warnings, sep="\n")
+model = train(folder / "subject", folder / "model.safetensors", budget=budget)
+for source in sources:
+    print(transfer(source, model, folder / f"{source.stem}.mp4").video)
