@@ -122,9 +122,9 @@ def first_look(blaze: BlazePose, video: Path, samples: int | None = None, listen
     info = probe(video)
     count = info.num_frames or int((info.duration_s or 0) * info.fps)
     samples = samples or min(max(round(count / info.fps / 4), _SAMPLES[0]), _SAMPLES[1])
-    step = max(1, count // samples)
+    step = max(1, count // samples) if count else max(1, round(2 * info.fps))  # some containers do not say their length
     looks = []
-    frames = read_frames(video, step // 2, None, step)
+    frames = read_frames(video, min(step // 2, 10), None, step)
     for frame in track(frames, "look for people", samples, listen):
         height_px, width_px = frame.image_rgb.shape[:2]
         near_px = min(height_px, width_px)
