@@ -177,8 +177,8 @@ def _folder() -> Path:
 
 def _read_target(path: Path) -> Array:
     text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text()
-    rows = [line.split() for line in text.splitlines() if line and not line.startswith("#")]
-    table = np.array([row for row in rows if len(row) == 4], np.float64).reshape(-1, 4)
+    numbers = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    table = np.fromstring(numbers, sep=" ").reshape(-1, 4)
     offsets = np.zeros_like(base_mesh().vertices)
     offsets[table[:, 0].astype(np.int64)] = _to_metres_z_up(table[:, 1:])
     return offsets
