@@ -1,12 +1,14 @@
 """Every test has a cache of its own and one thread per library: runs are alike, and two cores are enough."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
+from bodies import standing_body, swaying_track
 from dancenow.data.subject import Subject
+from dancenow.types import Pose, PoseTrack
 from world import make_subject
 
 
@@ -22,3 +24,15 @@ def drawn_subject(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]
         folder: Path = tmp_path_factory.mktemp("drawn")
         monkeypatch.setenv("DANCENOW_CACHE", str(folder / "cache"))
         yield make_subject(folder, monkeypatch)
+
+
+@pytest.fixture
+def standing() -> Callable[[float, float, float], Pose]:
+    """Makes somebody who stands: hips at x, y, and height, in px."""
+    return standing_body
+
+
+@pytest.fixture
+def swaying() -> Callable[..., PoseTrack]:
+    """Makes the track of somebody who sways."""
+    return swaying_track

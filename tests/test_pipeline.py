@@ -15,7 +15,7 @@ from dancenow.models.discriminator import DiscriminatorConfig
 from dancenow.models.generator import GeneratorConfig
 from dancenow.models.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.progress import Progress
-from dancenow.training.presets import BodyConfig, LossWeights
+from dancenow.training.presets import PRESETS, BodyConfig, LossWeights
 from dancenow.types import FrameStatus, Pose, PoseTrack
 from dancenow.video import probe, read_frames
 from world import dancer_track, drawn_detector, film, room, stand_in_for_the_detector
@@ -38,7 +38,7 @@ def drawn_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "cache"))
     stand_in_for_the_detector(monkeypatch)
     monkeypatch.setattr(pipeline, "detect_poses", drawn_detector(smaller_dancer))
-    monkeypatch.setitem(pipeline.PRESETS, "draft", TINY)
+    monkeypatch.setitem(PRESETS, "draft", TINY)
     trunk = PerceptualDistance(EfficientNetTrunk(), depth=1)
     monkeypatch.setattr(pipeline, "PerceptualDistance", lambda **_: trunk)
 

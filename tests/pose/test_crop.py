@@ -18,7 +18,7 @@ def test_every_keypoint_is_inside_with_a_margin() -> None:
 def test_a_leap_is_not_cut_off() -> None:
     track = dancer_track(120)
     xy = track.pose.xy.copy()
-    xy[60:] += np.float32([300, -120])
+    xy[60:] += np.array([300, -120], np.float32)
     leaping = Pose(xy, track.pose.confidence)
     for index, crop in enumerate(follow(leaping, track.time_s, 64)):
         on_canvas = crop.apply(leaping[index]).xy

@@ -45,11 +45,24 @@ def test_a_limb_is_bright_along_its_whole_length() -> None:
     assert capsule[10, 50] < 1e-3
 
 
+def test_coordinates_run_along_and_across_a_limb() -> None:
+    xy = torch.full((NUM_KEYPOINTS, 2), 20.0)
+    start, end = INDEX["right_elbow"], INDEX["right_wrist"]
+    xy[start], xy[end] = torch.tensor([128.0, 60.0]), torch.tensor([128.0, 200.0])
+    limb = LIMB_NAMES.index(("right_elbow", "right_wrist"))
+    capsule, along, across = _one(xy, torch.ones(NUM_KEYPOINTS))[NUM_KEYPOINTS:].unflatten(0, (4, NUM_LIMBS))[:3, limb]
+    on_axis = (along / capsule)[16:50, 32]
+    torch.testing.assert_close(on_axis, (torch.arange(16, 50) * 4 + 1.5 - 60) / 70 - 1, atol=0.02, rtol=0)
+    row = (across / capsule)[32, 30:34]
+    assert (row.diff() < 0).all()
+    assert row[0] > 0 > row[-1]
+
+
 def test_depth_tells_which_arm_is_in_front() -> None:
     xy = torch.full((NUM_KEYPOINTS, 2), 128.0)
     depth = torch.zeros(NUM_KEYPOINTS)
     depth[[INDEX["right_elbow"], INDEX["right_wrist"]]] = -60.0
     depth[[INDEX["left_elbow"], INDEX["left_wrist"]]] = 60.0
-    maps = _one(xy, torch.ones(NUM_KEYPOINTS), depth)[NUM_KEYPOINTS + NUM_LIMBS :]
+    maps = _one(xy, torch.ones(NUM_KEYPOINTS), depth)[NUM_KEYPOINTS + 3 * NUM_LIMBS :]
     assert maps[LIMB_NAMES.index(("right_elbow", "right_wrist"))].min() < -0.5
     assert maps[LIMB_NAMES.index(("left_elbow", "left_wrist"))].max() > 0.5

@@ -86,7 +86,7 @@ def test_the_file_is_read_exactly(tmp_path: Path) -> None:
         (lambda text: text[: len(text) * 2 // 3], "complete"),
         (lambda text: text.replace("HIERARCHY", "HIERACHY"), "complete"),
         (lambda text: text.replace("Frames: 1", "Frames: 0"), "complete"),
-        (lambda text: "", "complete"),
+        (lambda _: "", "complete"),
     ],
 )
 def test_a_bad_file_is_explained(tmp_path: Path, spoil: object, word: str) -> None:

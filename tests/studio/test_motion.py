@@ -25,7 +25,7 @@ def planted(moves: Moves, side: int) -> NDArray[np.bool_]:
     still = np.abs(np.diff(moves.foot_m[:, side], axis=0)).max(1) < 1e-9
     flat = np.maximum(moves.heel_rad[1:, side], moves.heel_rad[:-1, side]) < 1e-6
     unturned = np.abs(np.diff(moves.foot_yaw_rad[:, side])) < 1e-9
-    return still & flat & unturned & (moves.foot_m[1:, side, 2] < 1e-9)
+    return np.asarray(still & flat & unturned & (moves.foot_m[1:, side, 2] < 1e-9))
 
 
 @pytest.mark.parametrize("name", DANCES)
@@ -78,7 +78,12 @@ def test_kicks_are_high(ada: Body) -> None:
 
 def test_limbs_keep_their_length(ada: Body) -> None:
     points = keypoints(ada, solve(perform(DANCES["spark"], 10.0, 20.0), ada))
-    for a, b in (("left_shoulder", "left_elbow"), ("right_elbow", "right_wrist"), ("left_hip", "left_knee"), ("right_knee", "right_ankle")):
+    for a, b in (
+        ("left_shoulder", "left_elbow"),
+        ("right_elbow", "right_wrist"),
+        ("left_hip", "left_knee"),
+        ("right_knee", "right_ankle"),
+    ):
         length_m = np.linalg.norm(points[:, INDEX[a]] - points[:, INDEX[b]], axis=1)
         assert np.ptp(length_m) < 0.002
 

@@ -94,7 +94,7 @@ class ClipStore:
         track, plate = subject.track, subject.plate
         stored_px = round(canvas_px * BORDER)
         crops = [enlarge(c, stored_px) for c in follow(track.pose, track.time_s, canvas_px)]
-        usable = (track.status != FrameStatus.MISSING) & subject.manifest.in_split(part, track.time_s)
+        usable = (track.status == FrameStatus.MEASURED) & subject.manifest.in_split(part, track.time_s)
         keep = _spread_runs(usable, length, max_frames)
         starts = _run_starts(keep, length)
         if len(starts) < 8:

@@ -1,8 +1,8 @@
 """From keypoints to the maps that the generator sees, drawn on the device inside the step and never stored.
 
-Two kinds of map: a Gaussian heatmap per keypoint (the pose tensor of "do as I do" transfer) and a soft capsule per limb,
-which tells the network what belongs together; a second capsule channel per limb carries its depth, so that it can know
-which arm is in front.
+A Gaussian heatmap per keypoint is the pose tensor of "do as I do" transfer. Each limb adds four maps of a soft capsule: where
+it is, the place along it and across it (texture coordinates, so that a stripe need not be counted off from a joint), and its
+depth, which tells which arm is in front.
 """
 
 from typing import Final
@@ -13,12 +13,13 @@ from torch import Tensor
 from dancenow.skeleton import LIMBS, NUM_KEYPOINTS
 
 NUM_LIMBS: Final = len(LIMBS)
-NUM_CHANNELS: Final = NUM_KEYPOINTS + 2 * NUM_LIMBS
+NUM_CHANNELS: Final = NUM_KEYPOINTS + 4 * NUM_LIMBS
 
 HEATMAP_SIGMA: Final = 0.016
-LIMB_SIGMA: Final = 0.012
-"""Standard deviations as a share of the canvas: about one and a half cells of a 64-cell map, so that bilinear sampling
-recovers positions to a fraction of a canvas pixel."""
+"""Standard deviation as a share of the canvas: one cell of a 64-cell map, which is enough to place a point to a fraction of a
+canvas pixel."""
+LIMB_SIGMA: Final = 0.022
+"""About half the width of an arm, so that the coordinates are there as far as the skin."""
 
 
 def draw_pose(xy: Tensor, confidence: Tensor, depth: Tensor, canvas_px: int, cells: int) -> Tensor:
@@ -30,16 +31,16 @@ def draw_pose(xy: Tensor, confidence: Tensor, depth: Tensor, canvas_px: int, cel
         cells: side of the maps; each cell covers canvas_px / cells px.
 
     Returns:
-        float [N, K + 2 L, cells, cells]: heatmaps and limb capsules in [0,1], then capsules times depth in [-1,1].
+        float [N, K + 4 L, cells, cells]: heatmaps and limb capsules in [0,1], then capsules times the place along the limb,
+        across it, and depth, each in [-1,1].
     """
     grid = (torch.arange(cells, device=xy.device, dtype=xy.dtype) + 0.5) / cells
     at = (xy + 0.5) / canvas_px
-    maps = [_heatmaps(at, confidence, grid)]
     limbs = torch.as_tensor(LIMBS, device=xy.device)
     present = confidence[:, limbs].amin(dim=2)
-    capsule = _capsules(at[:, limbs], present, grid)
-    limb_depth = torch.tanh(depth[:, limbs].mean(dim=2) * (4.0 / canvas_px))
-    return torch.cat([*maps, capsule, capsule * limb_depth[..., None, None]], dim=1)
+    capsule, along, across = _capsules(at[:, limbs], present, grid)
+    limb_depth = torch.tanh(depth[:, limbs].mean(dim=2) * (4.0 / canvas_px))[..., None, None]
+    return torch.cat([_heatmaps(at, confidence, grid), capsule, along, across, capsule * limb_depth], dim=1)
 
 
 def _heatmaps(at: Tensor, confidence: Tensor, grid: Tensor) -> Tensor:
@@ -48,15 +49,21 @@ def _heatmaps(at: Tensor, confidence: Tensor, grid: Tensor) -> Tensor:
     return line[:, :, 1, :, None] * line[:, :, 0, None, :] * confidence[..., None, None]
 
 
-def _capsules(ends: Tensor, present: Tensor, grid: Tensor) -> Tensor:
-    """Soft segments: exp(-d^2 / 2s^2) of the distance d to the segment. ends [N,L,2,2], present [N,L] -> [N,L,S,S]."""
-    start, along = ends[:, :, 0], ends[:, :, 1] - ends[:, :, 0]
-    length2 = along.square().sum(dim=-1).clamp_min(1e-8)
-    dx = grid - start[..., 0, None]
-    dy = grid - start[..., 1, None]
-    unit = along / length2[..., None]
-    position = (dy * unit[..., 1, None])[..., :, None] + (dx * unit[..., 0, None])[..., None, :]
-    position = position.clamp_(0.0, 1.0)
-    off_x = dx[..., None, :] - position * along[..., 0, None, None]
-    off_y = dy[..., :, None] - position * along[..., 1, None, None]
-    return torch.exp((off_x.square_() + off_y.square_()) * (-0.5 / LIMB_SIGMA**2)) * present[..., None, None]
+def _capsules(ends: Tensor, present: Tensor, grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Soft segments exp(-d^2 / 2s^2) of the distance d to the segment, and the same times two coordinates in [-1,1].
+
+    ends [N,L,2,2], present [N,L] -> three of [N,L,S,S]. Along: -1 at the first end, 1 at the second. Across: the signed
+    distance from the axis, positive on the right of who looks along the limb in the picture.
+    """
+    start, axis = ends[:, :, 0], ends[:, :, 1] - ends[:, :, 0]
+    length = axis.norm(dim=-1).clamp_min(1e-4)
+    unit = axis / length[..., None]
+    dx = (grid - start[..., 0, None])[..., None, :]
+    dy = (grid - start[..., 1, None])[..., :, None]
+    unit_x, unit_y = unit[..., 0, None, None], unit[..., 1, None, None]
+    reach = (dx * unit_x + dy * unit_y) / length[..., None, None]
+    aside = dy * unit_x - dx * unit_y
+    place = reach.clamp(0.0, 1.0)
+    beyond = (reach - place) * length[..., None, None]
+    capsule = torch.exp((aside.square() + beyond.square()) * (-0.5 / LIMB_SIGMA**2)) * present[..., None, None]
+    return capsule, capsule * (2 * place - 1), capsule * (aside / (2 * LIMB_SIGMA)).clamp(-1.0, 1.0)

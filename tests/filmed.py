@@ -41,7 +41,7 @@ def room() -> ImageRGB:
 def _garden() -> ImageRGB:
     """uint8 [H,W,3]: another place."""
     leaves = np.random.default_rng(5).normal(0, 900, (HEIGHT, WIDTH, 1)).astype(np.float32)
-    green = np.float32([60, 120, 50]) + cv2.GaussianBlur(leaves, (0, 0), 4)[..., None]
+    green = np.array([60, 120, 50], np.float32) + cv2.GaussianBlur(leaves, (0, 0), 4)[..., None]
     return np.asarray(np.clip(green, 0, 255), np.uint8)
 
 
@@ -73,9 +73,9 @@ def film(
                 xy[i], confidence[i] = _pose(x), 0.9
                 image, mask = _dancer(image, x)
             shift = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
-            image = cv2.warpAffine(image, shift, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE)
-            image = light * image + rng.normal(0, noise, image.shape)
-            pictures.write(np.clip(image, 0, 255).astype(np.uint8), Fraction(i, fps))
+            moved = cv2.warpAffine(image, shift, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE)
+            noisy = light * moved + rng.normal(0, noise, moved.shape)
+            pictures.write(np.clip(noisy, 0, 255).astype(np.uint8), Fraction(i, fps))
             mask_file.write(np.asarray(cv2.warpAffine(mask, shift, (WIDTH, HEIGHT)), np.uint8))
     status = np.where(confidence[:, 0] > 0, FrameStatus.MEASURED, FrameStatus.MISSING).astype(np.uint8)
     track = PoseTrack(Pose(xy, confidence), np.arange(num_frames) / fps, status, WIDTH, HEIGHT, "drawn", "0" * 64)
@@ -100,5 +100,5 @@ def _dancer(image: NDArray[np.float32], x: float) -> tuple[NDArray[np.float32], 
     shadow = 0.5 * np.exp(-(((xx - x) / 7) ** 2) - ((yy - feet) / 2) ** 2)
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     cv2.ellipse(mask, (round(x), feet - TALL_PX // 2), (9, TALL_PX // 2), 0, 0, 360, 255, -1)
-    shirt = np.where((yy // 6 % 2 == 0)[..., None], np.float32([200, 30, 30]), np.float32([240, 80, 80]))
+    shirt = np.where((yy // 6 % 2 == 0)[..., None], np.array([200, 30, 30], np.float32), np.array([240, 80, 80], np.float32))
     return np.where(mask[..., None] > 0, shirt, image * (1 - shadow[..., None])).astype(np.float32), mask

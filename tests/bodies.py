@@ -1,9 +1,6 @@
-"""A standing body and a swaying track of it, which the tests of this folder share."""
-
-from collections.abc import Callable
+"""A standing body and a swaying track of it, which the tests of poses share."""
 
 import numpy as np
-import pytest
 
 from dancenow.skeleton import INDEX, NUM_KEYPOINTS
 from dancenow.types import FrameStatus, Pose, PoseTrack
@@ -15,7 +12,7 @@ _STANDING = {
 }  # fmt: skip
 
 
-def _standing(x_px: float, y_px: float, height_px: float) -> Pose:
+def standing_body(x_px: float, y_px: float, height_px: float) -> Pose:
     """Somebody who faces the camera, with the hips at (x_px, y_px); the left is to the right of the picture."""
     xy = np.zeros((NUM_KEYPOINTS, 2), np.float32)
     for name, index in INDEX.items():
@@ -25,10 +22,10 @@ def _standing(x_px: float, y_px: float, height_px: float) -> Pose:
     return Pose(xy, np.ones(NUM_KEYPOINTS, np.float32))
 
 
-def _swaying(num_frames: int = 90, fps: float = 30.0, noise_px: float = 0.0) -> PoseTrack:
+def swaying_track(num_frames: int = 90, fps: float = 30.0, noise_px: float = 0.0) -> PoseTrack:
     """A body of 400 px that sways and waves its arms smoothly, twice a second at the fastest, with detector noise."""
     time_s = np.arange(num_frames) / fps
-    xy = np.repeat(_standing(320, 260, 400).xy[None], num_frames, axis=0)
+    xy = np.repeat(standing_body(320, 260, 400).xy[None], num_frames, axis=0)
     xy[..., 0] += 40 * np.sin(2 * np.pi * 0.5 * time_s)[:, None]
     for name in ("right_wrist", "left_wrist"):
         xy[:, INDEX[name], 1] -= 90 * (1 - np.cos(2 * np.pi * 2.0 * time_s))
@@ -36,13 +33,3 @@ def _swaying(num_frames: int = 90, fps: float = 30.0, noise_px: float = 0.0) -> 
     pose = Pose(xy.astype(np.float32), np.full(xy.shape[:2], 0.9, np.float32))
     status = np.full(num_frames, FrameStatus.MEASURED, np.uint8)
     return PoseTrack(pose, time_s, status, 640, 520, "test", "0" * 64)
-
-
-@pytest.fixture
-def standing() -> Callable[[float, float, float], Pose]:
-    return _standing
-
-
-@pytest.fixture
-def swaying() -> Callable[..., PoseTrack]:
-    return _swaying
