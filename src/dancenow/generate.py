@@ -4,6 +4,8 @@ The generator paints a square canvas that follows the person; what it paints is 
 resolution, so that the background is exact and steady.
 """
 
+from typing import Final
+
 import cv2
 import numpy as np
 import torch
@@ -15,6 +17,8 @@ from dancenow.models.generator import POSE_STRIDE, Generator, GeneratorConfig
 from dancenow.models.rollout import carry, nothing
 from dancenow.pose.render import draw_pose
 from dancenow.types import Crop, ImageRGB, Plate, Pose
+
+VEIL: Final = 0.03
 
 
 def load_generator(checkpoint: Checkpoint, device: torch.device) -> Generator:
@@ -55,7 +59,12 @@ class Painter:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
             rgba = self._generator(maps, previous)
         self._last = (rgba, now)
-        return compose(rgba[0].float().permute(1, 2, 0).cpu().numpy(), crop, self._plate)
+        return compose(_clean(rgba[0].float()).permute(1, 2, 0).cpu().numpy(), crop, self._plate)
+
+
+def _clean(rgba: Tensor) -> Tensor:
+    """Alpha of RGBA [4,S,S] that is almost 0 or 1 becomes so: a veil of 2% shows where the window ends."""
+    return torch.cat([rgba[:3], ((rgba[3:] - VEIL) / (1 - 2 * VEIL)).clamp(0.0, 1.0)])
 
 
 def compose(rgba: NDArray[np.float32], crop: Crop, plate: Plate) -> ImageRGB:

@@ -34,10 +34,14 @@ def live() -> Iterator[Listener]:
     )
     with Progress(*columns, console=stderr) as bars:
         tasks: dict[str, TaskID] = {}
+        shown: set[Path] = set()
 
         def listen(event: progress.Progress) -> None:
             if event.stage not in tasks:
                 tasks[event.stage] = bars.add_task(event.stage, total=event.total, note="")
+            if event.preview is not None and event.preview not in shown:
+                shown.add(event.preview)
+                bars.console.print(f"preview, refreshed as it goes: {event.preview}", markup=False, soft_wrap=True)
             bars.update(tasks[event.stage], completed=event.done, total=event.total, note=event.note)
 
         yield listen

@@ -13,10 +13,11 @@ from dancenow.studio.anny_data import Array, BaseMesh, Rig
 from dancenow.studio.identity import Identity
 from dancenow.studio.mesh import Surface, Triangles, ellipsoid, smoothed, triangles_of, vertex_normals
 
-SKIN, LASH, EYE, TEETH, HAIR, TOP, BOTTOM, SHOE, UNDER = range(9)
+SKIN, LASH, EYE, TEETH, HAIR, TOP, BOTTOM, SHOE = range(8)
 """Materials of a dancer, in the order of the shader's tables."""
 
 _HEM_MARGIN: Final = 0.16
+_UNDER_SKIRT: Final = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,12 +98,11 @@ def _hung(figure: Figure) -> Array:
 
 
 def _neckline(figure: Figure, identity: Identity, points: Array) -> Array:
-    """Positive where the shirt is: below a cone about the neck that opens wider and lower in front."""
+    """Positive where the shirt is: below a cut that dips in front of the throat and rises beside the neck."""
     x, y, z = (points - figure.joints["neck01"]).T
-    front = np.clip((0.02 - y) / 0.08, 0, 1)
-    around = np.hypot(x, y * 0.8) - (0.070 + 0.5 * identity.top.neck_m)
-    below = 0.008 - (0.036 + identity.top.neck_m) * front - z
-    return np.asarray(np.maximum(below, np.minimum(around, 0.03 - z)), np.float32)
+    throat = np.clip((0.02 - y) / 0.08, 0, 1) * np.clip((0.135 - np.abs(x)) / 0.07, 0, 1)
+    cut = 0.008 + 0.8 * np.maximum(np.abs(x) - 0.07, 0) - (0.040 + identity.top.neck_m) * throat
+    return np.asarray(cut - z, np.float32)
 
 
 def _tights(figure: Figure, material: int) -> Surface:
@@ -135,16 +135,16 @@ def shirt(figure: Figure, identity: Identity) -> Surface:
 
 
 def bottom(figure: Figure, identity: Identity) -> list[Surface]:
-    """Trousers or shorts from the tights; or a skirt over short tights."""
+    """Trousers or shorts from the tights; or a skirt over tight shorts of its cloth, which hide a thigh that comes through."""
     garment = identity.bottom
     trousers = garment.kind == "trousers"
-    tights = _tights(figure, BOTTOM if trousers else UNDER)
+    tights = _tights(figure, BOTTOM)
     leg = _along(figure, _LEG, tights.rest, tights.weights)
     loose = garment.looseness_m if trousers else 0.0
     grown = _grown(tights, 0.005 + loose * np.clip(leg, 0, 1.6), 10)
     leg = _along(figure, _LEG, grown.rest, grown.weights)
     arm = _along(figure, _ARM, grown.rest, grown.weights)
-    length = garment.length if trousers else 0.45
+    length = garment.length if trousers else _UNDER_SKIRT * garment.length
     height = np.minimum(figure.joints["spine04"][2] - grown.rest[:, 2], (length - leg) * 0.4)
     parts = [grown.clipped(np.where(arm > 0.05, -1.0, height))]
     if not trousers:
@@ -170,7 +170,7 @@ def covered_body(figure: Figure, identity: Identity) -> Surface:
     """The skin: drawn in where cloth lies over it, and left out where nothing of it can be seen."""
     arm = _along(figure, _ARM, figure.rest, figure.rig.weights)
     leg = _along(figure, _LEG, figure.rest, figure.rig.weights)
-    length = identity.bottom.length if identity.bottom.kind == "trousers" else 0.45
+    length = identity.bottom.length * (1 if identity.bottom.kind == "trousers" else _UNDER_SKIRT)
     neck = np.where(arm > 0.3, 1.0, _neckline(figure, identity, figure.rest) * 6)
     under_top = np.minimum(neck, identity.top.sleeve - arm)
     depth = np.where(leg > 0, np.maximum(length - leg, leg - 1.92), under_top)
@@ -194,7 +194,7 @@ def face_parts(figure: Figure) -> list[Surface]:
     ]
 
 
-_HAIR_THICKNESS_M: Final = {"short": 0.016, "bun": 0.014, "ponytail": 0.013, "long": 0.020, "afro": 0.070, "bob": 0.022}
+_HAIR_THICKNESS_M: Final = {"short": 0.010, "bun": 0.012, "ponytail": 0.010, "long": 0.020, "afro": 0.070, "bob": 0.022}
 
 
 def hair(figure: Figure, identity: Identity) -> list[Surface]:

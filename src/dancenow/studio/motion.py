@@ -219,7 +219,7 @@ def _root(moves: Moves, body: Body, pelvis: Array, facing: Array, scale: float) 
     """World place of the root bone [T,3]: over the authored spot, but never higher than the standing legs reach."""
     rest_root = body.joints[0].astype(float)
     shift = np.einsum("tab,tb->ta", facing, moves.hips_m * [1, -1, 0]) * scale
-    standing = rest_root[2] - 0.012
+    standing = rest_root[2] - 0.004
     root = np.concatenate([moves.at * scale, np.full((len(moves.at), 1), standing)], 1) + shift
     root[:, 2] += moves.hips_m[:, 2] * scale
     limit = np.full(len(root), np.inf)

@@ -24,6 +24,7 @@ from dancenow.types import Pose
 
 _SUBPIXEL: Final = ((-0.1, -0.36), (0.36, 0.1), (-0.26, 0.26))  # three more places in an edge pixel, beside its centre
 _EDGE: Final = 0.15
+_TRIANGLE_M: Final = 0.03  # no vertex lies further from its neighbours' middle
 _LIGHT_SPREAD: Final = 0.10
 _CONTACT: Final = ((0.25, 0.1, 1.0), (-0.2, 0.25, 1.0), (0.0, -0.3, 1.0))  # from above and near: feet stand on the floor
 _CONTACT_M: Final = 0.3
@@ -136,12 +137,13 @@ class _Painter:
         self._cast_shadow(picture, vertices)
         width, height = self._size
         alpha = np.zeros((height, width), np.float32)
-        xy, _ = self._room.camera.project(vertices, width, height)
+        xy, depth_m = self._room.camera.project(vertices, width, height)
         box = _box(xy, width, height, margin_px=2)
         if box is None:
             return picture, alpha
         x0, y0, x1, y1 = box
-        near = _near(xy - (x0, y0), x1 - x0, y1 - y0)
+        triangle_px = _TRIANGLE_M * self._room.camera.focal * height / max(0.1, float(depth_m.min()))
+        near = _near(xy - (x0, y0), x1 - x0, y1 - y0, triangle_px)
         y, x = (index.astype(np.float32) for index in np.nonzero(near))
         first = np.zeros((y1 - y0, x1 - x0, 4), np.float32)
         first[near] = self._rays(x + x0, y + y0)
@@ -221,7 +223,6 @@ def _materials(identity: Identity) -> list[Row]:
         clothes.TOP: cloth(identity.top.cloth),
         clothes.BOTTOM: cloth(identity.bottom.cloth),
         clothes.SHOE: ("shoe", identity.shoe, identity.sole, 1.0),
-        clothes.UNDER: ("plain", (0.12, 0.12, 0.13), (0.12, 0.12, 0.13), 1.0),
     }
     return [rows[i] for i in range(len(rows))]
 
@@ -235,18 +236,14 @@ def _box(xy: NDArray[Any], width: int, height: int, margin_px: int) -> tuple[int
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
-def _near(xy: NDArray[Any], width: int, height: int, cell_px: int = 6) -> NDArray[np.bool_]:
-    """Pixels [height,width] in cells beside a projected vertex: the rest of the box cannot show the person.
-
-    No triangle is wider than a cell and its ring of neighbours at the sizes that matter; where the picture is so large
-    that this could fail, the ring grows with it.
-    """
+def _near(xy: NDArray[Any], width: int, height: int, triangle_px: float, cell_px: int = 6) -> NDArray[np.bool_]:
+    """Pixels [height,width] in cells within `triangle_px` of a projected vertex: the rest of the box shows no person."""
     columns, rows = -(-width // cell_px), -(-height // cell_px)
     cells = np.zeros((rows, columns), np.uint8)
     inside = (xy > -cell_px).all(1) & (xy < (width + cell_px, height + cell_px)).all(1)
     x, y = (np.clip(xy[inside] / cell_px, 0, (columns - 1, rows - 1))).astype(int).T
     cells[y, x] = 1
-    ring = 1 + height // 400
+    ring = 1 + int(triangle_px / cell_px)
     spread = cv2.dilate(cells, np.ones((2 * ring + 1, 2 * ring + 1), np.uint8))
     return np.repeat(np.repeat(np.asarray(spread), cell_px, 0), cell_px, 1)[:height, :width].astype(bool)
 

@@ -190,12 +190,12 @@ def _dark_side(y: Array, z: Array) -> Array:
 
 _ROOMS: Final = (
     Room(
-        "bright", Camera((0.25, -4.6, 1.25), (0.0, 0.0, 1.02), 1.86), light=(-0.50, -0.62, 1.0),
+        "bright", Camera((0.25, -4.6, 1.25), (0.0, 0.0, 1.02), 1.82), light=(-0.50, -0.62, 1.0),
         key=(0.74, 0.71, 0.65), sky=(0.52, 0.53, 0.56), ground=(0.33, 0.29, 0.25), shadow=0.42,
         wall_y=2.1, half_width=2.9, paint_floor=_parquet, paint_wall=_warm_wall, paint_side=_plain_side,
     ),
     Room(
-        "loft", Camera((-0.45, -5.4, 0.95), (0.0, 0.0, 1.00), 2.12), light=(0.62, -0.55, 1.0),
+        "loft", Camera((-0.45, -5.4, 0.95), (0.0, 0.0, 1.06), 2.03), light=(0.62, -0.55, 1.0),
         key=(0.78, 0.74, 0.68), sky=(0.42, 0.44, 0.50), ground=(0.27, 0.26, 0.27), shadow=0.50,
         wall_y=2.3, half_width=3.2, paint_floor=_concrete, paint_wall=_bricks, paint_side=_dark_side,
     ),

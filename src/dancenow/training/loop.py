@@ -82,6 +82,13 @@ def train_loop(
     saved_at_s = clock.seconds
     watch = _Watch(clock.seconds)
     terms: Mapping[str, float] = {}
+
+    def save() -> Checkpoint:
+        model = _save(task, clock, model_path)
+        share = budget.spent(clock.seconds, clock.images)
+        listen(Progress("training", share, 1.0, _note(clock, terms), preview_path(model_path)))
+        return model
+
     try:
         while (share := budget.spent(clock.seconds, clock.images)) < 1.0:
             rng = np.random.default_rng((config.seed, clock.images))
@@ -89,12 +96,12 @@ def train_loop(
             clock = Clock(watch.seconds(), clock.images + task.images_per_step)
             listen(Progress("training", budget.spent(clock.seconds, clock.images), 1.0, _note(clock, terms)))
             if clock.seconds - saved_at_s > config.save_every_s:
-                _save(task, clock, model_path, listen)
+                save()
                 saved_at_s = clock.seconds
     except KeyboardInterrupt:
-        _save(task, clock, model_path, listen)
+        save()
         raise
-    return _save(task, clock, model_path, listen)
+    return save()
 
 
 class _Watch:
@@ -118,14 +125,13 @@ def _resume(task: Task, path: Path, config: LoopConfig) -> Clock:
     return Clock(state.info.train_seconds, state.info.images_seen)
 
 
-def _save(task: Task, clock: Clock, model_path: Path, listen: Listener) -> Checkpoint:
+def _save(task: Task, clock: Clock, model_path: Path) -> Checkpoint:
     model = task.model(clock)
     save_checkpoint(model_path, model)
     save_checkpoint(state_path(model_path), task.state(clock))
     picture = preview_path(model_path)
     with complete_or_absent(picture) as temporary:
         cv2.imwrite(str(temporary), task.preview()[..., ::-1])
-    listen(Progress("training", 0.0, None, preview=picture))
     return model
 
 
