@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dancenow.checkpoint import Checkpoint
+from dancenow.errors import UserError
 from dancenow.models.generator import POSE_STRIDE, Generator, GeneratorConfig
 from dancenow.models.rollout import carry, nothing
 from dancenow.pose.render import draw_pose
@@ -22,9 +23,17 @@ VEIL: Final = 0.03
 
 
 def load_generator(checkpoint: Checkpoint, device: torch.device) -> Generator:
-    """The generator of a body checkpoint, ready to run."""
-    generator = Generator(GeneratorConfig(**checkpoint.info.config["generator"]))
-    generator.load_state_dict(checkpoint.part("generator"))
+    """The generator of a body checkpoint, ready to run.
+
+    Raises:
+        UserError: the checkpoint was made by a version of dancenow whose networks were others.
+    """
+    try:
+        generator = Generator(GeneratorConfig(**checkpoint.info.config["generator"]))
+        generator.load_state_dict(checkpoint.part("generator"))
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        made = checkpoint.info.version
+        raise UserError(f"this model was made by dancenow {made}, whose networks were others; train it again.") from error
     return generator.to(device).eval().requires_grad_(False)
 
 

@@ -6,6 +6,8 @@
 Poses are held whole; pixels are streamed, so memory does not grow with the length of a video.
 """
 
+import hashlib
+import json
 import math
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,7 +18,7 @@ import numpy as np
 import torch
 
 import dancenow
-from dancenow.checkpoint import load_checkpoint, read_info
+from dancenow.checkpoint import CheckpointInfo, load_checkpoint, read_info
 from dancenow.data.clips import ClipStore
 from dancenow.data.subject import Subject, prepare
 from dancenow.data.target import KIND, Target
@@ -27,6 +29,7 @@ from dancenow.models.perceptual import PerceptualDistance
 from dancenow.pose.crop import follow
 from dancenow.pose.detect import DETECTOR, detect_poses
 from dancenow.pose.normalize import fit
+from dancenow.pose.render import NUM_CHANNELS
 from dancenow.progress import Listener, Progress, silent
 from dancenow.training.body import BodyTask
 from dancenow.training.budget import Budget
@@ -181,9 +184,9 @@ def run(
     detect_poses(source, person=source_person, listen=listen)
     folder = _subject_of(target, target_person, listen)
     subject = Subject.open(folder)
-    model = cache_dir("models") / f"{folder.name}-{preset}-{str(budget).replace(' ', '')}-seed{seed}.safetensors"
+    model = _model_path(folder, preset, budget, seed)
     if not _is_trained(model, budget):
-        resume = state_path(model).is_file()
+        resume = _read_or_none(state_path(model)) is not None
         train(folder, model, budget=budget, preset=preset, resume=resume, seed=seed, device=device, listen=listen)
     done = transfer(source, model, out, normalize=normalize, person=source_person, device=device, listen=listen)
     return RunResult(done, model, subject.manifest.warnings)
@@ -247,14 +250,24 @@ def _subject_of(video: Path, person: int | None, listen: Listener) -> Path:
     return folder
 
 
+def _model_path(subject: Path, preset: Preset, budget: Budget, seed: int) -> Path:
+    """Where the cache keeps the model of these settings; another recipe under the same name has another place."""
+    recipe = json.dumps([preset_config(preset).to_json(), NUM_CHANNELS, subject.name, str(budget), seed])
+    digest = hashlib.sha256(recipe.encode()).hexdigest()
+    return cache_dir("models") / f"{preset}-{str(budget).replace(' ', '')}-{digest[:24]}.safetensors"
+
+
 def _is_trained(model: Path, budget: Budget) -> bool:
-    if not model.is_file():
-        return False
+    info = _read_or_none(model)
+    return info is not None and info.kind == KIND and budget.spent(info.train_seconds, info.images_seen) >= 1.0
+
+
+def _read_or_none(path: Path) -> CheckpointInfo | None:
+    """What a file in the cache is; one that is damaged is made anew, not complained of."""
     try:
-        info = read_info(model)
+        return read_info(path)
     except UserError:
-        return False
-    return info.kind == KIND and budget.spent(info.train_seconds, info.images_seen) >= 1.0
+        return None
 
 
 def _part(frames: tuple[int, int | None], count: int) -> tuple[int, int]:

@@ -34,6 +34,11 @@ def test_generator_needs_its_previous_picture(generator: Generator) -> None:
     assert alone(maps).shape == (1, 4, 64, 64)
 
 
+def test_an_untrained_generator_paints_no_checkerboard(generator: Generator) -> None:
+    out = generator(torch.randn(1, NUM_CHANNELS, 16, 16), torch.zeros(1, 4, 64, 64))
+    torch.testing.assert_close(out[..., ::2, ::2], out[..., 1::2, 1::2])
+
+
 def test_sizes_that_cannot_be_built_are_refused() -> None:
     with pytest.raises(ValueError, match="multiple of 32"):
         GeneratorConfig(canvas_px=100)

@@ -14,10 +14,7 @@ FPS = 30.0
 
 def keypoints(body: Body, performance: Performance) -> NDArray[np.float64]:
     """World places [T,K,3]."""
-    frames = []
-    for rotations, root in zip(performance.rotations, performance.root, strict=True):
-        frames.append(body.keypoints(rotations, body.posed_joints(rotations, root)))
-    return np.array(frames)
+    return body.keypoints(performance.rotations, body.posed_joints(performance.rotations, performance.root))
 
 
 def planted(moves: Moves, side: int) -> NDArray[np.bool_]:

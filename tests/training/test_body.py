@@ -99,6 +99,16 @@ def test_resuming_nothing_is_refused(task: BodyTask, tmp_path: Path) -> None:
         train_loop(task, tmp_path / "m.safetensors", Budget(images=4), resume=True, config=LoopConfig(), listen=silent)
 
 
+def test_resuming_another_recipe_is_refused(task: BodyTask, store: ClipStore, drawn_subject: Subject, tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    train_loop(task, path, Budget(images=2), resume=False, config=LoopConfig(), listen=silent)
+    other = make_task(store, drawn_subject, dataclasses.replace(CONFIG, learning_rate=0.5))
+    with pytest.raises(UserError, match="another preset or recipe"):
+        train_loop(other, path, Budget(images=4), resume=True, config=LoopConfig(), listen=silent)
+    with pytest.raises(UserError, match="seed 0"):
+        train_loop(other, path, Budget(images=4), resume=True, config=LoopConfig(seed=1), listen=silent)
+
+
 def test_clips_show_what_their_poses_say(store: ClipStore) -> None:
     """Keypoints fall on the person after augmentation: picture, mask and pose were moved by the same transform."""
     clip = store.draw(8, np.random.default_rng(3), Augmentation(shift=0.05, zoom=0.1, turn_deg=8), CPU)

@@ -63,6 +63,19 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(convolution, normalize(outputs), nn.ReLU(inplace=True))
 
 
+def _before_shuffle(inputs: int, outputs: int) -> nn.Conv2d:
+    """The convolution before a pixel-shuffle by 2; the four pixels it makes of one start equal.
+
+    Without that (ICNR, Aitken et al., 2017) a checkerboard has to be trained away first.
+    """
+    convolution = nn.Conv2d(inputs, 4 * outputs, 3, padding=1)
+    with torch.no_grad():
+        for parameter in (convolution.weight, convolution.bias):
+            assert parameter is not None
+            parameter.copy_(parameter[::4].repeat_interleave(4, dim=0))
+    return convolution
+
+
 class Generator(nn.Module):
     """Pose maps [N,C,S/4,S/4] and the previous RGBA [N,4,S,S] to RGBA [N,4,S,S]: colour in [-1,1], alpha in [0,1].
 
@@ -85,9 +98,9 @@ class Generator(nn.Module):
         self.join2 = nn.Sequential(_conv(8 * w, 4 * w), Block(4 * w))
         self.up1 = nn.Conv2d(4 * w, 2 * w, 3, padding=1)
         self.join1 = nn.Sequential(_conv(4 * w, 2 * w), Block(2 * w))
-        self.up0 = nn.Conv2d(2 * w, 4 * w, 3, padding=1)
+        self.up0 = _before_shuffle(2 * w, w)
         self.shuffle = nn.PixelShuffle(2)
-        self.leave = nn.Sequential(_conv(w, w), nn.Conv2d(w, 16, 3, padding=1))
+        self.leave = nn.Sequential(_conv(w, w), _before_shuffle(w, 4))
         self.upsample = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
 
     def forward(self, pose_maps: Tensor, previous: Tensor | None = None) -> Tensor:

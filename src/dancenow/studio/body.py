@@ -67,21 +67,20 @@ class Body:
         return used, weights
 
     def keypoints(self, rotations: NDArray[Any], places: NDArray[Any]) -> NDArray[np.float64]:
-        """World places [K,3] of the skeleton's keypoints in a pose; places: world heads of the bones [J,3]."""
+        """World places [*B,K,3] of the skeleton's keypoints; places: world heads of the bones [*B,J,3]."""
         bones = self.landmark_bones
         offsets = self.landmarks - self.joints[bones]
-        points = np.einsum("kab,kb->ka", rotations[bones], offsets) + places[bones]
-        points[KEYPOINTS.index("neck")] = (points[_RIGHT_SHOULDER] + points[_LEFT_SHOULDER]) / 2
+        points = np.einsum("...kab,kb->...ka", rotations[..., bones, :, :], offsets) + places[..., bones, :]
+        points[..., KEYPOINTS.index("neck"), :] = (points[..., _RIGHT_SHOULDER, :] + points[..., _LEFT_SHOULDER, :]) / 2
         return np.asarray(points)
 
     def posed_joints(self, rotations: NDArray[Any], root: NDArray[Any]) -> Array:
-        """World heads of the bones [J,3]. rotations: world from rest [J,3,3]; root: world place [3] of bone 0."""
-        places = np.empty_like(self.joints)
-        for j, parent in enumerate(self.parents):
-            if parent < 0:
-                places[j] = root
-            else:
-                places[j] = places[parent] + rotations[parent] @ (self.joints[j] - self.joints[parent])
+        """World heads of the bones [*B,J,3]. rotations: world from rest [*B,J,3,3]; root: world place [*B,3] of bone 0."""
+        places = np.empty((*root.shape[:-1], *self.joints.shape), np.float32)
+        places[..., 0, :] = root
+        for j, parent in enumerate(self.parents[1:], 1):
+            offset = rotations[..., parent, :, :] @ (self.joints[j] - self.joints[parent])
+            places[..., j, :] = places[..., parent, :] + offset
         return places
 
     def posed_vertices(self, rotations: NDArray[Any], places: NDArray[Any], face: Array) -> Array:

@@ -4,6 +4,7 @@ Pictures are generated one from another along each clip, composited on the plate
 L1 and perceptual distance; later a discriminator of single pictures and one of consecutive pairs join in.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from dancenow.checkpoint import Checkpoint, CheckpointInfo, with_prefix
 from dancenow.data.clips import Augmentation, Clip, ClipStore
+from dancenow.errors import UserError
 from dancenow.models import losses
 from dancenow.models.discriminator import Discriminator
 from dancenow.models.generator import POSE_STRIDE, Generator
@@ -199,7 +201,16 @@ class BodyTask:
         )
 
     def restore(self, state: Checkpoint) -> None:
-        """See `loop.Task.restore`."""
+        """See `loop.Task.restore`.
+
+        Raises:
+            UserError: the state is of another recipe or another subject.
+        """
+        mine = self.state(Clock()).info
+        if json.dumps(state.info.config) != json.dumps(mine.config):
+            raise UserError("the training to resume had another preset or recipe; start it anew without --resume.")
+        if state.info.subject != mine.subject:
+            raise UserError("the training to resume was of another subject; start it anew without --resume.")
         for name, module in self._modules().items():
             module.load_state_dict(state.part(name))
         for name, optimizer in self._optimizers().items():
