@@ -71,6 +71,15 @@ def test_frames_are_resampled_to_the_rate_asked(tmp_path: Path, ada: Body) -> No
     assert len(retarget(read_bvh(path), ada, fps=30.0, seconds=0.5)) == 15
 
 
+def test_a_spine_joint_inside_the_neck_is_passed_over(tmp_path: Path, ada: Body) -> None:
+    path = tmp_path / "cmu.bvh"
+    path.write_text(bvh_text([0.0]).replace("JOINT Neck\n{\nOFFSET 0.0 30.0 0.0", "JOINT Neck\n{\nOFFSET 0.0 0.0 0.0"))
+    performance = retarget(read_bvh(path), ada, fps=10.0)
+    points = ada.keypoints(performance.rotations[0], ada.posed_joints(performance.rotations[0], performance.root[0]))
+    assert points[INDEX["nose"], 1] < points[INDEX["neck"], 1]
+    assert points[INDEX["nose"], 2] > points[INDEX["neck"], 2]
+
+
 def test_the_file_is_read_exactly(tmp_path: Path) -> None:
     path = tmp_path / "arms.bvh"
     path.write_text(bvh_text([90.0]))

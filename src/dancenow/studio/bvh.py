@@ -142,6 +142,7 @@ def retarget(motion: BvhMotion, body: Body, fps: float, seconds: float | None = 
     missing = sorted(part for part, i in index.items() if i < 0 and part not in _OPTIONAL)
     if missing:
         raise UserError(f"the BVH skeleton lacks {missing[0]}; rename its joints as Mixamo or CMU do (Hips, LeftUpLeg, ...).")
+    index["spine"] = _middle_spine(motion, index)
     length_s = len(motion.places) / motion.fps - start_s
     time = np.arange(int(fps * min(length_s, seconds or length_s) + 1e-6)) / fps
     if len(time) < 1:
@@ -166,6 +167,18 @@ def retarget(motion: BvhMotion, body: Body, fps: float, seconds: float | None = 
     root[:, 2] += _on_floor(body, rotations, root, fps)
     face = np.zeros((len(time), len(ACTIONS)), np.float32)
     return Performance(time, rotations.astype(np.float32), root.astype(np.float32), face)
+
+
+def _middle_spine(motion: BvhMotion, index: dict[str, int]) -> int:
+    """The first of the usual spine joints that lies well below the neck (CMU puts its last one into it), or -1."""
+    neck = motion.places[0, index["neck"]]
+    trunk = np.linalg.norm(neck - motion.places[0, index["hips"]])
+    for name in _NAMES["spine"]:
+        if name in motion.names:
+            i = motion.names.index(name)
+            if np.linalg.norm(neck - motion.places[0, i]) > 0.3 * trunk:
+                return i
+    return -1
 
 
 def _upright(motion: BvhMotion, index: dict[str, int]) -> Array:
