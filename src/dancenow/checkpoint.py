@@ -4,6 +4,8 @@ The header's `dancenow` entry is one JSON object, a `CheckpointInfo`; tensors ar
 """
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -61,7 +63,17 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
     with complete_or_absent(path) as temporary:
-        save_file(tensors, temporary, metadata={"dancenow": json.dumps(asdict(checkpoint.info))})
+        try:
+            save_file(tensors, temporary, metadata={"dancenow": json.dumps(asdict(checkpoint.info))})
+        except SafetensorError as error:
+            raise _as_os_error(error, temporary) from error
+
+
+def _as_os_error(error: SafetensorError, path: Path) -> OSError:
+    """What the operating system said, which safetensors tells in words only: "... (os error 28)"."""
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    code = int(number[1]) if number else 0
+    return OSError(code, os.strerror(code) if code else str(error), str(path))
 
 
 def read_info(path: Path) -> CheckpointInfo:
@@ -70,6 +82,8 @@ def read_info(path: Path) -> CheckpointInfo:
     Raises:
         UserError: there is no such file, it is damaged, or it is not one of ours.
     """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; give the checkpoint file that `dancenow train` made.")
     if not path.is_file():
         raise UserError(f"there is no checkpoint at {path}; `dancenow train` makes one.")
     try:
@@ -79,6 +93,8 @@ def read_info(path: Path) -> CheckpointInfo:
         return CheckpointInfo(**{**fields, "parents": tuple(fields["parents"])})
     except KeyError as error:
         raise UserError(f"{path} is a safetensors file that dancenow did not write.") from error
+    except PermissionError as error:
+        raise UserError(f"{path} may not be read; check its permissions.") from error
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise UserError(f"{path} is damaged or is not a checkpoint; train again or fetch another copy.") from error
 

@@ -15,37 +15,94 @@ from pathlib import Path
 from dancenow.errors import UserError
 
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
+
+def require_writable(path: Path, suffix: str = "", *, folder: bool = False) -> None:
+    """Say before long work what `complete_or_absent` would find after it; nothing is made.
+
+    path: what will be written, a file whose name must end in `suffix`, or a `folder`.
+
+    Raises:
+        UserError: the name does not end so, a folder is there (or a file, for a folder), or the place cannot be written to.
+    """
+    path = Path(path)
+    if suffix and path.suffix.lower() != suffix:
+        raise UserError(f"cannot write {path}: give it a name that ends in {suffix}.")
+    try:
+        _require_same_kind(path, folder=folder)
+        place = path.absolute().parent
+        while not place.exists():
+            place = place.parent
+        if not place.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{place} is not a folder")
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, f"{place} may not be written to")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
 @contextmanager
 def complete_or_absent(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` (same suffix); on success it is renamed to `path`, on any failure removed.
 
     Works for files and for folders (create the folder at the path given). An existing file is replaced in one step; an
-    existing folder is replaced only when the new one is complete.
+    existing folder is replaced only when the new one is complete, and put back if that is interrupted.
 
     Raises:
-        UserError: the folder cannot be written to, or the disk is full.
+        UserError: `path` cannot be written to or is a folder where a file is written (or a file for a folder), or the disk
+            is full. Errors of other files, met while `path` was being written, stay what they are.
     """
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         holder = Path(tempfile.mkdtemp(prefix=f".{path.stem}-", dir=path.parent))
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}.") from error
-    temporary = holder / path.name
+        raise _unwritable(path, error) from error
+    temporary, replaced = holder / path.name, holder / f"{path.name}.replaced"
     try:
-        yield temporary
-        if path.is_dir() and temporary.is_dir():
-            path.replace(holder / "replaced")
-        elif temporary.is_file():
-            # Some writers make files for the owner alone; these are made as any program would make them.
-            temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(f"cannot write {path}: the disk is full; nothing was left half-written.") from error
-        raise
+        try:
+            yield temporary
+        except OSError as error:
+            if error.errno in _NO_ROOM or _is_within(error.filename, holder):
+                raise _unwritable(path, error) from error
+            raise
+        try:
+            _put(temporary, path, replaced)
+        except OSError as error:
+            raise _unwritable(path, error) from error
     finally:
+        if replaced.exists() and not path.exists():
+            replaced.replace(path)  # if even this fails, the old folder stays where it is: the line below is not reached
         shutil.rmtree(holder, ignore_errors=True)
+
+
+def _put(temporary: Path, path: Path, replaced: Path) -> None:
+    """Move what was written to its place; a folder that was there is moved to `replaced`."""
+    _require_same_kind(path, folder=temporary.is_dir())
+    if path.is_dir():
+        path.replace(replaced)
+    elif temporary.is_file():
+        # Some writers make files for the owner alone; these are made as any program would make them.
+        temporary.chmod(0o666 & ~_umask())
+    temporary.replace(path)
+
+
+def _require_same_kind(path: Path, *, folder: bool) -> None:
+    if path.is_dir() and not folder:
+        raise UserError(f"cannot write {path}: it is a folder; give the name of a file.")
+    if path.is_file() and folder:
+        raise UserError(f"cannot write {path}: it is a file; give the name of a folder.")
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    if error.errno in _NO_ROOM:
+        return UserError(f"cannot write {path}: the disk is full; nothing was left half-written.")
+    return UserError(f"cannot write {path}: {error.strerror or error}.")
+
+
+def _is_within(filename: object, folder: Path) -> bool:
+    return isinstance(filename, str | os.PathLike) and Path(filename).is_relative_to(folder)
 
 
 def _umask() -> int:

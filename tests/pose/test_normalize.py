@@ -257,3 +257,10 @@ def test_statistics_are_the_bodys() -> None:
     assert travelling.height_far_px / travelling.height_near_px == pytest.approx(3.7 / 6.2, rel=0.1)
     with pytest.raises(dataclasses.FrozenInstanceError):
         body.height_px = 1.0  # type: ignore[misc]
+
+
+def test_without_normalization_nobody_is_measured() -> None:
+    unseen = without(dance(1.75), UPPER + LEGS)
+    with pytest.raises(UserError, match="shoulders and hips"):
+        fit("paper", unseen, unseen)
+    assert fit("none", unseen, unseen)(unseen.pose) is unseen.pose

@@ -16,6 +16,8 @@ from dancenow.pose.body import ANKLE_TO_SOLE, BodyStatistics, Float64Array, body
 from dancenow.types import Pose, PoseTrack
 
 Kind = Literal["none", "paper"]
+Dancer = PoseTrack | BodyStatistics
+"""A dancer to be measured, or one who was measured before."""
 
 TRAVEL_RANGE: Final = (0.08, 0.20)
 """Depth travel (share of the standing height) below which there is none, and from which it is certain."""
@@ -156,13 +158,13 @@ class PaperMap:
         return (self.source.anchor_y_px - line_px) / self.source.far_px
 
 
-def fit(kind: Kind, source: PoseTrack | BodyStatistics, target: PoseTrack | BodyStatistics) -> PoseMap:
-    """The map of the named kind from the source dancer to the target; tracks that were measured before may be given as such.
+def fit(kind: Kind, source: Dancer, target: Dancer) -> PoseMap:
+    """The map of the named kind from the source dancer to the target; `none` looks at neither.
 
     Raises:
-        UserError: a track shows too little of the body.
+        UserError: a track shows too little of the body for a map that needs to know it.
     """
-    return FITS[kind](_measured(source), _measured(target))
+    return FITS[kind](source, target)
 
 
 def load_map(saved: Mapping[str, Any]) -> PoseMap:
@@ -177,13 +179,17 @@ def load_map(saved: Mapping[str, Any]) -> PoseMap:
         raise UserError("the saved normalization is damaged or of a newer version; fit it again.") from error
 
 
-def fit_paper(source: BodyStatistics, target: BodyStatistics) -> PaperMap:
-    """The paper's map between two measured dancers.
+def fit_paper(source: Dancer, target: Dancer) -> PaperMap:
+    """The paper's map between two dancers.
 
     Where both travel in depth, the source's range of ground lines goes to the target's, as in the paper. Where one of them
     stays in place there is no second line to go by: one scale, and travel is kept as the source shows it. Between the two
     the map changes smoothly. Where either has no feet, torso length gives the scale and the hips give the place.
+
+    Raises:
+        UserError: a track shows too little of the body.
     """
+    source, target = _measured(source), _measured(target)
     if not (source.feet_seen and target.feet_seen):
         note = " (feet are not seen: scale from the torso, place from the hips)"
         return PaperMap(_hip_view(source), _hip_view(target), source.fps, note)
@@ -215,7 +221,7 @@ def _hip_view(body: BodyStatistics) -> View:
     return View(body.hip_x_px, body.hip_y_px, body.torso_px, body.torso_px, 1.0)
 
 
-def _measured(dancer: PoseTrack | BodyStatistics) -> BodyStatistics:
+def _measured(dancer: Dancer) -> BodyStatistics:
     return body_statistics(dancer) if isinstance(dancer, PoseTrack) else dancer
 
 
@@ -224,7 +230,7 @@ def _smooth_step(value: float, low: float, high: float) -> float:
     return t * t * (3 - 2 * t)
 
 
-FITS: Final[dict[Kind, Callable[[BodyStatistics, BodyStatistics], PoseMap]]] = {
+FITS: Final[dict[Kind, Callable[[Dancer, Dancer], PoseMap]]] = {
     "none": lambda source, target: Identity(),  # noqa: ARG005 - the same arguments for every kind
     "paper": fit_paper,
 }
