@@ -1,6 +1,7 @@
 """Two videos in, one video out: timing, size, sound, caching and refusals, in the drawn world with a small generator."""
 
 import dataclasses
+import signal
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from dancenow import pipeline
 from dancenow.beside import side_by_side
 from dancenow.checkpoint import read_info
+from dancenow.data.subject import prepare
 from dancenow.errors import UserError
 from dancenow.models.discriminator import DiscriminatorConfig
 from dancenow.models.generator import GeneratorConfig
@@ -39,6 +41,7 @@ def drawn_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in_for_the_detector(monkeypatch)
     monkeypatch.setattr(pipeline, "detect_poses", drawn_detector(smaller_dancer))
     monkeypatch.setitem(PRESETS, "draft", TINY)
+    monkeypatch.setattr("dancenow.weights.path", lambda *_: tmp_path)  # no trained weights are needed here
     trunk = PerceptualDistance(EfficientNetTrunk(), depth=1)
     monkeypatch.setattr(pipeline, "PerceptualDistance", lambda **_: trunk)
 
@@ -72,14 +75,17 @@ def test_a_second_run_trains_nothing(videos: tuple[Path, Path], tmp_path: Path) 
 
 
 def test_an_interrupted_run_goes_on(videos: tuple[Path, Path], tmp_path: Path) -> None:
+    shares: list[float] = []
+
     def interrupt(event: Progress) -> None:
-        if event.stage == "training" and event.done >= 0.5:
-            raise KeyboardInterrupt
+        if event.stage == "training" and event.done >= 0.5 and not shares:
+            shares.append(event.done)
+            signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         pipeline.run(*videos, tmp_path / "out.mp4", budget="40images", listen=interrupt)
     assert not (tmp_path / "out.mp4").exists()
-    shares: list[float] = []
+    shares.clear()
 
     def watch(event: Progress) -> None:
         if event.stage == "training" and event.total:
@@ -156,3 +162,18 @@ def test_side_by_side_shows_both(videos: tuple[Path, Path], tmp_path: Path) -> N
     both = next(read_frames(tmp_path / "both.mp4")).image_rgb.astype(int)
     for part, video in zip((both[:, :128], both[:, 128:]), videos, strict=True):
         assert np.abs(part - next(read_frames(video)).image_rgb).mean() < 4
+
+
+def test_an_unfinished_training_is_not_lost_by_repeating_the_command(videos: tuple[Path, Path], tmp_path: Path) -> None:
+    subject, model = prepare(videos[1], tmp_path / "subject").folder, tmp_path / "model.safetensors"
+
+    def interrupt(event: Progress) -> None:
+        if event.stage == "training" and event.done >= 0.5:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.train(subject, model, budget="20images", listen=interrupt)
+    with pytest.raises(UserError, match="--resume"):
+        pipeline.train(subject, model, budget="20images")
+    pipeline.train(subject, model, budget="20images", resume=True)
+    assert read_info(model).images_seen == 20

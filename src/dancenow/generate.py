@@ -4,6 +4,7 @@ The generator paints a square canvas that follows the person; what it paints is 
 resolution, so that the background is exact and steady.
 """
 
+import math
 from typing import Final
 
 import cv2
@@ -40,8 +41,10 @@ def load_generator(checkpoint: Checkpoint, device: torch.device) -> Generator:
 class Painter:
     """Paints one video; it remembers the last picture, which the next is generated from."""
 
-    def __init__(self, generator: Generator, plate: Plate, device: torch.device) -> None:
+    def __init__(self, generator: Generator, plate: Plate, device: torch.device, *, half: bool = False) -> None:
+        """half: compute in bfloat16 on a GPU, for generators that were trained so."""
         self._generator, self._plate, self._device = generator, plate, device
+        self._half = device.type == "cuda" and half
         self._last: tuple[Tensor, Tensor] | None = None
 
     @property
@@ -65,7 +68,7 @@ class Painter:
         previous = None
         if self._generator.config.previous:
             previous = carry(*self._last, now) if self._last else nothing(self._generator, maps)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
             rgba = self._generator(maps, previous)
         self._last = (rgba, now)
         return compose(_clean(rgba[0].float()).permute(1, 2, 0).cpu().numpy(), crop, self._plate)
@@ -94,6 +97,9 @@ def compose(rgba: NDArray[np.float32], crop: Crop, plate: Plate) -> ImageRGB:
         return out
     to_part = crop.to_frame - np.array([[0.0, 0.0, left], [0.0, 0.0, top]])
     premultiplied = np.concatenate([(rgba[..., :3] + 1) * 127.5 * rgba[..., 3:], rgba[..., 3:]], axis=2)
+    shrink = 1.0 / math.sqrt(abs(float(np.linalg.det(crop.to_frame[:, :2]))))
+    if shrink > 1.5:
+        premultiplied = cv2.GaussianBlur(premultiplied, (0, 0), 0.4 * math.sqrt(shrink**2 - 1))
     # Zero outside: the canvas fades out at its rim instead of smearing its last pixels.
     part = cv2.warpAffine(premultiplied, to_part, (int(right - left), int(bottom - top)), flags=cv2.INTER_CUBIC)
     alpha = np.clip(part[..., 3:], 0.0, 1.0)

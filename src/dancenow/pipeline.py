@@ -16,8 +16,10 @@ from typing import Final, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 import dancenow
+from dancenow import weights
 from dancenow.checkpoint import CheckpointInfo, load_checkpoint, read_info
 from dancenow.data.clips import ClipStore
 from dancenow.data.subject import Subject, prepare
@@ -30,8 +32,9 @@ from dancenow.pose.crop import follow
 from dancenow.pose.detect import DETECTOR, detect_poses
 from dancenow.pose.normalize import fit
 from dancenow.pose.render import NUM_CHANNELS
+from dancenow.pose.smooth import FILLED_CONFIDENCE
 from dancenow.progress import Listener, Progress, silent
-from dancenow.training.body import BodyTask
+from dancenow.training.body import RECIPE, BodyTask
 from dancenow.training.budget import Budget
 from dancenow.training.loop import LoopConfig, state_path, train_loop
 from dancenow.training.presets import PRESETS, BodyConfig, Preset
@@ -83,13 +86,15 @@ def train(
         resume: go on with the training whose state lies beside `out`; the budget counts what was spent before.
 
     Raises:
-        UserError: bad footage, budget or file; nothing to resume.
+        UserError: bad footage, budget or file; nothing to resume, or an unfinished training that would be lost.
     """
-    if out.suffix != ".safetensors":
-        raise UserError(f"cannot write {out}: give the model a name that ends in .safetensors.")
     budget = Budget.parse(budget) if isinstance(budget, str) else budget
+    require_writable(out, ".safetensors")
+    if not resume:
+        _refuse_to_lose(out, budget)
     opened, config = Subject.open(subject), preset_config(preset)
     place = torch_device(device)
+    weights.path("efficientnet_lite0", listen)
     store = ClipStore.build(opened, config.generator.canvas_px, config.rollout, config.max_frames, listen=listen)
     task = BodyTask(
         store,
@@ -126,7 +131,7 @@ def transfer(
         UserError: a file is missing or damaged, nobody dances in the source, or the part is empty.
     """
     info = probe(source)
-    require_other_file(out, source, model)
+    require_writable(out, ".mp4", source, model)
     checkpoint = load_checkpoint(model, KIND)
     place = torch_device(device)
     target, generator = Target.of_checkpoint(checkpoint), load_generator(checkpoint, place)
@@ -136,7 +141,8 @@ def transfer(
     crops = follow(pose, danced.time_s, generator.config.canvas_px)
     start, stop = _part(frames, len(danced))
     times_s = [Fraction(float(t)).limit_denominator(1_000_000) for t in danced.time_s]
-    painter = Painter(generator, target.plate, place)
+    drawn = _with_filled_as_sure(pose, danced.status)
+    painter = Painter(generator, target.plate, place, half=checkpoint.info.config["precision"] == "bfloat16")
     with VideoWriter(
         out,
         target.track.width_px,
@@ -148,7 +154,7 @@ def transfer(
     ) as writer:
         for i in range(start, stop):
             present = danced.status[i] != FrameStatus.MISSING
-            writer.write(painter.paint(pose[i], crops[i]) if present else painter.empty(), times_s[i])
+            writer.write(painter.paint(drawn[i], crops[i]) if present else painter.empty(), times_s[i])
             listen(Progress("generating", i + 1 - start, stop - start))
     return TransferResult(out, stop - start, str(pose_map), _notes(danced, pose, target))
 
@@ -179,7 +185,9 @@ def run(
     torch_device(device)
     probe(source)
     probe(target)
-    require_writable_video(out, source, target)
+    require_writable(out, ".mp4", source, target)
+    for name in weights.TABLE:
+        weights.path(name, listen)
     # The dancer first: a source that nobody dances in should not cost a training.
     detect_poses(source, person=source_person, listen=listen)
     folder = _subject_of(target, target_person, listen)
@@ -188,6 +196,7 @@ def run(
     if not _is_trained(model, budget):
         resume = _read_or_none(state_path(model)) is not None
         train(folder, model, budget=budget, preset=preset, resume=resume, seed=seed, device=device, listen=listen)
+        state_path(model).unlink(missing_ok=True)
     done = transfer(source, model, out, normalize=normalize, person=source_person, device=device, listen=listen)
     return RunResult(done, model, subject.manifest.warnings)
 
@@ -216,18 +225,17 @@ def torch_device(device: Device) -> torch.device:
     return torch.device(device)
 
 
-def require_other_file(out: Path, *inputs: Path) -> None:
-    """Refuse to write over what is being read."""
+def require_writable(out: Path, suffix: str, *inputs: Path) -> None:
+    """Find out before the long work, not after it, that `out` cannot be written or would overwrite an input.
+
+    Raises:
+        UserError: as it says.
+    """
     for path in inputs:
         if out.exists() and path.exists() and out.samefile(path):
             raise UserError(f"the output {out} is also an input; give the output another name.")
-
-
-def require_writable_video(out: Path, *inputs: Path) -> None:
-    """Find out before the long work, not after it, that `out` cannot be written."""
-    require_other_file(out, *inputs)
-    if out.suffix.lower() != ".mp4":
-        raise UserError(f"cannot write {out}: give the video a name that ends in .mp4.")
+    if out.suffix.lower() != suffix:
+        raise UserError(f"cannot write {out}: give it a name that ends in {suffix}.")
     if out.is_dir():
         raise UserError(f"cannot write {out}: it is a folder; give the name of a file.")
     probe_file = out.parent / f".{out.stem}.writable"
@@ -237,6 +245,22 @@ def require_writable_video(out: Path, *inputs: Path) -> None:
         probe_file.unlink()
     except OSError as error:
         raise UserError(f"cannot write {out}: {error.strerror or error}.") from error
+
+
+def _refuse_to_lose(model: Path, budget: Budget) -> None:
+    """An interrupted training is worth more than a repeated command line."""
+    state = _read_or_none(state_path(model))
+    if state is not None and budget.spent(state.train_seconds, state.images_seen) < 1.0:
+        raise UserError(
+            f"an unfinished training of {model} is there ({state.images_seen} images, {state.train_seconds:.0f} s): go on with"
+            f" --resume, or remove {state_path(model).name} to start anew."
+        )
+
+
+def _with_filled_as_sure(pose: Pose, status: NDArray[np.uint8]) -> Pose:
+    """Filled frames are drawn like their neighbours: the generator never saw a whole pose at half its confidence."""
+    gain = np.where(status == FrameStatus.FILLED, 1 / FILLED_CONFIDENCE, 1.0)[:, None]
+    return Pose(pose.xy, np.minimum(pose.confidence * gain, 1.0).astype(np.float32), pose.depth)
 
 
 def _subject_of(video: Path, person: int | None, listen: Listener) -> Path:
@@ -252,7 +276,7 @@ def _subject_of(video: Path, person: int | None, listen: Listener) -> Path:
 
 def _model_path(subject: Path, preset: Preset, budget: Budget, seed: int) -> Path:
     """Where the cache keeps the model of these settings; another recipe under the same name has another place."""
-    recipe = json.dumps([preset_config(preset).to_json(), NUM_CHANNELS, subject.name, str(budget), seed])
+    recipe = json.dumps([preset_config(preset).to_json(), NUM_CHANNELS, RECIPE, subject.name, str(budget), seed])
     digest = hashlib.sha256(recipe.encode()).hexdigest()
     return cache_dir("models") / f"{preset}-{str(budget).replace(' ', '')}-{digest[:24]}.safetensors"
 

@@ -74,6 +74,16 @@ def test_carry_moves_the_picture_with_the_window() -> None:
     assert moved.sum() == pytest.approx(4.0, abs=1e-3)
 
 
+def test_geometry_is_exact_under_mixed_precision() -> None:
+    rgba = torch.rand(1, 4, 64, 64)
+    before = torch.tensor([[[0.9371, 0, -301.37], [0, 0.9371, -97.21]]])
+    now = torch.tensor([[[0.9402, 0, -305.11], [0, 0.9402, -96.03]]])
+    plain = carry(rgba, before, now)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = carry(rgba, before, now)
+    torch.testing.assert_close(mixed, plain)
+
+
 def test_warp_keeps_a_picture_in_place_under_the_identity() -> None:
     picture = torch.rand(1, 3, 64, 64)
     torch.testing.assert_close(warp(picture, torch.tensor([[[1.0, 0, 0], [0, 1, 0]]]), 64), picture, atol=1e-4, rtol=0)

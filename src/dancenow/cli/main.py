@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         stderr.print(f"dancenow: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
-        stderr.print("dancenow: interrupted; what was finished is kept, the same command goes on from there.")
+        stderr.print("dancenow: interrupted; finished steps are kept: `run` goes on by itself, `train` with --resume.")
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)

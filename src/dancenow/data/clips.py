@@ -103,6 +103,7 @@ class ClipStore:
         image = np.empty((len(index), stored_px, stored_px, 3), np.uint8)
         mask = np.empty((len(index), stored_px, stored_px), np.uint8)
         slot = {int(frame): position for position, frame in enumerate(index)}
+        cut_out = 0
         for frame, soft_mask in zip(subject.read_frames(), subject.read_masks(), strict=False):
             position = slot.get(frame.index)
             if position is None:
@@ -110,8 +111,11 @@ class ClipStore:
             crop = crops[frame.index]
             image[position] = cut(frame.image_rgb, crop)
             mask[position] = cut_mask(soft_mask, crop, track)
+            cut_out += 1
             if position % 16 == 0:
                 listen(Progress("reading frames", position, len(index)))
+        if cut_out < len(index):
+            raise UserError(f"the video of {subject.manifest.name} breaks off; run `dancenow prepare` again.")
         listen(Progress("reading frames", len(index), len(index)))
         kept = [crops[i] for i in index]
         small_plate, plate_to_frame = shrink_plate(plate, float(np.median([_scale(c.to_canvas) for c in kept])))
@@ -127,10 +131,17 @@ class ClipStore:
             canvas_px=canvas_px,
         )
 
-    def draw(self, batch: int, rng: np.random.Generator, augmentation: Augmentation, device: torch.device) -> Clip:
-        """A random batch; the same generator state gives the same batch."""
+    def draw(
+        self,
+        batch: int,
+        rng: np.random.Generator,
+        augmentation: Augmentation,
+        device: torch.device,
+        length: int | None = None,
+    ) -> Clip:
+        """A random batch; the same generator state gives the same batch. length: of the clips, at most the store's."""
         first = rng.choice(self.starts, size=batch)
-        frames = first[:, None] + np.arange(self.length)
+        frames = first[:, None] + np.arange(self.length - (length or self.length), self.length)
         return self.take(frames, _random_similarity(rng, batch, self.canvas_px, self.image.shape[1], augmentation), device)
 
     def take(self, frames: NDArray[np.int64], to_canvas: NDArray[np.float64], device: torch.device) -> Clip:

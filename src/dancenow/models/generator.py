@@ -14,6 +14,8 @@ from dancenow.pose.render import NUM_CHANNELS
 
 POSE_STRIDE = 4
 """Canvas px per cell of the pose maps, and of the encoder's first level."""
+EMPTY_LOGIT = -2.0
+"""Alpha's logit at the start: an almost empty picture on the plate, not a grey veil over it."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,11 @@ class Generator(nn.Module):
         self.join1 = nn.Sequential(_conv(4 * w, 2 * w), Block(2 * w))
         self.up0 = _before_shuffle(2 * w, w)
         self.shuffle = nn.PixelShuffle(2)
-        self.leave = nn.Sequential(_conv(w, w), _before_shuffle(w, 4))
+        last = _before_shuffle(w, 4)
+        assert last.bias is not None
+        with torch.no_grad():
+            last.bias[-4:] = EMPTY_LOGIT
+        self.leave = nn.Sequential(_conv(w, w), last)
         self.upsample = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
 
     def forward(self, pose_maps: Tensor, previous: Tensor | None = None) -> Tensor:

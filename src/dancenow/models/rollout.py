@@ -46,7 +46,7 @@ def nothing(generator: Generator, maps: Tensor) -> Tensor:
 def carry(rgba: Tensor, before: Tensor, now: Tensor) -> Tensor:
     """Move a generated RGBA [B,4,S,S] from window `before` [B,2,3] to window `now`, premultiplied, 0 outside."""
     premultiplied = torch.cat([rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]], dim=1)
-    return warp(premultiplied.float(), between(before, now), rgba.shape[-1], outside="zeros")
+    return warp(premultiplied, between(before, now), rgba.shape[-1], outside="zeros")
 
 
 def composite(rgba: Tensor, plate: Tensor) -> Tensor:
@@ -56,8 +56,9 @@ def composite(rgba: Tensor, plate: Tensor) -> Tensor:
 
 def between(before: Tensor, now: Tensor) -> Tensor:
     """The map from one window's canvas to another's, [B,2,3], from their maps from the frame."""
-    linear = now[:, :, :2] @ torch.linalg.inv(before[:, :, :2])
-    return torch.cat([linear, now[:, :, 2:] - linear @ before[:, :, 2:]], dim=2)
+    with _exact(now):
+        linear = now[:, :, :2] @ torch.linalg.inv(before[:, :, :2])
+        return torch.cat([linear, now[:, :, 2:] - linear @ before[:, :, 2:]], dim=2)
 
 
 def warp(pixels: Tensor, to_canvas: Tensor, canvas_px: int, outside: Literal["border", "zeros"] = "border") -> Tensor:
@@ -66,11 +67,18 @@ def warp(pixels: Tensor, to_canvas: Tensor, canvas_px: int, outside: Literal["bo
     Beyond the edge the edge pixels are repeated, or zero where `outside` says so.
     """
     height, width = pixels.shape[-2:]
-    linear = torch.linalg.inv(to_canvas[:, :, :2])
-    shift = -(linear @ to_canvas[:, :, 2:])
-    axis = torch.arange(canvas_px, device=pixels.device, dtype=pixels.dtype)
-    x = linear[:, None, None, :, 0] * axis[None, None, :, None]
-    y = linear[:, None, None, :, 1] * axis[None, :, None, None]
-    at = x + y + shift[:, None, None, :, 0]
-    size = torch.tensor([width, height], device=pixels.device, dtype=pixels.dtype)
-    return F.grid_sample(pixels, (at * 2 + 1) / size - 1, mode="bilinear", padding_mode=outside, align_corners=False)
+    with _exact(pixels):
+        linear = torch.linalg.inv(to_canvas[:, :, :2])
+        shift = -(linear @ to_canvas[:, :, 2:])
+        axis = torch.arange(canvas_px, device=pixels.device, dtype=torch.float32)
+        x = linear[:, None, None, :, 0] * axis[None, None, :, None]
+        y = linear[:, None, None, :, 1] * axis[None, :, None, None]
+        at = x + y + shift[:, None, None, :, 0]
+        size = torch.tensor([width, height], device=pixels.device, dtype=torch.float32)
+        grid = (at * 2 + 1) / size - 1
+        return F.grid_sample(pixels.float(), grid, mode="bilinear", padding_mode=outside, align_corners=False)
+
+
+def _exact(tensor: Tensor) -> torch.autocast:
+    """Geometry in float32 whatever surrounds it: in bfloat16 a window's place is off by pixels."""
+    return torch.autocast(tensor.device.type, enabled=False)

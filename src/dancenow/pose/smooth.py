@@ -19,6 +19,10 @@ Array = NDArray[np.float64]
 _BLOCK: Final = 4096
 
 
+FILLED_CONFIDENCE: Final = 0.5
+"""Of what its neighbours in time have, for a keypoint that was interpolated."""
+
+
 @dataclass(frozen=True)
 class SmoothConfig:
     """Lengths in seconds, distances in parts of the body's size.
@@ -122,7 +126,7 @@ def _fill(
         holes, known = near[:, k] & ~good[:, k], good[:, k]
         for c in range(values.shape[2]):
             values[holes, k, c] = np.interp(time_s[holes], time_s[known], values[known, k, c])
-        confidence[holes, k] = 0.5 * np.interp(time_s[holes], time_s[known], confidence[known, k])
+        confidence[holes, k] = FILLED_CONFIDENCE * np.interp(time_s[holes], time_s[known], confidence[known, k])
     return values, confidence
 
 

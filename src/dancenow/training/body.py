@@ -27,11 +27,15 @@ from dancenow.skeleton import INDEX
 from dancenow.training.loop import Clock
 from dancenow.training.presets import BodyConfig
 
-DETAIL_POINTS = [i for name, i in INDEX.items() if name.endswith(("nose", "eye", "ear", "wrist", "thumb", "index", "pinky"))]
-"""Keypoints around which pictures are judged most strictly: face and hands are small and are looked at first."""
+DETAIL_PARTS = ("nose", "eye", "ear", "wrist", "thumb", "index", "pinky", "ankle", "heel", "toe")
+DETAIL_POINTS = [index for name, index in INDEX.items() if name.endswith(DETAIL_PARTS)]
+"""Keypoints around which pictures are judged most strictly: face, hands and feet are small and are looked at first."""
 
 
 ALIGN_PX = 16
+LONG_SHARE = 0.25
+RECIPE = 1
+"""Raise it when training changes in a way that `BodyConfig` does not show: models in the cache are then made anew."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +94,11 @@ class BodyTask:
     def step(self, rng: np.random.Generator, share: float) -> Mapping[str, float]:
         """See `loop.Task.step`."""
         self._set_learning_rate(share)
-        clip = self.store.draw(self.config.clips_per_step, rng, Augmentation(), self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
+        # Mostly pairs, now and then a longer run, so that what is generated from generated pictures does not drift.
+        length = self.config.rollout if rng.random() < LONG_SHARE else min(2, self.config.rollout)
+        clip = self.store.draw(self.config.clips_per_step, rng, Augmentation(), self.device, length)
+        half = self.config.precision == "bfloat16" and self.device.type == "cuda"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             maps = pose_maps(clip, self.config.generator.canvas_px)
             afresh = torch.from_numpy(rng.random(self.config.clips_per_step) < self.config.afresh).to(self.device)
             rgba = roll_out(self.generator, maps, clip.to_canvas, afresh)
@@ -130,10 +137,11 @@ class BodyTask:
 
     def _judged(self, clip: Clip, maps: Tensor, image: Tensor, window: Window) -> list[Judged]:
         """What each discriminator sees: the last picture, and the last two in the last one's window."""
-        maps = window.of(maps, POSE_STRIDE)
-        single = Judged(self.spatial, window.of(image[:, -1]), window.of(clip.image[:, -1]), maps[:, -1])
+        last = window.of(maps[:, -1], POSE_STRIDE)
+        single = Judged(self.spatial, window.of(image[:, -1]), window.of(clip.image[:, -1]), last)
         made, real = window.of(_last_two(image, clip)), window.of(_last_two(clip.image, clip))
-        return [single, Judged(self.temporal, made, real, maps[:, -2:].flatten(1, 2))]
+        before = window.of(_maps_before(clip, self.config.generator.canvas_px), POSE_STRIDE)
+        return [single, Judged(self.temporal, made, real, torch.cat([before, last], dim=1))]
 
     def _judge_terms(self, judged: list[Judged]) -> dict[str, Tensor]:
         adversarial, matching = [], []
@@ -246,6 +254,14 @@ def pose_maps(clip: Clip, canvas_px: int) -> Tensor:
     xy, confidence, depth = (x.flatten(0, 1) for x in (clip.xy, clip.confidence, clip.depth))
     maps = draw_pose(xy, confidence, depth, canvas_px, canvas_px // POSE_STRIDE)
     return maps.reshape(*clip.xy.shape[:2], *maps.shape[1:])
+
+
+def _maps_before(clip: Clip, canvas_px: int) -> Tensor:
+    """The pose before the last, drawn where `_last_two` shows it: in the last one's window. [B,C,S/4,S/4]."""
+    to_last = between(clip.to_canvas[:, -2], clip.to_canvas[:, -1])
+    with torch.autocast(to_last.device.type, enabled=False):
+        xy = clip.xy[:, -2] @ to_last[:, :, :2].mT + to_last[:, None, :, 2]
+    return draw_pose(xy, clip.confidence[:, -2], clip.depth[:, -2], canvas_px, canvas_px // POSE_STRIDE)
 
 
 def attention(mask: Tensor, maps: Tensor) -> Tensor:

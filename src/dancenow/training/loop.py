@@ -4,11 +4,14 @@ The clock is images seen (as in EDM2, Karras et al., 2024): a step's randomness 
 alone, so a run that was stopped and resumed draws exactly the batches of an unbroken one.
 """
 
+import signal
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from types import FrameType
+from typing import Protocol, Self
 
 import cv2
 import numpy as np
@@ -73,7 +76,7 @@ def train_loop(
 ) -> Checkpoint:
     """Step until the budget is spent; write the model, the state beside it, and a preview as it goes.
 
-    An interruption (Ctrl-C) saves everything before it goes on up.
+    An interruption (Ctrl-C) ends the step and saves everything before it goes on up.
 
     Raises:
         UserError: `resume` without a state to resume from.
@@ -89,7 +92,7 @@ def train_loop(
         listen(Progress("training", share, 1.0, _note(clock, terms), preview_path(model_path)))
         return model
 
-    try:
+    with _Interruption() as interruption:
         while (share := budget.spent(clock.seconds, clock.images)) < 1.0:
             rng = np.random.default_rng((config.seed, clock.images))
             terms = task.step(rng, share)
@@ -98,10 +101,33 @@ def train_loop(
             if clock.seconds - saved_at_s > config.save_every_s:
                 save()
                 saved_at_s = clock.seconds
-    except KeyboardInterrupt:
-        save()
-        raise
+            if interruption.wanted:
+                save()
+                raise KeyboardInterrupt
     return save()
+
+
+class _Interruption:
+    """Ctrl-C waits for the end of the step, so that what is saved is whole; a second one does not wait and saves nothing."""
+
+    def __init__(self) -> None:
+        self.wanted = False
+
+    def __enter__(self) -> Self:
+        # Only the main thread may listen to signals; elsewhere there is no Ctrl-C to listen to.
+        self._listens = threading.current_thread() is threading.main_thread()
+        if self._listens:
+            self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
+        if self.wanted:
+            raise KeyboardInterrupt
+        self.wanted = True
+
+    def __exit__(self, *_: object) -> None:
+        if self._listens:
+            signal.signal(signal.SIGINT, self._before)
 
 
 class _Watch:
@@ -129,9 +155,9 @@ def _save(task: Task, clock: Clock, model_path: Path) -> Checkpoint:
     model = task.model(clock)
     save_checkpoint(model_path, model)
     save_checkpoint(state_path(model_path), task.state(clock))
-    picture = preview_path(model_path)
-    with complete_or_absent(picture) as temporary:
-        cv2.imwrite(str(temporary), task.preview()[..., ::-1])
+    _, encoded = cv2.imencode(".png", task.preview()[..., ::-1])
+    with complete_or_absent(preview_path(model_path)) as temporary:
+        temporary.write_bytes(encoded.tobytes())
     return model
 
 

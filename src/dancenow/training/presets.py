@@ -25,21 +25,22 @@ class BodyConfig:
     """The whole recipe of the body generator.
 
     clips_per_step: clips in a batch, each an image to learn from. rollout: consecutive frames per clip, each generated from
-    the one before. afresh: share of the clips whose last frame is generated from nothing. learning_rate: of Adam at its
-    peak. adversarial_from: share of the budget after which the discriminators train. perceptual_depth: stages of the
-    perceptual trunk that count. judged_px: side of the window of the canvas, another one each step, that the perceptual
-    trunk and the discriminators see: they cost more than the generator. max_frames: frames of the subject held in memory.
+    the one before; every fourth step takes this many, the others two. afresh: share of the clips whose last frame is
+    generated from nothing. learning_rate: of Adam at its peak. adversarial_from: share of the budget after which the
+    discriminators train. perceptual_depth: stages of the perceptual trunk that count. judged_px: side of the window of the
+    canvas, another one each step, that the perceptual trunk and the discriminators see: they cost more than the generator.
+    max_frames: frames of the subject held in memory. precision: of the networks on a GPU.
     """
 
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
     spatial: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     temporal: DiscriminatorConfig = field(default_factory=lambda: DiscriminatorConfig(frames=2))
     weights: LossWeights = field(default_factory=LossWeights)
-    clips_per_step: int = 3
-    rollout: int = 2
+    clips_per_step: int = 2
+    rollout: int = 4
     afresh: float = 0.2
-    learning_rate: float = 1e-3
-    adversarial_from: float = 0.6
+    learning_rate: float = 1.5e-3
+    adversarial_from: float = 0.8
     perceptual_depth: int = 3
     judged_px: int = 160
     max_frames: int = 2000
