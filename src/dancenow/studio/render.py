@@ -4,8 +4,10 @@ One ray a pixel inside the person's box, four more where the first shows an edge
 """
 
 import importlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import cv2
@@ -74,10 +76,18 @@ def _pose(body: Body, rotations: Any, places: Any, room: Room, width_px: int, he
 
 
 def _warp() -> Any:
-    """Warp, quiet; and the kernels that need it."""
+    """Warp, silenced: it announces itself on standard output, and a missing GPU driver on the process's standard error."""
     require_package("warp")
     warp = importlib.import_module("warp")
-    warp.config.quiet = True
+    warp.config.log_level = warp.LOG_ERROR
+    with Path(os.devnull).open("w") as nowhere:
+        kept = os.dup(2)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            warp.init()
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
     return warp
 
 
