@@ -1,7 +1,7 @@
 """Checkpoints describe themselves, survive a round trip, and are refused in one sentence when they are not right."""
 
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -73,15 +73,18 @@ def test_a_failed_save_keeps_the_old_file(tmp_path: Path) -> None:
 
 
 def test_what_stops_the_writing_is_said_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(*_: object, **__: object) -> None:
-        raise SafetensorError(f"Error while serializing: I/O error: {reason}")
+    def failing_for(reason: str) -> Callable[..., None]:
+        def fail(*_: object, **__: object) -> None:
+            raise SafetensorError(f"Error while serializing: I/O error: {reason}")
 
-    monkeypatch.setattr(checkpoint_module, "save_file", failing)
+        return fail
+
     for reason, said in (
         ("No space left on device (os error 28)", "the disk is full"),
         ("File too large (os error 27)", "File too large"),
         ("of another kind", "of another kind"),
     ):
+        monkeypatch.setattr(checkpoint_module, "save_file", failing_for(reason))
         with pytest.raises(UserError, match=rf"cannot write .*model\.safetensors: .*{said}"):
             _saved(tmp_path / "model.safetensors")
     assert list(tmp_path.iterdir()) == []

@@ -371,3 +371,106 @@ def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
 
     peak_of(10)
     assert peak_of(300) < 1.05 * peak_of(30) + 20_000
+
+
+def unknown_codec(path: Path, of: str) -> Path:
+    """A clip whose pictures or sound say that they are in a format that nobody knows."""
+    whole = flash_and_click(path.with_name("known.mkv"), "flac").read_bytes()
+    known = {"pictures": b"V_MPEG4/ISO/AVC", "sound": b"A_FLAC"}[of]
+    path.write_bytes(whole.replace(known, known[:2] + b"X" * (len(known) - 2)))
+    return path
+
+
+def test_pictures_that_cannot_be_decoded_are_the_inputs_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = unknown_codec(tmp_path / "source.mkv", "pictures")
+    for read in (probe, lambda path: next(read_frames(path)), lambda path: next(read_masks(path))):
+        with pytest.raises(UserError, match=r"source\.mkv is in a video format"):
+            read(source)
+    good = write(tmp_path / "good.mp4", [Fraction(i, 30) for i in range(3)])
+    out = VideoWriter(tmp_path / "out.mp4", 64, 48, fps=Fraction(30))
+
+    def fails(*_: object) -> Iterator[VideoFrame]:
+        raise av.error.ExternalError(1, "Generic error in an external library")
+        yield
+
+    monkeypatch.setattr("dancenow.video._decoded", fails)
+    with pytest.raises(UserError, match=r"good\.mp4 cannot be decoded \(Generic"), out:
+        next(read_frames(good))
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_other_errors_in_a_writers_body_are_not_blamed_on_the_output(tmp_path: Path) -> None:
+    writer = VideoWriter(tmp_path / "out.mp4", 64, 48, fps=Fraction(30))
+    with pytest.raises(av.error.InvalidDataError), writer:
+        raise av.error.InvalidDataError(1, "of something else")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_folder_is_no_name_for_a_video(tmp_path: Path) -> None:
+    (tmp_path / "out.mp4").mkdir()
+    with pytest.raises(UserError, match="it is a folder"):
+        VideoWriter(tmp_path / "out.mp4", 64, 48, fps=Fraction(30))
+    with pytest.raises(UserError, match="it is a folder"):
+        MaskWriter(tmp_path / "out.mp4", 64, 48)
+
+
+def test_frames_closer_than_a_tick_are_all_kept(tmp_path: Path) -> None:
+    times = [
+        Fraction(0),
+        Fraction(1, 30),
+        Fraction(1, 30) + Fraction(1, 10**6),
+        Fraction(1, 30) + Fraction(2, 10**6),
+        Fraction(1),
+    ]
+    got = [frame.time_s for frame in read_frames(write(tmp_path / "out.mp4", times))]
+    assert len(got) == 5
+    assert max(abs(a - b) for a, b in zip(got, times, strict=True)) < Fraction(1, 30_000)
+
+
+def test_sound_in_an_unknown_format_is_left_out(tmp_path: Path) -> None:
+    source = unknown_codec(tmp_path / "source.mkv", "sound")
+    path = write(tmp_path / "out.mp4", [frame.time_s for frame in read_frames(source)], sound_from=source)
+    assert not probe(path).has_audio
+    assert probe(path).num_frames == 90
+
+
+@pytest.mark.parametrize("rate", [48000, 37800])
+def test_a_gap_in_encoded_sound_does_not_shift_what_follows(tmp_path: Path, rate: int) -> None:
+    whole, gappy = tmp_path / "whole.mkv", tmp_path / "gappy.mkv"
+    flash_and_click(whole, "flac", at_s=2.0, rate=rate)
+    with av.open(str(whole)) as source, av.open(str(gappy), "w") as output:
+        copies = {s.index: output.add_stream_from_template(s) for s in source.streams}
+        for packet in source.demux():
+            time_s = float((packet.pts or 0) * (packet.time_base or 0))
+            if packet.dts is not None and (packet.stream.type == "video" or not 0.5 <= time_s < 1.5):
+                packet.stream = copies[packet.stream.index]
+                output.mux(packet)
+    path = write(tmp_path / "out.mp4", [Fraction(i, 30) for i in range(90)], sound_from=gappy)
+    assert click_time_s(path) == pytest.approx(2.0, abs=0.012)
+
+
+def test_sound_that_is_resampled_keeps_its_end(tmp_path: Path) -> None:
+    source = flash_and_click(tmp_path / "source.mkv", "flac", rate=37800)
+    path = write(tmp_path / "out.mp4", [Fraction(i, 30) for i in range(90)], sound_from=source)
+    with av.open(str(path)) as output:
+        samples = np.concatenate([np.abs(frame.to_ndarray()).max(axis=0) for frame in output.decode(audio=0)])
+    loud = np.flatnonzero(samples > 0.1)
+    assert loud[-1] / 48000 == pytest.approx(3.0, abs=0.003)
+
+
+def test_a_clock_of_copied_sound_that_starts_anew_goes_on(tmp_path: Path) -> None:
+    whole, anew = tmp_path / "whole.mkv", tmp_path / "anew.ts"
+    flash_and_click(whole, "aac", at_s=2.0)
+    with av.open(str(whole)) as source, av.open(str(anew), "w", options={"mpegts_flags": "initial_discontinuity"}) as output:
+        stream = source.streams.audio[0]
+        copy = output.add_stream_from_template(stream)
+        for packet in source.demux(stream):
+            if packet.dts is not None:
+                packet.stream = copy
+                output.mux(packet)
+    twice = tmp_path / "twice.ts"
+    twice.write_bytes(2 * anew.read_bytes())
+    with av.open(str(write(tmp_path / "out.mp4", [Fraction(i, 30) for i in range(180)], sound_from=twice))) as output:
+        samples = np.concatenate([np.abs(frame.to_ndarray()).max(axis=0) for frame in output.decode(audio=0)])
+    loud = (samples[: 6 * 48000].reshape(-1, 4800).max(axis=1) > 0.1).astype(int)
+    assert np.flatnonzero(np.diff(loud) == 1) / 10 == pytest.approx([2, 5], abs=0.2)

@@ -17,19 +17,24 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
+from numpy.typing import NDArray
 
 from dancenow.errors import UserError
 
 SoundPackets: TypeAlias = "Iterator[Packet[Any]]"
+Samples = NDArray[np.float32]
 
 _COPIED = frozenset({"aac", "mp3", "mp3float", "ac3", "eac3", "alac", "opus", "libopus"})
 """Decoder names of the codecs that an mp4 may carry as they are."""
+_BREAK_S = Fraction(3, 100)
+"""Times in containers are rounded to a few ms; a jump by more than this is heard, and is a break."""
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 
 
 @contextmanager
 def sound_packets(path: Path, zero_s: Fraction, length_s: Fraction | None, output: OutputContainer) -> Iterator[SoundPackets]:
-    """Add a sound stream to `output` and give its packets, ready to be muxed in order; none if `path` has no sound.
+    """Add a sound stream to `output` and give its packets, ready to be muxed in order; none if `path` has no sound,
+    or sound in a format that is not known here.
 
     `zero_s` is the time on the clock of `path` that becomes 0; `length_s` is how much is used, None for all.
 
@@ -45,6 +50,9 @@ def sound_packets(path: Path, zero_s: Fraction, length_s: Fraction | None, outpu
             yield iter(())
             return
         stream = source.streams.audio[0]
+        if getattr(stream, "codec_context", None) is None:  # in a format that is not known here
+            yield iter(())
+            return
         if stream.codec_context.name in _COPIED:
             yield _copied(source, stream, output.add_stream_from_template(stream, opaque=True), zero_s, length_s)
             return
@@ -58,15 +66,22 @@ def _copied(
 ) -> SoundPackets:
     """The packets that sound within the range, and the one before it, which decoders need to start cleanly.
 
-    What lies before time 0 keeps its negative time: the mp4 writer makes it an edit list, and players skip it.
+    What lies before time 0 keeps its negative time: the mp4 writer makes it an edit list, and players skip it. A clock that
+    jumps back by over a second goes on from there; packets that overlap the one before, which mp4 cannot hold, are left out.
     """
+    due_s: Fraction | None = None
     for packet in _demuxed(source, stream):
         if packet.pts is None:
             continue
-        start_s = packet.pts * packet.time_base - zero_s
+        start_s, lasts_s = packet.pts * packet.time_base - zero_s, (packet.duration or 0) * packet.time_base
+        if due_s is not None and start_s < due_s - 1:
+            zero_s, start_s = zero_s + start_s - due_s, due_s
+        if due_s is not None and start_s < due_s - lasts_s / 2:
+            continue
+        due_s = start_s + lasts_s
         if length_s is not None and start_s >= length_s:
             return
-        if start_s + 2 * (packet.duration or 0) * packet.time_base <= 0 and start_s < 0:
+        if start_s + 2 * lasts_s <= 0 and start_s < 0:
             continue
         shift = round(zero_s / packet.time_base)
         packet.pts, packet.dts = packet.pts - shift, None if packet.dts is None else packet.dts - shift
@@ -79,22 +94,70 @@ def _encoded(
 ) -> SoundPackets:
     """The samples within the range, to the sample, as AAC."""
     rate, layout = target.rate, target.layout.name
-    resampler = AudioResampler(format="fltp", layout=layout, rate=rate)
     length = None if length_s is None else round(length_s * rate)
-    position: int | None = None
-    for packet in _demuxed(source, stream):
-        for decoded in _decode(stream, packet):
-            for part in resampler.resample(decoded):
-                if position is None:
-                    position = round((_time_of(part) - zero_s) * rate)
-                first, last = max(0, -position), part.samples if length is None else min(part.samples, length - position)
-                if last > first:
-                    samples = part.to_ndarray()[:, first:last].astype(np.float32)
-                    kept = AudioFrame.from_ndarray(samples, "fltp", layout)
-                    kept.sample_rate, kept.pts, kept.time_base = rate, position + first, Fraction(1, rate)
-                    yield from target.encode(kept)
-                position += part.samples
+    for start, samples in _unbroken(_resampled(source, stream, rate, layout), zero_s, rate):
+        first = max(0, -start)
+        last = samples.shape[1] if length is None else min(samples.shape[1], length - start)
+        if last > first:
+            kept = AudioFrame.from_ndarray(np.ascontiguousarray(samples[:, first:last]), "fltp", layout)
+            kept.sample_rate, kept.pts, kept.time_base = rate, start + first, Fraction(1, rate)
+            yield from target.encode(kept)
+        if length is not None and start >= length:
+            break
     yield from target.encode(None)
+
+
+def _unbroken(parts: Iterator[tuple[Fraction, Samples]], zero_s: Fraction, rate: int) -> Iterator[tuple[int, Samples]]:
+    """(position, samples) without a break: gaps are filled with silence, overlaps cut, as encoders know neither."""
+    end: int | None = None
+    for time_s, samples in parts:
+        start = round((time_s - zero_s) * rate)
+        end = start if end is None else end
+        while end < start:
+            silence = np.zeros((len(samples), min(rate, start - end)), np.float32)
+            yield end, silence
+            end += silence.shape[1]
+        rest = samples[:, end - start :]
+        if rest.shape[1]:
+            yield end, rest
+            end += rest.shape[1]
+
+
+def _resampled(source: InputContainer, stream: AudioStream, rate: int, layout: str) -> Iterator[tuple[Fraction, Samples]]:
+    """(time in s, float32 [C,N]) at `rate`, counted to the sample from the last break in the stream's own times.
+
+    A break is a jump of the clock or a change of format; times within `_BREAK_S` of what is expected are rounding. A clock
+    that jumps back by over a second goes on from there, as that of the pictures does.
+    """
+    resampler: AudioResampler | None = None
+    count, start_s, due_s, origin_s = 0, Fraction(0), Fraction(0), Fraction(0)
+    form: tuple[object, ...] = ()
+    for frame in (frame for packet in _demuxed(source, stream) for frame in _decode(stream, packet)):
+        time_s = due_s if frame.pts is None else _time_of(frame) - origin_s
+        if resampler is not None and time_s < due_s - 1:
+            origin_s, time_s = origin_s + time_s - due_s, due_s
+        now = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if resampler is None or now != form or abs(time_s - due_s) > _BREAK_S:
+            if resampler is not None:
+                yield from _pieces(resampler, None, start_s + Fraction(count, rate), rate)
+            resampler, form = AudioResampler(format="fltp", layout=layout, rate=rate), now
+            count, start_s, due_s = 0, time_s, time_s
+        due_s += Fraction(frame.samples, frame.sample_rate)
+        frame.pts = None  # the resampler is to count samples, not to judge times
+        for piece in _pieces(resampler, frame, start_s + Fraction(count, rate), rate):
+            yield piece
+            count += piece[1].shape[1]
+    if resampler is not None:
+        yield from _pieces(resampler, None, start_s + Fraction(count, rate), rate)
+
+
+def _pieces(
+    resampler: AudioResampler, frame: AudioFrame | None, time_s: Fraction, rate: int
+) -> Iterator[tuple[Fraction, Samples]]:
+    """What the resampler gives for a frame, or holds back (None), from `time_s` on."""
+    for part in resampler.resample(frame):
+        yield time_s, part.to_ndarray().astype(np.float32, copy=False)
+        time_s += Fraction(part.samples, rate)
 
 
 def _demuxed(source: InputContainer, stream: AudioStream) -> "Iterator[Packet[AudioStream]]":
@@ -108,7 +171,7 @@ def _demuxed(source: InputContainer, stream: AudioStream) -> "Iterator[Packet[Au
 def _decode(stream: AudioStream, packet: "Packet[AudioStream]") -> list[AudioFrame]:
     try:
         return stream.decode(packet)
-    except (av.error.InvalidDataError, EOFError):
+    except av.error.FFmpegError:  # damaged or not understood: the pictures matter more
         return []
 
 

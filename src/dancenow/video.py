@@ -8,7 +8,7 @@ import errno
 import itertools
 import math
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +26,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from dancenow.errors import UserError
-from dancenow.files import complete_or_absent
+from dancenow.files import complete_or_absent, require_writable
 from dancenow.sound import SoundPackets, sound_packets
 from dancenow.types import Frame, ImageRGB, VideoInfo
 
@@ -107,7 +107,8 @@ class VideoWriter:
     from its first frame. A source without sound gives a silent file. `crf` and `preset` are x264's.
 
     Raises:
-        UserError: the name does not end in .mp4, no frame was written, the folder cannot be written to, the disk is full.
+        UserError: the name does not end in .mp4 or is a folder's, no frame was written, the folder cannot be written to, the
+            disk is full. What goes wrong with other files inside the `with` stays what it is.
     """
 
     def __init__(
@@ -125,12 +126,14 @@ class VideoWriter:
     ) -> None:
         if Path(path).suffix.lower() != ".mp4":
             raise UserError(f"cannot write {path}: give the video a name that ends in .mp4.")
+        require_writable(path)
         self._path, self._width, self._height = Path(path), width_px, height_px
         self._fps, self._time_base = fps, _fine_time_base(fps)
         self._sound_from, self._sound_range_s = sound_from, sound_range_s or (Fraction(0), None)
         self._options = {"crf": str(crf), "preset": preset}
         self._metadata = metadata or {}
         self._first_s: Fraction | None = None
+        self._last_s: Fraction | None = None
         self._last_tick = -1
 
     def __enter__(self) -> Self:
@@ -154,24 +157,27 @@ class VideoWriter:
         return self
 
     def write(self, image_rgb: ImageRGB, time_s: Fraction) -> None:
-        """Append one frame, uint8 [H,W,3], that is shown from `time_s` on; times must increase."""
+        """Append one frame, uint8 [H,W,3], that is shown from `time_s` on; times must increase.
+
+        A frame less than a tick after the one before is shown a tick after it, so that no frame is lost.
+        """
         expected = (self._height, self._width, 3)
         if image_rgb.shape != expected or image_rgb.dtype != np.uint8:
             raise ValueError(f"a frame must be uint8 {list(expected)}, got {image_rgb.dtype} {list(image_rgb.shape)}")
+        if self._last_s is not None and time_s <= self._last_s:
+            raise ValueError(f"times must increase, got {float(time_s)} s after {float(self._last_s)} s")
         self._first_s = time_s if self._first_s is None else self._first_s
-        shown_s = time_s - self._first_s
-        tick = round(shown_s / self._time_base)
-        if tick <= self._last_tick:
-            raise ValueError(f"times must increase, got {float(time_s)} s after the tick {self._last_tick}")
-        self._last_tick = tick
+        self._last_s, shown_s = time_s, time_s - self._first_s
+        tick = self._last_tick = max(round(shown_s / self._time_base), self._last_tick + 1)
         padded = np.pad(image_rgb, ((0, self._height % 2), (0, self._width % 2), (0, 0)), mode="edge")
         frame = VideoFrame.from_ndarray(padded, format="rgb24").reformat(
             format="yuv420p", dst_colorspace=Colorspace.ITU709, interpolation=_TO_YUV, threads=1,
             src_color_range=ColorRange.JPEG, dst_color_range=ColorRange.MPEG,
         )  # fmt: skip
         frame.pts, frame.time_base = tick, self._time_base
-        self._mux_sound(shown_s)
-        self._mux_video(frame)
+        with _blamed_on(self._path):
+            self._mux_sound(shown_s)
+            self._mux_video(frame)
 
     def _mux_video(self, frame: VideoFrame | None) -> None:
         for packet in self._stream.encode(frame):
@@ -191,8 +197,9 @@ class VideoWriter:
             if error is None:
                 if self._first_s is None:
                     raise UserError(f"cannot write {self._path}: there are no frames to write.")
-                self._mux_video(None)
-                self._mux_sound(None)
+                with _blamed_on(self._path):
+                    self._mux_video(None)
+                    self._mux_sound(None)
                 return None
             return stack.__exit__(kind, error, trace)
 
@@ -204,6 +211,7 @@ class MaskWriter:
     """
 
     def __init__(self, path: Path, width_px: int, height_px: int) -> None:
+        require_writable(path)
         self._path, self._shape = Path(path), (height_px, width_px)
         self._count = 0
 
@@ -223,7 +231,8 @@ class MaskWriter:
         frame = VideoFrame.from_ndarray(np.ascontiguousarray(mask), format="gray")
         frame.pts, frame.time_base = self._count, Fraction(1, 25)
         self._count += 1
-        self._container.mux(self._stream.encode(frame))
+        with _blamed_on(self._path):
+            self._container.mux(self._stream.encode(frame))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -232,7 +241,8 @@ class MaskWriter:
             if error is None:
                 if not self._count:
                     raise UserError(f"cannot write {self._path}: there are no masks to write.")
-                self._container.mux(self._stream.encode(None))
+                with _blamed_on(self._path):
+                    self._container.mux(self._stream.encode(None))
                 return None
             return stack.__exit__(kind, error, trace)
 
@@ -249,9 +259,13 @@ def read_masks(path: Path, start: int = 0, stop: int | None = None) -> Iterator[
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container and its first moving picture, closed at the end whatever happens."""
+    """The container and its first moving picture, closed at the end whatever happens; FFmpeg's errors name the file."""
     path = Path(path)
-    if not path.exists():
+    try:
+        exists = path.exists()
+    except PermissionError as error:
+        raise UserError(f"{path} may not be read; check the permissions of its folder.") from error
+    if not exists:
         raise UserError(f"{path} does not exist; check the name.")
     if path.is_dir():
         raise UserError(f"{path} is a folder; give a video file.")
@@ -268,8 +282,15 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         if not streams:
             raise UserError(f"{path} holds sound but no pictures; give a video file." if container.streams.audio
                             else f"{path} holds no pictures; give a video file.")  # fmt: skip
+        if getattr(streams[0], "codec_context", None) is None:
+            raise UserError(f"{path} is in a video format that cannot be decoded here; convert it to H.264 first.")
         streams[0].thread_type = "AUTO"
-        yield container, streams[0]
+        try:
+            yield container, streams[0]
+        except av.error.FFmpegError as error:
+            raise UserError(
+                f"{path} cannot be decoded ({error.strerror or error}); convert it to H.264 first or take another copy."
+            ) from error
 
 
 def _why_unreadable(path: Path, error: av.error.FFmpegError) -> str:
@@ -364,13 +385,27 @@ def _fine_time_base(fps: Fraction) -> Fraction:
 @contextmanager
 def _writing(path: Path, container_format: str, options: dict[str, str]) -> Iterator[OutputContainer]:
     with complete_or_absent(path) as temporary:
+        with _blamed_on(path):
+            container = av.open(f"file:{temporary}", "w", format=container_format, container_options=options)
         try:
-            with av.open(f"file:{temporary}", "w", format=container_format, container_options=options) as container:
-                yield container
-        except av.error.FFmpegError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise OSError(error.errno, error.strerror) from error
-            raise UserError(f"cannot write {path}: {error.strerror or error}.") from error
+            yield container
+        except BaseException:
+            with suppress(av.error.FFmpegError):  # the file is thrown away; what went wrong first is what counts
+                container.close()
+            raise
+        with _blamed_on(path):
+            container.close()
+
+
+@contextmanager
+def _blamed_on(path: Path) -> Iterator[None]:
+    """FFmpeg's errors while it writes `path`, and no others, are said to be of that file."""
+    try:
+        yield
+    except av.error.FFmpegError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OSError(error.errno, error.strerror) from error
+        raise UserError(f"cannot write {path}: {error.strerror or error}.") from error
 
 
 def _first_picture_s(path: Path) -> Fraction:
