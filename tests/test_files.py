@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from dancenow import files
 from dancenow.errors import UserError
 from dancenow.files import complete_or_absent, require_writable
 
@@ -77,7 +76,7 @@ def test_a_place_that_cannot_be_written_to_is_said_early_and_late(tmp_path: Path
         complete_or_absent(tmp_path / "x.npz") as t,
     ):
         t.write_text("new")
-    monkeypatch.setattr(files.os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(UserError, match="may not be written to"):
         require_writable(tmp_path / "x.npz")
 

@@ -4,14 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from filmed import WIDTH, Filmed, film
 from numpy.typing import NDArray
 
 from dancenow.data.plate import estimate_plate, fill_smoothly
 from dancenow.errors import UserError
 from dancenow.progress import Progress
-from dancenow.types import Plate
+from dancenow.types import FrameStatus, Plate
 from dancenow.video import MaskWriter, read_masks
+from filmed import WIDTH, Filmed, film
+
+ALL = np.ones(300, bool)
 
 
 def error_of(plate: Plate, filmed: Filmed) -> NDArray[np.int64]:
@@ -20,7 +22,7 @@ def error_of(plate: Plate, filmed: Filmed) -> NDArray[np.int64]:
 
 def test_a_dancer_who_moves_leaves_no_ghost(tmp_path: Path) -> None:
     filmed = film(tmp_path, 80, lambda i: 80 + 55 * np.sin(i / 12))
-    plate = estimate_plate(filmed.video, filmed.masks)
+    plate = estimate_plate(filmed.video, filmed.masks, ALL)
     assert plate.known.mean() > 0.97
     assert np.percentile(error_of(plate, filmed)[plate.known], 99.9) < 14
     assert error_of(plate, filmed)[plate.known].mean() < 3
@@ -28,14 +30,14 @@ def test_a_dancer_who_moves_leaves_no_ghost(tmp_path: Path) -> None:
 
 def test_a_short_step_aside_is_enough(tmp_path: Path) -> None:
     filmed = film(tmp_path, 200, lambda i: 130 if 100 <= i < 110 else 40)
-    plate = estimate_plate(filmed.video, filmed.masks)
+    plate = estimate_plate(filmed.video, filmed.masks, ALL)
     assert plate.known.mean() > 0.97
     assert np.percentile(error_of(plate, filmed), 99) < 14
 
 
 def test_where_a_dancer_always_stands_is_unknown_and_filled_quietly(tmp_path: Path) -> None:
     filmed = film(tmp_path, 60, lambda i: 80 + 2 * np.sin(i / 5))
-    plate = estimate_plate(filmed.video, filmed.masks)
+    plate = estimate_plate(filmed.video, filmed.masks, ALL)
     assert not plate.known[60:100, 78:83].any()
     assert plate.known[:, :40].all()
     assert plate.known[:, 120:].all()
@@ -47,13 +49,26 @@ def test_where_a_dancer_always_stands_is_unknown_and_filled_quietly(tmp_path: Pa
 def test_frames_in_which_the_person_was_overlooked_do_no_harm(tmp_path: Path) -> None:
     filmed = film(tmp_path, 90, lambda i: 30 + i)
     with_gaps = film(tmp_path / "gaps", 90, lambda i: None if i % 30 == 7 else 30 + i)
-    plate = estimate_plate(filmed.video, with_gaps.masks)
+    plate = estimate_plate(filmed.video, with_gaps.masks, ALL)
     assert np.percentile(error_of(plate, filmed)[plate.known], 99.9) < 14
+
+
+def test_a_long_loss_of_a_person_in_view_paints_no_ghost(tmp_path: Path) -> None:
+    def place(i: int) -> float:
+        return 120 if 30 <= i < 70 else 30 + 0.4 * i
+
+    filmed = film(tmp_path, 100, place)
+    lost = film(tmp_path / "lost", 100, lambda i: None if 30 <= i < 70 else place(i))
+    plate = estimate_plate(filmed.video, lost.masks, lost.track.status == FrameStatus.MEASURED)
+    assert np.percentile(error_of(plate, filmed)[plate.known], 99.9) < 14
+    trusting = estimate_plate(filmed.video, lost.masks, ALL)
+    assert np.percentile(error_of(trusting, filmed)[trusting.known], 99) > 50, "so the loss is one that matters"
+    assert estimate_plate(filmed.video, filmed.masks, ~ALL).known.mean() > 0.9, "with nothing else, all frames are used"
 
 
 def test_an_unsteady_hand_gives_a_sharp_plate(tmp_path: Path) -> None:
     filmed = film(tmp_path, 81, lambda i: 30 + i, camera_of=lambda i: (4 * np.sin(i / 9), 2 * np.cos(i / 7)))
-    plate = estimate_plate(filmed.video, filmed.masks)
+    plate = estimate_plate(filmed.video, filmed.masks, ALL)
     # The plate is seen from where the camera was in the middle; anywhere, the edges must be as sharp as the room's.
     sharp = np.abs(np.diff(filmed.room[8:40, 10:150].astype(int), axis=1)).max()
     got = np.sort(np.abs(np.diff(plate.image_rgb[8:40, 10:150].astype(int), axis=1)).max(axis=2).ravel())[-60:]
@@ -65,21 +80,21 @@ def test_masks_may_be_smaller_than_the_frame(tmp_path: Path) -> None:
     with MaskWriter(tmp_path / "small.mkv", WIDTH // 2, 60) as writer:
         for mask in read_masks(filmed.masks):
             writer.write(np.ascontiguousarray(mask[::2, ::2]))
-    plate = estimate_plate(filmed.video, tmp_path / "small.mkv")
+    plate = estimate_plate(filmed.video, tmp_path / "small.mkv", ALL)
     assert np.percentile(error_of(plate, filmed)[plate.known], 99.9) < 14
 
 
 def test_progress_ends_at_its_total(tmp_path: Path) -> None:
     filmed = film(tmp_path, 30, lambda i: 30 + 3 * i)
     events: list[Progress] = []
-    estimate_plate(filmed.video, filmed.masks, listen=events.append)
+    estimate_plate(filmed.video, filmed.masks, ALL, listen=events.append)
     assert events[-1].done == events[-1].total
 
 
 def test_a_missing_mask_file_is_said(tmp_path: Path) -> None:
     filmed = film(tmp_path, 3, lambda _: 50)
     with pytest.raises(UserError, match="does not exist"):
-        estimate_plate(filmed.video, tmp_path / "none.mkv")
+        estimate_plate(filmed.video, tmp_path / "none.mkv", ALL)
 
 
 def test_filling_is_a_membrane() -> None:

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from filmed import HEIGHT, WIDTH, Filmed, film
 
 from dancenow.data import footage, subject
 from dancenow.data.subject import MANIFEST, Subject, prepare, split_by_time
 from dancenow.errors import UserError
 from dancenow.types import FrameStatus, PoseTrack
+from filmed import HEIGHT, WIDTH, Filmed, film
 
 Prepare = Callable[[Filmed, Path], Subject]
 
@@ -100,6 +100,20 @@ def test_preparing_again_replaces_the_subject_but_nothing_else(made: Subject, tm
     assert (precious / "letter.txt").read_text() == "keep me"
 
 
+def test_what_a_user_put_into_the_folder_is_never_lost(made: Subject, tmp_path: Path, prepared: Prepare) -> None:
+    filmed = film(tmp_path / "again", 60, lambda i: 130 - 1.6 * i)
+    model = made.folder / "model.safetensors"
+    model.write_text("hours of work")
+    with pytest.raises(UserError, match=r"also holds model\.safetensors, which would be lost"):
+        prepared(filmed, made.folder)
+    assert model.read_text() == "hours of work"
+    model.unlink()
+    (made.folder / MANIFEST).write_text("damaged")
+    assert prepared(filmed, made.folder).manifest.num_frames == 60
+    with pytest.raises(UserError, match="it is a file; give the name of a folder"):
+        prepared(filmed, filmed.video)
+
+
 def test_a_person_who_is_hardly_there_is_an_error_and_leaves_nothing(tmp_path: Path, prepared: Prepare) -> None:
     with pytest.raises(UserError, match="only 10%"):
         prepared(film(tmp_path, 100, lambda i: 80 if i < 10 else None), tmp_path / "me")
@@ -109,8 +123,9 @@ def test_a_person_who_is_hardly_there_is_an_error_and_leaves_nothing(tmp_path: P
 
 
 def test_splits_keep_apart_and_lie_in_the_video() -> None:
-    assert split_by_time(12.0) == {"train": (0.0, 12.0)}
-    splits = split_by_time(60.0)
+    assert split_by_time(12.0, True) == {"train": (0.0, 12.0)}
+    assert split_by_time(60.0, False) == {"train": (0.0, 60.0)}
+    splits = split_by_time(60.0, True)
     assert splits["val"] == (54.0, 60.0)
     assert splits["train"] == (0.0, 53.0)
 

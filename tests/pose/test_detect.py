@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -108,6 +109,11 @@ def test_footage_without_a_person_is_one_sentence(film: Callable[[list[float | N
     assert not (tmp_path / "masks.mkv").exists()
     with pytest.raises(UserError, match="does not exist"):
         detect.detect_poses(tmp_path / "no.mp4")
+    with pytest.raises(UserError, match="is a folder"):
+        detect.detect_poses(tmp_path)
+    for person in (0, -1):
+        with pytest.raises(UserError, match=f"no person {person}: people are counted from 1"):
+            detect.detect_poses(tmp_path / "clip.mp4", person=person)
     with pytest.raises(UserError, match="has no person 2"):
         detect.detect_poses(film([400.0] * 10), person=2)
 
@@ -150,3 +156,36 @@ def test_the_command_explains_bad_input(
     with pytest.raises(UserError, match="the video that the track was made from"):
         write_overlay(video, swaying(3), tmp_path / "o.mp4")
     assert not (tmp_path / "t.npz").exists()
+
+
+def test_bad_outputs_are_said_before_the_work(
+    film: Callable[[list[float | None]], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video, track = film([400.0] * 3), tmp_path / "t.npz"
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").touch()
+    (tmp_path / "folder.npz").mkdir()
+    monkeypatch.setattr(detect, "measure_poses", None)
+    with pytest.raises(UserError, match=r"ends in \.npz"):
+        pose_command(video, tmp_path / "t.txt")
+    with pytest.raises(UserError, match="it is a folder"):
+        pose_command(video, tmp_path / "folder.npz")
+    with pytest.raises(UserError, match=r"ends in \.mp4"):
+        pose_command(video, track, overlay=tmp_path / "o.avi")
+    with pytest.raises(UserError, match=r"ends in \.mkv"):
+        pose_command(video, track, masks=tmp_path / "m.mp4")
+    with pytest.raises(UserError, match="not empty"):
+        pose_command(video, track, openpose_out=tmp_path / "full")
+
+
+def test_what_may_not_be_read_is_one_sentence(
+    film: Callable[[list[float | None]], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_: object, **__: object) -> None:
+        raise av.error.PermissionError(13, "Permission denied")
+
+    video = film([400.0])
+    monkeypatch.setattr(av, "open", forbidden)
+    monkeypatch.setattr(detect, "sha256_of", forbidden)
+    with pytest.raises(UserError, match="may not be read"):
+        detect.detect_poses(video)

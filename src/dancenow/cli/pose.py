@@ -40,14 +40,20 @@ def pose(
     """
     from dancenow.cli.console import console, live
     from dancenow.errors import UserError
+    from dancenow.files import require_writable
     from dancenow.pose.detect import detect_poses
-    from dancenow.pose.openpose import write_openpose
+    from dancenow.pose.openpose import require_new_folder, write_openpose
     from dancenow.pose.overlay import write_overlay
     from dancenow.pose.trackfile import save_track
 
     for written in (output, overlay, masks):
         if written is not None and written.resolve() == video.resolve():
             raise UserError(f"{written} is the input; give the output another name.")
+    for written, suffix in ((output, ".npz"), (overlay, ".mp4"), (masks, ".mkv")):
+        if written is not None:
+            require_writable(written, suffix)
+    if openpose_out is not None:
+        require_new_folder(openpose_out)
     with live() as listen:
         if video.is_dir():
             if overlay or masks:

@@ -20,6 +20,8 @@ from dancenow.progress import Listener, Progress, silent
 from dancenow.types import ImageRGB, Plate
 from dancenow.video import probe, read_frames_at, read_masks
 
+RECIPE: Final = 2
+"""Number of the way in which plates are made; to be raised with every change that makes another plate of the same video."""
 _MEMORY_BYTES: Final = 300_000_000
 """The sampled frames together are kept below this."""
 _MOST_SAMPLES: Final = 64
@@ -50,11 +52,13 @@ class _Sample:
     clearance: NDArray[np.uint8]
 
 
-def estimate_plate(video: Path, masks: Path, *, listen: Listener = silent) -> Plate:
+def estimate_plate(video: Path, masks: Path, measured: NDArray[np.bool_], *, listen: Listener = silent) -> Plate:
     """The clean background of `video`, in its size, and where it was really seen.
 
-    video: filmed with a still camera. masks: by `MaskWriter`, one per frame, 255 = person, of any size. Memory does not
-    depend on the length: at most 64 frames, and at most 300 MB of them, are held.
+    video: filmed with a still camera. masks: by `MaskWriter`, one per frame, 255 = person, of any size. measured: bool [T],
+    the frames in which the person was found; the mask of any other frame is empty though they may well be in view, so it is
+    used only if there are hardly any others. Memory does not depend on the length: at most 64 frames, and at most 300 MB
+    of them, are held.
 
     Raises:
         UserError: the video or the masks cannot be read, or have no frame in common.
@@ -62,7 +66,7 @@ def estimate_plate(video: Path, masks: Path, *, listen: Listener = silent) -> Pl
     info = probe(video)
     frame_bytes = info.width_px * info.height_px * 3
     count = int(np.clip(_MEMORY_BYTES // frame_bytes, _FEWEST_SAMPLES, _MOST_SAMPLES))
-    chosen = _choose(_candidates(masks), count)
+    chosen = _choose(_candidates(masks, measured), count)
     by_index = {candidate.index: candidate for candidate in chosen}
     samples: list[_Sample] = []
     for frame in read_frames_at(video, sorted(by_index)):
@@ -85,12 +89,17 @@ def fill_smoothly(image_rgb: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDA
     return np.where(known[..., None], image_rgb, np.clip(np.rint(filled), 0, 255).astype(np.uint8))
 
 
-def _candidates(masks: Path) -> list[_Candidate]:
-    """Between 128 and 256 frames (or all) evenly spread over a video whose length is not known beforehand."""
+def _candidates(masks: Path, measured: NDArray[np.bool_]) -> list[_Candidate]:
+    """Between 128 and 256 of the measured frames (or all of them) evenly spread over a video."""
+    usable = measured if measured.sum() >= _ENOUGH else np.ones_like(measured)
     kept: list[_Candidate] = []
     step = 1
+    place = -1
     for index, person in _with_neighbours(read_masks(masks)):
-        if index % step:
+        if index >= len(usable) or not usable[index]:
+            continue
+        place += 1
+        if place % step:
             continue
         kept.append(_Candidate(index, _clearance(person)))
         if len(kept) >= _MOST_CANDIDATES:

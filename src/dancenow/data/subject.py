@@ -18,22 +18,44 @@ from numpy.typing import NDArray
 
 from dancenow import __version__
 from dancenow.data.footage import examine, require_enough
+from dancenow.data.plate import RECIPE as PLATE_RECIPE
 from dancenow.data.plate import estimate_plate
 from dancenow.errors import UserError
-from dancenow.files import complete_or_absent, sha256_of
+from dancenow.files import complete_or_absent, require_writable, sha256_of
 from dancenow.pose.body import BodyStatistics, body_statistics
-from dancenow.pose.detect import detect_poses
+from dancenow.pose.detect import DETECTOR, detect_poses
+from dancenow.pose.smooth import SmoothConfig
 from dancenow.pose.trackfile import load_track, save_track
 from dancenow.progress import Listener, silent
-from dancenow.types import Frame, Plate, PoseTrack
+from dancenow.types import Frame, FrameStatus, Plate, PoseTrack
 from dancenow.video import probe, read_frames, read_masks
 
 SCHEMA: Final = 1
 MANIFEST: Final = "manifest.json"
 _CHECKED: Final = ("track.npz", "plate.png", "known.png", "masks.mkv")
+_STRAY: Final = (".DS_Store", "Thumbs.db", "desktop.ini")
+"""What file managers leave in any folder."""
 _VAL_SHARE, _VAL_GAP_S, _VAL_FROM_S = 0.1, 1.0, 20.0
 
 Span = tuple[float, float]
+
+
+def _digest(fields: Mapping[str, Any]) -> str:
+    canonical = json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+# Detector, plate and smoothing's figures change it by themselves. Raise `steps` with every other change after which the
+# same video would give another subject: to the code of smoothing, body statistics, splits, or the files of the folder.
+_RECIPE: Final = {
+    "detector": DETECTOR,
+    "smoothing": asdict(SmoothConfig()),
+    "plate": PLATE_RECIPE,
+    "schema": SCHEMA,
+    "steps": 1,
+}
+SUBJECT_RECIPE: Final[str] = _digest(_RECIPE)[:12]
+"""Short digest of everything but the video that decides what `prepare` makes: subjects kept under another are stale."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +63,7 @@ class SubjectManifest:
     """What a subject folder says of itself. Every field is a plain JSON value but `body`.
 
     fps: a fraction as text, "30000/1001". licence: SPDX identifier of the footage or None. consent: a record of the person's
-    consent, or None. splits_s: part -> (start, stop) in seconds; `val` is missing for short footage. files: name ->
+    consent, or None. splits_s: part -> (start, stop) in seconds; `val` is there only if it was asked for. files: name ->
     SHA-256; of the video, which may be large, the size in bytes is all that is compared.
     """
 
@@ -141,20 +163,27 @@ class Subject:
 
 
 def prepare(
-    video: Path, out: Path, *, person: int | None = None, licence: str | None = None, listen: Listener = silent
+    video: Path,
+    out: Path,
+    *,
+    person: int | None = None,
+    licence: str | None = None,
+    hold_out: bool = False,
+    listen: Listener = silent,
 ) -> Subject:
     """Detect the person, estimate the background, judge the footage, and write all of it as the subject folder `out`.
 
     Args:
         person: number of the person to follow, as in `detect_poses`.
         licence: SPDX identifier of the footage's licence, to be kept with it.
+        hold_out: keep the last tenth from training, to be judged by.
 
     Raises:
-        UserError: the video cannot be read, nobody can be followed in it long enough, or `out` is something else or unwritable.
+        UserError: the video cannot be read, nobody can be followed in it long enough, or `out` is something else, holds files
+            that are not the subject's, or is unwritable.
     """
     video, out = Path(video), Path(out)
-    if out.exists() and not (out / MANIFEST).is_file() and (out.is_file() or any(out.iterdir())):
-        raise UserError(f"{out} exists and is not a subject folder; give the name of a new folder.")
+    _require_replaceable(out)
     info = probe(video)
     with complete_or_absent(out) as folder:
         folder.mkdir()
@@ -162,7 +191,7 @@ def prepare(
         track = detect_poses(video, person=person, masks=masks, listen=listen)
         require_enough(track, video)
         save_track(folder / "track.npz", track)
-        plate = estimate_plate(video, masks, listen=listen)
+        plate = estimate_plate(video, masks, track.status == FrameStatus.MEASURED, listen=listen)
         _save_png(folder / "plate.png", cv2.cvtColor(plate.image_rgb, cv2.COLOR_RGB2BGR))
         _save_png(folder / "known.png", plate.known.astype(np.uint8) * 255)
         body = body_statistics(track)
@@ -176,7 +205,7 @@ def prepare(
             height_px=track.height_px,
             fps=str(info.fps),
             num_frames=len(track),
-            splits_s=split_by_time(float(track.time_s[-1] + 1 / track.fps)),
+            splits_s=split_by_time(float(track.time_s[-1] + 1 / track.fps), hold_out),
             body=body,
             warnings=examine(video, masks, track, body, listen=listen),
             files={name: sha256_of(folder / name) for name in _CHECKED},
@@ -187,17 +216,28 @@ def prepare(
     return Subject(out, manifest, track, plate)
 
 
-def split_by_time(duration_s: float) -> dict[str, Span]:
-    """The last tenth is for validation, a second apart from the rest; footage under 20 s is all for training."""
-    if duration_s < _VAL_FROM_S:
+def _require_replaceable(out: Path) -> None:
+    """UserError unless `out` is new, empty, or a subject folder with nothing else in it: what is there will be replaced."""
+    require_writable(out, folder=True)
+    if not out.is_dir():
+        return
+    names = {path.name for path in out.iterdir()} - set(_STRAY)
+    if names and MANIFEST not in names:
+        raise UserError(f"{out} exists and is not a subject folder; give the name of a new folder.")
+    try:
+        video = str(json.loads((out / MANIFEST).read_text("utf-8"))["video"]) if names else ""
+    except (OSError, ValueError, KeyError, TypeError):
+        video = next((name for name in names if Path(name).stem == "video"), "")  # a damaged subject may be made again
+    if foreign := sorted(names - {MANIFEST, *_CHECKED, video}):
+        raise UserError(f"{out} also holds {foreign[0]}, which would be lost; move it away or give the name of a new folder.")
+
+
+def split_by_time(duration_s: float, hold_out: bool) -> dict[str, Span]:
+    """All is for training; with `hold_out` the last tenth is for validation, a second apart, if there are 20 s or more."""
+    if not hold_out or duration_s < _VAL_FROM_S:
         return {"train": (0.0, duration_s)}
     val_s = duration_s * (1 - _VAL_SHARE)
     return {"train": (0.0, val_s - _VAL_GAP_S), "val": (val_s, duration_s)}
-
-
-def _digest(fields: Mapping[str, Any]) -> str:
-    canonical = json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def _damaged(folder: Path, what: str) -> UserError:

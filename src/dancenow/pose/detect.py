@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from dancenow.errors import UserError
-from dancenow.files import cache_dir, complete_or_absent, sha256_of
+from dancenow.files import cache_dir, complete_or_absent, require_writable, sha256_of
 from dancenow.pose.blaze import BlazePose
 from dancenow.pose.follow import Follower
 from dancenow.pose.people import choose, first_look
@@ -52,10 +52,14 @@ def detect_poses(
     Raises:
         UserError: the video cannot be read, nobody or no such person is in it, or the person is in too few of its frames.
     """
-    sha256 = sha256_of(video) if Path(video).is_file() else ""  # a missing file is the reader's to explain
-    if not use_cache or not sha256:
+    probe(video)  # what cannot be read is explained before it is hashed
+    _require_number(person)
+    if masks is not None:
+        require_writable(masks)
+    sha256 = sha256_of(video)
+    if not use_cache:
         return smooth(measure_poses(video, person=person, masks=masks, sha256=sha256, listen=listen))
-    stem = f"{sha256[:40]}-{DETECTOR.replace('/', '-')}-{person or 'auto'}"
+    stem = f"{sha256[:40]}-{DETECTOR.replace('/', '-')}-{'auto' if person is None else person}"
     kept_track, kept_masks = cache_dir("tracks") / f"{stem}.npz", cache_dir("tracks") / f"{stem}.mkv"
     track = _load_if_sound(kept_track)
     if track is None or (masks is not None and not kept_masks.exists()):
@@ -77,6 +81,7 @@ def measure_poses(
 ) -> PoseTrack:
     """What the detector says of each frame, before smoothing: MEASURED or MISSING. Arguments and errors as `detect_poses`."""
     info = probe(video)
+    _require_number(person)
     blaze = BlazePose(listen=listen)
     follower = Follower(blaze, choose(first_look(blaze, video, listen=listen), person, video))
     scale = min(1.0, MASK_SIDE_PX / max(info.width_px, info.height_px))
@@ -104,6 +109,11 @@ def measure_poses(
             )
     whole = Pose(*(np.stack([getattr(pose, name) for pose in poses]) for name in ("xy", "confidence", "depth")))
     return PoseTrack(whole, np.array(times), np.array(status, np.uint8), info.width_px, info.height_px, DETECTOR, sha256)
+
+
+def _require_number(person: int | None) -> None:
+    if person is not None and person < 1:
+        raise UserError(f"there is no person {person}: people are counted from 1.")
 
 
 def _zeros(*shape: int) -> FloatArray:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.errors import UserError
-from dancenow.files import complete_or_absent
+from dancenow.files import complete_or_absent, require_writable
 from dancenow.skeleton import INDEX, NUM_KEYPOINTS, NUM_OPENPOSE
 from dancenow.types import FloatArray, FrameStatus, Pose, PoseTrack
 
@@ -31,6 +31,13 @@ _PLACES: Final[dict[int, NDArray[np.int64]]] = {
 }
 
 
+def require_new_folder(folder: Path) -> None:
+    """UserError if `write_openpose` could not write this folder: it exists with something in it, or is out of reach."""
+    require_writable(folder, folder=True)
+    if folder.exists() and any(folder.iterdir()):
+        raise UserError(f"{folder} exists and is not empty; give a new folder for the OpenPose files.")
+
+
 def write_openpose(folder: Path, track: PoseTrack) -> None:
     """Write one `NAME_000000000000_keypoints.json` per frame; a MISSING frame holds no people.
 
@@ -38,8 +45,7 @@ def write_openpose(folder: Path, track: PoseTrack) -> None:
         UserError: the folder exists already with something in it, or cannot be written.
     """
     folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} exists and is not empty; give a new folder for the OpenPose files.")
+    require_new_folder(folder)
     xyc = np.concatenate([track.pose.xy, track.pose.confidence[..., None]], axis=-1)[:, :NUM_OPENPOSE]
     xyc = np.where(xyc[..., 2:] > 0, xyc, 0.0).round(3).reshape(len(track), -1)
     with complete_or_absent(folder) as temporary:

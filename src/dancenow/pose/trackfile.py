@@ -24,7 +24,7 @@ def save_track(path: Path, track: PoseTrack) -> None:
     Raises:
         UserError: the name does not end in .npz, or the file cannot be written.
     """
-    if Path(path).suffix != ".npz":
+    if Path(path).suffix.lower() != ".npz":
         raise UserError(f"cannot write {path}: give the track a name that ends in .npz.")
     with complete_or_absent(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
