@@ -14,7 +14,6 @@ from pathlib import Path
 
 from dancenow.errors import UserError
 
-
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 

@@ -22,14 +22,14 @@ import dancenow
 from dancenow import weights
 from dancenow.checkpoint import CheckpointInfo, load_checkpoint, read_info
 from dancenow.data.clips import ClipStore
-from dancenow.data.subject import Subject, prepare
+from dancenow.data.subject import SUBJECT_RECIPE, Subject, prepare
 from dancenow.data.target import KIND, Target
 from dancenow.errors import UserError
-from dancenow.files import cache_dir, sha256_of
+from dancenow.files import cache_dir, require_writable, sha256_of
 from dancenow.generate import Painter, load_generator
 from dancenow.models.perceptual import PerceptualDistance
 from dancenow.pose.crop import follow
-from dancenow.pose.detect import DETECTOR, detect_poses
+from dancenow.pose.detect import detect_poses
 from dancenow.pose.normalize import fit
 from dancenow.pose.render import NUM_CHANNELS
 from dancenow.pose.smooth import FILLED_CONFIDENCE
@@ -131,7 +131,8 @@ def transfer(
         UserError: a file is missing or damaged, nobody dances in the source, or the part is empty.
     """
     info = probe(source)
-    require_writable(out, ".mp4", source, model)
+    require_other(out, source, model)
+    require_writable(out, ".mp4")
     checkpoint = load_checkpoint(model, KIND)
     place = torch_device(device)
     target, generator = Target.of_checkpoint(checkpoint), load_generator(checkpoint, place)
@@ -185,7 +186,8 @@ def run(
     torch_device(device)
     probe(source)
     probe(target)
-    require_writable(out, ".mp4", source, target)
+    require_other(out, source, target)
+    require_writable(out, ".mp4")
     for name in weights.TABLE:
         weights.path(name, listen)
     # The dancer first: a source that nobody dances in should not cost a training.
@@ -225,26 +227,11 @@ def torch_device(device: Device) -> torch.device:
     return torch.device(device)
 
 
-def require_writable(out: Path, suffix: str, *inputs: Path) -> None:
-    """Find out before the long work, not after it, that `out` cannot be written or would overwrite an input.
-
-    Raises:
-        UserError: as it says.
-    """
+def require_other(out: Path, *inputs: Path) -> None:
+    """Raises UserError if writing `out` would overwrite something that is read."""
     for path in inputs:
         if out.exists() and path.exists() and out.samefile(path):
             raise UserError(f"the output {out} is also an input; give the output another name.")
-    if out.suffix.lower() != suffix:
-        raise UserError(f"cannot write {out}: give it a name that ends in {suffix}.")
-    if out.is_dir():
-        raise UserError(f"cannot write {out}: it is a folder; give the name of a file.")
-    probe_file = out.parent / f".{out.stem}.writable"
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        probe_file.touch()
-        probe_file.unlink()
-    except OSError as error:
-        raise UserError(f"cannot write {out}: {error.strerror or error}.") from error
 
 
 def _refuse_to_lose(model: Path, budget: Budget) -> None:
@@ -265,7 +252,7 @@ def _with_filled_as_sure(pose: Pose, status: NDArray[np.uint8]) -> Pose:
 
 def _subject_of(video: Path, person: int | None, listen: Listener) -> Path:
     """The prepared folder of a target video, from the cache where it is sound."""
-    name = f"{sha256_of(video)[:40]}-{DETECTOR.replace('/', '-')}-{person or 'auto'}-{dancenow.__version__}"
+    name = f"{sha256_of(video)[:40]}-{SUBJECT_RECIPE}-{'auto' if person is None else person}"
     folder = cache_dir("subjects") / name
     try:
         Subject.open(folder)

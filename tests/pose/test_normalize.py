@@ -5,7 +5,6 @@ import json
 
 import numpy as np
 import pytest
-from dancers import FEET, LEGS, UPPER, Camera, dance, mean_error, track_of, without
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from dancenow.pose.body import BodyStatistics, body_statistics, sole_y, standing
 from dancenow.pose.normalize import PaperMap, fit, fit_paper, load_map
 from dancenow.skeleton import INDEX
 from dancenow.types import Pose, PoseTrack
+from dancers import FEET, LEGS, UPPER, Camera, dance, mean_error, track_of, without
 
 NEAR_AND_FAR = (3.5, 6.5)
 

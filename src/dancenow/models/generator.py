@@ -1,8 +1,8 @@
 """The generator: pose maps and the previous picture in, the person's colour and alpha out.
 
 In the pix2pixHD family (Wang et al., 2018: strided encoder, residual blocks, upsampling decoder, instance norm), turned
-into a U-Net that never convolves at full resolution: pictures enter by pixel-unshuffle and leave by pixel-shuffle (Shi et
-al., 2016), and pose maps are drawn at a quarter of the canvas. That is what makes it tens of times cheaper.
+into a U-Net that never convolves at full resolution: poses and the previous picture enter at a quarter of it, and pictures
+leave by pixel-shuffle (Shi et al., 2016). That is what makes it tens of times cheaper.
 """
 
 from dataclasses import dataclass
@@ -88,10 +88,11 @@ class Generator(nn.Module):
         super().__init__()
         self.config = config
         w = config.width
-        self.unshuffle = nn.PixelUnshuffle(POSE_STRIDE)
-        # Each input is squeezed by itself: many sparse maps, and the 16 px of a cell, say little per channel.
+        # Squeezed first: many sparse maps say little per channel.
         self.pose = nn.Conv2d(NUM_CHANNELS, 2 * w, 1)
-        self.previous = nn.Conv2d(4 * POSE_STRIDE**2, w, 1) if config.previous else None
+        # The previous picture enters averaged over cells: colour and place, but no texture. Fed back frame after frame,
+        # whatever it carries is amplified, and what is finer than a cell came back as a growing grid.
+        self.previous = nn.Conv2d(4, w, 1) if config.previous else None
         self.enter = nn.Sequential(_conv(3 * w if config.previous else 2 * w, 2 * w), Block(2 * w))
         self.down1 = nn.Sequential(_conv(2 * w, 4 * w, stride=2), Block(4 * w))
         self.down2 = _conv(4 * w, 6 * w, stride=2)
@@ -119,7 +120,7 @@ class Generator(nn.Module):
         if self.previous is not None:
             if previous is None:
                 raise ValueError("this generator goes on from a previous picture; give zeros at the start")
-            x = torch.cat([x, self.previous(self.unshuffle(previous))], dim=1)
+            x = torch.cat([x, self.previous(nn.functional.avg_pool2d(previous, POSE_STRIDE))], dim=1)
         level0 = self.enter(x)
         level1 = self.down1(level0)
         deep = self.middle(self.down2(level1))

@@ -12,7 +12,9 @@ from torch import Tensor
 from dancenow.models.generator import Generator
 
 
-def roll_out(generator: Generator, maps: Tensor, to_canvas: Tensor, afresh: Tensor | None = None) -> Tensor:
+def roll_out(
+    generator: Generator, maps: Tensor, to_canvas: Tensor, afresh: Tensor | None = None, tint: Tensor | None = None
+) -> Tensor:
     """Generate clips from nothing; gradients flow through the last frame alone.
 
     Neighbouring frames are so alike that a second one with gradients teaches little for its cost.
@@ -20,6 +22,8 @@ def roll_out(generator: Generator, maps: Tensor, to_canvas: Tensor, afresh: Tens
     Args:
         maps: [B,T,C,S/4,S/4] pose maps. to_canvas: [B,T,2,3] frame px -> canvas px of every frame's window.
         afresh: bool [B], where the last frame too has nothing before it, as at the start of a video.
+        tint: [B,4], what the picture before the last is multiplied by per channel. A generator that is shown wrong colours
+            and must paint the right ones does not drift when it goes on from its own pictures.
 
     Returns:
         [B,T,4,S,S] colour in [-1,1] and alpha in [0,1].
@@ -33,6 +37,8 @@ def roll_out(generator: Generator, maps: Tensor, to_canvas: Tensor, afresh: Tens
                 previous = carry(frames[-1], to_canvas[:, t - 1], to_canvas[:, t]) if t else nothing(generator, maps[:, t])
                 if afresh is not None and t == last:
                     previous = previous * ~afresh[:, None, None, None]
+                if tint is not None and t == last:
+                    previous = previous * tint[:, :, None, None]
             frames.append(generator(maps[:, t], previous))
     return torch.stack(frames, dim=1)
 

@@ -34,6 +34,8 @@ DETAIL_POINTS = [index for name, index in INDEX.items() if name.endswith(DETAIL_
 
 ALIGN_PX = 16
 LONG_SHARE = 0.25
+TINT = 0.2
+"""Standard deviation of the logarithm of the false colours in which the previous picture is shown."""
 RECIPE = 1
 """Raise it when training changes in a way that `BodyConfig` does not show: models in the cache are then made anew."""
 
@@ -101,7 +103,8 @@ class BodyTask:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             maps = pose_maps(clip, self.config.generator.canvas_px)
             afresh = torch.from_numpy(rng.random(self.config.clips_per_step) < self.config.afresh).to(self.device)
-            rgba = roll_out(self.generator, maps, clip.to_canvas, afresh)
+            tint = torch.from_numpy(np.exp(rng.normal(0.0, TINT, (self.config.clips_per_step, 4)))).float().to(self.device)
+            rgba = roll_out(self.generator, maps, clip.to_canvas, afresh, tint)
             image = composite(rgba, clip.plate)
             window = self._window(rng)
             terms = self._picture_terms(clip, maps, rgba, image, window)
