@@ -92,8 +92,10 @@ def test_the_map_can_be_undone(
     back = fitted.inverse().apply(mapped, fitted.to_target_ground(line))
     np.testing.assert_allclose(back.xy, track.pose.xy, atol=2e-2)
     np.testing.assert_allclose(back.depth, track.pose.depth, rtol=1e-4)
-    # Without being told the ground line the inverse finds it again, and so nearly the same poses.
-    assert mean_error(fitted.inverse()(mapped), track.pose) < 0.01
+    # Without being told the ground line the inverse finds it again, and so nearly the same poses; where the map has taken
+    # travel away, what is left of it is enlarged again with its errors.
+    places = [view.far_px / view.height_px for view in (fitted.source, fitted.target)]
+    assert mean_error(fitted.inverse()(mapped), track.pose) < (0.01 if places[1] > 0.7 * places[0] else 0.05)
 
 
 @quick
@@ -152,13 +154,16 @@ def test_the_same_pose_is_mapped_the_same_alone_when_nobody_travels() -> None:
         np.testing.assert_allclose(fitted(tall.pose[frame]).xy, whole.xy[frame], atol=1e-3)
 
 
-def test_travel_that_the_target_never_made_is_kept_as_the_source_shows_it() -> None:
+def test_a_target_who_never_travelled_stays_near_the_line_and_the_size_of_the_footage() -> None:
     tall, small = dance(1.75, z_m=NEAR_AND_FAR), dance(1.3)
-    fitted = paper(tall, small)
-    scales = fitted.scale_at(np.array([350.0, 450.0]))
-    assert scales[0] == pytest.approx(scales[1])
-    ground = fitted.to_target_ground(np.array([350.0, 450.0]))
-    assert np.diff(ground)[0] == pytest.approx(100 * scales[0])
+    mapped = paper(tall, small)(tall.pose)
+    body, danced = body_statistics(small), body_statistics(tall)
+    line_px = standing_line(sole_y(mapped, 0.05 * body.height_px), tall.fps)
+    travelled = (danced.ground_near_px - danced.ground_far_px) / danced.height_px * body.height_px
+    assert np.ptp(line_px) < 0.5 * travelled
+    assert np.abs(line_px - body.ground_near_px).max() < 0.5 * travelled
+    heights = line_px - mapped.xy[:, INDEX["nose"], 1]
+    assert heights.min() > 0.8 * np.median(heights)
 
 
 @pytest.mark.parametrize("hidden", ["source", "target", "both"])

@@ -23,6 +23,8 @@ TRAVEL_RANGE: Final = (0.08, 0.20)
 """Depth travel (share of the standing height) below which there is none, and from which it is certain."""
 FAR_RANGE: Final = (-0.5, 1.5)
 """How far beyond the near (0) and far (1) line the change of size is extrapolated."""
+KEPT_TRAVEL: Final = 0.25
+"""Of the source's travel in depth, what is left to a target who was never seen to travel."""
 MIN_FAR_TO_NEAR: Final = 0.5
 """A body is not believed to shrink to less than this between the near and far line."""
 
@@ -182,9 +184,11 @@ def load_map(saved: Mapping[str, Any]) -> PoseMap:
 def fit_paper(source: Dancer, target: Dancer) -> PaperMap:
     """The paper's map between two dancers.
 
-    Where both travel in depth, the source's range of ground lines goes to the target's, as in the paper. Where one of them
-    stays in place there is no second line to go by: one scale, and travel is kept as the source shows it. Between the two
-    the map changes smoothly. Where either has no feet, torso length gives the scale and the hips give the place.
+    Where both travel in depth, the source's range of ground lines goes to the target's, as in the paper. Where only the
+    source does, nobody knows what floor there is beside the line on which the target was seen: a dancer who walks up and
+    down a steep picture would float before a wall. `KEPT_TRAVEL` of the travel is left, and the body keeps its size. Where
+    the source stays in place: one scale. Between these the map changes smoothly. Where either has no feet, torso length
+    gives the scale and the hips give the place.
 
     Raises:
         UserError: a track shows too little of the body.
@@ -193,28 +197,40 @@ def fit_paper(source: Dancer, target: Dancer) -> PaperMap:
     if not (source.feet_seen and target.feet_seen):
         note = " (feet are not seen: scale from the torso, place from the hips)"
         return PaperMap(_hip_view(source), _hip_view(target), source.fps, note)
-    travel = _smooth_step(min(source.depth_travel, target.depth_travel), *TRAVEL_RANGE)
+    danced = _smooth_step(source.depth_travel, *TRAVEL_RANGE)
+    shared = _smooth_step(min(source.depth_travel, target.depth_travel), *TRAVEL_RANGE)
     # Any line of the target's range is ground there: without travel the source's line moves to the nearest of them.
     kept_px = source.ground_near_px * target.frame_height_px / source.frame_height_px
     kept_px = min(max(kept_px, target.ground_far_px), target.ground_near_px)
-    ground_px = kept_px + travel * (target.ground_near_px - kept_px)
-    return PaperMap(_view(source, source.ground_near_px, travel), _view(target, ground_px, travel), source.fps)
+    ground_px = kept_px + shared * (target.ground_near_px - kept_px)
+    source_view = _view(source, source.ground_near_px, danced, danced)
+    return PaperMap(source_view, _view(target, ground_px, shared, danced, lent=source), source.fps)
 
 
-def _view(body: BodyStatistics, anchor_y_px: float, travel: float) -> View:
-    """The view of a dancer; `travel` from 0 to 1 says how much the range of ground lines counts.
+def _view(body: BodyStatistics, anchor_y_px: float, shared: float, danced: float, lent: BodyStatistics | None = None) -> View:
+    """The view of a dancer. From 0 to 1, `shared` says how much the body's own range of ground lines counts, and `danced` -
+    `shared` how much a part of the range that is `lent` by another's.
 
     The exponents make a ratio of two such views go smoothly from the ratio of heights to that of ranges.
     """
-    range_px = max(body.ground_near_px - body.ground_far_px, 1e-6 * body.height_px)
-    far_size = max(body.height_far_px / body.height_near_px, MIN_FAR_TO_NEAR)
+    lender = lent or body
+    range_px, far_size = _travel(body)
+    lent_px, lent_size = _travel(lender)
+    lent_px *= KEPT_TRAVEL * body.height_px / lender.height_px
+    lent_size = 1 - KEPT_TRAVEL * (1 - lent_size)
     return View(
         anchor_x_px=body.hip_x_px,  # the hips' median: ankles swing with every step
         anchor_y_px=anchor_y_px,
-        height_px=body.height_near_px**travel * body.height_px ** (1 - travel),
-        far_px=range_px**travel * body.height_px ** (1 - travel),
-        far_size=far_size**travel,
+        height_px=body.height_near_px**shared * body.height_px ** (1 - shared),
+        far_px=range_px**shared * lent_px ** (danced - shared) * body.height_px ** (1 - danced),
+        far_size=far_size**shared * lent_size ** (danced - shared),
     )
+
+
+def _travel(body: BodyStatistics) -> tuple[float, float]:
+    """How far the far ground line is above the near one in px, and the size of the body there as a share of that near."""
+    range_px = max(body.ground_near_px - body.ground_far_px, 1e-6 * body.height_px)
+    return range_px, max(body.height_far_px / body.height_near_px, MIN_FAR_TO_NEAR)
 
 
 def _hip_view(body: BodyStatistics) -> View:
