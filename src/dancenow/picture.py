@@ -1,0 +1,48 @@
+"""From a decoded frame to the picture as players show it: RGB, square pixels, upright.
+
+Only `video` uses it. Colours follow the file's own matrix, and what players assume where it names none.
+"""
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import Colorspace, Interpolation
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from dancenow.types import ImageRGB
+
+_TO_RGB = Interpolation.BILINEAR
+"""On the way in, exact rounding takes 2.1 ms instead of 0.4 at 512x512 and gains one level in 255: not worth it there."""
+_AVCOL_UNSPECIFIED = 2
+
+
+def square_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
+    """(width, height) px before rotation, with the width stretched so that pixels are square."""
+    ratio = stream.sample_aspect_ratio
+    stretched = ratio is not None and Fraction(1, 8) < ratio < 8
+    return max(1, round(frame.width * ratio)) if stretched and ratio else frame.width, frame.height
+
+
+def to_rgb(frame: VideoFrame, width: int, height: int) -> ImageRGB:
+    """uint8 [height,width,3]. A file that does not name its colour matrix gets what players assume: BT.709 for HD."""
+    matrix = None
+    if frame.colorspace == _AVCOL_UNSPECIFIED and frame.format.name.startswith(("yuv", "nv", "p0")):
+        matrix = Colorspace.ITU709 if frame.width >= 1280 or frame.height > 576 else Colorspace.ITU601
+    rgb = frame.reformat(width, height, "rgb24", src_colorspace=matrix, interpolation=_TO_RGB, threads=1)
+    return rgb.to_ndarray().astype(np.uint8, copy=False)
+
+
+def upright(image: NDArray[np.uint8], frame: VideoFrame) -> NDArray[np.uint8]:
+    """The image [H,W,...] turned and mirrored as the display matrix asks: x' = a x + c y, y' = b x + d y."""
+    side_data: Any = frame.side_data.get("DISPLAYMATRIX")
+    if side_data is None:
+        return image
+    a, b, _, c, d = np.frombuffer(bytes(side_data), np.int32)[:5]
+    if abs(b) > abs(a):
+        image, flip_rows, flip_columns = image.swapaxes(0, 1), b < 0, c < 0
+    else:
+        flip_rows, flip_columns = d < 0, a < 0
+    return np.ascontiguousarray(image[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1])
