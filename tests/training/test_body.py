@@ -50,6 +50,7 @@ def make_task(store: ClipStore, subject: Subject, config: BodyConfig = CONFIG) -
     return BodyTask(store, config, seed=0, kept=kept, perceptual=distance, device=CPU)
 
 
+@pytest.mark.slow
 def test_the_picture_comes_nearer(task: BodyTask) -> None:
     first = [task.step(np.random.default_rng(i), 0.0)["l1"] for i in range(3)]
     for i in range(160):

@@ -52,9 +52,10 @@ def load_track(path: Path) -> PoseTrack:
     if not path.is_file():
         raise UserError(f"{path} does not exist; make a track with `dancenow pose VIDEO -o {path.name}`.")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, because numpy leaves the file of a bad archive open.
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             held = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path} is not a pose track or is damaged; make it again with `dancenow pose`.") from error
     if str(held.get("format")) != FORMAT or tuple(held.get("keypoints", ())) != KEYPOINTS:
         raise UserError(f"{path} is not a pose track of this version; make it again with `dancenow pose`.")
