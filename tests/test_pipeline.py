@@ -22,6 +22,8 @@ from dancenow.types import FrameStatus, Pose, PoseTrack
 from dancenow.video import probe, read_frames
 from world import dancer_track, drawn_detector, film, room, stand_in_for_the_detector
 
+pytestmark = pytest.mark.slow  # whole paths, each some seconds
+
 TINY = BodyConfig(
     generator=GeneratorConfig(canvas_px=64, width=8, blocks=1),
     spatial=DiscriminatorConfig(width=4, scales=1),

