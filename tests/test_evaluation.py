@@ -21,8 +21,6 @@ from dancenow.skeleton import INDEX, NUM_KEYPOINTS
 from dancenow.types import ImageRGB, Pose, PoseTrack
 from dancenow.video import VideoWriter
 
-pytestmark = pytest.mark.slow  # whole paths, each some seconds
-
 FRAMES, SIDE = 12, 128
 
 
