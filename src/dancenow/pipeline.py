@@ -3,7 +3,7 @@
     source.mp4 -> detect_poses -> PoseTrack -> normalize.fit(source, target) -> PoseTrack -> follow -> Painter -> out.mp4
     target.mp4 -> prepare -> Subject -> ClipStore -> BodyTask -> model.safetensors ----------------------^
 
-Poses are held whole; pixels are streamed, so memory does not grow with the length of a video.
+Poses are held whole; pixels are streamed, one frame at a time.
 """
 
 import hashlib
