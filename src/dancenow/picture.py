@@ -3,6 +3,7 @@
 Only `video` uses it. Colours follow the file's own matrix, and what players assume where it names none.
 """
 
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -35,14 +36,32 @@ def to_rgb(frame: VideoFrame, width: int, height: int) -> ImageRGB:
     return rgb.to_ndarray().astype(np.uint8, copy=False)
 
 
-def upright(image: NDArray[np.uint8], frame: VideoFrame) -> NDArray[np.uint8]:
-    """The image [H,W,...] turned and mirrored as the display matrix asks: x' = a x + c y, y' = b x + d y."""
+@dataclass(frozen=True)
+class Orientation:
+    """How stored pixels become what is shown: rows and columns swapped first, then reversed."""
+
+    swap: bool = False
+    flip_rows: bool = False
+    flip_columns: bool = False
+
+    def apply(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The image [H,W,...] as it is shown."""
+        if self == Orientation():
+            return image
+        turned = image.swapaxes(0, 1) if self.swap else image
+        return np.ascontiguousarray(turned[:: -1 if self.flip_rows else 1, :: -1 if self.flip_columns else 1])
+
+
+def orientation_of(frame: VideoFrame) -> Orientation:
+    """What the frame's display matrix asks for: x' = a x + c y, y' = b x + d y.
+
+    Ask it of few frames: PyAV ties a frame and its side data in a circle, so each one asked holds its pixels until the
+    garbage collector comes by, hundreds of frames later.
+    """
     side_data: Any = frame.side_data.get("DISPLAYMATRIX")
     if side_data is None:
-        return image
+        return Orientation()
     a, b, _, c, d = np.frombuffer(bytes(side_data), np.int32)[:5]
     if abs(b) > abs(a):
-        image, flip_rows, flip_columns = image.swapaxes(0, 1), b < 0, c < 0
-    else:
-        flip_rows, flip_columns = d < 0, a < 0
-    return np.ascontiguousarray(image[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1])
+        return Orientation(True, bool(b < 0), bool(c < 0))
+    return Orientation(False, bool(d < 0), bool(a < 0))

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from dancenow.errors import UserError
 from dancenow.files import complete_or_absent, require_writable
-from dancenow.picture import square_size, to_rgb, upright
+from dancenow.picture import orientation_of, square_size, to_rgb
 from dancenow.sound import SoundPackets, sound_packets
 from dancenow.types import Frame, ImageRGB, VideoInfo
 
@@ -48,7 +48,7 @@ def probe(path: Path) -> VideoInfo:
         frame = next(_decoded(container, stream), None)
         if frame is None:
             raise UserError(f"{path} has no frame that can be decoded; it is damaged or empty.")
-        height, width = upright(np.empty(square_size(frame, stream)[::-1], np.uint8), frame).shape
+        height, width = orientation_of(frame).apply(np.empty(square_size(frame, stream)[::-1], np.uint8)).shape
         duration = None
         if stream.duration is not None and stream.time_base is not None:
             duration = float(stream.duration * stream.time_base)
@@ -81,13 +81,16 @@ def _shown(path: Path, indices: Iterable[int]) -> Iterator[Frame]:
     wanted = iter(indices)
     with _opened(path) as (container, stream):
         shape: tuple[int, int] | None = None
+        rotation_deg: int | None = None
         next_index = next(wanted, None)
         for index, (frame, time_s) in enumerate(_timed(_decoded(container, stream), stream)):
             shape = shape or square_size(frame, stream)
             if next_index is None:
                 return
+            if frame.rotation != rotation_deg:
+                rotation_deg, orientation = frame.rotation, orientation_of(frame)
             if index == next_index:
-                yield Frame(upright(to_rgb(frame, *shape), frame), index, time_s)
+                yield Frame(orientation.apply(to_rgb(frame, *shape)), index, time_s)
                 next_index = next(wanted, None)
         if shape is None:
             raise UserError(f"{path} has no frame that can be decoded; it is damaged or empty.")
@@ -102,7 +105,9 @@ class VideoWriter:
 
     The sound of `sound_from` is copied without loss where mp4 takes its codec, else encoded to AAC, and stays in sync
     with that file's pictures. `sound_range_s` is the (start, stop) of the part of it that the frames come from, in seconds
-    from its first frame. A source without sound gives a silent file. `crf` and `preset` are x264's.
+    from its first frame. A source without sound gives a silent file. `crf` and `preset` are x264's. `max_bits_per_s` limits
+    what the pictures may take on average, whatever `crf` asks for, and `keyframe_every` is after how many frames at most a
+    player can begin anew: fewer make a larger file that can be searched faster.
 
     Raises:
         UserError: the name does not end in .mp4 or is a folder's, no frame was written, the folder cannot be written to, the
@@ -120,6 +125,8 @@ class VideoWriter:
         sound_range_s: tuple[Fraction, Fraction | None] | None = None,
         crf: int = 18,
         preset: str = "veryfast",
+        max_bits_per_s: int | None = None,
+        keyframe_every: int | None = None,
         metadata: dict[str, str] | None = None,
     ) -> None:
         if Path(path).suffix.lower() != ".mp4":
@@ -129,6 +136,10 @@ class VideoWriter:
         self._fps, self._time_base = fps, _fine_time_base(fps)
         self._sound_from, self._sound_range_s = sound_from, sound_range_s or (Fraction(0), None)
         self._options = {"crf": str(crf), "preset": preset}
+        if max_bits_per_s is not None:
+            self._options |= {"maxrate": str(max_bits_per_s), "bufsize": str(2 * max_bits_per_s)}
+        if keyframe_every is not None:
+            self._options["g"] = str(keyframe_every)
         self._metadata = metadata or {}
         self._first_s: Fraction | None = None
         self._last_s: Fraction | None = None
