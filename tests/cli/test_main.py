@@ -58,6 +58,26 @@ def test_ctrl_c_is_status_130(capsys: pytest.CaptureFixture[str], monkeypatch: p
     assert "interrupted" in said
 
 
+def test_a_terminated_command_leaves_nothing_half_written(tmp_path: Path) -> None:
+    lines = [
+        "import os, signal, sys",
+        "from pathlib import Path",
+        "from dancenow import pipeline",
+        "from dancenow.cli.main import main",
+        "from dancenow.files import complete_or_absent",
+        "def killed(source, target, out, **_):",
+        "    with complete_or_absent(out) as temporary:",
+        "        temporary.write_text('half')",
+        "        os.kill(os.getpid(), signal.SIGTERM)",
+        "        temporary.write_text('whole')",
+        "pipeline.run = killed",
+        f"main(['run', 'a.mp4', 'b.mp4', '-o', {str(tmp_path / 'c.mp4')!r}])",
+    ]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], check=False, capture_output=True, text=True)
+    assert done.returncode == 130, done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_help_names_every_command_without_loading_torch() -> None:
     lines = ["import sys", "from dancenow.cli.main import main", "try:", "    main(['--help'])"]
     program = "\n".join([*lines, "finally:", "    assert 'torch' not in sys.modules"])

@@ -1,11 +1,14 @@
 """The `dancenow` command: the table of commands, and what happens when one of them fails.
 
-Bad input is one sentence on standard error and exit status 2; Ctrl-C is 130. A traceback needs `--debug`.
+Bad input is one sentence on standard error and exit status 2; Ctrl-C and a polite kill are 130. A traceback needs `--debug`.
 """
 
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from types import FrameType
 from typing import Any, Final
 
 import tyro
@@ -22,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _interrupt)  # what is half written is taken away as after Ctrl-C
     try:
         tyro.extras.subcommand_cli_from_dict(_commands(), prog="dancenow", description=_DESCRIPTION, args=words)
     except UserError as error:
@@ -34,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 _DESCRIPTION: Final = "The person in one video dances what the dancer in another video dances."

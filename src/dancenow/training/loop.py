@@ -76,7 +76,7 @@ def train_loop(
 ) -> Checkpoint:
     """Step until the budget is spent; write the model, the state beside it, and a preview as it goes.
 
-    An interruption (Ctrl-C) ends the step and saves everything before it goes on up.
+    An interruption (Ctrl-C, SIGTERM) ends the step and saves everything before it goes on up.
 
     Raises:
         UserError: `resume` without a state to resume from.
@@ -108,7 +108,7 @@ def train_loop(
 
 
 class _Interruption:
-    """Ctrl-C waits for the end of the step, so that what is saved is whole; a second one does not wait and saves nothing."""
+    """Ctrl-C (or SIGTERM) waits for the end of the step, so that what is saved is whole; a second one does not wait."""
 
     def __init__(self) -> None:
         self.wanted = False
@@ -117,7 +117,7 @@ class _Interruption:
         # Only the main thread may listen to signals; elsewhere there is no Ctrl-C to listen to.
         self._listens = threading.current_thread() is threading.main_thread()
         if self._listens:
-            self._before = signal.signal(signal.SIGINT, self._note)
+            self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def _note(self, _number: int, _frame: FrameType | None) -> None:
@@ -127,7 +127,8 @@ class _Interruption:
 
     def __exit__(self, *_: object) -> None:
         if self._listens:
-            signal.signal(signal.SIGINT, self._before)
+            for number, before in self._before.items():
+                signal.signal(number, before)
 
 
 class _Watch:
