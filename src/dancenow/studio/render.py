@@ -59,7 +59,8 @@ def render(
         shift = generator.integers(0, (height_px, width_px))
         picture = colour + np.roll(grain[generator.integers(8)], shift, (0, 1))
         image = (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
-        yield Rendered(image, (alpha * 255 + 0.5).astype(np.uint8), _pose(body, rotations, places, room, width_px, height_px))
+        pose = seen_pose(body, rotations, places, room, width_px, height_px)
+        yield Rendered(image, (alpha * 255 + 0.5).astype(np.uint8), pose)
 
 
 def empty_room(room: Room, width_px: int, height_px: int) -> NDArray[np.uint8]:
@@ -67,12 +68,13 @@ def empty_room(room: Room, width_px: int, height_px: int) -> NDArray[np.uint8]:
     return (background(room, width_px, height_px) * 255 + 0.5).astype(np.uint8)
 
 
-def _pose(body: Body, rotations: Any, places: Any, room: Room, width_px: int, height_px: int) -> Pose:
+def seen_pose(body: Body, rotations: Any, places: Any, room: Room, width_px: int, height_px: int) -> Pose:
+    """The keypoints [*B,K] in picture px of a body whose bones are turned by [*B,J,3,3] and have their heads at [*B,J,3]."""
     points = body.keypoints(rotations, places)
     xy, distance = room.camera.project(points, width_px, height_px)
-    hips = distance[[KEYPOINTS.index("right_hip"), KEYPOINTS.index("left_hip")]].mean()
+    hips = distance[..., [KEYPOINTS.index("right_hip"), KEYPOINTS.index("left_hip")]].mean(axis=-1, keepdims=True)
     depth = (distance - hips) * room.camera.focal * height_px / hips
-    return Pose(xy.astype(np.float32), np.ones(len(xy), np.float32), depth.astype(np.float32))
+    return Pose(xy.astype(np.float32), np.ones(depth.shape, np.float32), depth.astype(np.float32))
 
 
 def _warp() -> Any:
