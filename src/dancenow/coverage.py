@@ -5,6 +5,7 @@ A generator trained on one person paints what it has seen; `expected` was calibr
 """
 
 from dataclasses import dataclass
+from itertools import combinations, pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 
 from dancenow.errors import UserError
 from dancenow.pose.body import Float64Array
+from dancenow.pose.moves import MOVES, which_moves
 from dancenow.pose.normalize import Kind, fit
-from dancenow.pose.space import PARTS, body_poses, nearest
+from dancenow.pose.space import PARTS, BodyPoses, body_poses, nearest
 from dancenow.types import PoseTrack
 
 NEIGHBOURS: Final = 3
@@ -22,6 +24,27 @@ FOOTAGE_STEP_S: Final = 0.1
 """Poses of the footage are compared this far apart: between them the body hardly moves."""
 DANCE_STEP_S: Final = 1 / 15
 """Poses of the dance are compared this far apart, and what lies between is interpolated."""
+PART_WEIGHTS: Final = {"arms": 0.25, "legs": 0.25, "torso": 0.25, "head": 0.25}
+"""What the square of each part's distance counts for in the square of the whole."""
+CURVE: Final = ((0.0, 0.3), (0.2, 0.4))
+"""Distances, and the perceptual distance in the person's box that is to be expected there."""
+UNCOVERED: Final = 0.12
+"""Body heights; what is farther from the footage is not covered."""
+SMOOTHING_S: Final = 0.3
+MERGED_GAP_S: Final = 0.5
+SHORTEST_S: Final = 0.25
+"""Uncovered moments nearer to each other than the gap are one; those shorter than this pass unseen."""
+PIECE_S: Final = 2.0
+"""A longer range is described in pieces of about this length."""
+FAMILIAR_S: Final = 0.7
+"""A move that was filmed for this long is no longer rare."""
+UNNAMED: Final = {
+    "arms": ("arms as they were not filmed", "Film it: the dance's own arm movements."),
+    "legs": ("steps as they were not filmed", "Film it: the dance's own steps."),
+    "torso": ("the body turned or bent as it was not filmed", "Film it: turn and bend the upper body as the dance does."),
+    "head": ("the head as it was not filmed", "Film it: look around, up and down, from every side."),
+}
+"""Words and advice for what no move names."""
 
 
 @dataclass(frozen=True)
@@ -87,27 +110,34 @@ def coverage(dance: PoseTrack, footage: PoseTrack, *, normalize: Kind = "paper")
     Raises:
         UserError: a track shows too little of the body to be compared.
     """
-    danced = body_poses(_replaced(dance, fit(normalize, dance, footage)(dance.pose), footage))
-    filmed = body_poses(footage)
+    danced, filmed = body_poses(_in_target(dance, footage, normalize)), body_poses(footage)
     frames = _samples(filmed.measured, footage.time_s, FOOTAGE_STEP_S)
     rows = _samples(danced.present, dance.time_s, DANCE_STEP_S)
     if not len(frames):
         raise UserError("no frame of the footage shows the person's body; film the whole body.")
     if not len(rows):
-        raise UserError("no frame of the dance shows the dancer's body; the whole body must be seen.")
+        raise UserError("no frame of the source shows the dancer's body; choose a video that shows it whole.")
     depth = bool(dance.pose.depth.any() and footage.pose.depth.any())
     sampled, index = nearest(danced[rows], filmed[frames], tuple(PARTS), depth=depth, neighbours=NEIGHBOURS)
     parts = {name: _spread(values, rows, danced.present) for name, values in zip(PARTS, sampled, strict=True)}
-    distance = np.sqrt(np.mean(np.square(list(parts.values())), axis=0))
-    expected = distance.copy()
+    distance = np.sqrt(sum(weight * parts[name] ** 2 for name, weight in PART_WEIGHTS.items()))
     where = np.full(len(dance), -1)
-    where[danced.present] = frames[index][_closest(rows, np.flatnonzero(danced.present))]
-    ranges: tuple[Uncovered, ...] = ()
-    return Coverage(dance.time_s, distance, parts, expected, where, ranges, "")
+    where[danced.present] = frames[index][_before(rows, np.flatnonzero(danced.present))]
+    ranges = tuple(
+        Uncovered(float(dance.time_s[a]), float(dance.time_s[b - 1] + 1 / dance.fps), *words)
+        for a, b, words in _described(_uncovered(distance, dance.fps), danced, filmed[frames], parts, dance.fps)
+    )
+    return Coverage(dance.time_s, distance, parts, expected_error(distance), where, ranges, _summary(distance, ranges))
 
 
-def _replaced(dance: PoseTrack, pose: Any, footage: PoseTrack) -> PoseTrack:
+def expected_error(distance: Float64Array) -> Float64Array:
+    """The perceptual distance to be expected in the person's box at a distance [T] from the footage; NaN stays NaN."""
+    return np.interp(distance, *CURVE)
+
+
+def _in_target(dance: PoseTrack, footage: PoseTrack, normalize: Kind) -> PoseTrack:
     """The dance as it will be danced in the target's frame."""
+    pose = fit(normalize, dance, footage)(dance.pose)
     size = footage.width_px, footage.height_px
     return PoseTrack(pose, dance.time_s, dance.status, *size, dance.detector, dance.source_sha256)
 
@@ -124,6 +154,97 @@ def _spread(values: Float64Array, rows: NDArray[np.int64], present: NDArray[np.b
     return np.where(present, np.interp(np.arange(len(present)), rows, values), np.nan)
 
 
-def _closest(rows: NDArray[np.int64], frames: NDArray[np.int64]) -> NDArray[np.int64]:
+def _before(rows: NDArray[np.int64], frames: NDArray[np.int64]) -> NDArray[np.int64]:
     """For each frame the place in `rows` (ascending) of the last one at or before it."""
     return np.maximum(np.searchsorted(rows, frames, side="right") - 1, 0)
+
+
+def _uncovered(distance: Float64Array, fps: float) -> list[tuple[int, int]]:
+    """Runs of frames (start, end exclusive) that are far from the footage, short gaps closed and moments left out."""
+    known = np.isfinite(distance)
+    half = round(SMOOTHING_S * fps / 2)
+    window = np.ones(2 * half + 1)
+    total = np.convolve(np.pad(np.where(known, distance, 0), half), window, mode="valid")
+    smooth = total / np.maximum(np.convolve(np.pad(known.astype(float), half), window, mode="valid"), 1)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], (known & (smooth > UNCOVERED)).astype(int), [0]])))
+    runs: list[tuple[int, int]] = []
+    for start, stop in edges.reshape(-1, 2).tolist():
+        if runs and start - runs[-1][1] <= MERGED_GAP_S * fps:
+            runs[-1] = runs[-1][0], stop
+        else:
+            runs.append((start, stop))
+    return [(start, stop) for start, stop in runs if stop - start >= SHORTEST_S * fps]
+
+
+def _described(
+    runs: list[tuple[int, int]], danced: BodyPoses, filmed: BodyPoses, parts: dict[str, Float64Array], fps: float
+) -> list[tuple[int, int, tuple[str, str]]]:
+    """The runs with words and advice; long ones in pieces, as far as different things happen in them."""
+    shown, familiar = which_moves(danced), which_moves(filmed)
+    result: list[tuple[int, int, tuple[str, str]]] = []
+    for start, stop in runs:
+        cuts = np.linspace(start, stop, max(1, round((stop - start) / (PIECE_S * fps))) + 1).round().astype(int).tolist()
+        for a, b in pairwise(cuts):
+            far = {name: float(np.nanmean(values[a:b])) for name, values in parts.items()}
+            words = _words(shown[a:b], familiar, far)
+            if result and result[-1][1] == a and result[-1][2] == words:
+                result[-1] = result[-1][0], b, words
+            else:
+                result.append((a, b, words))
+    return result
+
+
+def _words(shown: NDArray[np.bool_], familiar: NDArray[np.bool_], far: dict[str, float]) -> tuple[str, str]:
+    """What happens in frames whose moves are `shown` [t,M] that the footage's, `familiar` [F,M], do not show; and the advice.
+
+    A move counts by how often it is shown, how seldom it was filmed, and how far its part is from the footage. Where each was
+    filmed, but not together, two are named together; where none is known by name, the part that is farthest is.
+    """
+    often = shown.mean(axis=0)
+    furthest = max(far.values())
+    weight = np.array([max(far.values()) if move.part == "facing" else far[move.part] for move in MOVES]) / furthest
+    score = often * weight * _rarity(familiar)
+    best = int(score.argmax())
+    if score[best] >= 0.25:
+        other = _best_of_another_part(score, best)
+        chosen = [best, other] if other is not None and score[other] >= max(0.25, score[best] / 2) else [best]
+        if MOVES[chosen[-1]].part == "facing":
+            chosen.reverse()
+        return _joined(chosen, together=False)
+    likely = np.flatnonzero(often * weight > 0.4)
+    pairs = [(i, j) for i, j in combinations(likely.tolist(), 2) if MOVES[i].part != MOVES[j].part]
+    together = [float((shown[:, i] & shown[:, j]).mean() * _rarity(familiar[:, i] & familiar[:, j])) for i, j in pairs]
+    if together and max(together) >= 0.25:
+        return _joined(list(pairs[int(np.argmax(together))]), together=True)
+    part = max(far, key=lambda name: far[name])
+    return UNNAMED[part]
+
+
+def _rarity(filmed: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """1 for what was never filmed, towards 0 for what was for a second or more; over the first axis."""
+    rarity: NDArray[np.float64] = np.exp(-filmed.sum(axis=0) * FOOTAGE_STEP_S / FAMILIAR_S)
+    return rarity
+
+
+def _best_of_another_part(score: Float64Array, best: int) -> int | None:
+    others = [i for i in range(len(MOVES)) if MOVES[i].part != MOVES[best].part]
+    return max(others, key=lambda i: float(score[i])) if others else None
+
+
+def _joined(chosen: list[int], *, together: bool) -> tuple[str, str]:
+    moves = [MOVES[i] for i in chosen]
+    what = ", ".join(move.name for move in moves)
+    film = (" and " if len(moves) == 2 else "").join(move.film for move in moves)
+    return what, f"Film it: {film}{', at the same time' if together else ''}."
+
+
+def _summary(distance: Float64Array, ranges: tuple[Uncovered, ...]) -> str:
+    known = distance[np.isfinite(distance)]
+    share = float((known <= UNCOVERED).mean())
+    if not ranges:
+        return f"The footage covers the dance: {share:.0%} of its frames are near to a pose that was filmed."
+    seconds: dict[str, float] = {}
+    for each in ranges:
+        seconds[each.what] = seconds.get(each.what, 0.0) + each.stop_s - each.start_s
+    worst = sorted(seconds, key=lambda what: -seconds[what])[:3]
+    return f"The footage covers {share:.0%} of the dance; what lacks most: {'; '.join(worst)}."

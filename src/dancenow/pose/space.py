@@ -59,9 +59,9 @@ class BodyPoses:
     """The poses of a track by themselves, one row a frame.
 
     xyz: float32 [T,K,3] in body heights, x right and y down in the picture, z away from the camera; arms and head from the
-    neck, all else from the middle of the hips. seen: bool [T,K]. facing: float32 [T,2], unit vectors: towards the picture's right,
-    and towards the camera; (0, 0) where it cannot be told. lift: float64 [T] of the soles above the ground, 0 where unknown.
-    present: bool [T], frames that show the body. measured: bool [T], those in which it was detected.
+    neck, all else from the middle of the hips. seen: bool [T,K]. facing: float32 [T,2], unit vectors: towards the picture's
+    right, and towards the camera; (0, 0) where it cannot be told. lift: float64 [T] of the soles above the ground, 0 where
+    unknown. present: bool [T], frames that show the body. measured: bool [T], those in which it was detected.
     """
 
     xyz: FloatArray
@@ -150,7 +150,9 @@ def _right(poses: BodyPoses, part: str, depth: bool) -> FloatArray:
     n, count = seen.astype(np.float32), seen.shape[1]
     squares, cost = (place**2).sum(axis=-1), np.float32(HIDDEN_COST**2)
     terms = [n, n * squares, *(n * place[..., i] for i in range(3)), cost * (1 - n), cost / 2 * n]
-    return np.concatenate([*terms, _facing_terms(poses, count, left=False)], axis=1) / np.float32(count)
+    factors: FloatArray = np.concatenate([*terms, _facing_terms(poses, count, left=False)], axis=1)
+    factors /= count
+    return factors
 
 
 def _weighted(poses: BodyPoses, part: str, depth: bool) -> tuple[FloatArray, NDArray[np.bool_]]:
@@ -165,7 +167,8 @@ def _facing_terms(poses: BodyPoses, count: int, *, left: bool) -> FloatArray:
     ones = np.ones_like(squares)
     if left:
         return np.concatenate([squares, ones, -2 * facing], axis=1)
-    return np.float32(count * FACING_WEIGHT**2) * np.concatenate([ones, squares, facing], axis=1)
+    weight = np.float32(count * FACING_WEIGHT**2)
+    return np.concatenate([weight * ones, weight * squares, weight * facing], axis=1)
 
 
 def _relative_size(xy: Float64Array, seen: NDArray[np.bool_], fps: float) -> Float64Array:
@@ -189,7 +192,7 @@ def _relative_size(xy: Float64Array, seen: NDArray[np.bool_], fps: float) -> Flo
     half = round(SIZE_WINDOW_S * fps / 2)
     padded = np.pad(size, half, mode="edge")
     median: Float64Array = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1), axis=1)
-    return np.clip(median, 0.2, 2.0)
+    return np.asarray(np.clip(median, 0.2, 2.0), np.float64)
 
 
 def _facing(xyz: Float64Array, seen: NDArray[np.bool_]) -> FloatArray:
@@ -208,4 +211,4 @@ def _facing(xyz: Float64Array, seen: NDArray[np.bool_]) -> FloatArray:
         hidden = np.sqrt(np.maximum(full**2 - across[:, 0] ** 2, 0))
         across[:, 1] = hidden * np.sign(np.where(seen[:, INDEX["nose"]], xyz[:, INDEX["nose"], 0], 0))
     length = np.linalg.norm(across, axis=1, keepdims=True)
-    return (np.where(length > 1e-3, across[:, ::-1] / np.maximum(length, 1e-3), 0)).astype(np.float32)
+    return np.asarray(np.where(length > 1e-3, across[:, ::-1] / np.maximum(length, 1e-3), 0), np.float32)
