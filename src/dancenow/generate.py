@@ -1,11 +1,13 @@
 """From poses to pictures at transfer time: one frame after another, in the frame of the target's video.
 
-The generator paints a square canvas that follows the person; what it paints is put over the plate at the plate's own
-resolution, so that the background is exact and steady.
+A `Painter` is made from a checkpoint alone. `CropPainter` generates a square that follows the person and puts it over the plate
+at the plate's own resolution, so that the background is exact and steady; `WholeFramePainter` generates all there is to see.
 """
 
 import math
-from typing import Final
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Final, Protocol, Self
 
 import cv2
 import numpy as np
@@ -14,13 +16,132 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dancenow.checkpoint import Checkpoint
+from dancenow.data.target import Target
 from dancenow.errors import UserError
 from dancenow.models.generator import POSE_STRIDE, Generator, GeneratorConfig
 from dancenow.models.rollout import carry, nothing
+from dancenow.models.wholeframe import WholeFrameConfig, WholeFrameGenerator
+from dancenow.pose.crop import follow
+from dancenow.pose.letterbox import Letterbox
 from dancenow.pose.render import draw_pose
-from dancenow.types import Crop, ImageRGB, Plate, Pose
+from dancenow.pose.smooth import FILLED_CONFIDENCE
+from dancenow.types import Crop, FrameStatus, ImageRGB, Plate, Pose, PoseTrack
 
 VEIL: Final = 0.03
+
+
+class Painter(Protocol):
+    """Makes the pictures of a dance. It keeps nothing from one dance to the next."""
+
+    target: Target
+
+    def paint(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> Iterator[ImageRGB]:
+        """The frames [start, stop) of a dance, one by one, each uint8 [H,W,3] of the target's size.
+
+        track: the whole dance in the target's frame px, as normalization leaves it. Where nobody is there (MISSING), the
+        picture is the empty room and the next person starts afresh.
+        """
+
+
+class CropPainter:
+    """The `Painter` of a body checkpoint."""
+
+    def __init__(self, generator: Generator, target: Target, device: torch.device, *, half: bool = False) -> None:
+        """half: compute in bfloat16 on a GPU, for generators that were trained so."""
+        self.target = target
+        self._generator, self._device = generator, device
+        self._half = device.type == "cuda" and half
+
+    @classmethod
+    def load(cls, checkpoint: Checkpoint, device: torch.device) -> Self:
+        """Ready to paint.
+
+        Raises:
+            UserError: the checkpoint was made by a version of dancenow whose networks were others.
+        """
+        generator = load_generator(checkpoint, device)
+        half = checkpoint.info.config["precision"] == "bfloat16"
+        return cls(generator, Target.of_checkpoint(checkpoint), device, half=half)
+
+    def paint(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> Iterator[ImageRGB]:
+        """See `Painter.paint`."""
+        drawn = drawn_poses(track, self.target)
+        crops = follow(track.pose, track.time_s, self._generator.config.canvas_px)
+        last: tuple[Tensor, Tensor] | None = None
+        for index in range(start, len(track) if stop is None else stop):
+            if track.status[index] == FrameStatus.MISSING:
+                last = None
+                yield self.target.plate.image_rgb.copy()
+            else:
+                last = self._generate(drawn[index], crops[index], last)
+                rgba = _clean(last[0][0].float()).permute(1, 2, 0).cpu().numpy()
+                yield compose(rgba, crops[index], self.target.plate)
+
+    @torch.inference_mode()
+    def _generate(self, pose: Pose, crop: Crop, last: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
+        """RGBA [1,4,S,S] of one pose (frame px) and its window [1,2,3], given those of the picture before."""
+        canvas_px = self._generator.config.canvas_px
+        on_canvas = crop.apply(pose)
+        arrays = (on_canvas.xy, on_canvas.confidence, on_canvas.depth)
+        xy, confidence, depth = (torch.from_numpy(a[None]).to(self._device) for a in arrays)
+        maps = draw_pose(xy, confidence, depth, canvas_px, canvas_px // POSE_STRIDE)
+        now = torch.from_numpy(crop.to_canvas[None]).float().to(self._device)
+        previous = None
+        if self._generator.config.previous:
+            previous = carry(*last, now) if last else nothing(self._generator, maps)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
+            return self._generator(maps, previous), now
+
+
+class WholeFramePainter:
+    """The `Painter` of a whole-frame checkpoint: the network paints everything, background included."""
+
+    def __init__(self, generator: WholeFrameGenerator, target: Target, device: torch.device, *, half: bool = False) -> None:
+        """half: compute in bfloat16 on a GPU, for generators that were trained so."""
+        self.target = target
+        self._generator, self._device = generator, device
+        self._half = device.type == "cuda" and half
+        box = Letterbox.of_frame(target.track.width_px, target.track.height_px, generator.config.longer_px)
+        self._box = box if generator.enhancer is None else box.doubled()
+
+    @classmethod
+    def load(cls, checkpoint: Checkpoint, device: torch.device) -> Self:
+        """Ready to paint.
+
+        Raises:
+            UserError: the checkpoint was made by a version of dancenow whose networks were others.
+        """
+        try:
+            recipe = checkpoint.info.config["recipe"]
+            config = WholeFrameConfig(**{each.name: recipe[each.name] for each in fields(WholeFrameConfig)})
+            generator = WholeFrameGenerator(config, enhanced=checkpoint.info.config["enhanced"])
+            generator.load_state_dict(checkpoint.part("generator"))
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise _of_another_version(checkpoint) from error
+        generator.to(device).eval().requires_grad_(False)
+        return cls(generator, Target.of_checkpoint(checkpoint), device, half=recipe["precision"] == "bfloat16")
+
+    def paint(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> Iterator[ImageRGB]:
+        """See `Painter.paint`."""
+        drawn = self._box.apply(drawn_poses(track, self.target))
+        past: Tensor | None = None
+        for index in range(start, len(track) if stop is None else stop):
+            if track.status[index] == FrameStatus.MISSING:
+                past = None
+                yield self.target.plate.image_rgb.copy()
+            else:
+                picture, past = self._generate(drawn[index], past)
+                canvas = picture[0].float().add(1).mul(127.5).round().clamp(0, 255).byte()
+                yield self._box.take_back(canvas.permute(1, 2, 0).cpu().numpy())
+
+    @torch.inference_mode()
+    def _generate(self, pose: Pose, past: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The picture [1,3,H,W] of one pose (canvas px), and what the next one sees of it."""
+        xy, confidence = (torch.from_numpy(x[None]).to(self._device) for x in (pose.xy, pose.confidence))
+        maps = self._generator.draw(xy, confidence, self._box)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
+            picture = self._generator(maps, self._generator.start(maps) if past is None else past)
+        return picture, self._generator.remember(maps, picture)
 
 
 def load_generator(checkpoint: Checkpoint, device: torch.device) -> Generator:
@@ -33,45 +154,29 @@ def load_generator(checkpoint: Checkpoint, device: torch.device) -> Generator:
         generator = Generator(GeneratorConfig(**checkpoint.info.config["generator"]))
         generator.load_state_dict(checkpoint.part("generator"))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        made = checkpoint.info.version
-        raise UserError(f"this model was made by dancenow {made}, whose networks were others; train it again.") from error
+        raise _of_another_version(checkpoint) from error
     return generator.to(device).eval().requires_grad_(False)
 
 
-class Painter:
-    """Paints one video; it remembers the last picture, which the next is generated from."""
+def drawn_poses(track: PoseTrack, target: Target) -> Pose:
+    """The poses [T,K] as painters draw them: filled frames like their neighbours.
 
-    def __init__(self, generator: Generator, plate: Plate, device: torch.device, *, half: bool = False) -> None:
-        """half: compute in bfloat16 on a GPU, for generators that were trained so."""
-        self._generator, self._plate, self._device = generator, plate, device
-        self._half = device.type == "cuda" and half
-        self._last: tuple[Tensor, Tensor] | None = None
+    The generators never saw a whole pose at half its confidence.
 
-    @property
-    def canvas_px(self) -> int:
-        """Side of the generator's canvas."""
-        return self._generator.config.canvas_px
+    Raises:
+        ValueError: the track is not in the target's frame.
+    """
+    size, wanted = (track.width_px, track.height_px), (target.track.width_px, target.track.height_px)
+    if size != wanted:
+        raise ValueError(f"the dance is in a frame of {size} px, but the target's is {wanted}: normalize it first")
+    pose = track.pose
+    gain = np.where(track.status == FrameStatus.FILLED, 1 / FILLED_CONFIDENCE, 1.0)[:, None]
+    return Pose(pose.xy, np.minimum(pose.confidence * gain, 1.0).astype(np.float32), pose.depth)
 
-    def empty(self) -> ImageRGB:
-        """The picture when nobody is there; the next person starts afresh."""
-        self._last = None
-        return self._plate.image_rgb.copy()
 
-    @torch.inference_mode()
-    def paint(self, pose: Pose, crop: Crop) -> ImageRGB:
-        """The person in `pose` (one pose, frame px) in front of the plate: uint8 [H,W,3] of the plate's size."""
-        on_canvas = crop.apply(pose)
-        arrays = (on_canvas.xy, on_canvas.confidence, on_canvas.depth)
-        xy, confidence, depth = (torch.from_numpy(a[None]).to(self._device) for a in arrays)
-        maps = draw_pose(xy, confidence, depth, self.canvas_px, self.canvas_px // POSE_STRIDE)
-        now = torch.from_numpy(crop.to_canvas[None]).float().to(self._device)
-        previous = None
-        if self._generator.config.previous:
-            previous = carry(*self._last, now) if self._last else nothing(self._generator, maps)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
-            rgba = self._generator(maps, previous)
-        self._last = (rgba, now)
-        return compose(_clean(rgba[0].float()).permute(1, 2, 0).cpu().numpy(), crop, self._plate)
+def _of_another_version(checkpoint: Checkpoint) -> UserError:
+    made = checkpoint.info.version
+    return UserError(f"this model was made by dancenow {made}, whose networks were others; train it again.")
 
 
 def _clean(rgba: Tensor) -> Tensor:

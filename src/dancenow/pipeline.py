@@ -1,7 +1,8 @@
 """The product: from a source and a target video to one video. Read this file to see the architecture.
 
-    source.mp4 -> detect_poses -> PoseTrack -> normalize.fit(source, target) -> PoseTrack -> follow -> Painter -> out.mp4
-    target.mp4 -> prepare -> Subject -> ClipStore -> BodyTask -> model.safetensors ----------------------^
+    source.mp4 -> detect_poses -> PoseTrack -> normalize.fit(source, target) -> PoseTrack -> Painter -> out.mp4
+    target.mp4 -> prepare -> Subject -> ClipStore ------> BodyTask --> model.safetensors -------^
+                                     or WholeClipStore -> PaperTask (the paper's own system)
 
 Poses are held whole; pixels are streamed, one frame at a time.
 """
@@ -9,40 +10,49 @@ Poses are held whole; pixels are streamed, one frame at a time.
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 import dancenow
 from dancenow import weights
-from dancenow.checkpoint import CheckpointInfo, load_checkpoint, read_info
+from dancenow.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, read_info
 from dancenow.data.clips import ClipStore
 from dancenow.data.subject import SUBJECT_RECIPE, Subject, prepare
-from dancenow.data.target import KIND, Target
+from dancenow.data.target import KIND, WHOLE_FRAME_KIND, Target
+from dancenow.data.wholeclips import WholeClipStore
 from dancenow.errors import UserError
 from dancenow.files import cache_dir, require_writable, sha256_of
-from dancenow.generate import Painter, load_generator
+from dancenow.generate import CropPainter, Painter, WholeFramePainter
 from dancenow.models.perceptual import PerceptualDistance
-from dancenow.pose.crop import follow
 from dancenow.pose.detect import detect_poses
 from dancenow.pose.normalize import fit
 from dancenow.pose.render import NUM_CHANNELS
-from dancenow.pose.smooth import FILLED_CONFIDENCE
 from dancenow.progress import Listener, Progress, silent
 from dancenow.training.body import RECIPE, BodyTask
 from dancenow.training.budget import Budget
-from dancenow.training.loop import LoopConfig, state_path, train_loop
-from dancenow.training.presets import PRESETS, BodyConfig, Preset
+from dancenow.training.loop import LoopConfig, Task, state_path, train_loop
+from dancenow.training.paper import RECIPE as PAPER_RECIPE
+from dancenow.training.paper import PaperTask, stored_box
+from dancenow.training.presets import PRESETS, BodyConfig, PaperConfig, Preset
 from dancenow.types import FrameStatus, Pose, PoseTrack
 from dancenow.video import VideoWriter, probe
 
 Normalize = Literal["none", "paper"]
 Device = Literal["auto", "cpu", "cuda"]
+Config = BodyConfig | PaperConfig
+"""A recipe: of ours, or of the paper's whole-frame system."""
+
+PAINTERS: Final[Mapping[str, Callable[[Checkpoint, torch.device], Painter]]] = {
+    KIND: CropPainter.load,
+    WHOLE_FRAME_KIND: WholeFramePainter.load,
+}
+"""Kind of a checkpoint -> what paints with it."""
 
 SYNTHETIC_NOTE: Final = "Synthetic video: the dance was transferred onto this person by dancenow"
 
@@ -72,40 +82,73 @@ def train(
     *,
     budget: Budget | str = "10m",
     preset: Preset = "draft",
+    width: float | None = None,
+    longer_px: int | None = None,
     resume: bool = False,
     seed: int = 0,
     device: Device = "auto",
     listen: Listener = silent,
 ) -> Path:
-    """Train a model of the person in a subject folder.
+    """Train a model of the person in a subject folder by a preset.
 
     Args:
         subject: folder that `prepare` made.
         out: the model's .safetensors file; a preview picture and the state of the training are kept beside it.
         budget: how long to train (`90s`, `4m`, `1.5h`), or how many images to see (`20000images`).
+        width, longer_px: other sizes of a whole-frame preset, see `preset_config`.
         resume: go on with the training whose state lies beside `out`; the budget counts what was spent before.
 
     Raises:
         UserError: bad footage, budget or file; nothing to resume, or an unfinished training that would be lost.
     """
+    config = preset_config(preset, width, longer_px)
+    return train_with(subject, out, config, budget=budget, resume=resume, seed=seed, device=device, listen=listen)
+
+
+def train_with(
+    subject: Path,
+    out: Path,
+    config: Config,
+    *,
+    budget: Budget | str,
+    resume: bool = False,
+    seed: int = 0,
+    device: Device = "auto",
+    listen: Listener = silent,
+) -> Path:
+    """`train` by any recipe, as benchmarks need it."""
     budget = Budget.parse(budget) if isinstance(budget, str) else budget
     require_writable(out, ".safetensors")
     if not resume:
         _refuse_to_lose(out, budget)
-    opened, config = Subject.open(subject), preset_config(preset)
-    place = torch_device(device)
+    opened, place = Subject.open(subject), torch_device(device)
     weights.path("efficientnet_lite0", listen)
-    store = ClipStore.build(opened, config.generator.canvas_px, config.rollout, config.max_frames, listen=listen)
-    task = BodyTask(
-        store,
-        config,
-        seed=seed,
-        kept=Target.of_subject(opened).to_checkpoint({}),
-        perceptual=PerceptualDistance(depth=config.perceptual_depth),
-        device=place,
-    )
+    task = _task(opened, config, seed, place, listen)
     train_loop(task, out, budget, resume=resume, config=LoopConfig(seed=seed), listen=listen)
     return out
+
+
+def _task(subject: Subject, config: Config, seed: int, device: torch.device, listen: Listener) -> Task:
+    """What the loop trains: the frames to learn from, the networks, and what the model keeps of its target."""
+    perceptual, target = PerceptualDistance(depth=config.perceptual_depth), Target.of_subject(subject)
+    if isinstance(config, PaperConfig):
+        box = stored_box(config, target.track.width_px, target.track.height_px)
+        frames = WholeClipStore.build(subject, box, config.clip_frames, config.max_frames, listen=listen)
+        kept = target.to_checkpoint({}, WHOLE_FRAME_KIND)
+        return PaperTask(frames, config, seed=seed, kept=kept, perceptual=perceptual, device=device)
+    crops = ClipStore.build(subject, config.generator.canvas_px, config.rollout, config.max_frames, listen=listen)
+    return BodyTask(crops, config, seed=seed, kept=target.to_checkpoint({}), perceptual=perceptual, device=device)
+
+
+def load_painter(model: Path, device: torch.device) -> Painter:
+    """What generates with a trained model, chosen by the file's header alone.
+
+    Raises:
+        UserError: the file is missing, damaged, or holds no model that paints.
+    """
+    kind = read_info(model).kind
+    checkpoint = load_checkpoint(model, kind if kind in PAINTERS else KIND)
+    return PAINTERS[kind](checkpoint, device)
 
 
 def transfer(
@@ -133,17 +176,14 @@ def transfer(
     info = probe(source)
     require_other(out, source, model)
     require_writable(out, ".mp4")
-    checkpoint = load_checkpoint(model, KIND)
-    place = torch_device(device)
-    target, generator = Target.of_checkpoint(checkpoint), load_generator(checkpoint, place)
+    painter = load_painter(model, torch_device(device))
+    target = painter.target
     danced = detect_poses(source, person=person, listen=listen)
     pose_map = fit(normalize, danced, target.track)
     pose = pose_map(danced.pose)
-    crops = follow(pose, danced.time_s, generator.config.canvas_px)
     start, stop = _part(frames, len(danced))
     times_s = [Fraction(float(t)).limit_denominator(1_000_000) for t in danced.time_s]
-    drawn = _with_filled_as_sure(pose, danced.status)
-    painter = Painter(generator, target.plate, place, half=checkpoint.info.config["precision"] == "bfloat16")
+    dance = replace(danced, pose=pose, width_px=target.track.width_px, height_px=target.track.height_px)
     with VideoWriter(
         out,
         target.track.width_px,
@@ -153,9 +193,8 @@ def transfer(
         sound_range_s=(times_s[start], times_s[stop] if stop < len(danced) else None),
         metadata={"comment": SYNTHETIC_NOTE, "encoder": f"dancenow {dancenow.__version__}"},
     ) as writer:
-        for i in range(start, stop):
-            present = danced.status[i] != FrameStatus.MISSING
-            writer.write(painter.paint(drawn[i], crops[i]) if present else painter.empty(), times_s[i])
+        for i, image in enumerate(painter.paint(dance, start, stop), start=start):
+            writer.write(image, times_s[i])
             listen(Progress("generating", i + 1 - start, stop - start))
     return TransferResult(out, stop - start, str(pose_map), _notes(danced, pose, target))
 
@@ -203,15 +242,27 @@ def run(
     return RunResult(done, model, subject.manifest.warnings)
 
 
-def preset_config(preset: str) -> BodyConfig:
-    """The recipe of a preset.
+def preset_config(preset: str, width: float | None = None, longer_px: int | None = None) -> Config:
+    """The recipe of a preset; whole-frame presets also in other sizes.
+
+    Args:
+        width: factor on every channel count. longer_px: longer side of the frame.
 
     Raises:
-        UserError: there is none of that name.
+        UserError: there is no preset of that name, or it cannot have that size.
     """
     if preset not in PRESETS:
         raise UserError(f"there is no preset {preset!r}; choose one of {', '.join(PRESETS)}.")
-    return PRESETS[preset]
+    config: Config = PRESETS[preset]
+    if width is None and longer_px is None:
+        return config
+    if not isinstance(config, PaperConfig):
+        raise UserError(f"the preset {preset} has one size; width and longer side are for the presets paper and heatmaps.")
+    try:
+        sized = replace(config, width=config.width if width is None else width)
+        return replace(sized, longer_px=config.longer_px if longer_px is None else longer_px)
+    except ValueError as error:
+        raise UserError(f"the preset {preset} cannot have that size: {error}.") from error
 
 
 def torch_device(device: Device) -> torch.device:
@@ -244,12 +295,6 @@ def _refuse_to_lose(model: Path, budget: Budget) -> None:
         )
 
 
-def _with_filled_as_sure(pose: Pose, status: NDArray[np.uint8]) -> Pose:
-    """Filled frames are drawn like their neighbours: the generator never saw a whole pose at half its confidence."""
-    gain = np.where(status == FrameStatus.FILLED, 1 / FILLED_CONFIDENCE, 1.0)[:, None]
-    return Pose(pose.xy, np.minimum(pose.confidence * gain, 1.0).astype(np.float32), pose.depth)
-
-
 def _subject_of(video: Path, person: int | None, listen: Listener) -> Path:
     """The prepared folder of a target video, from the cache where it is sound."""
     name = f"{sha256_of(video)[:40]}-{SUBJECT_RECIPE}-{'auto' if person is None else person}"
@@ -263,14 +308,16 @@ def _subject_of(video: Path, person: int | None, listen: Listener) -> Path:
 
 def _model_path(subject: Path, preset: Preset, budget: Budget, seed: int) -> Path:
     """Where the cache keeps the model of these settings; another recipe under the same name has another place."""
-    recipe = json.dumps([preset_config(preset).to_json(), NUM_CHANNELS, RECIPE, subject.name, str(budget), seed])
+    config = preset_config(preset)
+    version = PAPER_RECIPE if isinstance(config, PaperConfig) else RECIPE
+    recipe = json.dumps([config.to_json(), NUM_CHANNELS, version, subject.name, str(budget), seed])
     digest = hashlib.sha256(recipe.encode()).hexdigest()
     return cache_dir("models") / f"{preset}-{str(budget).replace(' ', '')}-{digest[:24]}.safetensors"
 
 
 def _is_trained(model: Path, budget: Budget) -> bool:
     info = _read_or_none(model)
-    return info is not None and info.kind == KIND and budget.spent(info.train_seconds, info.images_seen) >= 1.0
+    return info is not None and info.kind in PAINTERS and budget.spent(info.train_seconds, info.images_seen) >= 1.0
 
 
 def _read_or_none(path: Path) -> CheckpointInfo | None:

@@ -15,12 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dancenow.data.runs import choose_runs, read_chosen
 from dancenow.data.subject import Subject
-from dancenow.errors import UserError
 from dancenow.models.rollout import warp
 from dancenow.pose.crop import follow
-from dancenow.progress import Listener, Progress, silent
-from dancenow.types import Crop, FrameStatus, Plate, Pose, PoseTrack
+from dancenow.progress import Listener, silent
+from dancenow.types import Crop, Plate, Pose, PoseTrack
 
 BORDER: Final = 1.125
 """Side of a stored picture over the canvas: the room that augmentation moves in."""
@@ -94,29 +94,14 @@ class ClipStore:
         track, plate = subject.track, subject.plate
         stored_px = round(canvas_px * BORDER)
         crops = [enlarge(c, stored_px) for c in follow(track.pose, track.time_s, canvas_px)]
-        usable = (track.status == FrameStatus.MEASURED) & subject.manifest.in_split(part, track.time_s)
-        keep = _spread_runs(usable, length, max_frames)
-        starts = _run_starts(keep, length)
-        if len(starts) < 8:
-            raise UserError(f"{subject.manifest.name} has only {len(starts)} usable clips to train on; film 20 s or more.")
-        index = np.flatnonzero(keep)
+        runs = choose_runs(subject, part, length, max_frames)
+        index = runs.frames
         image = np.empty((len(index), stored_px, stored_px, 3), np.uint8)
         mask = np.empty((len(index), stored_px, stored_px), np.uint8)
-        slot = {int(frame): position for position, frame in enumerate(index)}
-        cut_out = 0
-        for frame, soft_mask in zip(subject.read_frames(), subject.read_masks(), strict=False):
-            position = slot.get(frame.index)
-            if position is None:
-                continue
+        for position, (frame, soft_mask) in enumerate(read_chosen(subject, runs, listen)):
             crop = crops[frame.index]
             image[position] = cut(frame.image_rgb, crop)
             mask[position] = cut_mask(soft_mask, crop, track)
-            cut_out += 1
-            if position % 16 == 0:
-                listen(Progress("reading frames", position, len(index)))
-        if cut_out < len(index):
-            raise UserError(f"the video of {subject.manifest.name} breaks off; run `dancenow prepare` again.")
-        listen(Progress("reading frames", len(index), len(index)))
         kept = [crops[i] for i in index]
         small_plate, plate_to_frame = shrink_plate(plate, float(np.median([_scale(c.to_canvas) for c in kept])))
         return ClipStore(
@@ -126,7 +111,7 @@ class ClipStore:
             to_stored=np.stack([crop.to_canvas for crop in kept]),
             plate=small_plate,
             plate_to_frame=plate_to_frame,
-            starts=np.array([slot[int(s)] for s in starts], np.int64),
+            starts=runs.starts,
             length=length,
             canvas_px=canvas_px,
         )
@@ -248,23 +233,3 @@ def _random_similarity(
     linear = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], axis=-2)
     offset = (canvas_px - 1) / 2 + shift[..., None] - linear @ np.full((2, 1), (stored_px - 1) / 2)
     return np.concatenate([linear, offset], axis=-1)
-
-
-def _run_starts(keep: NDArray[np.bool_], length: int) -> NDArray[np.int64]:
-    """Frames from which `length` kept frames follow without a break."""
-    if len(keep) < length:
-        return np.zeros(0, np.int64)
-    return np.flatnonzero(np.lib.stride_tricks.sliding_window_view(keep, length).all(axis=1))
-
-
-def _spread_runs(usable: NDArray[np.bool_], length: int, max_frames: int) -> NDArray[np.bool_]:
-    """Keep at most about `max_frames` usable frames, in runs of `length`, evenly over the whole time."""
-    if usable.sum() <= max_frames:
-        return usable
-    starts = _run_starts(usable, length)
-    wanted = max(1, max_frames // length)
-    chosen = starts[np.unique(np.linspace(0, len(starts) - 1, wanted).round().astype(np.int64))]
-    keep = np.zeros_like(usable)
-    for offset in range(length):
-        keep[chosen + offset] = True
-    return keep

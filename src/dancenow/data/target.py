@@ -5,7 +5,7 @@ The poses are those of the training footage: normalization measures the body on 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import torch
@@ -16,7 +16,10 @@ from dancenow.data.subject import Subject
 from dancenow.errors import UserError
 from dancenow.types import Plate, Pose, PoseTrack
 
-KIND = "body"
+KIND: Final = "body"
+"""Kind of the checkpoints whose generator paints a square that follows the person."""
+WHOLE_FRAME_KIND: Final = "whole-frame"
+"""Kind of those whose generator paints whole frames, as the paper's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +35,8 @@ class Target:
         """Taken from a prepared subject folder."""
         return cls(subject.manifest.name, subject.plate, subject.track)
 
-    def to_checkpoint(self, config: Mapping[str, Any]) -> Checkpoint:
-        """A body checkpoint that has everything but the generator."""
+    def to_checkpoint(self, config: Mapping[str, Any], kind: str = KIND) -> Checkpoint:
+        """A checkpoint of that kind that has everything but the generator."""
         track = self.track
         tensors = {
             "plate.image_rgb": torch.from_numpy(self.plate.image_rgb),
@@ -51,7 +54,7 @@ class Target:
             "detector": track.detector,
             "source_sha256": track.source_sha256,
         }
-        info = CheckpointInfo(kind=KIND, config=config, subject=subject, parents=(track.source_sha256,))
+        info = CheckpointInfo(kind=kind, config=config, subject=subject, parents=(track.source_sha256,))
         return Checkpoint(info, tensors)
 
     @classmethod

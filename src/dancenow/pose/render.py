@@ -10,7 +10,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from dancenow.skeleton import LIMBS, NUM_KEYPOINTS
+from dancenow.skeleton import LIMBS, NUM_KEYPOINTS, NUM_OPENPOSE
 
 NUM_LIMBS: Final = len(LIMBS)
 NUM_CHANNELS: Final = NUM_KEYPOINTS + 4 * NUM_LIMBS
@@ -40,13 +40,25 @@ def draw_pose(xy: Tensor, confidence: Tensor, depth: Tensor, canvas_px: int, cel
     present = confidence[:, limbs].amin(dim=2)
     capsule, along, across = _capsules(at[:, limbs], present, grid)
     limb_depth = torch.tanh(depth[:, limbs].mean(dim=2) * (4.0 / canvas_px))[..., None, None]
-    return torch.cat([_heatmaps(at, confidence, grid), capsule, along, across, capsule * limb_depth], dim=1)
+    return torch.cat([_heatmaps(at, confidence, grid, grid), capsule, along, across, capsule * limb_depth], dim=1)
 
 
-def _heatmaps(at: Tensor, confidence: Tensor, grid: Tensor) -> Tensor:
-    """Separable: exp(-(dx^2 + dy^2) / 2s^2) is an outer product of two vectors. [N,K,2] -> [N,K,S,S]."""
-    line = torch.exp(-0.5 * ((grid - at[..., None]) / HEATMAP_SIGMA) ** 2)
-    return line[:, :, 1, :, None] * line[:, :, 0, None, :] * confidence[..., None, None]
+def draw_heatmaps(xy: Tensor, confidence: Tensor, width_px: int, height_px: int) -> Tensor:
+    """The pose tensor alone: a Gaussian for each of the 18 OpenPose keypoints, at the resolution of a canvas of any aspect.
+
+    xy: float [N,K,2] canvas px. confidence: [N,K] in [0,1]. Returns float [N,18,height_px,width_px] in [0,1]; the standard
+    deviation is `HEATMAP_SIGMA` of the longer side.
+    """
+    longer_px = max(width_px, height_px)
+    columns, rows = ((torch.arange(n, device=xy.device, dtype=xy.dtype) + 0.5) / longer_px for n in (width_px, height_px))
+    return _heatmaps((xy[:, :NUM_OPENPOSE] + 0.5) / longer_px, confidence[:, :NUM_OPENPOSE], columns, rows)
+
+
+def _heatmaps(at: Tensor, confidence: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
+    """Separable: exp(-(dx^2 + dy^2) / 2s^2) is an outer product of two vectors. [N,K,2] -> [N,K,H,W]."""
+    across = torch.exp(-0.5 * ((columns - at[..., 0, None]) / HEATMAP_SIGMA) ** 2)
+    down = torch.exp(-0.5 * ((rows - at[..., 1, None]) / HEATMAP_SIGMA) ** 2)
+    return down[..., :, None] * across[..., None, :] * confidence[..., None, None]
 
 
 def _capsules(ends: Tensor, present: Tensor, grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:

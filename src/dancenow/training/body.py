@@ -4,7 +4,6 @@ Pictures are generated one from another along each clip, composited on the plate
 L1 and perceptual distance; later a discriminator of single pictures and one of consecutive pairs join in.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,7 +15,6 @@ from torch import Tensor, nn
 
 from dancenow.checkpoint import Checkpoint, CheckpointInfo, with_prefix
 from dancenow.data.clips import Augmentation, Clip, ClipStore
-from dancenow.errors import UserError
 from dancenow.models import losses
 from dancenow.models.discriminator import Discriminator
 from dancenow.models.generator import POSE_STRIDE, Generator
@@ -26,6 +24,7 @@ from dancenow.pose.render import draw_pose
 from dancenow.skeleton import INDEX
 from dancenow.training.loop import Clock
 from dancenow.training.presets import BodyConfig
+from dancenow.training.state import require_same_training, restore_state, state_tensors
 
 DETAIL_PARTS = ("nose", "eye", "ear", "wrist", "thumb", "index", "pinky", "ankle", "heel", "toe")
 DETAIL_POINTS = [index for name, index in INDEX.items() if name.endswith(DETAIL_PARTS)]
@@ -200,12 +199,7 @@ class BodyTask:
 
     def state(self, clock: Clock) -> Checkpoint:
         """See `loop.Task.state`."""
-        tensors: dict[str, Tensor] = {}
-        for name, module in self._modules().items():
-            tensors |= with_prefix(name, module.state_dict())
-        for name, optimizer in self._optimizers().items():
-            for index, slots in optimizer.state_dict()["state"].items():
-                tensors |= with_prefix(f"{name}.{index}", slots)
+        tensors = state_tensors(self._modules(), self._optimizers())
         config = {"seed": self.seed, **self.config.to_json()}
         return Checkpoint(
             CheckpointInfo("training-state", config, clock.images, clock.seconds, self._kept.info.subject), tensors
@@ -218,18 +212,8 @@ class BodyTask:
             UserError: the state is of another recipe or another subject.
         """
         mine = self.state(Clock()).info
-        if json.dumps(state.info.config) != json.dumps(mine.config):
-            raise UserError("the training to resume had another preset or recipe; start it anew without --resume.")
-        if state.info.subject != mine.subject:
-            raise UserError("the training to resume was of another subject; start it anew without --resume.")
-        for name, module in self._modules().items():
-            module.load_state_dict(state.part(name))
-        for name, optimizer in self._optimizers().items():
-            slots: dict[int, dict[str, Tensor]] = {}
-            for key, tensor in state.part(name).items():
-                index, slot = key.split(".", 1)
-                slots.setdefault(int(index), {})[slot] = tensor
-            optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})
+        require_same_training(state, mine.config, mine.subject)
+        restore_state(state, self._modules(), self._optimizers())
         self._images = state.info.images_seen
 
     def _modules(self) -> dict[str, nn.Module]:

@@ -1,12 +1,18 @@
-"""What a preset means: the sizes of the networks and the recipe that trains them."""
+"""What a preset means: the sizes of the networks and the recipe that trains them.
 
-from dataclasses import asdict, dataclass, field
+`draft` and `standard` are ours; `paper` is Everybody Dance Now (Chan et al., 2019) on pix2pixHD (Wang et al., 2018) as
+published, and `heatmaps` the same generator on Gaussian pose tensors of two consecutive poses with two discriminators.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, Literal, Self
 
 from dancenow.models.discriminator import DiscriminatorConfig
 from dancenow.models.generator import GeneratorConfig
+from dancenow.models.wholeframe import WholeFrameConfig
 
-Preset = Literal["draft", "standard"]
+Preset = Literal["draft", "standard", "paper", "heatmaps"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,55 @@ class BodyConfig:
         return cls(**{**data, **parts})
 
 
-PRESETS: Final[dict[Preset, BodyConfig]] = {
+@dataclass(frozen=True)
+class PaperWeights:
+    """What each term counts for, as published; the perceptual trunk is ours, EfficientNet-Lite0 where the paper has VGG."""
+
+    adversarial: float = 1.0
+    feature_matching: float = 10.0
+    perceptual: float = 10.0
+
+
+@dataclass(frozen=True)
+class PaperConfig(WholeFrameConfig):
+    """The whole recipe of a whole-frame generator; the defaults are those published.
+
+    scales: of the discriminators; the local enhancer's have one more. learning_rate: of Adam with betas .5 and .999; constant
+    for the first half of each stage, then linear to zero. enhance_from: share of the budget after which the local enhancer
+    is trained at twice `longer_px`; 1 = never. For the first half of its stage it is trained alone, then with the global
+    generator. perceptual_depth: stages of the perceptual trunk that count. max_frames: frames of the subject held in memory.
+    precision: of the networks on a GPU.
+    """
+
+    scales: int = 2
+    weights: PaperWeights = field(default_factory=PaperWeights)
+    learning_rate: float = 2e-4
+    enhance_from: float = 1.0
+    perceptual_depth: int = 5
+    max_frames: int = 2000
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.enhance_from <= 1 or self.scales < 1:
+            raise ValueError(f"enhance_from must be in (0, 1] and scales at least 1, got {self.enhance_from} and {self.scales}")
+
+    @property
+    def network(self) -> WholeFrameConfig:
+        """What the networks alone need to know."""
+        return WholeFrameConfig(**{each.name: getattr(self, each.name) for each in fields(WholeFrameConfig)})
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for a checkpoint's header."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        return cls(**{**data, "weights": PaperWeights(**data["weights"])})
+
+
+PRESETS: Final[dict[Preset, BodyConfig | PaperConfig]] = {
     "draft": BodyConfig(
         generator=GeneratorConfig(canvas_px=256, width=24, blocks=3),
         spatial=DiscriminatorConfig(width=16),
@@ -79,4 +133,6 @@ PRESETS: Final[dict[Preset, BodyConfig]] = {
         max_frames=4000,
         precision="bfloat16",
     ),
+    "paper": PaperConfig(),
+    "heatmaps": PaperConfig(conditioning="heatmaps"),
 }

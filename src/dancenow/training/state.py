@@ -1,0 +1,48 @@
+"""What going on with a training needs, as tensors by name: the weights of all networks and the slots of all optimizers.
+
+Shared by the tasks, so that each of them resumes exactly.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dancenow.checkpoint import Checkpoint, with_prefix
+from dancenow.errors import UserError
+
+Modules = Mapping[str, nn.Module]
+Optimizers = Mapping[str, torch.optim.Optimizer]
+
+
+def state_tensors(modules: Modules, optimizers: Optimizers) -> dict[str, Tensor]:
+    """Everything that `restore_state` takes up again."""
+    tensors: dict[str, Tensor] = {}
+    for name, module in modules.items():
+        tensors |= with_prefix(name, module.state_dict())
+    for name, optimizer in optimizers.items():
+        for index, slots in optimizer.state_dict()["state"].items():
+            tensors |= with_prefix(f"{name}.{index}", slots)
+    return tensors
+
+
+def restore_state(state: Checkpoint, modules: Modules, optimizers: Optimizers) -> None:
+    """The inverse of `state_tensors`, into networks and optimizers of the same make."""
+    for name, module in modules.items():
+        module.load_state_dict(state.part(name))
+    for name, optimizer in optimizers.items():
+        slots: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in state.part(name).items():
+            index, slot = key.split(".", 1)
+            slots.setdefault(int(index), {})[slot] = tensor
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})
+
+
+def require_same_training(state: Checkpoint, config: Mapping[str, Any], subject: Mapping[str, Any]) -> None:
+    """Raises UserError if `state` is of another recipe or another subject than the training that is to go on."""
+    if json.dumps(state.info.config) != json.dumps(config):
+        raise UserError("the training to resume had another preset or recipe; start it anew without --resume.")
+    if state.info.subject != subject:
+        raise UserError("the training to resume was of another subject; start it anew without --resume.")
