@@ -138,12 +138,12 @@ class _Page:
 
     def _table(self) -> str:
         rows = "".join(
-            f"<tr><th scope=row>{escape(c.name)}</th><td>{escape(c.region)}</td><td class=number>{number(c.value)}</td>"
-            f"<td class=number>{number(c.ideal)}</td><td>{escape(c.unit)}</td><td>{c.better}</td></tr>"
+            f"<tr><th scope="row">{escape(c.name)}</th><td>{escape(c.region)}</td><td class="number">{number(c.value)}</td>"
+            f"<td class="number">{number(c.ideal)}</td><td>{escape(c.unit)}</td><td>{c.better}</td></tr>"
             for c in self._figures
         )
-        head = "".join(f"<th scope=col{' class=number' if i in (2, 3) else ''}>{word}</th>" for i, word in enumerate(
-            ("figure", "of", "value", "ideal", "unit", "better")))  # fmt: skip
+        columns = (("figure", "text"), ("of", "text"), ("value", "number"), ("ideal", "number"), ("unit", "text"), ("better", "text"))
+        head = "".join(f'<th scope="col" class="{kind}">{word}</th>' for word, kind in columns)
         return (
             f'<details><summary>All {len(self._figures)} figures</summary><div class="scroll">'
             f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></details>"
