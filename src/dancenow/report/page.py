@@ -138,12 +138,13 @@ class _Page:
 
     def _table(self) -> str:
         rows = "".join(
-            f"<tr><th scope="row">{escape(c.name)}</th><td>{escape(c.region)}</td><td class="number">{number(c.value)}</td>"
-            f"<td class="number">{number(c.ideal)}</td><td>{escape(c.unit)}</td><td>{c.better}</td></tr>"
+            f'<tr><th scope="row">{escape(c.name)}</th><td>{escape(c.region)}</td><td class="number">{number(c.value)}</td>'
+            f'<td class="number">{number(c.ideal)}</td><td>{escape(c.unit)}</td><td>{c.better}</td></tr>'
             for c in self._figures
         )
-        columns = (("figure", "text"), ("of", "text"), ("value", "number"), ("ideal", "number"), ("unit", "text"), ("better", "text"))
-        head = "".join(f'<th scope="col" class="{kind}">{word}</th>' for word, kind in columns)
+        words = ("figure", "of", "value", "ideal", "unit", "better")
+        kinds = ("text", "text", "number", "number", "text", "text")
+        head = "".join(f'<th scope="col" class="{kind}">{word}</th>' for word, kind in zip(words, kinds, strict=True))
         return (
             f'<details><summary>All {len(self._figures)} figures</summary><div class="scroll">'
             f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></details>"
