@@ -100,18 +100,22 @@ class Coverage:
         }
 
 
-def coverage(dance: PoseTrack, footage: PoseTrack, *, normalize: Kind = "paper") -> Coverage:
+def coverage(
+    dance: PoseTrack, footage: PoseTrack, *, normalize: Kind = "paper", learnt: NDArray[np.bool_] | None = None
+) -> Coverage:
     """Compare the poses of a dance with those of the footage that a model learns from.
 
     Args:
         dance: the dancer's track, in the source's frame. footage: the target's own track.
-        normalize: how the dancer's body will be fitted to the target's.
+        normalize: how the dancer's body will be fitted to the target's. learnt: bool [F], which frames of the footage a model
+            learns from; by default all.
 
     Raises:
         UserError: a track shows too little of the body to be compared.
     """
     danced, filmed = body_poses(_in_target(dance, footage, normalize)), body_poses(footage)
-    frames = _samples(filmed.measured, footage.time_s, FOOTAGE_STEP_S)
+    counts = filmed.measured if learnt is None else filmed.measured & learnt
+    frames = _samples(counts, footage.time_s, FOOTAGE_STEP_S)
     rows = _samples(danced.present, dance.time_s, DANCE_STEP_S)
     if not len(frames):
         raise UserError("no frame of the footage shows the person's body; film the whole body.")

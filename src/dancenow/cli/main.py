@@ -16,7 +16,7 @@ import tyro
 from dancenow.cli.console import stderr
 from dancenow.errors import UserError
 
-COMMANDS: Final = ("demo", "run", "prepare", "train", "transfer", "pose", "evaluate", "studio", "weights")
+COMMANDS: Final = ("demo", "run", "prepare", "train", "transfer", "check", "pose", "evaluate", "studio", "weights")
 """In the order in which a person meets them. Each is the function of that name in the module of that name."""
 
 

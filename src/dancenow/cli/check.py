@@ -1,0 +1,108 @@
+"""`dancenow check`: which moves of a dance the target's footage does not cover, and what to film.
+
+The work is `dancenow.coverage.coverage`; the picture is `dancenow.timeline.draw_timeline`.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from rich.table import Table
+
+    from dancenow.coverage import Coverage
+    from dancenow.data.target import Target
+
+
+def check(
+    source: tyro.conf.Positional[Path],
+    subject: tyro.conf.Positional[Path],
+    out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None,
+    json: Path | None = None,
+    source_person: int | None = None,
+) -> None:
+    """Say which moves of the dance in SOURCE the person in SUBJECT was never filmed in, before hours go into training.
+
+    For every frame of the dance: how near the footage comes to its pose, wherever and at whatever size it was filmed, and
+    what quality is to be expected. For what lacks: when, what, and what to film.
+
+    Args:
+        source: video of the dance.
+        subject: folder made by `dancenow prepare`, or a trained model (.safetensors).
+        out: also draw the coverage over time to this .png file, with frames of both videos.
+        json: also write every frame's figures to this file.
+        source_person: whom to follow in SOURCE, counted from 1 by size and place (see `dancenow pose --help`).
+    """
+    from json import dumps
+
+    from dancenow.cli.console import console, live
+    from dancenow.coverage import coverage
+    from dancenow.errors import UserError
+    from dancenow.files import complete_or_absent, require_writable
+    from dancenow.pose.detect import detect_poses
+    from dancenow.timeline import draw_timeline
+
+    for path, suffix in ((out, ".png"), (json, "")):
+        if path is not None:
+            if path.resolve() in (source.resolve(), subject.resolve()):
+                raise UserError(f"{path} is also an input; give the output another name.")
+            require_writable(path, suffix)
+    target, video, learnt = _footage(subject)
+    with live() as listen:
+        found = coverage(detect_poses(source, person=source_person, listen=listen), target.track, learnt=learnt)
+        if out is not None:
+            title = f"{source.name} danced by {target.name}"
+            draw_timeline(found, source, out, footage=video, title=title, listen=listen)
+    if json is not None:
+        with complete_or_absent(json) as temporary:
+            temporary.write_text(dumps(found.to_json(), indent=1, allow_nan=False), encoding="utf-8")
+    console.print(found.summary, markup=False, highlight=False, soft_wrap=True)
+    console.print(_parts(found))
+    if found.ranges:
+        console.print(_ranges(found))
+    if out is not None:
+        console.print(str(out), markup=False, highlight=False, soft_wrap=True)
+
+
+def _footage(path: Path) -> "tuple[Target, Path | None, NDArray[np.bool_] | None]":
+    """The target of a subject folder or a model, the video if there is one, and which frames are for training."""
+    from dancenow.checkpoint import load_checkpoint
+    from dancenow.data.subject import Subject
+    from dancenow.data.target import KIND, Target
+
+    if path.is_file():
+        return Target.of_checkpoint(load_checkpoint(path, KIND)), None, None
+    opened = Subject.open(path)
+    return Target.of_subject(opened), opened.video, opened.manifest.in_split("train", opened.track.time_s)
+
+
+def _parts(found: "Coverage") -> "Table":
+    import numpy as np
+    from rich.table import Table
+
+    from dancenow.coverage import UNCOVERED
+
+    table = Table(title="distance from the footage, in body heights")
+    for column in ("", "typical", "worst tenth", "covered"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, values in {"whole body": found.distance, **found.parts}.items():
+        known = values[np.isfinite(values)]
+        figures = f"{np.median(known):.3f}", f"{np.percentile(known, 90):.3f}", f"{(known <= UNCOVERED).mean():.0%}"
+        table.add_row(name, *figures)
+    return table
+
+
+def _ranges(found: "Coverage") -> "Table":
+    from rich.table import Table
+
+    from dancenow.timeline import clock
+
+    table = Table(title="not covered")
+    for column in ("from", "to", "what", "advice"):
+        table.add_column(column, no_wrap=column in ("from", "to"))
+    for each in found.ranges:
+        table.add_row(clock(each.start_s), clock(each.stop_s), each.what, each.advice)
+    return table
