@@ -34,6 +34,8 @@ from dancenow.pose.detect import detect_poses
 from dancenow.pose.normalize import fit
 from dancenow.pose.render import NUM_CHANNELS
 from dancenow.progress import Listener, Progress, silent
+from dancenow.report import write_report
+from dancenow.report.making import Making, Stopwatch, describe, report_path
 from dancenow.training.body import RECIPE, BodyTask
 from dancenow.training.budget import Budget
 from dancenow.training.loop import LoopConfig, Task, state_path, train_loop
@@ -59,21 +61,26 @@ SYNTHETIC_NOTE: Final = "Synthetic video: the dance was transferred onto this pe
 
 @dataclass(frozen=True)
 class TransferResult:
-    """What a transfer did: the file, how many frames, what normalization did, and what the user should know."""
+    """What a transfer did: the file, how many frames, what normalization did, and what the user should know.
+
+    dance: the poses that were painted, in the target's frame, one per frame of the file.
+    """
 
     video: Path
     num_frames: int
     normalization: str
     notes: tuple[str, ...]
+    dance: PoseTrack
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What `run` did: the transfer, the model it made or found, and the warnings about the target's footage."""
+    """What `run` did: the transfer, the model it made or found, the warnings about the target's footage, the page about it."""
 
     transfer: TransferResult
     model: Path
     warnings: tuple[str, ...]
+    report: Path | None
 
 
 def train(
@@ -196,7 +203,7 @@ def transfer(
         for i, image in enumerate(painter.paint(dance, start, stop), start=start):
             writer.write(image, times_s[i])
             listen(Progress("generating", i + 1 - start, stop - start))
-    return TransferResult(out, stop - start, str(pose_map), _notes(danced, pose, target))
+    return TransferResult(out, stop - start, str(pose_map), _notes(danced, pose, target), _cut(dance, start, stop))
 
 
 def run(
@@ -211,11 +218,13 @@ def run(
     target_person: int | None = None,
     seed: int = 0,
     device: Device = "auto",
+    report: bool = True,
     listen: Listener = silent,
 ) -> RunResult:
     """Everything from two videos: the person in `target` dances what the dancer in `source` dances.
 
-    What was done before for the same videos and settings is taken from the cache; an interrupted training goes on.
+    What was done before for the same videos and settings is taken from the cache; an interrupted training goes on. Beside
+    the video a page about it is written, `out` with the ending .report.html, unless `report` is False.
 
     Raises:
         UserError: as `prepare`, `train` and `transfer`; files and budget are checked before anything long begins.
@@ -227,10 +236,14 @@ def run(
     probe(target)
     require_other(out, source, target)
     require_writable(out, ".mp4")
+    page = report_path(out) if report else None
+    if page is not None:
+        require_writable(page)
+    listen = watch = Stopwatch(listen)
     for name in weights.TABLE:
         weights.path(name, listen)
     # The dancer first: a source that nobody dances in should not cost a training.
-    detect_poses(source, person=source_person, listen=listen)
+    danced = detect_poses(source, person=source_person, listen=listen)
     folder = _subject_of(target, target_person, listen)
     subject = Subject.open(folder)
     model = _model_path(folder, preset, budget, seed)
@@ -239,7 +252,14 @@ def run(
         train(folder, model, budget=budget, preset=preset, resume=resume, seed=seed, device=device, listen=listen)
         state_path(model).unlink(missing_ok=True)
     done = transfer(source, model, out, normalize=normalize, person=source_person, device=device, listen=listen)
-    return RunResult(done, model, subject.manifest.warnings)
+    if page is not None:
+        settings = {"preset": preset, "budget": str(budget), "normalize": normalize, "seed": str(seed), "device": device}
+        making = Making(
+            source, target, out, model, subject, danced, done.dance, normalize, done.normalization, done.notes, settings,
+            watch.seconds,
+        )  # fmt: skip
+        write_report(page, describe(making), listen=listen)
+    return RunResult(done, model, subject.manifest.warnings, page)
 
 
 def preset_config(preset: str, width: float | None = None, longer_px: int | None = None) -> Config:
@@ -326,6 +346,13 @@ def _read_or_none(path: Path) -> CheckpointInfo | None:
         return read_info(path)
     except UserError:
         return None
+
+
+def _cut(track: PoseTrack, start: int, stop: int) -> PoseTrack:
+    """A part of a track, with times from its first frame."""
+    part = slice(start, stop)
+    time_s = track.time_s[part] - track.time_s[start]
+    return replace(track, pose=track.pose[part], time_s=time_s, status=track.status[part])
 
 
 def _part(frames: tuple[int, int | None], count: int) -> tuple[int, int]:
