@@ -129,3 +129,10 @@ def cache_dir(name: str) -> Path:
     except OSError as error:
         raise UserError(f"cannot create the cache folder {folder}: {error.strerror}; set DANCENOW_CACHE to one.") from error
     return folder
+
+
+def data_dir(name: str) -> Path:
+    """Where things that cannot be made again are kept: `$DANCENOW_HOME/name`, else under the user's data folder; not made."""
+    root = os.environ.get("DANCENOW_HOME")
+    base = Path(root) if root else Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "dancenow"
+    return base / name

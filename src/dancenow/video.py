@@ -7,7 +7,7 @@ go out with the times they are given, so a variable frame rate and the music sur
 import errno
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -128,6 +128,7 @@ class VideoWriter:
         max_bits_per_s: int | None = None,
         keyframe_every: int | None = None,
         metadata: dict[str, str] | None = None,
+        finish: Callable[[Path], None] | None = None,
     ) -> None:
         if Path(path).suffix.lower() != ".mp4":
             raise UserError(f"cannot write {path}: give the video a name that ends in .mp4.")
@@ -141,13 +142,14 @@ class VideoWriter:
         if keyframe_every is not None:
             self._options["g"] = str(keyframe_every)
         self._metadata = metadata or {}
+        self._finish = finish
         self._first_s: Fraction | None = None
         self._last_s: Fraction | None = None
         self._last_tick = -1
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self._container = stack.enter_context(_writing(self._path, "mp4", {"movflags": "+faststart"}))
+            self._container = stack.enter_context(_writing(self._path, "mp4", {"movflags": "+faststart"}, self._finish))
             self._container.metadata.update(self._metadata)
             self._stream = self._container.add_stream("libx264", rate=self._fps, options=self._options)
             self._stream.width, self._stream.height = self._width + self._width % 2, self._height + self._height % 2
@@ -363,7 +365,9 @@ def _fine_time_base(fps: Fraction) -> Fraction:
 
 
 @contextmanager
-def _writing(path: Path, container_format: str, options: dict[str, str]) -> Iterator[OutputContainer]:
+def _writing(
+    path: Path, container_format: str, options: dict[str, str], finish: Callable[[Path], None] | None = None
+) -> Iterator[OutputContainer]:
     with complete_or_absent(path) as temporary:
         with _blamed_on(path):
             container = av.open(f"file:{temporary}", "w", format=container_format, container_options=options)
@@ -375,6 +379,8 @@ def _writing(path: Path, container_format: str, options: dict[str, str]) -> Iter
             raise
         with _blamed_on(path):
             container.close()
+        if finish is not None:
+            finish(temporary)
 
 
 @contextmanager
