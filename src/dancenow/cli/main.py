@@ -16,7 +16,7 @@ import tyro
 from dancenow.cli.console import stderr
 from dancenow.errors import UserError
 
-COMMANDS: Final = ("demo", "run", "prepare", "train", "transfer", "check", "pose", "evaluate", "studio", "weights")
+COMMANDS: Final = ("demo", "run", "prepare", "train", "transfer", "check", "pose", "evaluate", "bench", "studio", "weights")
 """In the order in which a person meets them. Each is the function of that name in the module of that name."""
 
 
@@ -35,7 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         stderr.print(f"dancenow: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
-        stderr.print("dancenow: interrupted; finished steps are kept: `run` goes on by itself, `train` with --resume.")
+        stderr.print(
+            "dancenow: interrupted; finished steps are kept: `run` and `bench` go on by themselves, `train` with --resume."
+        )
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)

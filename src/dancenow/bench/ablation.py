@@ -1,0 +1,165 @@
+"""Methods side by side, on the same footage, for the same seconds of training, the whole real path included.
+
+Two protocols: held-out time of the subject's own footage (that of Everybody Dance Now, Chan et al., 2019), and other people's
+dances against the truth rendered on the subject's body, which no filmed data set has.
+"""
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from dancenow import pipeline
+from dancenow.bench.cells import Cell, Record, run_cells
+from dancenow.bench.methods import METHODS, PROTOCOLS, Method, Protocol, Test
+from dancenow.bench.results import Result, Size, machine, today, versions
+from dancenow.bench.sizes import ABLATION, AblationSize
+from dancenow.bench.world import Casting
+from dancenow.checkpoint import read_info
+from dancenow.data.subject import Subject
+from dancenow.evaluation import Evaluation, evaluate
+from dancenow.files import cache_dir
+from dancenow.progress import Listener
+from dancenow.training.budget import Budget
+from dancenow.training.loop import state_path
+
+FIGURES: Final = (
+    ("SSIM", "person"), ("SSIM", "face"), ("SSIM", "frame"), ("PSNR", "person"), ("perceptual", "person"),
+    ("perceptual", "face"), ("flicker", "person"), ("Fréchet", "person"), ("pose distance, relative", "all"),
+    ("pose distance, relative", "hands"), ("missed keypoints", "all"), ("foot sliding", "feet"), ("ground error", "feet"),
+)  # fmt: skip
+"""What is kept of an evaluation: (name, region); what `_is_kept` names too, where there is any."""
+
+
+def bench_ablation(size: Size, listen: Listener) -> Result:
+    """Every method on every subject with every seed.
+
+    Raises:
+        UserError: the studio's packages are missing, a kept measurement is damaged, or the cache cannot be written to.
+    """
+    sized = ABLATION[size]
+    sized.world.build(listen)
+    plan = [
+        (method, casting, seed)
+        for seed in sized.seeds  # a whole round of everything first: what is there is comparable at any time
+        for casting in sized.world.castings
+        for method in METHODS.values()
+        if method.config is not None or seed == sized.seeds[0]
+    ]
+    cells = [
+        Cell(
+            "ablation",
+            {"method": method.name, "subject": casting.name, "seed": seed, "budget": sized.budget, "size": size},
+            partial(_measure, sized, method, casting, seed),
+            sized.judge_s + (sized.train_s if method.config else 0),
+        )
+        for method, casting, seed in plan
+    ]
+    records = run_cells("ablation", cells, listen)
+    methods = {method.name: method.what for method in METHODS.values()}
+    summary: dict[str, Any] = {protocol: summarize(records, protocol) for protocol in PROTOCOLS}
+    settings = {**asdict(sized), "methods": methods}
+    return Result("ablation", size, today(), machine(), versions(), sized.seeds, settings, records, summary)
+
+
+def tests_of(sized: AblationSize, casting: Casting, subject: Subject) -> Iterator[Test]:
+    """What each model of a subject has to show."""
+    held_out = sized.world.held_out(subject)
+    yield Test("held-out time", "own", held_out, held_out, "none")
+    for dance in casting.dances:
+        source, truth = sized.world.clip(dance).video, sized.world.clip(casting.truth(dance)).video
+        yield Test("transfer", dance.dance, source, truth, "paper")
+
+
+def summarize(records: Sequence[Mapping[str, Any]], protocol: Protocol) -> dict[str, dict[str, Any]]:
+    """Per method and figure: mean over subjects, spread over subjects, spread over seeds; both standard deviations.
+
+    A subject's value is its mean over clips and seeds. The spread over seeds is the root of the mean variance within
+    subjects; None for one seed, or one subject. What was never measured is left out.
+    """
+    methods = list(dict.fromkeys(record["method"] for record in records))
+    summary: dict[str, dict[str, Any]] = {}
+    for method in methods:
+        own = [record for record in records if record["method"] == method]
+        rows: dict[str, Any] = {}
+        for figure, entry in _entries(own, protocol).items():
+            if values := _by_subject(own, protocol, figure):
+                rows[figure] = {**_spread(values), "unit": entry["unit"], "better": entry["better"]}
+        seen = [record["images_seen"] for record in own if "images_seen" in record]
+        summary[method] = {"figures": rows, "images_seen": float(np.mean(seen)) if seen else None}
+    return summary
+
+
+def _entries(records: Sequence[Mapping[str, Any]], protocol: Protocol) -> dict[str, Mapping[str, Any]]:
+    clips = [clip for record in records for clip in record["clips"] if clip["protocol"] == protocol]
+    return {name: entry for clip in clips for name, entry in clip["scores"].items()}
+
+
+def _by_subject(records: Sequence[Mapping[str, Any]], protocol: Protocol, figure: str) -> list[list[float]]:
+    """Per subject the figure of each seed, a mean over its clips."""
+    subjects: dict[str, list[float]] = {}
+    for record in records:
+        clips = [clip["scores"].get(figure, {}) for clip in record["clips"] if clip["protocol"] == protocol]
+        known = [float(score["value"]) for score in clips if score.get("value") is not None]
+        if known:
+            subjects.setdefault(record["subject"], []).append(float(np.mean(known)))
+    return list(subjects.values())
+
+
+def _spread(values: Sequence[Sequence[float]]) -> dict[str, float | None]:
+    means = [float(np.mean(seeds)) for seeds in values]
+    variances = [float(np.var(seeds, ddof=1)) for seeds in values if len(seeds) > 1]
+    return {
+        "mean": float(np.mean(means)),
+        "spread": float(np.std(means, ddof=1)) if len(means) > 1 else None,
+        "seed_spread": float(np.sqrt(np.mean(variances))) if variances else None,
+    }
+
+
+def _measure(sized: AblationSize, method: Method, casting: Casting, seed: int, folder: Path, listen: Listener) -> Record:
+    subject = sized.world.subject(casting, listen)
+    model = folder / "model.safetensors"
+    record: Record = {}
+    if method.config is not None:
+        budget, resume = Budget.parse(sized.budget), state_path(model).is_file()
+        config = method.config(sized)
+        pipeline.train_with(subject.folder, model, config, budget=budget, resume=resume, seed=seed, listen=listen)
+        info = read_info(model)
+        record = {"images_seen": info.images_seen, "train_seconds": round(info.train_seconds, 1)}
+    clips = []
+    for test in tests_of(sized, casting, subject):
+        out = folder / f"{test.dance}.mp4"
+        if method.show is not None:
+            method.show(test, subject, out, listen)
+        else:
+            pipeline.transfer(test.source, model, out, normalize=test.normalize, listen=listen)
+        judged = evaluate(out, test.truth, ideal=False, every=sized.every, listen=listen)
+        clips.append({"protocol": test.protocol, "dance": test.dance, "frames": judged.num_frames, "scores": _scores(judged)})
+        _keep_to_look_at(out, method, casting, seed)
+    return {**record, "clips": clips}
+
+
+def _scores(judged: Evaluation) -> dict[str, dict[str, Any]]:
+    return {
+        f"{score.name}, {score.region}": {
+            "value": round(score.value, 6) if np.isfinite(score.value) else None,
+            "unit": score.unit,
+            "better": score.better,
+        }
+        for score in judged.scores
+        if (score.name, score.region) in FIGURES or _is_kept(score.name)
+    }
+
+
+def _is_kept(name: str) -> bool:
+    return "identity" in name.lower() or name.startswith("LPIPS")
+
+
+def _keep_to_look_at(out: Path, method: Method, casting: Casting, seed: int) -> None:
+    """Figures alone can be wrong: what was made is kept beside the clips, the newest of each name."""
+    name = f"{casting.name}-{out.stem}-{method.name.replace(', ', '-').replace(' ', '-')}-{seed}.mp4"
+    shutil.copyfile(out, cache_dir("bench/videos") / name)

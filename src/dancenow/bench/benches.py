@@ -1,0 +1,39 @@
+"""The benches by name, and how they are run: one after another, each leaving its JSON before the next begins."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+from dancenow.bench.results import Result, Size
+from dancenow.errors import UserError
+from dancenow.files import require_writable
+from dancenow.progress import Listener, silent
+
+Bench = Callable[[Size, Listener], Result]
+
+BENCHES: Final[Mapping[str, tuple[str, str]]] = {
+    "ablation": ("dancenow.bench.ablation", "bench_ablation"),
+    "speed": ("dancenow.bench.speed", "bench_speed"),
+    "normalize": ("dancenow.bench.normalization", "bench_normalize"),
+    "memory": ("dancenow.bench.length", "bench_memory"),
+    "growth": ("dancenow.bench.length", "bench_growth"),
+}
+"""Name -> module and function: torch is imported when a bench begins, not when its name is read."""
+
+
+def run_benches(names: Sequence[str], size: Size, out: Path, listen: Listener = silent) -> Iterator[Path]:
+    """Run the named benches (none: all of them) and yield each one's result as it is written into the folder `out`.
+
+    Raises:
+        UserError: there is no bench of a name, `out` cannot be written to, or whatever a bench raises.
+    """
+    for name in names:
+        if name not in BENCHES:
+            raise UserError(f"there is no bench {name!r}; choose of {', '.join(BENCHES)}, or give `page` alone.")
+    require_writable(out, folder=True)
+    require_writable(out / "result.json", ".json")
+    for name in names or BENCHES:
+        module, function = BENCHES[name]
+        bench: Bench = getattr(import_module(module), function)
+        yield bench(size, listen).write(out)

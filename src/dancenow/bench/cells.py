@@ -1,0 +1,117 @@
+"""A bench as a list of independent cells, each measured once and kept: an interrupted bench goes on where it stopped.
+
+A cell is a function of its settings alone. Its record is kept under a digest of the settings and of the package's code, so
+that no figure outlives the code that gave it; comments and formatting do not count.
+"""
+
+import ast
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import dancenow
+from dancenow.errors import UserError
+from dancenow.files import cache_dir, complete_or_absent
+from dancenow.progress import Listener, Progress
+
+Record = dict[str, Any]
+_UNMEASURED: Final = ("cli", "bench/page.py", "bench/tables.py", "report.py", "report")
+"""Code that no figure depends on."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One measurement. kind: which function; settings: its arguments as JSON values; expected_s: for the time left.
+
+    measure: gets a folder of its own for files that help going on (a half-trained model), which is removed afterwards.
+    """
+
+    kind: str
+    settings: Mapping[str, Any]
+    measure: Callable[[Path, Listener], Record]
+    expected_s: float
+
+    @property
+    def digest(self) -> str:
+        """Of everything that decides the record."""
+        words = json.dumps([self.kind, dict(self.settings), code_digest()], sort_keys=True)
+        return hashlib.sha256(words.encode()).hexdigest()[:20]
+
+    @property
+    def name(self) -> str:
+        """For the progress line."""
+        return ", ".join(str(value) for value in self.settings.values() if isinstance(value, str | int | float))
+
+
+def run_cells(stage: str, cells: Sequence[Cell], listen: Listener) -> list[Record]:
+    """The records of all cells in their order: kept ones are read, the others measured and kept at once.
+
+    Raises:
+        UserError: a kept record is damaged, or the cache cannot be written to; whatever a cell raises.
+    """
+    kept = {cell.digest: _read(_record_path(cell)) for cell in cells}
+    missing = [cell for cell in cells if kept[cell.digest] is None]
+    total_s, done_s = sum(cell.expected_s for cell in missing), 0.0
+    for number, cell in enumerate(missing, start=1):
+        place = f"{number} of {len(missing)}: {cell.name}"
+        kept[cell.digest] = _measure(cell, _within(stage, cell, place, done_s, total_s, listen))
+        done_s += cell.expected_s
+        listen(Progress(stage, done_s, total_s, place))
+    return [{**cell.settings, **(kept[cell.digest] or {})} for cell in cells]
+
+
+def _measure(cell: Cell, listen: Listener) -> Record:
+    folder = cache_dir("bench/cells") / cell.digest
+    folder.mkdir(exist_ok=True)
+    record = cell.measure(folder, listen)
+    with complete_or_absent(_record_path(cell)) as temporary:
+        temporary.write_text(json.dumps({"kind": cell.kind, "settings": dict(cell.settings), "record": record}, indent=1))
+    shutil.rmtree(folder, ignore_errors=True)
+    return record
+
+
+def _within(stage: str, cell: Cell, place: str, done_s: float, total_s: float, listen: Listener) -> Listener:
+    """Every event inside a cell moves the one bar of the bench, by the time that has passed."""
+    start_s = time.perf_counter()
+
+    def tell(event: Progress) -> None:
+        passed_s = min(time.perf_counter() - start_s, 0.98 * cell.expected_s)
+        listen(Progress(stage, done_s + passed_s, total_s, f"{place}: {event.stage}"))
+
+    return tell
+
+
+def _record_path(cell: Cell) -> Path:
+    return cache_dir("bench/cells") / f"{cell.kind}-{cell.digest}.json"
+
+
+def _read(path: Path) -> Record | None:
+    if not path.exists():
+        return None
+    try:
+        record = json.loads(path.read_text("utf-8"))["record"]
+        if not isinstance(record, dict):
+            raise TypeError("no record")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"the kept measurement {path} is damaged; remove it to have it measured again.") from error
+    return record
+
+
+@cache
+def code_digest() -> str:
+    """Of the package's code as Python understands it, without the parts that only show figures."""
+    root = Path(str(resources.files(dancenow)))
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        name = path.relative_to(root).as_posix()
+        if not name.startswith(_UNMEASURED):
+            digest.update(name.encode())
+            digest.update(ast.dump(ast.parse(path.read_bytes())).encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,103 @@
+"""The methods that are compared: what each trains or shows, and the sentence that says what it is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Literal
+
+from dancenow.bench.retrieval import retrieve
+from dancenow.bench.sizes import AblationSize, Ours
+from dancenow.data.subject import Subject
+from dancenow.models.discriminator import DiscriminatorConfig
+from dancenow.models.generator import GeneratorConfig
+from dancenow.models.wholeframe import Conditioning
+from dancenow.progress import Listener
+from dancenow.training.presets import PRESETS, BodyConfig, PaperConfig
+from dancenow.video import VideoWriter, probe, read_frames
+
+Protocol = Literal["held-out time", "transfer"]
+PROTOCOLS: Final[tuple[Protocol, ...]] = ("held-out time", "transfer")
+Config = BodyConfig | PaperConfig
+
+
+@dataclass(frozen=True)
+class Test:
+    """One clip to make, and what it should show. dance: its name, `own` for held-out time."""
+
+    protocol: Protocol
+    dance: str
+    source: Path
+    truth: Path
+    normalize: Literal["none", "paper"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to make a clip: by training `config`, or without any training by `show`."""
+
+    name: str
+    what: str
+    config: Callable[[AblationSize], Config] | None = None
+    show: Callable[[Test, Subject, Path, Listener], None] | None = None
+
+
+TINY: Final = BodyConfig(
+    generator=GeneratorConfig(canvas_px=64, width=8, blocks=1),
+    spatial=DiscriminatorConfig(width=4, scales=1),
+    temporal=DiscriminatorConfig(frames=2, width=4, scales=1),
+)
+
+
+def our_config(name: Ours) -> BodyConfig:
+    """`tiny` or a preset of ours."""
+    if name == "tiny":
+        return TINY
+    config = PRESETS[name]
+    assert isinstance(config, BodyConfig)
+    return config
+
+
+def paper_config(longer_px: int, width: float, *, temporal: bool = True, conditioning: Conditioning = "stick") -> PaperConfig:
+    """The paper's recipe at a size."""
+    return PaperConfig(conditioning=conditioning, temporal=temporal, longer_px=longer_px, width=width)
+
+
+def _show_truth(test: Test, _subject: Subject, out: Path, _listen: Listener) -> None:
+    info = probe(test.truth)
+    with VideoWriter(out, info.width_px, info.height_px, fps=info.fps) as writer:
+        for frame in read_frames(test.truth):
+            writer.write(frame.image_rgb, frame.time_s)
+
+
+def _show_nearest(test: Test, subject: Subject, out: Path, listen: Listener) -> None:
+    retrieve(test.source, subject, out, test.normalize, listen)
+
+
+def _without_previous(size: AblationSize) -> BodyConfig:
+    config = our_config(size.ours)
+    return replace(config, generator=replace(config.generator, previous=False))
+
+
+_METHODS: Final = (
+    Method("truth, encoded again", "the reference itself in our encoding: nothing can be better", show=_show_truth),
+    Method("nearest frame", "the footage's frame with the nearest pose, as it is; no training", show=_show_nearest),
+    Method(
+        "pix2pixHD",
+        "the paper's networks frame by frame: stick figure in, whole frame out, no picture before",
+        lambda size: paper_config(size.paper_px, size.paper_width, temporal=False),
+    ),
+    Method(
+        "+ temporal smoothing",
+        "the paper's body system: the picture before as input, and a discriminator of two consecutive frames",
+        lambda size: paper_config(size.paper_px, size.paper_width),
+    ),
+    Method(
+        "heatmaps",
+        "the same networks, shown Gaussian heatmaps of two consecutive poses instead of a stick figure",
+        lambda size: paper_config(size.paper_px, size.paper_width, conditioning="heatmaps"),
+    ),
+    Method("ours, no picture before", "ours, generating every frame from its pose alone", _without_previous),
+    Method("ours", "our default", lambda size: our_config(size.ours)),
+)
+METHODS: Final[dict[str, Method]] = {method.name: method for method in _METHODS}
+"""In the order of the table."""

@@ -1,0 +1,190 @@
+"""How near each normalization brings a dancer's keypoints to where they are when the target dances the same.
+
+The truth is rendered: the same dance on the target's body before the target's camera. The target's own footage, on which the
+map is fitted, shows another dance. Exact keypoints first; detected ones of the ablation's world beside them.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from functools import cache, partial
+from itertools import permutations
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from dancenow.bench.cells import Cell, Record, run_cells
+from dancenow.bench.results import Result, Size, machine, today, versions
+from dancenow.bench.sizes import NORMALIZE, NormalizeSize
+from dancenow.errors import UserError
+from dancenow.metrics.poses import foot_sliding, ground_error
+from dancenow.pose.body import body_statistics
+from dancenow.pose.detect import detect_poses
+from dancenow.pose.normalize import FITS, Kind, fit
+from dancenow.progress import Listener, track
+from dancenow.studio.clip import exact_track
+from dancenow.studio.scene import ROOMS, Room
+from dancenow.types import PoseTrack
+
+SIZE_PX: Final = 512
+FPS: Final = 24
+ROOM_PAIR: Final = ("bright", "loft")
+"""The dancer's and the target's: two cameras of different height, distance and focal length."""
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """One transfer. source: the dance; footage: what the map is fitted on; truth: the dance on the target's body."""
+
+    name: str
+    source: PoseTrack
+    footage: PoseTrack
+    truth: PoseTrack
+
+
+def bench_normalize(size: Size, listen: Listener) -> Result:
+    """Every normalization that `fit` offers on every pair.
+
+    Raises:
+        UserError: the studio's packages are missing, or a clip of $DANCENOW_DATA cannot be used.
+    """
+    sized = NORMALIZE[size]
+    if sized.detected is not None:
+        sized.detected.build(listen)
+    cells = [
+        Cell("normalize", {"data": "exact", "source": a, "target": b, "size": size}, partial(_measure_exact, sized, a, b), 3)
+        for a, b in permutations(sized.identities, 2)
+    ]
+    if sized.detected is not None:
+        cells += [
+            Cell("normalize", {"data": "detected", "source": "several", "target": each.name, "size": size},
+                 partial(_measure_detected, sized, number), 12)
+            for number, each in enumerate(sized.detected.castings)
+        ]  # fmt: skip
+    cells += _filmed_cells()
+    records = run_cells("normalize", cells, listen)
+    summary = {data: summarize(records, data) for data in dict.fromkeys(record["data"] for record in records)}
+    return Result("normalize", size, today(), machine(), versions(), (0,), asdict(sized), records, summary)
+
+
+def summarize(records: Sequence[Mapping[str, Any]], data: str) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Per normalization and figure: mean and standard deviation over pairs of bodies, each a mean over its setups."""
+    pairs = [list(record["rows"]) for record in records if record["data"] == data]
+    kinds = list(dict.fromkeys(row["normalize"] for pair in pairs for row in pair))
+    summary: dict[str, dict[str, dict[str, float | None]]] = {}
+    for kind in kinds:
+        for figure in ("keypoint_error", "worst_part_error", "foot_sliding", "ground_error"):
+            means = [_mean([row[figure] for row in pair if row["normalize"] == kind]) for pair in pairs]
+            known = [mean for mean in means if mean is not None]
+            spread = float(np.std(known, ddof=1)) if len(known) > 1 else None
+            summary.setdefault(kind, {})[figure] = {"mean": _mean(known), "spread": spread}
+    return summary
+
+
+def judge(setup: Setup, kind: Kind) -> dict[str, Any]:
+    """One normalization on one setup.
+
+    keypoint_error: mean distance to the truth, a share of the true body's height (nose to ankle). worst_part_error: of the
+    keypoint that is worst on average. foot_sliding in torso lengths a second, of which `true_sliding` is the truth's own;
+    ground_error in torso lengths. A normalization that cannot be fitted says why in `refused`.
+    """
+    try:
+        moved = fit(kind, setup.source, setup.footage)(setup.source.pose)
+    except UserError as error:
+        return {"setup": setup.name, "normalize": kind, "refused": str(error)} | dict.fromkeys(_FIGURES)
+    truth = setup.truth
+    result = PoseTrack(moved, truth.time_s, setup.source.status, truth.width_px, truth.height_px, "normalized", "")
+    seen = (truth.pose.confidence >= 0.3) & (moved.confidence >= 0.3)
+    distance = np.where(seen, np.linalg.norm(moved.xy.astype(np.float64) - truth.pose.xy, axis=2), np.nan)
+    height_px = body_statistics(truth).height_px
+    figures = (
+        np.nanmean(distance) / height_px,
+        np.nanmax(np.nanmean(distance, axis=0)) / height_px,
+        np.nanmean(foot_sliding(result, truth)),
+        np.nanmean(foot_sliding(truth, truth)),
+        np.nanmean(ground_error(result, truth)),
+    )
+    return {"setup": setup.name, "normalize": kind} | {n: round(float(v), 5) for n, v in zip(_FIGURES, figures, strict=True)}
+
+
+_FIGURES: Final = ("keypoint_error", "worst_part_error", "foot_sliding", "true_sliding", "ground_error")
+
+
+def _rows(setups: Iterator[Setup], listen: Listener) -> Record:
+    kinds = list(FITS)
+    return {"rows": [judge(setup, kind) for setup in track(setups, "fitting", None, listen) for kind in kinds]}
+
+
+def _measure_exact(sized: NormalizeSize, source: str, target: str, _folder: Path, listen: Listener) -> Record:
+    return _rows(_exact_setups(sized, source, target), listen)
+
+
+def _exact_setups(sized: NormalizeSize, source: str, target: str) -> Iterator[Setup]:
+    """Every dance of another's while the footage shows the next one, at every pair of distances that has the near one."""
+    near = sized.distances[0]
+    pairs = [(near, near), *((near, far) for far in sized.distances[1:]), *((far, near) for far in sized.distances[1:])]
+    for number, dance in enumerate(sized.dances):
+        own = sized.dances[(number + 1) % len(sized.dances)]
+        for source_far, target_far in pairs:
+            yield Setup(
+                f"{dance} by {own}, camera {source_far:g} to {target_far:g}",
+                _exact(source, dance, ROOM_PAIR[0], source_far, sized.seconds),
+                _exact(target, own, ROOM_PAIR[1], target_far, sized.seconds),
+                _exact(target, dance, ROOM_PAIR[1], target_far, sized.seconds),
+            )
+
+
+@cache
+def _exact(identity: str, dance: str, room: str, distance: float, seconds: float) -> PoseTrack:
+    seen_from = stepped_back(ROOMS[room], distance)
+    return exact_track(identity, dance, seen_from, fps=Fraction(FPS), width_px=SIZE_PX, height_px=SIZE_PX, seconds=seconds)
+
+
+def stepped_back(room: Room, factor: float) -> Room:
+    """The room seen from `factor` times as far, at the same height."""
+    x, y, z = room.camera.place
+    at_x, at_y, _ = room.camera.target
+    place = (at_x + factor * (x - at_x), at_y + factor * (y - at_y), z)
+    return replace(room, camera=replace(room.camera, place=place))
+
+
+def _measure_detected(sized: NormalizeSize, number: int, _folder: Path, listen: Listener) -> Record:
+    world = sized.detected
+    assert world is not None
+    casting = world.castings[number]
+
+    def setups() -> Iterator[Setup]:
+        footage = world.subject(casting, listen).track
+        for dance in casting.dances:
+            source, truth = (detect_poses(world.clip(each).video, listen=listen) for each in (dance, casting.truth(dance)))
+            yield Setup(f"{dance.dance} by {dance.identity}", source, footage, truth)
+
+    return _rows(setups(), listen)
+
+
+def _filmed_cells() -> list[Cell]:
+    """A folder of one's own: NAME_id0.mp4 and NAME_id1.mp4 show the same dance on two bodies, frame by frame."""
+    folder = Path(os.environ.get("DANCENOW_DATA") or "/nonexistent")
+    dances = sorted(path.name.removesuffix("_id0.mp4") for path in folder.rglob("*_id0.mp4"))
+    return [
+        Cell("normalize", {"data": "DANCENOW_DATA", "source": f"{dance}_{a}", "target": f"{own}_{b}"},
+             partial(_measure_filmed, folder, dance, own, a, b), 30)
+        for dance, own in permutations(dances, 2)
+        for a, b in (("id0", "id1"), ("id1", "id0"))
+    ]  # fmt: skip
+
+
+def _measure_filmed(folder: Path, dance: str, own: str, a: str, b: str, _folder: Path, listen: Listener) -> Record:
+    def found(stem: str) -> PoseTrack:
+        path = next(folder.rglob(f"{stem}.mp4"), folder / f"{stem}.mp4")
+        return detect_poses(path, listen=listen)
+
+    setup = Setup(f"{dance} by {own}", found(f"{dance}_{a}"), found(f"{own}_{b}"), found(f"{dance}_{b}"))
+    return _rows(iter([setup]), listen)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None and np.isfinite(value)]
+    return float(np.mean(known)) if known else None

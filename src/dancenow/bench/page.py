@@ -1,0 +1,216 @@
+"""BENCHMARKS.md, made from the results alone: every figure on it is one that a JSON file beside it holds."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from dancenow.bench.benches import BENCHES
+from dancenow.bench.results import Result, latest
+from dancenow.bench.tables import mean_and_spread, number, table
+from dancenow.errors import UserError
+from dancenow.files import complete_or_absent
+
+SHOWN_SIZES: Final = ("laptop", "gpu")
+"""A smoke test only shows that a bench works."""
+
+_INTRODUCTION: Final = """\
+# Benchmarks
+
+Written by `dancenow bench page` from the JSON files in [{folder}]({folder}), which `dancenow bench` wrote; nothing here is
+typed by hand. Every figure can be measured again with the command above its table.
+"""
+_ABLATION_COLUMNS: Final = (
+    ("SSIM, person", "SSIM person"), ("PSNR, person", "PSNR person"), ("perceptual, person", "perceptual person"),
+    ("perceptual, face", "perceptual face"), ("flicker, person", "flicker"), ("Fréchet, person", "Fréchet"),
+    ("pose distance, relative, all", "pose distance"), ("missed keypoints, all", "missed keypoints"),
+    ("foot sliding, feet", "foot sliding"),
+)  # fmt: skip
+
+
+def write_page(folder: Path) -> Path:
+    """Write BENCHMARKS.md beside the folder of results.
+
+    Raises:
+        UserError: there is no result to show in it, one is damaged, or the page cannot be written.
+    """
+    found = {key: path for key, path in latest(folder, list(BENCHES)).items() if key[1] in SHOWN_SIZES}
+    if not found:
+        raise UserError(f"there are no results to show in {folder}; measure first: dancenow bench --size laptop -o {folder}.")
+    parts = [_INTRODUCTION.format(folder=folder.resolve().name)]
+    for size in SHOWN_SIZES:
+        for bench in BENCHES:
+            if (bench, size) in found:
+                path = found[bench, size]
+                parts.append(_section(Result.read(path), path))
+    page = folder.resolve().parent / "BENCHMARKS.md"
+    with complete_or_absent(page) as temporary:
+        temporary.write_text("\n".join(parts), encoding="utf-8")
+    return page
+
+
+def _section(result: Result, path: Path) -> str:
+    try:
+        body = _BODIES[result.bench](result)
+    except (KeyError, TypeError, IndexError, ValueError) as error:
+        raise UserError(f"the result {path} lacks what its table shows ({error}); measure it again or remove it.") from error
+    head = f"## {_TITLES[result.bench]} ({result.size})\n\n`dancenow bench {result.bench} --size {result.size}`\n"
+    return f"{head}\n{body}\n{_provenance(result, path)}\n"
+
+
+def _provenance(result: Result, path: Path) -> str:
+    m, v = result.machine, result.versions
+    place = f"{m['cpu']}, {m['cores']} cores, {m['ram_gb']:g} GB" + (f", {m['gpu']}" if m["gpu"] else "")
+    what = f"dancenow {v['dancenow']}" + (f" at {v['commit']}" if v["commit"] else "")
+    seeds = ", ".join(map(str, result.seeds))
+    return (
+        f"Measured {result.date} on {place}; {what}, torch {v['torch']}, Python {v['python']}; seeds {seeds}. All cells:"
+        f" [{path.name}]({path.parent.name}/{path.name}).\n"
+    )
+
+
+def _ablation(result: Result) -> str:
+    s = result.settings
+    film, castings = s["world"]["film"], s["world"]["castings"]
+    dances = sum(len(casting["dances"]) for casting in castings)
+    lines = [
+        f"{len(castings)} rendered subjects, {film['size_px']} px at {film['fps']} frames a second, 20 s of footage each;"
+        f" {dances} dances by other bodies in another room, with the truth rendered on the subject's body. All methods see the"
+        f" same frames for the same budget ({s['budget']} of training) and go the whole way: detected poses, normalization"
+        f" `paper`, encoding. The paper's networks have their published shape with {s['paper_width']:g} of the published"
+        f" channels, at {s['paper_px']} px; ours is `{s['ours']}`.",
+        "Mean over subjects ± standard deviation over subjects; in brackets over seeds, within a subject. Best in bold; the"
+        " truth itself, encoded again, is the ceiling and takes no part.",
+        "",
+    ]
+    for protocol, methods in result.summary.items():
+        lines += [f"### {_PROTOCOL_TITLES[protocol]}", "", _ablation_table(methods), ""]
+    lines += ["Methods:", "", *(f"- **{name}**: {what}" for name, what in s["methods"].items()), ""]
+    lines += [
+        "What the figures do not say: the dancers are rendered, cleaner than film and with less cloth that moves; minutes of"
+        " training are far fewer than the paper's hours, which favours small networks; the dances share some steps with the"
+        " footage; the perceptual trunk, EfficientNet-Lite0, is also what methods are trained with. Detected poses are what"
+        " pose figures compare, so the detector's own errors are in them.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _ablation_table(methods: Mapping[str, Any]) -> str:
+    extra = sorted({f for m in methods.values() for f in m["figures"] if "identity" in f.lower() or f.startswith("LPIPS")})
+    columns = [*_ABLATION_COLUMNS, *((figure, figure) for figure in extra)]
+    columns = [each for each in columns if any(each[0] in m["figures"] for m in methods.values())]
+    heads = []
+    for figure, title in columns:
+        entry = next(m["figures"][figure] for m in methods.values() if figure in m["figures"])
+        unit = f", {entry['unit']}" if entry["unit"] else ""
+        heads.append(f"{title}{unit} {'↑' if entry['better'] == 'higher' else '↓'}")
+    rows = []
+    for name, method in methods.items():
+        cells = [_ablation_cell(methods, name, figure) for figure, _ in columns]
+        seen = "" if method["images_seen"] is None else f"{method['images_seen']:.0f}"
+        rows.append([name, *cells, seen])
+    return table(["", *heads, "images seen"], rows)
+
+
+def _ablation_cell(methods: Mapping[str, Any], name: str, figure: str) -> str:
+    entry = methods[name]["figures"].get(figure)
+    if entry is None:
+        return "-"
+    text = mean_and_spread(entry["mean"], entry["spread"], entry.get("seed_spread"))
+    rivals = [m["figures"][figure]["mean"] for n, m in methods.items() if n != _CEILING and figure in m["figures"]]
+    best = max(rivals) if entry["better"] == "higher" else min(rivals)
+    return f"**{text}**" if name != _CEILING and entry["mean"] == best else text
+
+
+def _speed(result: Result) -> str:
+    s = result.settings
+    rows = []
+    for stage, row in result.summary.items():
+        ours, paper = (mean_and_spread(row[x]["median"], row[x]["spread"]) if x in row else "-" for x in ("ours", "paper"))
+        rows.append([stage, ours, paper, f"{row['ratio']:.3g}" if "ratio" in row else ""])
+    about = (
+        f"Ours (`{s['ours']}`) beside the paper's networks with {s['paper_width']:g} of the published channels at"
+        f" {s['paper_px']} px, both in PyTorch as it is, in the same run: {s['repetitions']} repetitions, interleaved; medians"
+        " ± standard deviation. Frames a second of the dance; of training, steps a second (ours sees two clips a step, the"
+        " paper's one). Both detect and encode alike; the whole way is from file to file, the loading of networks included, on"
+        f" {s['whole_frames']} frames."
+    )
+    return f"{about}\n\n{table(['stage', 'ours', 'paper', 'ours / paper'], rows)}\n"
+
+
+def _normalize(result: Result) -> str:
+    parts = [
+        "How far a dancer's keypoints are from the truth after each normalization: share of the true body's height (nose to"
+        " ankle), mean over all keypoints and that of the worst one; feet that should stand, sliding in torso lengths a second"
+        " (the truth's own sliding is not subtracted), and their distance from the ground in torso lengths. Mean over pairs of"
+        " bodies ± standard deviation over them; fitted on the dancer's dance and on footage of another dance. Rendered bodies,"
+        " still cameras.",
+        "",
+    ]
+    for data, kinds in result.summary.items():
+        rows = []
+        for kind, figures in kinds.items():
+            cells = []
+            for figure in _NORMALIZE_COLUMNS:
+                known = [k[figure]["mean"] for k in kinds.values() if k[figure]["mean"] is not None]
+                entry = figures[figure]
+                text = "-" if entry["mean"] is None else mean_and_spread(entry["mean"], entry["spread"])
+                cells.append(f"**{text}**" if known and entry["mean"] == min(known) else text)
+            rows.append([kind, *cells])
+        parts += [f"### {_DATA_TITLES.get(data, data)}", "", table(["", *_NORMALIZE_COLUMNS.values()], rows), ""]
+    return "\n".join(parts)
+
+
+def _memory(result: Result) -> str:
+    rows = [[f"{c['frames']}", number(c["whole"]["peak_mb"]), number(c["generation"]["peak_mb"])] for c in result.cells]
+    s = result.summary
+    ratio = s["peak_ratio"]
+    about = (
+        "Peak resident memory of a transfer in a process of its own, in MB; the whole way with the detector, and generation"
+        f" alone (poses known). {s['frames_ratio']:g} times the frames take {ratio['whole']:g} and {ratio['generation']:g}"
+        " times the memory."
+    )
+    return f"{about}\n\n{table(['frames', 'whole transfer', 'generation alone'], rows)}\n"
+
+
+def _growth(result: Result) -> str:
+    rows = [[f"{c['frames']}", number(c["whole"]["seconds"]), number(c["generation"]["seconds"])] for c in result.cells]
+    w, g = result.summary["whole"], result.summary["generation"]
+    about = (
+        f"Seconds of a transfer, without Python's own start. Each further frame costs {w['ms_a_frame']:g} ms on the whole way"
+        f" and {g['ms_a_frame']:g} ms in generation alone."
+    )
+    return f"{about}\n\n{table(['frames', 'whole transfer, s', 'generation alone, s'], rows)}\n"
+
+
+_CEILING: Final = "truth, encoded again"
+_PROTOCOL_TITLES: Final = {
+    "held-out time": "Self-reconstruction of held-out time (the paper's protocol)",
+    "transfer": "Transfer across bodies, against the rendered truth (ours)",
+}
+_DATA_TITLES: Final = {
+    "exact": "Exact keypoints",
+    "detected": "Detected keypoints",
+    "DANCENOW_DATA": "Detected keypoints, clips of a folder of one's own",
+}
+_NORMALIZE_COLUMNS: Final = {
+    "keypoint_error": "keypoint error ↓",
+    "worst_part_error": "worst keypoint ↓",
+    "foot_sliding": "foot sliding ↓",
+    "ground_error": "ground error ↓",
+}
+_TITLES: Final = {
+    "ablation": "Quality, method by method",
+    "speed": "Speed",
+    "normalize": "Normalization",
+    "memory": "Memory against length",
+    "growth": "Time against length",
+    "monotonicity": "Do the metrics measure?",
+}
+_BODIES: Final[Mapping[str, Callable[[Result], str]]] = {
+    "ablation": _ablation,
+    "speed": _speed,
+    "normalize": _normalize,
+    "memory": _memory,
+    "growth": _growth,
+}

@@ -1,0 +1,98 @@
+"""How large each bench is at each size: smoke (seconds, in the tests), laptop (two cores, an hour), gpu.
+
+Everything a figure depends on stands here, and goes into the result's JSON.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from dancenow.bench.results import Size
+from dancenow.bench.world import World, world
+
+Ours = Literal["tiny", "draft", "standard"]
+"""Our networks: a preset, or what is too small to be good and shows in seconds that a bench works."""
+
+
+@dataclass(frozen=True)
+class AblationSize:
+    """budget: of every training. paper_px, paper_width: longer side and width factor of the paper's networks. draft: which
+    networks ours are, `tiny` or a preset. every: as in `evaluate`. train_s, judge_s: expected seconds, for the time left."""
+
+    world: World
+    budget: str
+    seeds: tuple[int, ...]
+    ours: Ours
+    paper_px: int
+    paper_width: float
+    every: int
+    train_s: float
+    judge_s: float
+
+
+ABLATION: Final[Mapping[Size, AblationSize]] = {
+    "smoke": AblationSize(world(128, 6, 3.0, 1, 1), "4images", (0,), "tiny", 64, 1 / 16, 6, 3, 3),
+    "laptop": AblationSize(world(512, 24, 3.0), "60s", (0, 1), "draft", 256, 0.25, 8, 68, 25),
+    "gpu": AblationSize(world(512, 24, 3.0), "10m", (0, 1, 2), "standard", 512, 1.0, 4, 620, 40),
+}
+
+
+@dataclass(frozen=True)
+class SpeedSize:
+    """frames, paper_frames: generated per repetition by ours and by the paper's. steps: of training per repetition.
+    whole_frames: of the dance that goes the whole way. ours, paper_px, paper_width: as in `AblationSize`."""
+
+    world: World
+    repetitions: int
+    frames: int
+    paper_frames: int
+    steps: int
+    whole_frames: int
+    ours: Ours
+    paper_px: int
+    paper_width: float
+    expected_s: float
+
+
+SPEED: Final[Mapping[Size, SpeedSize]] = {
+    "smoke": SpeedSize(world(128, 6, 3.0, 1, 1), 2, 3, 2, 2, 6, "tiny", 64, 1 / 16, 20),
+    "laptop": SpeedSize(world(512, 24, 3.0), 3, 48, 6, 4, 48, "draft", 256, 1.0, 260),
+    "gpu": SpeedSize(world(512, 24, 3.0), 5, 72, 72, 20, 72, "standard", 512, 1.0, 300),
+}
+
+
+@dataclass(frozen=True)
+class LengthSize:
+    """frames: lengths of the dances; world: whose first footage is danced, again and again, for the second subject's model
+    (or the first's, if there is one alone). seconds_a_frame: expected."""
+
+    world: World
+    frames: tuple[int, ...]
+    ours: Ours
+    seconds_a_frame: float
+
+
+LENGTH: Final[Mapping[Size, LengthSize]] = {
+    "smoke": LengthSize(world(128, 6, 3.0, 1, 1), (6, 12), "tiny", 0.5),
+    "laptop": LengthSize(world(512, 24, 3.0), (65, 650, 1300), "draft", 0.16),
+    "gpu": LengthSize(world(512, 24, 3.0), (65, 650, 1300), "standard", 0.16),
+}
+
+
+@dataclass(frozen=True)
+class NormalizeSize:
+    """identities: dance for each other; dances: the first is what is danced, the others are the footage's, in turn.
+    distances: of the camera, as factors of the room's; detected: also measure on detected keypoints of this world."""
+
+    identities: tuple[str, ...]
+    dances: tuple[str, ...]
+    distances: tuple[float, ...]
+    seconds: float
+    detected: World | None
+
+
+NORMALIZE: Final[Mapping[Size, NormalizeSize]] = {
+    "smoke": NormalizeSize(("ada", "ben"), ("pulse", "spark"), (1.0,), 4.0, None),
+    "laptop": NormalizeSize(("ada", "ben", "dov", "fin"), ("pulse", "spark", "drift"), (1.0, 1.4), 12.0, world(512, 24, 3.0)),
+    "gpu": NormalizeSize(("ada", "ben", "dov", "fin"), ("pulse", "spark", "drift"), (1.0, 1.4), 12.0, None),
+}

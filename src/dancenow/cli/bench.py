@@ -1,0 +1,41 @@
+"""`dancenow bench`: measures what is claimed, and writes the page that shows it.
+
+The work is in `dancenow.bench`; needs the `studio` extra, because truth is rendered.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+
+def bench(
+    names: tyro.conf.Positional[tuple[str, ...]] = (),
+    size: Literal["smoke", "laptop", "gpu"] = "smoke",
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("benchmarks"),
+) -> None:
+    """Measure quality, speed, normalization, memory and the metrics themselves, each beside a peer.
+
+    An interrupted bench goes on where it stopped when the same command is given again.
+
+    Args:
+        names: of ablation, speed, normalize, memory, growth, monotonicity; all of them if none is named. `page` alone
+            measures nothing: it writes BENCHMARKS.md beside the folder of results, from what is in it.
+        size: smoke (minutes), laptop (an hour on two cores) or gpu.
+        out: the folder for the results, one JSON file each.
+    """
+    from dancenow.bench.benches import run_benches
+    from dancenow.cli.console import live, report
+    from dancenow.errors import UserError
+
+    if "page" in names:
+        from dancenow.bench.page import write_page
+
+        if len(names) > 1:
+            raise UserError("`page` goes alone: measure first, then `dancenow bench page`.")
+        report(write_page(out))
+        return
+    with live() as listen:
+        written = list(run_benches(names, size, out, listen))
+    for path in written:
+        report(path)
