@@ -80,9 +80,9 @@ def plan_film(panes: Sequence[Pane], result: VideoInfo, num_frames: int) -> Film
         step = max(step, math.ceil(num_frames * height_px**2 * sum(aspects) / MAX_TOTAL_PX))
     height_px = max(2, height_px - height_px % 2)
     sizes = tuple((max(2, 2 * round(height_px * aspect / 2)), height_px) for aspect in aspects)
-    duration_s = max(float(num_frames / result.fps), 1.0)
-    # A tenth less than what fits, for the container and for what the encoder takes over its limit.
-    return FilmPlan(sizes, step, result.fps / step, max(1000, int(0.9 * 8 * MAX_FILM_BYTES / duration_s)))
+    duration_s = float(num_frames / result.fps)
+    # The encoder may be ahead of its rate by its buffer of two seconds; a tenth is for the container.
+    return FilmPlan(sizes, step, result.fps / step, max(1000, int(0.9 * 8 * MAX_FILM_BYTES / (duration_s + 2))))
 
 
 def compose(
