@@ -16,6 +16,7 @@ from torch import Tensor
 from dancenow.metrics.motion import Motion, motion, warping_error
 from dancenow.metrics.pictures import psnr_db, ssim_map
 from dancenow.metrics.regions import Box, face_box, person_box, whole
+from dancenow.models.lpips import MIN_SIDE_PX, Lpips
 from dancenow.models.perceptual import PerceptualDistance
 from dancenow.types import ImageRGB, Pose
 
@@ -31,13 +32,15 @@ Features = tuple[Tensor, ...]
 class PictureScores:
     """One frame of one video against the reference; regions that are not in sight are absent from the dicts.
 
-    ssim, psnr_db, perceptual: value per region. warping_error: since the frame before, within the person's box, NaN if
-    unknown. description: float32 [1280] of the person, None where it was not asked for.
+    ssim, psnr_db, perceptual, lpips: value per region, lpips only where its weights are installed. warping_error: since the
+    frame before, within the person's box, NaN if unknown. description: float32 [1280] of the person, None where it was not
+    asked for.
     """
 
     ssim: dict[Region, float]
     psnr_db: dict[Region, float]
     perceptual: dict[Region, float]
+    lpips: dict[Region, float]
     warping_error: float
     description: NDArray[np.float32] | None
 
@@ -45,11 +48,12 @@ class PictureScores:
 class PictureJudge:
     """Takes the frames of the reference and of others in step, in order, and judges each. Holds one frame of each.
 
-    `every`: the perceptual distance, which costs more than all the rest, is taken of each `every`-th frame.
+    `every`: the deep distances, which cost more than all the rest, are taken of each `every`-th frame. `lpips`: None where
+    its weights are not installed.
     """
 
-    def __init__(self, perceptual: PerceptualDistance, every: int) -> None:
-        self._perceptual, self._every = perceptual.eval(), every
+    def __init__(self, perceptual: PerceptualDistance, every: int, lpips: Lpips | None = None) -> None:
+        self._perceptual, self._lpips, self._every = perceptual.eval(), lpips, every
         self._count = 0
         self._previous: list[ImageRGB] = []
         self._previous_box: Box | None = None
@@ -69,13 +73,13 @@ class PictureJudge:
         regions = {name: box for name, box in boxes.items() if box is not None}
         images = [reference_rgb, *others_rgb]
         errors = self._warping_errors(images, person)
-        deep = self._deep(images, regions) if self._count % self._every == 0 else [Deep({}, None)] * len(images)
-        scores = [PictureScores({}, {}, {}, errors[0], deep[0].description)]
+        deep = self._deep(images, regions) if self._count % self._every == 0 else [Deep({}, {}, None)] * len(images)
+        scores = [PictureScores({}, {}, {}, {}, errors[0], deep[0].description)]
         for image, error, seen in zip(others_rgb, errors[1:], deep[1:], strict=True):
             similarity = ssim_map(image, reference_rgb)
             ssim = {name: float(box.of(similarity).mean()) for name, box in regions.items()}
             psnr = {name: psnr_db(box.of(image), box.of(reference_rgb)) for name, box in regions.items()}
-            scores.append(PictureScores(ssim, psnr, seen.distances, error, seen.description))
+            scores.append(PictureScores(ssim, psnr, seen.perceptual, seen.lpips, error, seen.description))
         self._count, self._previous, self._previous_box = self._count + 1, images, person
         return scores
 
@@ -89,23 +93,28 @@ class PictureJudge:
 
     @torch.inference_mode()
     def _deep(self, images: list[ImageRGB], regions: dict[Region, Box]) -> list["Deep"]:
-        """Perceptual distances to the first picture, and descriptions of the person, for every picture."""
-        distances: list[dict[Region, float]] = [{} for _ in images]
-        descriptions: list[NDArray[np.float32] | None] = [None] * len(images)
+        """Distances to the first picture, and descriptions of the person, for every picture."""
+        deep = [Deep({}, {}, None) for _ in images]
         for name, box in regions.items():
-            features = [self._perceptual.features(_tensor(box.of(image), name)) for image in images]
-            for i, own in enumerate(features):
-                distances[i][name] = float(self._perceptual.compare(own, features[0]))
+            tensors = [_tensor(box.of(image), name) for image in images]
+            features = [self._perceptual.features(tensor) for tensor in tensors]
+            for own, each in zip(features, deep, strict=True):
+                each.perceptual[name] = float(self._perceptual.compare(own, features[0]))
                 if name == "person":
-                    descriptions[i] = self._perceptual.trunk.pool(own)[0].numpy()
-        return [Deep(*each) for each in zip(distances, descriptions, strict=True)]
+                    each.description = self._perceptual.trunk.pool(own)[0].numpy()
+            if self._lpips is not None and min(tensors[0].shape[-2:]) >= MIN_SIDE_PX:
+                layers = [self._lpips.features(tensor) for tensor in tensors]
+                for seen, each in zip(layers, deep, strict=True):
+                    each.lpips[name] = float(self._lpips.compare(seen, layers[0]))
+        return deep
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Deep:
-    """What the trunk says of one picture: distance to the reference per region, description of the person."""
+    """What networks say of one picture: distances to the reference per region, description of the person."""
 
-    distances: dict[Region, float]
+    perceptual: dict[Region, float]
+    lpips: dict[Region, float]
     description: NDArray[np.float32] | None
 
 

@@ -11,30 +11,25 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dancenow import weights
-from dancenow.compare import REGIONS, PictureJudge, PictureScores, Region
+from dancenow.compare import PictureJudge, PictureScores
 from dancenow.errors import UserError
-from dancenow.metrics.motion import flicker_ratio
-from dancenow.metrics.pictures import frechet_distance
-from dancenow.metrics.poses import PARTS, foot_sliding, ground_error, missed_keypoints, pose_distance_px, torso_px
+from dancenow.figures import Better, Curve, Figure, identity_figures, picture_figures, pose_figures
+from dancenow.likeness import Likeness, Observer, Person, person_of
+from dancenow.models.lpips import Lpips
 from dancenow.models.perceptual import PerceptualDistance
 from dancenow.pose.detect import detect_poses
 from dancenow.progress import Listener, Progress, silent
 from dancenow.skeleton import NUM_KEYPOINTS
-from dancenow.types import Frame, FrameStatus, Pose, PoseTrack, VideoInfo
+from dancenow.types import Frame, FrameStatus, ImageRGB, Pose, PoseTrack, VideoInfo
 from dancenow.video import VideoWriter, probe, read_frames
-
-Curve = NDArray[np.float64]
 
 RATE_TOLERANCE: Final = 0.005
 """Frame rates closer than this share are the same: 29.97 and 30 are (two frames in a minute are caught by their times)."""
-MIN_DESCRIPTIONS: Final = 8
-"""A Fréchet distance of fewer frames says nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +44,7 @@ class Score:
     name: str
     region: str
     unit: str
-    better: Literal["higher", "lower"]
+    better: Better
     value: float
     ideal: float | None
     curve: Curve
@@ -103,6 +98,8 @@ def evaluate(
     reference: Path,
     *,
     track: PoseTrack | None = None,
+    target: Path | None = None,
+    source: Path | None = None,
     ideal: bool = True,
     every: int = 5,
     listen: Listener = silent,
@@ -113,53 +110,79 @@ def evaluate(
         out: the result.
         reference: the true video: same size, frame rate and number of frames. Nothing is ever resized or dropped to fit.
         track: the reference's poses, if they are known; else they are detected.
+        target: footage of the person who should be seen in `out`, of any size and length; else the reference is that footage.
+        source: footage of the person whose dance it is: says also how much of them is left in `out`.
         ideal: also measure the reference encoded once more as our results are, to show what is within reach.
-        every: the perceptual distance is taken of each `every`-th frame.
+        every: the perceptual distance and the identity are taken of each `every`-th frame.
+
+    LPIPS is among the figures where its weights are installed (`dancenow.models.lpips`).
 
     Raises:
-        UserError: the videos differ in size, frame rate or length, one cannot be read, or nobody is in the reference.
+        UserError: the videos differ in size, frame rate or length, one cannot be read, or nobody is in the reference, the
+            target or the source.
     """
     if every < 1:
         raise UserError(f"the perceptual distance cannot be taken of each {every}th frame; give 1 or more.")
     info = probe(reference)
     _require_comparable(out, probe(out), reference, info)
+    lpips = Lpips.installed()
     track = track or detect_poses(reference, listen=listen)
+    if (track.width_px, track.height_px) != (info.width_px, info.height_px):
+        sizes = f"{track.width_px}x{track.height_px} but {reference} is {info.width_px}x{info.height_px}"
+        raise UserError(f"the track was made at {sizes}; detect it again.")
+    perceptual = PerceptualDistance()
+    observer = Observer(perceptual.trunk)
+    whose = person_of(reference, track, observer, listen) if target is None else _met(target, observer, listen)
+    other = None if source is None else _met(source, observer, listen)
     with ExitStack() as stack:
         videos = [out]
         if ideal:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dancenow-")))
             videos.append(_encoded_again(reference, info, folder / "ideal.mp4", listen))
-        frames = _judge_pictures(videos, reference, track, PictureJudge(PerceptualDistance(), every), listen)
-        if len(frames) != len(track):
-            raise UserError(f"the track has {len(track)} poses but {reference} has {len(frames)} frames; detect it again.")
         tracks = [_track_or_nobody(video, track, listen) for video in videos]
-    pictures = _picture_scores(frames)
-    poses = [_pose_figures(each, track) for each in tracks]
-    scores = [*pictures, *(_score(*figures) for figures in zip(*poses, strict=True))]
-    return Evaluation(out, reference, info.width_px, info.height_px, float(info.fps), len(frames), tuple(scores))
+        judge = _Judge(PictureJudge(perceptual, every, lpips), observer, every, whose, other)
+        frames = _judge(videos, reference, track, tracks, judge, listen)
+    figures = [_figures(frames, i, own, track) for i, own in enumerate(tracks)]
+    scores = tuple(_score(*each) for each in zip(*figures, strict=True))
+    return Evaluation(out, reference, info.width_px, info.height_px, float(info.fps), len(frames), scores)
+
+
+def _met(video: Path, observer: Observer, listen: Listener) -> Person:
+    return person_of(video, detect_poses(video, listen=listen), observer, listen)
 
 
 @dataclass(frozen=True, eq=False)
-class Figure:
-    """A score of one video, before the ideal is put beside it."""
+class _Judged:
+    """One frame: pictures of the reference by itself and then of each video; likenesses of each video."""
 
-    name: str
-    region: str
-    unit: str
-    better: Literal["higher", "lower"]
-    curve: Curve
-    value: float
+    pictures: list[PictureScores]
+    to_target: list[Likeness]
+    to_source: list[Likeness] | None
 
 
-def _score(figure: Figure, ideal: Figure | None = None) -> Score:
-    beside = None if ideal is None else ideal.value
-    return Score(figure.name, figure.region, figure.unit, figure.better, figure.value, beside, figure.curve)
+@dataclass(frozen=True, eq=False)
+class _Judge:
+    """Everything that looks at pictures."""
+
+    pictures: PictureJudge
+    observer: Observer
+    every: int
+    target: Person
+    source: Person | None
+
+    def judge(self, reference: Frame, pose: Pose, others: list[ImageRGB], own: list[Pose]) -> _Judged:
+        pictures = self.pictures.judge(reference.image_rgb, pose, others)
+        if reference.index % self.every:
+            unknown = [Likeness(math.nan, math.nan)] * len(others)
+            return _Judged(pictures, unknown, None if self.source is None else unknown)
+        portraits = [self.observer.portrait(image, each) for image, each in zip(others, own, strict=True)]
+        to_source = None if self.source is None else [self.source.likeness(portrait) for portrait in portraits]
+        return _Judged(pictures, [self.target.likeness(portrait) for portrait in portraits], to_source)
 
 
-def _judge_pictures(
-    videos: list[Path], reference: Path, track: PoseTrack, judge: PictureJudge, listen: Listener
-) -> list[list[PictureScores]]:
-    """Per frame the scores of the reference by itself and of each video."""
+def _judge(
+    videos: list[Path], reference: Path, track: PoseTrack, own: list[PoseTrack], judge: _Judge, listen: Listener
+) -> list[_Judged]:
     frames = []
     for pictures in _in_step([reference, *videos]):
         index = pictures[0].index
@@ -168,9 +191,24 @@ def _judge_pictures(
         height, width = pictures[0].image_rgb.shape[:2]
         # A video of odd size is encoded with one more row or column; only the ideal can have it here.
         others = [picture.image_rgb[:height, :width] for picture in pictures[1:]]
-        frames.append(judge.judge(pictures[0].image_rgb, track.pose[index], others))
+        frames.append(judge.judge(pictures[0], track.pose[index], others, [each.pose[index] for each in own]))
         listen(Progress("compare pictures", index + 1, len(track)))
+    if len(frames) != len(track):
+        raise UserError(f"the track has {len(track)} poses but {reference} has {len(frames)} frames; detect it again.")
     return frames
+
+
+def _figures(frames: list[_Judged], number: int, own: PoseTrack, reference: PoseTrack) -> list[Figure]:
+    """All figures of the video with that number."""
+    pictures = picture_figures([f.pictures[number + 1] for f in frames], [f.pictures[0] for f in frames])
+    to_source = [f.to_source[number] for f in frames if f.to_source is not None]
+    identity = identity_figures([f.to_target[number] for f in frames], to_source or None)
+    return [*pictures, *identity, *pose_figures(own, reference)]
+
+
+def _score(figure: Figure, ideal: Figure | None = None) -> Score:
+    beside = None if ideal is None else ideal.value
+    return Score(figure.name, figure.region, figure.unit, figure.better, figure.value, beside, figure.curve)
 
 
 def _in_step(paths: Sequence[Path]) -> Iterator[tuple[Frame, ...]]:
@@ -194,49 +232,6 @@ def _in_step(paths: Sequence[Path]) -> Iterator[tuple[Frame, ...]]:
         yield frames
 
 
-def _picture_scores(frames: list[list[PictureScores]]) -> list[Score]:
-    """Scores of the first video after the reference, with the second as ideal if there is one."""
-    reference = [frame[0] for frame in frames]
-    figures = [_picture_figures([frame[i] for frame in frames], reference) for i in range(1, len(frames[0]))]
-    return [_score(*each) for each in zip(*figures, strict=True)]
-
-
-def _picture_figures(own: list[PictureScores], reference: list[PictureScores]) -> list[Figure]:
-    def curve(values: list[dict[Region, float]], region: Region) -> Curve:
-        return np.array([value.get(region, math.nan) for value in values])
-
-    figures = [_mean("SSIM", region, "", "higher", curve([score.ssim for score in own], region)) for region in REGIONS]
-    figures += [_mean("PSNR", region, "dB", "higher", curve([score.psnr_db for score in own], region)) for region in REGIONS]
-    figures += [
-        _mean("perceptual", region, "", "lower", curve([score.perceptual for score in own], region)) for region in REGIONS
-    ]
-    errors, true_errors = (np.array([score.warping_error for score in scores]) for scores in (own, reference))
-    figures.append(Figure("flicker", "person", "x", "lower", errors, flicker_ratio(errors, true_errors)))
-    described = [(a.description, b.description) for a, b in zip(own, reference, strict=True)]
-    sets = [np.array([d for d in column if d is not None]) for column in zip(*described, strict=True)]
-    distance = frechet_distance(*sets) if len(sets[0]) >= MIN_DESCRIPTIONS else math.nan
-    figures.append(Figure("Fréchet", "person", "", "lower", np.array([]), distance))
-    return figures
-
-
-def _pose_figures(own: PoseTrack, reference: PoseTrack) -> list[Figure]:
-    ruler_px = torso_px(reference)
-    distances_px = {part: pose_distance_px(own.pose, reference.pose, part) for part in PARTS}
-    figures = [_mean("pose distance", part, "px", "lower", curve) for part, curve in distances_px.items()]
-    figures += [
-        _mean("pose distance, relative", part, "torso", "lower", curve / ruler_px) for part, curve in distances_px.items()
-    ]
-    figures.append(_mean("missed keypoints", "all", "per frame", "lower", missed_keypoints(own.pose, reference.pose)))
-    figures.append(_mean("foot sliding", "feet", "torso/s", "lower", foot_sliding(own, reference)))
-    figures.append(_mean("ground error", "feet", "torso", "lower", ground_error(own, reference)))
-    return figures
-
-
-def _mean(name: str, region: str, unit: str, better: Literal["higher", "lower"], curve: Curve) -> Figure:
-    known = curve[np.isfinite(curve)]
-    return Figure(name, region, unit, better, curve, float(known.mean()) if len(known) else math.nan)
-
-
 def _track_or_nobody(video: Path, reference: PoseTrack, listen: Listener) -> PoseTrack:
     """The video's track; where the detector finds nobody, a track that misses every frame: a bad result, not an error."""
     weights.path("pose_landmark_full", listen)  # fails here if it must, and not where a failure means nobody
@@ -249,7 +244,8 @@ def _track_or_nobody(video: Path, reference: PoseTrack, listen: Listener) -> Pos
         size = reference.width_px, reference.height_px
         return PoseTrack(nobody, reference.time_s, status, *size, reference.detector, "")
     if len(found) != len(reference):
-        raise UserError(f"{video} has {len(found)} frames but the reference has {len(reference)}.")
+        counts = f"the track has {len(reference)} poses but {video} has {len(found)} frames"
+        raise UserError(f"{counts}; detect it again, or compare videos of one length.")
     return found
 
 

@@ -46,8 +46,9 @@ def motion(previous_rgb: ImageRGB, current_rgb: ImageRGB) -> Motion:
 def warping_error(previous_rgb: ImageRGB, current_rgb: ImageRGB, along: Motion) -> float:
     """Mean absolute change of colour along the motion, in levels of 0..255; from 0, lower is steadier; NaN after a cut.
 
-    mean over visible pixels p of |current(p) - previous(p + to_previous(p))|. Of a real video it holds light, blur and the
-    errors of the flow; compare with the reference's by `flicker_ratio`.
+    Mean over visible pixels p of |current(p) - previous(p + to_previous(p))|. Of a real video it holds light, blur and the
+    errors of the flow; compare with the reference's by `flicker_ratio`. Source: the temporal stability of Lai et al.
+    2018, with absolute instead of squared differences, which one wrong edge does not rule.
     """
     if along.visible.mean() < MIN_VISIBLE:
         return float("nan")
@@ -59,7 +60,8 @@ def warping_error(previous_rgb: ImageRGB, current_rgb: ImageRGB, along: Motion) 
 def flicker_ratio(errors: NDArray[np.float64], reference_errors: NDArray[np.float64]) -> float:
     """Warping errors [T] relative to the reference's: 1 = as steady as the real video, above = flickers, from 0.
 
-    The ratio of the means, over the frames where both are known. What stands still while the reference moves is not below
+    mean_t e(t) / mean_t e_reference(t), over the frames t where both are known. Lower is better down to 1; below it a result
+    is smoother than the real video, as a blurred one is. What stands still while the reference moves is not below
     1: its colours do not follow the motion. NaN if no frame is known.
     """
     both = np.isfinite(errors) & np.isfinite(reference_errors)

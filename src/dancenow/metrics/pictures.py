@@ -43,7 +43,10 @@ def ssim_map(image_rgb: ImageRGB, reference_rgb: ImageRGB) -> NDArray[np.float32
 
 
 def psnr_db(image_rgb: ImageRGB, reference_rgb: ImageRGB) -> float:
-    """Peak signal-to-noise ratio: 10 log10(255^2 / mean squared difference), dB; higher is better, 100 for equal pictures."""
+    """Peak signal-to-noise ratio, dB: from 0, higher is better, 100 stands for the infinity of equal pictures.
+
+    10 log10(255^2 / mean over pixels and channels of (a - b)^2). Source: the textbook definition, as in Wang et al. 2004.
+    """
     _require_same_shape(image_rgb, reference_rgb)
     mean_square = cv2.norm(image_rgb, reference_rgb, cv2.NORM_L2SQR) / image_rgb.size
     return min(10 * float(np.log10(LEVELS**2 / mean_square)), PSNR_CEILING_DB) if mean_square > 0 else PSNR_CEILING_DB

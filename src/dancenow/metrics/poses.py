@@ -35,7 +35,10 @@ FEET: Final = PARTS["feet"]
 
 
 def torso_px(track: PoseTrack) -> float:
-    """Median distance from neck to mid hip in px: the ruler for everything relative; NaN if they are never seen together."""
+    """Median over frames of |neck - (right hip + left hip) / 2|, px: the ruler of all that is relative.
+
+    NaN if the three are never seen together.
+    """
     hips = [INDEX["right_hip"], INDEX["left_hip"]]
     used = [INDEX["neck"], *hips]
     seen = (track.pose.confidence[:, used] >= MIN_CONFIDENCE).all(axis=1)
@@ -46,14 +49,23 @@ def torso_px(track: PoseTrack) -> float:
 
 
 def pose_distance_px(pose: Pose, reference: Pose, part: str = "all") -> NDArray[np.float64]:
-    """Mean distance in px of a part's keypoints, float64 [T]; from 0, lower is better; NaN where none is seen in both."""
+    """Distance between a part's keypoints, px, float64 [T]; from 0, lower is better; NaN where none is seen in both.
+
+    (1 / n) sum over the n keypoints k of the part that both show of |x_k - x_reference,k|. Divide by `torso_px` to compare
+    people of different sizes. Lost keypoints do not count here: read it beside `missed_keypoints`. Source: Chan et al. 2019,
+    pose distance, which has body, hands and face; the parts here are finer.
+    """
     columns = PARTS[part]
     distance = np.linalg.norm(pose.xy[:, columns].astype(np.float64) - reference.xy[:, columns], axis=2)
     return _mean_where(distance, _seen(pose)[:, columns] & _seen(reference)[:, columns])
 
 
 def missed_keypoints(pose: Pose, reference: Pose, part: str = "all") -> NDArray[np.float64]:
-    """Number of a part's keypoints in each frame, float64 [T], that the reference shows and the result does not; 0 is best."""
+    """Lost keypoints of a part per frame, float64 [T]; from 0 to the part's number of keypoints, lower is better.
+
+    The number of keypoints that the reference shows and the result does not, that is with confidences of at least 0.3 and
+    below it. Source: Chan et al. 2019, missed detections.
+    """
     columns = PARTS[part]
     missed: NDArray[np.float64] = (_seen(reference) & ~_seen(pose))[:, columns].sum(axis=1).astype(np.float64)
     return missed
@@ -67,19 +79,22 @@ def standing_points(reference: PoseTrack) -> NDArray[np.bool_]:
 
 
 def foot_sliding(track: PoseTrack, reference: PoseTrack) -> NDArray[np.float64]:
-    """Speed of the result's feet while the reference's stand, in torso lengths a second, float64 [T]; NaN where none stands.
+    """Speed of the result's feet while the reference's stand, torso lengths a second, float64 [T]; NaN where none stands.
 
-    From 0, lower is better. A standing person has the detector's jitter, so read it beside the reference's own value,
-    `foot_sliding(reference, reference)`.
+    Mean over heels and toes k of `standing_points` of |x_k(t + h) - x_k(t - h)| / (2 h torso), h = 0.1 s; from 0, lower is
+    better. A standing person has the detector's jitter, so read it beside the reference's own value,
+    `foot_sliding(reference, reference)`. Source: foot skating of motion synthesis (Ikemoto et al. 2006), on the picture.
     """
     standing = standing_points(reference) & _seen(track.pose)[:, FEET]
     return _mean_where(_speed_px_per_s(track) / torso_px(reference), standing)
 
 
 def ground_error(track: PoseTrack, reference: PoseTrack) -> NDArray[np.float64]:
-    """How far the result's feet are off the ground, in torso lengths, float64 [T]; from 0, lower is better.
+    """How far the result's feet are off the ground, torso lengths, float64 [T]; from 0, lower is better.
 
-    The mean of |y - y_reference| over heels and toes that stand; NaN where none does.
+    Mean over heels and toes k of `standing_points` of |y_k - y_reference,k| / torso; NaN where none stands. The ground is
+    where the reference stands, so feet that hover and feet that sink count alike. Source: ours; on the picture, what ground
+    penetration and floating are in motion synthesis.
     """
     standing = standing_points(reference) & _seen(track.pose)[:, FEET]
     off_px = np.abs(track.pose.xy[:, FEET, 1].astype(np.float64) - reference.pose.xy[:, FEET, 1])

@@ -138,7 +138,11 @@ class EfficientNetTrunk(nn.Module):
 
 
 class PerceptualDistance(nn.Module):
-    """Mean over stages of the squared distance between unit feature vectors; 0 = looks the same, at most 4.
+    """How different two pictures look: 0 = the same, at most 4, lower is better.
+
+    Mean over stages l of the mean over places p of |a_lp / |a_lp| - b_lp / |b_lp||^2, with a_lp the features of a picture at
+    a place. Source: LPIPS (Zhang et al. 2018, eq. 1) with all channels weighted alike, on another trunk: its values are not
+    those of LPIPS, for which see `dancenow.models.lpips`.
 
     depth: how many stages count, finest first; 3 (to stride 8) suits a loss, all 5 a metric. Moved to
     bfloat16, which pays on a GPU only, the trunk runs in it and the distance still in float32.
