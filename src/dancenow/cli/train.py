@@ -10,7 +10,9 @@ def train(
     subject: tyro.conf.Positional[Path],
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
     budget: str = "10m",
-    preset: Literal["draft", "standard"] = "draft",
+    preset: Literal["draft", "standard", "paper", "heatmaps"] = "draft",
+    width: float | None = None,
+    longer_px: int | None = None,
     resume: bool = False,
     seed: int = 0,
     device: Literal["auto", "cpu", "cuda"] = "auto",
@@ -21,7 +23,10 @@ def train(
         subject: folder that `dancenow prepare` made.
         out: the .safetensors to write; a preview picture is refreshed beside it.
         budget: how long to train: 90s, 4m, 1.5h, or 20000images.
-        preset: draft (256 px, a laptop) or standard (512 px, a GPU).
+        preset: draft (256 px, a laptop) or standard (512 px, a GPU); for comparison, paper (Everybody Dance Now as published,
+            a GPU) or heatmaps (the same networks on Gaussian heatmaps).
+        width: of the presets paper and heatmaps, a factor on the size of their networks: 1 as published, .25 for a laptop.
+        longer_px: of the same presets, the longer side of the pictures they make: 512 as published, 256 for a laptop.
         resume: go on with the training of the same file; the budget counts what was spent before.
         seed: of everything random.
         device: where to compute; auto takes the GPU if there is one.
@@ -31,6 +36,15 @@ def train(
 
     with live() as listen:
         model = pipeline.train(
-            subject, out, budget=budget, preset=preset, resume=resume, seed=seed, device=device, listen=listen
+            subject,
+            out,
+            budget=budget,
+            preset=preset,
+            width=width,
+            longer_px=longer_px,
+            resume=resume,
+            seed=seed,
+            device=device,
+            listen=listen,
         )
     report(model)

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 DOWNSAMPLINGS = 4
 BLOCKS = 9
 ENHANCER_BLOCKS = 3
+LEAST_JUDGED_PX = 24
+"""The smallest side at which a patch discriminator has a score to give."""
 DEPTH = 4
 """Layers of a patch discriminator whose features are matched; the scores come after them."""
 
@@ -83,7 +85,7 @@ class ResidualBlock(nn.Module):
 
 
 class PatchGAN(nn.Module):
-    """C64, C128, C256, C512 and the scores: each judges a patch of 70x70 px (Isola et al., 2017)."""
+    """C64, C128, C256, C512 and the scores: each judges a patch of 70x70 px (Isola et al., 2017). Sides are 24 px or more."""
 
     def __init__(self, inputs: int, width: int = 64) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 import cv2
 import numpy as np
@@ -22,6 +22,9 @@ from dancenow.errors import UserError
 from dancenow.files import complete_or_absent
 from dancenow.progress import Listener, Progress
 from dancenow.training.budget import Budget
+
+SAVE_PAUSE: Final = 20
+"""Times as long as saving took, at least, until the next: gigabytes every 45 s would eat the budget."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Task(Protocol):
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """seed: of everything random. save_every_s: seconds between the files that survive a crash."""
+    """seed: of everything random. save_every_s: seconds between the files that survive a crash, more where they are large."""
 
     seed: int = 0
     save_every_s: float = 45.0
@@ -82,7 +85,7 @@ def train_loop(
         UserError: `resume` without a state to resume from.
     """
     clock = _resume(task, state_path(model_path), config) if resume else Clock()
-    saved_at_s = clock.seconds
+    saved_at_s, saving_s = clock.seconds, 0.0
     watch = _Watch(clock.seconds)
     terms: Mapping[str, float] = {}
 
@@ -98,9 +101,10 @@ def train_loop(
             terms = task.step(rng, share)
             clock = Clock(watch.seconds(), clock.images + task.images_per_step)
             listen(Progress("training", budget.spent(clock.seconds, clock.images), 1.0, _note(clock, terms)))
-            if clock.seconds - saved_at_s > config.save_every_s:
+            if clock.seconds - saved_at_s > max(config.save_every_s, SAVE_PAUSE * saving_s):
                 save()
-                saved_at_s = clock.seconds
+                saved_at_s = watch.seconds()
+                saving_s = saved_at_s - clock.seconds
             if interruption.wanted:
                 save()
                 raise KeyboardInterrupt

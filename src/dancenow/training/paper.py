@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from dancenow.checkpoint import Checkpoint, CheckpointInfo, with_prefix
 from dancenow.data.wholeclips import WholeClip, WholeClipStore
+from dancenow.errors import UserError
 from dancenow.models import losses
 from dancenow.models.perceptual import PerceptualDistance
-from dancenow.models.pix2pixhd import DEPTH, MultiScalePatchGAN
+from dancenow.models.pix2pixhd import DEPTH, LEAST_JUDGED_PX, MultiScalePatchGAN
 from dancenow.models.wholeframe import PICTURE, WholeFrameConfig, WholeFrameGenerator
 from dancenow.pose.letterbox import Letterbox
 from dancenow.training.loop import Clock
@@ -92,11 +93,20 @@ class PaperTask:
         """Build the networks.
 
         store: its canvas is that of `stored_box`. kept: what the model must carry of its subject (see `Target.to_checkpoint`).
+
+        Raises:
+            UserError: the canvas is too small for the discriminators.
         """
         self.store, self.config, self.seed, self.device, self._kept = store, config, seed, device, kept
         self.perceptual = perceptual.to(device)
         self._views = views(config)
         self._global_box = global_box(config, store.box.frame_width_px, store.box.frame_height_px)
+        smallest_px = min(self._global_box.width_px, self._global_box.height_px) // 2 ** (config.scales - 1)
+        if smallest_px < LEAST_JUDGED_PX:
+            raise UserError(
+                f"at {config.longer_px} px the picture is too narrow for {config.scales} scales of discriminators; give a"
+                " longer side of more px."
+            )
         self._enter_stage(enhanced=False)
 
     def _enter_stage(self, *, enhanced: bool) -> None:
