@@ -38,6 +38,10 @@ PIECE_S: Final = 2.0
 """A longer range is described in pieces of about this length."""
 FAMILIAR_S: Final = 0.7
 """A move that was filmed for this long is no longer rare."""
+ENOUGH: Final = 0.9
+"""Nobody is warned when this share of the dance is covered."""
+WARNED: Final = 4
+"""Moves that a warning names."""
 UNNAMED: Final = {
     "arms": ("arms as they were not filmed", "Film it: the dance's own arm movements."),
     "legs": ("steps as they were not filmed", "Film it: the dance's own steps."),
@@ -64,7 +68,7 @@ class Coverage:
     time_s: float64 [T]. distance: float64 [T] in body heights, from 0 (the very pose was filmed); NaN where nobody dances.
     parts: the same for arms, legs, torso and head by themselves. expected: float64 [T], the perceptual distance in the
     person's box that is to be expected, lower is better; NaN where nobody dances. nearest: int64 [T], the footage's frame that
-    is most alike, -1 where nobody dances. ranges: what is not covered, in order of time. summary: one sentence.
+    is most alike, -1 where nobody dances. ranges: what is not covered, in order of time.
     """
 
     time_s: Float64Array
@@ -73,7 +77,11 @@ class Coverage:
     expected: Float64Array
     nearest: NDArray[np.int64]
     ranges: tuple[Uncovered, ...]
-    summary: str
+
+    @property
+    def summary(self) -> str:
+        """One sentence."""
+        return _summary(self.share, self.ranges)
 
     @property
     def uncovered(self) -> NDArray[np.bool_]:
@@ -82,6 +90,25 @@ class Coverage:
         for each in self.ranges:
             inside |= (self.time_s >= each.start_s) & (self.time_s < each.stop_s)
         return inside
+
+    @property
+    def share(self) -> float:
+        """Of the frames that show the dancer, those that the footage covers: 0 to 1."""
+        known = np.isfinite(self.distance)
+        return float((known & ~self.uncovered).sum() / known.sum())
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to tell before a training: nothing if the footage covers `ENOUGH`, else what lacks most, and the remedy."""
+        if self.share >= ENOUGH:
+            return ()
+        lines = []
+        for what in _longest_first(self.ranges)[:WARNED]:
+            found = [each for each in self.ranges if each.what == what]
+            times = ", ".join(f"{each.start_s:.1f}-{each.stop_s:.1f} s" for each in found[:3])
+            more = f" and {len(found) - 3} times more" if len(found) > 3 else ""
+            lines.append(f"not covered: {what} ({times}{more}). {found[0].advice}")
+        return self.summary, *lines
 
     def to_json(self) -> dict[str, Any]:
         """JSON values; null where nobody dances."""
@@ -131,7 +158,7 @@ def coverage(
         Uncovered(float(dance.time_s[a]), float(dance.time_s[b - 1] + 1 / dance.fps), *words)
         for a, b, words in _described(_uncovered(distance, dance.fps), danced, filmed[frames], parts, dance.fps)
     )
-    return Coverage(dance.time_s, distance, parts, expected_error(distance), where, ranges, _summary(distance, ranges))
+    return Coverage(dance.time_s, distance, parts, expected_error(distance), where, ranges)
 
 
 def expected_error(distance: Float64Array) -> Float64Array:
@@ -242,13 +269,15 @@ def _joined(chosen: list[int], *, together: bool) -> tuple[str, str]:
     return what, f"Film it: {film}{', at the same time' if together else ''}."
 
 
-def _summary(distance: Float64Array, ranges: tuple[Uncovered, ...]) -> str:
-    known = distance[np.isfinite(distance)]
-    share = float((known <= UNCOVERED).mean())
+def _summary(share: float, ranges: tuple[Uncovered, ...]) -> str:
     if not ranges:
-        return f"The footage covers the dance: {share:.0%} of its frames are near to a pose that was filmed."
+        return "The footage covers all of the dance."
+    return f"The footage covers {share:.0%} of the dance; what lacks most: {'; '.join(_longest_first(ranges)[:3])}."
+
+
+def _longest_first(ranges: tuple[Uncovered, ...]) -> list[str]:
+    """The words of the ranges, each once, those that last longest in all first."""
     seconds: dict[str, float] = {}
     for each in ranges:
         seconds[each.what] = seconds.get(each.what, 0.0) + each.stop_s - each.start_s
-    worst = sorted(seconds, key=lambda what: -seconds[what])[:3]
-    return f"The footage covers {share:.0%} of the dance; what lacks most: {'; '.join(worst)}."
+    return sorted(seconds, key=lambda what: -seconds[what])

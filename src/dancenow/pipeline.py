@@ -22,6 +22,7 @@ import torch
 import dancenow
 from dancenow import weights
 from dancenow.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, read_info
+from dancenow.coverage import coverage
 from dancenow.data.clips import ClipStore
 from dancenow.data.subject import SUBJECT_RECIPE, Subject, prepare
 from dancenow.data.target import KIND, WHOLE_FRAME_KIND, Target
@@ -206,6 +207,10 @@ def transfer(
     return TransferResult(out, stop - start, str(pose_map), _notes(danced, pose, target), _cut(dance, start, stop))
 
 
+def _unheard(warning: str) -> None:
+    """Warnings are in the result, too."""
+
+
 def run(
     source: Path,
     target: Path,
@@ -219,12 +224,14 @@ def run(
     seed: int = 0,
     device: Device = "auto",
     report: bool = True,
+    warn: Callable[[str], None] = _unheard,
     listen: Listener = silent,
 ) -> RunResult:
     """Everything from two videos: the person in `target` dances what the dancer in `source` dances.
 
     What was done before for the same videos and settings is taken from the cache; an interrupted training goes on. Beside
-    the video a page about it is written, `out` with the ending .report.html, unless `report` is False.
+    the video a page about it is written, `out` with the ending .report.html, unless `report` is False. `warn` is called with
+    each of the result's warnings before the training begins: what is wrong with the footage, and which moves it lacks.
 
     Raises:
         UserError: as `prepare`, `train` and `transfer`; files and budget are checked before anything long begins.
@@ -246,8 +253,11 @@ def run(
     danced = detect_poses(source, person=source_person, listen=listen)
     folder = _subject_of(target, target_person, listen)
     subject = Subject.open(folder)
+    warnings = (*subject.manifest.warnings, *_lacks(danced, subject, normalize))
     model = _model_path(folder, preset, budget, seed)
     if not _is_trained(model, budget):
+        for warning in warnings:
+            warn(warning)
         resume = _read_or_none(state_path(model)) is not None
         train(folder, model, budget=budget, preset=preset, resume=resume, seed=seed, device=device, listen=listen)
         state_path(model).unlink(missing_ok=True)
@@ -259,7 +269,16 @@ def run(
             watch.seconds,
         )  # fmt: skip
         write_report(page, describe(making), listen=listen)
-    return RunResult(done, model, subject.manifest.warnings, page)
+    return RunResult(done, model, warnings, page)
+
+
+def _lacks(danced: PoseTrack, subject: Subject, normalize: Normalize) -> tuple[str, ...]:
+    """What of the dance the footage does not cover, if that is much; a body that cannot be compared is no reason to stop."""
+    learnt = subject.manifest.in_split("train", subject.track.time_s)
+    try:
+        return coverage(danced, subject.track, normalize=normalize, learnt=learnt).warnings
+    except UserError:
+        return ()
 
 
 def preset_config(preset: str, width: float | None = None, longer_px: int | None = None) -> Config:

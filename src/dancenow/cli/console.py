@@ -47,6 +47,11 @@ def live() -> Iterator[Listener]:
         yield listen
 
 
+def warn(sentence: str) -> None:
+    """Say at once what should be known before time is spent; above the bars, if there are any."""
+    stderr.print(f"warning: {sentence}", markup=False, highlight=False, soft_wrap=True)
+
+
 def report(made: Path, *sentences: str) -> None:
     """Say what was written, and what the user should know, one sentence per line."""
     for sentence in sentences:

@@ -52,6 +52,7 @@ def run(
             seed=seed,
             device=device,
             report=report,
+            warn=console.warn,
             listen=listen,
         )
     console.report(result.transfer.video, result.transfer.normalization, *result.transfer.notes, *result.warnings)

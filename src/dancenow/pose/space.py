@@ -29,6 +29,10 @@ FACING_WEIGHT: Final = 0.25
 """Body heights by which two poses differ that face 60 degrees apart: twice this is front against back."""
 HIDDEN_COST: Final = 0.2
 """Body heights by which a keypoint that only one of two poses shows counts; half of it where only the footage shows it."""
+WIDTHS: Final = {"shoulder": 0.22, "hip": 0.13}
+"""Between the sides of a body that faces the camera, in body heights: less than is usual, so that noise turns nobody."""
+NOSE_REACH: Final = 0.08
+"""How far before the neck the nose of a body in profile shows."""
 SIZE_WINDOW_S: Final = 1.0
 """A body does not change its size in the picture faster than this: the width of a median."""
 BLOCK_ROWS: Final = 512
@@ -196,19 +200,25 @@ def _relative_size(xy: Float64Array, seen: NDArray[np.bool_], fps: float) -> Flo
 
 
 def _facing(xyz: Float64Array, seen: NDArray[np.bool_]) -> FloatArray:
-    """Which way chest and hips face, float32 [T,2]: from the order of their sides in the picture, depth, and the nose.
+    """Which way chest and hips face, float32 [T,2]: from the order and distance of their sides in the picture.
 
-    The line from right to left, (x, z), turned by a quarter; where a track has no depth, what the line lacks of its full
-    length, with the sign of the nose's place before the neck.
+    Detectors see well how far left and right are from each other in the picture, and which of them is nearer, but not by how
+    much: depth gives the sign of the turn, and bounds it. Where a track has none, the nose before the neck gives the sign.
     """
     across = np.zeros((len(xyz), 2))
-    for name in ("shoulder", "hip"):
+    full = np.full(len(xyz), 1e-6)
+    for name, width in WIDTHS.items():
         right, left = (INDEX[f"{side}_{name}"] for side in ("right", "left"))
-        both = (seen[:, right] & seen[:, left])[:, None]
-        across += np.where(both, xyz[:, left][:, [0, 2]] - xyz[:, right][:, [0, 2]], 0)
-    if not xyz[..., 2].any():
-        full = np.percentile(np.abs(across[:, 0]), FULL_LENGTH_PERCENTILE)
-        hidden = np.sqrt(np.maximum(full**2 - across[:, 0] ** 2, 0))
-        across[:, 1] = hidden * np.sign(np.where(seen[:, INDEX["nose"]], xyz[:, INDEX["nose"], 0], 0))
-    length = np.linalg.norm(across, axis=1, keepdims=True)
-    return np.asarray(np.where(length > 1e-3, across[:, ::-1] / np.maximum(length, 1e-3), 0), np.float32)
+        both = seen[:, right] & seen[:, left]
+        across += np.where(both[:, None], xyz[:, left][:, [0, 2]] - xyz[:, right][:, [0, 2]], 0)
+        full += np.where(both, width, 0)
+    towards = np.clip(across[:, 0] / full, -1, 1)
+    turned = np.sqrt(1 - towards**2)
+    if xyz[..., 2].any():
+        sideways = np.sign(across[:, 1]) * np.minimum(turned, np.abs(across[:, 1]) / full)
+    else:
+        nose = np.where(seen[:, INDEX["nose"]], xyz[:, INDEX["nose"], 0], 0)
+        sideways = turned * np.clip(nose / NOSE_REACH, -1, 1)
+    facing = np.stack([sideways, towards], axis=1)
+    length = np.linalg.norm(facing, axis=1, keepdims=True)
+    return np.asarray(np.where(length > 0.1, facing / np.maximum(length, 0.1), 0), np.float32)
