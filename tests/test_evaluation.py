@@ -203,7 +203,7 @@ def test_the_command_prints_a_table_and_writes_valid_json(
     assert saved["num_frames"] == FRAMES
     assert saved["scores"][0]["name"] == "SSIM"
     assert len(saved["scores"][0]["curve"]) == FRAMES
-    with pytest.raises(UserError, match="one of the videos"):
+    with pytest.raises(UserError, match="one of the files to be read"):
         command(reference, reference, json=reference)
 
 

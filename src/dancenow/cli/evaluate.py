@@ -19,35 +19,43 @@ def evaluate(
     reference: tyro.conf.Positional[Path],
     json: Path | None = None,
     track: Path | None = None,
+    target: Path | None = None,
+    source: Path | None = None,
     ideal: bool = True,
     every: int = 5,
 ) -> None:
     """Compare a result with the true video of the same dance, frame by frame.
 
-    Measures pictures (SSIM, PSNR, perceptual distance), flicker, and poses (distances, missed keypoints, sliding feet) over
-    the whole frame, the person and the face. The videos must have the same size, frame rate and length.
+    Measures pictures (SSIM, PSNR, perceptual distance) over the whole frame, the person and the face, flicker, whose body
+    and face are seen, and poses (distances, missed keypoints, sliding feet). The videos must have the same size, frame rate
+    and length. LPIPS is measured too where its weights are installed.
 
     Args:
         out: the result, a video.
         reference: the true video: what the result should have been.
         json: also write every figure with its curve over time to this file.
         track: the reference's keypoints, an .npz file of `dancenow pose`; they are detected without it.
+        target: footage of the person who should be seen, of any size and length; without it, the reference is that footage.
+        source: footage of the person whose dance it is, to see how much of them is left.
         ideal: also show what the reference itself reaches when it is encoded once more.
-        every: take the perceptual distance of each so-many-th frame; 1 is exact and slow.
+        every: take the perceptual distance and the identity of each so-many-th frame; 1 is exact and slow.
     """
     from json import dumps
 
     from dancenow.cli.console import console, live
     from dancenow.errors import UserError
     from dancenow.evaluation import evaluate as compare
-    from dancenow.files import complete_or_absent
+    from dancenow.files import complete_or_absent, require_writable
     from dancenow.pose.trackfile import load_track
 
-    if json is not None and json.resolve() in (out.resolve(), reference.resolve()):
-        raise UserError(f"{json} is one of the videos; give the figures another name.")
+    if json is not None:
+        inputs = [file for file in (out, reference, track, target, source) if file is not None]
+        if json.resolve() in [file.resolve() for file in inputs]:
+            raise UserError(f"{json} is one of the files to be read; give the figures another name.")
+        require_writable(json, ".json")
     poses = None if track is None else load_track(track)
     with live() as listen:
-        evaluation = compare(out, reference, track=poses, ideal=ideal, every=every, listen=listen)
+        evaluation = compare(out, reference, track=poses, target=target, source=source, ideal=ideal, every=every, listen=listen)
     if json is not None:
         with complete_or_absent(json) as temporary:
             temporary.write_text(dumps(evaluation.to_json(), indent=1, allow_nan=False), encoding="utf-8")
@@ -55,11 +63,12 @@ def evaluate(
 
 
 def _table(evaluation: "Evaluation") -> "Table":
+    from rich.markup import escape
     from rich.table import Table
 
     e = evaluation
     title = f"{e.out.name} against {e.reference.name}: {e.num_frames} frames, {e.width_px}x{e.height_px}, {e.fps:.4g} fps"
-    table = Table(title=title)
+    table = Table(title=escape(title), title_justify="left")
     for column, is_number in (("", 0), ("of", 0), ("value", 1), ("ideal", 1), ("unit", 0), ("better", 0)):
         table.add_column(column, justify="right" if is_number else "left")
     previous = None
