@@ -156,6 +156,12 @@ MOVES: Final = (
         "facing",
         lambda b: (np.abs(b.camera) <= 0.5) & (b.right_px > 0.5),
     ),
+    Move(
+        "legs out of the picture",
+        "come so near that the legs leave the picture",
+        "legs",
+        lambda b: np.isnan(b.hips_over_feet()) & np.isnan(b.y("right_knee")) & np.isnan(b.y("left_knee")),
+    ),
     Move("jump", "jump several times, with arms low and high", "legs", lambda b: b.lift > 0.06),
     Move("low on the floor", "go down to the floor and up again", "torso", lambda b: b.hips_over_feet() < 0.2),
     Move("deep squat", "squat deeply a few times", "legs", lambda b: (b.hips_over_feet() < 0.38) & (b.hips_over_feet() >= 0.2)),
