@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 from dancenow import prepare, train, transfer
+from dancenow.consent import consent
 
 budget = sys.argv[1]
 target, folder, *sources = (Path(word) for word in sys.argv[2:])
-subject = prepare(target, folder / "subject")
+subject = prepare(target, folder / "subject", consent=consent("self"))
 print(*subject.manifest.warnings, sep="\n")
 model = train(folder / "subject", folder / "model.safetensors", budget=budget)
 for source in sources:

@@ -17,6 +17,14 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Certificates and withdrawn consents of the person at the keyboard are not touched."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("DANCENOW_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def drawn_subject(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
     """The drawn dancer as a prepared subject; do not write to it."""

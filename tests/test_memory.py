@@ -35,7 +35,7 @@ for name, count in (("short", 60), ("long", 600)):
     film(folder / f"{name}.mp4", dancer_track(count, body_px=200.0, size_px=320))
 config = GeneratorConfig(canvas_px=64, width=4, blocks=0)
 track = dancer_track(60, body_px=200.0, size_px=320)
-target = Target("drawn", Plate(room(320), np.ones((320, 320), bool)), track)
+target = Target("drawn", Plate(room(320), np.ones((320, 320), bool)), track, "0" * 64)
 kept = target.to_checkpoint({"generator": asdict(config), "precision": "float32"})
 tensors = {**kept.tensors, **with_prefix("generator", Generator(config).state_dict())}
 save_checkpoint(folder / "model.safetensors", Checkpoint(kept.info, tensors))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dancenow.consent import consent
 from dancenow.data import footage
 from dancenow.data import subject as subject_module
 from dancenow.data.subject import Subject, prepare
@@ -111,4 +112,4 @@ def make_subject(folder: Path, monkeypatch: pytest.MonkeyPatch, num_frames: int 
     """A prepared subject folder of the drawn dancer."""
     stand_in_for_the_detector(monkeypatch)
     video = film(folder / "target.mp4", dancer_track(num_frames))
-    return prepare(video, folder / "subject")
+    return prepare(video, folder / "subject", consent=consent("rendered"))

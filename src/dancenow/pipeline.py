@@ -22,14 +22,17 @@ import torch
 import dancenow
 from dancenow import weights
 from dancenow.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, read_info
-from dancenow.coverage import coverage
+from dancenow.consent import Consent
+from dancenow.coverage import Coverage, coverage
+from dancenow.data.cached import require_consented, require_terms, subject_of
 from dancenow.data.clips import ClipStore
-from dancenow.data.subject import SUBJECT_RECIPE, Subject, prepare
+from dancenow.data.subject import Subject
 from dancenow.data.target import KIND, WHOLE_FRAME_KIND, Target
 from dancenow.data.wholeclips import WholeClipStore
 from dancenow.errors import UserError
-from dancenow.files import cache_dir, require_writable, sha256_of
+from dancenow.files import cache_dir, require_writable
 from dancenow.generate import CropPainter, Painter, WholeFramePainter
+from dancenow.marking import Marking
 from dancenow.models.perceptual import PerceptualDistance
 from dancenow.pose.detect import detect_poses
 from dancenow.pose.normalize import fit
@@ -130,6 +133,7 @@ def train_with(
     if not resume:
         _refuse_to_lose(out, budget)
     opened, place = Subject.open(subject), torch_device(device)
+    require_consented(opened)
     weights.path("efficientnet_lite0", listen)
     task = _task(opened, config, seed, place, listen)
     train_loop(task, out, budget, resume=resume, config=LoopConfig(seed=seed), listen=listen)
@@ -172,6 +176,8 @@ def transfer(
 ) -> TransferResult:
     """Make the person of `model` dance the dance of `source`, with the source's timing and sound.
 
+    Every result carries an invisible mark and signed Content Credentials, see `marking`.
+
     Args:
         source: video of the dancer. model: file that `train` wrote. out: .mp4 file, which appears when it is complete.
         normalize: how the dancer's body is fitted to the target's, see `pose.normalize`.
@@ -179,13 +185,14 @@ def transfer(
         person: whom to follow in the source, as in `detect_poses`.
 
     Raises:
-        UserError: a file is missing or damaged, nobody dances in the source, or the part is empty.
+        UserError: a file is missing or damaged, the model carries no consent or it was withdrawn, nobody dances in the
+            source, or the part is empty.
     """
     info = probe(source)
     require_other(out, source, model)
     require_writable(out, ".mp4")
     painter = load_painter(model, torch_device(device))
-    target = painter.target
+    target, marking = painter.target, Marking.of(model, source)
     danced = detect_poses(source, person=person, listen=listen)
     pose_map = fit(normalize, danced, target.track)
     pose = pose_map(danced.pose)
@@ -200,11 +207,13 @@ def transfer(
         sound_from=source,
         sound_range_s=(times_s[start], times_s[stop] if stop < len(danced) else None),
         metadata={"comment": SYNTHETIC_NOTE, "encoder": f"dancenow {dancenow.__version__}"},
+        finish=marking.finish,
     ) as writer:
         for i, image in enumerate(painter.paint(dance, start, stop), start=start):
-            writer.write(image, times_s[i])
+            writer.write(marking.mark(image), times_s[i])
             listen(Progress("generating", i + 1 - start, stop - start))
-    return TransferResult(out, stop - start, str(pose_map), _notes(danced, pose, target), _cut(dance, start, stop))
+    notes = (*_notes(danced, pose, target), *marking.notes)
+    return TransferResult(out, stop - start, str(pose_map), notes, _cut(dance, start, stop))
 
 
 def _unheard(warning: str) -> None:
@@ -224,6 +233,7 @@ def run(
     seed: int = 0,
     device: Device = "auto",
     report: bool = True,
+    consent: Consent | None = None,
     warn: Callable[[str], None] = _unheard,
     listen: Listener = silent,
 ) -> RunResult:
@@ -232,6 +242,7 @@ def run(
     What was done before for the same videos and settings is taken from the cache; an interrupted training goes on. Beside
     the video a page about it is written, `out` with the ending .report.html, unless `report` is False. `warn` is called with
     each of the result's warnings before the training begins: what is wrong with the footage, and which moves it lacks.
+    `consent` is that of the person in `target`, and needed the first time that this video is used.
 
     Raises:
         UserError: as `prepare`, `train` and `transfer`; files and budget are checked before anything long begins.
@@ -246,14 +257,16 @@ def run(
     page = report_path(out) if report else None
     if page is not None:
         require_writable(page)
+    require_terms(target, target_person, consent)
     listen = watch = Stopwatch(listen)
     for name in weights.TABLE:
         weights.path(name, listen)
     # The dancer first: a source that nobody dances in should not cost a training.
     danced = detect_poses(source, person=source_person, listen=listen)
-    folder = _subject_of(target, target_person, listen)
+    folder = subject_of(target, target_person, consent, listen)
     subject = Subject.open(folder)
-    warnings = (*subject.manifest.warnings, *_lacks(danced, subject, normalize))
+    covered = _coverage(danced, subject, normalize)
+    warnings = (*subject.manifest.warnings, *(covered.warnings if covered is not None else ()))
     model = _model_path(folder, preset, budget, seed)
     if not _is_trained(model, budget):
         for warning in warnings:
@@ -265,20 +278,20 @@ def run(
     if page is not None:
         settings = {"preset": preset, "budget": str(budget), "normalize": normalize, "seed": str(seed), "device": device}
         making = Making(
-            source, target, out, model, subject, danced, done.dance, normalize, done.normalization, done.notes, settings,
-            watch.seconds,
+            source, target, out, model, subject.manifest, danced, done.dance, covered, done.normalization, done.notes,
+            settings, watch.seconds,
         )  # fmt: skip
         write_report(page, describe(making), listen=listen)
     return RunResult(done, model, warnings, page)
 
 
-def _lacks(danced: PoseTrack, subject: Subject, normalize: Normalize) -> tuple[str, ...]:
-    """What of the dance the footage does not cover, if that is much; a body that cannot be compared is no reason to stop."""
+def _coverage(danced: PoseTrack, subject: Subject, normalize: Normalize) -> Coverage | None:
+    """How much of the dance the footage covers; a body that cannot be compared is no reason to stop."""
     learnt = subject.manifest.in_split("train", subject.track.time_s)
     try:
-        return coverage(danced, subject.track, normalize=normalize, learnt=learnt).warnings
+        return coverage(danced, subject.track, normalize=normalize, learnt=learnt)
     except UserError:
-        return ()
+        return None
 
 
 def preset_config(preset: str, width: float | None = None, longer_px: int | None = None) -> Config:
@@ -332,17 +345,6 @@ def _refuse_to_lose(model: Path, budget: Budget) -> None:
             f"an unfinished training of {model} is there ({state.images_seen} images, {state.train_seconds:.0f} s): go on with"
             f" --resume, or remove {state_path(model).name} to start anew."
         )
-
-
-def _subject_of(video: Path, person: int | None, listen: Listener) -> Path:
-    """The prepared folder of a target video, from the cache where it is sound."""
-    name = f"{sha256_of(video)[:40]}-{SUBJECT_RECIPE}-{'auto' if person is None else person}"
-    folder = cache_dir("subjects") / name
-    try:
-        Subject.open(folder)
-    except UserError:
-        prepare(video, folder, person=person, listen=listen)
-    return folder
 
 
 def _model_path(subject: Path, preset: Preset, budget: Budget, seed: int) -> Path:

@@ -28,13 +28,13 @@ NUM_BITS: Final = _VERSION_BITS + _MODEL_BITS + _CHECK_BITS
 DOUBTFUL_BITS: Final = 4
 """The reader may turn over this many of the least certain bits: 2**4 words of 2**24, false alarms under one in a million."""
 
-_FAINTEST, _STRONGEST, _PER_ACTIVITY = 1.25, 3.5, 0.35
+_FAINTEST, _STRONGEST, _PER_ACTIVITY = 1.45, 3.5, 0.35
 """Levels of luma: on a bare wall, at most, and per level of texture that hides it. Gains multiply them, up to..."""
-_LOUDEST, _LOUDEST_HIDDEN = 3.5, 5.0
-"""...this on a bare wall, and this anywhere."""
+_LOUDEST, _LOUDEST_HIDDEN = 1.49, 5.0
+"""...this on a bare wall, which rounds to a single level, and this anywhere."""
 _POWER: Final = 2.75
 """Root mean square of the cells in levels: 42.6 dB once it is spread over the frame, which pictures full of texture reach."""
-_GAINS: Final = (1.3, 6.0)
+_GAINS: Final = (1.0, 6.0)
 _WANTED_SCORE, _LEFT_BY_CODECS = 2.5, 0.4
 """What each bit should still score when a codec at web quality and half the size have taken all but this share of the mark."""
 _UPDATE_EVERY, _SLOWNESS, _FIRST_ROUNDS, _ROUNDS = 5, 0.15, 80, 2
@@ -209,10 +209,12 @@ def _coarse(fine: Cells) -> Cells:
 
 
 def _activity(fine: Cells) -> Cells:
-    """How much a cell's surroundings hide: [G,G], the deviation of luma within it, the calmest of its neighbours counting."""
-    mean = _coarse(fine)
-    variance = np.maximum(_coarse(fine * fine) - mean * mean, 0)
-    return np.asarray(cv2.erode(np.sqrt(variance), np.ones((3, 3))))
+    """How much texture hides, [G,G]: the deviation of luma over three cells, the calmest of the neighbours counting.
+
+    So an edge by itself, before a bare wall, hides nothing, and bricks do.
+    """
+    mean, square = (cv2.blur(_coarse(of), (3, 3)) for of in (fine, fine * fine))
+    return np.asarray(cv2.erode(np.sqrt(np.maximum(square - mean * mean, 0)), np.ones((3, 3))))
 
 
 def _averaged(change: Cells) -> Cells:

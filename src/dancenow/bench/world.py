@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
+from dancenow.consent import consent
 from dancenow.data.subject import SUBJECT_RECIPE, Subject, prepare
 from dancenow.errors import UserError
 from dancenow.files import cache_dir
@@ -95,7 +96,7 @@ class World:
         try:
             return Subject.open(folder)
         except UserError:
-            return prepare(video, folder, hold_out=True, listen=listen)
+            return prepare(video, folder, consent=consent("rendered"), hold_out=True, listen=listen)
 
     def held_out(self, subject: Subject) -> Path:
         """The part of a subject's footage that training does not see, as a video of its own."""

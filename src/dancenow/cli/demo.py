@@ -20,12 +20,14 @@ def demo(
     from dancenow.assets import SOURCE, TARGET
     from dancenow.beside import side_by_side
     from dancenow.cli.console import live, report
+    from dancenow.consent import consent
+    from dancenow.marking import Marking
 
     result, comparison = out / "result.mp4", out / "side_by_side.mp4"
     with live() as listen:
-        done = pipeline.run(SOURCE, TARGET, result, budget=budget, listen=listen)
-        side_by_side(
-            [SOURCE, result], comparison, sound_from=SOURCE, metadata={"comment": pipeline.SYNTHETIC_NOTE}, listen=listen
-        )
+        done = pipeline.run(SOURCE, TARGET, result, budget=budget, consent=consent("rendered"), listen=listen)
+        note = {"comment": pipeline.SYNTHETIC_NOTE}
+        marking = Marking.of(done.model, SOURCE)
+        side_by_side([SOURCE, result], comparison, sound_from=SOURCE, metadata=note, marking=marking, listen=listen)
     report(result, done.transfer.normalization, *done.transfer.notes, *done.warnings)
     report(comparison)

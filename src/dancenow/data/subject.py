@@ -8,7 +8,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow import __version__
+from dancenow.consent import Consent, grant_again, withdraw
 from dancenow.data.footage import examine, require_enough
 from dancenow.data.plate import RECIPE as PLATE_RECIPE
 from dancenow.data.plate import estimate_plate
@@ -52,7 +53,7 @@ _RECIPE: Final = {
     "smoothing": asdict(SmoothConfig()),
     "plate": PLATE_RECIPE,
     "schema": SCHEMA,
-    "steps": 1,
+    "steps": 2,
 }
 SUBJECT_RECIPE: Final[str] = _digest(_RECIPE)[:12]
 """Short digest of everything but the video that decides what `prepare` makes: subjects kept under another are stale."""
@@ -62,9 +63,9 @@ SUBJECT_RECIPE: Final[str] = _digest(_RECIPE)[:12]
 class SubjectManifest:
     """What a subject folder says of itself. Every field is a plain JSON value but `body`.
 
-    fps: a fraction as text, "30000/1001". licence: SPDX identifier of the footage or None. consent: a record of the person's
-    consent, or None. splits_s: part -> (start, stop) in seconds; `val` is there only if it was asked for. files: name ->
-    SHA-256; of the video, which may be large, the size in bytes is all that is compared.
+    fps: a fraction as text, "30000/1001". licence: SPDX identifier of the footage or None. consent: who the person is and on
+    what terms; nothing is trained without. splits_s: part -> (start, stop) in seconds; `val` is there only if it was asked
+    for. files: name -> SHA-256; of the video, which may be large, the size in bytes is all that is compared.
     """
 
     name: str
@@ -81,7 +82,7 @@ class SubjectManifest:
     warnings: tuple[str, ...]
     files: Mapping[str, str]
     licence: str | None = None
-    consent: Mapping[str, Any] | None = None
+    consent: Consent | None = None
     dancenow_version: str = __version__
     schema: int = SCHEMA
 
@@ -105,6 +106,8 @@ class SubjectManifest:
             raise ValueError("its fields do not match its digest")
         splits = {part: (float(a), float(b)) for part, (a, b) in fields.pop("splits_s").items()}
         body = BodyStatistics.from_json(fields.pop("body"))
+        consent = fields.pop("consent")
+        fields["consent"] = None if consent is None else Consent.from_json(consent)
         return cls(**fields | {"splits_s": splits, "body": body, "warnings": tuple(fields["warnings"])})
 
 
@@ -168,6 +171,7 @@ def prepare(
     *,
     person: int | None = None,
     licence: str | None = None,
+    consent: Consent | None = None,
     hold_out: bool = False,
     listen: Listener = silent,
 ) -> Subject:
@@ -175,7 +179,8 @@ def prepare(
 
     Args:
         person: number of the person to follow, as in `detect_poses`.
-        licence: SPDX identifier of the footage's licence, to be kept with it.
+        licence: SPDX identifier of the footage's licence, to be kept with it; by default that of the consent.
+        consent: who is in the video and on what terms. It can be added later (`record_consent`), before training.
         hold_out: keep the last tenth from training, to be judged by.
 
     Raises:
@@ -209,11 +214,42 @@ def prepare(
             body=body,
             warnings=examine(video, masks, track, body, listen=listen),
             files={name: sha256_of(folder / name) for name in _CHECKED},
-            licence=licence,
+            licence=licence or (consent.licence if consent else None),
+            consent=consent,
         )
         shutil.copyfile(video, folder / manifest.video)
         (folder / MANIFEST).write_text(manifest.to_json(), "utf-8")
     return Subject(out, manifest, track, plate)
+
+
+def record_consent(folder: Path, consent: Consent) -> Subject:
+    """Put a new record into a subject folder, in place of what was there; footage that was withdrawn may be used again.
+
+    Raises:
+        UserError: as `Subject.open`, or the folder cannot be written to.
+    """
+    subject = Subject.open(folder)
+    grant_again(subject.manifest.source_sha256)
+    return _with_consent(subject, consent)
+
+
+def withdraw_consent(folder: Path) -> tuple[Subject, str]:
+    """Withdraw the consent to a subject: it and the models trained from it are refused from now on. The day comes back, too.
+
+    Raises:
+        UserError: as `Subject.open`, or the list or the folder cannot be written to.
+    """
+    subject = Subject.open(folder)
+    consent = subject.manifest.consent
+    day = withdraw(consent, subject.manifest.source_sha256)
+    return (subject if consent is None else _with_consent(subject, replace(consent, withdrawn=day))), day
+
+
+def _with_consent(subject: Subject, consent: Consent) -> Subject:
+    manifest = replace(subject.manifest, consent=consent, licence=consent.licence or subject.manifest.licence)
+    with complete_or_absent(subject.folder / MANIFEST) as temporary:
+        temporary.write_text(manifest.to_json(), "utf-8")
+    return replace(subject, manifest=manifest)
 
 
 def _require_replaceable(out: Path) -> None:

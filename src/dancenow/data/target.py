@@ -24,16 +24,18 @@ WHOLE_FRAME_KIND: Final = "whole-frame"
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """The person who will dance: their plate, their own track, and the name of the subject."""
+    """The person who will dance: plate, own track, the subject's name, and the hash of the consent, without which none may."""
 
     name: str
     plate: Plate
     track: PoseTrack
+    consent_sha256: str | None = None
 
     @classmethod
     def of_subject(cls, subject: Subject) -> Self:
         """Taken from a prepared subject folder."""
-        return cls(subject.manifest.name, subject.plate, subject.track)
+        consent = subject.manifest.consent
+        return cls(subject.manifest.name, subject.plate, subject.track, consent.sha256 if consent else None)
 
     def to_checkpoint(self, config: Mapping[str, Any], kind: str = KIND) -> Checkpoint:
         """A checkpoint of that kind that has everything but the generator."""
@@ -53,6 +55,7 @@ class Target:
             "height_px": track.height_px,
             "detector": track.detector,
             "source_sha256": track.source_sha256,
+            "consent_sha256": self.consent_sha256,
         }
         info = CheckpointInfo(kind=kind, config=config, subject=subject, parents=(track.source_sha256,))
         return Checkpoint(info, tensors)
@@ -76,7 +79,7 @@ class Target:
                 detector=subject["detector"],
                 source_sha256=subject["source_sha256"],
             )
-            return cls(subject["name"], Plate(plate["image_rgb"], plate["known"]), track)
+            return cls(subject["name"], Plate(plate["image_rgb"], plate["known"]), track, subject.get("consent_sha256"))
         except (KeyError, ValueError) as error:
             raise UserError(f"this model lacks its target's data ({error}); train it again.") from error
 

@@ -1,25 +1,24 @@
-"""How a result was made, as a report tells it: inputs with their hashes, model, settings, timings, versions, coverage.
+"""What a report tells of a run (inputs with their hashes, model, settings, timings, coverage) and of an evaluation.
 
 Files are named without their folders, because reports are passed on.
 """
 
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
 from dancenow.checkpoint import read_info
-from dancenow.coverage import coverage
-from dancenow.data.subject import Subject, SubjectManifest
-from dancenow.errors import UserError
+from dancenow.coverage import Coverage
+from dancenow.data.subject import SubjectManifest
 from dancenow.files import sha256_of
-from dancenow.pose.normalize import Kind
 from dancenow.progress import Listener, Progress, silent
-from dancenow.report.content import Footage, Gap, Pane, Report
+from dancenow.report.content import Figure, Footage, Gap, Pane, Report
 from dancenow.types import PoseTrack
+from dancenow.video import probe
 
 _PACKAGES: Final = ("dancenow", "torch", "numpy", "opencv-python-headless", "av", "ai-edge-litert")
 
@@ -43,18 +42,18 @@ class Stopwatch:
 class Making:
     """What `pipeline.run` had and did.
 
-    danced: the track in the source; painted: the same in the target's frame, as the generator saw it. settings: label ->
-    value, as the user gave them. seconds: stage -> how long it took.
+    danced: the track in the source; painted: the same in the target's frame, as the generator saw it. coverage: None where too
+    little of a body is seen to say. settings: label -> value, as the user gave them. seconds: stage -> how long it took.
     """
 
     source: Path
     target: Path
     result: Path
     model: Path
-    subject: Subject
+    manifest: SubjectManifest
     danced: PoseTrack
     painted: PoseTrack
-    normalize: Kind
+    coverage: Coverage | None
     normalization: str
     notes: tuple[str, ...]
     settings: Mapping[str, str]
@@ -66,6 +65,38 @@ def report_path(video: Path) -> Path:
     return video.with_suffix(".report.html")
 
 
+def evaluation_path(video: Path) -> Path:
+    """Where the report of an evaluation lies: beside the video, and beside the report of its making."""
+    return video.with_suffix(".evaluation.html")
+
+
+def describe_comparison(
+    out: Path, reference: Path, track: PoseTrack, figures: Sequence[Figure], source: Path | None, settings: Mapping[str, str]
+) -> Report:
+    """The report of an evaluation.
+
+    track: the reference's poses. source: footage of the dancer, which is shown too if it is as long as the result, as the
+    video of the dance is. settings: label -> value.
+    """
+    panes = [Pane("Pose of the reference", track), Pane("Result", out), Pane("Reference", reference)]
+    if source is not None and _as_long(source, out):
+        panes.insert(0, Pane("Source", source))
+    files = {"result": out, "reference": reference} | ({} if source is None else {"source": source})
+    inputs = {label: file.name for label, file in files.items()}
+    hashes = {f"{label} SHA-256": sha256_of(file) for label, file in files.items()}
+    statement = (
+        f"{out.name} measured against {reference.name}, frame by frame. The ideal beside a figure is what the reference itself"
+        " reaches when it is encoded once more."
+    )
+    facts = {"Inputs": inputs | hashes | {"poses by": track.detector}, "Settings": dict(settings), "Versions": versions()}
+    return Report(out, tuple(panes), statement, tuple(figures), facts=facts)
+
+
+def _as_long(video: Path, other: Path) -> bool:
+    lengths_s = [probe(each).duration_s or 0.0 for each in (video, other)]
+    return abs(lengths_s[0] - lengths_s[1]) < 0.2
+
+
 def describe(making: Making) -> Report:
     """The report of a run."""
     m = making
@@ -74,7 +105,7 @@ def describe(making: Making) -> Report:
         f"This video is synthetic. A network that learnt from {m.target.name} painted the person there in the poses of the"
         f" dancer in {m.source.name}; what it shows was never filmed."
     )
-    notes = (f"The dance was fitted to the person: {m.normalization}.", *m.notes, *m.subject.manifest.warnings)
+    notes = (f"Normalization: {m.normalization}.", *m.notes, *m.manifest.warnings)
     facts = {
         "Inputs": _inputs(m),
         "Model": _model(m.model),
@@ -82,7 +113,7 @@ def describe(making: Making) -> Report:
         "Time taken": {stage: _duration(seconds) for stage, seconds in m.seconds.items() if seconds >= 0.05},
         "Versions": versions(),
     }
-    return Report(m.result, panes, statement, footage=_footage(m), notes=notes, facts=facts)
+    return Report(m.result, panes, statement, footage=_footage(m.coverage), notes=notes, facts=facts)
 
 
 def versions() -> dict[str, str]:
@@ -96,20 +127,15 @@ def versions() -> dict[str, str]:
     return found | {"Python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
 
 
-def _footage(making: Making) -> Footage | None:
-    """What the footage lacks; None where too little of a body is seen to say."""
-    subject = making.subject
-    learnt = subject.manifest.in_split("train", subject.track.time_s)
-    try:
-        found = coverage(making.danced, subject.track, normalize=making.normalize, learnt=learnt)
-    except UserError:
+def _footage(found: Coverage | None) -> Footage | None:
+    if found is None:
         return None
     gaps = tuple(Gap(each.start_s, each.stop_s, each.what, each.advice) for each in found.ranges)
     return Footage(found.distance, "body heights", found.summary, gaps)
 
 
 def _inputs(making: Making) -> dict[str, str]:
-    manifest = making.subject.manifest
+    manifest = making.manifest
     return {
         "source": making.source.name,
         "source SHA-256": making.danced.source_sha256,
@@ -124,7 +150,8 @@ def _inputs(making: Making) -> dict[str, str]:
 def _consent(manifest: SubjectManifest) -> str:
     if manifest.consent is None:
         return "none recorded; publish only what the person agreed to"
-    return "; ".join(f"{label}: {value}" for label, value in manifest.consent.items())
+    c = manifest.consent
+    return "; ".join(filter(None, (f"{c.kind}: {c.person}", c.scope, c.date, c.licence)))
 
 
 def _model(model: Path) -> dict[str, str]:

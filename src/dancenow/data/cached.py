@@ -1,0 +1,59 @@
+"""Subjects that `run` prepares by itself, kept in the cache by their video's content; and that they may be used at all.
+
+A video is prepared once; the consent that was given for it the first time holds for the times after.
+"""
+
+from pathlib import Path
+
+from dancenow.consent import HOW, Consent, require_consent
+from dancenow.data.subject import SUBJECT_RECIPE, Subject, prepare, record_consent
+from dancenow.errors import UserError
+from dancenow.files import cache_dir, sha256_of
+from dancenow.progress import Listener
+
+
+def subject_of(video: Path, person: int | None, consent: Consent | None, listen: Listener) -> Path:
+    """The prepared folder of a video, from the cache where it is sound; `consent` is put in if it has none.
+
+    Raises:
+        UserError: as `prepare`.
+    """
+    folder = _folder(video, person)
+    try:
+        kept = Subject.open(folder).manifest.consent
+    except UserError:
+        prepare(video, folder, person=person, consent=consent, listen=listen)
+    else:
+        if consent is not None and kept is None:
+            record_consent(folder, consent)
+    return folder
+
+
+def require_terms(video: Path, person: int | None, consent: Consent | None) -> None:
+    """That there is a consent to this video that stands, given now or kept from before.
+
+    Raises:
+        UserError: there is none, or it was withdrawn.
+    """
+    try:
+        consent = consent or Subject.open(_folder(video, person)).manifest.consent
+    except UserError:
+        consent = None
+    require_consent(consent, sha256_of(video), f"the person in {video}", f"dancenow run ... {HOW}")
+
+
+def require_consented(subject: Subject) -> None:
+    """That a subject may be learnt from.
+
+    Raises:
+        UserError: it has no consent, or that was withdrawn.
+    """
+    manifest, folder = subject.manifest, subject.folder
+    require_consent(
+        manifest.consent, manifest.source_sha256, f"the subject {folder}", f"dancenow consent {folder} --consent ..."
+    )
+
+
+def _folder(video: Path, person: int | None) -> Path:
+    name = f"{sha256_of(video)[:40]}-{SUBJECT_RECIPE}-{'auto' if person is None else person}"
+    return cache_dir("subjects") / name
