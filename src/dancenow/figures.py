@@ -55,8 +55,7 @@ def picture_figures(own: Sequence[PictureScores], reference: Sequence[PictureSco
         figures += per_region("LPIPS", "", "lower", lambda score: score.lpips)
     errors, true_errors = (np.array([score.warping_error for score in scores]) for scores in (own, reference))
     figures.append(Figure("flicker", "person", "x", "lower", errors, flicker_ratio(errors, true_errors)))
-    described = [(a.description, b.description) for a, b in zip(own, reference, strict=True)]
-    sets = [np.array([d for d in column if d is not None]) for column in zip(*described, strict=True)]
+    sets = [np.array([s.description for s in scores if s.description is not None]) for scores in (own, reference)]
     distance = frechet_distance(*sets) if len(sets[0]) >= MIN_DESCRIPTIONS else math.nan
     figures.append(Figure("Fréchet", "person", "", "lower", np.array([]), distance))
     return figures
