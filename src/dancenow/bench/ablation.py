@@ -137,7 +137,7 @@ def _measure(sized: AblationSize, method: Method, casting: Casting, seed: int, f
             method.show(test, subject, out, listen)
         else:
             pipeline.transfer(test.source, model, out, normalize=test.normalize, listen=listen)
-        judged = evaluate(out, test.truth, ideal=False, every=sized.every, listen=listen)
+        judged = evaluate(out, test.truth, ideal=False, every=sized.every, listen=listen)  # the truth shows the subject
         clips.append({"protocol": test.protocol, "dance": test.dance, "frames": judged.num_frames, "scores": _scores(judged)})
         _keep_to_look_at(out, method, casting, seed)
     return {**record, "clips": clips}

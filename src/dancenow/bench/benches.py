@@ -18,6 +18,7 @@ BENCHES: Final[Mapping[str, tuple[str, str]]] = {
     "normalize": ("dancenow.bench.normalization", "bench_normalize"),
     "memory": ("dancenow.bench.length", "bench_memory"),
     "growth": ("dancenow.bench.length", "bench_growth"),
+    "monotonicity": ("dancenow.bench.worsening", "bench_monotonicity"),
 }
 """Name -> module and function: torch is imported when a bench begins, not when its name is read."""
 

@@ -50,10 +50,10 @@ def write_page(folder: Path) -> Path:
 
 def _section(result: Result, path: Path) -> str:
     try:
-        body = _BODIES[result.bench](result)
+        body = BODIES[result.bench](result)
     except (KeyError, TypeError, IndexError, ValueError) as error:
         raise UserError(f"the result {path} lacks what its table shows ({error}); measure it again or remove it.") from error
-    head = f"## {_TITLES[result.bench]} ({result.size})\n\n`dancenow bench {result.bench} --size {result.size}`\n"
+    head = f"## {TITLES[result.bench]} ({result.size})\n\n`dancenow bench {result.bench} --size {result.size}`\n"
     return f"{head}\n{body}\n{_provenance(result, path)}\n"
 
 
@@ -61,11 +61,14 @@ def _provenance(result: Result, path: Path) -> str:
     m, v = result.machine, result.versions
     place = f"{m['cpu']}, {m['cores']} cores, {m['ram_gb']:g} GB" + (f", {m['gpu']}" if m["gpu"] else "")
     what = f"dancenow {v['dancenow']}" + (f" at {v['commit']}" if v["commit"] else "")
-    seeds = ", ".join(map(str, result.seeds))
     return (
-        f"Measured {result.date} on {place}; {what}, torch {v['torch']}, Python {v['python']}; seeds {seeds}. All cells:"
+        f"Measured {result.date} on {place}; {what}, torch {v['torch']}, Python {v['python']}{_seeds(result)}. All cells:"
         f" [{path.name}]({path.parent.name}/{path.name}).\n"
     )
+
+
+def _seeds(result: Result) -> str:
+    return f"; seeds {', '.join(map(str, result.seeds))}" if result.seeds else ""
 
 
 def _ablation(result: Result) -> str:
@@ -183,6 +186,24 @@ def _growth(result: Result) -> str:
     return f"{about}\n\n{table(['frames', 'whole transfer, s', 'generation alone, s'], rows)}\n"
 
 
+def _monotonicity(result: Result) -> str:
+    rows = []
+    for row in (row for cell in result.cells for row in cell["rows"] if row["must"]):
+        values = " → ".join("-" if value is None else number(value) for value in row["values"])
+        name = f"{row['name']}, {row['region']} {'↑' if row['better'] == 'higher' else '↓'}"
+        rows.append([name, row["damage"], values, "yes" if row["follows"] else "**no**"])
+    units = "; ".join(f"{kind}: {unit}" for kind, unit in result.settings["units"].items())
+    levels = {kind: amounts for cell in result.cells for kind, amounts in cell["levels"].items()}
+    steps = "; ".join(f"{kind} {', '.join(f'{a:g}' for a in amounts)}" for kind, amounts in levels.items())
+    s = result.summary
+    about = (
+        "A rendered clip is damaged more and more, and every figure has to follow the damage that it is made for:"
+        f" {s['follow']} of {s['must']} do, at every step. What a figure may overlook, and why, is in the JSON. Amounts:"
+        f" {steps} ({units})."
+    )
+    return f"{about}\n\n{table(['figure', 'damage', 'from none to most', 'follows'], rows)}\n"
+
+
 _CEILING: Final = "truth, encoded again"
 _PROTOCOL_TITLES: Final = {
     "held-out time": "Self-reconstruction of held-out time (the paper's protocol)",
@@ -199,7 +220,7 @@ _NORMALIZE_COLUMNS: Final = {
     "foot_sliding": "foot sliding ↓",
     "ground_error": "ground error ↓",
 }
-_TITLES: Final = {
+TITLES: Final = {
     "ablation": "Quality, method by method",
     "speed": "Speed",
     "normalize": "Normalization",
@@ -207,10 +228,11 @@ _TITLES: Final = {
     "growth": "Time against length",
     "monotonicity": "Do the metrics measure?",
 }
-_BODIES: Final[Mapping[str, Callable[[Result], str]]] = {
+BODIES: Final[Mapping[str, Callable[[Result], str]]] = {
     "ablation": _ablation,
     "speed": _speed,
     "normalize": _normalize,
     "memory": _memory,
     "growth": _growth,
+    "monotonicity": _monotonicity,
 }

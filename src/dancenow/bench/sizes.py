@@ -96,3 +96,22 @@ NORMALIZE: Final[Mapping[Size, NormalizeSize]] = {
     "laptop": NormalizeSize(("ada", "ben", "dov", "fin"), ("pulse", "spark", "drift"), (1.0, 1.4), 12.0, world(512, 24, 3.0)),
     "gpu": NormalizeSize(("ada", "ben", "dov", "fin"), ("pulse", "spark", "drift"), (1.0, 1.4), 12.0, None),
 }
+
+
+@dataclass(frozen=True)
+class MonotonicitySize:
+    """damage: kinds of it. num_frames: of the clip that is damaged. every: as in `evaluate`. judge_s: of one evaluation."""
+
+    world: World
+    damage: tuple[str, ...]
+    num_frames: int
+    every: int
+    judge_s: float
+
+
+_ALL_DAMAGE: Final = ("blur", "shift", "noise", "freeze", "identity swap", "hide")
+MONOTONICITY: Final[Mapping[Size, MonotonicitySize]] = {
+    "smoke": MonotonicitySize(world(128, 6, 3.0, 1, 1), ("blur",), 18, 6, 2),
+    "laptop": MonotonicitySize(world(512, 24, 3.0), _ALL_DAMAGE, 48, 6, 9),
+    "gpu": MonotonicitySize(world(512, 24, 3.0), _ALL_DAMAGE, 72, 3, 15),
+}

@@ -1,0 +1,191 @@
+"""A bench goes on where it stopped, its page says what the results say, and bad input is one sentence."""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bodies import swaying_track
+from dancenow.bench import benches, cells, normalization, page, retrieval
+from dancenow.bench.ablation import summarize
+from dancenow.bench.cells import Cell, Record, run_cells
+from dancenow.bench.results import Result
+from dancenow.bench.tables import mean_and_spread
+from dancenow.cli import main as cli
+from dancenow.errors import UserError
+from dancenow.progress import Listener, Progress, silent
+from dancenow.types import Pose, PoseTrack
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "cache"))
+
+
+def counting(calls: list[int], stops_at: int | None = None) -> list[Cell]:
+    def measure(number: int, folder: Path, listen: Listener) -> Record:
+        (folder / "half-made").write_text("")
+        listen(Progress("working", 1, 2))
+        if number == stops_at:
+            raise KeyboardInterrupt
+        calls.append(number)
+        return {"square": number**2}
+
+    return [Cell("count", {"number": n}, partial(measure, n), 1.0) for n in range(4)]
+
+
+def test_an_interrupted_bench_goes_on_and_measures_nothing_twice(tmp_path: Path) -> None:
+    calls: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        run_cells("count", counting(calls, stops_at=2), silent)
+    assert calls == [0, 1]
+    events: list[Progress] = []
+    records = run_cells("count", counting(calls), events.append)
+    assert calls == [0, 1, 2, 3]
+    assert records == [{"number": n, "square": n**2} for n in range(4)]
+    assert events[-1].done == events[-1].total == 2.0  # what is kept is no part of the time left
+    assert [event.done for event in events] == sorted(event.done for event in events)
+    assert not list((tmp_path / "cache").rglob("half-made"))
+
+
+def test_changed_code_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    run_cells("count", counting(calls), silent)
+    monkeypatch.setattr(cells, "code_digest", lambda: "another")
+    run_cells("count", counting(calls), silent)
+    assert calls == [0, 1, 2, 3] * 2
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"record": 3}'])
+def test_a_damaged_kept_measurement_is_named(tmp_path: Path, damage: str) -> None:
+    run_cells("count", counting([]), silent)
+    kept = sorted((tmp_path / "cache").rglob("*.json"))[0]
+    kept.write_text(damage)
+    with pytest.raises(UserError, match=f"{kept.name} is damaged; remove it"):
+        run_cells("count", counting([]), silent)
+
+
+def record(method: str, subject: str, seed: int, ssim: float, flicker: float) -> dict[str, Any]:
+    scores = {
+        "SSIM, person": {"value": ssim, "unit": "", "better": "higher"},
+        "flicker, person": {"value": flicker, "unit": "x", "better": "lower"},
+    }
+    clips = [{"protocol": "transfer", "dance": dance, "frames": 8, "scores": scores} for dance in ("a", "b")]
+    return {"method": method, "subject": subject, "seed": seed, "images_seen": 100, "clips": clips}
+
+
+def records() -> list[dict[str, Any]]:
+    return [
+        *(record("truth, encoded again", who, 0, 0.99, 1.0) for who in ("ann", "bob")),
+        *(record("blurred", who, seed, 0.7 + 0.02 * seed, 1.2) for who in ("ann", "bob") for seed in (0, 1)),
+        *(record("sharp", who, seed, 0.8, 1.5 + (who == "bob")) for who in ("ann", "bob") for seed in (0, 1)),
+    ]
+
+
+def test_the_summary_tells_subjects_from_seeds() -> None:
+    figures = summarize(records(), "transfer")
+    blurred, sharp = figures["blurred"]["figures"], figures["sharp"]["figures"]
+    assert blurred["SSIM, person"]["mean"] == pytest.approx(0.71)
+    assert blurred["SSIM, person"]["spread"] == pytest.approx(0.0)
+    assert blurred["SSIM, person"]["seed_spread"] == pytest.approx(0.02 / np.sqrt(2))
+    assert sharp["flicker, person"]["spread"] == pytest.approx(1 / np.sqrt(2))
+    assert sharp["flicker, person"]["seed_spread"] == 0
+    assert figures["truth, encoded again"]["figures"]["SSIM, person"]["seed_spread"] is None
+
+
+def result(size: Any = "laptop", date: str = "2030-01-02") -> Result:
+    film = {"film": {"size_px": 64, "fps": 24}, "castings": [{"dances": [1, 2]}]}
+    settings = {
+        "world": film,
+        "budget": "60s",
+        "paper_width": 0.25,
+        "paper_px": 256,
+        "ours": "draft",
+        "methods": {"sharp": "x"},
+    }
+    machine = {"cpu": "Abacus 9", "cores": 2, "ram_gb": 8.0, "gpu": None}
+    versions = {"dancenow": "0", "commit": None, "torch": "2", "python": "3"}
+    return Result(
+        "ablation", size, date, machine, versions, (0, 1), settings, records(), {"transfer": summarize(records(), "transfer")}
+    )
+
+
+def test_the_page_comes_from_the_newest_results_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    result(date="2029-12-31").write(folder)
+    result().write(folder)
+    result(size="smoke").write(folder)
+    (folder / "2031-01-01-somebody-elses.json").write_text("{")
+    text = page.write_page(folder).read_text("utf-8")
+    assert "Abacus 9" in text
+    assert "2029" not in text
+    assert "(smoke)" not in text
+    rows = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| ")}
+    assert "**0.800 ± 0 (0)**" in rows["sharp"]
+    assert "**1.20 ± 0 (0)**" in rows["blurred"]
+    assert "0.710 ± 0 (0.014)" in rows["blurred"]
+    assert "**" not in rows["truth, encoded again"]
+
+
+def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
+    again = Result.read(result().write(tmp_path))
+    assert json.dumps(again.summary) == json.dumps(result().summary)
+
+
+def test_bad_input_is_one_sentence_and_status_2(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file, damaged = tmp_path / "file", tmp_path / "damaged"
+    file.write_text("")
+    result().write(damaged)
+    (damaged / "2030-01-02-speed-laptop.json").write_text("{}")
+    commands: list[tuple[str | Path, ...]] = [
+        ("everything", "-o", tmp_path),
+        ("memory", "--size", "smoke", "-o", file),
+        ("memory", "--size", "smoke", "-o", file / "folder"),
+        ("page", "memory", "-o", tmp_path),
+        ("page", "-o", tmp_path / "absent"),
+        ("page", "-o", damaged),
+    ]
+    for words in commands:
+        with pytest.raises(SystemExit) as stopped:
+            cli.main(["bench", *map(str, words)])
+        said = capsys.readouterr().err
+        assert stopped.value.code == 2, words
+        assert said.startswith("dancenow: "), words
+        assert said.count("\n") == 1, words
+
+
+def test_every_bench_has_a_table() -> None:
+    assert set(page.BODIES) == set(page.TITLES) == set(benches.BENCHES)
+
+
+@pytest.mark.parametrize(
+    ("mean", "spread", "text"), [(0.91234, 0.0123, "0.912 ± 0.012"), (1234.5, 210.0, "1234 ± 210"), (22.68, 0.5, "22.7 ± 0.5")]
+)
+def test_numbers_keep_the_digits_that_count(mean: float, spread: float, text: str) -> None:
+    assert mean_and_spread(mean, spread) == text
+
+
+def test_retrieval_finds_the_frame_with_the_same_pose_in_the_same_place(swaying: Callable[..., PoseTrack]) -> None:
+    known = swaying().pose
+    order = np.random.default_rng(3).permutation(len(known))
+    assert np.array_equal(retrieval.nearest(known[order], known), order)
+    moved = Pose((known.xy + 400).astype(np.float32), known.confidence)
+    both = Pose(np.concatenate([moved.xy, known.xy]), np.concatenate([moved.confidence, known.confidence]))
+    assert retrieval.nearest(known[:5], both).min() >= len(known)
+
+
+def test_a_normalization_is_judged_by_its_distance_from_the_truth() -> None:
+    track = swaying_track()
+    shifted = PoseTrack(
+        **{**vars(track), "pose": Pose((track.pose.xy + np.array([30, 0])).astype(np.float32), track.pose.confidence)}
+    )
+    same = normalization.judge(normalization.Setup("same", track, track, track), "none")
+    off = normalization.judge(normalization.Setup("off", shifted, track, track), "none")
+    mended = normalization.judge(normalization.Setup("off", shifted, track, track), "paper")
+    assert same["keypoint_error"] == same["ground_error"] == 0
+    assert off["keypoint_error"] > 0.05
+    assert mended["keypoint_error"] < 0.1 * off["keypoint_error"]
