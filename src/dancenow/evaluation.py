@@ -52,7 +52,7 @@ class Score:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """All figures of one comparison, and what was compared."""
+    """All figures of one comparison, and what was compared; track: the reference's poses."""
 
     out: Path
     reference: Path
@@ -61,6 +61,7 @@ class Evaluation:
     fps: float
     num_frames: int
     scores: tuple[Score, ...]
+    track: PoseTrack
 
     def score(self, name: str, region: str) -> Score:
         """The figure of that name and region; KeyError if there is none."""
@@ -144,7 +145,7 @@ def evaluate(
         frames = _judge(videos, reference, track, tracks, judge, listen)
     figures = [_figures(frames, i, own, track) for i, own in enumerate(tracks)]
     scores = tuple(_score(*each) for each in zip(*figures, strict=True))
-    return Evaluation(out, reference, info.width_px, info.height_px, float(info.fps), len(frames), scores)
+    return Evaluation(out, reference, info.width_px, info.height_px, float(info.fps), len(frames), scores, track)
 
 
 def _met(video: Path, observer: Observer, listen: Listener) -> Person:

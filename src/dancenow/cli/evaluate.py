@@ -23,6 +23,7 @@ def evaluate(
     source: Path | None = None,
     ideal: bool = True,
     every: int = 5,
+    report: bool = True,
 ) -> None:
     """Compare a result with the true video of the same dance, frame by frame.
 
@@ -39,6 +40,8 @@ def evaluate(
         source: footage of the person whose dance it is, to see how much of them is left.
         ideal: also show what the reference itself reaches when it is encoded once more.
         every: take the perceptual distance and the identity of each so-many-th frame; 1 is exact and slow.
+        report: also write a page about it beside the result, OUT.evaluation.html: the videos in step, every figure over time,
+            the worst frames first.
     """
     from json import dumps
 
@@ -47,19 +50,30 @@ def evaluate(
     from dancenow.evaluation import evaluate as compare
     from dancenow.files import complete_or_absent, require_writable
     from dancenow.pose.trackfile import load_track
+    from dancenow.report import write_report
+    from dancenow.report.making import describe_comparison, evaluation_path
 
     if json is not None:
         inputs = [file for file in (out, reference, track, target, source) if file is not None]
         if json.resolve() in [file.resolve() for file in inputs]:
             raise UserError(f"{json} is one of the files to be read; give the figures another name.")
         require_writable(json, ".json")
+    page = evaluation_path(out)
+    if report:
+        require_writable(page)
     poses = None if track is None else load_track(track)
     with live() as listen:
         evaluation = compare(out, reference, track=poses, target=target, source=source, ideal=ideal, every=every, listen=listen)
+        if report:
+            settings = {"ideal": "yes" if ideal else "no", "every": str(every)}
+            told = describe_comparison(out, reference, evaluation.track, evaluation.scores, source, settings)
+            write_report(page, told, listen=listen)
     if json is not None:
         with complete_or_absent(json) as temporary:
             temporary.write_text(dumps(evaluation.to_json(), indent=1, allow_nan=False), encoding="utf-8")
     console.print(_table(evaluation))
+    if report:
+        console.print(str(page), markup=False, highlight=False, soft_wrap=True)
 
 
 def _table(evaluation: "Evaluation") -> "Table":

@@ -163,7 +163,10 @@ class _Page:
             options.append(f'<option value="worst-{i}">{title}</option>')
             items = "".join(self._worst_item(each.course, frame) for frame in each.frames)
             lists.append(f'<h3 class="list-title">{title}</h3><ol class="worst" id="worst-{i}">{items}</ol>')
-        chooser = f'<label class="small quiet">by <select id="worst-by">{"".join(options)}</select></label>'
+        if len(worst) == 1:
+            chooser = f'<span class="small quiet">by {escape(worst[0].course.title)}</span>'
+        else:
+            chooser = f'<label class="small quiet">by <select id="worst-by">{"".join(options)}</select></label>'
         return f'<section><div class="row"><h2>Worst frames first</h2>{chooser}</div>{"".join(lists)}</section>'
 
     def _worst_item(self, course: Course, frame: int) -> str:
