@@ -16,6 +16,11 @@ from dancenow.skeleton import INDEX
 
 Frames = NDArray[np.bool_]
 
+HALF_TURNED: Final = 0.4
+"""Sine of the angle, 24 degrees, from which a body is no longer seen from the front."""
+LEAN: Final = 0.3
+"""Tangent of the angle, 17 degrees, from which a body leans."""
+
 
 @dataclass(frozen=True)
 class Move:
@@ -109,7 +114,19 @@ def _knee_up(side: str) -> Callable[[_Body], Frames]:
 
 
 def _leaning(side: str) -> Callable[[_Body], Frames]:
-    return lambda b: (b.x("neck") * b.outward[side] > 0.3 * -b.y("neck")) & (b.y("neck") < 0)
+    return lambda b: (
+        (b.x("neck") * b.outward[side] > LEAN * -b.y("neck")) & (b.y("neck") < 0) & (np.abs(b.right_px) < HALF_TURNED)
+    )
+
+
+def _bent(b: _Body) -> Frames:
+    """Foreshortened towards the camera, or towards where a body that is turned looks."""
+    ahead = b.x("neck") * np.sign(b.right_px)
+    return (b.y("neck") > -0.2) | ((np.abs(b.right_px) >= HALF_TURNED) & (ahead > LEAN * np.abs(b.y("neck"))))
+
+
+def _half_turned(sign: float) -> Callable[[_Body], Frames]:
+    return lambda b: (b.camera > 0.5) & (b.right_px * sign >= HALF_TURNED)
 
 
 def _head_turned(side: str) -> Callable[[_Body], Frames]:
@@ -156,6 +173,8 @@ MOVES: Final = (
         "facing",
         lambda b: (np.abs(b.camera) <= 0.5) & (b.right_px > 0.5),
     ),
+    Move("half turned to the picture's left", "turn half to the picture's left", "facing", _half_turned(-1)),
+    Move("half turned to the picture's right", "turn half to the picture's right", "facing", _half_turned(1)),
     Move(
         "legs out of the picture",
         "come so near that the legs leave the picture",
@@ -171,7 +190,7 @@ MOVES: Final = (
     Move("feet far apart", "step into wide lunges to both sides", "legs", _wide),
     Move("legs crossed", "step one foot across the other", "legs", _crossed),
     *_sided("leaning to the {}", "lean the upper body to the {}", "torso", _leaning),
-    Move("bent forward", "bend the upper body forward", "torso", lambda b: b.y("neck") > -0.2),
+    Move("bent forward", "bend the upper body forward", "torso", _bent),
     Move("both arms overhead", "raise both arms overhead", "arms", _two(_overhead("left"), _overhead("right"))),
     *_sided("{} arm overhead", "raise the {} arm overhead", "arms", lambda side: _one(side, _overhead)),
     Move("both arms out to the sides", "stretch both arms out to the sides", "arms", _two(_out("left"), _out("right"))),
