@@ -31,3 +31,5 @@ def demo(
         side_by_side([SOURCE, result], comparison, sound_from=SOURCE, metadata=note, marking=marking, listen=listen)
     report(result, done.transfer.normalization, *done.transfer.notes, *done.warnings)
     report(comparison)
+    if done.report is not None:
+        report(done.report)
