@@ -124,7 +124,7 @@ class MultiScalePatchGAN(nn.Module):
             if level:
                 x = F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
             score, inner = judge(x)
-            scores.append(score)
+            scores.append(score.float())  # their squares are summed: too coarse in bfloat16
             features.append(inner)
         return scores, features
 

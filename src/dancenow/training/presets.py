@@ -84,8 +84,8 @@ class PaperConfig(WholeFrameConfig):
     scales: of the discriminators; the local enhancer's have one more. learning_rate: of Adam with betas .5 and .999; constant
     for the first half of each stage, then linear to zero. enhance_from: share of the budget after which the local enhancer
     is trained at twice `longer_px`; 1 = never. For the first half of its stage it is trained alone, then with the global
-    generator. perceptual_depth: stages of the perceptual trunk that count. max_frames: frames of the subject held in memory.
-    precision: of the networks on a GPU.
+    generator. perceptual_depth: stages of the perceptual trunk that count. max_frames: frames of the subject held in memory,
+    3 bytes per px of the last stage. precision: of the networks on a GPU.
     """
 
     scales: int = 2
