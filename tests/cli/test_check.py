@@ -1,0 +1,64 @@
+"""`dancenow check` from a terminal: what it prints and writes, on a subject folder and on a model, and what it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from dancenow.checkpoint import Checkpoint, save_checkpoint
+from dancenow.cli import main as cli
+from dancenow.data.subject import Subject
+from dancenow.data.target import Target
+from dancenow.pose import detect
+from world import dancer_track, drawn_detector, film
+
+
+@pytest.fixture(autouse=True)
+def drawn_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(detect, "detect_poses", drawn_detector(lambda count: dancer_track(count, phase=1.0, body_px=60.0)))
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return film(tmp_path / "source.mp4", dancer_track(36, phase=1.0, body_px=60.0))
+
+
+def test_a_subject_and_its_model_say_the_same(
+    source: Path, drawn_subject: Subject, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "model.safetensors"
+    kept = Target.of_subject(drawn_subject).to_checkpoint({})
+    save_checkpoint(model, Checkpoint(kept.info, {**kept.tensors, "weight": torch.zeros(1)}))
+    said = []
+    for subject in (drawn_subject.folder, model):
+        figures, picture = tmp_path / "figures.json", tmp_path / "timeline.png"
+        cli.main(["check", str(source), str(subject), "-o", str(picture), "--json", str(figures)])
+        assert picture.stat().st_size > 1000
+        said.append(json.loads(figures.read_text("utf-8")))
+        assert "whole body" in capsys.readouterr().out
+    assert said[0] == said[1]
+    assert len(said[0]["distance"]) == 36
+    assert set(said[0]["parts"]) == {"arms", "legs", "torso", "head"}
+
+
+def test_bad_input_is_one_sentence(
+    source: Path, drawn_subject: Subject, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("hello")
+    folder = str(drawn_subject.folder)
+    cases = [
+        ([str(source), str(tmp_path / "nothing")], "is not a subject folder"),
+        ([str(source), str(text)], "text.txt"),
+        ([str(source), folder, "-o", str(tmp_path / "timeline.jpg")], "ends in .png"),
+        ([str(source), folder, "--json", str(source)], "is also an input"),
+    ]
+    for words, message in cases:
+        with pytest.raises(SystemExit) as stopped:
+            cli.main(["check", *words])
+        said = capsys.readouterr().err
+        assert stopped.value.code == 2
+        assert message in said
+        assert said.count("\n") == 1
