@@ -1,4 +1,7 @@
-"""The two rendered dancers that come with the package: `dancenow studio --demo-assets` makes them again."""
+"""What comes with the package: two rendered dancers (`dancenow studio --demo-assets` makes them again) and a small network.
+
+`transformer.safetensors` is the spatial transformer's base model; `transformer.md` says how it was made.
+"""
 
 from pathlib import Path
 from typing import Final
@@ -6,3 +9,4 @@ from typing import Final
 _HERE = Path(__file__).parent
 SOURCE: Final = _HERE / "dancer_source.mp4"
 TARGET: Final = _HERE / "dancer_target.mp4"
+TRANSFORMER: Final = _HERE / "transformer.safetensors"

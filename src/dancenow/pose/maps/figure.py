@@ -122,8 +122,8 @@ class Figure:
         return figure
 
 
-def figure_of(track: PoseTrack) -> Figure:
-    """Measure a dancer.
+def figure_of(track: PoseTrack, *, by_hips: bool = False) -> Figure:
+    """Measure a dancer; `by_hips` leaves the feet out of it, for a pair of which the other shows none.
 
     Raises:
         UserError: shoulders and hips are never seen together, so nothing gives the size of the body.
@@ -133,7 +133,8 @@ def figure_of(track: PoseTrack) -> Figure:
     home_y_px = body.hip_y_px
     line_px = np.full(len(track), home_y_px)
     slant = AVERAGE_SLANT
-    if body.feet_seen:
+    feet_seen = body.feet_seen and not by_hips
+    if feet_seen:
         line_px = standing_line(sole_y(track.pose, 0.08 * body.height_px), track.fps)
         home_y_px = float(np.median(line_px))
         slant = _slant(track, body.height_px)
@@ -142,7 +143,7 @@ def figure_of(track: PoseTrack) -> Figure:
     parts_px = _parts(track.pose, size, slant)
     height_px = parts_px["torso"] + parts_px["thigh"] + parts_px["shin"] + parts_px["neck"]
     home_x_px = float(np.nanmedian(hips[:, 0]))
-    return Figure(track.width_px, track.height_px, track.fps, body.feet_seen, height_px, home_x_px, home_y_px, slant, parts_px)
+    return Figure(track.width_px, track.height_px, track.fps, feet_seen, height_px, home_x_px, home_y_px, slant, parts_px)
 
 
 def size_at(away: Float64Array, distance: float) -> Float64Array:
