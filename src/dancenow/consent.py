@@ -20,7 +20,6 @@ from dancenow.files import complete_or_absent, data_dir, sha256_of
 
 Kind = Literal["self", "rendered", "licensed"]
 KINDS: Final[tuple[str, ...]] = get_args(Kind)
-HOW: Final = "--consent self (you filmed yourself), --consent rendered (nobody real), or --consent-file FILE"
 _SCOPES: Final = {
     "self": "the person in the video uses it themselves",
     "rendered": "nobody real is in the video",
@@ -73,9 +72,17 @@ class Consent:
 
 
 def consent(
-    kind: str, *, person: str | None = None, licence: str | None = None, scope: str | None = None, given: str | None = None
+    kind: str,
+    *,
+    person: str | None = None,
+    licence: str | None = None,
+    scope: str | None = None,
+    given: str | None = None,
+    document: Path | None = None,
 ) -> Consent:
-    """The record that flags and answers make; `self` and `rendered` need nothing else. given: YYYY-MM-DD, today by default.
+    """The record that flags and answers make; `self` and `rendered` need nothing else.
+
+    given: YYYY-MM-DD, today by default. document: the signed paper, of which name and hash are kept.
 
     Raises:
         UserError: a kind, licence or date that there is not, or something needed that is missing.
@@ -89,6 +96,8 @@ def consent(
         scope=scope or _SCOPES[kind],
         date=given or _today(),
         licence=None if licence is None else licence_id(licence),
+        document=None if document is None else document.name,
+        document_sha256=None if document is None else _document_sha256(document),
     )
 
 
@@ -117,18 +126,15 @@ def read_consent(path: Path) -> Consent:
         raise UserError(f"{wrong[0]} in the consent file {path} must be text.")
     kind, licence, document = told.get("kind", "licensed"), told.get("licence"), told.get("document")
     names = {"person": told.get("person", "")} if kind == "licensed" else {"person": told.get("person") or kind}
-    try:
-        return Consent(
-            kind=kind,  # type: ignore[arg-type]  # Consent says it if there is no such kind
-            scope=told.get("scope") or _SCOPES.get(kind, ""),
-            date=told.get("date") or _today(),
-            licence=None if licence is None else licence_id(licence),
-            document=document and Path(document).name,
-            document_sha256=None if document is None else sha256_of(path.parent / document),
-            **names,
-        )
-    except OSError as error:
-        raise UserError(f"the document {document} of the consent file {path} cannot be read: {error.strerror}.") from error
+    return Consent(
+        kind=kind,  # type: ignore[arg-type]  # Consent says it if there is no such kind
+        scope=told.get("scope") or _SCOPES.get(kind, ""),
+        date=told.get("date") or _today(),
+        licence=None if licence is None else licence_id(licence),
+        document=document and Path(document).name,
+        document_sha256=None if document is None else _document_sha256(path.parent / document),
+        **names,
+    )
 
 
 def licence_id(text: str) -> str:
@@ -149,13 +155,16 @@ def licence_id(text: str) -> str:
 
 
 def require_consent(record: Consent | None, source_sha256: str, what: str, how: str) -> Consent:
-    """The record, if it stands. what: "the subject me/"; how: the command that adds a record.
+    """The record, if it stands. what: "the subject me/"; how: the command that takes the options of a record.
 
     Raises:
         UserError: there is none, or it was withdrawn.
     """
     if record is None:
-        raise UserError(f"{what} has no consent on record; add it with `{how}`.")
+        raise UserError(
+            f"{what} has no consent on record; add it with `{how} --consent self` if it shows yourself, `--consent rendered` if"
+            " nobody real, else `--consent-file FILE`."
+        )
     when = record.withdrawn or withdrawn_on(record.sha256, source_sha256)
     if when is not None:
         raise UserError(f"the consent of {record.person} to {what} was withdrawn on {when}; remove it, and take other footage.")
@@ -219,6 +228,13 @@ def _withdrawn() -> dict[str, str]:
 def _write(entries: Mapping[str, str]) -> None:
     with complete_or_absent(data_dir("withdrawn.json")) as temporary:
         temporary.write_text(json.dumps(entries, indent=1) + "\n", "utf-8")
+
+
+def _document_sha256(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise UserError(f"the document of the consent, {path}, cannot be read: {error.strerror}.") from error
 
 
 def _require_date(text: str) -> None:

@@ -4,17 +4,19 @@ The mark says which model, and survives what platforms do to videos; the credent
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from dancenow.checkpoint import CheckpointInfo, read_info
 from dancenow.consent import withdrawn_on
 from dancenow.errors import UserError
 from dancenow.files import sha256_of
-from dancenow.provenance import Facts, VideoSigner
+from dancenow.progress import Listener, silent
+from dancenow.provenance import Credentials, Facts, VideoSigner, read_credentials
 from dancenow.types import ImageRGB
-from dancenow.watermark import Payload, Watermarker
+from dancenow.video import probe
+from dancenow.watermark import Payload, Reading, Watermarker, read_watermark
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,3 +56,39 @@ def require_consented(info: CheckpointInfo, model: Path) -> None:
     when = withdrawn_on(consent_sha256, source_sha256)
     if when is not None:
         raise UserError(f"the consent of the person in the model {model} was withdrawn on {when}; remove the model.")
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What a video says of its origin: its Content Credentials, and the mark in its pixels."""
+
+    video: Path
+    credentials: Credentials
+    watermark: Reading
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {"video": str(self.video), "credentials": self.credentials.to_json(), "watermark": asdict(self.watermark)}
+
+    def sentences(self) -> tuple[str, ...]:
+        """The findings for a person, one each."""
+        mark, facts = self.watermark.payload, self.credentials.facts or {}
+        if mark is None:
+            return (f"Content Credentials: {self.credentials.sentence()}", "Watermark: none found.")
+        said = f"Watermark: made by dancenow with the model {mark.model} (the first digits of its SHA-256)."
+        model = str(facts.get("model_sha256", mark.model))
+        if not model.startswith(mark.model):
+            said += f" The credentials name another model, {model[:4]}: pictures and credentials do not belong together."
+        elif self.credentials.state == "none":
+            said += " Its credentials were removed, or lost when it was encoded again."
+        return (f"Content Credentials: {self.credentials.sentence()}", said)
+
+
+def read_marks(video: Path, listen: Listener = silent) -> Marks:
+    """Read the credentials of a video and verify them, then look for the mark.
+
+    Raises:
+        UserError: the video cannot be read.
+    """
+    probe(video)
+    return Marks(Path(video), read_credentials(video), read_watermark(video, listen))

@@ -16,7 +16,21 @@ import tyro
 from dancenow.cli.console import stderr
 from dancenow.errors import UserError
 
-COMMANDS: Final = ("demo", "run", "prepare", "train", "transfer", "check", "pose", "evaluate", "bench", "studio", "weights")
+COMMANDS: Final = (
+    "demo",
+    "run",
+    "prepare",
+    "consent",
+    "train",
+    "transfer",
+    "check",
+    "pose",
+    "detect",
+    "evaluate",
+    "bench",
+    "studio",
+    "weights",
+)
 """In the order in which a person meets them. Each is the function of that name in the module of that name."""
 
 

@@ -4,7 +4,7 @@ The work is `dancenow.data.subject.prepare`.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -13,7 +13,10 @@ def prepare(
     video: tyro.conf.Positional[Path],
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
     person: int | None = None,
+    consent: Literal["self", "rendered", "licensed"] | None = None,
+    person_name: str | None = None,
     licence: str | None = None,
+    consent_file: Path | None = None,
     hold_out: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> None:
     """Find the person in VIDEO, recover the background behind them, and keep both in a folder to train on.
@@ -22,17 +25,33 @@ def prepare(
         video: footage of the person who will dance: one whole person, a still camera, 20 s or more.
         out: the subject folder to make; an older subject folder of that name is replaced, if nothing else is in it.
         person: which person to follow, counted from 1, when there are several; by default the most prominent.
+        consent: who is in it: self (you), rendered (nobody real) or licensed (somebody else, under --licence); asked for at a
+            terminal. Nothing is trained without; it can be added later with `dancenow consent`.
+        person_name: the name of the person in VIDEO.
         licence: SPDX identifier of the footage's licence, such as CC-BY-4.0, to be kept with it.
+        consent_file: instead, a JSON or TOML file with kind, person, scope, date, licence and document (a signed paper).
         hold_out: keep the last tenth of footage of 20 s or more from training, to judge a model by.
     """
     from dancenow.cli.console import console, live, stderr
+    from dancenow.cli.terms import ask, can_ask, terms
+    from dancenow.consent import licence_id
     from dancenow.data import subject
 
+    record = terms(consent, person_name, licence, consent_file)
+    if record is None and licence is None and video.is_file() and can_ask():
+        record = ask(video)
     with live() as listen:
-        made = subject.prepare(video, out, person=person, licence=licence, hold_out=hold_out, listen=listen)
+        made = subject.prepare(
+            video, out, person=person, licence=licence and licence_id(licence), consent=record, hold_out=hold_out, listen=listen
+        )
     manifest, track = made.manifest, made.track
     for warning in manifest.warnings:
         stderr.print(f"[yellow]warning:[/] {warning}", highlight=False, soft_wrap=True)
+    if manifest.consent is None:
+        stderr.print(
+            f"[yellow]warning:[/] there is no consent on record, and nothing is trained without; add it with"
+            f" `dancenow consent {out} --consent ...`.", highlight=False, soft_wrap=True,
+        )  # fmt: skip
     console.print(
         f"{out}: {manifest.num_frames} frames, {manifest.width_px}x{manifest.height_px}, {track.time_s[-1]:.1f} s; person"
         f" found in {(track.status == 0).mean():.0%}, {manifest.body.height_px:.0f} px tall; background seen"

@@ -12,9 +12,13 @@ def run(
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
     budget: str = "10m",
     preset: Literal["draft", "standard", "paper", "heatmaps"] = "draft",
-    normalize: Literal["none", "paper"] = "paper",
+    normalize: Literal["auto", "none", "paper", "stn", "bones"] = "auto",
     source_person: int | None = None,
     target_person: int | None = None,
+    consent: Literal["self", "rendered", "licensed"] | None = None,
+    person_name: str | None = None,
+    licence: str | None = None,
+    consent_file: Path | None = None,
     seed: int = 0,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     report: bool = True,
@@ -28,9 +32,15 @@ def run(
         budget: how long to train: 90s, 4m, 1.5h, or 20000images.
         preset: draft (256 px, a laptop) or standard (512 px, a GPU); for comparison, paper (Everybody Dance Now as published,
             a GPU) or heatmaps (the same networks on Gaussian heatmaps).
-        normalize: how the dancer's body is fitted to the target's: paper (place and size) or none.
+        normalize: how the dancer's body is fitted to the target's: bones (every part, floor and camera), paper (place and
+            size, as published), stn (scale, turn and place by a network), none, or auto (bones where the bodies are seen).
         source_person: whom to follow in SOURCE, counted from 1 by size and place (see `dancenow pose --help`).
         target_person: whom to follow in TARGET.
+        consent: who is in TARGET: self (you), rendered (nobody real) or licensed (somebody else, under --licence); asked for at
+            a terminal, and needed once per video.
+        person_name: the name of the person in TARGET.
+        licence: SPDX identifier of TARGET's licence, such as CC-BY-4.0.
+        consent_file: instead, a JSON or TOML file with kind, person, scope, date, licence and document (a signed paper).
         seed: of everything random.
         device: where to compute; auto takes the GPU if there is one.
         report: also write a page about the result beside it, OUT.report.html: source, pose and result in step, the moves that
@@ -38,6 +48,15 @@ def run(
     """
     from dancenow import pipeline
     from dancenow.cli import console
+    from dancenow.cli.terms import ask, can_ask, terms
+    from dancenow.data.cached import has_terms
+    from dancenow.errors import UserError
+
+    record = terms(consent, person_name, licence, consent_file)
+    if record is None and licence is not None:
+        raise UserError("say whose licence it is, too: --consent licensed --person-name NAME --licence ...")
+    if record is None and can_ask() and target.is_file() and not has_terms(target, target_person):
+        record = ask(target)
 
     with console.live() as listen:
         result = pipeline.run(
@@ -52,6 +71,7 @@ def run(
             seed=seed,
             device=device,
             report=report,
+            consent=record,
             warn=console.warn,
             listen=listen,
         )

@@ -5,7 +5,7 @@ A video is prepared once; the consent that was given for it the first time holds
 
 from pathlib import Path
 
-from dancenow.consent import HOW, Consent, require_consent
+from dancenow.consent import Consent, require_consent
 from dancenow.data.subject import SUBJECT_RECIPE, Subject, prepare, record_consent
 from dancenow.errors import UserError
 from dancenow.files import cache_dir, sha256_of
@@ -35,11 +35,20 @@ def require_terms(video: Path, person: int | None, consent: Consent | None) -> N
     Raises:
         UserError: there is none, or it was withdrawn.
     """
+    consent = consent or _kept(video, person)
+    require_consent(consent, sha256_of(video), f"the person in {video}", "dancenow run ...")
+
+
+def has_terms(video: Path, person: int | None) -> bool:
+    """Whether a consent to this video is kept from before."""
+    return _kept(video, person) is not None
+
+
+def _kept(video: Path, person: int | None) -> Consent | None:
     try:
-        consent = consent or Subject.open(_folder(video, person)).manifest.consent
+        return Subject.open(_folder(video, person)).manifest.consent
     except UserError:
-        consent = None
-    require_consent(consent, sha256_of(video), f"the person in {video}", f"dancenow run ... {HOW}")
+        return None
 
 
 def require_consented(subject: Subject) -> None:
@@ -49,9 +58,7 @@ def require_consented(subject: Subject) -> None:
         UserError: it has no consent, or that was withdrawn.
     """
     manifest, folder = subject.manifest, subject.folder
-    require_consent(
-        manifest.consent, manifest.source_sha256, f"the subject {folder}", f"dancenow consent {folder} --consent ..."
-    )
+    require_consent(manifest.consent, manifest.source_sha256, f"the subject {folder}", f"dancenow consent {folder}")
 
 
 def _folder(video: Path, person: int | None) -> Path:
