@@ -35,7 +35,7 @@ from dancenow.generate import CropPainter, Painter, WholeFramePainter
 from dancenow.marking import Marking
 from dancenow.models.perceptual import PerceptualDistance
 from dancenow.pose.detect import detect_poses
-from dancenow.pose.normalize import fit
+from dancenow.pose.normalize import Kind, fit
 from dancenow.pose.render import NUM_CHANNELS
 from dancenow.progress import Listener, Progress, silent
 from dancenow.report import write_report
@@ -49,7 +49,7 @@ from dancenow.training.presets import PRESETS, BodyConfig, PaperConfig, Preset
 from dancenow.types import FrameStatus, Pose, PoseTrack
 from dancenow.video import VideoWriter, probe
 
-Normalize = Literal["none", "paper"]
+Normalize = Kind
 Device = Literal["auto", "cpu", "cuda"]
 Config = BodyConfig | PaperConfig
 """A recipe: of ours, or of the paper's whole-frame system."""
@@ -168,7 +168,7 @@ def transfer(
     model: Path,
     out: Path,
     *,
-    normalize: Normalize = "paper",
+    normalize: Normalize = "auto",
     frames: tuple[int, int | None] = (0, None),
     person: int | None = None,
     device: Device = "auto",
@@ -227,7 +227,7 @@ def run(
     *,
     budget: Budget | str = "10m",
     preset: Preset = "draft",
-    normalize: Normalize = "paper",
+    normalize: Normalize = "auto",
     source_person: int | None = None,
     target_person: int | None = None,
     seed: int = 0,

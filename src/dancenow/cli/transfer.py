@@ -10,7 +10,7 @@ def transfer(
     source: tyro.conf.Positional[Path],
     model: tyro.conf.Positional[Path],
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
-    normalize: Literal["none", "paper"] = "paper",
+    normalize: Literal["auto", "none", "paper", "stn", "bones"] = "auto",
     frames: str = ":",
     person: int | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
@@ -21,7 +21,8 @@ def transfer(
         source: video of the dance.
         model: file that `dancenow train` wrote.
         out: the .mp4 to write.
-        normalize: how the dancer's body is fitted to the target's: paper (place and size) or none.
+        normalize: how the dancer's body is fitted to the target's: bones (every part, floor and camera), paper (place and
+            size, as published), stn (scale, turn and place by a network), none, or auto (bones where the bodies are seen).
         frames: the part of the dance, as START:END frame numbers, either of them optional.
         person: whom to follow in SOURCE, counted from 1 by size and place (see `dancenow pose --help`).
         device: where to compute; auto takes the GPU if there is one.

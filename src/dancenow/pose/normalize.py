@@ -11,13 +11,26 @@ from dancenow.pose.maps.auto import fit_auto
 from dancenow.pose.maps.base import Dancer, Identity, PoseMap
 from dancenow.pose.maps.bones import BonesMap, fit_bones
 from dancenow.pose.maps.paper import PaperMap, View, fit_paper
+from dancenow.pose.maps.transformer import TransformerMap, fit_transformer
 from dancenow.types import PoseTrack
 
-__all__ = ["BonesMap", "Dancer", "Identity", "Kind", "PaperMap", "PoseMap", "View", "fit", "fit_paper", "load_map"]
+__all__ = [
+    "BonesMap",
+    "Dancer",
+    "Identity",
+    "Kind",
+    "PaperMap",
+    "PoseMap",
+    "TransformerMap",
+    "View",
+    "fit",
+    "fit_paper",
+    "load_map",
+]
 
-Kind = Literal["auto", "none", "paper", "bones"]
-"""auto: bones where both bodies are seen, else paper. none: poses as they are. paper: one scale, from near to far. bones: part by
-part."""
+Kind = Literal["auto", "none", "paper", "stn", "bones"]
+"""auto: bones where both bodies are seen, else paper. none: poses as they are. paper: one scale, which goes from near to far.
+stn: scale, rotation and place as a spatial transformer predicts them. bones: part by part."""
 
 
 def fit(kind: Kind, source: Dancer, target: Dancer) -> PoseMap:
@@ -58,10 +71,12 @@ FITS: Final[dict[Kind, Callable[[Dancer, Dancer], PoseMap]]] = {
     "auto": _of_tracks(fit_auto),
     "none": lambda source, target: Identity(),  # noqa: ARG005 - the same arguments for every kind
     "paper": fit_paper,
+    "stn": _of_tracks(fit_transformer),
     "bones": _of_tracks(fit_bones),
 }
 LOADERS: Final[dict[str, Callable[[Mapping[str, Any]], PoseMap]]] = {
     "none": Identity.from_json,
     "paper": PaperMap.from_json,
+    "stn": TransformerMap.from_json,
     "bones": BonesMap.from_json,
 }
