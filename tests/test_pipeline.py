@@ -14,10 +14,13 @@ from dancenow.checkpoint import read_info
 from dancenow.consent import consent
 from dancenow.data.subject import prepare
 from dancenow.errors import UserError
+from dancenow.files import sha256_of
+from dancenow.marking import read_marks
 from dancenow.models.discriminator import DiscriminatorConfig
 from dancenow.models.generator import GeneratorConfig
 from dancenow.models.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.progress import Progress
+from dancenow.skeleton import INDEX
 from dancenow.training.presets import PRESETS, BodyConfig, LossWeights
 from dancenow.types import FrameStatus, Pose, PoseTrack
 from dancenow.video import probe, read_frames
@@ -157,7 +160,7 @@ def test_refusals_come_before_the_work(videos: tuple[Path, Path], tmp_path: Path
     for arguments, options, message in cases:
         stages: set[str] = set()
         with pytest.raises(UserError, match=message):
-            pipeline.run(*arguments, listen=lambda event: stages.add(event.stage), **options)  # type: ignore[arg-type]  # noqa: B023
+            pipeline.run(*arguments, consent=RENDERED, listen=lambda event: stages.add(event.stage), **options)  # type: ignore[arg-type]  # noqa: B023
         assert not stages
     assert not (tmp_path / "out.mp4").exists()
 
@@ -184,3 +187,47 @@ def test_an_unfinished_training_is_not_lost_by_repeating_the_command(videos: tup
         pipeline.train(subject, model, budget="20images")
     pipeline.train(subject, model, budget="20images", resume=True)
     assert read_info(model).images_seen == 20
+
+
+def test_a_run_says_what_the_footage_lacks_before_it_trains(
+    videos: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def arms_up(num_frames: int) -> PoseTrack:
+        track, xy = smaller_dancer(num_frames), smaller_dancer(num_frames).pose.xy.copy()
+        arms = [i for name, i in INDEX.items() if name.endswith(("elbow", "wrist", "thumb", "index", "pinky"))]
+        xy[:, arms, 1] = xy[:, [INDEX["nose"]], 1] - 20
+        return dataclasses.replace(track, pose=Pose(xy, track.pose.confidence))
+
+    monkeypatch.setattr(pipeline, "detect_poses", drawn_detector(arms_up))
+    heard: list[str] = []
+    result = pipeline.run(
+        *videos,
+        tmp_path / "out.mp4",
+        budget="4images",
+        consent=consent("rendered"),
+        report=False,
+        warn=heard.append,
+        listen=lambda event: heard.append(event.stage),
+    )
+    said = next(i for i, line in enumerate(heard) if "both arms overhead" in line)
+    assert said < heard.index("training")
+    assert any("raise both arms overhead" in line for line in result.warnings)
+
+
+def test_a_result_says_what_it_is(videos: tuple[Path, Path], tmp_path: Path) -> None:
+    result = pipeline.run(*videos, tmp_path / "out.mp4", consent=RENDERED, budget="4images", report=False)
+    marks = read_marks(tmp_path / "out.mp4")
+    assert (marks.credentials.state, marks.credentials.synthetic) == ("signed", True)
+    facts = marks.credentials.facts or {}
+    assert facts["model_sha256"] == sha256_of(result.model)
+    assert facts["source_sha256"] == sha256_of(videos[0])
+    assert facts["subject_sha256"] == sha256_of(videos[1])
+    assert facts["consent_sha256"] == RENDERED.sha256
+
+
+def test_run_needs_consent_the_first_time_only(videos: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no consent on record"):
+        pipeline.run(*videos, tmp_path / "out.mp4", budget="4images", report=False)
+    assert not (tmp_path / "cache" / "subjects").exists() or not any((tmp_path / "cache" / "subjects").iterdir())
+    pipeline.run(*videos, tmp_path / "out.mp4", consent=RENDERED, budget="4images", report=False)
+    pipeline.run(*videos, tmp_path / "out.mp4", budget="4images", report=False)
