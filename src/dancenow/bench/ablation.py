@@ -43,11 +43,12 @@ def bench_ablation(size: Size, listen: Listener) -> Result:
     """
     sized = ABLATION[size]
     sized.world.build(listen)
+    methods = [method for name, method in METHODS.items() if name not in sized.without]
     plan = [
         (method, casting, seed)
         for seed in sized.seeds  # a whole round of everything first: what is there is comparable at any time
         for casting in sized.world.castings
-        for method in METHODS.values()
+        for method in methods
         if method.config is not None or seed == sized.seeds[0]
     ]
     cells = [
@@ -60,9 +61,8 @@ def bench_ablation(size: Size, listen: Listener) -> Result:
         for method, casting, seed in plan
     ]
     records = run_cells("ablation", cells, listen)
-    methods = {method.name: method.what for method in METHODS.values()}
     summary: dict[str, Any] = {protocol: summarize(records, protocol) for protocol in PROTOCOLS}
-    settings = {**asdict(sized), "methods": methods}
+    settings = {**asdict(sized), "methods": {method.name: method.what for method in methods}}
     return Result("ablation", size, today(), machine(), versions(), sized.seeds, settings, records, summary)
 
 

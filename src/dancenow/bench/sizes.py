@@ -17,7 +17,8 @@ Ours = Literal["tiny", "draft", "standard"]
 @dataclass(frozen=True)
 class AblationSize:
     """budget: of every training. paper_px, paper_width: longer side and width factor of the paper's networks. draft: which
-    networks ours are, `tiny` or a preset. every: as in `evaluate`. train_s, judge_s: expected seconds, for the time left."""
+    networks ours are, `tiny` or a preset. every: as in `evaluate`. train_s, judge_s: expected seconds, for the time left.
+    without: methods for which there is no time."""
 
     world: World
     budget: str
@@ -28,11 +29,12 @@ class AblationSize:
     every: int
     train_s: float
     judge_s: float
+    without: tuple[str, ...] = ()
 
 
 ABLATION: Final[Mapping[Size, AblationSize]] = {
     "smoke": AblationSize(world(128, 6, 3.0, 1, 1), "4images", (0,), "tiny", 64, 1 / 16, 6, 3, 3),
-    "laptop": AblationSize(world(512, 24, 3.0), "60s", (0, 1), "draft", 256, 0.25, 8, 68, 25),
+    "laptop": AblationSize(world(512, 24, 3.0), "60s", (0, 1), "draft", 256, 0.25, 8, 66, 28, ("ours, no picture before",)),
     "gpu": AblationSize(world(512, 24, 3.0), "10m", (0, 1, 2), "standard", 512, 1.0, 4, 620, 40),
 }
 
