@@ -34,7 +34,7 @@ class AblationSize:
 
 ABLATION: Final[Mapping[Size, AblationSize]] = {
     "smoke": AblationSize(world(128, 6, 3.0, 1, 1), "4images", (0,), "tiny", 64, 1 / 16, 6, 3, 3),
-    "laptop": AblationSize(world(512, 24, 3.0), "60s", (0, 1), "draft", 256, 0.25, 8, 66, 28, ("ours, no picture before",)),
+    "laptop": AblationSize(world(512, 24, 3.0), "60s", (0, 1), "draft", 256, 0.25, 6, 66, 30, ("ours, no picture before",)),
     "gpu": AblationSize(world(512, 24, 3.0), "10m", (0, 1, 2), "standard", 512, 1.0, 4, 620, 40),
 }
 
