@@ -63,7 +63,7 @@ class BonesMap:
 
     def __call__(self, pose: Pose) -> Pose:
         track = whole_track(pose)
-        seen, present = _joints(track)
+        seen, present = _joints(track, self.source.depth_gain)
         joints = self.source.flattened(seen)
         line_px = self._ground_line(track)
         size = self._change_of_size(line_px)
@@ -268,9 +268,9 @@ def fit_bones(source: PoseTrack, target: PoseTrack) -> BonesMap:
     return BonesMap(a, b)
 
 
-def _joints(track: Pose) -> tuple[Float64Array, NDArray[np.bool_]]:
+def _joints(track: Pose, depth_gain: float) -> tuple[Float64Array, NDArray[np.bool_]]:
     """Places and depth [T,J,3] in px of keypoints, hips and ears, and which are there [T,J]."""
-    points = np.concatenate([track.xy, track.depth[..., None]], axis=-1).astype(np.float64)
+    points = np.concatenate([track.xy, depth_gain * track.depth[..., None]], axis=-1).astype(np.float64)
     seen = track.confidence > 0
     pairs = [[INDEX[f"{side}_{name}"] for side in ("right", "left")] for name in ("hip", "ear")]
     middles = [points[:, pair].mean(axis=1, keepdims=True) for pair in pairs]

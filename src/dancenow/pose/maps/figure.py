@@ -1,12 +1,12 @@
 """What retargeting needs to know of a dancer: length of every part, how steeply the camera looks down, where home is.
 
-Lengths are robust maxima of apparent lengths, shrunk towards average proportions by their own uncertainty; the camera's slant
-is read off standing feet, whose heel and toe lie on the floor (the detector tells which of them is nearer).
+Lengths are robust averages in space, with depth scaled so that bones keep theirs, and are shrunk towards average proportions by
+their uncertainty. The camera's slant is read off standing feet, whose heel and toe lie on the floor.
 """
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 import numpy as np
@@ -38,7 +38,10 @@ SPREAD: Final = 0.07
 """Standard deviation of a part's share of the body among people, in logarithms."""
 DOUBT: Final = 0.035
 """Of a part's measured length, in logarithms, when nothing disturbs: which poses a dance holds, and the detector's bias."""
-FULL_PERCENTILE: Final = 92
+FULL_PERCENTILE: Final = 65
+DEPTH_GAINS: Final = np.linspace(0, 1.2, 25)
+RIGID: Final = ("torso", "shoulders", "upper_arm", "forearm", "thigh", "shin")
+"""Parts whose length does not change: what their detected depth is to be multiplied by, so that it does not."""
 BLOCKS: Final = 5
 """A track is cut in so many pieces; how far they disagree is how uncertain a length is."""
 FOCAL_PER_SIDE: Final = 1.2
@@ -57,8 +60,8 @@ class Figure:
     """A dancer in their own video. Lengths in px where the dancer is at home, that is on their median ground line.
 
     frame_*_px: size of the frame. fps: of the track. height_px: nose to ankle. home_*_px: the ground point at home; without
-    feet (`feet_seen` False) the middle of the hips. slant: tangent of the camera's downward angle at the feet. parts_px: full
-    lengths.
+    feet (`feet_seen` False) the middle of the hips. slant: tangent of the camera's downward angle at the feet. depth_gain: what
+    the detector's depth is to be multiplied by to be in px. parts_px: full lengths.
     """
 
     frame_width_px: int
@@ -69,6 +72,7 @@ class Figure:
     home_x_px: float
     home_y_px: float
     slant: float
+    depth_gain: float
     parts_px: Mapping[str, float]
 
     @property
@@ -116,7 +120,15 @@ class Figure:
         """Raises KeyError, TypeError or ValueError if `saved` is not what `to_json` gave."""
         parts_px = {name: float(saved["parts_px"][name]) for name in PARTS}
         figure = cls(**{**saved, "parts_px": parts_px})
-        numbers = [figure.height_px, figure.home_x_px, figure.home_y_px, figure.slant, figure.fps, *parts_px.values()]
+        numbers = [
+            figure.height_px,
+            figure.home_x_px,
+            figure.home_y_px,
+            figure.slant,
+            figure.depth_gain,
+            figure.fps,
+            *parts_px.values(),
+        ]
         if not np.isfinite(numbers).all() or min(figure.height_px, *parts_px.values()) <= 0:
             raise ValueError("lengths must be positive")
         return figure
@@ -129,6 +141,11 @@ def figure_of(track: PoseTrack, *, by_hips: bool = False) -> Figure:
         UserError: shoulders and hips are never seen together, so nothing gives the size of the body.
     """
     body = body_statistics(track)
+    gain = _depth_gain(track.pose)
+    raw, track = (
+        track,
+        replace(track, pose=Pose(track.pose.xy, track.pose.confidence, (gain * track.pose.depth).astype(np.float32))),
+    )
     hips = point(track.pose, "hips")
     home_y_px = body.hip_y_px
     line_px = np.full(len(track), home_y_px)
@@ -137,13 +154,13 @@ def figure_of(track: PoseTrack, *, by_hips: bool = False) -> Figure:
     if feet_seen:
         line_px = standing_line(sole_y(track.pose, 0.08 * body.height_px), track.fps)
         home_y_px = float(np.median(line_px))
-        slant = _slant(track, body.height_px)
+        slant = _slant(raw, body.height_px)
     distance = FOCAL_PER_SIDE * max(track.width_px, track.height_px) / body.height_px
     size = size_at((home_y_px - line_px) / (slant * body.height_px), distance)
-    parts_px = _parts(track.pose, size, slant)
+    parts_px = _parts(track.pose, size)
     height_px = parts_px["torso"] + parts_px["thigh"] + parts_px["shin"] + parts_px["neck"]
     home_x_px = float(np.nanmedian(hips[:, 0]))
-    return Figure(track.width_px, track.height_px, track.fps, feet_seen, height_px, home_x_px, home_y_px, slant, parts_px)
+    return Figure(track.width_px, track.height_px, track.fps, feet_seen, height_px, home_x_px, home_y_px, slant, gain, parts_px)
 
 
 def size_at(away: Float64Array, distance: float) -> Float64Array:
@@ -161,15 +178,38 @@ def point(pose: Pose, name: str) -> Float64Array:
     return np.where(seen, pose.xy[:, INDEX[name]].astype(np.float64), np.nan)
 
 
-def _parts(pose: Pose, size: Float64Array, slant: float) -> dict[str, float]:
+def solid(pose: Pose, name: str) -> Float64Array:
+    """float64 [T,3] of what `point` names, with its depth."""
+    one = name.removesuffix("s")
+    names = [f"right_{one}", f"left_{one}"] if name in ("hips", "ears") else [name]
+    depth = pose.depth[:, [INDEX[each] for each in names]].mean(axis=1, dtype=np.float64)
+    return np.concatenate([point(pose, name), depth[:, None]], axis=1)
+
+
+def _depth_gain(pose: Pose) -> float:
+    """What depth is to be multiplied by, so that rigid parts keep their length: 1 for exact depth; detectors exaggerate.
+
+    A part's lengths differ by the distance between their percentiles, as a share of the middle one; the least mean wins.
+    """
+    spreads = []
+    for a, b in (ends for name in RIGID for ends in PARTS[name]):
+        vector = solid(pose, a) - solid(pose, b)
+        vector = vector[np.isfinite(vector).all(axis=1)]
+        if len(vector) < 5 or not vector[:, 2].any():
+            continue
+        lengths = np.sqrt((vector[:, :2] ** 2).sum(axis=1) + (DEPTH_GAINS[:, None] * vector[:, 2]) ** 2)
+        low, middle, high = np.percentile(lengths, [15, 50, 85], axis=1)
+        spreads.append((high - low) / np.maximum(middle, 1e-9))
+    return float(DEPTH_GAINS[np.mean(spreads, axis=0).argmin()]) if spreads else 0.0
+
+
+def _parts(pose: Pose, size: Float64Array) -> dict[str, float]:
     """Full lengths in px at home. What is never or hardly seen has an average person's share."""
     measured = {name: _length(pose, ends, size) for name, ends in PARTS.items()}
-    # What hangs or stands upright is seen foreshortened by a camera that looks down.
-    upright = np.sqrt(1 + slant**2)
     logs, doubts = {}, {}
     for name, (length_px, doubt) in measured.items():
         if length_px > 0:
-            logs[name] = np.log(length_px / AVERAGE[name]) + (np.log(upright) if name in ("torso", "thigh", "shin") else 0)
+            logs[name] = np.log(length_px / AVERAGE[name])
             doubts[name] = np.hypot(doubt, DOUBT)
     weight = {name: AVERAGE[name] / (doubts[name] ** 2 + SPREAD**2) for name in logs}
     scale = sum(weight[name] * logs[name] for name in logs) / sum(weight.values())
@@ -183,7 +223,7 @@ def _parts(pose: Pose, size: Float64Array, slant: float) -> dict[str, float]:
 
 def _length(pose: Pose, ends: tuple[tuple[str, str], ...], size: Float64Array) -> tuple[float, float]:
     """Full length in px at home, and its relative uncertainty; (0, inf) if it is never seen."""
-    lengths = np.stack([np.linalg.norm(point(pose, a) - point(pose, b), axis=1) / size for a, b in ends])
+    lengths = np.stack([np.linalg.norm(solid(pose, a) - solid(pose, b), axis=1) / size for a, b in ends])
     if not np.isfinite(lengths).any():
         return 0.0, np.inf
     full_px = float(np.nanpercentile(lengths, FULL_PERCENTILE))
@@ -197,8 +237,8 @@ def _length(pose: Pose, ends: tuple[tuple[str, str], ...], size: Float64Array) -
 def _slant(track: PoseTrack, height_px: float) -> float:
     """Tangent of the camera's downward angle: how far heel and toe of standing feet are apart in y for their distance in depth.
 
-    Total least squares is not wanted: depth is the noisy one, and a slope that noise pulls to 0 is safe. The fewer feet stand,
-    the nearer it stays to the average.
+    Depth is taken as it comes: between heel and toe the detector does not exaggerate it. Noise in it pulls the slope to 0,
+    which is safe; depth of nothing leaves the average.
     """
     half = max(1, round(0.05 * track.fps))
     rises, depths = [], []
