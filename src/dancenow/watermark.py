@@ -28,9 +28,11 @@ NUM_BITS: Final = _VERSION_BITS + _MODEL_BITS + _CHECK_BITS
 DOUBTFUL_BITS: Final = 4
 """The reader may turn over this many of the least certain bits: 2**4 words of 2**24, false alarms under one in a million."""
 
-_FAINTEST, _STRONGEST, _PER_ACTIVITY = 1.45, 3.5, 0.35
+_FAINTEST, _STRONGEST, _PER_ACTIVITY = 1.4, 3.5, 0.45
 """Levels of luma: on a bare wall, at most, and per level of texture that hides it. Gains multiply them, up to..."""
-_LOUDEST, _LOUDEST_HIDDEN = 1.49, 5.0
+_BARE: Final = 0.7
+"""Deviation that a bare wall has itself, from its shading and the camera's noise."""
+_LOUDEST, _LOUDEST_HIDDEN = 1.45, 5.0
 """...this on a bare wall, which rounds to a single level, and this anywhere."""
 _POWER: Final = 2.75
 """Root mean square of the cells in levels: 42.6 dB once it is spread over the frame, which pictures full of texture reach."""
@@ -131,7 +133,7 @@ class Watermarker:
 
     def _mark(self, activity: Cells) -> tuple[Cells, bool]:
         """The change of each cell, [G,G], and whether the limit of power was met."""
-        hidden = _PER_ACTIVITY * activity.ravel()
+        hidden = _PER_ACTIVITY * np.maximum(activity.ravel() - _BARE, 0)
         level = np.minimum(_FAINTEST + hidden, _STRONGEST) * self._gain[_BIT_OF]
         level = np.minimum(level, np.minimum(_LOUDEST + hidden, _LOUDEST_HIDDEN))
         power = float(np.sqrt(np.mean(level * level)))
