@@ -15,6 +15,7 @@ import dancenow.evaluation
 from dancenow.cli.evaluate import evaluate as command
 from dancenow.errors import UserError
 from dancenow.evaluation import Evaluation, evaluate
+from dancenow.models.lpips import Lpips
 from dancenow.models.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.progress import Listener, Progress, silent
 from dancenow.skeleton import INDEX, NUM_KEYPOINTS
@@ -80,6 +81,9 @@ def no_networks(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest)
     monkeypatch.setattr(dancenow.evaluation, "detect_poses", detect)
     monkeypatch.setattr(dancenow.evaluation, "PerceptualDistance", perceptual)
     monkeypatch.setattr("dancenow.weights.path", lambda *_: Path())
+    monkeypatch.setattr("dancenow.likeness.PICTURES", 3)
+    monkeypatch.setenv("TORCH_HOME", "nowhere")  # what is installed on a machine must not change its tests
+    monkeypatch.delenv("DANCENOW_LPIPS", raising=False)
 
 
 @pytest.fixture
@@ -146,6 +150,33 @@ def test_a_result_without_a_person_is_bad_and_no_error(reference: Path, tmp_path
     assert math.isnan(result.score("pose distance", "all").value)
 
 
+def test_the_person_of_the_result_is_likened_to_target_and_source(reference: Path, tmp_path: Path) -> None:
+    own = [picture(t) for t in range(FRAMES)]
+    source = video(tmp_path / "source.mp4", [image[..., ::-1].copy() for image in own])
+    right = evaluate(reference, reference, target=reference, source=source, ideal=False)
+    wrong = evaluate(source, reference, source=source, ideal=False)
+    assert right.score("identity", "body").value == pytest.approx(1, abs=0.01)
+    assert wrong.score("identity of the source", "body").value == pytest.approx(1, abs=0.01)
+    assert right.score("identity margin", "body").value > 0.05
+    assert wrong.score("identity margin", "body").value < -0.05
+    assert right.score("identity margin", "face").better == "higher"
+
+
+def test_a_target_without_a_person_is_refused_by_name(reference: Path, tmp_path: Path) -> None:
+    empty = video(tmp_path / "nobody.mp4", [picture(100) for _ in range(FRAMES)])
+    with pytest.raises(UserError, match=r"no person was found in .*nobody\.mp4"):
+        evaluate(reference, reference, target=empty, ideal=False)
+
+
+def test_lpips_is_a_figure_only_where_it_is_installed(reference: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(KeyError):
+        evaluate(reference, reference, ideal=False, every=6).score("LPIPS", "person")
+    monkeypatch.setattr(Lpips, "installed", Lpips)
+    result = evaluate(reference, reference, ideal=False, every=6).score("LPIPS", "person")
+    assert result.value == 0
+    assert np.flatnonzero(np.isfinite(result.curve)).tolist() == [0, 6]
+
+
 def other_size(path: Path) -> Path:
     return video(path, [picture(t)[:96] for t in range(FRAMES)])
 
@@ -182,6 +213,9 @@ def test_a_track_of_another_video_is_refused(reference: Path) -> None:
     short = PoseTrack(whole.pose[:5], whole.time_s[:5], whole.status[:5], SIDE, SIDE, "made", "")
     with pytest.raises(UserError, match="track has 5 poses"):
         evaluate(reference, reference, track=short, ideal=False)
+    large = PoseTrack(whole.pose, whole.time_s, whole.status, 2 * SIDE, SIDE, "made", "")
+    with pytest.raises(UserError, match="track was made at 256x128"):
+        evaluate(reference, reference, track=large, ideal=False)
 
 
 def test_missing_files_and_nonsense_are_refused(reference: Path, tmp_path: Path) -> None:
@@ -195,16 +229,19 @@ def test_the_command_prints_a_table_and_writes_valid_json(
     reference: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     figures = tmp_path / "figures.json"
-    command(reference, reference, json=figures)
+    command(reference, reference, json=figures, source=reference, every=6)
     table = capsys.readouterr().out
-    for word in ("SSIM", "ideal", "flicker", "foot sliding", "higher", "lower"):
+    for word in ("SSIM", "ideal", "flicker", "identity margin", "foot sliding", "higher", "lower"):
         assert word in table
+    assert max(len(line) for line in table.splitlines()) <= 100
     saved = json.loads(figures.read_text(encoding="utf-8"))
     assert saved["num_frames"] == FRAMES
     assert saved["scores"][0]["name"] == "SSIM"
     assert len(saved["scores"][0]["curve"]) == FRAMES
     with pytest.raises(UserError, match="one of the files to be read"):
         command(reference, reference, json=reference)
+    with pytest.raises(UserError, match=r"ends in \.json"):
+        command(reference, reference, json=tmp_path / "figures.mp4")
 
 
 @pytest.mark.slow
