@@ -172,7 +172,8 @@ def test_numbers_keep_the_digits_that_count(mean: float, spread: float, text: st
 def test_retrieval_finds_the_frame_with_the_same_pose_in_the_same_place(swaying: Callable[..., PoseTrack]) -> None:
     known = swaying().pose
     order = np.random.default_rng(3).permutation(len(known))
-    assert np.array_equal(retrieval.nearest(known[order], known), order)
+    found = retrieval.nearest(known[order], known)
+    np.testing.assert_allclose(known.xy[found], known.xy[order], atol=0.01)  # who sways comes by again
     moved = Pose((known.xy + 400).astype(np.float32), known.confidence)
     both = Pose(np.concatenate([moved.xy, known.xy]), np.concatenate([moved.confidence, known.confidence]))
     assert retrieval.nearest(known[:5], both).min() >= len(known)
