@@ -166,7 +166,8 @@ class WarpTask:
 
     def _distance(self, theta: Tensor, rows: Tensor) -> Tensor:
         off = (move_points(theta, self._places[rows]) - self._truth[rows]).norm(dim=-1) * self._weight[rows]
-        return off.sum() / self._weight[rows].sum().clamp_min(1)
+        mean: Tensor = off.sum() / self._weight[rows].sum().clamp_min(1)
+        return mean
 
     def _tensor_loss(self, theta: Tensor, rows: Tensor, frame: Tensor) -> Tensor:
         weight = self._weight[rows, frame]
@@ -225,7 +226,7 @@ def _noisy(track: PoseTrack, rng: np.random.Generator) -> PoseTrack:
 def _slow(noise: NDArray[np.float64]) -> NDArray[np.float64]:
     """A running mean of three frames."""
     padded = np.concatenate([noise[:1], noise, noise[-1:]])
-    return (padded[:-2] + padded[1:-1] + padded[2:]) / 3
+    return np.asarray((padded[:-2] + padded[1:-1] + padded[2:]) / 3)
 
 
 def _disguise(figure: Figure, rng: np.random.Generator) -> Figure:

@@ -5,7 +5,7 @@ with numpy, so that a map is fitted without torch. Poses are seen in a body's ow
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
@@ -69,7 +69,7 @@ class TransformerMap:
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Self:
-        values = {name: float(saved[name]) for name in cls.__dataclass_fields__}
+        values = {name: float(saved[name]) for name in (field.name for field in fields(cls))}
         if not np.isfinite(list(values.values())).all() or values["scale"] <= 0:
             raise ValueError("a scale must be positive")
         return cls(**values)
