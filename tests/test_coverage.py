@@ -59,8 +59,8 @@ def squatting(xy: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def kicking_left(xy: NDArray[np.float32]) -> NDArray[np.float32]:
     xy, foot = xy.copy(), columns("ankle", "heel", "toe", side="left")
-    xy[:, foot] += np.float32([0.35 * HEIGHT_PX, -0.25 * HEIGHT_PX])
-    xy[:, columns("knee", side="left")] += np.float32([0.16 * HEIGHT_PX, -0.1 * HEIGHT_PX])
+    xy[:, foot] += np.array([0.35 * HEIGHT_PX, -0.25 * HEIGHT_PX], np.float32)
+    xy[:, columns("knee", side="left")] += np.array([0.16 * HEIGHT_PX, -0.1 * HEIGHT_PX], np.float32)
     return xy
 
 
@@ -71,7 +71,7 @@ def jumping(xy: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def test_the_footage_covers_itself_wherever_and_however_large_it_is_seen() -> None:
     footage = swaying_track(120)
-    pose = Pose(0.4 * footage.pose.xy + np.float32([500, 300]), footage.pose.confidence)
+    pose = Pose(0.4 * footage.pose.xy + np.array([500, 300], np.float32), footage.pose.confidence)
     dance = replace(footage, pose=pose, width_px=1920, height_px=1080)
     found = coverage(dance, footage)
     assert found.ranges == ()
@@ -116,7 +116,9 @@ def test_a_jump_is_seen_by_the_ground_and_not_by_the_pose() -> None:
 
 def test_sides_are_the_dancers_own() -> None:
     track = changed(swaying_track(60), slice(0, 60), kicking_left)
-    mirrored = Pose((track.pose.xy * np.float32([-1, 1]) + np.float32([640, 0]))[:, MIRROR], track.pose.confidence)
+    mirrored = Pose(
+        (track.pose.xy * np.array([-1, 1], np.float32) + np.array([640, 0], np.float32))[:, MIRROR], track.pose.confidence
+    )
     names = [[MOVES[i].name for i in np.flatnonzero(row)] for row in which_moves(body_poses(replace(track, pose=mirrored)))]
     assert all("kick to the right" in each and "kick to the left" not in each for each in names)
 
