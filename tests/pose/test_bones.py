@@ -139,17 +139,17 @@ def test_leaving_the_frame_leaves_the_rest_alone() -> None:
 
 
 def test_the_sentence_tells_scale_shift_and_how_bodies_differ() -> None:
-    sentence = str(fit("auto", dance(1.8), with_arms(dance(0.9), 1.3)))
+    sentence = str(fit("bones", dance(1.8), with_arms(dance(0.9), 1.3)))
     assert "scale 0.5" in sentence
     assert "-> (320, " in sentence
     assert "bodies differ by" in sentence
     assert "most in the" in sentence
 
 
-def test_auto_takes_the_paper_where_no_legs_can_be_measured() -> None:
+def test_auto_takes_the_paper_without_legs_or_sound_depth() -> None:
     half = without(dance(1.75), [*LEGS, INDEX["right_knee"], INDEX["left_knee"]])
     assert isinstance(fit("auto", half, dance(1.3)), PaperMap)
-    assert isinstance(fit("auto", dance(1.75), dance(1.3)), BonesMap)
+    assert isinstance(fit("auto", dance(1.75), dance(1.3)), PaperMap)
 
 
 def test_a_longer_leg_steps_further() -> None:
