@@ -33,7 +33,7 @@ def run(
         preset: draft (256 px, a laptop) or standard (512 px, a GPU); for comparison, paper (Everybody Dance Now as published,
             a GPU) or heatmaps (the same networks on Gaussian heatmaps).
         normalize: how the dancer's body is fitted to the target's: bones (every part, floor and camera), paper (place and
-            size, as published), stn (scale, turn and place by a network), none, or auto (bones where depth is sound, else paper).
+            size, as published), stn (scale, turn and place by a network), none, or auto (bones if depth is sound, or paper).
         source_person: whom to follow in SOURCE, counted from 1 by size and place (see `dancenow pose --help`).
         target_person: whom to follow in TARGET.
         consent: who is in TARGET: self (you), rendered (nobody real) or licensed (somebody else, under --licence); asked for at

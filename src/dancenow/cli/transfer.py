@@ -22,7 +22,7 @@ def transfer(
         model: file that `dancenow train` wrote.
         out: the .mp4 to write.
         normalize: how the dancer's body is fitted to the target's: bones (every part, floor and camera), paper (place and
-            size, as published), stn (scale, turn and place by a network), none, or auto (bones where depth is sound, else paper).
+            size, as published), stn (scale, turn and place by a network), none, or auto (bones if depth is sound, or paper).
         frames: the part of the dance, as START:END frame numbers, either of them optional.
         person: whom to follow in SOURCE, counted from 1 by size and place (see `dancenow pose --help`).
         device: where to compute; auto takes the GPU if there is one.

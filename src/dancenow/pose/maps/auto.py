@@ -1,6 +1,6 @@
 """The default: the map that measured best on rendered dancers whose true transfer is known, where the tracks allow it.
 
-With exact depth `bones` was best (keypoint error 2.1% of the height, paper 3.3%); with a detector's depth, which is exaggerated,
+With exact depth `bones` was best (keypoint error 2.1% of the height, paper 3.3%); with a detector's, exaggerated,
 the paper's map was (3.1%, bones 4.4%). So depth decides: it is good where it keeps the length of bones as it comes.
 """
 
