@@ -1,4 +1,4 @@
-"""Retargeting part by part, on stick dancers: the target's lengths, the source's directions, feet on the floor, nothing wild."""
+"""Retargeting part by part, on stick dancers: the target's lengths, the source's directions, feet that stand, nothing wild."""
 
 from dataclasses import replace
 
