@@ -120,9 +120,11 @@ def _ablation_cell(methods: Mapping[str, Any], name: str, figure: str) -> str:
     if entry is None:
         return "-"
     text = mean_and_spread(entry["mean"], entry["spread"], entry.get("seed_spread"))
+    if name == _CEILING:
+        return text
     rivals = [m["figures"][figure]["mean"] for n, m in methods.items() if n != _CEILING and figure in m["figures"]]
     best = max(rivals) if entry["better"] == "higher" else min(rivals)
-    return f"**{text}**" if name != _CEILING and entry["mean"] == best else text
+    return f"**{text}**" if entry["mean"] == best else text
 
 
 def _speed(result: Result) -> str:
