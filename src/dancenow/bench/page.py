@@ -92,7 +92,8 @@ def _ablation(result: Result) -> str:
         "What the figures do not say: the dancers are rendered, cleaner than film and with less cloth that moves; minutes of"
         " training are far fewer than the paper's hours, which favours small networks; the dances share some steps with the"
         " footage; the perceptual trunk, EfficientNet-Lite0, is also what methods are trained with. Detected poses are what"
-        " pose figures compare, so the detector's own errors are in them.",
+        " pose figures compare, so the detector's own errors are in them, and where nobody is detected there is no distance but"
+        " missed keypoints. A blur is steady: flicker says little without the other columns.",
         "",
     ]
     return "\n".join(lines)
