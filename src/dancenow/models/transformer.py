@@ -38,6 +38,7 @@ class Localiser(nn.Module):
         assert isinstance(last, nn.Linear)
         nn.init.zeros_(last.weight)  # it starts as the identity
         nn.init.zeros_(last.bias)
+        self.reach: Tensor
         self.register_buffer("reach", torch.tensor([REACH[0], REACH[1], REACH[2], REACH[2]]), persistent=False)
 
     def forward(

@@ -20,7 +20,7 @@ FINE_WIDTH: Final = 0.005
 """Width of fingers and feet."""
 
 FACE: Final = tuple(INDEX[name] for name in ("nose", "right_eye", "left_eye", "right_ear", "left_ear"))
-_IN_FACE: Final = np.isin(LIMBS, FACE).all(axis=1)
+_IN_FACE: Final = np.asarray(np.isin(LIMBS, FACE).all(axis=1))
 _FACE_COLOURS_RGB: Final = [
     (255, 160, 160)
     if KEYPOINTS[k].startswith("right_")

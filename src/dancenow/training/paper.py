@@ -79,6 +79,7 @@ class PaperTask:
     """A `loop.Task`: generator, its discriminators and their optimizers; first the global generator, then the enhancer."""
 
     images_per_step = 1
+    generator: WholeFrameGenerator
 
     def __init__(
         self,

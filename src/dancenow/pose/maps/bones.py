@@ -74,8 +74,8 @@ class BonesMap:
         correction += self._planting(seen, present, base + correction, self._on_floor(seen, line_px, scale), depth_px, line_px)
         flat = base + correction
         self._join_hands(flat, joints, present, size)
-        xy = self.target.seen(np.concatenate([flat, depth_px[..., None]], axis=-1))
-        xy = _missing_near_body(xy, present)[:, :NUM_KEYPOINTS].astype(np.float32)
+        placed = self.target.seen(np.concatenate([flat, depth_px[..., None]], axis=-1))
+        xy = _missing_near_body(placed, present)[:, :NUM_KEYPOINTS].astype(np.float32)
         depth = (track.depth * size[:, None] * self._ratio).astype(np.float32)
         mapped = Pose(xy, track.confidence, depth)
         return mapped if pose.xy.ndim == 3 else mapped[0]
@@ -206,7 +206,7 @@ class BonesMap:
         for side in ("right", "left"):
             ends = [INDEX[f"{side}_{name}"] for name in ("ankle", "heel", "toe")]
             known = present[:, ends]
-            foot = known.any(axis=1)
+            foot = np.asarray(known.any(axis=1))
             share = (known / np.maximum(known.sum(axis=1, keepdims=True), 1))[..., None]
             sole, up = ((places[:, ends] * share).sum(axis=1) for places in (seen[..., :2], hanging))
             lowest_px = np.where(foot, np.where(known, seen[:, ends, 1], -np.inf).max(axis=1), line_px)
