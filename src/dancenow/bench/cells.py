@@ -106,7 +106,7 @@ def _read(path: Path) -> Record | None:
 
 @cache
 def code_digest() -> str:
-    """Of the package's code as Python understands it, without the parts that only show figures."""
+    """Of the package's code as Python understands it, without the parts that only show figures, and of its weights."""
     root = Path(str(resources.files(dancenow)))
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
@@ -114,4 +114,6 @@ def code_digest() -> str:
         if not name.startswith(_UNMEASURED):
             digest.update(name.encode())
             digest.update(ast.dump(ast.parse(path.read_bytes())).encode())
+    for path in sorted(root.rglob("*.safetensors")):
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
