@@ -61,7 +61,7 @@ def poses(offset_px: float = 0.0) -> PoseTrack:
 @pytest.fixture(autouse=True)
 def no_networks(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Random weights for the perceptual distance, and a detector that knows what `video` draws."""
-    if request.node.get_closest_marker("slow"):
+    if request.node.get_closest_marker("pretrained"):
         return
 
     def detect(path: Path, listen: Listener = silent) -> PoseTrack:
@@ -122,6 +122,7 @@ def test_curves_have_a_value_per_frame_and_the_means_are_theirs(reference: Path,
     assert set(np.argsort(flicker[1:])[-2:] + 1) == {7, 8}
 
 
+@pytest.mark.slow
 def test_figures_worsen_with_noise(reference: Path, tmp_path: Path) -> None:
     results = []
     for level in (0, 8, 25):
@@ -245,6 +246,7 @@ def test_the_command_prints_a_table_and_writes_valid_json(
 
 
 @pytest.mark.slow
+@pytest.mark.pretrained
 @pytest.mark.skipif("DANCENOW_DATA" not in os.environ, reason="DANCENOW_DATA names no folder of test clips")
 def test_another_bodys_dance_scores_far_below_the_ideal() -> None:
     folder = Path(os.environ["DANCENOW_DATA"]) / "synthetic"

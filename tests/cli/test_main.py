@@ -58,6 +58,7 @@ def test_ctrl_c_is_status_130(capsys: pytest.CaptureFixture[str], monkeypatch: p
     assert "interrupted" in said
 
 
+@pytest.mark.slow
 def test_a_terminated_command_leaves_nothing_half_written(tmp_path: Path) -> None:
     lines = [
         "import os, signal, sys",
