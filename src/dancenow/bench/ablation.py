@@ -22,7 +22,7 @@ from dancenow.bench.world import Casting
 from dancenow.checkpoint import read_info
 from dancenow.data.subject import Subject
 from dancenow.evaluation import Evaluation, evaluate
-from dancenow.files import cache_dir
+from dancenow.files import cache_dir, complete_or_absent
 from dancenow.progress import Listener
 from dancenow.training.budget import Budget
 from dancenow.training.loop import state_path
@@ -139,7 +139,7 @@ def _measure(sized: AblationSize, method: Method, casting: Casting, seed: int, f
             pipeline.transfer(test.source, model, out, normalize=test.normalize, listen=listen)
         judged = evaluate(out, test.truth, ideal=False, every=sized.every, listen=listen)  # the truth shows the subject
         clips.append({"protocol": test.protocol, "dance": test.dance, "frames": judged.num_frames, "scores": _scores(judged)})
-        _keep_to_look_at(out, method, casting, seed)
+        _keep_to_look_at(out, sized, method, casting, seed)
     return {**record, "clips": clips}
 
 
@@ -159,7 +159,8 @@ def _is_kept(name: str) -> bool:
     return "identity" in name.lower() or name.startswith("LPIPS")
 
 
-def _keep_to_look_at(out: Path, method: Method, casting: Casting, seed: int) -> None:
+def _keep_to_look_at(out: Path, sized: AblationSize, method: Method, casting: Casting, seed: int) -> None:
     """Figures alone can be wrong: what was made is kept beside the clips, the newest of each name."""
-    name = f"{casting.name}-{out.stem}-{method.name.replace(', ', '-').replace(' ', '-')}-{seed}.mp4"
-    shutil.copyfile(out, cache_dir("bench/videos") / name)
+    how = f"{sized.ours}-{sized.budget}-{method.name.replace(', ', '-').replace(' ', '-')}-{seed}"
+    with complete_or_absent(cache_dir("bench/videos") / f"{casting.name}-{out.stem}-{how}.mp4") as temporary:
+        shutil.copyfile(out, temporary)

@@ -106,7 +106,11 @@ def judge(setup: Setup, kind: Kind) -> dict[str, Any]:
         np.nanmean(foot_sliding(truth, truth)),
         np.nanmean(ground_error(result, truth)),
     )
-    return {"setup": setup.name, "normalize": kind} | {n: round(float(v), 5) for n, v in zip(_FIGURES, figures, strict=True)}
+    return {"setup": setup.name, "normalize": kind} | {n: _rounded(v) for n, v in zip(_FIGURES, figures, strict=True)}
+
+
+def _rounded(figure: float) -> float | None:
+    return round(float(figure), 5) if np.isfinite(figure) else None
 
 
 _FIGURES: Final = ("keypoint_error", "worst_part_error", "foot_sliding", "true_sliding", "ground_error")

@@ -30,6 +30,7 @@ from dancenow.pose.normalize import fit
 from dancenow.pose.people import choose, first_look
 from dancenow.progress import Listener, Progress
 from dancenow.training.budget import Budget
+from dancenow.training.loop import state_path
 from dancenow.training.presets import BodyConfig
 from dancenow.types import Frame, PoseTrack
 from dancenow.video import VideoWriter, probe, read_frames
@@ -78,15 +79,15 @@ def _measure(sized: SpeedSize, folder: Path, listen: Listener) -> Record:
     casting = sized.world.castings[0]
     subject, source = sized.world.subject(casting, listen), sized.world.clip(casting.dances[0]).video
     dance, shared = _shared_stages(source, subject, sized.frames, folder, listen)
-    configs: dict[System, tuple[Config, int]] = {
-        "ours": (our_config(sized.ours), sized.frames),
-        "paper": (paper_config(sized.paper_px, sized.paper_width), sized.paper_frames),
+    configs: dict[System, tuple[Config, int, int]] = {
+        "ours": (our_config(sized.ours), sized.frames, sized.steps),
+        "paper": (paper_config(sized.paper_px, sized.paper_width), sized.paper_frames, sized.paper_steps),
     }
     record: Record = {}
-    for system, (config, count) in configs.items():
+    for system, (config, count, steps) in configs.items():
         model = folder / f"{system}.safetensors"
         listen(Progress(f"{system}, training", 0))
-        rates = {**shared, "training": _training_hz(subject, model, config, sized.steps)}
+        rates = {**shared, "training": _training_hz(subject, model, config, steps)}
         listen(Progress(f"{system}, generating", 0))
         painter = pipeline.load_painter(model, pipeline.torch_device("auto"))
         rates |= _painting_hz(painter, dance, count, config)
@@ -125,6 +126,7 @@ def _encode(frames: Sequence[Frame], source: Path, out: Path) -> None:
 
 def _training_hz(subject: Subject, model: Path, config: Config, steps: int) -> float:
     """Steps a second over a whole short training, its first step and what comes before it left out."""
+    state_path(model).unlink(missing_ok=True)  # of a bench that was interrupted here
     images = steps * (config.clips_per_step if isinstance(config, BodyConfig) else 1)
     done_s: dict[float, float] = {}
 

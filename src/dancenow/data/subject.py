@@ -53,7 +53,7 @@ _RECIPE: Final = {
     "smoothing": asdict(SmoothConfig()),
     "plate": PLATE_RECIPE,
     "schema": SCHEMA,
-    "steps": 2,
+    "steps": 3,
 }
 SUBJECT_RECIPE: Final[str] = _digest(_RECIPE)[:12]
 """Short digest of everything but the video that decides what `prepare` makes: subjects kept under another are stale."""
@@ -196,7 +196,9 @@ def prepare(
         track = detect_poses(video, person=person, masks=masks, listen=listen)
         require_enough(track, video)
         save_track(folder / "track.npz", track)
-        plate = estimate_plate(video, masks, track.status == FrameStatus.MEASURED, listen=listen)
+        splits_s = split_by_time(float(track.time_s[-1] + 1 / track.fps), hold_out)
+        learnt = (track.time_s >= splits_s["train"][0]) & (track.time_s < splits_s["train"][1])
+        plate = estimate_plate(video, masks, learnt & (track.status == FrameStatus.MEASURED), listen=listen)
         _save_png(folder / "plate.png", cv2.cvtColor(plate.image_rgb, cv2.COLOR_RGB2BGR))
         _save_png(folder / "known.png", plate.known.astype(np.uint8) * 255)
         body = body_statistics(track)
@@ -210,7 +212,7 @@ def prepare(
             height_px=track.height_px,
             fps=str(info.fps),
             num_frames=len(track),
-            splits_s=split_by_time(float(track.time_s[-1] + 1 / track.fps), hold_out),
+            splits_s=splits_s,
             body=body,
             warnings=examine(video, masks, track, body, listen=listen),
             files={name: sha256_of(folder / name) for name in _CHECKED},
