@@ -1,4 +1,4 @@
-"""The recipe of the base model in `src/dancenow/assets/transformer.safetensors`: run it again and the same model comes out.
+"""The recipe of the base model in `src/dancenow/assets/transformer.safetensors`: run it again and the same weights come out.
 
 Needs the `studio` extra. Bodies are random and nobody's: none of the studio's people is among them, so their pairs are a test.
 """

@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 
 from dancenow import pipeline
-from dancenow.checkpoint import CheckpointInfo
+from dancenow.checkpoint import Checkpoint, CheckpointInfo
 from dancenow.cli import main as cli
 from dancenow.consent import Consent, consent, licence_id, read_consent
-from dancenow.data.cached import require_consented, require_terms
+from dancenow.data.cached import require_consented, require_terms, subject_of
 from dancenow.data.subject import MANIFEST, Subject, record_consent, withdraw_consent
 from dancenow.data.target import Target
 from dancenow.errors import UserError
 from dancenow.files import data_dir
 from dancenow.marking import require_consented as require_consented_model
+from dancenow.progress import silent
+from dancenow.training.state import require_same_training
 
 
 @pytest.fixture
@@ -56,7 +58,8 @@ def test_a_recorded_consent_is_kept_and_goes_into_the_model(subject: Subject) ->
 
 
 def test_withdrawal_refuses_the_subject_and_its_models_for_good(subject: Subject, tmp_path: Path) -> None:
-    given = record_consent(subject.folder, consent("self", given="2026-01-02"))
+    earlier = model_of(record_consent(subject.folder, consent("rendered")))
+    given = record_consent(subject.folder, consent("self"))
     model = model_of(given)
     withdraw_consent(subject.folder)
     with pytest.raises(UserError, match="was withdrawn on"):
@@ -65,11 +68,53 @@ def test_withdrawal_refuses_the_subject_and_its_models_for_good(subject: Subject
         require_consented_model(model, tmp_path / "model.safetensors")
     with pytest.raises(UserError, match="was withdrawn on"):  # the same footage, prepared anew
         require_terms(subject.video, None, consent("self"))
-    again = record_consent(subject.folder, consent("self", given="2026-02-03"))
+    again = record_consent(subject.folder, consent("self"))
     require_consented(Subject.open(subject.folder))
     require_consented_model(model_of(again), Path("new.safetensors"))
-    with pytest.raises(UserError, match="was withdrawn on"):  # trained under the old record
-        require_consented_model(model, tmp_path / "model.safetensors")
+    for old in (model, earlier):  # trained under records from before the withdrawal
+        with pytest.raises(UserError, match="was withdrawn on"):
+            require_consented_model(old, tmp_path / "model.safetensors")
+
+
+def test_a_folder_that_cannot_be_written_to_does_not_lift_a_withdrawal(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_consent(subject.folder, consent("self"))
+    withdraw_consent(subject.folder)
+
+    def full(*_: object) -> None:
+        raise UserError("cannot write")
+
+    monkeypatch.setattr("dancenow.data.subject.complete_or_absent", full)
+    with pytest.raises(UserError, match="cannot write"):
+        record_consent(subject.folder, consent("self"))
+    with pytest.raises(UserError, match="was withdrawn on"):
+        require_consented(Subject.open(subject.folder))
+
+
+def test_new_terms_replace_old_ones_and_the_same_do_not(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dancenow.data.cached._folder", lambda *_: subject.folder)
+    kept = record_consent(subject.folder, consent("rendered")).manifest.consent
+    subject_of(subject.video, None, consent("rendered"), silent)
+    assert Subject.open(subject.folder).manifest.consent == kept
+    subject_of(subject.video, None, consent("self"), silent)
+    now = Subject.open(subject.folder).manifest.consent
+    assert now is not None
+    assert now.kind == "self"
+
+
+def test_a_subject_names_no_file_outside_its_folder(subject: Subject) -> None:
+    away = dataclasses.replace(subject.manifest, video="../elsewhere.mp4")
+    (subject.folder / MANIFEST).write_text(away.to_json(), "utf-8")
+    with pytest.raises(UserError, match="named by a path"):
+        Subject.open(subject.folder)
+
+
+def test_training_goes_on_after_the_record_was_corrected() -> None:
+    info = CheckpointInfo("training-state", {}, 1, 1.0, {"source_sha256": "a", "consent_sha256": "b"})
+    require_same_training(Checkpoint(info, {}), {}, {"source_sha256": "a", "consent_sha256": "c"})
+    with pytest.raises(UserError, match="another subject"):
+        require_same_training(Checkpoint(info, {}), {}, {"source_sha256": "z", "consent_sha256": "b"})
 
 
 def test_withdrawing_one_video_leaves_others_under_the_same_record(subject: Subject) -> None:

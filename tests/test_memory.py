@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 TRANSFER = """
-import resource, sys
+import sys
 from pathlib import Path
 import torch
 from dancenow import pipeline
-from world import dancer_track, drawn_detector
+from world import dancer_track, drawn_detector, peak_kb
 torch.set_num_threads(1)
 pipeline.detect_poses = drawn_detector(lambda count: dancer_track(count, body_px=200.0, size_px=320))
 pipeline.transfer(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), device="cpu")
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(peak_kb())
 """
 
 TRAIN = """

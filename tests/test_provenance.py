@@ -2,17 +2,20 @@
 
 import shutil
 import stat
+from datetime import datetime, timedelta, tzinfo
 from fractions import Fraction
 from pathlib import Path
+from typing import Self
 
+import c2pa
 import numpy as np
 import pytest
 
 from dancenow import provenance
 from dancenow.errors import UserError
 from dancenow.files import data_dir
-from dancenow.provenance import Facts, VideoSigner, read_credentials
-from dancenow.signer import CERTIFICATE_VARIABLE, KEY_VARIABLE
+from dancenow.provenance import Credentials, Facts, VideoSigner, read_credentials, require_signer
+from dancenow.signer import CERTIFICATE_VARIABLE, KEY_VARIABLE, signing
 from dancenow.video import VideoWriter, probe
 
 FACTS = Facts("a" * 64, "b" * 64, "c" * 64, "d" * 64)
@@ -86,7 +89,44 @@ def test_another_computers_signature_is_valid_but_not_vouched_for(tmp_path: Path
 
 def test_the_source_is_an_ingredient(tmp_path: Path) -> None:
     source = signed(tmp_path / "source.mp4")
-    assert read_credentials(signed(tmp_path / "out.mp4", source)).state == "signed"
+    out = signed(tmp_path / "out.mp4", source)
+    assert read_credentials(out).state == "signed"
+    with c2pa.Reader(out) as reader:
+        ingredients = reader.get_active_manifest()["ingredients"]
+    assert [(each["title"], each["relationship"]) for each in ingredients] == [("the dance", "inputTo")]
+
+
+def test_a_source_that_c2pa_cannot_read_does_not_cost_the_video(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no film at all")
+    assert read_credentials(signed(tmp_path / "out.mp4", broken)).state == "signed"
+
+
+def test_a_certificate_that_is_out_of_date_is_said_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + timedelta(days=20 * 365)
+
+    signed(tmp_path / "now.mp4")
+    monkeypatch.setattr("dancenow.signer.datetime", Later)
+    with pytest.raises(UserError, match="not valid today"):
+        require_signer()
+
+
+def test_a_folder_that_may_not_be_entered_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", closed)
+    with pytest.raises(UserError, match="may not be entered"):
+        signing()
+
+
+def test_an_expired_certificate_is_not_called_tampering() -> None:
+    expired = Credentials("tampered", signer="Ada", problems=("signingCredential.expired",))
+    assert expired.sentence().startswith("doubtful: the certificate of Ada")
+    assert Credentials("tampered", problems=("assertion.bmffHash.mismatch",)).sentence().startswith("tampered")
 
 
 def test_the_key_is_the_owners_alone_and_stays(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A world of a few hundred kilobytes: a drawn dancer with exact poses and masks, so that tests need no detector."""
 
+import resource
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -113,3 +114,11 @@ def make_subject(folder: Path, monkeypatch: pytest.MonkeyPatch, num_frames: int 
     stand_in_for_the_detector(monkeypatch)
     video = film(folder / "target.mp4", dancer_track(num_frames))
     return prepare(video, folder / "subject", consent=consent("rendered"))
+
+
+def peak_kb() -> int:
+    """The most memory that this process has held; VmHWM begins anew with a program, ru_maxrss holds that of its parent."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    peaks = [int(line.split()[1]) for line in lines if line.startswith("VmHWM")]
+    return peaks[0] if peaks else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,14 +1,15 @@
 """Who is in a video, and on what terms it may be learnt from: the record, where it comes from, and its withdrawal.
 
-A record is kept in the subject's manifest, and its hash in every model that is trained from it. What was withdrawn stands on
-a list in the user's data folder, by footage and by record.
+A record is kept in the subject's manifest, and its hash in every model that is trained from it. Footage that was withdrawn
+stands on a list in the user's data folder for good, with the records that were given for it afterwards: only these count.
 """
 
 import hashlib
 import json
+import secrets
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args
@@ -25,6 +26,7 @@ _SCOPES: Final = {
     "rendered": "nobody real is in the video",
     "licensed": "whatever the licence allows",
 }
+_NAMES: Final = {"self": "the user", "rendered": "nobody real"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Consent:
 
     kind: `self`, who filmed themselves; `rendered`, nobody real; `licensed`, somebody else's terms. person: who is in the
     video. scope: what they agreed to. date: when, YYYY-MM-DD. licence: SPDX expression (CC licences are among them), needed
-    for `licensed` unless there is a document. document_sha256: of the signed paper. withdrawn: when it was, or None.
+    for `licensed` unless there is a document. document_sha256: of the signed paper. withdrawn: when it was, or None. number:
+    random, so that what is given again after a withdrawal is another record than what was withdrawn.
     """
 
     kind: Kind
@@ -44,6 +47,7 @@ class Consent:
     document: str | None = None
     document_sha256: str | None = None
     withdrawn: str | None = None
+    number: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -52,7 +56,8 @@ class Consent:
             raise UserError("a consent needs the name of the person in the video; give it with --person-name.")
         if self.kind == "licensed" and self.licence is None and self.document_sha256 is None:
             raise UserError("a licensed video needs its licence; give it with --licence, for example CC-BY-4.0.")
-        _require_date(self.date)
+        if _day(self.date).isoformat() != self.date:
+            raise UserError(f"{self.date!r} is not a date; write it as 2026-03-31.")
 
     @property
     def sha256(self) -> str:
@@ -60,11 +65,18 @@ class Consent:
         fields = {name: value for name, value in asdict(self).items() if name != "withdrawn"}
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
+    def has_terms_of(self, other: "Consent") -> bool:
+        """Whether both say the same, whenever each was given."""
+        terms = ("kind", "person", "scope", "licence", "document_sha256")
+        return all(getattr(self, name) == getattr(other, name) for name in terms)
+
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
         """The inverse of `dataclasses.asdict`. Raises TypeError or ValueError for anything else."""
         if not all(value is None or isinstance(value, str) for value in fields.values()):
             raise ValueError("the consent's fields must be text")
+        if "number" not in fields:
+            raise ValueError("the consent has no number")
         try:
             return cls(**fields)
         except UserError as error:
@@ -89,12 +101,11 @@ def consent(
     """
     if kind not in KINDS:
         raise UserError(f"there is no consent of the kind {kind!r}; say {', '.join(KINDS)}.")
-    names = {"self": "the user", "rendered": "nobody real"}
     return Consent(
         kind=kind,  # type: ignore[arg-type]  # it was looked up above
-        person=person or names.get(kind, ""),
+        person=person or _NAMES.get(kind, ""),
         scope=scope or _SCOPES[kind],
-        date=given or _today(),
+        date=_past(given),
         licence=None if licence is None else licence_id(licence),
         document=None if document is None else document.name,
         document_sha256=None if document is None else _document_sha256(document),
@@ -125,15 +136,14 @@ def read_consent(path: Path) -> Consent:
     if wrong := [name for name, value in told.items() if not isinstance(value, str)]:
         raise UserError(f"{wrong[0]} in the consent file {path} must be text.")
     kind, licence, document = told.get("kind", "licensed"), told.get("licence"), told.get("document")
-    names = {"person": told.get("person", "")} if kind == "licensed" else {"person": told.get("person") or kind}
     return Consent(
         kind=kind,  # type: ignore[arg-type]  # Consent says it if there is no such kind
+        person=told.get("person") or _NAMES.get(kind, ""),
         scope=told.get("scope") or _SCOPES.get(kind, ""),
-        date=told.get("date") or _today(),
+        date=_past(told.get("date")),
         licence=None if licence is None else licence_id(licence),
         document=document and Path(document).name,
         document_sha256=None if document is None else _document_sha256(path.parent / document),
-        **names,
     )
 
 
@@ -171,46 +181,42 @@ def require_consent(record: Consent | None, source_sha256: str, what: str, how: 
     return record
 
 
-def withdraw(record: Consent | None, source_sha256: str) -> str:
-    """Put the footage, and the record if there is one, on the list; the day that counts, YYYY-MM-DD, comes back.
+def withdraw(source_sha256: str) -> str:
+    """Put the footage on the list: no record that was given for it until now counts any more. The day, YYYY-MM-DD, comes back.
 
     Raises:
         UserError: the list cannot be read or written.
     """
     entries = _withdrawn()
-    for key in (source_sha256, *(() if record is None else (record_key(record.sha256, source_sha256),))):
-        entries.setdefault(key, _today())
+    entries[source_sha256] = {"withdrawn": _today(), "given_since": []}
     _write(entries)
-    return entries[source_sha256]
+    return _today()
 
 
-def grant_again(source_sha256: str) -> None:
-    """Take the footage off the list, since a new record was given; models trained under the old record stay refused.
+def grant(record: Consent, source_sha256: str) -> None:
+    """Let a new record count for footage that was withdrawn; models trained under earlier ones stay refused.
 
     Raises:
         UserError: the list cannot be read or written.
     """
     entries = _withdrawn()
-    if entries.pop(source_sha256, None) is not None:
+    entry = entries.get(source_sha256)
+    if entry is not None and record.sha256 not in entry["given_since"]:
+        entry["given_since"].append(record.sha256)
         _write(entries)
 
 
 def withdrawn_on(consent_sha256: str, source_sha256: str) -> str | None:
-    """The day on which consent to this footage under this record was withdrawn, or None.
+    """The day on which consent to this footage was withdrawn, or None if this record came later or there was no such day.
 
     Raises:
         UserError: the list is damaged.
     """
-    entries = _withdrawn()
-    return entries.get(source_sha256) or entries.get(record_key(consent_sha256, source_sha256))
+    entry = _withdrawn().get(source_sha256)
+    return None if entry is None or consent_sha256 in entry["given_since"] else str(entry["withdrawn"])
 
 
-def record_key(consent_sha256: str, source_sha256: str) -> str:
-    """One record may cover many videos, and is withdrawn for one of them: both make the key."""
-    return hashlib.sha256(f"{consent_sha256} {source_sha256}".encode()).hexdigest()
-
-
-def _withdrawn() -> dict[str, str]:
+def _withdrawn() -> dict[str, dict[str, Any]]:
     path = data_dir("withdrawn.json")
     try:
         entries = json.loads(path.read_text("utf-8"))
@@ -220,12 +226,18 @@ def _withdrawn() -> dict[str, str]:
         raise UserError(
             f"the list of withdrawn consents {path} cannot be read; restore it, or remove it to start anew."
         ) from error
-    if not isinstance(entries, dict) or not all(isinstance(value, str) for value in entries.values()):
+    if not isinstance(entries, dict) or not all(map(_is_entry, entries.values())):
         raise UserError(f"the list of withdrawn consents {path} is damaged; restore it, or remove it to start anew.")
     return entries
 
 
-def _write(entries: Mapping[str, str]) -> None:
+def _is_entry(value: object) -> bool:
+    if not isinstance(value, dict) or set(value) != {"withdrawn", "given_since"}:
+        return False
+    return isinstance(value["withdrawn"], str) and isinstance(value["given_since"], list)
+
+
+def _write(entries: Mapping[str, Mapping[str, Any]]) -> None:
     with complete_or_absent(data_dir("withdrawn.json")) as temporary:
         temporary.write_text(json.dumps(entries, indent=1) + "\n", "utf-8")
 
@@ -237,13 +249,18 @@ def _document_sha256(path: Path) -> str:
         raise UserError(f"the document of the consent, {path}, cannot be read: {error.strerror}.") from error
 
 
-def _require_date(text: str) -> None:
+def _day(text: str) -> date:
     try:
-        given = date.fromisoformat(text)
+        return date.fromisoformat(text)
     except ValueError as error:
         raise UserError(f"{text!r} is not a date; write it as 2026-03-31.") from error
-    if given > datetime.now(UTC).astimezone().date():
+
+
+def _past(text: str | None) -> str:
+    """The day on which a record is given, by default today; looked at here, and not when it is read in another zone."""
+    if text is not None and _day(text) > datetime.now(UTC).astimezone().date():
         raise UserError(f"a consent of {text} lies in the future; give the day on which it was given.")
+    return text or _today()
 
 
 def _today() -> str:

@@ -38,6 +38,7 @@ from dancenow.pose.detect import detect_poses
 from dancenow.pose.normalize import Kind, fit
 from dancenow.pose.render import NUM_CHANNELS
 from dancenow.progress import Listener, Progress, silent
+from dancenow.provenance import require_signer
 from dancenow.report import write_report
 from dancenow.report.making import Making, Stopwatch, describe, report_path
 from dancenow.training.body import RECIPE, BodyTask
@@ -258,6 +259,7 @@ def run(
     if page is not None:
         require_writable(page)
     require_terms(target, target_person, consent)
+    require_signer()
     listen = watch = Stopwatch(listen)
     for name in weights.TABLE:
         weights.path(name, listen)
@@ -268,7 +270,7 @@ def run(
     covered = _coverage(danced, subject, normalize)
     warnings = (*subject.manifest.warnings, *(covered.warnings if covered is not None else ()))
     model = _model_path(folder, preset, budget, seed)
-    if not _is_trained(model, budget):
+    if not _is_trained(model, budget, subject):
         for warning in warnings:
             warn(warning)
         resume = _read_or_none(state_path(model)) is not None
@@ -356,9 +358,12 @@ def _model_path(subject: Path, preset: Preset, budget: Budget, seed: int) -> Pat
     return cache_dir("models") / f"{preset}-{str(budget).replace(' ', '')}-{digest[:24]}.safetensors"
 
 
-def _is_trained(model: Path, budget: Budget) -> bool:
-    info = _read_or_none(model)
-    return info is not None and info.kind in PAINTERS and budget.spent(info.train_seconds, info.images_seen) >= 1.0
+def _is_trained(model: Path, budget: Budget, subject: Subject) -> bool:
+    """Whether the model is there and whole, and was trained under the consent that counts now."""
+    info, consent = _read_or_none(model), subject.manifest.consent
+    if info is None or info.kind not in PAINTERS or consent is None:
+        return False
+    return info.subject.get("consent_sha256") == consent.sha256 and budget.spent(info.train_seconds, info.images_seen) >= 1.0
 
 
 def _read_or_none(path: Path) -> CheckpointInfo | None:

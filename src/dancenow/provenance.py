@@ -58,11 +58,14 @@ class Credentials:
             return "none: the video carries no Content Credentials."
         if self.state == "unchecked":
             return "not checked: the c2pa library is not available on this platform."
+        if self.state == "tampered" and self.problems and all(p.startswith("signingCredential.") for p in self.problems):
+            return f"doubtful: the certificate of {self.signer or 'the signer'} does not hold ({', '.join(self.problems)})."
         if self.state == "tampered":
             return f"tampered: the video or its credentials were changed after signing ({', '.join(self.problems)})."
         known = "this computer" if self.own else "a certificate that this computer cannot vouch for"
+        tool = f", made with {self.tool}" if self.tool else ""
         says = "; it says that it is synthetic" if self.synthetic else ""
-        return f"signed by {self.signer} ({known}), unchanged since, made with {self.tool}{says}."
+        return f"signed by {self.signer or 'somebody without a name'} ({known}), unchanged since{tool}{says}."
 
 
 class VideoSigner:
@@ -99,14 +102,25 @@ class VideoSigner:
 
         signed = video.with_name(f"signed-{video.name}")
         try:
-            with c2pa.Builder(_manifest(video.name, self._facts), c2pa.Context.from_dict({"verify": _OFFLINE})) as builder:
-                if self._source is not None:
-                    _add_source(builder, self._source)
-                with self._open() as signer:
-                    builder.sign_file(video, signed, signer)
+            try:
+                self._sign(video, signed, self._source)
+            except c2pa.C2paError:
+                if self._source is None:
+                    raise
+                # Credentials of the source's own that have expired since; its hash is among the facts all the same.
+                self._sign(video, signed, None)
         except c2pa.C2paError as error:
             raise UserError(f"the video cannot be signed ({_brief(error)}); check the certificate and its key.") from error
         signed.replace(video)
+
+    def _sign(self, video: Path, signed: Path, source: Path | None) -> None:
+        import c2pa
+
+        with c2pa.Builder(_manifest(video.name, self._facts), c2pa.Context.from_dict({"verify": _OFFLINE})) as builder:
+            if source is not None:
+                _add_source(builder, source)
+            with self._open() as signer:
+                builder.sign_file(video, signed, signer)
 
     def _open(self) -> Any:
         import c2pa
@@ -114,6 +128,11 @@ class VideoSigner:
         identity = self._identity
         info = c2pa.C2paSignerInfo(identity.algorithm.encode(), identity.chain_pem, identity.key_pem, None)
         return c2pa.Signer.from_info(info)
+
+
+def require_signer() -> None:
+    """Raises UserError if this computer has a certificate that cannot sign: better before the long work than after it."""
+    VideoSigner.prepare(Facts("", "", ""))
 
 
 def is_available() -> bool:
@@ -138,7 +157,7 @@ def read_credentials(video: Path) -> Credentials:
     import c2pa
 
     root = own_root()
-    trust = {} if root is None else {"trust": {"trust_anchors": root.decode()}}
+    trust = {} if root is None else {"trust": {"trust_anchors": root}}
     try:
         with c2pa.Reader(Path(video), context=c2pa.Context.from_dict({"verify": _OFFLINE, **trust})) as reader:
             return _understood(reader.get_active_manifest() or {}, reader.get_validation_state(), json.loads(reader.json()))

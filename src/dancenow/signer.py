@@ -48,15 +48,31 @@ def signing() -> Signing:
     if chain and key:
         return _read(Path(chain), Path(key))
     folder = data_dir("signing")
-    if not all((folder / name).is_file() for name in (_CHAIN, _KEY, _ROOT)):
+    if not all(_is_there(folder / name) for name in (_CHAIN, _KEY, _ROOT)):
         _make(folder)
     return _read(folder / _CHAIN, folder / _KEY)
 
 
-def own_root() -> bytes | None:
-    """The root of the self-made chain (PEM), by which this computer knows its own signatures; None before there is one."""
+def own_root() -> str | None:
+    """The root of the self-made chain (PEM), by which this computer knows its own signatures; None before there is one.
+
+    Raises:
+        UserError: it is there and cannot be read.
+    """
     path = data_dir("signing") / _ROOT
-    return path.read_bytes() if path.is_file() else None
+    if not _is_there(path):
+        return None
+    try:
+        return path.read_text("ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read; restore it, or remove {path.parent} to make a new certificate.") from error
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except PermissionError as error:
+        raise UserError(f"{path.parent} may not be entered; check the permissions of that folder.") from error
 
 
 def _read(chain: Path, key: Path) -> Signing:
@@ -69,6 +85,8 @@ def _read(chain: Path, key: Path) -> Signing:
         private = load_pem_private_key(key_pem, None)
     except (ValueError, TypeError, IndexError, UnsupportedAlgorithm) as error:
         raise UserError(f"{chain} and {key} must be a certificate chain and its unencrypted private key, both PEM.") from error
+    if not leaf.not_valid_before_utc <= datetime.now(UTC) <= leaf.not_valid_after_utc:
+        raise UserError(f"the certificate {chain} is not valid today; give one that is.")
     if private.public_key() != leaf.public_key():
         raise UserError(f"the private key {key} does not belong to the certificate {chain}; give the pair.")
     if isinstance(private, ec.EllipticCurvePrivateKey) and private.curve.name in _CURVES:

@@ -25,7 +25,9 @@ def test_the_global_generator_has_the_published_layers() -> None:
     assert [c.out_channels for c in convolutions] == [64, 128, 256, 512, 1024, *[1024] * 18, 512, 256, 128, 64, 3]
     assert [c.kernel_size[0] for c in convolutions] == [7, *[3] * 26, 7]
     assert [c.stride[0] for c in convolutions] == [1, *[2] * 4, *[1] * 18, *[2] * 4, 1]
-    assert not any(p.ndim == 1 and "norm" in name.lower() for name, p in network.named_parameters())
+    norms = [m for m in network.modules() if isinstance(m, nn.InstanceNorm2d)]
+    assert len(norms) == len(convolutions) - 1
+    assert not any(m.affine or m.track_running_stats for m in norms)
 
 
 def test_the_local_enhancer_has_the_published_layers() -> None:

@@ -64,6 +64,26 @@ def test_discriminators_see_what_the_papers_say(config: PaperConfig, channels: d
         assert torch.equal(seen[:, -3:], made[:, -1])
 
 
+def test_the_learning_rate_falls_in_the_second_half_of_each_stage(drawn_subject: Subject) -> None:
+    task = make_task(drawn_subject, replace(CONFIG, longer_px=96, enhance_from=0.5))
+
+    def rates(share: float) -> set[float]:
+        task._begin_step(share)
+        return {round(group["lr"] / 2e-4, 6) for optimizer in task._optimizers().values() for group in optimizer.param_groups}
+
+    assert [rates(share) for share in (0.0, 0.25, 0.375)] == [{1.0}, {1.0}, {0.5}]
+    assert [rates(share) for share in (0.5, 0.75, 0.875)] == [{1.0}, {1.0}, {0.5}]
+
+
+def test_the_second_picture_teaches_the_first(drawn_subject: Subject) -> None:
+    """As published: the gradient of I1 = G(x1, I0) goes through I0."""
+    task = make_task(drawn_subject)
+    maps = torch.rand(1, 2, 3, 64, 64, requires_grad=True)
+    task.generator.roll_out(maps)[:, 1].sum().backward()
+    assert maps.grad is not None
+    assert float(maps.grad[:, 0].abs().max()) > 0
+
+
 @pytest.mark.slow
 def test_the_picture_comes_nearer(drawn_subject: Subject) -> None:
     task = make_task(drawn_subject, replace(CONFIG, learning_rate=2e-3))

@@ -23,6 +23,7 @@ from dancenow.bench.methods import our_config
 from dancenow.bench.results import Result, Size, machine, today, versions
 from dancenow.bench.sizes import LENGTH, LengthSize, Ours
 from dancenow.bench.world import World
+from dancenow.errors import UserError
 from dancenow.files import cache_dir
 from dancenow.progress import Listener, Progress
 from dancenow.training.budget import Budget
@@ -71,10 +72,19 @@ def bench_growth(size: Size, listen: Listener) -> Result:
 
 
 def timed_transfer(source: Path, model: Path, out: Path, cache: Path) -> dict[str, Any]:
-    """frames, peak_mb and seconds (without Python's start and imports) of a transfer in a process and a cache of its own."""
+    """frames, peak_mb and seconds (without Python's start and imports) of a transfer in a process and a cache of its own.
+
+    Raises:
+        UserError: the transfer failed; its last line is in the sentence.
+    """
     environment = {**os.environ, "DANCENOW_CACHE": str(cache)}
     command = [sys.executable, "-c", _TRANSFER, str(source), str(model), str(out)]
-    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, env=environment, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, start_new_session=True
+    )
+    if done.returncode:
+        why = (done.stderr.strip().splitlines() or [f"it was ended by signal {-done.returncode}"])[-1]
+        raise UserError(f"the transfer that was to be measured failed: {why}")
     return dict(json.loads(done.stdout))
 
 
@@ -93,9 +103,12 @@ def quick_model(world: World, ours: Ours, listen: Listener) -> Path:
     model = cache_dir("bench/models") / f"{ours}-{world.film.size_px}px-{code_digest()}.safetensors"
     if not model.is_file():
         subject = world.subject(world.castings[-1], listen)
-        pipeline.train_with(subject.folder, model, our_config(ours), budget=Budget(images=4), resume=False, listen=listen)
-        state_path(model).unlink(missing_ok=True)
-        preview_path(model).unlink(missing_ok=True)
+        unfinished = model.with_stem(f"unfinished-{model.stem}")
+        state_path(unfinished).unlink(missing_ok=True)  # of a bench that was interrupted here
+        pipeline.train_with(subject.folder, unfinished, our_config(ours), budget=Budget(images=4), resume=False, listen=listen)
+        state_path(unfinished).unlink(missing_ok=True)
+        preview_path(unfinished).unlink(missing_ok=True)
+        unfinished.replace(model)
     return model
 
 

@@ -67,8 +67,8 @@ SPEED: Final[Mapping[Size, SpeedSize]] = {
 
 @dataclass(frozen=True)
 class LengthSize:
-    """frames: lengths of the dances; world: whose first footage is danced, again and again, for the second subject's model
-    (or the first's, if there is one alone). seconds_a_frame: expected."""
+    """frames: lengths of the dances; world: whose first footage is danced, again and again, by the last subject's model.
+    seconds_a_frame: expected."""
 
     world: World
     frames: tuple[int, ...]
@@ -85,7 +85,7 @@ LENGTH: Final[Mapping[Size, LengthSize]] = {
 
 @dataclass(frozen=True)
 class NormalizeSize:
-    """identities: dance for each other; dances: the first is what is danced, the others are the footage's, in turn.
+    """identities: dance for each other; dances: each is danced in turn, with another as the footage's.
     distances: of the camera, as factors of the room's; detected: also measure on detected keypoints of this world."""
 
     identities: tuple[str, ...]

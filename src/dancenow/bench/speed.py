@@ -148,7 +148,8 @@ def _painting_hz(painter: Painter, dance: PoseTrack, count: int, config: Config)
     crops = follow(dance.pose, dance.time_s, config.generator.canvas_px)
     rgba = np.full((config.generator.canvas_px, config.generator.canvas_px, 4), 0.5, np.float32)
     _, compose_hz = _rate(lambda: (compose(rgba, crop, painter.target.plate) for crop in crops[: len(images)]))
-    return {"generate": 1 / (1 / paint_hz - 1 / compose_hz), "composite": compose_hz}
+    alone_s = max(1 / paint_hz - 1 / compose_hz, 0.01 / paint_hz)  # of few frames, noise is larger than the difference
+    return {"generate": 1 / alone_s, "composite": compose_hz}
 
 
 def _whole_way_hz(source: Path, count: int, model: Path, folder: Path, listen: Listener) -> float:

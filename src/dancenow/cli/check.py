@@ -47,9 +47,11 @@ def check(
 
     for path, suffix in ((out, ".png"), (json, "")):
         if path is not None:
-            if path.resolve() in (source.resolve(), subject.resolve()):
-                raise UserError(f"{path} is also an input; give the output another name.")
+            if subject.resolve() in (path.resolve(), *path.resolve().parents) or path.resolve() == source.resolve():
+                raise UserError(f"{path} is or belongs to an input; give the output another name.")
             require_writable(path, suffix)
+    if out is not None and json is not None and out.resolve() == json.resolve():
+        raise UserError(f"picture and figures cannot both be {out}; give two names.")
     target, video, learnt = _footage(subject)
     with live() as listen:
         found = coverage(detect_poses(source, person=source_person, listen=listen), target.track, learnt=learnt)
@@ -69,12 +71,13 @@ def check(
 
 def _footage(path: Path) -> "tuple[Target, Path | None, NDArray[np.bool_] | None]":
     """The target of a subject folder or a model, the video if there is one, and which frames are for training."""
-    from dancenow.checkpoint import load_checkpoint
+    from dancenow.checkpoint import load_checkpoint, read_info
     from dancenow.data.subject import Subject
-    from dancenow.data.target import KIND, Target
+    from dancenow.data.target import KIND, WHOLE_FRAME_KIND, Target
 
     if path.is_file():
-        return Target.of_checkpoint(load_checkpoint(path, KIND)), None, None
+        kind = WHOLE_FRAME_KIND if read_info(path).kind == WHOLE_FRAME_KIND else KIND
+        return Target.of_checkpoint(load_checkpoint(path, kind)), None, None
     opened = Subject.open(path)
     return Target.of_subject(opened), opened.video, opened.manifest.in_split("train", opened.track.time_s)
 

@@ -47,9 +47,13 @@ def ask(video: Path) -> "Consent":
 
     from dancenow.cli.console import stderr
     from dancenow.consent import consent
+    from dancenow.errors import UserError
 
     def answer(question: str, **options: object) -> str:
-        return str(Prompt.ask(question, console=stderr, **options) or "").strip()  # type: ignore[call-overload]
+        try:
+            return str(Prompt.ask(question, console=stderr, **options) or "").strip()  # type: ignore[call-overload]
+        except EOFError as error:
+            raise UserError("the questions ended without an answer; give --consent self, rendered or licensed.") from error
 
     stderr.print(f"Who is in {video}, and may a model of them be made?", markup=False, highlight=False, soft_wrap=True)
     stderr.print(

@@ -1,6 +1,6 @@
 """Subjects that `run` prepares by itself, kept in the cache by their video's content; and that they may be used at all.
 
-A video is prepared once; the consent that was given for it the first time holds for the times after.
+A video is prepared once; the consent that was given for it holds until another one is given.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from dancenow.progress import Listener
 
 
 def subject_of(video: Path, person: int | None, consent: Consent | None, listen: Listener) -> Path:
-    """The prepared folder of a video, from the cache where it is sound; `consent` is put in if it has none.
+    """The prepared folder of a video, from the cache where it is sound; `consent` is put in if it says something new.
 
     Raises:
         UserError: as `prepare`.
@@ -24,7 +24,7 @@ def subject_of(video: Path, person: int | None, consent: Consent | None, listen:
     except UserError:
         prepare(video, folder, person=person, consent=consent, listen=listen)
     else:
-        if consent is not None and kept is None:
+        if consent is not None and (kept is None or not consent.has_terms_of(kept)):
             record_consent(folder, consent)
     return folder
 
@@ -35,7 +35,9 @@ def require_terms(video: Path, person: int | None, consent: Consent | None) -> N
     Raises:
         UserError: there is none, or it was withdrawn.
     """
-    consent = consent or _kept(video, person)
+    kept = _kept(video, person)
+    if consent is None or (kept is not None and consent.has_terms_of(kept)):
+        consent = kept
     require_consent(consent, sha256_of(video), f"the person in {video}", "dancenow run ...")
 
 

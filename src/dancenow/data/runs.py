@@ -73,6 +73,8 @@ def _spread_runs(usable: NDArray[np.bool_], length: int, max_frames: int) -> NDA
     if usable.sum() <= max_frames:
         return usable
     starts = _run_starts(usable, length)
+    if not len(starts):
+        return np.zeros_like(usable)
     wanted = max(1, max_frames // length)
     chosen = starts[np.unique(np.linspace(0, len(starts) - 1, wanted).round().astype(np.int64))]
     keep = np.zeros_like(usable)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow import __version__
-from dancenow.consent import Consent, grant_again, withdraw
+from dancenow.consent import Consent, grant, withdraw
 from dancenow.data.footage import examine, require_enough
 from dancenow.data.plate import RECIPE as PLATE_RECIPE
 from dancenow.data.plate import estimate_plate
@@ -108,6 +108,8 @@ class SubjectManifest:
         body = BodyStatistics.from_json(fields.pop("body"))
         consent = fields.pop("consent")
         fields["consent"] = None if consent is None else Consent.from_json(consent)
+        if fields["video"] != Path(fields["video"]).name:
+            raise ValueError("its video is named by a path")
         return cls(**fields | {"splits_s": splits, "body": body, "warnings": tuple(fields["warnings"])})
 
 
@@ -181,7 +183,7 @@ def prepare(
         person: number of the person to follow, as in `detect_poses`.
         licence: SPDX identifier of the footage's licence, to be kept with it; by default that of the consent.
         consent: who is in the video and on what terms. It can be added later (`record_consent`), before training.
-        hold_out: keep the last tenth from training, to be judged by.
+        hold_out: keep the last tenth from training and from the background, to be judged by.
 
     Raises:
         UserError: the video cannot be read, nobody can be followed in it long enough, or `out` is something else, holds files
@@ -230,9 +232,9 @@ def record_consent(folder: Path, consent: Consent) -> Subject:
     Raises:
         UserError: as `Subject.open`, or the folder cannot be written to.
     """
-    subject = Subject.open(folder)
-    grant_again(subject.manifest.source_sha256)
-    return _with_consent(subject, consent)
+    subject = _with_consent(Subject.open(folder), consent)
+    grant(consent, subject.manifest.source_sha256)
+    return subject
 
 
 def withdraw_consent(folder: Path) -> tuple[Subject, str]:
@@ -243,7 +245,7 @@ def withdraw_consent(folder: Path) -> tuple[Subject, str]:
     """
     subject = Subject.open(folder)
     consent = subject.manifest.consent
-    day = withdraw(consent, subject.manifest.source_sha256)
+    day = withdraw(subject.manifest.source_sha256)
     return (subject if consent is None else _with_consent(subject, replace(consent, withdrawn=day))), day
 
 

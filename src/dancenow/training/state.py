@@ -41,8 +41,12 @@ def restore_state(state: Checkpoint, modules: Modules, optimizers: Optimizers) -
 
 
 def require_same_training(state: Checkpoint, config: Mapping[str, Any], subject: Mapping[str, Any]) -> None:
-    """Raises UserError if `state` is of another recipe or another subject than the training that is to go on."""
+    """Raises UserError if `state` is of another recipe or another subject than the training that is to go on.
+
+    The record of consent may have been corrected since: what comes out carries the one that counts now.
+    """
     if json.dumps(state.info.config) != json.dumps(config):
         raise UserError("the training to resume had another preset or recipe; start it anew without --resume.")
-    if state.info.subject != subject:
+    before, now = ({k: v for k, v in fields.items() if k != "consent_sha256"} for fields in (state.info.subject, subject))
+    if before != now:
         raise UserError("the training to resume was of another subject; start it anew without --resume.")

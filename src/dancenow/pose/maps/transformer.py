@@ -166,9 +166,10 @@ def _numbers(figure: Figure) -> FloatArray:
 
 
 def _parts_of(track: PoseTrack) -> list[PoseTrack]:
-    """The whole and its two halves."""
+    """The whole and those of its halves in which somebody is."""
     half = len(track) // 2
-    spans = [(0, len(track))] if half < FRAMES // 2 else [(0, len(track)), (0, half), (half, len(track))]
+    halves = [(0, half), (half, len(track))] if half >= FRAMES // 2 else []
+    spans = [(0, len(track)), *((a, b) for a, b in halves if (track.pose.confidence[a:b] >= MIN_CONFIDENCE).any())]
     return [
         PoseTrack(
             track.pose[a:b], track.time_s[a:b], track.status[a:b], track.width_px, track.height_px, track.detector,
