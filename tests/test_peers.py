@@ -10,7 +10,7 @@ from dancenow.data.subject import Subject
 from dancenow.data.target import WHOLE_FRAME_KIND
 from dancenow.errors import UserError
 from dancenow.models.perceptual import EfficientNetTrunk, PerceptualDistance
-from dancenow.training.presets import Preset
+from dancenow.training.presets import Preset, preset_config
 from dancenow.types import PoseTrack
 from dancenow.video import probe, read_frames
 from world import dancer_track, drawn_detector, film
@@ -44,10 +44,10 @@ def test_a_peer_is_trained_and_transfers_like_ours(
 
 def test_sizes_that_a_preset_cannot_have_are_refused() -> None:
     with pytest.raises(UserError, match="draft has one size"):
-        pipeline.preset_config("draft", width=0.5)
+        preset_config("draft", width=0.5)
     with pytest.raises(UserError, match="width must be from 1/16 to 2, got 0"):
-        pipeline.preset_config("paper", width=0)
+        preset_config("paper", width=0)
     with pytest.raises(UserError, match="multiple of 32"):
-        pipeline.preset_config("heatmaps", longer_px=300)
+        preset_config("heatmaps", longer_px=300)
     with pytest.raises(UserError, match="no preset 'deluxe'"):
-        pipeline.preset_config("deluxe")
+        preset_config("deluxe")

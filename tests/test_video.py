@@ -408,7 +408,7 @@ def test_pictures_that_cannot_be_decoded_are_the_inputs_fault(tmp_path: Path, mo
         raise av.error.ExternalError(1, "Generic error in an external library")
         yield
 
-    monkeypatch.setattr("dancenow.video._decoded", fails)
+    monkeypatch.setattr("dancenow.video.decoded", fails)
     with pytest.raises(UserError, match=r"good\.mp4 cannot be decoded \(Generic"), out:
         next(read_frames(good))
     assert not (tmp_path / "out.mp4").exists()

@@ -46,13 +46,12 @@ from dancenow.training.budget import Budget
 from dancenow.training.loop import LoopConfig, Task, state_path, train_loop
 from dancenow.training.paper import RECIPE as PAPER_RECIPE
 from dancenow.training.paper import PaperTask, stored_box
-from dancenow.training.presets import PRESETS, BodyConfig, PaperConfig, Preset
+from dancenow.training.presets import Config, PaperConfig, Preset, preset_config
 from dancenow.types import FrameStatus, Pose, PoseTrack
 from dancenow.video import VideoWriter, probe
 
 Normalize = Kind
 Device = Literal["auto", "cpu", "cuda"]
-Config = BodyConfig | PaperConfig
 """A recipe: of ours, or of the paper's whole-frame system."""
 
 PAINTERS: Final[Mapping[str, Callable[[Checkpoint, torch.device], Painter]]] = {
@@ -249,15 +248,10 @@ def run(
         UserError: as `prepare`, `train` and `transfer`; files and budget are checked before anything long begins.
     """
     budget = Budget.parse(budget) if isinstance(budget, str) else budget
+    page = report_path(out) if report else None
     preset_config(preset)
     torch_device(device)
-    probe(source)
-    probe(target)
-    require_other(out, source, target)
-    require_writable(out, ".mp4")
-    page = report_path(out) if report else None
-    if page is not None:
-        require_writable(page)
+    _require_files(source, target, out, page)
     require_terms(target, target_person, consent)
     require_signer()
     listen = watch = Stopwatch(listen)
@@ -287,6 +281,16 @@ def run(
     return RunResult(done, model, warnings, page)
 
 
+def _require_files(source: Path, target: Path, out: Path, page: Path | None) -> None:
+    """What a run reads can be read, and what it writes can be written and overwrites nothing of it."""
+    probe(source)
+    probe(target)
+    require_other(out, source, target)
+    require_writable(out, ".mp4")
+    if page is not None:
+        require_writable(page)
+
+
 def _coverage(danced: PoseTrack, subject: Subject, normalize: Normalize) -> Coverage | None:
     """How much of the dance the footage covers; a body that cannot be compared is no reason to stop."""
     learnt = subject.manifest.in_split("train", subject.track.time_s)
@@ -294,29 +298,6 @@ def _coverage(danced: PoseTrack, subject: Subject, normalize: Normalize) -> Cove
         return coverage(danced, subject.track, normalize=normalize, learnt=learnt)
     except UserError:
         return None
-
-
-def preset_config(preset: str, width: float | None = None, longer_px: int | None = None) -> Config:
-    """The recipe of a preset; whole-frame presets also in other sizes.
-
-    Args:
-        width: factor on every channel count. longer_px: longer side of the frame.
-
-    Raises:
-        UserError: there is no preset of that name, or it cannot have that size.
-    """
-    if preset not in PRESETS:
-        raise UserError(f"there is no preset {preset!r}; choose one of {', '.join(PRESETS)}.")
-    config: Config = PRESETS[preset]
-    if width is None and longer_px is None:
-        return config
-    if not isinstance(config, PaperConfig):
-        raise UserError(f"the preset {preset} has one size; width and longer side are for the presets paper and heatmaps.")
-    try:
-        sized = replace(config, width=config.width if width is None else width)
-        return replace(sized, longer_px=config.longer_px if longer_px is None else longer_px)
-    except ValueError as error:
-        raise UserError(f"the preset {preset} cannot have that size: {error}.") from error
 
 
 def torch_device(device: Device) -> torch.device:

@@ -4,11 +4,10 @@ Built on PyAV (FFmpeg). Frames come as shown (rotation and pixel shape applied) 
 go out with the times they are given, so a variable frame rate and the music survive; memory never grows with length.
 """
 
-import errno
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -17,16 +16,15 @@ from typing import Any, Self
 import av
 import av.error
 import numpy as np
-from av.container import InputContainer, OutputContainer
 from av.packet import Packet
-from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from dancenow.container import blamed_on, decoded, opened, writing
 from dancenow.errors import UserError
-from dancenow.files import complete_or_absent, require_writable
+from dancenow.files import require_writable
 from dancenow.picture import orientation_of, square_size, to_rgb
 from dancenow.sound import SoundPackets, sound_packets
 from dancenow.types import Frame, ImageRGB, VideoInfo
@@ -44,8 +42,8 @@ def probe(path: Path) -> VideoInfo:
     Raises:
         UserError: the file is missing, is not a video, has no pictures or is cut off before the first one.
     """
-    with _opened(path) as (container, stream):
-        frame = next(_decoded(container, stream), None)
+    with opened(path) as (container, stream):
+        frame = next(decoded(container, stream), None)
         if frame is None:
             raise UserError(f"{path} has no frame that can be decoded; it is damaged or empty.")
         height, width = orientation_of(frame).apply(np.empty(square_size(frame, stream)[::-1], np.uint8)).shape
@@ -79,11 +77,11 @@ def read_frames_at(path: Path, indices: Iterable[int]) -> Iterator[Frame]:
 
 def _shown(path: Path, indices: Iterable[int]) -> Iterator[Frame]:
     wanted = iter(indices)
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         shape: tuple[int, int] | None = None
         rotation_deg: int | None = None
         next_index = next(wanted, None)
-        for index, (frame, time_s) in enumerate(_timed(_decoded(container, stream), stream)):
+        for index, (frame, time_s) in enumerate(_timed(decoded(container, stream), stream)):
             shape = shape or square_size(frame, stream)
             if next_index is None:
                 return
@@ -149,7 +147,7 @@ class VideoWriter:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self._container = stack.enter_context(_writing(self._path, "mp4", {"movflags": "+faststart"}, self._finish))
+            self._container = stack.enter_context(writing(self._path, "mp4", {"movflags": "+faststart"}, self._finish))
             self._container.metadata.update(self._metadata)
             self._stream = self._container.add_stream("libx264", rate=self._fps, options=self._options)
             self._stream.width, self._stream.height = self._width + self._width % 2, self._height + self._height % 2
@@ -186,7 +184,7 @@ class VideoWriter:
             src_color_range=ColorRange.JPEG, dst_color_range=ColorRange.MPEG,
         )  # fmt: skip
         frame.pts, frame.time_base = tick, self._time_base
-        with _blamed_on(self._path):
+        with blamed_on(self._path):
             self._mux_sound(shown_s)
             self._mux_video(frame)
 
@@ -208,7 +206,7 @@ class VideoWriter:
             if error is None:
                 if self._first_s is None:
                     raise UserError(f"cannot write {self._path}: there are no frames to write.")
-                with _blamed_on(self._path):
+                with blamed_on(self._path):
                     self._mux_video(None)
                     self._mux_sound(None)
                 return None
@@ -228,7 +226,7 @@ class MaskWriter:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self._container = stack.enter_context(_writing(self._path, "matroska", {}))
+            self._container = stack.enter_context(writing(self._path, "matroska", {}))
             self._stream = self._container.add_stream("ffv1", rate=25, options={"level": "3", "slices": "4", "context": "1"})
             self._stream.height, self._stream.width = self._shape
             self._stream.pix_fmt = "gray"
@@ -242,7 +240,7 @@ class MaskWriter:
         frame = VideoFrame.from_ndarray(np.ascontiguousarray(mask), format="gray")
         frame.pts, frame.time_base = self._count, Fraction(1, 25)
         self._count += 1
-        with _blamed_on(self._path):
+        with blamed_on(self._path):
             self._container.mux(self._stream.encode(frame))
 
     def __exit__(
@@ -252,7 +250,7 @@ class MaskWriter:
             if error is None:
                 if not self._count:
                     raise UserError(f"cannot write {self._path}: there are no masks to write.")
-                with _blamed_on(self._path):
+                with blamed_on(self._path):
                     self._container.mux(self._stream.encode(None))
                 return None
             return stack.__exit__(kind, error, trace)
@@ -260,77 +258,12 @@ class MaskWriter:
 
 def read_masks(path: Path, start: int = 0, stop: int | None = None) -> Iterator[NDArray[np.uint8]]:
     """Yield the masks numbered `start` to `stop` - 1 of a file by `MaskWriter`, each uint8 [H,W]. Raises UserError."""
-    with _opened(path) as (container, stream):
-        for index, frame in enumerate(_decoded(container, stream)):
+    with opened(path) as (container, stream):
+        for index, frame in enumerate(decoded(container, stream)):
             if stop is not None and index >= stop:
                 return
             if index >= start:
                 yield frame.to_ndarray(format="gray").astype(np.uint8, copy=False)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container and its first moving picture, closed at the end whatever happens; FFmpeg's errors name the file."""
-    path = Path(path)
-    try:
-        exists = path.exists()
-    except PermissionError as error:
-        raise UserError(f"{path} may not be read; check the permissions of its folder.") from error
-    if not exists:
-        raise UserError(f"{path} does not exist; check the name.")
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; give a video file.")
-    try:
-        container = av.open(f"file:{path}", "r", metadata_errors="ignore")
-    except av.error.FFmpegError as error:
-        raise UserError(_why_unreadable(path, error)) from error
-    with container:
-        if container.format.name.endswith("_pipe") or container.format.name in ("image2", "tty"):
-            raise UserError(
-                f"{path} is a {'text' if container.format.name == 'tty' else 'picture'}, not a video; give a video file."
-            )
-        streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-        if not streams:
-            raise UserError(f"{path} holds sound but no pictures; give a video file." if container.streams.audio
-                            else f"{path} holds no pictures; give a video file.")  # fmt: skip
-        if getattr(streams[0], "codec_context", None) is None:
-            raise UserError(f"{path} is in a video format that cannot be decoded here; convert it to H.264 first.")
-        streams[0].thread_type = "AUTO"
-        try:
-            yield container, streams[0]
-        except av.error.FFmpegError as error:
-            raise UserError(
-                f"{path} cannot be decoded ({error.strerror or error}); convert it to H.264 first or take another copy."
-            ) from error
-
-
-def _why_unreadable(path: Path, error: av.error.FFmpegError) -> str:
-    if isinstance(error, PermissionError):
-        return f"{path} may not be read; check its permissions."
-    with path.open("rb") as file:
-        head = file.read(12)
-    if not head:
-        return f"{path} is empty; copy or record it again."
-    if head[4:8] == b"ftyp":
-        return f"{path} was cut off before it was complete (its index is missing); copy or record it again."
-    return f"{path} is not a video that can be read; give a video file such as mp4, mov, mkv or webm."
-
-
-def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    """All frames that decode; damaged packets are passed over and a broken end is an end."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.error.FFmpegError:
-            packet = None
-        try:
-            frames = stream.decode(packet)
-        except (av.error.InvalidDataError, EOFError):
-            frames = []
-        yield from frames
-        if packet is None:
-            return
 
 
 def _timed(frames: Iterator[VideoFrame], stream: VideoStream) -> Iterator[tuple[VideoFrame, Fraction]]:
@@ -364,41 +297,11 @@ def _fine_time_base(fps: Fraction) -> Fraction:
     return Fraction(1, ticks if ticks <= 1_000_000 else 90_000)
 
 
-@contextmanager
-def _writing(
-    path: Path, container_format: str, options: dict[str, str], finish: Callable[[Path], None] | None = None
-) -> Iterator[OutputContainer]:
-    with complete_or_absent(path) as temporary:
-        with _blamed_on(path):
-            container = av.open(f"file:{temporary}", "w", format=container_format, container_options=options)
-        try:
-            yield container
-        except BaseException:
-            with suppress(av.error.FFmpegError):  # the file is thrown away; what went wrong first is what counts
-                container.close()
-            raise
-        with _blamed_on(path):
-            container.close()
-        if finish is not None:
-            finish(temporary)
-
-
-@contextmanager
-def _blamed_on(path: Path) -> Iterator[None]:
-    """FFmpeg's errors while it writes `path`, and no others, are said to be of that file."""
-    try:
-        yield
-    except av.error.FFmpegError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise OSError(error.errno, error.strerror) from error
-        raise UserError(f"cannot write {path}: {error.strerror or error}.") from error
-
-
 def _first_picture_s(path: Path) -> Fraction:
     """Time of the first frame on the container's clock; 0 for a file of sound alone."""
     try:
-        with _opened(path) as (container, stream):
-            frame = next(_decoded(container, stream), None)
+        with opened(path) as (container, stream):
+            frame = next(decoded(container, stream), None)
             return _time_of(frame) if frame is not None else Fraction(0)
     except UserError:
         if Path(path).is_file():

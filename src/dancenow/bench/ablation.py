@@ -49,7 +49,7 @@ def bench_ablation(size: Size, listen: Listener) -> Result:
         for seed in sized.seeds  # a whole round of everything first: what is there is comparable at any time
         for casting in sized.world.castings
         for method in methods
-        if method.config is not None or seed == sized.seeds[0]
+        if seed == sized.seeds[0] or _is_reseeded(sized, method)
     ]
     cells = [
         Cell(
@@ -64,6 +64,11 @@ def bench_ablation(size: Size, listen: Listener) -> Result:
     summary: dict[str, Any] = {protocol: summarize(records, protocol) for protocol in PROTOCOLS}
     settings = {**asdict(sized), "methods": {method.name: method.what for method in methods}}
     return Result("ablation", size, today(), machine(), versions(), sized.seeds, settings, records, summary)
+
+
+def _is_reseeded(sized: AblationSize, method: Method) -> bool:
+    """Whether a method is trained with every seed, and not with the first alone."""
+    return method.config is not None and (sized.reseeded is None or method.name in sized.reseeded)
 
 
 def tests_of(sized: AblationSize, casting: Casting, subject: Subject) -> Iterator[Test]:

@@ -17,8 +17,9 @@ Ours = Literal["tiny", "draft", "standard"]
 @dataclass(frozen=True)
 class AblationSize:
     """budget: of every training. paper_px, paper_width: longer side and width factor of the paper's networks. ours: which
-    networks ours are, `tiny` or a preset. every: as in `evaluate`. train_s, judge_s: expected seconds, for the time left.
-    without: methods for which there is no time."""
+        networks ours are, `tiny` or a preset. every: as in `evaluate`. train_s, judge_s: expected seconds, for the time left.
+    without: methods for which there is no time. reseeded: those that are trained with every seed, the others only with the
+        first; None for all."""
 
     world: World
     budget: str
@@ -30,11 +31,14 @@ class AblationSize:
     train_s: float
     judge_s: float
     without: tuple[str, ...] = ()
+    reseeded: tuple[str, ...] | None = None
 
 
 ABLATION: Final[Mapping[Size, AblationSize]] = {
     "smoke": AblationSize(world(128, 6, 3.0, 1, 1), "4images", (0,), "tiny", 64, 1 / 16, 6, 3, 3),
-    "laptop": AblationSize(world(512, 24, 3.0), "45s", (0, 1), "draft", 256, 0.25, 6, 51, 50, ("ours, no picture before",)),
+    "laptop": AblationSize(
+        world(512, 24, 3.0), "45s", (0, 1), "draft", 256, 0.25, 6, 51, 90, ("ours, no picture before",), ("ours",)
+    ),
     "gpu": AblationSize(world(512, 24, 3.0), "10m", (0, 1, 2), "standard", 512, 1.0, 4, 620, 40),
 }
 

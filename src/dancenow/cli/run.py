@@ -1,9 +1,13 @@
 """`dancenow run`: two videos in, one video out."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
+
+if TYPE_CHECKING:
+    from dancenow.cli.terms import KindOption
+    from dancenow.consent import Consent
 
 
 def run(
@@ -48,33 +52,30 @@ def run(
     """
     from dancenow import pipeline
     from dancenow.cli import console
+
+    record = _record(target, target_person, consent, person_name, licence, consent_file)
+    with console.live() as listen:
+        result = pipeline.run(
+            source, target, out,
+            budget=budget, preset=preset, normalize=normalize, source_person=source_person, target_person=target_person,
+            seed=seed, device=device, report=report, consent=record, warn=console.warn, listen=listen,
+        )  # fmt: skip
+    console.report(result.transfer.video, result.transfer.normalization, *result.transfer.notes, *result.warnings)
+    if result.report is not None:
+        console.report(result.report)
+
+
+def _record(
+    target: Path, person: int | None, kind: "KindOption", name: str | None, licence: str | None, file: Path | None
+) -> "Consent | None":
+    """The consent that the options make, or the answers of whoever sits at the terminal; None to take what is kept."""
     from dancenow.cli.terms import ask, can_ask, terms
     from dancenow.data.cached import has_terms
     from dancenow.errors import UserError
 
-    record = terms(consent, person_name, licence, consent_file)
+    record = terms(kind, name, licence, file)
     if record is None and licence is not None:
         raise UserError("say whose licence it is, too: --consent licensed --person-name NAME --licence ...")
-    if record is None and can_ask() and target.is_file() and not has_terms(target, target_person):
-        record = ask(target)
-
-    with console.live() as listen:
-        result = pipeline.run(
-            source,
-            target,
-            out,
-            budget=budget,
-            preset=preset,
-            normalize=normalize,
-            source_person=source_person,
-            target_person=target_person,
-            seed=seed,
-            device=device,
-            report=report,
-            consent=record,
-            warn=console.warn,
-            listen=listen,
-        )
-    console.report(result.transfer.video, result.transfer.normalization, *result.transfer.notes, *result.warnings)
-    if result.report is not None:
-        console.report(result.report)
+    if record is None and can_ask() and target.is_file() and not has_terms(target, person):
+        return ask(target)
+    return record

@@ -48,17 +48,11 @@ def studio(
     """
     from dancenow.cli.console import console, live
     from dancenow.errors import UserError
-    from dancenow.studio.choreography import DANCES
     from dancenow.studio.clip import render_clip
     from dancenow.studio.demo import make_demo_assets
-    from dancenow.studio.identity import IDENTITIES
-    from dancenow.studio.scene import ROOMS
 
     if list:
-        console.print(f"identities: {', '.join(IDENTITIES)}")
-        for name, steps in DANCES.items():
-            console.print(f"dance {name}: {steps.seconds:g} s at {steps.bpm:g} beats a minute", highlight=False)
-        console.print(f"rooms: {', '.join(ROOMS)}")
+        _list()
         return
     if demo_assets is not None:
         with live() as listen:
@@ -78,6 +72,18 @@ def studio(
     console.print(
         f"{clip.video} with {clip.track.name}, {clip.masks.name}, {clip.background.name}", highlight=False, soft_wrap=True
     )
+
+
+def _list() -> None:
+    from dancenow.cli.console import console
+    from dancenow.studio.choreography import DANCES
+    from dancenow.studio.identity import IDENTITIES
+    from dancenow.studio.scene import ROOMS
+
+    console.print(f"identities: {', '.join(IDENTITIES)}")
+    for name, steps in DANCES.items():
+        console.print(f"dance {name}: {steps.seconds:g} s at {steps.bpm:g} beats a minute", highlight=False)
+    console.print(f"rooms: {', '.join(ROOMS)}")
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -5,9 +5,10 @@ published, and `heatmaps` the same generator on Gaussian pose tensors of two con
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final, Literal, Self
 
+from dancenow.errors import UserError
 from dancenow.models.discriminator import DiscriminatorConfig
 from dancenow.models.generator import GeneratorConfig
 from dancenow.models.wholeframe import WholeFrameConfig
@@ -116,6 +117,8 @@ class PaperConfig(WholeFrameConfig):
         return cls(**{**data, "weights": PaperWeights(**data["weights"])})
 
 
+Config = BodyConfig | PaperConfig
+
 PRESETS: Final[dict[Preset, BodyConfig | PaperConfig]] = {
     "draft": BodyConfig(
         generator=GeneratorConfig(canvas_px=256, width=24, blocks=3),
@@ -136,3 +139,26 @@ PRESETS: Final[dict[Preset, BodyConfig | PaperConfig]] = {
     "paper": PaperConfig(),
     "heatmaps": PaperConfig(conditioning="heatmaps"),
 }
+
+
+def preset_config(preset: str, width: float | None = None, longer_px: int | None = None) -> Config:
+    """The recipe of a preset; whole-frame presets also in other sizes.
+
+    Args:
+        width: factor on every channel count. longer_px: longer side of the frame.
+
+    Raises:
+        UserError: there is no preset of that name, or it cannot have that size.
+    """
+    if preset not in PRESETS:
+        raise UserError(f"there is no preset {preset!r}; choose one of {', '.join(PRESETS)}.")
+    config: Config = PRESETS[preset]
+    if width is None and longer_px is None:
+        return config
+    if not isinstance(config, PaperConfig):
+        raise UserError(f"the preset {preset} has one size; width and longer side are for the presets paper and heatmaps.")
+    try:
+        sized = replace(config, width=config.width if width is None else width)
+        return replace(sized, longer_px=config.longer_px if longer_px is None else longer_px)
+    except ValueError as error:
+        raise UserError(f"the preset {preset} cannot have that size: {error}.") from error
