@@ -117,6 +117,15 @@ def test_training_goes_on_after_the_record_was_corrected() -> None:
         require_same_training(Checkpoint(info, {}), {}, {"source_sha256": "z", "consent_sha256": "b"})
 
 
+def test_a_video_that_was_only_run_can_be_withdrawn(subject: Subject) -> None:
+    model = model_of(record_consent(subject.folder, consent("self")))
+    cli.main(["consent", str(subject.video), "--revoke"])
+    with pytest.raises(UserError, match="was withdrawn on"):
+        require_consented(Subject.open(subject.folder))
+    with pytest.raises(UserError, match="was withdrawn on"):
+        require_consented_model(model, Path("model.safetensors"))
+
+
 def test_withdrawing_one_video_leaves_others_under_the_same_record(subject: Subject) -> None:
     given = record_consent(subject.folder, consent("self"))
     withdraw_consent(subject.folder)

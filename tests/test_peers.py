@@ -10,7 +10,7 @@ from dancenow.data.subject import Subject
 from dancenow.data.target import WHOLE_FRAME_KIND
 from dancenow.errors import UserError
 from dancenow.models.perceptual import EfficientNetTrunk, PerceptualDistance
-from dancenow.training.presets import Preset, preset_config
+from dancenow.training.presets import PaperConfig, Preset, preset_config
 from dancenow.types import PoseTrack
 from dancenow.video import probe, read_frames
 from world import dancer_track, drawn_detector, film
@@ -49,5 +49,8 @@ def test_sizes_that_a_preset_cannot_have_are_refused() -> None:
         preset_config("paper", width=0)
     with pytest.raises(UserError, match="multiple of 32"):
         preset_config("heatmaps", longer_px=300)
+    with pytest.raises(UserError, match="enhance_from must be in"):
+        preset_config("paper", enhance_from=0)
+    assert preset_config("paper", width=0.5, enhance_from=0.2) == PaperConfig(width=0.5, enhance_from=0.2)
     with pytest.raises(UserError, match="no preset 'deluxe'"):
         preset_config("deluxe")

@@ -95,6 +95,7 @@ def train(
     preset: Preset = "draft",
     width: float | None = None,
     longer_px: int | None = None,
+    enhance_from: float | None = None,
     resume: bool = False,
     seed: int = 0,
     device: Device = "auto",
@@ -106,13 +107,13 @@ def train(
         subject: folder that `prepare` made.
         out: the model's .safetensors file; a preview picture and the state of the training are kept beside it.
         budget: how long to train (`90s`, `4m`, `1.5h`), or how many images to see (`20000images`).
-        width, longer_px: other sizes of a whole-frame preset, see `preset_config`.
+        width, longer_px, enhance_from: other sizes of a whole-frame preset and its enhancer, see `preset_config`.
         resume: go on with the training whose state lies beside `out`; the budget counts what was spent before.
 
     Raises:
         UserError: bad footage, budget or file; nothing to resume, or an unfinished training that would be lost.
     """
-    config = preset_config(preset, width, longer_px)
+    config = preset_config(preset, width, longer_px, enhance_from)
     return train_with(subject, out, config, budget=budget, resume=resume, seed=seed, device=device, listen=listen)
 
 

@@ -20,7 +20,7 @@ def consent(
     """Show, record or withdraw the consent of the person in SUBJECT.
 
     Args:
-        subject: folder that `dancenow prepare` made.
+        subject: folder that `dancenow prepare` made; with --revoke also a video that was given to `dancenow run`.
         consent: self (you filmed yourself), rendered (nobody real) or licensed (somebody else, under --licence).
         person_name: who is in the video.
         licence: SPDX identifier, such as CC-BY-4.0.
@@ -29,14 +29,16 @@ def consent(
     """
     from dancenow.cli.console import console
     from dancenow.cli.terms import terms
+    from dancenow.consent import withdraw
     from dancenow.data.subject import Subject, record_consent, withdraw_consent
     from dancenow.errors import UserError
+    from dancenow.files import sha256_of
 
     record = terms(consent, person_name, licence, consent_file)
     if revoke:
         if record is not None or licence is not None:
             raise UserError("--revoke goes alone: withdraw first, and record new terms with another command.")
-        _, day = withdraw_consent(subject)
+        day = withdraw(sha256_of(subject)) if subject.is_file() else withdraw_consent(subject)[1]
         console.print(f"{subject}: withdrawn on {day}; models trained from it are refused", highlight=False, soft_wrap=True)
         return
     if record is None and licence is not None:

@@ -48,7 +48,7 @@ def evaluate(
     from dancenow.cli.console import console, live
     from dancenow.errors import UserError
     from dancenow.evaluation import evaluate as compare
-    from dancenow.files import complete_or_absent, require_writable
+    from dancenow.files import complete_or_absent, require_writable, sha256_of
     from dancenow.pose.trackfile import load_track
     from dancenow.report import write_report
     from dancenow.report.making import describe_comparison, evaluation_path
@@ -66,6 +66,8 @@ def evaluate(
         evaluation = compare(out, reference, track=poses, target=target, source=source, ideal=ideal, every=every, listen=listen)
         if report:
             settings = {"ideal": "yes" if ideal else "no", "every": str(every)}
+            for label, file in (("footage of the target", target), ("poses from", track)):
+                settings |= {} if file is None else {label: f"{file.name}, SHA-256 {sha256_of(file)}"}
             told = describe_comparison(out, reference, evaluation.track, evaluation.scores, source, settings)
             write_report(page, told, listen=listen)
     if json is not None:

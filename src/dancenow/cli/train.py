@@ -13,6 +13,7 @@ def train(
     preset: Literal["draft", "standard", "paper", "heatmaps"] = "draft",
     width: float | None = None,
     longer_px: int | None = None,
+    enhance_from: float | None = None,
     resume: bool = False,
     seed: int = 0,
     device: Literal["auto", "cpu", "cuda"] = "auto",
@@ -23,10 +24,12 @@ def train(
         subject: folder that `dancenow prepare` made.
         out: the .safetensors to write; a preview picture is refreshed beside it.
         budget: how long to train: 90s, 4m, 1.5h, or 20000images.
-        preset: draft (256 px, a laptop) or standard (512 px, a GPU); for comparison, paper (Everybody Dance Now as published,
-            a GPU) or heatmaps (the same networks on Gaussian heatmaps).
+        preset: draft (256 px, a laptop) or standard (512 px, a GPU); for comparison, paper (the body generator of
+            Everybody Dance Now, for a GPU) or heatmaps (the same networks on Gaussian heatmaps).
         width: of the presets paper and heatmaps, a factor on the size of their networks: 1 as published, .25 for a laptop.
         longer_px: of the same presets, the longer side of the pictures they make: 512 as published, 256 for a laptop.
+        enhance_from: of the same presets, the share of the budget from which the local enhancer is trained at twice that
+            size, .2 for example; without it there is none.
         resume: go on with the training of the same file; the budget counts what was spent before.
         seed: of everything random.
         device: where to compute; auto takes the GPU if there is one.
@@ -42,6 +45,7 @@ def train(
             preset=preset,
             width=width,
             longer_px=longer_px,
+            enhance_from=enhance_from,
             resume=resume,
             seed=seed,
             device=device,

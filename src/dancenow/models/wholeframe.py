@@ -29,6 +29,8 @@ GLOBAL_WIDTH: Final = 64
 class WholeFrameConfig:
     """The networks of a whole-frame generator, as published but for the size.
 
+    Drawn poses enter in [0,1], black where nothing is; how the authors scaled theirs is not in the publication.
+
     conditioning: what poses are drawn as. temporal: see the past, the picture before (stick) or the pose before (heatmaps).
     longer_px: longer side of the global generator's frame; the aspect is the footage's. width: factor on every channel count.
     """

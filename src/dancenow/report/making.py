@@ -84,10 +84,9 @@ def describe_comparison(
     files = {"result": out, "reference": reference} | ({} if source is None else {"source": source})
     inputs = {label: file.name for label, file in files.items()}
     hashes = {f"{label} SHA-256": sha256_of(file) for label, file in files.items()}
-    statement = (
-        f"{out.name} measured against {reference.name}, frame by frame. The ideal beside a figure is what the reference itself"
-        " reaches when it is encoded once more."
-    )
+    statement = f"{out.name} measured against {reference.name}, frame by frame."
+    if any(figure.ideal is not None for figure in figures):
+        statement += " The ideal beside a figure is what the reference itself reaches when it is encoded once more."
     facts = {"Inputs": inputs | hashes | {"poses by": track.detector}, "Settings": dict(settings), "Versions": versions()}
     return Report(out, tuple(panes), statement, tuple(figures), facts=facts)
 

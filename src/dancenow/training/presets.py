@@ -80,7 +80,7 @@ class PaperWeights:
 
 @dataclass(frozen=True)
 class PaperConfig(WholeFrameConfig):
-    """The whole recipe of a whole-frame generator; the defaults are those published.
+    """The whole recipe of a whole-frame generator; the defaults are those published for the first, global stage.
 
     scales: of the discriminators; the local enhancer's have one more. learning_rate: of Adam with betas .5 and .999; constant
     for the first half of each stage, then linear to zero. enhance_from: share of the budget after which the local enhancer
@@ -141,11 +141,13 @@ PRESETS: Final[dict[Preset, BodyConfig | PaperConfig]] = {
 }
 
 
-def preset_config(preset: str, width: float | None = None, longer_px: int | None = None) -> Config:
-    """The recipe of a preset; whole-frame presets also in other sizes.
+def preset_config(
+    preset: str, width: float | None = None, longer_px: int | None = None, enhance_from: float | None = None
+) -> Config:
+    """The recipe of a preset; whole-frame presets also in other sizes and with the local enhancer.
 
     Args:
-        width: factor on every channel count. longer_px: longer side of the frame.
+        width: factor on every channel count. longer_px: longer side of the frame. enhance_from: see `PaperConfig`.
 
     Raises:
         UserError: there is no preset of that name, or it cannot have that size.
@@ -153,12 +155,15 @@ def preset_config(preset: str, width: float | None = None, longer_px: int | None
     if preset not in PRESETS:
         raise UserError(f"there is no preset {preset!r}; choose one of {', '.join(PRESETS)}.")
     config: Config = PRESETS[preset]
-    if width is None and longer_px is None:
+    wanted = {"width": width, "longer_px": longer_px, "enhance_from": enhance_from}
+    changes: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
+    if not changes:
         return config
     if not isinstance(config, PaperConfig):
-        raise UserError(f"the preset {preset} has one size; width and longer side are for the presets paper and heatmaps.")
+        raise UserError(
+            f"the preset {preset} has one size; width, longer side and enhancer are for the presets paper and heatmaps."
+        )
     try:
-        sized = replace(config, width=config.width if width is None else width)
-        return replace(sized, longer_px=config.longer_px if longer_px is None else longer_px)
+        return replace(config, **changes)
     except ValueError as error:
         raise UserError(f"the preset {preset} cannot have that size: {error}.") from error
