@@ -53,7 +53,9 @@ def test_bad_input_is_one_sentence(
         ([str(source), str(tmp_path / "nothing")], "is not a subject folder"),
         ([str(source), str(text)], "text.txt"),
         ([str(source), folder, "-o", str(tmp_path / "timeline.jpg")], "ends in .png"),
-        ([str(source), folder, "--json", str(source)], "is also an input"),
+        ([str(source), folder, "--json", str(source)], "belongs to an input"),
+        ([str(source), folder, "--out", str(drawn_subject.folder / "plate.png")], "belongs to an input"),
+        ([str(source), folder, "--out", str(tmp_path / "a.png"), "--json", str(tmp_path / "a.png")], "give two names"),
     ]
     for words, message in cases:
         with pytest.raises(SystemExit) as stopped:
