@@ -1,7 +1,8 @@
 """The default: the map that measured best on rendered dancers whose true transfer is known, where the tracks allow it.
 
-With exact depth `bones` was best (keypoint error 2.1% of the height, paper 3.3%); with a detector's, exaggerated,
-the paper's map was (3.1%, bones 4.4%). So depth decides: it is good where it keeps the length of bones as it comes.
+With exact depth `bones` was best (keypoint error 2.0% of the height, the paper's map 3.4%); with a detector's, exaggerated, the
+paper's was (3.4% and 6.9% on two sets of clips, bones 4.5% and 7.1%; benchmarks/2026-11-22-normalize-laptop.json). So depth
+decides: it is good where it keeps the length of bones as it comes.
 """
 
 from typing import Final
