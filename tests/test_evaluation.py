@@ -1,5 +1,6 @@
 """A result beside its reference: better results get better figures, and videos that cannot be compared are refused."""
 
+import dataclasses
 import json
 import math
 import os
@@ -15,11 +16,12 @@ import dancenow.evaluation
 from dancenow.cli.evaluate import evaluate as command
 from dancenow.errors import UserError
 from dancenow.evaluation import Evaluation, evaluate
+from dancenow.figures import pose_figures
 from dancenow.models.lpips import Lpips
 from dancenow.models.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.progress import Listener, Progress, silent
 from dancenow.skeleton import INDEX, NUM_KEYPOINTS
-from dancenow.types import ImageRGB, Pose, PoseTrack
+from dancenow.types import FrameStatus, ImageRGB, Pose, PoseTrack
 from dancenow.video import VideoWriter
 
 FRAMES, SIDE = 12, 128
@@ -142,6 +144,15 @@ def test_a_dance_out_of_place_has_its_distance(reference: Path, tmp_path: Path) 
     result = evaluate(out, reference, ideal=False)
     assert result.score("pose distance", "arms").value == pytest.approx(4, abs=1e-4)
     assert result.score("pose distance, relative", "all").value == pytest.approx(4 / 30, rel=1e-3)
+
+
+def test_filled_frames_are_missed_frames() -> None:
+    own = poses(0.0)
+    status = own.status.copy()
+    status[4:7] = FrameStatus.FILLED
+    filled = dataclasses.replace(own, status=status)
+    missed = next(each for each in pose_figures(filled, own) if each.name == "missed keypoints")
+    assert missed.curve.tolist() == [NUM_KEYPOINTS * float(4 <= t < 7) for t in range(FRAMES)]
 
 
 def test_a_result_without_a_person_is_bad_and_no_error(reference: Path, tmp_path: Path) -> None:

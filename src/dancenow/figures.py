@@ -16,7 +16,7 @@ from dancenow.likeness import ASPECTS, Aspect, Likeness
 from dancenow.metrics.motion import flicker_ratio
 from dancenow.metrics.pictures import frechet_distance
 from dancenow.metrics.poses import PARTS, foot_sliding, ground_error, missed_keypoints, pose_distance_px, torso_px
-from dancenow.types import PoseTrack
+from dancenow.types import FrameStatus, Pose, PoseTrack
 
 Curve = NDArray[np.float64]
 Better = Literal["higher", "lower"]
@@ -80,10 +80,17 @@ def pose_figures(own: PoseTrack, reference: PoseTrack) -> list[Figure]:
     figures += [
         _mean("pose distance, relative", part, "torso", "lower", curve / ruler_px) for part, curve in distances_px.items()
     ]
-    figures.append(_mean("missed keypoints", "all", "per frame", "lower", missed_keypoints(own.pose, reference.pose)))
+    missed = missed_keypoints(_measured(own), _measured(reference))
+    figures.append(_mean("missed keypoints", "all", "per frame", "lower", missed))
     figures.append(_mean("foot sliding", "feet", "torso/s", "lower", foot_sliding(own, reference)))
     figures.append(_mean("ground error", "feet", "torso", "lower", ground_error(own, reference)))
     return figures
+
+
+def _measured(track: PoseTrack) -> Pose:
+    """What was seen and not filled in: a miss must not be hidden by its neighbours."""
+    seen = (track.status == FrameStatus.MEASURED)[:, None]
+    return Pose(track.pose.xy, np.where(seen, track.pose.confidence, 0).astype(np.float32), track.pose.depth)
 
 
 def _mean(name: str, region: str, unit: str, better: Better, curve: Curve) -> Figure:

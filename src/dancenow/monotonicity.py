@@ -215,9 +215,13 @@ def _freeze(material: _Material, t: int, hold: float) -> ImageRGB:
     return material.own[t - t % round(hold)]
 
 
+_GOLDEN: Final = (5**0.5 - 1) / 2
+
+
 def _swap(material: _Material, t: int, share: float) -> ImageRGB:
-    """Spread evenly, and whatever is swapped at a small share stays so at twice of it."""
-    return (material.other if int((t + 1) * share) > int(t * share) else material.own)[t]
+    """Spread by the golden ratio, which keeps no step with the frames that a figure samples; a larger share holds a smaller."""
+    places = np.arange(len(material.own)) * _GOLDEN % 1
+    return (material.other if (places < places[t]).sum() < share * len(places) else material.own)[t]
 
 
 def _hide(material: _Material, t: int, share: float) -> ImageRGB:
