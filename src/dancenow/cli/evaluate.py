@@ -46,7 +46,6 @@ def evaluate(
     from json import dumps
 
     from dancenow.cli.console import console, live
-    from dancenow.errors import UserError
     from dancenow.evaluation import evaluate as compare
     from dancenow.files import complete_or_absent, require_writable, sha256_of
     from dancenow.pose.trackfile import load_track
@@ -54,10 +53,7 @@ def evaluate(
     from dancenow.report.making import describe_comparison, evaluation_path
 
     if json is not None:
-        inputs = [file for file in (out, reference, track, target, source) if file is not None]
-        if json.resolve() in [file.resolve() for file in inputs]:
-            raise UserError(f"{json} is one of the files to be read; give the figures another name.")
-        require_writable(json, ".json")
+        _require_figures_may_be(json, [file for file in (out, reference, track, target, source) if file is not None])
     page = evaluation_path(out)
     if report:
         require_writable(page)
@@ -76,6 +72,15 @@ def evaluate(
     console.print(_table(evaluation))
     if report:
         console.print(str(page), markup=False, highlight=False, soft_wrap=True)
+
+
+def _require_figures_may_be(json: Path, inputs: list[Path]) -> None:
+    from dancenow.errors import UserError
+    from dancenow.files import require_writable
+
+    if json.resolve() in [file.resolve() for file in inputs]:
+        raise UserError(f"{json} is one of the files to be read; give the figures another name.")
+    require_writable(json, ".json")
 
 
 def _table(evaluation: "Evaluation") -> "Table":
