@@ -1,6 +1,7 @@
-"""What comes with the package: two rendered dancers (`dancenow studio --demo-assets` makes them again) and a small network.
+"""What comes with the package: two rendered dancers (`dancenow studio --demo-assets` makes them again) and two small networks.
 
-`transformer.safetensors` is the spatial transformer's base model; `transformer.md` says how it was made.
+`transformer.safetensors` is the spatial transformer's base model, `base.safetensors` the generator that a person's training starts
+from; the `.md` beside each says how it was made.
 """
 
 from pathlib import Path
@@ -10,3 +11,4 @@ _HERE = Path(__file__).parent
 SOURCE: Final = _HERE / "dancer_source.mp4"
 TARGET: Final = _HERE / "dancer_target.mp4"
 TRANSFORMER: Final = _HERE / "transformer.safetensors"
+BASE: Final = _HERE / "base.safetensors"

@@ -2,7 +2,7 @@
 
 A Gaussian heatmap per keypoint is the pose tensor of "do as I do" transfer. Each limb adds four maps of a soft capsule: where
 it is, the place along it and across it (texture coordinates, so that a stripe need not be counted off from a joint), and its
-depth, which tells which arm is in front.
+depth, which tells which arm is in front. Trunk and head, too wide for a capsule, add a frame of five maps each: `pose.frames`.
 """
 
 from typing import Final
@@ -10,10 +10,11 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from dancenow.pose.frames import NUM_FRAME_MAPS, draw_frames
 from dancenow.skeleton import LIMBS, NUM_KEYPOINTS, NUM_OPENPOSE
 
 NUM_LIMBS: Final = len(LIMBS)
-NUM_CHANNELS: Final = NUM_KEYPOINTS + 4 * NUM_LIMBS
+NUM_CHANNELS: Final = NUM_KEYPOINTS + 4 * NUM_LIMBS + NUM_FRAME_MAPS
 
 HEATMAP_SIGMA: Final = 0.016
 """Standard deviation as a share of the canvas: one cell of a 64-cell map, which is enough to place a point to a fraction of a
@@ -31,8 +32,8 @@ def draw_pose(xy: Tensor, confidence: Tensor, depth: Tensor, canvas_px: int, cel
         cells: side of the maps; each cell covers canvas_px / cells px.
 
     Returns:
-        float [N, K + 4 L, cells, cells]: heatmaps and limb capsules in [0,1], then capsules times the place along the limb,
-        across it, and depth, each in [-1,1].
+        float [N, K + 4 L + 10, cells, cells]: heatmaps and limb capsules in [0,1], then capsules times the place along the
+        limb, across it, and depth, each in [-1,1], then the frames of trunk and head.
     """
     grid = (torch.arange(cells, device=xy.device, dtype=xy.dtype) + 0.5) / cells
     at = (xy + 0.5) / canvas_px
@@ -40,7 +41,8 @@ def draw_pose(xy: Tensor, confidence: Tensor, depth: Tensor, canvas_px: int, cel
     present = confidence[:, limbs].amin(dim=2)
     capsule, along, across = _capsules(at[:, limbs], present, grid)
     limb_depth = torch.tanh(depth[:, limbs].mean(dim=2) * (4.0 / canvas_px))[..., None, None]
-    return torch.cat([_heatmaps(at, confidence, grid, grid), capsule, along, across, capsule * limb_depth], dim=1)
+    frames = draw_frames(at, confidence, depth / canvas_px, grid)
+    return torch.cat([_heatmaps(at, confidence, grid, grid), capsule, along, across, capsule * limb_depth, frames], dim=1)
 
 
 def draw_heatmaps(xy: Tensor, confidence: Tensor, width_px: int, height_px: int) -> Tensor:

@@ -23,6 +23,7 @@ from dancenow.models.rollout import between, composite, roll_out, warp
 from dancenow.pose.render import draw_pose
 from dancenow.skeleton import INDEX
 from dancenow.training.loop import Clock
+from dancenow.training.precision import autocast
 from dancenow.training.presets import BodyConfig
 from dancenow.training.state import require_same_training, restore_state, state_tensors
 
@@ -98,15 +99,14 @@ class BodyTask:
         # Mostly pairs, now and then a longer run, so that what is generated from generated pictures does not drift.
         length = self.config.rollout if rng.random() < LONG_SHARE else min(2, self.config.rollout)
         clip = self.store.draw(self.config.clips_per_step, rng, Augmentation(), self.device, length)
-        half = self.config.precision == "bfloat16" and self.device.type == "cuda"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+        with autocast(self.device, self.config.precision):
             maps = pose_maps(clip, self.config.generator.canvas_px)
             afresh = torch.from_numpy(rng.random(self.config.clips_per_step) < self.config.afresh).to(self.device)
-            tint = torch.from_numpy(np.exp(rng.normal(0.0, TINT, (self.config.clips_per_step, 4)))).float().to(self.device)
+            tint = false_colours(self.config.clips_per_step, rng, self.device)
             rgba = roll_out(self.generator, maps, clip.to_canvas, afresh, tint)
             image = composite(rgba, clip.plate)
-            window = self._window(rng)
-            terms = self._picture_terms(clip, maps, rgba, image, window)
+            window = draw_window(self.config.generator.canvas_px, self.config.judged_px, rng)
+            terms = picture_terms(self.perceptual, clip, maps, rgba, image, window)
             if share >= self.config.adversarial_from:
                 judged = self._judged(clip, maps, image, window)
                 self._teach_judges(judged)
@@ -120,22 +120,6 @@ class BodyTask:
         self._images += self.images_per_step
         self._update_average()
         return {name: float(term.detach()) for name, term in terms.items()}
-
-    def _window(self, rng: np.random.Generator) -> Window:
-        """A random part of the canvas, aligned with the cells of the deepest maps that the judges see."""
-        canvas, side = self.config.generator.canvas_px, min(self.config.judged_px, self.config.generator.canvas_px)
-        top, left = (ALIGN_PX * int(rng.integers(0, (canvas - side) // ALIGN_PX + 1)) for _ in range(2))
-        return Window(top, left, side)
-
-    def _picture_terms(self, clip: Clip, maps: Tensor, rgba: Tensor, image: Tensor, window: Window) -> dict[str, Tensor]:
-        weight = attention(clip.mask[:, -1], maps[:, -1])
-        made, real = image[:, -1], clip.image[:, -1]
-        alpha, mask, known = rgba[:, -1, 3:], clip.mask[:, -1], clip.known[:, -1]
-        return {
-            "l1": losses.weighted_l1(made, real, weight),
-            "perceptual": self.perceptual(window.of(made), window.of(real), window.of(weight)).mean(),
-            "matte": losses.matte_prior(alpha, mask, known),
-        }
 
     def _judged(self, clip: Clip, maps: Tensor, image: Tensor, window: Window) -> list[Judged]:
         """What each discriminator sees: the last picture, and the last two in the last one's window."""
@@ -234,6 +218,32 @@ class BodyTask:
         rows = [torch.cat(list(x[:, -1]), dim=2) for x in (clip.image, made)]
         picture = torch.cat(rows, dim=1).clamp(-1, 1).add(1).mul(127.5).round().byte()
         return picture.permute(1, 2, 0).cpu().numpy()
+
+
+def false_colours(count: int, rng: np.random.Generator, device: torch.device) -> Tensor:
+    """What the picture before is multiplied by per channel, [N,4]: see `roll_out`."""
+    return torch.from_numpy(np.exp(rng.normal(0.0, TINT, (count, 4)))).float().to(device)
+
+
+def draw_window(canvas_px: int, judged_px: int, rng: np.random.Generator) -> Window:
+    """A random part of the canvas, aligned with the cells of the deepest maps that the judges see."""
+    side = min(judged_px, canvas_px)
+    top, left = (ALIGN_PX * int(rng.integers(0, (canvas_px - side) // ALIGN_PX + 1)) for _ in range(2))
+    return Window(top, left, side)
+
+
+def picture_terms(
+    perceptual: PerceptualDistance, clip: Clip, maps: Tensor, rgba: Tensor, image: Tensor, window: Window
+) -> dict[str, Tensor]:
+    """What the last picture of each clip is judged by, without discriminators."""
+    weight = attention(clip.mask[:, -1], maps[:, -1])
+    made, real = image[:, -1], clip.image[:, -1]
+    alpha, mask, known = rgba[:, -1, 3:], clip.mask[:, -1], clip.known[:, -1]
+    return {
+        "l1": losses.weighted_l1(made, real, weight),
+        "perceptual": perceptual(window.of(made), window.of(real), window.of(weight)).mean(),
+        "matte": losses.matte_prior(alpha, mask, known),
+    }
 
 
 def pose_maps(clip: Clip, canvas_px: int) -> Tensor:
