@@ -50,7 +50,8 @@ def test_coordinates_run_along_and_across_a_limb() -> None:
     start, end = INDEX["right_elbow"], INDEX["right_wrist"]
     xy[start], xy[end] = torch.tensor([128.0, 60.0]), torch.tensor([128.0, 200.0])
     limb = LIMB_NAMES.index(("right_elbow", "right_wrist"))
-    capsule, along, across = _one(xy, torch.ones(NUM_KEYPOINTS))[NUM_KEYPOINTS:].unflatten(0, (4, NUM_LIMBS))[:3, limb]
+    maps = _one(xy, torch.ones(NUM_KEYPOINTS))[NUM_KEYPOINTS : NUM_KEYPOINTS + 4 * NUM_LIMBS]
+    capsule, along, across = maps.unflatten(0, (4, NUM_LIMBS))[:3, limb]
     on_axis = (along / capsule)[16:50, 32]
     torch.testing.assert_close(on_axis, (torch.arange(16, 50) * 4 + 1.5 - 60) / 70 - 1, atol=0.02, rtol=0)
     row = (across / capsule)[32, 30:34]

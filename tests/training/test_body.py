@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dancenow.checkpoint import load_checkpoint, read_info
-from dancenow.data.clips import Augmentation, ClipStore
+from dancenow.data.clips import Augmentation, ClipStore, mirrored
 from dancenow.data.subject import Subject
 from dancenow.data.target import Target
 from dancenow.errors import UserError
@@ -17,6 +17,7 @@ from dancenow.models.discriminator import DiscriminatorConfig
 from dancenow.models.generator import GeneratorConfig
 from dancenow.models.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.progress import Progress, silent
+from dancenow.skeleton import INDEX
 from dancenow.training.body import BodyTask
 from dancenow.training.budget import Budget
 from dancenow.training.loop import LoopConfig, preview_path, state_path, train_loop
@@ -128,3 +129,26 @@ def test_the_same_seed_draws_the_same_clips(store: ClipStore) -> None:
     two = store.draw(2, np.random.default_rng(5), Augmentation(), CPU)
     assert torch.equal(one.image, two.image)
     assert torch.equal(one.xy, two.xy)
+
+
+def test_a_mirror_swaps_left_and_right(store: ClipStore) -> None:
+    clip = store.draw(2, np.random.default_rng(3), Augmentation(), CPU, length=2)
+    seen = mirrored(clip, np.array([True, False]))
+    assert torch.equal(seen.image[1], clip.image[1])
+    assert torch.equal(seen.image[0], clip.image[0].flip(-1))
+    left, right = INDEX["left_wrist"], INDEX["right_wrist"]
+    torch.testing.assert_close(seen.xy[0, :, left, 0], 63 - clip.xy[0, :, right, 0])
+    # The window's map is mirrored with it: a place of the frame lands where the mirrored picture shows it.
+    place = torch.tensor([80.0, 60.0, 1.0])
+    there, here = seen.to_canvas[0, 0] @ place, clip.to_canvas[0, 0] @ place
+    torch.testing.assert_close(there, torch.stack([63 - here[0], here[1]]))
+    again = mirrored(seen, np.array([True, False]))
+    torch.testing.assert_close(again.xy, clip.xy)
+
+
+def test_rare_poses_are_drawn_more_often(store: ClipStore) -> None:
+    rng = np.random.default_rng(0)
+    rarest = int(np.argmax(store._chances))
+    drawn = rng.choice(store.starts, size=4000, p=store._chances)
+    counts = np.array([(drawn == start).sum() for start in store.starts])
+    assert counts[rarest] > 1.2 * counts.mean()

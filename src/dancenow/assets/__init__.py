@@ -1,7 +1,7 @@
 """What comes with the package: two rendered dancers (`dancenow studio --demo-assets` makes them again) and two small networks.
 
-`transformer.safetensors` is the spatial transformer's base model, `base.safetensors` the generator that a person's training starts
-from; the `.md` beside each says how it was made.
+`transformer.safetensors` is the spatial transformer's base model, `base.safetensors` the generator that a person's training
+starts from; the `.md` beside each says how it was made.
 """
 
 from pathlib import Path

@@ -15,7 +15,7 @@ def run(
     target: tyro.conf.Positional[Path],
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
     budget: str = "10m",
-    preset: Literal["draft", "standard", "paper", "heatmaps"] = "draft",
+    preset: Literal["draft", "standard", "hd", "paper", "heatmaps"] = "draft",
     normalize: Literal["auto", "none", "paper", "stn", "bones"] = "auto",
     source_person: int | None = None,
     target_person: int | None = None,
@@ -34,8 +34,8 @@ def run(
         target: video of the person who is to dance it: 20 s or more, whole body, still camera.
         out: the .mp4 to write.
         budget: how long to train: 90s, 4m, 1.5h, or 20000images.
-        preset: draft (256 px, a laptop) or standard (512 px, a GPU); for comparison, paper (the body generator of
-            Everybody Dance Now, for a GPU) or heatmaps (the same networks on Gaussian heatmaps).
+        preset: draft (256 px, a laptop), standard (512 px, a GPU) or hd (1024 px, a GPU, for 1080p video); for comparison,
+            paper (the body generator of Everybody Dance Now, for a GPU) or heatmaps (the same networks on Gaussian heatmaps).
         normalize: how the dancer's body is fitted to the target's: bones (every part, floor and camera), paper (place and
             size, as published), stn (scale, turn and place by a network), none, or auto (bones if depth is sound, or paper).
         source_person: whom to follow in SOURCE, counted from 1 by size and place (see `dancenow pose --help`).

@@ -10,7 +10,7 @@ def train(
     subject: tyro.conf.Positional[Path],
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
     budget: str = "10m",
-    preset: Literal["draft", "standard", "paper", "heatmaps"] = "draft",
+    preset: Literal["draft", "standard", "hd", "paper", "heatmaps"] = "draft",
     width: float | None = None,
     longer_px: int | None = None,
     enhance_from: float | None = None,
@@ -24,8 +24,8 @@ def train(
         subject: folder that `dancenow prepare` made.
         out: the .safetensors to write; a preview picture is refreshed beside it.
         budget: how long to train: 90s, 4m, 1.5h, or 20000images.
-        preset: draft (256 px, a laptop) or standard (512 px, a GPU); for comparison, paper (the body generator of
-            Everybody Dance Now, for a GPU) or heatmaps (the same networks on Gaussian heatmaps).
+        preset: draft (256 px, a laptop), standard (512 px, a GPU) or hd (1024 px, a GPU, for 1080p video); for comparison,
+            paper (the body generator of Everybody Dance Now, for a GPU) or heatmaps (the same networks on Gaussian heatmaps).
         width: of the presets paper and heatmaps, a factor on the size of their networks: 1 as published, .25 for a laptop.
         longer_px: of the same presets, the longer side of the pictures they make: 512 as published, 256 for a laptop.
         enhance_from: of the same presets, the share of the budget from which the local enhancer is trained at twice that

@@ -6,7 +6,8 @@ zooms the whole clip, picture, mask, plate and keypoints together, by one random
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Final
 
 import cv2
@@ -19,7 +20,9 @@ from dancenow.data.runs import choose_runs, read_chosen
 from dancenow.data.subject import Subject
 from dancenow.models.rollout import warp
 from dancenow.pose.crop import follow
+from dancenow.pose.rarity import rarity
 from dancenow.progress import Listener, silent
+from dancenow.skeleton import MIRROR
 from dancenow.types import Crop, Plate, Pose, PoseTrack
 
 BORDER: Final = 1.125
@@ -47,11 +50,13 @@ class Clip:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Half-ranges of the random similarity: shift as a share of the canvas, zoom as a ratio, turn in degrees."""
+    """Half-ranges of the random similarity: shift as a share of the canvas, zoom as a ratio, turn in degrees; and how often a
+    clip is seen in a mirror."""
 
     shift: float = 0.04
     zoom: float = 0.08
     turn_deg: float = 4.0
+    mirror: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +77,12 @@ class ClipStore:
     starts: NDArray[np.int64]
     length: int
     canvas_px: int
+
+    @cached_property
+    def _chances(self) -> NDArray[np.float64]:
+        """Of each start to be drawn: rare poses more often."""
+        weights = rarity(self.pose)[self.starts + self.length - 1]
+        return np.asarray(weights / weights.sum())
 
     @staticmethod
     def build(
@@ -123,11 +134,17 @@ class ClipStore:
         augmentation: Augmentation,
         device: torch.device,
         length: int | None = None,
+        evenly: bool = False,
     ) -> Clip:
-        """A random batch; the same generator state gives the same batch. length: of the clips, at most the store's."""
-        first = rng.choice(self.starts, size=batch)
+        """A random batch, rare poses more often unless `evenly`; the same generator state gives the same batch.
+
+        length: of the clips, at most the store's.
+        """
+        first = rng.choice(self.starts, size=batch, p=None if evenly else self._chances)
         frames = first[:, None] + np.arange(self.length - (length or self.length), self.length)
-        return self.take(frames, _random_similarity(rng, batch, self.canvas_px, self.image.shape[1], augmentation), device)
+        placed = _random_similarity(rng, batch, self.canvas_px, self.image.shape[1], augmentation)
+        clip = self.take(frames, placed, device)
+        return mirrored(clip, rng.random(batch) < augmentation.mirror) if augmentation.mirror else clip
 
     def take(self, frames: NDArray[np.int64], to_canvas: NDArray[np.float64], device: torch.device) -> Clip:
         """The given stored frames [B,T] on canvases placed by `to_canvas` float64 [B,2,3], stored px -> canvas px."""
@@ -161,6 +178,32 @@ class ClipStore:
         """float64 [2,3]: the placement without augmentation, exactly what transfer uses."""
         off = (self.canvas_px - self.image.shape[1]) / 2
         return np.array([[1.0, 0.0, off], [0.0, 1.0, off]])
+
+
+def mirrored(clip: Clip, which: NDArray[np.bool_]) -> Clip:
+    """The clip with the chosen ones of its B members seen in a mirror: left keypoints become right ones."""
+    size, chosen = clip.image.shape[-1], torch.from_numpy(which).to(clip.image.device)
+    flip = torch.tensor([[-1.0, 0.0], [0.0, 1.0]], device=clip.xy.device)
+    shift = torch.tensor([size - 1.0, 0.0], device=clip.xy.device)
+    swap = torch.from_numpy(MIRROR).to(clip.xy.device)
+    seen = Clip(
+        **{name: getattr(clip, name).flip(-1) for name in ("image", "plate", "mask", "known")},
+        xy=(clip.xy @ flip + shift)[..., swap, :],
+        confidence=clip.confidence[..., swap],
+        depth=clip.depth[..., swap],
+        to_canvas=flip @ clip.to_canvas + torch.cat([torch.zeros_like(flip), shift[:, None]], dim=1),
+    )
+    return Clip(
+        **{
+            each.name: torch.where(_like(chosen, getattr(clip, each.name)), getattr(seen, each.name), getattr(clip, each.name))
+            for each in fields(Clip)
+        }
+    )
+
+
+def _like(chosen: Tensor, values: Tensor) -> Tensor:
+    """bool [B] as [B,1,1,...] with as many dimensions as `values`."""
+    return chosen.reshape(-1, *[1] * (values.dim() - 1))
 
 
 def enlarge(crop: Crop, stored_px: int) -> Crop:

@@ -1,9 +1,54 @@
-"""The shipped start: a generator that has seen many random dancers, and none in particular."""
+"""The shipped start: a generator that has seen many random dancers, and none in particular.
 
-from typing import Final
+`training.base` trains it, `benchmarks/train_base.py` is the recipe, `assets/base.md` the card.
+"""
 
-from dancenow.checkpoint import load_checkpoint
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final, Self
+
+from torch import Tensor
+
+from dancenow.assets import BASE
+from dancenow.checkpoint import Checkpoint, load_checkpoint
+from dancenow.files import sha256_of
 from dancenow.models.generator import Generator, GeneratorConfig
 
 KIND: Final = "base"
 """Kind of the checkpoints that hold one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Base:
+    """Weights to start from, the sizes that they are for, and the SHA-256 of their file."""
+
+    config: GeneratorConfig
+    weights: dict[str, Tensor]
+    sha256: str
+
+    @classmethod
+    def of_checkpoint(cls, checkpoint: Checkpoint, sha256: str) -> Self:
+        """From a checkpoint that `training.base` wrote."""
+        weights = {name: value.float() for name, value in checkpoint.part("generator").items()}
+        return cls(GeneratorConfig(**checkpoint.info.config["generator"]), weights, sha256)
+
+    def give_to(self, generator: Generator) -> None:
+        """Start `generator` from here.
+
+        Raises:
+            ValueError: it has other sizes.
+        """
+        if generator.config != self.config:
+            raise ValueError(f"the base model is of {self.config}, not of {generator.config}")
+        generator.load_state_dict(self.weights)
+
+
+@cache
+def load_base(path: Path = BASE) -> Base:
+    """The shipped base, or another file's.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    return Base.of_checkpoint(load_checkpoint(path, KIND), sha256_of(path))

@@ -1,7 +1,7 @@
-"""The generator: pose maps and the previous picture in, the person's colour and alpha out.
+"""The generator: pose maps in, and the previous picture where one is wanted; the person's colour and alpha out.
 
-In the pix2pixHD family (Wang et al., 2018: strided encoder, residual blocks, upsampling decoder, instance norm), turned
-into a U-Net that never convolves at full resolution: poses and the previous picture enter at a quarter of it, and pictures
+In the pix2pixHD family (Wang et al., 2018: strided encoder, residual blocks, upsampling decoder, instance norm, a fine stage
+around a coarse one), turned into a U-Net that never convolves at full resolution: poses enter at a quarter of it, and pictures
 leave by pixel-shuffle (Shi et al., 2016). That is what makes it tens of times cheaper.
 """
 
@@ -23,17 +23,21 @@ class GeneratorConfig:
     """Sizes of a generator.
 
     canvas_px: side of the square picture. width: channels at the half-resolution level; deeper levels have 2, 4 and 6
-    times as many. blocks: residual blocks at the deepest level. previous: condition on the previous generated picture.
+    times as many. blocks: residual blocks at the deepest level. previous: condition on the previous generated picture; without
+    it every picture is a function of its pose alone, and nothing can drift. fine: the picture is made at half the canvas and
+    refined by a second stage, for canvases of 1024 px.
     """
 
     canvas_px: int = 256
     width: int = 32
     blocks: int = 4
     previous: bool = True
+    fine: bool = False
 
     def __post_init__(self) -> None:
-        if self.canvas_px % 32 or self.canvas_px < 64:
-            raise ValueError(f"canvas_px must be a multiple of 32 of at least 64, got {self.canvas_px}")
+        step = 64 if self.fine else 32
+        if self.canvas_px % step or self.canvas_px < 64:
+            raise ValueError(f"canvas_px must be a multiple of {step} of at least 64, got {self.canvas_px}")
         if self.width < 4 or self.blocks < 0:
             raise ValueError(f"width must be at least 4 and blocks at least 0, got {self.width} and {self.blocks}")
 
@@ -78,15 +82,38 @@ def _before_shuffle(inputs: int, outputs: int) -> nn.Conv2d:
     return convolution
 
 
+class FineStage(nn.Module):
+    """Features [N,w,S/4,S/4] of the coarse stage and the squeezed pose [N,2w,S/4,S/4] to what is to be added to the coarse
+    picture at full size, [N,4,S,S] before the last activations; nothing at the start (the enhancer of pix2pixHD, turned round).
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        half = max(width // 2, 4)
+        self.join = nn.Sequential(_conv(3 * width, width), Block(width), _before_shuffle(width, half))
+        last = _before_shuffle(half, 4)
+        nn.init.zeros_(last.weight)
+        assert last.bias is not None
+        nn.init.zeros_(last.bias)
+        self.leave = nn.Sequential(_conv(half, half), last)
+        self.shuffle = nn.PixelShuffle(2)
+
+    def forward(self, features: Tensor, pose: Tensor) -> Tensor:
+        x = torch.relu(self.shuffle(self.join(torch.cat([features, pose], dim=1))))
+        added: Tensor = self.shuffle(self.leave(x))
+        return added
+
+
 class Generator(nn.Module):
     """Pose maps [N,C,S/4,S/4] and the previous RGBA [N,4,S,S] to RGBA [N,4,S,S]: colour in [-1,1], alpha in [0,1].
 
-    The previous picture is premultiplied (colour times alpha) and zero at the start of a video.
+    The previous picture is premultiplied (colour times alpha) and zero at the start of a video. `refining`: whether the fine
+    stage, where there is one, takes part.
     """
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.refining = config, True
         w = config.width
         # Squeezed first: many sparse maps say little per channel.
         self.pose = nn.Conv2d(NUM_CHANNELS, 2 * w, 1)
@@ -109,6 +136,7 @@ class Generator(nn.Module):
             last.bias[-4:] = EMPTY_LOGIT
         self.leave = nn.Sequential(_conv(w, w), last)
         self.upsample = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+        self.fine = FineStage(w) if config.fine else None
 
     def forward(self, pose_maps: Tensor, previous: Tensor | None = None) -> Tensor:
         """See the class.
@@ -116,16 +144,28 @@ class Generator(nn.Module):
         Raises:
             ValueError: `previous` is missing from a generator with that input.
         """
-        x = self.pose(pose_maps)
+        x = pose = self.pose(pose_maps)
+        if self.fine is not None:
+            x = nn.functional.avg_pool2d(x, 2)
         if self.previous is not None:
             if previous is None:
                 raise ValueError("this generator goes on from a previous picture; give zeros at the start")
-            x = torch.cat([x, self.previous(nn.functional.avg_pool2d(previous, POSE_STRIDE))], dim=1)
+            x = torch.cat([x, self.previous(nn.functional.avg_pool2d(previous, self._cell_px))], dim=1)
         level0 = self.enter(x)
         level1 = self.down1(level0)
         deep = self.middle(self.down2(level1))
         # Convolve, then upsample: a quarter of the cost of the other order.
         level1 = self.join2(torch.cat([level1, self.upsample(self.up2(deep))], dim=1))
         level0 = self.join1(torch.cat([level0, self.upsample(self.up1(level1))], dim=1))
-        out = self.shuffle(self.leave(torch.relu(self.shuffle(self.up0(level0)))))
+        features = self.leave[0](torch.relu(self.shuffle(self.up0(level0))))
+        out = self.shuffle(self.leave[1](features))
+        if self.fine is not None:
+            out = self.upsample(out)
+            if self.refining:
+                out = out + self.fine(features, pose)
         return torch.cat([torch.tanh(out[:, :3]), torch.sigmoid(out[:, 3:])], dim=1)
+
+    @property
+    def _cell_px(self) -> int:
+        """Canvas px per cell of the coarse stage's first level."""
+        return POSE_STRIDE * (2 if self.fine is not None else 1)

@@ -1,7 +1,7 @@
 """One generator for many people: what is theirs are the gains and biases of its norms, all else is shared.
 
-Conditional normalization (Dumoulin et al., 2017) keeps what people share, how a pose becomes a picture, in the convolutions. The
-mean person's gains make a plain `Generator`, which is a start for somebody who was never seen.
+Conditional normalization (Dumoulin et al., 2017) keeps what people share, how a pose becomes a picture, in the convolutions.
+The mean person's gains make a plain `Generator`, which is a start for somebody who was never seen.
 """
 
 from torch import Tensor, nn

@@ -1,7 +1,7 @@
 """Frames of trunk and head: where in them a place of the picture lies, and which way they face.
 
-Between the lines of a skeleton a trunk is empty, and a face is five points. A soft window with two coordinates tells a generator
-where a stripe or an eye belongs, and three numbers drawn into the window tell front from back and left from right.
+Between the lines of a skeleton a trunk is empty, and a face is five points. A soft window with two coordinates tells a
+generator where a stripe or an eye belongs, and three numbers drawn into the window tell front from back and left from right.
 """
 
 from typing import Final

@@ -25,7 +25,13 @@ _PERIOD_M: Final = {"plain": 0.06, "stripes": 0.09, "checks": 0.08, "logo": 0.08
 
 def random_phenotype(rng: Rng) -> dict[str, float]:
     """A grown-up's or teenager's build, see `anny_data.phenotype_offsets`."""
-    ranges = {"age": (0.5, 0.75), "muscle": (0.3, 0.75), "weight": (0.3, 0.78), "height": (0.15, 0.85), "proportions": (0.4, 0.9)}
+    ranges = {
+        "age": (0.5, 0.75),
+        "muscle": (0.3, 0.75),
+        "weight": (0.3, 0.78),
+        "height": (0.15, 0.85),
+        "proportions": (0.4, 0.9),
+    }
     drawn = {name: float(rng.uniform(*each)) for name, each in ranges.items()}
     origin = rng.dirichlet([0.5, 0.5, 0.5])
     origins = dict(zip(("african", "asian", "caucasian"), (float(share) for share in origin), strict=True))
@@ -38,11 +44,14 @@ def random_identity(name: str, rng: Rng) -> Identity:
     shade = rng.uniform(0, 1)
     skin = _rgb(_PALE * (1 - shade) + _DARK * shade + rng.normal(0, 0.02, 3))
     lips = _rgb(np.array(skin) * [0.85, 0.52, 0.55])
-    hair = _rgb(rng.choice([rng.uniform(0.05, 0.12), rng.uniform(0.2, 0.75)]) * np.array([1.0, rng.uniform(0.55, 0.9), rng.uniform(0.3, 0.8)]))
+    hair = _rgb(
+        rng.choice([rng.uniform(0.05, 0.12), rng.uniform(0.2, 0.75)])
+        * np.array([1.0, rng.uniform(0.55, 0.9), rng.uniform(0.3, 0.8)])
+    )
     sleeve = float(rng.choice([rng.uniform(0.1, 0.6), rng.uniform(0.85, 1.1), rng.uniform(1.7, 1.88)]))
     top = Top(_cloth(_TOPS, rng), sleeve, neck_m=float(rng.uniform(0, 0.03)), looseness_m=float(rng.uniform(0.004, 0.02)))
     return Identity(
-        name, random_phenotype(rng), skin, lips, _rgb(rng.uniform(0.05, 0.5, 3)), _HAIR[rng.integers(len(_HAIR))], hair,
+        name, random_phenotype(rng), skin, lips, _rgb(rng.uniform(0.05, 0.5, 3)), _HAIR[int(rng.integers(len(_HAIR)))], hair,
         top, _bottom(rng), shoe=_colour(rng), sole=_colour(rng),
     )  # fmt: skip
 
@@ -56,7 +65,7 @@ def _bottom(rng: Rng) -> Bottom:
 
 
 def _cloth(patterns: Sequence[Pattern], rng: Rng) -> Cloth:
-    pattern = patterns[rng.integers(len(patterns))]
+    pattern = patterns[int(rng.integers(len(patterns)))]
     return Cloth(pattern, _colour(rng), _colour(rng), _PERIOD_M[pattern] * float(rng.uniform(0.7, 1.5)))
 
 
@@ -114,7 +123,7 @@ def _triple(rng: Rng, turn: float, bend: float, tilt: float) -> tuple[float, flo
 
 def random_room(rng: Rng) -> Room:
     """One of the studio's rooms in another light, seen by another camera from 3.6 to 7 m."""
-    room = list(ROOMS.values())[rng.integers(len(ROOMS))]
+    room = list(ROOMS.values())[int(rng.integers(len(ROOMS)))]
     distance_m, height_m = float(rng.uniform(3.6, 7.0)), float(rng.uniform(0.7, 1.8))
     # The dancer fills about two thirds of the picture's height, wherever the camera stands.
     focal = float(rng.uniform(0.62, 0.78)) * distance_m / 1.75
@@ -122,6 +131,8 @@ def random_room(rng: Rng) -> Room:
     light = (float(rng.uniform(-0.8, 0.8)), float(rng.uniform(-0.9, 0.1)), 1.0)
     warmth, power = rng.uniform(-0.06, 0.06), rng.uniform(0.85, 1.15)
     tint = np.array([1 + warmth, 1.0, 1 - warmth])
-    key, sky, ground = (_rgb(np.array(each) * tint * share) for each, share in ((room.key, power), (room.sky, 2 - power), (room.ground, 1.0)))
+    key, sky, ground = (
+        _rgb(np.array(each) * tint * share) for each, share in ((room.key, power), (room.sky, 2 - power), (room.ground, 1.0))
+    )
     shadow = float(rng.uniform(0.25, 0.55))
     return replace(room, camera=camera, light=light, key=key, sky=sky, ground=ground, shadow=shadow)

@@ -1,6 +1,7 @@
 """Training of the base model: one generator over many random dancers, so that a person's own training starts with a body.
 
-A `loop.Task` whose batches mix people. Keypoints are shaken as detectors shake them, because people will come with detected ones.
+A `loop.Task` whose batches mix people. Keypoints are shaken as detectors shake them, because people will come with detected
+ones.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from dancenow.checkpoint import Checkpoint, CheckpointInfo, with_prefix
 from dancenow.data.clips import Augmentation, Clip, ClipStore
@@ -20,8 +20,9 @@ from dancenow.models.many import ManyGenerator
 from dancenow.models.perceptual import PerceptualDistance
 from dancenow.models.rollout import composite, roll_out
 from dancenow.skeleton import INDEX
-from dancenow.training.body import draw_window, false_colours, picture_terms, pose_maps
+from dancenow.training.care import CarefulStep
 from dancenow.training.loop import Clock
+from dancenow.training.pictures import draw_window, false_colours, picture_terms, pose_maps
 from dancenow.training.precision import Precision, autocast
 from dancenow.training.presets import LossWeights
 from dancenow.training.state import require_same_training, restore_state, state_tensors
@@ -34,7 +35,9 @@ class BaseConfig:
     """people_per_step: clips in a batch, each of another person. rollout, afresh, judged_px, perceptual_depth: as in
     `BodyConfig`. learning_rate: of Adam at its peak; own_rate: how many times faster what is a person's own learns."""
 
-    generator: GeneratorConfig = field(default_factory=lambda: GeneratorConfig(canvas_px=256, width=24, blocks=3, previous=False))
+    generator: GeneratorConfig = field(
+        default_factory=lambda: GeneratorConfig(canvas_px=256, width=24, blocks=3, previous=False)
+    )
     weights: LossWeights = field(default_factory=LossWeights)
     people_per_step: int = 4
     rollout: int = 1
@@ -74,6 +77,7 @@ class BaseTask:
         shared = [p for p in self.generator.parameters() if id(p) not in known]
         groups = [{"params": shared, "times": 1.0}, {"params": own, "times": config.own_rate}]
         self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate, betas=(0.8, 0.99))
+        self._careful = CarefulStep(self.optimizer)
         self.images_per_step = config.people_per_step
         self._images = 0
 
@@ -91,18 +95,18 @@ class BaseTask:
             image = composite(rgba, clip.plate)
             window = draw_window(config.generator.canvas_px, config.judged_px, rng)
             terms = picture_terms(self.perceptual, clip, maps, rgba, image, window)
-        total = torch.stack([getattr(config.weights, name) * term for name, term in terms.items()]).sum()
-        self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        nn.utils.clip_grad_norm_(self.generator.parameters(), 1.0)
-        self.optimizer.step()
+        self._careful(torch.stack([getattr(config.weights, name) * term for name, term in terms.items()]).sum())
         self._images += count
         self._update_average()
         return {name: float(term.detach()) for name, term in terms.items()}
 
+    def shrink(self) -> bool:
+        """See `loop.Task.shrink`: four pictures are few already."""
+        return False
+
     def _draw(self, who: NDArray[np.int64], rng: np.random.Generator) -> Clip:
         length = min(self.config.rollout, self.stores[0].length)
-        clips = [self.stores[i].draw(1, rng, Augmentation(), self.device, length) for i in who]
+        clips = [self.stores[int(i)].draw(1, rng, Augmentation(), self.device, length, evenly=True) for i in who]
         return Clip(**{each.name: torch.cat([getattr(clip, each.name) for clip in clips]) for each in fields(Clip)})
 
     def _set_learning_rate(self, share: float) -> None:
@@ -143,7 +147,9 @@ class BaseTask:
     def preview(self) -> NDArray[np.uint8]:
         """The first six people, real above generated, with the averaged weights."""
         who = np.arange(min(6, len(self.stores)))
-        clips = [self.stores[i].take(np.arange(self.stores[i].length)[None], self.stores[i].centred[None], self.device) for i in who]
+        clips = [
+            self.stores[i].take(np.arange(self.stores[i].length)[None], self.stores[i].centred[None], self.device) for i in who
+        ]
         clip = Clip(**{each.name: torch.cat([getattr(clip, each.name) for clip in clips]) for each in fields(Clip)})
         self.average.show(torch.from_numpy(who).to(self.device))
         maps = pose_maps(clip, self.config.generator.canvas_px)

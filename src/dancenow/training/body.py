@@ -1,67 +1,34 @@
 """Training of the body generator: the losses of one step, in the order in which they are computed.
 
-Pictures are generated one from another along each clip, composited on the plate, and compared with the real frames by
-L1 and perceptual distance; later a discriminator of single pictures and one of consecutive pairs join in.
+Pictures are generated, composited on the plate, and compared with the real frames by L1 and perceptual distance; later a
+discriminator of single pictures and one of consecutive pairs join in. It starts from the shipped base where there is one.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from dancenow.checkpoint import Checkpoint, CheckpointInfo, with_prefix
-from dancenow.data.clips import Augmentation, Clip, ClipStore
-from dancenow.models import losses
-from dancenow.models.discriminator import Discriminator
-from dancenow.models.generator import POSE_STRIDE, Generator
+from dancenow.data.clips import Augmentation, ClipStore
+from dancenow.models.base import load_base
+from dancenow.models.generator import Generator
 from dancenow.models.perceptual import PerceptualDistance
-from dancenow.models.rollout import between, composite, roll_out, warp
-from dancenow.pose.render import draw_pose
-from dancenow.skeleton import INDEX
+from dancenow.models.rollout import composite, roll_out
+from dancenow.training.care import CarefulStep
+from dancenow.training.judges import Judges
 from dancenow.training.loop import Clock
+from dancenow.training.pictures import draw_window, false_colours, picture_terms, pose_maps
 from dancenow.training.precision import autocast
 from dancenow.training.presets import BodyConfig
 from dancenow.training.state import require_same_training, restore_state, state_tensors
 
-DETAIL_PARTS = ("nose", "eye", "ear", "wrist", "thumb", "index", "pinky", "ankle", "heel", "toe")
-DETAIL_POINTS = [index for name, index in INDEX.items() if name.endswith(DETAIL_PARTS)]
-"""Keypoints around which pictures are judged most strictly: face, hands and feet are small and are looked at first."""
-
-
-ALIGN_PX = 16
 LONG_SHARE = 0.25
-TINT = 0.2
-"""Standard deviation of the logarithm of the false colours in which the previous picture is shown."""
-RECIPE = 1
+"""Share of the steps whose clips have the recipe's whole length."""
+RECIPE = 2
 """Raise it when training changes in a way that `BodyConfig` does not show: models in the cache are then made anew."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """A square part of the canvas, in canvas px."""
-
-    top_px: int
-    left_px: int
-    side_px: int
-
-    def of(self, maps: Tensor, stride: int = 1) -> Tensor:
-        """The part of pictures or maps [...,H,W] whose cells are `stride` px wide."""
-        top, left, side = self.top_px // stride, self.left_px // stride, self.side_px // stride
-        return maps[..., top : top + side, left : left + side]
-
-
-@dataclass(frozen=True, eq=False)
-class Judged:
-    """One discriminator and what it is shown."""
-
-    judge: Discriminator
-    made: Tensor
-    real: Tensor
-    maps: Tensor
 
 
 class BodyTask:
@@ -81,82 +48,69 @@ class BodyTask:
         self.store, self.config, self.seed, self.device, self._kept = store, config, seed, device, kept
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
-            self.generator = Generator(config.generator).to(device)
-            self.spatial = Discriminator(config.spatial).to(device)
-            self.temporal = Discriminator(config.temporal).to(device)
-        self.average = Generator(config.generator).to(device).requires_grad_(False)
+            self.generator = Generator(config.generator)
+            self.judges = Judges(config.spatial, config.temporal, config.learning_rate / 2)
+        self._parents = kept.info.parents
+        if config.start == "base":
+            base = load_base()
+            base.give_to(self.generator)
+            self._parents = (*self._parents, base.sha256)
+        self.average = Generator(config.generator).requires_grad_(False)
         self.average.load_state_dict(self.generator.state_dict())
+        for module in self._modules().values():
+            module.to(device)
         self.perceptual = perceptual.to(device)
-        judges = [*self.spatial.parameters(), *self.temporal.parameters()]
-        self.generator_optimizer = torch.optim.Adam(self.generator.parameters(), lr=config.learning_rate, betas=(0.8, 0.99))
-        self.judge_optimizer = torch.optim.Adam(judges, lr=config.learning_rate / 2, betas=(0.5, 0.99))
+        self.optimizer = torch.optim.Adam(self.generator.parameters(), lr=config.learning_rate, betas=(0.8, 0.99))
+        self._careful = CarefulStep(self.optimizer)
         self.images_per_step = config.clips_per_step
         self._images = 0
 
     def step(self, rng: np.random.Generator, share: float) -> Mapping[str, float]:
         """See `loop.Task.step`."""
         self._set_learning_rate(share)
-        # Mostly pairs, now and then a longer run, so that what is generated from generated pictures does not drift.
-        length = self.config.rollout if rng.random() < LONG_SHARE else min(2, self.config.rollout)
-        clip = self.store.draw(self.config.clips_per_step, rng, Augmentation(), self.device, length)
-        with autocast(self.device, self.config.precision):
-            maps = pose_maps(clip, self.config.generator.canvas_px)
-            afresh = torch.from_numpy(rng.random(self.config.clips_per_step) < self.config.afresh).to(self.device)
-            tint = false_colours(self.config.clips_per_step, rng, self.device)
-            rgba = roll_out(self.generator, maps, clip.to_canvas, afresh, tint)
+        config, count = self.config, self.images_per_step
+        judged = share >= config.adversarial_from
+        self.generator.refining = share >= config.fine_from
+        clip = self.store.draw(count, rng, Augmentation(), self.device, self._length(rng, judged))
+        with autocast(self.device, config.precision):
+            maps = pose_maps(clip, config.generator.canvas_px)
+            afresh = torch.from_numpy(rng.random(count) < config.afresh).to(self.device)
+            rgba = roll_out(self.generator, maps, clip.to_canvas, afresh, false_colours(count, rng, self.device))
             image = composite(rgba, clip.plate)
-            window = draw_window(self.config.generator.canvas_px, self.config.judged_px, rng)
+            window = draw_window(config.generator.canvas_px, config.judged_px, rng)
             terms = picture_terms(self.perceptual, clip, maps, rgba, image, window)
-            if share >= self.config.adversarial_from:
-                judged = self._judged(clip, maps, image, window)
-                self._teach_judges(judged)
-                terms |= self._judge_terms(judged)
-        weights = self.config.weights
-        total = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
-        self.generator_optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        nn.utils.clip_grad_norm_(self.generator.parameters(), 1.0)
-        self.generator_optimizer.step()
-        self._images += self.images_per_step
+            if judged:
+                terms |= self.judges.terms(clip, maps, image, window)
+        self._careful(torch.stack([getattr(config.weights, name) * term for name, term in terms.items()]).sum())
+        self._images += count
         self._update_average()
         return {name: float(term.detach()) for name, term in terms.items()}
 
-    def _judged(self, clip: Clip, maps: Tensor, image: Tensor, window: Window) -> list[Judged]:
-        """What each discriminator sees: the last picture, and the last two in the last one's window."""
-        last = window.of(maps[:, -1], POSE_STRIDE)
-        single = Judged(self.spatial, window.of(image[:, -1]), window.of(clip.image[:, -1]), last)
-        made, real = window.of(_last_two(image, clip)), window.of(_last_two(clip.image, clip))
-        before = window.of(_maps_before(clip, self.config.generator.canvas_px), POSE_STRIDE)
-        return [single, Judged(self.temporal, made, real, torch.cat([before, last], dim=1))]
+    def shrink(self) -> bool:
+        """See `loop.Task.shrink`."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self.judges.optimizer.zero_grad(set_to_none=True)
+        smaller = self.images_per_step // 2
+        self.images_per_step = max(smaller, 1)
+        return smaller > 0
 
-    def _judge_terms(self, judged: list[Judged]) -> dict[str, Tensor]:
-        adversarial, matching = [], []
-        for each in judged:
-            each.judge.requires_grad_(False)
-            verdict = each.judge(each.made, each.maps)
-            with torch.no_grad():
-                truth = each.judge(each.real, each.maps)
-            each.judge.requires_grad_(True)
-            adversarial.append(losses.lsgan_generator(verdict.scores))
-            matching.append(losses.feature_matching(truth.features, verdict.features))
-        return {"adversarial": torch.stack(adversarial).sum(), "feature_matching": torch.stack(matching).sum()}
+    def _length(self, rng: np.random.Generator, judged: bool) -> int:
+        """Consecutive frames of this step's clips.
 
-    def _teach_judges(self, judged: list[Judged]) -> None:
-        terms = []
-        for each in judged:
-            real, made = each.judge(each.real, each.maps), each.judge(each.made.detach(), each.maps)
-            terms.append(losses.lsgan_discriminator(real.scores, made.scores))
-        self.judge_optimizer.zero_grad(set_to_none=True)
-        torch.stack(terms).sum().backward()
-        self.judge_optimizer.step()
+        Two for the judge of pairs. A generator that goes on from its own picture sees mostly pairs, and now and then a longer
+        run, so that what is generated from generated pictures does not drift.
+        """
+        if not self.config.generator.previous:
+            return min(2 if judged else 1, self.config.rollout)
+        return self.config.rollout if rng.random() < LONG_SHARE else min(2, self.config.rollout)
 
     def _set_learning_rate(self, share: float) -> None:
         """Warm up over the first 200 images, then half a cosine down to a twentieth at the end of the budget."""
         warm = min(1.0, (self._images + self.images_per_step) / 200)
         level = warm * (0.05 + 0.95 * 0.5 * (1 + np.cos(np.pi * share)))
         for optimizer, peak in (
-            (self.generator_optimizer, self.config.learning_rate),
-            (self.judge_optimizer, self.config.learning_rate / 2),
+            (self.optimizer, self.config.learning_rate),
+            (self.judges.optimizer, self.config.learning_rate / 2),
         ):
             for group in optimizer.param_groups:
                 group["lr"] = peak * level
@@ -177,7 +131,7 @@ class BodyTask:
             images_seen=clock.images,
             train_seconds=clock.seconds,
             subject=info.subject,
-            parents=info.parents,
+            parents=self._parents,
         )
         return Checkpoint(made, {**self._kept.tensors, **with_prefix("generator", self.average.state_dict())})
 
@@ -201,11 +155,10 @@ class BodyTask:
         self._images = state.info.images_seen
 
     def _modules(self) -> dict[str, nn.Module]:
-        parts = {"generator": self.generator, "average": self.average}
-        return {**parts, "spatial": self.spatial, "temporal": self.temporal}
+        return {"generator": self.generator, "average": self.average, **self.judges.modules}
 
     def _optimizers(self) -> dict[str, torch.optim.Adam]:
-        return {"generator_adam": self.generator_optimizer, "judge_adam": self.judge_optimizer}
+        return {"generator_adam": self.optimizer, "judge_adam": self.judges.optimizer}
 
     @torch.no_grad()
     def preview(self) -> NDArray[np.uint8]:
@@ -218,57 +171,3 @@ class BodyTask:
         rows = [torch.cat(list(x[:, -1]), dim=2) for x in (clip.image, made)]
         picture = torch.cat(rows, dim=1).clamp(-1, 1).add(1).mul(127.5).round().byte()
         return picture.permute(1, 2, 0).cpu().numpy()
-
-
-def false_colours(count: int, rng: np.random.Generator, device: torch.device) -> Tensor:
-    """What the picture before is multiplied by per channel, [N,4]: see `roll_out`."""
-    return torch.from_numpy(np.exp(rng.normal(0.0, TINT, (count, 4)))).float().to(device)
-
-
-def draw_window(canvas_px: int, judged_px: int, rng: np.random.Generator) -> Window:
-    """A random part of the canvas, aligned with the cells of the deepest maps that the judges see."""
-    side = min(judged_px, canvas_px)
-    top, left = (ALIGN_PX * int(rng.integers(0, (canvas_px - side) // ALIGN_PX + 1)) for _ in range(2))
-    return Window(top, left, side)
-
-
-def picture_terms(
-    perceptual: PerceptualDistance, clip: Clip, maps: Tensor, rgba: Tensor, image: Tensor, window: Window
-) -> dict[str, Tensor]:
-    """What the last picture of each clip is judged by, without discriminators."""
-    weight = attention(clip.mask[:, -1], maps[:, -1])
-    made, real = image[:, -1], clip.image[:, -1]
-    alpha, mask, known = rgba[:, -1, 3:], clip.mask[:, -1], clip.known[:, -1]
-    return {
-        "l1": losses.weighted_l1(made, real, weight),
-        "perceptual": perceptual(window.of(made), window.of(real), window.of(weight)).mean(),
-        "matte": losses.matte_prior(alpha, mask, known),
-    }
-
-
-def pose_maps(clip: Clip, canvas_px: int) -> Tensor:
-    """The conditioning of every frame, [B,T,C,S/4,S/4]."""
-    xy, confidence, depth = (x.flatten(0, 1) for x in (clip.xy, clip.confidence, clip.depth))
-    maps = draw_pose(xy, confidence, depth, canvas_px, canvas_px // POSE_STRIDE)
-    return maps.reshape(*clip.xy.shape[:2], *maps.shape[1:])
-
-
-def _maps_before(clip: Clip, canvas_px: int) -> Tensor:
-    """The pose before the last, drawn where `_last_two` shows it: in the last one's window. [B,C,S/4,S/4]."""
-    to_last = between(clip.to_canvas[:, -2], clip.to_canvas[:, -1])
-    with torch.autocast(to_last.device.type, enabled=False):
-        xy = clip.xy[:, -2] @ to_last[:, :, :2].mT + to_last[:, None, :, 2]
-    return draw_pose(xy, clip.confidence[:, -2], clip.depth[:, -2], canvas_px, canvas_px // POSE_STRIDE)
-
-
-def attention(mask: Tensor, maps: Tensor) -> Tensor:
-    """How much each pixel counts, [B,1,S,S]: little far from the person, most at face and hands."""
-    near = F.max_pool2d(F.avg_pool2d(mask, POSE_STRIDE), 5, stride=1, padding=2)
-    detail = maps[:, DETAIL_POINTS].amax(dim=1, keepdim=True)
-    return F.interpolate(0.15 + near + 1.5 * detail, scale_factor=POSE_STRIDE, mode="bilinear", align_corners=False)
-
-
-def _last_two(images: Tensor, clip: Clip) -> Tensor:
-    """The last picture and, in its window, the one before: [B,6,S,S]."""
-    moved = warp(images[:, -2].float(), between(clip.to_canvas[:, -2], clip.to_canvas[:, -1]), images.shape[-1])
-    return torch.cat([moved, images[:, -1]], dim=1)

@@ -15,6 +15,7 @@ from typing import Final, Protocol, Self
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from dancenow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -22,6 +23,7 @@ from dancenow.errors import UserError
 from dancenow.files import complete_or_absent
 from dancenow.progress import Listener, Progress
 from dancenow.training.budget import Budget
+from dancenow.training.care import OUT_OF_MEMORY, is_out_of_memory
 
 SAVE_PAUSE: Final = 20
 """Times as long as saving took, at least, until the next: gigabytes every 45 s would eat the budget."""
@@ -42,6 +44,9 @@ class Task(Protocol):
 
     def step(self, rng: np.random.Generator, share: float) -> Mapping[str, float]:
         """One optimizer step at `share` of the budget; returns its loss terms by name."""
+
+    def shrink(self) -> bool:
+        """Take fewer images a step, because memory ran out in the last one; False if there is nothing left to shrink."""
 
     def model(self, clock: Clock) -> Checkpoint:
         """What users keep: usable at once, at any time."""
@@ -98,7 +103,11 @@ def train_loop(
     with _Interruption() as interruption:
         while (share := budget.spent(clock.seconds, clock.images)) < 1.0:
             rng = np.random.default_rng((config.seed, clock.images))
-            terms = task.step(rng, share)
+            try:
+                terms = task.step(rng, share)
+            except RuntimeError as error:
+                _make_room(task, error)
+                continue
             clock = Clock(watch.seconds(), clock.images + task.images_per_step)
             listen(Progress("training", budget.spent(clock.seconds, clock.images), 1.0, _note(clock, terms)))
             if clock.seconds - saved_at_s > max(config.save_every_s, SAVE_PAUSE * saving_s):
@@ -109,6 +118,20 @@ def train_loop(
                 save()
                 raise KeyboardInterrupt
     return save()
+
+
+def _make_room(task: Task, error: RuntimeError) -> None:
+    """Where memory ran out, go on with a smaller batch; the pictures of this step are drawn again.
+
+    Raises:
+        UserError: the batch cannot become smaller. Any other error is raised again.
+    """
+    if not is_out_of_memory(error):
+        raise error
+    if not task.shrink():
+        raise UserError(OUT_OF_MEMORY) from error
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 class _Interruption:

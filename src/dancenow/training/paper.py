@@ -135,6 +135,10 @@ class PaperTask:
         """The canvas of the present stage; the store's is the last stage's."""
         return self._global_box.doubled() if self._enhanced else self._global_box
 
+    def shrink(self) -> bool:
+        """See `loop.Task.shrink`: there is nothing to shrink."""
+        return False
+
     def step(self, rng: np.random.Generator, share: float) -> Mapping[str, float]:
         """See `loop.Task.step`."""
         self._begin_step(share)

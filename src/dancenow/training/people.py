@@ -1,7 +1,7 @@
 """Footage of random dancers, cut as training needs it: what a base model is trained on.
 
-Nothing is filmed or detected: poses, masks and rooms are exact. Short runs of frames spread over a long dance show more poses than
-whole clips of the same size would.
+Nothing is filmed or detected: poses, masks and rooms are exact. Short runs of frames spread over a long dance show more poses
+than whole clips of the same size would.
 """
 
 import hashlib
@@ -27,6 +27,7 @@ from dancenow.types import Crop, Plate, Pose
 
 RECIPE: Final = 1
 """Raise it when the same settings would show other pictures."""
+_ARRAYS: Final = ("image", "mask", "to_stored", "plate", "plate_to_frame", "starts")
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,9 @@ def _pictures(
     body: Body, performance: Performance, frames: NDArray[np.int64], room: Room, crops: list[Crop], config: CastConfig
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], Pose]:
     """The stored pictures [N,R,R,3], masks [N,R,R] and poses [N,K] in stored px of the chosen frames."""
-    chosen = replace(performance, **{name: getattr(performance, name)[frames] for name in ("time_s", "rotations", "root", "face")})
+    chosen = replace(
+        performance, **{name: getattr(performance, name)[frames] for name in ("time_s", "rotations", "root", "face")}
+    )
     images, masks, poses = [], [], []
     drawn = render(body, chosen, room, config.picture_px, config.picture_px, config.seed)
     for frame, crop in zip(drawn, crops, strict=True):
@@ -113,7 +116,7 @@ def _digest(config: CastConfig, number: int) -> str:
 
 
 def _save(path: Path, store: ClipStore) -> None:
-    arrays = {name: value for name, value in vars(store).items() if isinstance(value, np.ndarray)}
+    arrays = {name: getattr(store, name) for name in _ARRAYS}
     pose = {f"pose_{name}": getattr(store.pose, name) for name in ("xy", "confidence", "depth")}
     with complete_or_absent(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays, **pose, sizes=np.array([store.length, store.canvas_px]))
@@ -123,5 +126,5 @@ def _load(path: Path) -> ClipStore:
     with np.load(path, allow_pickle=False) as file:
         pose = Pose(file["pose_xy"], file["pose_confidence"], file["pose_depth"])
         length, canvas_px = (int(n) for n in file["sizes"])
-        arrays = {name: file[name] for name in ("image", "mask", "to_stored", "plate", "plate_to_frame", "starts")}
+        arrays = {name: file[name] for name in _ARRAYS}
     return ClipStore(**arrays, pose=pose, length=length, canvas_px=canvas_px)

@@ -1,7 +1,8 @@
 """What a preset means: the sizes of the networks and the recipe that trains them.
 
-`draft` and `standard` are ours; `paper` is Everybody Dance Now (Chan et al., 2019) on pix2pixHD (Wang et al., 2018) as
-published, and `heatmaps` the same generator on Gaussian pose tensors of two consecutive poses with two discriminators.
+`draft` (256 px, minutes on a laptop), `standard` (512 px, tens of minutes on a GPU) and `hd` (1024 px, coarse to fine, for
+1080p video) are ours; `paper` is Everybody Dance Now (Chan et al., 2019) on pix2pixHD (Wang et al., 2018) as published, and
+`heatmaps` the same generator on Gaussian pose tensors of two consecutive poses with two discriminators.
 """
 
 from collections.abc import Mapping
@@ -12,8 +13,10 @@ from dancenow.errors import UserError
 from dancenow.models.discriminator import DiscriminatorConfig
 from dancenow.models.generator import GeneratorConfig
 from dancenow.models.wholeframe import WholeFrameConfig
+from dancenow.training.precision import Precision
 
-Preset = Literal["draft", "standard", "paper", "heatmaps"]
+Preset = Literal["draft", "standard", "hd", "paper", "heatmaps"]
+Start = Literal["base", "nothing"]
 
 
 @dataclass(frozen=True)
@@ -31,27 +34,30 @@ class LossWeights:
 class BodyConfig:
     """The whole recipe of the body generator.
 
-    clips_per_step: clips in a batch, each an image to learn from. rollout: consecutive frames per clip, each generated from
-    the one before; every fourth step takes this many, the others two. afresh: share of the clips whose last frame is
-    generated from nothing. learning_rate: of Adam at its peak. adversarial_from: share of the budget after which the
-    discriminators train. perceptual_depth: stages of the perceptual trunk that count. judged_px: side of the window of the
-    canvas, another one each step, that the perceptual trunk and the discriminators see: they cost more than the generator.
-    max_frames: frames of the subject held in memory. precision: of the networks on a GPU.
+    start: from the shipped base, which exists for one size, or from nothing. clips_per_step: clips in a batch, each an image
+    to learn from. rollout: consecutive frames per clip; of a generator that goes on from its own picture every fourth step
+    takes this many, the others two. afresh: share of the clips whose last frame is generated from nothing. learning_rate: of
+    Adam at its peak. fine_from: share of the budget after which a generator with a fine stage trains it. adversarial_from:
+    share after which the discriminators train. perceptual_depth: stages of the perceptual trunk that count. judged_px: side of
+    the window of the canvas, another one each step, that the perceptual trunk and the discriminators see: they cost more than
+    the generator. max_frames: frames of the subject held in memory. precision: of the networks, where the hardware has it.
     """
 
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
     spatial: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     temporal: DiscriminatorConfig = field(default_factory=lambda: DiscriminatorConfig(frames=2))
     weights: LossWeights = field(default_factory=LossWeights)
+    start: Start = "nothing"
     clips_per_step: int = 2
     rollout: int = 4
     afresh: float = 0.2
     learning_rate: float = 1.5e-3
+    fine_from: float = 0.0
     adversarial_from: float = 0.8
     perceptual_depth: int = 3
     judged_px: int = 160
     max_frames: int = 2000
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for a checkpoint's header."""
@@ -86,7 +92,7 @@ class PaperConfig(WholeFrameConfig):
     for the first half of each stage, then linear to zero. enhance_from: share of the budget after which the local enhancer
     is trained at twice `longer_px`; 1 = never. For the first half of its stage it is trained alone, then with the global
     generator. perceptual_depth: stages of the perceptual trunk that count. max_frames: frames of the subject held in memory,
-    3 bytes per px of the last stage. precision: of the networks on a GPU.
+    3 bytes per px of the last stage. precision: of the networks, where the hardware has it.
     """
 
     scales: int = 2
@@ -95,7 +101,7 @@ class PaperConfig(WholeFrameConfig):
     enhance_from: float = 1.0
     perceptual_depth: int = 5
     max_frames: int = 2000
-    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    precision: Precision = "bfloat16"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -121,12 +127,15 @@ Config = BodyConfig | PaperConfig
 
 PRESETS: Final[dict[Preset, BodyConfig | PaperConfig]] = {
     "draft": BodyConfig(
-        generator=GeneratorConfig(canvas_px=256, width=24, blocks=3),
+        generator=GeneratorConfig(canvas_px=256, width=24, blocks=3, previous=False),
         spatial=DiscriminatorConfig(width=16),
         temporal=DiscriminatorConfig(frames=2, width=16),
+        start="base",
+        clips_per_step=4,
+        precision="bfloat16",
     ),
     "standard": BodyConfig(
-        generator=GeneratorConfig(canvas_px=512, width=64, blocks=6),
+        generator=GeneratorConfig(canvas_px=512, width=64, blocks=6, previous=False),
         spatial=DiscriminatorConfig(width=48, scales=3),
         temporal=DiscriminatorConfig(frames=2, width=48, scales=3),
         clips_per_step=4,
@@ -134,6 +143,18 @@ PRESETS: Final[dict[Preset, BodyConfig | PaperConfig]] = {
         adversarial_from=0.3,
         judged_px=320,
         max_frames=4000,
+        precision="bfloat16",
+    ),
+    "hd": BodyConfig(
+        generator=GeneratorConfig(canvas_px=1024, width=64, blocks=6, previous=False, fine=True),
+        spatial=DiscriminatorConfig(width=48, scales=3),
+        temporal=DiscriminatorConfig(frames=2, width=48, scales=3),
+        clips_per_step=2,
+        learning_rate=5e-4,
+        fine_from=0.4,
+        adversarial_from=0.5,
+        judged_px=512,
+        max_frames=800,
         precision="bfloat16",
     ),
     "paper": PaperConfig(),

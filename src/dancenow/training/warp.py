@@ -115,6 +115,10 @@ class WarpTask:
             self.localiser.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
 
+    def shrink(self) -> bool:
+        """See `loop.Task.shrink`: there is nothing to shrink."""
+        return False
+
     def step(self, rng: np.random.Generator, share: float) -> dict[str, float]:
         """One step on pairs drawn by `rng`; terms: keypoints (mean distance in heights) and tensor (of the sampled maps)."""
         for group in self._optimizer.param_groups:
