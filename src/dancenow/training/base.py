@@ -147,9 +147,8 @@ class BaseTask:
     def preview(self) -> NDArray[np.uint8]:
         """The first six people, real above generated, with the averaged weights."""
         who = np.arange(min(6, len(self.stores)))
-        clips = [
-            self.stores[i].take(np.arange(self.stores[i].length)[None], self.stores[i].centred[None], self.device) for i in who
-        ]
+        shown = [self.stores[int(i)] for i in who]
+        clips = [store.take(np.arange(store.length)[None], store.centred[None], self.device) for store in shown]
         clip = Clip(**{each.name: torch.cat([getattr(clip, each.name) for clip in clips]) for each in fields(Clip)})
         self.average.show(torch.from_numpy(who).to(self.device))
         maps = pose_maps(clip, self.config.generator.canvas_px)
