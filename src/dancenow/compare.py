@@ -96,7 +96,7 @@ class PictureJudge:
         """Distances to the first picture, and descriptions of the person, for every picture."""
         deep = [Deep({}, {}, None) for _ in images]
         for name, box in regions.items():
-            tensors = [_tensor(box.of(image), name) for image in images]
+            tensors = [as_tensor(box.of(image), name) for image in images]
             features = [self._perceptual.features(tensor) for tensor in tensors]
             for own, each in zip(features, deep, strict=True):
                 each.perceptual[name] = float(self._perceptual.compare(own, features[0]))
@@ -118,8 +118,8 @@ class Deep:
     description: NDArray[np.float32] | None
 
 
-def _tensor(image_rgb: ImageRGB, region: Region) -> Tensor:
-    """float32 [1,3,H,W] in [-1,1]."""
+def as_tensor(image_rgb: ImageRGB, region: Region) -> Tensor:
+    """What deep distances see of a region's picture: float32 [1,3,H,W] in [-1,1]; faces are brought to one size."""
     if region == "face":
         image_rgb = np.asarray(cv2.resize(image_rgb, (FACE_SIDE_PX, FACE_SIDE_PX), interpolation=cv2.INTER_CUBIC), np.uint8)
     return torch.from_numpy(np.ascontiguousarray(image_rgb)).permute(2, 0, 1)[None].float() / 127.5 - 1
