@@ -7,7 +7,7 @@ dances against the truth rendered on the subject's body, which no filmed data se
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,13 +15,14 @@ import numpy as np
 
 from dancenow import pipeline
 from dancenow.bench.cells import Cell, Record, run_cells
-from dancenow.bench.methods import METHODS, PROTOCOLS, Method, Protocol, Test
+from dancenow.bench.methods import METHODS, PROTOCOLS, Config, Method, Protocol, Test
 from dancenow.bench.results import Result, Size, machine, today, versions
 from dancenow.bench.sizes import ABLATION, AblationSize
 from dancenow.bench.world import Casting
 from dancenow.checkpoint import read_info
+from dancenow.compare import Region
 from dancenow.data.subject import Subject
-from dancenow.evaluation import Evaluation, evaluate
+from dancenow.evaluation import Evaluation, Truth
 from dancenow.files import cache_dir, complete_or_absent
 from dancenow.progress import Listener
 from dancenow.training.budget import Budget
@@ -29,8 +30,8 @@ from dancenow.training.loop import state_path
 
 FIGURES: Final = (
     ("SSIM", "person"), ("SSIM", "face"), ("SSIM", "frame"), ("PSNR", "person"), ("perceptual", "person"),
-    ("perceptual", "face"), ("flicker", "person"), ("Fréchet", "person"), ("pose distance, relative", "all"),
-    ("pose distance, relative", "hands"), ("missed keypoints", "all"), ("foot sliding", "feet"), ("ground error", "feet"),
+    ("perceptual", "face"), ("flicker", "person"), ("stalling", "person"), ("Fréchet", "person"),
+    ("pose distance, relative", "all"), ("pose distance, relative", "hands"), ("missed keypoints", "all"), ("foot sliding", "feet"), ("ground error", "feet"),
 )  # fmt: skip
 """What is kept of an evaluation: (name, region); what `_is_kept` names too, where there is any."""
 
@@ -128,13 +129,7 @@ def _spread(values: Sequence[Sequence[float]]) -> dict[str, float | None]:
 def _measure(sized: AblationSize, method: Method, casting: Casting, seed: int, folder: Path, listen: Listener) -> Record:
     subject = sized.world.subject(casting, listen)
     model = folder / "model.safetensors"
-    record: Record = {}
-    if method.config is not None:
-        budget, resume = Budget.parse(sized.budget), state_path(model).is_file()
-        config = method.config(sized)
-        pipeline.train_with(subject.folder, model, config, budget=budget, resume=resume, seed=seed, listen=listen)
-        info = read_info(model)
-        record = {"images_seen": info.images_seen, "train_seconds": round(info.train_seconds, 1)}
+    record: Record = train(method.config(sized), subject, model, sized.budget, seed, listen) if method.config else {}
     clips = []
     for test in tests_of(sized, casting, subject):
         out = folder / f"{test.dance}.mp4"
@@ -142,13 +137,32 @@ def _measure(sized: AblationSize, method: Method, casting: Casting, seed: int, f
             method.show(test, subject, out, listen)
         else:
             pipeline.transfer(test.source, model, out, normalize=test.normalize, listen=listen)
-        judged = evaluate(out, test.truth, ideal=False, every=sized.every, listen=listen)  # the truth shows the subject
-        clips.append({"protocol": test.protocol, "dance": test.dance, "frames": judged.num_frames, "scores": _scores(judged)})
+        judged = truth_of(test.truth, sized.every, sized.pose_every).evaluate(out, ideal=False, listen=listen)
+        clips.append({"protocol": test.protocol, "dance": test.dance, "frames": judged.num_frames, "scores": scores_of(judged)})
         _keep_to_look_at(out, sized, method, casting, seed)
     return {**record, "clips": clips}
 
 
-def _scores(judged: Evaluation) -> dict[str, dict[str, Any]]:
+def train(config: Config, subject: Subject, model: Path, budget: str, seed: int, listen: Listener) -> Record:
+    """Train a method, or go on with it; what it saw, for the record."""
+    resume = state_path(model).is_file()
+    pipeline.train_with(subject.folder, model, config, budget=Budget.parse(budget), resume=resume, seed=seed, listen=listen)
+    info = read_info(model)
+    return {"images_seen": info.images_seen, "train_seconds": round(info.train_seconds, 1)}
+
+
+@lru_cache(maxsize=3)
+def truth_of(video: Path, every: int, pose_every: int) -> Truth:
+    """A clip's truth, kept while the methods of one subject are compared with it: it shows the subject.
+
+    Deep distances are taken of person and face only, which are all that is kept of them.
+    """
+    regions: tuple[Region, ...] = ("person", "face")
+    return Truth.of(video, every=every, pose_every=pose_every, deep_regions=regions, remember=True)
+
+
+def scores_of(judged: Evaluation) -> dict[str, dict[str, Any]]:
+    """The figures that are kept of an evaluation, by name and region."""
     return {
         f"{score.name}, {score.region}": {
             "value": round(score.value, 6) if np.isfinite(score.value) else None,

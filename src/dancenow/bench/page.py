@@ -21,7 +21,7 @@ typed by hand. Every figure can be measured again with the command above its tab
 """
 _ABLATION_COLUMNS: Final = (
     ("SSIM, person", "SSIM person"), ("PSNR, person", "PSNR person"), ("perceptual, person", "perceptual person"),
-    ("perceptual, face", "perceptual face"), ("flicker, person", "flicker"), ("Fréchet, person", "Fréchet"),
+    ("perceptual, face", "perceptual face"), ("flicker, person", "flicker"), ("stalling, person", "stalling"), ("Fréchet, person", "Fréchet"),
     ("pose distance, relative, all", "pose distance"), ("missed keypoints, all", "missed keypoints"),
     ("foot sliding, feet", "foot sliding"),
 )  # fmt: skip

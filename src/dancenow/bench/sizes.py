@@ -17,7 +17,8 @@ Ours = Literal["tiny", "draft", "standard"]
 @dataclass(frozen=True)
 class AblationSize:
     """budget: of every training. paper_px, paper_width: longer side and width factor of the paper's networks. ours: which
-        networks ours are, `tiny` or a preset. every: as in `evaluate`. train_s, judge_s: expected seconds, for the time left.
+        networks ours are, `tiny` or a preset. every, pose_every: as in
+        `evaluation.Truth.of`. train_s, judge_s: expected seconds, for the time left.
     without: methods for which there is no time. reseeded: those that are trained with every seed, the others only with the
         first; None for all."""
 
@@ -28,6 +29,7 @@ class AblationSize:
     paper_px: int
     paper_width: float
     every: int
+    pose_every: int
     train_s: float
     judge_s: float
     without: tuple[str, ...] = ()
@@ -35,11 +37,9 @@ class AblationSize:
 
 
 ABLATION: Final[Mapping[Size, AblationSize]] = {
-    "smoke": AblationSize(world(128, 6, 3.0, 1, 1), "4images", (0,), "tiny", 64, 1 / 16, 6, 3, 3),
-    "laptop": AblationSize(
-        world(512, 24, 3.0), "45s", (0, 1), "draft", 256, 0.25, 6, 51, 90, ("ours, no picture before",), ("ours",)
-    ),
-    "gpu": AblationSize(world(512, 24, 3.0), "10m", (0, 1, 2), "standard", 512, 1.0, 4, 620, 40),
+    "smoke": AblationSize(world(128, 6, 3.0, 1, 1), "4images", (0,), "tiny", 64, 1 / 16, 6, 2, 3, 3),
+    "laptop": AblationSize(world(512, 24, 3.0), "45s", (0, 1), "draft", 256, 0.25, 6, 3, 51, 45),
+    "gpu": AblationSize(world(512, 24, 3.0), "10m", (0, 1, 2), "standard", 512, 1.0, 4, 2, 620, 30),
 }
 
 
