@@ -4,6 +4,8 @@ A clip is NAME.mp4 with NAME.npz beside it: `kp2d` [T,23,2] px (pixel centres at
 `camera` [4,4] (world to clip coordinates) and `fps`; keypoints are COCO's 17 and then toes and heels.
 """
 
+import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +66,7 @@ def read_exact(npz: Path, video: Path) -> PoseTrack:
             labels = tuple(file["labels"]) if "labels" in file.files else LABELS
         if labels != LABELS or points.shape != (len(points), len(LABELS), 2) or distance.shape != points.shape[:2]:
             raise ValueError("its keypoints are others")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(
             f"{npz} holds no exact keypoints of a clip ({error}); give one with kp2d, depth, camera, fps."
         ) from error

@@ -27,6 +27,8 @@ DETECTOR: Final = "blazepose-full/3"
 """Name and version of what `measure_poses` does; a change of it makes cached tracks stale."""
 MASK_SIDE_PX: Final = 640
 """Longer side of a mask, at most; the network gives no more detail."""
+_FEW_LOOKS: Final = 4
+"""At so many frames a video is looked at for people before it is followed sparsely."""
 MIN_SEEN: Final = 0.1
 """A person seen in less of the video than this cannot be followed or learnt."""
 
@@ -88,7 +90,8 @@ def measure_poses(
     info = probe(video)
     _require_number(person)
     blaze = BlazePose(listen=listen)
-    follower = Follower(blaze, choose(first_look(blaze, video, listen=listen), person, video))
+    looks = first_look(blaze, video, _FEW_LOOKS if every > 1 else None, listen)
+    follower = Follower(blaze, choose(looks, person, video))
     scale = min(1.0, MASK_SIDE_PX / max(info.width_px, info.height_px))
     mask_width_px, mask_height_px = max(1, round(info.width_px * scale)), max(1, round(info.height_px * scale))
     nothing = np.zeros((mask_height_px, mask_width_px), np.uint8)
