@@ -15,7 +15,7 @@ import torch
 import dancenow.evaluation
 from dancenow.cli.evaluate import evaluate as command
 from dancenow.errors import UserError
-from dancenow.evaluation import Evaluation, evaluate
+from dancenow.evaluation import Evaluation, Truth, evaluate
 from dancenow.figures import pose_figures
 from dancenow.models.lpips import Lpips
 from dancenow.models.perceptual import EfficientNetTrunk, PerceptualDistance
@@ -60,17 +60,22 @@ def poses(offset_px: float = 0.0) -> PoseTrack:
     return PoseTrack(Pose(xy, confidence), np.arange(FRAMES) / 25, status, SIDE, SIDE, "made", "0" * 64)
 
 
+def thinned(track: PoseTrack, every: int) -> PoseTrack:
+    part = slice(None, None, every)
+    return dataclasses.replace(track, pose=track.pose[part], time_s=track.time_s[part], status=track.status[part])
+
+
 @pytest.fixture(autouse=True)
 def no_networks(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Random weights for the perceptual distance, and a detector that knows what `video` draws."""
     if request.node.get_closest_marker("pretrained"):
         return
 
-    def detect(path: Path, listen: Listener = silent) -> PoseTrack:
+    def detect(path: Path, every: int = 1, listen: Listener = silent) -> PoseTrack:
         listen(Progress("detect", 1, 1))
         if "nobody" in path.name:
             raise UserError(f"no person was found in {path}.")
-        return poses(4.0 if "off" in path.name else 0.0)
+        return thinned(poses(4.0 if "off" in path.name else 0.0), every)
 
     def perceptual() -> PerceptualDistance:
         torch.manual_seed(0)
@@ -82,6 +87,8 @@ def no_networks(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest)
 
     monkeypatch.setattr(dancenow.evaluation, "detect_poses", detect)
     monkeypatch.setattr(dancenow.evaluation, "PerceptualDistance", perceptual)
+    monkeypatch.setattr(dancenow.evaluation, "BlazePose", object)
+    monkeypatch.setattr(dancenow.evaluation, "sighted", lambda *_: None)
     monkeypatch.setattr("dancenow.weights.path", lambda *_: Path())
     monkeypatch.setattr("dancenow.likeness.PICTURES", 3)
     monkeypatch.setenv("TORCH_HOME", "nowhere")  # what is installed on a machine must not change its tests
@@ -91,6 +98,39 @@ def no_networks(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest)
 @pytest.fixture
 def reference(tmp_path: Path) -> Path:
     return video(tmp_path / "reference.mp4", [picture(t) for t in range(FRAMES)])
+
+
+def test_what_a_truth_remembers_and_leaves_out_changes_no_figure(reference: Path, tmp_path: Path) -> None:
+    noisy = video(tmp_path / "noisy.mp4", [picture(t, 9.0) for t in range(FRAMES)])
+    off = video(tmp_path / "off.mp4", [picture(t, 3.0) for t in range(FRAMES)])
+    truth = Truth.of(reference, every=4, pose_every=2, deep_regions=("person", "face"), remember=True)
+    truth.evaluate(noisy, ideal=False)
+    for made in (off, noisy):  # the second and third are compared with what is kept
+        quick, whole = truth.evaluate(made, ideal=False), evaluate(made, reference, ideal=False, every=4)
+        for name, region in (("SSIM", "person"), ("perceptual", "person"), ("flicker", "person"), ("identity", "body")):
+            assert quick.score(name, region).value == pytest.approx(whole.score(name, region).value, rel=1e-5), name
+        assert math.isnan(quick.score("perceptual", "frame").value)
+    distance = truth.evaluate(off, ideal=False).score("pose distance", "all")
+    assert distance.value == pytest.approx(4.0, abs=1e-4)
+    assert np.isfinite(distance.curve).tolist() == [t % 2 == 0 for t in range(FRAMES)]
+
+
+def test_frames_that_the_follower_passes_over_are_asked_whose_they_are(
+    reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every second frame shows a figure in other colours, which the detector does not take for the same person."""
+    swapped = video(tmp_path / "swapped.mp4", [picture(t)[..., :: -1 if t % 2 else 1].copy() for t in range(FRAMES)])
+    track = poses()
+    status = np.where(np.arange(FRAMES) % 2, FrameStatus.FILLED, FrameStatus.MEASURED).astype(np.uint8)
+    followed = dataclasses.replace(track, status=status)
+    monkeypatch.setattr(dancenow.evaluation, "detect_poses", lambda path, **_: followed if path == swapped else track)
+    unseen = evaluate(swapped, reference, ideal=False, every=1).score("identity", "body")
+    monkeypatch.setattr(dancenow.evaluation, "sighted", lambda _blaze, _image, expected: expected)
+    seen = evaluate(swapped, reference, ideal=False, every=1).score("identity", "body")
+    assert np.isnan(unseen.curve[1::2]).all()
+    assert np.isfinite(seen.curve).all()
+    assert seen.curve[1::2].max() < seen.curve[::2].min()
+    assert seen.value < unseen.value - 0.05
 
 
 def test_the_reference_itself_is_perfect(reference: Path) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dancenow.metrics.motion import flicker_ratio, motion, warping_error
-from dancenow.metrics.pictures import PSNR_CEILING_DB, frechet_distance, psnr_db, ssim_map
+from dancenow.metrics.motion import change, flicker_ratio, motion, stalling, stalling_curve, warping_error
+from dancenow.metrics.pictures import PSNR_CEILING_DB, frechet_distance, psnr_db, sharpness, ssim_map
 from dancenow.metrics.poses import (
     FEET,
     PARTS,
@@ -161,6 +161,40 @@ def test_flicker_grows_with_noise_and_a_frozen_result_is_not_steady() -> None:
     assert ratios == sorted(ratios)
     assert ratios[-1] > 2
     assert flicker_ratio(errors([real[0]] * 6), true_errors) > 1.2
+
+
+@pytest.mark.parametrize("hold", [2, 3, 6])
+def test_stalling_is_the_share_of_the_motion_that_is_missing(hold: int) -> None:
+    def changes(frames: list[ImageRGB]) -> NDArray[np.float64]:
+        return np.array([np.nan, *(change(*pair) for pair in pairwise(frames))])
+
+    real = [walker(t) for t in range(13)]
+    rng = np.random.default_rng(0)
+    noisy = [np.clip(f + rng.normal(0, 12, f.shape), 0, 255).astype(np.uint8) for f in real]
+    blurred = [np.asarray(cv2.GaussianBlur(f, (0, 0), 2), np.uint8) for f in real]
+    true = changes(real)
+    assert stalling(true, true) == 0
+    assert stalling(changes([real[t - t % hold] for t in range(13)]), true) == pytest.approx(1 - 1 / hold, abs=0.05)
+    assert stalling(changes([real[0]] * 13), true) == 1
+    assert stalling(changes(noisy), true) < 0.1
+    assert stalling(changes(blurred), true) < 0.15
+    assert np.isnan(stalling_curve(true, true)[0])
+    assert np.isnan(stalling(true[:1], true[:1]))
+
+
+def walker(t: int) -> ImageRGB:
+    """A striped figure that walks 3 px a frame past a wall."""
+    image = np.full((128, 128, 3), 150, np.uint8)
+    image[20:110, 20 + 3 * t : 44 + 3 * t] = np.where(np.arange(90) // 6 % 2, 40, 120)[:, None, None].astype(np.uint8)
+    return image
+
+
+def test_sharpness_falls_with_blur_and_is_zero_on_a_bare_wall() -> None:
+    picture = walker(0)
+    values = [sharpness(np.asarray(cv2.GaussianBlur(picture, (0, 0), s), np.uint8)) for s in (0.5, 1.0, 2.0, 4.0)]
+    assert sharpness(picture) > values[0]
+    assert values == sorted(values, reverse=True)
+    assert sharpness(np.full((32, 32, 3), 90, np.uint8)) == 0
 
 
 def test_a_cut_is_not_flicker() -> None:

@@ -57,8 +57,8 @@ def test_shares_are_shares_and_more_holds_what_less_held(kind: str, material: _M
 
 
 def test_a_shift_moves_the_picture_down_and_right_and_a_hold_repeats_pictures(material: _Material) -> None:
-    moved = _DAMAGE["shift"](material, 3, 5)
-    np.testing.assert_array_equal(moved[5:, 5:], material.own[3][:-5, :-5])
+    moved = _DAMAGE["shift"](material, 3, 6)
+    np.testing.assert_array_equal(moved[3:, 6:], material.own[3][:-3, :-6])
     held = [_DAMAGE["freeze"](material, t, 4) for t in range(8)]
     np.testing.assert_array_equal(held[7], material.own[4])
     np.testing.assert_array_equal(held[3], material.own[0])
@@ -88,8 +88,8 @@ def test_for_every_figure_and_damage_it_is_said_whether_it_must_follow_or_why_no
 def film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, list[ImageRGB]], Path]:
     """Writes clips; the detector knows the dance, and the trunk has random weights."""
 
-    def detect(path: Path, listen: Listener = silent) -> PoseTrack:
-        del listen
+    def detect(path: Path, every: int = 1, listen: Listener = silent) -> PoseTrack:
+        del listen, every
         return dancer_track(probe(path).num_frames or 0, body_px=72, size_px=SIDE)
 
     def perceptual() -> PerceptualDistance:
@@ -103,6 +103,7 @@ def film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, list
     monkeypatch.setattr(dancenow.monotonicity, "detect_poses", detect)
     monkeypatch.setattr(dancenow.evaluation, "detect_poses", detect)
     monkeypatch.setattr(dancenow.evaluation, "PerceptualDistance", perceptual)
+    monkeypatch.setattr(dancenow.evaluation, "BlazePose", object)
     monkeypatch.setattr("dancenow.weights.path", lambda *_: Path())
     monkeypatch.setattr("dancenow.likeness.PICTURES", 4)
 

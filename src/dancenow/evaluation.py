@@ -8,21 +8,24 @@ import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 
 from dancenow import weights
-from dancenow.compare import PictureJudge, PictureScores
+from dancenow.compare import REGIONS, Memory, PictureJudge, PictureScores, Region
 from dancenow.errors import UserError
 from dancenow.figures import Better, Curve, Figure, identity_figures, picture_figures, pose_figures
-from dancenow.likeness import Likeness, Observer, Person, person_of
+from dancenow.likeness import Likeness, Observer, Person, Portrait, person_of
 from dancenow.models.lpips import Lpips
 from dancenow.models.perceptual import PerceptualDistance
+from dancenow.pose.blaze import BlazePose
 from dancenow.pose.detect import detect_poses
+from dancenow.pose.sighted import sighted
 from dancenow.progress import Listener, Progress, silent
 from dancenow.skeleton import NUM_KEYPOINTS
 from dancenow.types import Frame, FrameStatus, ImageRGB, Pose, PoseTrack, VideoInfo
@@ -124,28 +127,140 @@ def evaluate(
     """
     if every < 1:
         raise UserError(f"the perceptual distance cannot be taken of each {every}th frame; give 1 or more.")
-    info = probe(reference)
-    _require_comparable(out, probe(out), reference, info)
-    lpips = Lpips.installed()
-    track = track or detect_poses(reference, listen=listen)
-    if (track.width_px, track.height_px) != (info.width_px, info.height_px):
-        sizes = f"{track.width_px}x{track.height_px} but {reference} is {info.width_px}x{info.height_px}"
-        raise UserError(f"the track was made at {sizes}; detect it again.")
-    perceptual = PerceptualDistance()
-    observer = Observer(perceptual.trunk)
-    whose = person_of(reference, track, observer, listen) if target is None else _met(target, observer, listen)
-    other = None if source is None else _met(source, observer, listen)
-    with ExitStack() as stack:
-        videos = [out]
-        if ideal:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dancenow-")))
-            videos.append(_encoded_again(reference, info, folder / "ideal.mp4", listen))
-        tracks = [_track_or_nobody(video, track, listen) for video in videos]
-        judge = _Judge(PictureJudge(perceptual, every, lpips), observer, every, whose, other)
-        frames = _judge(videos, reference, track, tracks, judge, listen)
-    figures = [_figures(frames, i, own, track) for i, own in enumerate(tracks)]
-    scores = tuple(_score(*each) for each in zip(*figures, strict=True))
-    return Evaluation(out, reference, info.width_px, info.height_px, float(info.fps), len(frames), scores, track)
+    _require_comparable(out, probe(out), reference, probe(reference))
+    truth = Truth.of(reference, track=track, target=target, source=source, every=every, listen=listen)
+    return truth.evaluate(out, ideal=ideal, listen=listen)
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """A reference made ready: its poses and whose they are, looked at once for everything that is compared with it.
+
+    track: a pose per frame; sparse: of each `pose_every`-th frame, what the results' poses are compared with. memory: what
+    the frames showed to earlier comparisons, None where nothing is kept (see `compare.Memory` for its size).
+    """
+
+    video: Path
+    info: VideoInfo
+    track: PoseTrack
+    sparse: PoseTrack
+    observer: Observer
+    perceptual: PerceptualDistance
+    target: Person
+    source: Person | None
+    every: int
+    pose_every: int
+    deep_regions: tuple[Region, ...]
+    memory: Memory | None
+
+    @classmethod
+    def of(
+        cls,
+        video: Path,
+        *,
+        track: PoseTrack | None = None,
+        target: Path | None = None,
+        source: Path | None = None,
+        every: int = 5,
+        pose_every: int = 1,
+        deep_regions: tuple[Region, ...] = REGIONS,
+        remember: bool = False,
+        listen: Listener = silent,
+    ) -> Self:
+        """Ready to compare.
+
+        Args:
+            video, track, target, source, every: as in `evaluate`.
+            pose_every: the results' poses are detected on each `pose_every`-th frame only, and compared with poses of the
+                reference that were detected so, too; it must divide `every`. What the detector follows is fewer frames a
+                second; figures of poses keep their meaning, and have fewer frames to their mean.
+            deep_regions: the perceptual distance is taken of these alone.
+            remember: keep what is computed of the reference's frames, for a short clip that many results are compared with.
+
+        Raises:
+            UserError: the video cannot be read, or nobody is in it, the target or the source.
+        """
+        if every % pose_every:
+            raise ValueError(f"poses of each {pose_every}th frame are not there for each {every}th")
+        info = probe(video)
+        if track is not None and (track.width_px, track.height_px) != (info.width_px, info.height_px):
+            sizes = f"{track.width_px}x{track.height_px} but {video} is {info.width_px}x{info.height_px}"
+            raise UserError(f"the track was made at {sizes}; detect it again.")
+        full = track or detect_poses(video, listen=listen)
+        sparse = full
+        if pose_every > 1:
+            sparse = detect_poses(video, every=pose_every, listen=listen) if track is None else _thinned(track, pose_every)
+        perceptual = PerceptualDistance()
+        observer = Observer(perceptual.trunk)
+        person = person_of(video, full, observer, listen) if target is None else _met(target, observer, listen)
+        other = None if source is None else _met(source, observer, listen)
+        memory = Memory() if remember else None
+        return cls(video, info, full, sparse, observer, perceptual, person, other, every, pose_every, deep_regions, memory)
+
+    def evaluate(self, out: Path, *, ideal: bool = True, listen: Listener = silent) -> Evaluation:
+        """All figures of a result; see `evaluate`."""
+        _require_comparable(out, probe(out), self.video, self.info)
+        with ExitStack() as stack:
+            videos = [out]
+            if ideal:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dancenow-")))
+                videos.append(_encoded_again(self.video, self.info, folder / "ideal.mp4", listen))
+            tracks = [_track_or_nobody(video, self, listen) for video in videos]
+            frames = _judge(videos, self, tracks, listen)
+        figures = [self._figures(frames, i, own) for i, own in enumerate(tracks)]
+        scores = tuple(_score(*each) for each in zip(*figures, strict=True))
+        size = self.info.width_px, self.info.height_px
+        return Evaluation(out, self.video, *size, float(self.info.fps), len(frames), scores, self.track)
+
+    def judge(self, pictures: PictureJudge, reference: Frame, others: list[ImageRGB], own: list[PoseTrack]) -> "_Judged":
+        """One frame of the reference and of the videos that have these tracks."""
+        judged = pictures.judge(reference.image_rgb, self.track.pose[reference.index], others)
+        if reference.index % self.every:
+            unknown = [Likeness(math.nan, math.nan)] * len(others)
+            return _Judged(judged, unknown, None if self.source is None else unknown)
+        portraits = [self._portrait(image, reference.index, each) for image, each in zip(others, own, strict=True)]
+        to_source = None if self.source is None else [self.source.likeness(portrait) for portrait in portraits]
+        return _Judged(judged, [self.target.likeness(portrait) for portrait in portraits], to_source)
+
+    def _portrait(self, image_rgb: ImageRGB, index: int, own: PoseTrack) -> Portrait:
+        """Who is in a picture of a result: where its own track was measured; else, whoever stands where the reference does.
+
+        The detector follows one person, and passes over frames in which that person is suddenly another: to leave these out
+        of the mean would hide what is asked. A pose filled in from the frames around says nothing of who is in this one.
+        """
+        place = index // self.pose_every
+        if own.status[place] == FrameStatus.MEASURED:
+            return self.observer.portrait(image_rgb, own.pose[place])
+        if self.track.status[index] == FrameStatus.MISSING:
+            return Portrait(None, None)
+        pose = sighted(self.blaze, image_rgb, self.track.pose[index])
+        return Portrait(None, None) if pose is None else self.observer.portrait(image_rgb, pose)
+
+    @cached_property
+    def blaze(self) -> BlazePose:
+        """The detector, for single pictures."""
+        return BlazePose()
+
+    def _figures(self, frames: list["_Judged"], number: int, own: PoseTrack) -> list[Figure]:
+        """All figures of the video with that number; the curves of poses are spread over all frames."""
+        pictures = picture_figures([f.pictures[number + 1] for f in frames], [f.pictures[0] for f in frames])
+        to_source = [f.to_source[number] for f in frames if f.to_source is not None]
+        identity = identity_figures([f.to_target[number] for f in frames], to_source or None)
+        poses = [_spread(figure, len(frames), self.pose_every) for figure in pose_figures(own, self.sparse)]
+        return [*pictures, *identity, *poses]
+
+
+def _thinned(track: PoseTrack, every: int) -> PoseTrack:
+    return replace(track, pose=track.pose[::every], time_s=track.time_s[::every], status=track.status[::every])
+
+
+def _spread(figure: Figure, count: int, every: int) -> Figure:
+    """With a curve of `count` frames, NaN between those that were measured."""
+    if every == 1:
+        return figure
+    curve = np.full(count, np.nan)
+    curve[::every] = figure.curve
+    return replace(figure, curve=curve)
 
 
 def _met(video: Path, observer: Observer, listen: Listener) -> Person:
@@ -161,50 +276,23 @@ class _Judged:
     to_source: list[Likeness] | None
 
 
-@dataclass(frozen=True, eq=False)
-class _Judge:
-    """Everything that looks at pictures."""
-
-    pictures: PictureJudge
-    observer: Observer
-    every: int
-    target: Person
-    source: Person | None
-
-    def judge(self, reference: Frame, pose: Pose, others: list[ImageRGB], own: list[Pose]) -> _Judged:
-        pictures = self.pictures.judge(reference.image_rgb, pose, others)
-        if reference.index % self.every:
-            unknown = [Likeness(math.nan, math.nan)] * len(others)
-            return _Judged(pictures, unknown, None if self.source is None else unknown)
-        portraits = [self.observer.portrait(image, each) for image, each in zip(others, own, strict=True)]
-        to_source = None if self.source is None else [self.source.likeness(portrait) for portrait in portraits]
-        return _Judged(pictures, [self.target.likeness(portrait) for portrait in portraits], to_source)
-
-
-def _judge(
-    videos: list[Path], reference: Path, track: PoseTrack, own: list[PoseTrack], judge: _Judge, listen: Listener
-) -> list[_Judged]:
-    frames = []
-    for pictures in _in_step([reference, *videos]):
+def _judge(videos: list[Path], truth: Truth, own: list[PoseTrack], listen: Listener) -> list[_Judged]:
+    pictures_of = PictureJudge(
+        truth.perceptual, truth.every, Lpips.installed(), deep_regions=truth.deep_regions, memory=truth.memory
+    )
+    frames, count = [], len(truth.track)
+    for pictures in _in_step([truth.video, *videos]):
         index = pictures[0].index
-        if index >= len(track):
-            raise UserError(f"the track has {len(track)} poses but {reference} has more frames; detect it again.")
+        if index >= count:
+            raise UserError(f"the track has {count} poses but {truth.video} has more frames; detect it again.")
         height, width = pictures[0].image_rgb.shape[:2]
         # A video of odd size is encoded with one more row or column; only the ideal can have it here.
         others = [picture.image_rgb[:height, :width] for picture in pictures[1:]]
-        frames.append(judge.judge(pictures[0], track.pose[index], others, [each.pose[index] for each in own]))
-        listen(Progress("compare pictures", index + 1, len(track)))
-    if len(frames) != len(track):
-        raise UserError(f"the track has {len(track)} poses but {reference} has {len(frames)} frames; detect it again.")
+        frames.append(truth.judge(pictures_of, pictures[0], others, own))
+        listen(Progress("compare pictures", index + 1, count))
+    if len(frames) != count:
+        raise UserError(f"the track has {count} poses but {truth.video} has {len(frames)} frames; detect it again.")
     return frames
-
-
-def _figures(frames: list[_Judged], number: int, own: PoseTrack, reference: PoseTrack) -> list[Figure]:
-    """All figures of the video with that number."""
-    pictures = picture_figures([f.pictures[number + 1] for f in frames], [f.pictures[0] for f in frames])
-    to_source = [f.to_source[number] for f in frames if f.to_source is not None]
-    identity = identity_figures([f.to_target[number] for f in frames], to_source or None)
-    return [*pictures, *identity, *pose_figures(own, reference)]
 
 
 def _score(figure: Figure, ideal: Figure | None = None) -> Score:
@@ -233,11 +321,12 @@ def _in_step(paths: Sequence[Path]) -> Iterator[tuple[Frame, ...]]:
         yield frames
 
 
-def _track_or_nobody(video: Path, reference: PoseTrack, listen: Listener) -> PoseTrack:
+def _track_or_nobody(video: Path, truth: Truth, listen: Listener) -> PoseTrack:
     """The video's track; where the detector finds nobody, a track that misses every frame: a bad result, not an error."""
     weights.path("pose_landmark_full", listen)  # fails here if it must, and not where a failure means nobody
+    reference = truth.sparse
     try:
-        found = detect_poses(video, listen=listen)
+        found = detect_poses(video, every=truth.pose_every, listen=listen)
     except UserError:
         shape = (len(reference), NUM_KEYPOINTS)
         nobody = Pose(np.zeros((*shape, 2), np.float32), np.zeros(shape, np.float32))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dancenow.compare import REGIONS, PictureScores, Region
 from dancenow.likeness import ASPECTS, Aspect, Likeness
-from dancenow.metrics.motion import flicker_ratio
+from dancenow.metrics.motion import flicker_ratio, stalling, stalling_curve
 from dancenow.metrics.pictures import frechet_distance
 from dancenow.metrics.poses import PARTS, foot_sliding, ground_error, missed_keypoints, pose_distance_px, torso_px
 from dancenow.types import FrameStatus, Pose, PoseTrack
@@ -55,6 +55,9 @@ def picture_figures(own: Sequence[PictureScores], reference: Sequence[PictureSco
         figures += per_region("LPIPS", "", "lower", lambda score: score.lpips)
     errors, true_errors = (np.array([score.warping_error for score in scores]) for scores in (own, reference))
     figures.append(Figure("flicker", "person", "x", "lower", errors, flicker_ratio(errors, true_errors)))
+    changes, true_changes = (np.array([score.change for score in scores]) for scores in (own, reference))
+    stalled = stalling_curve(changes, true_changes)
+    figures.append(Figure("stalling", "person", "", "lower", stalled, stalling(changes, true_changes)))
     sets = [np.array([s.description for s in scores if s.description is not None]) for scores in (own, reference)]
     distance = frechet_distance(*sets) if len(sets[0]) >= MIN_DESCRIPTIONS else math.nan
     figures.append(Figure("Fréchet", "person", "", "lower", np.array([]), distance))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bodies import swaying_track
-from dancenow.bench import benches, cells, normalization, page, retrieval
+from dancenow.bench import benches, cells, drift, normalization, page, retrieval
 from dancenow.bench.ablation import summarize
 from dancenow.bench.cells import Cell, Record, run_cells
 from dancenow.bench.results import Result
@@ -58,6 +58,33 @@ def test_changed_code_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(cells, "code_digest", lambda: "another")
     run_cells("count", counting(calls), silent)
     assert calls == [0, 1, 2, 3] * 2
+
+
+def grid(calls: list[str]) -> list[Cell]:
+    def measure(name: str, _folder: Path, _listen: Listener) -> Record:
+        calls.append(name)
+        return {"measured": name}
+
+    return [
+        Cell("grid", {"subject": who, "budget": budget, "seed": seed}, partial(measure, f"{who} {budget} {seed}"), 1.0)
+        for who in ("ann", "bob")
+        for budget in ("4m", "15m")
+        for seed in (0, 1)
+    ]
+
+
+def test_a_part_is_measured_alone_and_joins_what_was_there() -> None:
+    calls: list[str] = []
+    first = run_cells("grid", grid(calls), silent, ["ann", "4m"])
+    assert calls == ["ann 4m 0", "ann 4m 1"]
+    assert [record["measured"] for record in first] == calls
+    calls.clear()
+    both = run_cells("grid", grid(calls), silent, ["ann", "bob", "4m", "1"])
+    assert calls == ["bob 4m 1"]
+    assert [record["measured"] for record in both] == ["ann 4m 0", "ann 4m 1", "bob 4m 1"]
+    with pytest.raises(UserError, match=r"no part of this bench is called 'eve'; choose of .*ann.*bob"):
+        run_cells("grid", grid(calls), silent, ["eve"])
+    assert len(run_cells("grid", grid(calls), silent)) == 8
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"record": 3}'])
@@ -156,6 +183,25 @@ def test_bad_input_is_one_sentence_and_status_2(capsys: pytest.CaptureFixture[st
         assert stopped.value.code == 2, words
         assert said.startswith("dancenow: "), words
         assert said.count("\n") == 1, words
+
+
+def test_a_dance_there_and_back_never_jumps_and_ends_as_it_began() -> None:
+    track = swaying_track()
+    dance = drift.there_and_back(track, 3)
+    np.testing.assert_array_equal(dance.pose.xy[: len(track)], track.pose.xy)
+    np.testing.assert_array_equal(dance.pose.xy[-len(track) :], track.pose.xy)
+    steps = np.abs(np.diff(dance.pose.xy, axis=0)).max()
+    assert steps == np.abs(np.diff(track.pose.xy, axis=0)).max()
+    assert dance.fps == pytest.approx(track.fps)
+    with pytest.raises(ValueError, match="passes must be 3"):
+        drift.measure_drift(Path("m"), Path("t"), track, 4, 1, silent)
+
+
+def test_drift_is_the_change_from_first_to_last() -> None:
+    first = {"SSIM": 0.8, "perceptual": 0.5, "sharpness": 0.9, "flicker": None}
+    last = {"SSIM": 0.76, "perceptual": 0.51, "sharpness": 0.9, "flicker": 1.2}
+    change = drift.summarize({"seconds": 180.0, "first": first, "last": last})["change"]
+    assert change == {"SSIM": -0.05, "perceptual": 0.02, "sharpness": 0.0}
 
 
 def test_every_bench_has_a_table() -> None:

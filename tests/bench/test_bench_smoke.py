@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from dancenow.bench import ablation, page
+from dancenow.bench import ablation, methods, page
 from dancenow.bench.benches import run_benches
 from dancenow.bench.methods import METHODS
+from dancenow.errors import UserError
 from dancenow.files import cache_dir
 from dancenow.progress import Progress
 
@@ -20,11 +21,17 @@ pytestmark = [
 ]
 
 
-def test_an_ablation_from_nothing_to_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the pretrained files of the real one."""
     weights = cache_dir("weights")
     monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "cache"))
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "weights").symlink_to(weights.absolute(), target_is_directory=True)
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_an_ablation_from_nothing_to_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     few = {name: METHODS[name] for name in ("truth, encoded again", "+ temporal smoothing", "ours")}
     monkeypatch.setattr(ablation, "METHODS", few)
     (written,) = run_benches(["ablation"], "smoke", tmp_path / "results")
@@ -45,3 +52,35 @@ def test_an_ablation_from_nothing_to_the_page(tmp_path: Path, monkeypatch: pytes
     text = page.write_page(written.parent).read_text("utf-8")
     shown = f"{result['summary']['transfer']['ours']['figures']['SSIM, person']['mean']:.3f}"
     assert shown in next(line for line in text.split("Transfer across")[1].splitlines() if line.startswith("| ours "))
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_budgets_and_drift_are_measured_in_parts_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "results"
+    (part,) = run_benches(["budget"], "smoke", folder, only=["ours", "2images"])
+    cells = json.loads(part.read_text("utf-8"))["cells"]
+    assert [(cell["method"], cell["budget"], cell["images_seen"]) for cell in cells] == [("ours", "2images", 2)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(methods, "from_base_config", methods.our_config)  # as if there were a base model
+        (more,) = run_benches(["budget"], "smoke", folder, only=["4images", "ours, from the base model"])
+    result = json.loads(more.read_text("utf-8"))
+    assert [(cell["method"], cell["budget"]) for cell in result["cells"]] == [
+        ("ours", "2images"),
+        ("ours, from the base model", "4images"),
+    ]
+    assert result["cells"][0] == cells[0]
+    with pytest.raises(UserError, match="no part of this bench is called 'fred'"):
+        list(run_benches(["budget"], "smoke", folder, only=["fred"]))
+    with pytest.raises(UserError, match="only ablation, budget, drift can be measured in parts"):
+        list(run_benches(["memory"], "smoke", folder, only=["dov"]))
+
+    (drifted,) = run_benches(["drift"], "smoke", folder, only=["ours"])
+    drift = json.loads(drifted.read_text("utf-8"))
+    (cell,) = drift["cells"]
+    assert cell["seconds"] == 3 * cell["pass_seconds"]
+    assert 0 < cell["first"]["SSIM"] <= 1
+    assert abs(drift["summary"]["ours"]["change"]["SSIM"]) < 0.2  # two images teach nothing that could run away
+    monkeypatch.setattr(page, "SHOWN_SIZES", ("smoke",))
+    rows = [line for line in page.write_page(folder).read_text("utf-8").splitlines() if line.startswith("| ")]
+    assert any("4images | ours, from the base model | from the base model" in row for row in rows)
+    assert any(row.startswith("| ours: flicker") for row in rows)

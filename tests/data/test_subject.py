@@ -16,7 +16,7 @@ import pytest
 from dancenow.data import footage, subject
 from dancenow.data.subject import MANIFEST, Subject, prepare, split_by_time
 from dancenow.errors import UserError
-from dancenow.types import FrameStatus, PoseTrack
+from dancenow.types import FrameStatus, Pose, PoseTrack
 from filmed import HEIGHT, WIDTH, Filmed, film
 
 Prepare = Callable[[Filmed, Path], Subject]
@@ -120,6 +120,34 @@ def test_a_person_who_is_hardly_there_is_an_error_and_leaves_nothing(tmp_path: P
     with pytest.raises(UserError, match=r"only 1\.2 s"):
         prepared(film(tmp_path, 30, lambda _: 80), tmp_path / "me")
     assert not (tmp_path / "me").exists()
+
+
+def test_a_given_track_is_kept_and_a_foreign_one_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    filmed = film(tmp_path, 60, lambda i: 30 + 1.6 * i)
+
+    def detect(_: Path, *, masks: Path, **__: Any) -> PoseTrack:
+        shutil.copyfile(filmed.masks, masks)
+        return replace(filmed.track, source_sha256="a" * 64)
+
+    monkeypatch.setattr(subject, "detect_poses", detect)
+    monkeypatch.setattr(footage, "count_people", lambda *_, **__: [1] * 12)
+    pose = filmed.track.pose
+    given = replace(filmed.track, pose=Pose(pose.xy + np.float32(1.5), pose.confidence), detector="by hand", source_sha256="")
+    made = prepare(filmed.video, tmp_path / "me", track=given)
+    opened = Subject.open(made.folder)
+    assert np.array_equal(opened.track.pose.xy, given.pose.xy)
+    assert (opened.manifest.detector, opened.manifest.source_sha256) == ("by hand", "a" * 64)
+
+    foreign = {
+        "another video": replace(given, source_sha256="b" * 64),
+        r"the track has 50 frames": replace(given, pose=given.pose[:50], time_s=given.time_s[:50], status=given.status[:50]),
+        r"the track has .* of 320x": replace(given, width_px=320),
+        "does not lie on the person": replace(given, pose=Pose(pose.xy + np.float32(50), pose.confidence)),
+    }
+    for said, track in foreign.items():
+        with pytest.raises(UserError, match=said):
+            prepare(filmed.video, tmp_path / "me", track=track)
+    assert Subject.open(made.folder).manifest == made.manifest
 
 
 def test_splits_keep_apart_and_lie_in_the_video() -> None:

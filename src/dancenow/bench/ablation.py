@@ -7,7 +7,7 @@ dances against the truth rendered on the subject's body, which no filmed data se
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,13 +15,14 @@ import numpy as np
 
 from dancenow import pipeline
 from dancenow.bench.cells import Cell, Record, run_cells
-from dancenow.bench.methods import METHODS, PROTOCOLS, Method, Protocol, Test
+from dancenow.bench.methods import METHODS, PROTOCOLS, Config, Method, Test
 from dancenow.bench.results import Result, Size, machine, today, versions
-from dancenow.bench.sizes import ABLATION, AblationSize
-from dancenow.bench.world import Casting
+from dancenow.bench.sizes import ABLATION, AblationSize, BudgetSize
+from dancenow.bench.world import Casting, World
 from dancenow.checkpoint import read_info
+from dancenow.compare import Region
 from dancenow.data.subject import Subject
-from dancenow.evaluation import Evaluation, evaluate
+from dancenow.evaluation import Evaluation, Truth
 from dancenow.files import cache_dir, complete_or_absent
 from dancenow.progress import Listener
 from dancenow.training.budget import Budget
@@ -29,20 +30,22 @@ from dancenow.training.loop import state_path
 
 FIGURES: Final = (
     ("SSIM", "person"), ("SSIM", "face"), ("SSIM", "frame"), ("PSNR", "person"), ("perceptual", "person"),
-    ("perceptual", "face"), ("flicker", "person"), ("Fréchet", "person"), ("pose distance, relative", "all"),
-    ("pose distance, relative", "hands"), ("missed keypoints", "all"), ("foot sliding", "feet"), ("ground error", "feet"),
+    ("perceptual", "face"), ("flicker", "person"), ("stalling", "person"), ("Fréchet", "person"),
+    ("pose distance, relative", "all"), ("pose distance, relative", "hands"), ("missed keypoints", "all"),
+    ("foot sliding", "feet"), ("ground error", "feet"),
 )  # fmt: skip
 """What is kept of an evaluation: (name, region); what `_is_kept` names too, where there is any."""
 
 
-def bench_ablation(size: Size, listen: Listener) -> Result:
-    """Every method on every subject with every seed.
+def bench_ablation(size: Size, listen: Listener, only: Sequence[str] = ()) -> Result:
+    """Every method on every subject with every seed; only: as in `cells.run_cells`.
 
     Raises:
         UserError: the studio's packages are missing, a kept measurement is damaged, or the cache cannot be written to.
     """
     sized = ABLATION[size]
-    sized.world.build(listen)
+    if not only:
+        sized.world.build(listen)
     methods = [method for name, method in METHODS.items() if name not in sized.without]
     plan = [
         (method, casting, seed)
@@ -60,7 +63,7 @@ def bench_ablation(size: Size, listen: Listener) -> Result:
         )
         for method, casting, seed in plan
     ]
-    records = run_cells("ablation", cells, listen)
+    records = run_cells("ablation", cells, listen, only)
     summary: dict[str, Any] = {protocol: summarize(records, protocol) for protocol in PROTOCOLS}
     settings = {**asdict(sized), "methods": {method.name: method.what for method in methods}}
     return Result("ablation", size, today(), machine(), versions(), sized.seeds, settings, records, summary)
@@ -71,16 +74,16 @@ def _is_reseeded(sized: AblationSize, method: Method) -> bool:
     return method.config is not None and (sized.reseeded is None or method.name in sized.reseeded)
 
 
-def tests_of(sized: AblationSize, casting: Casting, subject: Subject) -> Iterator[Test]:
+def tests_of(world: World, casting: Casting, subject: Subject) -> Iterator[Test]:
     """What each model of a subject has to show."""
-    held_out = sized.world.held_out(subject)
+    held_out = world.held_out(subject)
     yield Test("held-out time", "own", held_out, held_out, "none")
     for dance in casting.dances:
-        source, truth = sized.world.clip(dance).video, sized.world.clip(casting.truth(dance)).video
+        source, truth = world.clip(dance).video, world.clip(casting.truth(dance)).video
         yield Test("transfer", dance.dance, source, truth, "paper")
 
 
-def summarize(records: Sequence[Mapping[str, Any]], protocol: Protocol) -> dict[str, dict[str, Any]]:
+def summarize(records: Sequence[Mapping[str, Any]], protocol: str) -> dict[str, dict[str, Any]]:
     """Per method and figure: mean over subjects, spread over subjects, spread over seeds; both standard deviations.
 
     A subject's value is its mean over clips and seeds. The spread over seeds is the root of the mean variance within
@@ -99,12 +102,12 @@ def summarize(records: Sequence[Mapping[str, Any]], protocol: Protocol) -> dict[
     return summary
 
 
-def _entries(records: Sequence[Mapping[str, Any]], protocol: Protocol) -> dict[str, Mapping[str, Any]]:
+def _entries(records: Sequence[Mapping[str, Any]], protocol: str) -> dict[str, Mapping[str, Any]]:
     clips = [clip for record in records for clip in record["clips"] if clip["protocol"] == protocol]
     return {name: entry for clip in clips for name, entry in clip["scores"].items()}
 
 
-def _by_subject(records: Sequence[Mapping[str, Any]], protocol: Protocol, figure: str) -> list[list[float]]:
+def _by_subject(records: Sequence[Mapping[str, Any]], protocol: str, figure: str) -> list[list[float]]:
     """Per subject the figure of each seed, a mean over its clips."""
     subjects: dict[str, list[float]] = {}
     for record in records:
@@ -128,27 +131,53 @@ def _spread(values: Sequence[Sequence[float]]) -> dict[str, float | None]:
 def _measure(sized: AblationSize, method: Method, casting: Casting, seed: int, folder: Path, listen: Listener) -> Record:
     subject = sized.world.subject(casting, listen)
     model = folder / "model.safetensors"
-    record: Record = {}
-    if method.config is not None:
-        budget, resume = Budget.parse(sized.budget), state_path(model).is_file()
-        config = method.config(sized)
-        pipeline.train_with(subject.folder, model, config, budget=budget, resume=resume, seed=seed, listen=listen)
-        info = read_info(model)
-        record = {"images_seen": info.images_seen, "train_seconds": round(info.train_seconds, 1)}
+    record: Record = train(method.config(sized), subject, model, sized.budget, seed, listen) if method.config else {}
+    return {**record, "clips": judge(sized, method, casting, subject, model, f"{sized.budget}-{seed}", listen)}
+
+
+def judge(
+    sized: AblationSize | BudgetSize,
+    method: Method,
+    casting: Casting,
+    subject: Subject,
+    model: Path,
+    how: str,
+    listen: Listener,
+) -> list[Record]:
+    """What a method shows of every test of a subject, and its figures; how: for the names of what is kept to look at."""
     clips = []
-    for test in tests_of(sized, casting, subject):
-        out = folder / f"{test.dance}.mp4"
+    for test in tests_of(sized.world, casting, subject):
+        out = model.parent / f"{test.dance}.mp4"
         if method.show is not None:
             method.show(test, subject, out, listen)
         else:
             pipeline.transfer(test.source, model, out, normalize=test.normalize, listen=listen)
-        judged = evaluate(out, test.truth, ideal=False, every=sized.every, listen=listen)  # the truth shows the subject
-        clips.append({"protocol": test.protocol, "dance": test.dance, "frames": judged.num_frames, "scores": _scores(judged)})
-        _keep_to_look_at(out, sized, method, casting, seed)
-    return {**record, "clips": clips}
+        judged = truth_of(test.truth, sized.every, sized.pose_every).evaluate(out, ideal=False, listen=listen)
+        clips.append({"protocol": test.protocol, "dance": test.dance, "frames": judged.num_frames, "scores": scores_of(judged)})
+        keep_to_look_at(out, f"{casting.name}-{test.dance}-{sized.ours}-{how}-{method.name}")
+    return clips
 
 
-def _scores(judged: Evaluation) -> dict[str, dict[str, Any]]:
+def train(config: Config, subject: Subject, model: Path, budget: str, seed: int, listen: Listener) -> Record:
+    """Train a method, or go on with it; what it saw, for the record."""
+    resume = state_path(model).is_file()
+    pipeline.train_with(subject.folder, model, config, budget=Budget.parse(budget), resume=resume, seed=seed, listen=listen)
+    info = read_info(model)
+    return {"images_seen": info.images_seen, "train_seconds": round(info.train_seconds, 1)}
+
+
+@lru_cache(maxsize=3)
+def truth_of(video: Path, every: int, pose_every: int) -> Truth:
+    """A clip's truth, kept while the methods of one subject are compared with it: it shows the subject.
+
+    Deep distances are taken of person and face only, which are all that is kept of them.
+    """
+    regions: tuple[Region, ...] = ("person", "face")
+    return Truth.of(video, every=every, pose_every=pose_every, deep_regions=regions, remember=True)
+
+
+def scores_of(judged: Evaluation) -> dict[str, dict[str, Any]]:
+    """The figures that are kept of an evaluation, by name and region."""
     return {
         f"{score.name}, {score.region}": {
             "value": round(score.value, 6) if np.isfinite(score.value) else None,
@@ -164,8 +193,8 @@ def _is_kept(name: str) -> bool:
     return "identity" in name.lower() or name.startswith("LPIPS")
 
 
-def _keep_to_look_at(out: Path, sized: AblationSize, method: Method, casting: Casting, seed: int) -> None:
+def keep_to_look_at(out: Path, name: str) -> None:
     """Figures alone can be wrong: what was made is kept beside the clips, the newest of each name."""
-    how = f"{sized.ours}-{sized.budget}-{method.name.replace(', ', '-').replace(' ', '-')}-{seed}"
-    with complete_or_absent(cache_dir("bench/videos") / f"{casting.name}-{out.stem}-{how}.mp4") as temporary:
+    name = name.replace(", ", "-").replace(" ", "-")
+    with complete_or_absent(cache_dir("bench/videos") / f"{name}.mp4") as temporary:
         shutil.copyfile(out, temporary)

@@ -10,10 +10,13 @@ from dancenow.errors import UserError
 from dancenow.files import require_writable
 from dancenow.progress import Listener, silent
 
-Bench = Callable[[Size, Listener], Result]
+Bench = Callable[..., Result]
+"""Of a size and a listener; those of `IN_PARTS` also of `only`."""
 
 BENCHES: Final[Mapping[str, tuple[str, str]]] = {
     "ablation": ("dancenow.bench.ablation", "bench_ablation"),
+    "budget": ("dancenow.bench.budget", "bench_budget"),
+    "drift": ("dancenow.bench.drift", "bench_drift"),
     "speed": ("dancenow.bench.speed", "bench_speed"),
     "normalize": ("dancenow.bench.normalization", "bench_normalize"),
     "memory": ("dancenow.bench.length", "bench_memory"),
@@ -23,12 +26,22 @@ BENCHES: Final[Mapping[str, tuple[str, str]]] = {
 """Name -> module and function: torch is imported when a bench begins, not when its name is read."""
 
 
-def run_benches(names: Sequence[str], size: Size, out: Path, listen: Listener = silent) -> Iterator[Path]:
+IN_PARTS: Final = ("ablation", "budget", "drift")
+"""Benches of which a part can be measured; they take the names of the parts as `only` (see `cells.chosen`)."""
+
+
+def run_benches(
+    names: Sequence[str], size: Size, out: Path, listen: Listener = silent, only: Sequence[str] = ()
+) -> Iterator[Path]:
     """Run the named benches (none: all of them) and yield each one's result as it is written into the folder `out`.
 
+    only: measure these parts alone; the result holds them and what was measured of the others before, by the same code.
+
     Raises:
-        UserError: there is no bench of a name, `out` cannot be written to, or whatever a bench raises.
+        UserError: there is no bench of a name, it has no parts, `out` cannot be written to, or whatever a bench raises.
     """
+    if only and not (names and set(names) <= set(IN_PARTS)):
+        raise UserError(f"only {', '.join(IN_PARTS)} can be measured in parts; name one of them.")
     for name in names:
         if name not in BENCHES:
             raise UserError(f"there is no bench {name!r}; choose of {', '.join(BENCHES)}, or give `page` alone.")
@@ -37,4 +50,5 @@ def run_benches(names: Sequence[str], size: Size, out: Path, listen: Listener = 
     for name in names or BENCHES:
         module, function = BENCHES[name]
         bench: Bench = getattr(import_module(module), function)
-        yield bench(size, listen).write(out)
+        result = bench(size, listen, only=only) if only else bench(size, listen)
+        yield result.write(out)

@@ -50,21 +50,41 @@ class Cell:
         return ", ".join(str(value) for value in self.settings.values() if isinstance(value, str | int | float))
 
 
-def run_cells(stage: str, cells: Sequence[Cell], listen: Listener) -> list[Record]:
+def run_cells(stage: str, cells: Sequence[Cell], listen: Listener, only: Sequence[str] = ()) -> list[Record]:
     """The records of all cells in their order: kept ones are read, the others measured and kept at once.
 
+    only: values of settings: measure nothing but the cells that have them, of those that differ in one setting any (see
+    `chosen`). What other cells left behind earlier is returned, too; what was never measured is left out.
+
     Raises:
-        UserError: a kept record is damaged, or the cache cannot be written to; whatever a cell raises.
+        UserError: a kept record is damaged, the cache cannot be written to, or no cell has a value of `only`; whatever a
+            cell raises.
     """
+    wanted = chosen(cells, only)
     kept = {cell.digest: _read(_record_path(cell)) for cell in cells}
-    missing = [cell for cell in cells if kept[cell.digest] is None]
+    missing = [cell for cell in wanted if kept[cell.digest] is None]
     total_s, done_s = sum(cell.expected_s for cell in missing), 0.0
     for number, cell in enumerate(missing, start=1):
         place = f"{number} of {len(missing)}: {cell.name}"
         kept[cell.digest] = _measure(cell, _within(stage, cell, place, done_s, total_s, listen))
         done_s += cell.expected_s
         listen(Progress(stage, done_s, total_s, place))
-    return [{**cell.settings, **(kept[cell.digest] or {})} for cell in cells]
+    return [{**cell.settings, **(kept[cell.digest] or {})} for cell in cells if not only or kept[cell.digest] is not None]
+
+
+def chosen(cells: Sequence[Cell], only: Sequence[str]) -> list[Cell]:
+    """The cells whose settings have one of the named values, wherever any cell's setting has one; all without names.
+
+    `dov eve 4m` chooses both subjects at one budget, by every method.
+
+    Raises:
+        UserError: no cell has one of the values.
+    """
+    values = {str(value) for cell in cells for value in cell.settings.values()}
+    if strange := [word for word in only if word not in values]:
+        raise UserError(f"no part of this bench is called {strange[0]!r}; choose of {', '.join(sorted(values))}.")
+    named = {name for cell in cells for name, value in cell.settings.items() if str(value) in only}
+    return [cell for cell in cells if all(str(cell.settings.get(name)) in only for name in named)]
 
 
 def _measure(cell: Cell, listen: Listener) -> Record:

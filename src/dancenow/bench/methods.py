@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from dancenow.bench.retrieval import retrieve
-from dancenow.bench.sizes import AblationSize, Ours
+from dancenow.bench.sizes import Networks, Ours
 from dancenow.data.subject import Subject
 from dancenow.models.discriminator import DiscriminatorConfig
 from dancenow.models.generator import GeneratorConfig
@@ -33,12 +33,13 @@ class Test:
 
 @dataclass(frozen=True)
 class Method:
-    """A way to make a clip: by training `config`, or without any training by `show`."""
+    """A way to make a clip: by training `config`, or without any training by `show`. start: what training begins with."""
 
     name: str
     what: str
-    config: Callable[[AblationSize], Config] | None = None
+    config: Callable[[Networks], Config] | None = None
     show: Callable[[Test, Subject, Path, Listener], None] | None = None
+    start: str = "from nothing"
 
 
 TINY: Final = BodyConfig(
@@ -57,6 +58,16 @@ def our_config(name: Ours) -> BodyConfig:
     return config
 
 
+def from_base_config(name: Ours) -> BodyConfig | None:
+    """Our recipe that starts from the base model instead of from nothing; None where there is no base model of that size.
+
+    This is the one place that says how: give the config of `our_config` what makes training begin with the base model.
+    While it is None, no bench has a method that starts so.
+    """
+    del name
+    return None
+
+
 def paper_config(longer_px: int, width: float, *, temporal: bool = True, conditioning: Conditioning = "stick") -> PaperConfig:
     """The paper's recipe at a size."""
     return PaperConfig(conditioning=conditioning, temporal=temporal, longer_px=longer_px, width=width)
@@ -73,7 +84,7 @@ def _show_nearest(test: Test, subject: Subject, out: Path, listen: Listener) -> 
     retrieve(test.source, subject, out, test.normalize, listen)
 
 
-def _without_previous(size: AblationSize) -> BodyConfig:
+def _without_previous(size: Networks) -> BodyConfig:
     config = our_config(size.ours)
     return replace(config, generator=replace(config.generator, previous=False))
 
@@ -101,3 +112,14 @@ _METHODS: Final = (
 )
 METHODS: Final[dict[str, Method]] = {method.name: method for method in _METHODS}
 """In the order of the table."""
+
+
+def budget_methods(size: Networks) -> tuple[Method, ...]:
+    """Those that are compared at several budgets: ours from nothing, ours from the base model if there is one, the paper's."""
+    base = from_base_config(size.ours)
+    paper = METHODS["+ temporal smoothing"]
+    methods = [METHODS["ours"], replace(paper, name="paper")]
+    if base is not None:
+        what = "our default, starting from a model of many rendered people instead of from nothing"
+        methods.insert(1, Method("ours, from the base model", what, lambda _: base, start="from the base model"))
+    return tuple(methods)

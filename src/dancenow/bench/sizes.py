@@ -5,7 +5,7 @@ Everything a figure depends on stands here, and goes into the result's JSON.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from dancenow.bench.results import Size
 from dancenow.bench.world import World, world
@@ -14,10 +14,27 @@ Ours = Literal["tiny", "draft", "standard"]
 """Our networks: a preset, or what is too small to be good and shows in seconds that a bench works."""
 
 
+class Networks(Protocol):
+    """What a method has to know of a size: which networks ours are, and how large the paper's."""
+
+    @property
+    def ours(self) -> Ours:
+        """`tiny` or a preset."""
+
+    @property
+    def paper_px(self) -> int:
+        """Longer side of the paper's pictures."""
+
+    @property
+    def paper_width(self) -> float:
+        """Factor on its channels."""
+
+
 @dataclass(frozen=True)
 class AblationSize:
     """budget: of every training. paper_px, paper_width: longer side and width factor of the paper's networks. ours: which
-        networks ours are, `tiny` or a preset. every: as in `evaluate`. train_s, judge_s: expected seconds, for the time left.
+        networks ours are, `tiny` or a preset. every, pose_every: as in
+        `evaluation.Truth.of`. train_s, judge_s: expected seconds, for the time left.
     without: methods for which there is no time. reseeded: those that are trained with every seed, the others only with the
         first; None for all."""
 
@@ -28,6 +45,7 @@ class AblationSize:
     paper_px: int
     paper_width: float
     every: int
+    pose_every: int
     train_s: float
     judge_s: float
     without: tuple[str, ...] = ()
@@ -35,11 +53,58 @@ class AblationSize:
 
 
 ABLATION: Final[Mapping[Size, AblationSize]] = {
-    "smoke": AblationSize(world(128, 6, 3.0, 1, 1), "4images", (0,), "tiny", 64, 1 / 16, 6, 3, 3),
-    "laptop": AblationSize(
-        world(512, 24, 3.0), "45s", (0, 1), "draft", 256, 0.25, 6, 51, 90, ("ours, no picture before",), ("ours",)
-    ),
-    "gpu": AblationSize(world(512, 24, 3.0), "10m", (0, 1, 2), "standard", 512, 1.0, 4, 620, 40),
+    "smoke": AblationSize(world(128, 6, 3.0, 1, 1), "4images", (0,), "tiny", 64, 1 / 16, 6, 2, 3, 3),
+    "laptop": AblationSize(world(512, 24, 3.0), "45s", (0, 1), "draft", 256, 0.25, 6, 3, 51, 45),
+    "gpu": AblationSize(world(512, 24, 3.0), "10m", (0, 1, 2), "standard", 512, 1.0, 4, 2, 620, 30),
+}
+
+
+@dataclass(frozen=True)
+class BudgetSize:
+    """budgets: of training, each with every seed. filmed: of a folder of one's own (DANCENOW_DATA): the clips NAME_id1.mp4 and
+    .npz to learn from and to be judged by; the latter's NAME_id0.mp4 is the dancer; None for none. judge_s: of one model.
+    The rest as in `AblationSize`."""
+
+    world: World
+    budgets: tuple[str, ...]
+    seeds: tuple[int, ...]
+    ours: Ours
+    paper_px: int
+    paper_width: float
+    every: int
+    pose_every: int
+    judge_s: float
+    filmed: tuple[str, str] | None
+
+
+BUDGET: Final[Mapping[Size, BudgetSize]] = {
+    "smoke": BudgetSize(world(128, 6, 3.0, 1, 1), ("2images", "4images"), (0,), "tiny", 64, 1 / 16, 6, 2, 3, None),
+    "laptop": BudgetSize(world(512, 24, 3.0), ("4m", "15m"), (0,), "draft", 256, 0.25, 6, 3, 60, ("cxk", "jesse")),
+    "gpu": BudgetSize(world(512, 24, 3.0), ("4m", "15m"), (0, 1), "standard", 512, 1.0, 4, 2, 60, ("cxk", "jesse")),
+}
+
+
+@dataclass(frozen=True)
+class DriftSize:
+    """world: whose first casting's first dance is danced `passes` times by ours and `paper_passes` by the paper's, forwards and
+    backwards in turn (odd numbers: the last pass is forwards). budget: of training. expected_s: of one method. The rest as
+    in `AblationSize`."""
+
+    world: World
+    passes: int
+    paper_passes: int
+    budget: str
+    ours: Ours
+    paper_px: int
+    paper_width: float
+    every: int
+    expected_s: float
+
+
+DRIFT: Final[Mapping[Size, DriftSize]] = {
+    "smoke": DriftSize(world(128, 6, 3.0, 1, 1), 3, 3, "4images", "tiny", 64, 1 / 16, 6, 6),
+    "laptop": DriftSize(world(512, 24, 10.0, 1, 1), 19, 3, "4m", "draft", 256, 0.25, 6, 900),
+    "gpu": DriftSize(world(512, 24, 10.0, 1, 1), 19, 19, "4m", "standard", 512, 1.0, 4, 600),
 }
 
 

@@ -13,16 +13,19 @@ def bench(
     names: tyro.conf.Positional[tuple[str, ...]] = (),
     size: Literal["smoke", "laptop", "gpu"] = "smoke",
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("benchmarks"),
+    only: tuple[str, ...] = (),
 ) -> None:
     """Measure quality, speed, normalization, memory and the metrics themselves, each beside a peer.
 
     An interrupted bench goes on where it stopped when the same command is given again.
 
     Args:
-        names: of ablation, speed, normalize, memory, growth, monotonicity; all of them if none is named. `page` alone
-            measures nothing: it writes BENCHMARKS.md beside the folder of results, from what is in it.
+        names: of ablation, budget, drift, speed, normalize, memory, growth, monotonicity; all of them if none is named.
+            `page` alone measures nothing: it writes BENCHMARKS.md beside the folder of results, from what is in it.
         size: smoke (minutes), laptop (an hour on two cores) or gpu.
         out: the folder for the results, one JSON file each.
+        only: of ablation, budget and drift: measure only the parts with these subjects, methods, budgets, seeds or data, such
+            as `--only dov 4m ours`; the result also holds what was measured before.
     """
     from dancenow.bench.benches import run_benches
     from dancenow.cli.console import live, report
@@ -36,6 +39,6 @@ def bench(
         report(write_page(out))
         return
     with live() as listen:
-        written = list(run_benches(names, size, out, listen))
+        written = list(run_benches(names, size, out, listen, only))
     for path in written:
         report(path)

@@ -12,6 +12,7 @@ import tyro
 def prepare(
     video: tyro.conf.Positional[Path],
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
+    track: Path | None = None,
     person: int | None = None,
     consent: Literal["self", "rendered", "licensed"] | None = None,
     person_name: str | None = None,
@@ -24,6 +25,8 @@ def prepare(
     Args:
         video: footage of the person who will dance: one whole person, a still camera, 20 s or more.
         out: the subject folder to make; an older subject folder of that name is replaced, if nothing else is in it.
+        track: poses of the person in VIDEO that are known better than detected ones, as `dancenow pose` and the studio write
+            them (.npz), such as corrected ones; the person is cut out by the detector all the same.
         person: which person to follow, counted from 1, when there are several; by default the most prominent.
         consent: who is in it: self (you), rendered (nobody real) or licensed (somebody else, under --licence); asked for at a
             terminal. Nothing is trained without; it can be added later with `dancenow consent`.
@@ -36,15 +39,18 @@ def prepare(
     from dancenow.cli.terms import ask, can_ask, terms
     from dancenow.consent import licence_id
     from dancenow.data import subject
+    from dancenow.pose.trackfile import load_track
 
+    known = None if track is None else load_track(track)
     record = terms(consent, person_name, licence, consent_file)
     if record is None and licence is None and video.is_file() and can_ask():
         record = ask(video)
     with live() as listen:
         made = subject.prepare(
-            video, out, person=person, licence=licence and licence_id(licence), consent=record, hold_out=hold_out, listen=listen
-        )
-    manifest, track = made.manifest, made.track
+            video, out, track=known, person=person, licence=licence and licence_id(licence), consent=record, hold_out=hold_out,
+            listen=listen,
+        )  # fmt: skip
+    manifest, poses = made.manifest, made.track
     for warning in manifest.warnings:
         stderr.print(f"[yellow]warning:[/] {warning}", highlight=False, soft_wrap=True)
     if manifest.consent is None:
@@ -53,8 +59,8 @@ def prepare(
             f" `dancenow consent {out} --consent ...`.", highlight=False, soft_wrap=True,
         )  # fmt: skip
     console.print(
-        f"{out}: {manifest.num_frames} frames, {manifest.width_px}x{manifest.height_px}, {track.time_s[-1]:.1f} s; person"
-        f" found in {(track.status == 0).mean():.0%}, {manifest.body.height_px:.0f} px tall; background seen"
+        f"{out}: {manifest.num_frames} frames, {manifest.width_px}x{manifest.height_px}, {poses.time_s[-1]:.1f} s; person"
+        f" found in {(poses.status == 0).mean():.0%}, {manifest.body.height_px:.0f} px tall; background seen"
         f" {made.plate.known.mean():.0%}; {len(manifest.warnings) or 'no'} warning{'s' * (len(manifest.warnings) != 1)}",
         highlight=False,
         soft_wrap=True,

@@ -23,6 +23,7 @@ from dancenow.data.plate import RECIPE as PLATE_RECIPE
 from dancenow.data.plate import estimate_plate
 from dancenow.errors import UserError
 from dancenow.files import complete_or_absent, require_writable, sha256_of
+from dancenow.metrics.poses import pose_distance_px, torso_px
 from dancenow.pose.body import BodyStatistics, body_statistics
 from dancenow.pose.detect import DETECTOR, detect_poses
 from dancenow.pose.smooth import SmoothConfig
@@ -36,6 +37,8 @@ MANIFEST: Final = "manifest.json"
 _CHECKED: Final = ("track.npz", "plate.png", "known.png", "masks.mkv")
 _STRAY: Final = (".DS_Store", "Thumbs.db", "desktop.ini")
 """What file managers leave in any folder."""
+_SAME_PERSON: Final = 0.5
+"""A given track and the detected one are one person's if they are nearer than this share of the torso, in the median."""
 _VAL_SHARE, _VAL_GAP_S, _VAL_FROM_S = 0.1, 1.0, 20.0
 
 Span = tuple[float, float]
@@ -171,6 +174,7 @@ def prepare(
     video: Path,
     out: Path,
     *,
+    track: PoseTrack | None = None,
     person: int | None = None,
     licence: str | None = None,
     consent: Consent | None = None,
@@ -180,14 +184,16 @@ def prepare(
     """Detect the person, estimate the background, judge the footage, and write all of it as the subject folder `out`.
 
     Args:
+        track: the person's poses in this very video, where they are known better than they would be detected (of a rendered
+            clip, or corrected by hand). The masks are the detector's all the same, which has to find the same person.
         person: number of the person to follow, as in `detect_poses`.
         licence: SPDX identifier of the footage's licence, to be kept with it; by default that of the consent.
         consent: who is in the video and on what terms. It can be added later (`record_consent`), before training.
         hold_out: keep the last tenth from training and from the background, to be judged by.
 
     Raises:
-        UserError: the video cannot be read, nobody can be followed in it long enough, or `out` is something else, holds files
-            that are not the subject's, or is unwritable.
+        UserError: the video cannot be read, nobody can be followed in it long enough, the track is of another video or another
+            person, or `out` is something else, holds files that are not the subject's, or is unwritable.
     """
     video, out = Path(video), Path(out)
     _require_replaceable(out)
@@ -195,7 +201,8 @@ def prepare(
     with complete_or_absent(out) as folder:
         folder.mkdir()
         masks = folder / "masks.mkv"
-        track = detect_poses(video, person=person, masks=masks, listen=listen)
+        detected = detect_poses(video, person=person, masks=masks, listen=listen)
+        track = detected if track is None else _of_this_video(track, detected, video)
         require_enough(track, video)
         save_track(folder / "track.npz", track)
         splits_s = split_by_time(float(track.time_s[-1] + 1 / track.fps), hold_out)
@@ -224,6 +231,25 @@ def prepare(
         shutil.copyfile(video, folder / manifest.video)
         (folder / MANIFEST).write_text(manifest.to_json(), "utf-8")
     return Subject(out, manifest, track, plate)
+
+
+def _of_this_video(track: PoseTrack, detected: PoseTrack, video: Path) -> PoseTrack:
+    """The given track, once it is sure that it tells of this video and of the person whom the masks show."""
+    size, true_size = (track.width_px, track.height_px), (detected.width_px, detected.height_px)
+    if track.source_sha256 and track.source_sha256 != detected.source_sha256:
+        raise UserError(f"the track was made from another video than {video}; make it again with `dancenow pose {video}`.")
+    if len(track) != len(detected) or size != true_size:
+        raise UserError(
+            f"the track has {len(track)} frames of {size[0]}x{size[1]} px but {video} has {len(detected)} of"
+            f" {true_size[0]}x{true_size[1]}; give the track of this video."
+        )
+    distance_px = pose_distance_px(track.pose, detected.pose)
+    if not np.nanmedian(distance_px) < _SAME_PERSON * torso_px(detected):
+        raise UserError(
+            f"the track does not lie on the person who is found in {video}; choose another with --person, or give the track of"
+            " this video."
+        )
+    return replace(track, source_sha256=detected.source_sha256)
 
 
 def record_consent(folder: Path, consent: Consent) -> Subject:

@@ -1,4 +1,5 @@
-"""Flicker: how much a moving point changes its colour from frame to frame, beyond what it does in the real video.
+"""Flicker: how much a moving point changes its colour from frame to frame, beyond what it does in the real video; and its
+opposite, stalling: how much of the real video's motion is not there.
 
 The warping error of Lai et al. (ECCV 2018) along the reference's own motion, which DIS optical flow (Kroeger et al., 2016)
 measures; points that are hidden in either frame are left out (Sundaram et al., 2010).
@@ -15,6 +16,8 @@ from dancenow.types import ImageRGB
 
 MIN_VISIBLE: Final = 0.05
 """With a smaller share of the pixels visible in both frames (a cut), there is nothing to compare."""
+COARSE: Final = 16
+"""Squares along a picture's longer side: over each it is averaged before motion is looked for, without noise and detail."""
 FLOOR_LEVELS: Final = 0.5
 """Half a grey level: a reference steadier than its rounding counts as this steady."""
 
@@ -62,12 +65,46 @@ def flicker_ratio(errors: NDArray[np.float64], reference_errors: NDArray[np.floa
 
     mean_t e(t) / mean_t e_reference(t), over the frames t where both are known. Lower is better down to 1; below it a result
     is smoother than the real video, as a blurred one is. What stands still while the reference moves is not below
-    1: its colours do not follow the motion. NaN if no frame is known.
+    1: its colours do not follow the motion. But a held picture errs only as far as the motion goes, and jumps become rarer
+    the longer it is held, so flicker does not say how long: `stalling` is made for that. NaN if no frame is known.
     """
     both = np.isfinite(errors) & np.isfinite(reference_errors)
     if not both.any():
         return float("nan")
     return float(max(errors[both].mean(), FLOOR_LEVELS) / max(reference_errors[both].mean(), FLOOR_LEVELS))
+
+
+def change(previous_rgb: ImageRGB, current_rgb: ImageRGB) -> float:
+    """How much a picture changes from one frame to the next, levels of 0..255: the mean absolute difference of both, averaged
+    over squares of a 16th of the longer side, so that limbs count and neither noise nor sharpness does."""
+    height, width = current_rgb.shape[:2]
+    side_px = max(height, width) / COARSE
+    size = max(1, round(width / side_px)), max(1, round(height / side_px))
+    before, now = (
+        cv2.resize(image.astype(np.float32), size, interpolation=cv2.INTER_AREA) for image in (previous_rgb, current_rgb)
+    )
+    return float(np.abs(now - before).mean())
+
+
+def stalling_curve(changes: NDArray[np.float64], reference_changes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much of the reference's motion is missing in each frame [T], as a share of its motion in a mean frame; NaN where
+    unknown. The mean over the known frames is `stalling`."""
+    both = np.isfinite(changes) & np.isfinite(reference_changes)
+    missing = np.where(both, np.maximum(reference_changes - changes, 0), np.nan)
+    mean = float(reference_changes[both].mean()) if both.any() else 0.0
+    return np.asarray(missing / mean if mean > 0 else np.where(both, 0.0, np.nan), np.float64)
+
+
+def stalling(changes: NDArray[np.float64], reference_changes: NDArray[np.float64]) -> float:
+    """The share of the reference's motion that the result does not show at its time, from 0 to 1, lower is better.
+
+    sum_t max(0, d_reference(t) - d(t)) / sum_t d_reference(t), with d the `change` between frames: 0 for a result that moves
+    whenever the reference does, 1 for a still; each picture held for n frames gives about 1 - 1 / n, however far it jumps
+    afterwards. What flickers moves, so read it beside `flicker_ratio`. NaN if no frame is known. Source: ours.
+    """
+    curve = stalling_curve(changes, reference_changes)
+    known = curve[np.isfinite(curve)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def _sample(image: NDArray[np.float32], offset: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -27,6 +27,8 @@ DETECTOR: Final = "blazepose-full/3"
 """Name and version of what `measure_poses` does; a change of it makes cached tracks stale."""
 MASK_SIDE_PX: Final = 640
 """Longer side of a mask, at most; the network gives no more detail."""
+_FEW_LOOKS: Final = 4
+"""At so many frames a video is looked at for people before it is followed sparsely."""
 MIN_SEEN: Final = 0.1
 """A person seen in less of the video than this cannot be followed or learnt."""
 
@@ -36,6 +38,7 @@ def detect_poses(
     *,
     person: int | None = None,
     masks: Path | None = None,
+    every: int = 1,
     use_cache: bool = True,
     listen: Listener = silent,
 ) -> PoseTrack:
@@ -47,6 +50,7 @@ def detect_poses(
             None for whoever is largest, most central and most often seen.
         masks: where to write soft masks (`video.read_masks`), one per frame, 255 = person, of the frame scaled so that its
             longer side is at most 640 px; all 0 where the person was not found.
+        every: look only at each `every`-th frame, from the first: a track of fewer frames a second, for measurements.
         use_cache: take what was measured before for the same content, and keep what is measured now.
 
     Raises:
@@ -58,12 +62,14 @@ def detect_poses(
         require_writable(masks)
     sha256 = sha256_of(video)
     if not use_cache:
-        return smooth(measure_poses(video, person=person, masks=masks, sha256=sha256, listen=listen))
+        return smooth(measure_poses(video, person=person, masks=masks, every=every, sha256=sha256, listen=listen))
     stem = f"{sha256[:40]}-{DETECTOR.replace('/', '-')}-{'auto' if person is None else person}"
+    stem += f"-{every}" if every > 1 else ""
     kept_track, kept_masks = cache_dir("tracks") / f"{stem}.npz", cache_dir("tracks") / f"{stem}.mkv"
     track = _load_if_sound(kept_track)
     if track is None or (masks is not None and not kept_masks.exists()):
-        track = measure_poses(video, person=person, masks=kept_masks if masks else None, sha256=sha256, listen=listen)
+        kept = kept_masks if masks else None
+        track = measure_poses(video, person=person, masks=kept, every=every, sha256=sha256, listen=listen)
         save_track(kept_track, track)
     if masks is not None:
         with complete_or_absent(masks) as temporary:
@@ -76,6 +82,7 @@ def measure_poses(
     *,
     person: int | None = None,
     masks: Path | None = None,
+    every: int = 1,
     sha256: str = "",
     listen: Listener = silent,
 ) -> PoseTrack:
@@ -83,7 +90,8 @@ def measure_poses(
     info = probe(video)
     _require_number(person)
     blaze = BlazePose(listen=listen)
-    follower = Follower(blaze, choose(first_look(blaze, video, listen=listen), person, video))
+    looks = first_look(blaze, video, _FEW_LOOKS if every > 1 else None, listen)
+    follower = Follower(blaze, choose(looks, person, video))
     scale = min(1.0, MASK_SIDE_PX / max(info.width_px, info.height_px))
     mask_width_px, mask_height_px = max(1, round(info.width_px * scale)), max(1, round(info.height_px * scale))
     nothing = np.zeros((mask_height_px, mask_width_px), np.uint8)
@@ -92,7 +100,7 @@ def measure_poses(
     status: list[FrameStatus] = []
     with ExitStack() as stack:
         writer = stack.enter_context(MaskWriter(masks, mask_width_px, mask_height_px)) if masks else None
-        for frame in read_frames(video):
+        for frame in read_frames(video, 0, None, every):
             landmarks = follower.step(frame)
             times.append(float(frame.time_s))
             poses.append(landmarks.pose if landmarks else _NOBODY)
@@ -100,7 +108,7 @@ def measure_poses(
             if writer:
                 found = landmarks.mask(mask_width_px, mask_height_px, info.width_px) if landmarks else nothing
                 writer.write(found)
-            listen(Progress("follow the dancer", len(times), info.num_frames))
+            listen(Progress("follow the dancer", len(times) * every, info.num_frames))
         seen = status.count(FrameStatus.MEASURED)
         if seen < max(2, MIN_SEEN * len(poses)):
             raise UserError(
