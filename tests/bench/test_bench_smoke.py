@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dancenow.bench import ablation, methods, page
+from dancenow.bench import ablation, page
 from dancenow.bench.benches import run_benches
 from dancenow.bench.methods import METHODS
 from dancenow.errors import UserError
@@ -60,13 +60,11 @@ def test_budgets_and_drift_are_measured_in_parts_and_shown(tmp_path: Path, monke
     (part,) = run_benches(["budget"], "smoke", folder, only=["ours", "2images"])
     cells = json.loads(part.read_text("utf-8"))["cells"]
     assert [(cell["method"], cell["budget"], cell["images_seen"]) for cell in cells] == [("ours", "2images", 2)]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(methods, "from_base_config", methods.our_config)  # as if there were a base model
-        (more,) = run_benches(["budget"], "smoke", folder, only=["4images", "ours, from the base model"])
+    (more,) = run_benches(["budget"], "smoke", folder, only=["4images", "ours, from nothing"])
     result = json.loads(more.read_text("utf-8"))
     assert [(cell["method"], cell["budget"]) for cell in result["cells"]] == [
         ("ours", "2images"),
-        ("ours, from the base model", "4images"),
+        ("ours, from nothing", "4images"),
     ]
     assert result["cells"][0] == cells[0]
     with pytest.raises(UserError, match="no part of this bench is called 'fred'"):
@@ -82,5 +80,5 @@ def test_budgets_and_drift_are_measured_in_parts_and_shown(tmp_path: Path, monke
     assert abs(drift["summary"]["ours"]["change"]["SSIM"]) < 0.2  # two images teach nothing that could run away
     monkeypatch.setattr(page, "SHOWN_SIZES", ("smoke",))
     rows = [line for line in page.write_page(folder).read_text("utf-8").splitlines() if line.startswith("| ")]
-    assert any("4images | ours, from the base model | from the base model" in row for row in rows)
+    assert any("4images | ours, from nothing | from nothing" in row for row in rows)
     assert any(row.startswith("| ours: flicker") for row in rows)

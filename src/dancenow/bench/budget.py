@@ -47,10 +47,10 @@ def bench_budget(size: Size, listen: Listener, only: Sequence[str] = ()) -> Resu
         for budget in sized.budgets
         for seed in sized.seeds
         for data, subject in subjects
-        for method in budget_methods(sized)
+        for method in budget_methods()
     ]
     records = run_cells("budget", cells, listen, only)
-    settings = {**asdict(sized), "methods": {method.name: method.what for method in budget_methods(sized)}}
+    settings = {**asdict(sized), "methods": {method.name: method.what for method in budget_methods()}}
     return Result("budget", size, today(), machine(), versions(), sized.seeds, settings, records, summarize_budgets(records))
 
 

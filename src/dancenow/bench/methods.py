@@ -58,16 +58,6 @@ def our_config(name: Ours) -> BodyConfig:
     return config
 
 
-def from_base_config(name: Ours) -> BodyConfig | None:
-    """Our recipe that starts from the base model instead of from nothing; None where there is no base model of that size.
-
-    This is the one place that says how: give the config of `our_config` what makes training begin with the base model.
-    While it is None, no bench has a method that starts so.
-    """
-    del name
-    return None
-
-
 def paper_config(longer_px: int, width: float, *, temporal: bool = True, conditioning: Conditioning = "stick") -> PaperConfig:
     """The paper's recipe at a size."""
     return PaperConfig(conditioning=conditioning, temporal=temporal, longer_px=longer_px, width=width)
@@ -84,9 +74,13 @@ def _show_nearest(test: Test, subject: Subject, out: Path, listen: Listener) -> 
     retrieve(test.source, subject, out, test.normalize, listen)
 
 
-def _without_previous(size: Networks) -> BodyConfig:
-    config = our_config(size.ours)
-    return replace(config, generator=replace(config.generator, previous=False))
+def _from_nothing(size: Networks) -> BodyConfig:
+    return replace(our_config(size.ours), start="nothing")
+
+
+def _with_picture_before(size: Networks) -> BodyConfig:
+    config = _from_nothing(size)
+    return replace(config, generator=replace(config.generator, previous=True))
 
 
 _METHODS: Final = (
@@ -107,19 +101,18 @@ _METHODS: Final = (
         "the same networks, shown Gaussian heatmaps of two consecutive poses instead of a stick figure",
         lambda size: paper_config(size.paper_px, size.paper_width, conditioning="heatmaps"),
     ),
-    Method("ours, no picture before", "ours, generating every frame from its pose alone", _without_previous),
-    Method("ours", "our default", lambda size: our_config(size.ours)),
+    Method(
+        "ours, with the picture before",
+        "ours from nothing, generating every frame from its pose and its own last picture",
+        _with_picture_before,
+    ),
+    Method("ours, from nothing", "our default without the base model that it starts from", _from_nothing),
+    Method("ours", "our default", lambda size: our_config(size.ours), start="from the base model"),
 )
 METHODS: Final[dict[str, Method]] = {method.name: method for method in _METHODS}
 """In the order of the table."""
 
 
-def budget_methods(size: Networks) -> tuple[Method, ...]:
-    """Those that are compared at several budgets: ours from nothing, ours from the base model if there is one, the paper's."""
-    base = from_base_config(size.ours)
-    paper = METHODS["+ temporal smoothing"]
-    methods = [METHODS["ours"], replace(paper, name="paper")]
-    if base is not None:
-        what = "our default, starting from a model of many rendered people instead of from nothing"
-        methods.insert(1, Method("ours, from the base model", what, lambda _: base, start="from the base model"))
-    return tuple(methods)
+def budget_methods() -> tuple[Method, ...]:
+    """Those that are compared at several budgets: ours from the base model and from nothing, and the paper's."""
+    return METHODS["ours"], METHODS["ours, from nothing"], replace(METHODS["+ temporal smoothing"], name="paper")

@@ -54,7 +54,19 @@ class AblationSize:
 
 ABLATION: Final[Mapping[Size, AblationSize]] = {
     "smoke": AblationSize(world(128, 6, 3.0, 1, 1), "4images", (0,), "tiny", 64, 1 / 16, 6, 2, 3, 3),
-    "laptop": AblationSize(world(512, 24, 3.0), "45s", (0, 1), "draft", 256, 0.25, 6, 3, 51, 45),
+    "laptop": AblationSize(
+        world(512, 24, 3.0),
+        "45s",
+        (0, 1),
+        "draft",
+        256,
+        0.25,
+        6,
+        3,
+        51,
+        45,
+        ("ours, with the picture before", "ours, from nothing"),
+    ),
     "gpu": AblationSize(world(512, 24, 3.0), "10m", (0, 1, 2), "standard", 512, 1.0, 4, 2, 620, 30),
 }
 
@@ -103,7 +115,7 @@ class DriftSize:
 
 DRIFT: Final[Mapping[Size, DriftSize]] = {
     "smoke": DriftSize(world(128, 6, 3.0, 1, 1), 3, 3, "4images", "tiny", 64, 1 / 16, 6, 6),
-    "laptop": DriftSize(world(512, 24, 10.0, 1, 1), 19, 3, "4m", "draft", 256, 0.25, 6, 900),
+    "laptop": DriftSize(world(512, 24, 10.0, 1, 1), 19, 3, "2m", "draft", 256, 0.25, 6, 420),
     "gpu": DriftSize(world(512, 24, 10.0, 1, 1), 19, 19, "4m", "standard", 512, 1.0, 4, 600),
 }
 
