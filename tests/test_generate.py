@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dancenow.generate import VEIL, compose
 from dancenow.models.engine import (
     ENGINES,
-    HalfEngine,
+    EngineName,
     PlainEngine,
     agreement_db,
     cpu_has_bfloat16,
@@ -93,16 +93,21 @@ def test_a_veil_and_a_window_beside_the_frame_leave_the_plate_as_it_is() -> None
 
 
 @pytest.mark.parametrize("previous", [True, False])
-def test_in_half_precision_the_picture_is_the_same_to_the_eye(previous: bool) -> None:
+@pytest.mark.parametrize("name", ["bfloat16", "openvino"])
+def test_in_half_precision_the_picture_is_the_same_to_the_eye(name: EngineName, previous: bool) -> None:
+    if name == "openvino":
+        pytest.importorskip("openvino", reason="comes with the extra `fast`")
+        pytest.importorskip("onnx", reason="comes with the extra `fast`")
     torch.manual_seed(0)
     generator = Generator(GeneratorConfig(SIDE, 8, 1, previous)).eval().requires_grad_(False)
-    assert agreement_db(HalfEngine(generator), PlainEngine(generator), generator) > 40
+    assert agreement_db(ENGINES[name](generator), PlainEngine(generator), generator) > 40
 
 
 def test_half_precision_is_taken_only_where_the_processor_has_it(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dancenow.models.engine.cpu_has_bfloat16", lambda: False)
     assert engine_for(generator).name == "float32"
     monkeypatch.setattr("dancenow.models.engine.cpu_has_bfloat16", lambda: True)
+    monkeypatch.setattr("dancenow.models.engine.has_onnx", lambda: False)
     assert engine_for(generator).name == "bfloat16"
     assert isinstance(cpu_has_bfloat16(), bool)
     assert preferred(torch.device("meta")) == ()

@@ -10,15 +10,17 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any, Final, Literal, Protocol
 
 import torch
 from torch import Tensor
 
 from dancenow.models.generator import POSE_STRIDE, Generator
+from dancenow.models.tracing import has_onnx, to_onnx
 from dancenow.pose.render import NUM_CHANNELS
 
-EngineName = Literal["float32", "bfloat16", "graph"]
+EngineName = Literal["float32", "bfloat16", "openvino", "graph"]
 MIN_PSNR_DB: Final = 35.0
 """Of one picture against the plain network's, on noise; bfloat16 gives 50 and more, what is broken gives less than 20."""
 
@@ -58,6 +60,32 @@ class HalfEngine:
         return out.float()
 
 
+class OpenVinoEngine:
+    """The network in bfloat16 by OpenVINO, on a CPU, on all cores but one.
+
+    Raises:
+        ImportError: the packages of the `fast` extra are missing.
+    """
+
+    name: EngineName = "openvino"
+
+    def __init__(self, generator: Generator) -> None:
+        import openvino
+
+        named = zip(("maps", "previous"), example(generator), strict=True)
+        content = to_onnx(generator, {name: x for name, x in named if x is not None}, "rgba")
+        core: Any = openvino.Core()
+        settings = {"INFERENCE_PRECISION_HINT": "bf16", "INFERENCE_NUM_THREADS": spare_threads(), "PERFORMANCE_HINT": "LATENCY"}
+        self._request = core.compile_model(core.read_model(content), "CPU", settings).create_infer_request()
+        self._lock = threading.Lock()  # a request reads and writes the same memory every time
+
+    def __call__(self, maps: Tensor, previous: Tensor | None) -> Tensor:
+        given = [x.contiguous().numpy() for x in (maps, previous) if x is not None]
+        with self._lock:
+            out = self._request.infer(dict(enumerate(given)), share_inputs=True, share_outputs=True)[0]
+            return torch.tensor(out)
+
+
 class GraphEngine:
     """A CUDA graph of the network in bfloat16: the GPU is told once what to do, not layer by layer for every picture."""
 
@@ -89,6 +117,7 @@ class GraphEngine:
 ENGINES: Final[Mapping[EngineName, Callable[[Generator], Engine]]] = {
     "float32": PlainEngine,
     "bfloat16": HalfEngine,
+    "openvino": OpenVinoEngine,
     "graph": GraphEngine,
 }
 
@@ -101,7 +130,7 @@ def engine_for(generator: Generator) -> Engine:
             engine = ENGINES[name](generator)
             if agreement_db(engine, plain, generator) >= MIN_PSNR_DB:
                 return engine
-        except (RuntimeError, NotImplementedError):  # an operation that this device lacks in half precision
+        except (ImportError, RuntimeError):  # a package, or an operation in half precision, that is not here
             continue
     return plain
 
@@ -110,7 +139,10 @@ def preferred(device: torch.device) -> tuple[EngineName, ...]:
     """The engines worth trying on a device, fastest first. Where bfloat16 is emulated it is slower than float32."""
     if device.type == "cuda":
         return ("graph", "bfloat16") if torch.cuda.is_bf16_supported(including_emulation=False) else ()
-    return ("bfloat16",) if device.type == "cpu" and cpu_has_bfloat16() else ()
+    if device.type != "cpu" or not cpu_has_bfloat16():
+        return ()
+    is_installed = has_onnx() and find_spec("openvino") is not None
+    return ("openvino", "bfloat16") if is_installed else ("bfloat16",)
 
 
 def cpu_has_bfloat16() -> bool:
