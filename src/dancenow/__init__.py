@@ -1,6 +1,7 @@
 """dancenow: the person in one video dances what the dancer in another video dances.
 
-`prepare`, `train`, `transfer`, `run`, `export`, `detect_poses` and `evaluate` do from Python what the commands of the same names do.
+`prepare`, `train`, `transfer`, `run`, `export`, `detect_poses` and `evaluate` do from Python what the commands of the same
+names do.
 """
 
 from importlib import import_module

@@ -35,6 +35,9 @@ DRAWN_AT_ONCE: Final = {False: 4, True: 32}
 """Poses whose maps are drawn together, on a CPU and on a GPU: fewer calls, and still few maps in memory."""
 
 
+Canvas = tuple[Crop, NDArray[np.float32] | None]
+
+
 class Painter(Protocol):
     """Makes the pictures of a dance. It keeps nothing from one dance to the next."""
 
@@ -72,19 +75,21 @@ class CropPainter:
 
     def paint(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> abc.Generator[ImageRGB]:
         """See `Painter.paint`."""
+        with ahead(self.canvases(track, start, stop)) as canvases:
+            for crop, rgba in canvases:
+                yield self.target.plate.image_rgb.copy() if rgba is None else compose(rgba, crop, self.target.plate)
+
+    def canvases(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> Iterator[Canvas]:
+        """As `paint`, before anything is put over the plate: each frame's window, and RGBA float32 [S,S,4] or None."""
         stop = len(track) if stop is None else stop
         drawn = drawn_poses(track, self.target)
         crops = follow(track.pose, track.time_s, self._generator.config.canvas_px)
-        is_there = track.status != FrameStatus.MISSING
-        with (
-            ahead(self._maps(drawn, crops, start, stop), room=1) as maps,
-            ahead(self._canvases(maps, crops, is_there, start, stop)) as canvases,
-        ):
-            for index, rgba in zip(range(start, stop), canvases, strict=True):
-                if rgba is None:
-                    yield self.target.plate.image_rgb.copy()
-                else:
-                    yield compose(rgba, crops[index], self.target.plate)
+        last: tuple[Tensor, Tensor] | None = None
+        with ahead(self._maps(drawn, crops, start, stop), room=1) as maps:
+            for index, drawn_maps in zip(range(start, stop), maps, strict=True):
+                is_there = track.status[index] != FrameStatus.MISSING
+                last = self._generate(drawn_maps, crops[index], last) if is_there else None
+                yield crops[index], _on_host(last[0]) if last else None
 
     @torch.inference_mode()
     def _draw(self, drawn: Pose, crops: list[Crop], part: slice) -> Tensor:
@@ -100,19 +105,6 @@ class CropPainter:
         batch = DRAWN_AT_ONCE[self._device.type == "cuda"]
         for first in range(start, stop, batch):
             yield from self._draw(drawn, crops, slice(first, min(first + batch, stop))).split(1)
-
-    def _canvases(
-        self, maps: Iterator[Tensor], crops: list[Crop], is_there: NDArray[np.bool_], start: int, stop: int
-    ) -> Iterator[NDArray[np.float32] | None]:
-        """RGBA float32 [S,S,4] of each frame, None where nobody is there."""
-        last: tuple[Tensor, Tensor] | None = None
-        for index, drawn in zip(range(start, stop), maps, strict=True):
-            if is_there[index]:
-                last = self._generate(drawn, crops[index], last)
-                yield _on_host(last[0])
-            else:
-                last = None
-                yield None
 
     @torch.inference_mode()
     def _generate(self, maps: Tensor, crop: Crop, last: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,7 @@ Bench = Callable[[Size, Listener], Result]
 BENCHES: Final[Mapping[str, tuple[str, str]]] = {
     "ablation": ("dancenow.bench.ablation", "bench_ablation"),
     "speed": ("dancenow.bench.speed", "bench_speed"),
+    "engines": ("dancenow.bench.engines", "bench_engines"),
     "normalize": ("dancenow.bench.normalization", "bench_normalize"),
     "memory": ("dancenow.bench.length", "bench_memory"),
     "growth": ("dancenow.bench.length", "bench_growth"),

@@ -4,7 +4,7 @@ import io
 import warnings
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,7 @@ def to_onnx(network: nn.Module, inputs: Mapping[str, Tensor], output: str, metad
     """
     import onnx
 
-    file = io.BytesIO()
+    file: Any = io.BytesIO()  # torch's types know paths alone
     with warnings.catch_warnings(), torch.no_grad():
         # The tracing exporter is called deprecated; the other one needs two more packages and writes the same network.
         warnings.simplefilter("ignore")
