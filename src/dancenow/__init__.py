@@ -1,6 +1,7 @@
 """dancenow: the person in one video dances what the dancer in another video dances.
 
-`prepare`, `train`, `transfer`, `run`, `detect_poses` and `evaluate` do from Python what the commands of the same names do.
+`prepare`, `train`, `transfer`, `run`, `export`, `detect_poses` and `evaluate` do from Python what the commands of the same
+names do.
 """
 
 from importlib import import_module
@@ -10,10 +11,11 @@ if TYPE_CHECKING:
     from dancenow.data.subject import prepare
     from dancenow.evaluation import evaluate
     from dancenow.pipeline import run, train, transfer
+    from dancenow.portable import export
     from dancenow.pose.detect import detect_poses
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "detect_poses", "evaluate", "prepare", "run", "train", "transfer"]
+__all__ = ["__version__", "detect_poses", "evaluate", "export", "prepare", "run", "train", "transfer"]
 
 _HOME = {
     "prepare": "dancenow.data.subject",
@@ -22,6 +24,7 @@ _HOME = {
     "run": "dancenow.pipeline",
     "detect_poses": "dancenow.pose.detect",
     "evaluate": "dancenow.evaluation",
+    "export": "dancenow.portable",
 }
 
 

@@ -5,6 +5,7 @@ at the plate's own resolution, so that the background is exact and steady; `Whol
 """
 
 import math
+from collections import abc
 from collections.abc import Iterator
 from dataclasses import fields
 from typing import Final, Protocol, Self
@@ -15,9 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dancenow.ahead import ahead
 from dancenow.checkpoint import Checkpoint
 from dancenow.data.target import Target
 from dancenow.errors import UserError
+from dancenow.models.engine import Engine, engine_for
 from dancenow.models.generator import POSE_STRIDE, Generator, GeneratorConfig
 from dancenow.models.rollout import carry, nothing
 from dancenow.models.wholeframe import WholeFrameConfig, WholeFrameGenerator
@@ -28,6 +31,11 @@ from dancenow.pose.smooth import FILLED_CONFIDENCE
 from dancenow.types import Crop, FrameStatus, ImageRGB, Plate, Pose, PoseTrack
 
 VEIL: Final = 0.03
+DRAWN_AT_ONCE: Final = {False: 4, True: 32}
+"""Poses whose maps are drawn together, on a CPU and on a GPU: fewer calls, and still few maps in memory."""
+
+
+Canvas = tuple[Crop, NDArray[np.float32] | None]
 
 
 class Painter(Protocol):
@@ -35,7 +43,7 @@ class Painter(Protocol):
 
     target: Target
 
-    def paint(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> Iterator[ImageRGB]:
+    def paint(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> abc.Generator[ImageRGB]:
         """The frames [start, stop) of a dance, one by one, each uint8 [H,W,3] of the target's size.
 
         track: the whole dance in the target's frame px, as normalization leaves it. Where nobody is there (MISSING), the
@@ -44,13 +52,16 @@ class Painter(Protocol):
 
 
 class CropPainter:
-    """The `Painter` of a body checkpoint."""
+    """The `Painter` of a body checkpoint.
 
-    def __init__(self, generator: Generator, target: Target, device: torch.device, *, half: bool = False) -> None:
-        """half: compute in bfloat16 on a GPU, for generators that were trained so."""
+    Drawing, generating and putting together overlap: each is a stage in a thread of its own, a few pictures ahead of the next.
+    """
+
+    def __init__(self, generator: Generator, engine: Engine, target: Target, device: torch.device) -> None:
+        """engine: what runs the generator."""
         self.target = target
+        self.engine = engine
         self._generator, self._device = generator, device
-        self._half = device.type == "cuda" and half
 
     @classmethod
     def load(cls, checkpoint: Checkpoint, device: torch.device) -> Self:
@@ -60,37 +71,49 @@ class CropPainter:
             UserError: the checkpoint was made by a version of dancenow whose networks were others.
         """
         generator = load_generator(checkpoint, device)
-        half = checkpoint.info.config["precision"] == "bfloat16"
-        return cls(generator, Target.of_checkpoint(checkpoint), device, half=half)
+        return cls(generator, engine_for(generator), Target.of_checkpoint(checkpoint), device)
 
-    def paint(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> Iterator[ImageRGB]:
+    def paint(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> abc.Generator[ImageRGB]:
         """See `Painter.paint`."""
+        with ahead(self.canvases(track, start, stop)) as canvases:
+            for crop, rgba in canvases:
+                yield self.target.plate.image_rgb.copy() if rgba is None else compose(rgba, crop, self.target.plate)
+
+    def canvases(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> Iterator[Canvas]:
+        """As `paint`, before anything is put over the plate: each frame's window, and RGBA float32 [S,S,4] or None."""
+        stop = len(track) if stop is None else stop
         drawn = drawn_poses(track, self.target)
         crops = follow(track.pose, track.time_s, self._generator.config.canvas_px)
         last: tuple[Tensor, Tensor] | None = None
-        for index in range(start, len(track) if stop is None else stop):
-            if track.status[index] == FrameStatus.MISSING:
-                last = None
-                yield self.target.plate.image_rgb.copy()
-            else:
-                last = self._generate(drawn[index], crops[index], last)
-                rgba = _clean(last[0][0].float()).permute(1, 2, 0).cpu().numpy()
-                yield compose(rgba, crops[index], self.target.plate)
+        with ahead(self._maps(drawn, crops, start, stop), room=1) as maps:
+            for index, drawn_maps in zip(range(start, stop), maps, strict=True):
+                is_there = track.status[index] != FrameStatus.MISSING
+                last = self._generate(drawn_maps, crops[index], last) if is_there else None
+                yield crops[index], _on_host(last[0]) if last else None
 
     @torch.inference_mode()
-    def _generate(self, pose: Pose, crop: Crop, last: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
-        """RGBA [1,4,S,S] of one pose (frame px) and its window [1,2,3], given those of the picture before."""
+    def _draw(self, drawn: Pose, crops: list[Crop], part: slice) -> Tensor:
+        """The maps [N,C,S/4,S/4] of some poses (frame px)."""
         canvas_px = self._generator.config.canvas_px
-        on_canvas = crop.apply(pose)
-        arrays = (on_canvas.xy, on_canvas.confidence, on_canvas.depth)
-        xy, confidence, depth = (torch.from_numpy(a[None]).to(self._device) for a in arrays)
-        maps = draw_pose(xy, confidence, depth, canvas_px, canvas_px // POSE_STRIDE)
+        poses = [crop.apply(drawn[index]) for index, crop in zip(range(part.start, part.stop), crops[part], strict=True)]
+        arrays = (np.stack([getattr(pose, name) for pose in poses]) for name in ("xy", "confidence", "depth"))
+        xy, confidence, depth = (torch.from_numpy(a).to(self._device) for a in arrays)
+        return draw_pose(xy, confidence, depth, canvas_px, canvas_px // POSE_STRIDE)
+
+    def _maps(self, drawn: Pose, crops: list[Crop], start: int, stop: int) -> Iterator[Tensor]:
+        """The maps [1,C,S/4,S/4] of each frame, drawn several at once."""
+        batch = DRAWN_AT_ONCE[self._device.type == "cuda"]
+        for first in range(start, stop, batch):
+            yield from self._draw(drawn, crops, slice(first, min(first + batch, stop))).split(1)
+
+    @torch.inference_mode()
+    def _generate(self, maps: Tensor, crop: Crop, last: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
+        """RGBA [1,4,S,S] of one pose's maps and its window [1,2,3], given those of the picture before."""
         now = torch.from_numpy(crop.to_canvas[None]).float().to(self._device)
         previous = None
         if self._generator.config.previous:
             previous = carry(*last, now) if last else nothing(self._generator, maps)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
-            return self._generator(maps, previous), now
+        return self.engine(maps, previous), now
 
 
 class WholeFramePainter:
@@ -121,7 +144,7 @@ class WholeFramePainter:
         generator.to(device).eval().requires_grad_(False)
         return cls(generator, Target.of_checkpoint(checkpoint), device, half=recipe["precision"] == "bfloat16")
 
-    def paint(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> Iterator[ImageRGB]:
+    def paint(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> abc.Generator[ImageRGB]:
         """See `Painter.paint`."""
         drawn = self._box.apply(drawn_poses(track, self.target))
         past: Tensor | None = None
@@ -179,35 +202,56 @@ def _of_another_version(checkpoint: Checkpoint) -> UserError:
     return UserError(f"this model was made by dancenow {made}, whose networks were others; train it again.")
 
 
-def _clean(rgba: Tensor) -> Tensor:
-    """Alpha of RGBA [4,S,S] that is almost 0 or 1 becomes so: a veil of 2% shows where the window ends."""
-    return torch.cat([rgba[:3], ((rgba[3:] - VEIL) / (1 - 2 * VEIL)).clamp(0.0, 1.0)])
+def _on_host(rgba: Tensor) -> NDArray[np.float32]:
+    """RGBA [1,4,S,S] of a generator as `compose` takes it."""
+    return np.ascontiguousarray(rgba[0].permute(1, 2, 0).cpu().numpy())
 
 
 def compose(rgba: NDArray[np.float32], crop: Crop, plate: Plate) -> ImageRGB:
     """Put a canvas over the plate.
 
+    Alpha that is almost 0 or 1 becomes so: a veil of 2% would show where the window ends, and where nothing is painted nothing
+    has to be computed.
+
     Args:
         rgba: float32 [S,S,4], colour in [-1,1] and alpha in [0,1].
 
     Returns:
-        uint8 [H,W,3]; only the window's part of the plate is touched.
+        uint8 [H,W,3]; only what the painted part of the window covers is touched.
     """
     out = plate.image_rgb.copy()
-    height, width = out.shape[:2]
-    corners = np.array([[-0.5, -0.5], [crop.size - 0.5, crop.size - 0.5]]) @ crop.to_frame[:, :2].T + crop.to_frame[:, 2]
-    left, top = np.clip(np.floor(corners[0]).astype(int), 0, [width, height])
-    right, bottom = np.clip(np.ceil(corners[1]).astype(int) + 1, 0, [width, height])
-    if right <= left or bottom <= top:
-        return out
-    to_part = crop.to_frame - np.array([[0.0, 0.0, left], [0.0, 0.0, top]])
-    premultiplied = np.concatenate([(rgba[..., :3] + 1) * 127.5 * rgba[..., 3:], rgba[..., 3:]], axis=2)
+    alpha = np.clip((rgba[..., 3:] - np.float32(VEIL)) * np.float32(1 / (1 - 2 * VEIL)), 0.0, 1.0)
     shrink = 1.0 / math.sqrt(abs(float(np.linalg.det(crop.to_frame[:, :2]))))
-    if shrink > 1.5:
-        premultiplied = cv2.GaussianBlur(premultiplied, (0, 0), 0.4 * math.sqrt(shrink**2 - 1))
+    blur_px = 0.4 * math.sqrt(shrink**2 - 1) if shrink > 1.5 else 0.0
+    left, top, width, height = cv2.boundingRect((alpha > 0).view(np.uint8))
+    # As far as the blur and the cubic reach, alpha spreads over its surroundings.
+    reach = math.ceil(4 * blur_px) + 3
+    x0, y0 = max(left - reach, 0), max(top - reach, 0)
+    x1, y1 = min(left + width + reach, crop.size), min(top + height + reach, crop.size)
+    covered = _covered(crop, (x0, y0, x1, y1), out.shape)
+    if not width or covered is None:
+        return out
+    rows, columns = covered
+    painted, opaque = rgba[y0:y1, x0:x1, :3], alpha[y0:y1, x0:x1]
+    premultiplied = np.concatenate([(painted + 1) * np.float32(127.5) * opaque, opaque], axis=2)
+    if blur_px:
+        premultiplied = cv2.GaussianBlur(premultiplied, (0, 0), blur_px)
+    linear = crop.to_frame[:, :2]
+    shift = crop.to_frame[:, 2] + linear @ [x0, y0] - [columns.start, rows.start]
+    size = (columns.stop - columns.start, rows.stop - rows.start)
     # Zero outside: the canvas fades out at its rim instead of smearing its last pixels.
-    part = cv2.warpAffine(premultiplied, to_part, (int(right - left), int(bottom - top)), flags=cv2.INTER_CUBIC)
-    alpha = np.clip(part[..., 3:], 0.0, 1.0)
-    behind = out[top:bottom, left:right]
-    out[top:bottom, left:right] = np.clip(np.rint(part[..., :3] + behind * (1.0 - alpha)), 0, 255).astype(np.uint8)
+    part = cv2.warpAffine(premultiplied, np.column_stack([linear, shift]), size, flags=cv2.INTER_CUBIC)
+    through = 1.0 - np.clip(part[..., 3:], 0.0, 1.0)
+    out[rows, columns] = np.clip(np.rint(part[..., :3] + out[rows, columns] * through), 0, 255).astype(np.uint8)
     return out
+
+
+def _covered(crop: Crop, box: tuple[int, int, int, int], shape: tuple[int, ...]) -> tuple[slice, slice] | None:
+    """Rows and columns of the frame that a part of the canvas covers, its x0, y0, x1, y1; None if it lies beside the frame."""
+    x0, y0, x1, y1 = box
+    corners = np.array([[x, y] for x in (x0 - 0.5, x1 - 0.5) for y in (y0 - 0.5, y1 - 0.5)])
+    corners = corners @ crop.to_frame[:, :2].T + crop.to_frame[:, 2]
+    limit = [shape[1], shape[0]]
+    left, top = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, limit)
+    right, bottom = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 1, 0, limit)
+    return (slice(top, bottom), slice(left, right)) if right > left and bottom > top else None

@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -33,6 +34,7 @@ from dancenow.errors import UserError
 from dancenow.files import cache_dir, require_writable
 from dancenow.generate import CropPainter, Painter, WholeFramePainter
 from dancenow.marking import Marking
+from dancenow.models.engine import spare_threads, torch_threads
 from dancenow.models.perceptual import PerceptualDistance
 from dancenow.pose.detect import detect_poses
 from dancenow.pose.normalize import Kind, fit
@@ -200,17 +202,21 @@ def transfer(
     start, stop = _part(frames, len(danced))
     times_s = [Fraction(float(t)).limit_denominator(1_000_000) for t in danced.time_s]
     dance = replace(danced, pose=pose, width_px=target.track.width_px, height_px=target.track.height_px)
-    with VideoWriter(
-        out,
-        target.track.width_px,
-        target.track.height_px,
-        fps=info.fps,
-        sound_from=source,
-        sound_range_s=(times_s[start], times_s[stop] if stop < len(danced) else None),
-        metadata={"comment": SYNTHETIC_NOTE, "encoder": f"dancenow {dancenow.__version__}"},
-        finish=marking.finish,
-    ) as writer:
-        for i, image in enumerate(painter.paint(dance, start, stop), start=start):
+    with (
+        VideoWriter(
+            out,
+            target.track.width_px,
+            target.track.height_px,
+            fps=info.fps,
+            sound_from=source,
+            sound_range_s=(times_s[start], times_s[stop] if stop < len(danced) else None),
+            metadata={"comment": SYNTHETIC_NOTE, "encoder": f"dancenow {dancenow.__version__}"},
+            finish=marking.finish,
+        ) as writer,
+        torch_threads(spare_threads()),
+        closing(painter.paint(dance, start, stop)) as images,
+    ):
+        for i, image in enumerate(images, start=start):
             writer.write(marking.mark(image), times_s[i])
             listen(Progress("generating", i + 1 - start, stop - start))
     notes = (*_notes(danced, pose, target), *marking.notes)

@@ -18,6 +18,7 @@ BENCHES: Final[Mapping[str, tuple[str, str]]] = {
     "budget": ("dancenow.bench.budget", "bench_budget"),
     "drift": ("dancenow.bench.drift", "bench_drift"),
     "speed": ("dancenow.bench.speed", "bench_speed"),
+    "engines": ("dancenow.bench.engines", "bench_engines"),
     "normalize": ("dancenow.bench.normalization", "bench_normalize"),
     "memory": ("dancenow.bench.length", "bench_memory"),
     "growth": ("dancenow.bench.length", "bench_growth"),

@@ -241,6 +241,26 @@ def _memory(result: Result) -> str:
     return f"{about}\n\n{table(['frames', 'whole transfer', 'generation alone'], rows)}\n"
 
 
+def _engines(result: Result) -> str:
+    rows = [
+        [name, number(row["cpu_ms"]), number(row["ratio"]), number(row["wall_ms"]), number(row["build_s"]), _decibels(row)]
+        for name, row in result.summary.items()
+    ]
+    s = result.settings
+    threads = result.cells[0]["threads"]
+    about = (
+        f"The generator of the preset {s['ours']} with random weights, picture by picture, engines in turn, {threads}"
+        f" thread{'s' if threads > 1 else ''}. PSNR: the lowest of any picture of a dance of {s['rollout']} frames against"
+        " float32, each engine going on from its own pictures."
+    )
+    heads = ["engine", "processor ms a picture", "times float32", "ms by the clock", "s to the first picture", "PSNR, dB ↑"]
+    return f"{about}\n\n{table(heads, rows)}\n"
+
+
+def _decibels(row: Mapping[str, Any]) -> str:
+    return "-" if row["psnr_db"] is None else number(row["psnr_db"])
+
+
 def _growth(result: Result) -> str:
     rows = [[f"{c['frames']}", number(c["whole"]["seconds"]), number(c["generation"]["seconds"])] for c in result.cells]
     w, g = result.summary["whole"], result.summary["generation"]
@@ -297,6 +317,7 @@ TITLES: Final = {
     "budget": "Quality for the budget",
     "drift": "Does a long video end as it began?",
     "speed": "Speed",
+    "engines": "What runs the generator",
     "normalize": "Normalization",
     "memory": "Memory against length",
     "growth": "Time against length",
@@ -307,6 +328,7 @@ BODIES: Final[Mapping[str, Callable[[Result], str]]] = {
     "budget": _budget,
     "drift": _drift,
     "speed": _speed,
+    "engines": _engines,
     "normalize": _normalize,
     "memory": _memory,
     "growth": _growth,

@@ -200,3 +200,22 @@ MONOTONICITY: Final[Mapping[Size, MonotonicitySize]] = {
     "laptop": MonotonicitySize(world(512, 24, 3.0), _ALL_DAMAGE, 48, 6, 9),
     "gpu": MonotonicitySize(world(512, 24, 3.0), _ALL_DAMAGE, 72, 3, 15),
 }
+
+
+@dataclass(frozen=True)
+class EnginesSize:
+    """repetitions: pictures that are timed per engine; rollout: frames of the dance on which pictures are compared.
+    compiled: also measure torch.compile, which needs half a minute and a C++ compiler."""
+
+    ours: Ours
+    repetitions: int
+    rollout: int
+    compiled: bool
+    expected_s: float
+
+
+ENGINES: Final[Mapping[Size, EnginesSize]] = {
+    "smoke": EnginesSize("tiny", 3, 6, False, 5),
+    "laptop": EnginesSize("draft", 40, 300, True, 180),
+    "gpu": EnginesSize("standard", 20, 300, True, 600),
+}

@@ -21,9 +21,9 @@ from dancenow.bench.methods import Config, our_config, paper_config
 from dancenow.bench.results import Result, Size, machine, today, versions
 from dancenow.bench.sizes import SPEED, SpeedSize
 from dancenow.data.subject import Subject
-from dancenow.generate import Painter, compose
+from dancenow.generate import CropPainter, Painter, compose
+from dancenow.models.engine import spare_threads, torch_threads
 from dancenow.pose.blaze import BlazePose
-from dancenow.pose.crop import follow
 from dancenow.pose.detect import detect_poses
 from dancenow.pose.follow import Follower
 from dancenow.pose.normalize import fit
@@ -90,7 +90,7 @@ def _measure(sized: SpeedSize, folder: Path, listen: Listener) -> Record:
         rates = {**shared, "training": _training_hz(subject, model, config, steps)}
         listen(Progress(f"{system}, generating", 0))
         painter = pipeline.load_painter(model, pipeline.torch_device("auto"))
-        rates |= _painting_hz(painter, dance, count, config)
+        rates |= _painting_hz(painter, dance, count)
         del painter
         listen(Progress(f"{system}, the whole way", 0))
         rates["whole way"] = _whole_way_hz(source, sized.whole_frames, model, folder, listen)
@@ -139,17 +139,16 @@ def _training_hz(subject: Subject, model: Path, config: Config, steps: int) -> f
     return (len(times_s) - 1) / (times_s[-1] - times_s[0])
 
 
-def _painting_hz(painter: Painter, dance: PoseTrack, count: int, config: Config) -> dict[str, float]:
+def _painting_hz(painter: Painter, dance: PoseTrack, count: int) -> dict[str, float]:
     """Frames a second of generate and, where the person is put over a plate, of composite."""
     list(painter.paint(dance, 0, 1))  # the first picture pays for allocations
-    images, paint_hz = _rate(lambda: painter.paint(dance, 0, count))
-    if not isinstance(config, BodyConfig):
-        return {"generate": paint_hz}
-    crops = follow(dance.pose, dance.time_s, config.generator.canvas_px)
-    rgba = np.full((config.generator.canvas_px, config.generator.canvas_px, 4), 0.5, np.float32)
-    _, compose_hz = _rate(lambda: (compose(rgba, crop, painter.target.plate) for crop in crops[: len(images)]))
-    alone_s = max(1 / paint_hz - 1 / compose_hz, 0.01 / paint_hz)  # of few frames, noise is larger than the difference
-    return {"generate": 1 / alone_s, "composite": compose_hz}
+    if not isinstance(painter, CropPainter):
+        return {"generate": _rate(lambda: painter.paint(dance, 0, count))[1]}
+    with torch_threads(spare_threads()):  # as in a transfer, where the other core does what surrounds this
+        canvases, generate_hz = _rate(lambda: painter.canvases(dance, 0, count))
+    painted = [(crop, rgba) for crop, rgba in canvases if rgba is not None]
+    _, compose_hz = _rate(lambda: (compose(rgba, crop, painter.target.plate) for crop, rgba in painted))
+    return {"generate": generate_hz, "composite": compose_hz}
 
 
 def _whole_way_hz(source: Path, count: int, model: Path, folder: Path, listen: Listener) -> float:

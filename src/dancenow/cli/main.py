@@ -23,6 +23,7 @@ COMMANDS: Final = (
     "consent",
     "train",
     "transfer",
+    "export",
     "check",
     "pose",
     "detect",

@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from dancenow.ahead import ahead
 from dancenow.errors import UserError
 from dancenow.files import cache_dir, complete_or_absent, require_writable, sha256_of
 from dancenow.pose.blaze import BlazePose
@@ -100,7 +101,7 @@ def measure_poses(
     status: list[FrameStatus] = []
     with ExitStack() as stack:
         writer = stack.enter_context(MaskWriter(masks, mask_width_px, mask_height_px)) if masks else None
-        for frame in read_frames(video, 0, None, every):
+        for frame in stack.enter_context(ahead(read_frames(video, 0, None, every))):
             landmarks = follower.step(frame)
             times.append(float(frame.time_s))
             poses.append(landmarks.pose if landmarks else _NOBODY)

@@ -1,0 +1,157 @@
+"""What runs the generator fastest, on one core and without changing the picture: the ground on which `models.engine` chooses.
+
+Engines take turns, picture by picture, so that a busy machine slows all of them; processor time is given beside the clock's,
+because it hardly depends on what else the machine does.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dancenow.bench.cells import Cell, Record, run_cells
+from dancenow.bench.methods import our_config
+from dancenow.bench.results import Result, Size, machine, today, versions
+from dancenow.bench.sizes import ENGINES as SIZES
+from dancenow.bench.sizes import EnginesSize
+from dancenow.models.engine import ENGINES, PlainEngine, example, spare_threads, torch_threads
+from dancenow.models.generator import POSE_STRIDE, Generator
+from dancenow.models.rollout import nothing
+from dancenow.models.tracing import to_onnx
+from dancenow.pose.render import draw_pose
+from dancenow.progress import Listener, Progress
+from dancenow.skeleton import NUM_KEYPOINTS
+from dancenow.training.presets import BodyConfig
+
+Run = Callable[[Tensor, Tensor | None], Tensor]
+PLAIN: Final = "torch, float32"
+
+
+def bench_engines(size: Size, listen: Listener) -> Result:
+    """Every engine that can be had here, on the same generator with random weights.
+
+    Raises:
+        UserError: the cache cannot be written to.
+    """
+    sized = SIZES[size]
+    cells = [Cell("engines", {"size": size}, partial(_measure, sized), sized.expected_s)]
+    (record,) = run_cells("engines", cells, listen)
+    plain_ms = record["engines"][PLAIN]["cpu_ms"]
+    summary = {name: {**row, "ratio": round(plain_ms / row["cpu_ms"], 3)} for name, row in record["engines"].items()}
+    return Result("engines", size, today(), machine(), versions(), (0,), asdict(sized), [record], summary)
+
+
+def _measure(sized: EnginesSize, _folder: Path, listen: Listener) -> Record:
+    config = our_config(sized.ours)
+    assert isinstance(config, BodyConfig)
+    torch.manual_seed(0)
+    generator = Generator(config.generator).eval().requires_grad_(False)
+    with torch.inference_mode(), torch_threads(spare_threads()):
+        runs, build_s = _built(generator, sized.compiled)
+        wall, cpu = _timed(runs, generator, sized.repetitions, listen)
+        drift = _drift(runs, generator, sized.rollout, listen)
+    rows = {
+        name: {
+            "cpu_ms": round(1000 * float(np.median(cpu[name])), 2),
+            "wall_ms": round(1000 * float(np.median(wall[name])), 2),
+            "build_s": round(build_s[name], 2),
+            "psnr_db": None if name == PLAIN else drift[name],
+        }
+        for name in runs
+    }
+    return {"threads": spare_threads(), "engines": rows}
+
+
+def _built(generator: Generator, compiled: bool) -> tuple[dict[str, Run], dict[str, float]]:
+    """The engines by name, and the seconds until each gave its first picture; those whose packages are missing are left out."""
+    makers: dict[str, Callable[[], Run]] = {
+        PLAIN: lambda: PlainEngine(copy.deepcopy(generator)),
+        "torch, bfloat16 by autocast": lambda: partial(_autocast, copy.deepcopy(generator)),
+        "torch, bfloat16": lambda: ENGINES["bfloat16"](generator),
+        "ONNX Runtime, float32": lambda: _onnxruntime(generator),
+        "OpenVINO, bfloat16": lambda: ENGINES["openvino"](generator),
+    }
+    if compiled:
+        makers["torch.compile, bfloat16"] = lambda: _compiled(generator)
+    runs: dict[str, Run] = {}
+    build_s: dict[str, float] = {}
+    for name, make in makers.items():
+        start_s = time.perf_counter()
+        with suppress(ImportError):
+            run = make()
+            run(*example(generator))
+            runs[name], build_s[name] = run, time.perf_counter() - start_s
+    return runs, build_s
+
+
+def _autocast(generator: Generator, maps: Tensor, previous: Tensor | None) -> Tensor:
+    with torch.autocast("cpu", torch.bfloat16):
+        out: Tensor = generator(maps, previous)
+    return out.float()
+
+
+def _compiled(generator: Generator) -> Run:
+    network: Any = torch.compile(copy.deepcopy(generator).bfloat16(), dynamic=False)
+    return lambda maps, previous: network(*(x.bfloat16() for x in (maps, previous) if x is not None)).float()
+
+
+def _onnxruntime(generator: Generator) -> Run:
+    import onnxruntime
+
+    named = dict(zip(("maps", "previous"), example(generator), strict=True))
+    content = to_onnx(copy.deepcopy(generator), {name: x for name, x in named.items() if x is not None}, "rgba")
+    options: Any = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = spare_threads()
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+    def run(maps: Tensor, previous: Tensor | None) -> Tensor:
+        given = {"maps": maps.numpy()} | ({} if previous is None else {"previous": previous.contiguous().numpy()})
+        return torch.from_numpy(session.run(["rgba"], given)[0])
+
+    return run
+
+
+def _timed(
+    runs: Mapping[str, Run], generator: Generator, repetitions: int, listen: Listener
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Seconds of each picture by the clock and of the processor, engines in turn."""
+    wall: dict[str, list[float]] = {name: [] for name in runs}
+    cpu: dict[str, list[float]] = {name: [] for name in runs}
+    inputs = example(generator)
+    for number in range(repetitions):
+        for name, run in runs.items():
+            wall_s, cpu_s = time.perf_counter(), time.process_time()
+            run(*inputs)
+            wall[name].append(time.perf_counter() - wall_s)
+            cpu[name].append(time.process_time() - cpu_s)
+        listen(Progress("engines take turns", number + 1, repetitions))
+    return wall, cpu
+
+
+def _drift(runs: Mapping[str, Run], generator: Generator, frames: int, listen: Listener) -> dict[str, float]:
+    """The lowest PSNR in dB of any picture of a long dance against the plain network's, each engine going on from its own."""
+    side = generator.config.canvas_px
+    random = torch.Generator().manual_seed(1)
+    centre, swing = side * torch.rand(1, NUM_KEYPOINTS, 2, generator=random), torch.rand(1, NUM_KEYPOINTS, 1, generator=random)
+    confidence, depth = torch.ones(1, NUM_KEYPOINTS), torch.zeros(1, NUM_KEYPOINTS)
+    before: dict[str, Tensor] = {}
+    lowest = {name: math.inf for name in runs if name != PLAIN}
+    for number in range(frames):
+        xy = centre + side / 16 * torch.sin(2 * math.pi * swing + number / 8)
+        maps = draw_pose(xy, confidence, depth, side, side // POSE_STRIDE)
+        made = {name: run(maps, before.get(name, nothing(generator, maps))) for name, run in runs.items()}
+        before = {name: torch.cat([rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]], dim=1) for name, rgba in made.items()}
+        for name in lowest:
+            error = float((made[name] - made[PLAIN]).square().mean())
+            lowest[name] = min(lowest[name], round(10 * math.log10(4 / max(error, 1e-12)), 1))
+        listen(Progress("a long dance", number + 1, frames))
+    return lowest

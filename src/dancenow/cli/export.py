@@ -1,0 +1,21 @@
+"""`dancenow export`: a trained model as an ONNX file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+def export(model: tyro.conf.Positional[Path], out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]) -> None:
+    """Write the network of MODEL as ONNX, with the model's header, checked to paint the same; needs the `export` extra.
+
+    Args:
+        model: file that `dancenow train` wrote by one of our presets.
+        out: the .onnx to write; its metadata say what goes in and out.
+    """
+    from dancenow import portable
+    from dancenow.cli.console import live, report
+
+    with live() as listen:
+        written = portable.export(model, out, listen)
+    report(written)
