@@ -26,12 +26,13 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def drawn_subject(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
+def drawn_subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     """The drawn dancer as a prepared subject; do not write to it."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         folder: Path = tmp_path_factory.mktemp("drawn")
         monkeypatch.setenv("DANCENOW_CACHE", str(folder / "cache"))
-        yield make_subject(folder, monkeypatch)
+        made = make_subject(folder, monkeypatch)
+    return made  # what was stood in for is itself again: other tests want the real detector
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ def bench(
     An interrupted bench goes on where it stopped when the same command is given again.
 
     Args:
-        names: of ablation, budget, drift, speed, engines, normalize, memory, growth, monotonicity; all of them if none is named.
-            `page` alone measures nothing: it writes BENCHMARKS.md beside the folder of results, from what is in it.
+        names: of ablation, budget, drift, speed, engines, normalize, memory, growth, monotonicity; all of them if none is
+            named. `page` alone measures nothing: it writes BENCHMARKS.md beside the folder of results, from what is in it.
         size: smoke (minutes), laptop (an hour on two cores) or gpu.
         out: the folder for the results, one JSON file each.
         only: of ablation, budget and drift: measure only the parts with these subjects, methods, budgets, seeds or data, such
