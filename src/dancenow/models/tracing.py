@@ -34,9 +34,10 @@ def to_onnx(network: nn.Module, inputs: Mapping[str, Tensor], output: str, metad
         torch.onnx.export(
             network, tuple(inputs.values()), file, input_names=names, output_names=[output], opset_version=OPSET, dynamo=False
         )
+    content: bytes = file.getvalue()
     if not metadata:
-        return file.getvalue()
-    model = onnx.load_from_string(file.getvalue())
+        return content
+    model = onnx.load_from_string(content)
     for key, value in metadata.items():
         model.metadata_props.add(key=key, value=value)
     return bytes(model.SerializeToString())
