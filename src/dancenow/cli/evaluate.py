@@ -27,9 +27,9 @@ def evaluate(
 ) -> None:
     """Compare a result with the true video of the same dance, frame by frame.
 
-    Measures pictures (SSIM, PSNR, perceptual distance) over the whole frame, the person and the face, flicker, whose body
-    and face are seen, and poses (distances, missed keypoints, sliding feet). The videos must have the same size, frame rate
-    and length. LPIPS is measured too where its weights are installed.
+    Measures pictures (SSIM, PSNR, perceptual distance) over the whole frame, the person and the face, flicker and stalling,
+    whose body and face are seen, and poses (distances, missed keypoints, sliding feet). The videos must have the same size,
+    frame rate and length. LPIPS is measured too where its weights are installed.
 
     Args:
         out: the result, a video.
