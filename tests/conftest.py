@@ -31,8 +31,8 @@ def drawn_subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     with pytest.MonkeyPatch.context() as monkeypatch:
         folder: Path = tmp_path_factory.mktemp("drawn")
         monkeypatch.setenv("DANCENOW_CACHE", str(folder / "cache"))
-        made = make_subject(folder, monkeypatch)
-    return made  # what was stood in for is itself again: other tests want the real detector
+        # What stood in for the detector goes when this is made: other tests want the real one.
+        return make_subject(folder, monkeypatch)
 
 
 @pytest.fixture
