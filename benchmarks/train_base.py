@@ -15,7 +15,7 @@ from dancenow.models.perceptual import PerceptualDistance
 from dancenow.progress import Progress
 from dancenow.training.base import BaseConfig, BaseTask
 from dancenow.training.budget import Budget
-from dancenow.training.loop import LoopConfig, state_path, train_loop
+from dancenow.training.loop import LoopConfig, preview_path, state_path, train_loop
 from dancenow.training.people import CastConfig, cast
 
 SEED = 3
@@ -34,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", "--out", type=Path, default=BASE)
     parser.add_argument("--people", type=int, default=40)
-    parser.add_argument("--images", type=int, default=28000)
+    parser.add_argument("--images", type=int, default=17000)
     options = parser.parse_args()
     config = BaseConfig()
     stores = cast(CastConfig(people=options.people, canvas_px=config.generator.canvas_px), cache_dir("cast"), tell)
@@ -44,6 +44,8 @@ def main() -> None:
     resume = state_path(options.out).is_file()
     loop = LoopConfig(seed=SEED, save_every_s=180)
     train_loop(task, options.out, Budget(images=options.images), resume=resume, config=loop, listen=tell)
+    for left_over in (state_path(options.out), preview_path(options.out)):
+        left_over.unlink(missing_ok=True)
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB", flush=True)
 
 

@@ -34,6 +34,7 @@ from dancenow.errors import UserError
 from dancenow.files import cache_dir, require_writable
 from dancenow.generate import CropPainter, Painter, WholeFramePainter
 from dancenow.marking import Marking
+from dancenow.models.base import load_base
 from dancenow.models.engine import spare_threads, torch_threads
 from dancenow.models.perceptual import PerceptualDistance
 from dancenow.pose.detect import detect_poses
@@ -48,13 +49,12 @@ from dancenow.training.budget import Budget
 from dancenow.training.loop import LoopConfig, Task, state_path, train_loop
 from dancenow.training.paper import RECIPE as PAPER_RECIPE
 from dancenow.training.paper import PaperTask, stored_box
-from dancenow.training.presets import Config, PaperConfig, Preset, preset_config
+from dancenow.training.presets import BodyConfig, Config, PaperConfig, Preset, preset_config
 from dancenow.types import FrameStatus, Pose, PoseTrack
 from dancenow.video import VideoWriter, probe
 
 Normalize = Kind
 Device = Literal["auto", "cpu", "cuda"]
-"""A recipe: of ours, or of the paper's whole-frame system."""
 
 PAINTERS: Final[Mapping[str, Callable[[Checkpoint, torch.device], Painter]]] = {
     KIND: CropPainter.load,
@@ -341,7 +341,8 @@ def _model_path(subject: Path, preset: Preset, budget: Budget, seed: int) -> Pat
     """Where the cache keeps the model of these settings; another recipe under the same name has another place."""
     config = preset_config(preset)
     version = PAPER_RECIPE if isinstance(config, PaperConfig) else RECIPE
-    recipe = json.dumps([config.to_json(), NUM_CHANNELS, version, subject.name, str(budget), seed])
+    base = load_base().sha256 if isinstance(config, BodyConfig) and config.start == "base" else None
+    recipe = json.dumps([config.to_json(), NUM_CHANNELS, version, subject.name, str(budget), seed, base])
     digest = hashlib.sha256(recipe.encode()).hexdigest()
     return cache_dir("models") / f"{preset}-{str(budget).replace(' ', '')}-{digest[:24]}.safetensors"
 

@@ -16,7 +16,7 @@ from dancenow.progress import silent
 from dancenow.skeleton import INDEX
 from dancenow.training.base import BaseConfig, BaseTask, shaken
 from dancenow.training.budget import Budget
-from dancenow.training.loop import LoopConfig, train_loop
+from dancenow.training.loop import Clock, LoopConfig, train_loop
 from dancenow.training.people import CastConfig, cast
 from dancenow.training.presets import PRESETS, BodyConfig, LossWeights
 
@@ -65,6 +65,20 @@ def test_a_base_comes_out_that_a_training_can_start_from(people: list[ClipStore]
     torch.testing.assert_close(fresh.up0.weight, task.average.shared.up0.weight, atol=1e-3, rtol=1e-2)
     with pytest.raises(ValueError, match="base model is of"):
         base.give_to(Generator(dataclasses.replace(SMALL, width=16)))
+
+
+@pytest.mark.slow
+def test_a_base_goes_on_exactly_where_it_was(people: list[ClipStore]) -> None:
+    unbroken, broken, again = task_of(people), task_of(people), task_of(people)
+    for i in range(4):
+        unbroken.step(np.random.default_rng(i), i / 4)
+    for i in range(2):
+        broken.step(np.random.default_rng(i), i / 4)
+    again.restore(broken.state(Clock(1.0, 4)))
+    for i in range(2, 4):
+        again.step(np.random.default_rng(i), i / 4)
+    for one, other in zip(unbroken.average.parameters(), again.average.parameters(), strict=True):
+        assert torch.equal(one, other)
 
 
 @pytest.mark.slow

@@ -16,11 +16,14 @@ from dancenow.errors import UserError
 from dancenow.models.discriminator import DiscriminatorConfig
 from dancenow.models.generator import GeneratorConfig
 from dancenow.models.perceptual import EfficientNetTrunk, PerceptualDistance
+from dancenow.pose.rarity import rarity
 from dancenow.progress import Progress, silent
 from dancenow.skeleton import INDEX
 from dancenow.training.body import BodyTask
 from dancenow.training.budget import Budget
-from dancenow.training.loop import LoopConfig, preview_path, state_path, train_loop
+from dancenow.training.judges import Judges
+from dancenow.training.loop import Clock, LoopConfig, preview_path, state_path, train_loop
+from dancenow.training.pictures import Window, pose_maps
 from dancenow.training.presets import BodyConfig, LossWeights
 
 CPU = torch.device("cpu")
@@ -60,16 +63,19 @@ def test_the_picture_comes_nearer(task: BodyTask) -> None:
     assert np.mean(last) < 0.7 * np.mean(first)
 
 
-def test_a_resumed_run_equals_an_unbroken_one(store: ClipStore, drawn_subject: Subject, tmp_path: Path) -> None:
+@pytest.mark.parametrize("fine", [False, True])
+def test_a_resumed_run_equals_an_unbroken_one(store: ClipStore, drawn_subject: Subject, tmp_path: Path, fine: bool) -> None:
     config = LoopConfig(seed=0)
+    networks = dataclasses.replace(CONFIG.generator, previous=not fine, fine=fine)
+    recipe = dataclasses.replace(CONFIG, adversarial_from=0.0, generator=networks, fine_from=0.6)
 
     def train(name: str, images: int, resume: bool) -> None:
-        task = make_task(store, drawn_subject, dataclasses.replace(CONFIG, adversarial_from=0.0))
+        task = make_task(store, drawn_subject, recipe)
         train_loop(task, tmp_path / name, Budget(images=images), resume=resume, config=config, listen=silent)
 
     # The schedule is a function of the budget, so the first part is stopped by an interruption, not by a smaller budget.
     train("unbroken.safetensors", 12, resume=False)
-    task = make_task(store, drawn_subject, dataclasses.replace(CONFIG, adversarial_from=0.0))
+    task = make_task(store, drawn_subject, recipe)
     steps = iter(range(3))
 
     def interrupt(event: Progress) -> None:
@@ -146,9 +152,48 @@ def test_a_mirror_swaps_left_and_right(store: ClipStore) -> None:
     torch.testing.assert_close(again.xy, clip.xy)
 
 
-def test_rare_poses_are_drawn_more_often(store: ClipStore) -> None:
-    rng = np.random.default_rng(0)
-    rarest = int(np.argmax(store._chances))
-    drawn = rng.choice(store.starts, size=4000, p=store._chances)
-    counts = np.array([(drawn == start).sum() for start in store.starts])
-    assert counts[rarest] > 1.2 * counts.mean()
+def test_rare_poses_are_drawn_more_often_and_every_frame_at_times(store: ClipStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[np.ndarray] = []
+
+    def take(_self: ClipStore, frames: np.ndarray, *_: object) -> None:
+        shown.append(frames)
+
+    monkeypatch.setattr(ClipStore, "take", take)
+    weights = rarity(store.pose)
+    for evenly in (False, True):
+        store.draw(6000, np.random.default_rng(0), Augmentation(), CPU, length=1, evenly=evenly)
+    rare, even = (weights[frames[:, 0]].mean() for frames in shown)
+    assert rare > 1.02 * even
+    # One frame of a run of four: each of them, not the last alone, or most of a long video would never be learnt.
+    assert set(shown[1][:, 0].tolist()) == set(range(len(store.image)))
+
+
+def test_a_smaller_batch_is_kept_when_a_training_goes_on(store: ClipStore, drawn_subject: Subject) -> None:
+    task = make_task(store, drawn_subject)
+    assert task.shrink()
+    task.step(np.random.default_rng(0), 0.0)
+    again = make_task(store, drawn_subject)
+    again.restore(task.state(Clock(1.0, 1)))
+    assert again.images_per_step == 1
+    assert not again.shrink()
+
+
+def test_a_broken_picture_does_not_spoil_the_judges(store: ClipStore) -> None:
+    judges = Judges(CONFIG.spatial, CONFIG.temporal, 1e-3)
+    clip = store.draw(1, np.random.default_rng(0), Augmentation(), CPU, length=2)
+    broken = torch.full_like(clip.image, float("nan"))
+    judges.terms(clip, pose_maps(clip, 64), broken, Window(0, 0, 64))
+    assert all(torch.isfinite(p).all() for module in judges.modules.values() for p in module.parameters())
+
+
+def test_judged_steps_teach_every_weight_in_mixed_precision(store: ClipStore, drawn_subject: Subject) -> None:
+    generator = dataclasses.replace(CONFIG.generator, previous=False)
+    task = make_task(store, drawn_subject, dataclasses.replace(CONFIG, generator=generator, precision="bfloat16"))
+    task.step(np.random.default_rng(0), 0.9)
+    still = [name for name, p in task.generator.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
+    assert not still
+
+
+def test_a_judge_of_pairs_needs_pairs() -> None:
+    with pytest.raises(ValueError, match="rollout"):
+        BodyConfig(rollout=1)

@@ -80,7 +80,7 @@ def _from_nothing(size: Networks) -> BodyConfig:
 
 def _with_picture_before(size: Networks) -> BodyConfig:
     config = _from_nothing(size)
-    return replace(config, generator=replace(config.generator, previous=True))
+    return replace(config, generator=replace(config.generator, previous=True), rollout=4)
 
 
 _METHODS: Final = (

@@ -140,8 +140,11 @@ class ClipStore:
 
         length: of the clips, at most the store's.
         """
+        length = length or self.length
         first = rng.choice(self.starts, size=batch, p=None if evenly else self._chances)
-        frames = first[:, None] + np.arange(self.length - (length or self.length), self.length)
+        # Anywhere in the run: of long footage only some runs are kept, and every frame of them is there to be learnt.
+        first = first + rng.integers(0, self.length - length + 1, batch)
+        frames = first[:, None] + np.arange(length)
         placed = _random_similarity(rng, batch, self.canvas_px, self.image.shape[1], augmentation)
         clip = self.take(frames, placed, device)
         return mirrored(clip, rng.random(batch) < augmentation.mirror) if augmentation.mirror else clip

@@ -19,6 +19,7 @@ _FACE: Final = [INDEX[name] for name in ("nose", "right_eye", "left_eye", "right
 _EARS: Final = [INDEX["right_ear"], INDEX["left_ear"]]
 _LEAST: Final = 0.02
 """The least length of a frame as a share of the canvas: a trunk seen from its end still has some size."""
+_NOTHING: Final = 1e-6
 
 
 def draw_frames(at: Tensor, confidence: Tensor, depth: Tensor, grid: Tensor) -> Tensor:
@@ -52,7 +53,7 @@ def _head(at: Tensor, confidence: Tensor, grid: Tensor) -> Tensor:
     size, across, along = _coordinates(centre, axis, grid)
     off = (at[:, _NOSE] - at[:, _EARS].mean(dim=1)) * confidence[:, [_NOSE, *_EARS]].amin(dim=1, keepdim=True)
     sideways = (off * _perpendicular(axis)).sum(dim=1) / (0.5 * size)
-    nod = (off * axis).sum(dim=1) / (0.5 * size * size)
+    nod = (off * _unit(axis)).sum(dim=1) / (0.5 * size)
     window = torch.exp(-((across / 0.75) ** 4) - (along / 0.9) ** 4)
     present = torch.minimum(confidence[:, _NECK], confidence[:, _FACE].amax(dim=1))
     return _maps(window, 1.5 * across, 1.5 * along, sideways, nod, present)
@@ -60,8 +61,7 @@ def _head(at: Tensor, confidence: Tensor, grid: Tensor) -> Tensor:
 
 def _coordinates(centre: Tensor, axis: Tensor, grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Length [N] of the axis [N,2], and places [N,S,S] across and along it from `centre` [N,2] in units of that length."""
-    size = axis.norm(dim=1).clamp_min(_LEAST)
-    unit = axis / size[:, None]
+    size, unit = axis.norm(dim=1).clamp_min(_LEAST), _unit(axis)
     dx, dy = grid - centre[:, :1], grid - centre[:, 1:]
     x, y = dx[:, None, :], dy[:, :, None]
     ux, uy = unit[:, 0, None, None], unit[:, 1, None, None]
@@ -70,8 +70,14 @@ def _coordinates(centre: Tensor, axis: Tensor, grid: Tensor) -> tuple[Tensor, Te
 
 def _perpendicular(axis: Tensor) -> Tensor:
     """Unit vectors [N,2] across an axis [N,2], in the direction in which `_coordinates` counts."""
-    unit = axis / axis.norm(dim=1, keepdim=True).clamp_min(_LEAST)
+    unit = _unit(axis)
     return torch.stack([unit[:, 1], -unit[:, 0]], dim=1)
+
+
+def _unit(axis: Tensor) -> Tensor:
+    """Directions [N,2]; downwards where an axis has no length."""
+    length = axis.norm(dim=1, keepdim=True)
+    return torch.where(length > _NOTHING, axis / length.clamp_min(_NOTHING), axis.new_tensor([0.0, 1.0]))
 
 
 def _maps(window: Tensor, across: Tensor, along: Tensor, first: Tensor, second: Tensor, present: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ _BLOCK: Final = 256
 def rarity(pose: Pose) -> NDArray[np.float64]:
     """Weights [N] with mean 1 of N poses in their order of time: the distance to the nearest other poses, over its mean.
 
-    Poses are compared without place and size; weights stay between about `LEAST` and `MOST`.
+    Poses are compared without place, in one size for all the footage; weights stay between about `LEAST` and `MOST`.
     """
     points = _at_home(pose)
     count = len(points)

@@ -20,9 +20,10 @@ from dancenow.models.many import ManyGenerator
 from dancenow.models.perceptual import PerceptualDistance
 from dancenow.models.rollout import composite, roll_out
 from dancenow.skeleton import INDEX
+from dancenow.training.average import follow_average
 from dancenow.training.care import CarefulStep
 from dancenow.training.loop import Clock
-from dancenow.training.pictures import draw_window, false_colours, picture_terms, pose_maps
+from dancenow.training.pictures import draw_window, false_colours, one_above_the_other, picture_terms, pose_maps
 from dancenow.training.precision import Precision, autocast
 from dancenow.training.presets import LossWeights
 from dancenow.training.state import require_same_training, restore_state, state_tensors
@@ -67,8 +68,9 @@ class BaseTask:
     ) -> None:
         """stores: one of each person, all of the generator's canvas."""
         self.stores, self.config, self.seed, self.device = stores, config, seed, device
-        torch.manual_seed(seed)
-        self.generator = ManyGenerator(config.generator, len(stores)).to(device)
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            self.generator = ManyGenerator(config.generator, len(stores)).to(device)
         self.average = ManyGenerator(config.generator, len(stores)).to(device).requires_grad_(False)
         self.average.load_state_dict(self.generator.state_dict())
         self.perceptual = perceptual.to(device)
@@ -97,7 +99,7 @@ class BaseTask:
             terms = picture_terms(self.perceptual, clip, maps, rgba, image, window)
         self._careful(torch.stack([getattr(config.weights, name) * term for name, term in terms.items()]).sum())
         self._images += count
-        self._update_average()
+        follow_average(self.average, self.generator, count, self._images)
         return {name: float(term.detach()) for name, term in terms.items()}
 
     def shrink(self) -> bool:
@@ -110,16 +112,11 @@ class BaseTask:
         return Clip(**{each.name: torch.cat([getattr(clip, each.name) for clip in clips]) for each in fields(Clip)})
 
     def _set_learning_rate(self, share: float) -> None:
+        """Warm up over the first 800 images, then half a cosine down to a fiftieth at the end of the budget."""
         warm = min(1.0, (self._images + self.images_per_step) / 800)
         level = warm * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * share)))
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate * group["times"] * level
-
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        keep = 1.0 - min(1.0, 20 * self.images_per_step / self._images)
-        for mean, value in zip(self.average.parameters(), self.generator.parameters(), strict=True):
-            mean.lerp_(value, 1 - keep)
 
     def model(self, clock: Clock) -> Checkpoint:
         """The mean person's generator, in half precision: it is only a start."""
@@ -153,9 +150,7 @@ class BaseTask:
         self.average.show(torch.from_numpy(who).to(self.device))
         maps = pose_maps(clip, self.config.generator.canvas_px)
         made = composite(roll_out(self.average.shared, maps, clip.to_canvas), clip.plate)
-        rows = [torch.cat(list(x[:, -1]), dim=2) for x in (clip.image, made)]
-        picture = torch.cat(rows, dim=1).clamp(-1, 1).add(1).mul(127.5).round().byte()
-        return picture.permute(1, 2, 0).cpu().numpy()
+        return one_above_the_other(clip.image[:, -1], made[:, -1])
 
 
 def shaken(clip: Clip, rng: np.random.Generator) -> Clip:

@@ -17,10 +17,11 @@ from dancenow.models.base import load_base
 from dancenow.models.generator import Generator
 from dancenow.models.perceptual import PerceptualDistance
 from dancenow.models.rollout import composite, roll_out
+from dancenow.training.average import follow_average
 from dancenow.training.care import CarefulStep
 from dancenow.training.judges import Judges
 from dancenow.training.loop import Clock
-from dancenow.training.pictures import draw_window, false_colours, picture_terms, pose_maps
+from dancenow.training.pictures import draw_window, false_colours, one_above_the_other, picture_terms, pose_maps
 from dancenow.training.precision import autocast
 from dancenow.training.presets import BodyConfig
 from dancenow.training.state import require_same_training, restore_state, state_tensors
@@ -50,11 +51,9 @@ class BodyTask:
             torch.manual_seed(seed)
             self.generator = Generator(config.generator)
             self.judges = Judges(config.spatial, config.temporal, config.learning_rate / 2)
-        self._parents = kept.info.parents
-        if config.start == "base":
-            base = load_base()
-            base.give_to(self.generator)
-            self._parents = (*self._parents, base.sha256)
+        self._base = load_base() if config.start == "base" else None
+        if self._base is not None:
+            self._base.give_to(self.generator)
         self.average = Generator(config.generator).requires_grad_(False)
         self.average.load_state_dict(self.generator.state_dict())
         for module in self._modules().values():
@@ -83,7 +82,7 @@ class BodyTask:
                 terms |= self.judges.terms(clip, maps, image, window)
         self._careful(torch.stack([getattr(config.weights, name) * term for name, term in terms.items()]).sum())
         self._images += count
-        self._update_average()
+        follow_average(self.average, self.generator, count, self._images)
         return {name: float(term.detach()) for name, term in terms.items()}
 
     def shrink(self) -> bool:
@@ -115,13 +114,6 @@ class BodyTask:
             for group in optimizer.param_groups:
                 group["lr"] = peak * level
 
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        """Average over about the last twentieth of what was seen (a power-law profile, as in EDM2)."""
-        keep = 1.0 - min(1.0, 20 * self.images_per_step / self._images)
-        for mean, value in zip(self.average.parameters(), self.generator.parameters(), strict=True):
-            mean.lerp_(value, 1 - keep)
-
     def model(self, clock: Clock) -> Checkpoint:
         """See `loop.Task.model`."""
         info = self._kept.info
@@ -131,14 +123,16 @@ class BodyTask:
             images_seen=clock.images,
             train_seconds=clock.seconds,
             subject=info.subject,
-            parents=self._parents,
+            parents=(*info.parents, *((self._base.sha256,) if self._base is not None else ())),
         )
         return Checkpoint(made, {**self._kept.tensors, **with_prefix("generator", self.average.state_dict())})
 
     def state(self, clock: Clock) -> Checkpoint:
         """See `loop.Task.state`."""
         tensors = state_tensors(self._modules(), self._optimizers())
-        config = {"seed": self.seed, **self.config.to_json()}
+        tensors |= {"clips_per_step": torch.tensor(self.images_per_step)}  # fewer than the recipe's where memory is short
+        base = self._base.sha256 if self._base is not None else None
+        config = {"seed": self.seed, "base": base, **self.config.to_json()}
         return Checkpoint(
             CheckpointInfo("training-state", config, clock.images, clock.seconds, self._kept.info.subject), tensors
         )
@@ -153,6 +147,7 @@ class BodyTask:
         require_same_training(state, mine.config, mine.subject)
         restore_state(state, self._modules(), self._optimizers())
         self._images = state.info.images_seen
+        self.images_per_step = int(state.tensors["clips_per_step"])
 
     def _modules(self) -> dict[str, nn.Module]:
         return {"generator": self.generator, "average": self.average, **self.judges.modules}
@@ -168,6 +163,4 @@ class BodyTask:
         clip = self.store.take(frames, np.repeat(self.store.centred[None], 3, axis=0), self.device)
         maps = pose_maps(clip, self.config.generator.canvas_px)
         made = composite(roll_out(self.average, maps, clip.to_canvas), clip.plate)
-        rows = [torch.cat(list(x[:, -1]), dim=2) for x in (clip.image, made)]
-        picture = torch.cat(rows, dim=1).clamp(-1, 1).add(1).mul(127.5).round().byte()
-        return picture.permute(1, 2, 0).cpu().numpy()
+        return one_above_the_other(clip.image[:, -1], made[:, -1])

@@ -37,18 +37,26 @@ class CarefulStep:
         self._left_out += 1
         if self._left_out > PATIENCE:
             raise UserError(
-                f"the training has diverged: for {PATIENCE} steps the gradients were not finite; go on from an earlier model,"
-                " or start anew with another seed."
+                f"the training has diverged: for {PATIENCE} steps the gradients were not finite; start anew"
+                " with another --seed; the model that was saved last can be used."
             )
         return False
 
 
+_OUT_OF_MEMORY: Final = (
+    "can't allocate memory",
+    "not enough memory",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)
+
+
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Whether torch could not get memory, on a GPU or on the CPU, where it says so in words only."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
 OUT_OF_MEMORY: Final = (
-    "there is too little memory for even one picture at a time; take a smaller preset (--preset draft needs about 2 GB), or"
+    "there is too little memory for the smallest batch; take a smaller preset (--preset draft needs about 2 GB), or"
     " close other programs."
 )

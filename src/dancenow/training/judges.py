@@ -3,6 +3,7 @@
 They are taught with the generator's pictures, and then judge them: least squares and feature matching, as in pix2pixHD.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,7 @@ from dancenow.models.discriminator import Discriminator, DiscriminatorConfig
 from dancenow.models.generator import POSE_STRIDE
 from dancenow.models.rollout import between, warp
 from dancenow.pose.render import draw_pose
+from dancenow.training.care import CarefulStep
 from dancenow.training.pictures import Window
 
 
@@ -34,6 +36,7 @@ class Judges:
         self.spatial, self.temporal = Discriminator(spatial), Discriminator(temporal)
         parameters = [*self.spatial.parameters(), *self.temporal.parameters()]
         self.optimizer = torch.optim.Adam(parameters, lr=learning_rate, betas=(0.5, 0.99))
+        self._careful = CarefulStep(self.optimizer, most=math.inf)
 
     def terms(self, clip: Clip, maps: Tensor, image: Tensor, window: Window) -> dict[str, Tensor]:
         """Learn from this batch, then say what the generator has to answer for.
@@ -45,10 +48,12 @@ class Judges:
         adversarial, matching = [], []
         for each in judged:
             each.judge.requires_grad_(False)
-            verdict = each.judge(each.made, each.maps)
-            with torch.no_grad():
-                truth = each.judge(each.real, each.maps)
-            each.judge.requires_grad_(True)
+            try:
+                verdict = each.judge(each.made, each.maps)
+                with torch.no_grad():
+                    truth = each.judge(each.real, each.maps)
+            finally:  # memory may run out here, and the next step teaches again
+                each.judge.requires_grad_(True)
             adversarial.append(losses.lsgan_generator(verdict.scores))
             matching.append(losses.feature_matching(truth.features, verdict.features))
         return {"adversarial": torch.stack(adversarial).sum(), "feature_matching": torch.stack(matching).sum()}
@@ -70,9 +75,7 @@ class Judges:
         for each in judged:
             real, made = each.judge(each.real, each.maps), each.judge(each.made.detach(), each.maps)
             terms.append(losses.lsgan_discriminator(real.scores, made.scores))
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.stack(terms).sum().backward()
-        self.optimizer.step()
+        self._careful(torch.stack(terms).sum())
 
 
 def _maps_before(clip: Clip, canvas_px: int) -> Tensor:

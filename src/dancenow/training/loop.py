@@ -87,7 +87,7 @@ def train_loop(
     An interruption (Ctrl-C, SIGTERM) ends the step and saves everything before it goes on up.
 
     Raises:
-        UserError: `resume` without a state to resume from.
+        UserError: `resume` without a state to resume from; not even one image a step fits into memory; the training diverged.
     """
     clock = _resume(task, state_path(model_path), config) if resume else Clock()
     saved_at_s, saving_s = clock.seconds, 0.0
@@ -106,7 +106,12 @@ def train_loop(
             try:
                 terms = task.step(rng, share)
             except RuntimeError as error:
-                _make_room(task, error)
+                _shrink(task, error)
+                is_short = True
+            else:
+                is_short = False
+            if is_short:  # only here: while the error is handled, it holds what the step had in memory
+                _free_memory()
                 continue
             clock = Clock(watch.seconds(), clock.images + task.images_per_step)
             listen(Progress("training", budget.spent(clock.seconds, clock.images), 1.0, _note(clock, terms)))
@@ -120,8 +125,9 @@ def train_loop(
     return save()
 
 
-def _make_room(task: Task, error: RuntimeError) -> None:
-    """Where memory ran out, go on with a smaller batch; the pictures of this step are drawn again.
+def _shrink(task: Task, error: RuntimeError) -> None:
+    """Where memory ran out, go on with a smaller batch; the pictures of this step are drawn again, and the discriminators,
+    who may have learnt from them already, see them twice.
 
     Raises:
         UserError: the batch cannot become smaller. Any other error is raised again.
@@ -130,6 +136,9 @@ def _make_room(task: Task, error: RuntimeError) -> None:
         raise error
     if not task.shrink():
         raise UserError(OUT_OF_MEMORY) from error
+
+
+def _free_memory() -> None:
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 

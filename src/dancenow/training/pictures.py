@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dancenow.data.clips import Clip
@@ -65,6 +66,13 @@ def attention(mask: Tensor, maps: Tensor) -> Tensor:
     near = F.max_pool2d(F.avg_pool2d(mask, POSE_STRIDE), 5, stride=1, padding=2)
     detail = maps[:, DETAIL_POINTS].amax(dim=1, keepdim=True)
     return F.interpolate(0.15 + near + 1.5 * detail, scale_factor=POSE_STRIDE, mode="bilinear", align_corners=False)
+
+
+def one_above_the_other(real: Tensor, made: Tensor) -> NDArray[np.uint8]:
+    """Pictures [N,3,S,S] in [-1,1] as one, uint8 [2 S, N S, 3]: the real ones above the generated ones."""
+    rows = [torch.cat(list(images), dim=2) for images in (real, made)]
+    picture = torch.cat(rows, dim=1).clamp(-1, 1).add(1).mul(127.5).round().byte()
+    return picture.permute(1, 2, 0).cpu().numpy()
 
 
 def picture_terms(

@@ -59,6 +59,10 @@ class BodyConfig:
     max_frames: int = 2000
     precision: Precision = "float32"
 
+    def __post_init__(self) -> None:
+        if self.rollout < 2 and self.adversarial_from < 1:
+            raise ValueError("the discriminator of consecutive pictures needs a rollout of at least 2")
+
     def to_json(self) -> dict[str, Any]:
         """Plain data for a checkpoint's header."""
         return asdict(self)
@@ -132,6 +136,7 @@ PRESETS: Final[dict[Preset, BodyConfig | PaperConfig]] = {
         temporal=DiscriminatorConfig(frames=2, width=16),
         start="base",
         clips_per_step=4,
+        rollout=2,
         precision="bfloat16",
     ),
     "standard": BodyConfig(
@@ -139,6 +144,7 @@ PRESETS: Final[dict[Preset, BodyConfig | PaperConfig]] = {
         spatial=DiscriminatorConfig(width=48, scales=3),
         temporal=DiscriminatorConfig(frames=2, width=48, scales=3),
         clips_per_step=4,
+        rollout=2,
         learning_rate=5e-4,
         adversarial_from=0.3,
         judged_px=320,
@@ -150,6 +156,7 @@ PRESETS: Final[dict[Preset, BodyConfig | PaperConfig]] = {
         spatial=DiscriminatorConfig(width=48, scales=3),
         temporal=DiscriminatorConfig(frames=2, width=48, scales=3),
         clips_per_step=2,
+        rollout=2,
         learning_rate=5e-4,
         fine_from=0.4,
         adversarial_from=0.5,
