@@ -1,8 +1,10 @@
 """Generator, discriminators and rollout: shapes and ranges, what depends on what, and losses with known values."""
 
+import numpy as np
 import pytest
 import torch
 
+from dancenow.metrics.pictures import ssim_map
 from dancenow.models import losses
 from dancenow.models.discriminator import Discriminator, DiscriminatorConfig
 from dancenow.models.generator import Generator, GeneratorConfig
@@ -125,3 +127,15 @@ def test_matte_prior_leaves_holes_in_the_plate_free() -> None:
     assert losses.matte_prior(alpha, mask, known) == 0
     assert losses.matte_prior(alpha, mask, torch.ones_like(known)) == 1
     assert losses.matte_prior(alpha, torch.ones_like(mask), known) == 0
+
+
+def test_structure_is_what_the_metric_says_is_missing() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (48, 48, 3)).astype(np.uint8)
+    other = np.clip(image + rng.normal(0, 40, image.shape), 0, 255).astype(np.uint8)
+    tensors = [torch.from_numpy(x).permute(2, 0, 1)[None] / 127.5 - 1 for x in (image, other)]
+    weight = torch.zeros(1, 1, 48, 48)
+    weight[..., 8:-8, 8:-8] = 1  # away from the edge, where the two are mirrored differently
+    expected = 1 - float(ssim_map(image, other)[8:-8, 8:-8].mean())
+    assert float(losses.structure(tensors[0], tensors[1], weight)) == pytest.approx(expected, abs=1e-4)
+    assert float(losses.structure(tensors[0], tensors[0], weight)) == pytest.approx(0, abs=1e-5)

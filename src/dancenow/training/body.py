@@ -77,7 +77,7 @@ class BodyTask:
             rgba = roll_out(self.generator, maps, clip.to_canvas, afresh, false_colours(count, rng, self.device))
             image = composite(rgba, clip.plate)
             window = draw_window(config.generator.canvas_px, config.judged_px, rng)
-            terms = picture_terms(self.perceptual, clip, maps, rgba, image, window)
+            terms = picture_terms(self.perceptual, clip, maps, rgba, image, window, with_structure=config.weights.structure > 0)
             if judged:
                 terms |= self.judges.terms(clip, maps, image, window)
         self._careful(torch.stack([getattr(config.weights, name) * term for name, term in terms.items()]).sum())

@@ -76,17 +76,28 @@ def one_above_the_other(real: Tensor, made: Tensor) -> NDArray[np.uint8]:
 
 
 def picture_terms(
-    perceptual: PerceptualDistance, clip: Clip, maps: Tensor, rgba: Tensor, image: Tensor, window: Window
+    perceptual: PerceptualDistance,
+    clip: Clip,
+    maps: Tensor,
+    rgba: Tensor,
+    image: Tensor,
+    window: Window,
+    *,
+    with_structure: bool = False,
 ) -> dict[str, Tensor]:
-    """The terms of the last picture of each clip: L1 everywhere, the perceptual distance in the window, the matte's prior.
+    """The terms of the last picture of each clip: L1 everywhere, the perceptual distance in the window, the matte's prior;
+    if wanted, structure in the window.
 
     maps [B,T,C,S/4,S/4], rgba [B,T,4,S,S] and image [B,T,3,S,S], composited, are of the clip's frames or of its last ones.
     """
     weight = attention(clip.mask[:, -1], maps[:, -1])
     made, real = image[:, -1], clip.image[:, -1]
     alpha, mask, known = rgba[:, -1, 3:], clip.mask[:, -1], clip.known[:, -1]
-    return {
+    terms = {
         "l1": losses.weighted_l1(made, real, weight),
         "perceptual": perceptual(window.of(made), window.of(real), window.of(weight)).mean(),
         "matte": losses.matte_prior(alpha, mask, known),
     }
+    if with_structure:
+        terms["structure"] = losses.structure(window.of(made), window.of(real), window.of(weight))
+    return terms

@@ -24,6 +24,7 @@ class LossWeights:
     """What each term counts for. The adversarial terms join at `adversarial_from` of the budget."""
 
     l1: float = 1.0
+    structure: float = 0.0
     perceptual: float = 1.0
     matte: float = 0.03
     adversarial: float = 0.01
