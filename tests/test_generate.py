@@ -104,6 +104,15 @@ def test_in_half_precision_the_picture_is_the_same_to_the_eye(name: EngineName, 
     assert agreement_db(ENGINES[name](generator), PlainEngine(generator), generator) > 40
 
 
+def test_openvino_paints_in_single_precision_where_the_processor_has_no_half(
+    generator: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino", reason="comes with the extra `fast`")
+    pytest.importorskip("onnx", reason="comes with the extra `fast`")
+    monkeypatch.setattr("dancenow.models.engine.cpu_has_bfloat16", lambda: False)
+    assert agreement_db(ENGINES["openvino"](generator), PlainEngine(generator), generator) > 80
+
+
 @pytest.mark.skipif(not has_bfloat16(torch.device("cuda")), reason="needs a GPU that multiplies in bfloat16")
 @pytest.mark.parametrize("previous", [True, False])
 def test_a_graph_paints_the_same_after_others_have_asked_for_memory(previous: bool) -> None:

@@ -61,7 +61,7 @@ class HalfEngine:
 
 
 class OpenVinoEngine:
-    """The network in bfloat16 by OpenVINO, on a CPU, on all cores but one.
+    """The network by OpenVINO, on a CPU, on all cores but one; in bfloat16 where the processor has it.
 
     Raises:
         ImportError: the packages of the `fast` extra are missing.
@@ -69,13 +69,14 @@ class OpenVinoEngine:
 
     name: EngineName = "openvino"
 
-    def __init__(self, generator: Generator) -> None:
+    def __init__(self, generator: Generator, precision: Literal["bf16", "f32"] | None = None) -> None:
         import openvino
 
+        hint = precision or ("bf16" if cpu_has_bfloat16() else "f32")  # asked for what is not there, it may refuse
         named = zip(("maps", "previous"), example(generator), strict=True)
         content = to_onnx(generator, {name: x for name, x in named if x is not None}, "rgba")
         core: Any = openvino.Core()
-        settings = {"INFERENCE_PRECISION_HINT": "bf16", "INFERENCE_NUM_THREADS": spare_threads(), "PERFORMANCE_HINT": "LATENCY"}
+        settings = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": spare_threads(), "PERFORMANCE_HINT": "LATENCY"}
         self._request = core.compile_model(core.read_model(content), "CPU", settings).create_infer_request()
         self._lock = threading.Lock()  # a request reads and writes the same memory every time
 
@@ -136,7 +137,10 @@ def engine_for(generator: Generator) -> Engine:
 
 
 def preferred(device: torch.device) -> tuple[EngineName, ...]:
-    """The engines worth trying on a device, fastest first. Where bfloat16 is emulated it is slower than float32."""
+    """The engines worth trying on a device, fastest first.
+
+    Where bfloat16 is emulated it is slower than float32, and OpenVINO in float32 hardly faster than torch, or slower.
+    """
     if device.type == "cuda":
         return ("graph", "bfloat16") if has_bfloat16(device) else ()
     if not has_bfloat16(device):
