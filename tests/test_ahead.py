@@ -52,6 +52,24 @@ def test_an_error_is_raised_where_the_item_was_to_be_taken() -> None:
             next(items)
 
 
+def test_what_cannot_even_be_begun_raises_where_its_first_item_was_to_be_taken() -> None:
+    class Closed:
+        def __iter__(self) -> Iterator[int]:
+            raise ValueError("it is closed")
+
+    with ahead(Closed()) as items, pytest.raises(ValueError, match="it is closed"):
+        next(items)
+
+
+def test_who_takes_after_the_end_of_the_thread_is_not_kept_waiting() -> None:
+    with ahead([1]) as items:
+        assert next(items) == 1
+    with ahead(range(100), room=1) as items:
+        pass
+    with pytest.raises(RuntimeError, match="ended without a last one"):
+        list(items)
+
+
 def test_who_leaves_early_leaves_no_thread_and_closes_what_was_read() -> None:
     closed = threading.Event()
 

@@ -19,6 +19,7 @@ from dancenow.models.engine import (
     cpu_has_bfloat16,
     engine_for,
     example,
+    has_bfloat16,
     preferred,
     spare_threads,
     torch_threads,
@@ -103,6 +104,26 @@ def test_in_half_precision_the_picture_is_the_same_to_the_eye(name: EngineName, 
     assert agreement_db(ENGINES[name](generator), PlainEngine(generator), generator) > 40
 
 
+def test_openvino_paints_in_single_precision_where_the_processor_has_no_half(
+    generator: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino", reason="comes with the extra `fast`")
+    pytest.importorskip("onnx", reason="comes with the extra `fast`")
+    monkeypatch.setattr("dancenow.models.engine.cpu_has_bfloat16", lambda: False)
+    assert agreement_db(ENGINES["openvino"](generator), PlainEngine(generator), generator) > 80
+
+
+@pytest.mark.skipif(not has_bfloat16(torch.device("cuda")), reason="needs a GPU that multiplies in bfloat16")
+@pytest.mark.parametrize("previous", [True, False])
+def test_a_graph_paints_the_same_after_others_have_asked_for_memory(previous: bool) -> None:
+    torch.manual_seed(0)
+    generator = Generator(GeneratorConfig(SIDE, 8, 1, previous)).eval().requires_grad_(False).cuda()
+    engine = ENGINES["graph"](generator)
+    others = [torch.full((size,), 1e4, device="cuda") for size in range(1, 2000)]
+    assert agreement_db(engine, PlainEngine(generator), generator) > 40
+    assert all(float(other[-1]) == 1e4 for other in others[::100])
+
+
 def test_half_precision_is_taken_only_where_the_processor_has_it(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dancenow.models.engine.cpu_has_bfloat16", lambda: False)
     assert engine_for(generator).name == "float32"
@@ -111,6 +132,28 @@ def test_half_precision_is_taken_only_where_the_processor_has_it(generator: Gene
     assert engine_for(generator).name == "bfloat16"
     assert isinstance(cpu_has_bfloat16(), bool)
     assert preferred(torch.device("meta")) == ()
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+@pytest.mark.parametrize("generation", [7, 8])
+def test_a_gpu_that_only_emulates_half_precision_is_not_given_it(
+    generation: int, is_old: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def new(including_emulation: bool = True) -> bool:
+        return including_emulation or generation >= 8
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", (lambda: True) if is_old else new)
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda _device: (generation, 0))
+    gpu = torch.device("cuda")
+    assert has_bfloat16(gpu) == (generation >= 8)
+    assert preferred(gpu) == (("graph", "bfloat16") if generation >= 8 else ())
+
+
+def test_half_precision_needs_a_device_that_is_there() -> None:
+    assert has_bfloat16(torch.device("cpu")) == cpu_has_bfloat16()
+    assert not has_bfloat16(torch.device("meta"))
+    assert has_bfloat16(torch.device("cuda")) <= torch.cuda.is_available()
 
 
 def test_an_engine_that_paints_something_else_or_fails_is_not_taken(

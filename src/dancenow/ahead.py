@@ -36,16 +36,17 @@ def ahead(items: Iterable[T], room: int = 4) -> Iterator[Iterator[T]]:
     thread = threading.Thread(target=_make, args=(items, made, is_wanted), daemon=True)
     thread.start()
     try:
-        yield _taken(made)
+        yield _taken(made, thread)
     finally:
         is_wanted.clear()
         thread.join()
 
 
 def _make(items: Iterable[T], made: "queue.Queue[T | _End]", is_wanted: threading.Event) -> None:
-    iterator = iter(items)
+    iterator: Iterator[T] | None = None
     end = _End(None)
     try:
+        iterator = iter(items)
         for item in iterator:
             if not _put(item, made, is_wanted):
                 return
@@ -68,11 +69,13 @@ def _put(item: "T | _End", made: "queue.Queue[T | _End]", is_wanted: threading.E
     return False
 
 
-def _taken(made: "queue.Queue[T | _End]") -> Iterator[T]:
+def _taken(made: "queue.Queue[T | _End]", thread: threading.Thread) -> Iterator[T]:
     while True:
         try:
             item = made.get(timeout=_PATIENCE_S)  # without a limit, Windows would not hear Ctrl-C here
         except queue.Empty:
+            if not thread.is_alive() and made.empty():  # it may have put its last item and ended since
+                raise RuntimeError("the thread that makes the items ended without a last one") from None
             continue
         if isinstance(item, _End):
             if item.error is not None:

@@ -179,6 +179,7 @@ class Truth:
 
         Raises:
             UserError: the video cannot be read, or nobody is in it, the target or the source.
+            ValueError: `pose_every` does not divide `every`.
         """
         if every % pose_every:
             raise ValueError(f"poses of each {pose_every}th frame are not there for each {every}th")

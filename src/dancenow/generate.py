@@ -225,9 +225,9 @@ def compose(rgba: NDArray[np.float32], crop: Crop, plate: Plate) -> ImageRGB:
     blur_px = 0.4 * math.sqrt(shrink**2 - 1) if shrink > 1.5 else 0.0
     left, top, width, height = cv2.boundingRect((alpha > 0).view(np.uint8))
     # As far as the blur and the cubic reach, alpha spreads over its surroundings.
-    reach = math.ceil(4 * blur_px) + 3
-    x0, y0 = max(left - reach, 0), max(top - reach, 0)
-    x1, y1 = min(left + width + reach, crop.size), min(top + height + reach, crop.size)
+    reach_px = math.ceil(4 * blur_px) + 3
+    x0, y0 = max(left - reach_px, 0), max(top - reach_px, 0)
+    x1, y1 = min(left + width + reach_px, crop.size), min(top + height + reach_px, crop.size)
     covered = _covered(crop, (x0, y0, x1, y1), out.shape)
     if not width or covered is None:
         return out

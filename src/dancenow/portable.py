@@ -67,7 +67,9 @@ def export(model: Path, out: Path, listen: Listener = silent) -> Path:
     require_writable(out, ".onnx")
     info = read_info(model)
     if info.kind != KIND:
-        raise UserError(f"{model} holds a {info.kind} model; only body models (presets draft and standard) can be exported.")
+        raise UserError(
+            f"{model} holds a {info.kind} model; only body models (presets draft, standard and hd) can be exported."
+        )
     require_consented(info, model)
     if not has_onnx() or find_spec("onnxruntime") is None:
         raise UserError("exporting needs packages that are not installed; install them with: pip install 'dancenow[export]'.")

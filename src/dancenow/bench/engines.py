@@ -1,7 +1,7 @@
-"""What runs the generator fastest, on one core and without changing the picture: the ground on which `models.engine` chooses.
+"""What runs the generator fastest, on one core or a GPU, and paints the same picture: the ground for `models.engine`'s choice.
 
 Engines take turns, picture by picture, so that a busy machine slows all of them; processor time is given beside the clock's,
-because it hardly depends on what else the machine does.
+because it hardly depends on what else the machine does. On a GPU, whose work it is not, the clock alone counts.
 """
 
 import copy
@@ -18,12 +18,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dancenow import pipeline
 from dancenow.bench.cells import Cell, Record, run_cells
 from dancenow.bench.methods import our_config
 from dancenow.bench.results import Result, Size, machine, today, versions
 from dancenow.bench.sizes import ENGINES as SIZES
 from dancenow.bench.sizes import EnginesSize
-from dancenow.models.engine import ENGINES, PlainEngine, example, spare_threads, torch_threads
+from dancenow.models.engine import (
+    ENGINES,
+    EngineName,
+    OpenVinoEngine,
+    PlainEngine,
+    cpu_has_bfloat16,
+    example,
+    has_bfloat16,
+    preferred,
+    spare_threads,
+    torch_threads,
+)
 from dancenow.models.generator import POSE_STRIDE, Generator
 from dancenow.models.rollout import nothing
 from dancenow.models.tracing import to_onnx
@@ -33,7 +45,9 @@ from dancenow.skeleton import NUM_KEYPOINTS
 from dancenow.training.presets import BodyConfig
 
 Run = Callable[[Tensor, Tensor | None], Tensor]
+Maker = Callable[[], Run]
 PLAIN: Final = "torch, float32"
+_NAMES: Final[Mapping[EngineName, str]] = {"bfloat16": "torch, bfloat16", "graph": "CUDA graph, bfloat16"}
 
 
 def bench_engines(size: Size, listen: Listener) -> Result:
@@ -45,8 +59,9 @@ def bench_engines(size: Size, listen: Listener) -> Result:
     sized = SIZES[size]
     cells = [Cell("engines", {"size": size}, partial(_measure, sized), sized.expected_s)]
     (record,) = run_cells("engines", cells, listen)
-    plain_ms = record["engines"][PLAIN]["cpu_ms"]
-    summary = {name: {**row, "ratio": round(plain_ms / row["cpu_ms"], 3)} for name, row in record["engines"].items()}
+    time_ms = "wall_ms" if record["device"] == "cuda" else "cpu_ms"
+    plain_ms = record["engines"][PLAIN][time_ms]
+    summary = {name: {**row, "ratio": round(plain_ms / row[time_ms], 3)} for name, row in record["engines"].items()}
     return Result("engines", size, today(), machine(), versions(), (0,), asdict(sized), [record], summary)
 
 
@@ -54,9 +69,10 @@ def _measure(sized: EnginesSize, _folder: Path, listen: Listener) -> Record:
     config = our_config(sized.ours)
     assert isinstance(config, BodyConfig)
     torch.manual_seed(0)
-    generator = Generator(config.generator).eval().requires_grad_(False)
+    device = pipeline.torch_device("auto")
+    generator = Generator(config.generator).to(device).eval().requires_grad_(False)
     with torch.inference_mode(), torch_threads(spare_threads()):
-        runs, build_s = _built(generator, sized.compiled)
+        runs, build_s = _built(makers(generator, device, sized.compiled), generator)
         wall, cpu = _timed(runs, generator, sized.repetitions, listen)
         drift = _drift(runs, generator, sized.rollout, listen)
     rows = {
@@ -68,29 +84,52 @@ def _measure(sized: EnginesSize, _folder: Path, listen: Listener) -> Record:
         }
         for name in runs
     }
-    return {"threads": spare_threads(), "engines": rows}
+    return {"threads": spare_threads(), "device": device.type, "previous": config.generator.previous, "engines": rows}
 
 
-def _built(generator: Generator, compiled: bool) -> tuple[dict[str, Run], dict[str, float]]:
-    """The engines by name, and the seconds until each gave its first picture; those whose packages are missing are left out."""
-    makers: dict[str, Callable[[], Run]] = {
-        PLAIN: lambda: PlainEngine(copy.deepcopy(generator)),
+def makers(generator: Generator, device: torch.device, compiled: bool) -> dict[str, Maker]:
+    """What builds each engine for a device, by the engine's name, float32 first; compiled: torch.compile, too."""
+    found: dict[str, Maker] = {PLAIN: lambda: PlainEngine(copy.deepcopy(generator))}
+    if device.type == "cpu":
+        found |= _for_cpu(generator)
+    else:
+        found |= {_NAMES[name]: partial(ENGINES[name], generator) for name in preferred(device)}
+    if compiled and (device.type == "cpu" or has_bfloat16(device)):
+        found["torch.compile, bfloat16"] = lambda: _compiled(generator)
+    return found
+
+
+def _for_cpu(generator: Generator) -> dict[str, Maker]:
+    found: dict[str, Maker] = {
         "torch, bfloat16 by autocast": lambda: partial(_autocast, copy.deepcopy(generator)),
         "torch, bfloat16": lambda: ENGINES["bfloat16"](generator),
         "ONNX Runtime, float32": lambda: _onnxruntime(generator),
-        "OpenVINO, bfloat16": lambda: ENGINES["openvino"](generator),
+        "OpenVINO, float32": lambda: OpenVinoEngine(generator, "f32"),
     }
-    if compiled:
-        makers["torch.compile, bfloat16"] = lambda: _compiled(generator)
+    if cpu_has_bfloat16():
+        found["OpenVINO, bfloat16"] = lambda: OpenVinoEngine(generator, "bf16")
+    return found
+
+
+def _built(makers: Mapping[str, Maker], generator: Generator) -> tuple[dict[str, Run], dict[str, float]]:
+    """The engines by name, and the seconds until each gave its first picture; those whose packages are missing are left out."""
     runs: dict[str, Run] = {}
     build_s: dict[str, float] = {}
+    inputs = example(generator)
     for name, make in makers.items():
-        start_s = time.perf_counter()
+        start_s, _ = _clocks(inputs[0].device)
         with suppress(ImportError):
             run = make()
-            run(*example(generator))
-            runs[name], build_s[name] = run, time.perf_counter() - start_s
+            run(*inputs)
+            runs[name], build_s[name] = run, _clocks(inputs[0].device)[0] - start_s
     return runs, build_s
+
+
+def _clocks(device: torch.device) -> tuple[float, float]:
+    """Seconds by the clock and of the processor, once the device has done what it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter(), time.process_time()
 
 
 def _autocast(generator: Generator, maps: Tensor, previous: Tensor | None) -> Tensor:
@@ -129,17 +168,21 @@ def _timed(
     inputs = example(generator)
     for number in range(repetitions):
         for name, run in runs.items():
-            wall_s, cpu_s = time.perf_counter(), time.process_time()
+            before = _clocks(inputs[0].device)
             run(*inputs)
-            wall[name].append(time.perf_counter() - wall_s)
-            cpu[name].append(time.process_time() - cpu_s)
+            after = _clocks(inputs[0].device)
+            wall[name].append(after[0] - before[0])
+            cpu[name].append(after[1] - before[1])
         listen(Progress("engines take turns", number + 1, repetitions))
     return wall, cpu
 
 
 def _drift(runs: Mapping[str, Run], generator: Generator, frames: int, listen: Listener) -> dict[str, float]:
-    """The lowest PSNR in dB of any picture of a long dance against the plain network's, each engine going on from its own."""
-    side = generator.config.canvas_px
+    """The lowest PSNR in dB of any picture of a long dance against the plain network's.
+
+    Where the generator is shown the picture before, each engine goes on from its own.
+    """
+    side, device = generator.config.canvas_px, next(generator.parameters()).device
     random = torch.Generator().manual_seed(1)
     centre, swing = side * torch.rand(1, NUM_KEYPOINTS, 2, generator=random), torch.rand(1, NUM_KEYPOINTS, 1, generator=random)
     confidence, depth = torch.ones(1, NUM_KEYPOINTS), torch.zeros(1, NUM_KEYPOINTS)
@@ -147,9 +190,11 @@ def _drift(runs: Mapping[str, Run], generator: Generator, frames: int, listen: L
     lowest = {name: math.inf for name in runs if name != PLAIN}
     for number in range(frames):
         xy = centre + side / 16 * torch.sin(2 * math.pi * swing + number / 8)
-        maps = draw_pose(xy, confidence, depth, side, side // POSE_STRIDE)
-        made = {name: run(maps, before.get(name, nothing(generator, maps))) for name, run in runs.items()}
-        before = {name: torch.cat([rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]], dim=1) for name, rgba in made.items()}
+        maps = draw_pose(xy, confidence, depth, side, side // POSE_STRIDE).to(device)
+        start = nothing(generator, maps) if generator.config.previous else None
+        made = {name: run(maps, before.get(name, start)) for name, run in runs.items()}
+        if generator.config.previous:
+            before = {name: torch.cat([rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]], dim=1) for name, rgba in made.items()}
         for name in lowest:
             error = float((made[name] - made[PLAIN]).square().mean())
             lowest[name] = min(lowest[name], round(10 * math.log10(4 / max(error, 1e-12)), 1))

@@ -247,11 +247,16 @@ def _engines(result: Result) -> str:
         for name, row in result.summary.items()
     ]
     s = result.settings
-    threads = result.cells[0]["threads"]
+    cell = result.cells[0]
+    threads = cell["threads"]
+    place = f"{threads} thread{'s' if threads > 1 else ''}"
+    if cell.get("device") == "cuda":
+        place = "on the GPU, where times are compared by the clock"
+    # Results that do not say so are of generators that were all shown the picture before.
+    own = ", each engine going on from its own pictures" if cell.get("previous", True) else ""
     about = (
-        f"The generator of the preset {s['ours']} with random weights, picture by picture, engines in turn, {threads}"
-        f" thread{'s' if threads > 1 else ''}. PSNR: the lowest of any picture of a dance of {s['rollout']} frames against"
-        " float32, each engine going on from its own pictures."
+        f"The generator of the preset {s['ours']} with random weights, picture by picture, engines in turn, {place}."
+        f" PSNR: the lowest of any picture of a dance of {s['rollout']} frames against float32{own}."
     )
     heads = ["engine", "processor ms a picture", "times float32", "ms by the clock", "s to the first picture", "PSNR, dB ↑"]
     return f"{about}\n\n{table(heads, rows)}\n"

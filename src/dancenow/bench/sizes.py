@@ -10,7 +10,7 @@ from typing import Final, Literal, Protocol
 from dancenow.bench.results import Size
 from dancenow.bench.world import World, world
 
-Ours = Literal["tiny", "draft", "standard"]
+Ours = Literal["tiny", "draft", "standard", "hd"]
 """Our networks: a preset, or what is too small to be good and shows in seconds that a bench works."""
 
 
@@ -205,7 +205,8 @@ MONOTONICITY: Final[Mapping[Size, MonotonicitySize]] = {
 @dataclass(frozen=True)
 class EnginesSize:
     """repetitions: pictures that are timed per engine; rollout: frames of the dance on which pictures are compared.
-    compiled: also measure torch.compile, which needs half a minute and a C++ compiler."""
+    compiled: also measure torch.compile, which needs half a minute and a C++ compiler. All of it on the GPU
+    where there is one."""
 
     ours: Ours
     repetitions: int

@@ -61,7 +61,7 @@ class HalfEngine:
 
 
 class OpenVinoEngine:
-    """The network in bfloat16 by OpenVINO, on a CPU, on all cores but one.
+    """The network by OpenVINO, on a CPU, on all cores but one; in bfloat16 where the processor has it.
 
     Raises:
         ImportError: the packages of the `fast` extra are missing.
@@ -69,13 +69,14 @@ class OpenVinoEngine:
 
     name: EngineName = "openvino"
 
-    def __init__(self, generator: Generator) -> None:
+    def __init__(self, generator: Generator, precision: Literal["bf16", "f32"] | None = None) -> None:
         import openvino
 
+        hint = precision or ("bf16" if cpu_has_bfloat16() else "f32")  # asked for what is not there, it may refuse
         named = zip(("maps", "previous"), example(generator), strict=True)
         content = to_onnx(generator, {name: x for name, x in named if x is not None}, "rgba")
         core: Any = openvino.Core()
-        settings = {"INFERENCE_PRECISION_HINT": "bf16", "INFERENCE_NUM_THREADS": spare_threads(), "PERFORMANCE_HINT": "LATENCY"}
+        settings = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": spare_threads(), "PERFORMANCE_HINT": "LATENCY"}
         self._request = core.compile_model(core.read_model(content), "CPU", settings).create_infer_request()
         self._lock = threading.Lock()  # a request reads and writes the same memory every time
 
@@ -92,18 +93,18 @@ class GraphEngine:
     name: EngineName = "graph"
 
     def __init__(self, generator: Generator) -> None:
-        half = HalfEngine(generator)
+        self._half = HalfEngine(generator)  # kept: the graph reads this copy's memory, which would be given away
         self._inputs = example(generator)
         self._lock = threading.Lock()  # the graph reads and writes the same memory every time
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.inference_mode(), torch.cuda.stream(side):
             for _ in range(3):  # libraries choose their kernels in the first runs, which must not be recorded
-                half(*self._inputs)
+                self._half(*self._inputs)
         torch.cuda.current_stream().wait_stream(side)
         self._graph = torch.cuda.CUDAGraph()
         with torch.inference_mode(), torch.cuda.graph(self._graph):
-            self._out = half(*self._inputs)
+            self._out = self._half(*self._inputs)
 
     def __call__(self, maps: Tensor, previous: Tensor | None) -> Tensor:
         with self._lock:
@@ -136,13 +137,28 @@ def engine_for(generator: Generator) -> Engine:
 
 
 def preferred(device: torch.device) -> tuple[EngineName, ...]:
-    """The engines worth trying on a device, fastest first. Where bfloat16 is emulated it is slower than float32."""
+    """The engines worth trying on a device, fastest first.
+
+    Where bfloat16 is emulated it is slower than float32, and OpenVINO in float32 hardly faster than torch, or slower.
+    """
     if device.type == "cuda":
-        return ("graph", "bfloat16") if torch.cuda.is_bf16_supported(including_emulation=False) else ()
-    if device.type != "cpu" or not cpu_has_bfloat16():
+        return ("graph", "bfloat16") if has_bfloat16(device) else ()
+    if not has_bfloat16(device):
         return ()
     is_installed = has_onnx() and find_spec("openvino") is not None
     return ("openvino", "bfloat16") if is_installed else ("bfloat16",)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether a device multiplies in bfloat16 by itself."""
+    if device.type != "cuda":
+        return device.type == "cpu" and cpu_has_bfloat16()
+    if not torch.cuda.is_available():
+        return False
+    try:
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    except TypeError:  # an older torch, which did not count emulation or could not leave it out
+        return torch.cuda.get_device_capability(device)[0] >= 8
 
 
 def cpu_has_bfloat16() -> bool:

@@ -1,4 +1,4 @@
-"""Frame after frame: each picture is generated from its pose and from the picture before it, as at transfer time.
+"""Frame after frame, as at transfer time: each picture from its pose and, by generators with `previous`, the one before.
 
 The window moves with the person, so the picture before is carried into the present window first.
 """
