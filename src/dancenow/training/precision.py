@@ -4,14 +4,13 @@ from typing import Literal
 
 import torch
 
-from dancenow.models.engine import cpu_has_bfloat16
+from dancenow.models.engine import has_bfloat16
 
 Precision = Literal["float32", "bfloat16"]
 
 
 def autocast(device: torch.device, precision: Precision) -> torch.autocast:
     """Mixed precision for what a recipe says is trained so; a context without effect where it would not be faster."""
-    native = device.type == "cuda" or cpu_has_bfloat16()
     # No cache: casts that were made without gradients would be taken up again where gradients are wanted.
-    enabled = precision == "bfloat16" and native
+    enabled = precision == "bfloat16" and has_bfloat16(device)
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled, cache_enabled=False)
