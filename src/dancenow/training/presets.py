@@ -135,6 +135,7 @@ PRESETS: Final[dict[Preset, BodyConfig | PaperConfig]] = {
         generator=GeneratorConfig(canvas_px=256, width=24, blocks=3, previous=False),
         spatial=DiscriminatorConfig(width=16),
         temporal=DiscriminatorConfig(frames=2, width=16),
+        weights=LossWeights(structure=0.3),
         start="base",
         clips_per_step=4,
         rollout=2,
