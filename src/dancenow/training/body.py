@@ -28,6 +28,8 @@ from dancenow.training.state import require_same_training, restore_state, state_
 
 LONG_SHARE = 0.25
 """Share of the steps whose clips have the recipe's whole length."""
+MIRROR_UNTIL = 0.5
+"""Share of the budget after which nothing is mirrored: from then on a parting is on its own side."""
 RECIPE = 2
 """Raise it when training changes in a way that `BodyConfig` does not show: models in the cache are then made anew."""
 
@@ -70,7 +72,8 @@ class BodyTask:
         config, count = self.config, self.images_per_step
         judged = share >= config.adversarial_from
         self.generator.refining = share >= config.fine_from
-        clip = self.store.draw(count, rng, Augmentation(), self.device, self._length(rng, judged))
+        augmentation = Augmentation(mirror=config.mirror if share < MIRROR_UNTIL else 0.0)
+        clip = self.store.draw(count, rng, augmentation, self.device, self._length(rng, judged))
         with autocast(self.device, config.precision):
             maps = pose_maps(clip, config.generator.canvas_px)
             afresh = torch.from_numpy(rng.random(count) < config.afresh).to(self.device)

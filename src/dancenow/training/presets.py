@@ -37,11 +37,13 @@ class BodyConfig:
 
     start: from the shipped base, which exists for one size, or from nothing. clips_per_step: clips in a batch, each an image
     to learn from. rollout: consecutive frames per clip; of a generator that goes on from its own picture every fourth step
-    takes this many, the others two. afresh: share of the clips whose last frame is generated from nothing. learning_rate: of
-    Adam at its peak. fine_from: share of the budget after which a generator with a fine stage trains it. adversarial_from:
-    share after which the discriminators train. perceptual_depth: stages of the perceptual trunk that count. judged_px: side of
-    the window of the canvas, another one each step, that the perceptual trunk and the discriminators see: they cost more than
-    the generator. max_frames: frames of the subject held in memory. precision: of the networks, where the hardware has it.
+    takes this many, the others two. afresh: share of the clips whose last frame is generated from nothing. mirror: share of
+    the clips that are seen in a mirror in the first half of the budget, when shapes are learnt and asymmetries are not yet.
+    learning_rate: of Adam at its peak. fine_from: share of the budget after which a generator with a fine stage trains it.
+    adversarial_from: share after which the discriminators train. perceptual_depth: stages of the perceptual trunk that count.
+    judged_px: side of the window of the canvas, another one each step, that the perceptual trunk and the discriminators see:
+    they cost more than the generator. max_frames: frames of the subject held in memory. precision: of the networks, where the
+    hardware has it.
     """
 
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
@@ -52,6 +54,7 @@ class BodyConfig:
     clips_per_step: int = 2
     rollout: int = 4
     afresh: float = 0.2
+    mirror: float = 0.0
     learning_rate: float = 1.5e-3
     fine_from: float = 0.0
     adversarial_from: float = 0.8
@@ -139,6 +142,7 @@ PRESETS: Final[dict[Preset, BodyConfig | PaperConfig]] = {
         start="base",
         clips_per_step=4,
         rollout=2,
+        mirror=0.3,
         precision="bfloat16",
     ),
     "standard": BodyConfig(
