@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from dancenow.generate import VEIL, compose
 from dancenow.models.engine import (
     ENGINES,
-    EngineName,
     PlainEngine,
     agreement_db,
     cpu_has_bfloat16,
@@ -94,23 +93,10 @@ def test_a_veil_and_a_window_beside_the_frame_leave_the_plate_as_it_is() -> None
 
 
 @pytest.mark.parametrize("previous", [True, False])
-@pytest.mark.parametrize("name", ["bfloat16", "openvino"])
-def test_in_half_precision_the_picture_is_the_same_to_the_eye(name: EngineName, previous: bool) -> None:
-    if name == "openvino":
-        pytest.importorskip("openvino", reason="comes with the extra `fast`")
-        pytest.importorskip("onnx", reason="comes with the extra `fast`")
+def test_in_half_precision_the_picture_is_the_same_to_the_eye(previous: bool) -> None:
     torch.manual_seed(0)
     generator = Generator(GeneratorConfig(SIDE, 8, 1, previous)).eval().requires_grad_(False)
-    assert agreement_db(ENGINES[name](generator), PlainEngine(generator), generator) > 40
-
-
-def test_openvino_paints_in_single_precision_where_the_processor_has_no_half(
-    generator: Generator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("openvino", reason="comes with the extra `fast`")
-    pytest.importorskip("onnx", reason="comes with the extra `fast`")
-    monkeypatch.setattr("dancenow.models.engine.cpu_has_bfloat16", lambda: False)
-    assert agreement_db(ENGINES["openvino"](generator), PlainEngine(generator), generator) > 80
+    assert agreement_db(ENGINES["bfloat16"](generator), PlainEngine(generator), generator) > 40
 
 
 @pytest.mark.skipif(not has_bfloat16(torch.device("cuda")), reason="needs a GPU that multiplies in bfloat16")
@@ -128,7 +114,6 @@ def test_half_precision_is_taken_only_where_the_processor_has_it(generator: Gene
     monkeypatch.setattr("dancenow.models.engine.cpu_has_bfloat16", lambda: False)
     assert engine_for(generator).name == "float32"
     monkeypatch.setattr("dancenow.models.engine.cpu_has_bfloat16", lambda: True)
-    monkeypatch.setattr("dancenow.models.engine.has_onnx", lambda: False)
     assert engine_for(generator).name == "bfloat16"
     assert isinstance(cpu_has_bfloat16(), bool)
     assert preferred(torch.device("meta")) == ()

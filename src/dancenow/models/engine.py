@@ -10,17 +10,15 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import Any, Final, Literal, Protocol
 
 import torch
 from torch import Tensor
 
 from dancenow.models.generator import POSE_STRIDE, Generator
-from dancenow.models.tracing import has_onnx, to_onnx
 from dancenow.pose.render import NUM_CHANNELS
 
-EngineName = Literal["float32", "bfloat16", "openvino", "graph"]
+EngineName = Literal["float32", "bfloat16", "graph"]
 MIN_PSNR_DB: Final = 35.0
 """Of one picture against the plain network's, on noise; bfloat16 gives 50 and more, what is broken gives less than 20."""
 
@@ -60,33 +58,6 @@ class HalfEngine:
         return out.float()
 
 
-class OpenVinoEngine:
-    """The network by OpenVINO, on a CPU, on all cores but one; in bfloat16 where the processor has it.
-
-    Raises:
-        ImportError: the packages of the `fast` extra are missing.
-    """
-
-    name: EngineName = "openvino"
-
-    def __init__(self, generator: Generator, precision: Literal["bf16", "f32"] | None = None) -> None:
-        import openvino
-
-        hint = precision or ("bf16" if cpu_has_bfloat16() else "f32")  # asked for what is not there, it may refuse
-        named = zip(("maps", "previous"), example(generator), strict=True)
-        content = to_onnx(generator, {name: x for name, x in named if x is not None}, "rgba")
-        core: Any = openvino.Core()
-        settings = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": spare_threads(), "PERFORMANCE_HINT": "LATENCY"}
-        self._request = core.compile_model(core.read_model(content), "CPU", settings).create_infer_request()
-        self._lock = threading.Lock()  # a request reads and writes the same memory every time
-
-    def __call__(self, maps: Tensor, previous: Tensor | None) -> Tensor:
-        given = [x.contiguous().numpy() for x in (maps, previous) if x is not None]
-        with self._lock:
-            out = self._request.infer(dict(enumerate(given)), share_inputs=True, share_outputs=True)[0]
-            return torch.tensor(out)
-
-
 class GraphEngine:
     """A CUDA graph of the network in bfloat16: the GPU is told once what to do, not layer by layer for every picture."""
 
@@ -118,7 +89,6 @@ class GraphEngine:
 ENGINES: Final[Mapping[EngineName, Callable[[Generator], Engine]]] = {
     "float32": PlainEngine,
     "bfloat16": HalfEngine,
-    "openvino": OpenVinoEngine,
     "graph": GraphEngine,
 }
 
@@ -139,14 +109,14 @@ def engine_for(generator: Generator) -> Engine:
 def preferred(device: torch.device) -> tuple[EngineName, ...]:
     """The engines worth trying on a device, fastest first.
 
-    Where bfloat16 is emulated it is slower than float32, and OpenVINO in float32 hardly faster than torch, or slower.
+    Where bfloat16 is emulated it is slower than float32. Other libraries are measured by `bench engines`, but none is worth
+    what it brings with it: OpenVINO needs a quarter less processor time, hardly seen in a whole transfer, and has crashed.
     """
     if device.type == "cuda":
         return ("graph", "bfloat16") if has_bfloat16(device) else ()
     if not has_bfloat16(device):
         return ()
-    is_installed = has_onnx() and find_spec("openvino") is not None
-    return ("openvino", "bfloat16") if is_installed else ("bfloat16",)
+    return ("bfloat16",)
 
 
 def has_bfloat16(device: torch.device) -> bool:

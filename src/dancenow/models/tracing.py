@@ -1,4 +1,4 @@
-"""A network as an ONNX file, for whoever runs networks without torch: the `export` command, and OpenVINO here."""
+"""A network as an ONNX file, for whoever runs networks without torch."""
 
 import io
 import warnings
