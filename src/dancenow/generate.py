@@ -5,8 +5,9 @@ at the plate's own resolution, so that the background is exact and steady; `Whol
 """
 
 import math
-from collections import abc
+from collections import abc, deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import fields
 from typing import Final, Protocol, Self
 
@@ -84,12 +85,37 @@ class CropPainter:
         stop = len(track) if stop is None else stop
         drawn = drawn_poses(track, self.target)
         crops = follow(track.pose, track.time_s, self._generator.config.canvas_px)
+        is_there = track.status[start:stop] != FrameStatus.MISSING
+        with ahead(self._maps(drawn, crops, start, stop), room=2) as maps:
+            if self._generator.config.previous:
+                pictures = self._one_after_another(maps, crops[start:stop], is_there)
+            else:
+                pictures = self._each_by_itself(maps, is_there)
+            yield from zip(crops[start:stop], pictures, strict=True)
+
+    def _one_after_another(
+        self, maps: Iterator[Tensor], crops: list[Crop], is_there: NDArray[np.bool_]
+    ) -> Iterator[NDArray[np.float32] | None]:
         last: tuple[Tensor, Tensor] | None = None
-        with ahead(self._maps(drawn, crops, start, stop), room=1) as maps:
-            for index, drawn_maps in zip(range(start, stop), maps, strict=True):
-                is_there = track.status[index] != FrameStatus.MISSING
-                last = self._generate(drawn_maps, crops[index], last) if is_there else None
-                yield crops[index], _on_host(last[0]) if last else None
+        for drawn, crop, there in zip(maps, crops, is_there, strict=True):
+            last = self._generate(drawn, crop, last) if there else None
+            yield _on_host(last[0]) if last else None
+
+    def _each_by_itself(self, maps: Iterator[Tensor], is_there: NDArray[np.bool_]) -> Iterator[NDArray[np.float32] | None]:
+        """Pictures that need none before them: on a CPU two at a time, each on a core of its own."""
+        at_once = 1 if self._device.type == "cuda" else 2
+        waiting: deque[Future[NDArray[np.float32]] | None] = deque()
+        with ThreadPoolExecutor(at_once) as pool:
+            for drawn, there in zip(maps, is_there, strict=True):
+                waiting.append(pool.submit(self._paint_alone, drawn) if there else None)
+                if len(waiting) > at_once:
+                    yield _result(waiting.popleft())
+            while waiting:
+                yield _result(waiting.popleft())
+
+    @torch.inference_mode()
+    def _paint_alone(self, maps: Tensor) -> NDArray[np.float32]:
+        return _on_host(self.engine(maps, None))
 
     @torch.inference_mode()
     def _draw(self, drawn: Pose, crops: list[Crop], part: slice) -> Tensor:
@@ -200,6 +226,10 @@ def drawn_poses(track: PoseTrack, target: Target) -> Pose:
 def _of_another_version(checkpoint: Checkpoint) -> UserError:
     made = checkpoint.info.version
     return UserError(f"this model was made by dancenow {made}, whose networks were others; train it again.")
+
+
+def _result(picture: "Future[NDArray[np.float32]] | None") -> NDArray[np.float32] | None:
+    return None if picture is None else picture.result()
 
 
 def _on_host(rgba: Tensor) -> NDArray[np.float32]:

@@ -28,6 +28,12 @@ CPU = torch.device("cpu")
 JUDGE = DiscriminatorConfig(width=4, scales=1)
 RECIPES: dict[str, BodyConfig | PaperConfig] = {
     "crops": BodyConfig(GeneratorConfig(canvas_px=64, width=8, blocks=1), JUDGE, replace(JUDGE, frames=2)),
+    "crops, each by itself": BodyConfig(
+        GeneratorConfig(canvas_px=64, width=8, blocks=1, previous=False), JUDGE, replace(JUDGE, frames=2), rollout=2
+    ),
+    "fine crops": BodyConfig(
+        GeneratorConfig(canvas_px=64, width=8, blocks=1, previous=False, fine=True), JUDGE, replace(JUDGE, frames=2), rollout=2
+    ),
     "paper": PaperConfig(longer_px=64, width=1 / 16),
     "frame by frame": PaperConfig(longer_px=64, width=1 / 16, temporal=False),
     "enhanced": PaperConfig(longer_px=64, width=1 / 16, enhance_from=0.5),

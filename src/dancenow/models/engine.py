@@ -159,12 +159,12 @@ def example(generator: Generator) -> tuple[Tensor, Tensor | None]:
 
 
 def spare_threads() -> int:
-    """Threads for the network beside the stages around it: all cores but one.
+    """Threads for a network beside the stages around it, and beside a second picture's network: half of the cores.
 
     With two threads on two cores, each waits for the other while a third stage has its core.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores - 1)
+    return max(1, cores // 2)
 
 
 @contextmanager
