@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from dancenow.files import complete_or_absent
 from dancenow.video import read_frames
 
 METHODS = ("truth-encoded-again", "nearest-frame", "pix2pixHD", "+-temporal-smoothing", "ours")
@@ -28,7 +29,8 @@ def main() -> None:
         cuts = [frames[i].image_rgb[height - side :, left : left + side] for i in MOMENTS]
         columns.append(np.concatenate([cv2.resize(c, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA) for c in cuts]))
     picture = np.concatenate(columns, axis=1)
-    cv2.imwrite(str(options.out), picture[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, 80])
+    with complete_or_absent(options.out) as temporary:
+        cv2.imwrite(str(temporary), picture[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, 80])
 
 
 if __name__ == "__main__":

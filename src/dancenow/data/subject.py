@@ -208,8 +208,7 @@ def prepare(
         splits_s = split_by_time(float(track.time_s[-1] + 1 / track.fps), hold_out)
         learnt = (track.time_s >= splits_s["train"][0]) & (track.time_s < splits_s["train"][1])
         plate = estimate_plate(video, masks, learnt & (track.status == FrameStatus.MEASURED), listen=listen)
-        _save_png(folder / "plate.png", cv2.cvtColor(plate.image_rgb, cv2.COLOR_RGB2BGR))
-        _save_png(folder / "known.png", plate.known.astype(np.uint8) * 255)
+        _save_plate(folder, plate)
         body = body_statistics(track)
         manifest = SubjectManifest(
             name=video.stem,
@@ -312,6 +311,11 @@ def _damaged(folder: Path, what: str) -> UserError:
 
 def _save_png(path: Path, image: NDArray[Any]) -> None:
     path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+
+
+def _save_plate(folder: Path, plate: Plate) -> None:
+    _save_png(folder / "plate.png", cv2.cvtColor(plate.image_rgb, cv2.COLOR_RGB2BGR))
+    _save_png(folder / "known.png", plate.known.astype(np.uint8) * 255)
 
 
 def _load_plate(folder: Path) -> Plate:

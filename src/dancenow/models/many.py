@@ -48,6 +48,13 @@ class ManyGenerator(nn.Module):
             if isinstance(module, ManyNorm):
                 module.who = who
 
+    def own_and_shared(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        """The parameters that each person has of their own, and those that all share."""
+        norms = [module for module in self.modules() if isinstance(module, ManyNorm)]
+        own = [parameter for norm in norms for parameter in norm.parameters()]
+        ours = {id(parameter) for parameter in own}
+        return own, [parameter for parameter in self.parameters() if id(parameter) not in ours]
+
     def anybody(self) -> Generator:
         """The generator of the mean person."""
         made = Generator(self.shared.config)

@@ -74,9 +74,7 @@ class BaseTask:
         self.average = ManyGenerator(config.generator, len(stores)).to(device).requires_grad_(False)
         self.average.load_state_dict(self.generator.state_dict())
         self.perceptual = perceptual.to(device)
-        own = [p for name, p in self.generator.named_parameters() if name.endswith((".gain", ".bias")) and p.dim() == 2]
-        known = {id(p) for p in own}
-        shared = [p for p in self.generator.parameters() if id(p) not in known]
+        own, shared = self.generator.own_and_shared()
         groups = [{"params": shared, "times": 1.0}, {"params": own, "times": config.own_rate}]
         self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate, betas=(0.8, 0.99))
         self._careful = CarefulStep(self.optimizer)
