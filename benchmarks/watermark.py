@@ -27,8 +27,20 @@ import numpy as np
 
 from dancenow.types import ImageRGB
 from dancenow.video import VideoWriter, probe, read_frames
-from dancenow.watermark import GRID, NUM_BITS, THRESHOLD, Payload, Plane, Watermarker, averaged, expected_signs, likeliest
-from dancenow.watermark import read_marked, scores_of, voices_of  # fmt: skip
+from dancenow.watermark import (  # fmt: skip
+    GRID,
+    NUM_BITS,
+    THRESHOLD,
+    Payload,
+    Plane,
+    Watermarker,
+    averaged,
+    expected_signs,
+    likeliest,
+    read_marked,
+    scores_of,
+    voices_of,
+)
 
 PAYLOAD = Payload("5eed")
 SECONDS = 2
@@ -115,9 +127,13 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     means = []
     for i, (crf, scale, cut) in enumerate(CODINGS):
         of = [row["codings"][i] for row in rows]
-        shares = {k: round(float(np.mean([c[k] for c in of])), 4) for k in ("cells_right", "bits_right", "payload_right") if not cut}
+        shares = {
+            k: round(float(np.mean([c[k] for c in of])), 4) for k in ("cells_right", "bits_right", "payload_right") if not cut
+        }
         read = f"{sum(c['read'] for c in of)} of {len(of)}"
-        means.append({"crf": crf, "scale": scale, "cut": cut, **shares, "read": read, "weakest": min(c["strength"] for c in of)})
+        means.append(
+            {"crf": crf, "scale": scale, "cut": cut, **shares, "read": read, "weakest": min(c["strength"] for c in of)}
+        )
     return means
 
 

@@ -1,8 +1,8 @@
 """An invisible mark in the pixels that says "made by dancenow, with this model", and its reader.
 
-A small spread-spectrum mark of our own (after Cox et al., 1997), in the colour from blue to yellow, where eyes resolve least and
-pictures have least detail. It lies on a grid relative to the frame, so that size does not matter, and does not move, so that
-codecs keep it and trimming is harmless. The words are those of an error-correcting code, read by maximum likelihood.
+A small spread-spectrum mark of our own (after Cox et al., 1997), in the colour from blue to yellow, where eyes resolve least
+and pictures have least detail. It lies on a grid relative to the frame, so that size does not matter, and does not move, so
+that codecs keep it and trimming is harmless. The words are those of an error-correcting code, read by maximum likelihood.
 """
 
 import hashlib
@@ -14,30 +14,36 @@ from typing import Final
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from dancenow.progress import Listener, silent, track
 from dancenow.types import ImageRGB
 from dancenow.video import probe, read_frames
 
-GRID: Final = 64
-"""Cells along each side of the frame."""
+GRID: Final = 32
+"""Cells along each side of the frame: at half of 512 px a cell is a block of colour that H.264 transforms; smaller ones die."""
 _FINE: Final = 4 * GRID
 NUM_BITS: Final = 64
-"""Coded bits, each spread over 64 cells."""
+"""Coded bits, each spread over 16 cells."""
 _MODEL_BITS: Final = 16
-THRESHOLD: Final = 9.0
+THRESHOLD: Final = 7.5
 """What the likeliest word must score, see `Reading`. For a picture that knows nothing of the signs no word of 2**16 does with
-a probability above 2**16 * exp(-9**2 / 2) = 2e-13 (Hoeffding, 1963), whatever the picture is."""
-CROPPED_THRESHOLD, MOST_CROPPED = 10.0, 12
-"""The same where the frame was cropped, by up to this many cells a side: 33,000 rectangles, 2**16 words, below 1e-12."""
+a probability above 2**16 * exp(-7.5**2 / 2) = 4e-8 (Hoeffding, 1963), whatever the picture is."""
+CROPPED_THRESHOLD, MOST_CROPPED = 9.0, 6
+"""The same where the frame was cropped, by up to this many cells a side: 3136 rectangles, together below 6e-10."""
+
 _BLUER: Final = np.array([0.0, -0.344, 1.772], np.float32)
 """One level of Cb in red, green and blue: luma does not change."""
-_FAINTEST, _PER_ACTIVITY, _STRONGEST = 1.2, 0.3, 3.5
-"""Levels of Cb: on a bare wall, more per level of texture that hides it, at most."""
-_BARE: Final = 0.7
-"""Deviation of luma that a bare wall has itself, from its shading and the camera's noise."""
-_POWER: Final = 2.2
+_FAINT, _STRONGEST = 0.85, 3.2
+"""Levels of Cb on a bare grey wall, and at most."""
+_GREY, _PER_CHROMA = 6.0, 0.07
+"""Up to this chroma all is grey; for every level beyond it the mark is stronger by this factor, since eyes tell strong colours
+less finely (after CIE94)."""
+_BARE, _PER_TEXTURE = 0.7, 0.3
+"""The same for texture: deviation of luma that a bare wall has itself, and levels of Cb for every level beyond it."""
+_POWER: Final = 2.1
+"""Root mean square of the cells in levels of Cb: 42.5 dB in red, green and blue, which colourful pictures reach."""
 _UPDATE_EVERY, _SLOWNESS = 5, 0.15
 _EPSILON: Final = 0.3
 """Squared levels below which detail in luma and Cr tells nothing."""
@@ -127,13 +133,12 @@ class Watermarker:
         return np.asarray(cv2.subtract(cv2.add(image_rgb, more), less), np.uint8)
 
     def _cells_for(self, image_rgb: ImageRGB) -> Plane:
-        """The change of each cell in levels of Cb, [G,G], as strong as the picture hides."""
-        now = _activity(image_rgb)
+        """The change of each cell in levels of Cb, [G,G]."""
+        now = _hidden(image_rgb)
         usual = now if self._usual is None else self._usual + _SLOWNESS * (now - self._usual)
         self._usual = usual
-        # Where texture comes or goes the fainter of now and usual counts: a strong mark never stays on a bare wall.
-        hidden = _PER_ACTIVITY * np.maximum(np.minimum(now, usual) - _BARE, 0)
-        level = np.minimum(_FAINTEST + hidden, _STRONGEST)
+        # Where something comes or goes the fainter of now and usual counts: a strong mark never stays on a bare wall.
+        level = np.minimum(np.minimum(now, usual), _STRONGEST)
         level *= min(1.0, _POWER / float(np.sqrt(np.mean(level * level))))
         return np.asarray(level * self._sign, np.float32)
 
@@ -189,7 +194,7 @@ def _scores_if_cropped(mean_rgb: Plane) -> Plane:
     """The scores of the loudest of all rectangles of the grid that the picture may be, in half cells."""
     loudest = np.zeros(NUM_BITS, np.float32)
     for rows, columns in product(range(GRID - MOST_CROPPED, GRID + 1), repeat=2):
-        whole = cv2.resize(mean_rgb, (4 * columns, 4 * rows), interpolation=cv2.INTER_AREA)
+        whole = np.asarray(cv2.resize(mean_rgb, (4 * columns, 4 * rows), interpolation=cv2.INTER_AREA), np.float32)
         for y, x in product((0, 2), repeat=2):
             voices = voices_of(whole[y : len(whole) - y, x : whole.shape[1] - x])
             height, width = voices.shape
@@ -218,7 +223,7 @@ def voices_of(mean_rgb: Plane) -> Plane:
     bl, br = around(blue, luma), around(blue, red)
     own = (luma * (bl * rr - br * lr) + red * (br * ll - bl * lr)) / (ll * rr - lr * lr)
     left = blue - own
-    return np.clip(left / np.sqrt(around(left, left) + 0.25**2), -2, 2)
+    return np.asarray(np.clip(left / np.sqrt(around(left, left) + 0.25**2), -2, 2), np.float32)
 
 
 def likeliest(scores: Plane) -> tuple[Payload, float]:
@@ -238,19 +243,26 @@ def likeliest(scores: Plane) -> tuple[Payload, float]:
 
 def _steps(cells: Plane, width_px: int, height_px: int) -> tuple[ImageRGB, ImageRGB]:
     """What is added to and taken from every pixel, both uint8 [H,W,3]: saturating, so that white stays white."""
-    full = cv2.resize(cells, (width_px, height_px), interpolation=cv2.INTER_LINEAR)
+    # Flat within, soft at the edges: codecs keep more of it than of what is soft throughout.
+    flat = cv2.resize(cells, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
+    full = cv2.resize(flat, (width_px, height_px), interpolation=cv2.INTER_LINEAR)
     steps = [np.rint(full * step).astype(np.int16) for step in _BLUER]
     more, less = ([np.maximum(way * step, 0).astype(np.uint8) for step in steps] for way in (1, -1))
     return np.asarray(cv2.merge(more), np.uint8), np.asarray(cv2.merge(less), np.uint8)
 
 
-def _activity(image_rgb: ImageRGB) -> Plane:
-    """How much texture hides, [G,G]: the deviation of luma over three cells, the calmest of the neighbours counting.
+def _hidden(image_rgb: ImageRGB) -> Plane:
+    """Levels of Cb that the picture hides, [G,G]."""
+    fine = cv2.resize(image_rgb, (_FINE, _FINE), interpolation=cv2.INTER_AREA)
+    luma, red, blue = cv2.split(cv2.cvtColor(fine, cv2.COLOR_RGB2YCrCb).astype(np.float32))
+    chroma = np.hypot(_smaller(red, GRID) - 128, _smaller(blue, GRID) - 128)
+    # The deviation over three small cells, the calmest of the neighbours counting: so an edge by itself, before a bare wall,
+    # hides nothing, and bricks do.
+    mean, square = (cv2.blur(_smaller(plane, 2 * GRID), (3, 3)) for plane in (luma, luma * luma))
+    texture = _smaller(cv2.erode(np.sqrt(np.maximum(square - mean * mean, 0)), np.ones((3, 3))), GRID)
+    level = _FAINT * (1 + _PER_CHROMA * np.maximum(chroma - _GREY, 0)) + _PER_TEXTURE * np.maximum(texture - _BARE, 0)
+    return np.asarray(level, np.float32)
 
-    So an edge by itself, before a bare wall, hides nothing, and bricks do.
-    """
-    small = cv2.resize(image_rgb, (_FINE, _FINE), interpolation=cv2.INTER_AREA)
-    fine = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    both = cv2.resize(cv2.merge([fine, fine * fine]), (GRID, GRID), interpolation=cv2.INTER_AREA)
-    mean, square = cv2.split(cv2.blur(both, (3, 3)))
-    return np.asarray(cv2.erode(np.sqrt(np.maximum(square - mean * mean, 0)), np.ones((3, 3))))
+
+def _smaller(plane: MatLike, side: int) -> Plane:
+    return np.asarray(cv2.resize(plane, (side, side), interpolation=cv2.INTER_AREA))
