@@ -35,9 +35,9 @@ CROPPED_THRESHOLD, MOST_CROPPED = 9.0, 6
 
 _BLUER: Final = np.array([0.0, -0.344, 1.772], np.float32)
 """One level of Cb in red, green and blue: luma does not change."""
-_FAINT, _STRONGEST = 0.85, 3.2
+_FAINT, _STRONGEST = 0.85, 2.7
 """Levels of Cb on a bare grey wall, and at most."""
-_GREY, _PER_CHROMA = 6.0, 0.07
+_GREY, _PER_CHROMA = 8.0, 0.14
 """Up to this chroma all is grey; for every level beyond it the mark is stronger by this factor, since eyes tell strong colours
 less finely (after CIE94)."""
 _BARE, _PER_TEXTURE = 0.7, 0.3

@@ -53,14 +53,17 @@ def test_a_whole_result_is_signed_and_marked(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_one_changed_byte_is_tampering_and_the_mark_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    whole = bytearray(film(tmp_path / "out.mp4").read_bytes())
-    whole[-20] ^= 1
-    (tmp_path / "changed.mp4").write_bytes(whole)
-    said, written = detected(tmp_path / "changed.mp4", capsys)
-    assert "tampered: the video or its credentials were changed after signing" in said
-    assert "signed by" not in said
-    assert written["credentials"]["state"] == "tampered"
-    assert written["watermark"]["payload"] == {"model": "c0de"}
+    whole = film(tmp_path / "out.mp4").read_bytes()
+    in_the_pictures, in_the_facts, in_the_note = len(whole) - 20, whole.index(b"c" * 64), whole.rindex(b"Lavf")
+    for place in (in_the_pictures, in_the_facts, in_the_note):
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        (tmp_path / "changed.mp4").write_bytes(changed)
+        said, written = detected(tmp_path / "changed.mp4", capsys)
+        assert "tampered: the video or its credentials were changed after signing" in said, place
+        assert "signed by" not in said
+        assert written["credentials"]["state"] == "tampered"
+        assert written["watermark"]["payload"] == {"model": "c0de"}
 
 
 def test_credentials_that_were_removed_are_missed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
