@@ -37,7 +37,8 @@ def dance(num_frames: int, size_px: int = 512) -> Iterator[ImageRGB]:
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 1.2, (size_px, size_px, 1)).round().astype(np.int16)
     room = wall(size_px).copy()
-    room[:, : size_px // 2] = cv2.resize(rng.integers(90, 150, (24, 12, 3), np.uint8), (size_px // 2, size_px))
+    bricks = (rng.uniform(110, 190, (24, 12, 1)) * (1.0, 0.65, 0.55)).astype(np.uint8)
+    room[:, : size_px // 2] = cv2.resize(bricks, (size_px // 2, size_px))
     for i in range(num_frames):
         image = room.copy()
         x = size_px // 4 + round(size_px / 3 * np.sin(i / 9) ** 2)
