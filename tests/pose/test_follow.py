@@ -155,16 +155,3 @@ def test_a_first_look_links_one_person_and_leaves_the_others_out(world: World) -
     both = world.frame(0, (150, 250, GREEN), (320, 300, RED))
     cast = _cast(world, both)
     assert (len(cast.dancer), len(cast.others)) == (1, 1)
-
-
-def test_a_dancer_whose_looks_begin_differently_is_found_where_the_first_look_saw_them(world: World) -> None:
-    def look_in(clothes: Clothes) -> np.ndarray:
-        frame = world.frame(0, (320, 300, clothes))
-        return look_of(frame.image_rgb, world.people[0][0])
-
-    in_shade: Clothes = ((90, 60, 30), (200, 40, 40), (70, 40, 60))
-    assert 0.85 < similarity(look_in(in_shade), [look_in(RED)]) < 0.93, "neither plainly the same nor somebody else"
-    cast = _cast(world, world.frame(5, (320, 300, RED)))
-    assert Follower(world, cast).step(world.frame(0, (330, 300, in_shade))) is not None
-    assert Follower(world, cast).step(world.frame(0, (40, 300, in_shade))) is None, "far away it is not evidence enough"
-    assert Follower(world, cast).step(world.frame(40, (330, 300, in_shade))) is None, "nor long after"

@@ -24,7 +24,7 @@ from dancenow.skeleton import NUM_KEYPOINTS
 from dancenow.types import FloatArray, FrameStatus, Pose, PoseTrack
 from dancenow.video import MaskWriter, probe, read_frames
 
-DETECTOR: Final = "blazepose-full/4"
+DETECTOR: Final = "blazepose-full/3"
 """Name and version of what `measure_poses` does; a change of it makes cached tracks stale."""
 MASK_SIDE_PX: Final = 640
 """Longer side of a mask, at most; the network gives no more detail."""
