@@ -3,7 +3,7 @@
 `training.base` trains it, `benchmarks/train_base.py` is the recipe, `assets/base.md` the card.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final, Self
@@ -39,9 +39,11 @@ class Base:
         Raises:
             ValueError: it has other sizes.
         """
-        if generator.config != self.config:
+        if replace(generator.config, shade=self.config.shade) != self.config:
             raise ValueError(f"the base model is of {self.config}, not of {generator.config}")
-        generator.load_state_dict(self.weights)
+        # Shadows fall otherwise in every room, so that a base without them loses nothing.
+        known = generator.state_dict()
+        generator.load_state_dict({**known, **{name: value for name, value in self.weights.items() if name in known}})
 
 
 @cache

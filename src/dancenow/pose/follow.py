@@ -5,6 +5,7 @@ still the same person: by looks, size and place, with a search that widens with 
 """
 
 import math
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from dancenow.pose.blaze import BlazePose, Landmarks, Roi
@@ -16,7 +17,7 @@ _STILL_SAME_LOOK: Final = 0.75
 _LIKELY_SAME_LOOK: Final = 0.85
 """Enough for a person found where they were lost a moment ago."""
 _LOST_AFTER_S: Final = 2.0
-"""How long the place of a sighting is good evidence, before it and after."""
+"""How long the place of a loss stays good evidence."""
 _MAY_HAVE_LEFT_S: Final = 4.0
 """A person not seen for longer may have left, and whoever comes may be another."""
 _SEARCH_EVERY_S: Final = 0.2
@@ -30,7 +31,7 @@ class Follower:
     def __init__(self, blaze: BlazePose, cast: Cast) -> None:
         self._blaze = blaze
         self._looks = [s.look for s in cast.dancer]
-        self._known = [(s.time_s, s.landmarks.next_roi) for s in cast.dancer]
+        self._known_s = [s.time_s for s in cast.dancer]
         self._others = [s.look for s in cast.others]
         self._room_for_looks = _GALLERY_SIZE
         self._size_px = max(s.landmarks.next_roi.size_px for s in cast.dancer)
@@ -49,6 +50,18 @@ class Follower:
         if found is not None:
             self._last, self._last_s, self._size_px = found.next_roi, time_s, found.next_roi.size_px
         return found
+
+    def back(self, frames: Iterable[Frame], found: Landmarks) -> Iterator[Landmarks]:
+        """The person in frames before the one in which they were found, latest first, for as long as motion leads to them."""
+        here = self._last
+        self._last = found.next_roi
+        for frame in frames:
+            before = self._track(frame)
+            if before is None:
+                break
+            self._last = before.next_roi
+            yield before
+        self._last = here
 
     def _track(self, frame: Frame) -> Landmarks | None:
         """Look where the last frame's body says; once more if that place proves to be off, as it is at few frames a second."""
@@ -74,26 +87,19 @@ class Follower:
 
     def _search(self, frame: Frame, time_s: float) -> Landmarks | None:
         """Near the last place first, in a circle that grows; then, now and then, everywhere."""
-        for seen_s, place in self._places(time_s):
-            away_s = abs(time_s - seen_s)
-            if away_s >= _LOST_AFTER_S:
-                continue
-            near = [Roi(place.x_px, place.y_px, place.size_px * (1.5 + 1.5 * away_s), 0.0)]
+        lost_s = time_s - self._last_s
+        if self._last is not None and lost_s < _LOST_AFTER_S:
+            reach_px = self._last.size_px * (1.5 + 1.5 * lost_s)
+            near = [Roi(self._last.x_px, self._last.y_px, reach_px, 0.0)]
             found = self._best(find_people(self._blaze, frame, near), _LIKELY_SAME_LOOK)
             if found is not None and 0.5 < found.next_roi.size_px / self._size_px < 2.0:
                 return found
         if time_s - self._searched_s < _SEARCH_EVERY_S:
             return None
         self._searched_s = time_s
-        sightings_s = [*(seen_s for seen_s, _ in self._known), self._last_s]
-        is_about = min(abs(time_s - seen_s) for seen_s in sightings_s) < _MAY_HAVE_LEFT_S
+        is_about = min(abs(time_s - known_s) for known_s in [*self._known_s, self._last_s]) < _MAY_HAVE_LEFT_S
         people = find_people(self._blaze, frame, grid(frame.image_rgb, 2 * self._size_px))
         return self._best(people, SAME_LOOK if is_about else SAME_LOOK_LATER)
-
-    def _places(self, time_s: float) -> list[tuple[float, Roi]]:
-        """When and where the dancer was seen: last, and by the first look at the video, before this moment or after it."""
-        nearest = min(self._known, key=lambda seen: abs(time_s - seen[0]))
-        return [nearest] if self._last is None else [(self._last_s, self._last), nearest]
 
     def _best(self, people: list[Sighting], min_alike: float) -> Landmarks | None:
         """Whoever of these people looks most like the dancer, if it is enough and more than like anybody else."""
