@@ -5,24 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dancenow.face.align import turned
 from dancenow.face.extract import face_boxes
-from dancenow.face.head import HEAD, HEAD_MODEL, NECK_TO_EARS, heads
+from dancenow.face.head import heads
 from dancenow.face.track import FaceTrack, Reason
-from dancenow.skeleton import INDEX, NUM_KEYPOINTS
+from dancenow.skeleton import INDEX
 from dancenow.types import Pose, PoseTrack
-
-HEIGHT_PX = 60.0
-
-
-def turning(yaw: np.ndarray, pitch: np.ndarray | None = None, height_px: float = HEIGHT_PX, fps: float = 30.0) -> PoseTrack:
-    """Somebody whose head stands at (200, 100) and turns; hands hang far below."""
-    count = len(yaw)
-    xy = np.tile(np.array([200.0, 400.0]), (count, NUM_KEYPOINTS, 1))
-    xy[:, HEAD] = turned(HEAD_MODEL, yaw, np.zeros(count) if pitch is None else pitch) * height_px + [200, 100]
-    xy[:, INDEX["neck"]] = [200, 100 + (NECK_TO_EARS + 0.04) * height_px]
-    pose = Pose(xy.astype(np.float32), np.ones(xy.shape[:2], np.float32))
-    return PoseTrack(pose, np.arange(count) / fps, np.zeros(count, np.uint8), 400, 500, "test", "")
+from faces import HEIGHT_PX, turning
 
 
 def test_a_turning_head_keeps_its_size_and_tells_its_turn() -> None:

@@ -29,6 +29,10 @@ _YAW_WIDTH: Final = 0.2
 """Radians over which frames count as turned alike for the neutral face."""
 _FEW: Final = 8
 """Frames, in weight, below which a neutral face of one yaw leans on that of all."""
+_AT_REST: Final = 0.4
+"""Share of the frames, those with the mouth most closed, that the face at rest is taken from: somebody may sing throughout."""
+_MEETING: Final = ((61, 67), (62, 66), (63, 65), (37, 41), (38, 40), (43, 47), (44, 46))
+"""Upper and lower points of lips and lids, which meet and never cross."""
 _RATIO: Final = (0.6, 1.7)
 _SIDE_PARTS: Final = (("right_eye",), ("left_eye",), ("right_brow",), ("left_brow",), ("outer_lips", "inner_lips"))
 
@@ -88,7 +92,7 @@ def turned(model: Array, yaw: NDArray[np.floating], pitch: NDArray[np.floating])
 def normalize_expression(source: FaceTrack, target: FaceTrack, dance: FaceTrack) -> FaceTrack:
     """The faces of the transferred dance: the target's neutral face, moved by the source's expression.
 
-    The neutral face of a person is the median of their landmarks among frames that are turned alike, on windows turned level;
+    The neutral face of a person is the median of their landmarks among frames with the mouth at rest and the head turned alike;
     what a source's frame differs from it by, after the rigid points are laid upon each other, is the expression. It is scaled
     part by part to the target's lids, brows and lips.
 
@@ -115,7 +119,7 @@ def normalize_expression(source: FaceTrack, target: FaceTrack, dance: FaceTrack)
     laid = similarities(level[:, list(_RIGID)], calm[:, list(_RIGID)], np.ones((len(level), len(_RIGID))))
     moved = np.einsum("tab,tnb->tna", laid[:, :, :2], level) + laid[:, None, :, 2]
     resting = theirs.at(dance.expression[use, 6])
-    placed = resting + (moved - calm) * _ratios(calm, resting)
+    placed = _uncrossed(resting + (moved - calm) * _ratios(calm, resting))
     landmarks = np.zeros_like(dance.landmarks)
     landmarks[use] = _from_level(placed, dance, use)
     confidence = np.where(use, source.landmark_confidence, 0).astype(np.float32)
@@ -141,8 +145,10 @@ class Neutral:
         if not len(used):
             return cls(np.zeros((0, 68, 2)), np.zeros(0), np.zeros(0), _model_expression())
         used = used[:: max(1, len(used) // 2000)]
-        weight = faces.landmark_confidence[used].astype(np.float64)
-        expression = np.median(faces.expression[used, :6], axis=0).astype(np.float32)
+        opening = faces.expression[used, 0]
+        resting = opening <= np.quantile(opening, _AT_REST)
+        weight = faces.landmark_confidence[used] * np.where(resting, 1.0, 1e-3)
+        expression = np.median(faces.expression[used[resting], :6], axis=0).astype(np.float32)
         return cls(level_landmarks(faces)[used], faces.expression[used, 6].astype(np.float64), weight, expression)
 
     def at(self, yaw: NDArray[np.floating]) -> Array:
@@ -193,6 +199,15 @@ def _ratios(own: Array, theirs: Array) -> Array:
         size = [np.ptp(face[:, part], axis=1).clip(1e-4) for face in (own, theirs)]
         ratio[:, part] = np.clip(size[1] / size[0], *_RATIO)[:, None]
     return ratio
+
+
+def _uncrossed(level: Array) -> Array:
+    """Lips and lids [T,68,2] that would cross meet halfway."""
+    out = level.copy()
+    for upper, lower in _MEETING:
+        crossed = level[:, lower, 1] < level[:, upper, 1]
+        out[crossed, upper, 1] = out[crossed, lower, 1] = (level[crossed, upper, 1] + level[crossed, lower, 1]) / 2
+    return out
 
 
 def _gain(own: Neutral, theirs: Neutral) -> FloatArray:
