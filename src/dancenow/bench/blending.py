@@ -139,7 +139,7 @@ def _judge(truth: ImageRGB, blended: ImageRGB, changed: ImageRGB, faces: FaceTra
     to_box = crop.to_frame - [[0, 0, left], [0, 0, top]]
     shape = (int(right - left), int(bottom - top))
     mask = cv2.warpAffine(soft_mask(size), to_box, shape, flags=cv2.INTER_LINEAR)
-    asked = cv2.warpAffine(changed.astype(np.float32), to_box, shape, flags=cv2.INTER_LINEAR)
+    asked = cv2.warpAffine(changed.astype(np.float32), to_box, shape, flags=cv2.INTER_CUBIC)
     a, b = (image[top:bottom, left:right].astype(np.float32) for image in (truth, blended))
     inside = mask > 0.98
     off, detail = _gradient(b - a), _gradient(b - np.asarray(asked, np.float32))

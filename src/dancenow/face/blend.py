@@ -107,10 +107,21 @@ def seamless(frame_rgb: ImageRGB, face_rgb: ImageRGB, crop: Crop, mask: FloatArr
         return frame_rgb.copy()
     face = np.rint(_to_box(face_rgb.astype(np.float32), crop, box)).clip(0, 255).astype(np.uint8)
     x, y, w, h = cv2.boundingRect(inside)
-    blended = cv2.seamlessClone(face, np.ascontiguousarray(frame), inside, (x + w // 2, y + h // 2), cv2.NORMAL_CLONE)
+    blended = _cloned(face, np.ascontiguousarray(frame), inside, (x + w // 2, y + h // 2))
     out = frame_rgb.copy()
     out[rows, columns] = np.where(inside[..., None] > 0, blended, frame)
     return out
+
+
+def _cloned(face: ImageRGB, frame: ImageRGB, inside: NDArray[np.uint8], at: tuple[int, int]) -> ImageRGB:
+    """cv2.seamlessClone; that of OpenCV 5.0.0 now and then gives the frame back as it was, and the same call again does not."""
+    asked = face.astype(np.int16) - frame
+    for _ in range(4):
+        blended = np.asarray(cv2.seamlessClone(face.copy(), frame.copy(), inside.copy(), at, cv2.NORMAL_CLONE), np.uint8)
+        left = np.diff(blended.astype(np.int16) - frame, axis=1)
+        if np.abs(left).mean() >= 0.2 * np.abs(np.diff(asked, axis=1)).mean() or not asked.any():
+            break
+    return blended
 
 
 BLENDS: Final[Mapping[Method, Callable[[ImageRGB, ImageRGB, Crop, FloatArray, Steady], ImageRGB]]] = {
@@ -151,9 +162,9 @@ def _to_box(canvas: FloatArray, crop: Crop, box: Box) -> FloatArray:
     to_box = crop.to_frame - [[0, 0, box[1].start], [0, 0, box[0].start]]
     scale = float(to_box[0, 0])
     if scale < 0.75:
-        canvas = np.asarray(cv2.GaussianBlur(canvas, (0, 0), 0.35 * (1 / scale**2 - 1) ** 0.5), np.float32)
+        canvas = np.asarray(cv2.GaussianBlur(canvas, (0, 0), 0.22 * (1 / scale**2 - 1) ** 0.5), np.float32)
     size = (box[1].stop - box[1].start, box[0].stop - box[0].start)
-    warped = cv2.warpAffine(canvas, to_box, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    warped = cv2.warpAffine(canvas, to_box, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(warped, np.float32)
 
 

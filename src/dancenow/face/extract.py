@@ -141,8 +141,17 @@ def _measure(video: Path, track: PoseTrack, size_px: int, min_head_px: float, li
             listen(Progress("look at the face", count, len(track)))
     if count < len(track):
         raise UserError(f"{video} has {count} frames and its pose track {len(track)}; make the track anew.")
+    hidden = boxes.reason.copy()
+    hidden[(hidden == Reason.OK) & _lasting(follower.nothing)] = Reason.HIDDEN
+    boxes = replace(boxes, reason=hidden)
     points, confidence = _calm(follower.points, follower.confidence, boxes)
     return with_landmarks(boxes, points, confidence, DETECTOR)
+
+
+def _lasting(nothing: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where three of five frames around see no face: one alone is a blur."""
+    padded = np.pad(nothing, 2, mode="edge").astype(int)
+    return np.asarray(sum(padded[i : i + len(nothing)] for i in range(5)) >= 3)
 
 
 def _calm(points: FloatArray, confidence: FloatArray, boxes: FaceTrack) -> tuple[FloatArray, FloatArray]:
