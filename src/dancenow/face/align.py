@@ -151,7 +151,7 @@ class Neutral:
         used = used[:: max(1, len(used) // 2000)]
         opening = faces.expression[used, 0]
         resting = opening <= np.quantile(opening, _AT_REST)
-        weight = faces.landmark_confidence[used] * np.where(resting, 1.0, 1e-3)
+        weight = faces.landmark_confidence[used].astype(np.float64) * np.where(resting, 1.0, 1e-3)
         expression = np.median(faces.expression[used[resting], :6], axis=0).astype(np.float32)
         return cls(level_landmarks(faces)[used], faces.expression[used, 6].astype(np.float64), weight, expression)
 
