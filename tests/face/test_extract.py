@@ -116,3 +116,9 @@ def test_a_video_that_is_not_the_tracks_is_one_sentence(tmp_path: Path) -> None:
         extract_faces(video, other)
     with pytest.raises(UserError):
         extract_faces(tmp_path / "absent.mp4", track)
+
+
+def test_a_track_of_every_third_frame_is_one_sentence(tmp_path: Path) -> None:
+    video = film(tmp_path / "v.mp4", [100] * 60)
+    with pytest.raises(UserError, match="leaves frames out"):
+        extract_faces(video, turning(np.zeros(20), fps=10.0))

@@ -131,16 +131,19 @@ def with_landmarks(boxes: FaceTrack, points: FloatArray, confidence: FloatArray,
 def _measure(video: Path, track: PoseTrack, size_px: int, min_head_px: float, listen: Listener) -> FaceTrack:
     boxes = face_boxes(track, size_px=size_px, min_head_px=min_head_px)
     follower = FaceFollower(FaceNetworks(listen), track, boxes)
-    count = 0
+    count, times_s = 0, np.zeros(len(track))
     with ahead(read_frames(video)) as frames:
         for frame in frames:
             if count == len(track):
                 break
+            times_s[count] = float(frame.time_s)
             follower.step(frame.image_rgb, count)
             count += 1
             listen(Progress("look at the face", count, len(track)))
     if count < len(track):
         raise UserError(f"{video} has {count} frames and its pose track {len(track)}; make the track anew.")
+    if np.abs(np.ptp(times_s) - np.ptp(track.time_s)) > 0.2 + 0.1 * np.ptp(times_s):
+        raise UserError(f"the pose track of {video} leaves frames out; make one of every frame.")
     hidden = boxes.reason.copy()
     hidden[(hidden == Reason.OK) & _lasting(follower.nothing)] = Reason.HIDDEN
     boxes = replace(boxes, reason=hidden)
