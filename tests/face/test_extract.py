@@ -42,7 +42,11 @@ class Networks:
         points[MESH_TO_68] = np.concatenate([flat, LANDMARK_MODEL[:, 2:]], axis=1) * HEIGHT_PX
         points[[10, 152]] = [[0, -0.37 * HEIGHT_PX, 0], [0, 0.41 * HEIGHT_PX, 0]]
         points += [200 + off_px, 100, 0]
-        return Mesh(points.astype(np.float32), 0.0 if image.mean() < 50 else 1.0, roi_of(points[MESH_TO_68, :2][[0] * 468]))
+        return Mesh(
+            points.astype(np.float32),
+            0.0 if image.mean() < 50 else 1.0,
+            roi_of(points[[MESH_TO_68[0]] * 468, :2].astype(np.float32)),
+        )
 
 
 @pytest.fixture(autouse=True)
