@@ -220,3 +220,20 @@ ENGINES: Final[Mapping[Size, EnginesSize]] = {
     "laptop": EnginesSize("draft", 40, 300, True, 180),
     "gpu": EnginesSize("standard", 20, 300, True, 600),
 }
+
+
+@dataclass(frozen=True)
+class BlendSize:
+    """world: whose true dances are used, `clips` of them, the first `frames` of each. enlarged: factors on the frames' size."""
+
+    world: World
+    clips: int
+    frames: int
+    enlarged: tuple[int, ...]
+
+
+BLEND: Final[Mapping[Size, BlendSize]] = {
+    "smoke": BlendSize(world(128, 6, 3.0, 1, 1), 1, 4, (2,)),
+    "laptop": BlendSize(world(512, 24, 3.0), 3, 24, (1, 3)),
+    "gpu": BlendSize(world(512, 24, 3.0), 6, 72, (1, 4)),
+}

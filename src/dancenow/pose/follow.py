@@ -8,7 +8,8 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from dancenow.pose.blaze import BlazePose, Landmarks, Roi
+from dancenow.pose.blaze import BlazePose, Landmarks
+from dancenow.pose.lite import Roi
 from dancenow.pose.people import SAME_LOOK, SAME_LOOK_LATER, Cast, Sighting, find_people, grid, is_person, look_of, similarity
 from dancenow.types import FloatArray, Frame
 
