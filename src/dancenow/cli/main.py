@@ -30,6 +30,7 @@ COMMANDS: Final = (
     "evaluate",
     "bench",
     "studio",
+    "dataset",
     "weights",
 )
 """In the order in which a person meets them. Each is the function of that name in the module of that name."""

@@ -63,8 +63,9 @@ def _description(source: FolderSource | ShardSource) -> str:
     dataset = source.dataset
     what = "rendered, nobody real is shown" if dataset.kind == "rendered" else "filmed with consent"
     return (
-        f"Videos of single dancers, {what}: {len(dataset.identities)} people, {len(dataset.entries)} clips, {dataset.num_frames}"
-        " frames, each with its pose track, its mask and its empty background. The datasheet is in README.md."
+        f"Videos of single dancers, {what}: {len(dataset.identities)} people, {len(dataset.entries)} clips,"
+        f" {dataset.num_frames} frames, each with its pose track, its mask and its empty background. The datasheet is in"
+        " README.md."
     )
 
 

@@ -31,9 +31,9 @@ class Finding:
 class PersonFacts:
     """One person's footage. seconds, frames: of all clips. height_px: median standing height. distinct_poses: how many poses
     no two of which are nearer than what `dancenow check` calls covered. front, side, back: shares of frames by the way the body
-    faces. moves: share of the moves that have a name which are shown. face_visible: share of frames; face_px: median side of the
-    head's box there. missing: share of frames without a measured pose. jumps: frames a minute in which the body leaps. cut: share
-    of frames in which a keypoint lies outside the picture."""
+    faces. moves: share of the moves that have a name which are shown. face_visible: share of frames; face_px: median side of
+    the head's box there. missing: share of frames without a measured pose. jumps: frames a minute in which the body leaps.
+    cut: share of frames in which a keypoint lies outside the picture."""
 
     identity: str
     clips: int

@@ -1,4 +1,5 @@
-"""The datasheet of a dataset in Markdown: the questions of Gebru et al. (Datasheets for Datasets, 2021), answered from the data."""
+"""The datasheet of a dataset in Markdown: the questions of Gebru et al. (Datasheets for Datasets, 2021), answered from the
+data."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -31,15 +32,18 @@ def datasheet(source: FolderSource | ShardSource, facts: Facts) -> str:
 
 def _motivation(rendered: bool) -> Iterator[str]:
     yield (
-        "**For what purpose was it made?** To train and to judge motion transfer: a person in one video dances what another person"
-        " dances in another."
+        "**For what purpose was it made?** To train and to judge motion transfer: a person in one video dances what another"
+        " person dances in another."
     )
     if rendered:
         yield (
-            "Recordings cannot give the truth of a transfer between two people. Here the same dance is on several bodies, frame by"
-            " frame, with poses and masks that are exact."
+            "Recordings cannot give the truth of a transfer between two people. Here the same dance is on several bodies,"
+            " frame by frame, with poses and masks that are exact."
         )
-    yield "**Who made it?** Whoever ran the command below; the makers of dancenow have no part in it and answer for nothing in it."
+    yield (
+        "**Who made it?** Whoever ran the command below; the makers of dancenow have no part in it and answer for nothing in"
+        " it."
+    )
 
 
 def _composition(dataset: Dataset, facts: Facts) -> Iterator[str]:
@@ -54,17 +58,24 @@ def _composition(dataset: Dataset, facts: Facts) -> Iterator[str]:
         yield _builds(dataset)
     yield (
         "distinct poses: no two nearer than what `dancenow check` counts as covered. moves: of the"
-        f" {len(MOVES)} that have a name. face: share of frames in which it shows, and the size of the head there. missing: frames"
-        " without a pose. cut: frames in which a keypoint is outside the picture."
+        f" {len(MOVES)} that have a name. face: share of frames in which it shows, and the size of the head there. missing:"
+        " frames without a pose. cut: frames in which a keypoint is outside the picture."
     )
-    yield "**Is anything missing, or an error?** What `dancenow dataset validate` finds; the table above is from the same check."
+    yield (
+        "**Is anything missing, or an error?** What `dancenow dataset validate` finds; the table above is from the same check."
+    )
     real = "No: nobody in it exists." if dataset.kind == "rendered" else "Yes: people can be recognised by face and body."
     yield f"**Does it tell of people who can be identified?** {real}"
 
 
 def _sizes(dataset: Dataset) -> str:
-    counts = Counter(f"{e.info['width_px']}x{e.info['height_px']} px at {e.info['fps']} frames a second" for e in dataset.entries)
-    return "; ".join(f"{count} of {what}" if len(counts) > 1 else what[0].upper() + what[1:] for what, count in counts.items()) + "."
+    counts = Counter(
+        f"{e.info['width_px']}x{e.info['height_px']} px at {e.info['fps']} frames a second" for e in dataset.entries
+    )
+    return (
+        "; ".join(f"{count} of {what}" if len(counts) > 1 else what[0].upper() + what[1:] for what, count in counts.items())
+        + "."
+    )
 
 
 def _people_table(people: Sequence[PersonFacts]) -> str:
@@ -75,8 +86,8 @@ def _people_table(people: Sequence[PersonFacts]) -> str:
     for p in people:
         facing = f"{p.front:.0%} / {p.side:.0%} / {p.back:.0%}"
         rows.append(
-            f"| {p.identity} | {p.clips} | {p.seconds:.0f} | {p.height_px:.0f} px | {p.distinct_poses} | {facing} | {p.moves:.0%} |"
-            f" {p.face_visible:.0%}, {p.face_px:.0f} px | {p.missing:.0%} | {p.cut:.0%} |"
+            f"| {p.identity} | {p.clips} | {p.seconds:.0f} | {p.height_px:.0f} px | {p.distinct_poses} | {facing} |"
+            f" {p.moves:.0%} | {p.face_visible:.0%}, {p.face_px:.0f} px | {p.missing:.0%} | {p.cut:.0%} |"
         )
     return "\n".join(rows)
 
@@ -97,7 +108,8 @@ def _collection(dataset: Dataset) -> Iterator[str]:
     if dataset.kind == "rendered":
         yield (
             "**How was it collected?** It was not: `dancenow dataset make` rendered it from parametric bodies (CC0), with these"
-            f" settings, and renders it again from them: {_settings(dataset.about.get('config', {}))}. {dataset.about['made_by']}."
+            f" settings, and renders it again from them: {_settings(dataset.about.get('config', {}))}."
+            f" {dataset.about['made_by']}."
         )
         yield "**Did the people agree?** There are none: the record of consent says `rendered`, nobody real is in the video."
         return
@@ -121,16 +133,16 @@ def _settings(config: dict[str, Any]) -> str:
 def _labels(rendered: bool) -> Iterator[str]:
     if rendered:
         yield (
-            "**How were the labels made?** Poses, depths, masks, faces and empty rooms come from the renderer and are exact, hidden"
-            " points included. CLIP.npz: track of 28 keypoints (px, px-scaled depth). CLIP.masks.mkv: the person, soft at the edge."
-            " CLIP.background.png: the room without the dancer and without noise. CLIP.faces.npz: box of the head, where the face is"
-            " turned, whether it shows, nose, eyes and ears."
+            "**How were the labels made?** Poses, depths, masks, faces and empty rooms come from the renderer and are exact,"
+            " hidden points included. CLIP.npz: track of 28 keypoints (px, px-scaled depth). CLIP.masks.mkv: the person, soft"
+            " at the edge. CLIP.background.png: the room without the dancer and without noise. CLIP.faces.npz: box of the"
+            " head, where the face is turned, whether it shows, nose, eyes and ears."
         )
         yield "The pictures are compressed with H.264, so they differ a little from what was rendered."
     else:
         yield (
-            "**How were the labels made?** Poses and masks by a detector, which makes mistakes; the background is estimated from the"
-            " footage where it was seen, and filled where it was not."
+            "**How were the labels made?** Poses and masks by a detector, which makes mistakes; the background is estimated"
+            " from the footage where it was seen, and filled where it was not."
         )
 
 
@@ -155,19 +167,19 @@ def _spans(dataset: Dataset, part: str) -> str:
 
 def _uses(dataset: Dataset, facts: Facts) -> Iterator[str]:
     yield (
-        "**What may it be used for?** Training and judging motion transfer, pose estimation, matting and the detection of synthetic"
-        " video. What is generated from it should say that it is synthetic, as dancenow's videos do."
+        "**What may it be used for?** Training and judging motion transfer, pose estimation, matting and the detection of"
+        " synthetic video. What is generated from it should say that it is synthetic, as dancenow's videos do."
     )
     if dataset.kind == "rendered":
         yield (
-            "**What should it not be used for?** Rendered truth is not camera truth: light, cloth, hair and motion are simpler than"
-            " in life, cameras stand still, and one person is alone in a plain room. A result on this dataset is no result on"
-            " people. Bodies, skin and dances are random, not representative of anybody."
+            "**What should it not be used for?** Rendered truth is not camera truth: light, cloth, hair and motion are simpler"
+            " than in life, cameras stand still, and one person is alone in a plain room. A result on this dataset is no"
+            " result on people. Bodies, skin and dances are random, not representative of anybody."
         )
     else:
         yield (
-            "**What should it not be used for?** Anything that the people did not agree to: the table of consents says to what they"
-            " did. Not to recognise people, and not to show them doing what they would not."
+            "**What should it not be used for?** Anything that the people did not agree to: the table of consents says to what"
+            " they did. Not to recognise people, and not to show them doing what they would not."
         )
     unseen = sorted({move for person in facts.people for move in person.unseen_moves})
     if unseen and facts.people:
@@ -176,12 +188,15 @@ def _uses(dataset: Dataset, facts: Facts) -> Iterator[str]:
 
 
 def _distribution(source: FolderSource | ShardSource) -> Iterator[str]:
-    yield f"**Under which licence?** {source.dataset.about.get('licence') or 'None that holds for all; see the table of consents'}."
+    yield (
+        f"**Under which licence?**"
+        f" {source.dataset.about.get('licence') or 'None that holds for all; see the table of consents'}."
+    )
     if isinstance(source, ShardSource):
         yield (
-            f"**In what form?** {len(source.shards.shards)} shards in the WebDataset layout: a clip is a run of members CLIP.ending."
-            " SHA256SUMS has the checksums (`sha256sum -c SHA256SUMS`), clips.csv a row for each clip, croissant.json the same for"
-            " machines. `dancenow dataset open` reads and unpacks them."
+            f"**In what form?** {len(source.shards.shards)} shards in the WebDataset layout: a clip is a run of members"
+            " CLIP.ending. SHA256SUMS has the checksums (`sha256sum -c SHA256SUMS`), clips.csv a row for each clip,"
+            " croissant.json the same for machines. `dancenow dataset open` reads and unpacks them."
         )
     else:
         yield "**In what form?** A folder; `dancenow dataset package` makes shards of it."
@@ -189,6 +204,9 @@ def _distribution(source: FolderSource | ShardSource) -> Iterator[str]:
 
 def _maintenance(dataset: Dataset) -> Iterator[str]:
     if dataset.kind == "rendered":
-        yield "**Who keeps it up?** Nobody needs to: the settings above make it again, and make it larger with the same clips in it."
+        yield (
+            "**Who keeps it up?** Nobody needs to: the settings above make it again, and make it larger with the same clips in"
+            " it."
+        )
     else:
         yield "**Who keeps it up?** Whoever hands it out, who also has to see to withdrawals of consent."

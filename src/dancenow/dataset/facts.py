@@ -37,7 +37,7 @@ def person_facts(identity: str, tracks: Sequence[PoseTrack]) -> PersonFacts:
     together = together[together.present]
     towards = together.facing[:, 1]
     known = np.linalg.norm(together.facing, axis=1) > 0
-    shown = which_moves(together).any(axis=0) if len(together) else np.zeros(len(MOVES), bool)
+    shown = np.asarray(which_moves(together).any(axis=0) if len(together) else np.zeros(len(MOVES), np.bool_))
     faces = [faces_of(track) for track in tracks]
     visible = np.concatenate([face.visible for face in faces])
     sides = np.concatenate([(face.box[:, 2:] - face.box[:, :2]).max(axis=1)[face.visible] for face in faces])

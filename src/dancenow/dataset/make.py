@@ -1,7 +1,7 @@
 """Renders a dataset, clip by clip, in several processes: what is there is kept, what is not is made, nothing is half there.
 
-A clip's folder appears in one step when all its files are complete; the index is written last. The same command goes on where an
-interrupted one stopped, and with more people or dances it goes on from a smaller dataset.
+A clip's folder appears in one step when all its files are complete; the index is written last. The same command goes on where
+an interrupted one stopped, and with more people or dances it goes on from a smaller dataset.
 """
 
 import json
@@ -62,9 +62,7 @@ STALE_S: Final = 3600.0
 """A temporary folder in which nothing has changed for so long was left by a process that was killed."""
 
 
-def make_dataset(
-    out: Path, config: DatasetConfig, *, processes: int = 1, listen: Listener = silent
-) -> Dataset:
+def make_dataset(out: Path, config: DatasetConfig, *, processes: int = 1, listen: Listener = silent) -> Dataset:
     """Render every clip that is not there yet, and write the index.
 
     Args:
@@ -90,7 +88,8 @@ def make_dataset(
 
 
 def _begin(out: Path, config: DatasetConfig) -> None:
-    """Make the folder, or see that what is in it is this dataset, begun or smaller; sweep up after a process that was killed."""
+    """Make the folder, or see that what is in it is this dataset, begun or smaller; sweep up after a process that was
+    killed."""
     require_writable(out, folder=True)
     recipe = out / RECIPE_FILE
     if recipe.is_file():
@@ -103,8 +102,8 @@ def _begin(out: Path, config: DatasetConfig) -> None:
         for name, value in config.look.items():
             if kept.get(name) != value:
                 raise UserError(
-                    f"{out} holds a dataset whose {name} is {kept.get(name)}, not {value}; go on with the same settings, or give"
-                    " the name of a new folder."
+                    f"{out} holds a dataset whose {name} is {kept.get(name)}, not {value}; go on with the same settings, or"
+                    " give the name of a new folder."
                 )
         _refuse_to_shrink(out, config)
     elif out.is_dir() and any(out.iterdir()):
@@ -124,7 +123,9 @@ def _refuse_to_shrink(out: Path, config: DatasetConfig) -> None:
     clips = out / CLIPS
     there = {path.name for path in clips.iterdir() if not path.name.startswith(".")} if clips.is_dir() else set()
     if extra := sorted(there - wanted):
-        raise UserError(f"{out} also holds {extra[0]}, which this dataset would not have; ask for as many or more, or a new folder.")
+        raise UserError(
+            f"{out} also holds {extra[0]}, which this dataset would not have; ask for as many or more, or a new folder."
+        )
 
 
 def _finished(out: Path, config: DatasetConfig, clip: PlannedClip) -> dict[str, Any] | None:

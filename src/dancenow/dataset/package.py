@@ -1,11 +1,10 @@
-"""Packs a dataset into shards that are the same byte for byte wherever they are made, with checksums and everything that explains
-them; and takes clips out again.
+"""Packs a dataset into shards that are the same byte for byte wherever they are made, with checksums and everything that
+explains them; and takes clips out again.
 
 Tar members have no owner, no time and a fixed order; a dataset that `validate` finds faults in is not packed.
 """
 
 import io
-import shutil
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +28,8 @@ def package(source: Path, out: Path, *, shard_mb: float = 256.0, listen: Listene
     """Write the shards of a dataset, their index, checksums and card into a new folder.
 
     Args:
-        source: a rendered dataset or a folder of subjects. shard_mb: about how large a shard may become; a clip is never divided.
+        source: a rendered dataset or a folder of subjects. shard_mb: about how large a shard may become; a clip is never
+        divided.
 
     Raises:
         UserError: the dataset is not valid (the first fault is named), is packed already, or `out` is there or unwritable.

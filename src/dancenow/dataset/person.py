@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from dancenow.consent import Consent
 from dancenow.data.subject import SUBJECT_RECIPE, Span, Subject, compose
-from dancenow.dataset.index import Entry, digest_of
+from dancenow.dataset.index import INDEX, Entry, digest_of
 from dancenow.dataset.protocol import PARTS
+from dancenow.dataset.shards import SHARDS_INDEX
 from dancenow.dataset.source import FolderSource, ShardSource, open_source, track_of
 from dancenow.errors import UserError
 from dancenow.files import cache_dir, sha256_of
@@ -44,7 +45,12 @@ class Piece:
 
 
 def person_subject(
-    source: FolderSource | ShardSource, identity: str, out: Path, *, protocol: PersonProtocol = "time", listen: Listener = silent
+    source: FolderSource | ShardSource,
+    identity: str,
+    out: Path,
+    *,
+    protocol: PersonProtocol = "time",
+    listen: Listener = silent,
 ) -> Subject:
     """Write a person's clips as a subject folder with exact poses, masks and background, and the consent `rendered`.
 
@@ -56,7 +62,9 @@ def person_subject(
             something else.
     """
     if source.dataset.kind != "rendered":
-        raise UserError(f"the dataset holds filmed subjects: unpack {identity} with `dancenow dataset open ... --clips {identity}`.")
+        raise UserError(
+            f"the dataset holds filmed subjects: unpack {identity} with `dancenow dataset open ... --clips {identity}`."
+        )
     pieces = pieces_of(source.dataset.of(identity), protocol)
     if not any(piece.part == "train" for piece in pieces):
         raise UserError(f"{identity} has nothing to train on under the protocol {protocol}; take the other one.")
@@ -85,6 +93,13 @@ def cached_subject(path: Path, identity: str, protocol: PersonProtocol = "time",
     except UserError:
         person_subject(source, identity, folder, protocol=protocol, listen=listen)
     return folder
+
+
+def require_no_dataset(path: Path) -> None:
+    """Raises UserError if a whole dataset is given where one person is wanted."""
+    if (path / INDEX).is_file() or (path / SHARDS_INDEX).is_file():
+        people = open_source(path).dataset.identities
+        raise UserError(f"{path} is a dataset of {len(people)} people; say whom to train with --identity, such as {people[0]}.")
 
 
 def pieces_of(entries: list[Entry], protocol: PersonProtocol) -> list[Piece]:
@@ -159,11 +174,12 @@ def _plate(source: FolderSource | ShardSource, entry: Entry) -> Plate:
 
 
 def _spans(pieces: list[Piece], fps: float) -> dict[str, Span]:
-    """Part -> its span of the footage in seconds."""
+    """Part -> its span of the footage in seconds; borders lie between two frames, whatever is rounded."""
     spans: dict[str, Span] = {}
-    frame = 0
+    frame, border_s = 0, 0.0
     for piece in pieces:
-        start = spans[piece.part][0] if piece.part in spans else frame / fps
+        start_s = spans[piece.part][0] if piece.part in spans else border_s
         frame += piece.stop - piece.start
-        spans[piece.part] = (round(start, 6), round(frame / fps - 0.25 / fps, 6))  # no frame of the next part by rounding
+        border_s = round((frame - 0.5) / fps, 6)
+        spans[piece.part] = (start_s, border_s)
     return spans

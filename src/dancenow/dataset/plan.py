@@ -53,7 +53,9 @@ class DatasetConfig:
         if self.seed < 0:
             raise UserError(f"the seed must not be negative, got {self.seed}.")
         if self.num_frames < 2:
-            raise UserError(f"clips of {self.seconds:g} s at {self.fps} frames a second have {self.num_frames} frames; take longer ones.")
+            raise UserError(
+                f"clips of {self.seconds:g} s at {self.fps} frames a second have {self.num_frames} frames; take longer ones."
+            )
         shares = self.shares
         if len(shares) != len(PARTS) or min(shares) < 0 or shares[0] <= 0 or not math.isclose(sum(shares), 1, abs_tol=1e-6):
             raise UserError(f"the shares of train, val and test must add up to all, with some for train, got {shares}.")

@@ -23,35 +23,37 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
         " whether a model works for somebody whom it has not seen."
     ),
     "dance": (
-        "For models of many people or of one: no dance of val or test is in train; people are shared by all parts. Tests whether"
-        " a model works for poses and moves that it has not seen. Of one person: learn from their clips of train, be judged on"
-        " their clips of test."
+        "For models of many people or of one: no dance of val or test is in train; people are shared by all parts. Tests"
+        " whether a model works for poses and moves that it has not seen. Of one person: learn from their clips of train, be"
+        " judged on their clips of test."
     ),
     "both": (
         "The strictest: train has the train people in the train dances, val and test likewise; clips that mix parts are left"
         " out. Neither person, room nor dance of one part is in another."
     ),
     "time": (
-        "For models of one person: every clip is divided in time, train first, then val, then test, a gap apart; people, rooms and"
-        " dances are shared by all parts, moments are not."
+        "For models of one person: every clip is divided in time, train first, then val, then test, a gap apart; people, rooms"
+        " and dances are shared by all parts, moments are not."
     ),
 }
 """Protocol -> what it holds out and what it is for."""
 PAIRS: Final = (
     "Clips of one dance are, frame by frame, the same moves on different bodies. So for any two people the clip of one is the"
     " truth of a transfer of the other's clip of that dance onto them: people who share a room differ in the body alone, others"
-    " in room, light and camera too. A transfer is judged on dances that are test in the protocol used, onto people who are test"
-    " (person, both) or were learnt from their own clips of train (dance, time)."
+    " in room, light and camera too. A transfer is judged on dances that are test in the protocol used, onto people who are"
+    " test (person, both) or were learnt from their own clips of train (dance, time)."
 )
 
 
 @cache
 def parts_of(count: int, shares: Shares) -> tuple[str, ...]:
     """The parts of the first so many people or dances: each one goes where most is lacking, so that growing moves nobody."""
-    counts, chosen = [0, 0, 0], []
+    counts: list[int] = [0, 0, 0]
+    chosen: list[str] = []
     for number in range(1, count + 1):
+        lack = [round(share * number - had, 9) for share, had in zip(shares, counts, strict=True)]
         # Of equals train is served first and val last: a test cannot be done without.
-        part = max((0, 2, 1), key=lambda i, n=number: round(shares[i] * n - counts[i], 9))
+        part = max((0, 2, 1), key=lack.__getitem__)
         counts[part] += 1
         chosen.append(PARTS[part])
     return tuple(chosen)

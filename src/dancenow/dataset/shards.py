@@ -1,7 +1,7 @@
 """Shards: tar files in the WebDataset layout (a clip is a run of members CLIP.ending), their index, and streaming from them.
 
-A shard can be read by anything that reads tar; here clips are found by the index's offsets, their names are only compared, never
-used as paths, and every file is checked against its hash.
+A shard can be read by anything that reads tar; here clips are found by the index's offsets, their names are only compared,
+never used as paths, and every file is checked against its hash.
 """
 
 import hashlib
@@ -72,7 +72,9 @@ class Shards:
                 raise ValueError("its fields do not match its digest")
             dataset = Dataset.from_json(fields["dataset"])
             shards = tuple(
-                Shard(str(each["name"]), int(each["bytes"]), str(each["sha256"]), {k: int(v) for k, v in each["offsets"].items()})
+                Shard(
+                    str(each["name"]), int(each["bytes"]), str(each["sha256"]), {k: int(v) for k, v in each["offsets"].items()}
+                )
                 for each in fields["shards"]
             )
             keys = [key for shard in shards for key in shard.offsets]
@@ -182,6 +184,7 @@ class ShardedClips:
         self._runs = [run for shard in shards.shards if (run := [chosen[key] for key in shard.offsets if key in chosen])]
         self._what = digest_of({"shards": shards.digest, "keys": sorted(chosen), "seed": seed, "buffer": buffer})
         self._entries = chosen
+        self._buffer: list[tuple[str, Sample | None]] = []
         self._begin(0)
         self._rng = np.random.default_rng((seed, 0))
 
@@ -228,7 +231,8 @@ class ShardedClips:
         """
         if state.get("of") != self._what:
             raise UserError(
-                f"this state is of other shards than {self._shards.folder}, or of other clips, another seed or buffer; start anew."
+                f"this state is of other shards than {self._shards.folder}, or of other clips, another seed or buffer; start"
+                " anew."
             )
         try:
             self._begin(int(state["epoch"]))
@@ -246,4 +250,4 @@ class ShardedClips:
         self._epoch, self._position = epoch, 0
         order = np.random.default_rng((self._seed, 1, epoch)).permutation(len(self._runs))
         self._order = [entry for number in order for entry in self._runs[number]]
-        self._buffer: list[tuple[str, Sample | None]] = []
+        self._buffer = []

@@ -91,7 +91,9 @@ def open_source(path: Path) -> FolderSource | ShardSource:
         return FolderSource(path, read_index(path / INDEX))
     if (path / RECIPE_FILE).is_file():
         raise UserError(f"the dataset {path} is not complete; go on with the same `dancenow dataset make` command.")
-    folders = [path] if (path / MANIFEST).is_file() else [each for each in sorted(path.iterdir()) if (each / MANIFEST).is_file()]
+    folders = (
+        [path] if (path / MANIFEST).is_file() else [each for each in sorted(path.iterdir()) if (each / MANIFEST).is_file()]
+    )
     if not folders:
         raise UserError(f"{path} holds neither a dataset nor subjects; see `dancenow dataset make` and `dancenow prepare`.")
     root = path.parent if folders == [path] else path

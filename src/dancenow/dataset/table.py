@@ -46,7 +46,9 @@ def _rows(source: FolderSource | ShardSource) -> Iterator[dict[str, Any]]:
     shards = source.shards.shards if isinstance(source, ShardSource) else ()
     where = {key: shard.name for shard in shards for key in shard.offsets}
     for entry in source.dataset.entries:
-        plain = {name: entry.info.get(name, "") for name in ("identity", "dance", "room", "fps", "width_px", "height_px", "seconds")}
+        plain = {
+            name: entry.info.get(name, "") for name in ("identity", "dance", "room", "fps", "width_px", "height_px", "seconds")
+        }
         spans = entry.info.get("spans_s", {})
         yield {
             "key": entry.key,

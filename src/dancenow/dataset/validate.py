@@ -88,7 +88,9 @@ def _consents(dataset: Dataset) -> Iterator[Finding]:
     for entry in dataset.entries:
         try:
             what = f"the subject {entry.key}"
-            require_consent(consent_of(entry), str(entry.info["source_sha256"]), what, f"dancenow consent {entry.info['folder']}")
+            require_consent(
+                consent_of(entry), str(entry.info["source_sha256"]), what, f"dancenow consent {entry.info['folder']}"
+            )
         except (UserError, ValueError, TypeError) as error:
             yield Finding("error", "consent", str(error).removesuffix("."))
 
@@ -136,7 +138,9 @@ def _judge(person: PersonFacts) -> Iterator[Finding]:
     """What one should know about a person's footage."""
     who = person.identity
     if person.distinct_poses < FEW_POSES:
-        yield Finding("warning", "coverage", f"{who} shows only {person.distinct_poses} different poses in {person.seconds:.0f} s")
+        yield Finding(
+            "warning", "coverage", f"{who} shows only {person.distinct_poses} different poses in {person.seconds:.0f} s"
+        )
     sides = {"the front": person.front, "a side": person.side, "the back": person.back}
     if unseen := [side for side, share in sides.items() if share < ONE_SIDED]:
         yield Finding("warning", "coverage", f"{who} is hardly ever seen from {' or '.join(unseen)}")
@@ -152,9 +156,7 @@ def _judge(person: PersonFacts) -> Iterator[Finding]:
         yield Finding("warning", "faces", f"the head of {who} is only {person.face_px:.0f} px large")
 
 
-def _compare(
-    source: FolderSource | ShardSource, count: int, findings: list[Finding], listen: Listener
-) -> dict[str, float]:
+def _compare(source: FolderSource | ShardSource, count: int, findings: list[Finding], listen: Listener) -> dict[str, float]:
     """The distance between a detector's poses and the tracks, in body heights, of some clips."""
     entries = source.dataset.entries
     distances = {}
