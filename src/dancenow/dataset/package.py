@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from dancenow.consent import require_consent
 from dancenow.dataset.card import write_card
 from dancenow.dataset.check import Report
-from dancenow.dataset.index import CLIPS, INDEX, Dataset, Entry, clip_file, digest_of, write_index
+from dancenow.dataset.index import CLIPS, INDEX, Entry, clip_file, digest_of, write_index
 from dancenow.dataset.shards import INFO, SCHEMA, SHARDS_INDEX, Shard, Shards
-from dancenow.dataset.source import FolderSource, ShardSource, consent_of, open_source, to_text
+from dancenow.dataset.source import FolderSource, ShardSource, open_source, to_text
+from dancenow.dataset.terms import require_usable
 from dancenow.dataset.validate import validate
 from dancenow.errors import UserError
 from dancenow.files import complete_or_absent, require_writable, sha256_of
@@ -150,13 +150,6 @@ def unpack(source: Path, out: Path, keys: Sequence[str] = (), *, listen: Listene
         if dataset.kind == "rendered":
             write_index(folder / INDEX, dataset.only(entries))
     return [out / CLIPS / entry.key if dataset.kind == "rendered" else out / entry.key for entry in entries]
-
-
-def require_usable(dataset: Dataset, entry: Entry) -> None:
-    """Raises UserError if the entry is a subject without consent, or with one that was withdrawn on this computer."""
-    if dataset.kind == "subjects":
-        source_sha256 = str(entry.info["source_sha256"])
-        require_consent(consent_of(entry), source_sha256, f"the subject {entry.key}", "dancenow consent SUBJECT/")
 
 
 def _clip_place(folder: Path, entry: Entry, suffix: str) -> Path:

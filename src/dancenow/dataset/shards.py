@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 import numpy as np
 
 from dancenow.dataset.index import Dataset, Entry, digest_of
+from dancenow.dataset.terms import require_usable
 from dancenow.errors import UserError
 from dancenow.files import sha256_of
 
@@ -173,13 +174,15 @@ class ShardedClips:
         """entries: draw from these alone, such as those of one part of a protocol.
 
         Raises:
-            UserError: there is nothing to draw from, or the buffer holds nothing.
+            UserError: there is nothing to draw from, the buffer holds nothing, or somebody in it has not consented.
         """
         chosen = {entry.key: entry for entry in (shards.dataset.entries if entries is None else entries)}
         if not chosen:
             raise UserError(f"there is no clip to draw from in {shards.folder}.")
         if buffer < 1:
             raise UserError(f"the buffer must hold a clip or more, got {buffer}.")
+        for entry in chosen.values():
+            require_usable(shards.dataset, entry)
         self._shards, self._seed, self._size, self._epochs = shards, seed, buffer, epochs
         self._runs = [run for shard in shards.shards if (run := [chosen[key] for key in shard.offsets if key in chosen])]
         self._what = digest_of({"shards": shards.digest, "keys": sorted(chosen), "seed": seed, "buffer": buffer})

@@ -12,11 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final, Protocol
 
-import numpy as np
-
-from dancenow.consent import Consent
 from dancenow.data.subject import MANIFEST, SubjectManifest
-from dancenow.dataset.faces import faces_of
 from dancenow.dataset.index import INDEX, Dataset, Entry, FileRecord, clip_file, is_key, read_index
 from dancenow.dataset.make import RECIPE_FILE
 from dancenow.dataset.shards import SHARDS_INDEX, Shards
@@ -157,12 +153,6 @@ def _subject_entry(folder: Path) -> Entry:
     return Entry(key, dict(sorted(files.items())), info)
 
 
-def consent_of(entry: Entry) -> Consent | None:
-    """The record that a subject carries; None if it has none. Raises ValueError or TypeError if it is damaged."""
-    record = entry.info.get("consent")
-    return None if record is None else Consent.from_json(record)
-
-
 def track_suffix(dataset: Dataset) -> str:
     """The ending of the file that holds an entry's track."""
     return "npz" if dataset.kind == "rendered" else "track.npz"
@@ -178,12 +168,6 @@ def track_of(source: FolderSource | ShardSource, entry: Entry) -> PoseTrack:
     suffix = track_suffix(source.dataset)
     with source.files(entry, suffix) as files:
         return load_track(files[suffix])
-
-
-def faces_seen(track: PoseTrack) -> tuple[float, float]:
-    """The share of a track's frames in which the face shows, and its median side in px there."""
-    faces = faces_of(track)
-    return float(np.mean(faces.visible)), faces.side_px
 
 
 def to_text(values: Mapping[str, object]) -> str:

@@ -10,12 +10,12 @@ from typing import Final
 import cv2
 import numpy as np
 
-from dancenow.consent import require_consent
 from dancenow.dataset.check import CHECKS, Facts, Finding, PersonFacts, Report
 from dancenow.dataset.facts import person_facts
 from dancenow.dataset.index import CLIPS, Dataset, Entry
 from dancenow.dataset.leaks import leaks
-from dancenow.dataset.source import FolderSource, ShardSource, consent_of, track_suffix, video_suffix
+from dancenow.dataset.source import FolderSource, ShardSource, track_suffix, video_suffix
+from dancenow.dataset.terms import require_usable
 from dancenow.errors import UserError
 from dancenow.files import sha256_of
 from dancenow.metrics.poses import pose_distance_px
@@ -87,11 +87,8 @@ def _consents(dataset: Dataset) -> Iterator[Finding]:
         return
     for entry in dataset.entries:
         try:
-            what = f"the subject {entry.key}"
-            require_consent(
-                consent_of(entry), str(entry.info["source_sha256"]), what, f"dancenow consent {entry.info['folder']}"
-            )
-        except (UserError, ValueError, TypeError) as error:
+            require_usable(dataset, entry)
+        except UserError as error:
             yield Finding("error", "consent", str(error).removesuffix("."))
 
 
