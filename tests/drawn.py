@@ -35,7 +35,7 @@ def draw_instead_of_rendering(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         assert fps == 24, "the drawn dancer moves at 24 frames a second"
         track = dancer_track(48, phase=dance, body_px=70.0 + 4 * body, size_px=size_px)
         with (
-            VideoWriter(output, size_px, size_px, fps=fps, threads=options["threads"]) as video,
+            VideoWriter(output, size_px, size_px, fps=fps, repeatable=options["repeatable"]) as video,
             MaskWriter(clip.masks, size_px, size_px) as masks,
         ):
             for index in range(len(track)):

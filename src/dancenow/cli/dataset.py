@@ -171,22 +171,23 @@ def _show(found: "Report") -> None:
     """The table of checks, that of people, and every finding in a sentence."""
     from collections import Counter
 
+    from rich.box import SIMPLE
     from rich.table import Table
 
     from dancenow.cli.console import console
     from dancenow.dataset.check import CHECKS
 
-    checks = Table("check", "found", "what holds if nothing is found")
+    checks = Table("check", "found", "what holds if nothing is found", box=SIMPLE)
     for name in found.checked:
         found_here = Counter(finding.level for finding in found.findings if finding.check == name)
         said = [f"{count} {level}{'s' * (count > 1)}" for level, count in sorted(found_here.items())]
         checks.add_row(name, ", ".join(said) or "nothing", CHECKS[name])
-    people = Table("person", "clips", "s", "poses", "front/side/back", "moves", "face", "missing", "jumps/min", "cut")
+    people = Table("person", "clips", "s", "poses", "front/side/back", "moves", "face", "missing", "jumps", "cut", box=SIMPLE)
     for p in found.facts.people:
-        facing, face = f"{p.front:.0%}/{p.side:.0%}/{p.back:.0%}", f"{p.face_visible:.0%} {p.face_px:.0f} px"
+        facing, face = f"{p.front:.0%}/{p.side:.0%}/{p.back:.0%}", f"{p.face_visible:.0%}, {p.face_px:.0f} px"
         people.add_row(
             p.identity, str(p.clips), f"{p.seconds:.0f}", str(p.distinct_poses), facing, f"{p.moves:.0%}", face,
-            f"{p.missing:.0%}", f"{p.jumps:.1f}", f"{p.cut:.0%}",
+            f"{p.missing:.0%}", f"{p.jumps:.0f}/min", f"{p.cut:.0%}",
         )  # fmt: skip
     console.print(checks, people)
     for finding in found.findings:

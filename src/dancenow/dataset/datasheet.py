@@ -96,7 +96,7 @@ def _builds(dataset: Dataset) -> str:
     people = dict(dataset.about.get("identities", {})).values()
     hair = Counter(str(person["hair"]) for person in people)
     legs = Counter(str(person["bottom"]) for person in people)
-    gender = Counter("more feminine" if person["phenotype"]["gender"] < 0.5 else "more masculine" for person in people)
+    gender = Counter("more masculine" if person["phenotype"]["gender"] < 0.5 else "more feminine" for person in people)
     counted = "; ".join(", ".join(f"{count} {what}" for what, count in sorted(each.items())) for each in (gender, hair, legs))
     return (
         f"**Who is shown?** Builds, skin, hair and clothes are drawn at random and independently of one another: {counted}."

@@ -11,13 +11,15 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import cv2
 
@@ -55,6 +57,9 @@ from dancenow.progress import Listener, Progress, silent
 from dancenow.studio.body import Body, build_body
 from dancenow.studio.clip import film
 from dancenow.studio.motion import perform, solve
+
+if TYPE_CHECKING:
+    from multiprocessing.synchronize import Event
 
 RECIPE_FILE: Final = "recipe.json"
 DONE: Final = "clip.json"
@@ -150,8 +155,21 @@ def _rendered(
         return
     # Started afresh, not forked: threads of torch, OpenCV and Warp do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    with _one_thread_each(), context.Pool(min(processes, len(clips)), _start_worker) as pool:
-        yield from pool.imap_unordered(_render_job, [(out, config, clip) for clip in clips])
+    stop = context.Event()
+    count = min(processes, len(clips))
+    with _one_thread_each(), ProcessPoolExecutor(count, context, _start_worker, (stop,)) as pool:
+        jobs = [pool.submit(_render_job, out, config, clip) for clip in clips]
+        try:
+            for job in as_completed(jobs):
+                yield job.result()
+        except BrokenProcessPool as error:
+            raise UserError(
+                f"a process that rendered was ended from outside, perhaps for lack of memory; the same command with fewer than"
+                f" {processes} processes goes on."
+            ) from error
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
@@ -170,19 +188,31 @@ def _one_thread_each() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _start_worker() -> None:
-    """A worker leaves Ctrl-C to its parent, and when that ends it, takes away what it has half written."""
+_stop: "Event | None" = None
+"""In a worker: set when the parent wants no more clips."""
+
+
+def _start_worker(stop: "Event") -> None:
+    """A worker leaves Ctrl-C to its parent; being ended, it takes away what it has half written."""
+    global _stop
+    _stop = stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
     cv2.setNumThreads(1)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit
+    raise KeyboardInterrupt
 
 
-def _render_job(job: tuple[Path, DatasetConfig, PlannedClip]) -> tuple[str, dict[str, Any]]:
-    return _render(*job, silent)
+def _render_job(out: Path, config: DatasetConfig, clip: PlannedClip) -> tuple[str, dict[str, Any]]:
+    parent = os.getppid()
+
+    def heed(_: Progress) -> None:
+        if (_stop is not None and _stop.is_set()) or os.getppid() != parent:
+            raise KeyboardInterrupt
+
+    return _render(out, config, clip, heed)
 
 
 def _render(out: Path, config: DatasetConfig, clip: PlannedClip, listen: Listener) -> tuple[str, dict[str, Any]]:
@@ -196,7 +226,7 @@ def _render(out: Path, config: DatasetConfig, clip: PlannedClip, listen: Listene
         video = folder / f"{clip.key}.mp4"
         made = film(
             body, performance, made_room(config, clip.room), video, fps=fps, width_px=size, height_px=size,
-            seed=grain_seed(config, clip), crf=config.crf, threads=1, listen=listen,
+            seed=grain_seed(config, clip), crf=config.crf, repeatable=True, listen=listen,
         )  # fmt: skip
         faces = faces_of(load_track(made.track))
         save_faces(folder / f"{clip.key}.faces.npz", faces)

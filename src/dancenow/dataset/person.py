@@ -146,7 +146,7 @@ def _join(source: FolderSource | ShardSource, pieces: list[Piece], video: Path, 
     info = pieces[0].entry.info
     size, fps = (int(info["width_px"]), int(info["height_px"])), Fraction(info["fps"])
     total = sum(piece.stop - piece.start for piece in pieces)
-    with VideoWriter(video, *size, fps=fps, crf=CRF, threads=1) as writer, MaskWriter(masks, *size) as mask_writer:
+    with VideoWriter(video, *size, fps=fps, crf=CRF, repeatable=True) as writer, MaskWriter(masks, *size) as mask_writer:
         done = 0
         for image, mask in (pair for piece in pieces for pair in _pictures(source, piece)):
             writer.write(image, Fraction(done) / fps)

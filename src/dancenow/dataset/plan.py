@@ -4,7 +4,7 @@ Person, dance and room of a number are the same in a dataset of any size, so tha
 """
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from typing import Any, Final
 
@@ -21,6 +21,10 @@ RECIPE: Final = 1
 """Raise it when the same settings would give other clips: folders of an older recipe are then not gone on with."""
 FASTEST_BPM: Final = 130
 """No random dance is faster: so many beats a minute are enough for dances that never begin anew within a clip."""
+WIDER: Final = 0.8
+TARGET_M: Final = 1.12
+"""What the camera sees is this much wider than `random_room` has it, around this height: from below the floor to 2.4 m or
+more."""
 _PERSON, _DANCE, _ROOM, _GRAIN = range(4)
 _LIMITS: Final = {"identities": (1, 9999), "dances": (1, 9999), "seconds": (0.5, 3600), "size": (64, 4096), "fps": (5, 120)}
 
@@ -132,8 +136,14 @@ def dance_of(config: DatasetConfig, number: int) -> Choreography:
 
 
 def made_room(config: DatasetConfig, number: int) -> Room:
-    """The room of that number, with its light and camera."""
-    return random_room(_rng(config, _ROOM, number))
+    """The room of that number, with its light and camera.
+
+    The camera of `random_room` fills the picture with the standing body; here it stands farther off, so that raised hands stay
+    in the picture whoever dances.
+    """
+    room = random_room(_rng(config, _ROOM, number))
+    x, y, _ = room.camera.target
+    return replace(room, camera=replace(room.camera, focal=WIDER * room.camera.focal, target=(x, y, TARGET_M)))
 
 
 def grain_seed(config: DatasetConfig, clip: PlannedClip) -> int:

@@ -105,10 +105,10 @@ def film(
     crf: int = 18,
     preset: str = "veryfast",
     music: Path | None = None,
-    threads: int | None = None,
+    repeatable: bool = False,
     listen: Listener = silent,
 ) -> Clip:
-    """`render_clip` of anybody in any room. threads: see `VideoWriter`.
+    """`render_clip` of anybody in any room. repeatable: see `VideoWriter`.
 
     Raises:
         UserError: the studio's packages are missing, or `output` cannot be written to.
@@ -117,7 +117,7 @@ def film(
     poses: list[Pose] = []
     with (
         VideoWriter(
-            clip.video, width_px, height_px, fps=fps, sound_from=music, crf=crf, preset=preset, threads=threads
+            clip.video, width_px, height_px, fps=fps, sound_from=music, crf=crf, preset=preset, repeatable=repeatable
         ) as video,
         MaskWriter(clip.masks, width_px, height_px) as masks,
     ):
