@@ -18,6 +18,7 @@ from dataclasses import asdict
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
+from threading import Thread
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -199,6 +200,16 @@ def _start_worker(stop: "Event") -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
     cv2.setNumThreads(1)
+    Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """A worker whose parent was killed, and so has another, would wait for clips for ever."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    while True:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
@@ -206,10 +217,8 @@ def _leave(_number: int, _frame: FrameType | None) -> None:
 
 
 def _render_job(out: Path, config: DatasetConfig, clip: PlannedClip) -> tuple[str, dict[str, Any]]:
-    parent = os.getppid()
-
     def heed(_: Progress) -> None:
-        if (_stop is not None and _stop.is_set()) or os.getppid() != parent:
+        if _stop is not None and _stop.is_set():
             raise KeyboardInterrupt
 
     return _render(out, config, clip, heed)
