@@ -4,6 +4,8 @@ import hashlib
 import io
 import json
 import shutil
+import subprocess
+import sys
 import tarfile
 from itertools import islice
 from pathlib import Path
@@ -200,3 +202,15 @@ def test_the_list_is_a_table(shards: Path, capsys: pytest.CaptureFixture[str]) -
     assert len(lines) == 13
     assert lines[0].startswith("key,identity,dance")
     assert lines[1].startswith("id0000-dance0000,id0000,dance0000,room0000,48,24,128,128,2.0,train,train,train,")
+
+
+@pytest.mark.slow
+def test_the_example_goes_on_where_it_stopped(shards: Path, tmp_path: Path) -> None:
+    script = Path(__file__).parents[2] / "examples" / "04_stream_a_dataset.py"
+    command = [sys.executable, str(script), str(shards), str(tmp_path / "state.json")]
+    runs = [subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines() for _ in range(3)]
+    keys = [line.split(":")[0] for lines in runs for line in lines]
+    assert len(keys) == 12
+    # Six clips are for training: two epochs, each with every one of them once.
+    assert sorted(keys[:6]) == sorted(keys[6:])
+    assert len(set(keys)) == 6
