@@ -182,9 +182,22 @@ def _show(found: "Report") -> None:
         found_here = Counter(finding.level for finding in found.findings if finding.check == name)
         said = [f"{count} {level}{'s' * (count > 1)}" for level, count in sorted(found_here.items())]
         checks.add_row(name, ", ".join(said) or "nothing", CHECKS[name])
-    people = Table("person", "clips", "s", "poses", "front/side/back", "moves", "face", "missing", "jumps", "cut", box=SIMPLE)
+    people = Table(
+        "person",
+        "clips",
+        "s",
+        "poses",
+        "front/side/back",
+        "moves",
+        "face",
+        "lost",
+        "jumps",
+        "cut",
+        box=SIMPLE,
+        padding=(0, 1, 0, 0),
+    )
     for p in found.facts.people:
-        facing, face = f"{p.front:.0%}/{p.side:.0%}/{p.back:.0%}", f"{p.face_visible:.0%}, {p.face_px:.0f} px"
+        facing, face = f"{100 * p.front:.0f}/{100 * p.side:.0f}/{p.back:.0%}", f"{p.face_visible:.0%} {p.face_px:.0f}px"
         people.add_row(
             p.identity, str(p.clips), f"{p.seconds:.0f}", str(p.distinct_poses), facing, f"{p.moves:.0%}", face,
             f"{p.missing:.0%}", f"{p.jumps:.0f}/min", f"{p.cut:.0%}",
