@@ -5,6 +5,9 @@ Every clip is made here, by PyAV directly where the writer under test could hide
 
 import errno
 import gc
+import os
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -486,3 +489,19 @@ def test_a_clock_of_copied_sound_that_starts_anew_goes_on(tmp_path: Path) -> Non
         samples = np.concatenate([np.abs(frame.to_ndarray()).max(axis=0) for frame in output.decode(audio=0)])
     loud = (samples[: 6 * 48000].reshape(-1, 4800).max(axis=1) > 0.1).astype(int)
     assert np.flatnonzero(np.diff(loud) == 1) / 10 == pytest.approx([2, 5], abs=0.2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="MALLOC_PERTURB_ is glibc's")
+def test_a_repeatable_file_does_not_depend_on_what_lies_in_memory(tmp_path: Path) -> None:
+    """x264 with AVX-512 reads what it never wrote: fill it with one thing and with another."""
+    film = (
+        "import sys; from fractions import Fraction; from pathlib import Path; from dancenow.video import VideoWriter\n"
+        "from world import dancer_track, person\n"
+        "track = dancer_track(12, size_px=96, body_px=62)\n"
+        "with VideoWriter(Path(sys.argv[1]), 96, 96, fps=Fraction(12), repeatable=True) as writer:\n"
+        "    for t in range(12): writer.write(person(track.pose[t], 96)[0], Fraction(t) / 12)\n"
+    )
+    for filled in ("85", "170"):
+        environment = os.environ | {"MALLOC_PERTURB_": filled, "PYTHONPATH": os.pathsep.join(sys.path)}
+        subprocess.run([sys.executable, "-c", film, str(tmp_path / f"{filled}.mp4")], check=True, env=environment)
+    assert (tmp_path / "85.mp4").read_bytes() == (tmp_path / "170.mp4").read_bytes()

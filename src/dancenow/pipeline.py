@@ -30,6 +30,7 @@ from dancenow.data.clips import ClipStore
 from dancenow.data.subject import Subject
 from dancenow.data.target import KIND, WHOLE_FRAME_KIND, Target
 from dancenow.data.wholeclips import WholeClipStore
+from dancenow.dataset.person import PersonProtocol, cached_subject, require_no_dataset
 from dancenow.errors import UserError
 from dancenow.files import cache_dir, require_writable
 from dancenow.generate import CropPainter, Painter, WholeFramePainter
@@ -94,6 +95,8 @@ def train(
     out: Path,
     *,
     budget: Budget | str = "10m",
+    identity: str | None = None,
+    protocol: PersonProtocol = "time",
     preset: Preset = "draft",
     width: float | None = None,
     longer_px: int | None = None,
@@ -106,7 +109,8 @@ def train(
     """Train a model of the person in a subject folder by a preset.
 
     Args:
-        subject: folder that `prepare` made.
+        subject: folder that `prepare` made; or a rendered dataset or shards of one, with the `identity` of whom to train, by
+            `protocol` (see `dataset.protocol`).
         out: the model's .safetensors file; a preview picture and the state of the training are kept beside it.
         budget: how long to train (`90s`, `4m`, `1.5h`), or how many images to see (`20000images`).
         width, longer_px, enhance_from: other sizes of a whole-frame preset and its enhancer, see `preset_config`.
@@ -116,6 +120,11 @@ def train(
         UserError: bad footage, budget or file; nothing to resume, or an unfinished training that would be lost.
     """
     config = preset_config(preset, width, longer_px, enhance_from)
+    require_writable(out, ".safetensors")
+    if identity is not None:
+        subject = cached_subject(subject, identity, protocol, listen)
+    else:
+        require_no_dataset(subject)
     return train_with(subject, out, config, budget=budget, resume=resume, seed=seed, device=device, listen=listen)
 
 

@@ -30,6 +30,7 @@ COMMANDS: Final = (
     "evaluate",
     "bench",
     "studio",
+    "dataset",
     "weights",
 )
 """In the order in which a person meets them. Each is the function of that name in the module of that name."""
@@ -51,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         stderr.print(
-            "dancenow: interrupted; finished steps are kept: `run` and `bench` go on by themselves, `train` with --resume."
+            "dancenow: interrupted; finished steps are kept: `run`, `bench` and `dataset make` go on by themselves, `train`"
+            " with --resume."
         )
         sys.exit(130)
     except BrokenPipeError:

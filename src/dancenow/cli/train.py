@@ -10,6 +10,8 @@ def train(
     subject: tyro.conf.Positional[Path],
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
     budget: str = "10m",
+    identity: str | None = None,
+    protocol: Literal["time", "dance"] = "time",
     preset: Literal["draft", "standard", "hd", "paper", "heatmaps"] = "draft",
     width: float | None = None,
     longer_px: int | None = None,
@@ -21,9 +23,11 @@ def train(
     """Train a model of the person in SUBJECT.
 
     Args:
-        subject: folder that `dancenow prepare` made.
+        subject: folder that `dancenow prepare` made; or, with --identity, a rendered dataset or its shards (see `dataset`).
         out: the .safetensors to write; a preview picture is refreshed beside it.
         budget: how long to train: 90s, 4m, 1.5h, or 20000images.
+        identity: whom of a dataset to train.
+        protocol: of a dataset: time learns from the first part of each of their clips, dance from the dances of train.
         preset: draft (256 px, a laptop), standard (512 px, a GPU) or hd (1024 px, a GPU, for 1080p video); for comparison,
             paper (the body generator of Everybody Dance Now, for a GPU) or heatmaps (the same networks on Gaussian heatmaps).
         width: of the presets paper and heatmaps, a factor on the size of their networks: 1 as published, .25 for a laptop.
@@ -42,6 +46,8 @@ def train(
             subject,
             out,
             budget=budget,
+            identity=identity,
+            protocol=protocol,
             preset=preset,
             width=width,
             longer_px=longer_px,

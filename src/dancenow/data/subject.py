@@ -197,39 +197,82 @@ def prepare(
     """
     video, out = Path(video), Path(out)
     _require_replaceable(out)
-    info = probe(video)
+    probe(video)
     with complete_or_absent(out) as folder:
         folder.mkdir()
         masks = folder / "masks.mkv"
         detected = detect_poses(video, person=person, masks=masks, listen=listen)
         track = detected if track is None else _of_this_video(track, detected, video)
         require_enough(track, video)
-        save_track(folder / "track.npz", track)
         splits_s = split_by_time(float(track.time_s[-1] + 1 / track.fps), hold_out)
         learnt = (track.time_s >= splits_s["train"][0]) & (track.time_s < splits_s["train"][1])
         plate = estimate_plate(video, masks, learnt & (track.status == FrameStatus.MEASURED), listen=listen)
-        _save_plate(folder, plate)
-        body = body_statistics(track)
-        manifest = SubjectManifest(
-            name=video.stem,
-            video=f"video{video.suffix.lower()}",
-            video_bytes=video.stat().st_size,
-            source_sha256=track.source_sha256,
-            detector=track.detector,
-            width_px=track.width_px,
-            height_px=track.height_px,
-            fps=str(info.fps),
-            num_frames=len(track),
-            splits_s=splits_s,
-            body=body,
-            warnings=examine(video, masks, track, body, listen=listen),
-            files={name: sha256_of(folder / name) for name in _CHECKED},
-            licence=licence or (consent.licence if consent else None),
-            consent=consent,
-        )
-        shutil.copyfile(video, folder / manifest.video)
-        (folder / MANIFEST).write_text(manifest.to_json(), "utf-8")
+        warnings = examine(video, masks, track, body_statistics(track), listen=listen)
+        manifest = _fill(folder, video, track, plate, video.stem, splits_s, warnings, licence, consent)
     return Subject(out, manifest, track, plate)
+
+
+def compose(
+    out: Path,
+    *,
+    name: str,
+    video: Path,
+    track: PoseTrack,
+    masks: Path,
+    plate: Plate,
+    splits_s: Mapping[str, Span],
+    consent: Consent,
+) -> Subject:
+    """A subject of which everything is known already, as of a rendered dancer: nothing is detected, estimated or judged.
+
+    track: of this very video. masks: one for each of its frames. splits_s: part -> (start, stop) in seconds.
+
+    Raises:
+        UserError: `out` is something else, holds files that are not the subject's, or is unwritable.
+    """
+    _require_replaceable(out)
+    with complete_or_absent(out) as folder:
+        folder.mkdir()
+        shutil.copyfile(masks, folder / "masks.mkv")
+        manifest = _fill(folder, video, track, plate, name, splits_s, (), consent.licence, consent)
+    return Subject(out, manifest, track, plate)
+
+
+def _fill(
+    folder: Path,
+    video: Path,
+    track: PoseTrack,
+    plate: Plate,
+    name: str,
+    splits_s: Mapping[str, Span],
+    warnings: tuple[str, ...],
+    licence: str | None,
+    consent: Consent | None,
+) -> SubjectManifest:
+    """Put everything into the folder of a subject whose masks are there, the manifest last."""
+    info = probe(video)
+    save_track(folder / "track.npz", track)
+    _save_plate(folder, plate)
+    manifest = SubjectManifest(
+        name=name,
+        video=f"video{video.suffix.lower()}",
+        video_bytes=video.stat().st_size,
+        source_sha256=track.source_sha256,
+        detector=track.detector,
+        width_px=track.width_px,
+        height_px=track.height_px,
+        fps=str(info.fps),
+        num_frames=len(track),
+        splits_s=splits_s,
+        body=body_statistics(track),
+        warnings=warnings,
+        files={each: sha256_of(folder / each) for each in _CHECKED},
+        licence=licence or (consent.licence if consent else None),
+        consent=consent,
+    )
+    shutil.copyfile(video, folder / manifest.video)
+    (folder / MANIFEST).write_text(manifest.to_json(), "utf-8")
+    return manifest
 
 
 def _of_this_video(track: PoseTrack, detected: PoseTrack, video: Path) -> PoseTrack:

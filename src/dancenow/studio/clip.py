@@ -83,26 +83,55 @@ def render_clip(
     _check(clip, identity, dance, room, fps, (width_px, height_px), seconds)
     body = build_body(IDENTITIES[identity])
     performance = performance_of(body, dance, float(fps), seconds, start_s)
-    place = ROOMS[room]
-    poses: list[Pose] = []
     with tempfile.TemporaryDirectory() as scratch:
         music = None
         if sound and isinstance(dance, str):
             music = Path(scratch) / "music.wav"
             write_soundtrack(music, DANCES[dance].bpm, len(performance) / float(fps), seed)
-        with (
-            VideoWriter(clip.video, width_px, height_px, fps=fps, sound_from=music, crf=crf, preset=preset) as video,
-            MaskWriter(clip.masks, width_px, height_px) as masks,
-        ):
-            for t, frame in enumerate(render(body, performance, place, width_px, height_px, seed)):
-                video.write(frame.image_rgb, Fraction(t) / fps)
-                masks.write(frame.mask)
-                poses.append(frame.pose)
-                listen(Progress("rendering", t + 1, len(performance)))
+        return film(
+            body, performance, ROOMS[room], clip.video, fps=fps, width_px=width_px, height_px=height_px, seed=seed, crf=crf,
+            preset=preset, music=music, listen=listen,
+        )  # fmt: skip
+
+
+def film(
+    body: Body,
+    performance: Performance,
+    room: Room,
+    output: Path,
+    *,
+    fps: Fraction,
+    width_px: int,
+    height_px: int,
+    seed: int = 0,
+    crf: int = 18,
+    preset: str = "veryfast",
+    music: Path | None = None,
+    repeatable: bool = False,
+    listen: Listener = silent,
+) -> Clip:
+    """`render_clip` of anybody in any room. repeatable: see `VideoWriter`.
+
+    Raises:
+        UserError: the studio's packages are missing, or `output` cannot be written to.
+    """
+    clip = Clip(Path(output))
+    poses: list[Pose] = []
+    with (
+        VideoWriter(
+            clip.video, width_px, height_px, fps=fps, sound_from=music, crf=crf, preset=preset, repeatable=repeatable
+        ) as video,
+        MaskWriter(clip.masks, width_px, height_px) as masks,
+    ):
+        for t, frame in enumerate(render(body, performance, room, width_px, height_px, seed)):
+            video.write(frame.image_rgb, Fraction(t) / fps)
+            masks.write(frame.mask)
+            poses.append(frame.pose)
+            listen(Progress("rendering", t + 1, len(performance)))
     whole = Pose(*(np.stack([getattr(pose, name) for pose in poses]) for name in ("xy", "confidence", "depth")))
     save_track(clip.track, _track(whole, fps, width_px, height_px, sha256_of(clip.video)))
     with complete_or_absent(clip.background) as temporary:
-        cv2.imwrite(str(temporary), empty_room(place, width_px, height_px)[..., ::-1])
+        cv2.imwrite(str(temporary), empty_room(room, width_px, height_px)[..., ::-1])
     return clip
 
 

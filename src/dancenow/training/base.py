@@ -65,13 +65,15 @@ class BaseTask:
         seed: int,
         perceptual: PerceptualDistance,
         device: torch.device,
+        people: int | None = None,
     ) -> None:
-        """stores: one of each person, all of the generator's canvas."""
+        """stores: one of each person, all of the generator's canvas. people: how many there are, if some have no store yet."""
         self.stores, self.config, self.seed, self.device = stores, config, seed, device
+        self.people = len(stores) if people is None else people
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
-            self.generator = ManyGenerator(config.generator, len(stores)).to(device)
-        self.average = ManyGenerator(config.generator, len(stores)).to(device).requires_grad_(False)
+            self.generator = ManyGenerator(config.generator, self.people).to(device)
+        self.average = ManyGenerator(config.generator, self.people).to(device).requires_grad_(False)
         self.average.load_state_dict(self.generator.state_dict())
         self.perceptual = perceptual.to(device)
         own, shared = self.generator.own_and_shared()
@@ -85,7 +87,7 @@ class BaseTask:
         """See `loop.Task.step`."""
         self._set_learning_rate(share)
         config, count = self.config, self.config.people_per_step
-        who = rng.choice(len(self.stores), size=count, replace=len(self.stores) < count)
+        who = self._choose(count, rng)
         clip = shaken(self._draw(who, rng), rng)
         self.generator.show(torch.from_numpy(who).to(self.device))
         with autocast(self.device, config.precision):
@@ -104,9 +106,17 @@ class BaseTask:
         """See `loop.Task.shrink`: four pictures are few already."""
         return False
 
+    def _choose(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Whose clips make a batch; as long as there are enough people, each is another's."""
+        return rng.choice(self.people, size=count, replace=self.people < count)
+
+    def _store(self, person: int) -> ClipStore:
+        """Where a person's clips are drawn from."""
+        return self.stores[person]
+
     def _draw(self, who: NDArray[np.int64], rng: np.random.Generator) -> Clip:
-        length = min(self.config.rollout, self.stores[0].length)
-        clips = [self.stores[int(i)].draw(1, rng, Augmentation(), self.device, length, evenly=True) for i in who]
+        length = min(self.config.rollout, self._store(int(who[0])).length)
+        clips = [self._store(int(i)).draw(1, rng, Augmentation(), self.device, length, evenly=True) for i in who]
         return Clip(**{each.name: torch.cat([getattr(clip, each.name) for clip in clips]) for each in fields(Clip)})
 
     def _set_learning_rate(self, share: float) -> None:
@@ -118,14 +128,14 @@ class BaseTask:
 
     def model(self, clock: Clock) -> Checkpoint:
         """The mean person's generator, in half precision: it is only a start."""
-        info = CheckpointInfo(KIND, {**self.config.to_json(), "people": len(self.stores)}, clock.images, clock.seconds)
+        info = CheckpointInfo(KIND, {**self.config.to_json(), "people": self.people}, clock.images, clock.seconds)
         weights = {name: value.half() for name, value in self.average.anybody().state_dict().items()}
         return Checkpoint(info, with_prefix("generator", weights))
 
     def state(self, clock: Clock) -> Checkpoint:
         """See `loop.Task.state`."""
         tensors = state_tensors({"generator": self.generator, "average": self.average}, {"adam": self.optimizer})
-        config = {"seed": self.seed, "people": len(self.stores), **self.config.to_json()}
+        config = {"seed": self.seed, "people": self.people, **self.config.to_json()}
         return Checkpoint(CheckpointInfo("training-state", config, clock.images, clock.seconds), tensors)
 
     def restore(self, state: Checkpoint) -> None:
@@ -138,11 +148,15 @@ class BaseTask:
         restore_state(state, {"generator": self.generator, "average": self.average}, {"adam": self.optimizer})
         self._images = state.info.images_seen
 
+    def _shown(self) -> NDArray[np.int64]:
+        """Who is in the preview."""
+        return np.arange(min(6, self.people))
+
     @torch.no_grad()
     def preview(self) -> NDArray[np.uint8]:
         """The first six people, real above generated, with the averaged weights."""
-        who = np.arange(min(6, len(self.stores)))
-        shown = [self.stores[int(i)] for i in who]
+        who = self._shown()
+        shown = [self._store(int(i)) for i in who]
         clips = [store.take(np.arange(store.length)[None], store.centred[None], self.device) for store in shown]
         clip = Clip(**{each.name: torch.cat([getattr(clip, each.name) for clip in clips]) for each in fields(Clip)})
         self.average.show(torch.from_numpy(who).to(self.device))
