@@ -227,6 +227,11 @@ class ForensicTask:
         right = ((score > 0) == (synthetic > 0.5)).float().mean()
         return {"loss": float(loss.detach()), "right": float(right)}
 
+    @property
+    def images(self) -> int:
+        """Looks seen."""
+        return self._images
+
     def shrink(self) -> bool:
         """See `loop.Task.shrink`: the batch is small already."""
         return False
