@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from dancenow.assets import FORENSIC
-from dancenow.bench.forensics import measure, train_variant, VARIANTS
+from dancenow.bench.forensics import VARIANTS, measure, train_variant
 from dancenow.bench.suspects import chosen, material, suspects
 
 
@@ -33,7 +33,7 @@ def main() -> None:
         for name in options.variants:
             print(train_variant(name, options.out), flush=True)
     else:
-        print(measure(options.out), flush=True)
+        print(measure(options.out, FORENSIC), flush=True)
 
 
 if __name__ == "__main__":

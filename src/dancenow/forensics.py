@@ -96,6 +96,7 @@ def examine(
     *,
     person: int | None = None,
     heatmap: Path | None = None,
+    use_cache: bool = True,
     listen: Listener = silent,
 ) -> Finding:
     """Judge the person in a video.
@@ -103,6 +104,7 @@ def examine(
     Args:
         weights: another classifier than the shipped one.
         person: whom to judge, as in `detect_poses`.
+        use_cache: as in `detect_poses`.
         heatmap: a .png to write: up to six frames, red where the person looks synthesized and blue where real.
 
     Raises:
@@ -110,7 +112,7 @@ def examine(
     """
     start_s = time.perf_counter()
     forensic = load_forensic(weights or FORENSIC)
-    planned = plan(video, person, listen)
+    planned = plan(video, person, use_cache, listen)
     shown = set(np.linspace(0, len(planned) - 1, min(_SHOWN, len(planned))).round().astype(int).tolist())
     scores, times_s, kept = [], [], []
     looks = look(planned, forensic.net.config.crop_px)
@@ -160,9 +162,7 @@ def as_tensor(pictures: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(pictures, -1, -3))).float().div_(127.5).sub_(1.0)
 
 
-def per_second(
-    scores: NDArray[Any], times_s: NDArray[np.float64], calibration: Calibration
-) -> tuple[float | None, ...]:
+def per_second(scores: NDArray[Any], times_s: NDArray[np.float64], calibration: Calibration) -> tuple[float | None, ...]:
     """The probability of each second's looks."""
     second = times_s.astype(int)
     means = {int(s): float(scores[second == s].mean()) for s in np.unique(second)}
@@ -180,8 +180,8 @@ def panel(judged: Judged, calibration: Calibration) -> ImageRGB:
     body = cv2.GaussianBlur(cv2.resize(look.body, (side, side), interpolation=cv2.INTER_LINEAR), (0, 0), side / 40) / 255.0
     to_panel = np.diag([zoom, zoom]) @ look.crop.to_frame
     layers = [np.clip(strength / _FULL_COLOUR, -1, 1), np.clip(1.5 * body, 0, 1)]
-    signed, opaque = (cv2.warpAffine(layer.astype(np.float32), to_panel, size) for layer in layers)
-    opaque *= 0.75 * np.abs(signed)
+    signed, there = (np.asarray(cv2.warpAffine(layer.astype(np.float32), to_panel, size)) for layer in layers)
+    opaque = 0.75 * there * np.abs(signed)
     colour = np.where(signed[..., None] > 0, np.array([235.0, 40, 30]), np.array([40.0, 90, 235]))
     small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR).astype(np.float32)
     out = np.rint(small * (1 - opaque[..., None]) + colour * opaque[..., None]).astype(np.uint8)

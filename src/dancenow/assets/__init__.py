@@ -1,4 +1,4 @@
-"""What comes with the package: two rendered dancers (`dancenow studio --demo-assets` makes them again) and three small networks.
+"""What comes with the package: two rendered dancers (`dancenow studio --demo-assets` makes them again), three small networks.
 
 `transformer.safetensors` is the spatial transformer's base model, `base.safetensors` the generator that a person's training
 starts from, `forensic.safetensors` what `dancenow detect` judges with; the `.md` beside each says how it was made.

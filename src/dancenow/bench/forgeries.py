@@ -13,9 +13,9 @@ import torch
 from dancenow.bench.methods import paper_config
 from dancenow.bench.scenes import Dance, Scene
 from dancenow.checkpoint import Checkpoint
+from dancenow.data.target import WHOLE_FRAME_KIND
 from dancenow.generate import CropPainter, WholeFramePainter
 from dancenow.models.perceptual import PerceptualDistance
-from dancenow.data.target import WHOLE_FRAME_KIND
 from dancenow.training.body import BodyTask
 from dancenow.training.loop import Clock, Task
 from dancenow.training.paper import PaperTask, stored_box

@@ -47,9 +47,17 @@ class Dance:
 class Scene(Protocol):
     """A person in a place: what generators learn from, and the dances that they make again."""
 
-    name: str
-    target: Target
-    dances: Sequence[Dance]
+    @property
+    def name(self) -> str:
+        """Who it is."""
+
+    @property
+    def target(self) -> Target:
+        """What a model keeps of the person."""
+
+    @property
+    def dances(self) -> Sequence[Dance]:
+        """Real clips."""
 
     def clip_store(self, canvas_px: int, length: int) -> ClipStore:
         """The footage for a generator of the person."""
@@ -173,9 +181,7 @@ class SubjectScene:
     def nearest_frames(self, track: PoseTrack) -> list[ImageRGB]:
         """See `Scene.nearest_frames`."""
         own = self._subject.track
-        learnt = np.flatnonzero(
-            (own.status == FrameStatus.MEASURED) & self._subject.manifest.in_split("train", own.time_s)
-        )
+        learnt = np.flatnonzero((own.status == FrameStatus.MEASURED) & self._subject.manifest.in_split("train", own.time_s))
         chosen = learnt[nearest(track.pose, own.pose[learnt])]
         return list(_frames_at(self._subject.video, chosen))
 

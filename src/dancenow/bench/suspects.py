@@ -5,7 +5,7 @@ as videos, and are judged as anybody's video is.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -117,7 +117,7 @@ def clips_of(suspect: Suspect, scene: Scene) -> Iterator[tuple[str, int, Dance, 
 def _keep_looks(suspect: Suspect, scene: Scene, folder: Path) -> None:
     encodings = draw_encodings(np.random.default_rng((RECIPE, suspect.number or 0)))
     arrays: dict[str, Any] = {}
-    said = []
+    said: list[dict[str, Any]] = []
     for family, images, dance, frames in clips_of(suspect, scene):
         clip = f"{suspect.name}, {dance.name}, {family}, {images}"
         for each in evidence_of(
@@ -131,7 +131,7 @@ def _keep_looks(suspect: Suspect, scene: Scene, folder: Path) -> None:
 
 
 def _keep_videos(suspect: Suspect, scene: Scene, folder: Path) -> None:
-    said = []
+    said: list[dict[str, Any]] = []
     for family, images, dance, frames in clips_of(suspect, scene):
         for number, encoding in enumerate(JUDGED):
             video = folder / f"{len(said)}.mp4"
@@ -141,7 +141,7 @@ def _keep_videos(suspect: Suspect, scene: Scene, folder: Path) -> None:
     (folder / "index.json").write_text(json.dumps(said, indent=1), "utf-8")
 
 
-def learnt(people: Sequence[Suspect], without: Callable[[str], bool] = lambda family: False) -> list[Evidence]:
+def learnt(people: Sequence[Suspect], without: Sequence[str] = ()) -> list[Evidence]:
     """The looks of everybody in training, but of families that are to be left out."""
     evidence = []
     for suspect in people:
@@ -149,7 +149,7 @@ def learnt(people: Sequence[Suspect], without: Callable[[str], bool] = lambda fa
             folder = material(suspect)
             with np.load(folder / "looks.npz", allow_pickle=False) as file:
                 for number, said in enumerate(json.loads((folder / "index.json").read_text("utf-8"))):
-                    if not without(said["family"]):
+                    if said["family"] not in without:
                         evidence.append(Evidence(file[f"pictures{number}"], file[f"bodies{number}"], **said))
     return evidence
 

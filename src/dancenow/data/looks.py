@@ -56,7 +56,7 @@ class Plan:
         return len(self.starts)
 
 
-def plan(video: Path, person: int | None = None, listen: Listener = silent) -> Plan:
+def plan(video: Path, person: int | None = None, use_cache: bool = True, listen: Listener = silent) -> Plan:
     """Find the person a few times a second.
 
     Raises:
@@ -66,7 +66,7 @@ def plan(video: Path, person: int | None = None, listen: Listener = silent) -> P
     every = max(1, round(float(info.fps) / LOOKS_PER_S))
     if info.num_frames is not None:
         every = max(1, min(every, info.num_frames // _FEWEST))
-    track = detect_poses(video, person=person, every=every, listen=listen)
+    track = detect_poses(video, person=person, every=every, use_cache=use_cache, listen=listen)
     seen = np.flatnonzero(track.status != FrameStatus.MISSING)
     return Plan(Path(video), seen * every, track.pose[seen], info.num_frames or (len(track) - 1) * every + 1)
 

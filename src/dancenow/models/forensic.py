@@ -7,6 +7,7 @@ Kodovský, 2012).
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -66,7 +67,7 @@ class ForensicNet(nn.Module):
         self.config = config
         widths = [config.width * times for times in (1, 2, 4, 5)]
         stages: list[nn.Module] = [_convolution(12 if config.frames == 2 else 6, widths[0], 2)]
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in pairwise(widths):
             stages += [_convolution(before, after, 2), _Block(after)]
         self.body = nn.Sequential(*stages)
         self.head = nn.Conv2d(widths[-1], 1, 1)
@@ -132,7 +133,7 @@ class Calibration:
             total.backward()
             return total
 
-        solver.step(loss)  # type: ignore[no-untyped-call]
+        solver.step(loss)
         slope, offset = line.detach().tolist()
         # A classifier that is turned round by its calibration has learnt nothing: say so by saying "even".
         return cls(max(slope, 0.0) / scale, offset if slope > 0 else 0.0)

@@ -40,7 +40,7 @@ _ENCODINGS: Final = tuple(Encoding(crf, scale) for crf, scale in zip(QUALITIES, 
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of a training. accuracy: on the clips that were kept apart, None where there were too few; notes: for the user."""
+    """What came of a training. accuracy: on the clips that were kept apart, None without any; notes: for the user."""
 
     weights: Path
     accuracy: float | None
@@ -150,6 +150,4 @@ def looks_of(video: Path, family: str, side_px: int) -> list[Evidence]:
     height, width = frames[0].shape[:2]
     track = PoseTrack(Pose(xy, confidence), np.arange(len(frames)) / float(info.fps), status, width, height, "looks", "")
     name = f"{family}: {video.name}"
-    return evidence_of(
-        frames, track, info.fps, _ENCODINGS, family=family, group="all", clip=name, side_px=side_px, looks=LOOKS
-    )
+    return evidence_of(frames, track, info.fps, _ENCODINGS, family=family, group="all", clip=name, side_px=side_px, looks=LOOKS)

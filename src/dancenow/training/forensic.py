@@ -120,7 +120,10 @@ def disguised(
     left, top = _window(body, small, window_px, rng)
     part = body[top // BODY_SHARE :, left // BODY_SHARE :][: window_px // BODY_SHARE, : window_px // BODY_SHARE]
     across, down = (np.clip(at + move, 0, small - window_px) for at, move in zip((left, top), how.move, strict=True))
-    cut = [pair[0, top : top + window_px, left : left + window_px], pair[1, down : down + window_px, across : across + window_px]]
+    cut = [
+        pair[0, top : top + window_px, left : left + window_px],
+        pair[1, down : down + window_px, across : across + window_px],
+    ]
     pictures = np.stack([_repainted(each, how, rng) for each in cut])
     return (pictures[:, :, ::-1], part[:, ::-1]) if how.mirrored else (pictures, part)
 
@@ -139,7 +142,7 @@ def _window(body: NDArray[np.uint8], side: int, window_px: int, rng: np.random.G
 
 def _repainted(picture: NDArray[np.uint8], how: Disguise, rng: np.random.Generator) -> NDArray[np.uint8]:
     """One picture in other light, out of focus, noisy, compressed."""
-    out = picture.astype(np.float32)
+    out: NDArray[Any] = picture.astype(np.float32)
     if how.gamma != 1.0:
         out = 255 * (out / 255) ** np.float32(how.gamma)
     out = out * np.array(how.gain, np.float32) + np.float32(how.lift)
