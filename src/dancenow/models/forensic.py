@@ -23,6 +23,7 @@ KIND: Final = "forensic"
 PATCH_PX: Final = 16
 """Side of the patches that are judged; each is judged by what lies around it, too."""
 _FINE_GAIN, _CHANGE_GAIN = 4.0, 2.0
+_NEWTON_STEPS: Final = 40
 
 
 @dataclass(frozen=True)
@@ -123,18 +124,15 @@ class Calibration:
         target = torch.where(synthetic, (count[1] + 1) / (count[1] + 2), 1 / (count[0] + 2))
         weight = torch.where(synthetic, 0.5 / count[1], 0.5 / count[0])
         scale = float(scores.double().abs().mean().clamp(min=1e-6))
-        line = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
-        solver = torch.optim.LBFGS([line], max_iter=200, line_search_fn="strong_wolfe")
-
-        def loss() -> Tensor:
-            solver.zero_grad()
-            logits = scores.double() / scale * line[0] + line[1]
-            total = F.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum") + 1e-4 * (line**2).sum()
-            total.backward()
-            return total
-
-        solver.step(loss)
-        slope, offset = line.detach().tolist()
+        seen = torch.stack([scores.double() / scale, torch.ones_like(scores, dtype=torch.float64)], dim=1)
+        line = torch.zeros(2, dtype=torch.float64)
+        ridge = 1e-4 * torch.eye(2, dtype=torch.float64)
+        for _ in range(_NEWTON_STEPS):
+            said = torch.sigmoid(seen @ line)
+            slope_of_loss = seen.T @ (weight * (said - target)) + ridge @ line
+            curvature = (seen.T * (weight * said * (1 - said))) @ seen + ridge
+            line = line - torch.linalg.solve(curvature, slope_of_loss).clamp(-2, 2)
+        slope, offset = line.tolist()
         # A classifier that is turned round by its calibration has learnt nothing: say so by saying "even".
         return cls(max(slope, 0.0) / scale, offset if slope > 0 else 0.0)
 
