@@ -6,6 +6,7 @@ Two kinds: random people of the studio's cast, rendered here with exact poses, a
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -32,6 +33,8 @@ from dancenow.video import probe, read_frames, read_frames_at
 FPS: Final = 24
 RUN: Final = 3
 """Consecutive frames of the footage of a random person."""
+_MOMENTS: Final = 6
+"""Moments in a frame's time at which dances are known: an open shutter shows several."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,13 +75,15 @@ class Scene(Protocol):
 @dataclass(frozen=True)
 class SceneConfig:
     """runs: of three frames of footage. dance_frames: of the real clip. size_px: of the picture. beats: of the long dance that
-    the footage is of. shaky: keypoints are wrong as a detector's are, by this share of the body's height."""
+    the footage is of. shaky: keypoints are wrong as a detector's are, by this share of the body's height. shutter: moments
+    that a frame is the mean of, 3 for a camera whose shutter is open half the time, which blurs what moves."""
 
     runs: int = 30
     dance_frames: int = 36
     size_px: int = 384
     beats: int = 64
     shaky: float = 0.004
+    shutter: int = 1
     seed: int = 23
 
 
@@ -95,16 +100,17 @@ class CastScene:
         rng = np.random.default_rng((config.seed, number))
         body, room = build_body(random_identity(self.name, rng)), random_room(rng)
         whole = _performance(body, config.beats, rng)
-        starts = np.arange(config.runs) * (len(whole) // config.runs)
+        starts = np.arange(config.runs) * (len(whole) // _MOMENTS // config.runs)
         self._index = (starts[:, None] + np.arange(RUN)).reshape(-1)
-        self._track = shaken(exact_track(points_of(body, whole), room.camera, *(config.size_px,) * 2, FPS), config.shaky, rng)
-        self._frames, self._masks = _rendered(body, _part(whole, self._index), room, config.size_px)
+        filmed = exact_track(points_of(body, _part(whole, _whole_frames(whole))), room.camera, *(config.size_px,) * 2, FPS)
+        self._track = shaken(filmed, config.shaky, rng)
+        self._frames, self._masks = _rendered(body, whole, self._index, room, config)
         plate = Plate(empty_room(room, config.size_px, config.size_px), np.ones((config.size_px,) * 2, np.bool_))
         self.target = Target(self.name, plate, self._track)
         other = _performance(body, config.dance_frames // 8, rng)
-        danced = _part(other, np.arange(len(other) // 4, len(other))[: config.dance_frames])
-        frames, _ = _rendered(body, danced, room, config.size_px)
-        track = exact_track(points_of(body, danced), room.camera, *(config.size_px,) * 2, FPS)
+        danced = np.arange(len(other) // _MOMENTS // 4, len(other) // _MOMENTS)[: config.dance_frames]
+        frames, _ = _rendered(body, other, danced, room, config)
+        track = exact_track(points_of(body, _part(other, danced * _MOMENTS)), room.camera, *(config.size_px,) * 2, FPS)
         self.dances = (Dance("a dance of its own", frames, shaken(track, config.shaky, rng)),)
 
     def clip_store(self, canvas_px: int, length: int) -> ClipStore:
@@ -136,7 +142,11 @@ class CastScene:
 
 def _performance(body: Body, beats: int, rng: np.random.Generator) -> Performance:
     dance = random_dance("dance", max(beats, 8), rng)
-    return solve(perform(dance, FPS, dance.seconds), body)
+    return solve(perform(dance, FPS * _MOMENTS, dance.seconds), body)
+
+
+def _whole_frames(performance: Performance) -> NDArray[np.int64]:
+    return np.arange(0, len(performance) // _MOMENTS * _MOMENTS, _MOMENTS)
 
 
 def _part(performance: Performance, index: NDArray[np.int64]) -> Performance:
@@ -144,10 +154,21 @@ def _part(performance: Performance, index: NDArray[np.int64]) -> Performance:
     return replace(performance, **{name: getattr(performance, name)[index] for name in names})
 
 
-def _rendered(body: Body, performance: Performance, room: Room, size_px: int) -> tuple[list[ImageRGB], list[NDArray[np.uint8]]]:
-    """Frames without grain, which is added when they are encoded, and masks."""
-    drawn = list(render(body, performance, room, size_px, size_px, noise=0.0))
-    return [each.image_rgb for each in drawn], [each.mask for each in drawn]
+def _rendered(
+    body: Body, performance: Performance, frames: NDArray[np.int64], room: Room, config: SceneConfig
+) -> tuple[list[ImageRGB], list[NDArray[np.uint8]]]:
+    """Some frames of a performance, without grain, which is added when they are encoded; and masks."""
+    moments = (frames[:, None] * _MOMENTS + np.arange(config.shutter)).reshape(-1).clip(max=len(performance) - 1)
+    drawn = render(body, _part(performance, moments), room, config.size_px, config.size_px, noise=0.0)
+    images, masks = [], []
+    while shot := list(islice(drawn, config.shutter)):
+        images.append(_mean([each.image_rgb for each in shot]))
+        masks.append(_mean([each.mask for each in shot]))
+    return images, masks
+
+
+def _mean(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    return np.asarray(np.rint(np.mean(pictures, axis=0)), np.uint8)
 
 
 def shaken(track: PoseTrack, share: float, rng: np.random.Generator) -> PoseTrack:

@@ -72,6 +72,10 @@ class Disguise:
     shrink: float
     mirrored: bool
     blur_px: float
+    smear_px: float
+    smear_rad: float
+    sharpened: float
+    smoothed: bool
     noise: float
     gain: tuple[float, float, float]
     lift: float
@@ -97,6 +101,10 @@ def draw_disguise(rng: np.random.Generator, chance: float) -> Disguise:
         shrink=maybe(0.45, 1.0, 1.0),
         mirrored=bool(rng.random() < 0.5),
         blur_px=maybe(0.4, 1.6, 0.0),
+        smear_px=maybe(2.0, 9.0, 0.0),
+        smear_rad=float(rng.uniform(0, np.pi)),
+        sharpened=maybe(0.3, 1.5, 0.0),
+        smoothed=bool(rng.random() < 0.4 * chance),
         noise=maybe(1.0, 10.0, 0.0),
         gain=(float(colour[0]), float(colour[1]), float(colour[2])),
         lift=maybe(-25, 25, 0.0),
@@ -146,8 +154,14 @@ def _repainted(picture: NDArray[np.uint8], how: Disguise, rng: np.random.Generat
     if how.gamma != 1.0:
         out = 255 * (out / 255) ** np.float32(how.gamma)
     out = out * np.array(how.gain, np.float32) + np.float32(how.lift)
+    if how.smoothed:  # as a camera's denoising
+        out = cv2.bilateralFilter(out, 5, 18.0, 2.0)
+    if how.smear_px:
+        out = cv2.filter2D(out, -1, _smear(how.smear_px, how.smear_rad))
     if how.blur_px:
         out = cv2.GaussianBlur(out, (0, 0), how.blur_px)
+    if how.sharpened:
+        out = out + np.float32(how.sharpened) * (out - cv2.GaussianBlur(out, (0, 0), 1.2))
     if how.noise:
         out = out + rng.standard_normal(out.shape, np.float32) * np.float32(how.noise)
     done = np.clip(np.rint(out), 0, 255).astype(np.uint8)
@@ -155,6 +169,16 @@ def _repainted(picture: NDArray[np.uint8], how: Disguise, rng: np.random.Generat
         packed = cv2.imencode(".jpg", done, [cv2.IMWRITE_JPEG_QUALITY, how.jpeg])[1]
         done = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
     return done
+
+
+def _smear(length_px: float, angle_rad: float) -> NDArray[np.float32]:
+    """The kernel of a camera that moves."""
+    side = 2 * int(np.ceil(length_px / 2)) + 3
+    kernel, middle = np.zeros((side, side), np.float32), (side - 1) / 2
+    reach = np.array([np.cos(angle_rad), np.sin(angle_rad)]) * length_px / 2
+    ends = [(np.rint((middle + sign * reach) * 16)).astype(int).tolist() for sign in (-1, 1)]
+    cv2.line(kernel, ends[0], ends[1], 1.0, 1, cv2.LINE_8, 4)
+    return np.asarray(kernel / kernel.sum(), np.float32)
 
 
 class Shelf:
