@@ -82,7 +82,7 @@ def suspects() -> tuple[Suspect, ...]:
 def scene_of(suspect: Suspect) -> Scene:
     """Rendered or prepared: half a minute."""
     if suspect.number is not None:
-        size_px, shutter = _SIZES_PX[suspect.number % len(_SIZES_PX)], 3 if suspect.number % 2 else 1
+        size_px, shutter = _SIZES_PX[suspect.number % len(_SIZES_PX)], 1 if suspect.number % 2 else 3
         return CastScene(suspect.number, SceneConfig(size_px=size_px, shutter=shutter))
     stage = world(size_px=512, fps=24, dance_s=3.0)
     casting = next(each for each in stage.castings if each.name == suspect.name)
