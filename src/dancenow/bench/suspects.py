@@ -62,20 +62,20 @@ class Exhibit:
 
 
 def suspects() -> tuple[Suspect, ...]:
-    """All of them: ten random people to learn from, three to calibrate with, two and the bench's subjects to test."""
+    """All of them: eight random people to learn from, two to calibrate with, one and the bench's subjects to test."""
     budgets = ((60, 150), (150, 400), (100, 250))
     people = []
-    for number in range(15):
+    for number in range(11):
         orders = [Order("nearest frame"), Order("draft", budgets[number % 3])]
         if number % 3 == 0:
             orders.append(Order("draft, from nothing", (240,)))
         orders.append(Order("pix2pixHD" if number % 3 == 1 else "paper", (20, 60) if number % 2 else (40,)))
-        role: Role = "train" if number < 10 else "calibrate" if number < 13 else "test"
+        role: Role = "train" if number < 8 else "calibrate" if number < 10 else "test"
         people.append(Suspect(f"cast {number}", role, number, tuple(orders)))
     whole = (Order("paper", (60,)), Order("pix2pixHD", (60,)))
-    for name, at in (("dov", (150, 400, 1000)), ("eve", (150, 400)), ("chi", (150, 400))):
-        orders = [Order("nearest frame"), Order("draft", at), Order("draft, from nothing", (400,)), *whole]
-        people.append(Suspect(name, "test", None, tuple(orders)))
+    nothing = Order("draft, from nothing", (300,))
+    for name, at, more in (("dov", (150, 400, 1000), (nothing, *whole)), ("eve", (150, 400), whole), ("chi", (150,), whole)):
+        people.append(Suspect(name, "test", None, (Order("nearest frame"), Order("draft", at), *more)))
     return tuple(people)
 
 
