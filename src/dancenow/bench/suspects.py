@@ -62,20 +62,19 @@ class Exhibit:
 
 
 def suspects() -> tuple[Suspect, ...]:
-    """All of them: eight random people to learn from, two to calibrate with, one and the bench's subjects to test."""
-    budgets = ((60, 150), (150, 400), (100, 250))
+    """All of them: six random people to learn from, two to calibrate with, and the bench's subjects to test."""
+    budgets = ((60, 150), (150, 400), (100, 200))
     people = []
-    for number in range(11):
+    for number in range(8):
         orders = [Order("nearest frame"), Order("draft", budgets[number % 3])]
         if number % 3 == 0:
-            orders.append(Order("draft, from nothing", (240,)))
+            orders.append(Order("draft, from nothing", (160,)))
         orders.append(Order("pix2pixHD" if number % 3 == 1 else "paper", (20, 60) if number % 2 else (40,)))
-        role: Role = "train" if number < 8 else "calibrate" if number < 10 else "test"
-        people.append(Suspect(f"cast {number}", role, number, tuple(orders)))
-    whole = (Order("paper", (60,)), Order("pix2pixHD", (60,)))
-    nothing = Order("draft, from nothing", (300,))
-    for name, at, more in (("dov", (150, 400, 1000), (nothing, *whole)), ("eve", (150, 400), whole), ("chi", (150,), whole)):
-        people.append(Suspect(name, "test", None, (Order("nearest frame"), Order("draft", at), *more)))
+        people.append(Suspect(f"cast {number}", "train" if number < 6 else "calibrate", number, tuple(orders)))
+    whole = (Order("nearest frame"), Order("paper", (40,)), Order("pix2pixHD", (40,)))
+    people.append(Suspect("dov", "test", None, (Order("draft", (150, 400)), Order("draft, from nothing", (160,)), *whole)))
+    for name in ("eve", "chi"):
+        people.append(Suspect(name, "test", None, (Order("draft", (150,)), *whole)))
     return tuple(people)
 
 
