@@ -4,6 +4,7 @@ Protocol: subjects and dances of the test are in no training; a family of genera
 calibrated on further subjects. Real camera clips are judged only, never learnt from.
 """
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,12 +15,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dancenow.bench.ablated import ablated
 from dancenow.bench.results import Result, machine, today, versions
-from dancenow.bench.suspects import JUDGED, LOOKS, exhibits, learnt, suspects
+from dancenow.bench.suspects import JUDGED, LOOKS, Exhibit, exhibits, learnt, suspects
 from dancenow.checkpoint import save_checkpoint
 from dancenow.data.looks import look, plan
 from dancenow.errors import UserError
-from dancenow.files import cache_dir
+from dancenow.files import cache_dir, complete_or_absent, sha256_of
 from dancenow.forensics import examine, judge
 from dancenow.models.forensic import Calibration, Forensic, ForensicConfig, load_forensic
 from dancenow.progress import Listener, silent
@@ -98,15 +100,11 @@ def score_of(forensic: Forensic, video: Path) -> float:
 def measure(out: Path, shipped: Path) -> Path:
     """Judge every test clip by every variant, and the real camera clips by the shipped one; write the JSON."""
     tested = exhibits(suspects(), "test")
-    models = {name: load_forensic(variant_path(name, shipped)) for name in VARIANTS}
-    cells: list[dict[str, Any]] = []
-    for each in tested:
-        cell = {key: getattr(each, key) for key in ("subject", "dance", "family", "images", "encoding")}
-        for name, forensic in models.items():
-            score = score_of(forensic, each.video)
-            cell[name] = forensic.calibration.probability(score) if np.isfinite(score) else None
-        cells.append(cell)
+    models = {name: variant_path(name, shipped) for name in VARIANTS}
+    cells = [judged(each, models, "test") for each in tested]
+    more = [judged(each, models, "ablation") for each in ablated()]
     summary: dict[str, Any] = {name: summarised(cells, name, VARIANTS[name].without) for name in VARIANTS}
+    summary["the ablation's clips"] = {name: summarised(more, name, VARIANTS[name].without) for name in VARIANTS}
     summary["calibration"] = reliability(cells, SHIPPED)
     summary["camera"] = camera(shipped)
     summary["speed"] = speed(tested[0].video, shipped)
@@ -119,25 +117,45 @@ def measure(out: Path, shipped: Path) -> Path:
             {"name": s.name, "role": s.role, "orders": [[o.way, list(o.images)] for o in s.orders]} for s in suspects()
         ],
     }
-    result = Result("forensics", "laptop", today(), machine(), versions(), [SEED], settings, cells, summary)
+    result = Result("forensics", "laptop", today(), machine(), versions(), [SEED], settings, [*cells, *more], summary)
     return result.write(out)
+
+
+def judged(exhibit: Exhibit, models: Mapping[str, Path], of: str) -> dict[str, Any]:
+    """A clip's record: what it is, and what each model says of it; None where nobody could be followed."""
+    cell = {key: getattr(exhibit, key) for key in ("subject", "dance", "family", "images", "encoding")}
+    for name, weights in models.items():
+        forensic, score = load_forensic(weights), kept_score(exhibit.video, weights)
+        cell[name] = None if score is None else round(forensic.calibration.probability(score), 5)
+    return {"of": of, **cell}
+
+
+def kept_score(video: Path, weights: Path) -> float | None:
+    """As `score_of`, measured once for the same files: an interrupted measurement goes on. None instead of not a number."""
+    path = cache_dir("forensics/scores") / f"{sha256_of(video)[:20]}-{sha256_of(weights)[:20]}.json"
+    if not path.is_file():
+        score = score_of(load_forensic(weights), video)
+        with complete_or_absent(path) as temporary:
+            temporary.write_text(json.dumps(score if np.isfinite(score) else None))
+    kept: float | None = json.loads(path.read_text("utf-8"))
+    return kept
 
 
 def summarised(cells: Sequence[Mapping[str, Any]], variant: str, held_out: Sequence[str]) -> dict[str, Any]:
     """Accuracy and AUC, over all and by subject, family, training images and encoding."""
-    judged = [cell for cell in cells if cell[variant] is not None]
-    families = sorted({cell["family"] for cell in judged} - {"real"})
-    made = {family: [c for c in judged if c["family"] in (family, "real")] for family in families}
-    table: dict[str, Any] = {"over all": rates(judged, variant), "nobody found": len(cells) - len(judged)}
+    kept = [cell for cell in cells if cell[variant] is not None]
+    families = sorted({cell["family"] for cell in kept} - {"real"})
+    made = {family: [c for c in kept if c["family"] in (family, "real")] for family in families}
+    table: dict[str, Any] = {"over all": rates(kept, variant), "nobody found": len(cells) - len(kept)}
     for key in ("subject", "encoding"):
-        values = sorted({cell[key] for cell in judged})
-        table[f"by {key}"] = {value: rates([c for c in judged if c[key] == value], variant) for value in values}
+        values = sorted({cell[key] for cell in kept})
+        table[f"by {key}"] = {value: rates([c for c in kept if c[key] == value], variant) for value in values}
     table["by family"] = {family: rates(clips, variant) for family, clips in made.items()}
     if held_out:
-        table["held out"] = rates([c for c in judged if c["family"] in ("real", *held_out)], variant)
-    drafts = sorted({c["images"] for c in judged if c["family"] == "draft"})
+        table["held out"] = rates([c for c in kept if c["family"] in ("real", *held_out)], variant)
+    drafts = sorted({c["images"] for c in kept if c["family"] == "draft"})
     table["draft by images"] = {
-        str(n): rates([c for c in judged if c["family"] == "real" or (c["family"] == "draft" and c["images"] == n)], variant)
+        str(n): rates([c for c in kept if c["family"] == "real" or (c["family"] == "draft" and c["images"] == n)], variant)
         for n in drafts
     }
     return table
@@ -167,9 +185,9 @@ def auc(real: NDArray[np.float64], made: NDArray[np.float64]) -> float | None:
 
 def reliability(cells: Sequence[Mapping[str, Any]], variant: str, bins: int = 5) -> dict[str, Any]:
     """How well probabilities hold, both classes counting the same: expected calibration error, Brier score, and the bins."""
-    judged = [cell for cell in cells if cell[variant] is not None]
-    said = np.array([cell[variant] for cell in judged])
-    made = np.array([cell["family"] != "real" for cell in judged])
+    kept = [cell for cell in cells if cell[variant] is not None]
+    said = np.array([cell[variant] for cell in kept])
+    made = np.array([cell["family"] != "real" for cell in kept])
     weight = np.where(made, 0.5 / max(made.sum(), 1), 0.5 / max((~made).sum(), 1))
     place = np.minimum((said * bins).astype(int), bins - 1)
     rows, error = [], 0.0
