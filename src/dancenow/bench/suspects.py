@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from dancenow.bench.caststores import cast_evidence
 from dancenow.bench.forgeries import Order, forge
 from dancenow.bench.scenes import CastScene, Dance, Scene, SceneConfig, SubjectScene
 from dancenow.bench.world import world
@@ -35,12 +36,14 @@ _SIZES_PX: Final = (384, 512, 288)
 
 @dataclass(frozen=True)
 class Suspect:
-    """A person in a role. number: of a random person, None for a subject of the bench's world; orders: what is forged."""
+    """A person in a role. number: of a random person, None for a subject of the bench's world; orders: what is forged.
+    of_base: of the cast that the base model was trained on, see `caststores`."""
 
     name: str
     role: Role
     number: int | None
     orders: tuple[Order, ...]
+    of_base: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Exhibit:
 
 
 def suspects() -> tuple[Suspect, ...]:
-    """All of them: six random people to learn from, two to calibrate with, and the bench's subjects to test."""
+    """All of them: six random people and twelve of the base model's to learn from, two to calibrate with, and the bench's subjects to test."""
     budgets = ((60, 150), (150, 400), (100, 200))
     people = []
     for number in range(8):
@@ -71,6 +74,9 @@ def suspects() -> tuple[Suspect, ...]:
             orders.append(Order("draft, from nothing", (160,)))
         orders.append(Order("pix2pixHD" if number % 3 == 1 else "paper", (20, 60) if number % 2 else (40,)))
         people.append(Suspect(f"cast {number}", "train" if number < 6 else "calibrate", number, tuple(orders)))
+    for number in range(12):
+        order = Order("draft", ((60,), (30, 120), (100,))[number % 3])
+        people.append(Suspect(f"base {number}", "train", number, (order,), of_base=True))
     whole = (Order("nearest frame"), Order("paper", (40,)), Order("pix2pixHD", (40,)))
     people.append(Suspect("dov", "test", None, (Order("draft", (150, 400)), Order("draft, from nothing", (160,)), *whole)))
     for name in ("eve", "chi"):
@@ -101,7 +107,10 @@ def material(suspect: Suspect) -> Path:
     if not folder.is_dir():
         with complete_or_absent(folder) as temporary:
             temporary.mkdir()
-            (_keep_looks if suspect.role == "train" else _keep_videos)(suspect, scene_of(suspect), temporary)
+            if suspect.role == "train":
+                _keep_looks(_looks_at(suspect), temporary)
+            else:
+                _keep_videos(suspect, scene_of(suspect), temporary)
     return folder
 
 
@@ -114,18 +123,27 @@ def clips_of(suspect: Suspect, scene: Scene) -> Iterator[tuple[str, int, Dance, 
             yield made.family, made.images, made.dance, made.frames
 
 
-def _keep_looks(suspect: Suspect, scene: Scene, folder: Path) -> None:
-    encodings = draw_encodings(np.random.default_rng((RECIPE, suspect.number or 0)))
+def _looks_at(suspect: Suspect) -> Iterator[Evidence]:
+    """Every clip of a person in training, in every encoding."""
+    side_px, number = ForensicConfig().crop_px, suspect.number or 0
+    if suspect.of_base:
+        yield from cast_evidence(number, suspect.orders[0].images, side_px, LOOKS)
+        return
+    encodings = draw_encodings(np.random.default_rng((RECIPE, number)))
+    for family, images, dance, frames in clips_of(suspect, scene_of(suspect)):
+        clip = f"{suspect.name}, {dance.name}, {family}, {images}"
+        yield from evidence_of(
+            frames, dance.track, dance.fps, encodings,
+            family=family, group=suspect.name, clip=clip, side_px=side_px, looks=LOOKS,
+        )  # fmt: skip
+
+
+def _keep_looks(evidence: Iterator[Evidence], folder: Path) -> None:
     arrays: dict[str, Any] = {}
     said: list[dict[str, Any]] = []
-    for family, images, dance, frames in clips_of(suspect, scene):
-        clip = f"{suspect.name}, {dance.name}, {family}, {images}"
-        for each in evidence_of(
-            frames, dance.track, dance.fps, encodings,
-            family=family, group=suspect.name, clip=clip, side_px=ForensicConfig().crop_px, looks=LOOKS,
-        ):  # fmt: skip
-            arrays |= {f"pictures{len(said)}": each.pictures, f"bodies{len(said)}": each.bodies}
-            said.append({"family": family, "group": each.group, "clip": clip})
+    for each in evidence:
+        arrays |= {f"pictures{len(said)}": each.pictures, f"bodies{len(said)}": each.bodies}
+        said.append({"family": each.family, "group": each.group, "clip": each.clip})
     np.savez(folder / "looks.npz", **arrays)
     (folder / "index.json").write_text(json.dumps(said, indent=1), "utf-8")
 

@@ -95,6 +95,7 @@ def evidence_of(
     clip: str,
     side_px: int,
     looks: int,
+    offsets: tuple[int, ...] = OFFSETS,
 ) -> list[Evidence]:
     """A clip through every encoding, cut into looks of side_px. track: a pose per frame, in its frame px; MISSING where not to
     look. group: of clips that show the same person."""
@@ -102,6 +103,6 @@ def evidence_of(
     for number, encoding in enumerate(encodings):
         seen = encoded(frames, fps, encoding, seed=number)
         height, width = seen[0].shape[:2]
-        pictures, bodies = runs_of(seen, scaled(track, width, height), side_px, looks, OFFSETS)
+        pictures, bodies = runs_of(seen, scaled(track, width, height), side_px, looks, offsets)
         made.append(Evidence(pictures, bodies, family, f"{group}: {encoding.name}", clip))
     return made
