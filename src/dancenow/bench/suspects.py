@@ -65,7 +65,7 @@ class Exhibit:
 
 
 def suspects() -> tuple[Suspect, ...]:
-    """All of them: six random people and twelve of the base model's to learn from, two to calibrate with, the bench's to test."""
+    """All of them: six random people and twelve of the base model's to learn from, two to calibrate with, the rest to test."""
     budgets = ((60, 150), (150, 400), (100, 200))
     people = []
     for number in range(8):
