@@ -1,0 +1,177 @@
+"""Tells synthesized from real: a small convolutional network on pairs of consecutive pictures of a person.
+
+It sees the picture, what is fine in both pictures, and the change between them, and says of every patch how synthetic it looks;
+the patches on the person's body are averaged (after patch-based forensics: Chai et al., 2020; fine residuals: Fridrich and
+Kodovský, 2012).
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dancenow.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, with_prefix
+from dancenow.errors import UserError
+
+KIND: Final = "forensic"
+"""Kind of the checkpoints that hold one."""
+PATCH_PX: Final = 16
+"""Side of the patches that are judged; each is judged by what lies around it, too."""
+_FINE_GAIN, _CHANGE_GAIN = 4.0, 2.0
+_NEWTON_STEPS: Final = 40
+
+
+@dataclass(frozen=True)
+class ForensicConfig:
+    """crop_px: side of the pictures it is made for. width: channels of the first stage. frames: 2 sees both pictures of a pair,
+    1 the second alone, for comparison."""
+
+    crop_px: int = 224
+    width: int = 24
+    frames: Literal[1, 2] = 2
+
+    def __post_init__(self) -> None:
+        if self.crop_px % PATCH_PX or self.crop_px < 2 * PATCH_PX:
+            raise ValueError(f"crop_px must be a multiple of {PATCH_PX}, at least {2 * PATCH_PX}, got {self.crop_px}")
+        if self.width % 8 or self.width < 8 or self.frames not in (1, 2):
+            raise ValueError(f"width must be a multiple of 8 and frames 1 or 2, got {self.width} and {self.frames}")
+
+
+class _Block(nn.Module):
+    """Two convolutions beside a shortcut (He et al., 2016)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(_convolution(channels, channels), _convolution(channels, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x + self.body(x)
+        return out
+
+
+def _convolution(before: int, after: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.GroupNorm(8, after), nn.LeakyReLU(0.1, inplace=True)
+    )
+
+
+class ForensicNet(nn.Module):
+    """The network: pairs of pictures in, a logit per patch out; positive says synthesized."""
+
+    def __init__(self, config: ForensicConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths = [config.width * times for times in (1, 2, 4, 5)]
+        stages: list[nn.Module] = [_convolution(12 if config.frames == 2 else 6, widths[0], 2)]
+        for before, after in pairwise(widths):
+            stages += [_convolution(before, after, 2), _Block(after)]
+        self.body = nn.Sequential(*stages)
+        self.head = nn.Conv2d(widths[-1], 1, 1)
+        blur = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
+        self.register_buffer("blur", (blur[:, None] * blur).expand(3, 1, 5, 5).contiguous(), persistent=False)
+
+    def forward(self, pairs: Tensor) -> Tensor:
+        """Pairs [B,2,3,S,S] in [-1,1] to the logits of patches [B,1,S/16,S/16]."""
+        before, now = pairs[:, 0], pairs[:, 1]
+        seen = [now, self._fine(now)]
+        if self.config.frames == 2:
+            seen += [self._fine(before), (now - before) * _CHANGE_GAIN]
+        logits: Tensor = self.head(self.body(torch.cat(seen, dim=1)))
+        return logits
+
+    def _fine(self, picture: Tensor) -> Tensor:
+        """What a blur over five pixels takes away."""
+        padded = F.pad(picture, (2, 2, 2, 2), mode="reflect")
+        return (picture - F.conv2d(padded, self.blur, groups=3)) * _FINE_GAIN  # type: ignore[arg-type]
+
+
+def pool(logits: Tensor, body: Tensor) -> Tensor:
+    """The mean [B] of patch logits [B,1,h,w] over the body, [B,1,H,W] in [0,1]; over everything where there is no body."""
+    weight = F.interpolate(body, logits.shape[-2:], mode="area") + 1e-4
+    return (logits * weight).sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """From a clip's mean logit to a probability, if real and synthesized are equally likely beforehand (Platt, 1999)."""
+
+    slope: float = 1.0
+    offset: float = 0.0
+
+    def logit(self, score: Tensor) -> Tensor:
+        """The logarithm of the odds that a clip of this mean logit is synthesized."""
+        return score * self.slope + self.offset
+
+    def probability(self, score: float) -> float:
+        """Of being synthesized."""
+        return float(torch.sigmoid(self.logit(torch.tensor(score, dtype=torch.float64))))
+
+    @classmethod
+    def fit(cls, scores: Tensor, synthetic: Tensor) -> Self:
+        """By clips [N] whose origin, bool [N], is known; both classes count the same, and no clip is ever quite certain.
+
+        Raises:
+            ValueError: one of the classes is empty.
+        """
+        count = torch.stack([(~synthetic).sum(), synthetic.sum()]).double()
+        if not bool((count > 0).all()):
+            raise ValueError("a calibration needs clips of both classes")
+        target = torch.where(synthetic, (count[1] + 1) / (count[1] + 2), 1 / (count[0] + 2))
+        weight = torch.where(synthetic, 0.5 / count[1], 0.5 / count[0])
+        scale = float(scores.double().abs().mean().clamp(min=1e-6))
+        seen = torch.stack([scores.double() / scale, torch.ones_like(scores, dtype=torch.float64)], dim=1)
+        line = torch.zeros(2, dtype=torch.float64)
+        ridge = 1e-4 * torch.eye(2, dtype=torch.float64)
+        for _ in range(_NEWTON_STEPS):
+            said = torch.sigmoid(seen @ line)
+            slope_of_loss = seen.T @ (weight * (said - target)) + ridge @ line
+            curvature = (seen.T * (weight * said * (1 - said))) @ seen + ridge
+            line = line - torch.linalg.solve(curvature, slope_of_loss).clamp(-2, 2)
+        slope, offset = line.tolist()
+        # A classifier that is turned round by its calibration has learnt nothing: say so by saying "even".
+        return cls(max(slope, 0.0) / scale, offset if slope > 0 else 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Forensic:
+    """A trained network with its calibration, and what it was trained on, in words."""
+
+    net: ForensicNet
+    calibration: Calibration
+    trained_on: str
+
+    def to_checkpoint(self, images_seen: int = 0) -> Checkpoint:
+        """In half precision; 1.2 MB at the default size."""
+        config = {"network": asdict(self.net.config), "calibration": asdict(self.calibration), "trained_on": self.trained_on}
+        weights = {name: value.half() for name, value in self.net.state_dict().items()}
+        return Checkpoint(CheckpointInfo(KIND, config, images_seen), with_prefix("net", weights))
+
+    @classmethod
+    def of_checkpoint(cls, checkpoint: Checkpoint, path: Path) -> Self:
+        """The inverse of `to_checkpoint`.
+
+        Raises:
+            UserError: the file was made by another version.
+        """
+        config: Mapping[str, Any] = checkpoint.info.config
+        try:
+            net = ForensicNet(ForensicConfig(**config["network"]))
+            net.load_state_dict({name: value.float() for name, value in checkpoint.part("net").items()})
+            calibration, trained_on = Calibration(**config["calibration"]), str(config["trained_on"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise UserError(f"{path} was made by another version of dancenow; train it again with --train.") from error
+        return cls(net.eval().requires_grad_(False), calibration, trained_on)
+
+
+def load_forensic(path: Path) -> Forensic:
+    """Read a classifier's file.
+
+    Raises:
+        UserError: it is missing, damaged or something else.
+    """
+    return Forensic.of_checkpoint(load_checkpoint(path, KIND), path)

@@ -1,0 +1,85 @@
+"""`dancenow detect` from the outside: what is said, what is written, and what is refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from dancenow.checkpoint import save_checkpoint
+from dancenow.cli.main import main
+from dancenow.data import looks
+from dancenow.models.forensic import Calibration, Forensic, ForensicNet
+from suspects import TINY_RECIPE, film_suspect, sparse_detector
+
+
+@pytest.fixture(autouse=True)
+def _drawn_detector(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looks, "detect_poses", sparse_detector)
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> str:
+    torch.manual_seed(0)
+    path = tmp_path / "weights.safetensors"
+    save_checkpoint(path, Forensic(ForensicNet(TINY_RECIPE.network), Calibration(1.0, 9.0), "nothing").to_checkpoint())
+    return str(path)
+
+
+def test_marks_come_first_then_the_classifier(tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]) -> None:
+    video = str(film_suspect(tmp_path / "dance.mp4", smeared=False))
+    said, picture = tmp_path / "said.json", tmp_path / "heat.png"
+    main(["detect", video, "--weights", weights, "--json", str(said), "--heatmap", str(picture)])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines[:4]] == [
+        "Content Credentials", "Watermark", "Classifier", "Second by second, in percent",
+    ]  # fmt: skip
+    assert "looks synthesized (over 99% likely" in lines[2]
+    found = json.loads(said.read_text())
+    assert found["classifier"]["verdict"] == "synthesized"
+    assert len(found["classifier"]["per_second"]) == 2
+    assert found["credentials"]["state"] == "none"
+    assert picture.stat().st_size > 1000
+
+
+def test_marks_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["detect", str(film_suspect(tmp_path / "dance.mp4", smeared=False)), "--no-classify"])
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_a_video_with_nobody_in_it_still_has_its_marks_read(
+    tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video, said = film_suspect(tmp_path / "empty.mp4", smeared=False), tmp_path / "said.json"
+    with pytest.raises(SystemExit) as stopped:
+        main(["detect", str(video), "--weights", weights, "--json", str(said)])
+    assert stopped.value.code == 2
+    out, error = capsys.readouterr()
+    assert "Watermark" in out
+    assert "nobody was found" in error
+    assert json.loads(said.read_text())["classifier"]["verdict"] == "none"
+
+
+def test_senseless_requests_are_one_sentence(tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]) -> None:
+    video = str(film_suspect(tmp_path / "dance.mp4", smeared=False, num_frames=12))
+    folder = str(tmp_path)
+    for words, sentence in (
+        ([], "give a video"),
+        ([video, "-o", "x.safetensors"], "--out is where --train"),
+        ([video, "--json", video], "is an input"),
+        ([video, "--weights", weights, "--heatmap", weights], "is an input"),
+        ([video, "--heatmap", str(tmp_path / "heat.jpg")], "ends in .png"),
+        ([video, "--no-classify", "--heatmap", str(tmp_path / "heat.png")], "no heatmap"),
+        ([video, "--weights", video], "damaged"),
+        ([str(tmp_path / "absent.mp4"), "--weights", weights], "does not exist"),
+        (["--train", folder, folder], "where the weights should go"),
+        ([video, "--train", folder, folder, "-o", "x.safetensors"], "two folders are looked at"),
+        (["--train", folder, str(tmp_path / "absent"), "-o", str(tmp_path / "x.safetensors")], "no folder"),
+        (["--train", folder, folder, "-o", str(tmp_path / "x.safetensors"), "--budget", "soon"], "makes no sense"),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            main(["detect", *words])
+        error = capsys.readouterr().err
+        assert stopped.value.code == 2, words
+        assert sentence in error, (words, error)
+        assert error.count("\n") == 1, error
