@@ -77,9 +77,7 @@ class FaceStore:
             listen(Progress("painting faces", place + 1, len(self)))
         return cut
 
-    def draw(
-        self, batch: int, rng: np.random.Generator, device: torch.device, made: NDArray[np.uint8] | None = None
-    ) -> Faces:
+    def draw(self, batch: int, rng: np.random.Generator, device: torch.device, made: NDArray[np.uint8] | None = None) -> Faces:
         """A random batch, each face shifted by another few pixels; made: what `cut` gave, to be shifted with them."""
         rows = rng.integers(0, len(self), batch)
         shifts = rng.integers(0, self.track.size_px - self.canvas_px + 1, (batch, 2))

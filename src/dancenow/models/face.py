@@ -1,7 +1,7 @@
 """The face networks: what is to be added to a face's picture, from that picture and from where its parts belong.
 
-The residual face of Everybody Dance Now (Chan et al., 2019, section 3.3) on a canvas of the face alone. Like the body's generator
-it is a U-Net that never convolves at full resolution: pictures enter by pixel-unshuffle and leave by pixel-shuffle.
+The residual face of Everybody Dance Now (Chan et al., 2019, section 3.3) on a canvas of the face alone. Like the body's
+generator it is a U-Net that never convolves at full resolution: pictures enter by pixel-unshuffle and leave by pixel-shuffle.
 """
 
 from dataclasses import dataclass
@@ -80,4 +80,5 @@ class FaceNetwork(nn.Module):
 
 def refined(network: FaceNetwork, face: Tensor, maps: Tensor) -> Tensor:
     """The face [N,3,S,S] with what the network adds, in [-1,1]."""
-    return (face + network(face, maps).float()).clamp(-1, 1)
+    whole: Tensor = face + network(face, maps).float()
+    return whole.clamp(-1, 1)

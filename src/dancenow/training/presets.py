@@ -32,6 +32,41 @@ class LossWeights:
 
 
 @dataclass(frozen=True)
+class FaceRecipe:
+    """How a face network is trained, after the body and within the same budget.
+
+    share: of the budget, for all of it. width, blocks: of the network. most_px: the largest canvas; smaller faces get smaller
+    ones. judge_width: of the discriminator. max_faces: held in memory. faces_per_step: in a batch. learning_rate: of Adam at
+    its peak. bare: share of the faces that are shown without landmarks, as they are where none can be measured.
+    l1, structure, perceptual: what these terms count for; adversarial, feature_matching: those that join at
+    `adversarial_from` of the face's share. cycle, identity: of the unpaired network, which has no truth to compare with.
+    """
+
+    share: float = 0.13
+    width: int = 32
+    blocks: int = 2
+    most_px: int = 128
+    judge_width: int = 16
+    max_faces: int = 400
+    faces_per_step: int = 8
+    learning_rate: float = 2e-3
+    bare: float = 0.15
+    l1: float = 1.0
+    structure: float = 0.3
+    perceptual: float = 1.0
+    adversarial: float = 0.01
+    feature_matching: float = 0.1
+    adversarial_from: float = 0.6
+    cycle: float = 10.0
+    identity: float = 5.0
+    precision: Precision = "bfloat16"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share < 1:
+            raise ValueError(f"the face's share of the budget must be between 0 and 1, got {self.share}")
+
+
+@dataclass(frozen=True)
 class BodyConfig:
     """The whole recipe of the body generator.
 
@@ -42,8 +77,8 @@ class BodyConfig:
     learning_rate: of Adam at its peak. fine_from: share of the budget after which a generator with a fine stage trains it.
     adversarial_from: share after which the discriminators train. perceptual_depth: stages of the perceptual trunk that count.
     judged_px: side of the window of the canvas, another one each step, that the perceptual trunk and the discriminators see:
-    they cost more than the generator. max_frames: frames of the subject held in memory. precision: of the networks, where the
-    hardware has it.
+    they cost more than the generator. max_frames: frames of the subject held in memory. face: what is trained after the body.
+    precision: of the networks, where the hardware has it.
     """
 
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
@@ -61,6 +96,7 @@ class BodyConfig:
     perceptual_depth: int = 3
     judged_px: int = 160
     max_frames: int = 2000
+    face: FaceRecipe = field(default_factory=FaceRecipe)
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
@@ -79,8 +115,10 @@ class BodyConfig:
             "spatial": DiscriminatorConfig(**data["spatial"]),
             "temporal": DiscriminatorConfig(**data["temporal"]),
             "weights": LossWeights(**data["weights"]),
+            "face": FaceRecipe(**data.get("face", {})),
         }
-        return cls(**{**data, **parts})
+        known = {each.name for each in fields(cls)}
+        return cls(**{name: value for name, value in {**data, **parts}.items() if name in known})
 
 
 @dataclass(frozen=True)
@@ -100,7 +138,8 @@ class PaperConfig(WholeFrameConfig):
     for the first half of each stage, then linear to zero. enhance_from: share of the budget after which the local enhancer
     is trained at twice `longer_px`; 1 = never. For the first half of its stage it is trained alone, then with the global
     generator. perceptual_depth: stages of the perceptual trunk that count. max_frames: frames of the subject held in memory,
-    3 bytes per px of the last stage. precision: of the networks, where the hardware has it.
+    3 bytes per px of the last stage. face: what is trained after the body. precision: of the networks, where the hardware has
+    it.
     """
 
     scales: int = 2
@@ -109,6 +148,7 @@ class PaperConfig(WholeFrameConfig):
     enhance_from: float = 1.0
     perceptual_depth: int = 5
     max_frames: int = 2000
+    face: FaceRecipe = field(default_factory=FaceRecipe)
     precision: Precision = "bfloat16"
 
     def __post_init__(self) -> None:
@@ -128,7 +168,8 @@ class PaperConfig(WholeFrameConfig):
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of `to_json`."""
-        return cls(**{**data, "weights": PaperWeights(**data["weights"])})
+        parts = {"weights": PaperWeights(**data["weights"]), "face": FaceRecipe(**data.get("face", {}))}
+        return cls(**{**data, **parts})
 
 
 Config = BodyConfig | PaperConfig
