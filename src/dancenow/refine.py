@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Self
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from dancenow.checkpoint import Checkpoint
 from dancenow.data.targetfaces import faces_of
 from dancenow.errors import UserError
 from dancenow.face.align import normalize_expression
-from dancenow.face.blend import Blender
+from dancenow.face.blend import Blender, soft_mask
 from dancenow.face.crop import cut_face
 from dancenow.face.extract import extract_faces, face_boxes
 from dancenow.face.render import draw_face
@@ -26,13 +27,15 @@ from dancenow.face.track import FaceTrack
 from dancenow.models.engine import has_bfloat16
 from dancenow.models.face import FaceNetwork, FaceNetworkConfig
 from dancenow.progress import Listener
-from dancenow.types import ImageRGB, Pose, PoseTrack
+from dancenow.types import Crop, ImageRGB, Pose, PoseTrack
 from dancenow.video import read_frames
 
 Face = Literal["none", "residual", "cyclegan", "auto"]
 """none: faces as the body's generator paints them. residual: detail added to them. cyclegan: the source's face made the
 target's. auto: what the model has."""
 FACES: Final[tuple[Face, ...]] = ("none", "residual", "cyclegan", "auto")
+FADE: Final = 4
+"""Frames in which a made face comes and goes where a head turns: a face that jumps in is seen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,14 +101,6 @@ class Filmed:
     pose: Pose
 
 
-@dataclass(frozen=True, eq=False)
-class Given:
-    """What a face network starts from: a face uint8 [S,S,3] and its maps float32 [M,S,S]."""
-
-    face_rgb: ImageRGB
-    maps: NDArray[np.float32]
-
-
 class FaceRefiner:
     """The faces of one dance.
 
@@ -117,6 +112,7 @@ class FaceRefiner:
         self.faces, self._pose, self._source, self._device = faces, pose, source, device
         self._dtype = torch.bfloat16 if has_bfloat16(device) else torch.float32
         self._network = copy.deepcopy(model.network).to(self._dtype)
+        self._strength, self._mask = strengths(faces.valid), soft_mask(faces.size_px)[..., None]
 
     @classmethod
     def of_dance(
@@ -135,15 +131,15 @@ class FaceRefiner:
         return cls(model, faces, dance.pose, source, device)
 
     def refine(self, images: Iterator[ImageRGB], start: int, stop: int) -> Iterator[ImageRGB]:
-        """The frames [start, stop) of the dance with their faces, as they come."""
-        blender = Blender(self.faces)
+        """The frames [start, stop) of the dance with their faces, as they come; a frame that is not changed is passed on."""
         if self._source is None:
             for t, image in enumerate(images, start=start):
-                yield self._with_face(blender, image, self._painted(image, t), t)
+                yield self._with_detail(image, t) if self.faces.valid[t] else image
             return
-        with ahead(self._filmed(self._source, start, stop)) as given:
-            for t, (image, each) in enumerate(zip(images, given, strict=True), start=start):
-                yield self._with_face(blender, image, each, t)
+        blender = Blender(self.faces)
+        with ahead(self._filmed(self._source, start, stop)) as faces:
+            for t, (image, face) in enumerate(zip(images, faces, strict=True), start=start):
+                yield image if face is None else self._with_other(blender, image, face, t)
 
     def notes(self, start: int, stop: int) -> Iterator[str]:
         """What the user should know about the faces of a part of the dance, one sentence each."""
@@ -154,27 +150,63 @@ class FaceRefiner:
                 " hidden or too small."
             )
 
-    def _painted(self, image: ImageRGB, t: int) -> Given | None:
-        """The face that the body's generator painted, with the landmarks that it ought to have."""
-        if not self.faces.valid[t]:
-            return None
-        return Given(cut_face(image, self.faces.crop(t)), draw_face(self.faces, t, self._pose[t]))
+    def _with_detail(self, image: ImageRGB, t: int) -> ImageRGB:
+        """What a residual network adds to the painted face, added at the frame's own resolution.
 
-    def _filmed(self, source: Filmed, start: int, stop: int) -> Iterator[Given | None]:
-        """The source's face of each frame; None where there is none."""
+        Only the difference is resampled: the painted face itself would lose sharpness on its way to the canvas and back.
+        """
+        crop = self.faces.crop(t)
+        added = self._added(cut_face(image, crop), draw_face(self.faces, t, self._pose[t]))
+        return add(image, added * (self._strength[t] * self._mask), crop)
+
+    def _filmed(self, source: Filmed, start: int, stop: int) -> Iterator[ImageRGB | None]:
+        """The source's face of each frame made the target's, uint8 [S,S,3]; None where either is not to be seen."""
         for frame in read_frames(source.video, start, stop):
             t = frame.index
-            both = self.faces.valid[t] and source.faces.valid[t]
-            face = cut_face(frame.image_rgb, source.faces.crop(t)) if both else None
-            yield None if face is None else Given(face, draw_face(source.faces, t, source.pose[t]))
+            if not (self.faces.valid[t] and source.faces.valid[t]):
+                yield None
+                continue
+            face = cut_face(frame.image_rgb, source.faces.crop(t))
+            added = self._added(face, draw_face(source.faces, t, source.pose[t]))
+            yield np.clip(np.rint(face + added), 0, 255).astype(np.uint8)
 
-    def _with_face(self, blender: Blender, image: ImageRGB, given: Given | None, t: int) -> ImageRGB:
-        return image if given is None else blender.blend(image, self._made(given), t, self._pose[t])
+    def _with_other(self, blender: Blender, image: ImageRGB, face: ImageRGB, t: int) -> ImageRGB:
+        blended, strength = blender.blend(image, face, t, self._pose[t]), self._strength[t]
+        return blended if strength == 1 else np.asarray(cv2.addWeighted(image, 1 - strength, blended, strength, 0), np.uint8)
 
     @torch.inference_mode()
-    def _made(self, given: Given) -> ImageRGB:
-        face = torch.from_numpy(given.face_rgb).to(self._device).permute(2, 0, 1)[None].float() / 127.5 - 1
-        maps = torch.from_numpy(given.maps).to(self._device)[None]
-        added = self._network(face.to(self._dtype), maps.to(self._dtype)).float()
-        made = (face + added).clamp(-1, 1)[0].add(1).mul(127.5).round().byte()
-        return np.ascontiguousarray(made.permute(1, 2, 0).cpu().numpy())
+    def _added(self, face_rgb: ImageRGB, maps: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the network adds to a face [S,S,3], in levels of 0..255."""
+        face = torch.from_numpy(face_rgb).to(self._device).permute(2, 0, 1)[None].float() / 127.5 - 1
+        shown = torch.from_numpy(maps).to(self._device)[None]
+        added = self._network(face.to(self._dtype), shown.to(self._dtype))[0].float() * 127.5
+        return np.ascontiguousarray(added.permute(1, 2, 0).cpu().numpy())
+
+
+def strengths(valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """How much of the made face is shown in each frame [T], in (0,1] where valid: it comes and goes over `FADE` frames."""
+    known = np.concatenate([[True], ~valid, [True]])
+    known[[0, -1]] = False  # the dance begins and ends with whatever there is
+    gaps = np.flatnonzero(known) - 1
+    if not len(gaps):
+        return np.ones(len(valid), np.float32)
+    frames = np.arange(len(valid))
+    after = np.searchsorted(gaps, frames)
+    left = np.abs(frames - gaps[np.clip(after - 1, 0, None)])
+    right = np.abs(gaps[np.clip(after, None, len(gaps) - 1)] - frames)
+    return np.asarray(np.minimum(np.minimum(left, right) / FADE, 1.0), np.float32)
+
+
+def add(image_rgb: ImageRGB, added: NDArray[np.float32], crop: Crop) -> ImageRGB:
+    """A new frame to which `added`, float32 [S,S,3] in levels of 0..255 on the canvas of `crop`, is added."""
+    low, high = np.floor(crop.to_frame[:, 2]).astype(int), np.ceil(crop.to_frame @ [crop.size, crop.size, 1]).astype(int) + 1
+    height, width = image_rgb.shape[:2]
+    (left, top), (right, bottom) = low.clip(0, [width, height]), high.clip(0, [width, height])
+    out = image_rgb.copy()
+    if right > left and bottom > top:
+        to_part = crop.to_frame.copy()
+        to_part[:, 2] -= [left, top]
+        part = cv2.warpAffine(added, to_part, (int(right - left), int(bottom - top)), flags=cv2.INTER_LINEAR)
+        rows, columns = slice(top, bottom), slice(left, right)
+        out[rows, columns] = np.clip(np.rint(out[rows, columns] + part), 0, 255).astype(np.uint8)
+    return out
