@@ -19,7 +19,7 @@ from dancenow.checkpoint import Checkpoint
 from dancenow.data.targetfaces import faces_of
 from dancenow.errors import UserError
 from dancenow.face.align import normalize_expression
-from dancenow.face.blend import Blender, soft_mask
+from dancenow.face.blend import Blender
 from dancenow.face.crop import cut_face
 from dancenow.face.extract import extract_faces, face_boxes
 from dancenow.face.render import draw_face
@@ -27,7 +27,7 @@ from dancenow.face.track import FaceTrack
 from dancenow.models.engine import has_bfloat16
 from dancenow.models.face import FaceNetwork, FaceNetworkConfig
 from dancenow.progress import Listener
-from dancenow.types import Crop, ImageRGB, Pose, PoseTrack
+from dancenow.types import ImageRGB, Pose, PoseTrack
 from dancenow.video import read_frames
 
 Face = Literal["none", "residual", "cyclegan", "auto"]
@@ -112,7 +112,7 @@ class FaceRefiner:
         self.faces, self._pose, self._source, self._device = faces, pose, source, device
         self._dtype = torch.bfloat16 if has_bfloat16(device) else torch.float32
         self._network = copy.deepcopy(model.network).to(self._dtype)
-        self._strength, self._mask = strengths(faces.valid), soft_mask(faces.size_px)[..., None]
+        self._strength = strengths(faces.valid)
 
     @classmethod
     def of_dance(
@@ -133,13 +133,15 @@ class FaceRefiner:
     def refine(self, images: Iterator[ImageRGB], start: int, stop: int) -> Iterator[ImageRGB]:
         """The frames [start, stop) of the dance with their faces, as they come; a frame that is not changed is passed on."""
         if self._source is None:
+            # What is added fades out with the mask by itself: there is no rim to be mended.
+            blender = Blender(self.faces, "feather")
             for t, image in enumerate(images, start=start):
-                yield self._with_detail(image, t) if self.faces.valid[t] else image
+                yield self._blended(blender, image, self._with_detail(image, t), t) if self.faces.valid[t] else image
             return
         blender = Blender(self.faces)
         with ahead(self._filmed(self._source, start, stop)) as faces:
             for t, (image, face) in enumerate(zip(images, faces, strict=True), start=start):
-                yield image if face is None else self._with_other(blender, image, face, t)
+                yield image if face is None else self._blended(blender, image, face, t)
 
     def notes(self, start: int, stop: int) -> Iterator[str]:
         """What the user should know about the faces of a part of the dance, one sentence each."""
@@ -151,62 +153,39 @@ class FaceRefiner:
             )
 
     def _with_detail(self, image: ImageRGB, t: int) -> ImageRGB:
-        """What a residual network adds to the painted face, added at the frame's own resolution.
-
-        Only the difference is resampled: the painted face itself would lose sharpness on its way to the canvas and back.
-        """
-        crop = self.faces.crop(t)
-        added = self._added(cut_face(image, crop), draw_face(self.faces, t, self._pose[t]))
-        return add(image, added * (self._strength[t] * self._mask), crop)
+        """The painted face and what a residual network adds to it, uint8 [S,S,3]."""
+        return self._made(cut_face(image, self.faces.crop(t)), draw_face(self.faces, t, self._pose[t]))
 
     def _filmed(self, source: Filmed, start: int, stop: int) -> Iterator[ImageRGB | None]:
         """The source's face of each frame made the target's, uint8 [S,S,3]; None where either is not to be seen."""
         for frame in read_frames(source.video, start, stop):
             t = frame.index
-            if not (self.faces.valid[t] and source.faces.valid[t]):
+            if self.faces.valid[t] and source.faces.valid[t]:
+                face = cut_face(frame.image_rgb, source.faces.crop(t))
+                yield self._made(face, draw_face(source.faces, t, source.pose[t]))
+            else:
                 yield None
-                continue
-            face = cut_face(frame.image_rgb, source.faces.crop(t))
-            added = self._added(face, draw_face(source.faces, t, source.pose[t]))
-            yield np.clip(np.rint(face + added), 0, 255).astype(np.uint8)
 
-    def _with_other(self, blender: Blender, image: ImageRGB, face: ImageRGB, t: int) -> ImageRGB:
-        blended, strength = blender.blend(image, face, t, self._pose[t]), self._strength[t]
+    def _blended(self, blender: Blender, image: ImageRGB, face: ImageRGB, t: int) -> ImageRGB:
+        blended, strength = blender.blend(image, face, t, self._pose[t]), float(self._strength[t])
         return blended if strength == 1 else np.asarray(cv2.addWeighted(image, 1 - strength, blended, strength, 0), np.uint8)
 
     @torch.inference_mode()
-    def _added(self, face_rgb: ImageRGB, maps: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What the network adds to a face [S,S,3], in levels of 0..255."""
+    def _made(self, face_rgb: ImageRGB, maps: NDArray[np.float32]) -> ImageRGB:
         face = torch.from_numpy(face_rgb).to(self._device).permute(2, 0, 1)[None].float() / 127.5 - 1
         shown = torch.from_numpy(maps).to(self._device)[None]
         added = self._network(face.to(self._dtype), shown.to(self._dtype))[0].float() * 127.5
-        return np.ascontiguousarray(added.permute(1, 2, 0).cpu().numpy())
+        made = np.rint(face_rgb + added.permute(1, 2, 0).cpu().numpy())
+        return np.asarray(made.clip(0, 255), np.uint8)
 
 
 def strengths(valid: NDArray[np.bool_]) -> NDArray[np.float32]:
     """How much of the made face is shown in each frame [T], in (0,1] where valid: it comes and goes over `FADE` frames."""
-    known = np.concatenate([[True], ~valid, [True]])
-    known[[0, -1]] = False  # the dance begins and ends with whatever there is
-    gaps = np.flatnonzero(known) - 1
+    gaps = np.flatnonzero(~valid)
     if not len(gaps):
         return np.ones(len(valid), np.float32)
     frames = np.arange(len(valid))
     after = np.searchsorted(gaps, frames)
-    left = np.abs(frames - gaps[np.clip(after - 1, 0, None)])
-    right = np.abs(gaps[np.clip(after, None, len(gaps) - 1)] - frames)
+    left = np.where(after > 0, frames - gaps[np.clip(after - 1, 0, None)], FADE)  # before the first gap there is none
+    right = np.where(after < len(gaps), gaps[np.clip(after, None, len(gaps) - 1)] - frames, FADE)
     return np.asarray(np.minimum(np.minimum(left, right) / FADE, 1.0), np.float32)
-
-
-def add(image_rgb: ImageRGB, added: NDArray[np.float32], crop: Crop) -> ImageRGB:
-    """A new frame to which `added`, float32 [S,S,3] in levels of 0..255 on the canvas of `crop`, is added."""
-    low, high = np.floor(crop.to_frame[:, 2]).astype(int), np.ceil(crop.to_frame @ [crop.size, crop.size, 1]).astype(int) + 1
-    height, width = image_rgb.shape[:2]
-    (left, top), (right, bottom) = low.clip(0, [width, height]), high.clip(0, [width, height])
-    out = image_rgb.copy()
-    if right > left and bottom > top:
-        to_part = crop.to_frame.copy()
-        to_part[:, 2] -= [left, top]
-        part = cv2.warpAffine(added, to_part, (int(right - left), int(bottom - top)), flags=cv2.INTER_LINEAR)
-        rows, columns = slice(top, bottom), slice(left, right)
-        out[rows, columns] = np.clip(np.rint(out[rows, columns] + part), 0, 255).astype(np.uint8)
-    return out

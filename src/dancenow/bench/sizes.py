@@ -220,3 +220,25 @@ ENGINES: Final[Mapping[Size, EnginesSize]] = {
     "laptop": EnginesSize("draft", 40, 300, True, 180),
     "gpu": EnginesSize("standard", 20, 300, True, 600),
 }
+
+
+@dataclass(frozen=True)
+class FaceSize:
+    """budget: of every training, body and face together. ours: `tiny` or a preset. every, pose_every: as in
+    `evaluation.Truth.of`. train_s, judge_s: expected seconds of one model."""
+
+    world: World
+    budget: str
+    seeds: tuple[int, ...]
+    ours: Ours
+    every: int
+    pose_every: int
+    train_s: float
+    judge_s: float
+
+
+FACE: Final[Mapping[Size, FaceSize]] = {
+    "smoke": FaceSize(world(256, 6, 3.0, 1, 1), "6images", (0,), "tiny", 6, 2, 3, 5),
+    "laptop": FaceSize(world(512, 24, 3.0, 2, 1), "90s", (0,), "draft", 6, 3, 100, 90),
+    "gpu": FaceSize(world(512, 24, 3.0), "10m", (0, 1), "standard", 4, 2, 620, 90),
+}
