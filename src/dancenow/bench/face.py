@@ -80,7 +80,8 @@ def _train(
 ) -> Record:
     pipeline.train_with(
         subject.folder, model, our_config(sized.ours), budget=sized.budget, face=face,
-        face_source=tests[0].source if face == "cyclegan" else None, resume=state_path(model).is_file(), seed=seed, listen=listen,
+        face_source=tests[0].source if face == "cyclegan" else None, resume=state_path(model).is_file(), seed=seed,
+        listen=listen,
     )  # fmt: skip
     info = read_info(model)
     said = info.config.get("face_network", {})

@@ -29,11 +29,12 @@ def face_figures(out: Path, truth: Path, source: Path, listen: Listener) -> dict
         return {}
     seen = measured(own) & measured(reference)
     distance = landmark_distance(own.landmarks, reference.landmarks, reference.head_px, seen)
+    share = float(measured(own)[measured(reference)].mean()) if measured(reference).any() else np.nan
     both = measured(own) & measured(danced)
     mouth = EXPRESSION.index("mouth_opening")
     values = {
         "landmark distance, face": (float(np.nanmean(distance)) if seen.any() else np.nan, "heads", "lower"),
-        "landmarks found, face": (float(measured(own)[measured(reference)].mean()) if measured(reference).any() else np.nan, "", "higher"),
+        "landmarks found, face": (share, "", "higher"),
         "mouth follows the dancer, face": (
             expression_correlation(own.expression[:, mouth], danced.expression[:, mouth], both), "", "higher",
         ),
