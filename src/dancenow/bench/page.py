@@ -178,7 +178,7 @@ def _face(result: Result) -> str:
     about = (
         f"With and without a network for the face, at equal budgets for all of it ({s['budget']} of `{s['ours']}`), on rendered"
         " subjects: what the face costs, the body's training has less. Mean over subjects ± standard deviation over them; best"
-        " in bold. Landmark distance is in heights of the head, between what the same detector finds in result and truth; how the"
+        " in bold. Landmark distance is in heights of the head, between what one detector finds in result and truth; how the"
         " mouth follows the dancer is a correlation over the frames in which both are found."
     )
     parts = [about, ""]
