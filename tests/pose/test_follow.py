@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from dancenow.errors import UserError
-from dancenow.pose.blaze import BlazePose, Candidate, Landmarks, Roi
+from dancenow.pose.blaze import BlazePose, Candidate, Landmarks
 from dancenow.pose.follow import Follower
+from dancenow.pose.lite import Roi
 from dancenow.pose.people import Cast, choose, find_people, look_of, similarity
 from dancenow.skeleton import INDEX
 from dancenow.types import Frame, ImageRGB, Pose

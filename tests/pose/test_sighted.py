@@ -7,7 +7,8 @@ import pytest
 
 from bodies import swaying_track
 from dancenow.pose import sighted as module
-from dancenow.pose.blaze import Landmarks, Roi
+from dancenow.pose.blaze import Landmarks
+from dancenow.pose.lite import Roi
 from dancenow.pose.sighted import sighted
 from dancenow.types import ImageRGB, Pose
 

@@ -21,6 +21,7 @@ BENCHES: Final[Mapping[str, tuple[str, str]]] = {
     "speed": ("dancenow.bench.speed", "bench_speed"),
     "engines": ("dancenow.bench.engines", "bench_engines"),
     "normalize": ("dancenow.bench.normalization", "bench_normalize"),
+    "blend": ("dancenow.bench.blending", "bench_blend"),
     "memory": ("dancenow.bench.length", "bench_memory"),
     "growth": ("dancenow.bench.length", "bench_growth"),
     "monotonicity": ("dancenow.bench.worsening", "bench_monotonicity"),

@@ -242,3 +242,20 @@ FACE: Final[Mapping[Size, FaceSize]] = {
     "laptop": FaceSize(world(512, 24, 3.0, 2, 1), "90s", (0,), "draft", 6, 3, 100, 90),
     "gpu": FaceSize(world(512, 24, 3.0), "10m", (0, 1), "standard", 4, 2, 620, 90),
 }
+
+
+@dataclass(frozen=True)
+class BlendSize:
+    """world: whose true dances are used, `clips` of them, the first `frames` of each. enlarged: factors on the frames' size."""
+
+    world: World
+    clips: int
+    frames: int
+    enlarged: tuple[int, ...]
+
+
+BLEND: Final[Mapping[Size, BlendSize]] = {
+    "smoke": BlendSize(world(128, 6, 3.0, 1, 1), 1, 4, (2,)),
+    "laptop": BlendSize(world(512, 24, 3.0), 3, 48, (1, 4)),
+    "gpu": BlendSize(world(512, 24, 3.0), 6, 72, (1, 4)),
+}

@@ -1,4 +1,4 @@
-"""The head as its five keypoints and the neck show it: where it is, how large, which way it looks, what hides it.
+"""The head as its five keypoints and the neck show it: where it is, how large, and which way it looks.
 
 A head is taken for a rigid body seen from afar: the line between the ears, the line from their middle to the nose and the line
 from the neck are nearly perpendicular to each other, so the squares of what is seen of them add up to the same in any turn
@@ -11,8 +11,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from dancenow.pose.smooth import gaussian, local_parabola
 from dancenow.skeleton import INDEX
-from dancenow.types import FloatArray, Pose
+from dancenow.types import Pose
 
 Array = NDArray[np.float64]
 
@@ -20,22 +21,35 @@ HEAD_POINTS: Final = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
 """The five points in the order in which this package holds them."""
 HEAD: Final = [INDEX[name] for name in HEAD_POINTS]
 MIN_CONFIDENCE: Final = 0.3
-EAR_TO_EAR: Final = 0.62
+EAR_TO_EAR: Final = 0.66
 """Of the head's height, as are the next two: distance of the ears, of the nose from their middle, of that from the neck."""
-EARS_TO_NOSE: Final = 0.46
-NECK_TO_EARS: Final = 0.85
-_NOSE_DROP: Final = 0.08
+EARS_TO_NOSE: Final = 0.475
+NECK_TO_EARS: Final = 0.97
+_NOSE_DROP: Final = 0.05
 """Of the head's height, from the ears' height down to the tip of the nose when the head is level."""
+_ABOVE_EARS: Final = 0.13
+"""Of the head's height, from the ears up to the middle between chin and crown."""
+HEAD_MODEL: Final = np.array(
+    [[0, 0.18, -0.475], [-0.136, 0.053, -0.37], [0.136, 0.053, -0.37], [-0.33, 0.13, 0], [0.33, 0.13, 0]]
+)
+"""The five points in space, in heights of the head from its middle: x to the right of the picture, y down, z away; rendered
+dancers' mean, hair counted."""
+CENTRE_SIGMA_S: Final = 0.06
+"""Half-width of the window's smoothing: a parabola follows a nod, and leaves nothing of a detector's trembling."""
+SIZE_SIGMA_S: Final = 0.3
+"""A head's size changes only as its owner walks."""
+TURN_SIGMA_S: Final = 0.06
 
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """A head per frame. centre: float64 [T,2] px of the whole head, hair and chin; height_px: float64 [T];
-    yaw, pitch, roll: float64 [T] radians as in `track.EXPRESSION`; yaw beyond pi/2 = seen from behind;
-    seen: bool [T], enough keypoints are there.
+    """A head per frame. centre: float64 [T,2] px of the whole head, hair and chin; face_centre: [T,2] px, about the bridge of
+    the nose; height_px: float64 [T]; yaw, pitch, roll: float64 [T] radians as in `track.EXPRESSION`, yaw beyond pi/2 = seen
+    from behind; seen: bool [T], enough keypoints are there.
     """
 
     centre: Array
+    face_centre: Array
     height_px: Array
     yaw: Array
     pitch: Array
@@ -57,17 +71,29 @@ def heads(pose: Pose) -> Head:
     height_px = np.sqrt(squares / 2).clip(1e-3)
     across = between + 2.0 * (left_eye - right_eye)  # the eyes steady the ears
     facing = np.where(across[:, 0] < 0, -1.0, 1.0)
-    roll = np.arctan2(across[:, 1] * facing, np.abs(across[:, 0]).clip(0.05 * height_px))
+    # In profile the line between the ears says nothing of the roll; it is then taken for level.
+    roll = np.arctan2(across[:, 1] * facing, np.abs(across[:, 0]).clip(0.25 * height_px))
     cos, sin = np.cos(roll), np.sin(roll)
-    level = np.stack([forward[:, 0] * cos + forward[:, 1] * sin, forward[:, 1] * cos - forward[:, 0] * sin], axis=1)
+    level_x, level_y = forward[:, 0] * cos + forward[:, 1] * sin, forward[:, 1] * cos - forward[:, 0] * sin
     width = (between[:, 0] * cos + between[:, 1] * sin) / EAR_TO_EAR
-    yaw = np.arctan2(level[:, 0] / EARS_TO_NOSE, width)
-    pitch = np.arcsin(np.clip((level[:, 1] / height_px - _NOSE_DROP) / EARS_TO_NOSE, -1, 1))
+    yaw = np.arctan2(level_x / EARS_TO_NOSE, width)
+    pitch = np.arcsin(np.clip((level_y / height_px - _NOSE_DROP) / EARS_TO_NOSE, -1, 1))
+    lift = _ABOVE_EARS * height_px[:, None] * np.stack([sin, -cos], axis=1)
     seen = (pose.confidence[:, HEAD] >= MIN_CONFIDENCE).sum(axis=1) >= 3
-    return Head(ears + 0.12 * forward, height_px, yaw, pitch, roll, seen & (pose.confidence[:, INDEX["neck"]] > 0))
+    seen &= pose.confidence[:, [*HEAD, INDEX["neck"]]].min(axis=1) > 0
+    return Head(ears + 0.15 * forward + lift, ears + 0.75 * forward, height_px, yaw, pitch, roll, seen)
 
 
-def hidden_by_hands(pose: Pose, head: Head) -> FloatArray:
-    """float32 [T] in [0,1]: the share of the face's ellipse that the person's own hands cover, by their keypoints."""
-    del head
-    return np.zeros(len(pose), np.float32)
+def steady(head: Head, time_s: Array) -> Head:
+    """The heads of a whole track with their gaps filled and their trembling taken out, neither late nor cut short in a move."""
+    if not head.seen.any():
+        return head
+    known = np.flatnonzero(head.seen)
+    turns = np.stack([np.cos(head.yaw), np.sin(head.yaw), head.pitch, head.roll], axis=1)
+    columns = np.concatenate([head.centre, head.face_centre, turns, np.log(head.height_px)[:, None]], axis=1)
+    filled = np.stack([np.interp(time_s, time_s[known], column[known]) for column in columns.T], axis=1)
+    weight = np.where(head.seen, 1.0, 0.1)[:, None]
+    places = local_parabola(filled[:, None, :4], weight, time_s, CENTRE_SIGMA_S)[:, 0]
+    cos, sin, pitch, roll = (gaussian(filled[:, c], time_s, TURN_SIGMA_S) for c in range(4, 8))
+    height_px = np.exp(gaussian(filled[:, 8], time_s, SIZE_SIGMA_S))
+    return Head(places[:, :2], places[:, 2:], height_px, np.arctan2(sin, cos), pitch, roll, head.seen)

@@ -6,17 +6,15 @@ publishes with the two networks; they run here through LiteRT.
 
 import math
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 import cv2
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from dancenow import weights
+from dancenow.pose.lite import Network, Roi, cut_square, pixels_to_unit, sigmoid
 from dancenow.progress import Listener, silent
 from dancenow.skeleton import KEYPOINTS
 from dancenow.types import FloatArray, ImageRGB, Pose
@@ -36,30 +34,6 @@ _LANDMARK_OF: Final[dict[str, int]] = {
 # The neck is OpenPose's own point, midway between the shoulders; every other keypoint is its landmark twice.
 _FIRST: Final = np.array([_LANDMARK_OF.get(name, _LANDMARK_OF["left_shoulder"]) for name in KEYPOINTS])
 _SECOND: Final = np.array([_LANDMARK_OF.get(name, _LANDMARK_OF["right_shoulder"]) for name in KEYPOINTS])
-
-
-@dataclass(frozen=True)
-class Roi:
-    """A rotated square round a person: centre and side in frame px; angle_rad turns the frame's axes to the person's."""
-
-    x_px: float
-    y_px: float
-    size_px: float
-    angle_rad: float
-
-    @property
-    def to_frame(self) -> NDArray[np.float64]:
-        """float64 [2,3]: the unit square [0,1]x[0,1] -> frame px."""
-        cos, sin = math.cos(self.angle_rad) * self.size_px, math.sin(self.angle_rad) * self.size_px
-        return np.array([[cos, -sin, self.x_px - (cos - sin) / 2], [sin, cos, self.y_px - (sin + cos) / 2]])
-
-    def overlap(self, other: "Roi") -> float:
-        """Intersection over union of the two squares, both taken upright."""
-        half = (self.size_px + other.size_px) / 2
-        wide = min(half - abs(self.x_px - other.x_px), self.size_px, other.size_px)
-        high = min(half - abs(self.y_px - other.y_px), self.size_px, other.size_px)
-        common = max(wide, 0.0) * max(high, 0.0)
-        return common / (self.size_px**2 + other.size_px**2 - common)
 
 
 @dataclass(frozen=True)
@@ -89,8 +63,8 @@ class Landmarks:
         scale = width_px / frame_width_px
         to_small = self.roi.to_frame * scale
         to_small[:, 2] += (scale - 1) / 2  # pixel centres are at integers
-        to_small = to_small @ _pixels_to_unit(_LANDMARK_SIZE)
-        soft = (255 * _sigmoid(self.mask_logits)).astype(np.uint8)
+        to_small = to_small @ pixels_to_unit(_LANDMARK_SIZE)
+        soft = (255 * sigmoid(self.mask_logits)).astype(np.uint8)
         warped = cv2.warpAffine(soft, to_small, (width_px, height_px), flags=cv2.INTER_LINEAR)
         return np.asarray(warped, np.uint8)
 
@@ -104,8 +78,8 @@ class BlazePose:
 
     def __init__(self, num_threads: int | None = None, listen: Listener = silent) -> None:
         threads = num_threads or min(os.cpu_count() or 1, 4)
-        self._detector = _Network(str(weights.path("pose_detection", listen)), threads)
-        self._landmarks = _Network(str(weights.path("pose_landmark_full", listen)), threads)
+        self._detector = Network(str(weights.path("pose_detection", listen)), threads)
+        self._landmarks = Network(str(weights.path("pose_landmark_full", listen)), threads)
         self._anchors = _anchors()
 
     def detect(self, image_rgb: ImageRGB, window: Roi | None = None, min_score: float = 0.5) -> list[Candidate]:
@@ -115,9 +89,9 @@ class BlazePose:
         """
         height_px, width_px = image_rgb.shape[:2]
         window = window or Roi((width_px - 1) / 2, (height_px - 1) / 2, max(width_px, height_px), 0.0)
-        crop = _crop(image_rgb, window, _DETECTOR_SIZE)
+        crop = cut_square(image_rgb, window, _DETECTOR_SIZE)
         boxes, logits = self._detector(crop * np.float32(1 / 127.5) - 1, ("Identity", "Identity_1"))
-        score = _sigmoid(logits[0, :, 0])
+        score = sigmoid(logits[0, :, 0])
         likely = np.flatnonzero(score > min_score)
         if not len(likely):
             return []
@@ -135,46 +109,17 @@ class BlazePose:
 
     def landmarks(self, image_rgb: ImageRGB, roi: Roi) -> Landmarks:
         """The person who fills `roi`; look at `score` before believing it."""
-        crop = _crop(image_rgb, roi, _LANDMARK_SIZE)
+        crop = cut_square(image_rgb, roi, _LANDMARK_SIZE)
         names = ("Identity", "Identity_1", "Identity_2", "Identity_3")
         raw, score, mask_logits, heat_logits = self._landmarks(crop * np.float32(1 / 255), names)
         points = _refine(raw.reshape(39, 5), heat_logits[0])
-        to_frame = roi.to_frame @ _pixels_to_unit(_LANDMARK_SIZE)
+        to_frame = roi.to_frame @ pixels_to_unit(_LANDMARK_SIZE)
         xy = points[:, :2] @ to_frame[:, :2].T + to_frame[:, 2]
         depth = points[:, 2] * (roi.size_px / _LANDMARK_SIZE)
-        confidence = _sigmoid(points[:, 3]) * _sigmoid(points[:, 4])
+        confidence = sigmoid(points[:, 3]) * sigmoid(points[:, 4])
         next_roi = _roi_round(xy[NUM_LANDMARKS], xy[NUM_LANDMARKS + 1])
         pose = _to_keypoints(xy, confidence, depth)
         return Landmarks(pose, float(score.item()), roi, next_roi, mask_logits[0, :, :, 0])
-
-
-class _Network:
-    """A .tflite file with one picture in and named tensors out."""
-
-    def __init__(self, path: str, num_threads: int) -> None:
-        with _stderr_closed():
-            self._interpreter: Any = Interpreter(model_path=path, num_threads=num_threads)
-            self._interpreter.allocate_tensors()
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._outputs = {output["name"]: output["index"] for output in self._interpreter.get_output_details()}
-
-    def __call__(self, picture: FloatArray, names: tuple[str, ...]) -> list[FloatArray]:
-        self._interpreter.set_tensor(self._input, picture[None])
-        self._interpreter.invoke()
-        return [self._interpreter.get_tensor(self._outputs[name]) for name in names]
-
-
-@contextmanager
-def _stderr_closed() -> Iterator[None]:
-    """LiteRT announces its delegate on the process's stderr and has no switch for it; errors come as exceptions."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _anchors() -> FloatArray:
@@ -225,7 +170,7 @@ def _refine(points: FloatArray, heat_logits: FloatArray) -> FloatArray:
     near = np.floor(points[:, :2] / scale).astype(int)[:, :, None] + np.arange(-3, 4)
     inside = (near >= 0) & (near < cells)
     x, y = near.clip(0, cells - 1).transpose(1, 0, 2)
-    heat = _sigmoid(heat_logits[y[:, :, None], x[:, None, :], np.arange(len(points))[:, None, None]])
+    heat = sigmoid(heat_logits[y[:, :, None], x[:, None, :], np.arange(len(points))[:, None, None]])
     heat *= inside[:, 1, :, None] & inside[:, 0, None, :]
     total = np.maximum(heat.sum(axis=(1, 2)), 1e-9)
     refined = points.copy()
@@ -241,19 +186,3 @@ def _to_keypoints(xy: NDArray[np.floating[Any]], confidence: FloatArray, depth: 
         np.minimum(confidence[_FIRST], confidence[_SECOND]).astype(np.float32),
         ((depth[_FIRST] + depth[_SECOND]) / 2).astype(np.float32),
     )
-
-
-def _pixels_to_unit(size: int) -> NDArray[np.float64]:
-    """[3,3]: px of a size x size picture, centres at integers -> [0,1]."""
-    return np.array([[1 / size, 0, 0.5 / size], [0, 1 / size, 0.5 / size], [0, 0, 1]])
-
-
-def _crop(image_rgb: ImageRGB, roi: Roi, size: int) -> FloatArray:
-    """float32 [size,size,3] in [0,255]: the rotated square, black beyond the picture."""
-    to_frame = roi.to_frame @ _pixels_to_unit(size)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(image_rgb, to_frame, (size, size), flags=flags), np.float32)
-
-
-def _sigmoid(x: FloatArray) -> FloatArray:
-    return np.asarray(1 / (1 + np.exp(-np.clip(x, -80, 80))), np.float32)

@@ -7,7 +7,8 @@ still the same person: by looks, size and place, with a search that widens with 
 import math
 from typing import Final
 
-from dancenow.pose.blaze import BlazePose, Landmarks, Roi
+from dancenow.pose.blaze import BlazePose, Landmarks
+from dancenow.pose.lite import Roi
 from dancenow.pose.people import SAME_LOOK, SAME_LOOK_LATER, Cast, Sighting, find_people, grid, is_person, look_of, similarity
 from dancenow.types import FloatArray, Frame
 

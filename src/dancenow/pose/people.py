@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.errors import UserError
-from dancenow.pose.blaze import BlazePose, Landmarks, Roi
+from dancenow.pose.blaze import BlazePose, Landmarks
+from dancenow.pose.lite import Roi
 from dancenow.progress import Listener, silent, track
 from dancenow.skeleton import INDEX, NUM_OPENPOSE
 from dancenow.types import FloatArray, Frame, ImageRGB, Pose

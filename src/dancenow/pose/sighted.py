@@ -8,7 +8,8 @@ import math
 
 import numpy as np
 
-from dancenow.pose.blaze import BlazePose, Roi
+from dancenow.pose.blaze import BlazePose
+from dancenow.pose.lite import Roi
 from dancenow.pose.people import is_person
 from dancenow.skeleton import INDEX
 from dancenow.types import ImageRGB, Pose

@@ -59,7 +59,7 @@ def smooth(track: PoseTrack, config: SmoothConfig = DEFAULT) -> PoseTrack:
     good = seen & ~_jumps(values[..., :2], seen, track.time_s, size_px, config)
     near = _near_measured(good, track.time_s, config.max_gap_s)
     filled, filled_confidence = _fill(values, confidence, good, near, track.time_s)
-    smoothed = _local_parabola(filled, filled_confidence, track.time_s, config.sigma_s)
+    smoothed = local_parabola(filled, filled_confidence, track.time_s, config.sigma_s)
     present = filled_confidence > 0
     status = track.status.copy()
     status[(status == FrameStatus.MISSING) & present.any(axis=1)] = FrameStatus.FILLED
@@ -76,7 +76,7 @@ def body_size(pose: Pose, time_s: Array) -> Array:
     high = np.where(seen, xy, -np.inf).max(axis=1)
     known = seen.any(axis=(1, 2))
     side = np.interp(time_s, time_s[known], (high - low)[known].max(axis=1))
-    return _gaussian(side, time_s, 0.5)
+    return gaussian(side, time_s, 0.5)
 
 
 def _jumps(xy: Array, seen: NDArray[np.bool_], time_s: Array, size_px: Array, config: SmoothConfig) -> NDArray[np.bool_]:
@@ -130,7 +130,7 @@ def _fill(
     return values, confidence
 
 
-def _gaussian(values: Array, time_s: Array, sigma_s: float) -> Array:
+def gaussian(values: Array, time_s: Array, sigma_s: float) -> Array:
     """Gaussian mean over time of values [T], at the frames' own times."""
     total, norm = np.zeros_like(values), np.zeros_like(values)
     for closeness, there in _neighbours(np.arange(len(time_s)), time_s, sigma_s):
@@ -139,7 +139,7 @@ def _gaussian(values: Array, time_s: Array, sigma_s: float) -> Array:
     return total / norm
 
 
-def _local_parabola(values: Array, weight: Array, time_s: Array, sigma_s: float) -> Array:
+def local_parabola(values: Array, weight: Array, time_s: Array, sigma_s: float) -> Array:
     """At each frame, the parabola through its neighbours [T,K,C] that is nearest in the sense of weight [T,K] and closeness.
 
     A parabola follows the turning points of a move, which a mean cuts off (Savitzky and Golay, 1964; here at uneven times).

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dancenow.skeleton import KEYPOINTS
 from dancenow.studio import anny_data, clothes
 from dancenow.studio.anny_data import Array
+from dancenow.studio.facepoints import FacePoints, face_points
 from dancenow.studio.identity import IDENTITIES, Identity
 from dancenow.studio.mesh import Surface, join
 
@@ -37,6 +38,7 @@ class Body:
     landmark_bones: NDArray[np.int64]
     landmarks: Array
     """The 28 keypoints: the bone that carries each [K], and its rest place [K,3] m."""
+    face: FacePoints
 
     def joint(self, name: str) -> Array:
         """Rest place [3] of a bone's head."""
@@ -83,6 +85,10 @@ class Body:
             offset = rotations[..., parent, :, :] @ (self.joints[j] - self.joints[parent])
             places[..., j, :] = places[..., parent, :] + offset
         return places
+
+    def face_landmarks(self, rotations: NDArray[Any], places: NDArray[Any], face: NDArray[Any]) -> NDArray[np.float64]:
+        """World places [T,68,3] of the face's landmarks; arguments as in `posed_vertices`, each with T frames."""
+        return self.face.posed(rotations, places, self.joints, face)
 
     def posed_vertices(self, rotations: NDArray[Any], places: NDArray[Any], face: Array) -> Array:
         """World vertices [V,3]; face: coefficients [A] of `ACTIONS`."""
@@ -172,7 +178,9 @@ def build_body(identity: Identity) -> Body:
     surface = replace(surface, rest=surface.rest - ground, fabric=surface.fabric - ground)
     joints = np.stack([figure.joints[name] for name in figure.rig.names]) - ground
     bones, points = _landmarks(figure)
-    return Body(identity, surface, figure.rig.names, figure.rig.parents, joints.astype(np.float32), bones, points - ground)
+    names, parents = figure.rig.names, figure.rig.parents
+    face = face_points(figure, ground)
+    return Body(identity, surface, names, parents, joints.astype(np.float32), bones, points - ground, face)
 
 
 def bare_body(phenotype: Mapping[str, float]) -> Body:
@@ -188,4 +196,6 @@ def bare_body(phenotype: Mapping[str, float]) -> Body:
     bones, points = _landmarks(figure)
     nobody = next(iter(IDENTITIES.values()))
     identity = replace(nobody, name="anybody", phenotype=phenotype, face={})
-    return Body(identity, surface, figure.rig.names, figure.rig.parents, joints.astype(np.float32), bones, points - ground)
+    names, parents = figure.rig.names, figure.rig.parents
+    face = face_points(figure, ground)
+    return Body(identity, surface, names, parents, joints.astype(np.float32), bones, points - ground, face)

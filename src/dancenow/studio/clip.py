@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 
 from dancenow.errors import UserError
+from dancenow.face.extract import face_boxes, with_landmarks
+from dancenow.face.track import FaceTrack
 from dancenow.files import complete_or_absent, sha256_of
 from dancenow.pose.trackfile import save_track
 from dancenow.progress import Listener, Progress, silent
@@ -21,7 +23,7 @@ from dancenow.studio.bvh import read_bvh, retarget
 from dancenow.studio.choreography import DANCES
 from dancenow.studio.identity import IDENTITIES
 from dancenow.studio.motion import Performance, perform, solve
-from dancenow.studio.render import empty_room, render, seen_pose
+from dancenow.studio.render import empty_room, render, seen_face, seen_pose
 from dancenow.studio.scene import ROOMS, Room
 from dancenow.studio.soundtrack import write_soundtrack
 from dancenow.types import FrameStatus, Pose, PoseTrack
@@ -136,6 +138,32 @@ def exact_track(
     places = body.posed_joints(rotations, performance.root)
     pose = seen_pose(body, rotations, places, room, width_px, height_px)
     return _track(pose, fps, width_px, height_px, "")
+
+
+def exact_faces(
+    identity: str,
+    dance: str | Path,
+    room: Room,
+    *,
+    fps: Fraction,
+    width_px: int,
+    height_px: int,
+    seconds: float,
+    start_s: float = 0.0,
+) -> FaceTrack:
+    """The face of `exact_track`, without a picture: landmarks and expression as they are, turned away or not.
+
+    Raises:
+        UserError: an unreadable BVH file, or the studio's packages are missing.
+    """
+    body = build_body(IDENTITIES[identity])
+    performance = performance_of(body, dance, float(fps), seconds, start_s)
+    rotations = performance.rotations.astype(np.float64)
+    places = body.posed_joints(rotations, performance.root)
+    pose = seen_pose(body, rotations, places, room, width_px, height_px)
+    points = seen_face(body, rotations, places, performance.face, room, width_px, height_px)
+    boxes = face_boxes(_track(pose, fps, width_px, height_px, ""))
+    return with_landmarks(boxes, points, np.ones(len(points), np.float32), DETECTOR)
 
 
 def _track(pose: Pose, fps: Fraction, width_px: int, height_px: int, sha256: str) -> PoseTrack:

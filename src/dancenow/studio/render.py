@@ -22,7 +22,7 @@ from dancenow.studio.identity import RGB, Cloth, Identity
 from dancenow.studio.motion import Performance
 from dancenow.studio.rotations import unit
 from dancenow.studio.scene import Room, background
-from dancenow.types import Pose
+from dancenow.types import FloatArray, Pose
 
 _SUBPIXEL: Final = ((-0.1, -0.36), (0.36, 0.1), (-0.26, 0.26))  # three more places in an edge pixel, beside its centre
 _EDGE: Final = 0.15
@@ -75,6 +75,14 @@ def seen_pose(body: Body, rotations: Any, places: Any, room: Room, width_px: int
     hips = distance[..., [KEYPOINTS.index("right_hip"), KEYPOINTS.index("left_hip")]].mean(axis=-1, keepdims=True)
     depth = (distance - hips) * room.camera.focal * height_px / hips
     return Pose(xy.astype(np.float32), np.ones(depth.shape, np.float32), depth.astype(np.float32))
+
+
+def seen_face(body: Body, rotations: Any, places: Any, face: Any, room: Room, width_px: int, height_px: int) -> FloatArray:
+    """The face's landmarks float32 [T,68,3] in picture px, their depth relative to the head's middle, smaller = nearer."""
+    xy, distance = room.camera.project(body.face_landmarks(rotations, places, face), width_px, height_px)
+    middle = distance.mean(axis=-1, keepdims=True)
+    depth = (distance - middle) * room.camera.focal * height_px / middle
+    return np.concatenate([xy, depth[..., None]], axis=-1).astype(np.float32)
 
 
 def _warp() -> Any:

@@ -1,0 +1,109 @@
+"""The face in a frame by MediaPipe's two networks: a detector of near faces, and 468 points of the face's surface.
+
+Follows Bazarevsky et al., "BlazeFace" (2019), Kartynnik et al., "Real-time Facial Surface Geometry" (2019), and the graphs
+that MediaPipe publishes with the networks; they run here through LiteRT, as the body's do.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow import weights
+from dancenow.pose.lite import Network, Roi, cut_square, pixels_to_unit, sigmoid
+from dancenow.progress import Listener, silent
+from dancenow.types import FloatArray, ImageRGB
+
+MESH_TO_68: Final[NDArray[np.int64]] = np.array([
+    162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389,
+    71, 63, 105, 66, 107, 336, 296, 334, 293, 301,
+    168, 197, 5, 4, 75, 97, 2, 326, 305,
+    33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,
+    61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181,
+    78, 82, 13, 312, 308, 317, 14, 87,
+])  # fmt: skip
+"""The mesh's point nearest to each of the 68; the jaw's lie on the mesh's rim, which follows the face's outline as seen."""
+_DETECTOR_SIZE: Final = 128
+_MESH_SIZE: Final = 192
+_ROI_MARGIN: Final = 1.5  # MediaPipe's, over the box of the detector or of the points
+_RIGHT_CORNER, _LEFT_CORNER = 33, 263
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """The surface of a face. points: float32 [468,3] frame px, depth as in `Pose`, smaller = nearer; score: that a face fills
+    the region, in [0,1]; roi: the square that the points themselves ask for.
+    """
+
+    points: FloatArray
+    score: float
+    roi: Roi
+
+    @property
+    def landmarks(self) -> FloatArray:
+        """float32 [68,3]: the usual 68."""
+        return self.points[MESH_TO_68]
+
+
+class FaceNetworks:
+    """Detector and mesh, ready to run; one instance serves one thread.
+
+    Raises:
+        UserError: the weights cannot be had (see `weights.path`).
+    """
+
+    def __init__(self, listen: Listener = silent) -> None:
+        self._detector = Network(str(weights.path("face_detection", listen)), 1)
+        self._mesh = Network(str(weights.path("face_landmark", listen)), 1)
+        self._anchors = _anchors()
+
+    def detect(self, image_rgb: ImageRGB, window: Roi, min_score: float = 0.5) -> Roi | None:
+        """The square round the best face in `window`, turned as its eyes are; None without a face."""
+        crop = cut_square(image_rgb, window, _DETECTOR_SIZE)
+        boxes, logits = self._detector(crop * np.float32(1 / 127.5) - 1, ("regressors", "classificators"))
+        best = int(logits[0, :, 0].argmax())
+        if float(sigmoid(logits[0, best])[0]) < min_score:
+            return None
+        raw = boxes[0, best] / np.float32(_DETECTOR_SIZE)
+        points = np.concatenate([raw[None, :2], raw[4:8].reshape(2, 2)]) + self._anchors[best]
+        side = float(raw[2:4].max()) * window.size_px * _ROI_MARGIN
+        to_frame = window.to_frame
+        centre, right_eye, left_eye = points @ to_frame[:, :2].T + to_frame[:, 2]
+        return _turned(centre, side, left_eye - right_eye)
+
+    def mesh(self, image_rgb: ImageRGB, roi: Roi) -> Mesh:
+        """The face that fills `roi`; look at `score`, and at the pose, before believing it."""
+        crop = cut_square(image_rgb, roi, _MESH_SIZE)
+        raw, score = self._mesh(crop * np.float32(1 / 255), ("conv2d_21", "conv2d_31"))
+        points = raw.reshape(468, 3)
+        to_frame = roi.to_frame @ pixels_to_unit(_MESH_SIZE)
+        xy = points[:, :2] @ to_frame[:, :2].T + to_frame[:, 2]
+        placed = np.concatenate([xy, points[:, 2:] * (roi.size_px / _MESH_SIZE)], axis=1).astype(np.float32)
+        return Mesh(placed, float(sigmoid(score).item()), roi_of(placed[:, :2]))
+
+
+def roi_of(points: FloatArray) -> Roi:
+    """The square in which the mesh likes to see a face with these points [468,2]."""
+    along = points[_LEFT_CORNER] - points[_RIGHT_CORNER]
+    angle = math.atan2(float(along[1]), float(along[0]))
+    cos, sin = math.cos(angle), math.sin(angle)
+    turned = points @ np.array([[cos, -sin], [sin, cos]], np.float32)
+    low, high = turned.min(axis=0), turned.max(axis=0)
+    centre = np.array([[cos, -sin], [sin, cos]]) @ ((low + high) / 2)
+    return Roi(float(centre[0]), float(centre[1]), max(float((high - low).max()) * _ROI_MARGIN, 1.0), angle)
+
+
+def _turned(centre: NDArray[Any], side_px: float, along: NDArray[Any]) -> Roi:
+    return Roi(float(centre[0]), float(centre[1]), max(side_px, 1.0), math.atan2(float(along[1]), float(along[0])))
+
+
+def _anchors() -> FloatArray:
+    """[896,2] centres of the detector's cells in [0,1]: strides 8 and 16 with 2 and 6 boxes a cell."""
+    layers = []
+    for stride, boxes in ((8, 2), (16, 6)):
+        cells = _DETECTOR_SIZE // stride
+        y, x = np.mgrid[:cells, :cells]
+        layers.append(np.repeat((np.stack([x, y], axis=-1).reshape(-1, 2) + 0.5) / cells, boxes, axis=0))
+    return np.concatenate(layers).astype(np.float32)
