@@ -83,7 +83,7 @@ def test_a_network_that_adds_nothing_leaves_the_picture_as_it_is() -> None:
 
 def test_turned_away_nothing_is_touched_and_elsewhere_the_face_alone() -> None:
     dance, grey = large_dancer(24), np.full((SIDE_PX, SIDE_PX, 3), 100, np.uint8)
-    refiner = refiner_of(adding_network(0.4), dance)
+    refiner = refiner_of(adding_network(4.0), dance)
     assert (refiner.faces.reason[AWAY] == Reason.TURNED).all()
     made = list(refiner.refine((grey.copy() for _ in range(24)), 0, 24))
     for t, picture in enumerate(made):
@@ -101,7 +101,7 @@ def test_turned_away_nothing_is_touched_and_elsewhere_the_face_alone() -> None:
 
 def test_a_part_of_a_dance_has_the_faces_of_that_part() -> None:
     dance, grey = large_dancer(10), np.full((SIDE_PX, SIDE_PX, 3), 100, np.uint8)
-    refiner = refiner_of(adding_network(0.4), dance)
+    refiner = refiner_of(adding_network(4.0), dance)
     whole = list(refiner.refine((grey for _ in range(10)), 0, 10))
     part = list(refiner.refine((grey for _ in range(4)), 6, 10))
     for one, other in zip(whole[6:], part, strict=True):

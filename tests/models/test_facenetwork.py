@@ -22,7 +22,7 @@ def test_an_untrained_network_changes_nothing() -> None:
 
 def test_what_is_made_stays_a_picture() -> None:
     network, (face, maps) = FaceNetwork(SMALL), faces()
-    torch.nn.init.constant_(network.leave.bias, 3.0)  # type: ignore[arg-type]
+    torch.nn.init.constant_(network.leave.bias, 30.0)  # type: ignore[arg-type]
     assert refined(network, face, maps).max() == 1
 
 

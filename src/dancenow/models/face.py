@@ -17,6 +17,8 @@ STEP_PX: Final = 16
 """Sides of canvases are multiples of it."""
 LEAST_PX: Final = 48
 """The smallest canvas: below it the discriminator has no score to give."""
+GAIN: Final = 0.1
+"""Of the last layer, which sums hundreds of features: without it the first steps of Adam throw the picture far off."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class FaceNetwork(nn.Module):
         deep = self.middle(self.down2(level1))
         level1 = self.join2(torch.cat([level1, self.upsample(self.up2(deep))], dim=1))
         level0 = self.join1(torch.cat([level0, self.upsample(self.up1(level1))], dim=1))
-        added: Tensor = self.shuffle(self.leave(level0))
+        added: Tensor = GAIN * self.shuffle(self.leave(level0))
         return added
 
 

@@ -25,7 +25,6 @@ from dancenow.training.facestep import (
     Count,
     FaceJudge,
     bared,
-    enlarged,
     follow_schedule,
     images_of,
     sample_rows,
@@ -98,11 +97,10 @@ class ResidualPhase:
         weight = soft_ellipse(self.store.canvas_px, self.device).expand(len(faces.image), -1, -1, -1)
         # Unclamped: a colour beyond white is to be pulled back.
         out = faces.made + self.network(faces.made, faces.maps).float()
-        large, real, counts = enlarged(out), enlarged(faces.image), enlarged(weight)
         terms = {
             "l1": losses.weighted_l1(out, faces.image, weight),
             "structure": losses.structure(out, faces.image, weight),
-            "perceptual": self.perceptual(large, real, counts).mean(),
+            "perceptual": self.perceptual(out, faces.image, weight).mean(),
         }
         if judged:
             verdict = self.judge.terms(out, faces.maps, faces.image, faces.maps)

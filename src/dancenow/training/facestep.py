@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dancenow.data.faces import Faces, FaceStore
@@ -18,7 +17,7 @@ from dancenow.training.presets import FaceRecipe
 
 POINT_MAPS = 5
 """The last maps of a face, which show head points of the pose; those before are of landmarks."""
-WARM_STEPS = 20
+WARM_STEPS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,13 +77,6 @@ def soft_ellipse(canvas_px: int, device: torch.device) -> Tensor:
     along = torch.linspace(-1, 1, canvas_px, device=device)
     radius = (along[None, :] ** 2 + along[:, None] ** 2).sqrt()
     return ((1.05 - radius) / 0.4).clamp(0.05, 1.0)[None, None]
-
-
-def enlarged(pictures: Tensor) -> Tensor:
-    """Faces at the size at which they are looked at: small details are small features of the perceptual trunk."""
-    if pictures.shape[-1] >= 96:
-        return pictures
-    return F.interpolate(pictures.float(), scale_factor=2, mode="bilinear", align_corners=False)
 
 
 def bared(faces: Faces, share: float, rng: np.random.Generator) -> Faces:

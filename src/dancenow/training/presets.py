@@ -36,8 +36,9 @@ class FaceRecipe:
     """How a face network is trained, after the body and within the same budget.
 
     share: of the budget, for all of it. width, blocks: of the network. most_px: the largest canvas; smaller faces get smaller
-    ones. judge_width: of the discriminator. max_faces: held in memory. faces_per_step: in a batch. learning_rate: of Adam at
-    its peak. bare: share of the faces that are shown without landmarks, as they are where none can be measured.
+    ones. judge_width: of the discriminator. max_faces: held in memory, each of which the body has to paint first.
+    faces_per_step: in a batch. learning_rate: of Adam at its peak; cyclegans, which have a judge from the start, learn at a
+    quarter of it. bare: share of the faces that are shown without landmarks, as they are where none can be measured.
     l1, structure, perceptual: what these terms count for; adversarial, feature_matching: those that join at
     `adversarial_from` of the face's share. cycle, identity: of the unpaired network, which has no truth to compare with.
     """
@@ -47,16 +48,16 @@ class FaceRecipe:
     blocks: int = 2
     most_px: int = 128
     judge_width: int = 16
-    max_faces: int = 400
-    faces_per_step: int = 8
-    learning_rate: float = 2e-3
+    max_faces: int = 160
+    faces_per_step: int = 4
+    learning_rate: float = 7e-4
     bare: float = 0.15
     l1: float = 1.0
     structure: float = 0.3
     perceptual: float = 1.0
     adversarial: float = 0.01
     feature_matching: float = 0.1
-    adversarial_from: float = 0.6
+    adversarial_from: float = 0.8
     cycle: float = 10.0
     identity: float = 5.0
     precision: Precision = "bfloat16"
@@ -173,6 +174,10 @@ class PaperConfig(WholeFrameConfig):
 
 
 Config = BodyConfig | PaperConfig
+LARGE_FACE: Final = FaceRecipe(
+    width=48, blocks=3, judge_width=32, max_faces=600, faces_per_step=16, learning_rate=5e-4, adversarial_from=0.5
+)
+"""For a GPU, where there is time for more of everything."""
 
 PRESETS: Final[dict[Preset, BodyConfig | PaperConfig]] = {
     "draft": BodyConfig(
@@ -196,6 +201,7 @@ PRESETS: Final[dict[Preset, BodyConfig | PaperConfig]] = {
         adversarial_from=0.3,
         judged_px=320,
         max_frames=4000,
+        face=LARGE_FACE,
         precision="bfloat16",
     ),
     "hd": BodyConfig(
@@ -209,10 +215,11 @@ PRESETS: Final[dict[Preset, BodyConfig | PaperConfig]] = {
         adversarial_from=0.5,
         judged_px=512,
         max_frames=800,
+        face=LARGE_FACE,
         precision="bfloat16",
     ),
-    "paper": PaperConfig(),
-    "heatmaps": PaperConfig(conditioning="heatmaps"),
+    "paper": PaperConfig(face=LARGE_FACE),
+    "heatmaps": PaperConfig(conditioning="heatmaps", face=LARGE_FACE),
 }
 
 
