@@ -57,12 +57,13 @@ def test_the_face_that_was_cut_out_leaves_the_frame_as_it_was(faces: FaceTrack, 
 
 def test_poisson_takes_a_change_of_colour_away_and_keeps_a_new_feature(faces: FaceTrack, frame: ImageRGB) -> None:
     face = cut_face(frame, faces.crop(0)).astype(np.float32)
-    tinted = (face + np.array([12, 0, -12], np.float32)).clip(0, 255).astype(np.uint8)
+    tinted = np.rint(face * np.array([1.1, 1.0, 0.9], np.float32)).clip(0, 255).astype(np.uint8)
     marked = tinted.copy()
     marked[60:68, 60:68] = 255
     poisson, feather = (Blender(faces, method).blend(frame, tinted, 0).astype(int) for method in ("poisson", "feather"))
     middle = tuple(np.rint(faces.crop(0).to_frame @ [63.5, 63.5, 1]).astype(int)[::-1])
-    assert np.abs(poisson - frame).max() <= 3
+    assert np.abs(poisson - frame).max() <= 5
+    assert np.abs(poisson - frame)[poisson != frame].mean() < 2
     assert np.abs(feather[middle] - frame[middle]).max() >= 10
     assert Blender(faces, "poisson").blend(frame, marked, 0)[middle].min() > 230
 

@@ -48,11 +48,18 @@ def _blurred(face: FloatArray, t: int, time_s: float) -> FloatArray:
     return _warmer(soft, t, time_s)
 
 
+def _wrong_at_the_top(face: FloatArray, t: int, _time_s: float) -> FloatArray:
+    changed, rows = face.copy(), len(face) // 12
+    changed[:rows] = cv2.GaussianBlur(face[:rows], (0, 0), 0.05 * len(face)) + np.random.default_rng(t).normal(0, 15)
+    return changed
+
+
 CHANGES: Final[Mapping[str, Change]] = {
     "warmer": _warmer,
     "lit from one side": _lit_from_one_side,
     "drifting": _drifting,
     "warmer and blurred": _blurred,
+    "another top, which flickers": _wrong_at_the_top,
 }
 """What is done to the window before it is put back."""
 FIGURES: Final = ("seam", "worst_seam", "face_colour", "face_detail", "pumping", "ms")
@@ -139,7 +146,7 @@ def _judge(truth: ImageRGB, blended: ImageRGB, changed: ImageRGB, faces: FaceTra
     to_box = crop.to_frame - [[0, 0, left], [0, 0, top]]
     shape = (int(right - left), int(bottom - top))
     mask = cv2.warpAffine(soft_mask(size), to_box, shape, flags=cv2.INTER_LINEAR)
-    asked = cv2.warpAffine(changed.astype(np.float32), to_box, shape, flags=cv2.INTER_LINEAR)
+    asked = cv2.warpAffine(changed.astype(np.float32), to_box, shape, flags=cv2.INTER_CUBIC)
     a, b = (image[top:bottom, left:right].astype(np.float32) for image in (truth, blended))
     inside = mask > 0.98
     off, detail = _gradient(b - a), _gradient(b - np.asarray(asked, np.float32))

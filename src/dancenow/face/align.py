@@ -19,7 +19,7 @@ from dancenow.pose.smooth import local_parabola
 from dancenow.types import FloatArray, Pose
 
 Array = NDArray[np.float64]
-CANONICAL_HEAD: Final = 2 / 3
+CANONICAL_HEAD: Final = 1 / 1.6
 """Height of the head on a canonical canvas, as a share of its side: the margin of `extract.MARGIN`."""
 _RIGID: Final = (36, 39, 42, 45, 27, 28, 30, 31, 33, 35)
 """Landmarks that no expression moves far: corners of the eyes, and the nose."""
@@ -29,6 +29,8 @@ _YAW_WIDTH: Final = 0.2
 """Radians over which frames count as turned alike for the neutral face."""
 _FEW: Final = 8
 """Frames, in weight, below which a neutral face of one yaw leans on that of all."""
+_TOLD: Final = 0.3
+"""Confidence from which an expression is taken over wholly; below it the face stays nearer to rest, instead of trembling."""
 _AT_REST: Final = 0.4
 """Share of the frames, those with the mouth most closed, that the face at rest is taken from: somebody may sing throughout."""
 _MEETING: Final = ((61, 67), (62, 66), (63, 65), (37, 41), (38, 40), (43, 47), (44, 46))
@@ -119,14 +121,16 @@ def normalize_expression(source: FaceTrack, target: FaceTrack, dance: FaceTrack)
     laid = similarities(level[:, list(_RIGID)], calm[:, list(_RIGID)], np.ones((len(level), len(_RIGID))))
     moved = np.einsum("tab,tnb->tna", laid[:, :, :2], level) + laid[:, None, :, 2]
     resting = theirs.at(dance.expression[use, 6])
-    placed = _uncrossed(resting + (moved - calm) * _ratios(calm, resting))
+    told = np.clip(source.expression_confidence[use, 0] / _TOLD, 0, 1).astype(np.float64)[:, None, None]
+    placed = _uncrossed(resting + told * (moved - calm) * _ratios(calm, resting))
     landmarks = np.zeros_like(dance.landmarks)
     landmarks[use] = _from_level(placed, dance, use)
     confidence = np.where(use, source.landmark_confidence, 0).astype(np.float32)
     expression, sure = dance.expression.copy(), dance.expression_confidence.copy()
-    expression[:, :6] = theirs.expression + (source.expression[:, :6] - own.expression) * _gain(own, theirs)
+    share = np.clip(source.expression_confidence[:, :1] / _TOLD, 0, 1)
+    expression[:, :6] = theirs.expression + share * (source.expression[:, :6] - own.expression) * _gain(own, theirs)
     expression[:, :6] = np.where(use[:, None], expression[:, :6].clip(0), 0)
-    sure[:, :6] = confidence[:, None]
+    sure[:, :6] = source.expression_confidence[:, :6] * use[:, None]
     return replace(
         dance, landmarks=landmarks, landmark_confidence=confidence, expression=expression, expression_confidence=sure
     )
@@ -147,7 +151,7 @@ class Neutral:
         used = used[:: max(1, len(used) // 2000)]
         opening = faces.expression[used, 0]
         resting = opening <= np.quantile(opening, _AT_REST)
-        weight = faces.landmark_confidence[used] * np.where(resting, 1.0, 1e-3)
+        weight = faces.landmark_confidence[used].astype(np.float64) * np.where(resting, 1.0, 1e-3)
         expression = np.median(faces.expression[used[resting], :6], axis=0).astype(np.float32)
         return cls(level_landmarks(faces)[used], faces.expression[used, 6].astype(np.float64), weight, expression)
 

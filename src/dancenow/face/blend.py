@@ -20,11 +20,13 @@ from dancenow.types import Crop, FloatArray, ImageRGB, Pose
 Method = Literal["paste", "feather", "poisson", "seamless"]
 DEFAULT: Final[Method] = "poisson"
 RIM_TIME_S: Final = 0.1
-"""How long a difference along the rim is remembered: what flickers there faster would be spread over the face."""
-RIM_LIMIT: Final = 40.0
-"""Grey levels, of 255: a difference along the rim beyond this is not a colour that drifted but another thing."""
+"""How long differences between parts of the rim are remembered: what flickers there would be spread over the face."""
 _RIM_BLUR: Final = 0.06
 """Of the canvas: colours differ slowly along the rim; hair that lies elsewhere does not, and should not be spread."""
+_RIM_NOISE: Final = 0.01
+"""Of the logarithm of a colour: deviations below this are no outliers."""
+_DARK: Final = 16.0
+"""Grey levels added before logarithms are taken: in the dark a level more or less is no difference of light."""
 _INNER, _OUTER = 0.72, 0.96
 
 
@@ -36,8 +38,8 @@ class Blender:
 
     def __init__(self, faces: FaceTrack, method: Method = DEFAULT, rim_time_s: float = RIM_TIME_S) -> None:
         self._faces, self._blend, self._rim_time_s = faces, BLENDS[method], rim_time_s
-        self._rim: FloatArray | None = None
-        self._rim_at_s = -np.inf
+        self._parts: FloatArray | None = None
+        self._at_s = -np.inf
 
     def blend(self, frame_rgb: ImageRGB, face_rgb: ImageRGB, t: int, pose: Pose | None = None) -> ImageRGB:
         """A new frame uint8 [H,W,3] with face_rgb uint8 [S,S,3] in the window of frame t; outside it nothing changes.
@@ -53,14 +55,20 @@ class Blender:
         return self._blend(frame_rgb, face_rgb, crop, mask, lambda rim: self._steady(rim, t))
 
     def _steady(self, rim: FloatArray, t: int) -> FloatArray:
-        """The rim's difference, limited, smoothed along the rim and over the time before."""
-        rim = _along_rim(np.clip(rim, -RIM_LIMIT, RIM_LIMIT))
-        now_s = float(self._faces.time_s[t])
-        if self._rim is not None and self._rim_time_s > 0 and now_s >= self._rim_at_s:
-            keep = np.float32(np.exp(-(now_s - self._rim_at_s) / self._rim_time_s))
-            rim = keep * self._rim + (1 - keep) * rim
-        self._rim, self._rim_at_s = rim, now_s
-        return rim
+        """A difference whose rim is smoothed along the rim, without what only a part of it has; what is left of differences
+        between its parts is remembered, while its median, the colour of the whole, is always the present one.
+        """
+        rows, columns = _ring(len(rim))
+        ring = _without_outliers(_round_smoothed(rim[rows, columns], _RIM_BLUR * len(rim)))
+        median = np.median(ring, axis=0)
+        parts, now_s = ring - median, float(self._faces.time_s[t])
+        if self._parts is not None and self._rim_time_s > 0 and now_s >= self._at_s:
+            keep = np.float32(np.exp(-(now_s - self._at_s) / self._rim_time_s))
+            parts = keep * self._parts + (1 - keep) * parts
+        self._parts, self._at_s = parts, now_s
+        out = np.zeros_like(rim)
+        out[rows, columns] = median + parts
+        return out
 
 
 Steady = Callable[[FloatArray], FloatArray]
@@ -87,10 +95,13 @@ def feather(frame_rgb: ImageRGB, face_rgb: ImageRGB, crop: Crop, mask: FloatArra
 
 
 def poisson(frame_rgb: ImageRGB, face_rgb: ImageRGB, crop: Crop, mask: FloatArray, steady: Steady) -> ImageRGB:
-    """The face's gradients: its colours are moved so that they meet the frame's along the window's rim."""
-    change = face_rgb.astype(np.float32) - cut_face(frame_rgb, crop)
-    change -= membrane(steady(change))
-    return _add(frame_rgb, change * mask[..., None], crop)
+    """The face's gradients: its colours are moved so that they meet the frame's along the window's rim.
+
+    Of logarithms, since it is light that drifts: the same factor belongs to a bright wall and to the dark hair before it.
+    """
+    old, new = cut_face(frame_rgb, crop).astype(np.float32) + _DARK, face_rgb.astype(np.float32) + _DARK
+    light = membrane(steady(np.log(new / old)))
+    return _add(frame_rgb, (new * np.exp(-light) - old) * mask[..., None], crop)
 
 
 def seamless(frame_rgb: ImageRGB, face_rgb: ImageRGB, crop: Crop, mask: FloatArray, _steady: Steady) -> ImageRGB:
@@ -107,10 +118,21 @@ def seamless(frame_rgb: ImageRGB, face_rgb: ImageRGB, crop: Crop, mask: FloatArr
         return frame_rgb.copy()
     face = np.rint(_to_box(face_rgb.astype(np.float32), crop, box)).clip(0, 255).astype(np.uint8)
     x, y, w, h = cv2.boundingRect(inside)
-    blended = cv2.seamlessClone(face, np.ascontiguousarray(frame), inside, (x + w // 2, y + h // 2), cv2.NORMAL_CLONE)
+    blended = _cloned(face, np.ascontiguousarray(frame), inside, (x + w // 2, y + h // 2))
     out = frame_rgb.copy()
     out[rows, columns] = np.where(inside[..., None] > 0, blended, frame)
     return out
+
+
+def _cloned(face: ImageRGB, frame: ImageRGB, inside: NDArray[np.uint8], at: tuple[int, int]) -> ImageRGB:
+    """cv2.seamlessClone; that of OpenCV 5.0.0 now and then gives the frame back as it was, and the same call again does not."""
+    asked = face.astype(np.int16) - frame
+    for _ in range(4):
+        blended = np.asarray(cv2.seamlessClone(face.copy(), frame.copy(), inside.copy(), at, cv2.NORMAL_CLONE), np.uint8)
+        left = np.diff(blended.astype(np.int16) - frame, axis=1)
+        if np.abs(left).mean() >= 0.2 * np.abs(np.diff(asked, axis=1)).mean() or not asked.any():
+            break
+    return blended
 
 
 BLENDS: Final[Mapping[Method, Callable[[ImageRGB, ImageRGB, Crop, FloatArray, Steady], ImageRGB]]] = {
@@ -151,9 +173,9 @@ def _to_box(canvas: FloatArray, crop: Crop, box: Box) -> FloatArray:
     to_box = crop.to_frame - [[0, 0, box[1].start], [0, 0, box[0].start]]
     scale = float(to_box[0, 0])
     if scale < 0.75:
-        canvas = np.asarray(cv2.GaussianBlur(canvas, (0, 0), 0.35 * (1 / scale**2 - 1) ** 0.5), np.float32)
+        canvas = np.asarray(cv2.GaussianBlur(canvas, (0, 0), 0.22 * (1 / scale**2 - 1) ** 0.5), np.float32)
     size = (box[1].stop - box[1].start, box[0].stop - box[0].start)
-    warped = cv2.warpAffine(canvas, to_box, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    warped = cv2.warpAffine(canvas, to_box, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(warped, np.float32)
 
 
@@ -167,20 +189,25 @@ def _add(frame_rgb: ImageRGB, change: FloatArray, crop: Crop) -> ImageRGB:
     return out
 
 
-def _along_rim(values: FloatArray) -> FloatArray:
-    """Values [S,S,C] whose outermost pixels are smoothed along the rim, which is a ring; the others are left."""
-    size = len(values)
+def _ring(size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns of a canvas's outermost pixels, once round."""
     index = np.arange(size - 1)
-    last = np.full(size - 1, size - 1)
-    rows = np.concatenate([np.zeros(size - 1, int), index, last, last - index])
-    columns = np.concatenate([index, last, last - index, np.zeros(size - 1, int)])
-    ring: NDArray[np.float32] = values[rows, columns]
-    sigma = _RIM_BLUR * size
+    first, last = np.zeros(size - 1, np.int64), np.full(size - 1, size - 1)
+    return np.concatenate([first, index, last, last - index]), np.concatenate([index, last, last - index, first])
+
+
+def _round_smoothed(ring: FloatArray, sigma: float) -> FloatArray:
+    """A Gaussian mean of values [N,C] along a ring."""
     radius = int(3 * sigma) + 1
     kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     kernel /= kernel.sum()
     wrapped = np.concatenate([ring[-radius:], ring, ring[:radius]])
-    out = values.copy()
-    smooth = np.stack([np.convolve(channel, kernel, mode="valid") for channel in wrapped.T], axis=1)
-    out[rows, columns] = smooth
-    return out
+    return np.stack([np.convolve(channel, kernel, mode="valid") for channel in wrapped.T], axis=1).astype(np.float32)
+
+
+def _without_outliers(ring: FloatArray) -> FloatArray:
+    """Values [N,C] brought within three deviations (by the median's) of the ring's median: a colour that drifted is everywhere
+    on the rim; an arm that was drawn elsewhere is not, and would be spread over the face."""
+    median = np.median(ring, axis=0)
+    spread = 1.48 * np.median(np.abs(ring - median), axis=0) + _RIM_NOISE
+    return np.clip(ring, median - 3 * spread, median + 3 * spread).astype(np.float32)

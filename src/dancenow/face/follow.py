@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dancenow.face.head import heads, steady
 from dancenow.face.landmarks import FaceNetworks, Mesh
@@ -18,17 +19,24 @@ POSE_ROI: Final = 1.2
 """Side of the mesh's square, over the height of the head, where only the pose says where the face is."""
 _SURE: Final = 0.5
 """A mesh that is trusted so far needs no second look."""
+_NO_FACE: Final = 0.1
+_MAX_SURE_YAW: Final = float(np.radians(50))
+"""Up to this yaw the networks see every face; beyond it, that they see none means nothing."""
 _MAX_MESH_YAW: Final = float(np.radians(70))
 
 
 class FaceFollower:
-    """Measures frame after frame. points: float32 [T,68,3] frame px with depth; confidence: float32 [T], 0 = none."""
+    """Measures frame after frame. points: float32 [T,68,3] frame px with depth; confidence: float32 [T], 0 = none.
+
+    nothing: bool [T], there should be a face by the pose, and neither network sees any.
+    """
 
     def __init__(self, networks: FaceNetworks, track: PoseTrack, boxes: FaceTrack) -> None:
         self._networks, self._track, self._boxes = networks, track, boxes
         self._head = steady(heads(track.pose), track.time_s)
         self.points: FloatArray = np.zeros((len(track), NUM_LANDMARKS, 3), np.float32)
         self.confidence: FloatArray = np.zeros(len(track), np.float32)
+        self.nothing: NDArray[np.bool_] = np.zeros(len(track), bool)
         self._last: Roi | None = None
 
     def step(self, image_rgb: ImageRGB, t: int) -> None:
@@ -38,6 +46,7 @@ class FaceFollower:
             self._last = None
             return
         mesh, trusted = self._look(image_rgb, t)
+        self.nothing[t] = mesh.score < _NO_FACE and abs(self._head.yaw[t]) < _MAX_SURE_YAW
         trusted *= 1 - float(self._boxes.hidden[t])
         self._last = self._relative(mesh.roi, t) if trusted > 0 else None
         self.confidence[t], self.points[t] = trusted, mesh.landmarks if trusted > 0 else 0
@@ -53,7 +62,7 @@ class FaceFollower:
         by_pose = Roi(float(x), float(y), POSE_ROI * height_px, float(self._head.roll[t]))
         first = self._networks.mesh(image_rgb, self._networks.detect(image_rgb, view) or by_pose)
         looks = [self._trusted(first, t), self._trusted(self._networks.mesh(image_rgb, first.roi), t)]
-        return max(looks, key=lambda look: look[1])
+        return max(looks, key=lambda look: (look[1], look[0].score))
 
     def _trusted(self, mesh: Mesh, t: int) -> tuple[Mesh, float]:
         return mesh, trust(mesh, self._track.pose[t], float(self._head.height_px[t]), float(self._head.yaw[t]))

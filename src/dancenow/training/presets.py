@@ -67,6 +67,12 @@ class FaceRecipe:
             raise ValueError(f"the face's share of the budget must be between 0 and 1, got {self.share}")
 
 
+LARGE_FACE: Final = FaceRecipe(
+    width=48, blocks=3, judge_width=32, max_faces=600, faces_per_step=16, learning_rate=5e-4, adversarial_from=0.5
+)
+"""For a GPU, where there is time for more of everything."""
+
+
 @dataclass(frozen=True)
 class BodyConfig:
     """The whole recipe of the body generator.
@@ -149,7 +155,7 @@ class PaperConfig(WholeFrameConfig):
     enhance_from: float = 1.0
     perceptual_depth: int = 5
     max_frames: int = 2000
-    face: FaceRecipe = field(default_factory=FaceRecipe)
+    face: FaceRecipe = LARGE_FACE
     precision: Precision = "bfloat16"
 
     def __post_init__(self) -> None:
@@ -174,10 +180,6 @@ class PaperConfig(WholeFrameConfig):
 
 
 Config = BodyConfig | PaperConfig
-LARGE_FACE: Final = FaceRecipe(
-    width=48, blocks=3, judge_width=32, max_faces=600, faces_per_step=16, learning_rate=5e-4, adversarial_from=0.5
-)
-"""For a GPU, where there is time for more of everything."""
 
 PRESETS: Final[dict[Preset, BodyConfig | PaperConfig]] = {
     "draft": BodyConfig(
@@ -218,8 +220,8 @@ PRESETS: Final[dict[Preset, BodyConfig | PaperConfig]] = {
         face=LARGE_FACE,
         precision="bfloat16",
     ),
-    "paper": PaperConfig(face=LARGE_FACE),
-    "heatmaps": PaperConfig(conditioning="heatmaps", face=LARGE_FACE),
+    "paper": PaperConfig(),
+    "heatmaps": PaperConfig(conditioning="heatmaps"),
 }
 
 
