@@ -3,18 +3,25 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from dancenow.bench.cells import Record
+from dancenow.compare import as_tensor
 from dancenow.errors import UserError
+from dancenow.face.crop import cut_face
 from dancenow.face.extract import extract_faces
-from dancenow.face.track import EXPRESSION, FaceTrack
+from dancenow.face.track import EXPRESSION, FaceTrack, Reason
 from dancenow.metrics.faces import expression_correlation, landmark_distance
 from dancenow.metrics.motion import flicker_ratio, motion, warping_error
 from dancenow.metrics.regions import face_box
+from dancenow.models.perceptual import PerceptualDistance
 from dancenow.pose.detect import detect_poses
 from dancenow.progress import Listener
 from dancenow.types import PoseTrack
 from dancenow.video import read_frames
+
+EVERY = 3
+"""Of the frames whose faces are compared in their own windows."""
 
 
 def face_figures(out: Path, truth: Path, source: Path, listen: Listener) -> dict[str, Record]:
@@ -33,6 +40,7 @@ def face_figures(out: Path, truth: Path, source: Path, listen: Listener) -> dict
     both = measured(own) & measured(danced)
     mouth = EXPRESSION.index("mouth_opening")
     values = {
+        "perceptual, face in its own window": (own_window_distance(out, truth, own, reference), "", "lower"),
         "landmark distance, face": (float(np.nanmean(distance)) if seen.any() else np.nan, "heads", "lower"),
         "landmarks found, face": (share, "", "higher"),
         "mouth follows the dancer, face": (
@@ -44,6 +52,19 @@ def face_figures(out: Path, truth: Path, source: Path, listen: Listener) -> dict
         name: {"value": round(value, 6) if np.isfinite(value) else None, "unit": unit, "better": better}
         for name, (value, unit, better) in values.items()
     }
+
+
+def own_window_distance(out: Path, truth: Path, own: FaceTrack, reference: FaceTrack) -> float:
+    """Perceptual distance of the face, each cut where it is: of a transfer, whether the face is right though the head may
+    stand beside its place. Mean over every `EVERY`th frame in which the truth's face is valid."""
+    perceptual, distances = PerceptualDistance(), []
+    for made, real in zip(read_frames(out), read_frames(truth), strict=True):
+        t = real.index
+        if t % EVERY == 0 and reference.valid[t] and own.reason[t] != Reason.MISSING:
+            pair = (cut_face(made.image_rgb, own.crop(t)), cut_face(real.image_rgb, reference.crop(t)))
+            with torch.inference_mode():
+                distances.append(float(perceptual(*(as_tensor(face, "face") for face in pair))))
+    return float(np.mean(distances)) if distances else float("nan")
 
 
 def measured(faces: FaceTrack) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -20,11 +20,7 @@ def bench(
     An interrupted bench goes on where it stopped when the same command is given again.
 
     Args:
-<<<<<<< HEAD
-        names: of ablation, budget, face, drift, speed, engines, normalize, memory, growth, monotonicity; all of them if none is
-=======
-        names: of ablation, budget, drift, speed, engines, normalize, blend, memory, growth, monotonicity; all if none is
->>>>>>> face
+        names: of ablation, budget, face, drift, speed, engines, normalize, blend, memory, growth, monotonicity; all if none is
             named. `page` alone measures nothing: it writes BENCHMARKS.md beside the folder of results, from what is in it.
         size: smoke (minutes), laptop (an hour on two cores) or gpu.
         out: the folder for the results, one JSON file each.
