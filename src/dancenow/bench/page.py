@@ -255,7 +255,7 @@ def _blend(result: Result) -> str:
         "A window on the head of rendered dancers, changed in colour, light or sharpness as a network of faces changes it,"
         " and put back. Seam: mean difference of gradients to the truth round the face, grey levels a pixel, and its 99th"
         " percentile; colour: the face's difference to the truth in grey levels; detail: the difference of its gradients to"
-        " those that were asked for; pumping: the standard deviation over time of its mean colour; milliseconds a frame.",
+        " those that were asked for; pumping: the standard deviation over time of its mean colour; ms: of one core, a frame.",
         "",
     ]
     for factor, methods in result.summary.items():

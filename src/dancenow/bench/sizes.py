@@ -256,6 +256,6 @@ class BlendSize:
 
 BLEND: Final[Mapping[Size, BlendSize]] = {
     "smoke": BlendSize(world(128, 6, 3.0, 1, 1), 1, 4, (2,)),
-    "laptop": BlendSize(world(512, 24, 3.0), 3, 48, (1, 4)),
+    "laptop": BlendSize(world(512, 24, 3.0), 3, 24, (1, 3)),
     "gpu": BlendSize(world(512, 24, 3.0), 6, 72, (1, 4)),
 }
