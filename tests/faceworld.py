@@ -18,7 +18,9 @@ from dancenow.training.presets import BodyConfig, FaceRecipe, LossWeights
 from dancenow.types import Pose, PoseTrack
 from world import dancer_track, drawn_detector, film
 
-FACE = FaceRecipe(share=0.5, width=4, blocks=0, judge_width=4, max_faces=30, faces_per_step=2, adversarial_from=0.5)
+FACE = FaceRecipe(
+    share=0.5, start="nothing", width=4, blocks=0, judge_width=4, max_faces=30, faces_per_step=2, adversarial_from=0.5
+)
 TINY = BodyConfig(
     generator=GeneratorConfig(canvas_px=64, width=8, blocks=1, previous=False),
     spatial=DiscriminatorConfig(width=4, scales=1),

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from dancenow.ahead import ahead
 from dancenow.checkpoint import Checkpoint
@@ -111,7 +112,8 @@ class FaceRefiner:
     def __init__(self, model: FaceModel, faces: FaceTrack, pose: Pose, source: Filmed | None, device: torch.device) -> None:
         self.faces, self._pose, self._source, self._device = faces, pose, source, device
         self._dtype = torch.bfloat16 if has_bfloat16(device) else torch.float32
-        self._network = copy.deepcopy(model.network).to(self._dtype)
+        self._network: nn.Module = copy.deepcopy(model.network).to(self._dtype)
+        self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a fifth faster on a CPU
         self._strength = strengths(faces.valid)
 
     @classmethod
@@ -174,7 +176,8 @@ class FaceRefiner:
     def _made(self, face_rgb: ImageRGB, maps: NDArray[np.float32]) -> ImageRGB:
         face = torch.from_numpy(face_rgb).to(self._device).permute(2, 0, 1)[None].float() / 127.5 - 1
         shown = torch.from_numpy(maps).to(self._device)[None]
-        added = self._network(face.to(self._dtype), shown.to(self._dtype))[0].float() * 127.5
+        both = (x.to(self._dtype, memory_format=torch.channels_last) for x in (face, shown))
+        added = self._network(*both)[0].float() * 127.5
         made = np.rint(face_rgb + added.permute(1, 2, 0).cpu().numpy())
         return np.asarray(made.clip(0, 255), np.uint8)
 

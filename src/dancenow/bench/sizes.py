@@ -238,7 +238,7 @@ class FaceSize:
 
 
 FACE: Final[Mapping[Size, FaceSize]] = {
-    "smoke": FaceSize(world(256, 6, 3.0, 1, 1), "6images", (0,), "tiny", 6, 2, 3, 5),
+    "smoke": FaceSize(world(256, 6, 6.0, 1, 1), "16images", (0,), "tiny", 6, 2, 5, 8),
     "laptop": FaceSize(world(512, 24, 3.0, 2, 1), "90s", (0,), "draft", 6, 3, 100, 90),
     "gpu": FaceSize(world(512, 24, 3.0), "10m", (0, 1), "standard", 4, 2, 620, 90),
 }

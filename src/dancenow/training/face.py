@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from dancenow.checkpoint import Checkpoint, with_prefix
 from dancenow.data.faces import Faces, FaceStore
-from dancenow.models import losses
+from dancenow.models.base import load_face_base
 from dancenow.models.face import FaceNetwork, FaceNetworkConfig, refined
 from dancenow.models.perceptual import PerceptualDistance
 from dancenow.progress import Listener
@@ -25,11 +25,11 @@ from dancenow.training.facestep import (
     Count,
     FaceJudge,
     bared,
+    face_terms,
     follow_schedule,
     images_of,
     sample_rows,
     side_by_side,
-    soft_ellipse,
 )
 from dancenow.training.precision import autocast
 from dancenow.training.presets import FaceRecipe
@@ -65,6 +65,9 @@ class ResidualPhase:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed + 1)
             self.network = FaceNetwork(config).to(device)
+            base = load_face_base() if recipe.start == "base" else None
+            if base is not None:
+                base.give_to(self.network)
             self.judge = FaceJudge(recipe.judge_width, recipe.learning_rate / 2).to(device)
         self.average = FaceNetwork(config).to(device).requires_grad_(False)
         self.average.load_state_dict(self.network.state_dict())
@@ -94,14 +97,9 @@ class ResidualPhase:
 
     def _terms(self, faces: Faces, *, judged: bool) -> dict[str, Tensor]:
         assert faces.made is not None
-        weight = soft_ellipse(self.store.canvas_px, self.device).expand(len(faces.image), -1, -1, -1)
         # Unclamped: a colour beyond white is to be pulled back.
         out = faces.made + self.network(faces.made, faces.maps).float()
-        terms = {
-            "l1": losses.weighted_l1(out, faces.image, weight),
-            "structure": losses.structure(out, faces.image, weight),
-            "perceptual": self.perceptual(out, faces.image, weight).mean(),
-        }
+        terms = face_terms(self.perceptual, out, faces.image)
         if judged:
             verdict = self.judge.terms(out, faces.maps, faces.image, faces.maps)
             terms |= {"adversarial": verdict.adversarial, "feature_matching": verdict.feature_matching}

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from dancenow.data.faces import Faces, FaceStore
 from dancenow.face.render import NUM_MAPS
 from dancenow.models import losses
+from dancenow.models.perceptual import PerceptualDistance
 from dancenow.models.pix2pixhd import MultiScalePatchGAN
 from dancenow.training.care import CarefulStep
 from dancenow.training.presets import FaceRecipe
@@ -77,6 +78,16 @@ def soft_ellipse(canvas_px: int, device: torch.device) -> Tensor:
     along = torch.linspace(-1, 1, canvas_px, device=device)
     radius = (along[None, :] ** 2 + along[:, None] ** 2).sqrt()
     return ((1.05 - radius) / 0.4).clamp(0.05, 1.0)[None, None]
+
+
+def face_terms(perceptual: PerceptualDistance, out: Tensor, real: Tensor) -> dict[str, Tensor]:
+    """How far made faces [N,3,S,S] are from the true ones, most in the middle."""
+    weight = soft_ellipse(real.shape[-1], real.device).expand(len(real), -1, -1, -1)
+    return {
+        "l1": losses.weighted_l1(out, real, weight),
+        "structure": losses.structure(out, real, weight),
+        "perceptual": perceptual(out, real, weight).mean(),
+    }
 
 
 def bared(faces: Faces, share: float, rng: np.random.Generator) -> Faces:

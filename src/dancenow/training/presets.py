@@ -35,15 +35,17 @@ class LossWeights:
 class FaceRecipe:
     """How a face network is trained, after the body and within the same budget.
 
-    share: of the budget, for all of it. width, blocks: of the network. most_px: the largest canvas; smaller faces get smaller
-    ones. judge_width: of the discriminator. max_faces: held in memory, each of which the body has to paint first.
-    faces_per_step: in a batch. learning_rate: of Adam at its peak; cyclegans, which have a judge from the start, learn at a
-    quarter of it. bare: share of the faces that are shown without landmarks, as they are where none can be measured.
+    share: of the budget, for all of it. start: of the residual network, from the shipped base, which exists for one size, or
+    from nothing. width, blocks: of the network. most_px: the largest canvas; smaller faces get smaller ones. judge_width: of
+    the discriminator. max_faces: held in memory, each of which the body has to paint first. faces_per_step: in a batch.
+    learning_rate: of Adam at its peak; cyclegans, which have a judge from the start, learn at a quarter of it. bare: share of
+    the faces that are shown without landmarks, as they are where none can be measured.
     l1, structure, perceptual: what these terms count for; adversarial, feature_matching: those that join at
     `adversarial_from` of the face's share. cycle, identity: of the unpaired network, which has no truth to compare with.
     """
 
     share: float = 0.13
+    start: Start = "base"
     width: int = 32
     blocks: int = 2
     most_px: int = 128
@@ -67,9 +69,7 @@ class FaceRecipe:
             raise ValueError(f"the face's share of the budget must be between 0 and 1, got {self.share}")
 
 
-LARGE_FACE: Final = FaceRecipe(
-    width=48, blocks=3, judge_width=32, max_faces=600, faces_per_step=16, learning_rate=5e-4, adversarial_from=0.5
-)
+LARGE_FACE: Final = FaceRecipe(judge_width=32, max_faces=600, faces_per_step=16, adversarial_from=0.5)
 """For a GPU, where there is time for more of everything."""
 
 
