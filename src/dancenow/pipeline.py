@@ -31,7 +31,7 @@ from dancenow.data.subject import Subject
 from dancenow.errors import UserError
 from dancenow.files import cache_dir, require_writable, sha256_of
 from dancenow.marking import Marking
-from dancenow.models.base import load_base
+from dancenow.models.base import load_base, load_face_base
 from dancenow.models.engine import spare_threads, torch_threads
 from dancenow.pose.detect import detect_poses
 from dancenow.pose.normalize import Kind, fit
@@ -344,7 +344,7 @@ def _model_path(subject: Path, preset: Preset, budget: Budget, seed: int, face: 
     config = preset_config(preset)
     version = PAPER_RECIPE if isinstance(config, PaperConfig) else RECIPE
     base = load_base().sha256 if isinstance(config, BodyConfig) and config.start == "base" else None
-    faces = [face, FACE_RECIPE, dancer_sha256]
+    faces = [face, FACE_RECIPE, load_face_base().sha256 if config.face.start == "base" else None, dancer_sha256]
     recipe = json.dumps([config.to_json(), NUM_CHANNELS, version, subject.name, str(budget), seed, base, faces])
     digest = hashlib.sha256(recipe.encode()).hexdigest()
     return cache_dir("models") / f"{preset}-{str(budget).replace(' ', '')}-{digest[:24]}.safetensors"
