@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dancenow.metrics.faces import expression_correlation, landmark_distance
 from dancenow.metrics.motion import change, flicker_ratio, motion, stalling, stalling_curve, warping_error
 from dancenow.metrics.pictures import PSNR_CEILING_DB, frechet_distance, psnr_db, sharpness, ssim_map
 from dancenow.metrics.poses import (
@@ -322,3 +323,19 @@ def test_face_box_is_around_the_head_and_absent_without_one() -> None:
     confidence[[INDEX[name] for name in ("nose", "right_eye", "left_eye", "right_ear", "left_ear")]] = 0
     assert face_box(Pose(pose.xy, confidence), 200, 200) is None
     assert person_box(Pose(pose.xy, np.zeros_like(confidence)), 200, 200) is None
+
+
+def test_landmark_distance_is_in_heads_and_silent_where_nothing_was_found() -> None:
+    truth = np.zeros((3, 68, 2), np.float32)
+    own = truth + np.array([3, 4], np.float32)
+    distance = landmark_distance(own, truth, np.full(3, 50, np.float32), np.array([True, True, False]))
+    np.testing.assert_allclose(distance, [0.1, 0.1, np.nan])
+
+
+def test_an_expression_that_follows_correlates_and_one_that_is_frozen_does_not() -> None:
+    dancer, seen = np.sin(np.arange(30)).astype(np.float32), np.ones(30, np.bool_)
+    assert expression_correlation(dancer + dancer, dancer, seen) == pytest.approx(1)
+    assert expression_correlation(-dancer, dancer, seen) == pytest.approx(-1)
+    assert expression_correlation(np.zeros(30, np.float32), dancer, seen) == 0
+    assert np.isnan(expression_correlation(dancer, dancer, seen & (np.arange(30) < 5)))
+    assert np.isnan(expression_correlation(dancer, np.zeros(30, np.float32), seen))

@@ -28,7 +28,7 @@ def test_a_peer_is_trained_and_transfers_like_ours(
     monkeypatch.setattr(pipeline, "detect_poses", drawn_detector(smaller_dancer))
     monkeypatch.setattr("dancenow.weights.path", lambda *_: tmp_path)  # no trained weights are needed here
     trunk = PerceptualDistance(EfficientNetTrunk(), depth=1)
-    monkeypatch.setattr(pipeline, "PerceptualDistance", lambda **_: trunk)
+    monkeypatch.setattr("dancenow.assembly.PerceptualDistance", lambda **_: trunk)
     model, source = tmp_path / "model.safetensors", film(tmp_path / "source.mp4", smaller_dancer(12))
     size = {"width": 1 / 16, "longer_px": 64}
     pipeline.train(drawn_subject.folder, model, budget="1images", preset=preset, width=1 / 16, longer_px=64)

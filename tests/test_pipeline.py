@@ -50,7 +50,7 @@ def drawn_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PRESETS, "draft", TINY)
     monkeypatch.setattr("dancenow.weights.path", lambda *_: tmp_path)  # no trained weights are needed here
     trunk = PerceptualDistance(EfficientNetTrunk(), depth=1)
-    monkeypatch.setattr(pipeline, "PerceptualDistance", lambda **_: trunk)
+    monkeypatch.setattr("dancenow.assembly.PerceptualDistance", lambda **_: trunk)
 
 
 @pytest.fixture

@@ -36,6 +36,9 @@ DRAWN_AT_ONCE: Final = {False: 4, True: 32}
 """Poses whose maps are drawn together, on a CPU and on a GPU: fewer calls, and still few maps in memory."""
 
 
+RUN_UP: Final = 3
+"""Frames generated before a single picture that needs those before it."""
+
 Canvas = tuple[Crop, NDArray[np.float32] | None]
 
 
@@ -49,6 +52,12 @@ class Painter(Protocol):
 
         track: the whole dance in the target's frame px, as normalization leaves it. Where nobody is there (MISSING), the
         picture is the empty room and the next person starts afresh.
+        """
+
+    def stills(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[ImageRGB]:
+        """The pictures of some frames [N] of a dance, increasing, as `paint` would make them.
+
+        Where a picture needs the one before, a few frames are generated before each of them, instead of all.
         """
 
 
@@ -77,21 +86,35 @@ class CropPainter:
     def paint(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> abc.Generator[ImageRGB]:
         """See `Painter.paint`."""
         with ahead(self.canvases(track, start, stop)) as canvases:
-            for crop, rgba in canvases:
-                yield self.target.plate.image_rgb.copy() if rgba is None else compose(rgba, crop, self.target.plate)
+            yield from self._over_the_plate(canvases)
+
+    def stills(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[ImageRGB]:
+        """See `Painter.stills`."""
+        if self._generator.config.previous:
+            yield from _last_of_each(self, track, frames)
+        else:
+            with ahead(self._canvases(track, frames)) as canvases:
+                yield from self._over_the_plate(canvases)
+
+    def _over_the_plate(self, canvases: Iterator[Canvas]) -> Iterator[ImageRGB]:
+        for crop, rgba in canvases:
+            yield self.target.plate.image_rgb.copy() if rgba is None else compose(rgba, crop, self.target.plate)
 
     def canvases(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> Iterator[Canvas]:
         """As `paint`, before anything is put over the plate: each frame's window, and RGBA float32 [S,S,4] or None."""
-        stop = len(track) if stop is None else stop
+        yield from self._canvases(track, np.arange(start, len(track) if stop is None else stop))
+
+    def _canvases(self, track: PoseTrack, frames: NDArray[np.int64]) -> Iterator[Canvas]:
         drawn = drawn_poses(track, self.target)
-        crops = follow(track.pose, track.time_s, self._generator.config.canvas_px)
-        is_there = track.status[start:stop] != FrameStatus.MISSING
-        with ahead(self._maps(drawn, crops, start, stop), room=2) as maps:
+        windows = follow(track.pose, track.time_s, self._generator.config.canvas_px)
+        crops = [windows[int(i)] for i in frames]
+        is_there = track.status[frames] != FrameStatus.MISSING
+        with ahead(self._maps(drawn[frames], crops), room=2) as maps:
             if self._generator.config.previous:
-                pictures = self._one_after_another(maps, crops[start:stop], is_there)
+                pictures = self._one_after_another(maps, crops, is_there)
             else:
                 pictures = self._each_by_itself(maps, is_there)
-            yield from zip(crops[start:stop], pictures, strict=True)
+            yield from zip(crops, pictures, strict=True)
 
     def _one_after_another(
         self, maps: Iterator[Tensor], crops: list[Crop], is_there: NDArray[np.bool_]
@@ -118,19 +141,20 @@ class CropPainter:
         return _on_host(self.engine(maps, None))
 
     @torch.inference_mode()
-    def _draw(self, drawn: Pose, crops: list[Crop], part: slice) -> Tensor:
+    def _draw(self, drawn: Pose, crops: list[Crop]) -> Tensor:
         """The maps [N,C,S/4,S/4] of some poses (frame px)."""
         canvas_px = self._generator.config.canvas_px
-        poses = [crop.apply(drawn[index]) for index, crop in zip(range(part.start, part.stop), crops[part], strict=True)]
+        poses = [crop.apply(drawn[index]) for index, crop in enumerate(crops)]
         arrays = (np.stack([getattr(pose, name) for pose in poses]) for name in ("xy", "confidence", "depth"))
         xy, confidence, depth = (torch.from_numpy(a).to(self._device) for a in arrays)
         return draw_pose(xy, confidence, depth, canvas_px, canvas_px // POSE_STRIDE)
 
-    def _maps(self, drawn: Pose, crops: list[Crop], start: int, stop: int) -> Iterator[Tensor]:
+    def _maps(self, drawn: Pose, crops: list[Crop]) -> Iterator[Tensor]:
         """The maps [1,C,S/4,S/4] of each frame, drawn several at once."""
         batch = DRAWN_AT_ONCE[self._device.type == "cuda"]
-        for first in range(start, stop, batch):
-            yield from self._draw(drawn, crops, slice(first, min(first + batch, stop))).split(1)
+        for first in range(0, len(crops), batch):
+            part = slice(first, first + batch)
+            yield from self._draw(drawn[part], crops[part]).split(1)
 
     @torch.inference_mode()
     def _generate(self, maps: Tensor, crop: Crop, last: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
@@ -183,6 +207,10 @@ class WholeFramePainter:
                 canvas = picture[0].float().add(1).mul(127.5).round().clamp(0, 255).byte()
                 yield self._box.take_back(canvas.permute(1, 2, 0).cpu().numpy())
 
+    def stills(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[ImageRGB]:
+        """See `Painter.stills`."""
+        yield from _last_of_each(self, track, frames)
+
     @torch.inference_mode()
     def _generate(self, pose: Pose, past: Tensor | None) -> tuple[Tensor, Tensor]:
         """The picture [1,3,H,W] of one pose (canvas px), and what the next one sees of it."""
@@ -191,6 +219,13 @@ class WholeFramePainter:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
             picture = self._generator(maps, self._generator.start(maps) if past is None else past)
         return picture, self._generator.remember(maps, picture)
+
+
+def _last_of_each(painter: Painter, track: PoseTrack, frames: NDArray[np.int64]) -> Iterator[ImageRGB]:
+    """Single pictures of painters whose pictures need those before: the last of a short run each."""
+    for index in frames.tolist():
+        *_, picture = painter.paint(track, max(index - RUN_UP, 0), index + 1)
+        yield picture
 
 
 def load_generator(checkpoint: Checkpoint, device: torch.device) -> Generator:

@@ -3,65 +3,58 @@
     source.mp4 -> detect_poses -> PoseTrack -> normalize.fit(source, target) -> PoseTrack -> Painter -> out.mp4
     target.mp4 -> prepare -> Subject -> ClipStore ------> BodyTask --> model.safetensors -------^
                                      or WholeClipStore -> PaperTask (the paper's own system)
+    faces of both -> FaceStore -> a face phase behind the body --> its face network -> FaceRefiner, between painter and file
 
 Poses are held whole; pixels are streamed, one frame at a time.
 """
 
 import hashlib
 import json
-import math
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Final, Literal
 
-import numpy as np
 import torch
 
 import dancenow
 from dancenow import weights
-from dancenow.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, read_info
+from dancenow.ahead import ahead
+from dancenow.assembly import PAINTERS, load_model, painter_of, task_of
+from dancenow.checkpoint import CheckpointInfo, read_info
 from dancenow.consent import Consent
 from dancenow.coverage import Coverage, coverage
 from dancenow.data.cached import require_consented, require_terms, subject_of
-from dancenow.data.clips import ClipStore
 from dancenow.data.subject import Subject
-from dancenow.data.target import KIND, WHOLE_FRAME_KIND, Target
-from dancenow.data.wholeclips import WholeClipStore
 from dancenow.dataset.person import PersonProtocol, cached_subject, require_no_dataset
 from dancenow.errors import UserError
-from dancenow.files import cache_dir, require_writable
-from dancenow.generate import CropPainter, Painter, WholeFramePainter
+from dancenow.files import cache_dir, require_writable, sha256_of
 from dancenow.marking import Marking
-from dancenow.models.base import load_base
+from dancenow.models.base import load_base, load_face_base
 from dancenow.models.engine import spare_threads, torch_threads
-from dancenow.models.perceptual import PerceptualDistance
 from dancenow.pose.detect import detect_poses
 from dancenow.pose.normalize import Kind, fit
 from dancenow.pose.render import NUM_CHANNELS
 from dancenow.progress import Listener, Progress, silent
 from dancenow.provenance import require_signer
+from dancenow.refine import Face, FaceModel, FaceRefiner, chosen
+from dancenow.remarks import remarks
 from dancenow.report import write_report
 from dancenow.report.making import Making, Stopwatch, describe, report_path
-from dancenow.training.body import RECIPE, BodyTask
+from dancenow.training.body import RECIPE
 from dancenow.training.budget import Budget
-from dancenow.training.loop import LoopConfig, Task, state_path, train_loop
+from dancenow.training.face import FACE_RECIPE
+from dancenow.training.loop import LoopConfig, state_path, train_loop
 from dancenow.training.paper import RECIPE as PAPER_RECIPE
-from dancenow.training.paper import PaperTask, stored_box
 from dancenow.training.presets import BodyConfig, Config, PaperConfig, Preset, preset_config
-from dancenow.types import FrameStatus, Pose, PoseTrack
+from dancenow.training.withface import Dancer
+from dancenow.types import PoseTrack
 from dancenow.video import VideoWriter, probe
 
 Normalize = Kind
 Device = Literal["auto", "cpu", "cuda"]
-
-PAINTERS: Final[Mapping[str, Callable[[Checkpoint, torch.device], Painter]]] = {
-    KIND: CropPainter.load,
-    WHOLE_FRAME_KIND: WholeFramePainter.load,
-}
-"""Kind of a checkpoint -> what paints with it."""
 
 SYNTHETIC_NOTE: Final = "Synthetic video: the dance was transferred onto this person by dancenow"
 
@@ -90,6 +83,10 @@ class RunResult:
     report: Path | None
 
 
+def _unheard(warning: str) -> None:
+    """Warnings are in the result, too."""
+
+
 def train(
     subject: Path,
     out: Path,
@@ -101,9 +98,13 @@ def train(
     width: float | None = None,
     longer_px: int | None = None,
     enhance_from: float | None = None,
+    face: Face = "auto",
+    face_source: Path | None = None,
+    face_person: int | None = None,
     resume: bool = False,
     seed: int = 0,
     device: Device = "auto",
+    warn: Callable[[str], None] = _unheard,
     listen: Listener = silent,
 ) -> Path:
     """Train a model of the person in a subject folder by a preset.
@@ -114,10 +115,14 @@ def train(
         out: the model's .safetensors file; a preview picture and the state of the training are kept beside it.
         budget: how long to train (`90s`, `4m`, `1.5h`), or how many images to see (`20000images`).
         width, longer_px, enhance_from: other sizes of a whole-frame preset and its enhancer, see `preset_config`.
+        face: the face network that is trained in the last part of the budget, see `withface.Trained`.
+        face_source, face_person: of a cyclegan: the dancer's video, and whom to follow in it, as in `detect_poses`.
+        warn: called with the sentence that says why there is no face network, where `face` is auto.
         resume: go on with the training whose state lies beside `out`; the budget counts what was spent before.
 
     Raises:
-        UserError: bad footage, budget or file; nothing to resume, or an unfinished training that would be lost.
+        UserError: bad footage, budget or file; nothing to resume, or an unfinished training that would be lost; a face that is
+            asked for by name and cannot be learnt.
     """
     config = preset_config(preset, width, longer_px, enhance_from)
     require_writable(out, ".safetensors")
@@ -125,7 +130,10 @@ def train(
         subject = cached_subject(subject, identity, protocol, listen)
     else:
         require_no_dataset(subject)
-    return train_with(subject, out, config, budget=budget, resume=resume, seed=seed, device=device, listen=listen)
+    return train_with(
+        subject, out, config, budget=budget, face=face, face_source=face_source, face_person=face_person, resume=resume,
+        seed=seed, device=device, warn=warn, listen=listen,
+    )  # fmt: skip
 
 
 def train_with(
@@ -134,9 +142,13 @@ def train_with(
     config: Config,
     *,
     budget: Budget | str,
+    face: Face = "none",
+    face_source: Path | None = None,
+    face_person: int | None = None,
     resume: bool = False,
     seed: int = 0,
     device: Device = "auto",
+    warn: Callable[[str], None] = _unheard,
     listen: Listener = silent,
 ) -> Path:
     """`train` by any recipe, as benchmarks need it."""
@@ -147,32 +159,10 @@ def train_with(
     opened, place = Subject.open(subject), torch_device(device)
     require_consented(opened)
     weights.path("efficientnet_lite0", listen)
-    task = _task(opened, config, seed, place, listen)
+    dancer = None if face_source is None else Dancer.of(face_source, face_person, listen)
+    task = task_of(opened, config, face, dancer, seed=seed, device=place, warn=warn, listen=listen)
     train_loop(task, out, budget, resume=resume, config=LoopConfig(seed=seed), listen=listen)
     return out
-
-
-def _task(subject: Subject, config: Config, seed: int, device: torch.device, listen: Listener) -> Task:
-    """What the loop trains: the frames to learn from, the networks, and what the model keeps of its target."""
-    perceptual, target = PerceptualDistance(depth=config.perceptual_depth), Target.of_subject(subject)
-    if isinstance(config, PaperConfig):
-        box = stored_box(config, target.track.width_px, target.track.height_px)
-        frames = WholeClipStore.build(subject, box, config.clip_frames, config.max_frames, listen=listen)
-        kept = target.to_checkpoint({}, WHOLE_FRAME_KIND)
-        return PaperTask(frames, config, seed=seed, kept=kept, perceptual=perceptual, device=device)
-    crops = ClipStore.build(subject, config.generator.canvas_px, config.rollout, config.max_frames, listen=listen)
-    return BodyTask(crops, config, seed=seed, kept=target.to_checkpoint({}), perceptual=perceptual, device=device)
-
-
-def load_painter(model: Path, device: torch.device) -> Painter:
-    """What generates with a trained model, chosen by the file's header alone.
-
-    Raises:
-        UserError: the file is missing, damaged, or holds no model that paints.
-    """
-    kind = read_info(model).kind
-    checkpoint = load_checkpoint(model, kind if kind in PAINTERS else KIND)
-    return PAINTERS[kind](checkpoint, device)
 
 
 def transfer(
@@ -181,6 +171,7 @@ def transfer(
     out: Path,
     *,
     normalize: Normalize = "auto",
+    face: Face = "auto",
     frames: tuple[int, int | None] = (0, None),
     person: int | None = None,
     device: Device = "auto",
@@ -193,17 +184,20 @@ def transfer(
     Args:
         source: video of the dancer. model: file that `train` wrote. out: .mp4 file, which appears when it is complete.
         normalize: how the dancer's body is fitted to the target's, see `pose.normalize`.
+        face: which face network of the model makes the faces, see `refine.Face`.
         frames: first frame and end (exclusive) of the part of the dance that is wanted.
         person: whom to follow in the source, as in `detect_poses`.
 
     Raises:
         UserError: a file is missing or damaged, the model carries no consent or it was withdrawn, nobody dances in the
-            source, or the part is empty.
+            source, the part is empty, or the model lacks the face network that is asked for.
     """
-    info = probe(source)
+    info, place = probe(source), torch_device(device)
     require_other(out, source, model)
     require_writable(out, ".mp4")
-    painter = load_painter(model, torch_device(device))
+    checkpoint = load_model(model)
+    painter = painter_of(checkpoint, place)
+    face_model = chosen(FaceModel.load(checkpoint, place), face, model, sha256_of(source))
     target, marking = painter.target, Marking.of(model, source)
     danced = detect_poses(source, person=person, listen=listen)
     pose_map = fit(normalize, danced, target.track)
@@ -211,6 +205,7 @@ def transfer(
     start, stop = _part(frames, len(danced))
     times_s = [Fraction(float(t)).limit_denominator(1_000_000) for t in danced.time_s]
     dance = replace(danced, pose=pose, width_px=target.track.width_px, height_px=target.track.height_px)
+    refiner = None if face_model is None else FaceRefiner.of_dance(face_model, danced, dance, source, place, listen)
     with (
         VideoWriter(
             out,
@@ -224,16 +219,13 @@ def transfer(
         ) as writer,
         torch_threads(spare_threads()),
         closing(painter.paint(dance, start, stop)) as images,
+        nullcontext(images) if refiner is None else ahead(refiner.refine(images, start, stop)) as faced,
     ):
-        for i, image in enumerate(images, start=start):
+        for i, image in enumerate(faced, start=start):
             writer.write(marking.mark(image), times_s[i])
             listen(Progress("generating", i + 1 - start, stop - start))
-    notes = (*_notes(danced, pose, target), *marking.notes)
+    notes = (*remarks(danced, pose, target), *([] if refiner is None else refiner.notes(start, stop)), *marking.notes)
     return TransferResult(out, stop - start, str(pose_map), notes, _cut(dance, start, stop))
-
-
-def _unheard(warning: str) -> None:
-    """Warnings are in the result, too."""
 
 
 def run(
@@ -244,6 +236,7 @@ def run(
     budget: Budget | str = "10m",
     preset: Preset = "draft",
     normalize: Normalize = "auto",
+    face: Face = "auto",
     source_person: int | None = None,
     target_person: int | None = None,
     seed: int = 0,
@@ -279,16 +272,25 @@ def run(
     subject = Subject.open(folder)
     covered = _coverage(danced, subject, normalize)
     warnings = (*subject.manifest.warnings, *(covered.warnings if covered is not None else ()))
-    model = _model_path(folder, preset, budget, seed)
+    dancer = danced.source_sha256 if face == "cyclegan" else None
+    model = _model_path(folder, preset, budget, seed, face, dancer)
     if not _is_trained(model, budget, subject):
         for warning in warnings:
             warn(warning)
         resume = _read_or_none(state_path(model)) is not None
-        train(folder, model, budget=budget, preset=preset, resume=resume, seed=seed, device=device, listen=listen)
+        faceless: list[str] = []
+        train(
+            folder, model, budget=budget, preset=preset, face=face, face_source=source if dancer else None,
+            face_person=source_person, resume=resume, seed=seed, device=device, warn=faceless.append, listen=listen,
+        )  # fmt: skip
+        for warning in faceless:
+            warn(warning)
+        warnings = (*warnings, *faceless)
         state_path(model).unlink(missing_ok=True)
-    done = transfer(source, model, out, normalize=normalize, person=source_person, device=device, listen=listen)
+    done = transfer(source, model, out, normalize=normalize, face=face, person=source_person, device=device, listen=listen)
     if page is not None:
-        settings = {"preset": preset, "budget": str(budget), "normalize": normalize, "seed": str(seed), "device": device}
+        settings = {"preset": preset, "budget": str(budget), "normalize": normalize, "face": face, "seed": str(seed)}
+        settings |= {"device": device}
         making = Making(
             source, target, out, model, subject.manifest, danced, done.dance, covered, done.normalization, done.notes,
             settings, watch.seconds,
@@ -346,12 +348,13 @@ def _refuse_to_lose(model: Path, budget: Budget) -> None:
         )
 
 
-def _model_path(subject: Path, preset: Preset, budget: Budget, seed: int) -> Path:
+def _model_path(subject: Path, preset: Preset, budget: Budget, seed: int, face: Face, dancer_sha256: str | None) -> Path:
     """Where the cache keeps the model of these settings; another recipe under the same name has another place."""
     config = preset_config(preset)
     version = PAPER_RECIPE if isinstance(config, PaperConfig) else RECIPE
     base = load_base().sha256 if isinstance(config, BodyConfig) and config.start == "base" else None
-    recipe = json.dumps([config.to_json(), NUM_CHANNELS, version, subject.name, str(budget), seed, base])
+    faces = [face, FACE_RECIPE, load_face_base().sha256 if config.face.start == "base" else None, dancer_sha256]
+    recipe = json.dumps([config.to_json(), NUM_CHANNELS, version, subject.name, str(budget), seed, base, faces])
     digest = hashlib.sha256(recipe.encode()).hexdigest()
     return cache_dir("models") / f"{preset}-{str(budget).replace(' ', '')}-{digest[:24]}.safetensors"
 
@@ -384,18 +387,3 @@ def _part(frames: tuple[int, int | None], count: int) -> tuple[int, int]:
     if not 0 <= start < stop:
         raise UserError(f"frames {frames[0]}:{frames[1] or ''} are not in the source, which has {count} frames.")
     return start, stop
-
-
-def _notes(danced: PoseTrack, pose: Pose, target: Target) -> tuple[str, ...]:
-    """What the user should know about this transfer, one sentence each."""
-    notes = []
-    missing = float((danced.status == FrameStatus.MISSING).mean())
-    if missing > 0:
-        notes.append(f"The dancer was not found in {missing:.0%} of the source's frames; these show the empty room.")
-    seen = pose.confidence > 0
-    size = np.array([target.track.width_px, target.track.height_px])
-    outside = ((pose.xy < -0.02 * size) | (pose.xy > 1.02 * size)).any(axis=-1) & seen
-    share = float((outside.sum(axis=1) > 2).mean())
-    if share > 0.02:
-        notes.append(f"In {math.ceil(share * 100)}% of the frames the dance leaves the target's picture: it needs more room.")
-    return tuple(notes)

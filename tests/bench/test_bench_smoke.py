@@ -69,7 +69,7 @@ def test_budgets_and_drift_are_measured_in_parts_and_shown(tmp_path: Path, monke
     assert result["cells"][0] == cells[0]
     with pytest.raises(UserError, match="no part of this bench is called 'fred'"):
         list(run_benches(["budget"], "smoke", folder, only=["fred"]))
-    with pytest.raises(UserError, match="only ablation, budget, drift can be measured in parts"):
+    with pytest.raises(UserError, match="only ablation, budget, face, drift can be measured in parts"):
         list(run_benches(["memory"], "smoke", folder, only=["dov"]))
 
     (drifted,) = run_benches(["drift"], "smoke", folder, only=["ours"])
@@ -82,3 +82,19 @@ def test_budgets_and_drift_are_measured_in_parts_and_shown(tmp_path: Path, monke
     rows = [line for line in page.write_page(folder).read_text("utf-8").splitlines() if line.startswith("| ")]
     assert any("4images | ours, from nothing | from nothing" in row for row in rows)
     assert any(row.startswith("| ours: flicker") for row in rows)
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_faces_are_measured_beside_the_body_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "results"
+    (written,) = run_benches(["face"], "smoke", folder)
+    result = json.loads(written.read_text("utf-8"))
+    cells = {cell["method"]: cell for cell in result["cells"]}
+    assert [cells[name]["canvas_px"] is None for name in ("none", "residual", "cyclegan")] == [True, False, False]
+    assert {clip["protocol"] for clip in cells["cyclegan"]["clips"]} == {"transfer"}  # it is trained for one dancer
+    figures = result["summary"]["transfer"]["residual"]["figures"]
+    assert figures["perceptual, face"]["mean"] > 0
+    assert figures["flicker, face"]["mean"] > 0
+    monkeypatch.setattr(page, "SHOWN_SIZES", ("smoke",))
+    text = page.write_page(folder).read_text("utf-8")
+    assert sum(line.startswith("| residual ") for line in text.splitlines()) == 2

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from dancenow.assembly import load_painter
 from dancenow.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from dancenow.data.clips import ClipStore
 from dancenow.data.subject import Subject
@@ -17,7 +18,6 @@ from dancenow.generate import Painter
 from dancenow.models.discriminator import DiscriminatorConfig
 from dancenow.models.generator import GeneratorConfig
 from dancenow.models.perceptual import EfficientNetTrunk, PerceptualDistance
-from dancenow.pipeline import load_painter
 from dancenow.training.body import BodyTask
 from dancenow.training.loop import Clock
 from dancenow.training.paper import PaperTask, stored_box

@@ -16,6 +16,7 @@ Bench = Callable[..., Result]
 BENCHES: Final[Mapping[str, tuple[str, str]]] = {
     "ablation": ("dancenow.bench.ablation", "bench_ablation"),
     "budget": ("dancenow.bench.budget", "bench_budget"),
+    "face": ("dancenow.bench.face", "bench_face"),
     "drift": ("dancenow.bench.drift", "bench_drift"),
     "speed": ("dancenow.bench.speed", "bench_speed"),
     "engines": ("dancenow.bench.engines", "bench_engines"),
@@ -28,7 +29,7 @@ BENCHES: Final[Mapping[str, tuple[str, str]]] = {
 """Name -> module and function: torch is imported when a bench begins, not when its name is read."""
 
 
-IN_PARTS: Final = ("ablation", "budget", "drift")
+IN_PARTS: Final = ("ablation", "budget", "face", "drift")
 """Benches of which a part can be measured; they take the names of the parts as `only` (see `cells.chosen`)."""
 
 

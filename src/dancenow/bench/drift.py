@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from dancenow import pipeline
+from dancenow.assembly import load_painter
 from dancenow.bench.ablation import train
 from dancenow.bench.cells import Cell, Record, run_cells
 from dancenow.bench.methods import METHODS, Method
@@ -94,7 +95,7 @@ def measure_drift(model: Path, truth: Path, track: PoseTrack, passes: int, every
     """
     if passes < 3 or passes % 2 == 0:
         raise ValueError(f"passes must be 3, 5, 7 or more of them, got {passes}")
-    painter = pipeline.load_painter(model, pipeline.torch_device("auto"))
+    painter = load_painter(model, pipeline.torch_device("auto"))
     count, start_s = len(track), time.perf_counter()
     dance = there_and_back(track, passes)
     pictures = _told(painter.paint(dance), len(dance), listen)

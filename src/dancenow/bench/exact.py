@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from dancenow import pipeline
+from dancenow.assembly import load_painter
 from dancenow.compare import as_tensor
 from dancenow.consent import consent
 from dancenow.data.subject import Subject, prepare
@@ -113,9 +114,9 @@ def score(
         every: the perceptual distance is taken of each `every`-th frame.
 
     Raises:
-        UserError: as `read_exact` and `pipeline.load_painter`, the sizes differ, or there are no such frames.
+        UserError: as `read_exact` and `load_painter`, the sizes differ, or there are no such frames.
     """
-    painter = pipeline.load_painter(model, pipeline.torch_device(device))
+    painter = load_painter(model, pipeline.torch_device(device))
     track = read_exact(npz, video)
     target = painter.target.track
     if (track.width_px, track.height_px) != (target.width_px, target.height_px):

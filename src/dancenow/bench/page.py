@@ -25,6 +25,12 @@ _ABLATION_COLUMNS: Final = (
     ("Fréchet, person", "Fréchet"), ("pose distance, relative, all", "pose distance"),
     ("missed keypoints, all", "missed keypoints"), ("foot sliding, feet", "foot sliding"),
 )  # fmt: skip
+_FACE_COLUMNS: Final = (
+    ("perceptual, face", "perceptual face"), ("perceptual, face in its own window", "in its own window"),
+    ("SSIM, face", "SSIM face"), ("landmark distance, face", "landmark distance"),
+    ("landmarks found, face", "landmarks found"), ("mouth follows the dancer, face", "mouth follows"),
+    ("flicker, face", "flicker face"), ("SSIM, person", "SSIM person"), ("perceptual, person", "perceptual person"),
+)  # fmt: skip
 
 
 def write_page(folder: Path) -> Path:
@@ -105,9 +111,9 @@ def _ablation(result: Result) -> str:
     return "\n".join(lines)
 
 
-def _ablation_table(methods: Mapping[str, Any]) -> str:
+def _ablation_table(methods: Mapping[str, Any], shown: tuple[tuple[str, str], ...] = _ABLATION_COLUMNS) -> str:
     extra = sorted({f for m in methods.values() for f in m["figures"] if "identity" in f.lower() or f.startswith("LPIPS")})
-    columns = [*_ABLATION_COLUMNS, *((figure, figure) for figure in extra)]
+    columns = [*shown, *((figure, figure) for figure in extra)]
     columns = [each for each in columns if any(each[0] in m["figures"] for m in methods.values())]
     heads = []
     for figure, title in columns:
@@ -166,6 +172,21 @@ def _budget_table(rows: list[Mapping[str, Any]]) -> str:
         seen = "" if row["images_seen"] is None else f"{row['images_seen']:.0f}"
         lines.append([row["budget"], row["method"], row["start"], *cells, seen])
     return table(["budget", "method", "start", *heads, "images seen"], lines)
+
+
+def _face(result: Result) -> str:
+    s = result.settings
+    about = (
+        f"With and without a network for the face, at equal budgets for all of it ({s['budget']} of `{s['ours']}`), on rendered"
+        " subjects: what the face costs, the body's training has less. Mean over subjects ± standard deviation over them; best"
+        " in bold. Landmark distance is in heights of the head, between what one detector finds in result and truth; how the"
+        " mouth follows the dancer is a correlation over the frames in which both are found."
+    )
+    parts = [about, ""]
+    for protocol, methods in result.summary.items():
+        parts += [f"### {_PROTOCOL_TITLES[protocol]}", "", _ablation_table(methods, _FACE_COLUMNS), ""]
+    parts += ["Methods:", "", *(f"- **{name}**: {what}" for name, what in s["methods"].items()), ""]
+    return "\n".join(parts)
 
 
 def _drift(result: Result) -> str:
@@ -346,6 +367,7 @@ _BLEND_COLUMNS: Final = {
 TITLES: Final = {
     "ablation": "Quality, method by method",
     "budget": "Quality for the budget",
+    "face": "The face",
     "drift": "Does a long video end as it began?",
     "speed": "Speed",
     "engines": "What runs the generator",
@@ -358,6 +380,7 @@ TITLES: Final = {
 BODIES: Final[Mapping[str, Callable[[Result], str]]] = {
     "ablation": _ablation,
     "budget": _budget,
+    "face": _face,
     "drift": _drift,
     "speed": _speed,
     "engines": _engines,

@@ -223,6 +223,28 @@ ENGINES: Final[Mapping[Size, EnginesSize]] = {
 
 
 @dataclass(frozen=True)
+class FaceSize:
+    """budget: of every training, body and face together. ours: `tiny` or a preset. every, pose_every: as in
+    `evaluation.Truth.of`. train_s, judge_s: expected seconds of one model."""
+
+    world: World
+    budget: str
+    seeds: tuple[int, ...]
+    ours: Ours
+    every: int
+    pose_every: int
+    train_s: float
+    judge_s: float
+
+
+FACE: Final[Mapping[Size, FaceSize]] = {
+    "smoke": FaceSize(world(256, 6, 6.0, 1, 1), "16images", (0,), "tiny", 6, 2, 5, 8),
+    "laptop": FaceSize(world(512, 24, 3.0, 2, 1), "90s", (0,), "draft", 6, 3, 100, 90),
+    "gpu": FaceSize(world(512, 24, 3.0), "10m", (0, 1), "standard", 4, 2, 620, 90),
+}
+
+
+@dataclass(frozen=True)
 class BlendSize:
     """world: whose true dances are used, `clips` of them, the first `frames` of each. enlarged: factors on the frames' size."""
 

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypeVar
 import numpy as np
 
 from dancenow import pipeline
+from dancenow.assembly import load_painter
 from dancenow.bench.cells import Cell, Record, run_cells
 from dancenow.bench.length import empty_cache, timed_transfer
 from dancenow.bench.methods import Config, our_config, paper_config
@@ -89,7 +90,7 @@ def _measure(sized: SpeedSize, folder: Path, listen: Listener) -> Record:
         listen(Progress(f"{system}, training", 0))
         rates = {**shared, "training": _training_hz(subject, model, config, steps)}
         listen(Progress(f"{system}, generating", 0))
-        painter = pipeline.load_painter(model, pipeline.torch_device("auto"))
+        painter = load_painter(model, pipeline.torch_device("auto"))
         rates |= _painting_hz(painter, dance, count)
         del painter
         listen(Progress(f"{system}, the whole way", 0))

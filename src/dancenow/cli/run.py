@@ -17,6 +17,7 @@ def run(
     budget: str = "10m",
     preset: Literal["draft", "standard", "hd", "paper", "heatmaps"] = "draft",
     normalize: Literal["auto", "none", "paper", "stn", "bones"] = "auto",
+    face: Literal["auto", "none", "residual", "cyclegan"] = "auto",
     source_person: int | None = None,
     target_person: int | None = None,
     consent: Literal["self", "rendered", "licensed"] | None = None,
@@ -38,6 +39,8 @@ def run(
             paper (the body generator of Everybody Dance Now, for a GPU) or heatmaps (the same networks on Gaussian heatmaps).
         normalize: how the dancer's body is fitted to the target's: bones (every part, floor and camera), paper (place and
             size, as published), stn (scale, turn and place by a network), none, or auto (bones if depth is sound, or paper).
+        face: the network that makes the face, trained in the last part of the budget: residual (adds detail to what the body's
+            network paints), cyclegan (makes SOURCE's face TARGET's), none, or auto (residual if the face can be learnt).
         source_person: whom to follow in SOURCE, counted from 1 by size and place (see `dancenow pose --help`).
         target_person: whom to follow in TARGET.
         consent: who is in TARGET: self (you), rendered (nobody real) or licensed (somebody else, under --licence); asked for at
@@ -57,8 +60,9 @@ def run(
     with console.live() as listen:
         result = pipeline.run(
             source, target, out,
-            budget=budget, preset=preset, normalize=normalize, source_person=source_person, target_person=target_person,
-            seed=seed, device=device, report=report, consent=record, warn=console.warn, listen=listen,
+            budget=budget, preset=preset, normalize=normalize, face=face, source_person=source_person,
+            target_person=target_person, seed=seed, device=device, report=report, consent=record, warn=console.warn,
+            listen=listen,
         )  # fmt: skip
     console.report(result.transfer.video, result.transfer.normalization, *result.transfer.notes, *result.warnings)
     if result.report is not None:

@@ -16,6 +16,8 @@ def train(
     width: float | None = None,
     longer_px: int | None = None,
     enhance_from: float | None = None,
+    face: Literal["auto", "none", "residual", "cyclegan"] = "auto",
+    face_source: Path | None = None,
     resume: bool = False,
     seed: int = 0,
     device: Literal["auto", "cpu", "cuda"] = "auto",
@@ -34,12 +36,15 @@ def train(
         longer_px: of the same presets, the longer side of the pictures they make: 512 as published, 256 for a laptop.
         enhance_from: of the same presets, the share of the budget from which the local enhancer is trained at twice that
             size, .2 for example; without it there is none.
+        face: a network for the face, trained in the last part of the budget: residual (adds detail to what the body's network
+            paints), cyclegan (makes the dancer's face that of SUBJECT), none, or auto (residual if the face can be learnt).
+        face_source: of cyclegan, the video of the dancer, since it learns from both faces.
         resume: go on with the training of the same file; the budget counts what was spent before.
         seed: of everything random.
         device: where to compute; auto takes the GPU if there is one.
     """
     from dancenow import pipeline
-    from dancenow.cli.console import live, report
+    from dancenow.cli.console import live, report, warn
 
     with live() as listen:
         model = pipeline.train(
@@ -52,9 +57,12 @@ def train(
             width=width,
             longer_px=longer_px,
             enhance_from=enhance_from,
+            face=face,
+            face_source=face_source,
             resume=resume,
             seed=seed,
             device=device,
+            warn=warn,
             listen=listen,
         )
     report(model)

@@ -11,6 +11,7 @@ def transfer(
     model: tyro.conf.Positional[Path],
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
     normalize: Literal["auto", "none", "paper", "stn", "bones"] = "auto",
+    face: Literal["auto", "none", "residual", "cyclegan"] = "auto",
     frames: str = ":",
     person: int | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
@@ -23,6 +24,7 @@ def transfer(
         out: the .mp4 to write.
         normalize: how the dancer's body is fitted to the target's: bones (every part, floor and camera), paper (place and
             size, as published), stn (scale, turn and place by a network), none, or auto (bones if depth is sound, or paper).
+        face: the network that makes the face: residual, cyclegan, none (the body's network alone), or auto (what MODEL has).
         frames: the part of the dance, as START:END frame numbers, either of them optional.
         person: whom to follow in SOURCE, counted from 1 by size and place (see `dancenow pose --help`).
         device: where to compute; auto takes the GPU if there is one.
@@ -32,7 +34,15 @@ def transfer(
 
     with live() as listen:
         result = pipeline.transfer(
-            source, model, out, normalize=normalize, frames=_span(frames), person=person, device=device, listen=listen
+            source,
+            model,
+            out,
+            normalize=normalize,
+            face=face,
+            frames=_span(frames),
+            person=person,
+            device=device,
+            listen=listen,
         )
     report(result.video, result.normalization, *result.notes)
 

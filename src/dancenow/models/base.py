@@ -1,6 +1,7 @@
-"""The shipped start: a generator that has seen many random dancers, and none in particular.
+"""The shipped starts: a generator and a face network that have seen many random dancers, and none in particular.
 
-`training.base` trains it, `benchmarks/train_base.py` is the recipe, `assets/base.md` the card.
+`training.base` and `training.facebase` train them, `benchmarks/train_base.py` and `train_face_base.py` are the recipes,
+`assets/base.md` and `face_base.md` the cards.
 """
 
 from dataclasses import dataclass, replace
@@ -10,13 +11,16 @@ from typing import Final, Self
 
 from torch import Tensor
 
-from dancenow.assets import BASE
+from dancenow.assets import BASE, FACE_BASE
 from dancenow.checkpoint import Checkpoint, load_checkpoint
 from dancenow.files import sha256_of
+from dancenow.models.face import FaceNetwork
 from dancenow.models.generator import Generator, GeneratorConfig
 
 KIND: Final = "base"
 """Kind of the checkpoints that hold one."""
+FACE_KIND: Final = "face-base"
+"""Kind of those that hold one of faces."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +48,43 @@ class Base:
         # Shadows fall otherwise in every room, so that a base without them loses nothing.
         known = generator.state_dict()
         generator.load_state_dict({**known, **{name: value for name, value in self.weights.items() if name in known}})
+
+
+@dataclass(frozen=True, eq=False)
+class FaceBase:
+    """Weights for a residual face network of any canvas, and the SHA-256 of their file."""
+
+    width: int
+    blocks: int
+    weights: dict[str, Tensor]
+    sha256: str
+
+    @classmethod
+    def of_checkpoint(cls, checkpoint: Checkpoint, sha256: str) -> Self:
+        """From a checkpoint that `training.facebase` wrote."""
+        sizes = checkpoint.info.config["network"]
+        weights = {name: value.float() for name, value in checkpoint.part("face").items()}
+        return cls(sizes["width"], sizes["blocks"], weights, sha256)
+
+    def give_to(self, network: FaceNetwork) -> None:
+        """Start `network` from here.
+
+        Raises:
+            ValueError: it has other sizes.
+        """
+        if (network.config.width, network.config.blocks) != (self.width, self.blocks):
+            raise ValueError(f"the faces' base has width {self.width} and {self.blocks} blocks, not those of {network.config}")
+        network.load_state_dict(self.weights)
+
+
+@cache
+def load_face_base(path: Path = FACE_BASE) -> FaceBase:
+    """The shipped base of residual faces, or another file's.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    return FaceBase.of_checkpoint(load_checkpoint(path, FACE_KIND), sha256_of(path))
 
 
 @cache

@@ -40,7 +40,9 @@ class Clock:
 class Task(Protocol):
     """What the loop trains: one file per task."""
 
-    images_per_step: int
+    @property
+    def images_per_step(self) -> int:
+        """What a step adds to the clock."""
 
     def step(self, rng: np.random.Generator, share: float) -> Mapping[str, float]:
         """One optimizer step at `share` of the budget; returns its loss terms by name."""

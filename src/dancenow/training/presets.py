@@ -32,6 +32,48 @@ class LossWeights:
 
 
 @dataclass(frozen=True)
+class FaceRecipe:
+    """How a face network is trained, after the body and within the same budget.
+
+    share: of the budget, for all of it. start: of the residual network, from the shipped base, which exists for one size, or
+    from nothing. width, blocks: of the network. most_px: the largest canvas; smaller faces get smaller ones. judge_width: of
+    the discriminator. max_faces: held in memory, each of which the body has to paint first. faces_per_step: in a batch.
+    learning_rate: of Adam at its peak; cyclegans, which have a judge from the start, learn at a quarter of it. bare: share of
+    the faces that are shown without landmarks, as they are where none can be measured.
+    l1, structure, perceptual: what these terms count for; adversarial, feature_matching: those that join at
+    `adversarial_from` of the face's share. cycle, identity: of the unpaired network, which has no truth to compare with.
+    """
+
+    share: float = 0.13
+    start: Start = "base"
+    width: int = 32
+    blocks: int = 2
+    most_px: int = 128
+    judge_width: int = 16
+    max_faces: int = 160
+    faces_per_step: int = 4
+    learning_rate: float = 7e-4
+    bare: float = 0.15
+    l1: float = 1.0
+    structure: float = 0.3
+    perceptual: float = 1.0
+    adversarial: float = 0.01
+    feature_matching: float = 0.1
+    adversarial_from: float = 0.8
+    cycle: float = 10.0
+    identity: float = 5.0
+    precision: Precision = "bfloat16"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share < 1:
+            raise ValueError(f"the face's share of the budget must be between 0 and 1, got {self.share}")
+
+
+LARGE_FACE: Final = FaceRecipe(judge_width=32, max_faces=600, faces_per_step=16, adversarial_from=0.5)
+"""For a GPU, where there is time for more of everything."""
+
+
+@dataclass(frozen=True)
 class BodyConfig:
     """The whole recipe of the body generator.
 
@@ -42,8 +84,8 @@ class BodyConfig:
     learning_rate: of Adam at its peak. fine_from: share of the budget after which a generator with a fine stage trains it.
     adversarial_from: share after which the discriminators train. perceptual_depth: stages of the perceptual trunk that count.
     judged_px: side of the window of the canvas, another one each step, that the perceptual trunk and the discriminators see:
-    they cost more than the generator. max_frames: frames of the subject held in memory. precision: of the networks, where the
-    hardware has it.
+    they cost more than the generator. max_frames: frames of the subject held in memory. face: what is trained after the body.
+    precision: of the networks, where the hardware has it.
     """
 
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
@@ -61,6 +103,7 @@ class BodyConfig:
     perceptual_depth: int = 3
     judged_px: int = 160
     max_frames: int = 2000
+    face: FaceRecipe = field(default_factory=FaceRecipe)
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
@@ -79,8 +122,10 @@ class BodyConfig:
             "spatial": DiscriminatorConfig(**data["spatial"]),
             "temporal": DiscriminatorConfig(**data["temporal"]),
             "weights": LossWeights(**data["weights"]),
+            "face": FaceRecipe(**data.get("face", {})),
         }
-        return cls(**{**data, **parts})
+        known = {each.name for each in fields(cls)}
+        return cls(**{name: value for name, value in {**data, **parts}.items() if name in known})
 
 
 @dataclass(frozen=True)
@@ -100,7 +145,8 @@ class PaperConfig(WholeFrameConfig):
     for the first half of each stage, then linear to zero. enhance_from: share of the budget after which the local enhancer
     is trained at twice `longer_px`; 1 = never. For the first half of its stage it is trained alone, then with the global
     generator. perceptual_depth: stages of the perceptual trunk that count. max_frames: frames of the subject held in memory,
-    3 bytes per px of the last stage. precision: of the networks, where the hardware has it.
+    3 bytes per px of the last stage. face: what is trained after the body. precision: of the networks, where the hardware has
+    it.
     """
 
     scales: int = 2
@@ -109,6 +155,7 @@ class PaperConfig(WholeFrameConfig):
     enhance_from: float = 1.0
     perceptual_depth: int = 5
     max_frames: int = 2000
+    face: FaceRecipe = LARGE_FACE
     precision: Precision = "bfloat16"
 
     def __post_init__(self) -> None:
@@ -128,7 +175,8 @@ class PaperConfig(WholeFrameConfig):
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of `to_json`."""
-        return cls(**{**data, "weights": PaperWeights(**data["weights"])})
+        parts = {"weights": PaperWeights(**data["weights"]), "face": FaceRecipe(**data.get("face", {}))}
+        return cls(**{**data, **parts})
 
 
 Config = BodyConfig | PaperConfig
@@ -155,6 +203,7 @@ PRESETS: Final[dict[Preset, BodyConfig | PaperConfig]] = {
         adversarial_from=0.3,
         judged_px=320,
         max_frames=4000,
+        face=LARGE_FACE,
         precision="bfloat16",
     ),
     "hd": BodyConfig(
@@ -168,6 +217,7 @@ PRESETS: Final[dict[Preset, BodyConfig | PaperConfig]] = {
         adversarial_from=0.5,
         judged_px=512,
         max_frames=800,
+        face=LARGE_FACE,
         precision="bfloat16",
     ),
     "paper": PaperConfig(),

@@ -1,0 +1,118 @@
+"""Close-ups of random dancers' faces, with exact landmarks: what the base of the face networks is trained on.
+
+The camera stays where it is and narrows its field to the window that `face.extract` would cut, so that faces are seen as in
+footage, and nothing is enlarged.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.face.extract import face_boxes
+from dancenow.face.head import HEAD
+from dancenow.face.render import draw
+from dancenow.files import complete_or_absent
+from dancenow.progress import Listener, Progress, silent
+from dancenow.studio.body import Body, build_body
+from dancenow.studio.cast import random_dance, random_identity, random_room
+from dancenow.studio.motion import Performance, perform, solve
+from dancenow.studio.render import render, seen_face, seen_pose
+from dancenow.studio.scene import Camera, Room
+from dancenow.types import PoseTrack
+
+RECIPE: Final = 1
+"""Raise it when the same settings would show other pictures."""
+WIDE_PX: Final = 1024
+"""Of the picture in which the head is looked for; nothing of that size is rendered."""
+
+
+@dataclass(frozen=True)
+class CloseupConfig:
+    """people: how many, each in a room of their own. pictures: of each. side_px: of the picture. seed: of everything."""
+
+    people: int = 32
+    pictures: int = 48
+    side_px: int = 72
+    beats: int = 64
+    fps: float = 8.0
+    seed: int = 11
+
+
+@dataclass(frozen=True, eq=False)
+class Closeups:
+    """One person. image: uint8 [N,R,R,3]; maps: uint8 [N,M,R,R], 255 = 1, see `face.render`."""
+
+    image: NDArray[np.uint8]
+    maps: NDArray[np.uint8]
+
+
+def closeups_of(config: CloseupConfig, number: int) -> Closeups:
+    """Render one random person's face.
+
+    Raises:
+        UserError: the studio's packages are missing.
+    """
+    rng = np.random.default_rng((config.seed, number))
+    body = build_body(random_identity(f"face {number}", rng))
+    dance, room = random_dance(f"face {number}", config.beats, rng), random_room(rng)
+    performance = solve(perform(dance, config.fps, dance.seconds), body)
+    places = body.posed_joints(performance.rotations.astype(np.float64), performance.root)
+    pose = seen_pose(body, performance.rotations.astype(np.float64), places, room, WIDE_PX, WIDE_PX)
+    status = np.zeros(len(pose), np.uint8)
+    faces = face_boxes(PoseTrack(pose, performance.time_s, status, WIDE_PX, WIDE_PX, "exact", ""), size_px=config.side_px)
+    valid = np.flatnonzero(faces.valid)
+    chosen = valid[np.linspace(0, len(valid) - 1, config.pictures).round().astype(int)]
+    images, maps = [], []
+    for t in chosen:
+        crop = faces.crop(int(t))
+        middle = crop.to_frame @ [(crop.size - 1) / 2, (crop.size - 1) / 2, 1]
+        near = replace(room, camera=_narrowed(room.camera, middle, float(crop.to_canvas[0, 0]) * WIDE_PX / crop.size))
+        image, drawn = _picture(body, performance, int(t), near, config)
+        images.append(image)
+        maps.append(drawn)
+    return Closeups(np.stack(images), np.stack(maps))
+
+
+def _narrowed(camera: Camera, middle_px: NDArray[np.float64], times: float) -> Camera:
+    """The camera turned to a place of the wide picture, its field `times` as narrow."""
+    corner, across, down = camera.ray_basis(WIDE_PX, WIDE_PX)
+    ray = corner + middle_px[0] * across + middle_px[1] * down
+    target = np.array(camera.place) + ray
+    return Camera(camera.place, (float(target[0]), float(target[1]), float(target[2])), camera.focal * times)
+
+
+def _picture(
+    body: Body, performance: Performance, t: int, room: Room, config: CloseupConfig
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    one = replace(performance, **{name: value[t : t + 1] for name, value in vars(performance).items()})
+    (frame,) = render(body, one, room, config.side_px, config.side_px, seed=t)
+    rotations = one.rotations.astype(np.float64)
+    places = body.posed_joints(rotations, one.root)
+    points = seen_face(body, rotations, places, one.face, room, config.side_px, config.side_px)[0, :, :2]
+    maps = draw(points, 1.0, frame.pose.xy[HEAD], frame.pose.confidence[HEAD], config.side_px)
+    return frame.image_rgb, np.rint(maps * 255).astype(np.uint8)
+
+
+def closeups(config: CloseupConfig, folder: Path, listen: Listener = silent) -> list[Closeups]:
+    """Everybody's, kept in `folder` one by one: an interrupted rendering goes on where it stopped."""
+    people = []
+    for number in range(config.people):
+        path = folder / f"{_digest(config, number)}.npz"
+        if not path.is_file():
+            made = closeups_of(config, number)
+            with complete_or_absent(path) as temporary, temporary.open("wb") as file:
+                np.savez_compressed(file, image=made.image, maps=made.maps)
+        with np.load(path, allow_pickle=False) as file:
+            people.append(Closeups(file["image"], file["maps"]))
+        listen(Progress("rendering faces", number + 1, config.people))
+    return people
+
+
+def _digest(config: CloseupConfig, number: int) -> str:
+    one = {**asdict(config), "people": None, "number": number, "recipe": RECIPE}
+    return hashlib.sha256(json.dumps(one, sort_keys=True).encode()).hexdigest()[:20]
