@@ -1,4 +1,4 @@
-"""The invisible mark: unseen, read again after web encoding, half size and trimming, and never seen where it is not."""
+"""The invisible mark: unseen, read again after web encoding, half size, trimming and cropping, and never where it is not."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -11,7 +11,17 @@ import pytest
 
 from dancenow.types import ImageRGB
 from dancenow.video import VideoWriter
-from dancenow.watermark import NUM_BITS, Payload, Watermarker, read_marked, read_watermark
+from dancenow.watermark import (
+    NUM_BITS,
+    THRESHOLD,
+    Payload,
+    Watermarker,
+    averaged,
+    likeliest,
+    read_marked,
+    read_watermark,
+    scores_of,
+)
 
 PAYLOAD = Payload("c0de")
 
@@ -27,7 +37,8 @@ def dance(num_frames: int, size_px: int = 512) -> Iterator[ImageRGB]:
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 1.2, (size_px, size_px, 1)).round().astype(np.int16)
     room = wall(size_px).copy()
-    room[:, : size_px // 2] = cv2.resize(rng.integers(90, 150, (24, 12, 3), np.uint8), (size_px // 2, size_px))
+    bricks = (rng.uniform(110, 190, (24, 12, 1)) * (1.0, 0.65, 0.55)).astype(np.uint8)
+    room[:, : size_px // 2] = cv2.resize(bricks, (size_px // 2, size_px))
     for i in range(num_frames):
         image = room.copy()
         x = size_px // 4 + round(size_px / 3 * np.sin(i / 9) ** 2)
@@ -41,51 +52,76 @@ def psnr_db(one: ImageRGB, other: ImageRGB) -> float:
     return float(10 * np.log10(255**2 / np.mean((one.astype(float) - other) ** 2)))
 
 
-def test_a_payload_survives_its_bits_and_a_wrong_one_is_noticed() -> None:
-    bits = PAYLOAD.bits()
-    assert len(bits) == NUM_BITS
-    assert Payload.of_bits(bits) == PAYLOAD
-    for index in range(NUM_BITS):
-        changed = bits.copy()
-        changed[index] ^= True
-        assert Payload.of_bits(changed) is None
+def half(image: ImageRGB) -> ImageRGB:
+    return np.asarray(cv2.resize(image, (256, 256), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def web(path: Path, images: list[ImageRGB], crf: int = 28) -> Path:
+    """The pictures as a web site encodes them again."""
+    height, width = images[0].shape[:2]
+    with VideoWriter(path, width, height, fps=Fraction(25), crf=crf) as writer:
+        for index, image in enumerate(images):
+            writer.write(np.ascontiguousarray(image), Fraction(index, 25))
+    return path
+
+
+def test_a_word_with_eleven_wrong_bits_is_still_the_nearest() -> None:
+    rng = np.random.default_rng(0)
+    for model in ("c0de", "0000", "ffff", "8001"):
+        bits = Payload(model).bits()
+        assert len(bits) == NUM_BITS
+        for _ in range(20):
+            read = bits.copy()
+            read[rng.choice(NUM_BITS, 11, replace=False)] ^= True
+            found, score = likeliest(np.where(read, 1, -1).astype(np.float32))
+            assert found == Payload(model)
+            assert score == pytest.approx((NUM_BITS - 22) / 8)
     with pytest.raises(ValueError, match="4 hex digits"):
         Payload("c0ffee")
 
 
-@pytest.mark.slow
 def test_the_mark_survives_web_quality_half_size_and_trimming(tmp_path: Path) -> None:
-    marker = Watermarker(PAYLOAD)
-    path = tmp_path / "web.mp4"
-    with VideoWriter(path, 256, 256, fps=Fraction(25), crf=28) as writer:
-        for index, image in enumerate(dance(38)):
-            marked = marker.apply(image)
-            if index >= 13:
-                assert index % 8 or psnr_db(image, marked) > 42
-                half = cv2.resize(marked, (256, 256), interpolation=cv2.INTER_AREA)
-                writer.write(np.asarray(half, np.uint8), Fraction(index, 25))
-    reading = read_watermark(path)
+    marker, images = Watermarker(PAYLOAD), list(dance(38))
+    marked = [marker.apply(image) for image in images]
+    assert min(psnr_db(*pair) for pair in zip(images[::8], marked[::8], strict=True)) > 42
+    reading = read_watermark(web(tmp_path / "web.mp4", [half(image) for image in marked[13:]]))
     assert reading.payload == PAYLOAD
     assert reading.num_frames == 25
 
 
-def test_on_a_bare_wall_the_mark_is_a_single_level_and_does_not_flicker() -> None:
+def test_the_mark_survives_an_uneven_crop(tmp_path: Path) -> None:
+    marker = Watermarker(PAYLOAD)
+    cropped = [marker.apply(image)[30:480, 20:] for image in dance(16)]
+    assert read_watermark(web(tmp_path / "cropped.mp4", [i[:, :490] for i in cropped])).payload == PAYLOAD
+
+
+def test_on_a_bare_wall_the_mark_is_faint_without_luma_and_does_not_flicker() -> None:
     marker, image = Watermarker(PAYLOAD), wall()
     marked = [marker.apply(image) for _ in range(16)]
-    assert np.abs(marked[0].astype(int) - image).max() == 1
-    changes = [np.mean(a != b) for a, b in pairwise(marked)]
-    assert max(changes) < 0.02
+    assert psnr_db(marked[0], image) > 48
+    luma = [cv2.cvtColor(i, cv2.COLOR_RGB2GRAY).astype(int) for i in (image, marked[0])]
+    assert np.abs(luma[1] - luma[0]).max() <= 1
+    assert all(np.array_equal(a, b) for a, b in pairwise(marked))
     assert read_marked(marked).payload == PAYLOAD
 
 
 def test_no_mark_is_read_where_there_is_none(tmp_path: Path) -> None:
     assert read_marked(dance(10)).payload is None
     assert read_marked([wall()]).payload is None
-    path = tmp_path / "plain.mp4"
-    with VideoWriter(path, 512, 512, fps=Fraction(25)) as writer:
-        for index, image in enumerate(dance(8)):
-            writer.write(image, Fraction(index, 25))
-    assert read_watermark(path).payload is None
+    assert read_marked([]).payload is None
+    plain = read_watermark(web(tmp_path / "plain.mp4", list(dance(8)), crf=18))
+    assert plain.payload is None
+    assert plain.strength < 6
+
+
+def test_no_mark_is_read_in_noise_whatever_its_kind() -> None:
+    rng = np.random.default_rng(0)
+    strengths = []
+    for spread in (0.5, 4, 40):
+        for size_px in (48, 160):
+            noise = np.clip(rng.normal(128, spread, (size_px, size_px, 3)), 0, 255).astype(np.uint8)
+            strengths.append(likeliest(scores_of(averaged([noise])[0]))[1])
+    assert max(strengths) < THRESHOLD - 2
 
 
 def test_the_marker_leaves_the_picture_it_was_given() -> None:
@@ -98,4 +134,4 @@ def test_the_marker_leaves_the_picture_it_was_given() -> None:
 def test_white_and_black_stay_in_range() -> None:
     for level in (0, 255):
         marked = Watermarker(PAYLOAD).apply(np.full((128, 128, 3), level, np.uint8))
-        assert np.abs(marked.astype(int) - level).max() <= 1
+        assert np.abs(marked.astype(int) - level).max() <= 3

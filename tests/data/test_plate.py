@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dancenow.data.plate import estimate_plate, fill_smoothly
+from dancenow.data.plate import _filled, estimate_plate, fill_smoothly
 from dancenow.errors import UserError
 from dancenow.progress import Progress
 from dancenow.types import FrameStatus, Plate
@@ -106,3 +106,25 @@ def test_filling_is_a_membrane() -> None:
     filled = fill_smoothly(damaged, known)
     assert np.array_equal(filled[known], ramp[known])
     assert np.abs(filled.astype(int) - ramp).max() <= 4
+
+
+def test_the_floor_between_the_legs_keeps_its_boards_and_loses_its_shadow() -> None:
+    room = np.full((64, 96, 3), 120, np.uint8)
+    room[:, ::8] = 60  # boards
+    known = np.ones((64, 96), bool)
+    known[20:50, 30:66] = False
+    shaded = room.copy()
+    shaded[16:54, 26:70] -= 40  # which reaches further than the hole
+    images, bare = [], np.ones((8, 64, 96), bool)
+    for index in range(8):  # somebody sways over the hole, and hides one half of it or the other
+        left = 30 if index % 2 else 48
+        image = shaded.copy()
+        image[20:50, left : left + 18] = (250, 20, 20)
+        bare[index, 20:50, left : left + 18] = False
+        images.append(image)
+    median = np.where(known[..., None], room, 0).astype(np.uint8)
+    filled = _filled(median, known, images, bare)
+    assert np.array_equal(filled[known], room[known])
+    assert np.abs(filled.astype(int) - room).max() < 8
+    smooth = fill_smoothly(median, known)
+    assert np.abs(smooth.astype(int) - room)[~known].max() > 40, "which a smooth filling does not know"

@@ -1,7 +1,9 @@
 """The background without the person, from a video of a still camera: a masked median over frames spread in time.
 
 After the temporal median of classic background subtraction, but every pixel takes only frames in which the person is far
-from it, so that neither the person nor the shadow at their feet leaves a ghost; what was never seen is filled smoothly.
+from it, so that neither the person nor the shadow at their feet leaves a ghost. What was seen only beside the person, in
+their shadow, gives its pattern but not its light: that is carried in from around it, as in gradient-domain editing (Perez,
+Gangnet and Blake, 2003); what was never seen is filled smoothly.
 """
 
 from collections import deque
@@ -20,7 +22,7 @@ from dancenow.progress import Listener, Progress, silent
 from dancenow.types import ImageRGB, Plate
 from dancenow.video import probe, read_frames_at, read_masks
 
-RECIPE: Final = 2
+RECIPE: Final = 3
 """Number of the way in which plates are made; to be raised with every change that makes another plate of the same video."""
 _MEMORY_BYTES: Final = 300_000_000
 """The sampled frames together are kept below this."""
@@ -38,18 +40,21 @@ _STILL_PX: Final = 0.3
 
 @dataclass(frozen=True, eq=False)
 class _Candidate:
-    """A frame that may be sampled. clearance: uint8 [h,w] px of the mask away from the person, 0 = hidden by them."""
+    """A frame that may be sampled. clearance: uint8 [h,w] px of the mask away from the person and their shadow, 0 = within;
+    bare: bool [h,w], not hidden by the person, though perhaps shaded by them."""
 
     index: int
     clearance: NDArray[np.uint8]
+    bare: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
 class _Sample:
-    """A frame and its person's clearance, as in `_Candidate`."""
+    """A frame, and what of it is clear and bare, as in `_Candidate`."""
 
     image_rgb: ImageRGB
     clearance: NDArray[np.uint8]
+    bare: NDArray[np.bool_]
 
 
 def estimate_plate(video: Path, masks: Path, measured: NDArray[np.bool_], *, listen: Listener = silent) -> Plate:
@@ -70,15 +75,44 @@ def estimate_plate(video: Path, masks: Path, measured: NDArray[np.bool_], *, lis
     by_index = {candidate.index: candidate for candidate in chosen}
     samples: list[_Sample] = []
     for frame in read_frames_at(video, sorted(by_index)):
-        samples.append(_Sample(frame.image_rgb, by_index[frame.index].clearance))
+        candidate = by_index[frame.index]
+        samples.append(_Sample(frame.image_rgb, candidate.clearance, candidate.bare))
         listen(Progress("background", len(samples), len(chosen) + 1))
     if not samples:
         raise UserError(f"{masks} does not belong to {video}; run `dancenow prepare` again.")
     samples = _aligned(samples)
-    median, known = _masked_median([s.image_rgb for s in samples], _farthest(np.stack([s.clearance for s in samples])))
-    plate = Plate(fill_smoothly(median, known), known)
+    images = [s.image_rgb for s in samples]
+    median, known = _masked_median(images, _farthest(np.stack([s.clearance for s in samples])))
+    plate = Plate(_filled(median, known, images, np.stack([s.bare for s in samples])), known)
     listen(Progress("background", len(chosen) + 1, len(chosen) + 1))
     return plate
+
+
+def _filled(
+    median: NDArray[np.uint8], known: NDArray[np.bool_], images: list[NDArray[np.uint8]], bare: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """The median where it is `known`; elsewhere what lies bare in some of the images, in the light of what is known around.
+
+    bare: bool [N,h,w]. That light is the difference of the two, bridged smoothly from where both are there.
+    """
+    rows = np.flatnonzero(~known.all(axis=1))
+    if not len(rows) or not known.any():
+        return median
+    enough = bare.sum(axis=0) >= min(_ENOUGH, len(bare))
+    # Around the holes only: the median is what costs.
+    margin = median.shape[0] // 16
+    part = slice(max(0, rows[0] - margin), rows[-1] + 1 + margin)
+    places = (np.arange(median.shape[0]) * bare.shape[1]) // median.shape[0]
+    shaded, seen = _masked_median([image[part] for image in images], (bare & enough)[:, places[part]])
+    if not seen.any():
+        return fill_smoothly(median, known)
+    pattern = _membrane(shaded.astype(np.float32), seen.astype(np.float32))
+    both = (known[part] & seen).astype(np.float32)
+    light = _membrane(median[part].astype(np.float32) - pattern, both) if both.any() else np.zeros_like(pattern)
+    out = median.copy()
+    there = np.clip(np.rint(pattern + light), 0, 255).astype(np.uint8)
+    out[part] = np.where(known[part][..., None], median[part], there)
+    return out
 
 
 def fill_smoothly(image_rgb: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -101,7 +135,7 @@ def _candidates(masks: Path, measured: NDArray[np.bool_]) -> list[_Candidate]:
         place += 1
         if place % step:
             continue
-        kept.append(_Candidate(index, _clearance(person)))
+        kept.append(_Candidate(index, *_clearance(person)))
         if len(kept) >= _MOST_CANDIDATES:
             kept, step = kept[::2], step * 2
     return kept
@@ -120,12 +154,12 @@ def _with_neighbours(masks: Iterator[NDArray[np.uint8]], reach: int = 2) -> Iter
         yield index, np.maximum.reduce(list(window))
 
 
-def _clearance(person: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """uint8 [h,w] px away from the person, their outline's uncertainty and the shadow at their feet; 255 = nobody there."""
+def _clearance(person: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """(clearance, bare) of `_Candidate`: the person is their outline with its uncertainty; clearance 255 = nobody there."""
     body = (person > 25).astype(np.uint8)
     rows = np.flatnonzero(body.any(axis=1))
     if not len(rows):
-        return np.full(person.shape, 255, np.uint8)
+        return np.full(person.shape, 255, np.uint8), np.ones(person.shape, bool)
     tall_px = int(rows[-1] - rows[0] + 1)
     feet = body.copy()
     feet[: rows[-1] - tall_px // 8] = 0
@@ -133,7 +167,8 @@ def _clearance(person: NDArray[np.uint8]) -> NDArray[np.uint8]:
     shadow = cv2.dilate(feet, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * wide + 1, 2 * high + 1)))
     away_px = cv2.distanceTransform(1 - np.maximum(body, shadow).astype(np.uint8), cv2.DIST_L2, 3)
     margin_px = max(3.0, 0.035 * tall_px)
-    return np.asarray(np.clip(away_px - margin_px, 0, 254), np.uint8)
+    outline = cv2.dilate(body, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(0.6 * margin_px) + 1,) * 2))
+    return np.asarray(np.clip(away_px - margin_px, 0, 254), np.uint8), outline == 0
 
 
 def _choose(candidates: list[_Candidate], count: int) -> list[_Candidate]:
@@ -167,7 +202,7 @@ def _aligned(samples: list[_Sample]) -> list[_Sample]:
     aligned = []
     for sample, motion in zip(samples, camera_motions(views), strict=True):
         if np.isinf(motion.shift_px):  # another scene: it says nothing about this background
-            aligned.append(_Sample(sample.image_rgb, np.zeros_like(sample.clearance)))
+            aligned.append(_Sample(sample.image_rgb, np.zeros_like(sample.clearance), np.zeros_like(sample.bare)))
         elif motion.shift_px > _STILL_PX:
             aligned.append(_warped(sample, motion.to_view))
         else:
@@ -187,7 +222,8 @@ def _warped(sample: _Sample, to_view: NDArray[np.float64]) -> _Sample:
     inverse = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     image = cv2.warpAffine(sample.image_rgb, full, (full_width, full_height), flags=inverse, borderMode=cv2.BORDER_REPLICATE)
     clearance = cv2.warpAffine(sample.clearance, to_view, (width, height), flags=inverse)
-    return _Sample(np.asarray(image, np.uint8), np.asarray(clearance, np.uint8))
+    bare = cv2.warpAffine(sample.bare.astype(np.uint8) * 255, to_view, (width, height), flags=inverse)
+    return _Sample(np.asarray(image, np.uint8), np.asarray(clearance, np.uint8), np.asarray(bare) == 255)
 
 
 def _farthest(clearance: NDArray[np.uint8]) -> NDArray[np.bool_]:

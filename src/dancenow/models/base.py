@@ -4,7 +4,7 @@
 `assets/base.md` and `face_base.md` the cards.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final, Self
@@ -43,9 +43,11 @@ class Base:
         Raises:
             ValueError: it has other sizes.
         """
-        if generator.config != self.config:
+        if replace(generator.config, shade=self.config.shade) != self.config:
             raise ValueError(f"the base model is of {self.config}, not of {generator.config}")
-        generator.load_state_dict(self.weights)
+        # Shadows fall otherwise in every room, so that a base without them loses nothing.
+        known = generator.state_dict()
+        generator.load_state_dict({**known, **{name: value for name, value in self.weights.items() if name in known}})
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ leave by pixel-shuffle (Shi et al., 2016). That is what makes it tens of times c
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,10 @@ from dancenow.pose.render import NUM_CHANNELS
 
 POSE_STRIDE = 4
 """Canvas px per cell of the pose maps, and of the encoder's first level."""
+NOTHING = 1e-4
+FIRST_SHADE = 0.02
+SHADE_GAIN = 6.0
+"""Shadows are learnt from nothing in a few hundred steps of a draft; with less they stay faint."""
 EMPTY_LOGIT = -2.0
 """Alpha's logit at the start: an almost empty picture on the plate, not a grey veil over it."""
 
@@ -25,7 +30,7 @@ class GeneratorConfig:
     canvas_px: side of the square picture. width: channels at the half-resolution level; deeper levels have 2, 4 and 6
     times as many. blocks: residual blocks at the deepest level. previous: condition on the previous generated picture; without
     it every picture is a function of its pose alone, and nothing can drift. fine: the picture is made at half the canvas and
-    refined by a second stage, for canvases of 1024 px.
+    refined by a second stage, for canvases of 1024 px. shade: darken the plate besides, as the person's shadow does.
     """
 
     canvas_px: int = 256
@@ -33,6 +38,7 @@ class GeneratorConfig:
     blocks: int = 4
     previous: bool = True
     fine: bool = False
+    shade: bool = False
 
     def __post_init__(self) -> None:
         step = 64 if self.fine else 32
@@ -104,6 +110,53 @@ class FineStage(nn.Module):
         return added
 
 
+class _RecoveringReLU(torch.autograd.Function):
+    """max(x, 0), with a slope below 0, too, for gradients that ask for more: nothing is dark for ever."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.relu(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        recovering: Tensor = gradient * ((x > 0) | (gradient < 0))
+        return recovering
+
+
+class Shade(nn.Module):
+    """Features [N,C,h,w] to how much darker the plate becomes, [N,1,h,w] in [0,0.9]: a little everywhere at the start.
+
+    A person's alpha cannot learn this: once it is 0 far from them, its sigmoid is flat there. Here a place without any shade
+    still has a slope by which it can gain some.
+    """
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        last = nn.Conv2d(width, 1, 3, padding=1)
+        assert last.bias is not None
+        nn.init.zeros_(last.weight)
+        nn.init.constant_(last.bias, FIRST_SHADE / SHADE_GAIN)
+        self.body = nn.Sequential(_conv(channels, width), last)
+
+    def forward(self, features: Tensor) -> Tensor:
+        dark: Tensor = self.body(features) * SHADE_GAIN
+        if not dark.requires_grad:
+            return torch.relu(dark).clamp(max=0.9)
+        shade: Tensor = _RecoveringReLU.apply(dark)  # type: ignore[no-untyped-call]
+        return shade.clamp(max=0.9)
+
+
+def over_shade(rgba: Tensor, shade: Tensor) -> Tensor:
+    """A picture [N,4,S,S] over a shadow [N,1,S,S], as one: black, which covers the plate as much as the shadow darkens it."""
+    colour, alpha = rgba[:, :3], rgba[:, 3:]
+    dark = shade * (1 - alpha)
+    covered = alpha + dark
+    # Where nothing is, the colour is black, so that the first trace of a shadow has the gradient of one.
+    return torch.cat([(colour * alpha - dark - NOTHING) / (covered + NOTHING), covered], dim=1)
+
+
 class Generator(nn.Module):
     """Pose maps [N,C,S/4,S/4] and the previous RGBA [N,4,S,S] to RGBA [N,4,S,S]: colour in [-1,1], alpha in [0,1].
 
@@ -137,6 +190,7 @@ class Generator(nn.Module):
         self.leave = nn.Sequential(_conv(w, w), last)
         self.upsample = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
         self.fine = FineStage(w) if config.fine else None
+        self.shade = Shade(4 * w, w) if config.shade else None
 
     def forward(self, pose_maps: Tensor, previous: Tensor | None = None) -> Tensor:
         """See the class.
@@ -163,7 +217,12 @@ class Generator(nn.Module):
             out = self.upsample(out)
             if self.refining:
                 out = out + self.fine(features, pose)
-        return torch.cat([torch.tanh(out[:, :3]), torch.sigmoid(out[:, 3:])], dim=1)
+        rgba = torch.cat([torch.tanh(out[:, :3]), torch.sigmoid(out[:, 3:])], dim=1)
+        if self.shade is None:
+            return rgba
+        size = [self.config.canvas_px] * 2
+        shade = nn.functional.interpolate(self.shade(level1).float(), size=size, mode="bilinear", align_corners=False)
+        return over_shade(rgba.float(), shade)
 
     @property
     def _cell_px(self) -> int:

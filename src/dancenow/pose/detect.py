@@ -16,6 +16,7 @@ from dancenow.errors import UserError
 from dancenow.files import cache_dir, complete_or_absent, require_writable, sha256_of
 from dancenow.pose.blaze import BlazePose
 from dancenow.pose.follow import Follower
+from dancenow.pose.hindsight import follow
 from dancenow.pose.people import choose, first_look
 from dancenow.pose.smooth import smooth
 from dancenow.pose.trackfile import load_track, save_track
@@ -24,7 +25,7 @@ from dancenow.skeleton import NUM_KEYPOINTS
 from dancenow.types import FloatArray, FrameStatus, Pose, PoseTrack
 from dancenow.video import MaskWriter, probe, read_frames
 
-DETECTOR: Final = "blazepose-full/3"
+DETECTOR: Final = "blazepose-full/4"
 """Name and version of what `measure_poses` does; a change of it makes cached tracks stale."""
 MASK_SIDE_PX: Final = 640
 """Longer side of a mask, at most; the network gives no more detail."""
@@ -101,9 +102,8 @@ def measure_poses(
     status: list[FrameStatus] = []
     with ExitStack() as stack:
         writer = stack.enter_context(MaskWriter(masks, mask_width_px, mask_height_px)) if masks else None
-        for frame in stack.enter_context(ahead(read_frames(video, 0, None, every))):
-            landmarks = follower.step(frame)
-            times.append(float(frame.time_s))
+        for time_s, landmarks in follow(follower, stack.enter_context(ahead(read_frames(video, 0, None, every)))):
+            times.append(float(time_s))
             poses.append(landmarks.pose if landmarks else _NOBODY)
             status.append(FrameStatus.MEASURED if landmarks else FrameStatus.MISSING)
             if writer:

@@ -5,6 +5,7 @@ still the same person: by looks, size and place, with a search that widens with 
 """
 
 import math
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from dancenow.pose.blaze import BlazePose, Landmarks
@@ -50,6 +51,18 @@ class Follower:
         if found is not None:
             self._last, self._last_s, self._size_px = found.next_roi, time_s, found.next_roi.size_px
         return found
+
+    def back(self, frames: Iterable[Frame], found: Landmarks) -> Iterator[Landmarks]:
+        """The person in frames before the one in which they were found, latest first, for as long as motion leads to them."""
+        here = self._last
+        self._last = found.next_roi
+        for frame in frames:
+            before = self._track(frame)
+            if before is None:
+                break
+            self._last = before.next_roi
+            yield before
+        self._last = here
 
     def _track(self, frame: Frame) -> Landmarks | None:
         """Look where the last frame's body says; once more if that place proves to be off, as it is at few frames a second."""

@@ -30,7 +30,7 @@ LONG_SHARE = 0.25
 """Share of the steps whose clips have the recipe's whole length."""
 MIRROR_UNTIL = 0.5
 """Share of the budget after which nothing is mirrored: from then on a parting is on its own side."""
-RECIPE = 2
+RECIPE = 3
 """Raise it when training changes in a way that `BodyConfig` does not show: models in the cache are then made anew."""
 
 

@@ -1,7 +1,7 @@
 """What generated pictures are judged by without discriminators, and where: shared by a person's own training and the base's.
 
-Far from the person little counts, since the plate is exact there; face, hands and feet count most, being small and looked at
-first.
+Where the plate is right little counts; the shadow counts as the person does; face, hands and feet count most, being small
+and looked at first.
 """
 
 from dataclasses import dataclass
@@ -24,6 +24,8 @@ DETAIL_PARTS = ("nose", "eye", "ear", "wrist", "thumb", "index", "pinky", "ankle
 DETAIL_POINTS: Final = [index for name, index in INDEX.items() if name.endswith(DETAIL_PARTS)]
 """Keypoints around which pictures are judged most strictly."""
 ALIGN_PX: Final = 16
+SHADE: Final = 0.15
+"""Change of the plate, of a range of 2, that counts as much as the person does."""
 TINT: Final = 0.2
 """Standard deviation of the logarithm of the false colours in which the previous picture is shown."""
 
@@ -61,11 +63,18 @@ def pose_maps(clip: Clip, canvas_px: int) -> Tensor:
     return maps.reshape(*clip.xy.shape[:2], *maps.shape[1:])
 
 
-def attention(mask: Tensor, maps: Tensor) -> Tensor:
-    """How much each pixel counts, [B,1,S,S]: little far from the person, most at face and hands."""
+def shade_of(image: Tensor, plate: Tensor) -> Tensor:
+    """Where a picture [B,3,S,S] differs from the plate, [B,1,S/4,S/4] in [0,1]: the person, and the shadow that they cast."""
+    change = (image - plate).abs().mean(dim=1, keepdim=True)
+    return F.avg_pool2d(change, POSE_STRIDE).mul(1 / SHADE).clamp(max=1)
+
+
+def attention(mask: Tensor, maps: Tensor, shade: Tensor) -> Tensor:
+    """How much each pixel counts, [B,1,S,S]: little where the plate is right, most at face and hands."""
     near = F.max_pool2d(F.avg_pool2d(mask, POSE_STRIDE), 5, stride=1, padding=2)
     detail = maps[:, DETAIL_POINTS].amax(dim=1, keepdim=True)
-    return F.interpolate(0.15 + near + 1.5 * detail, scale_factor=POSE_STRIDE, mode="bilinear", align_corners=False)
+    cells = 0.15 + torch.maximum(near, shade) + 1.5 * detail
+    return F.interpolate(cells, scale_factor=POSE_STRIDE, mode="bilinear", align_corners=False)
 
 
 def one_above_the_other(real: Tensor, made: Tensor) -> NDArray[np.uint8]:
@@ -90,13 +99,14 @@ def picture_terms(
 
     maps [B,T,C,S/4,S/4], rgba [B,T,4,S,S] and image [B,T,3,S,S], composited, are of the clip's frames or of its last ones.
     """
-    weight = attention(clip.mask[:, -1], maps[:, -1])
     made, real = image[:, -1], clip.image[:, -1]
     alpha, mask, known = rgba[:, -1, 3:], clip.mask[:, -1], clip.known[:, -1]
+    shade = shade_of(real, clip.plate[:, -1])
+    weight = attention(mask, maps[:, -1], shade)
     terms = {
         "l1": losses.weighted_l1(made, real, weight),
         "perceptual": perceptual(window.of(made), window.of(real), window.of(weight)).mean(),
-        "matte": losses.matte_prior(alpha, mask, known),
+        "matte": losses.matte_prior(alpha, mask, known * (1 - F.interpolate(shade, scale_factor=POSE_STRIDE))),
     }
     if with_structure:
         terms["structure"] = losses.structure(window.of(made), window.of(real), window.of(weight))

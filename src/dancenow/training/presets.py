@@ -183,7 +183,7 @@ Config = BodyConfig | PaperConfig
 
 PRESETS: Final[dict[Preset, BodyConfig | PaperConfig]] = {
     "draft": BodyConfig(
-        generator=GeneratorConfig(canvas_px=256, width=24, blocks=3, previous=False),
+        generator=GeneratorConfig(canvas_px=256, width=24, blocks=3, previous=False, shade=True),
         spatial=DiscriminatorConfig(width=16),
         temporal=DiscriminatorConfig(frames=2, width=16),
         weights=LossWeights(structure=0.3),
@@ -194,7 +194,7 @@ PRESETS: Final[dict[Preset, BodyConfig | PaperConfig]] = {
         precision="bfloat16",
     ),
     "standard": BodyConfig(
-        generator=GeneratorConfig(canvas_px=512, width=64, blocks=6, previous=False),
+        generator=GeneratorConfig(canvas_px=512, width=64, blocks=6, previous=False, shade=True),
         spatial=DiscriminatorConfig(width=48, scales=3),
         temporal=DiscriminatorConfig(frames=2, width=48, scales=3),
         clips_per_step=4,
@@ -207,7 +207,7 @@ PRESETS: Final[dict[Preset, BodyConfig | PaperConfig]] = {
         precision="bfloat16",
     ),
     "hd": BodyConfig(
-        generator=GeneratorConfig(canvas_px=1024, width=64, blocks=6, previous=False, fine=True),
+        generator=GeneratorConfig(canvas_px=1024, width=64, blocks=6, previous=False, fine=True, shade=True),
         spatial=DiscriminatorConfig(width=48, scales=3),
         temporal=DiscriminatorConfig(frames=2, width=48, scales=3),
         clips_per_step=2,

@@ -1,0 +1,86 @@
+"""What `dancenow detect` says of where a video comes from: signed by, tampered or none, and whether the mark is there."""
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dancenow.cli import main as cli
+from dancenow.provenance import Facts, VideoSigner
+from dancenow.types import ImageRGB
+from dancenow.video import VideoWriter
+from dancenow.watermark import Payload, Watermarker
+
+MODEL_SHA256 = "c0de" + "0" * 60
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DANCENOW_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "cache"))
+
+
+def film(path: Path, *, model: str | None = "c0de", signed: bool = True) -> Path:
+    """Half a second of a lit wall, as a transfer writes it."""
+    wall: ImageRGB = np.broadcast_to(np.linspace(220, 190, 256)[:, None, None], (256, 256, 3)).round().astype(np.uint8)
+    signer = VideoSigner.prepare(Facts(MODEL_SHA256, "b" * 64, "c" * 64, "d" * 64)) if signed else None
+    marker = Watermarker(Payload(model)) if model else None
+    with VideoWriter(path, 256, 256, fps=Fraction(24), finish=signer.sign if signer else None) as writer:
+        for i in range(12):
+            writer.write(marker.apply(wall) if marker else wall, Fraction(i, 24))
+    return path
+
+
+def detected(video: Path, capsys: pytest.CaptureFixture[str]) -> tuple[str, dict[str, dict[str, object]]]:
+    """What is printed, and what is written."""
+    found = video.with_suffix(".json")
+    cli.main(["detect", str(video), "--json", str(found)])
+    return capsys.readouterr().out, json.loads(found.read_text())
+
+
+def test_a_whole_result_is_signed_and_marked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said, written = detected(film(tmp_path / "out.mp4"), capsys)
+    assert "signed by dancenow user " in said
+    assert "unchanged since" in said
+    assert "it says that it is synthetic" in said
+    assert "made by dancenow with the model c0de" in said
+    assert written["credentials"]["state"] == "signed"
+    assert written["credentials"]["facts"] == {"model_sha256": MODEL_SHA256, "source_sha256": "b" * 64,
+                                               "subject_sha256": "c" * 64, "consent_sha256": "d" * 64}  # fmt: skip
+    assert written["watermark"]["payload"] == {"model": "c0de"}
+
+
+def test_one_changed_byte_is_tampering_and_the_mark_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = film(tmp_path / "out.mp4").read_bytes()
+    in_the_pictures, in_the_facts, in_the_note = len(whole) - 20, whole.index(b"c" * 64), whole.rindex(b"Lavf")
+    for place in (in_the_pictures, in_the_facts, in_the_note):
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        (tmp_path / "changed.mp4").write_bytes(changed)
+        said, written = detected(tmp_path / "changed.mp4", capsys)
+        assert "tampered: the video or its credentials were changed after signing" in said, place
+        assert "signed by" not in said
+        assert written["credentials"]["state"] == "tampered"
+        assert written["watermark"]["payload"] == {"model": "c0de"}
+
+
+def test_credentials_that_were_removed_are_missed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said, written = detected(film(tmp_path / "out.mp4", signed=False), capsys)
+    assert "none: the video carries no Content Credentials" in said
+    assert "Its credentials were removed, or lost when it was encoded again" in said
+    assert written["credentials"]["state"] == "none"
+
+
+def test_credentials_of_another_video_do_not_belong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said, _ = detected(film(tmp_path / "out.mp4", model="beef"), capsys)
+    assert "signed by dancenow user " in said
+    assert "pictures and credentials do not belong together" in said
+
+
+def test_a_plain_video_has_neither(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said, written = detected(film(tmp_path / "plain.mp4", model=None, signed=False), capsys)
+    assert "none: the video carries no Content Credentials" in said
+    assert "Watermark: none found" in said
+    assert written["watermark"]["payload"] is None
