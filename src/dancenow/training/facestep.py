@@ -3,22 +3,21 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from dancenow.data.faces import Faces, FaceStore
-from dancenow.face.render import NUM_MAPS
+from dancenow.face.render import LINES, NUM_MAPS
 from dancenow.models import losses
 from dancenow.models.perceptual import PerceptualDistance
 from dancenow.models.pix2pixhd import MultiScalePatchGAN
 from dancenow.training.care import CarefulStep
 from dancenow.training.presets import FaceRecipe
 
-POINT_MAPS = 5
-"""The last maps of a face, which show head points of the pose; those before are of landmarks."""
-WARM_STEPS = 5
+WARM_STEPS: Final = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +93,7 @@ def bared(faces: Faces, share: float, rng: np.random.Generator) -> Faces:
     """The batch with some faces' landmarks left out, as where none can be measured."""
     keep = torch.from_numpy(rng.random(len(faces.image)) >= share).to(faces.maps.device)
     maps = faces.maps.clone()
-    maps[:, :-POINT_MAPS] *= keep[:, None, None, None]
+    maps[:, : len(LINES)] *= keep[:, None, None, None]
     return Faces(faces.image, maps, faces.made)
 
 
