@@ -93,7 +93,8 @@ def _people_table(people: Sequence[PersonFacts]) -> str:
 
 
 def _builds(dataset: Dataset) -> str:
-    people = dict(dataset.about.get("identities", {})).values()
+    among = set(dataset.identities)
+    people = [person for name, person in dict(dataset.about.get("identities", {})).items() if name in among]
     hair = Counter(str(person["hair"]) for person in people)
     legs = Counter(str(person["bottom"]) for person in people)
     gender = Counter("more masculine" if person["phenotype"]["gender"] < 0.5 else "more feminine" for person in people)

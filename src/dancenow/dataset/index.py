@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path, PurePath
 from typing import Any, Final, Literal, Self
 
@@ -84,7 +85,22 @@ class Entry:
         entry = cls(key, files, info)
         if not entry.identity or entry.num_frames < 1:
             raise ValueError(f"{key} has no frames")
+        _require_described(info)
         return entry
+
+
+def _require_described(info: Mapping[str, Any]) -> None:
+    """Raises ValueError, KeyError, TypeError or AttributeError unless size, rate, length and parts can be read."""
+    if min(int(info["width_px"]), int(info["height_px"])) < 1 or not 0 < float(info["seconds"]) < float("inf"):
+        raise ValueError("a clip has no size or length")
+    try:
+        if Fraction(info["fps"]) <= 0:
+            raise ValueError("a clip has no frame rate")
+    except ZeroDivisionError as error:
+        raise ValueError("a clip has no frame rate") from error
+    for start, stop in info.get("spans_s", {}).values():
+        float(start), float(stop)
+    info.get("parts", {}).items()
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +170,8 @@ class Dataset:
         if len({entry.key for entry in entries}) != len(entries) or not entries:
             raise ValueError("it lists no clips, or one twice")
         about = {name: value for name, value in held.items() if name not in ("schema", "kind", "totals")}
+        if not isinstance(about["title"], str) or not isinstance(about.get("consent") or {}, dict):
+            raise ValueError("it does not say what it is")
         return cls(held["kind"], about, entries)
 
 
