@@ -24,7 +24,7 @@ from dancenow.face.blend import Blender
 from dancenow.face.crop import cut_face
 from dancenow.face.extract import extract_faces, face_boxes
 from dancenow.face.render import draw_face
-from dancenow.face.track import FaceTrack
+from dancenow.face.track import EXPRESSION, FaceTrack
 from dancenow.models.engine import has_bfloat16
 from dancenow.models.face import FaceNetwork, FaceNetworkConfig
 from dancenow.progress import Listener
@@ -36,7 +36,11 @@ Face = Literal["none", "residual", "cyclegan", "auto"]
 target's. auto: what the model has."""
 FACES: Final[tuple[Face, ...]] = ("none", "residual", "cyclegan", "auto")
 FADE: Final = 4
-"""Frames in which a made face comes and goes where a head turns: a face that jumps in is seen."""
+"""Frames in which a made face comes and goes where it becomes valid or ceases to be: a face that jumps in is seen."""
+YAW: Final = EXPRESSION.index("yaw")
+FRONT_RAD, SIDE_RAD = np.radians(50), np.radians(75)
+"""Up to the first turn of the head its face is shown whole, from the second on not at all: landmarks of a profile are guesses,
+and what is put where they say stands beside the nose."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +118,7 @@ class FaceRefiner:
         self._dtype = torch.bfloat16 if has_bfloat16(device) else torch.float32
         self._network: nn.Module = copy.deepcopy(model.network).to(self._dtype)
         self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a fifth faster on a CPU
-        self._strength = strengths(faces.valid)
+        self._strength = strengths(faces.valid) * frontality(faces.expression[:, YAW])
 
     @classmethod
     def of_dance(
@@ -180,6 +184,11 @@ class FaceRefiner:
         added = self._network(*both)[0].float() * 127.5
         made = np.rint(face_rgb + added.permute(1, 2, 0).cpu().numpy())
         return np.asarray(made.clip(0, 255), np.uint8)
+
+
+def frontality(yaw: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How much of the made face is shown at each turn of the head [T], rad, in [0,1]."""
+    return np.asarray(np.clip((SIDE_RAD - np.abs(yaw)) / (SIDE_RAD - FRONT_RAD), 0, 1), np.float32)
 
 
 def strengths(valid: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -45,7 +45,7 @@ class FaceRecipe:
     """
 
     share: float = 0.13
-    start: Start = "nothing"
+    start: Start = "base"
     width: int = 32
     blocks: int = 2
     most_px: int = 128
