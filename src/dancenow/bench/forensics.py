@@ -37,7 +37,8 @@ NEAREST: Final = ("nearest frame",)
 
 @dataclass(frozen=True)
 class Variant:
-    """One training. what: in words; without: families that are left out; frames: 2 for pairs, 1 for single ones; images: of training."""
+    """One training. what: in words; without: families that are left out; frames: 2 for pairs, 1 for single pictures; images: of
+    the training."""
 
     what: str
     without: tuple[str, ...] = ()
