@@ -7,7 +7,7 @@ calibrated on further subjects. Real camera clips are judged only, never learnt 
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -30,7 +30,6 @@ from dancenow.training.forensic import ForensicRecipe, ForensicTask, Shelf
 from dancenow.training.loop import LoopConfig, preview_path, state_path, train_loop
 
 SEED: Final = 7
-BUDGET: Final = Budget(images=16000)
 SHIPPED: Final = "all"
 WHOLE_FRAME: Final = ("paper", "pix2pixHD")
 NEAREST: Final = ("nearest frame",)
@@ -38,18 +37,20 @@ NEAREST: Final = ("nearest frame",)
 
 @dataclass(frozen=True)
 class Variant:
-    """One training. what: in words; without: families that are left out; frames: 2 for pairs, 1 for single pictures."""
+    """One training. what: in words; without: families that are left out; frames: 2 for pairs, 1 for single pictures; images: of
+    the training."""
 
     what: str
     without: tuple[str, ...] = ()
     frames: Literal[1, 2] = 2
+    images: int = 24000
 
 
 VARIANTS: Final[Mapping[str, Variant]] = {
     SHIPPED: Variant("pairs, every family: the weights that are shipped"),
     "single": Variant("single pictures, every family", frames=1),
-    "without whole-frame": Variant("pairs, without the whole-frame generators", without=WHOLE_FRAME),
-    "without nearest frame": Variant("pairs, without the nearest frame", without=NEAREST),
+    "without whole-frame": Variant("pairs, without the whole-frame generators", without=WHOLE_FRAME, images=12000),
+    "without nearest frame": Variant("pairs, without the nearest frame", without=NEAREST, images=12000),
 }
 
 
@@ -58,7 +59,7 @@ def variant_path(name: str, shipped: Path) -> Path:
     return shipped if name == SHIPPED else cache_dir("forensics") / f"{name.replace(' ', '-')}.safetensors"
 
 
-def train_variant(name: str, shipped: Path, budget: Budget = BUDGET, listen: Listener = silent) -> Path:
+def train_variant(name: str, shipped: Path, listen: Listener = silent) -> Path:
     """Train and calibrate one; an interrupted training goes on where it stopped.
 
     Raises:
@@ -72,7 +73,7 @@ def train_variant(name: str, shipped: Path, budget: Budget = BUDGET, listen: Lis
     task = ForensicTask(shelf, ForensicRecipe(network), seed=SEED, device=torch.device("cpu"))
     unfinished = cache_dir("forensics") / f"unfinished-{name.replace(' ', '-')}.safetensors"
     resume = state_path(unfinished).is_file()
-    train_loop(task, unfinished, budget, resume=resume, config=LoopConfig(seed=SEED), listen=listen)
+    train_loop(task, unfinished, Budget(images=variant.images), resume=resume, config=LoopConfig(seed=SEED), listen=listen)
     words = f"{variant.what}; rendered people only, see forensic.md"
     forensic = task.forensic(Calibration(), words)
     seen = [each for each in exhibits(people, "calibrate") if each.family not in variant.without]
@@ -109,10 +110,9 @@ def measure(out: Path, shipped: Path) -> Path:
     summary["camera"] = camera(shipped)
     summary["speed"] = speed(tested[0].video, shipped)
     settings = {
-        "training images": BUDGET.images,
         "judged encodings": [each.name for each in JUDGED],
         "looks of a clip in training": LOOKS,
-        "variants": {name: variant.what for name, variant in VARIANTS.items()},
+        "variants": {name: asdict(variant) for name, variant in VARIANTS.items()},
         "suspects": [
             {"name": s.name, "role": s.role, "orders": [[o.way, list(o.images)] for o in s.orders]} for s in suspects()
         ],

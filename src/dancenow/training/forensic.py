@@ -59,7 +59,7 @@ class ForensicRecipe:
     window_px: int = 144
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
-    disguise: float = 0.35
+    disguise: float = 0.25
     precision: Precision = "bfloat16"
 
 
