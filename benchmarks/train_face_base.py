@@ -1,7 +1,7 @@
 """The recipe of the faces' base in `src/dancenow/assets/face_base.safetensors`: run it again and a network as good comes out.
 
-Needs the `studio` extra. People, dances, rooms and cameras are random and nobody's. It can be interrupted, and goes on when it is
-started again.
+Needs the `studio` extra. People, dances, rooms and cameras are random and nobody's. It can be interrupted, and goes on when it
+is started again.
 """
 
 import argparse
