@@ -17,6 +17,7 @@ from torch import nn
 
 from dancenow.ahead import ahead
 from dancenow.checkpoint import Checkpoint
+from dancenow.data.faces import resized
 from dancenow.data.targetfaces import faces_of
 from dancenow.errors import UserError
 from dancenow.face.align import normalize_expression
@@ -130,7 +131,7 @@ class FaceRefiner:
             UserError: the video cannot be read, or the networks that look at faces cannot be had.
         """
         size_px = model.network.config.canvas_px
-        danced_faces = extract_faces(video, danced, size_px=size_px, listen=listen)
+        danced_faces = resized(extract_faces(video, danced, listen=listen), size_px)
         boxes = face_boxes(dance, size_px=size_px)
         faces = normalize_expression(danced_faces, model.target, boxes)
         source = Filmed(video, danced_faces, danced.pose) if model.kind == "cyclegan" else None

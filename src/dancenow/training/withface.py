@@ -11,7 +11,7 @@ from dancenow.data.faces import FaceStore, native_canvas_px, resized, usable_fac
 from dancenow.data.subject import Subject
 from dancenow.data.targetfaces import tensors_of
 from dancenow.errors import UserError
-from dancenow.face.extract import extract_faces
+from dancenow.face.extract import extract_faces, face_boxes
 from dancenow.face.track import FaceTrack
 from dancenow.models.perceptual import PerceptualDistance
 from dancenow.pose.detect import detect_poses
@@ -66,13 +66,14 @@ def with_face(body: Task, subject: Subject, kind: Trained, dancer: Dancer | None
     if kind == "cyclegan" and dancer is None:
         raise UserError("a cyclegan makes one person's face another's: give the dancer's video, too, as --face-source SOURCE.")
     learnt = subject.manifest.in_split("train", subject.track.time_s) & (subject.track.status == FrameStatus.MEASURED)
-    faces = extract_faces(subject.video, subject.track, listen=work.listen)
-    why = why_unusable(faces, learnt, subject.manifest.name)
+    # By the poses alone: where a face is too small, nothing need look at it.
+    why = why_unusable(face_boxes(subject.track), learnt, subject.manifest.name)
     if why is not None:
         if kind != "auto":
             raise UserError(f"{why[:-1]}; --face none does without.")
         work.warn(f"{why[0].upper()}{why[1:]}")
         return body
+    faces = extract_faces(subject.video, subject.track, listen=work.listen)
     rows = usable_faces(faces, learnt, work.recipe.max_faces)
     faces = resized(faces, native_canvas_px(faces, work.recipe.most_px))
     store = FaceStore.build(subject.video, faces, subject.track.pose, rows, work.listen)
@@ -94,10 +95,10 @@ def with_face(body: Task, subject: Subject, kind: Trained, dancer: Dancer | None
 
 def _faces_of_dancer(dancer: Dancer, target: FaceTrack, work: FaceWork) -> FaceStore:
     """The source's faces, on the target's canvas."""
-    faces = extract_faces(dancer.video, dancer.track, size_px=target.size_px, listen=work.listen)
     seen = dancer.track.status == FrameStatus.MEASURED
-    why = why_unusable(faces, seen, f"the dancer in {dancer.video.name}")
+    why = why_unusable(face_boxes(dancer.track), seen, f"the dancer in {dancer.video.name}")
     if why is not None:
         raise UserError(f"{why[:-1]}; --face residual needs no face of theirs.")
+    faces = resized(extract_faces(dancer.video, dancer.track, listen=work.listen), target.size_px)
     rows = usable_faces(faces, seen, work.recipe.max_faces)
     return FaceStore.build(dancer.video, faces, dancer.track.pose, rows, work.listen)
