@@ -35,7 +35,7 @@ def small_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PRESETS, "draft", TINY)
     monkeypatch.setattr("dancenow.weights.path", lambda *_: tmp_path)
     trunk = PerceptualDistance(EfficientNetTrunk(), depth=1)
-    monkeypatch.setattr(pipeline, "PerceptualDistance", lambda **_: trunk)
+    monkeypatch.setattr("dancenow.assembly.PerceptualDistance", lambda **_: trunk)
 
 
 def test_a_person_comes_out_with_exact_poses_divided_by_time(drawn_dataset: Path, shards: Path, tmp_path: Path) -> None:
