@@ -30,24 +30,25 @@ def face_figures(out: Path, truth: Path, source: Path, listen: Listener) -> dict
     reference, danced = (
         extract_faces(video, track, listen=listen) for video, track in zip((truth, source), tracks, strict=True)
     )
+    values = {"flicker, face": (face_flicker(out, truth, tracks[0]), "x", "lower")}
     try:
         own = extract_faces(out, detect_poses(out, listen=listen), listen=listen)
     except UserError:  # nobody is found in it
-        return {}
-    seen = measured(own) & measured(reference)
-    distance = landmark_distance(own.landmarks, reference.landmarks, reference.head_px, seen)
-    share = float(measured(own)[measured(reference)].mean()) if measured(reference).any() else np.nan
-    both = measured(own) & measured(danced)
-    mouth = EXPRESSION.index("mouth_opening")
-    values = {
-        "perceptual, face in its own window": (own_window_distance(out, truth, own, reference), "", "lower"),
-        "landmark distance, face": (float(np.nanmean(distance)) if seen.any() else np.nan, "heads", "lower"),
-        "landmarks found, face": (share, "", "higher"),
-        "mouth follows the dancer, face": (
-            expression_correlation(own.expression[:, mouth], danced.expression[:, mouth], both), "", "higher",
-        ),
-        "flicker, face": (face_flicker(out, truth, tracks[0]), "x", "lower"),
-    }  # fmt: skip
+        own = None
+    if own is not None:
+        seen = measured(own) & measured(reference)
+        distance = landmark_distance(own.landmarks, reference.landmarks, reference.head_px, seen)
+        share = float(measured(own)[measured(reference)].mean()) if measured(reference).any() else np.nan
+        both = measured(own) & measured(danced)
+        mouth = EXPRESSION.index("mouth_opening")
+        values |= {
+            "perceptual, face in its own window": (own_window_distance(out, truth, own, reference), "", "lower"),
+            "landmark distance, face": (float(np.nanmean(distance)) if seen.any() else np.nan, "heads", "lower"),
+            "landmarks found, face": (share, "", "higher"),
+            "mouth follows the dancer, face": (
+                expression_correlation(own.expression[:, mouth], danced.expression[:, mouth], both), "", "higher",
+            ),
+        }  # fmt: skip
     return {
         name: {"value": round(value, 6) if np.isfinite(value) else None, "unit": unit, "better": better}
         for name, (value, unit, better) in values.items()
