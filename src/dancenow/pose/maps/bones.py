@@ -5,7 +5,7 @@ are, feet that stand are kept standing, and the whole is seen again by the targe
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Final, Self
 
@@ -23,13 +23,18 @@ from dancenow.types import Pose, PoseTrack
 
 RATIO_RANGE: Final = (0.6, 1.6)
 """A part's ratio of lengths, relative to the whole body's, is not believed beyond this."""
-LONGEST: Final = 1.35
+LONGEST: Final = 3.0
 """A part is not believed to be longer than this share of its full length: what is, is a slip of the detector."""
 ROOT_SMOOTHING_S: Final = 0.08
 SAME_TILT_RAD: Final = 0.035
 """Cameras whose angles differ by no more, and whose frames are equal, are likely to be the same, and the stage too."""
 NEAREST: Final = 0.45
-"""Nobody comes nearer to the camera than this share of the distance of home."""
+"""Nobody comes nearer to the camera than this share of the distance of home, and not so near that the picture cuts off the feet."""
+LOWEST: Final = 0.97
+"""Where the feet of the nearest are, as a share of the height of the frame."""
+IN_SIGHT: Final = (5, 95)
+"""Percentiles of the dancer's path that are to be seen, with `MARGIN` heights on both sides."""
+MARGIN: Final = 0.3
 FREE_FOOT: Final = 0.02
 """What a foot in the air counts for, beside one that stands, when the body is brought over its feet."""
 TOUCH: Final = (0.2, 0.5)
@@ -47,7 +52,7 @@ class BonesMap:
     def __call__(self, pose: Pose) -> Pose:
         track = whole_track(pose)
         points, present = joints_of(track)
-        points = self.source.scaled_depth(points)
+        points = self.source.believed(points)
         line_px = self._ground_line(track)
         if not present.any():
             line_px = None
@@ -121,6 +126,14 @@ class BonesMap:
         same = b.view.on_floor(a.home_px, 0.0, (0.2 * b.home_away_px, 5 * b.home_away_px))[1]
         return a.home_away_px, b.home_away_px + alike * (float(np.clip(same, *b.away_range_px)) - b.home_away_px)
 
+    @cached_property
+    def _nearest_px(self) -> float:
+        """How near to the camera the target may come, along the floor."""
+        b = self.target
+        lowest = np.array([b.view.middle_x_px, LOWEST * b.frame_height_px])
+        cut_off = b.view.on_floor(lowest, b.sole_px, (NEAREST * b.home_away_px, 5 * b.home_away_px))[1] if self._feet else 0.0
+        return float(min(max(NEAREST * b.home_away_px, cut_off), b.home_away_px))
+
     def _ground_line(self, track: Pose) -> Float64Array | None:
         """y in px of the ground under the dancer [T]; None where feet are never seen."""
         soles = sole_y(track, 0.08 * self.source.height_px)
@@ -130,8 +143,21 @@ class BonesMap:
         """Points of the source's world [...,3] where they belong in the target's: paths are as long as legs are."""
         here, there = self._home_px
         x = self.target.stage_x_px + self._leg_ratio * (world[..., 0] - self.source.stage_x_px)
-        away = np.maximum(there + self._leg_ratio * (world[..., 1] - here), NEAREST * there)
+        away = np.maximum(there + self._leg_ratio * (world[..., 1] - here), self._nearest_px)
         return np.stack([x, away, self._leg_ratio * world[..., 2] + self.target.sole_px * self._feet], axis=-1)
+
+    def into_sight(self, track: Pose) -> float:
+        """How far the stage is to be shifted to the right, in px, for the dance to be in the target's picture: 0 if it is.
+
+        Of a dance across a wide picture that does not fit into a narrow one, as much as possible is shown.
+        """
+        points, present = joints_of(track)
+        there = present[:, HIPS]
+        if not there.any():
+            return 0.0
+        hips = self._on_stage(self.source.world(self.source.believed(points), present, self._ground_line(track))[there, HIPS])
+        half = self.target.frame_width_px / 2 - MARGIN * self.target.height_px
+        return _into(np.sort(hips[:, 0]), max(half, 0.0))
 
     def _rebuilt(self, body: Float64Array) -> Float64Array:
         """The target's body [T,J,3] over the source's path, with the source's directions."""
@@ -155,7 +181,7 @@ class BonesMap:
         seen = present[:, FEET]
         stands = stance(points[:, FEET, :2], body[:, FEET, 2] - heels, seen, a.fps, a.height_px)
         held = footholds(self._on_stage(body[:, FEET]), stands)
-        held[..., 2] = (held[..., 2] - self._leg_ratio * heels) * (1 - stands) + stands * b.sole_px + b.heels_px
+        held[..., 2] += b.heels_px - self._leg_ratio * heels
         want = held - danced[:, FEET]
         # Standing feet say where the body is; feet in the air have a say where none stands.
         root = _root(want, (stands + FREE_FOOT) * seen, round(ROOT_SMOOTHING_S * a.fps))
@@ -184,7 +210,21 @@ def fit_bones(source: PoseTrack, target: PoseTrack) -> BonesMap:
     a, b = figure_of(source), figure_of(target)
     if a.feet_seen != b.feet_seen:
         a, b = figure_of(source, by_hips=True), figure_of(target, by_hips=True)
-    return BonesMap(a, b)
+    fitted = BonesMap(a, b)
+    return BonesMap(a, replace(b, stage_x_px=b.stage_x_px + fitted.into_sight(source.pose)))
+
+
+def _into(x_px: Float64Array, half_px: float) -> float:
+    """The least shift that brings as many of the places [N], in order, as can be between -half_px and half_px.
+
+    The furthest few do not count where the others fit.
+    """
+    low, high = np.percentile(x_px, IN_SIGHT)
+    if high - low > 2 * half_px:
+        inside = np.searchsorted(x_px, x_px + 2 * half_px, side="right") - np.arange(len(x_px))
+        first = int(inside.argmax())
+        low, high = x_px[first], x_px[first + inside[first] - 1]
+    return float(np.clip(0.0, -half_px - low, half_px - high))
 
 
 def _root(want: Float64Array, weight: Float64Array, half: int) -> Float64Array:

@@ -21,6 +21,8 @@ STANDING_UP: Final = (0.03, 0.09)
 BLEND_S: Final = 0.06
 STRAIGHT: Final = 0.998
 """Share of its full length to which a leg can be stretched to reach its foothold."""
+GIVE: Final = 0.03
+"""Share of its length that a leg gives before the knee bends: of a leg that is nearly straight the knee would jump."""
 MAX_PULL: Final = 0.12
 """How far a foot is moved to its foothold, in heights: what is farther is a slip of the detector."""
 
@@ -76,15 +78,17 @@ def plant(world: Float64Array, shift: Float64Array) -> None:
 def bend(
     hip: Float64Array, knee: Float64Array, ankle: Float64Array, wanted: Float64Array
 ) -> tuple[Float64Array, Float64Array]:
-    """Knee and ankle [T,3] of a leg whose ankle is to be at `wanted`, with thigh and shin as long as they are.
+    """Knee and ankle [T,3] of a leg whose ankle is to be at `wanted`, with thigh and shin as long as they are, but for `GIVE`.
 
     Where that is too far, the leg points there, stretched. The knee stays on the side where it is.
     """
     thigh, shin = (np.linalg.norm(b - a, axis=1) for a, b in ((hip, knee), (knee, ankle)))
     span = wanted - hip
     far = np.maximum(np.linalg.norm(span, axis=1), 1e-9)
+    give = np.clip(far / np.maximum(np.linalg.norm(ankle - hip, axis=1), 1e-9), 1 - GIVE, 1 + GIVE)
+    thigh, shin = thigh * give, shin * give
     # A leg that was stretched further than `STRAIGHT` may stay so: a body that fits is left alone.
-    longest = np.maximum(STRAIGHT * (thigh + shin), np.linalg.norm(ankle - hip, axis=1))
+    longest = np.maximum(STRAIGHT * (thigh + shin), give * np.linalg.norm(ankle - hip, axis=1))
     reach = np.clip(far, np.abs(thigh - shin) + 1e-6, longest)
     along = span / far[:, None]
     before = ankle - hip

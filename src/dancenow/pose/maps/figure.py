@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.pose.body import MIN_CONFIDENCE, Float64Array, body_statistics, sole_y, standing_line
-from dancenow.pose.maps.joints import HIPS, PARTS, TREE, averaged, joints_of, number_of
+from dancenow.pose.maps.joints import HIPS, PARTS, averaged, joints_of, number_of
 from dancenow.pose.maps.view import BONE_PARTS, FEET, IS_HEEL, View, agreed_size, bone_lengths, log_size, read_view
 from dancenow.types import PoseTrack
 
@@ -28,18 +28,15 @@ DOUBT: Final = 0.035
 """Of a part's measured length, in logarithms, where depth is not sound: which poses a dance holds, the detector's bias."""
 SOUND_DOUBT: Final = 0.005
 """The same where depth is sound."""
-FULL_PERCENTILE: Final = (50, 65)
-"""Of a part's lengths, that which counts as full: with sound depth and without, where it is often seen too short."""
+FULL_PERCENTILE: Final = 50
+"""Of a part's lengths, that which counts as full. Without depth all are seen too short, but by the same share in both dancers;
+higher percentiles were no better on simulated detections."""
 DEPTH_GAINS: Final = np.linspace(0, 1.2, 25)
 SOUND_GAIN: Final = 0.85
-"""Depth that is to be multiplied by this or more is sound and left alone."""
+"""Depth that is to be multiplied by this or more to keep bones at their length is sound. That of detectors, exaggerated threefold
+and noisy, is not: scaled down as a whole or part by part it was worse than none."""
 RIGID: Final = ("torso", "shoulders", "upper_arm", "forearm", "thigh", "shin")
 """Parts whose length does not change: what their detected depth is to be multiplied by, so that it does not."""
-DETECTED_GAIN: Final = {
-    "torso": 0.25, "shoulders": 0.9, "hips": 0.85, "upper_arm": 0.9, "forearm": 0.8, "hand": 0.8, "thigh": 1.5, "shin": 1.05,
-    "foot": 1.9, "neck": 0.65, "head": 0.65,
-}  # fmt: skip
-"""Of a detector that exaggerates depth: a part's gain as a share of the clip's, for the least error on rendered dancers."""
 BLOCKS: Final = 5
 """A track is cut in so many pieces; how far they disagree is how uncertain a length is."""
 SOLE_DOUBT: Final = 0.015
@@ -62,9 +59,10 @@ class Figure:
 
     frame_*_px: size of the frame. fps: of the track. height_px: nose to ankle. view: the camera over the floor.
     stage_x_px, home_away_px: the middle of the stage on the floor of `view`. away_range_px: nearest and furthest that the
-    dancer was. depth_gain: what the detector's depth is to be multiplied by to be in px. size_doubt: how far bones disagree
+    dancer was. sound: whether depth is to be believed. size_doubt: how far bones disagree
     about the body's size in a frame. parts_px: full lengths.
-    sole_px: height over the floor of the lowest of the feet, while it stands. Without feet (`feet_seen` False) the floor is a guess.
+    sole_px: height over the floor of the lowest of the feet, while it stands. floor_bias: what the floor says too much of the
+    logarithm of the body's size. Without feet (`feet_seen` False) the floor is a guess.
     """
 
     frame_width_px: int
@@ -76,10 +74,11 @@ class Figure:
     stage_x_px: float
     home_away_px: float
     away_range_px: tuple[float, float]
-    depth_gain: float
+    sound: bool
     size_doubt: float
     parts_px: Mapping[str, float]
     sole_px: float = 0.0
+    floor_bias: float = 0.0
 
     @property
     def heels_px(self) -> Float64Array:
@@ -107,15 +106,25 @@ class Figure:
         up_px = 0.0 if self.feet_seen else self.leg_px
         return self.view.picture(np.array([self.stage_x_px, self.home_away_px, up_px]))[0]
 
-    def scaled_depth(self, points: Float64Array) -> Float64Array:
-        """Joints [T,J,3] with the detector's depth in px."""
-        return scaled_depth(points, self.depth_gain)
+    def believed(self, points: Float64Array) -> Float64Array:
+        """Joints [T,J,3] with depth that is sound, or none."""
+        return np.asarray(points * [1.0, 1.0, float(self.sound)])
 
     def log_sizes(self, points: Float64Array, present: NDArray[np.bool_], line_px: Float64Array | None) -> Float64Array:
         """Logarithm of the apparent size [T] of joints [T,J,3], relative to home: what bones say, and the ground line [T].
 
-        Each counts by its certainty.
+        Each counts by its certainty; what they differ by in the mean is a fault of the floor.
         """
+        size = self.log_sizes_by_bones(points, present)
+        if line_px is None or not self.feet_seen:
+            return size
+        by_floor = self.log_sizes_by_floor(points, present, line_px) - self.floor_bias
+        doubt = SOLE_DOUBT * self.height_px / self.view.floor_px, self.size_doubt
+        weight = np.array(doubt) ** -2.0
+        return np.asarray((weight[0] * by_floor + weight[1] * size) / weight.sum())
+
+    def log_sizes_by_bones(self, points: Float64Array, present: NDArray[np.bool_]) -> Float64Array:
+        """What most bones agree on, smooth where they do not agree well; interpolated where nothing is seen."""
         middle = np.array([self.view.middle_x_px, self.view.middle_y_px])
         lengths = bone_lengths(points, present, self.view.focal_px, middle)
         size = log_size(lengths, np.log([self.parts_px[name] for name in BONE_PARTS]))
@@ -123,17 +132,14 @@ class Figure:
         if not known.any():
             return np.zeros(len(points))
         frames = np.arange(len(size))
-        size = averaged(np.interp(frames, frames[known], size[known]), _smoothing(self.size_doubt, self.fps))
-        if line_px is None or not self.feet_seen:
-            return size
-        at = np.stack([points[:, HIPS, 0], line_px], axis=-1)
-        at[:, 0] = np.where(present[:, HIPS], at[:, 0], self.view.middle_x_px)
-        away = self.view.on_floor(at, 0.0, (0.3 * self.home_away_px, 4 * self.home_away_px))[:, 1]
+        return averaged(np.interp(frames, frames[known], size[known]), _smoothing(self.size_doubt, self.fps))
+
+    def log_sizes_by_floor(self, points: Float64Array, present: NDArray[np.bool_], line_px: Float64Array) -> Float64Array:
+        """What the distance along the floor says of hips over the ground line."""
+        at = np.stack([np.where(present[:, HIPS], points[:, HIPS, 0], self.view.middle_x_px), line_px], axis=-1)
+        away = self.view.on_floor(at, 0.0, (0.3 * self.view.focal_px, 4 * self.view.focal_px))[:, 1]
         over = np.stack([np.zeros_like(away), away, np.full_like(away, self.leg_px)], axis=-1)
-        by_floor = np.log(self.view.focal_px / self.view.picture(over)[1])
-        doubt = SOLE_DOUBT * self.height_px / self.view.floor_px, self.size_doubt
-        weight = np.array(doubt) ** -2.0
-        return np.asarray((weight[0] * by_floor + weight[1] * size) / weight.sum())
+        return np.asarray(np.log(self.view.focal_px / self.view.picture(over)[1]))
 
     def world(self, points: Float64Array, present: NDArray[np.bool_], line_px: Float64Array | None) -> Float64Array:
         """Joints [T,J,3] (depth in px) in the world of `view`."""
@@ -158,7 +164,7 @@ class Figure:
         view, away_range_px = View(**saved["view"]), (float(saved["away_range_px"][0]), float(saved["away_range_px"][1]))
         figure = cls(**{**saved, "parts_px": parts_px, "view": view, "away_range_px": away_range_px})
         lengths = [figure.height_px, figure.fps, view.focal_px, view.floor_px, figure.size_doubt, *parts_px.values()]
-        places = [figure.stage_x_px, figure.home_away_px, *away_range_px, *dataclasses.astuple(view), figure.depth_gain, figure.sole_px]
+        places = [figure.stage_x_px, figure.home_away_px, *away_range_px, *dataclasses.astuple(view), figure.sole_px, figure.floor_bias]
         if not np.isfinite([*lengths, *places]).all() or min(lengths) <= 0:
             raise ValueError("lengths must be positive")
         return figure
@@ -174,22 +180,24 @@ def figure_of(track: PoseTrack, *, by_hips: bool = False) -> Figure:
     feet_seen = body.feet_seen and not by_hips
     points, present = joints_of(track.pose)
     sure = present & _sure(track.pose.confidence)
-    gain = _depth_gain(points, sure)
-    sound = gain >= SOUND_GAIN
-    gain = 1.0 if sound else gain
-    points = scaled_depth(points, gain)
+    sound = _depth_gain(points, sure) >= SOUND_GAIN
+    points = points * [1.0, 1.0, float(sound)]
     usable = sure.copy()
     usable[:, FEET] &= feet_seen
-    view, doubt = read_view(points, usable, (track.width_px, track.height_px), track.fps, body.height_px)
+    frame_px = track.width_px, track.height_px
+    view, doubt = read_view(points, usable, frame_px, track.fps, body.height_px, sound=sound)
     lengths = bone_lengths(points, sure, view.focal_px, np.array([view.middle_x_px, view.middle_y_px]))
     size = np.exp(agreed_size(lengths, _smoothing(doubt, track.fps))[0])
     parts_px = _parts(points, sure, view, size, sound)
     height_px = parts_px["torso"] + parts_px["thigh"] + parts_px["shin"] + parts_px["neck"]
     whole = Figure(
-        track.width_px, track.height_px, track.fps, feet_seen, height_px, view, 0.0, view.focal_px, (0.0, 1.0), gain, doubt,
+        track.width_px, track.height_px, track.fps, feet_seen, height_px, view, 0.0, view.focal_px, (0.0, 1.0), sound, doubt,
         parts_px,
     )  # fmt: skip
     line_px = standing_line(sole_y(track.pose, 0.08 * height_px), track.fps) if feet_seen else None
+    if line_px is not None:
+        differ = whole.log_sizes_by_floor(points, sure, line_px) - whole.log_sizes_by_bones(points, sure)
+        whole = dataclasses.replace(whole, floor_bias=float(np.median(differ)))
     world = whole.world(points, sure, line_px)
     path = world[sure[:, HIPS], HIPS]
     sole_px = float(np.median(whole.ground(world, sure))) if feet_seen else 0.0
@@ -199,20 +207,6 @@ def figure_of(track: PoseTrack, *, by_hips: bool = False) -> Figure:
     return dataclasses.replace(
         whole, stage_x_px=stage_x_px, home_away_px=home_away_px, away_range_px=(low, high), sole_px=sole_px
     )
-
-
-def scaled_depth(points: Float64Array, gain: float) -> Float64Array:
-    """Joints [T,J,3] with their depths as they are in px, if the detector's are to be multiplied by `gain`.
-
-    Where it is not 1, each part has its own share of it, so the depths are summed up along the limbs.
-    """
-    scaled = points.copy()
-    if gain == 1.0:
-        return scaled
-    scaled[:, HIPS, 2] = 0.0
-    for joint, parent, part in TREE:
-        scaled[:, joint, 2] = scaled[:, parent, 2] + gain * DETECTED_GAIN[part] * (points[:, joint, 2] - points[:, parent, 2])
-    return scaled
 
 
 def _smoothing(doubt: float, fps: float) -> int:
@@ -237,7 +231,7 @@ def _stage(x_px: Float64Array, seconds: float, height_px: float) -> float:
     path = (PATH_DOUBT * float(x_px.std())) ** 2
     path += (UNSEEN_PATH[0] * height_px) ** 2 * UNSEEN_PATH[1] / (UNSEEN_PATH[1] + seconds)
     aim = (AIM_DOUBT * height_px) ** 2
-    aim *= max(1.0, middle**2 / (6 * (path + aim)))
+    aim *= max(1.0, middle**2 / (3 * (path + aim)))
     return middle * aim / (path + aim)
 
 
@@ -265,7 +259,7 @@ def _parts(
     solid = view.solid(points, size)
     logs, doubts = {}, {}
     for name in PARTS:
-        length_px, doubt = _length(solid, present, name, FULL_PERCENTILE[0 if sound else 1])
+        length_px, doubt = _length(solid, present, name, FULL_PERCENTILE)
         if length_px > 0:
             logs[name] = np.log(length_px / AVERAGE[name])
             doubts[name] = np.hypot(doubt, SOUND_DOUBT if sound else DOUBT)

@@ -18,22 +18,29 @@ FOCAL_PER_SIDE: Final = 1.2
 """Focal length as a share of the frame's longer side, where nothing is known of a camera: between phone and camcorder."""
 FOCAL_SPREAD: Final = 0.4
 """Standard deviation of it among cameras, in logarithms."""
-FOCALS: Final = np.exp(np.linspace(np.log(0.6), np.log(3.6), 31))
+FOCALS: Final = np.exp(np.linspace(np.log(0.6), np.log(3.6), 10))
+FINER: Final = np.exp(np.linspace(-0.2, 0.2, 9))
+"""What is tried first, and then about the best of it."""
 TILT: Final = 0.08
 """Tangent of the angle at which cameras usually look down: chest-high, at the middle of the body, five steps away."""
-TILT_SPREAD: Final = 0.10
+TILT_SPREAD: Final = 0.06
+HANGS_AT: Final = (0.8, 0.3)
+"""How high cameras usually hang above the floor, and by how much that differs, in heights of the body."""
 HEEL_SPREAD: Final = 0.02
 """How far heels seem to be above or below toes when both stand, in heights of the body: detectors have habits."""
-FRAMES_PER_WORD: Final = 8.0
-"""Frames that say the same thing: errors of neighbours are alike."""
+FRAMES_PER_WORD: Final = (8.0, 200.0)
+"""Frames that say the same thing, with sound depth and without: errors of neighbours are alike, and those of a detector's depth
+are in all frames."""
 BONES_SAY: Final = 30.0
 """What the logarithm of the bones' disagreement counts for when a focal length is chosen."""
 STILL_PER_S: Final = 0.12
 """Speed of a heel or toe, in heights a second, up to which it stands."""
 HANGS: Final = 0.1
 """What is this much higher in the picture than the lowest of both feet, in heights, hangs in the air, though it be still."""
-MAX_FRAMES: Final = 240
+MAX_FRAMES: Final = 150
 """Frames that a camera is read off: more say nothing new."""
+ENOUGH_BONES: Final = 4
+"""Of fewer one may be foreshortened, and the body would seem to shrink; its size is then that of the frames around."""
 NEARNESS_RANGE: Final = (0.6, 1.7)
 """Distance of a joint to the camera as a share of the hips' is not believed beyond this."""
 
@@ -104,38 +111,51 @@ def bone_lengths(points: Float64Array, present: NDArray[np.bool_], focal_px: flo
 
 
 def log_size(lengths: Float64Array, full: Float64Array) -> Float64Array:
-    """Logarithm of the apparent size [T] that most bones of known length [B] agree on; NaN where none is seen."""
+    """Logarithm of the apparent size [T] that most bones of known length [B] agree on; NaN where too few are seen."""
     relative = lengths - full
-    known = np.isfinite(relative).any(axis=1)
+    seen = np.isfinite(relative).sum(axis=1)
+    known = seen >= min(ENOUGH_BONES, int(seen.max(initial=1)))
+    known &= seen > 0
     size = np.full(len(relative), np.nan)
     size[known] = np.nanmedian(relative[known], axis=1)
     return size
 
 
 def read_view(
-    points: Float64Array, present: NDArray[np.bool_], frame_px: tuple[int, int], fps: float, height_px: float
+    points: Float64Array,
+    present: NDArray[np.bool_],
+    frame_px: tuple[int, int],
+    fps: float,
+    height_px: float,
+    *,
+    sound: bool,
 ) -> tuple[View, float]:
     """The camera that shows joints [T,J,3] (depth in px) of a body `height_px` tall, and how far bones disagree about the
     body's size in a frame (a share).
 
-    Without feet that stand the floor is a length of legs below the hips.
+    Without feet that stand the floor is a length of legs below the hips. Only `sound` depth tells the focal length: with
+    another the bones disagree at any, and the usual one is taken.
     """
     step = max(1, len(points) // MAX_FRAMES)
     stands = standing(points[..., :2], present, fps, height_px)[::step]
     points, present = points[::step], present[::step]
     middle = (np.array(frame_px, np.float64) - 1) / 2
-    best: tuple[float, View, float] | None = None
-    for focal_px in FOCALS * max(frame_px):
+    usual_px = FOCAL_PER_SIDE * max(frame_px)
+
+    def tried(focal_px: float) -> tuple[float, View, float]:
         lengths = bone_lengths(points, present, focal_px, middle)
         size, doubt = agreed_size(lengths, 1)
-        view, off = _floor(points, present, stands, focal_px, middle, np.exp(size), height_px)
-        usual = (np.log(focal_px / max(frame_px) / FOCAL_PER_SIDE) / FOCAL_SPREAD) ** 2 / 2
-        # Where the depth is poor the bones disagree at any focal length, and the usual one is taken.
-        cost = usual + BONES_SAY * (np.log(doubt) + 0.5 * np.log(off))
-        if best is None or cost < best[0]:
-            best = cost, view, doubt
-    assert best is not None
-    return best[1], best[2]
+        view, off = _floor(points, present, stands, focal_px, middle, np.exp(size), height_px, FRAMES_PER_WORD[not sound])
+        usual = (np.log(focal_px / usual_px) / FOCAL_SPREAD) ** 2 / 2
+        return usual + BONES_SAY * (np.log(doubt) + 0.5 * np.log(off)), view, doubt
+
+    def best_of(focals_px: Float64Array) -> tuple[float, View, float]:
+        return min((tried(float(focal_px)) for focal_px in focals_px), key=lambda found: found[0])
+
+    if not sound:
+        return tried(usual_px)[1:]
+    coarse = best_of(FOCALS * max(frame_px))
+    return min(coarse, best_of(FINER * coarse[1].focal_px), key=lambda found: found[0])[1:]
 
 
 def standing(xy: Float64Array, present: NDArray[np.bool_], fps: float, height_px: float) -> NDArray[np.bool_]:
@@ -176,6 +196,7 @@ def _floor(
     middle: Float64Array,
     size: Float64Array,
     height_px: float,
+    frames_per_word: float,
 ) -> tuple[View, float]:
     """Tilt and height of a camera from feet that stand [T,4], and how far these are from one plane, in heights."""
     level = View(float(middle[0]), float(middle[1]), float(focal_px), 0.0, 0.0)
@@ -186,11 +207,12 @@ def _floor(
         return _below_hips(level, solid, height_px), 0.05
     # down = (floor - heel offset) / cos - tan(tilt) forward, by least squares with weights that forgive what is far off.
     table = np.stack([-feet[:, 2], np.ones(len(feet)), -heel], axis=1)
-    usual, trust = np.array([TILT, 0.0, 0.0]), np.array([1 / TILT_SPREAD, 0.0, 1 / (HEEL_SPREAD * height_px)])
+    usual = np.array([TILT, HANGS_AT[0] * height_px, 0.0])
+    trust = 1 / np.array([TILT_SPREAD, HANGS_AT[1] * height_px, HEEL_SPREAD * height_px])
     scale, weight = 0.03 * height_px, np.full(len(feet), 1.0)
     found = usual
     for _ in range(6):
-        each = np.sqrt(weight / FRAMES_PER_WORD) / scale
+        each = np.sqrt(weight / frames_per_word) / scale
         rows = np.concatenate([table * each[:, None], np.diag(trust)])
         found = np.linalg.lstsq(rows, np.concatenate([feet[:, 1] * each, usual * trust]), rcond=None)[0]
         off = np.abs(feet[:, 1] - table @ found)
