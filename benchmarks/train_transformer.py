@@ -1,6 +1,6 @@
 """The recipe of the base model in `src/dancenow/assets/transformer.safetensors`: run it again and the same weights come out.
 
-Needs the `studio` extra. Bodies and dances are random and nobody's: none of the studio's is among them, so their pairs are a test.
+Needs the `studio` extra. Bodies and dances are random and nobody's: none of the studio's is among them, so those are a test.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from dancenow.training.warp import Example, WarpConfig, WarpTask, own_examples, 
 
 SEED = 11
 BODIES = 10
-DANCES = 6
+DANCES = 24
 FPS = 10.0
 
 
@@ -48,7 +48,7 @@ def main() -> None:
     """Train for a number of steps, so that the result does not depend on the machine's speed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", "--out", type=Path, default=TRANSFORMER)
-    parser.add_argument("--pairs", type=int, default=480)
+    parser.add_argument("--pairs", type=int, default=960)
     parser.add_argument("--steps", type=int, default=1500)
     options = parser.parse_args()
     started = time.perf_counter()

@@ -178,7 +178,7 @@ class NormalizeSize:
     detected: World | None
     pictures: str | None = None
     ours: Ours = "draft"
-    every: int = 3
+    every: int = 2
     picture_s: float = 200.0
 
 

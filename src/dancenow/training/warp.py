@@ -214,7 +214,9 @@ def random_view(rng: np.random.Generator) -> tuple[Camera, int, int]:
     if height_px > width_px:
         fill = min(fill, 0.6)
     place = (rng.uniform(-0.5, 0.5), -away_m, rng.uniform(0.4, 2.3))
-    aim = (rng.uniform(-0.3, 0.3), 0.0, rng.uniform(0.75, 1.15))
+    # Half of the people aim at the middle of the stage, the others somewhere beside it.
+    aside = rng.uniform(-0.3, 0.3) if rng.random() < 0.5 else rng.normal(0, 0.05)
+    aim = (aside, 0.0, rng.uniform(0.75, 1.15))
     return Camera(place, aim, fill * away_m / 1.65), int(width_px), int(height_px)
 
 

@@ -1,8 +1,8 @@
 """The default: the map that measured best on rendered dancers whose true transfer is known, where the tracks allow it.
 
-`bones` is best with exact keypoints and with detected ones (benchmarks/2026-11-25-normalize-laptop.json), because it knows where
-on the stage a dance is and what is not certain counts little in it: depth that is not sound, cameras that nothing tells of. It
-needs torso and thighs; where these are hardly seen the paper's map, which needs less, is taken.
+`bones` is best with exact keypoints and with detected ones (benchmarks/2026-11-25-normalize-laptop.json): it knows where on
+the stage a dance is, and what is not certain counts little in it. It needs torso and thighs; where these are hardly seen, the
+paper's map is taken, which needs less.
 """
 
 from typing import Final

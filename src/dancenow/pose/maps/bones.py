@@ -1,6 +1,6 @@
 """Retargeting part by part: the source's directions and timing, the target's lengths, floor and camera.
 
-The dancer is placed in the world that their camera sees, every part is given the target's length, the path is scaled as the legs
+The dancer is placed in the world that their camera sees, every part is given the target's length, the path is scaled as legs
 are, feet that stand are kept standing, and the whole is seen again by the target's camera.
 """
 
@@ -29,7 +29,7 @@ ROOT_SMOOTHING_S: Final = 0.08
 SAME_TILT_RAD: Final = 0.035
 """Cameras whose angles differ by no more, and whose frames are equal, are likely to be the same, and the stage too."""
 NEAREST: Final = 0.45
-"""Nobody comes nearer to the camera than this share of the distance of home, and not so near that the picture cuts off the feet."""
+"""Nobody comes nearer to the camera than this share of the distance of home, nor so near that the picture cuts off the feet."""
 LOWEST: Final = 0.97
 """Where the feet of the nearest are, as a share of the height of the frame."""
 IN_SIGHT: Final = (5, 95)
@@ -172,9 +172,7 @@ class BonesMap:
             )
         return danced
 
-    def _plant(
-        self, danced: Float64Array, body: Float64Array, points: Float64Array, present: NDArray[np.bool_]
-    ) -> None:
+    def _plant(self, danced: Float64Array, body: Float64Array, points: Float64Array, present: NDArray[np.bool_]) -> None:
         """Bring the body over its feet, and the feet to their footholds, in place."""
         a, b = self.source, self.target
         heels = a.heels_px
@@ -228,7 +226,7 @@ def _into(x_px: Float64Array, half_px: float) -> float:
 
 
 def _root(want: Float64Array, weight: Float64Array, half: int) -> Float64Array:
-    """[T,3]: the shift of the whole body that suits both feet [T,4,3], smooth; where none is seen, that of the frames around."""
+    """[T,3]: the shift of the whole body that suits the feet [T,4,3], smooth; where none is seen, that of the frames around."""
     total = weight.sum(axis=1)
     shift = (want * weight[..., None]).sum(axis=1) / np.maximum(total, 1e-9)[:, None]
     known = total > 0

@@ -75,9 +75,7 @@ def plant(world: Float64Array, shift: Float64Array) -> None:
             world[:, end] += shift[:, own][:, i] + reached - wanted
 
 
-def bend(
-    hip: Float64Array, knee: Float64Array, ankle: Float64Array, wanted: Float64Array
-) -> tuple[Float64Array, Float64Array]:
+def bend(hip: Float64Array, knee: Float64Array, ankle: Float64Array, wanted: Float64Array) -> tuple[Float64Array, Float64Array]:
     """Knee and ankle [T,3] of a leg whose ankle is to be at `wanted`, with thigh and shin as long as they are, but for `GIVE`.
 
     Where that is too far, the leg points there, stretched. The knee stays on the side where it is.

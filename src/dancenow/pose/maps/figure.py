@@ -24,17 +24,16 @@ AVERAGE: Final = {
 """Lengths of an average adult's parts as shares of nose to ankle."""
 SPREAD: Final = 0.07
 """Standard deviation of a part's share of the body among people, in logarithms."""
-DOUBT: Final = 0.035
+DOUBT: Final = 0.1
 """Of a part's measured length, in logarithms, where depth is not sound: which poses a dance holds, the detector's bias."""
 SOUND_DOUBT: Final = 0.005
 """The same where depth is sound."""
-FULL_PERCENTILE: Final = 50
-"""Of a part's lengths, that which counts as full. Without depth all are seen too short, but by the same share in both dancers;
-higher percentiles were no better on simulated detections."""
+FULL_PERCENTILE: Final = (50, 80)
+"""Of a part's lengths, that which counts as full: with sound depth, and without, when most are seen too short."""
 DEPTH_GAINS: Final = np.linspace(0, 1.2, 25)
 SOUND_GAIN: Final = 0.85
-"""Depth that is to be multiplied by this or more to keep bones at their length is sound. That of detectors, exaggerated threefold
-and noisy, is not: scaled down as a whole or part by part it was worse than none."""
+"""Depth that is to be multiplied by this or more to keep bones at their length is sound. That of detectors, noisy and
+exaggerated threefold, is not: scaled down as a whole or part by part it was worse than none."""
 RIGID: Final = ("torso", "shoulders", "upper_arm", "forearm", "thigh", "shin")
 """Parts whose length does not change: what their detected depth is to be multiplied by, so that it does not."""
 BLOCKS: Final = 5
@@ -164,7 +163,14 @@ class Figure:
         view, away_range_px = View(**saved["view"]), (float(saved["away_range_px"][0]), float(saved["away_range_px"][1]))
         figure = cls(**{**saved, "parts_px": parts_px, "view": view, "away_range_px": away_range_px})
         lengths = [figure.height_px, figure.fps, view.focal_px, view.floor_px, figure.size_doubt, *parts_px.values()]
-        places = [figure.stage_x_px, figure.home_away_px, *away_range_px, *dataclasses.astuple(view), figure.sole_px, figure.floor_bias]
+        places = [
+            figure.stage_x_px,
+            figure.home_away_px,
+            *away_range_px,
+            *dataclasses.astuple(view),
+            figure.sole_px,
+            figure.floor_bias,
+        ]
         if not np.isfinite([*lengths, *places]).all() or min(lengths) <= 0:
             raise ValueError("lengths must be positive")
         return figure
@@ -241,7 +247,7 @@ def _depth_gain(points: Float64Array, present: NDArray[np.bool_]) -> float:
     A part's lengths differ by the distance between their percentiles, as a share of the middle one; the least mean wins.
     """
     spreads = []
-    for name, ends in ((name, each) for name in RIGID for each in PARTS[name]):
+    for ends in (each for name in RIGID for each in PARTS[name]):
         a, b = (number_of(end) for end in ends)
         vector = (points[:, a] - points[:, b])[present[:, a] & present[:, b]]
         if len(vector) < 5 or not vector[:, 2].any():
@@ -252,14 +258,12 @@ def _depth_gain(points: Float64Array, present: NDArray[np.bool_]) -> float:
     return float(DEPTH_GAINS[np.mean(spreads, axis=0).argmin()]) if spreads else 0.0
 
 
-def _parts(
-    points: Float64Array, present: NDArray[np.bool_], view: View, size: Float64Array, sound: bool
-) -> dict[str, float]:
+def _parts(points: Float64Array, present: NDArray[np.bool_], view: View, size: Float64Array, sound: bool) -> dict[str, float]:
     """Full lengths in px at home. What is never or hardly seen has an average person's share."""
     solid = view.solid(points, size)
     logs, doubts = {}, {}
     for name in PARTS:
-        length_px, doubt = _length(solid, present, name, FULL_PERCENTILE)
+        length_px, doubt = _length(solid, present, name, FULL_PERCENTILE[0 if sound else 1])
         if length_px > 0:
             logs[name] = np.log(length_px / AVERAGE[name])
             doubts[name] = np.hypot(doubt, SOUND_DOUBT if sound else DOUBT)

@@ -1,4 +1,4 @@
-"""A camera and the floor under a dancer, read off the dancer alone: how long the lens is, how steeply it looks, how high it hangs.
+"""A camera and the floor under a dancer, read off the dancer alone: the lens, how steeply it looks down, how high it hangs.
 
 Bones that keep their length tell the focal length where depth is sound, standing feet the floor; where neither says much, what
 is usual counts. Lengths are in px at home, that is as large as they are seen where the dancer usually stands.
@@ -54,8 +54,8 @@ BONE_ENDS: Final = np.array([[number_of(end) for end in ends] for name in _BONES
 
 @dataclass(frozen=True)
 class View:
-    """A still camera over a floor. middle_*_px: the optical axis in the frame. tilt_rad: downwards. floor_px: how high the camera
-    hangs above the floor, in px at home. heel_px: how far heels that stand seem to be above toes that stand.
+    """A still camera over a floor. middle_*_px: the optical axis in the frame. tilt_rad: downwards. floor_px: how high the
+    camera hangs above the floor, in px at home. heel_px: how far heels that stand seem to be above toes that stand.
 
     The world that it sees: to the right, away along the floor and up from it, from the point of the floor under the camera.
     """
@@ -145,7 +145,7 @@ def read_view(
     def tried(focal_px: float) -> tuple[float, View, float]:
         lengths = bone_lengths(points, present, focal_px, middle)
         size, doubt = agreed_size(lengths, 1)
-        view, off = _floor(points, present, stands, focal_px, middle, np.exp(size), height_px, FRAMES_PER_WORD[not sound])
+        view, off = _floor(points, stands, focal_px, middle, np.exp(size), height_px, FRAMES_PER_WORD[not sound])
         usual = (np.log(focal_px / usual_px) / FOCAL_SPREAD) ** 2 / 2
         return usual + BONES_SAY * (np.log(doubt) + 0.5 * np.log(off)), view, doubt
 
@@ -190,7 +190,6 @@ def agreed_size(lengths: Float64Array, half: int) -> tuple[Float64Array, float]:
 
 def _floor(
     points: Float64Array,
-    present: NDArray[np.bool_],
     stands: NDArray[np.bool_],
     focal_px: float,
     middle: Float64Array,
