@@ -1,4 +1,4 @@
-"""What a dancer tells of camera and floor, and what retargeting makes of it: a rigid dancer who steps, turns and swings arms.
+"""What a dancer tells of camera and floor, and what retargeting makes of it: a rigid dancer who steps, turns and swings arms."""
 
 import numpy as np
 import pytest
