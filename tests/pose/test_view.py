@@ -1,4 +1,4 @@
-"""What a dancer tells of camera and floor, and what retargeting makes of it: a rigid dancer who steps, turns and swings arms."""
+"""What a dancer tells of camera and floor, and what retargeting makes of it: a rigid dancer who steps and turns."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,8 @@ def stepping(nose_m: float, *, legs: float = 1.0, seed: int = 0, beats: int = 24
 
     def eased(values: NDArray[np.float64]) -> NDArray[np.float64]:
         along = share * share * (3 - 2 * share)
-        return values[beat] + (values[beat + 1] - values[beat]) * along.reshape((-1,) + (1,) * (values.ndim - 1))
+        step = (values[beat + 1] - values[beat]) * along.reshape((-1,) + (1,) * (values.ndim - 1))
+        return np.asarray(values[beat] + step, np.float64)
 
     turn, place, arms = eased(facing), eased(at), eased(swing)
     points = np.zeros((len(time), len(INDEX), 3))
