@@ -1,6 +1,6 @@
 """The recipe of the base model in `src/dancenow/assets/transformer.safetensors`: run it again and the same weights come out.
 
-Needs the `studio` extra. Bodies are random and nobody's: none of the studio's people is among them, so their pairs are a test.
+Needs the `studio` extra. Bodies and dances are random and nobody's: none of the studio's is among them, so those are a test.
 """
 
 import argparse
@@ -11,13 +11,14 @@ import numpy as np
 
 from dancenow.assets import TRANSFORMER
 from dancenow.checkpoint import save_checkpoint
-from dancenow.studio.choreography import DANCES
+from dancenow.studio.cast import random_dance
 from dancenow.studio.tracks import anybodys_points, exact_track
 from dancenow.training.loop import Clock
 from dancenow.training.warp import Example, WarpConfig, WarpTask, own_examples, random_view, studio_examples
 
 SEED = 11
 BODIES = 10
+DANCES = 24
 FPS = 10.0
 
 
@@ -32,7 +33,8 @@ def examples(pairs: int) -> list[Example]:
     """As many studio pairs, and half as many tracks to be undone."""
     rng = np.random.default_rng(SEED)
     bodies = [anybody(rng) for _ in range(BODIES)]
-    dancers = [{dance: anybodys_points(body, dance, FPS) for dance in DANCES} for body in bodies]
+    dances = [random_dance(f"dance {i}", 96, rng) for i in range(DANCES)]
+    dancers = [{dance.name: anybodys_points(body, dance, FPS) for dance in dances} for body in bodies]
     print("bodies", flush=True)
     made = list(studio_examples(dancers, pairs, FPS, rng))
     for _ in range(pairs // 32):  # 16 from each of so many tracks
@@ -46,7 +48,7 @@ def main() -> None:
     """Train for a number of steps, so that the result does not depend on the machine's speed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", "--out", type=Path, default=TRANSFORMER)
-    parser.add_argument("--pairs", type=int, default=480)
+    parser.add_argument("--pairs", type=int, default=960)
     parser.add_argument("--steps", type=int, default=1500)
     options = parser.parse_args()
     started = time.perf_counter()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bodies import swaying_track
-from dancenow.bench import benches, cells, drift, normalization, page, retrieval
+from dancenow.bench import benches, cells, drift, normalization, normalized_pictures, page, retrieval
 from dancenow.bench.ablation import summarize
 from dancenow.bench.cells import Cell, Record, run_cells
 from dancenow.bench.results import Result
@@ -236,3 +236,21 @@ def test_a_normalization_is_judged_by_its_distance_from_the_truth() -> None:
     assert same["keypoint_error"] == same["ground_error"] == 0
     assert off["keypoint_error"] > 0.05
     assert mended["keypoint_error"] < 0.1 * off["keypoint_error"]
+
+
+def test_what_pictures_gain_is_counted_transfer_by_transfer() -> None:
+    def row(setup: str, kind: str, ssim: float) -> dict[str, Any]:
+        return {"setup": setup, "normalize": kind, "ssim_person": ssim, "psnr_person_db": 20.0, "perceptual_person": 0.5}
+
+    records = [
+        {
+            "target": "dov",
+            "rows": [row("a", "paper", 0.5), row("a", "bones", 0.6), row("b", "paper", 0.9), row("b", "bones", 0.9)],
+        },
+        {"target": "eve", "rows": [row("a", "paper", 0.7), row("a", "bones", 0.9)]},
+        {"target": "chi"},  # not measured yet
+    ]
+    found = normalized_pictures.summarize_pictures(records)["bones"]["ssim_person"]
+    assert found["mean"] == pytest.approx(0.8)
+    assert found["over_paper"] == pytest.approx(0.1)
+    assert found["spread_over_paper"] == pytest.approx(0.1)

@@ -69,7 +69,7 @@ def test_budgets_and_drift_are_measured_in_parts_and_shown(tmp_path: Path, monke
     assert result["cells"][0] == cells[0]
     with pytest.raises(UserError, match="no part of this bench is called 'fred'"):
         list(run_benches(["budget"], "smoke", folder, only=["fred"]))
-    with pytest.raises(UserError, match="only ablation, budget, face, drift can be measured in parts"):
+    with pytest.raises(UserError, match="only ablation, budget, face, drift, normalize can be measured in parts"):
         list(run_benches(["memory"], "smoke", folder, only=["dov"]))
 
     (drifted,) = run_benches(["drift"], "smoke", folder, only=["ours"])

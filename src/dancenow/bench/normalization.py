@@ -1,11 +1,12 @@
 """How near each normalization brings a dancer's keypoints to where they are when the target dances the same.
 
 The truth is rendered: the same dance on the target's body before the target's camera. The target's own footage, on which the
-map is fitted, shows another dance. Exact keypoints first; detected ones of the ablation's world beside them.
+map is fitted, shows another dance. Exact keypoints first; detected ones of the ablation's world beside them, and what the
+normalizations are worth in pictures.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import cache, partial
@@ -16,6 +17,8 @@ from typing import Any, Final
 import numpy as np
 
 from dancenow.bench.cells import Cell, Record, run_cells
+from dancenow.bench.exact import read_exact
+from dancenow.bench.normalized_pictures import measure_pictures, summarize_pictures
 from dancenow.bench.results import Result, Size, machine, today, versions
 from dancenow.bench.sizes import NORMALIZE, NormalizeSize
 from dancenow.errors import UserError
@@ -44,28 +47,37 @@ class Setup:
     truth: PoseTrack
 
 
-def bench_normalize(size: Size, listen: Listener) -> Result:
-    """Every normalization that `fit` offers on every pair.
+def bench_normalize(size: Size, listen: Listener, only: Sequence[str] = ()) -> Result:
+    """Every normalization that `fit` offers on every pair; only: as in `cells.run_cells`.
 
     Raises:
         UserError: the studio's packages are missing, or a clip of $DANCENOW_DATA cannot be used.
     """
     sized = NORMALIZE[size]
-    if sized.detected is not None:
+    if sized.detected is not None and not only:
         sized.detected.build(listen)
     cells = [
         Cell("normalize", {"data": "exact", "source": a, "target": b, "size": size}, partial(_measure_exact, sized, a, b), 3)
         for a, b in permutations(sized.identities, 2)
     ]
-    if sized.detected is not None:
-        cells += [
-            Cell("normalize", {"data": "detected", "source": "several", "target": each.name, "size": size},
-                 partial(_measure_detected, sized, number), 12)
-            for number, each in enumerate(sized.detected.castings)
-        ]  # fmt: skip
+    castings = sized.detected.castings if sized.detected is not None else ()
+    cells += [
+        Cell("normalize", {"data": "detected", "source": "several", "target": each.name, "size": size},
+             partial(_measure_detected, sized, number), 12)
+        for number, each in enumerate(castings)
+    ]  # fmt: skip
     cells += _filmed_cells()
-    records = run_cells("normalize", cells, listen)
-    summary = {data: summarize(records, data) for data in dict.fromkeys(record["data"] for record in records)}
+    if sized.pictures is not None:
+        shown = {"data": "pictures", "source": "several", "budget": sized.pictures, "size": size}
+        cells += [
+            Cell("normalize", {**shown, "target": each.name}, partial(measure_pictures, sized, each), sized.picture_s)
+            for each in castings
+        ]
+    records = run_cells("normalize", cells, listen, only)
+    summary: dict[str, Any] = {}
+    for data in dict.fromkeys(record["data"] for record in records):
+        own = [record for record in records if record["data"] == data]
+        summary[data] = summarize_pictures(own) if data == "pictures" else summarize(own, data)
     return Result("normalize", size, today(), machine(), versions(), (0,), asdict(sized), records, summary)
 
 
@@ -169,24 +181,40 @@ def _measure_detected(sized: NormalizeSize, number: int, _folder: Path, listen: 
 
 
 def _filmed_cells() -> list[Cell]:
-    """A folder of one's own: NAME_id0.mp4 and NAME_id1.mp4 show the same dance on two bodies, frame by frame."""
+    """A folder of one's own: NAME_id0.mp4 and NAME_id1.mp4 show the same dance on two bodies, frame by frame; with exact
+    keypoints where these lie beside them (`exact.read_exact`)."""
     folder = Path(os.environ.get("DANCENOW_DATA") or "/nonexistent")
-    dances = sorted(path.name.removesuffix("_id0.mp4") for path in folder.rglob("*_id0.mp4"))
+    videos = {path.stem: path for path in sorted(folder.rglob("*_id[01].mp4"))}
+    dances = [stem.removesuffix("_id0") for stem in videos if stem.endswith("_id0")]
+    sources: tuple[tuple[str, Callable[[Path, Listener], PoseTrack]], ...] = (
+        ("DANCENOW_DATA", _detected),
+        ("DANCENOW_DATA, exact", _exact_beside),
+    )
     return [
-        Cell("normalize", {"data": "DANCENOW_DATA", "source": f"{dance}_{a}", "target": f"{own}_{b}"},
-             partial(_measure_filmed, folder, dance, own, a, b), 30)
+        Cell("normalize", {"data": data, "source": f"{dance}_{a}", "target": f"{own}_{b}"},
+             partial(_measure_filmed, read, videos, dance, own, a, b), 30 if read is _detected else 3)
+        for data, read in sources
         for dance, own in permutations(dances, 2)
         for a, b in (("id0", "id1"), ("id1", "id0"))
+        if {f"{dance}_{a}", f"{own}_{b}", f"{dance}_{b}"} <= set(videos)
+        and (read is _detected or all(videos[stem].with_suffix(".npz").is_file() for stem in (f"{dance}_{a}", f"{own}_{b}")))
     ]  # fmt: skip
 
 
-def _measure_filmed(folder: Path, dance: str, own: str, a: str, b: str, _folder: Path, listen: Listener) -> Record:
-    def found(stem: str) -> PoseTrack:
-        path = next(folder.rglob(f"{stem}.mp4"), folder / f"{stem}.mp4")
-        return detect_poses(path, listen=listen)
+def _detected(video: Path, listen: Listener) -> PoseTrack:
+    return detect_poses(video, listen=listen)
 
-    setup = Setup(f"{dance} by {own}", found(f"{dance}_{a}"), found(f"{own}_{b}"), found(f"{dance}_{b}"))
-    return _rows(iter([setup]), listen)
+
+def _exact_beside(video: Path, _listen: Listener) -> PoseTrack:
+    return read_exact(video.with_suffix(".npz"), video)
+
+
+def _measure_filmed(
+    read: Callable[[Path, Listener], PoseTrack], videos: Mapping[str, Path], dance: str, own: str, a: str, b: str,
+    _folder: Path, listen: Listener,
+) -> Record:  # fmt: skip
+    source, footage, truth = (read(videos[stem], listen) for stem in (f"{dance}_{a}", f"{own}_{b}", f"{dance}_{b}"))
+    return _rows(iter([Setup(f"{dance} by {own}", source, footage, truth)]), listen)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -237,6 +237,9 @@ def _normalize(result: Result) -> str:
         "",
     ]
     for data, kinds in result.summary.items():
+        if data == "pictures":
+            parts += [_normalized_pictures(kinds)]
+            continue
         rows = []
         for kind, figures in kinds.items():
             cells = []
@@ -266,6 +269,24 @@ def _blend(result: Result) -> str:
             rows.append([method, *cells])
         parts += [f"### Frames {factor} times their size", "", table(["", *_BLEND_COLUMNS.values()], rows), ""]
     return "\n".join(parts)
+
+
+def _normalized_pictures(kinds: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> str:
+    columns = {"ssim_person": "SSIM", "psnr_person_db": "PSNR, dB", "perceptual_person": "perceptual distance"}
+    rows = []
+    for kind, figures in kinds.items():
+        cells = []
+        for name in columns:
+            mean, gain, spread = (figures[name][key] for key in ("mean", "over_paper", "spread_over_paper"))
+            over = "" if gain is None or kind == "paper" else f" ({gain:+.3g} ± {spread or 0:.2g})"
+            cells.append(f"{number(mean or 0.0)}{over}")
+        rows.append([kind, *cells])
+    about = (
+        "In the true person's box, of dances brought to subjects of whom a model was trained, by one and the same model; in"
+        " brackets what is gained over the paper's map, mean ± standard deviation over transfers. `true poses`: those of the"
+        " true video itself, so that what is left is the generator's."
+    )
+    return f"### In pictures\n\n{about}\n\n{table(['', *columns.values()], rows)}\n"
 
 
 def _memory(result: Result) -> str:
@@ -349,6 +370,7 @@ _DATA_TITLES: Final = {
     "exact": "Exact keypoints",
     "detected": "Detected keypoints",
     "DANCENOW_DATA": "Detected keypoints, clips of a folder of one's own",
+    "DANCENOW_DATA, exact": "Exact keypoints, clips of a folder of one's own",
 }
 _NORMALIZE_COLUMNS: Final = {
     "keypoint_error": "keypoint error ↓",

@@ -167,19 +167,29 @@ LENGTH: Final[Mapping[Size, LengthSize]] = {
 @dataclass(frozen=True)
 class NormalizeSize:
     """identities: dance for each other; dances: each is danced in turn, with another as the footage's.
-    distances: of the camera, as factors of the room's; detected: also measure on detected keypoints of this world."""
+    distances: of the camera, as factors of the room's; detected: also measure on detected keypoints of this world.
+    pictures: also train a model of each of that world's subjects for this budget, and judge what it shows; of the frames
+    each `every`-th. picture_s: expected seconds of one subject."""
 
     identities: tuple[str, ...]
     dances: tuple[str, ...]
     distances: tuple[float, ...]
     seconds: float
     detected: World | None
+    pictures: str | None = None
+    ours: Ours = "draft"
+    every: int = 2
+    picture_s: float = 200.0
 
 
+_PEOPLE: Final = ("ada", "ben", "dov", "fin")
+_DANCES: Final = ("pulse", "spark", "drift")
 NORMALIZE: Final[Mapping[Size, NormalizeSize]] = {
-    "smoke": NormalizeSize(("ada", "ben"), ("pulse", "spark"), (1.0,), 4.0, None),
-    "laptop": NormalizeSize(("ada", "ben", "dov", "fin"), ("pulse", "spark", "drift"), (1.0, 1.4), 12.0, world(512, 24, 3.0)),
-    "gpu": NormalizeSize(("ada", "ben", "dov", "fin"), ("pulse", "spark", "drift"), (1.0, 1.4), 12.0, None),
+    "smoke": NormalizeSize(
+        _PEOPLE[:2], _DANCES[:2], (1.0,), 4.0, world(128, 6, 3.0, 1, 1), "4images", "tiny", every=6, picture_s=5.0
+    ),
+    "laptop": NormalizeSize(_PEOPLE, _DANCES, (1.0, 1.4), 12.0, world(512, 24, 3.0), "1000images"),
+    "gpu": NormalizeSize(_PEOPLE, _DANCES, (1.0, 1.4), 12.0, world(512, 24, 3.0), "10m", "standard"),
 }
 
 

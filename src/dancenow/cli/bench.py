@@ -24,8 +24,8 @@ def bench(
             named. `page` alone measures nothing: it writes BENCHMARKS.md beside the folder of results, from what is in it.
         size: smoke (minutes), laptop (an hour on two cores) or gpu.
         out: the folder for the results, one JSON file each.
-        only: of ablation, budget, face and drift: measure only the parts with these subjects, methods, budgets, seeds or data,
-            such as `--only dov 4m ours`; the result also holds what was measured before.
+        only: of ablation, budget, face, drift and normalize: measure only the parts with these subjects, methods, budgets,
+            seeds or data, such as `--only dov 4m ours`; the result also holds what was measured before.
     """
     from dancenow.bench.benches import run_benches
     from dancenow.cli.console import live, report

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 Kind = Literal["auto", "none", "paper", "stn", "bones"]
-"""auto: bones where depth is sound, else paper. none: poses as they are. paper: one scale, which goes from near to far.
+"""auto: bones where the body is seen, else paper. none: poses as they are. paper: one scale, which goes from near to far.
 stn: scale, rotation and place as a spatial transformer predicts them. bones: part by part."""
 
 

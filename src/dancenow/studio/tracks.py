@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from dancenow.skeleton import INDEX
 from dancenow.studio.body import Body, bare_body, build_body
+from dancenow.studio.choreography import Choreography
 from dancenow.studio.clip import DETECTOR, performance_of
 from dancenow.studio.identity import IDENTITIES
-from dancenow.studio.motion import Performance
+from dancenow.studio.motion import Performance, perform, solve
 from dancenow.studio.scene import Camera
 from dancenow.types import FrameStatus, Pose, PoseTrack
 
@@ -31,10 +32,10 @@ def danced_points(identity: str, dance: str, fps: float = 30.0, seconds: float |
     return points_of(body, performance_of(body, dance, fps, seconds))
 
 
-def anybodys_points(phenotype: Mapping[str, float], dance: str, fps: float = 30.0) -> NDArray[np.float64]:
+def anybodys_points(phenotype: Mapping[str, float], dance: Choreography, fps: float = 30.0) -> NDArray[np.float64]:
     """World places of the keypoints [T,K,3] m of a body that is nobody's (see `anny_data.phenotype_offsets`)."""
     body = bare_body(phenotype)
-    return points_of(body, performance_of(body, dance, fps, None))
+    return points_of(body, solve(perform(dance, fps, dance.seconds), body))
 
 
 def exact_track(points: NDArray[Any], camera: Camera, width_px: int, height_px: int, fps: float = 30.0) -> PoseTrack:

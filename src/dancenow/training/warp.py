@@ -19,12 +19,13 @@ from dancenow.models.transformer import KIND, Localiser, draw_heatmaps, move_poi
 from dancenow.pose.maps.bones import BonesMap
 from dancenow.pose.maps.figure import Figure, figure_of
 from dancenow.pose.maps.transformer import FRAMES, Inputs, chosen_frames, inputs_of, own_coordinates
+from dancenow.pose.maps.view import View
 from dancenow.studio.scene import Camera
 from dancenow.studio.tracks import exact_track
 from dancenow.training.loop import Clock
 from dancenow.types import FloatArray, Pose, PoseTrack
 
-RECIPE: Final = 1
+RECIPE: Final = 2
 _CELLS: Final = 24
 
 
@@ -213,7 +214,9 @@ def random_view(rng: np.random.Generator) -> tuple[Camera, int, int]:
     if height_px > width_px:
         fill = min(fill, 0.6)
     place = (rng.uniform(-0.5, 0.5), -away_m, rng.uniform(0.4, 2.3))
-    aim = (rng.uniform(-0.3, 0.3), 0.0, rng.uniform(0.75, 1.15))
+    # Half of the people aim at the middle of the stage, the others somewhere beside it.
+    aside = rng.uniform(-0.3, 0.3) if rng.random() < 0.5 else rng.normal(0, 0.05)
+    aim = (aside, 0.0, rng.uniform(0.75, 1.15))
     return Camera(place, aim, fill * away_m / 1.65), int(width_px), int(height_px)
 
 
@@ -239,15 +242,25 @@ def _disguise(figure: Figure, rng: np.random.Generator) -> Figure:
     grown = float(np.exp(rng.uniform(-0.4, 0.4)))
     own_px = sum(parts_px[name] for name in ("torso", "thigh", "shin", "neck"))
     width_px, height_px = figure.frame_width_px * grown, figure.frame_height_px * grown
+    view = View(
+        middle_x_px=figure.view.middle_x_px * grown + rng.normal(0, 0.1) * width_px,
+        middle_y_px=figure.view.middle_y_px * grown + rng.normal(0, 0.05) * height_px,
+        focal_px=figure.view.focal_px * grown,
+        tilt_rad=figure.view.tilt_rad,
+        floor_px=figure.view.floor_px * grown * float(np.exp(rng.normal(0, 0.2))),
+        heel_px=figure.view.heel_px * grown,
+    )
     return replace(
         figure,
         frame_width_px=round(width_px * float(rng.choice([1.0, 1.5]))),
         frame_height_px=round(height_px),
         height_px=own_px * grown,
-        home_x_px=figure.home_x_px * grown + rng.normal(0, 0.1) * width_px,
-        home_y_px=figure.home_y_px * grown + rng.normal(0, 0.05) * height_px,
-        slant=float(np.clip(figure.slant + rng.normal(0, 0.08), 0.06, 0.45)),
+        view=view,
+        stage_x_px=figure.stage_x_px * grown,
+        home_away_px=figure.home_away_px * grown,
+        away_range_px=(figure.away_range_px[0] * grown, figure.away_range_px[1] * grown),
         parts_px={name: length * grown for name, length in parts_px.items()},
+        sole_px=figure.sole_px * grown,
     )
 
 
@@ -255,5 +268,5 @@ def _rolled(pose: Pose, rng: np.random.Generator, figure: Figure) -> Pose:
     """Turned by a few degrees about home, as by a camera held askew."""
     angle = float(np.clip(rng.normal(0, 0.04), -0.1, 0.1))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    home = np.array([figure.home_x_px, figure.home_y_px])
+    home = figure.home_px
     return Pose(((pose.xy - home) @ turn.T + home).astype(np.float32), pose.confidence, pose.depth)

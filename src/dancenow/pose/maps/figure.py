@@ -1,34 +1,22 @@
-"""What retargeting needs to know of a dancer: length of every part, how steeply the camera looks down, where home is.
+"""What retargeting needs to know of a dancer: length of every part, the camera and the floor, and where the stage is.
 
 Lengths are robust averages in space, with depth scaled so that bones keep theirs, and are shrunk towards average proportions by
-their uncertainty. The camera's slant is read off standing feet, whose heel and toe lie on the floor.
+their uncertainty. All lengths are in px at home, that is as large as they are seen where the dancer usually stands.
 """
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dancenow.pose.body import MIN_CONFIDENCE, Float64Array, body_statistics, sole_y, standing_line
-from dancenow.skeleton import INDEX
-from dancenow.types import Pose, PoseTrack
+from dancenow.pose.maps.joints import HIPS, PARTS, averaged, joints_of, number_of
+from dancenow.pose.maps.view import BONE_PARTS, FEET, IS_HEEL, View, agreed_size, bone_lengths, log_size, read_view
+from dancenow.types import PoseTrack
 
-PARTS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
-    "torso": (("neck", "hips"),),
-    "shoulders": (("right_shoulder", "left_shoulder"),),
-    "hips": (("right_hip", "left_hip"),),
-    "upper_arm": (("right_shoulder", "right_elbow"), ("left_shoulder", "left_elbow")),
-    "forearm": (("right_elbow", "right_wrist"), ("left_elbow", "left_wrist")),
-    "hand": (("right_wrist", "right_index"), ("left_wrist", "left_index")),
-    "thigh": (("right_hip", "right_knee"), ("left_hip", "left_knee")),
-    "shin": (("right_knee", "right_ankle"), ("left_knee", "left_ankle")),
-    "foot": (("right_heel", "right_toe"), ("left_heel", "left_toe")),
-    "neck": (("neck", "ears"),),
-    "head": (("right_ear", "left_ear"),),
-}
-"""The keypoints at both ends of each part; `hips` and `ears` are the middle of a pair."""
 AVERAGE: Final = {
     "torso": 0.33, "shoulders": 0.22, "hips": 0.12, "upper_arm": 0.18, "forearm": 0.165, "hand": 0.06, "thigh": 0.29,
     "shin": 0.27, "foot": 0.14, "neck": 0.14, "head": 0.10,
@@ -36,32 +24,44 @@ AVERAGE: Final = {
 """Lengths of an average adult's parts as shares of nose to ankle."""
 SPREAD: Final = 0.07
 """Standard deviation of a part's share of the body among people, in logarithms."""
-DOUBT: Final = 0.035
-"""Of a part's measured length, in logarithms, when nothing disturbs: which poses a dance holds, and the detector's bias."""
-FULL_PERCENTILE: Final = 65
+DOUBT: Final = 0.1
+"""Of a part's measured length, in logarithms, where depth is not sound: which poses a dance holds, the detector's bias."""
+SOUND_DOUBT: Final = 0.005
+"""The same where depth is sound."""
+FULL_PERCENTILE: Final = (50, 80)
+"""Of a part's lengths, that which counts as full: with sound depth, and without, when most are seen too short."""
 DEPTH_GAINS: Final = np.linspace(0, 1.2, 25)
+SOUND_GAIN: Final = 0.85
+"""Depth that is to be multiplied by this or more to keep bones at their length is sound. That of detectors, noisy and
+exaggerated threefold, is not: scaled down as a whole or part by part it was worse than none."""
 RIGID: Final = ("torso", "shoulders", "upper_arm", "forearm", "thigh", "shin")
 """Parts whose length does not change: what their detected depth is to be multiplied by, so that it does not."""
 BLOCKS: Final = 5
 """A track is cut in so many pieces; how far they disagree is how uncertain a length is."""
-FOCAL_PER_SIDE: Final = 1.2
-"""Focal length as a share of the frame's longer side, where nothing is known of a camera: between phone and camcorder."""
-AVERAGE_SLANT: Final = 0.2
-"""Tangent of the angle at which people are usually looked down on at their feet: chest-high camera, five steps away."""
-SLANT_RANGE: Final = (0.03, 0.6)
-PERSPECTIVE_RANGE: Final = (-0.3, 0.3)
-"""Depth relative to the hips, as a share of the distance to the camera, is not believed beyond this."""
-STILL_PER_FRAME: Final = 0.02
-"""A foot that moves less in a tenth of a second, as a share of the body's height, stands."""
+SOLE_DOUBT: Final = 0.015
+"""Of the height of the ground line, in heights of the body."""
+SIZE_SMOOTHING_S: Final = 0.1
+SMOOTHED_DOUBT: Final = 0.02
+"""Bones that disagree so much about the body's size are averaged over that time; others over less."""
+PATH_DOUBT: Final = 1.5
+"""How far the middle of a path may be from the middle of the stage, in standard deviations of the path."""
+UNSEEN_PATH: Final = (0.12, 10.0)
+"""The same for a dance that stays in place, in heights; it halves in square when seen for so many seconds."""
+AIM_DOUBT: Final = 0.07
+"""How far cameras are usually aimed beside the middle of the stage, in heights."""
+RANGE_PERCENTILES: Final = (5, 95)
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A dancer in their own video. Lengths in px where the dancer is at home, that is on their median ground line.
+    """A dancer in their own video. Lengths in px at home, that is where the hips are `view.focal_px` from the camera.
 
-    frame_*_px: size of the frame. fps: of the track. height_px: nose to ankle. home_*_px: the ground point at home; without
-    feet (`feet_seen` False) the middle of the hips. slant: tangent of the camera's downward angle at the feet. depth_gain: what
-    the detector's depth is to be multiplied by to be in px. parts_px: full lengths.
+    frame_*_px: size of the frame. fps: of the track. height_px: nose to ankle. view: the camera over the floor.
+    stage_x_px, home_away_px: the middle of the stage on the floor of `view`. away_range_px: nearest and furthest that the
+    dancer was. sound: whether depth is to be believed. size_doubt: how far bones disagree
+    about the body's size in a frame. parts_px: full lengths.
+    sole_px: height over the floor of the lowest of the feet, while it stands. floor_bias: what the floor says too much of the
+    logarithm of the body's size. Without feet (`feet_seen` False) the floor is a guess.
     """
 
     frame_width_px: int
@@ -69,11 +69,20 @@ class Figure:
     fps: float
     feet_seen: bool
     height_px: float
-    home_x_px: float
-    home_y_px: float
-    slant: float
-    depth_gain: float
+    view: View
+    stage_x_px: float
+    home_away_px: float
+    away_range_px: tuple[float, float]
+    sound: bool
+    size_doubt: float
     parts_px: Mapping[str, float]
+    sole_px: float = 0.0
+    floor_bias: float = 0.0
+
+    @property
+    def heels_px(self) -> Float64Array:
+        """How far each of `FEET` seems to be above the floor when it stands [4]."""
+        return self.view.heel_px * IS_HEEL
 
     @property
     def leg_px(self) -> float:
@@ -82,54 +91,87 @@ class Figure:
 
     @property
     def distance(self) -> float:
-        """Of the camera from home, in heights of the body, if its lens is an ordinary one."""
-        return FOCAL_PER_SIDE * max(self.frame_width_px, self.frame_height_px) / self.height_px
+        """Of the camera from home, in heights of the body."""
+        return self.view.focal_px / self.height_px
 
     @property
-    def tilt_rad(self) -> float:
-        """The camera's downward angle at the middle of the body, half a height above the feet."""
-        return float(np.arctan(self.slant - 0.5 / self.distance))
+    def slant(self) -> float:
+        """Tangent of the angle at which the camera looks down on the feet at home."""
+        return self.view.floor_px / max(self.home_away_px, 1e-6)
 
-    def flattened(self, points: Float64Array) -> Float64Array:
-        """Points [...,3] (x, y, depth in px) without perspective: as large as they would be at the distance of the hips."""
-        middle = np.array([self.frame_width_px - 1, self.frame_height_px - 1]) / 2
-        nearness = 1 + np.clip(points[..., 2:] / (self.distance * self.height_px), *PERSPECTIVE_RANGE)
-        return np.concatenate([middle + (points[..., :2] - middle) * nearness, points[..., 2:]], axis=-1)
+    @property
+    def home_px(self) -> Float64Array:
+        """The middle of the stage in the frame [2]; without feet that of hips over it."""
+        up_px = 0.0 if self.feet_seen else self.leg_px
+        return self.view.picture(np.array([self.stage_x_px, self.home_away_px, up_px]))[0]
 
-    def seen(self, points: Float64Array) -> Float64Array:
-        """The inverse of `flattened`, [...,2]."""
-        middle = np.array([self.frame_width_px - 1, self.frame_height_px - 1]) / 2
-        nearness = 1 + np.clip(points[..., 2:] / (self.distance * self.height_px), *PERSPECTIVE_RANGE)
-        return np.asarray(middle + (points[..., :2] - middle) / nearness)
+    def believed(self, points: Float64Array) -> Float64Array:
+        """Joints [T,J,3] with depth that is sound, or none."""
+        return np.asarray(points * [1.0, 1.0, float(self.sound)])
 
-    def away(self, line_px: Float64Array) -> Float64Array:
-        """How far behind home the floor is that is seen at y = `line_px`, in heights of the body; negative in front of it."""
-        share = np.clip((self.home_y_px - line_px) / (self.slant * self.height_px * self.distance), -1.0, 0.5)
-        return np.asarray(self.distance * share / (1 - share))
+    def log_sizes(self, points: Float64Array, present: NDArray[np.bool_], line_px: Float64Array | None) -> Float64Array:
+        """Logarithm of the apparent size [T] of joints [T,J,3], relative to home: what bones say, and the ground line [T].
 
-    def line(self, away: Float64Array) -> Float64Array:
-        """The inverse of `away`: y in px of the floor there."""
-        share = away / np.maximum(self.distance + away, 0.4 * self.distance)
-        return np.asarray(self.home_y_px - self.slant * self.height_px * self.distance * share)
+        Each counts by its certainty; what they differ by in the mean is a fault of the floor.
+        """
+        size = self.log_sizes_by_bones(points, present)
+        if line_px is None or not self.feet_seen:
+            return size
+        by_floor = self.log_sizes_by_floor(points, present, line_px) - self.floor_bias
+        doubt = SOLE_DOUBT * self.height_px / self.view.floor_px, self.size_doubt
+        weight = np.array(doubt) ** -2.0
+        return np.asarray((weight[0] * by_floor + weight[1] * size) / weight.sum())
+
+    def log_sizes_by_bones(self, points: Float64Array, present: NDArray[np.bool_]) -> Float64Array:
+        """What most bones agree on, smooth where they do not agree well; interpolated where nothing is seen."""
+        middle = np.array([self.view.middle_x_px, self.view.middle_y_px])
+        lengths = bone_lengths(points, present, self.view.focal_px, middle)
+        size = log_size(lengths, np.log([self.parts_px[name] for name in BONE_PARTS]))
+        known = np.isfinite(size)
+        if not known.any():
+            return np.zeros(len(points))
+        frames = np.arange(len(size))
+        return averaged(np.interp(frames, frames[known], size[known]), _smoothing(self.size_doubt, self.fps))
+
+    def log_sizes_by_floor(self, points: Float64Array, present: NDArray[np.bool_], line_px: Float64Array) -> Float64Array:
+        """What the distance along the floor says of hips over the ground line."""
+        at = np.stack([np.where(present[:, HIPS], points[:, HIPS, 0], self.view.middle_x_px), line_px], axis=-1)
+        away = self.view.on_floor(at, 0.0, (0.3 * self.view.focal_px, 4 * self.view.focal_px))[:, 1]
+        over = np.stack([np.zeros_like(away), away, np.full_like(away, self.leg_px)], axis=-1)
+        return np.asarray(np.log(self.view.focal_px / self.view.picture(over)[1]))
+
+    def world(self, points: Float64Array, present: NDArray[np.bool_], line_px: Float64Array | None) -> Float64Array:
+        """Joints [T,J,3] (depth in px) in the world of `view`."""
+        size = np.exp(self.log_sizes(points, present, line_px))
+        return self.view.world(self.view.solid(points, size))
+
+    def ground(self, world: Float64Array, present: NDArray[np.bool_]) -> Float64Array:
+        """How high the lowest of the feet of a body [T,J,3] is when it stands [T]; jumps are bridged."""
+        seen = present[:, FEET]
+        if not seen.any():
+            return np.zeros(len(world))
+        lowest = np.where(seen, world[:, FEET, 2] - self.heels_px, np.inf).min(axis=1)
+        return -standing_line(-np.where(np.isfinite(lowest), lowest, np.nan), self.fps)
 
     def to_json(self) -> dict[str, Any]:
-        return {**dataclasses.asdict(self), "parts_px": dict(self.parts_px)}
+        return {**dataclasses.asdict(self), "parts_px": dict(self.parts_px), "away_range_px": list(self.away_range_px)}
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Self:
         """Raises KeyError, TypeError or ValueError if `saved` is not what `to_json` gave."""
         parts_px = {name: float(saved["parts_px"][name]) for name in PARTS}
-        figure = cls(**{**saved, "parts_px": parts_px})
-        numbers = [
-            figure.height_px,
-            figure.home_x_px,
-            figure.home_y_px,
-            figure.slant,
-            figure.depth_gain,
-            figure.fps,
-            *parts_px.values(),
+        view, away_range_px = View(**saved["view"]), (float(saved["away_range_px"][0]), float(saved["away_range_px"][1]))
+        figure = cls(**{**saved, "parts_px": parts_px, "view": view, "away_range_px": away_range_px})
+        lengths = [figure.height_px, figure.fps, view.focal_px, view.floor_px, figure.size_doubt, *parts_px.values()]
+        places = [
+            figure.stage_x_px,
+            figure.home_away_px,
+            *away_range_px,
+            *dataclasses.astuple(view),
+            figure.sole_px,
+            figure.floor_bias,
         ]
-        if not np.isfinite(numbers).all() or min(figure.height_px, *parts_px.values()) <= 0:
+        if not np.isfinite([*lengths, *places]).all() or min(lengths) <= 0:
             raise ValueError("lengths must be positive")
         return figure
 
@@ -141,60 +183,73 @@ def figure_of(track: PoseTrack, *, by_hips: bool = False) -> Figure:
         UserError: shoulders and hips are never seen together, so nothing gives the size of the body.
     """
     body = body_statistics(track)
-    gain = _depth_gain(track.pose)
-    raw, track = (
-        track,
-        replace(track, pose=Pose(track.pose.xy, track.pose.confidence, (gain * track.pose.depth).astype(np.float32))),
-    )
-    hips = point(track.pose, "hips")
-    home_y_px = body.hip_y_px
-    line_px = np.full(len(track), home_y_px)
-    slant = AVERAGE_SLANT
     feet_seen = body.feet_seen and not by_hips
-    if feet_seen:
-        line_px = standing_line(sole_y(track.pose, 0.08 * body.height_px), track.fps)
-        home_y_px = float(np.median(line_px))
-        slant = _slant(raw, body.height_px)
-    distance = FOCAL_PER_SIDE * max(track.width_px, track.height_px) / body.height_px
-    size = size_at((home_y_px - line_px) / (slant * body.height_px), distance)
-    parts_px = _parts(track.pose, size)
+    points, present = joints_of(track.pose)
+    sure = present & _sure(track.pose.confidence)
+    sound = _depth_gain(points, sure) >= SOUND_GAIN
+    points = points * [1.0, 1.0, float(sound)]
+    usable = sure.copy()
+    usable[:, FEET] &= feet_seen
+    frame_px = track.width_px, track.height_px
+    view, doubt = read_view(points, usable, frame_px, track.fps, body.height_px, sound=sound)
+    lengths = bone_lengths(points, sure, view.focal_px, np.array([view.middle_x_px, view.middle_y_px]))
+    size = np.exp(agreed_size(lengths, _smoothing(doubt, track.fps))[0])
+    parts_px = _parts(points, sure, view, size, sound)
     height_px = parts_px["torso"] + parts_px["thigh"] + parts_px["shin"] + parts_px["neck"]
-    home_x_px = float(np.nanmedian(hips[:, 0]))
-    return Figure(track.width_px, track.height_px, track.fps, feet_seen, height_px, home_x_px, home_y_px, slant, gain, parts_px)
+    whole = Figure(
+        track.width_px, track.height_px, track.fps, feet_seen, height_px, view, 0.0, view.focal_px, (0.0, 1.0), sound, doubt,
+        parts_px,
+    )  # fmt: skip
+    line_px = standing_line(sole_y(track.pose, 0.08 * height_px), track.fps) if feet_seen else None
+    if line_px is not None:
+        differ = whole.log_sizes_by_floor(points, sure, line_px) - whole.log_sizes_by_bones(points, sure)
+        whole = dataclasses.replace(whole, floor_bias=float(np.median(differ)))
+    world = whole.world(points, sure, line_px)
+    path = world[sure[:, HIPS], HIPS]
+    sole_px = float(np.median(whole.ground(world, sure))) if feet_seen else 0.0
+    stage_x_px = _stage(path[:, 0], len(track) / track.fps, height_px)
+    home_away_px = float(np.median(path[:, 1]))
+    low, high = (float(value) for value in np.percentile(path[:, 1], RANGE_PERCENTILES))
+    return dataclasses.replace(
+        whole, stage_x_px=stage_x_px, home_away_px=home_away_px, away_range_px=(low, high), sole_px=sole_px
+    )
 
 
-def size_at(away: Float64Array, distance: float) -> Float64Array:
-    """Size of a body as a share of that at home, when it stands `away` heights further off than home's `distance`."""
-    return np.asarray(distance / np.maximum(distance + away, 0.4 * distance))
+def _smoothing(doubt: float, fps: float) -> int:
+    """Half a window in frames over which sizes are averaged: none where they are certain, because bodies do not wait."""
+    return round(SIZE_SMOOTHING_S * fps * min(1.0, doubt / SMOOTHED_DOUBT))
 
 
-def point(pose: Pose, name: str) -> Float64Array:
-    """float64 [T,2] of a keypoint, or of `hips` or `ears`, the middle of the pair; NaN where it is not seen."""
-    if name in ("hips", "ears"):
-        one = name.removesuffix("s")
-        middle: Float64Array = (point(pose, f"right_{one}") + point(pose, f"left_{one}")) / 2
-        return middle
-    seen = pose.confidence[:, INDEX[name], None] >= MIN_CONFIDENCE
-    return np.where(seen, pose.xy[:, INDEX[name]].astype(np.float64), np.nan)
+def _sure(confidence: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Joints [T,J] that are seen well enough to be measured."""
+    sure = confidence >= MIN_CONFIDENCE
+    pairs = [[number_of(f"{side}_{name}") for side in ("right", "left")] for name in ("hip", "ear")]
+    return np.concatenate([sure, *(sure[:, pair].all(axis=1, keepdims=True) for pair in pairs)], axis=1)
 
 
-def solid(pose: Pose, name: str) -> Float64Array:
-    """float64 [T,3] of what `point` names, with its depth."""
-    one = name.removesuffix("s")
-    names = [f"right_{one}", f"left_{one}"] if name in ("hips", "ears") else [name]
-    depth = pose.depth[:, [INDEX[each] for each in names]].mean(axis=1, dtype=np.float64)
-    return np.concatenate([point(pose, name), depth[:, None]], axis=1)
+def _stage(x_px: Float64Array, seconds: float, height_px: float) -> float:
+    """The middle of the stage across the view, of a path [N] seen for so long: between the path's and the optical axis, at 0.
+
+    Cameras are aimed at a stage, and a short part of a dance is anywhere on it; but who stands still beside the middle of the
+    picture, or far from it, has a stage of their own there.
+    """
+    middle = float(x_px.mean())
+    path = (PATH_DOUBT * float(x_px.std())) ** 2
+    path += (UNSEEN_PATH[0] * height_px) ** 2 * UNSEEN_PATH[1] / (UNSEEN_PATH[1] + seconds)
+    aim = (AIM_DOUBT * height_px) ** 2
+    aim *= max(1.0, middle**2 / (3 * (path + aim)))
+    return middle * aim / (path + aim)
 
 
-def _depth_gain(pose: Pose) -> float:
+def _depth_gain(points: Float64Array, present: NDArray[np.bool_]) -> float:
     """What depth is to be multiplied by, so that rigid parts keep their length: 1 for exact depth; detectors exaggerate.
 
     A part's lengths differ by the distance between their percentiles, as a share of the middle one; the least mean wins.
     """
     spreads = []
-    for a, b in (ends for name in RIGID for ends in PARTS[name]):
-        vector = solid(pose, a) - solid(pose, b)
-        vector = vector[np.isfinite(vector).all(axis=1)]
+    for ends in (each for name in RIGID for each in PARTS[name]):
+        a, b = (number_of(end) for end in ends)
+        vector = (points[:, a] - points[:, b])[present[:, a] & present[:, b]]
         if len(vector) < 5 or not vector[:, 2].any():
             continue
         lengths = np.sqrt((vector[:, :2] ** 2).sum(axis=1) + (DEPTH_GAINS[:, None] * vector[:, 2]) ** 2)
@@ -203,14 +258,15 @@ def _depth_gain(pose: Pose) -> float:
     return float(DEPTH_GAINS[np.mean(spreads, axis=0).argmin()]) if spreads else 0.0
 
 
-def _parts(pose: Pose, size: Float64Array) -> dict[str, float]:
+def _parts(points: Float64Array, present: NDArray[np.bool_], view: View, size: Float64Array, sound: bool) -> dict[str, float]:
     """Full lengths in px at home. What is never or hardly seen has an average person's share."""
-    measured = {name: _length(pose, ends, size) for name, ends in PARTS.items()}
+    solid = view.solid(points, size)
     logs, doubts = {}, {}
-    for name, (length_px, doubt) in measured.items():
+    for name in PARTS:
+        length_px, doubt = _length(solid, present, name, FULL_PERCENTILE[0 if sound else 1])
         if length_px > 0:
             logs[name] = np.log(length_px / AVERAGE[name])
-            doubts[name] = np.hypot(doubt, DOUBT)
+            doubts[name] = np.hypot(doubt, SOUND_DOUBT if sound else DOUBT)
     weight = {name: AVERAGE[name] / (doubts[name] ** 2 + SPREAD**2) for name in logs}
     scale = sum(weight[name] * logs[name] for name in logs) / sum(weight.values())
     parts_px = {}
@@ -221,36 +277,19 @@ def _parts(pose: Pose, size: Float64Array) -> dict[str, float]:
     return parts_px
 
 
-def _length(pose: Pose, ends: tuple[tuple[str, str], ...], size: Float64Array) -> tuple[float, float]:
+def _length(solid: Float64Array, present: NDArray[np.bool_], part: str, percentile: float) -> tuple[float, float]:
     """Full length in px at home, and its relative uncertainty; (0, inf) if it is never seen."""
-    lengths = np.stack([np.linalg.norm(solid(pose, a) - solid(pose, b), axis=1) / size for a, b in ends])
-    if not np.isfinite(lengths).any():
+    lengths = []
+    for ends in PARTS[part]:
+        a, b = (number_of(end) for end in ends)
+        each = np.linalg.norm(solid[:, a] - solid[:, b], axis=1)
+        lengths.append(np.where(present[:, a] & present[:, b], each, np.nan))
+    table = np.stack(lengths)
+    if not np.isfinite(table).any():
         return 0.0, np.inf
-    full_px = float(np.nanpercentile(lengths, FULL_PERCENTILE))
-    pieces = [piece[np.isfinite(piece)] for piece in np.array_split(lengths, BLOCKS, axis=1)]
-    each = [float(np.percentile(piece, FULL_PERCENTILE)) for piece in pieces if piece.size]
-    if full_px <= 0 or min(each) <= 0:
+    full_px = float(np.nanpercentile(table, percentile))
+    pieces = [piece[np.isfinite(piece)] for piece in np.array_split(table, BLOCKS, axis=1)]
+    each_px = [float(np.percentile(piece, percentile)) for piece in pieces if piece.size]
+    if full_px <= 0 or min(each_px) <= 0:
         return 0.0, np.inf
-    return full_px, float(np.std(np.log(each)) / np.sqrt(len(each))) if len(each) > 1 else SPREAD
-
-
-def _slant(track: PoseTrack, height_px: float) -> float:
-    """Tangent of the camera's downward angle: how far heel and toe of standing feet are apart in y for their distance in depth.
-
-    Depth is taken as it comes: between heel and toe the detector does not exaggerate it. Noise in it pulls the slope to 0,
-    which is safe; depth of nothing leaves the average.
-    """
-    half = max(1, round(0.05 * track.fps))
-    rises, depths = [], []
-    for side in ("right", "left"):
-        ends = [INDEX[f"{side}_{part}"] for part in ("heel", "toe")]
-        xy, depth = track.pose.xy[:, ends].astype(np.float64), track.pose.depth[:, ends].astype(np.float64)
-        moved = np.zeros(len(xy))
-        moved[half:-half] = np.linalg.norm(xy[2 * half :] - xy[: -2 * half], axis=-1).max(axis=1)
-        stands = (moved < STILL_PER_FRAME * height_px) & (track.pose.confidence[:, ends] >= MIN_CONFIDENCE).all(axis=1)
-        rises.append((xy[:, 1, 1] - xy[:, 0, 1])[stands])
-        depths.append((depth[:, 0] - depth[:, 1])[stands])
-    rise, nearer = np.concatenate(rises) / height_px, np.concatenate(depths) / height_px
-    doubt = len(rise) * 0.05**2 + 0.05
-    slope = ((rise * nearer).sum() + doubt * AVERAGE_SLANT) / ((nearer**2).sum() + doubt)
-    return float(np.clip(slope, *SLANT_RANGE))
+    return full_px, float(np.std(np.log(each_px)) / np.sqrt(len(each_px))) if len(each_px) > 1 else SPREAD

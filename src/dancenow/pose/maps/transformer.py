@@ -17,7 +17,8 @@ from safetensors import safe_open
 from dancenow.assets import TRANSFORMER
 from dancenow.pose.body import MIN_CONFIDENCE, Float64Array
 from dancenow.pose.maps.base import whole_track
-from dancenow.pose.maps.figure import AVERAGE, PARTS, Figure, figure_of
+from dancenow.pose.maps.figure import AVERAGE, Figure, figure_of
+from dancenow.pose.maps.joints import PARTS
 from dancenow.skeleton import NUM_KEYPOINTS
 from dancenow.types import FloatArray, Pose, PoseTrack
 
@@ -122,10 +123,10 @@ def fit_transformer(source: PoseTrack, target: PoseTrack, weights: Path = TRANSF
     return TransformerMap(
         scale=float(b.height_px / a.height_px * np.exp(log_scale)),
         rotation_rad=float(rotation),
-        from_x_px=a.home_x_px,
-        from_y_px=a.home_y_px,
-        to_x_px=b.home_x_px + float(x) * b.height_px,
-        to_y_px=b.home_y_px + float(y) * b.height_px,
+        from_x_px=float(a.home_px[0]),
+        from_y_px=float(a.home_px[1]),
+        to_x_px=float(b.home_px[0] + x * b.height_px),
+        to_y_px=float(b.home_px[1] + y * b.height_px),
         doubt=float(np.abs(changes[:, 0] - log_scale).max()),
     )
 
@@ -137,8 +138,7 @@ def inputs_of(source: PoseTrack, a: Figure, target: PoseTrack, b: Figure) -> Inp
 
 def own_coordinates(xy: NDArray[Any], figure: Figure) -> FloatArray:
     """Places [...,2] px from home, in heights of the body."""
-    home = np.array([figure.home_x_px, figure.home_y_px])
-    return np.asarray((xy - home) / figure.height_px, np.float32)
+    return np.asarray((xy - figure.home_px) / figure.height_px, np.float32)
 
 
 def chosen_frames(track: PoseTrack, count: int = FRAMES) -> NDArray[np.int64]:
@@ -160,8 +160,8 @@ def _numbers(figure: Figure) -> FloatArray:
     longer = [
         10 * np.log(figure.parts_px[name] / figure.parts_px["torso"] * AVERAGE["torso"] / AVERAGE[name]) for name in PARTS
     ]
-    aside = (figure.home_x_px - figure.frame_width_px / 2) / figure.height_px
-    below = (figure.home_y_px - figure.frame_height_px / 2) / figure.height_px
+    size_px = np.array([figure.frame_width_px, figure.frame_height_px])
+    aside, below = (float(value) for value in (figure.home_px - size_px / 2) / figure.height_px)
     return np.array([5 * figure.slant - 1, 4 / figure.distance - 1, aside, below, *longer], np.float32)
 
 
