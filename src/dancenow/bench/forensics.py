@@ -90,7 +90,7 @@ def calibrated(forensic: Forensic, people: Sequence[Suspect], without: Sequence[
     seen = [each for each in exhibits(people, "calibrate") if each.family not in without]
     more = looks_at(people, "calibrate", without)
     scores = np.concatenate([[score_of(forensic, each.video) for each in seen], clip_scores(forensic, more)])
-    made = np.array([each.synthetic for each in (*seen, *more)])
+    made = np.array([*(each.synthetic for each in seen), *(each.synthetic for each in more)])
     there = np.isfinite(scores)
     return Calibration.fit(torch.from_numpy(scores[there]), torch.from_numpy(made[there]))
 
