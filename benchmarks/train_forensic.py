@@ -2,6 +2,7 @@
 
     python benchmarks/train_forensic.py make [NAME...]     the clips, one person after the other (kept in the cache)
     python benchmarks/train_forensic.py train [-o FILE]    the classifier, then those that tell what it owes to what
+    python benchmarks/train_forensic.py calibrate          trained ones anew, which `train` does, too
     python benchmarks/train_forensic.py measure            all of them on the test clips, into benchmarks/
 
 Needs the `studio` extra. Each step can be interrupted, and goes on when it is started again.
@@ -11,7 +12,7 @@ import argparse
 from pathlib import Path
 
 from dancenow.assets import FORENSIC
-from dancenow.bench.forensics import VARIANTS, measure, train_variant
+from dancenow.bench.forensics import VARIANTS, measure, recalibrate, train_variant
 from dancenow.bench.suspects import chosen, material, suspects
 
 
@@ -23,6 +24,8 @@ def main() -> None:
     train = steps.add_parser("train")
     train.add_argument("variants", nargs="*", default=list(VARIANTS))
     train.add_argument("-o", "--out", type=Path, default=FORENSIC)
+    calibrate = steps.add_parser("calibrate")
+    calibrate.add_argument("variants", nargs="*", default=list(VARIANTS))
     parsed = steps.add_parser("measure")
     parsed.add_argument("-o", "--out", type=Path, default=Path(__file__).parent)
     options = parser.parse_args()
@@ -32,6 +35,9 @@ def main() -> None:
     elif options.step == "train":
         for name in options.variants:
             print(train_variant(name, options.out), flush=True)
+    elif options.step == "calibrate":
+        for name in options.variants:
+            print(recalibrate(name, FORENSIC), flush=True)
     else:
         print(measure(options.out, FORENSIC), flush=True)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dancenow.bench.ablated import ablated
 from dancenow.bench.results import Result, machine, today, versions
-from dancenow.bench.suspects import JUDGED, LOOKS, Exhibit, exhibits, learnt, suspects
+from dancenow.bench.suspects import JUDGED, LOOKS, Exhibit, Suspect, exhibits, looks_at, suspects
 from dancenow.checkpoint import save_checkpoint
 from dancenow.data.looks import look, plan
 from dancenow.errors import UserError
@@ -28,6 +28,7 @@ from dancenow.progress import Listener, silent
 from dancenow.training.budget import Budget
 from dancenow.training.forensic import ForensicRecipe, ForensicTask, Shelf
 from dancenow.training.loop import LoopConfig, preview_path, state_path, train_loop
+from dancenow.training.scoring import clip_scores
 
 SEED: Final = 7
 SHIPPED: Final = "all"
@@ -69,23 +70,38 @@ def train_variant(name: str, shipped: Path, listen: Listener = silent) -> Path:
         raise UserError(f"there is no variant {name!r}; choose of {', '.join(VARIANTS)}.")
     variant, people = VARIANTS[name], suspects()
     network = replace(ForensicConfig(), frames=variant.frames)
-    shelf = Shelf(learnt(people, variant.without))
+    shelf = Shelf(looks_at(people, "train", variant.without))
     task = ForensicTask(shelf, ForensicRecipe(network), seed=SEED, device=torch.device("cpu"))
     unfinished = cache_dir("forensics") / f"unfinished-{name.replace(' ', '-')}.safetensors"
     resume = state_path(unfinished).is_file()
     train_loop(task, unfinished, Budget(images=variant.images), resume=resume, config=LoopConfig(seed=SEED), listen=listen)
     words = f"{variant.what}; rendered people only, see forensic.md"
     forensic = task.forensic(Calibration(), words)
-    seen = [each for each in exhibits(people, "calibrate") if each.family not in variant.without]
-    scores = np.array([score_of(forensic, each.video) for each in seen])
-    there = np.isfinite(scores)
-    made = torch.tensor([each.synthetic for each in seen])
-    calibration = Calibration.fit(torch.from_numpy(scores[there]), made[torch.from_numpy(there)])
     out = variant_path(name, shipped)
+    calibration = calibrated(forensic, people, variant.without)
     save_checkpoint(out, replace(forensic, calibration=calibration).to_checkpoint(task.images))
     for left_over in (unfinished, state_path(unfinished), preview_path(unfinished)):
         left_over.unlink(missing_ok=True)
     return out
+
+
+def calibrated(forensic: Forensic, people: Sequence[Suspect], without: Sequence[str]) -> Calibration:
+    """By the people who are there for it: videos, judged as anybody's, and further people's looks."""
+    seen = [each for each in exhibits(people, "calibrate") if each.family not in without]
+    more = looks_at(people, "calibrate", without)
+    scores = np.concatenate([[score_of(forensic, each.video) for each in seen], clip_scores(forensic, more)])
+    made = np.array([*(each.synthetic for each in seen), *(each.synthetic for each in more)])
+    there = np.isfinite(scores)
+    return Calibration.fit(torch.from_numpy(scores[there]), torch.from_numpy(made[there]))
+
+
+def recalibrate(name: str, shipped: Path) -> Path:
+    """Calibrate a trained variant anew."""
+    path, people = variant_path(name, shipped), suspects()
+    forensic = load_forensic(path)
+    calibration = calibrated(forensic, people, VARIANTS[name].without)
+    save_checkpoint(path, replace(forensic, calibration=calibration).to_checkpoint(VARIANTS[name].images))
+    return path
 
 
 def score_of(forensic: Forensic, video: Path) -> float:

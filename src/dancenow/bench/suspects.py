@@ -45,6 +45,11 @@ class Suspect:
     orders: tuple[Order, ...]
     of_base: bool = False
 
+    @property
+    def is_kept_as_looks(self) -> bool:
+        """Whether looks are kept, or videos."""
+        return self.role == "train" or self.of_base
+
 
 @dataclass(frozen=True)
 class Exhibit:
@@ -65,7 +70,7 @@ class Exhibit:
 
 
 def suspects() -> tuple[Suspect, ...]:
-    """All of them: six random people and twelve of the base model's to learn from, two to calibrate with, one to test."""
+    """All of them: six random people and twelve of the base model's to learn from, eight to calibrate with, one to test."""
     budgets = ((60, 150), (150, 400), (100, 200))
     people = []
     for number in range(8):
@@ -74,9 +79,9 @@ def suspects() -> tuple[Suspect, ...]:
             orders.append(Order("draft, from nothing", (160,)))
         orders.append(Order("pix2pixHD" if number % 3 == 1 else "paper", (20, 60) if number % 2 else (40,)))
         people.append(Suspect(f"cast {number}", "train" if number < 6 else "calibrate", number, tuple(orders)))
-    for number in range(12):
+    for number in range(18):
         order = Order("draft", ((60,), (30, 120), (100,))[number % 3])
-        people.append(Suspect(f"base {number}", "train", number, (order,), of_base=True))
+        people.append(Suspect(f"base {number}", "train" if number < 12 else "calibrate", number, (order,), of_base=True))
     orders = [Order("draft", (150, 400)), Order("draft, from nothing", (160,)), Order("nearest frame")]
     orders += [Order("paper", (40,)), Order("pix2pixHD", (40,))]
     people.append(Suspect("dov", "test", None, tuple(orders)))
@@ -106,7 +111,7 @@ def material(suspect: Suspect) -> Path:
     if not folder.is_dir():
         with complete_or_absent(folder) as temporary:
             temporary.mkdir()
-            if suspect.role == "train":
+            if suspect.is_kept_as_looks:
                 _keep_looks(_looks_at(suspect), temporary)
             else:
                 _keep_videos(suspect, scene_of(suspect), temporary)
@@ -158,11 +163,11 @@ def _keep_videos(suspect: Suspect, scene: Scene, folder: Path) -> None:
     (folder / "index.json").write_text(json.dumps(said, indent=1), "utf-8")
 
 
-def learnt(people: Sequence[Suspect], without: Sequence[str] = ()) -> list[Evidence]:
-    """The looks of everybody in training, but of families that are to be left out."""
+def looks_at(people: Sequence[Suspect], role: Role, without: Sequence[str] = ()) -> list[Evidence]:
+    """The looks of those in a role of whom looks are kept, but of families that are to be left out."""
     evidence = []
     for suspect in people:
-        if suspect.role == "train":
+        if suspect.role == role and suspect.is_kept_as_looks:
             folder = material(suspect)
             with np.load(folder / "looks.npz", allow_pickle=False) as file:
                 for number, said in enumerate(json.loads((folder / "index.json").read_text("utf-8"))):
@@ -175,7 +180,7 @@ def exhibits(people: Sequence[Suspect], role: Role) -> list[Exhibit]:
     """The videos of a role."""
     found = []
     for suspect in people:
-        if suspect.role == role:
+        if suspect.role == role and not suspect.is_kept_as_looks:
             folder = material(suspect)
             for said in json.loads((folder / "index.json").read_text("utf-8")):
                 found.append(Exhibit(**said | {"video": folder / said["video"]}))
