@@ -48,7 +48,7 @@ class WarpConfig:
 
     images_per_step: int = 32
     learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
+    weight_decay: float = 5e-2
     tensor_weight: float = 0.5
 
 
