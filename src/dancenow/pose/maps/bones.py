@@ -140,7 +140,7 @@ class BonesMap:
         return standing_line(soles, self.source.fps) if self._feet and np.isfinite(soles).any() else None
 
     def _turned(self, world: Float64Array) -> Float64Array:
-        """The source's world [...,3] turned about the middle of the stage, as far as the two cameras look from different sides."""
+        """The source's world [...,3] turned about the middle of the stage: cameras look at it from different sides."""
         angle = self.target.front_rad - self.source.front_rad
         cos, sin = np.cos(angle), np.sin(angle)
         x, away = world[..., 0] - self.source.stage_x_px, world[..., 1] - self.source.home_away_px

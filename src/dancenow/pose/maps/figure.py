@@ -24,7 +24,7 @@ AVERAGE: Final = {
 """Lengths of an average adult's parts as shares of nose to ankle."""
 SPREAD: Final = 0.07
 """Standard deviation of a part's share of the body among people, in logarithms."""
-DOUBT: Final = 0.1
+DOUBT: Final = 0.035
 """Of a part's measured length, in logarithms, where depth is not sound: which poses a dance holds, the detector's bias."""
 SOUND_DOUBT: Final = 0.005
 """The same where depth is sound."""
