@@ -221,7 +221,7 @@ def random_view(rng: np.random.Generator) -> tuple[Camera, int, int]:
 
 
 def _noisy(track: PoseTrack, rng: np.random.Generator) -> PoseTrack:
-    """As a detector has it: a slow error of a share of the body; depth of doubtful size, exaggerated as often as not, or none."""
+    """As a detector has it: a slow error of a share of the body; depth of doubtful size, often exaggerated, or none."""
     body_px = float(np.median(np.ptp(track.pose.xy[..., 1], axis=1)))
     slow = _slow(rng.normal(0, 0.012 * body_px, track.pose.xy.shape))
     bias = rng.normal(0, 0.006 * body_px, (1, *track.pose.xy.shape[1:]))
