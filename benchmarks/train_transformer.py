@@ -48,8 +48,8 @@ def main() -> None:
     """Train for a number of steps, so that the result does not depend on the machine's speed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", "--out", type=Path, default=TRANSFORMER)
-    parser.add_argument("--pairs", type=int, default=960)
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--pairs", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=2500)
     options = parser.parse_args()
     started = time.perf_counter()
     made = examples(options.pairs)

@@ -242,7 +242,7 @@ def test_what_pictures_gain_is_counted_transfer_by_transfer() -> None:
     def row(setup: str, kind: str, ssim: float) -> dict[str, Any]:
         return {"setup": setup, "normalize": kind, "ssim_person": ssim, "psnr_person_db": 20.0, "perceptual_person": 0.5}
 
-    records = [
+    records: list[dict[str, Any]] = [
         {
             "target": "dov",
             "rows": [row("a", "paper", 0.5), row("a", "bones", 0.6), row("b", "paper", 0.9), row("b", "bones", 0.9)],

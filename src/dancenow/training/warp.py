@@ -48,7 +48,7 @@ class WarpConfig:
 
     images_per_step: int = 32
     learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
+    weight_decay: float = 5e-2
     tensor_weight: float = 0.5
 
 
@@ -221,11 +221,12 @@ def random_view(rng: np.random.Generator) -> tuple[Camera, int, int]:
 
 
 def _noisy(track: PoseTrack, rng: np.random.Generator) -> PoseTrack:
-    """As a detector has it: a slow error of a share of the body, depth of doubtful size."""
+    """As a detector has it: a slow error of a share of the body; depth of doubtful size, often exaggerated, or none."""
     body_px = float(np.median(np.ptp(track.pose.xy[..., 1], axis=1)))
     slow = _slow(rng.normal(0, 0.012 * body_px, track.pose.xy.shape))
     bias = rng.normal(0, 0.006 * body_px, (1, *track.pose.xy.shape[1:]))
-    depth = track.pose.depth * rng.uniform(0.4, 1.1) + _slow(rng.normal(0, 0.04 * body_px, track.pose.depth.shape))
+    gain = (rng.uniform(0.4, 1.1), rng.uniform(2, 4), 0.0)[int(rng.choice(3, p=(0.45, 0.45, 0.1)))]
+    depth = gain * (track.pose.depth + _slow(rng.normal(0, 0.04 * body_px, track.pose.depth.shape)))
     pose = Pose((track.pose.xy + slow + bias).astype(np.float32), track.pose.confidence, depth.astype(np.float32))
     return replace(track, pose=pose)
 

@@ -58,7 +58,7 @@ class BonesMap:
             line_px = None
         points = filled(points, present)
         size = np.exp(self.source.log_sizes(points, present, line_px))
-        body = self.source.view.world(self.source.view.solid(points, size))
+        body = self._turned(self.source.view.world(self.source.view.solid(points, size)))
         ground = self.source.ground(body, present) if self._feet else np.zeros(len(body))
         body[..., 2] -= ground[:, None]
         danced = self._rebuilt(body)
@@ -139,6 +139,20 @@ class BonesMap:
         soles = sole_y(track, 0.08 * self.source.height_px)
         return standing_line(soles, self.source.fps) if self._feet and np.isfinite(soles).any() else None
 
+    def _turned(self, world: Float64Array) -> Float64Array:
+        """The source's world [...,3] turned about the middle of the stage: cameras look at it from different sides."""
+        angle = self.target.front_rad - self.source.front_rad
+        cos, sin = np.cos(angle), np.sin(angle)
+        x, away = world[..., 0] - self.source.stage_x_px, world[..., 1] - self.source.home_away_px
+        return np.stack(
+            [
+                self.source.stage_x_px + cos * x - sin * away,
+                self.source.home_away_px + sin * x + cos * away,
+                world[..., 2],
+            ],
+            axis=-1,
+        )
+
     def _on_stage(self, world: Float64Array) -> Float64Array:
         """Points of the source's world [...,3] where they belong in the target's: paths are as long as legs are."""
         here, there = self._home_px
@@ -155,7 +169,8 @@ class BonesMap:
         there = present[:, HIPS]
         if not there.any():
             return 0.0
-        hips = self._on_stage(self.source.world(self.source.believed(points), present, self._ground_line(track))[there, HIPS])
+        body = self._turned(self.source.world(self.source.believed(points), present, self._ground_line(track)))
+        hips = self._on_stage(body[there, HIPS])
         half = self.target.frame_width_px / 2 - MARGIN * self.target.height_px
         return _into(np.sort(hips[:, 0]), max(half, 0.0))
 

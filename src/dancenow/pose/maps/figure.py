@@ -24,7 +24,7 @@ AVERAGE: Final = {
 """Lengths of an average adult's parts as shares of nose to ankle."""
 SPREAD: Final = 0.07
 """Standard deviation of a part's share of the body among people, in logarithms."""
-DOUBT: Final = 0.1
+DOUBT: Final = 0.035
 """Of a part's measured length, in logarithms, where depth is not sound: which poses a dance holds, the detector's bias."""
 SOUND_DOUBT: Final = 0.005
 """The same where depth is sound."""
@@ -49,6 +49,12 @@ UNSEEN_PATH: Final = (0.12, 10.0)
 """The same for a dance that stays in place, in heights; it halves in square when seen for so many seconds."""
 AIM_DOUBT: Final = 0.07
 """How far cameras are usually aimed beside the middle of the stage, in heights."""
+FRONT_WIDTH_RAD: Final = 0.7
+"""Facings that differ from the main one by more than twice this are turns and do not count."""
+FRONT_DOUBT: Final = 0.7
+"""How far the main facing is from where the stage's front is, in standard deviations of facings, on random dances."""
+SIDE_RAD: Final = 0.07
+"""How far to the side of the stage's front cameras usually stand."""
 RANGE_PERCENTILES: Final = (5, 95)
 
 
@@ -61,7 +67,8 @@ class Figure:
     dancer was. sound: whether depth is to be believed. size_doubt: how far bones disagree
     about the body's size in a frame. parts_px: full lengths.
     sole_px: height over the floor of the lowest of the feet, while it stands. floor_bias: what the floor says too much of the
-    logarithm of the body's size. Without feet (`feet_seen` False) the floor is a guess.
+    logarithm of the body's size. front_rad: which way the dancer faces in the main, from right of the camera to away from it,
+    as far as it is certain. Without feet (`feet_seen` False) the floor is a guess.
     """
 
     frame_width_px: int
@@ -78,6 +85,7 @@ class Figure:
     parts_px: Mapping[str, float]
     sole_px: float = 0.0
     floor_bias: float = 0.0
+    front_rad: float = 0.0
 
     @property
     def heels_px(self) -> Float64Array:
@@ -170,6 +178,7 @@ class Figure:
             *dataclasses.astuple(view),
             figure.sole_px,
             figure.floor_bias,
+            figure.front_rad,
         ]
         if not np.isfinite([*lengths, *places]).all() or min(lengths) <= 0:
             raise ValueError("lengths must be positive")
@@ -209,9 +218,10 @@ def figure_of(track: PoseTrack, *, by_hips: bool = False) -> Figure:
     sole_px = float(np.median(whole.ground(world, sure))) if feet_seen else 0.0
     stage_x_px = _stage(path[:, 0], len(track) / track.fps, height_px)
     home_away_px = float(np.median(path[:, 1]))
+    front_rad = _front(world, sure) if sound else 0.0
     low, high = (float(value) for value in np.percentile(path[:, 1], RANGE_PERCENTILES))
     return dataclasses.replace(
-        whole, stage_x_px=stage_x_px, home_away_px=home_away_px, away_range_px=(low, high), sole_px=sole_px
+        whole, stage_x_px=stage_x_px, home_away_px=home_away_px, away_range_px=(low, high), sole_px=sole_px, front_rad=front_rad
     )
 
 
@@ -239,6 +249,23 @@ def _stage(x_px: Float64Array, seconds: float, height_px: float) -> float:
     aim = (AIM_DOUBT * height_px) ** 2
     aim *= max(1.0, middle**2 / (3 * (path + aim)))
     return middle * aim / (path + aim)
+
+
+def _front(world: Float64Array, present: NDArray[np.bool_]) -> float:
+    """Angle of the stage's front: dancers face it in the main. Shrunk to 0, the camera's side, where they face all around."""
+    ends = [number_of(f"{side}_{part}") for part in ("shoulder", "hip") for side in ("right", "left")]
+    body = world[present[:, ends].all(axis=1)][:, ends, :2]
+    across = body[:, 1] - body[:, 0] + body[:, 3] - body[:, 2]
+    facing = np.arctan2(across[:, 1], across[:, 0])
+    main, spread = 0.0, np.inf
+    for _ in range(12):
+        off = (facing - main + np.pi) % (2 * np.pi) - np.pi
+        weight = np.clip(1 - (off / (2 * FRONT_WIDTH_RAD)) ** 2, 0, None) ** 2
+        if weight.sum() < 1e-6:
+            return 0.0
+        spread = float(np.sqrt((weight * off**2).sum() / weight.sum()))
+        main += float((weight * off).sum() / weight.sum())
+    return main * SIDE_RAD**2 / (SIDE_RAD**2 + (FRONT_DOUBT * spread) ** 2)
 
 
 def _depth_gain(points: Float64Array, present: NDArray[np.bool_]) -> float:

@@ -26,7 +26,7 @@ FRAMES: Final = 48
 """Of a track, evenly chosen, the network looks at so many."""
 FRAME_INPUTS: Final = 4 * NUM_KEYPOINTS
 FIGURE_INPUTS: Final = 4 + len(PARTS)
-REACH: Final = (0.35, 0.25, 0.5)
+REACH: Final = (0.35, 0.25, 0.2)
 """The largest change of log scale, rotation (rad) and place (heights) that the network can ask for."""
 
 
