@@ -81,7 +81,8 @@ def pooled(frames: list[Frames]) -> Frames:
 def unseen(found: list[tuple[dict[str, Any], Frames]], way: str) -> dict[str, dict[str, float]]:
     """Per subject: mean absolute error of the forecast when the curve is fitted on the other subjects; of their mean, too."""
     result = {}
-    for subject in dict.fromkeys(about["subject"] for about, _ in found):
+    subjects = list(dict.fromkeys(about["subject"] for about, _ in found))
+    for subject in subjects if len(subjects) > 1 else ():
         others = pooled([frames for about, frames in found if about["subject"] != subject])
         own = pooled([frames for about, frames in found if about["subject"] == subject])
         curve = np.array(rising(others["distance"], others[way])).T
