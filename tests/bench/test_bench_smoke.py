@@ -94,6 +94,7 @@ def test_faces_are_measured_beside_the_body_alone(tmp_path: Path, monkeypatch: p
     assert {clip["protocol"] for clip in cells["cyclegan"]["clips"]} == {"transfer"}  # it is trained for one dancer
     figures = result["summary"]["transfer"]["residual"]["figures"]
     assert figures["perceptual, face"]["mean"] > 0
+    assert figures["perceptual, seen face"]["mean"] > 0
     assert figures["flicker, face"]["mean"] > 0
     monkeypatch.setattr(page, "SHOWN_SIZES", ("smoke",))
     text = page.write_page(folder).read_text("utf-8")

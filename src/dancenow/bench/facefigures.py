@@ -21,7 +21,7 @@ from dancenow.types import PoseTrack
 from dancenow.video import read_frames
 
 EVERY = 3
-"""Of the frames whose faces are compared in their own windows."""
+"""Of the frames whose faces are compared in their windows."""
 
 
 def face_figures(out: Path, truth: Path, source: Path, listen: Listener) -> dict[str, Record]:
@@ -30,7 +30,10 @@ def face_figures(out: Path, truth: Path, source: Path, listen: Listener) -> dict
     reference, danced = (
         extract_faces(video, track, listen=listen) for video, track in zip((truth, source), tracks, strict=True)
     )
-    values = {"flicker, face": (face_flicker(out, truth, tracks[0]), "x", "lower")}
+    values = {
+        "perceptual, seen face": (window_distance(out, truth, reference, reference), "", "lower"),
+        "flicker, face": (face_flicker(out, truth, tracks[0]), "x", "lower"),
+    }
     try:
         own = extract_faces(out, detect_poses(out, listen=listen), listen=listen)
     except UserError:  # nobody is found in it
@@ -42,7 +45,7 @@ def face_figures(out: Path, truth: Path, source: Path, listen: Listener) -> dict
         both = measured(own) & measured(danced)
         mouth = EXPRESSION.index("mouth_opening")
         values |= {
-            "perceptual, face in its own window": (own_window_distance(out, truth, own, reference), "", "lower"),
+            "perceptual, face in its own window": (window_distance(out, truth, own, reference), "", "lower"),
             "landmark distance, face": (float(np.nanmean(distance)) if seen.any() else np.nan, "heads", "lower"),
             "landmarks found, face": (share, "", "higher"),
             "mouth follows the dancer, face": (
@@ -55,9 +58,13 @@ def face_figures(out: Path, truth: Path, source: Path, listen: Listener) -> dict
     }
 
 
-def own_window_distance(out: Path, truth: Path, own: FaceTrack, reference: FaceTrack) -> float:
-    """Perceptual distance of the face, each cut where it is: of a transfer, whether the face is right though the head may
-    stand beside its place. Mean over every `EVERY`th frame in which the truth's face is valid."""
+def window_distance(out: Path, truth: Path, own: FaceTrack, reference: FaceTrack) -> float:
+    """Perceptual distance of the face, cut from the result by `own` and from the truth by `reference`. Mean over every
+    `EVERY`th frame in which the truth's face is valid: backs of heads, which no face network touches, take no part.
+
+    With the truth's windows for both, place counts. With the result's own windows it does not: of a transfer, whether the face
+    is right though the head may stand beside its place.
+    """
     perceptual, distances = PerceptualDistance(), []
     for made, real in zip(read_frames(out), read_frames(truth), strict=True):
         t = real.index

@@ -26,7 +26,8 @@ _ABLATION_COLUMNS: Final = (
     ("missed keypoints, all", "missed keypoints"), ("foot sliding, feet", "foot sliding"),
 )  # fmt: skip
 _FACE_COLUMNS: Final = (
-    ("perceptual, face", "perceptual face"), ("perceptual, face in its own window", "in its own window"),
+    ("perceptual, face", "perceptual face"), ("perceptual, seen face", "where it is seen"),
+    ("perceptual, face in its own window", "in its own window"),
     ("SSIM, face", "SSIM face"), ("landmark distance, face", "landmark distance"),
     ("landmarks found, face", "landmarks found"), ("mouth follows the dancer, face", "mouth follows"),
     ("flicker, face", "flicker face"), ("SSIM, person", "SSIM person"), ("perceptual, person", "perceptual person"),
