@@ -11,5 +11,7 @@ def follow_average(average: nn.Module, network: nn.Module, images_per_step: int,
     The profile is a power law (Karras et al., 2024, EDM2), so that it needs no length set beforehand.
     """
     share = min(1.0, 20 * images_per_step / images)
-    for mean, value in zip(average.parameters(), network.parameters(), strict=True):
-        mean.lerp_(value, share)
+    means, values = list(average.parameters()), list(network.parameters())
+    if len(means) != len(values):
+        raise ValueError("the average is of another network")
+    torch._foreach_lerp_(means, values, share)  # all at once: on a GPU hundreds of small kernels less
