@@ -25,9 +25,7 @@ class ManyNorm(nn.Module):
         assert self.who is not None
         normal = functional.group_norm(x, self.groups, eps=self.eps)
         # Not by brackets, whose gradients a GPU sorts first.
-        gain, bias = (
-            each.index_select(0, self.who)[:, :, None, None].to(normal.dtype) for each in (self.gain, self.bias)
-        )
+        gain, bias = (each.index_select(0, self.who)[:, :, None, None].to(normal.dtype) for each in (self.gain, self.bias))
         return torch.addcmul(bias, normal, gain)
 
     def mean(self) -> nn.GroupNorm:

@@ -1,7 +1,7 @@
 """The cast in small files: what a GPU without the studio, or at the end of a slow line, needs for training.
 
 A person's 40 MB of pictures become about two thirds of one: pictures and masks by H.264, the pictures with colours at full
-resolution and near transparent (CRF 14), the plate by WebP; poses and maps are exact.
+resolution and near transparent (CRF 14); plate, poses and maps are exact.
 """
 
 import io
@@ -23,7 +23,7 @@ from dancenow.types import Pose
 SUFFIX: Final = ".pack.npz"
 _PICTURE: Final = {"crf": "14", "preset": "medium"}
 _MASK: Final = {"crf": "16", "preset": "medium"}
-_PLATE_QUALITY: Final = 97
+_LOSSLESS: Final = 101
 
 
 def save_pack(path: Path, store: ClipStore) -> None:
@@ -35,7 +35,7 @@ def save_pack(path: Path, store: ClipStore) -> None:
     """
     if store.plate[..., 3].min() < 255 or store.image.shape[1] % 2:
         raise ValueError("only stores with a whole plate and an even side can be packed")
-    _, plate = cv2.imencode(".webp", store.plate[..., 2::-1], [cv2.IMWRITE_WEBP_QUALITY, _PLATE_QUALITY])
+    _, plate = cv2.imencode(".webp", store.plate[..., 2::-1], [cv2.IMWRITE_WEBP_QUALITY, _LOSSLESS])
     arrays = {
         "image": _encode(store.image, "rgb24", "yuv444p", _PICTURE),
         "mask": _encode(store.mask, "gray", "gray", _MASK),
@@ -109,7 +109,10 @@ def _encode(pictures: NDArray[np.uint8], layout: str, stored: str, options: dict
 
 
 def _decode(film: NDArray[np.uint8], layout: str) -> NDArray[np.uint8]:
-    with av.open(io.BytesIO(film.tobytes())) as container:
+    with av.open(io.BytesIO(film.tobytes()), "r") as container:
         stream = container.streams.video[0]
         stream.thread_count = 1  # several packs are decoded at once
-        return np.stack([np.asarray(frame.to_ndarray(format=layout), np.uint8) for frame in container.decode(stream)])
+        frames = container.decode(stream)
+        # Masks are taken as they are: converted even to their own layout, they would be stretched as if 16 were black.
+        raw = layout == "gray"
+        return np.stack([np.asarray(frame.to_ndarray(format=None if raw else layout), np.uint8) for frame in frames])
