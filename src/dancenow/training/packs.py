@@ -113,6 +113,7 @@ def _decode(film: NDArray[np.uint8], layout: str) -> NDArray[np.uint8]:
         stream = container.streams.video[0]
         stream.thread_count = 1  # several packs are decoded at once
         frames = container.decode(stream)
-        # Masks are taken as they are: converted even to their own layout, they would be stretched as if 16 were black.
-        raw = layout == "gray"
-        return np.stack([np.asarray(frame.to_ndarray(format=None if raw else layout), np.uint8) for frame in frames])
+        if layout == "gray":
+            # The luma as it is: converted to grey, it would be stretched as if 16 were black.
+            return np.stack([np.asarray(frame.to_ndarray()[: frame.height], np.uint8) for frame in frames])
+        return np.stack([np.asarray(frame.to_ndarray(format=layout), np.uint8) for frame in frames])
