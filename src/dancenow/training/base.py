@@ -204,9 +204,8 @@ def shaken(clip: Clip, rng: np.random.Generator) -> Clip:
     steady = rng.normal(0, 0.006, (count, 1, keypoints, 2)) * (rng.random((count, 1, 1, 1)) < 0.7)
     jitter = rng.normal(0, 0.002, (count, length, keypoints, 2)) * (rng.random((count, 1, 1, 1)) < 0.7)
     gain = np.exp(rng.uniform(0, 1.2, (count, 1, 1))) * (rng.random((count, 1, 1)) > 0.15)
-    seen = np.ones((count, 1, keypoints), np.float32)
-    handless = np.flatnonzero(rng.random(count) < 0.25)
-    seen[np.ix_(handless, [0], _HANDS)] = 0.0
+    handless = rng.random((count, 1, 1)) < 0.25
+    seen = np.where(handless & np.isin(np.arange(keypoints), _HANDS), np.float32(0), np.float32(1))
     move = torch.from_numpy((steady + jitter) * size).float().to(clip.xy.device)
     depth = clip.depth * torch.from_numpy(gain).float().to(clip.xy.device)
     return replace(clip, xy=clip.xy + move, depth=depth, confidence=clip.confidence * torch.from_numpy(seen).to(clip.xy.device))
