@@ -19,6 +19,7 @@ from dancenow.training.budget import Budget
 from dancenow.training.loop import Clock, LoopConfig, train_loop
 from dancenow.training.people import CastConfig, cast
 from dancenow.training.presets import PRESETS, BodyConfig, LossWeights
+from stores import a_store
 
 SMALL = GeneratorConfig(canvas_px=64, width=8, blocks=1, previous=False)
 STILL = Augmentation(0.0, 0.0, 0.0)
@@ -62,9 +63,32 @@ def test_a_base_comes_out_that_a_training_can_start_from(people: list[ClipStore]
     assert base.config == SMALL
     fresh = Generator(SMALL)
     base.give_to(fresh)
+    shadowed = Generator(dataclasses.replace(SMALL, shade=True))
+    base.give_to(shadowed)  # a base from before there were shadows is a start for a generator that paints them
+    torch.testing.assert_close(shadowed.up0.weight, fresh.up0.weight)
     torch.testing.assert_close(fresh.up0.weight, task.average.shared.up0.weight, atol=1e-3, rtol=1e-2)
     with pytest.raises(ValueError, match="base model is of"):
         base.give_to(Generator(dataclasses.replace(SMALL, width=16)))
+
+
+def test_a_base_has_shadows_and_shows_strangers() -> None:
+    stores = [a_store(seed) for seed in range(3)]
+    config = dataclasses.replace(CONFIG, generator=dataclasses.replace(SMALL, shade=True), people_per_step=3)
+    distance = PerceptualDistance(EfficientNetTrunk(), depth=1)
+    cpu = torch.device("cpu")
+    task = BaseTask(iter(stores[:2]), config, seed=0, perceptual=distance, device=cpu, strangers=stores[2:])
+    assert task.people == 4, "two, and as many in a mirror"
+    terms = task.step(np.random.default_rng(0), 0.0)
+    assert all(np.isfinite(value) for value in terms.values())
+    assert task.preview().shape == (2 * 64, 3 * 64, 3)
+    base = Base.of_checkpoint(task.model(Clock(1.0, 3)), "0" * 64)
+    assert "shade.body.1.weight" in base.weights
+    base.give_to(Generator(config.generator))
+    base.give_to(Generator(SMALL))
+
+
+def test_a_smaller_batch_learns_more_slowly() -> None:
+    assert BaseConfig().of_batch(6).learning_rate == pytest.approx(BaseConfig().learning_rate / 2)
 
 
 @pytest.mark.slow

@@ -145,7 +145,7 @@ class ClipStore:
         # Anywhere in the run: of long footage only some runs are kept, and every frame of them is there to be learnt.
         first = first + rng.integers(0, self.length - length + 1, batch)
         frames = first[:, None] + np.arange(length)
-        placed = _random_similarity(rng, batch, self.canvas_px, self.image.shape[1], augmentation)
+        placed = random_similarity(rng, batch, self.canvas_px, self.image.shape[1], augmentation)
         clip = self.take(frames, placed, device)
         return mirrored(clip, rng.random(batch) < augmentation.mirror) if augmentation.mirror else clip
 
@@ -268,7 +268,7 @@ def _stack(poses: Sequence[Pose]) -> Pose:
     return Pose(xy, confidence, depth)
 
 
-def _random_similarity(
+def random_similarity(
     rng: np.random.Generator, batch: int, canvas_px: int, stored_px: int, augmentation: Augmentation
 ) -> NDArray[np.float64]:
     """float64 [B,2,3] stored px -> canvas px: a turn and zoom about the middle, then a shift."""

@@ -45,7 +45,7 @@ class Base:
         """
         if replace(generator.config, shade=self.config.shade) != self.config:
             raise ValueError(f"the base model is of {self.config}, not of {generator.config}")
-        # Shadows fall otherwise in every room, so that a base without them loses nothing.
+        # Where one of the two has no shadows, they are left out, or learnt from nothing.
         known = generator.state_dict()
         generator.load_state_dict({**known, **{name: value for name, value in self.weights.items() if name in known}})
 

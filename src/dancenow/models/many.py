@@ -4,6 +4,7 @@ Conditional normalization (Dumoulin et al., 2017) keeps what people share, how a
 The mean person's gains make a plain `Generator`, which is a start for somebody who was never seen.
 """
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -23,8 +24,9 @@ class ManyNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         assert self.who is not None
         normal = functional.group_norm(x, self.groups, eps=self.eps)
-        gain, bias = (each[self.who, :, None, None].to(x.dtype) for each in (self.gain, self.bias))
-        return normal * gain + bias
+        # Not by brackets, whose gradients a GPU sorts first.
+        gain, bias = (each.index_select(0, self.who)[:, :, None, None].to(normal.dtype) for each in (self.gain, self.bias))
+        return torch.addcmul(bias, normal, gain)
 
     def mean(self) -> nn.GroupNorm:
         """The norm of nobody in particular."""

@@ -63,7 +63,7 @@ def composite(rgba: Tensor, plate: Tensor) -> Tensor:
 def between(before: Tensor, now: Tensor) -> Tensor:
     """The map from one window's canvas to another's, [B,2,3], from their maps from the frame."""
     with _exact(now):
-        linear = now[:, :, :2] @ torch.linalg.inv(before[:, :, :2])
+        linear = now[:, :, :2] @ _inverse(before[:, :, :2])
         return torch.cat([linear, now[:, :, 2:] - linear @ before[:, :, 2:]], dim=2)
 
 
@@ -74,7 +74,7 @@ def warp(pixels: Tensor, to_canvas: Tensor, canvas_px: int, outside: Literal["bo
     """
     height, width = pixels.shape[-2:]
     with _exact(pixels):
-        linear = torch.linalg.inv(to_canvas[:, :, :2])
+        linear = _inverse(to_canvas[:, :, :2])
         shift = -(linear @ to_canvas[:, :, 2:])
         axis = torch.arange(canvas_px, device=pixels.device, dtype=torch.float32)
         x = linear[:, None, None, :, 0] * axis[None, None, :, None]
@@ -88,3 +88,9 @@ def warp(pixels: Tensor, to_canvas: Tensor, canvas_px: int, outside: Literal["bo
 def _exact(tensor: Tensor) -> torch.autocast:
     """Geometry in float32 whatever surrounds it: in bfloat16 a window's place is off by pixels."""
     return torch.autocast(tensor.device.type, enabled=False)
+
+
+def _inverse(linear: Tensor) -> Tensor:
+    """Of regular matrices [N,2,2]; unlike `torch.linalg.inv` it does not wait for a GPU to say that they are."""
+    inverse: Tensor = torch.linalg.inv_ex(linear)[0]
+    return inverse

@@ -1,21 +1,24 @@
 """Training of the base model: one generator over many random dancers, so that a person's own training starts with a body.
 
-A `loop.Task` whose batches mix people. Keypoints are shaken as detectors shake them, because people will come with detected
-ones.
+A `loop.Task` whose batches mix people, large for a GPU's sake. Keypoints are shaken as detectors shake them, because people
+will come with detected ones.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from dancenow.checkpoint import Checkpoint, CheckpointInfo, with_prefix
 from dancenow.data.clips import Augmentation, Clip, ClipStore
+from dancenow.data.crowd import Crowd
 from dancenow.models.base import KIND
-from dancenow.models.generator import GeneratorConfig
+from dancenow.models.engine import has_bfloat16
+from dancenow.models.generator import Generator, GeneratorConfig
 from dancenow.models.many import ManyGenerator
 from dancenow.models.perceptual import PerceptualDistance
 from dancenow.models.rollout import composite, roll_out
@@ -37,17 +40,22 @@ class BaseConfig:
     `BodyConfig`. learning_rate: of Adam at its peak; own_rate: how many times faster what is a person's own learns."""
 
     generator: GeneratorConfig = field(
-        default_factory=lambda: GeneratorConfig(canvas_px=256, width=24, blocks=3, previous=False)
+        default_factory=lambda: GeneratorConfig(canvas_px=256, width=24, blocks=3, previous=False, shade=True)
     )
-    weights: LossWeights = field(default_factory=LossWeights)
-    people_per_step: int = 4
+    weights: LossWeights = field(default_factory=lambda: LossWeights(structure=0.3))
+    people_per_step: int = 48
     rollout: int = 1
     afresh: float = 0.3
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 3e-3
     own_rate: float = 3.0
     perceptual_depth: int = 3
     judged_px: int = 160
     precision: Precision = "bfloat16"
+
+    def of_batch(self, people_per_step: int) -> Self:
+        """The same with another batch, and a learning rate for it: twice as high for eight times as many."""
+        ratio = people_per_step / self.people_per_step
+        return replace(self, people_per_step=people_per_step, learning_rate=self.learning_rate * ratio ** (1 / 3))
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for a checkpoint's header."""
@@ -59,26 +67,33 @@ class BaseTask:
 
     def __init__(
         self,
-        stores: Sequence[ClipStore],
+        stores: Iterable[ClipStore],
         config: BaseConfig,
         *,
         seed: int,
         perceptual: PerceptualDistance,
         device: torch.device,
+        strangers: Iterable[ClipStore] = (),
         people: int | None = None,
     ) -> None:
-        """stores: one of each person, all of the generator's canvas. people: how many there are, if some have no store yet."""
-        self.stores, self.config, self.seed, self.device = stores, config, seed, device
-        self.people = len(stores) if people is None else people
+        """stores: one of each person, all of the generator's canvas, taken up one by one. strangers: not to be learnt from but
+        shown in the preview, painted as anybody. people: how many there are, if stores come later."""
+        self.config, self.seed, self.device = config, seed, device
+        self._crowd = Crowd(stores, device) if people is None else None
+        shown = list(strangers)
+        self._strangers = Crowd(shown, device) if shown else None
+        self.people = len(self._crowd) if self._crowd is not None else people or 0
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
             self.generator = ManyGenerator(config.generator, self.people).to(device)
         self.average = ManyGenerator(config.generator, self.people).to(device).requires_grad_(False)
         self.average.load_state_dict(self.generator.state_dict())
-        self.perceptual = perceptual.to(device)
+        on_gpu = device.type == "cuda"
+        half = on_gpu and config.precision == "bfloat16" and has_bfloat16(device)
+        self.perceptual = perceptual.to(device, torch.bfloat16 if half else torch.float32)
         own, shared = self.generator.own_and_shared()
         groups = [{"params": shared, "times": 1.0}, {"params": own, "times": config.own_rate}]
-        self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate, betas=(0.8, 0.99))
+        self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate, betas=(0.8, 0.99), fused=on_gpu)
         self._careful = CarefulStep(self.optimizer)
         self.images_per_step = config.people_per_step
         self._images = 0
@@ -86,7 +101,7 @@ class BaseTask:
     def step(self, rng: np.random.Generator, share: float) -> Mapping[str, float]:
         """See `loop.Task.step`."""
         self._set_learning_rate(share)
-        config, count = self.config, self.config.people_per_step
+        config, count = self.config, self.images_per_step
         who = self._choose(count, rng)
         clip = shaken(self._draw(who, rng), rng)
         self.generator.show(torch.from_numpy(who).to(self.device))
@@ -96,32 +111,33 @@ class BaseTask:
             rgba = roll_out(self.generator.shared, maps, clip.to_canvas, afresh, false_colours(count, rng, self.device))
             image = composite(rgba, clip.plate)
             window = draw_window(config.generator.canvas_px, config.judged_px, rng)
-            terms = picture_terms(self.perceptual, clip, maps, rgba, image, window)
+            terms = picture_terms(self.perceptual, clip, maps, rgba, image, window, with_structure=config.weights.structure > 0)
         self._careful(torch.stack([getattr(config.weights, name) * term for name, term in terms.items()]).sum())
         self._images += count
         follow_average(self.average, self.generator, count, self._images)
-        return {name: float(term.detach()) for name, term in terms.items()}
+        # One transfer for all: each makes the processor wait for the GPU.
+        values = torch.stack([term.detach().float() for term in terms.values()]).tolist()
+        return dict(zip(terms, values, strict=True))
 
     def shrink(self) -> bool:
-        """See `loop.Task.shrink`: four pictures are few already."""
-        return False
+        """See `loop.Task.shrink`: half as many people at once."""
+        self.optimizer.zero_grad(set_to_none=True)
+        smaller = self.images_per_step // 2
+        self.images_per_step = max(smaller, 1)
+        return smaller > 0
 
     def _choose(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """Whose clips make a batch; as long as there are enough people, each is another's."""
         return rng.choice(self.people, size=count, replace=self.people < count)
 
-    def _store(self, person: int) -> ClipStore:
-        """Where a person's clips are drawn from."""
-        return self.stores[person]
-
     def _draw(self, who: NDArray[np.int64], rng: np.random.Generator) -> Clip:
-        length = min(self.config.rollout, self._store(int(who[0])).length)
-        clips = [self._store(int(i)).draw(1, rng, Augmentation(), self.device, length, evenly=True) for i in who]
-        return Clip(**{each.name: torch.cat([getattr(clip, each.name) for clip in clips]) for each in fields(Clip)})
+        """A random clip of each."""
+        assert self._crowd is not None
+        return self._crowd.draw(who, rng, Augmentation(), min(self.config.rollout, self._crowd.length))
 
     def _set_learning_rate(self, share: float) -> None:
-        """Warm up over the first 800 images, then half a cosine down to a fiftieth at the end of the budget."""
-        warm = min(1.0, (self._images + self.images_per_step) / 800)
+        """Warm up over the first 200 steps, then half a cosine down to a fiftieth at the end of the budget."""
+        warm = min(1.0, (self._images / self.images_per_step + 1) / 200)
         level = warm * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * share)))
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate * group["times"] * level
@@ -148,21 +164,33 @@ class BaseTask:
         restore_state(state, {"generator": self.generator, "average": self.average}, {"adam": self.optimizer})
         self._images = state.info.images_seen
 
-    def _shown(self) -> NDArray[np.int64]:
-        """Who is in the preview."""
-        return np.arange(min(6, self.people))
+    def _shown(self) -> tuple[NDArray[np.int64], Clip]:
+        """Who is in the preview, and their clips."""
+        assert self._crowd is not None
+        who = np.arange(min(6, len(self._crowd) // 2))
+        return who, self._crowd.show(who)
 
     @torch.no_grad()
     def preview(self) -> NDArray[np.uint8]:
-        """The first six people, real above generated, with the averaged weights."""
-        who = self._shown()
-        shown = [self._store(int(i)) for i in who]
-        clips = [store.take(np.arange(store.length)[None], store.centred[None], self.device) for store in shown]
-        clip = Clip(**{each.name: torch.cat([getattr(clip, each.name) for clip in clips]) for each in fields(Clip)})
+        """The first six people, real above generated, with the averaged weights; then the strangers, as anybody."""
+        who, clip = self._shown()
         self.average.show(torch.from_numpy(who).to(self.device))
+        pictures = [one_above_the_other(clip.image[:, -1], self._painted(self.average.shared, clip))]
+        if self._strangers is not None:
+            clip = self._strangers.show(np.arange(len(self._strangers) // 2))
+            anybody = self.average.anybody().to(self.device)
+            pictures.append(one_above_the_other(clip.image[:, -1], self._painted(anybody, clip)))
+        return np.concatenate(pictures, axis=1)
+
+    def _painted(self, generator: Generator, clip: Clip) -> Tensor:
+        """The last pictures of clips, [B,3,S,S]."""
         maps = pose_maps(clip, self.config.generator.canvas_px)
-        made = composite(roll_out(self.average.shared, maps, clip.to_canvas), clip.plate)
-        return one_above_the_other(clip.image[:, -1], made[:, -1])
+        return composite(roll_out(generator, maps, clip.to_canvas), clip.plate)[:, -1]
+
+
+def joined(clips: Sequence[Clip]) -> Clip:
+    """One batch of several."""
+    return Clip(**{each.name: torch.cat([getattr(clip, each.name) for clip in clips]) for each in fields(Clip)})
 
 
 def shaken(clip: Clip, rng: np.random.Generator) -> Clip:
@@ -176,10 +204,8 @@ def shaken(clip: Clip, rng: np.random.Generator) -> Clip:
     steady = rng.normal(0, 0.006, (count, 1, keypoints, 2)) * (rng.random((count, 1, 1, 1)) < 0.7)
     jitter = rng.normal(0, 0.002, (count, length, keypoints, 2)) * (rng.random((count, 1, 1, 1)) < 0.7)
     gain = np.exp(rng.uniform(0, 1.2, (count, 1, 1))) * (rng.random((count, 1, 1)) > 0.15)
-    handless = rng.random(count) < 0.25
-    confidence = clip.confidence.clone()
-    for i in np.flatnonzero(handless):
-        confidence[i][:, _HANDS] = 0.0
+    handless = rng.random((count, 1, 1)) < 0.25
+    seen = np.where(handless & np.isin(np.arange(keypoints), _HANDS), np.float32(0), np.float32(1))
     move = torch.from_numpy((steady + jitter) * size).float().to(clip.xy.device)
     depth = clip.depth * torch.from_numpy(gain).float().to(clip.xy.device)
-    return replace(clip, xy=clip.xy + move, depth=depth, confidence=confidence)
+    return replace(clip, xy=clip.xy + move, depth=depth, confidence=clip.confidence * torch.from_numpy(seen).to(clip.xy.device))

@@ -23,6 +23,7 @@ from dancenow.studio.motion import Performance, perform, solve
 from dancenow.studio.render import empty_room, render
 from dancenow.studio.scene import Room
 from dancenow.studio.tracks import exact_track, points_of
+from dancenow.training.packs import SUFFIX, save_pack
 from dancenow.types import Crop, Plate, Pose
 
 RECIPE: Final = 1
@@ -35,9 +36,9 @@ class CastConfig:
     """people: how many, each in a room of their own. runs: of `length` consecutive frames each. beats: of the dance that they
     are taken from. picture_px: side of the rendered frame. canvas_px: of the generator. seed: of everything."""
 
-    people: int = 40
-    runs: int = 40
-    length: int = 3
+    people: int = 120
+    runs: int = 20
+    length: int = 6
     beats: int = 64
     fps: float = 30.0
     picture_px: int = 384
@@ -108,6 +109,16 @@ def cast(config: CastConfig, folder: Path, listen: Listener = silent) -> list[Cl
         stores.append(_load(path))
         listen(Progress("rendering people", number + 1, config.people))
     return stores
+
+
+def packed_cast(config: CastConfig, folder: Path, listen: Listener = silent) -> list[Path]:
+    """The packs (see `training.packs`) of all people of a cast in `folder`; those that are missing are rendered."""
+    paths = [folder / f"{_digest(config, number)}{SUFFIX}" for number in range(config.people)]
+    for number, path in enumerate(paths):
+        if not path.is_file():
+            save_pack(path, cast_store(config, number))
+        listen(Progress("rendering people", number + 1, config.people))
+    return paths
 
 
 def _digest(config: CastConfig, number: int) -> str:

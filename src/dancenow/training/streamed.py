@@ -16,13 +16,13 @@ import torch
 from numpy.typing import NDArray
 
 from dancenow.checkpoint import Checkpoint
-from dancenow.data.clips import BORDER, ClipStore, cut, enlarge, shrink_plate
+from dancenow.data.clips import BORDER, Augmentation, Clip, ClipStore, cut, enlarge, shrink_plate
 from dancenow.dataset.shards import Sample, ShardedClips, Shards
 from dancenow.errors import UserError
 from dancenow.models.perceptual import PerceptualDistance
 from dancenow.pose.crop import follow
 from dancenow.pose.trackfile import load_track
-from dancenow.training.base import BaseConfig, BaseTask
+from dancenow.training.base import BaseConfig, BaseTask, joined
 from dancenow.training.loop import Clock
 from dancenow.types import Crop, Plate, Pose, PoseTrack
 from dancenow.video import read_frames_at, read_masks
@@ -96,11 +96,15 @@ class StreamedBaseTask(BaseTask):
         there = np.array(sorted(self._pool))
         return rng.choice(there, size=count, replace=len(there) < count)
 
-    def _store(self, person: int) -> ClipStore:
-        return self._pool[person][1]
+    def _draw(self, who: NDArray[np.int64], rng: np.random.Generator) -> Clip:
+        length = min(self.config.rollout, self._stream.length)
+        stores = [self._pool[int(i)][1] for i in who]
+        return joined([store.draw(1, rng, Augmentation(), self.device, length, evenly=True) for store in stores])
 
-    def _shown(self) -> NDArray[np.int64]:
-        return np.array(sorted(self._pool)[:6])
+    def _shown(self) -> tuple[NDArray[np.int64], Clip]:
+        who = np.array(sorted(self._pool)[:6])
+        stores = [self._pool[int(i)][1] for i in who]
+        return who, joined([store.take(np.arange(store.length)[None], store.centred[None], self.device) for store in stores])
 
     def state(self, clock: Clock) -> Checkpoint:
         """See `loop.Task.state`: with what was streamed and what lies in the pool."""
