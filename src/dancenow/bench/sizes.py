@@ -144,7 +144,7 @@ class SpeedSize:
 SPEED: Final[Mapping[Size, SpeedSize]] = {
     "smoke": SpeedSize(world(128, 6, 3.0, 1, 1), 2, (("tiny", None),), 3, 2, 2, 2, 6, 64, 1 / 16, 20),
     "laptop": SpeedSize(world(512, 24, 3.0), 2, (("draft", None),), 48, 4, 20, 3, 24, 256, 1.0, 260),
-    "gpu": SpeedSize(world(512, 24, 3.0), 1, (("standard", None), ("hd", (1920, 1080))), 72, 72, 20, 10, 216, 512, 1.0, 100),
+    "gpu": SpeedSize(world(512, 24, 3.0), 1, (("standard", None), ("hd", (1920, 1080))), 72, 72, 20, 10, 144, 512, 1.0, 120),
 }
 
 

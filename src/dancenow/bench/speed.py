@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -22,7 +22,7 @@ from dancenow.bench.cells import Cell, Record, run_cells
 from dancenow.bench.length import empty_cache, repeat_frames, timed_transfer
 from dancenow.bench.methods import Config, our_config, paper_config
 from dancenow.bench.results import Result, Size
-from dancenow.bench.sizes import SPEED, SpeedSize
+from dancenow.bench.sizes import SPEED, Ours, SpeedSize
 from dancenow.consent import consent
 from dancenow.data.subject import Subject, prepare
 from dancenow.generate import CropPainter, Painter, compose
@@ -40,7 +40,7 @@ from dancenow.types import Frame, PoseTrack
 from dancenow.video import VideoWriter, probe, read_frames
 
 T = TypeVar("T")
-PAPER: Final = "paper"
+PAPER: Final[Literal["paper"]] = "paper"
 STAGES: Final = (
     "decode", "detect", "normalize", "generate", "composite", "encode", "whole way", "poses known", "training",
 )  # fmt: skip
@@ -60,10 +60,14 @@ def bench_speed(size: Size, listen: Listener, only: Sequence[str] = ()) -> Resul
     """
     sized = SPEED[size]
     sized.world.build(listen)
-    each_s = sized.expected_s / sized.repetitions
+    systems = [*sized.networks, (PAPER, None)]
+    each_s = sized.expected_s / sized.repetitions / len(systems)
     cells = [
-        Cell("speed", {"repetition": number, "size": size}, partial(_measure, sized), each_s)
+        Cell(
+            "speed", {"repetition": number, "system": system, "size": size}, partial(_measure, sized, system, frame_px), each_s
+        )
         for number in range(sized.repetitions)
+        for system, frame_px in systems
     ]
     records = run_cells("speed", cells, listen, only)
     return Result.of_cells("speed", size, (0,), asdict(sized), records, summarize(records))
@@ -73,11 +77,12 @@ def summarize(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
     """Per stage and system the median and the standard deviation over repetitions, and under `ratio` of each of ours the ratio
     of its median and the paper's."""
     summary: dict[str, dict[str, Any]] = {}
-    systems = list(dict.fromkeys(name for record in records for name in record["systems"]))
+    systems = list(dict.fromkeys(record["system"] for record in records))
     for stage in (*STAGES, *MEMORY):
         row: dict[str, Any] = {}
         for system in systems:
-            values = [found[stage] for record in records if stage in (found := record["systems"].get(system, {}))]
+            own = [record["rates"] for record in records if record["system"] == system]
+            values = [rates[stage] for rates in own if stage in rates]
             if values:
                 row[system] = {"median": float(np.median(values)), "spread": float(np.std(values))}
         if PAPER in row:
@@ -89,34 +94,29 @@ def summarize(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
     return summary
 
 
-def _measure(sized: SpeedSize, folder: Path, listen: Listener) -> Record:
-    """One repetition: each system's stages, those that do not depend on the network once for each size of film."""
-    films: dict[tuple[int, int] | None, tuple[Subject, Path, PoseTrack, dict[str, float]]] = {}
-    for _, frame_px in (*sized.networks, (PAPER, None)):
-        if frame_px not in films:
-            subject, source = _film(sized, frame_px, folder, listen)
-            films[frame_px] = (subject, source, *_shared_stages(source, subject, sized.frames, folder, listen))
-    plan: list[tuple[str, Config, int, int, tuple[int, int] | None]] = [
-        (name, our_config(name), sized.frames, sized.steps, frame_px) for name, frame_px in sized.networks
-    ]
-    plan.append((PAPER, paper_config(sized.paper_px, sized.paper_width), sized.paper_frames, sized.paper_steps, None))
-    systems: dict[str, dict[str, float]] = {}
-    for system, config, count, steps, frame_px in plan:
-        subject, source, dance, shared = films[frame_px]
-        model = folder / f"{system}.safetensors"
-        listen(Progress(f"{system}, training", 0))
-        _forget_memory()
-        rates = {**shared, "training": _training_hz(subject, model, config, steps)} | _memory_mb("training")
-        listen(Progress(f"{system}, generating", 0))
-        painter = load_painter(model, pipeline.torch_device("auto"))
-        rates |= _painting_hz(painter, dance, count)
-        del painter
-        _forget_memory()
-        listen(Progress(f"{system}, the whole way", 0))
-        rates |= _whole_way(source, sized.whole_frames, model, folder, listen)
-        systems[system] = {stage: round(rates[stage], 4) for stage in (*STAGES, *MEMORY) if stage in rates}
-        listen(Progress(f"{system}: {systems[system]}", 0))
-    return {"systems": systems, "frame_px": {str(name): frame_px for name, _, _, _, frame_px in plan}}
+def _measure(
+    sized: SpeedSize, system: Ours | Literal["paper"], frame_px: tuple[int, int] | None, folder: Path, listen: Listener
+) -> Record:
+    """One system once: the stages that all share, on its size of film, and its own."""
+    subject, source = _film(sized, frame_px, folder, listen)
+    dance, rates = _shared_stages(source, subject, sized.frames, folder, listen)
+    if system == "paper":
+        config: Config = paper_config(sized.paper_px, sized.paper_width)
+        count, steps = sized.paper_frames, sized.paper_steps
+    else:
+        config, count, steps = our_config(system), sized.frames, sized.steps
+    model = folder / f"{system}.safetensors"
+    listen(Progress(f"{system}, training", 0))
+    _forget_memory()
+    rates |= {"training": _training_hz(subject, model, config, steps)} | _memory_mb("training")
+    listen(Progress(f"{system}, generating", 0))
+    painter = load_painter(model, pipeline.torch_device("auto"))
+    rates |= _painting_hz(painter, dance, count)
+    del painter
+    _forget_memory()
+    listen(Progress(f"{system}, the whole way", 0))
+    rates |= _whole_way(source, sized.whole_frames, model, folder, listen)
+    return {"frame_px": frame_px, "rates": {stage: round(rates[stage], 4) for stage in (*STAGES, *MEMORY) if stage in rates}}
 
 
 def _film(sized: SpeedSize, frame_px: tuple[int, int] | None, folder: Path, listen: Listener) -> tuple[Subject, Path]:
