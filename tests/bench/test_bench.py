@@ -1,5 +1,6 @@
 """A bench goes on where it stopped, its page says what the results say, and bad input is one sentence."""
 
+import ast
 import json
 from collections.abc import Callable
 from functools import partial
@@ -46,7 +47,7 @@ def test_an_interrupted_bench_goes_on_and_measures_nothing_twice(tmp_path: Path)
     events: list[Progress] = []
     records = run_cells("count", counting(calls), events.append)
     assert calls == [0, 1, 2, 3]
-    assert records == [{"number": n, "square": n**2} for n in range(4)]
+    assert [(each["number"], each["square"]) for each in records] == [(n, n**2) for n in range(4)]
     assert events[-1].done == events[-1].total == 2.0  # what is kept is no part of the time left
     assert [event.done for event in events] == sorted(event.done for event in events)
     assert not list((tmp_path / "cache").rglob("half-made"))
@@ -58,6 +59,39 @@ def test_changed_code_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(cells, "code_digest", lambda: "another")
     run_cells("count", counting(calls), silent)
     assert calls == [0, 1, 2, 3] * 2
+
+
+def test_the_digest_is_of_what_code_does_and_of_no_one_python() -> None:
+    words = cells._words(ast.parse("def f(x: int = 2) -> int:\n    return x  # as it was\n"))
+    assert words == cells._words(ast.parse("def f(x: int=2)->int: return x"))
+    assert words != cells._words(ast.parse("def f(x: int = 3) -> int:\n    return x\n"))
+    assert "type_params" not in words
+    assert "type_ignores" not in words
+
+
+def test_a_cell_measured_elsewhere_counts_and_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DANCENOW_BENCH_CONDITIONS", "two cells at a time")
+    run_cells("count", counting([]), silent)
+    kept = sorted((tmp_path / "cache").rglob("count-*.json"))
+    for path in kept[1:]:  # as if three of four had been measured on another machine, where no checkout lay
+        found = json.loads(path.read_text())
+        found["record"]["measured_on"]["machine"]["gpu"] = "Loom 3"
+        found["record"]["measured_on"]["versions"]["commit"] = None
+        path.write_text(json.dumps(found))
+    calls: list[int] = []
+    records = run_cells("count", counting(calls), silent)
+    assert not calls
+    whole = Result.of_cells("memory", "laptop", (0,), {}, records, {})
+    assert whole.machine["gpu"] == "Loom 3"
+    assert whole.machine["conditions"] == "two cells at a time"
+    own = [each for each in whole.cells if "measured_on" in each]
+    assert len(own) == 1
+    assert own[0]["measured_on"]["machine"]["gpu"] is None
+    said = page._provenance(whole, tmp_path / "x" / "y.json")
+    assert "Loom 3 (two cells at a time)" in said
+    assert "; 1 of 4 cells on " in said
+    with pytest.raises(UserError, match="nothing of the bench memory was measured"):
+        Result.of_cells("memory", "laptop", (0,), {}, [], {})
 
 
 def grid(calls: list[str]) -> list[Cell]:

@@ -2,13 +2,15 @@
 
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dancenow.bench import ablation, page
+from dancenow.bench import ablation, page, speed
 from dancenow.bench.benches import run_benches
 from dancenow.bench.methods import METHODS
+from dancenow.bench.sizes import SPEED
 from dancenow.errors import UserError
 from dancenow.files import cache_dir
 from dancenow.progress import Progress
@@ -60,16 +62,18 @@ def test_budgets_and_drift_are_measured_in_parts_and_shown(tmp_path: Path, monke
     (part,) = run_benches(["budget"], "smoke", folder, only=["ours", "2images"])
     cells = json.loads(part.read_text("utf-8"))["cells"]
     assert [(cell["method"], cell["budget"], cell["images_seen"]) for cell in cells] == [("ours", "2images", 2)]
-    (more,) = run_benches(["budget"], "smoke", folder, only=["4images", "ours, from nothing"])
+    (more,) = run_benches(["budget"], "smoke", folder, only=["4images", "paper"])
     result = json.loads(more.read_text("utf-8"))
     assert [(cell["method"], cell["budget"]) for cell in result["cells"]] == [
         ("ours", "2images"),
-        ("ours, from nothing", "4images"),
+        ("paper", "4images"),
     ]
     assert result["cells"][0] == cells[0]
     with pytest.raises(UserError, match="no part of this bench is called 'fred'"):
         list(run_benches(["budget"], "smoke", folder, only=["fred"]))
-    with pytest.raises(UserError, match="only ablation, budget, face, drift, normalize can be measured in parts"):
+    with pytest.raises(
+        UserError, match="only ablation, budget, face, drift, speed, engines, normalize can be measured in parts"
+    ):
         list(run_benches(["memory"], "smoke", folder, only=["dov"]))
 
     (drifted,) = run_benches(["drift"], "smoke", folder, only=["ours"])
@@ -80,7 +84,7 @@ def test_budgets_and_drift_are_measured_in_parts_and_shown(tmp_path: Path, monke
     assert abs(drift["summary"]["ours"]["change"]["SSIM"]) < 0.2  # two images teach nothing that could run away
     monkeypatch.setattr(page, "SHOWN_SIZES", ("smoke",))
     rows = [line for line in page.write_page(folder).read_text("utf-8").splitlines() if line.startswith("| ")]
-    assert any("4images | ours, from nothing | from nothing" in row for row in rows)
+    assert any("2images | ours | from nothing" in row for row in rows)
     assert any(row.startswith("| ours: flicker") for row in rows)
 
 
@@ -99,3 +103,18 @@ def test_faces_are_measured_beside_the_body_alone(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(page, "SHOWN_SIZES", ("smoke",))
     text = page.write_page(folder).read_text("utf-8")
     assert sum(line.startswith("| residual ") for line in text.splitlines()) == 2
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_speed_is_measured_on_enlarged_video_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = replace(SPEED["smoke"], repetitions=1, networks=(("tiny", (320, 180)),))
+    monkeypatch.setattr(speed, "SPEED", {"smoke": small})
+    (written,) = run_benches(["speed"], "smoke", tmp_path / "results")
+    summary = json.loads(written.read_text("utf-8"))["summary"]
+    for stage in ("generate", "whole way", "poses known", "training"):
+        assert summary[stage]["tiny"]["median"] > 0
+        assert summary[stage]["ratio"]["tiny"] > 0
+    monkeypatch.setattr(page, "SHOWN_SIZES", ("smoke",))
+    text = page.write_page(written.parent).read_text("utf-8")
+    assert "`tiny` on video enlarged to 320x180 px" in text
+    assert any(line.startswith("| poses known |") for line in text.splitlines())

@@ -22,6 +22,8 @@ def test_engines_from_nothing_to_the_page(previous: bool, tmp_path: Path, monkey
     (written,) = run_benches(["engines"], "smoke", tmp_path / "results")
     summary = json.loads(written.read_text("utf-8"))["summary"]
     assert summary["torch, float32"]["ratio"] == 1
+    assert summary["the paper's at 64 px, float32"]["times the paper's at 64 px, float32"] == 1
+    assert summary["the paper's at 64 px, float32"]["psnr_db"] is None
     if torch.cuda.is_available():
         assert summary.get("CUDA graph, bfloat16", {"psnr_db": 50})["psnr_db"] > 40
     else:

@@ -16,7 +16,7 @@ import numpy as np
 from dancenow import pipeline
 from dancenow.bench.cells import Cell, Record, run_cells
 from dancenow.bench.methods import METHODS, PROTOCOLS, Config, Method, Test
-from dancenow.bench.results import Result, Size, machine, today, versions
+from dancenow.bench.results import Result, Size
 from dancenow.bench.sizes import ABLATION, AblationSize, BudgetSize
 from dancenow.bench.world import Casting, World
 from dancenow.checkpoint import read_info
@@ -66,7 +66,7 @@ def bench_ablation(size: Size, listen: Listener, only: Sequence[str] = ()) -> Re
     records = run_cells("ablation", cells, listen, only)
     summary: dict[str, Any] = {protocol: summarize(records, protocol) for protocol in PROTOCOLS}
     settings = {**asdict(sized), "methods": {method.name: method.what for method in methods}}
-    return Result("ablation", size, today(), machine(), versions(), sized.seeds, settings, records, summary)
+    return Result.of_cells("ablation", size, sized.seeds, settings, records, summary)
 
 
 def _is_reseeded(sized: AblationSize, method: Method) -> bool:

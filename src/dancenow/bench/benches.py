@@ -29,7 +29,7 @@ BENCHES: Final[Mapping[str, tuple[str, str]]] = {
 """Name -> module and function: torch is imported when a bench begins, not when its name is read."""
 
 
-IN_PARTS: Final = ("ablation", "budget", "face", "drift", "normalize")
+IN_PARTS: Final = ("ablation", "budget", "face", "drift", "speed", "engines", "normalize")
 """Benches of which a part can be measured; they take the names of the parts as `only` (see `cells.chosen`)."""
 
 

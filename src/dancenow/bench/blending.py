@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from dancenow.bench.cells import Cell, Record, run_cells
-from dancenow.bench.results import Result, Size, machine, today, versions
+from dancenow.bench.results import Result, Size
 from dancenow.bench.sizes import BLEND, BlendSize
 from dancenow.face.blend import BLENDS, RIM_TIME_S, Blender, soft_mask
 from dancenow.face.crop import cut_face
@@ -89,7 +89,7 @@ def bench_blend(size: Size, listen: Listener) -> Result:
     ]  # fmt: skip
     records = run_cells("blend", cells, listen)
     summary = summarize(records)
-    return Result("blend", size, today(), machine(), versions(), (0,), asdict(sized), records, summary)
+    return Result.of_cells("blend", size, (0,), asdict(sized), records, summary)
 
 
 def summarize(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:

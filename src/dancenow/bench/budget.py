@@ -6,7 +6,7 @@ pair, with these keypoints and with detected ones.
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -15,8 +15,8 @@ from dancenow import pipeline
 from dancenow.bench.ablation import judge, keep_to_look_at, summarize, train
 from dancenow.bench.cells import Cell, Record, run_cells
 from dancenow.bench.exact import ExactScore, exact_subject, score, score_video
-from dancenow.bench.methods import PROTOCOLS, Method, budget_methods
-from dancenow.bench.results import Result, Size, machine, today, versions
+from dancenow.bench.methods import PROTOCOLS, Method, budget_methods, our_config
+from dancenow.bench.results import Result, Size
 from dancenow.bench.sizes import BUDGET, BudgetSize
 from dancenow.bench.world import Casting
 from dancenow.consent import consent
@@ -47,11 +47,19 @@ def bench_budget(size: Size, listen: Listener, only: Sequence[str] = ()) -> Resu
         for budget in sized.budgets
         for seed in sized.seeds
         for data, subject in subjects
-        for method in budget_methods()
+        for method in _methods(sized)
     ]
     records = run_cells("budget", cells, listen, only)
-    settings = {**asdict(sized), "methods": {method.name: method.what for method in budget_methods()}}
-    return Result("budget", size, today(), machine(), versions(), sized.seeds, settings, records, summarize_budgets(records))
+    settings = {**asdict(sized), "methods": {method.name: method.what for method in _methods(sized)}}
+    return Result.of_cells("budget", size, sized.seeds, settings, records, summarize_budgets(records))
+
+
+def _methods(sized: BudgetSize) -> tuple[Method, ...]:
+    """Ours has one start where no base model is shipped for its networks."""
+    ours, from_nothing, paper = budget_methods()
+    if our_config(sized.ours).start == "base":
+        return ours, from_nothing, paper
+    return replace(ours, start=from_nothing.start), paper
 
 
 def summarize_budgets(records: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:

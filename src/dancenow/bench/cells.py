@@ -1,7 +1,8 @@
 """A bench as a list of independent cells, each measured once and kept: an interrupted bench goes on where it stopped.
 
 A cell is a function of its settings alone. Its record is kept under a digest of the settings and of the package's code, so
-that no figure outlives the code that gave it; comments and formatting do not count.
+that no figure outlives the code that gave it; comments and formatting do not count, nor which Python reads the code. So a cell
+can be measured on another machine: its kept file, copied into the cache here, counts here, and says where it was measured.
 """
 
 import ast
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import dancenow
+from dancenow.bench.results import MEASURED, place
 from dancenow.errors import UserError
 from dancenow.files import cache_dir, complete_or_absent
 from dancenow.progress import Listener, Progress
@@ -52,6 +54,8 @@ class Cell:
 
 def run_cells(stage: str, cells: Sequence[Cell], listen: Listener, only: Sequence[str] = ()) -> list[Record]:
     """The records of all cells in their order: kept ones are read, the others measured and kept at once.
+
+    Each says under `MEASURED` when, where and with what it was measured.
 
     only: values of settings: measure nothing but the cells that have them, of those that differ in one setting any (see
     `chosen`). What other cells left behind earlier is returned, too; what was never measured is left out.
@@ -90,7 +94,7 @@ def chosen(cells: Sequence[Cell], only: Sequence[str]) -> list[Cell]:
 def _measure(cell: Cell, listen: Listener) -> Record:
     folder = cache_dir("bench/cells") / cell.digest
     folder.mkdir(exist_ok=True)
-    record = cell.measure(folder, listen)
+    record = {**cell.measure(folder, listen), MEASURED: place()}
     with complete_or_absent(_record_path(cell)) as temporary:
         temporary.write_text(json.dumps({"kind": cell.kind, "settings": dict(cell.settings), "record": record}, indent=1))
     shutil.rmtree(folder, ignore_errors=True)
@@ -116,8 +120,8 @@ def _read(path: Path) -> Record | None:
     if not path.exists():
         return None
     try:
-        record = json.loads(path.read_text("utf-8"))["record"]
-        if not isinstance(record, dict):
+        record: Record = json.loads(path.read_text("utf-8"))["record"]
+        if not isinstance(record[MEASURED], dict):
             raise TypeError("no record")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"the kept measurement {path} is damaged; remove it to have it measured again.") from error
@@ -133,7 +137,18 @@ def code_digest() -> str:
         name = path.relative_to(root).as_posix()
         if not name.startswith(_UNMEASURED):
             digest.update(name.encode())
-            digest.update(ast.dump(ast.parse(path.read_bytes())).encode())
+            digest.update(_words(ast.parse(path.read_bytes())).encode())
     for path in sorted(root.rglob("*.safetensors")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _words(node: object) -> str:
+    """A syntax tree in words. As `ast.dump`, which is not used because every few Pythons add fields to it: what is empty is
+    left out."""
+    if isinstance(node, ast.AST):
+        parts = [(name, getattr(node, name, None)) for name in node._fields]
+        return f"{type(node).__name__}({','.join(f'{name}={_words(part)}' for name, part in parts if part not in (None, []))})"
+    if isinstance(node, list):
+        return f"[{','.join(_words(each) for each in node)}]"
+    return repr(node)

@@ -21,7 +21,7 @@ from dancenow.assembly import load_painter
 from dancenow.bench.ablation import train
 from dancenow.bench.cells import Cell, Record, run_cells
 from dancenow.bench.methods import METHODS, Method
-from dancenow.bench.results import Result, Size, machine, today, versions
+from dancenow.bench.results import Result, Size
 from dancenow.bench.sizes import DRIFT, DriftSize
 from dancenow.compare import PictureJudge
 from dancenow.metrics.motion import flicker_ratio
@@ -57,7 +57,7 @@ def bench_drift(size: Size, listen: Listener, only: Sequence[str] = ()) -> Resul
     records = run_cells("drift", cells, listen, only)
     settings = {**asdict(sized), "methods": {method.name: method.what for method in _METHODS}}
     summary = {record["method"]: summarize(record) for record in records}
-    return Result("drift", size, today(), machine(), versions(), (0,), settings, records, summary)
+    return Result.of_cells("drift", size, (0,), settings, records, summary)
 
 
 def summarize(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """What runs the generator fastest, on one core or a GPU, and paints the same picture: the ground for `models.engine`'s choice.
 
 Engines take turns, picture by picture, so that a busy machine slows all of them; processor time is given beside the clock's,
-because it hardly depends on what else the machine does. On a GPU, whose work it is not, the clock alone counts.
+because it hardly depends on what else the machine does. On a GPU, whose work it is not, the clock alone counts. The paper's
+network as PyTorch runs it takes its turns, too, where a size asks for it: it paints something else, its time alone counts.
 """
 
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
@@ -20,10 +21,10 @@ from torch import Tensor
 
 from dancenow import pipeline
 from dancenow.bench.cells import Cell, Record, run_cells
-from dancenow.bench.methods import our_config
-from dancenow.bench.results import Result, Size, machine, today, versions
+from dancenow.bench.methods import our_config, paper_config
+from dancenow.bench.results import Result, Size
 from dancenow.bench.sizes import ENGINES as SIZES
-from dancenow.bench.sizes import EnginesSize
+from dancenow.bench.sizes import EnginesSize, Ours
 from dancenow.models.engine import (
     ENGINES,
     EngineName,
@@ -38,52 +39,96 @@ from dancenow.models.engine import (
 from dancenow.models.generator import POSE_STRIDE, Generator
 from dancenow.models.rollout import nothing
 from dancenow.models.tracing import to_onnx
+from dancenow.models.wholeframe import WholeFrameConfig, WholeFrameGenerator
+from dancenow.pose.letterbox import Letterbox
 from dancenow.pose.render import draw_pose
 from dancenow.progress import Listener, Progress
 from dancenow.skeleton import NUM_KEYPOINTS
-from dancenow.training.presets import BodyConfig
 
 Run = Callable[[Tensor, Tensor | None], Tensor]
 Maker = Callable[[], Run]
 PLAIN: Final = "torch, float32"
+PAPER: Final = "the paper's"
 _NAMES: Final[Mapping[EngineName, str]] = {"bfloat16": "torch, bfloat16", "graph": "CUDA graph, bfloat16"}
 
 
-def bench_engines(size: Size, listen: Listener) -> Result:
-    """Every engine that can be had here, on the same generator with random weights.
+def bench_engines(size: Size, listen: Listener, only: Sequence[str] = ()) -> Result:
+    """Every engine that can be had here, on the same generators with random weights; only: as in `cells.run_cells`.
 
     Raises:
         UserError: the cache cannot be written to.
     """
     sized = SIZES[size]
-    cells = [Cell("engines", {"size": size}, partial(_measure, sized), sized.expected_s)]
-    (record,) = run_cells("engines", cells, listen)
-    time_ms = "wall_ms" if record["device"] == "cuda" else "cpu_ms"
-    plain_ms = record["engines"][PLAIN][time_ms]
-    summary = {name: {**row, "ratio": round(plain_ms / row[time_ms], 3)} for name, row in record["engines"].items()}
-    return Result("engines", size, today(), machine(), versions(), (0,), asdict(sized), [record], summary)
+    cells = [
+        Cell("engines", {"network": ours, "size": size}, partial(_measure, sized, ours), sized.expected_s)
+        for ours in sized.networks
+    ]
+    records = run_cells("engines", cells, listen, only)
+    return Result.of_cells("engines", size, (0,), asdict(sized), records, summarize(records))
 
 
-def _measure(sized: EnginesSize, _folder: Path, listen: Listener) -> Record:
-    config = our_config(sized.ours)
-    assert isinstance(config, BodyConfig)
+def summarize(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
+    """By engine, of several networks by network and engine: how many times as fast as float32 it is, and as the paper's."""
+    summary: dict[str, dict[str, Any]] = {}
+    for record in records:
+        time_ms = "wall_ms" if record["device"] == "cuda" else "cpu_ms"
+        engines = record["engines"]
+        for name, row in engines.items():
+            ratios = {"ratio": round(engines[PLAIN][time_ms] / row[time_ms], 3)}
+            for paper in (each for each in engines if each.startswith(PAPER)):
+                ratios[f"times {paper}"] = round(engines[paper][time_ms] / row[time_ms], 3)
+            key = name if len(records) == 1 else f"{record['network']}: {name}"
+            summary[key] = {**row, **ratios, "network": record["network"]}
+    return summary
+
+
+def _measure(sized: EnginesSize, ours: Ours, _folder: Path, listen: Listener) -> Record:
+    config = our_config(ours)
     torch.manual_seed(0)
     device = pipeline.torch_device("auto")
     generator = Generator(config.generator).to(device).eval().requires_grad_(False)
     with torch.inference_mode(), torch_threads(spare_threads()):
         runs, build_s = _built(makers(generator, device, sized.compiled), generator)
-        wall, cpu = _timed(runs, generator, sized.repetitions, listen)
+        papers, paper_build_s = _built(_papers(sized, device), generator)
+        wall, cpu = _timed({**runs, **papers}, generator, sized.repetitions, listen)
         drift = _drift(runs, generator, sized.rollout, listen)
     rows = {
         name: {
             "cpu_ms": round(1000 * float(np.median(cpu[name])), 2),
-            "wall_ms": round(1000 * float(np.median(wall[name])), 2),
-            "build_s": round(build_s[name], 2),
-            "psnr_db": None if name == PLAIN else drift[name],
+            "wall_ms": round(1000 * float(np.median(wall[name])), 3),
+            "build_s": round({**build_s, **paper_build_s}[name], 2),
+            "psnr_db": drift.get(name),
         }
-        for name in runs
+        for name in {**runs, **papers}
     }
     return {"threads": spare_threads(), "device": device.type, "previous": config.generator.previous, "engines": rows}
+
+
+def _papers(sized: EnginesSize, device: torch.device) -> dict[str, Maker]:
+    """The paper's network, layer by layer; on a GPU also in the half precision in which its preset is trained and paints."""
+    found: dict[str, Maker] = {}
+    for longer_px in sized.paper:
+        for half in (False, True) if device.type == "cuda" and has_bfloat16(device) else (False,):
+            name = f"{PAPER} at {longer_px} px, {'bfloat16 by autocast' if half else 'float32'}"
+            found[name] = partial(_paper, paper_config(longer_px, sized.paper_width).network, half, device)
+    return found
+
+
+def _paper(config: WholeFrameConfig, half: bool, device: torch.device) -> Run:
+    """Paints one picture of a square frame from a pose and its own picture before, whatever it is given."""
+    generator = WholeFrameGenerator(config, enhanced=False).to(device).eval().requires_grad_(False)
+    random = torch.Generator().manual_seed(0)
+    xy = config.longer_px * torch.rand(1, NUM_KEYPOINTS, 2, generator=random)
+    box = Letterbox.of_frame(config.longer_px, config.longer_px, config.longer_px)
+    maps = generator.draw(xy.to(device), torch.ones(1, NUM_KEYPOINTS, device=device), box)
+    past = generator.start(maps)
+
+    def run(_maps: Tensor, _previous: Tensor | None) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            out: Tensor = generator(maps, past)
+        return out.float()
+
+    return run
 
 
 def makers(generator: Generator, device: torch.device, compiled: bool) -> dict[str, Maker]:

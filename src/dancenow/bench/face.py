@@ -16,7 +16,7 @@ from dancenow.bench.ablation import keep_to_look_at, scores_of, summarize, tests
 from dancenow.bench.cells import Cell, Record, run_cells
 from dancenow.bench.facefigures import face_figures
 from dancenow.bench.methods import PROTOCOLS, Test, our_config
-from dancenow.bench.results import Result, Size, machine, today, versions
+from dancenow.bench.results import Result, Size
 from dancenow.bench.sizes import FACE, FaceSize
 from dancenow.bench.world import Casting
 from dancenow.checkpoint import read_info
@@ -55,7 +55,7 @@ def bench_face(size: Size, listen: Listener, only: Sequence[str] = ()) -> Result
     records = run_cells("face", cells, listen, only)
     summary: dict[str, Any] = {protocol: summarize(records, protocol) for protocol in PROTOCOLS}
     settings = {**asdict(sized), "methods": dict(METHODS)}
-    return Result("face", size, today(), machine(), versions(), sized.seeds, settings, records, summary)
+    return Result.of_cells("face", size, sized.seeds, settings, records, summary)
 
 
 def _measure(sized: FaceSize, face: Face, casting: Casting, seed: int, folder: Path, listen: Listener) -> Record:

@@ -20,7 +20,7 @@ from typing import Any, Final
 from dancenow import pipeline, weights
 from dancenow.bench.cells import Cell, Record, code_digest, run_cells
 from dancenow.bench.methods import our_config
-from dancenow.bench.results import Result, Size, machine, today, versions
+from dancenow.bench.results import Result, Size
 from dancenow.bench.sizes import LENGTH, LengthSize, Ours
 from dancenow.bench.world import World
 from dancenow.errors import UserError
@@ -42,7 +42,10 @@ status = Path("/proc/self/status")
 lines = status.read_text().splitlines() if status.exists() else []
 peak_kb = [float(line.split()[1]) for line in lines if line.startswith("VmHWM")]
 peak_kb += [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "darwin" else 1)]
-print(json.dumps({"frames": result.num_frames, "peak_mb": round(peak_kb[0] / 1024, 1), "seconds": round(seconds, 2)}))
+torch = sys.modules.get("torch")
+gpu_mb = round(torch.cuda.max_memory_allocated() / 2**20, 1) if torch is not None and torch.cuda.is_available() else None
+said = {"frames": result.num_frames, "peak_mb": round(peak_kb[0] / 1024, 1), "seconds": round(seconds, 2), "gpu_mb": gpu_mb}
+print(json.dumps(said))
 """
 
 
@@ -57,7 +60,7 @@ def bench_memory(size: Size, listen: Listener) -> Result:
     longer = ends[1]["frames"] / ends[0]["frames"]
     ratios = {part: round(ends[1][part]["peak_mb"] / ends[0][part]["peak_mb"], 3) for part in ("whole", "generation")}
     summary = {"frames_ratio": round(longer, 2), "peak_ratio": ratios}
-    return Result("memory", size, today(), machine(), versions(), (0,), asdict(LENGTH[size]), records, summary)
+    return Result.of_cells("memory", size, (0,), asdict(LENGTH[size]), records, summary)
 
 
 def bench_growth(size: Size, listen: Listener) -> Result:
@@ -68,11 +71,12 @@ def bench_growth(size: Size, listen: Listener) -> Result:
     """
     records = _records("growth", size, listen)
     summary = {part: _line(records, part) for part in ("whole", "generation")}
-    return Result("growth", size, today(), machine(), versions(), (0,), asdict(LENGTH[size]), records, summary)
+    return Result.of_cells("growth", size, (0,), asdict(LENGTH[size]), records, summary)
 
 
 def timed_transfer(source: Path, model: Path, out: Path, cache: Path) -> dict[str, Any]:
-    """frames, peak_mb and seconds (without Python's start and imports) of a transfer in a process and a cache of its own.
+    """frames, peak_mb, seconds (without Python's start and imports) and gpu_mb (of torch's allocator; None without a GPU) of a
+    transfer in a process and a cache of its own.
 
     Raises:
         UserError: the transfer failed; its last line is in the sentence.
@@ -125,7 +129,7 @@ def _records(stage: str, size: Size, listen: Listener) -> list[Record]:
 def _measure(sized: LengthSize, frames: int, folder: Path, listen: Listener) -> Record:
     footage = sized.world.clip(sized.world.castings[0].footage, listen).video
     model, dance = quick_model(sized.world, sized.ours, listen), folder / "dance.mp4"
-    _repeat(footage, frames, dance)
+    repeat_frames(footage, frames, dance)
     with empty_cache(listen) as cache:
         listen(Progress("whole transfer", 0))
         whole = timed_transfer(dance, model, folder / "out.mp4", cache)
@@ -134,7 +138,7 @@ def _measure(sized: LengthSize, frames: int, folder: Path, listen: Listener) -> 
     return {"whole": whole, "generation": alone}
 
 
-def _repeat(video: Path, frames: int, out: Path) -> None:
+def repeat_frames(video: Path, frames: int, out: Path) -> None:
     """The video again and again, cut after so many frames."""
     info = probe(video)
     endless = chain.from_iterable(read_frames(each) for each in repeat(video))

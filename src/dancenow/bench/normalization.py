@@ -19,7 +19,7 @@ import numpy as np
 from dancenow.bench.cells import Cell, Record, run_cells
 from dancenow.bench.exact import read_exact
 from dancenow.bench.normalized_pictures import measure_pictures, summarize_pictures
-from dancenow.bench.results import Result, Size, machine, today, versions
+from dancenow.bench.results import Result, Size
 from dancenow.bench.sizes import NORMALIZE, NormalizeSize
 from dancenow.errors import UserError
 from dancenow.metrics.poses import foot_sliding, ground_error
@@ -78,7 +78,7 @@ def bench_normalize(size: Size, listen: Listener, only: Sequence[str] = ()) -> R
     for data in dict.fromkeys(record["data"] for record in records):
         own = [record for record in records if record["data"] == data]
         summary[data] = summarize_pictures(own) if data == "pictures" else summarize(own, data)
-    return Result("normalize", size, today(), machine(), versions(), (0,), asdict(sized), records, summary)
+    return Result.of_cells("normalize", size, (0,), asdict(sized), records, summary)
 
 
 def summarize(records: Sequence[Mapping[str, Any]], data: str) -> dict[str, dict[str, dict[str, float | None]]]:

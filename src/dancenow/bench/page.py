@@ -1,11 +1,11 @@
 """BENCHMARKS.md, made from the results alone: every figure on it is one that a JSON file beside it holds."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from dancenow.bench.benches import BENCHES
-from dancenow.bench.results import Result, latest
+from dancenow.bench.results import MEASURED, Result, latest
 from dancenow.bench.tables import mean_and_spread, number, table
 from dancenow.errors import UserError
 from dancenow.files import complete_or_absent
@@ -65,13 +65,22 @@ def _section(result: Result, path: Path) -> str:
 
 
 def _provenance(result: Result, path: Path) -> str:
-    m, v = result.machine, result.versions
-    place = f"{m['cpu']}, {m['cores']} cores, {m['ram_gb']:g} GB" + (f", {m['gpu']}" if m["gpu"] else "")
+    where = f"Measured {result.date} on {_place(result.machine, result.versions)}{_seeds(result)}"
+    elsewhere: dict[str, int] = {}
+    for measured in (cell[MEASURED] for cell in result.cells if MEASURED in cell):
+        place = _place(measured["machine"], measured["versions"])
+        elsewhere[place] = elsewhere.get(place, 0) + 1
+    others = "".join(f"; {count} of {len(result.cells)} cells on {place}" for place, count in elsewhere.items())
+    return f"{where}{others}. All cells: [{path.name}]({path.parent.name}/{path.name}).\n"
+
+
+def _place(m: Mapping[str, Any], v: Mapping[str, Any]) -> str:
+    usable = m.get("usable_cores", m["cores"])
+    cores = f"{m['cores']} cores" if usable == m["cores"] else f"{usable} of {m['cores']} cores"
+    gpu = f", {m['gpu']}" if m["gpu"] else ""
+    conditions = f" ({m['conditions']})" if m.get("conditions") else ""
     what = f"dancenow {v['dancenow']}" + (f" at {v['commit']}" if v["commit"] else "")
-    return (
-        f"Measured {result.date} on {place}; {what}, torch {v['torch']}, Python {v['python']}{_seeds(result)}. All cells:"
-        f" [{path.name}]({path.parent.name}/{path.name}).\n"
-    )
+    return f"{m['cpu']}, {cores}, {m['ram_gb']:g} GB{gpu}{conditions}; {what}, torch {v['torch']}, Python {v['python']}"
 
 
 def _seeds(result: Result) -> str:
@@ -214,18 +223,28 @@ def _drift(result: Result) -> str:
 
 def _speed(result: Result) -> str:
     s = result.settings
+    systems = list(dict.fromkeys(name for row in result.summary.values() for name in row if name != "ratio"))
+    ours = [name for name in systems if name != "paper"]
     rows = []
     for stage, row in result.summary.items():
-        ours, paper = (mean_and_spread(row[x]["median"], row[x]["spread"]) if x in row else "-" for x in ("ours", "paper"))
-        rows.append([stage, ours, paper, f"{row['ratio']:.3g}" if "ratio" in row else ""])
+        ratios = row.get("ratio", {})
+        if not isinstance(ratios, dict):  # results of one network of ours
+            ratios = {ours[0]: ratios}
+        shown = [mean_and_spread(row[x]["median"], row[x]["spread"]) if x in row else "-" for x in systems]
+        rows.append([stage, *shown, *(f"{ratios[x]:.3g}" if x in ratios else "" for x in ours)])
+    named = " and ".join(_network(name, px) for name, px in s["networks"]) if "networks" in s else f"`{s['ours']}`"
     about = (
-        f"Ours (`{s['ours']}`) beside the paper's networks with {s['paper_width']:g} of the published channels at"
+        f"Ours ({named}) beside the paper's networks with {s['paper_width']:g} of the published channels at"
         f" {s['paper_px']} px, both in PyTorch as it is, in the same run: {s['repetitions']} repetitions, interleaved; medians"
         " ± standard deviation. Frames a second of the dance; of training, steps a second (ours sees several clips a step, the"
-        " paper's one). Both detect and encode alike; the whole way is from file to file, the loading of networks included, on"
+        " paper's one). All detect and encode alike; the whole way is from file to file, the loading of networks included, on"
         f" {s['whole_frames']} frames."
     )
-    return f"{about}\n\n{table(['stage', 'ours', 'paper', 'ours / paper'], rows)}\n"
+    return f"{about}\n\n{table(['stage', *systems, *(f'{name} / paper' for name in ours)], rows)}\n"
+
+
+def _network(name: str, frame_px: Sequence[int] | None) -> str:
+    return f"`{name}`" + (f" on video enlarged to {frame_px[0]}x{frame_px[1]} px" if frame_px else "")
 
 
 def _normalize(result: Result) -> str:
@@ -303,10 +322,14 @@ def _memory(result: Result) -> str:
 
 
 def _engines(result: Result) -> str:
+    papers = list(dict.fromkeys(key for row in result.summary.values() for key in row if key.startswith("times ")))
     rows = [
-        [name, number(row["cpu_ms"]), number(row["ratio"]), number(row["wall_ms"]), number(row["build_s"]), _decibels(row)]
+        [
+            name, number(row["cpu_ms"]), number(row["ratio"]), *(number(row[key]) if key in row else "" for key in papers),
+            number(row["wall_ms"]), number(row["build_s"]), _decibels(row),
+        ]
         for name, row in result.summary.items()
-    ]
+    ]  # fmt: skip
     s = result.settings
     cell = result.cells[0]
     threads = cell["threads"]
@@ -315,12 +338,18 @@ def _engines(result: Result) -> str:
         place = "on the GPU, where times are compared by the clock"
     # Results that do not say so are of generators that were all shown the picture before.
     own = ", each engine going on from its own pictures" if cell.get("previous", True) else ""
+    networks = s.get("networks") or [s["ours"]]
+    names = (
+        f"generator of the preset {networks[0]}" if len(networks) == 1 else f"generators of the presets {', '.join(networks)}"
+    )
     about = (
-        f"The generator of the preset {s['ours']} with random weights, picture by picture, engines in turn, {place}."
+        f"The {names} with random weights, picture by picture, engines in turn, {place}."
         f" PSNR: the lowest of any picture of a dance of {s['rollout']} frames against float32{own}."
     )
-    heads = ["engine", "processor ms a picture", "times float32", "ms by the clock", "s to the first picture", "PSNR, dB ↑"]
-    return f"{about}\n\n{table(heads, rows)}\n"
+    if papers:
+        about += f" The paper's network, with {s['paper_width']:g} of the published channels, is as PyTorch runs it."
+    heads = ["engine", "processor ms a picture", "times float32", *papers, "ms by the clock", "s to the first picture"]
+    return f"{about}\n\n{table([*heads, 'PSNR, dB ↑'], rows)}\n"
 
 
 def _decibels(row: Mapping[str, Any]) -> str:

@@ -17,12 +17,19 @@ from dancenow.files import complete_or_absent
 
 Size = Literal["smoke", "laptop", "gpu"]
 SCHEMA: Final = 1
+MEASURED: Final = "measured_on"
+"""Key of a cell's record under which it says when, where and with what it was measured, see `place`."""
+CONDITIONS: Final = "DANCENOW_BENCH_CONDITIONS"
+"""Variable with a phrase on what else the machine did: it goes into the result."""
 _FILE: Final = re.compile(r"(\d{4}-\d{2}-\d{2})-([a-z]+)-(smoke|laptop|gpu)\.json")
 
 
 @dataclass(frozen=True)
 class Result:
-    """One bench that was run. cells: a record each; summary: what the page shows; settings and seeds as JSON values."""
+    """One bench that was run. cells: a record each; summary: what the page shows; settings and seeds as JSON values.
+
+    date, machine, versions: of most of the cells. A cell that was measured elsewhere says so itself, under `MEASURED`.
+    """
 
     bench: str
     size: Size
@@ -34,6 +41,35 @@ class Result:
     cells: Sequence[Mapping[str, Any]]
     summary: Mapping[str, Any]
     schema: int = SCHEMA
+
+    @classmethod
+    def of_cells(
+        cls,
+        bench: str,
+        size: Size,
+        seeds: Sequence[int],
+        settings: Mapping[str, Any],
+        cells: Sequence[Mapping[str, Any]],
+        summary: Mapping[str, Any],
+    ) -> Self:
+        """Of the records that `cells.run_cells` gives.
+
+        Raises:
+            UserError: there is none.
+        """
+        if not cells:
+            raise UserError(f"nothing of the bench {bench} was measured; run it without --only.")
+        places = [_where(each[MEASURED]) for each in cells]
+        most = max(places, key=places.count)
+        own = [each[MEASURED] for each, where in zip(cells, places, strict=True) if where == most]
+        # Where there is no checkout no commit is known; but kept records are found by a digest of the code, which is this code.
+        commit = next((each["versions"]["commit"] for each in own if each["versions"]["commit"]), None) or _commit()
+        date, versions = max(each["date"] for each in own), {**own[0]["versions"], "commit": commit}
+        kept = [
+            {key: value for key, value in each.items() if key != MEASURED or where != most}
+            for each, where in zip(cells, places, strict=True)
+        ]
+        return cls(bench, size, date, own[0]["machine"], versions, seeds, settings, kept, summary)
 
     def write(self, folder: Path) -> Path:
         """Write DATE-BENCH-SIZE.json, which replaces an older one of the same day."""
@@ -73,8 +109,19 @@ def today() -> str:
     return datetime.now(UTC).date().isoformat()
 
 
+def place() -> dict[str, Any]:
+    """Today's date, the machine and the versions, as a cell's record keeps them."""
+    return {"date": today(), "machine": machine(), "versions": versions()}
+
+
+def _where(measured: Mapping[str, Any]) -> dict[str, Any]:
+    """What two cells of one machine have in common; memory may grow, and threads are a cell's own affair."""
+    told = {**measured["machine"], **measured["versions"]}
+    return {key: value for key, value in told.items() if key not in ("ram_gb", "threads", "commit")}
+
+
 def machine() -> dict[str, Any]:
-    """What ran the bench."""
+    """What runs the bench. usable_cores: that this process may use; conditions: what `CONDITIONS` says, if anything."""
     import torch
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
@@ -82,10 +129,12 @@ def machine() -> dict[str, Any]:
     return {
         "cpu": _cpu(),
         "cores": os.cpu_count(),
+        "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": torch.get_num_threads(),
         "ram_gb": round(memory_bytes / 2**30, 1),
         "gpu": gpu,
         "system": f"{platform.system()} {platform.machine()}",
+        **({"conditions": said} if (said := os.environ.get(CONDITIONS)) else {}),
     }
 
 

@@ -92,7 +92,7 @@ class BudgetSize:
 BUDGET: Final[Mapping[Size, BudgetSize]] = {
     "smoke": BudgetSize(world(128, 6, 3.0, 1, 1), ("2images", "4images"), (0,), "tiny", 64, 1 / 16, 6, 2, 3, None),
     "laptop": BudgetSize(world(512, 24, 3.0), ("4m", "15m"), (0,), "draft", 256, 0.25, 6, 3, 60, ("cxk", "jesse")),
-    "gpu": BudgetSize(world(512, 24, 3.0), ("4m", "15m"), (0, 1), "standard", 512, 1.0, 4, 2, 60, ("cxk", "jesse")),
+    "gpu": BudgetSize(world(512, 24, 3.0), ("150s", "4m", "15m"), (0,), "standard", 512, 1.0, 6, 3, 60, ("cxk", "jesse")),
 }
 
 
@@ -122,27 +122,29 @@ DRIFT: Final[Mapping[Size, DriftSize]] = {
 
 @dataclass(frozen=True)
 class SpeedSize:
-    """frames, paper_frames: generated per repetition by ours and by the paper's. steps, paper_steps: of training
+    """networks: of ours, each with the size (width, height) to which footage and dance are enlarged for it, in px, None for the
+    world's own. frames, paper_frames: generated per repetition by ours and by the paper's. steps, paper_steps: of training
     per repetition, enough for a share of the discriminators' that is the preset's.
-    whole_frames: of the dance that goes the whole way. ours, paper_px, paper_width: as in `AblationSize`."""
+    whole_frames: of the dance that goes the whole way, again and again if it is shorter. paper_px, paper_width: as in
+    `AblationSize`."""
 
     world: World
     repetitions: int
+    networks: tuple[tuple[Ours, tuple[int, int] | None], ...]
     frames: int
     paper_frames: int
     steps: int
     paper_steps: int
     whole_frames: int
-    ours: Ours
     paper_px: int
     paper_width: float
     expected_s: float
 
 
 SPEED: Final[Mapping[Size, SpeedSize]] = {
-    "smoke": SpeedSize(world(128, 6, 3.0, 1, 1), 2, 3, 2, 2, 2, 6, "tiny", 64, 1 / 16, 20),
-    "laptop": SpeedSize(world(512, 24, 3.0), 2, 48, 4, 20, 3, 24, "draft", 256, 1.0, 260),
-    "gpu": SpeedSize(world(512, 24, 3.0), 5, 72, 72, 20, 20, 72, "standard", 512, 1.0, 300),
+    "smoke": SpeedSize(world(128, 6, 3.0, 1, 1), 2, (("tiny", None),), 3, 2, 2, 2, 6, 64, 1 / 16, 20),
+    "laptop": SpeedSize(world(512, 24, 3.0), 2, (("draft", None),), 48, 4, 20, 3, 24, 256, 1.0, 260),
+    "gpu": SpeedSize(world(512, 24, 3.0), 1, (("standard", None), ("hd", (1920, 1080))), 72, 72, 20, 10, 144, 512, 1.0, 120),
 }
 
 
@@ -214,11 +216,14 @@ MONOTONICITY: Final[Mapping[Size, MonotonicitySize]] = {
 
 @dataclass(frozen=True)
 class EnginesSize:
-    """repetitions: pictures that are timed per engine; rollout: frames of the dance on which pictures are compared.
+    """networks: ours. paper: longer sides of the paper's, with width factor paper_width, that take turns with each of them.
+    repetitions: pictures that are timed per engine; rollout: frames of the dance on which pictures are compared.
     compiled: also measure torch.compile, which needs half a minute and a C++ compiler. All of it on the GPU
     where there is one."""
 
-    ours: Ours
+    networks: tuple[Ours, ...]
+    paper: tuple[int, ...]
+    paper_width: float
     repetitions: int
     rollout: int
     compiled: bool
@@ -226,9 +231,9 @@ class EnginesSize:
 
 
 ENGINES: Final[Mapping[Size, EnginesSize]] = {
-    "smoke": EnginesSize("tiny", 3, 6, False, 5),
-    "laptop": EnginesSize("draft", 40, 300, True, 180),
-    "gpu": EnginesSize("standard", 20, 300, True, 600),
+    "smoke": EnginesSize(("tiny",), (64,), 1 / 16, 3, 6, False, 5),
+    "laptop": EnginesSize(("draft",), (), 1.0, 40, 300, True, 180),
+    "gpu": EnginesSize(("draft", "standard", "hd"), (512, 1024), 1.0, 40, 60, False, 30),
 }
 
 
@@ -250,7 +255,7 @@ class FaceSize:
 FACE: Final[Mapping[Size, FaceSize]] = {
     "smoke": FaceSize(world(256, 6, 6.0, 1, 1), "16images", (0,), "tiny", 6, 2, 5, 8),
     "laptop": FaceSize(world(512, 24, 3.0, 2, 1), "90s", (0,), "draft", 6, 3, 100, 90),
-    "gpu": FaceSize(world(512, 24, 3.0), "10m", (0, 1), "standard", 4, 2, 620, 90),
+    "gpu": FaceSize(world(512, 24, 3.0, 2, 1), "200s", (0,), "standard", 6, 3, 220, 60),
 }
 
 

@@ -12,16 +12,19 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
+import cv2
 import numpy as np
+import torch
 
 from dancenow import pipeline
 from dancenow.assembly import load_painter
 from dancenow.bench.cells import Cell, Record, run_cells
-from dancenow.bench.length import empty_cache, timed_transfer
+from dancenow.bench.length import empty_cache, repeat_frames, timed_transfer
 from dancenow.bench.methods import Config, our_config, paper_config
-from dancenow.bench.results import Result, Size, machine, today, versions
-from dancenow.bench.sizes import SPEED, SpeedSize
-from dancenow.data.subject import Subject
+from dancenow.bench.results import Result, Size
+from dancenow.bench.sizes import SPEED, Ours, SpeedSize
+from dancenow.consent import consent
+from dancenow.data.subject import Subject, prepare
 from dancenow.generate import CropPainter, Painter, compose
 from dancenow.models.engine import spare_threads, torch_threads
 from dancenow.pose.blaze import BlazePose
@@ -37,66 +40,120 @@ from dancenow.types import Frame, PoseTrack
 from dancenow.video import VideoWriter, probe, read_frames
 
 T = TypeVar("T")
-System = Literal["ours", "paper"]
-SYSTEMS: Final[tuple[System, ...]] = ("ours", "paper")
-STAGES: Final = ("decode", "detect", "normalize", "generate", "composite", "encode", "whole way", "training")
-"""In the order of the data. Training is in steps a second, all else in frames a second; generate includes drawing the pose."""
+PAPER: Final[Literal["paper"]] = "paper"
+STAGES: Final = (
+    "decode", "detect", "normalize", "generate", "composite", "encode", "whole way", "poses known", "training",
+)  # fmt: skip
+"""In the order of the data. Training is in steps a second, all else in frames a second; generate includes drawing the pose;
+poses known: the whole way once more, when the dance has been detected before."""
+ENLARGED_FRAMES: Final = 144
+"""Of the footage that is enlarged; how long it is does not change any rate."""
+MEMORY: Final = ("training, GPU MB", "whole way, GPU MB")
+"""The most that torch's allocator held on a GPU; where there is none, there is no such row."""
 
 
-def bench_speed(size: Size, listen: Listener) -> Result:
-    """Every stage of both systems, several times.
+def bench_speed(size: Size, listen: Listener, only: Sequence[str] = ()) -> Result:
+    """Every stage of all systems, several times; only: as in `cells.run_cells`.
 
     Raises:
         UserError: as `bench_ablation`.
     """
     sized = SPEED[size]
     sized.world.build(listen)
-    each_s = sized.expected_s / sized.repetitions
+    systems = [*sized.networks, (PAPER, None)]
+    each_s = sized.expected_s / sized.repetitions / len(systems)
     cells = [
-        Cell("speed", {"repetition": number, "size": size}, partial(_measure, sized), each_s)
+        Cell(
+            "speed", {"repetition": number, "system": system, "size": size}, partial(_measure, sized, system, frame_px), each_s
+        )
         for number in range(sized.repetitions)
+        for system, frame_px in systems
     ]
-    records = run_cells("speed", cells, listen)
-    return Result("speed", size, today(), machine(), versions(), (0,), asdict(sized), records, summarize(records))
+    records = run_cells("speed", cells, listen, only)
+    return Result.of_cells("speed", size, (0,), asdict(sized), records, summarize(records))
 
 
 def summarize(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
-    """Per stage and system the median and the standard deviation over repetitions, and the ratio of the medians."""
+    """Per stage and system the median and the standard deviation over repetitions, and under `ratio` of each of ours the ratio
+    of its median and the paper's."""
     summary: dict[str, dict[str, Any]] = {}
-    for stage in STAGES:
+    systems = list(dict.fromkeys(record["system"] for record in records))
+    for stage in (*STAGES, *MEMORY):
         row: dict[str, Any] = {}
-        for system in SYSTEMS:
-            values = [record[system][stage] for record in records if stage in record[system]]
+        for system in systems:
+            own = [record["rates"] for record in records if record["system"] == system]
+            values = [rates[stage] for rates in own if stage in rates]
             if values:
                 row[system] = {"median": float(np.median(values)), "spread": float(np.std(values))}
-        if len(row) == len(SYSTEMS):
-            row["ratio"] = row["ours"]["median"] / row["paper"]["median"]
-        summary[stage] = row
+        if PAPER in row:
+            row["ratio"] = {
+                name: row[name]["median"] / row[PAPER]["median"] for name in systems if name in row and name != PAPER
+            }
+        if row:
+            summary[stage] = row
     return summary
 
 
-def _measure(sized: SpeedSize, folder: Path, listen: Listener) -> Record:
-    """One repetition: the stages that both share, then each system's own."""
+def _measure(
+    sized: SpeedSize, system: Ours | Literal["paper"], frame_px: tuple[int, int] | None, folder: Path, listen: Listener
+) -> Record:
+    """One system once: the stages that all share, on its size of film, and its own."""
+    subject, source = _film(sized, frame_px, folder, listen)
+    dance, rates = _shared_stages(source, subject, sized.frames, folder, listen)
+    if system == "paper":
+        config: Config = paper_config(sized.paper_px, sized.paper_width)
+        count, steps = sized.paper_frames, sized.paper_steps
+    else:
+        config, count, steps = our_config(system), sized.frames, sized.steps
+    model = folder / f"{system}.safetensors"
+    listen(Progress(f"{system}, training", 0))
+    _forget_memory()
+    rates |= {"training": _training_hz(subject, model, config, steps)} | _memory_mb("training")
+    listen(Progress(f"{system}, generating", 0))
+    painter = load_painter(model, pipeline.torch_device("auto"))
+    rates |= _painting_hz(painter, dance, count)
+    del painter
+    _forget_memory()
+    listen(Progress(f"{system}, the whole way", 0))
+    rates |= _whole_way(source, sized.whole_frames, model, folder, listen)
+    return {"frame_px": frame_px, "rates": {stage: round(rates[stage], 4) for stage in (*STAGES, *MEMORY) if stage in rates}}
+
+
+def _film(sized: SpeedSize, frame_px: tuple[int, int] | None, folder: Path, listen: Listener) -> tuple[Subject, Path]:
+    """The footage and the dance of a system; enlarged ones are prepared anew, with less of the footage."""
     casting = sized.world.castings[0]
-    subject, source = sized.world.subject(casting, listen), sized.world.clip(casting.dances[0]).video
-    dance, shared = _shared_stages(source, subject, sized.frames, folder, listen)
-    configs: dict[System, tuple[Config, int, int]] = {
-        "ours": (our_config(sized.ours), sized.frames, sized.steps),
-        "paper": (paper_config(sized.paper_px, sized.paper_width), sized.paper_frames, sized.paper_steps),
-    }
-    record: Record = {}
-    for system, (config, count, steps) in configs.items():
-        model = folder / f"{system}.safetensors"
-        listen(Progress(f"{system}, training", 0))
-        rates = {**shared, "training": _training_hz(subject, model, config, steps)}
-        listen(Progress(f"{system}, generating", 0))
-        painter = load_painter(model, pipeline.torch_device("auto"))
-        rates |= _painting_hz(painter, dance, count)
-        del painter
-        listen(Progress(f"{system}, the whole way", 0))
-        rates["whole way"] = _whole_way_hz(source, sized.whole_frames, model, folder, listen)
-        record[system] = {stage: round(rates[stage], 4) for stage in STAGES if stage in rates}
-    return record
+    subject, source = sized.world.subject(casting, listen), sized.world.clip(casting.dances[0], listen).video
+    if frame_px is None:
+        return subject, source
+    footage, dance = (
+        _enlarged(video, frame_px, count, folder / f"{name}.mp4")
+        for name, video, count in (("footage", subject.video, ENLARGED_FRAMES), ("dance", source, sized.frames))
+    )
+    return prepare(footage, folder / "subject", consent=consent("rendered"), listen=listen), dance
+
+
+def _enlarged(video: Path, frame_px: tuple[int, int], count: int, out: Path) -> Path:
+    """The first frames of a video, as high as the frame; to the left and right their edges are repeated."""
+    width_px, height_px = frame_px
+    info = probe(video)
+    with VideoWriter(out, width_px, height_px, fps=info.fps) as writer:
+        for frame in read_frames(video, 0, count):
+            inner_px = min(width_px, round(info.width_px * height_px / info.height_px))
+            image = cv2.resize(frame.image_rgb, (inner_px, height_px), interpolation=cv2.INTER_CUBIC)
+            left_px = (width_px - inner_px) // 2
+            sides = left_px, width_px - inner_px - left_px
+            writer.write(np.asarray(cv2.copyMakeBorder(image, 0, 0, *sides, cv2.BORDER_REPLICATE), np.uint8), frame.time_s)
+    return out
+
+
+def _forget_memory() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def _memory_mb(what: str) -> dict[str, float]:
+    return {f"{what}, GPU MB": torch.cuda.max_memory_allocated() / 2**20} if torch.cuda.is_available() else {}
 
 
 def _shared_stages(
@@ -152,13 +209,15 @@ def _painting_hz(painter: Painter, dance: PoseTrack, count: int) -> dict[str, fl
     return {"generate": generate_hz, "composite": compose_hz}
 
 
-def _whole_way_hz(source: Path, count: int, model: Path, folder: Path, listen: Listener) -> float:
-    """Frames a second of a transfer from file to file, nothing kept from before."""
+def _whole_way(source: Path, count: int, model: Path, folder: Path, listen: Listener) -> dict[str, float]:
+    """Frames a second of transfers from file to file: nothing kept from before, and then with the dance's poses known."""
     part = folder / "part.mp4"
-    _encode(list(islice(read_frames(source), count)), source, part)
+    repeat_frames(source, count, part)
     with empty_cache(listen) as cache:
-        done = timed_transfer(part, model, folder / "out.mp4", cache)
-    return float(done["frames"] / done["seconds"])
+        done = {stage: timed_transfer(part, model, folder / "out.mp4", cache) for stage in ("whole way", "poses known")}
+    rates = {stage: float(each["frames"] / each["seconds"]) for stage, each in done.items()}
+    held_mb = done["whole way"]["gpu_mb"]
+    return rates if held_mb is None else {**rates, "whole way, GPU MB": held_mb}
 
 
 def _rate(make: Callable[[], Iterable[T]]) -> tuple[list[T], float]:

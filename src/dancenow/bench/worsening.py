@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dancenow.bench.cells import Cell, Record, run_cells
-from dancenow.bench.results import Result, Size, machine, today, versions
+from dancenow.bench.results import Result, Size
 from dancenow.bench.sizes import MONOTONICITY, MonotonicitySize
 from dancenow.monotonicity import LEVELS, UNITS, monotonicity
 from dancenow.progress import Listener
@@ -32,7 +32,7 @@ def bench_monotonicity(size: Size, listen: Listener) -> Result:
     records = run_cells("monotonicity", cells, listen)
     units = {kind: UNITS[kind] for kind in sized.damage}
     settings = {**asdict(sized), "units": units}
-    return Result("monotonicity", size, today(), machine(), versions(), (), settings, records, summarize(records))
+    return Result.of_cells("monotonicity", size, (), settings, records, summarize(records))
 
 
 def summarize(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

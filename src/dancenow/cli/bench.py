@@ -17,15 +17,17 @@ def bench(
 ) -> None:
     """Measure quality, speed, normalization, memory and the metrics themselves, each beside a peer.
 
-    An interrupted bench goes on where it stopped when the same command is given again.
+    An interrupted bench goes on where it stopped when the same command is given again. What else the machine does meanwhile
+    can be told in a phrase by the variable DANCENOW_BENCH_CONDITIONS; the result holds it.
 
     Args:
         names: of ablation, budget, face, drift, speed, engines, normalize, blend, memory, growth, monotonicity; all if none is
             named. `page` alone measures nothing: it writes BENCHMARKS.md beside the folder of results, from what is in it.
         size: smoke (minutes), laptop (an hour on two cores) or gpu.
         out: the folder for the results, one JSON file each.
-        only: of ablation, budget, face, drift and normalize: measure only the parts with these subjects, methods, budgets,
-            seeds or data, such as `--only dov 4m ours`; the result also holds what was measured before.
+        only: of ablation, budget, face, drift, speed, engines and normalize: measure only the parts with these subjects,
+            methods, budgets, seeds, networks or data, such as `--only dov 4m ours`; the result also holds what was measured
+            before.
     """
     from dancenow.bench.benches import run_benches
     from dancenow.cli.console import live, report
