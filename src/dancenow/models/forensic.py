@@ -87,8 +87,9 @@ class ForensicNet(nn.Module):
 
     def _fine(self, picture: Tensor) -> Tensor:
         """What a blur over five pixels takes away."""
-        padded = F.pad(picture, (2, 2, 2, 2), mode="reflect")
-        return (picture - F.conv2d(padded, self.blur, groups=3)) * _FINE_GAIN  # type: ignore[arg-type]
+        with torch.autocast(picture.device.type, enabled=False):  # half precision is coarser than what is looked for
+            padded = F.pad(picture.float(), (2, 2, 2, 2), mode="reflect")
+            return (picture - F.conv2d(padded, self.blur, groups=3)) * _FINE_GAIN  # type: ignore[arg-type]
 
 
 def pool(logits: Tensor, body: Tensor) -> Tensor:

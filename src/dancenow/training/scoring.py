@@ -20,7 +20,7 @@ def clip_scores(forensic: Forensic, clips: Sequence[Evidence]) -> NDArray[np.flo
 @torch.inference_mode()
 def look_scores(forensic: Forensic, clip: Evidence) -> NDArray[np.float32]:
     """The logit [N] of each look."""
-    scores, device = [], forensic.net.blur.device
+    scores, device = [], next(forensic.net.parameters()).device
     for first in range(0, len(clip.pictures), _BATCH):
         part = slice(first, first + _BATCH)
         pairs = torch.from_numpy(np.ascontiguousarray(clip.pictures[part, :2].transpose(0, 1, 4, 2, 3)))
