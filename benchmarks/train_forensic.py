@@ -25,11 +25,17 @@ import torch
 from dancenow.assets import FORENSIC
 from dancenow.bench.forensics import SHIPPED, VARIANTS, looks_report, measure, recalibrate, train_variant, variant_path
 from dancenow.bench.scenes import TESTED, film_scene
-from dancenow.bench.suspects import clips_folder, is_there, keep_room, make_all, recruits, shared_out, tested
+from dancenow.bench.suspects import clips_folder, is_there, keep_room, looks_at, make_all, recruits, shared_out, studio_people
 from dancenow.files import cache_dir
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 FOREVER_S = 1e9
+START_S = 15.0
+"""What a process of `make` needs before it begins, and for its last person after its time is over."""
+MAKING = 0.47
+"""Share of the time of a stage in which clips are made."""
+FINISH_S = 8.0
+"""What a training needs before it begins and for its calibration."""
 MOST_BYTES = 15 * 2**20
 
 
@@ -47,7 +53,9 @@ def main() -> None:
     options = parser.parse_args()
     options.packs = options.packs or cache_dir("cast-packs")
     cv2.setNumThreads(1)
-    {"film": film, "make": make, "train": train, "calibrate": calibrate, "measure": judge, "stage": stage}[options.step](options)
+    {"film": film, "make": make, "train": train, "calibrate": calibrate, "measure": judge, "stage": stage}[options.step](
+        options
+    )
 
 
 def part_of(options: argparse.Namespace) -> tuple[int, int]:
@@ -68,20 +76,29 @@ def make(options: argparse.Namespace) -> None:
     """Everybody who has footage, shared among workers."""
     number, parts = part_of(options)
     if options.workers > 1:
-        same = ["make", "--packs", str(options.packs), "--seconds", str(options.seconds), "--people", str(options.people)]
-        together([[*same, "--part", f"{n}/{options.workers}"] for n in range(options.workers)], options.seconds + 60)
+        make_together(options, options.seconds)
         return
     torch.set_num_threads(1)
-    people = [*tested(), *recruits()[: options.people]]
+    people = [*studio_people(), *recruits()[: options.people]]
     known = [each for each in people if is_there(each, options.packs)]
     make_all(shared_out(known, parts)[number], options.packs, DEVICE, options.seconds)
 
 
+def make_together(options: argparse.Namespace, seconds: float) -> None:
+    """`make` by several processes, all of them over after so many seconds."""
+    same = ["make", "--packs", str(options.packs), "--people", str(options.people), "--seconds", str(max(seconds - START_S, 1))]
+    together([[*same, "--part", f"{n}/{options.workers}"] for n in range(options.workers)], seconds + START_S)
+
+
 def train(options: argparse.Namespace) -> None:
     """Some variants, one after the other, sharing the time."""
-    names = options.variants or list(VARIANTS)
-    for name in names:
-        seconds = None if options.seconds >= FOREVER_S else options.seconds / len(names)
+    names, end_s = options.variants or list(VARIANTS), time.perf_counter() + options.seconds
+    if options.seconds < FOREVER_S:
+        looks_at("train")  # read once, within the time
+    for number, name in enumerate(names):
+        seconds = None
+        if options.seconds < FOREVER_S:
+            seconds = max((end_s - time.perf_counter()) / (len(names) - number) - FINISH_S, 1.0)
         print(train_variant(name, options.out or FORENSIC, DEVICE, seconds), flush=True)
 
 
@@ -103,17 +120,16 @@ def stage(options: argparse.Namespace) -> None:
     out = options.out
     out.mkdir(parents=True, exist_ok=True)
     start_s, seconds = time.perf_counter(), options.seconds
-    same = ["--packs", str(options.packs), "--people", str(options.people)]
-    limit_s = 0.46 * seconds
-    together([["make", *same, "--workers", str(options.workers), "--seconds", str(limit_s)]], limit_s + 12)
+    limit_s = MAKING * seconds
+    make_together(options, limit_s)
     say(f"made after {time.perf_counter() - start_s:.0f} s")
-    kept = [f"clips/{clips_folder(each).name}" for each in tested() if clips_folder(each).is_dir()]
+    kept = [f"clips/{clips_folder(each).name}" for each in studio_people() if clips_folder(each).is_dir()]
     pack(out / "forensics-clips", kept)
-    rest_s = max(seconds - (time.perf_counter() - start_s) - 45, 10.0)
+    rest_s = max(seconds - (time.perf_counter() - start_s) - START_S, 4 * FINISH_S)
     weights = out / "forensic.safetensors"
     others = [name for name in VARIANTS if name != SHIPPED]
     jobs = [["train", SHIPPED], ["train", *others]]
-    together([[*job, "-o", str(weights), "--seconds", str(rest_s)] for job in jobs], rest_s + 60)
+    together([[*job, "-o", str(weights), "--seconds", str(rest_s)] for job in jobs], rest_s + 2 * START_S)
     files = [f"variants/{path.name}" for name in VARIANTS for path in (variant_path(name, weights), looks_report(name))]
     pack(out / "forensics-variants", [name for name in files if (cache_dir("forensics") / name).is_file()])
     say(f"done after {time.perf_counter() - start_s:.0f} s: {[f'{p.name} {p.stat().st_size}' for p in sorted(out.iterdir())]}")
@@ -121,34 +137,34 @@ def stage(options: argparse.Namespace) -> None:
 
 def pack(path: Path, names: list[str]) -> None:
     """Files and folders of the cache's `forensics` as archives of bounded size: PATH-0.tar, PATH-1.tar..."""
-    root, number, used = cache_dir("forensics"), 0, 0
-    archive = tarfile.open(f"{path}-0.tar", "w")
+    root = cache_dir("forensics")
+    groups: list[list[str]] = [[]]
+    used = 0
     for name in names:
-        size = sum(f.stat().st_size for f in (root / name).rglob("*")) if (root / name).is_dir() else (root / name).stat().st_size
-        if used and used + size > MOST_BYTES:
-            archive.close()
-            number, used = number + 1, 0
-            archive = tarfile.open(f"{path}-{number}.tar", "w")
-        archive.add(root / name, arcname=name)
+        inside = (root / name).rglob("*") if (root / name).is_dir() else [root / name]
+        size = sum(file.stat().st_size for file in inside)
+        if groups[-1] and used + size > MOST_BYTES:
+            groups.append([])
+            used = 0
+        groups[-1].append(name)
         used += size
-    archive.close()
+    for number, group in enumerate(groups):
+        with tarfile.open(f"{path}-{number}.tar", "w") as archive:
+            for name in group:
+                archive.add(root / name, arcname=name)
 
 
 def together(jobs: list[list[str]], limit_s: float) -> None:
     """This program's steps in processes of their own, all at once; those that are not done in time are stopped."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    running = [subprocess.Popen([sys.executable, __file__, *job], env=environment, start_new_session=True) for job in jobs]
+    running = [subprocess.Popen([sys.executable, __file__, *job], env=environment) for job in jobs]
     end_s = time.perf_counter() + limit_s
     for job, process in zip(jobs, running, strict=True):
         try:
             code = process.wait(max(end_s - time.perf_counter(), 0.1))
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 15)
-            try:
-                code = process.wait(5)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, 9)
-                code = process.wait()
+            process.kill()
+            code = process.wait()
         if code:
             say(f"{' '.join(job)}: ended with {code}")
 

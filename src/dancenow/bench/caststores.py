@@ -45,7 +45,7 @@ _RESAMPLING: Final = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
 
 @dataclass(frozen=True, eq=False)
 class Runs:
-    """Runs of `RUN` stored pictures: image uint8 [R*6,P,P,3], pose [R*6] in stored px, to_stored [R*6,2,3] frame px -> stored."""
+    """Runs of `RUN` stored pictures: image uint8 [R*6,P,P,3], pose [R*6] in stored px, to_stored [R*6,2,3] from frame px."""
 
     image: NDArray[np.uint8]
     pose: Pose
@@ -169,9 +169,12 @@ def clips_of(
     half = max(runs_of_each // 2, 1)
     yield NEAREST, 0, recruit.retrieved(rng.choice(recruit.unseen, min(2 * half, len(recruit.unseen)), replace=False))
     for number, order in enumerate(orders):
-        for images, model in models(recruit, order, seed + number, workshop):
-            runs = np.concatenate([rng.choice(part, half, replace=False) for part in (recruit.learnt, recruit.unseen)])
-            yield order.way, images, recruit.painted(model, runs, workshop.device)
+        try:
+            for images, model in models(recruit, order, seed + number, workshop):
+                runs = np.concatenate([rng.choice(part, half, replace=False) for part in (recruit.learnt, recruit.unseen)])
+                yield order.way, images, recruit.painted(model, runs, workshop.device)
+        except RuntimeError as error:  # a GPU that others use, too: what is made is kept
+            print(f"{recruit.name}, {order.way}: {error}", flush=True)
 
 
 def evidence_of_runs(

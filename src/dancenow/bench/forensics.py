@@ -103,12 +103,13 @@ def train_variant(
 def finish(forensic: Forensic, name: str, out: Path, images: int) -> None:
     """Calibrate on the people who are there for it, save, and write what it makes of the random people of the test."""
     known, unknown = looks_at("calibrate", variant(name).without), looks_at("test")
-    scores = clip_scores(forensic, known)
-    made = np.array([each.synthetic for each in known])
-    calibration = Calibration.fit(torch.from_numpy(scores), torch.from_numpy(made))
+    scores, made = clip_scores(forensic, known), np.array([each.synthetic for each in known], np.bool_)
+    calibration = Calibration()
+    if made.any() and not made.all():
+        calibration = Calibration.fit(torch.from_numpy(scores), torch.from_numpy(made))
     out.parent.mkdir(parents=True, exist_ok=True)
     save_checkpoint(out, replace(forensic, calibration=calibration).to_checkpoint(images))
-    said = clip_scores(forensic, unknown) if unknown else np.empty(0)
+    said = clip_scores(forensic, unknown)
     cells = [look_cell(each, calibration.probability(score)) for each, score in zip(unknown, said.tolist(), strict=True)]
     report = {
         "variant": name, "images": images, "people": len({e.group for e in known}), "calibration": asdict(calibration),

@@ -8,8 +8,9 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -19,7 +20,7 @@ import torch
 
 from dancenow.bench.caststores import Recruit, clips_of, evidence_of_runs
 from dancenow.bench.forgeries import NEAREST, Order, Workshop, is_whole, models
-from dancenow.bench.scenes import TESTED, SceneConfig, keep_frames, load_scene, scene_folder
+from dancenow.bench.scenes import TESTED, Dance, SceneConfig, keep_frames, load_scene, scene_folder
 from dancenow.errors import UserError
 from dancenow.files import cache_dir, complete_or_absent
 from dancenow.generate import CropPainter, WholeFramePainter
@@ -38,6 +39,8 @@ RECIPE: Final = 2
 """Raise it when the same settings would give other clips."""
 REAL_RUNS: Final = 12
 """Runs of a person's real footage in each of two encodings."""
+COMPLETE: Final = "complete"
+"""File beside clips to which nothing will be added."""
 RUNS: Final = 6
 """Runs of a forgery."""
 JUDGED: Final = (*(Encoding(crf, grain=1.5) for crf in QUALITIES), Encoding(28, scale=0.5, grain=1.5))
@@ -101,7 +104,7 @@ def recruits() -> tuple[Suspect, ...]:
     return tuple(people)
 
 
-def tested() -> tuple[Suspect, ...]:
+def studio_people() -> tuple[Suspect, ...]:
     """The studio's people, who are judged as whole videos."""
     return tuple(Suspect(scene.identity, "test", TEST_ORDERS, scene=scene) for scene in TESTED)
 
@@ -139,7 +142,7 @@ def pack_path(suspect: Suspect, packs: Path) -> Path:
 
 def is_made(suspect: Suspect) -> bool:
     """Whether their clips are complete."""
-    return looks_path(suspect).is_file() if suspect.scene is None else clips_folder(suspect).is_dir()
+    return looks_path(suspect).is_file() if suspect.scene is None else (clips_folder(suspect) / COMPLETE).is_file()
 
 
 def looks_path(suspect: Suspect) -> Path:
@@ -220,30 +223,40 @@ def _drawn_encoding(rng: np.random.Generator) -> Encoding:
 
 
 def _make_clips(suspect: Suspect, config: SceneConfig, workshop: Workshop) -> None:
-    scene = load_scene(config)
+    """What is made is kept at once, so that what time cuts short is not lost."""
+    scene, folder = load_scene(config), clips_folder(suspect)
     said: list[dict[str, Any]] = []
 
-    def keep(folder: Path, frames: Sequence[ImageRGB], fps: Fraction, dance: str, family: str, images: int) -> None:
-        keep_frames(folder / f"{len(said)}.mp4", frames, fps)
-        said.append({"video": f"{len(said)}.mp4", "dance": dance, "family": family, "images": images})
+    def keep(dance: Dance, frames: Sequence[ImageRGB], family: str, images: int) -> None:
+        keep_frames(folder / f"{len(said)}.mp4", frames, dance.fps)
+        said.append({"video": f"{len(said)}.mp4", "dance": dance.name, "family": family, "images": images})
+        with complete_or_absent(folder / "index.json") as temporary:
+            temporary.write_text(json.dumps(said, indent=1), "utf-8")
 
-    with complete_or_absent(clips_folder(suspect)) as temporary:
-        temporary.mkdir()
-        for dance in scene.dances:
-            keep(temporary, scene.nearest_frames(dance.track), dance.fps, dance.name, NEAREST, 0)
-        for number, order in enumerate(suspect.orders):
+    folder.mkdir(parents=True, exist_ok=True)
+    for dance in scene.dances:
+        keep(dance, scene.nearest_frames(dance.track), NEAREST, 0)
+    for number, order in enumerate(suspect.orders):
+        try:
             for images, model in models(scene, order, number, workshop):
                 painter = (WholeFramePainter if is_whole(model) else CropPainter).load(model, workshop.device)
                 for dance in scene.dances:
-                    keep(temporary, list(painter.paint(dance.track)), dance.fps, dance.name, order.way, images)
-        (temporary / "index.json").write_text(json.dumps(said, indent=1), "utf-8")
+                    keep(dance, list(painter.paint(dance.track)), order.way, images)
+        except RuntimeError as error:  # a GPU that others use, too: what is made is kept
+            print(f"{suspect.name}, {order.way}: {error}", flush=True)
+    (folder / COMPLETE).touch()
 
 
 def looks_at(role: Role, without: Sequence[str] = ()) -> list[Evidence]:
     """The looks at the random people in a role, as far as they are made, but of families that are to be left out."""
+    return [each for each in _all_looks(role) if each.family not in without]
+
+
+@cache
+def _all_looks(role: Role) -> tuple[Evidence, ...]:
     paths = [looks_path(each) for each in recruits() if each.role == role and is_made(each)]
     with ThreadPoolExecutor(8) as pool:
-        return [each for of in pool.map(_loaded, paths) for each in of if each.family not in without]
+        return tuple(each for of in pool.map(_loaded, paths) for each in of)
 
 
 def _loaded(path: Path) -> list[Evidence]:
@@ -254,11 +267,12 @@ def _loaded(path: Path) -> list[Evidence]:
 
 def exhibits(encodings: Sequence[Encoding] = JUDGED) -> Iterator[Exhibit]:
     """The videos of the test, encoded when they are asked for and kept."""
-    for suspect in tested():
-        if suspect.scene is None or not is_made(suspect):
-            continue
+    for suspect in studio_people():
         folder = clips_folder(suspect)
-        sources = [(folder / s["video"], s["dance"], s["family"], s["images"]) for s in json.loads((folder / "index.json").read_text())]
+        if suspect.scene is None or not (folder / "index.json").is_file():
+            continue
+        made = json.loads((folder / "index.json").read_text("utf-8"))
+        sources = [(folder / each["video"], each["dance"], each["family"], each["images"]) for each in made]
         sources += [(dance.video, dance.name, REAL, 0) for dance in load_scene(suspect.scene).dances]
         for source, dance_name, family, images in sources:
             for seed, encoding in enumerate(encodings):

@@ -150,7 +150,7 @@ class Forensic:
     def to_checkpoint(self, images_seen: int = 0) -> Checkpoint:
         """In half precision; 1.2 MB at the default size."""
         config = {"network": asdict(self.net.config), "calibration": asdict(self.calibration), "trained_on": self.trained_on}
-        weights = {name: value.half() for name, value in self.net.state_dict().items()}
+        weights = {name: value.half().cpu() for name, value in self.net.state_dict().items()}
         return Checkpoint(CheckpointInfo(KIND, config, images_seen), with_prefix("net", weights))
 
     @classmethod

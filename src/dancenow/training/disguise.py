@@ -92,7 +92,9 @@ def disguised(
     device = pairs.device
     place = _Place.draw(bodies, how, window_px, pairs.shape[2], generator)
     whole = pairs.permute(0, 1, 4, 2, 3).float()
-    seen = torch.stack([place.of(whole[:, 0], _on(how.shrink, device)), place.of(whole[:, 1], _on(how.shrink, device), True)], 1)
+    seen = torch.stack(
+        [place.of(whole[:, 0], _on(how.shrink, device)), place.of(whole[:, 1], _on(how.shrink, device), True)], 1
+    )
     body = place.of_body(bodies[:, None].float().div(255), window_px // BODY_SHARE)
     light, shape = _lit(seen, how), seen.shape
     for name, do in (("smoothed", _smoothed), ("blurred", _blurred), ("sharpened", _sharpened)):
@@ -125,7 +127,7 @@ class _Place:
 
     @classmethod
     def draw(cls, bodies: Tensor, how: Disguise, window_px: int, side: int, generator: torch.Generator) -> "_Place":
-        count, rows, columns = bodies.shape
+        count, _, columns = bodies.shape
         device = bodies.device
         on_body = (bodies > 127).reshape(count, -1).float()
         chosen = torch.multinomial(on_body + 1e-6, 1, generator=generator)[:, 0]

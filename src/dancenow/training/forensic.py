@@ -1,7 +1,7 @@
 """Training of the classifier that tells synthesized from real, on clips of both, of the same people in the same encodings.
 
-A batch holds as many real looks as synthetic ones, each beside one of the same person, each disguised by itself: blurred, noisy,
-recoloured, shrunk, compressed. What is left to learn is how the person was made.
+A batch holds as many real looks as synthetic ones, each beside one of the same person, each disguised by itself: blurred,
+noisy, recoloured, shrunk, compressed. What is left to learn is how the person was made.
 """
 
 from collections import defaultdict
