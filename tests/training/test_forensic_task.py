@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,7 +69,7 @@ def test_every_disguise_changes_what_is_seen_and_the_same_draw_gives_the_same() 
         return disguised(pairs, bodies, how, 64, torch.Generator().manual_seed(3))[0]
 
     before, ones = shown(plain(6)), np.ones(6, np.float32)
-    changes = {
+    changes: dict[str, Any] = {
         "shrink": 0.7 * ones, "mirrored": ones > 0, "blur": ones, "smear": 2 * ones, "smoothed": ones > 0, "sharpened": ones,
         "noise": 8 * ones, "lift": 20 * ones, "contrast": 0.7 * ones, "gamma": 1.3 * ones, "jpeg": 40 * ones,
         "gain": np.full((6, 3), 0.9, np.float32), "moved": np.full((6, 2), 2, np.float32),

@@ -74,7 +74,8 @@ def variant(name: str) -> Variant:
 
 def recipe_for(device: torch.device, frames: Literal[1, 2]) -> ForensicRecipe:
     """Large batches on a GPU, where small ones would take as long."""
-    return ForensicRecipe(replace(NETWORK, frames=frames), pairs_per_step=64 if device.type == "cuda" else 8)
+    pairs_per_step = 64 if device.type == "cuda" else 8
+    return ForensicRecipe(replace(NETWORK, frames=frames), pairs_per_step=pairs_per_step, disguise=0.35)
 
 
 def train_variant(

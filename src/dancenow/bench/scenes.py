@@ -28,14 +28,17 @@ from dancenow.studio.motion import Performance
 from dancenow.studio.render import empty_room, render
 from dancenow.studio.scene import ROOMS, Room
 from dancenow.studio.tracks import exact_track, points_of
+from dancenow.training.encodings import Encoding, write_encoded
 from dancenow.types import ImageRGB, Plate, Pose, PoseTrack
-from dancenow.video import VideoWriter, read_frames
+from dancenow.video import read_frames
 
 FPS: Final = 24
 RUN: Final = 3
 """Consecutive frames of the footage."""
-KEPT_CRF: Final = 12
-"""x264's, of everything that is kept: what is judged is encoded again, real and synthetic alike."""
+FILMED_CRF: Final = 12
+"""x264's, of what is rendered."""
+KEPT: Final = Encoding(16)
+"""How forgeries are kept; real clips go through the same before they are judged."""
 RECIPE: Final = 1
 """Raise it when the same settings would show other pictures."""
 
@@ -188,15 +191,7 @@ def load_scene(config: SceneConfig) -> Scene:
 
 
 def _keep(path: Path, frames: Sequence[ImageRGB]) -> None:
-    keep_frames(path, frames, Fraction(FPS))
-
-
-def keep_frames(path: Path, frames: Sequence[ImageRGB], fps: Fraction) -> None:
-    """A clip, nearly without loss."""
-    height, width = frames[0].shape[:2]
-    with VideoWriter(path, width, height, fps=fps, crf=KEPT_CRF, repeatable=True) as writer:
-        for number, image in enumerate(frames):
-            writer.write(image, Fraction(number) / fps)
+    write_encoded(frames, Fraction(FPS), Encoding(FILMED_CRF), path)
 
 
 def _rendered(

@@ -20,13 +20,13 @@ import torch
 
 from dancenow.bench.caststores import Recruit, clips_of, evidence_of_runs
 from dancenow.bench.forgeries import NEAREST, Order, Workshop, is_whole, models
-from dancenow.bench.scenes import TESTED, Dance, SceneConfig, keep_frames, load_scene, scene_folder
+from dancenow.bench.scenes import FPS, KEPT, TESTED, Dance, SceneConfig, load_scene, scene_folder
 from dancenow.errors import UserError
 from dancenow.files import cache_dir, complete_or_absent
 from dancenow.generate import CropPainter, WholeFramePainter
 from dancenow.models.forensic import ForensicConfig
 from dancenow.models.perceptual import EfficientNetTrunk
-from dancenow.training.encodings import QUALITIES, Encoding, draw_encodings, write_encoded
+from dancenow.training.encodings import QUALITIES, Encoding, draw_encodings, encoded, write_encoded
 from dancenow.training.forensic import REAL, Evidence
 from dancenow.training.packs import SUFFIX, load_pack
 from dancenow.training.people import CastConfig, cast_room
@@ -60,11 +60,11 @@ ORDERS: Final = (
 """What is forged of one random person after another, besides the nearest frame, as far as time allows."""
 TEST_ORDERS: Final = (
     Order("draft", (60, 240, 1200)),
-    Order("draft, from nothing", (800,)),
-    Order("paper", (400,)),
-    Order("pix2pixHD", (400,)),
+    Order("draft, from nothing", (600,)),
+    Order("paper", (300,)),
+    Order("pix2pixHD", (300,)),
 )
-_TEST_WEIGHT: Final = 4.0
+_TEST_WEIGHT: Final = 8.0
 
 
 @dataclass(frozen=True)
@@ -228,7 +228,7 @@ def _make_clips(suspect: Suspect, config: SceneConfig, workshop: Workshop) -> No
     said: list[dict[str, Any]] = []
 
     def keep(dance: Dance, frames: Sequence[ImageRGB], family: str, images: int) -> None:
-        keep_frames(folder / f"{len(said)}.mp4", frames, dance.fps)
+        write_encoded(frames, dance.fps, KEPT, folder / f"{len(said)}.mp4")
         said.append({"video": f"{len(said)}.mp4", "dance": dance.name, "family": family, "images": images})
         with complete_or_absent(folder / "index.json") as temporary:
             temporary.write_text(json.dumps(said, indent=1), "utf-8")
@@ -280,6 +280,8 @@ def exhibits(encodings: Sequence[Encoding] = JUDGED) -> Iterator[Exhibit]:
                 path = cache_dir("forensics/judged") / f"{tag}-{RECIPE}.mp4"
                 if not path.is_file():
                     frames = [frame.image_rgb for frame in read_frames(source)]
+                    if family == REAL:
+                        frames = encoded(frames, Fraction(FPS), KEPT)
                     with complete_or_absent(path) as temporary:
-                        write_encoded(frames, Fraction(24), encoding, temporary, seed)
+                        write_encoded(frames, Fraction(FPS), encoding, temporary, seed)
                 yield Exhibit(path, suspect.name, dance_name, family, images, encoding.name)

@@ -219,7 +219,7 @@ def _smoothed(pairs: Tensor, _how: Disguise, _chosen: NDArray[Any]) -> Tensor:
 def _packed(pairs: Tensor, quality: NDArray[np.float32], phase: int) -> Tensor:
     """As by JPEG with colours at full resolution: blocks of 8x8 px, their cosine transform quantized. phase: of the blocks."""
     device = pairs.device
-    to_ycc = _to_ycc(device)
+    to_ycc, to_rgb = (each.to(device) for each in _colours())
     rolled = torch.roll(pairs, (phase, phase), dims=(3, 4))
     count, _, _, height, width = rolled.shape
     rows, columns = height // _BLOCK * _BLOCK, width // _BLOCK * _BLOCK
@@ -235,19 +235,20 @@ def _packed(pairs: Tensor, quality: NDArray[np.float32], phase: int) -> Tensor:
     spectrum = (spectrum / steps).round() * steps
     back = torch.einsum("ua,npchuwv,vb->npchawb", cosine, spectrum, cosine).reshape(ycc.shape)
     done = rolled.clone()
-    done[..., :rows, :columns] = torch.einsum("ij,npjhw->npihw", torch.linalg.inv(to_ycc), back) + 127.5
+    done[..., :rows, :columns] = torch.einsum("ij,npjhw->npihw", to_rgb, back) + 127.5
     return torch.roll(done, (-phase, -phase), dims=(3, 4)).round().clamp(0, 255)
 
 
-def _to_ycc(device: torch.device) -> Tensor:
-    """RGB to luma and two differences of colour."""
+def _colours() -> tuple[Tensor, Tensor]:
+    """RGB to luma and two differences of colour, and back, [3,3] each."""
     red, green, blue = _LUMA
     rows = [
         [red, green, blue],
         [-0.5 * red / (1 - blue), -0.5 * green / (1 - blue), 0.5],
         [0.5, -0.5 * green / (1 - red), -0.5 * blue / (1 - red)],
     ]
-    return torch.tensor(rows, device=device)
+    to_ycc = torch.tensor(rows)
+    return to_ycc, torch.linalg.inv(to_ycc)
 
 
 def _cosines(device: torch.device) -> Tensor:
