@@ -13,6 +13,7 @@ where it was interrupted. `film` takes the random people from the packs of `benc
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -23,7 +24,16 @@ import cv2
 import torch
 
 from dancenow.assets import FORENSIC
-from dancenow.bench.forensics import SHIPPED, VARIANTS, looks_report, measure, recalibrate, train_variant, variant_path
+from dancenow.bench.forensics import (
+    SHIPPED,
+    VARIANTS,
+    looks_report,
+    measure,
+    recalibrate,
+    train_variant,
+    unfinished_path,
+    variant_path,
+)
 from dancenow.bench.scenes import TESTED, film_scene
 from dancenow.bench.suspects import clips_folder, is_there, keep_room, looks_at, make_all, recruits, shared_out, studio_people
 from dancenow.files import cache_dir
@@ -130,6 +140,8 @@ def stage(options: argparse.Namespace) -> None:
     others = [name for name in VARIANTS if name != SHIPPED]
     jobs = [["train", SHIPPED], ["train", *others]]
     together([[*job, "-o", str(weights), "--seconds", str(rest_s)] for job in jobs], rest_s + 2 * START_S)
+    if not weights.is_file() and unfinished_path(SHIPPED).is_file():
+        shutil.copy(unfinished_path(SHIPPED), weights)  # `calibrate` finishes it elsewhere
     files = [f"variants/{path.name}" for name in VARIANTS for path in (variant_path(name, weights), looks_report(name))]
     pack(out / "forensics-variants", [name for name in files if (cache_dir("forensics") / name).is_file()])
     say(f"done after {time.perf_counter() - start_s:.0f} s: {[f'{p.name} {p.stat().st_size}' for p in sorted(out.iterdir())]}")

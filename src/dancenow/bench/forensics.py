@@ -90,7 +90,7 @@ def train_variant(
     recipe = recipe_for(device, made_as.frames)
     task = ForensicTask(Shelf(looks_at("train", made_as.without), device), recipe, seed=SEED)
     out = variant_path(name, shipped)
-    unfinished = out.with_name(f"unfinished-{name.replace(' ', '-')}.safetensors")
+    unfinished = unfinished_path(name)
     budget = Budget(images=made_as.images) if seconds is None else Budget(seconds=seconds)
     train_loop(task, unfinished, budget, resume=False, config=LoopConfig(seed=SEED), listen=listen)
     forensic = task.forensic(Calibration(), f"{made_as.what}; rendered people only, see forensic.md")
@@ -99,6 +99,11 @@ def train_variant(
     for left_over in (unfinished, state_path(unfinished), preview_path(unfinished)):
         left_over.unlink(missing_ok=True)
     return out
+
+
+def unfinished_path(name: str) -> Path:
+    """Where a variant lies while it is trained, not calibrated yet."""
+    return cache_dir("forensics/unfinished") / f"{name.replace(' ', '-')}.safetensors"
 
 
 def finish(forensic: Forensic, name: str, out: Path, images: int) -> None:
