@@ -1,15 +1,18 @@
 """Learning to tell real from synthetic: what a step sees, and that something is learnt."""
 
+from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from dancenow.models.forensic import Calibration
+from dancenow.training.disguise import Disguise, disguised, draw_disguise
 from dancenow.training.encodings import QUALITIES, Encoding, draw_encodings, encoded, evidence_of
 from dancenow.training.folders import split
-from dancenow.training.forensic import REAL, Evidence, ForensicTask, Shelf, disguised, draw_disguise
+from dancenow.training.forensic import OFFSETS, REAL, Evidence, ForensicTask, Shelf
 from dancenow.training.loop import Clock
 from dancenow.training.scoring import clip_scores
 from suspects import TINY_RECIPE, drawn
@@ -28,19 +31,56 @@ def clips(phase: float, encodings: tuple[Encoding, ...] = (Encoding(18), Encodin
     ]  # fmt: skip
 
 
-def test_real_and_synthetic_beside_each_other_are_of_one_group_and_disguised_alike() -> None:
-    shelf, rng = Shelf([*clips(0.0), *clips(1.0)]), np.random.default_rng(0)
+def test_real_and_synthetic_beside_each_other_are_of_one_person() -> None:
+    evidence, rng = [*clips(0.0), *clips(1.0)], np.random.default_rng(0)
+    rows = [each for each in evidence for _ in each.pictures]
     for _ in range(20):
-        real, made = shelf.draw(rng)
-        assert (real.synthetic, made.synthetic) == (False, True)
-        assert real.group == made.group
-    run = real.pictures[0]
-    how = draw_disguise(np.random.default_rng(5), 1.0)
-    once, again = (disguised(run, real.bodies[0], how, 64) for _ in range(2))
-    assert np.array_equal(once[0], again[0])
-    assert once[0].shape == (2, 64, 64, 3)
-    assert once[1].shape == (16, 16)
-    assert once[1].max() > 127  # some of the body is always in the window
+        real, made = Shelf(evidence).draw(rng)
+        assert (rows[real].synthetic, rows[made].synthetic) == (False, True)
+        assert rows[real].group == rows[made].group
+
+
+def plain(count: int) -> Disguise:
+    """Nothing is done, and nothing is mirrored."""
+    drawn = draw_disguise(np.random.default_rng(0), count, 0.0)
+    return replace(drawn, mirrored=np.zeros(count, np.bool_))
+
+
+def looks(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    clip = clips(0.0)[0]
+    return torch.from_numpy(clip.pictures[:count, :2]), torch.from_numpy(clip.bodies[:count])
+
+
+def test_without_a_disguise_a_window_of_the_very_pixels_is_seen_with_some_of_the_body() -> None:
+    pairs, bodies = looks(4)
+    seen, body = disguised(pairs, bodies, plain(4), 64, torch.Generator().manual_seed(3))
+    assert (seen.shape, body.shape) == ((4, 2, 3, 64, 64), (4, 1, 16, 16))
+    levels = seen.add(1).mul(127.5).round().byte().permute(0, 1, 3, 4, 2)
+    for look in range(4):
+        windows = pairs[look, 1].unfold(0, 64, 1).unfold(1, 64, 1).permute(0, 1, 3, 4, 2)
+        assert any(torch.equal(levels[look, 1], each) for each in windows.flatten(0, 1))
+    assert (body.amax(dim=(1, 2, 3)) > 0.5).all()
+
+
+def test_every_disguise_changes_what_is_seen_and_the_same_draw_gives_the_same() -> None:
+    pairs, bodies = looks(6)
+
+    def shown(how: Disguise) -> torch.Tensor:
+        return disguised(pairs, bodies, how, 64, torch.Generator().manual_seed(3))[0]
+
+    before, ones = shown(plain(6)), np.ones(6, np.float32)
+    changes: dict[str, Any] = {
+        "shrink": 0.7 * ones, "mirrored": ones > 0, "blur": ones, "smear": 2 * ones, "smoothed": ones > 0, "sharpened": ones,
+        "noise": 8 * ones, "lift": 20 * ones, "contrast": 0.7 * ones, "gamma": 1.3 * ones, "jpeg": 40 * ones,
+        "gain": np.full((6, 3), 0.9, np.float32), "moved": np.full((6, 2), 2, np.float32),
+    }  # fmt: skip
+    for name, value in changes.items():
+        after = shown(replace(plain(6), **{name: value}))
+        difference = float((after - before).abs().mean())
+        assert 1e-3 < difference < 0.6, name
+        assert after.isfinite().all(), name
+    strong = draw_disguise(np.random.default_rng(5), 6, 1.0)
+    assert torch.equal(shown(strong), shown(strong))
 
 
 def test_the_first_and_last_of_a_batch_are_labelled() -> None:
@@ -56,7 +96,7 @@ def test_without_a_counterpart_nothing_can_be_learnt() -> None:
 
 
 def test_it_learns_to_tell_a_smeared_body_on_a_dance_it_has_not_seen() -> None:
-    task = ForensicTask(Shelf(clips(0.0)), TINY_RECIPE, seed=0, device=torch.device("cpu"))
+    task = ForensicTask(Shelf(clips(0.0)), TINY_RECIPE, seed=0)
     for step in range(40):
         task.step(np.random.default_rng((0, step)), step / 40)
     tested = clips(2.0)
@@ -68,7 +108,7 @@ def test_it_learns_to_tell_a_smeared_body_on_a_dance_it_has_not_seen() -> None:
 
 def test_a_training_that_was_stopped_goes_on_exactly() -> None:
     def task() -> ForensicTask:
-        return ForensicTask(shelf, TINY_RECIPE, seed=0, device=torch.device("cpu"))
+        return ForensicTask(shelf, TINY_RECIPE, seed=0)
 
     shelf = Shelf(clips(0.0))
     unbroken, stopped, resumed = task(), task(), task()
@@ -95,7 +135,7 @@ def test_encodings_differ_in_all_but_their_seed() -> None:
 
 def test_every_fifth_clip_is_kept_apart_where_there_are_enough() -> None:
     def some(count: int, family: str) -> list[Evidence]:
-        empty = np.zeros((0, 4, 8, 8, 3), np.uint8), np.zeros((0, 2, 2), np.uint8)
+        empty = np.zeros((0, len(OFFSETS), 8, 8, 3), np.uint8), np.zeros((0, 2, 2), np.uint8)
         return [Evidence(*empty, family, "g", f"{family} {i}") for i in range(count)]
 
     learnt, kept = split([*some(10, REAL), *some(5, "made")])

@@ -1,7 +1,7 @@
 """What the classifier owes to what, and how often it is wrong: trained in several variants, judged as anybody's video is.
 
-Protocol: subjects and dances of the test are in no training; a family of generators is held out in turn. Probabilities are
-calibrated on further subjects. Real camera clips are judged only, never learnt from.
+Protocol: subjects, dances and rooms of the test are in no training; a family of generators is held out in turn. Probabilities
+are calibrated on further people. Real camera clips are judged only, never learnt from.
 """
 
 import json
@@ -15,18 +15,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dancenow.bench.ablated import ablated
 from dancenow.bench.results import Result, machine, today, versions
-from dancenow.bench.suspects import JUDGED, LOOKS, Exhibit, Suspect, exhibits, looks_at, suspects
+from dancenow.bench.suspects import CAST, JUDGED, ORDERS, TEST_ORDERS, Exhibit, exhibits, looks_at
 from dancenow.checkpoint import save_checkpoint
 from dancenow.data.looks import look, plan
 from dancenow.errors import UserError
 from dancenow.files import cache_dir, complete_or_absent, sha256_of
-from dancenow.forensics import examine, judge
+from dancenow.forensics import examine, judge_pictures
 from dancenow.models.forensic import Calibration, Forensic, ForensicConfig, load_forensic
 from dancenow.progress import Listener, silent
 from dancenow.training.budget import Budget
-from dancenow.training.forensic import ForensicRecipe, ForensicTask, Shelf
+from dancenow.training.forensic import REAL, Evidence, ForensicRecipe, ForensicTask, Shelf
 from dancenow.training.loop import LoopConfig, preview_path, state_path, train_loop
 from dancenow.training.scoring import clip_scores
 
@@ -34,6 +33,8 @@ SEED: Final = 7
 SHIPPED: Final = "all"
 WHOLE_FRAME: Final = ("paper", "pix2pixHD")
 NEAREST: Final = ("nearest frame",)
+NETWORK: Final = ForensicConfig(width=32, blocks=(1, 2, 1))
+_BATCH: Final = 16
 
 
 @dataclass(frozen=True)
@@ -44,117 +45,185 @@ class Variant:
     what: str
     without: tuple[str, ...] = ()
     frames: Literal[1, 2] = 2
-    images: int = 24000
+    images: int = 400_000
 
 
 VARIANTS: Final[Mapping[str, Variant]] = {
     SHIPPED: Variant("pairs, every family: the weights that are shipped"),
-    "single": Variant("single pictures, every family", frames=1),
-    "without whole-frame": Variant("pairs, without the whole-frame generators", without=WHOLE_FRAME, images=12000),
-    "without nearest frame": Variant("pairs, without the nearest frame", without=NEAREST, images=12000),
+    "single": Variant("single pictures, every family", frames=1, images=150_000),
+    "without whole-frame": Variant("pairs, without the whole-frame generators", without=WHOLE_FRAME, images=150_000),
+    "without nearest frame": Variant("pairs, without the nearest frame", without=NEAREST, images=150_000),
 }
 
 
 def variant_path(name: str, shipped: Path) -> Path:
     """Where a variant's weights lie."""
-    return shipped if name == SHIPPED else cache_dir("forensics") / f"{name.replace(' ', '-')}.safetensors"
+    return shipped if name == SHIPPED else cache_dir("forensics/variants") / f"{name.replace(' ', '-')}.safetensors"
 
 
-def train_variant(name: str, shipped: Path, listen: Listener = silent) -> Path:
-    """Train and calibrate one; an interrupted training goes on where it stopped.
+def variant(name: str) -> Variant:
+    """The variant of a name.
 
     Raises:
-        UserError: there is no variant of that name; as `suspects.material`.
+        UserError: there is none.
     """
     if name not in VARIANTS:
         raise UserError(f"there is no variant {name!r}; choose of {', '.join(VARIANTS)}.")
-    variant, people = VARIANTS[name], suspects()
-    network = replace(ForensicConfig(), frames=variant.frames)
-    shelf = Shelf(looks_at(people, "train", variant.without))
-    task = ForensicTask(shelf, ForensicRecipe(network), seed=SEED, device=torch.device("cpu"))
-    unfinished = cache_dir("forensics") / f"unfinished-{name.replace(' ', '-')}.safetensors"
-    resume = state_path(unfinished).is_file()
-    train_loop(task, unfinished, Budget(images=variant.images), resume=resume, config=LoopConfig(seed=SEED), listen=listen)
-    words = f"{variant.what}; rendered people only, see forensic.md"
-    forensic = task.forensic(Calibration(), words)
+    return VARIANTS[name]
+
+
+def recipe_for(device: torch.device, frames: Literal[1, 2]) -> ForensicRecipe:
+    """Large batches on a GPU, where small ones would take as long."""
+    pairs_per_step = 64 if device.type == "cuda" else 8
+    return ForensicRecipe(replace(NETWORK, frames=frames), pairs_per_step=pairs_per_step, disguise=0.35)
+
+
+def train_variant(
+    name: str, shipped: Path, device: torch.device, seconds: float | None = None, listen: Listener = silent
+) -> Path:
+    """Train and calibrate one, for its images or for so many seconds; what it makes of the test's looks is written beside it.
+
+    Raises:
+        UserError: there is no variant of that name.
+    """
+    made_as = variant(name)
+    recipe = recipe_for(device, made_as.frames)
+    task = ForensicTask(Shelf(looks_at("train", made_as.without), device), recipe, seed=SEED)
     out = variant_path(name, shipped)
-    calibration = calibrated(forensic, people, variant.without)
-    save_checkpoint(out, replace(forensic, calibration=calibration).to_checkpoint(task.images))
+    unfinished = unfinished_path(name)
+    budget = Budget(images=made_as.images) if seconds is None else Budget(seconds=seconds)
+    train_loop(task, unfinished, budget, resume=False, config=LoopConfig(seed=SEED), listen=listen)
+    forensic = task.forensic(Calibration(), f"{made_as.what}; rendered people only, see forensic.md")
+    forensic.net.to(device)
+    finish(forensic, name, out, task.images)
     for left_over in (unfinished, state_path(unfinished), preview_path(unfinished)):
         left_over.unlink(missing_ok=True)
     return out
 
 
-def calibrated(forensic: Forensic, people: Sequence[Suspect], without: Sequence[str]) -> Calibration:
-    """By the people who are there for it: videos, judged as anybody's, and further people's looks."""
-    seen = [each for each in exhibits(people, "calibrate") if each.family not in without]
-    more = looks_at(people, "calibrate", without)
-    scores = np.concatenate([[score_of(forensic, each.video) for each in seen], clip_scores(forensic, more)])
-    made = np.array([*(each.synthetic for each in seen), *(each.synthetic for each in more)])
-    there = np.isfinite(scores)
-    return Calibration.fit(torch.from_numpy(scores[there]), torch.from_numpy(made[there]))
+def unfinished_path(name: str) -> Path:
+    """Where a variant lies while it is trained, not calibrated yet."""
+    return cache_dir("forensics/unfinished") / f"{name.replace(' ', '-')}.safetensors"
 
 
-def recalibrate(name: str, shipped: Path) -> Path:
+def finish(forensic: Forensic, name: str, out: Path, images: int) -> None:
+    """Calibrate on the people who are there for it, save, and write what it makes of the random people of the test."""
+    known, unknown = looks_at("calibrate", variant(name).without), looks_at("test")
+    scores, made = clip_scores(forensic, known), np.array([each.synthetic for each in known], np.bool_)
+    calibration = Calibration()
+    if made.any() and not made.all():
+        calibration = Calibration.fit(torch.from_numpy(scores), torch.from_numpy(made))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    save_checkpoint(out, replace(forensic, calibration=calibration).to_checkpoint(images))
+    said = clip_scores(forensic, unknown)
+    cells = [look_cell(each, calibration.probability(score)) for each, score in zip(unknown, said.tolist(), strict=True)]
+    report = {
+        "variant": name, "images": images, "people": len({e.group for e in known}), "calibration": asdict(calibration),
+        "torch": torch.__version__, "over all": rates(cells, "said"),
+        "by family": {
+            family: rates([c for c in cells if c["family"] in (REAL, family)], "said")
+            for family in sorted({c["family"] for c in cells} - {REAL})
+        },
+        "cells": cells,
+    }  # fmt: skip
+    with complete_or_absent(looks_report(name)) as temporary:
+        temporary.write_text(json.dumps(report, indent=1), "utf-8")
+
+
+def looks_report(name: str) -> Path:
+    """Where `finish` writes what a variant makes of the random people of the test."""
+    return cache_dir("forensics/variants") / f"{name.replace(' ', '-')}-looks.json"
+
+
+def look_cell(clip: Evidence, probability: float) -> dict[str, Any]:
+    """The record of a clip of looks."""
+    return {"family": clip.family, "clip": clip.clip, "said": round(probability, 5)}
+
+
+def recalibrate(name: str, shipped: Path, device: torch.device) -> Path:
     """Calibrate a trained variant anew."""
-    path, people = variant_path(name, shipped), suspects()
+    path = variant_path(name, shipped)
     forensic = load_forensic(path)
-    calibration = calibrated(forensic, people, VARIANTS[name].without)
-    save_checkpoint(path, replace(forensic, calibration=calibration).to_checkpoint(VARIANTS[name].images))
+    forensic.net.to(device)
+    finish(forensic, name, path, 0)
     return path
 
 
-def score_of(forensic: Forensic, video: Path) -> float:
-    """The mean logit of a video; not a number where nobody can be followed."""
-    try:
-        planned = plan(video)
-    except UserError:
-        return float("nan")
-    scores = [each.score for each in judge(forensic, look(planned, forensic.net.config.crop_px))]
-    return float(np.mean(scores)) if scores else float("nan")
+def measure(out: Path, shipped: Path, part: tuple[int, int] = (0, 1)) -> Path | None:
+    """Judge every test clip by every variant that is there, and the real camera clips by the shipped one; write the JSON.
 
-
-def measure(out: Path, shipped: Path) -> Path:
-    """Judge every test clip by every variant, and the real camera clips by the shipped one; write the JSON."""
-    tested = exhibits(suspects(), "test")
-    models = {name: variant_path(name, shipped) for name in VARIANTS}
-    cells = [judged(each, models, "test") for each in tested]
-    more = [judged(each, models, "ablation") for each in ablated()]
-    summary: dict[str, Any] = {name: summarised(cells, name, VARIANTS[name].without) for name in VARIANTS}
-    summary["the ablation's clips"] = {name: summarised(more, name, VARIANTS[name].without) for name in VARIANTS}
+    part: (number, of how many): judge only such a part of the clips, and write nothing; scores are kept, so that several
+    processes can share the work before the whole is asked for.
+    """
+    models = {name: path for name in VARIANTS if (path := variant_path(name, shipped)).is_file()}
+    clips = list(exhibits())
+    if part != (0, 1):
+        for each in clips[part[0] :: part[1]]:
+            kept_scores(each.video, models)
+        return None
+    cells = [judged(each, models) for each in clips]
+    summary: dict[str, Any] = {name: summarised(cells, name, VARIANTS[name].without) for name in models}
     summary["calibration"] = reliability(cells, SHIPPED)
+    summary["random people"] = {
+        name: {key: value for key, value in json.loads(path.read_text("utf-8")).items() if key != "cells"}
+        for name in models
+        if (path := looks_report(name)).is_file()
+    }
     summary["camera"] = camera(shipped)
-    summary["speed"] = speed(tested[0].video, shipped)
+    summary["speed"] = speed(clips[0].video, shipped)
     settings = {
         "judged encodings": [each.name for each in JUDGED],
-        "looks of a clip in training": LOOKS,
-        "variants": {name: asdict(variant) for name, variant in VARIANTS.items()},
-        "suspects": [
-            {"name": s.name, "role": s.role, "orders": [[o.way, list(o.images)] for o in s.orders]} for s in suspects()
-        ],
+        "variants": {name: asdict(VARIANTS[name]) for name in models},
+        "cast": asdict(CAST),
+        "forged of the cast": [[[o.way, list(o.images)] for o in orders] for orders in ORDERS],
+        "forged of the test": [[o.way, list(o.images)] for o in TEST_ORDERS],
     }
-    result = Result("forensics", "laptop", today(), machine(), versions(), [SEED], settings, [*cells, *more], summary)
+    result = Result("forensics", "laptop", today(), machine(), versions(), [SEED], settings, cells, summary)
     return result.write(out)
 
 
-def judged(exhibit: Exhibit, models: Mapping[str, Path], of: str) -> dict[str, Any]:
+def judged(exhibit: Exhibit, models: Mapping[str, Path]) -> dict[str, Any]:
     """A clip's record: what it is, and what each model says of it; None where nobody could be followed."""
     cell = {key: getattr(exhibit, key) for key in ("subject", "dance", "family", "images", "encoding")}
-    for name, weights in models.items():
-        forensic, score = load_forensic(weights), kept_score(exhibit.video, weights)
-        cell[name] = None if score is None else round(forensic.calibration.probability(score), 5)
-    return {"of": of, **cell}
+    for name, score in kept_scores(exhibit.video, models).items():
+        calibration = load_forensic(models[name]).calibration
+        cell[name] = None if score is None else round(calibration.probability(score), 5)
+    return cell
 
 
-def kept_score(video: Path, weights: Path) -> float | None:
-    """As `score_of`, measured once for the same files: an interrupted measurement goes on. None instead of not a number."""
-    path = cache_dir("forensics/scores") / f"{sha256_of(video)[:20]}-{sha256_of(weights)[:20]}.json"
-    if not path.is_file():
-        score = score_of(load_forensic(weights), video)
-        with complete_or_absent(path) as temporary:
-            temporary.write_text(json.dumps(score if np.isfinite(score) else None))
-    kept: float | None = json.loads(path.read_text("utf-8"))
-    return kept
+def kept_scores(video: Path, models: Mapping[str, Path]) -> dict[str, float | None]:
+    """The mean logit of a video by each model, measured once for the same files: an interrupted measurement goes on. None
+    where nobody can be followed."""
+    digest = sha256_of(video)[:20]
+    paths = {name: cache_dir("forensics/scores") / f"{digest}-{_net_digest(path)}.json" for name, path in models.items()}
+    missing = [name for name, path in paths.items() if not path.is_file()]
+    if missing:
+        for name, score in scores_of(video, {name: load_forensic(models[name]) for name in missing}).items():
+            with complete_or_absent(paths[name]) as temporary:
+                temporary.write_text(json.dumps(score))
+    return {name: json.loads(path.read_text("utf-8")) for name, path in paths.items()}
+
+
+def _net_digest(path: Path) -> str:
+    """Of the weights' file; another calibration is another file, and its scores are measured anew."""
+    return sha256_of(path)[:20]
+
+
+def scores_of(video: Path, models: Mapping[str, Forensic]) -> dict[str, float | None]:
+    """As `kept_scores`, measured: the video is looked at once for all of them."""
+    try:
+        looks = list(look(plan(video), NETWORK.crop_px))
+    except UserError:
+        looks = []
+    if not looks:
+        return dict.fromkeys(models)
+    pictures, bodies = np.stack([each.pictures for each in looks]), np.stack([each.body for each in looks])
+    said: dict[str, float | None] = {}
+    for name, forensic in models.items():
+        parts = [slice(first, first + _BATCH) for first in range(0, len(looks), _BATCH)]
+        scores = [judge_pictures(forensic, pictures[part], bodies[part])[1] for part in parts]
+        said[name] = float(np.concatenate(scores).mean())
+    return said
 
 
 def summarised(cells: Sequence[Mapping[str, Any]], variant: str, held_out: Sequence[str]) -> dict[str, Any]:

@@ -3,36 +3,46 @@
 Painters are used directly, not `pipeline.transfer`: its invisible mark would be learnt instead of the pictures.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import torch
 
 from dancenow.bench.methods import paper_config
-from dancenow.bench.scenes import Dance, Scene
 from dancenow.checkpoint import Checkpoint
-from dancenow.data.target import WHOLE_FRAME_KIND
-from dancenow.generate import CropPainter, WholeFramePainter
-from dancenow.models.perceptual import PerceptualDistance
+from dancenow.data.clips import ClipStore
+from dancenow.data.target import WHOLE_FRAME_KIND, Target
+from dancenow.data.wholeclips import WholeClipStore
+from dancenow.models.discriminator import DiscriminatorConfig
+from dancenow.models.generator import GeneratorConfig
+from dancenow.models.perceptual import EfficientNetTrunk, PerceptualDistance
+from dancenow.pose.letterbox import Letterbox
 from dancenow.training.body import BodyTask
 from dancenow.training.loop import Clock, Task
 from dancenow.training.paper import PaperTask, stored_box
-from dancenow.training.presets import PRESETS, BodyConfig
-from dancenow.types import ImageRGB
+from dancenow.training.presets import PRESETS, BodyConfig, LossWeights
 
-CPU: Final = torch.device("cpu")
+NEAREST: Final = "nearest frame"
+"""The footage's own frames: nothing is trained."""
+LEAST_STEPS: Final = 10
+"""Of a training whose time is over before it has begun."""
 
 
-@dataclass(frozen=True, eq=False)
-class Forgery:
-    """A synthetic clip. family: which way; images: that its model was trained on, 0 without training; dance: what it shows."""
+class Source(Protocol):
+    """Footage of a person to learn from."""
 
-    family: str
-    images: int
-    dance: Dance
-    frames: list[ImageRGB]
+    @property
+    def target(self) -> Target:
+        """What a model keeps of the person."""
+
+    def clip_store(self, canvas_px: int, length: int) -> ClipStore:
+        """The footage for a generator of the person."""
+
+    def whole_store(self, box: Letterbox, length: int) -> WholeClipStore:
+        """The footage for a generator of whole frames."""
 
 
 @dataclass(frozen=True)
@@ -43,68 +53,89 @@ class Order:
     images: tuple[int, ...] = ()
 
 
-Way = Callable[[Scene, Order, int], Iterator[Forgery]]
+@dataclass(frozen=True, eq=False)
+class Workshop:
+    """Where it is made: on which device, with which trunk for perceptual distances, and for how long at most."""
+
+    device: torch.device
+    trunk: EfficientNetTrunk
+    limit_s: float = float("inf")
 
 
-def forge(scene: Scene, order: Order, seed: int) -> Iterator[Forgery]:
-    """The clips of an order: each of the scene's dances at each number of images."""
-    yield from WAYS[order.way](scene, order, seed)
+Way = Callable[[Source, Order, int, Workshop], Iterator[tuple[int, Checkpoint]]]
 
 
-def _draft(scene: Scene, order: Order, seed: int, start: str = "base") -> Iterator[Forgery]:
+def models(source: Source, order: Order, seed: int, workshop: Workshop) -> Iterator[tuple[int, Checkpoint]]:
+    """The trained models of an order, each with the number of images that it saw; those that time allows."""
+    yield from WAYS[order.way](source, order, seed, workshop)
+
+
+def is_whole(model: Checkpoint) -> bool:
+    """Whether a model paints whole frames."""
+    return model.info.kind == WHOLE_FRAME_KIND
+
+
+def _draft_config() -> BodyConfig:
     preset = PRESETS["draft"]
     assert isinstance(preset, BodyConfig)
-    config = replace(preset, start="base" if start == "base" else "nothing")
-    store = scene.clip_store(config.generator.canvas_px, config.rollout)
-    perceptual = PerceptualDistance(depth=config.perceptual_depth)
-    task = BodyTask(store, config, seed=seed, kept=scene.target.to_checkpoint({}), perceptual=perceptual, device=CPU)
-    for images, model in trained(task, order.images, seed):
-        painter = CropPainter.load(model, CPU)
-        for dance in scene.dances:
-            yield Forgery(order.way, images, dance, list(painter.paint(dance.track)))
+    return preset
 
 
-def _draft_from_nothing(scene: Scene, order: Order, seed: int) -> Iterator[Forgery]:
-    yield from _draft(scene, order, seed, start="nothing")
+def _body(config: BodyConfig) -> Way:
+    def way(source: Source, order: Order, seed: int, workshop: Workshop) -> Iterator[tuple[int, Checkpoint]]:
+        store = source.clip_store(config.generator.canvas_px, config.rollout)
+        perceptual = PerceptualDistance(workshop.trunk, depth=config.perceptual_depth)
+        kept = source.target.to_checkpoint({})
+        task = BodyTask(store, config, seed=seed, kept=kept, perceptual=perceptual, device=workshop.device)
+        yield from trained(task, order.images, seed, workshop.limit_s)
+
+    return way
 
 
-def _whole(scene: Scene, order: Order, seed: int, *, temporal: bool = True) -> Iterator[Forgery]:
-    config = paper_config(256, 0.25, temporal=temporal)
-    box = stored_box(config, scene.target.track.width_px, scene.target.track.height_px)
-    store = scene.whole_store(box, config.clip_frames)
-    perceptual = PerceptualDistance(depth=config.perceptual_depth)
-    kept = scene.target.to_checkpoint({}, WHOLE_FRAME_KIND)
-    task = PaperTask(store, config, seed=seed, kept=kept, perceptual=perceptual, device=CPU)
-    for images, model in trained(task, order.images, seed):
-        painter = WholeFramePainter.load(model, CPU)
-        for dance in scene.dances:
-            yield Forgery(order.way, images, dance, list(painter.paint(dance.track)))
+def _whole(*, temporal: bool) -> Way:
+    def way(source: Source, order: Order, seed: int, workshop: Workshop) -> Iterator[tuple[int, Checkpoint]]:
+        config = paper_config(256, 0.25, temporal=temporal)
+        box = stored_box(config, source.target.track.width_px, source.target.track.height_px)
+        store = source.whole_store(box, config.clip_frames)
+        perceptual = PerceptualDistance(workshop.trunk, depth=config.perceptual_depth)
+        kept = source.target.to_checkpoint({}, WHOLE_FRAME_KIND)
+        task = PaperTask(store, config, seed=seed, kept=kept, perceptual=perceptual, device=workshop.device)
+        yield from trained(task, order.images, seed, workshop.limit_s)
+
+    return way
 
 
-def _pix2pixhd(scene: Scene, order: Order, seed: int) -> Iterator[Forgery]:
-    yield from _whole(scene, order, seed, temporal=False)
-
-
-def _nearest(scene: Scene, order: Order, _seed: int) -> Iterator[Forgery]:
-    for dance in scene.dances:
-        yield Forgery(order.way, 0, dance, scene.nearest_frames(dance.track))
+def _sharper() -> BodyConfig:
+    """The preset `standard` at the size of `draft`: a wider network, its other losses, judged from early on."""
+    return replace(
+        _draft_config(),
+        generator=GeneratorConfig(canvas_px=256, width=40, blocks=4, previous=False, shade=True),
+        spatial=DiscriminatorConfig(width=32), temporal=DiscriminatorConfig(frames=2, width=32),
+        weights=LossWeights(adversarial=0.03), start="nothing", adversarial_from=0.3, learning_rate=1e-3,
+    )  # fmt: skip
 
 
 WAYS: Final[Mapping[str, Way]] = {
-    "draft": _draft,
-    "draft, from nothing": _draft_from_nothing,
-    "paper": _whole,
-    "pix2pixHD": _pix2pixhd,
-    "nearest frame": _nearest,
+    "draft": _body(_draft_config()),
+    "draft, from nothing": _body(replace(_draft_config(), start="nothing")),
+    "standard, small": _body(_sharper()),
+    "paper": _whole(temporal=True),
+    "pix2pixHD": _whole(temporal=False),
 }
-"""Add a face mode here by its name ("draft, face residual"), as a function of a scene, an order and a seed."""
+"""Add a face mode here by its name ("draft, face residual")."""
 
 
-def trained(task: Task, at: tuple[int, ...], seed: int) -> Iterator[tuple[int, Checkpoint]]:
-    """The model after each of these numbers of images, on the way to the last."""
-    images = 0
+def trained(task: Task, at: tuple[int, ...], seed: int, limit_s: float = float("inf")) -> Iterator[tuple[int, Checkpoint]]:
+    """The model after each of these numbers of images, on the way to the last, or to the end of the time."""
+    images, steps, start_s = 0, 0, time.perf_counter()
     for wanted in at:
         while images < wanted:
-            task.step(np.random.default_rng((seed, images)), images / at[-1])
-            images += task.images_per_step
+            if steps >= LEAST_STEPS and time.perf_counter() - start_s > limit_s:
+                break
+            task.step(np.random.default_rng((seed, images)), min(images / at[-1], 1.0))
+            images, steps = images + task.images_per_step, steps + 1
+        before_s = time.perf_counter()
         yield images, task.model(Clock(0.0, images))
+        start_s += time.perf_counter() - before_s  # painting is not training
+        if images < wanted:
+            return

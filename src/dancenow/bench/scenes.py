@@ -1,128 +1,114 @@
-"""Where forgeries come from: footage of a person to learn from, and the same person's own dance in the same place beside it.
+"""Where the test's forgeries come from: footage of a studio person to learn from, and the same person's own dances beside it.
 
-Two kinds: random people of the studio's cast, rendered here with exact poses, and prepared subjects of a bench's world.
+Rendered once with exact poses and kept as near-lossless video, so that forgeries can be made where nothing can be rendered.
 """
 
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.bench.retrieval import nearest
 from dancenow.data.clips import BORDER, ClipStore, cut, enlarge, shrink_plate
-from dancenow.data.subject import Subject
 from dancenow.data.target import Target
 from dancenow.data.wholeclips import WholeClipStore
+from dancenow.errors import UserError
+from dancenow.files import cache_dir, complete_or_absent
 from dancenow.pose.crop import follow
 from dancenow.pose.letterbox import Letterbox
 from dancenow.studio.body import Body, build_body
-from dancenow.studio.cast import random_dance, random_identity, random_room
-from dancenow.studio.motion import Performance, perform, solve
+from dancenow.studio.clip import performance_of
+from dancenow.studio.identity import IDENTITIES
+from dancenow.studio.motion import Performance
 from dancenow.studio.render import empty_room, render
-from dancenow.studio.scene import Room
+from dancenow.studio.scene import ROOMS, Room
 from dancenow.studio.tracks import exact_track, points_of
-from dancenow.types import FrameStatus, ImageRGB, Plate, Pose, PoseTrack
-from dancenow.video import probe, read_frames, read_frames_at
+from dancenow.training.encodings import Encoding, write_encoded
+from dancenow.types import ImageRGB, Plate, Pose, PoseTrack
+from dancenow.video import read_frames
 
 FPS: Final = 24
 RUN: Final = 3
-"""Consecutive frames of the footage of a random person."""
-_MOMENTS: Final = 6
-"""Moments in a frame's time at which dances are known: an open shutter shows several."""
-
-
-@dataclass(frozen=True, eq=False)
-class Dance:
-    """A real clip of the person: its frames, and the poses that generators are given."""
-
-    name: str
-    frames: Sequence[ImageRGB]
-    track: PoseTrack
-    fps: Fraction = Fraction(FPS)
-
-
-class Scene(Protocol):
-    """A person in a place: what generators learn from, and the dances that they make again."""
-
-    @property
-    def name(self) -> str:
-        """Who it is."""
-
-    @property
-    def target(self) -> Target:
-        """What a model keeps of the person."""
-
-    @property
-    def dances(self) -> Sequence[Dance]:
-        """Real clips."""
-
-    def clip_store(self, canvas_px: int, length: int) -> ClipStore:
-        """The footage for a generator of the person."""
-
-    def whole_store(self, box: Letterbox, length: int) -> WholeClipStore:
-        """The footage for a generator of whole frames."""
-
-    def nearest_frames(self, track: PoseTrack) -> list[ImageRGB]:
-        """The footage's frame with the nearest pose for every pose of a dance."""
+"""Consecutive frames of the footage."""
+FILMED_CRF: Final = 12
+"""x264's, of what is rendered."""
+KEPT: Final = Encoding(16)
+"""How forgeries are kept; real clips go through the same before they are judged."""
+RECIPE: Final = 1
+"""Raise it when the same settings would show other pictures."""
 
 
 @dataclass(frozen=True)
 class SceneConfig:
-    """runs: of three frames of footage. dance_frames: of the real clip. size_px: of the picture. beats: of the long dance that
-    the footage is of. shaky: keypoints are wrong as a detector's are, by this share of the body's height. shutter: moments
-    that a frame is the mean of, 3 for a camera whose shutter is open half the time, which blurs what moves."""
+    """Who, where, what the footage shows, and the dances of the test, each with its first second. runs: of three frames of
+    footage. dance_frames: of each dance. size_px: of the picture. shaky: keypoints are wrong as a detector's are, by this share
+    of the body's height."""
 
+    identity: str
+    room: str
+    footage: str
+    dances: tuple[tuple[str, float], ...]
     runs: int = 30
     dance_frames: int = 36
     size_px: int = 384
-    beats: int = 64
     shaky: float = 0.004
-    shutter: int = 1
     seed: int = 23
 
 
-class CastScene:
-    """A random person (see `studio.cast`); the same one from the same number."""
+TESTED: Final = (
+    SceneConfig("dov", "loft", "spark", (("pulse", 3.0), ("drift", 4.0))),
+    SceneConfig("eve", "bright", "drift", (("pulse", 3.0), ("spark", 2.0))),
+    SceneConfig("chi", "loft", "spark", (("pulse", 8.0), ("drift", 9.0))),
+    SceneConfig("ada", "bright", "spark", (("pulse", 5.0), ("drift", 12.0))),
+    SceneConfig("ben", "loft", "drift", (("pulse", 10.0), ("spark", 12.0))),
+    SceneConfig("fin", "bright", "pulse", (("spark", 20.0), ("drift", 6.0))),
+)
+"""The studio's six people, who are in no training, in its two rooms, which are in none either."""
 
-    def __init__(self, number: int, config: SceneConfig) -> None:
-        """Render: half a minute or so.
 
-        Raises:
-            UserError: the studio's packages are missing.
-        """
-        self.name, self.config = f"cast {number}", config
-        rng = np.random.default_rng((config.seed, number))
-        body, room = build_body(random_identity(self.name, rng)), random_room(rng)
-        whole = _performance(body, config.beats, rng)
-        starts = np.arange(config.runs) * (len(whole) // _MOMENTS // config.runs)
-        self._index = (starts[:, None] + np.arange(RUN)).reshape(-1)
-        filmed = exact_track(points_of(body, _part(whole, _whole_frames(whole))), room.camera, *(config.size_px,) * 2, FPS)
-        self._track = shaken(filmed, config.shaky, rng)
-        self._frames, self._masks = _rendered(body, whole, self._index, room, config)
-        plate = Plate(empty_room(room, config.size_px, config.size_px), np.ones((config.size_px,) * 2, np.bool_))
-        self.target = Target(self.name, plate, self._track)
-        other = _performance(body, config.dance_frames // 8, rng)
-        danced = np.arange(len(other) // _MOMENTS // 4, len(other) // _MOMENTS)[: config.dance_frames]
-        frames, _ = _rendered(body, other, danced, room, config)
-        track = exact_track(points_of(body, _part(other, danced * _MOMENTS)), room.camera, *(config.size_px,) * 2, FPS)
-        self.dances = (Dance("a dance of its own", frames, shaken(track, config.shaky, rng)),)
+@dataclass(frozen=True, eq=False)
+class Dance:
+    """A real clip of the person: its video, nearly without loss, and the poses that generators are given."""
+
+    name: str
+    video: Path
+    track: PoseTrack
+    fps: Fraction = Fraction(FPS)
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A person in a place. frames: the footage, runs of `RUN` [N]; masks [N,H,W]; track: its poses [N]; whole: the poses of all
+    of the dance that the footage is of, [T], and index [N] its numbers in it."""
+
+    name: str
+    frames: Sequence[ImageRGB]
+    masks: NDArray[np.uint8]
+    whole: PoseTrack
+    index: NDArray[np.int64]
+    plate: Plate
+    dances: tuple[Dance, ...]
+
+    @property
+    def target(self) -> Target:
+        """What a model keeps of the person."""
+        return Target(self.name, self.plate, self.whole)
 
     def clip_store(self, canvas_px: int, length: int) -> ClipStore:
-        """See `Scene.clip_store`."""
+        """The footage for a generator of the person."""
         stored_px = round(canvas_px * BORDER)
-        crops = [enlarge(c, stored_px) for c in follow(self._track.pose, self._track.time_s, canvas_px)]
-        kept = [crops[i] for i in self._index]
-        poses = [crop.apply(self._track.pose[i]) for crop, i in zip(kept, self._index, strict=True)]
-        plate, plate_to_frame = shrink_plate(self.target.plate, float(np.median([c.to_canvas[0, 0] for c in kept])))
+        crops = [enlarge(c, stored_px) for c in follow(self.whole.pose, self.whole.time_s, canvas_px)]
+        kept = [crops[i] for i in self.index]
+        poses = [crop.apply(self.whole.pose[int(i)]) for crop, i in zip(kept, self.index, strict=True)]
+        plate, plate_to_frame = shrink_plate(self.plate, float(np.median([c.to_canvas[0, 0] for c in kept])))
         return ClipStore(
-            image=np.stack([cut(frame, crop) for frame, crop in zip(self._frames, kept, strict=True)]),
-            mask=np.stack([cut(mask, crop) for mask, crop in zip(self._masks, kept, strict=True)]),
+            image=np.stack([cut(frame, crop) for frame, crop in zip(self.frames, kept, strict=True)]),
+            mask=np.stack([cut(mask, crop) for mask, crop in zip(self.masks, kept, strict=True)]),
             pose=Pose(*(np.stack([getattr(p, name) for p in poses]) for name in ("xy", "confidence", "depth"))),
             to_stored=np.stack([c.to_canvas for c in kept]),
             plate=plate, plate_to_frame=plate_to_frame,
@@ -130,85 +116,103 @@ class CastScene:
         )  # fmt: skip
 
     def whole_store(self, box: Letterbox, length: int) -> WholeClipStore:
-        """See `Scene.whole_store`."""
-        pose = box.apply(self._track.pose[self._index])
-        starts = np.arange(0, len(self._index), RUN)
-        return WholeClipStore(np.stack([box.place(frame) for frame in self._frames]), pose, starts, min(length, RUN), box)
+        """The footage for a generator of whole frames."""
+        starts = np.arange(0, len(self.index), RUN)
+        image = np.stack([box.place(frame) for frame in self.frames])
+        return WholeClipStore(image, box.apply(self.whole.pose[self.index]), starts, min(length, RUN), box)
 
     def nearest_frames(self, track: PoseTrack) -> list[ImageRGB]:
-        """See `Scene.nearest_frames`."""
-        return [self._frames[i] for i in nearest(track.pose, self._track.pose[self._index])]
+        """The footage's frame with the nearest pose for every pose of a dance."""
+        return [self.frames[i] for i in nearest(track.pose, self.whole.pose[self.index])]
 
 
-def _performance(body: Body, beats: int, rng: np.random.Generator) -> Performance:
-    dance = random_dance("dance", max(beats, 8), rng)
-    return solve(perform(dance, FPS * _MOMENTS, dance.seconds), body)
+def scene_folder(config: SceneConfig) -> Path:
+    """Where a scene lies."""
+    return cache_dir("forensics/scenes") / f"{config.identity}-{config.size_px}px-{RECIPE}"
 
 
-def _whole_frames(performance: Performance) -> NDArray[np.int64]:
-    return np.arange(0, len(performance) // _MOMENTS * _MOMENTS, _MOMENTS)
+def film_scene(config: SceneConfig) -> Path:
+    """Render a scene into its folder, unless it is there: half a minute or so.
+
+    Raises:
+        UserError: the studio's packages are missing.
+    """
+    folder = scene_folder(config)
+    if not folder.is_dir():
+        with complete_or_absent(folder) as temporary:
+            temporary.mkdir()
+            _film(config, temporary)
+    return folder
 
 
-def _part(performance: Performance, index: NDArray[np.int64]) -> Performance:
-    names = ("time_s", "rotations", "root", "face")
-    return replace(performance, **{name: getattr(performance, name)[index] for name in names})
+def _film(config: SceneConfig, folder: Path) -> None:
+    body, room, side = build_body(IDENTITIES[config.identity]), ROOMS[config.room], config.size_px
+    rng = np.random.default_rng(config.seed)
+    danced = performance_of(body, config.footage, FPS, None)
+    starts = np.arange(config.runs) * (len(danced) // config.runs)
+    index = (starts[:, None] + np.arange(RUN)).reshape(-1)
+    frames, masks = _rendered(body, danced, index, room, config)
+    _keep(folder / "footage.mp4", frames)
+    tracks = {"footage": shaken(exact_track(points_of(body, danced), room.camera, side, side, FPS), config.shaky, rng)}
+    for name, since_s in config.dances:
+        shown = performance_of(body, name, FPS, (config.dance_frames + 0.5) / FPS, since_s)
+        _keep(folder / f"{name}.mp4", _rendered(body, shown, np.arange(config.dance_frames), room, config)[0])
+        track = exact_track(points_of(body, shown), room.camera, side, side, FPS)
+        tracks[name] = shaken(track, config.shaky, rng)
+    arrays: dict[str, Any] = {"masks": masks, "index": index, "plate": empty_room(room, side, side)}
+    for name, track in tracks.items():
+        parts = {part: getattr(track.pose, part) for part in ("xy", "confidence", "depth")}
+        parts |= {"time_s": track.time_s, "status": track.status}
+        arrays |= {f"{name}.{part}": value for part, value in parts.items()}
+    np.savez_compressed(folder / "scene.npz", **arrays)
+    (folder / "scene.json").write_text(json.dumps(asdict(config), indent=1), "utf-8")
+
+
+def load_scene(config: SceneConfig) -> Scene:
+    """A scene that was filmed.
+
+    Raises:
+        UserError: it was not.
+    """
+    folder, side = scene_folder(config), config.size_px
+    if not folder.is_dir():
+        raise UserError(f"{config.identity} has not been filmed; run `python benchmarks/train_forensic.py film` first.")
+    with np.load(folder / "scene.npz", allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+
+    def track(name: str) -> PoseTrack:
+        pose = Pose(*(arrays[f"{name}.{part}"] for part in ("xy", "confidence", "depth")))
+        return PoseTrack(pose, arrays[f"{name}.time_s"], arrays[f"{name}.status"], side, side, "scene", "0" * 64)
+
+    plate = Plate(arrays["plate"], np.ones((side, side), np.bool_))
+    frames = [frame.image_rgb for frame in read_frames(folder / "footage.mp4")]
+    dances = tuple(Dance(name, folder / f"{name}.mp4", track(name)) for name, _ in config.dances)
+    return Scene(config.identity, frames, arrays["masks"], track("footage"), arrays["index"], plate, dances)
+
+
+def _keep(path: Path, frames: Sequence[ImageRGB]) -> None:
+    write_encoded(frames, Fraction(FPS), Encoding(FILMED_CRF), path)
 
 
 def _rendered(
     body: Body, performance: Performance, frames: NDArray[np.int64], room: Room, config: SceneConfig
-) -> tuple[list[ImageRGB], list[NDArray[np.uint8]]]:
+) -> tuple[list[ImageRGB], NDArray[np.uint8]]:
     """Some frames of a performance, without grain, which is added when they are encoded; and masks."""
-    moments = (frames[:, None] * _MOMENTS + np.arange(config.shutter)).reshape(-1).clip(max=len(performance) - 1)
-    drawn = render(body, _part(performance, moments), room, config.size_px, config.size_px, noise=0.0)
-    images, masks = [], []
-    while shot := list(islice(drawn, config.shutter)):
-        images.append(_mean([each.image_rgb for each in shot]))
-        masks.append(_mean([each.mask for each in shot]))
-    return images, masks
-
-
-def _mean(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    return np.asarray(np.rint(np.mean(pictures, axis=0)), np.uint8)
+    names = ("time_s", "rotations", "root", "face")
+    part = replace(performance, **{name: getattr(performance, name)[frames] for name in names})
+    drawn: Iterator[Any] = render(body, part, room, config.size_px, config.size_px, noise=0.0)
+    both = [(each.image_rgb, each.mask) for each in drawn]
+    return [image for image, _ in both], np.stack([mask for _, mask in both])
 
 
 def shaken(track: PoseTrack, share: float, rng: np.random.Generator) -> PoseTrack:
     """The track as if detected: each keypoint has an error that stays, and a smaller one that changes from frame to frame."""
-    height_px = float(np.median(np.ptp(track.pose.xy[..., 1], axis=1)))
-    steady = rng.normal(0, share * height_px, (1, *track.pose.xy.shape[1:]))
-    jitter = rng.normal(0, 0.3 * share * height_px, track.pose.xy.shape)
-    xy = (track.pose.xy + steady + jitter).astype(np.float32)
-    return replace(track, pose=Pose(xy, track.pose.confidence, track.pose.depth))
+    return replace(track, pose=shaken_pose(track.pose, share, rng))
 
 
-class SubjectScene:
-    """A prepared subject, with clips of its person dancing: `dances` gives (name, video of the person itself, its track)."""
-
-    def __init__(self, subject: Subject, dances: Sequence[tuple[str, Path, PoseTrack]]) -> None:
-        self.name, self._subject = subject.manifest.name, subject
-        self.target = Target.of_subject(subject)
-        self.dances = tuple(
-            Dance(name, [frame.image_rgb for frame in read_frames(video)], track, probe(video).fps)
-            for name, video, track in dances
-        )
-
-    def clip_store(self, canvas_px: int, length: int) -> ClipStore:
-        """See `Scene.clip_store`."""
-        return ClipStore.build(self._subject, canvas_px, length)
-
-    def whole_store(self, box: Letterbox, length: int) -> WholeClipStore:
-        """See `Scene.whole_store`."""
-        return WholeClipStore.build(self._subject, box, length, 400)
-
-    def nearest_frames(self, track: PoseTrack) -> list[ImageRGB]:
-        """See `Scene.nearest_frames`."""
-        own = self._subject.track
-        learnt = np.flatnonzero((own.status == FrameStatus.MEASURED) & self._subject.manifest.in_split("train", own.time_s))
-        chosen = learnt[nearest(track.pose, own.pose[learnt])]
-        return list(_frames_at(self._subject.video, chosen))
-
-
-def _frames_at(video: Path, chosen: NDArray[np.int64]) -> Iterator[ImageRGB]:
-    """Frames in another order than the one in which they are decoded."""
-    packed = {f.index: cv2.imencode(".png", f.image_rgb)[1] for f in read_frames_at(video, sorted(set(chosen.tolist())))}
-    for index in chosen:
-        yield np.asarray(cv2.imdecode(packed[int(index)], cv2.IMREAD_COLOR), np.uint8)
+def shaken_pose(pose: Pose, share: float, rng: np.random.Generator) -> Pose:
+    """As `shaken`, poses [T,K] alone."""
+    height_px = float(np.median(np.ptp(pose.xy[..., 1], axis=1)))
+    steady = rng.normal(0, share * height_px, (1, *pose.xy.shape[1:]))
+    jitter = rng.normal(0, 0.3 * share * height_px, pose.xy.shape)
+    return Pose((pose.xy + steady + jitter).astype(np.float32), pose.confidence, pose.depth)

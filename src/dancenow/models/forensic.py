@@ -29,11 +29,12 @@ _NEWTON_STEPS: Final = 40
 @dataclass(frozen=True)
 class ForensicConfig:
     """crop_px: side of the pictures it is made for. width: channels of the first stage. frames: 2 sees both pictures of a pair,
-    1 the second alone, for comparison."""
+    1 the second alone, for comparison. blocks: residual blocks of each of the three stages after the first."""
 
     crop_px: int = 224
     width: int = 24
     frames: Literal[1, 2] = 2
+    blocks: tuple[int, int, int] = (1, 1, 1)
 
     def __post_init__(self) -> None:
         if self.crop_px % PATCH_PX or self.crop_px < 2 * PATCH_PX:
@@ -68,8 +69,8 @@ class ForensicNet(nn.Module):
         self.config = config
         widths = [config.width * times for times in (1, 2, 4, 5)]
         stages: list[nn.Module] = [_convolution(12 if config.frames == 2 else 6, widths[0], 2)]
-        for before, after in pairwise(widths):
-            stages += [_convolution(before, after, 2), _Block(after)]
+        for (before, after), blocks in zip(pairwise(widths), config.blocks, strict=True):
+            stages += [_convolution(before, after, 2), *(_Block(after) for _ in range(blocks))]
         self.body = nn.Sequential(*stages)
         self.head = nn.Conv2d(widths[-1], 1, 1)
         blur = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
@@ -86,8 +87,9 @@ class ForensicNet(nn.Module):
 
     def _fine(self, picture: Tensor) -> Tensor:
         """What a blur over five pixels takes away."""
-        padded = F.pad(picture, (2, 2, 2, 2), mode="reflect")
-        return (picture - F.conv2d(padded, self.blur, groups=3)) * _FINE_GAIN  # type: ignore[arg-type]
+        with torch.autocast(picture.device.type, enabled=False):  # half precision is coarser than what is looked for
+            padded = F.pad(picture.float(), (2, 2, 2, 2), mode="reflect")
+            return (picture - F.conv2d(padded, self.blur, groups=3)) * _FINE_GAIN  # type: ignore[arg-type]
 
 
 def pool(logits: Tensor, body: Tensor) -> Tensor:
@@ -148,7 +150,7 @@ class Forensic:
     def to_checkpoint(self, images_seen: int = 0) -> Checkpoint:
         """In half precision; 1.2 MB at the default size."""
         config = {"network": asdict(self.net.config), "calibration": asdict(self.calibration), "trained_on": self.trained_on}
-        weights = {name: value.half() for name, value in self.net.state_dict().items()}
+        weights = {name: value.half().cpu() for name, value in self.net.state_dict().items()}
         return Checkpoint(CheckpointInfo(KIND, config, images_seen), with_prefix("net", weights))
 
     @classmethod
@@ -160,7 +162,9 @@ class Forensic:
         """
         config: Mapping[str, Any] = checkpoint.info.config
         try:
-            net = ForensicNet(ForensicConfig(**config["network"]))
+            network = dict(config["network"])
+            network["blocks"] = tuple(network.get("blocks", (1, 1, 1)))  # a list in the file
+            net = ForensicNet(ForensicConfig(**network))
             net.load_state_dict({name: value.float() for name, value in checkpoint.part("net").items()})
             calibration, trained_on = Calibration(**config["calibration"]), str(config["trained_on"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -63,7 +63,7 @@ def write_encoded(frames: Sequence[ImageRGB], fps: Fraction, encoding: Encoding,
         frames = encoded(frames, fps, Encoding(encoding.before, 1.0, encoding.grain), seed)
         encoding = replace(encoding, grain=0.0)
     rng = np.random.default_rng(seed)
-    with VideoWriter(path, width, height, fps=fps, crf=encoding.crf) as writer:
+    with VideoWriter(path, width, height, fps=fps, crf=encoding.crf, repeatable=True) as writer:
         for index, image in enumerate(frames):
             out = grainy(image, encoding.grain, rng) if encoding.grain else image
             if out.shape[:2] != (height, width):
@@ -104,5 +104,5 @@ def evidence_of(
         seen = encoded(frames, fps, encoding, seed=number)
         height, width = seen[0].shape[:2]
         pictures, bodies = runs_of(seen, scaled(track, width, height), side_px, looks, offsets)
-        made.append(Evidence(pictures, bodies, family, f"{group}: {encoding.name}", clip))
+        made.append(Evidence(pictures, bodies, family, group, clip))
     return made

@@ -71,7 +71,7 @@ def train_on_folders(
     for folder, family in ((real, REAL), (synthetic, "synthetic")):
         evidence += _evidence_in(folder, found[folder], family, recipe.network.crop_px, notes, listen)
     learnt, kept = split(evidence)
-    task = ForensicTask(Shelf(learnt), recipe, seed=seed, device=device or torch.device("cpu"))
+    task = ForensicTask(Shelf(learnt, device), recipe, seed=seed)
     with tempfile.TemporaryDirectory() as scratch:  # what is not calibrated is no classifier yet
         unfinished = Path(scratch) / "forensic.safetensors"
         train_loop(task, unfinished, budget, resume=False, config=LoopConfig(seed=seed), listen=listen)

@@ -20,10 +20,10 @@ def clip_scores(forensic: Forensic, clips: Sequence[Evidence]) -> NDArray[np.flo
 @torch.inference_mode()
 def look_scores(forensic: Forensic, clip: Evidence) -> NDArray[np.float32]:
     """The logit [N] of each look."""
-    scores = []
+    scores, device = [], next(forensic.net.parameters()).device
     for first in range(0, len(clip.pictures), _BATCH):
         part = slice(first, first + _BATCH)
         pairs = torch.from_numpy(np.ascontiguousarray(clip.pictures[part, :2].transpose(0, 1, 4, 2, 3)))
-        body = torch.from_numpy(clip.bodies[part])[:, None].float() / 255
-        scores.append(pool(forensic.net(pairs.float().div_(127.5).sub_(1.0)), body).numpy())
+        body = torch.from_numpy(clip.bodies[part]).to(device)[:, None].float() / 255
+        scores.append(pool(forensic.net(pairs.to(device).float().div_(127.5).sub_(1.0)), body).cpu().numpy())
     return np.concatenate(scores)
