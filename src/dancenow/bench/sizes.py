@@ -255,7 +255,7 @@ class FaceSize:
 FACE: Final[Mapping[Size, FaceSize]] = {
     "smoke": FaceSize(world(256, 6, 6.0, 1, 1), "16images", (0,), "tiny", 6, 2, 5, 8),
     "laptop": FaceSize(world(512, 24, 3.0, 2, 1), "90s", (0,), "draft", 6, 3, 100, 90),
-    "gpu": FaceSize(world(512, 24, 3.0, 2, 1), "200s", (0,), "standard", 6, 3, 220, 60),
+    "gpu": FaceSize(world(512, 24, 3.0, 2, 1), "150s", (0,), "standard", 6, 3, 170, 60),
 }
 
 
