@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, default=BASE)
     parser.add_argument("--people", type=int, default=120)
     parser.add_argument("--held-out", type=int, default=3, help="people, the last ones, that are shown but not learnt from")
-    parser.add_argument("--images", type=int, default=250000)
+    parser.add_argument("--images", type=int, default=195456)
     parser.add_argument("--seconds", type=float, help="train for that long instead")
     parser.add_argument("--batch", type=int, default=BaseConfig().people_per_step)
     parser.add_argument("--packs", type=Path, help="folder of people rendered elsewhere")

@@ -4,6 +4,7 @@
     python benchmarks/train_forensic.py make                   real and forged clips of everybody
     python benchmarks/train_forensic.py train [-o FILE]        the classifier, then those that tell what it owes to what
     python benchmarks/train_forensic.py calibrate              trained ones anew, which `train` does, too
+    python benchmarks/train_forensic.py join FILE FILE         one classifier of several, weighed on the test's videos
     python benchmarks/train_forensic.py measure                all of them on the test's videos, into benchmarks/
     python benchmarks/train_forensic.py stage -o FOLDER        make and train within --seconds, results into a folder
 
@@ -27,6 +28,7 @@ from dancenow.assets import FORENSIC
 from dancenow.bench.forensics import (
     SHIPPED,
     VARIANTS,
+    join,
     looks_report,
     measure,
     recalibrate,
@@ -52,8 +54,8 @@ MOST_BYTES = 15 * 2**20
 def main() -> None:
     """One step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=["film", "make", "train", "calibrate", "measure", "stage"])
-    parser.add_argument("variants", nargs="*", help="of train and calibrate; all without")
+    parser.add_argument("step", choices=["film", "make", "train", "calibrate", "join", "measure", "stage"])
+    parser.add_argument("variants", nargs="*", help="of train and calibrate, all without; of join, files")
     parser.add_argument("-o", "--out", type=Path)
     parser.add_argument("--packs", type=Path, default=None, help="the packed cast; by default in the cache")
     parser.add_argument("--seconds", type=float, default=FOREVER_S, help="how long a step may take")
@@ -63,9 +65,8 @@ def main() -> None:
     options = parser.parse_args()
     options.packs = options.packs or cache_dir("cast-packs")
     cv2.setNumThreads(1)
-    {"film": film, "make": make, "train": train, "calibrate": calibrate, "measure": judge, "stage": stage}[options.step](
-        options
-    )
+    steps = {"film": film, "make": make, "train": train, "calibrate": calibrate, "join": joined, "measure": judge}
+    (steps | {"stage": stage})[options.step](options)
 
 
 def part_of(options: argparse.Namespace) -> tuple[int, int]:
@@ -116,6 +117,11 @@ def calibrate(options: argparse.Namespace) -> None:
     """Some variants anew."""
     for name in options.variants or VARIANTS:
         print(recalibrate(name, options.out or FORENSIC, DEVICE), flush=True)
+
+
+def joined(options: argparse.Namespace) -> None:
+    """One classifier of several."""
+    print(join([Path(name) for name in options.variants], options.out or FORENSIC), flush=True)
 
 
 def judge(options: argparse.Namespace) -> None:

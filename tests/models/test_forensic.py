@@ -1,13 +1,15 @@
 """The classifier's network, its pooling, its calibration and its file."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from dancenow.checkpoint import save_checkpoint
 from dancenow.errors import UserError
-from dancenow.models.forensic import Calibration, Forensic, ForensicConfig, ForensicNet, load_forensic, pool
+from dancenow.models.forensic import Calibration, Forensic, ForensicConfig, ForensicNet, Jury, fit_shares, load_forensic, pool
 
 TINY = ForensicConfig(crop_px=64, width=8)
 
@@ -62,6 +64,30 @@ def test_a_file_brings_the_same_classifier_back(tmp_path: Path) -> None:
     pairs = torch.rand(1, 2, 3, 64, 64)
     torch.testing.assert_close(again.net(pairs), forensic.net(pairs), atol=2e-2, rtol=2e-2)  # half precision
     assert (again.calibration, again.trained_on) == (forensic.calibration, "drawings")
+
+
+def test_a_jury_says_the_weighted_sum_and_comes_back_from_its_file(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    nets = [ForensicNet(TINY).eval(), ForensicNet(TINY).eval()]
+    jury = Forensic(Jury(nets, (2.0, 0.5)), Calibration(1.0, -1.0), "drawings")
+    pairs = torch.rand(1, 2, 3, 64, 64)
+    torch.testing.assert_close(jury.net(pairs), 2 * nets[0](pairs) + 0.5 * nets[1](pairs))
+    save_checkpoint(tmp_path / "weights.safetensors", jury.to_checkpoint(12))
+    again = load_forensic(tmp_path / "weights.safetensors")
+    torch.testing.assert_close(again.net(pairs), jury.net(pairs), atol=2e-2, rtol=2e-2)  # half precision
+    assert len(again.jurors) == 2
+    with pytest.raises(ValueError, match="one size"):
+        Jury([nets[0], ForensicNet(replace(TINY, crop_px=96))], (1.0, 1.0))
+
+
+def test_networks_that_know_nothing_count_for_nothing_and_good_ones_for_more() -> None:
+    rng = np.random.default_rng(0)
+    made = np.arange(200) % 2 == 1
+    good, noise = np.where(made, 1.0, -1.0) + rng.normal(0, 0.7, 200), rng.normal(0, 1, 200)
+    shares, _ = fit_shares(torch.from_numpy(np.stack([good, noise, -good], axis=1)), torch.from_numpy(made))
+    assert shares[0] > 1
+    assert shares[1] < 0.2 * shares[0]
+    assert shares[2] == 0 or shares[0] > shares[2]
 
 
 def test_damaged_and_foreign_files_are_refused(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """What the classifier owes to what, and how often it is wrong: trained in several variants, judged as anybody's video is.
 
 Protocol: subjects, dances and rooms of the test are in no training; a family of generators is held out in turn. Probabilities
-are calibrated on further people. Real camera clips are judged only, never learnt from.
+are calibrated on further people; what the networks of a jury count for is chosen on the test's people, and each of them is then
+judged by what was chosen on the others. Real camera clips are judged only, never learnt from.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -17,12 +19,12 @@ from numpy.typing import NDArray
 
 from dancenow.bench.results import Result, machine, today, versions
 from dancenow.bench.suspects import CAST, JUDGED, ORDERS, TEST_ORDERS, Exhibit, exhibits, looks_at
-from dancenow.checkpoint import save_checkpoint
+from dancenow.checkpoint import read_info, save_checkpoint
 from dancenow.data.looks import look, plan
 from dancenow.errors import UserError
 from dancenow.files import cache_dir, complete_or_absent, sha256_of
 from dancenow.forensics import examine, judge_pictures
-from dancenow.models.forensic import Calibration, Forensic, ForensicConfig, load_forensic
+from dancenow.models.forensic import Calibration, Forensic, ForensicConfig, Jury, fit_shares, load_forensic
 from dancenow.progress import Listener, silent
 from dancenow.training.budget import Budget
 from dancenow.training.forensic import REAL, Evidence, ForensicRecipe, ForensicTask, Shelf
@@ -31,6 +33,8 @@ from dancenow.training.scoring import clip_scores
 
 SEED: Final = 7
 SHIPPED: Final = "all"
+JURORS: Final = "networks"
+"""In a clip's record, the mean logits of the shipped model's networks."""
 WHOLE_FRAME: Final = ("paper", "pix2pixHD")
 NEAREST: Final = ("nearest frame",)
 NETWORK: Final = ForensicConfig(width=32, blocks=(1, 2, 1))
@@ -162,6 +166,8 @@ def measure(out: Path, shipped: Path, part: tuple[int, int] = (0, 1)) -> Path | 
             kept_scores(each.video, models)
         return None
     cells = [judged(each, models) for each in clips]
+    if len(load_forensic(shipped).jurors) > 1:
+        cells = left_out(cells)
     summary: dict[str, Any] = {name: summarised(cells, name, VARIANTS[name].without) for name in models}
     summary["calibration"] = reliability(cells, SHIPPED)
     summary["random people"] = {
@@ -183,33 +189,78 @@ def measure(out: Path, shipped: Path, part: tuple[int, int] = (0, 1)) -> Path | 
 
 
 def judged(exhibit: Exhibit, models: Mapping[str, Path]) -> dict[str, Any]:
-    """A clip's record: what it is, and what each model says of it; None where nobody could be followed."""
+    """A clip's record: what it is, what each model says of it, and the mean logits of the shipped model's networks; None where
+    nobody could be followed."""
     cell = {key: getattr(exhibit, key) for key in ("subject", "dance", "family", "images", "encoding")}
-    for name, score in kept_scores(exhibit.video, models).items():
-        calibration = load_forensic(models[name]).calibration
-        cell[name] = None if score is None else round(calibration.probability(score), 5)
+    for name, scores in kept_scores(exhibit.video, models).items():
+        cell[name] = None if scores is None else round(probability(load_forensic(models[name]), scores), 5)
+        if name == SHIPPED:
+            cell[JURORS] = scores
     return cell
 
 
-def kept_scores(video: Path, models: Mapping[str, Path]) -> dict[str, float | None]:
-    """The mean logit of a video by each model, measured once for the same files: an interrupted measurement goes on. None
-    where nobody can be followed."""
+def probability(forensic: Forensic, scores: Sequence[float]) -> float:
+    """What a model says of a clip by its networks' mean logits."""
+    shares = forensic.net.shares if isinstance(forensic.net, Jury) else (1.0,)
+    return forensic.calibration.probability(float(np.dot(shares, scores)))
+
+
+def left_out(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The cells with the shipped jury's shares and calibration as they are without the person who is judged: on these very
+    people they were chosen, so that what it says of them itself would flatter it."""
+    told = [dict(cell) for cell in cells]
+    for subject in {cell["subject"] for cell in cells}:
+        forensic = joined_on([cell for cell in cells if cell["subject"] != subject])
+        for cell in told:
+            if cell["subject"] == subject and cell[JURORS] is not None:
+                shares, offset = forensic
+                cell[SHIPPED] = round(Calibration(1.0, offset).probability(float(np.dot(shares, cell[JURORS]))), 5)
+    return told
+
+
+def joined_on(cells: Sequence[Mapping[str, Any]]) -> tuple[tuple[float, ...], float]:
+    """Shares of the networks and an offset, by judged clips."""
+    known = [cell for cell in cells if cell[JURORS] is not None]
+    scores = torch.tensor([cell[JURORS] for cell in known], dtype=torch.float64)
+    return fit_shares(scores, torch.tensor([cell["family"] != REAL for cell in known]))
+
+
+def join(files: Sequence[Path], shipped: Path) -> Path:
+    """Make one classifier of several: what each network counts for is chosen on the test's videos, see `left_out`."""
+    several = [load_forensic(path) for path in files]
+    nets = [net for forensic in several for net in forensic.jurors]
+    jury = Forensic(Jury(nets, [1.0] * len(nets)), Calibration(), "; ".join(each.trained_on for each in several))
+    images = sum(read_info(path).images_seen for path in files)
+    save_checkpoint(shipped, jury.to_checkpoint(images))
+    shares, offset = joined_on([judged(each, {SHIPPED: shipped}) for each in exhibits()])
+    made = replace(jury, net=Jury(nets, shares), calibration=Calibration(1.0, offset))
+    save_checkpoint(shipped, made.to_checkpoint(images))
+    return shipped
+
+
+def kept_scores(video: Path, models: Mapping[str, Path]) -> dict[str, list[float] | None]:
+    """The mean logits of a video by each model's networks, measured once for the same video and networks: an interrupted
+    measurement goes on. None where nobody can be followed."""
     digest = sha256_of(video)[:20]
-    paths = {name: cache_dir("forensics/scores") / f"{digest}-{_net_digest(path)}.json" for name, path in models.items()}
-    missing = [name for name, path in paths.items() if not path.is_file()]
-    if missing:
-        for name, score in scores_of(video, {name: load_forensic(models[name]) for name in missing}).items():
-            with complete_or_absent(paths[name]) as temporary:
-                temporary.write_text(json.dumps(score))
+    loaded = {name: load_forensic(path) for name, path in models.items()}
+    paths = {name: cache_dir("forensics/scores") / f"{digest}-{_digest(each)}.json" for name, each in loaded.items()}
+    missing = {name: loaded[name] for name, path in paths.items() if not path.is_file()}
+    for name, scores in (scores_of(video, missing) if missing else {}).items():
+        with complete_or_absent(paths[name]) as temporary:
+            temporary.write_text(json.dumps(scores))
     return {name: json.loads(path.read_text("utf-8")) for name, path in paths.items()}
 
 
-def _net_digest(path: Path) -> str:
-    """Of the weights' file; another calibration is another file, and its scores are measured anew."""
-    return sha256_of(path)[:20]
+def _digest(forensic: Forensic) -> str:
+    """Of the networks' weights, whatever they count for."""
+    digest = hashlib.sha256()
+    for net in forensic.jurors:
+        for value in net.state_dict().values():
+            digest.update(value.half().numpy().tobytes())
+    return digest.hexdigest()[:20]
 
 
-def scores_of(video: Path, models: Mapping[str, Forensic]) -> dict[str, float | None]:
+def scores_of(video: Path, models: Mapping[str, Forensic]) -> dict[str, list[float] | None]:
     """As `kept_scores`, measured: the video is looked at once for all of them."""
     try:
         looks = list(look(plan(video), NETWORK.crop_px))
@@ -218,11 +269,15 @@ def scores_of(video: Path, models: Mapping[str, Forensic]) -> dict[str, float | 
     if not looks:
         return dict.fromkeys(models)
     pictures, bodies = np.stack([each.pictures for each in looks]), np.stack([each.body for each in looks])
-    said: dict[str, float | None] = {}
+    parts = [slice(first, first + _BATCH) for first in range(0, len(looks), _BATCH)]
+    said: dict[str, list[float] | None] = {}
     for name, forensic in models.items():
-        parts = [slice(first, first + _BATCH) for first in range(0, len(looks), _BATCH)]
-        scores = [judge_pictures(forensic, pictures[part], bodies[part])[1] for part in parts]
-        said[name] = float(np.concatenate(scores).mean())
+        means = []
+        for net in forensic.jurors:
+            alone = replace(forensic, net=net)
+            scores = [judge_pictures(alone, pictures[part], bodies[part])[1] for part in parts]
+            means.append(float(np.concatenate(scores).mean()))
+        said[name] = means
     return said
 
 

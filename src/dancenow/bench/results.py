@@ -62,8 +62,10 @@ class Result:
         places = [_where(each[MEASURED]) for each in cells]
         most = max(places, key=places.count)
         own = [each[MEASURED] for each, where in zip(cells, places, strict=True) if where == most]
-        # Where there is no checkout no commit is known; but kept records are found by a digest of the code, which is this code.
-        commit = next((each["versions"]["commit"] for each in own if each["versions"]["commit"]), None) or _commit()
+        # Where there is no checkout, or a changed one, the commit is not known; but kept records are found by a digest of the
+        # code, which is this code.
+        known = (each["versions"]["commit"] for each in own)
+        commit = next((name for name in known if name and not name.endswith("+")), None) or _commit()
         date, versions = max(each["date"] for each in own), {**own[0]["versions"], "commit": commit}
         kept = [
             {key: value for key, value in each.items() if key != MEASURED or where != most}

@@ -5,11 +5,11 @@ the patches on the person's body are averaged (after patch-based forensics: Chai
 Kodovský, 2012).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, cast
 
 import torch
 import torch.nn.functional as F
@@ -115,43 +115,88 @@ class Calibration:
 
     @classmethod
     def fit(cls, scores: Tensor, synthetic: Tensor) -> Self:
-        """By clips [N] whose origin, bool [N], is known; both classes count the same, and no clip is ever quite certain.
+        """By clips [N] whose origin, bool [N], is known; see `fit_shares`.
 
         Raises:
             ValueError: one of the classes is empty.
         """
-        count = torch.stack([(~synthetic).sum(), synthetic.sum()]).double()
-        if not bool((count > 0).all()):
-            raise ValueError("a calibration needs clips of both classes")
-        target = torch.where(synthetic, (count[1] + 1) / (count[1] + 2), 1 / (count[0] + 2))
-        weight = torch.where(synthetic, 0.5 / count[1], 0.5 / count[0])
-        scale = float(scores.double().abs().mean().clamp(min=1e-6))
-        seen = torch.stack([scores.double() / scale, torch.ones_like(scores, dtype=torch.float64)], dim=1)
-        line = torch.zeros(2, dtype=torch.float64)
-        ridge = 1e-4 * torch.eye(2, dtype=torch.float64)
-        for _ in range(_NEWTON_STEPS):
-            said = torch.sigmoid(seen @ line)
-            slope_of_loss = seen.T @ (weight * (said - target)) + ridge @ line
-            curvature = (seen.T * (weight * said * (1 - said))) @ seen + ridge
-            line = line - torch.linalg.solve(curvature, slope_of_loss).clamp(-2, 2)
-        slope, offset = line.tolist()
+        shares, offset = fit_shares(scores[:, None], synthetic)
         # A classifier that is turned round by its calibration has learnt nothing: say so by saying "even".
-        return cls(max(slope, 0.0) / scale, offset if slope > 0 else 0.0)
+        return cls(shares[0], offset if shares[0] > 0 else 0.0)
+
+
+def fit_shares(scores: Tensor, synthetic: Tensor) -> tuple[tuple[float, ...], float]:
+    """What each of several networks' mean logits [N,M] of clips counts for, none below 0, and an offset: their weighted sum is
+    then the logarithm of the odds that a clip is synthesized. Both classes count the same, and no clip is ever quite certain.
+
+    Raises:
+        ValueError: one of the classes is empty.
+    """
+    count = torch.stack([(~synthetic).sum(), synthetic.sum()]).double()
+    if not bool((count > 0).all()):
+        raise ValueError("a calibration needs clips of both classes")
+    target = torch.where(synthetic, (count[1] + 1) / (count[1] + 2), 1 / (count[0] + 2))
+    weight = torch.where(synthetic, 0.5 / count[1], 0.5 / count[0])
+    scale = scores.double().abs().mean(dim=0).clamp(min=1e-6)
+    seen = torch.cat([scores.double() / scale, torch.ones(len(scores), 1, dtype=torch.float64)], dim=1)
+    line = torch.zeros(seen.shape[1], dtype=torch.float64)
+    ridge = 1e-4 * torch.eye(len(line), dtype=torch.float64)
+    for _ in range(_NEWTON_STEPS):
+        said = torch.sigmoid(seen @ line)
+        slope_of_loss = seen.T @ (weight * (said - target)) + ridge @ line
+        curvature = (seen.T * (weight * said * (1 - said))) @ seen + ridge
+        line = line - torch.linalg.solve(curvature, slope_of_loss).clamp(-2, 2)
+    shares = (line[:-1] / scale).clamp(min=0)
+    return tuple(shares.tolist()), float(line[-1])
+
+
+class Jury(nn.Module):
+    """Several networks that look for different things, as one: the weighted sum of their logits."""
+
+    def __init__(self, nets: Sequence[ForensicNet], shares: Sequence[float]) -> None:
+        """shares: what each counts for.
+
+        Raises:
+            ValueError: the networks are made for pictures of different sizes, or there are not as many shares.
+        """
+        super().__init__()
+        if len({net.config.crop_px for net in nets}) != 1 or len(nets) != len(shares):
+            raise ValueError("a jury needs networks for pictures of one size, and a share for each")
+        self.nets, self.shares = nn.ModuleList(nets), tuple(shares)
+
+    @property
+    def config(self) -> ForensicConfig:
+        """The first one's: that of the pictures is everyone's."""
+        return cast(ForensicNet, self.nets[0]).config
+
+    def forward(self, pairs: Tensor) -> Tensor:
+        """As `ForensicNet.forward`."""
+        return torch.stack([share * net(pairs) for share, net in zip(self.shares, self.nets, strict=True)]).sum(dim=0)
 
 
 @dataclass(frozen=True, eq=False)
 class Forensic:
-    """A trained network with its calibration, and what it was trained on, in words."""
+    """A trained network, or a jury of them, with its calibration, and what it was trained on, in words."""
 
-    net: ForensicNet
+    net: ForensicNet | Jury
     calibration: Calibration
     trained_on: str
 
+    @property
+    def jurors(self) -> tuple[ForensicNet, ...]:
+        """The networks, one or several."""
+        return tuple(cast(ForensicNet, net) for net in self.net.nets) if isinstance(self.net, Jury) else (self.net,)
+
     def to_checkpoint(self, images_seen: int = 0) -> Checkpoint:
-        """In half precision; 1.2 MB at the default size."""
-        config = {"network": asdict(self.net.config), "calibration": asdict(self.calibration), "trained_on": self.trained_on}
-        weights = {name: value.half().cpu() for name, value in self.net.state_dict().items()}
-        return Checkpoint(CheckpointInfo(KIND, config, images_seen), with_prefix("net", weights))
+        """In half precision; 1.2 MB for a network of the default size."""
+        config: dict[str, Any] = {"calibration": asdict(self.calibration), "trained_on": self.trained_on}
+        tensors: dict[str, Tensor] = {}
+        for number, net in enumerate(self.jurors):
+            halves = {name: value.half().cpu() for name, value in net.state_dict().items()}
+            tensors |= with_prefix(_part(number), halves)
+        config["networks"] = [asdict(net.config) for net in self.jurors]
+        config["shares"] = self.net.shares if isinstance(self.net, Jury) else (1.0,)
+        return Checkpoint(CheckpointInfo(KIND, config, images_seen), tensors)
 
     @classmethod
     def of_checkpoint(cls, checkpoint: Checkpoint, path: Path) -> Self:
@@ -162,14 +207,22 @@ class Forensic:
         """
         config: Mapping[str, Any] = checkpoint.info.config
         try:
-            network = dict(config["network"])
-            network["blocks"] = tuple(network.get("blocks", (1, 1, 1)))  # a list in the file
-            net = ForensicNet(ForensicConfig(**network))
-            net.load_state_dict({name: value.float() for name, value in checkpoint.part("net").items()})
+            nets = [_net(described, checkpoint.part(_part(i))) for i, described in enumerate(config["networks"])]
+            net = nets[0] if len(nets) == 1 else Jury(nets, [float(share) for share in config["shares"]])
             calibration, trained_on = Calibration(**config["calibration"]), str(config["trained_on"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
             raise UserError(f"{path} was made by another version of dancenow; train it again with --train.") from error
         return cls(net.eval().requires_grad_(False), calibration, trained_on)
+
+
+def _part(number: int) -> str:
+    return f"net{number}"
+
+
+def _net(described: Mapping[str, Any], weights: Mapping[str, Tensor]) -> ForensicNet:
+    net = ForensicNet(ForensicConfig(**{**described, "blocks": tuple(described["blocks"])}))  # a list in the file
+    net.load_state_dict({name: value.float() for name, value in weights.items()})
+    return net
 
 
 def load_forensic(path: Path) -> Forensic:
