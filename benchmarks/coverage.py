@@ -7,6 +7,9 @@ how far off it is for each subject when fitted on the others.
 
 A mean over the person's box is unfair: stretched arms fill it with wall, which is exact, so that far poses look good. The error
 is the perceptual distance in the box times the box's area over the person's: per pixel of person.
+
+The forecast is of poses and not of places: it is to order the errors with `true poses`. Those of `auto`, stated beside them,
+are in the main errors of place, of which footage says nothing.
 """
 
 import json
@@ -92,6 +95,15 @@ def unseen(found: list[tuple[dict[str, Any], Frames]], way: str) -> dict[str, di
     return result
 
 
+def by_subject(found: list[tuple[dict[str, Any], Frames]], way: str) -> dict[str, float]:
+    """Rank correlation over all frames of each subject's transfers."""
+    result = {}
+    for subject in dict.fromkeys(about["subject"] for about, _ in found):
+        own = pooled([frames for about, frames in found if about["subject"] == subject])
+        result[subject] = spearman(own["distance"], own[way])
+    return result
+
+
 def main() -> None:
     """Read the bench's result, measure distances, write what they say of the errors."""
     measured, out = json.loads(Path(sys.argv[1]).read_text("utf-8")), Path(sys.argv[2])
@@ -103,7 +115,7 @@ def main() -> None:
         "of": Path(sys.argv[1]).name,
         "budget": measured["settings"]["pictures"],
         "frames": len(together["distance"]),
-        "parts": {name: spearman(together[name], together["auto"]) for name in PARTS},
+        "parts": {name: spearman(together[name], together[TRUE_POSES]) for name in PARTS},
     }
     for way in SHOWN:
         rows = [
@@ -114,6 +126,7 @@ def main() -> None:
         result[way] = {
             "transfers": rows,
             "spearman_pooled": spearman(together["distance"], together[way]),
+            "spearman_subjects": by_subject(found, way),
             "curve": rising(together["distance"], together[way]),
             "unseen": unseen(found, way),
         }
