@@ -1,5 +1,6 @@
 """From a video to a verdict, and from folders of videos to a classifier of one's own."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -49,6 +50,17 @@ def test_a_finding_has_a_curve_and_a_picture(tmp_path: Path, weights: Path) -> N
     assert picture.shape == (720, 3 * 360, 3)
     assert finding.to_json()["verdict"] == finding.verdict
     assert len(finding.sentences()) == 3
+
+
+def test_few_frames_a_second_get_no_verdict(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    video = film_suspect(tmp_path / "dance.mp4", smeared=False, num_frames=30)
+    sure = load_forensic(weights)
+    save_checkpoint(weights, replace(sure, calibration=Calibration(1.0, 9.0)).to_checkpoint())
+    assert examine(video, weights).verdict == "synthesized"
+    monkeypatch.setattr(forensics, "LEAST_FPS", 1000.0)
+    finding = examine(video, weights)
+    assert finding.verdict == "undecided"
+    assert "no verdict on a video with fewer than" in finding.sentences()[0]
 
 
 def test_the_picture_is_red_on_the_body_where_it_looks_synthetic(tmp_path: Path, weights: Path) -> None:

@@ -25,10 +25,14 @@ from dancenow.files import complete_or_absent
 from dancenow.models.forensic import Calibration, Forensic, load_forensic, pool
 from dancenow.progress import Listener, silent, track
 from dancenow.types import FloatArray, ImageRGB
+from dancenow.video import probe
 
 Verdict = Literal["synthesized", "real", "undecided"]
 UNDECIDED: Final = (0.3, 0.7)
 """Probabilities between these are no verdict."""
+LEAST_FPS: Final = 15.0
+"""Of videos with fewer frames a second it gives no verdict: it has learnt what changes from one frame of film to the next, and
+in such videos hardly anything stays the same."""
 _BATCH: Final = 8
 _SHOWN, _SHOWN_HEIGHT_PX, _SHOWN_COLUMNS = 6, 360, 3
 _FULL_COLOUR: Final = 4.0
@@ -50,7 +54,7 @@ class Finding:
 
     probability: of being synthesized, if both are equally likely beforehand. curve: that of each second by itself, None where
     nobody was seen; noisier than the whole. looks: pairs of pictures. frames_per_s: frames of the video over seconds spent.
-    score: the mean logit that the probability comes from.
+    score: the mean logit that the probability comes from. slow: the video has too few frames a second for a verdict.
     """
 
     verdict: Verdict
@@ -59,6 +63,7 @@ class Finding:
     looks: int
     frames_per_s: float
     score: float
+    slow: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -77,6 +82,8 @@ class Finding:
             "real": "the person looks real",
             "undecided": "it cannot tell whether the person is real",
         }[self.verdict]
+        if self.slow:
+            said = f"no verdict on a video with fewer than {LEAST_FPS:.0f} frames a second"
         curve = " ".join("-" if p is None else f"{100 * p:.0f}" for p in self.curve)
         return (
             f"Classifier: {said} ({_percent(self.probability)} likely to be synthesized, from {self.looks} pairs of frames).",
@@ -129,7 +136,9 @@ def examine(
         write_heatmap(heatmap, kept)
     spent_s = time.perf_counter() - start_s
     curve = per_second(np.array(scores), np.array(times_s), forensic.calibration)
-    return Finding(verdict(probability), probability, curve, len(scores), planned.num_frames / spent_s, score)
+    slow = float(probe(video).fps) < LEAST_FPS
+    told = "undecided" if slow else verdict(probability)
+    return Finding(told, probability, curve, len(scores), planned.num_frames / spent_s, score, slow)
 
 
 def verdict(probability: float) -> Verdict:
