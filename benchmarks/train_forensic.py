@@ -1,4 +1,5 @@
-"""The recipe of the classifier in `src/dancenow/assets/forensic.safetensors`: run it again and one as good comes out.
+"""The recipe of the classifier in `src/dancenow/assets/forensic.safetensors`, of the first of its two networks; the second is
+what this recipe made on 2026-11-25, of other material (see forensic.md). `join` puts networks together.
 
     python benchmarks/train_forensic.py film [--packs FOLDER]  the rendered footage (needs the `studio` extra, no GPU)
     python benchmarks/train_forensic.py make                   real and forged clips of everybody

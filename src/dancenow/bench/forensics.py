@@ -159,14 +159,14 @@ def measure(out: Path, shipped: Path, part: tuple[int, int] = (0, 1)) -> Path | 
     part: (number, of how many): judge only such a part of the clips, and write nothing; scores are kept, so that several
     processes can share the work before the whole is asked for.
     """
-    models = {name: path for name in VARIANTS if (path := variant_path(name, shipped)).is_file()}
+    models = {name: load_forensic(path) for name in VARIANTS if (path := variant_path(name, shipped)).is_file()}
     clips = list(exhibits())
     if part != (0, 1):
         for each in clips[part[0] :: part[1]]:
             kept_scores(each.video, models)
         return None
     cells = [judged(each, models) for each in clips]
-    if len(load_forensic(shipped).jurors) > 1:
+    if len(models[SHIPPED].jurors) > 1:
         cells = left_out(cells)
     summary: dict[str, Any] = {name: summarised(cells, name, VARIANTS[name].without) for name in models}
     summary["calibration"] = reliability(cells, SHIPPED)
@@ -188,12 +188,12 @@ def measure(out: Path, shipped: Path, part: tuple[int, int] = (0, 1)) -> Path | 
     return result.write(out)
 
 
-def judged(exhibit: Exhibit, models: Mapping[str, Path]) -> dict[str, Any]:
+def judged(exhibit: Exhibit, models: Mapping[str, Forensic]) -> dict[str, Any]:
     """A clip's record: what it is, what each model says of it, and the mean logits of the shipped model's networks; None where
     nobody could be followed."""
     cell = {key: getattr(exhibit, key) for key in ("subject", "dance", "family", "images", "encoding")}
     for name, scores in kept_scores(exhibit.video, models).items():
-        cell[name] = None if scores is None else round(probability(load_forensic(models[name]), scores), 5)
+        cell[name] = None if scores is None else round(probability(models[name], scores), 5)
         if name == SHIPPED:
             cell[JURORS] = scores
     return cell
@@ -231,20 +231,18 @@ def join(files: Sequence[Path], shipped: Path) -> Path:
     nets = [net for forensic in several for net in forensic.jurors]
     jury = Forensic(Jury(nets, [1.0] * len(nets)), Calibration(), "; ".join(each.trained_on for each in several))
     images = sum(read_info(path).images_seen for path in files)
-    save_checkpoint(shipped, jury.to_checkpoint(images))
-    shares, offset = joined_on([judged(each, {SHIPPED: shipped}) for each in exhibits()])
+    shares, offset = joined_on([judged(each, {SHIPPED: jury}) for each in exhibits()])
     made = replace(jury, net=Jury(nets, shares), calibration=Calibration(1.0, offset))
     save_checkpoint(shipped, made.to_checkpoint(images))
     return shipped
 
 
-def kept_scores(video: Path, models: Mapping[str, Path]) -> dict[str, list[float] | None]:
+def kept_scores(video: Path, models: Mapping[str, Forensic]) -> dict[str, list[float] | None]:
     """The mean logits of a video by each model's networks, measured once for the same video and networks: an interrupted
     measurement goes on. None where nobody can be followed."""
     digest = sha256_of(video)[:20]
-    loaded = {name: load_forensic(path) for name, path in models.items()}
-    paths = {name: cache_dir("forensics/scores") / f"{digest}-{_digest(each)}.json" for name, each in loaded.items()}
-    missing = {name: loaded[name] for name, path in paths.items() if not path.is_file()}
+    paths = {name: cache_dir("forensics/scores") / f"{digest}-{_digest(each)}.json" for name, each in models.items()}
+    missing = {name: models[name] for name, path in paths.items() if not path.is_file()}
     for name, scores in (scores_of(video, missing) if missing else {}).items():
         with complete_or_absent(paths[name]) as temporary:
             temporary.write_text(json.dumps(scores))
