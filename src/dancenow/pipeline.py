@@ -26,6 +26,7 @@ from dancenow.assembly import PAINTERS, load_model, painter_of, task_of
 from dancenow.checkpoint import CheckpointInfo, read_info
 from dancenow.consent import Consent
 from dancenow.coverage import Coverage, coverage
+from dancenow.data.backdrop import films_there
 from dancenow.data.cached import require_consented, require_terms, subject_of
 from dancenow.data.subject import Subject
 from dancenow.dataset.person import PersonProtocol, cached_subject, require_no_dataset
@@ -200,7 +201,7 @@ def transfer(
     face_model = chosen(FaceModel.load(checkpoint, place), face, model, sha256_of(source))
     target, marking = painter.target, Marking.of(model, source)
     danced = detect_poses(source, person=person, listen=listen)
-    pose_map = fit(normalize, danced, target.track)
+    pose_map = fit(normalize, danced, target.track, films_there(source, danced, target.plate))
     pose = pose_map(danced.pose)
     start, stop = _part(frames, len(danced))
     times_s = [Fraction(float(t)).limit_denominator(1_000_000) for t in danced.time_s]

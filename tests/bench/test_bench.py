@@ -264,9 +264,9 @@ def test_a_normalization_is_judged_by_its_distance_from_the_truth() -> None:
     shifted = PoseTrack(
         **{**vars(track), "pose": Pose((track.pose.xy + np.array([30, 0])).astype(np.float32), track.pose.confidence)}
     )
-    same = normalization.judge(normalization.Setup("same", track, track, track), "none")
-    off = normalization.judge(normalization.Setup("off", shifted, track, track), "none")
-    mended = normalization.judge(normalization.Setup("off", shifted, track, track), "paper")
+    same = normalization.judge(normalization.Setup("same", track, track, track, None), "none")
+    off = normalization.judge(normalization.Setup("off", shifted, track, track, None), "none")
+    mended = normalization.judge(normalization.Setup("off", shifted, track, track, None), "paper")
     assert same["keypoint_error"] == same["ground_error"] == 0
     assert off["keypoint_error"] > 0.05
     assert mended["keypoint_error"] < 0.1 * off["keypoint_error"]

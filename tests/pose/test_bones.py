@@ -1,5 +1,6 @@
 """Retargeting part by part, on stick dancers: the target's lengths, the source's directions, feet that stand, nothing wild."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from dancenow.pose.maps.bones import BonesMap
 from dancenow.pose.maps.figure import figure_of
 from dancenow.pose.maps.joints import HIPS, NUM_JOINTS, TREE
-from dancenow.pose.normalize import PaperMap, fit
+from dancenow.pose.normalize import PaperMap, fit, load_map
 from dancenow.skeleton import INDEX, MIRROR
 from dancenow.types import Pose, PoseTrack
 from dancers import FEET, LEGS, UPPER, Camera, dance, mean_error, track_of, without
@@ -200,3 +201,15 @@ def test_every_joint_hangs_on_one_that_came_before() -> None:
         assert parent in placed
         placed.add(joint)
     assert placed == set(range(NUM_JOINTS))
+
+
+def test_by_the_same_camera_a_place_in_the_picture_is_kept() -> None:
+    source, footage = dance(1.75, x_m=0.7), dance(1.5, x_m=-0.5)
+    truth = dance(1.5, x_m=0.7)
+    known, unknown, other = (fit("bones", source, footage, same) for same in (True, None, False))
+    assert mean_error(known(source.pose), truth.pose, FEET) < 0.03
+    assert mean_error(other(source.pose), truth.pose, FEET) > 0.3
+    assert mean_error(unknown(source.pose), truth.pose, FEET) > mean_error(known(source.pose), truth.pose, FEET)
+    assert "the same camera" in str(known)
+    assert "the same camera" not in str(other)
+    assert load_map(json.loads(json.dumps(known.to_json()))) == known

@@ -89,7 +89,8 @@ def test_another_body_before_another_camera_dances_where_it_would() -> None:
     moved = {kind: fit(kind, source, footage)(source.pose) for kind in ("bones", "paper")}
     assert mean_error(moved["bones"], truth.pose) < 0.5 * mean_error(moved["paper"], truth.pose)
     result = PoseTrack(moved["bones"], truth.time_s, truth.status, 512, 512, "moved", "")
-    assert np.nanmean(foot_sliding(result, truth)) < 0.02
+    # These dancers' own feet slide a little.
+    assert np.nanmean(foot_sliding(result, truth)) < 0.75 * np.nanmean(foot_sliding(truth, truth))
     assert np.nanmean(ground_error(result, truth)) < 0.06
 
 
@@ -132,10 +133,23 @@ def test_a_leg_keeps_its_length_but_for_a_little() -> None:
 
 def test_what_stands_stays_where_it_stands_on_average() -> None:
     places = np.zeros((30, 4, 3))
-    places[:, 0, 0] = np.linspace(0, 1, 30)
+    places[:, 0, 0] = np.linspace(0, 1, 30)  # only in the world: its distance from the camera is not certain
     stands = np.zeros((30, 4))
     stands[10:20, 0] = 1
-    held = footholds(places, stands)
+    held = footholds(places, stands, np.zeros((30, 4, 2)), 30)
     assert np.ptp(held[10:20, 0, 0]) == 0
     assert held[15, 0, 0] == pytest.approx(places[10:20, 0, 0].mean())
     np.testing.assert_array_equal(held[:10], places[:10])
+
+
+def test_what_slides_in_the_picture_slides_in_the_world_and_what_trembles_is_held() -> None:
+    random, way = np.random.default_rng(0), np.linspace(0, 0.3, 60)
+    places, stands = np.zeros((60, 4, 3)), np.zeros((60, 4))
+    stands[:, 0] = 1
+    places[:, 0, 0] = way
+    seen_at = 0.5 * places[..., :2]
+    slid = footholds(places, stands, seen_at, 30)
+    assert np.ptp(slid[:, 0, 0]) > 0.6 * 0.3
+    trembling = random.normal(0, 0.01, (60, 4, 3))
+    held = footholds(trembling, stands, trembling[..., :2], 30)
+    assert held[:, 0].std(axis=0).max() < 0.1 * trembling[:, 0].std(axis=0).min()

@@ -21,6 +21,7 @@ from dancenow.bench.exact import read_exact
 from dancenow.bench.normalized_pictures import measure_pictures, summarize_pictures
 from dancenow.bench.results import Result, Size
 from dancenow.bench.sizes import NORMALIZE, NormalizeSize
+from dancenow.data.backdrop import backdrop, films_there, same_camera
 from dancenow.errors import UserError
 from dancenow.metrics.poses import foot_sliding, ground_error
 from dancenow.pose.body import body_statistics
@@ -39,12 +40,14 @@ ROOM_PAIR: Final = ("bright", "loft")
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """One transfer. source: the dance; footage: what the map is fitted on; truth: the dance on the target's body."""
+    """One transfer. source: the dance; footage: what the map is fitted on; truth: the dance on the target's body. same_camera:
+    whether one camera filmed source and footage, as a transfer finds out from the pictures."""
 
     name: str
     source: PoseTrack
     footage: PoseTrack
     truth: PoseTrack
+    same_camera: bool | None
 
 
 def bench_normalize(size: Size, listen: Listener, only: Sequence[str] = ()) -> Result:
@@ -103,7 +106,7 @@ def judge(setup: Setup, kind: Kind) -> dict[str, Any]:
     ground_error in torso lengths. A normalization that cannot be fitted says why in `refused`.
     """
     try:
-        moved = fit(kind, setup.source, setup.footage)(setup.source.pose)
+        moved = fit(kind, setup.source, setup.footage, setup.same_camera)(setup.source.pose)
     except UserError as error:
         return {"setup": setup.name, "normalize": kind, "refused": str(error)} | dict.fromkeys(_FIGURES)
     truth = setup.truth
@@ -149,6 +152,7 @@ def _exact_setups(sized: NormalizeSize, source: str, target: str) -> Iterator[Se
                 _exact(source, dance, ROOM_PAIR[0], source_far, sized.seconds),
                 _exact(target, own, ROOM_PAIR[1], target_far, sized.seconds),
                 _exact(target, dance, ROOM_PAIR[1], target_far, sized.seconds),
+                same_camera=False,
             )
 
 
@@ -172,10 +176,12 @@ def _measure_detected(sized: NormalizeSize, number: int, _folder: Path, listen: 
     casting = world.castings[number]
 
     def setups() -> Iterator[Setup]:
-        footage = world.subject(casting, listen).track
+        subject = world.subject(casting, listen)
         for dance in casting.dances:
-            source, truth = (detect_poses(world.clip(each).video, listen=listen) for each in (dance, casting.truth(dance)))
-            yield Setup(f"{dance.dance} by {dance.identity}", source, footage, truth)
+            video = world.clip(dance).video
+            source, truth = (detect_poses(each, listen=listen) for each in (video, world.clip(casting.truth(dance)).video))
+            same = films_there(video, source, subject.plate)
+            yield Setup(f"{dance.dance} by {dance.identity}", source, subject.track, truth, same)
 
     return _rows(setups(), listen)
 
@@ -214,7 +220,8 @@ def _measure_filmed(
     _folder: Path, listen: Listener,
 ) -> Record:  # fmt: skip
     source, footage, truth = (read(videos[stem], listen) for stem in (f"{dance}_{a}", f"{own}_{b}", f"{dance}_{b}"))
-    return _rows(iter([Setup(f"{dance} by {own}", source, footage, truth)]), listen)
+    same = same_camera(backdrop(videos[f"{dance}_{a}"], source), backdrop(videos[f"{own}_{b}"], footage))
+    return _rows(iter([Setup(f"{dance} by {own}", source, footage, truth, same)]), listen)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

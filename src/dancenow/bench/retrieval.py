@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dancenow.data.backdrop import films_there
 from dancenow.data.subject import Subject
 from dancenow.pose.detect import detect_poses
 from dancenow.pose.normalize import Kind, fit
@@ -25,7 +26,7 @@ def retrieve(source: Path, subject: Subject, out: Path, normalize: Kind, listen:
         UserError: nobody can be followed in the source, or `out` cannot be written.
     """
     danced = detect_poses(source, listen=listen)
-    wanted = fit(normalize, danced, subject.track)(danced.pose)
+    wanted = fit(normalize, danced, subject.track, films_there(source, danced, subject.plate))(danced.pose)
     track = subject.track
     learnt = np.flatnonzero((track.status == FrameStatus.MEASURED) & subject.manifest.in_split("train", track.time_s))
     chosen = learnt[nearest(wanted, track.pose[learnt])]

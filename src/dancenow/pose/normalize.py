@@ -33,15 +33,16 @@ Kind = Literal["auto", "none", "paper", "stn", "bones"]
 stn: scale, rotation and place as a spatial transformer predicts them. bones: part by part."""
 
 
-def fit(kind: Kind, source: Dancer, target: Dancer) -> PoseMap:
+def fit(kind: Kind, source: Dancer, target: Dancer, same_camera: bool | None = None) -> PoseMap:
     """The map of the named kind from the source dancer to the target; `none` looks at neither.
 
-    Only `paper` can do with statistics in place of a track.
+    Only `paper` can do with statistics in place of a track. same_camera: whether one camera that stood still filmed both, as
+    `data.backdrop.films_there` finds out; it helps `bones` to put the dance in its place.
 
     Raises:
         UserError: a track shows too little of the body for a map that needs to know it.
     """
-    return FITS[kind](source, target)
+    return FITS[kind](source, target, same_camera)
 
 
 def load_map(saved: Mapping[str, Any]) -> PoseMap:
@@ -56,22 +57,25 @@ def load_map(saved: Mapping[str, Any]) -> PoseMap:
         raise UserError("the saved normalization is damaged or of a newer version; fit it again.") from error
 
 
-def _of_tracks(fit_tracks: Callable[[PoseTrack, PoseTrack], PoseMap]) -> Callable[[Dancer, Dancer], PoseMap]:
+Fit = Callable[[Dancer, Dancer, bool | None], PoseMap]
+
+
+def _of_tracks(fit_tracks: Callable[[PoseTrack, PoseTrack, bool | None], PoseMap]) -> Fit:
     """The same fit, for dancers that must be tracks."""
 
-    def fitted(source: Dancer, target: Dancer) -> PoseMap:
+    def fitted(source: Dancer, target: Dancer, same_camera: bool | None) -> PoseMap:
         if not (isinstance(source, PoseTrack) and isinstance(target, PoseTrack)):
             raise TypeError("this map measures whole tracks; statistics do for `paper` alone")
-        return fit_tracks(source, target)
+        return fit_tracks(source, target, same_camera)
 
     return fitted
 
 
-FITS: Final[dict[Kind, Callable[[Dancer, Dancer], PoseMap]]] = {
+FITS: Final[dict[Kind, Fit]] = {
     "auto": _of_tracks(fit_auto),
-    "none": lambda source, target: Identity(),  # noqa: ARG005 - the same arguments for every kind
-    "paper": fit_paper,
-    "stn": _of_tracks(fit_transformer),
+    "none": lambda _source, _target, _same: Identity(),
+    "paper": lambda source, target, _same: fit_paper(source, target),
+    "stn": _of_tracks(lambda source, target, _same: fit_transformer(source, target)),
     "bones": _of_tracks(fit_bones),
 }
 LOADERS: Final[dict[str, Callable[[Mapping[str, Any]], PoseMap]]] = {

@@ -21,14 +21,16 @@ MAX_DOUBT: Final = 0.15
 """Bones that disagree by more about the body's size, in the middle, belong to no body, or to several."""
 
 
-def fit_auto(source: PoseTrack, target: PoseTrack) -> PoseMap:
+def fit_auto(source: PoseTrack, target: PoseTrack, same_camera: bool | None = None) -> PoseMap:
     """`bones` where both tracks show torso and thighs often enough to be measured and their bones agree, else `paper`.
+
+    same_camera: as in `fit_bones`.
 
     Raises:
         UserError: a track shows too little of the body for either.
     """
     if _shows_body(source) and _shows_body(target):
-        bones = fit_bones(source, target)
+        bones = fit_bones(source, target, same_camera)
         if max(bones.source.size_doubt, bones.target.size_doubt) <= MAX_DOUBT:
             return bones
     return fit_paper(source, target)

@@ -43,10 +43,11 @@ TOUCH: Final = (0.2, 0.5)
 
 @dataclass(frozen=True)
 class BonesMap:
-    """Per-part retargeting between two measured figures."""
+    """Per-part retargeting between two measured figures. same_camera: whether one camera filmed both, None = not known."""
 
     source: Figure
     target: Figure
+    same_camera: bool | None = None
     kind: ClassVar[str] = "bones"
 
     def __call__(self, pose: Pose) -> Pose:
@@ -83,6 +84,7 @@ class BonesMap:
         differ = f"bodies differ by {mean:.1%} in proportion, most in the {most.replace('_', ' ')}"
         tilt = np.degrees(np.arctan(b.slant) - np.arctan(a.slant))
         camera = f", camera {abs(tilt):.0f} degrees {'steeper' if tilt > 0 else 'flatter'}" if abs(tilt) >= 1 else ""
+        camera = ", by the same camera" if self.same_camera else camera
         feet = "" if self._feet else " (feet are not seen: place from the hips)"
         return f"bones: scale {self._ratio:.3f} about the ground point {shift}; {differ} ({relative[most]:+.0%}){camera}{feet}"
 
@@ -90,11 +92,15 @@ class BonesMap:
         """There is none: what feet and hands were moved by cannot be told from the result."""
 
     def to_json(self) -> dict[str, Any]:
-        return {"kind": self.kind, "source": self.source.to_json(), "target": self.target.to_json()}
+        figures = {"source": self.source.to_json(), "target": self.target.to_json()}
+        return {"kind": self.kind, **figures, "same_camera": self.same_camera}
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Self:
-        return cls(Figure.from_json(saved["source"]), Figure.from_json(saved["target"]))
+        same = saved.get("same_camera")
+        if not (same is None or isinstance(same, bool)):
+            raise ValueError("a camera is the same, another, or not known")
+        return cls(Figure.from_json(saved["source"]), Figure.from_json(saved["target"]), same)
 
     @property
     def _ratio(self) -> float:
@@ -116,14 +122,18 @@ class BonesMap:
     def _home_px(self) -> tuple[float, float]:
         """Distance along the floor of the source's home, and of the place in the target's world that it goes to.
 
-        Home goes to home. But where the two cameras seem to be the same one, so may the stage be: then the floor that is seen
-        at the same place is taken, if the target was seen there.
+        Home goes to home. But where one camera filmed both, a place of its picture is one place of the world. Where that is
+        not known, and the two cameras seem to be the same one, so may the stage be: then the floor that is seen at the same
+        place is taken, if the target was seen there.
         """
         a, b = self.source, self.target
-        if (a.frame_width_px, a.frame_height_px) != (b.frame_width_px, b.frame_height_px) or not self._feet:
+        equal = (a.frame_width_px, a.frame_height_px) == (b.frame_width_px, b.frame_height_px)
+        if self.same_camera is False or not self._feet or not (equal or self.same_camera):
             return a.home_away_px, b.home_away_px
+        same = float(_seen_there(a, b)[1])
+        if self.same_camera:
+            return a.home_away_px, same
         alike = float(np.exp(-0.5 * ((a.view.tilt_rad - b.view.tilt_rad) / SAME_TILT_RAD) ** 2))
-        same = b.view.on_floor(a.home_px, 0.0, (0.2 * b.home_away_px, 5 * b.home_away_px))[1]
         return a.home_away_px, b.home_away_px + alike * (float(np.clip(same, *b.away_range_px)) - b.home_away_px)
 
     @cached_property
@@ -141,6 +151,8 @@ class BonesMap:
 
     def _turned(self, world: Float64Array) -> Float64Array:
         """The source's world [...,3] turned about the middle of the stage: cameras look at it from different sides."""
+        if self.same_camera:
+            return world
         angle = self.target.front_rad - self.source.front_rad
         cos, sin = np.cos(angle), np.sin(angle)
         x, away = world[..., 0] - self.source.stage_x_px, world[..., 1] - self.source.home_away_px
@@ -193,7 +205,7 @@ class BonesMap:
         heels = a.heels_px
         seen = present[:, FEET]
         stands = stance(points[:, FEET, :2], body[:, FEET, 2] - heels, seen, a.fps, a.height_px)
-        held = footholds(self._on_stage(body[:, FEET]), stands)
+        held = footholds(self._on_stage(body[:, FEET]), stands, points[:, FEET, :2] / a.height_px, a.fps)
         held[..., 2] += b.heels_px - self._leg_ratio * heels
         want = held - danced[:, FEET]
         # Standing feet say where the body is; feet in the air have a say where none stands.
@@ -214,8 +226,8 @@ class BonesMap:
                 danced[:, INDEX[f"{side}_{name}"]] += sign * part * miss
 
 
-def fit_bones(source: PoseTrack, target: PoseTrack) -> BonesMap:
-    """Measure both dancers.
+def fit_bones(source: PoseTrack, target: PoseTrack, same_camera: bool | None = None) -> BonesMap:
+    """Measure both dancers. same_camera: whether one camera that stood still filmed both, which poses do not tell.
 
     Raises:
         UserError: a track shows too little of the body.
@@ -223,8 +235,16 @@ def fit_bones(source: PoseTrack, target: PoseTrack) -> BonesMap:
     a, b = figure_of(source), figure_of(target)
     if a.feet_seen != b.feet_seen:
         a, b = figure_of(source, by_hips=True), figure_of(target, by_hips=True)
-    fitted = BonesMap(a, b)
-    return BonesMap(a, replace(b, stage_x_px=b.stage_x_px + fitted.into_sight(source.pose)))
+    if same_camera and a.feet_seen:
+        b = replace(b, stage_x_px=float(_seen_there(a, b)[0]))
+    fitted = BonesMap(a, b, same_camera)
+    return replace(fitted, target=replace(b, stage_x_px=b.stage_x_px + fitted.into_sight(source.pose)))
+
+
+def _seen_there(a: Figure, b: Figure) -> Float64Array:
+    """Where on the floor of b's world the place is that its camera sees where a's sees a's home, [3]."""
+    scale = np.array([b.frame_width_px / a.frame_width_px, b.frame_height_px / a.frame_height_px])
+    return b.view.on_floor(a.home_px * scale, 0.0, (0.2 * b.home_away_px, 5 * b.home_away_px))
 
 
 def _into(x_px: Float64Array, half_px: float) -> float:

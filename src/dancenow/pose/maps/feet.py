@@ -19,6 +19,10 @@ STANDING_PER_S: Final = (0.08, 0.2)
 STANDING_UP: Final = (0.03, 0.09)
 """Height above the floor, in heights of the body, up to which what is still stands and from which it hangs in the air."""
 BLEND_S: Final = 0.06
+HELD: Final = 0.01
+"""How far a foot that stands may wander in the picture and still be held in one place, in heights; further is sliding."""
+SLIDE_S: Final = 0.3
+"""Its way is averaged over that time."""
 STRAIGHT: Final = 0.998
 """Share of its full length to which a leg can be stretched to reach its foothold."""
 GIVE: Final = 0.03
@@ -42,15 +46,23 @@ def stance(xy: Float64Array, up: Float64Array, seen: NDArray[np.bool_], fps: flo
     return np.asarray(averaged(slow * low * seen, max(1, round(BLEND_S * fps / 2))))
 
 
-def footholds(places: Float64Array, stands: Float64Array) -> Float64Array:
-    """Places [T,4,3] of what stands [T,4], held at their mean for as long as it does."""
+def footholds(places: Float64Array, stands: Float64Array, seen_at: Float64Array, fps: float) -> Float64Array:
+    """Places [T,4,3] of what stands [T,4], held at their mean for as long as it does.
+
+    seen_at: where it is in the picture [T,4,2], in heights of the body. What wanders there is let go by as much as it wanders
+    further than `HELD`: dancers slide, too. In the world it may seem to wander though it stands, where distances are uncertain.
+    """
+    half = round(SLIDE_S / 2 * fps)
     held = places.copy()
     for foot in range(places.shape[1]):
         on = np.concatenate([[False], stands[:, foot] > 0.05, [False]])
         edges = np.flatnonzero(np.diff(on.astype(int)))
         for start, stop in edges.reshape(-1, 2):
-            weight = stands[start:stop, foot, None]
-            held[start:stop, foot] = (weight * places[start:stop, foot]).sum(axis=0) / weight.sum()
+            weight, both = stands[start:stop, foot, None], np.concatenate([places, seen_at], axis=2)[start:stop, foot]
+            mean = (weight * both).sum(axis=0) / weight.sum()
+            way = averaged(both - mean, min(half, len(both) // 2))
+            far = np.linalg.norm(way[:, 3:], axis=1, keepdims=True)
+            held[start:stop, foot] = mean[:3] + way[:, :3] * np.maximum(0.0, 1 - HELD / np.maximum(far, 1e-9))
     return held
 
 

@@ -37,6 +37,9 @@ STILL_PER_S: Final = 0.12
 """Speed of a heel or toe, in heights a second, up to which it stands."""
 HANGS: Final = 0.1
 """What is this much higher in the picture than the lowest of both feet, in heights, hangs in the air, though it be still."""
+IN_THE_AIR: Final = (0.5, 1.0)
+"""What a foot that is still above the floor counts for, beside one below it, with sound depth and without: nobody stands lower
+than the floor, but many are still above it for a moment. Without sound depth it cannot be told which is which."""
 MAX_FRAMES: Final = 150
 """Frames that a camera is read off: more say nothing new."""
 ENOUGH_BONES: Final = 4
@@ -145,7 +148,7 @@ def read_view(
     def tried(focal_px: float) -> tuple[float, View, float]:
         lengths = bone_lengths(points, present, focal_px, middle)
         size, doubt = agreed_size(lengths, 1)
-        view, off = _floor(points, stands, focal_px, middle, np.exp(size), height_px, FRAMES_PER_WORD[not sound])
+        view, off = _floor(points, stands, focal_px, middle, np.exp(size), height_px, sound=sound)
         usual = (np.log(focal_px / usual_px) / FOCAL_SPREAD) ** 2 / 2
         return usual + BONES_SAY * (np.log(doubt) + 0.5 * np.log(off)), view, doubt
 
@@ -195,7 +198,8 @@ def _floor(
     middle: Float64Array,
     size: Float64Array,
     height_px: float,
-    frames_per_word: float,
+    *,
+    sound: bool,
 ) -> tuple[View, float]:
     """Tilt and height of a camera from feet that stand [T,4], and how far these are from one plane, in heights."""
     level = View(float(middle[0]), float(middle[1]), float(focal_px), 0.0, 0.0)
@@ -209,16 +213,20 @@ def _floor(
     usual = np.array([TILT, HANGS_AT[0] * height_px, 0.0])
     trust = 1 / np.array([TILT_SPREAD, HANGS_AT[1] * height_px, HEEL_SPREAD * height_px])
     scale, weight = 0.03 * height_px, np.full(len(feet), 1.0)
+    frames_per_word, in_the_air = FRAMES_PER_WORD[not sound], IN_THE_AIR[not sound]
     found = usual
     for _ in range(6):
         each = np.sqrt(weight / frames_per_word) / scale
         rows = np.concatenate([table * each[:, None], np.diag(trust)])
         found = np.linalg.lstsq(rows, np.concatenate([feet[:, 1] * each, usual * trust]), rcond=None)[0]
-        off = np.abs(feet[:, 1] - table @ found)
+        below = feet[:, 1] - table @ found
+        off = np.abs(below)
         scale = max(1.5 * float(np.median(off)), 0.004 * height_px)
-        weight = 1 / (1 + (off / (2 * scale)) ** 2)
+        weight = np.where(below < 0, in_the_air, 1.0) / (1 + (off / (2 * scale)) ** 2)
     tilt_rad = float(np.arctan(np.clip(found[0], -0.5, 0.7)))
-    floor_px = float(np.median(feet[:, 1] + np.tan(tilt_rad) * feet[:, 2] + found[2] * heel) * np.cos(tilt_rad))
+    # The weighted median, where what is above counts less.
+    down = np.quantile(feet[:, 1] + np.tan(tilt_rad) * feet[:, 2] + found[2] * heel, 1 / (1 + in_the_air))
+    floor_px = float(down * np.cos(tilt_rad))
     view = View(level.middle_x_px, level.middle_y_px, level.focal_px, tilt_rad, floor_px, float(found[2] * np.cos(tilt_rad)))
     if floor_px < 0.05 * height_px:  # nobody films from the floor: what seems so is a fault of the depth
         return _below_hips(level, solid, height_px), 0.05
