@@ -8,7 +8,9 @@ import math
 from collections import abc, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import fields
+from itertools import islice
 from typing import Final, Protocol, Self
 
 import cv2
@@ -29,6 +31,7 @@ from dancenow.pose.crop import follow
 from dancenow.pose.letterbox import Letterbox
 from dancenow.pose.render import draw_pose
 from dancenow.pose.smooth import FILLED_CONFIDENCE
+from dancenow.steady import steadied
 from dancenow.types import Crop, FrameStatus, ImageRGB, Plate, Pose, PoseTrack
 
 VEIL: Final = 0.03
@@ -55,7 +58,7 @@ class Painter(Protocol):
         """
 
     def stills(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[ImageRGB]:
-        """The pictures of some frames [N] of a dance, increasing, as `paint` would make them.
+        """The pictures of some frames [N] of a dance, increasing, as `paint` would make them, but not steadied.
 
         Where a picture needs the one before, a few frames are generated before each of them, instead of all.
         """
@@ -101,10 +104,19 @@ class CropPainter:
             yield self.target.plate.image_rgb.copy() if rgba is None else compose(rgba, crop, self.target.plate)
 
     def canvases(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> Iterator[Canvas]:
-        """As `paint`, before anything is put over the plate: each frame's window, and RGBA float32 [S,S,4] or None."""
-        yield from self._canvases(track, np.arange(start, len(track) if stop is None else stop))
+        """As `paint`, before anything is put over the plate: each frame's window, and RGBA float32 [S,S,4] or None.
 
-    def _canvases(self, track: PoseTrack, frames: NDArray[np.int64]) -> Iterator[Canvas]:
+        Pictures that are made each by itself are steadied by their neighbours, so one more is made on either side.
+        """
+        stop = len(track) if stop is None else stop
+        if self._generator.config.previous:
+            yield from self._canvases(track, np.arange(start, stop))
+            return
+        first = max(start - 1, 0)
+        with closing(steadied(self._canvases(track, np.arange(first, min(stop + 1, len(track)))))) as canvases:
+            yield from islice(canvases, start - first, stop - first)
+
+    def _canvases(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[Canvas]:
         drawn = drawn_poses(track, self.target)
         windows = follow(track.pose, track.time_s, self._generator.config.canvas_px)
         crops = [windows[int(i)] for i in frames]

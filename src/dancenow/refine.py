@@ -21,7 +21,7 @@ from dancenow.data.faces import resized
 from dancenow.data.targetfaces import faces_of
 from dancenow.errors import UserError
 from dancenow.face.align import normalize_expression
-from dancenow.face.blend import Blender
+from dancenow.face.blend import WHOLE, Blender
 from dancenow.face.crop import cut_face
 from dancenow.face.extract import extract_faces, face_boxes
 from dancenow.face.render import draw_face
@@ -141,7 +141,7 @@ class FaceRefiner:
         """The frames [start, stop) of the dance with their faces, as they come; a frame that is not changed is passed on."""
         if self._source is None:
             # What is added fades out with the mask by itself: there is no rim to be mended.
-            blender = Blender(self.faces, "feather")
+            blender = Blender(self.faces, "feather", ramp=WHOLE)
             for t, image in enumerate(images, start=start):
                 yield self._blended(blender, image, self._with_detail(image, t), t) if self.faces.valid[t] else image
             return

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dancenow.face.blend import BLENDS, Blender, Method
+from dancenow.face.blend import BLENDS, RAMP, WHOLE, Blender, Method
 from dancenow.face.crop import cut_face
 from dancenow.face.extract import face_boxes
 from dancenow.face.poisson import membrane
@@ -53,6 +53,14 @@ def test_the_face_that_was_cut_out_leaves_the_frame_as_it_was(faces: FaceTrack, 
     blender = Blender(faces, method)
     for t in range(3):
         assert np.array_equal(blender.blend(frame, cut_face(frame, faces.crop(t)), t), frame)
+
+
+def test_what_is_added_reaches_nearly_to_the_rim(faces: FaceTrack, frame: ImageRGB) -> None:
+    lighter = cut_face(frame, faces.crop(0)) + np.uint8(20)
+    usual, whole = (Blender(faces, "feather", ramp=ramp).blend(frame, lighter, 0) for ramp in (RAMP, WHOLE))
+    area = [(out > frame + 15).all(axis=2).sum() for out in (usual, whole)]
+    assert area[1] > 1.25 * area[0]
+    assert not (whole != frame).any(axis=2)[_outside(faces, 0)].any()
 
 
 def test_poisson_takes_a_change_of_colour_away_and_keeps_a_new_feature(faces: FaceTrack, frame: ImageRGB) -> None:

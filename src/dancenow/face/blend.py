@@ -27,17 +27,21 @@ _RIM_NOISE: Final = 0.01
 """Of the logarithm of a colour: deviations below this are no outliers."""
 _DARK: Final = 16.0
 """Grey levels added before logarithms are taken: in the dark a level more or less is no difference of light."""
-_INNER, _OUTER = 0.72, 0.96
+Ramp = tuple[float, float]
+RAMP: Final[Ramp] = (0.72, 0.96)
+"""How far from the middle of its canvas a face is shown as it is, and from where not at all."""
+WHOLE: Final[Ramp] = (0.88, 0.995)
+"""The same of what is added to the picture that is there: it has no rim to be hidden, and hair and shoulders gain, too."""
 
 
 class Blender:
     """Puts face canvases into the frames of one video, in their order; what it remembers keeps colours steady over time.
 
-    faces: the track whose windows the canvases fill. method: a key of `BLENDS`.
+    faces: the track whose windows the canvases fill. method: a key of `BLENDS`. ramp: as `RAMP`.
     """
 
-    def __init__(self, faces: FaceTrack, method: Method = DEFAULT, rim_time_s: float = RIM_TIME_S) -> None:
-        self._faces, self._blend, self._rim_time_s = faces, BLENDS[method], rim_time_s
+    def __init__(self, faces: FaceTrack, method: Method = DEFAULT, rim_time_s: float = RIM_TIME_S, ramp: Ramp = RAMP) -> None:
+        self._faces, self._blend, self._rim_time_s, self._ramp = faces, BLENDS[method], rim_time_s, ramp
         self._parts: FloatArray | None = None
         self._at_s = -np.inf
 
@@ -49,7 +53,7 @@ class Blender:
         crop = self._faces.crop(t)
         if face_rgb.shape != (crop.size, crop.size, 3):
             raise ValueError(f"a face must be [{crop.size},{crop.size},3], got {list(face_rgb.shape)}")
-        mask = soft_mask(crop.size)
+        mask = soft_mask(crop.size, self._ramp)
         if pose is not None:
             mask = mask * (1 - hand_mask(pose, float(self._faces.head_px[t]), crop))
         return self._blend(frame_rgb, face_rgb, crop, mask, lambda rim: self._steady(rim, t))
@@ -144,12 +148,12 @@ BLENDS: Final[Mapping[Method, Callable[[ImageRGB, ImageRGB, Crop, FloatArray, St
 """How a canvas is put into a frame, by name."""
 
 
-def soft_mask(size_px: int) -> FloatArray:
-    """float32 [S,S]: 1 on the head, 0 at the canvas's rim, smooth between; a square with round corners."""
+def soft_mask(size_px: int, ramp: Ramp = RAMP) -> FloatArray:
+    """float32 [S,S]: 1 on the head, 0 at the canvas's rim, smooth between; a square with round corners. ramp: as `RAMP`."""
     along = np.abs(np.linspace(-1, 1, size_px, dtype=np.float32)) ** 4
     radius = (along[:, None] + along[None]) ** 0.25
-    ramp = np.clip((_OUTER - radius) / (_OUTER - _INNER), 0, 1)
-    return np.asarray(ramp * ramp * (3 - 2 * ramp), np.float32)
+    share = np.clip((ramp[1] - radius) / (ramp[1] - ramp[0]), 0, 1)
+    return np.asarray(share * share * (3 - 2 * share), np.float32)
 
 
 Box = tuple[slice, slice]

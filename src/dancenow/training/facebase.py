@@ -75,7 +75,7 @@ class FaceBaseTask:
         with autocast(self.device, config.precision):
             out = faces.made + self.network(faces.made, faces.maps).float()
             terms = face_terms(self.perceptual, out, faces.image)
-        self._careful(terms["l1"] + 0.3 * terms["structure"] + terms["perceptual"])
+        self._careful(terms["l1"] + 0.3 * terms["structure"] + 2 * terms["perceptual"])
         self._images += count
         follow_average(self.average, self.network, count, self._images)
         return {name: float(term.detach()) for name, term in terms.items()}

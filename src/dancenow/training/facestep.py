@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dancenow.data.faces import Faces, FaceStore
+from dancenow.face.blend import WHOLE, soft_mask
 from dancenow.face.render import LINES, NUM_MAPS
 from dancenow.models import losses
 from dancenow.models.perceptual import PerceptualDistance
@@ -18,6 +19,7 @@ from dancenow.training.care import CarefulStep
 from dancenow.training.presets import FaceRecipe
 
 WARM_STEPS: Final = 5
+LEAST_COUNT: Final = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,16 +74,15 @@ class FaceJudge(nn.Module):
         return JudgedFaces(losses.lsgan_generator(scores), losses.feature_matching(true_features, features))
 
 
-def soft_ellipse(canvas_px: int, device: torch.device) -> Tensor:
-    """How much each pixel of a face's canvas counts, [1,1,S,S]: most in the middle, a little at the rim, which is not shown."""
-    along = torch.linspace(-1, 1, canvas_px, device=device)
-    radius = (along[None, :] ** 2 + along[:, None] ** 2).sqrt()
-    return ((1.05 - radius) / 0.4).clamp(0.05, 1.0)[None, None]
+def shown(canvas_px: int, device: torch.device) -> Tensor:
+    """How much each pixel of a face's canvas counts, [1,1,S,S]: as much as it is shown, and a little at the rim, too."""
+    mask = soft_mask(canvas_px, WHOLE)
+    return torch.from_numpy(np.maximum(mask, LEAST_COUNT)).to(device)[None, None]
 
 
 def face_terms(perceptual: PerceptualDistance, out: Tensor, real: Tensor) -> dict[str, Tensor]:
-    """How far made faces [N,3,S,S] are from the true ones, most in the middle."""
-    weight = soft_ellipse(real.shape[-1], real.device).expand(len(real), -1, -1, -1)
+    """How far made faces [N,3,S,S] are from the true ones, where they are shown."""
+    weight = shown(real.shape[-1], real.device).expand(len(real), -1, -1, -1)
     return {
         "l1": losses.weighted_l1(out, real, weight),
         "structure": losses.structure(out, real, weight),

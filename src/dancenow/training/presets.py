@@ -44,7 +44,7 @@ class FaceRecipe:
     `adversarial_from` of the face's share. cycle, identity: of the unpaired network, which has no truth to compare with.
     """
 
-    share: float = 0.13
+    share: float = 0.25
     start: Start = "base"
     width: int = 32
     blocks: int = 2
@@ -56,7 +56,7 @@ class FaceRecipe:
     bare: float = 0.15
     l1: float = 1.0
     structure: float = 0.3
-    perceptual: float = 1.0
+    perceptual: float = 2.0
     adversarial: float = 0.01
     feature_matching: float = 0.1
     adversarial_from: float = 0.8
