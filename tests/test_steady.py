@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dancenow.steady import Picture, averaged, steadied
+from dancenow.steady import Picture, steadied
 
 SIDE = 128
 
@@ -21,6 +21,13 @@ def picture(x_px: float, noise: float = 0.0, seed: int = 0) -> Picture:
     grain = cv2.GaussianBlur(random.normal(0, noise, (SIDE, SIDE, 3)).astype(np.float32), (0, 0), 1.0)
     moved[..., :3] = (moved[..., :3] + grain).clip(-1, 1)
     return np.asarray(moved, np.float32)
+
+
+def averaged(picture: Picture, neighbour: Picture) -> Picture:
+    """The first of two."""
+    made = next(steadied(each for each in enumerate([picture, neighbour])))[1]
+    assert made is not None
+    return made
 
 
 def error(made: Picture | None, true: Picture) -> float:
@@ -47,7 +54,7 @@ def test_what_does_not_tremble_stays_as_it_is() -> None:
 def test_a_neighbour_that_shows_something_else_is_not_mixed_in() -> None:
     here, other = picture(64), picture(64)
     other[..., :3] *= -1
-    made = averaged(here, [other])
+    made = averaged(here, other)
     assert error(made, here) < 0.02
 
 
@@ -63,7 +70,7 @@ def test_nobody_stays_nobody_and_ends_the_run() -> None:
 
 def test_where_nothing_is_painted_nothing_is_done() -> None:
     empty = np.zeros((SIDE, SIDE, 4), np.float32)
-    np.testing.assert_array_equal(averaged(empty, [picture(64)]), empty)
+    np.testing.assert_array_equal(averaged(empty, picture(64)), empty)
 
 
 def test_the_pictures_are_closed_with_it() -> None:
@@ -78,4 +85,4 @@ def test_the_pictures_are_closed_with_it() -> None:
 def test_large_pictures_are_moved_by_a_motion_found_in_small_ones() -> None:
     pictures = [np.asarray(cv2.resize(picture(50 + 4 * t, 0.1, t), (512, 512)), np.float32) for t in range(2)]
     true = np.asarray(cv2.resize(picture(50), (512, 512)), np.float32)
-    assert error(averaged(pictures[0], [pictures[1]]), true) < 0.9 * error(pictures[0], true)
+    assert error(averaged(*pictures), true) < 0.9 * error(pictures[0], true)

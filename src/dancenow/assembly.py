@@ -85,7 +85,7 @@ def task_of(
 
 
 def _painted_by(device: torch.device) -> Paint:
-    """What a face phase learns from: frames of the target's own footage, as a transfer would paint them."""
+    """What a face phase learns from: frames of the target's own footage, as a transfer paints them before it steadies."""
 
     def paint(body: Checkpoint, frames: NDArray[np.int64]) -> Iterator[ImageRGB]:
         painter = PAINTERS[body.info.kind](body, device)

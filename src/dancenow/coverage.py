@@ -171,7 +171,7 @@ def expected_error(distance: Float64Array) -> Float64Array:
 
 
 def _in_target(dance: PoseTrack, footage: PoseTrack, normalize: Kind) -> PoseTrack:
-    """The dance as it will be danced in the target's frame."""
+    """The dance in the target's frame, as far as poses are concerned: which camera filmed it does not matter here."""
     pose = fit(normalize, dance, footage)(dance.pose)
     size = footage.width_px, footage.height_px
     return PoseTrack(pose, dance.time_s, dance.status, *size, dance.detector, dance.source_sha256)

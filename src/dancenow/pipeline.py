@@ -36,7 +36,7 @@ from dancenow.marking import Marking
 from dancenow.models.base import load_base, load_face_base
 from dancenow.models.engine import spare_threads, torch_threads
 from dancenow.pose.detect import detect_poses
-from dancenow.pose.normalize import Kind, fit
+from dancenow.pose.normalize import BY_CAMERA, Kind, fit
 from dancenow.pose.render import NUM_CHANNELS
 from dancenow.progress import Listener, Progress, silent
 from dancenow.provenance import require_signer
@@ -201,7 +201,8 @@ def transfer(
     face_model = chosen(FaceModel.load(checkpoint, place), face, model, sha256_of(source))
     target, marking = painter.target, Marking.of(model, source)
     danced = detect_poses(source, person=person, listen=listen)
-    pose_map = fit(normalize, danced, target.track, films_there(source, danced, target.plate))
+    same_camera = films_there(source, danced, target.plate) if normalize in BY_CAMERA else None
+    pose_map = fit(normalize, danced, target.track, same_camera)
     pose = pose_map(danced.pose)
     start, stop = _part(frames, len(danced))
     times_s = [Fraction(float(t)).limit_denominator(1_000_000) for t in danced.time_s]

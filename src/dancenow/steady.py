@@ -69,14 +69,8 @@ def steadied(
             yield now[0], _averaged(now[1], (before,))
 
 
-def averaged(picture: Picture, neighbours: Sequence[Picture]) -> Picture:
-    """A picture [S,S,4] and what its neighbours show of the same points, where they agree with it."""
-    made = _averaged(_Seen.of(picture), [_Seen.of(each) for each in neighbours])
-    assert made is not None
-    return made
-
-
 def _averaged(picture: _Seen | None, neighbours: Sequence[_Seen | None]) -> Picture | None:
+    """A picture and what its neighbours show of the same points, where they agree with it."""
     near = [each for each in neighbours if each is not None]
     if picture is None or not near:
         return None if picture is None else picture.rgba

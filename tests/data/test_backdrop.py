@@ -42,6 +42,7 @@ def test_a_larger_video_of_the_same_place_is_the_same_camera(tmp_path: Path) -> 
 def test_a_plain_wall_does_not_tell(tmp_path: Path) -> None:
     filmed = film(tmp_path, 20, lambda i: 40 + i)
     wall = Plate(np.full((HEIGHT, WIDTH, 3), 128, np.uint8), np.ones((HEIGHT, WIDTH), bool))
+    assert films_there(filmed.video, filmed.track, wall) is None
     assert same_camera(backdrop_of_plate(wall), backdrop(filmed.video, filmed.track)) is None
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dancenow.metrics.poses import foot_sliding, ground_error
+from dancenow.pose.maps import view
 from dancenow.pose.maps.feet import bend, footholds
 from dancenow.pose.maps.figure import figure_of
 from dancenow.pose.normalize import fit
@@ -73,6 +74,19 @@ def test_the_lens_the_tilt_and_the_height_of_the_camera_are_read_off_the_dancer(
     assert figure.view.tilt_rad == pytest.approx(true_tilt, abs=np.radians(1.0))
     per_m = figure.parts_px["shin"] / (0.255 * 1.6)
     assert figure.view.floor_px / per_m == pytest.approx(camera.place[2], abs=0.1)
+
+
+def test_a_dancer_who_is_often_still_above_the_floor_does_not_raise_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = stepping(1.6)
+    points[..., 2] += 0.15 * np.sin(np.arange(len(points)) / 40)[:, None] ** 2  # as faulty motion capture hovers
+
+    def wrong_m() -> float:
+        figure = figure_of(track(points, NEAR))
+        return abs(figure.view.floor_px / figure.parts_px["shin"] * 0.255 * 1.6 - NEAR.place[2])
+
+    weighed = wrong_m()
+    monkeypatch.setattr(view, "IN_THE_AIR", (1.0, 1.0))
+    assert weighed < 0.9 * wrong_m()
 
 
 def test_depth_of_another_size_is_not_believed() -> None:

@@ -110,7 +110,8 @@ def score(
 
     Args:
         model: any model that paints; the keypoints are drawn where they are, nothing is normalized, nothing is encoded.
-        frames: first frame and end (exclusive) of what is painted and judged; painting starts afresh at the first.
+        frames: first frame and end (exclusive) of what is painted and judged; pictures that go on from
+            the one before start afresh at the first.
         every: the perceptual distance is taken of each `every`-th frame.
 
     Raises:

@@ -67,8 +67,8 @@ def same_camera(a: View, b: View) -> bool | None:
             cv2.resize(each, (width_a, height_a), interpolation=cv2.INTER_NEAREST) for each in (b.gray, b.background)
         )
         b = View(np.asarray(gray, np.uint8), np.asarray(background, np.uint8))
-    shift_px = camera_motion(a, b).shift_px
-    return None if np.isnan(shift_px) else bool(shift_px < _SAME_PLACE * max(width_a, height_a))
+    shifts_px = [camera_motion(one, other).shift_px for one, other in ((a, b), (b, a))]
+    return None if np.isnan(shifts_px).any() else max(shifts_px) < _SAME_PLACE * max(width_a, height_a)
 
 
 def films_there(source: Path, danced: PoseTrack, plate: Plate) -> bool | None:

@@ -33,11 +33,15 @@ Kind = Literal["auto", "none", "paper", "stn", "bones"]
 stn: scale, rotation and place as a spatial transformer predicts them. bones: part by part."""
 
 
+BY_CAMERA: Final[tuple[Kind, ...]] = ("auto", "bones")
+"""Those that ask whether one camera filmed both."""
+
+
 def fit(kind: Kind, source: Dancer, target: Dancer, same_camera: bool | None = None) -> PoseMap:
     """The map of the named kind from the source dancer to the target; `none` looks at neither.
 
     Only `paper` can do with statistics in place of a track. same_camera: whether one camera that stood still filmed both, as
-    `data.backdrop.films_there` finds out; it helps `bones` to put the dance in its place.
+    `data.backdrop.films_there` finds out; where it did, `bones` keeps places in the picture and turns nothing.
 
     Raises:
         UserError: a track shows too little of the body for a map that needs to know it.

@@ -38,7 +38,7 @@ from dancenow.types import ImageRGB
 FACE_RECIPE: Final = 2
 """Raise it when the training of faces changes in a way that `FaceRecipe` does not show."""
 Paint = Callable[[Checkpoint, NDArray[np.int64]], Iterator[ImageRGB]]
-"""What a body's model paints of some frames of its own footage, as at transfer time."""
+"""What a body's model paints of some frames of its own footage, as at transfer time, but not steadied."""
 
 
 class ResidualPhase:

@@ -74,7 +74,8 @@ class BonesMap:
 
     def __str__(self) -> str:
         a, b = self.source, self.target
-        (ax, ay), (bx, by) = a.home_px, b.home_px
+        there = b.view.picture(np.array([b.stage_x_px, self._home_px[1], 0.0]))[0] if self._feet else b.home_px
+        (ax, ay), (bx, by) = a.home_px, there
         shift = f"({ax:.0f}, {ay:.0f}) -> ({bx:.0f}, {by:.0f}) px"
         relative = {
             name: self._part_ratio(name) / self._ratio - 1 for name in ("torso", "thigh", "shin", "upper_arm", "forearm")
@@ -84,7 +85,7 @@ class BonesMap:
         differ = f"bodies differ by {mean:.1%} in proportion, most in the {most.replace('_', ' ')}"
         tilt = np.degrees(np.arctan(b.slant) - np.arctan(a.slant))
         camera = f", camera {abs(tilt):.0f} degrees {'steeper' if tilt > 0 else 'flatter'}" if abs(tilt) >= 1 else ""
-        camera = ", by the same camera" if self.same_camera else camera
+        camera = ", by the same camera" if self.same_camera and self._feet else camera
         feet = "" if self._feet else " (feet are not seen: place from the hips)"
         return f"bones: scale {self._ratio:.3f} about the ground point {shift}; {differ} ({relative[most]:+.0%}){camera}{feet}"
 
@@ -227,7 +228,8 @@ class BonesMap:
 
 
 def fit_bones(source: PoseTrack, target: PoseTrack, same_camera: bool | None = None) -> BonesMap:
-    """Measure both dancers. same_camera: whether one camera that stood still filmed both, which poses do not tell.
+    """Measure both dancers. same_camera: whether one camera that stood still filmed both, which poses do not tell; then places
+    in the picture and the side that is seen are kept. None: two like cameras are taken for the same in part.
 
     Raises:
         UserError: a track shows too little of the body.

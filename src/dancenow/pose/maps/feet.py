@@ -1,7 +1,7 @@
 """Feet that stand: when a heel or toe is on the floor, where it stays, and how a leg reaches it without changing its length.
 
-What stands in the source stands in the result, at one place for as long as it does; everything is in the target's world (to the
-right, away, up; px at home).
+What stands in the source stands in the result, at one place for as long as it does, unless it slides; everything is in the
+target's world (to the right, away, up; px at home).
 """
 
 from typing import Final
@@ -47,7 +47,7 @@ def stance(xy: Float64Array, up: Float64Array, seen: NDArray[np.bool_], fps: flo
 
 
 def footholds(places: Float64Array, stands: Float64Array, seen_at: Float64Array, fps: float) -> Float64Array:
-    """Places [T,4,3] of what stands [T,4], held at their mean for as long as it does.
+    """Places [T,4,3] of what stands [T,4], held at their mean for as long as it does, but for what slides.
 
     seen_at: where it is in the picture [T,4,2], in heights of the body. What wanders there is let go by as much as it wanders
     further than `HELD`: dancers slide, too. In the world it may seem to wander though it stands, where distances are uncertain.
