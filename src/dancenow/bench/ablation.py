@@ -15,7 +15,7 @@ import numpy as np
 
 from dancenow import pipeline
 from dancenow.bench.cells import Cell, Record, run_cells
-from dancenow.bench.methods import METHODS, PROTOCOLS, Config, Method, Test
+from dancenow.bench.methods import METHODS, PROTOCOLS, Config, Method, Test, described
 from dancenow.bench.results import Result, Size
 from dancenow.bench.sizes import ABLATION, AblationSize, BudgetSize
 from dancenow.bench.world import Casting, World
@@ -24,6 +24,7 @@ from dancenow.compare import Region
 from dancenow.data.subject import Subject
 from dancenow.evaluation import Evaluation, Truth
 from dancenow.files import cache_dir, complete_or_absent
+from dancenow.pose.normalize import Kind
 from dancenow.progress import Listener
 from dancenow.training.budget import Budget
 from dancenow.training.loop import state_path
@@ -65,7 +66,7 @@ def bench_ablation(size: Size, listen: Listener, only: Sequence[str] = ()) -> Re
     ]
     records = run_cells("ablation", cells, listen, only)
     summary: dict[str, Any] = {protocol: summarize(records, protocol) for protocol in PROTOCOLS}
-    settings = {**asdict(sized), "methods": {method.name: method.what for method in methods}}
+    settings = {**asdict(sized), **described(methods)}
     return Result.of_cells("ablation", size, sized.seeds, settings, records, summary)
 
 
@@ -74,13 +75,13 @@ def _is_reseeded(sized: AblationSize, method: Method) -> bool:
     return method.config is not None and (sized.reseeded is None or method.name in sized.reseeded)
 
 
-def tests_of(world: World, casting: Casting, subject: Subject) -> Iterator[Test]:
-    """What each model of a subject has to show."""
+def tests_of(world: World, casting: Casting, subject: Subject, normalize: Kind) -> Iterator[Test]:
+    """What each model of a subject has to show; normalize: how other dancers' poses are brought to it."""
     held_out = world.held_out(subject)
     yield Test("held-out time", "own", held_out, held_out, "none")
     for dance in casting.dances:
         source, truth = world.clip(dance).video, world.clip(casting.truth(dance)).video
-        yield Test("transfer", dance.dance, source, truth, "paper")
+        yield Test("transfer", dance.dance, source, truth, normalize)
 
 
 def summarize(records: Sequence[Mapping[str, Any]], protocol: str) -> dict[str, dict[str, Any]]:
@@ -146,7 +147,7 @@ def judge(
 ) -> list[Record]:
     """What a method shows of every test of a subject, and its figures; how: for the names of what is kept to look at."""
     clips = []
-    for test in tests_of(sized.world, casting, subject):
+    for test in tests_of(sized.world, casting, subject, method.normalize):
         out = model.parent / f"{test.dance}.mp4"
         if method.show is not None:
             method.show(test, subject, out, listen)

@@ -15,7 +15,7 @@ from dancenow import pipeline
 from dancenow.bench.ablation import judge, keep_to_look_at, summarize, train
 from dancenow.bench.cells import Cell, Record, run_cells
 from dancenow.bench.exact import ExactScore, exact_subject, score, score_video
-from dancenow.bench.methods import PROTOCOLS, Method, budget_methods, our_config
+from dancenow.bench.methods import PROTOCOLS, Method, budget_methods, described, our_config
 from dancenow.bench.results import Result, Size
 from dancenow.bench.sizes import BUDGET, BudgetSize
 from dancenow.bench.world import Casting
@@ -50,7 +50,7 @@ def bench_budget(size: Size, listen: Listener, only: Sequence[str] = ()) -> Resu
         for method in _methods(sized)
     ]
     records = run_cells("budget", cells, listen, only)
-    settings = {**asdict(sized), "methods": {method.name: method.what for method in _methods(sized)}}
+    settings = {**asdict(sized), **described(_methods(sized))}
     return Result.of_cells("budget", size, sized.seeds, settings, records, summarize_budgets(records))
 
 

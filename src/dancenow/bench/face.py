@@ -60,7 +60,7 @@ def bench_face(size: Size, listen: Listener, only: Sequence[str] = ()) -> Result
 
 def _measure(sized: FaceSize, face: Face, casting: Casting, seed: int, folder: Path, listen: Listener) -> Record:
     subject, clips, records = sized.world.subject(casting, listen), [], []
-    for number, tests in enumerate(_models(face, list(tests_of(sized.world, casting, subject)))):
+    for number, tests in enumerate(_models(face, list(tests_of(sized.world, casting, subject, "auto")))):
         model = folder / f"model-{number}.safetensors"
         records.append(_train(sized, face, subject, model, tests, seed, listen))
         clips += [_judge(sized, face, casting, test, model, seed, listen) for test in tests]

@@ -1,6 +1,6 @@
 """The methods that are compared: what each trains or shows, and the sentence that says what it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
@@ -11,6 +11,7 @@ from dancenow.data.subject import Subject
 from dancenow.models.discriminator import DiscriminatorConfig
 from dancenow.models.generator import GeneratorConfig
 from dancenow.models.wholeframe import Conditioning
+from dancenow.pose.normalize import Kind
 from dancenow.progress import Listener
 from dancenow.training.presets import PRESETS, BodyConfig, PaperConfig
 from dancenow.video import VideoWriter, probe, read_frames
@@ -28,18 +29,21 @@ class Test:
     dance: str
     source: Path
     truth: Path
-    normalize: Literal["none", "paper"]
+    normalize: Kind
 
 
 @dataclass(frozen=True)
 class Method:
-    """A way to make a clip: by training `config`, or without any training by `show`. start: what training begins with."""
+    """A way to make a clip: by training `config`, or without any training by `show`. start: what training begins with.
+    normalize: how another dancer's poses are brought to the subject, which is a part of the system.
+    """
 
     name: str
     what: str
     config: Callable[[Networks], Config] | None = None
     show: Callable[[Test, Subject, Path, Listener], None] | None = None
     start: str = "from nothing"
+    normalize: Kind = "auto"
 
 
 TINY: Final = BodyConfig(
@@ -90,16 +94,19 @@ _METHODS: Final = (
         "pix2pixHD",
         "the paper's networks frame by frame: stick figure in, whole frame out, no picture before",
         lambda size: paper_config(size.paper_px, size.paper_width, temporal=False),
+        normalize="paper",
     ),
     Method(
         "+ temporal smoothing",
         "the paper's body system: the picture before as input, and a discriminator of two consecutive frames",
         lambda size: paper_config(size.paper_px, size.paper_width),
+        normalize="paper",
     ),
     Method(
         "heatmaps",
         "the same networks, shown Gaussian heatmaps of two consecutive poses instead of a stick figure",
         lambda size: paper_config(size.paper_px, size.paper_width, conditioning="heatmaps"),
+        normalize="paper",
     ),
     Method(
         "ours, with the picture before",
@@ -111,6 +118,11 @@ _METHODS: Final = (
 )
 METHODS: Final[dict[str, Method]] = {method.name: method for method in _METHODS}
 """In the order of the table."""
+
+
+def described(methods: Sequence[Method]) -> dict[str, dict[str, str]]:
+    """For the settings of a result: what each method is, and how it brings other dancers' poses to its subject."""
+    return {"methods": {each.name: each.what for each in methods}, "normalize": {each.name: each.normalize for each in methods}}
 
 
 def budget_methods() -> tuple[Method, ...]:

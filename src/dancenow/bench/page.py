@@ -99,7 +99,7 @@ def _ablation(result: Result) -> str:
         f"{len(castings)} rendered subjects, {film['size_px']} px at {film['fps']} frames a second, 20 s of footage each;"
         f" {dances} dances by other bodies in another room, with the truth rendered on the subject's body. All methods see the"
         f" same frames for the same budget ({s['budget']} of training) and go the whole way: detected poses, encoding, and for"
-        " transfers normalization `paper` (held-out time needs none). What was generated carries the invisible mark; the truth"
+        f" transfers {_normalized_by(s)} (held-out time needs none). What was generated carries the invisible mark; the truth"
         f" and the nearest frame do not. The paper's networks have their published shape with {s['paper_width']:g} of the"
         f" published channels, at {s['paper_px']} px; ours is `{s['ours']}`.",
         "Mean over subjects ± standard deviation over subjects; in brackets over seeds, within a subject. Best in bold; the"
@@ -158,7 +158,8 @@ def _budget(result: Result) -> str:
         " its own size. Mean over subjects ± standard deviation over them; best of a budget in bold. Exact and detected"
         " keypoints: one clip of a folder of one's own is learnt from, another dance by the same body is the truth; exact"
         " keypoints are drawn where they are and nothing is encoded, detected ones come from another body that dances it and"
-        " go the whole way. Held-out time and transfer: the rendered subjects and tests of the ablation."
+        " go the whole way. Held-out time and transfer: the rendered subjects and tests of the ablation; transfers by"
+        f" {_normalized_by(s)}."
     )
     parts = [about, ""]
     for protocol, rows in result.summary.items():
@@ -166,6 +167,13 @@ def _budget(result: Result) -> str:
         parts += [f"### {title}", "", _budget_table(rows), ""]
     parts += ["Methods:", "", *(f"- **{name}**: {what}" for name, what in s["methods"].items()), ""]
     return "\n".join(parts)
+
+
+def _normalized_by(settings: Mapping[str, Any]) -> str:
+    """What brought the dancers' poses to the subjects: the paper's map for all methods, in results that name none."""
+    kinds = settings.get("normalize", {})
+    own = [name for name, kind in kinds.items() if kind == "auto"]
+    return f"the default normalization for {', '.join(own)}, the paper's map for the others" if own else "normalization `paper`"
 
 
 def _budget_table(rows: list[Mapping[str, Any]]) -> str:
