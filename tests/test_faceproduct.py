@@ -20,11 +20,12 @@ from dancenow.face.track import FaceTrack, Reason
 from dancenow.files import sha256_of
 from dancenow.models.face import FaceNetwork, FaceNetworkConfig
 from dancenow.progress import Progress
-from dancenow.refine import FaceModel, FaceRefiner, chosen
+from dancenow.refine import YAW, FaceModel, FaceRefiner, chosen, familiarity
 from dancenow.training import withface
 from dancenow.training.presets import PaperConfig
 from dancenow.types import PoseTrack
 from dancenow.video import probe, read_frames
+from faces import mouthing, turning
 from faceworld import AWAY, FACE, SIDE_PX, TINY, large_dancer, noise, other_dancer, small_dancer, subject_of, untrained_distance
 from world import drawn_detector, film
 
@@ -214,6 +215,20 @@ def test_the_papers_system_has_its_face_too(subject: Subject, source: Path, tmp_
     pipeline.train_with(subject.folder, model, config, budget="4images", face="residual")
     assert read_info(model).config["face_network"]["kind"] == "residual"
     pipeline.transfer(source, model, tmp_path / "out.mp4", frames=(0, 3))
+
+
+def test_a_turn_of_the_head_that_the_footage_never_shows_gets_no_made_face() -> None:
+    seen = mouthing(turning(np.zeros(20)), np.zeros(20))
+    expression = seen.expression.copy()
+    expression[:, YAW] = np.linspace(0.4, 0.6, 20)
+    seen = replace(seen, expression=expression)
+    yaw = np.array([0.5, 0.62, 0.2, -0.5], np.float32)
+    shown = familiarity(yaw, seen)
+    assert shown[0] == shown[1] == shown[2] == 1
+    assert shown[3] == 0
+    assert 0 < familiarity(np.array([0.0], np.float32), seen)[0] < 1
+    nothing = replace(seen, landmark_confidence=np.zeros_like(seen.landmark_confidence))
+    assert (familiarity(yaw, nothing) == 1).all()
 
 
 @pytest.mark.slow

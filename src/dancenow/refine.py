@@ -42,6 +42,9 @@ YAW: Final = EXPRESSION.index("yaw")
 FRONT_RAD, SIDE_RAD = np.radians(50), np.radians(75)
 """Up to the first turn of the head its face is shown whole, from the second on not at all: landmarks of a profile are guesses,
 and what is put where they say stands beside the nose."""
+KNOWN_RAD, STRANGE_RAD = np.radians(15), np.radians(35)
+"""Up to the first angle between a turn of the head and the nearest of those in the footage its face is shown whole, from the
+second on not at all: what was never seen from there gets cheeks and hair beside the head."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +122,8 @@ class FaceRefiner:
         self._dtype = torch.bfloat16 if has_bfloat16(device) else torch.float32
         self._network: nn.Module = copy.deepcopy(model.network).to(self._dtype)
         self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a fifth faster on a CPU
-        self._strength = strengths(faces.valid) * frontality(faces.expression[:, YAW])
+        yaw = faces.expression[:, YAW]
+        self._strength = strengths(faces.valid) * frontality(yaw) * familiarity(yaw, model.target)
 
     @classmethod
     def of_dance(
@@ -190,6 +194,15 @@ class FaceRefiner:
 def frontality(yaw: NDArray[np.float32]) -> NDArray[np.float32]:
     """How much of the made face is shown at each turn of the head [T], rad, in [0,1]."""
     return np.asarray(np.clip((SIDE_RAD - np.abs(yaw)) / (SIDE_RAD - FRONT_RAD), 0, 1), np.float32)
+
+
+def familiarity(yaw: NDArray[np.float32], target: FaceTrack) -> NDArray[np.float32]:
+    """How much of the made face is shown at each turn of the head [T], rad, for what the footage shows of it, in [0,1]."""
+    seen = target.expression[target.valid & (target.landmark_confidence > 0), YAW]
+    if not len(seen):  # nothing was measured of them, so nothing can be said
+        return np.ones(len(yaw), np.float32)
+    off = np.abs(yaw[:, None] - seen[None]).min(axis=1)
+    return np.asarray(np.clip((STRANGE_RAD - off) / (STRANGE_RAD - KNOWN_RAD), 0, 1), np.float32)
 
 
 def strengths(valid: NDArray[np.bool_]) -> NDArray[np.float32]:
