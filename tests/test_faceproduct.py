@@ -227,7 +227,7 @@ def test_a_turn_of_the_head_that_the_footage_never_shows_gets_no_made_face() -> 
     assert shown[0] == shown[1] == shown[2] == 1
     assert shown[3] == 0
     assert 0 < familiarity(np.array([0.0], np.float32), seen)[0] < 1
-    nothing = replace(seen, landmark_confidence=np.zeros_like(seen.landmark_confidence))
+    nothing = replace(seen, reason=np.full_like(seen.reason, Reason.MISSING))
     assert (familiarity(yaw, nothing) == 1).all()
 
 

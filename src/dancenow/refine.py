@@ -198,8 +198,8 @@ def frontality(yaw: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def familiarity(yaw: NDArray[np.float32], target: FaceTrack) -> NDArray[np.float32]:
     """How much of the made face is shown at each turn of the head [T], rad, for what the footage shows of it, in [0,1]."""
-    seen = target.expression[target.valid & (target.landmark_confidence > 0), YAW]
-    if not len(seen):  # nothing was measured of them, so nothing can be said
+    seen = target.expression[target.valid, YAW]
+    if not len(seen):  # nothing is known of them, so nothing can be said
         return np.ones(len(yaw), np.float32)
     off = np.abs(yaw[:, None] - seen[None]).min(axis=1)
     return np.asarray(np.clip((STRANGE_RAD - off) / (STRANGE_RAD - KNOWN_RAD), 0, 1), np.float32)
