@@ -26,7 +26,7 @@ from dancenow.assembly import PAINTERS, load_model, painter_of, task_of
 from dancenow.checkpoint import CheckpointInfo, read_info
 from dancenow.consent import Consent
 from dancenow.coverage import Coverage, coverage
-from dancenow.data.backdrop import films_there
+from dancenow.data.backdrop import fit_filmed
 from dancenow.data.cached import require_consented, require_terms, subject_of
 from dancenow.data.subject import Subject
 from dancenow.dataset.person import PersonProtocol, cached_subject, require_no_dataset
@@ -36,7 +36,7 @@ from dancenow.marking import Marking
 from dancenow.models.base import load_base, load_face_base
 from dancenow.models.engine import spare_threads, torch_threads
 from dancenow.pose.detect import detect_poses
-from dancenow.pose.normalize import BY_CAMERA, Kind, fit
+from dancenow.pose.normalize import Kind
 from dancenow.pose.render import NUM_CHANNELS
 from dancenow.progress import Listener, Progress, silent
 from dancenow.provenance import require_signer
@@ -201,8 +201,7 @@ def transfer(
     face_model = chosen(FaceModel.load(checkpoint, place), face, model, sha256_of(source))
     target, marking = painter.target, Marking.of(model, source)
     danced = detect_poses(source, person=person, listen=listen)
-    same_camera = films_there(source, danced, target.plate) if normalize in BY_CAMERA else None
-    pose_map = fit(normalize, danced, target.track, same_camera)
+    pose_map = fit_filmed(normalize, source, danced, target.track, target.plate)
     pose = pose_map(danced.pose)
     start, stop = _part(frames, len(danced))
     times_s = [Fraction(float(t)).limit_denominator(1_000_000) for t in danced.time_s]

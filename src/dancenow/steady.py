@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dancenow.metrics.motion import sampled
+
 Picture = NDArray[np.float32]
 Box = tuple[slice, slice]
 Place = TypeVar("Place")
@@ -77,10 +79,11 @@ def _averaged(picture: _Seen | None, neighbours: Sequence[_Seen | None]) -> Pict
     box = _box(picture.rgba[..., 3])
     if box is None:
         return picture.rgba
-    own = picture.premultiplied[box]
+    own, corner = picture.premultiplied[box], np.array([box[1].start, box[0].start], np.float32)
     total, weight = own.copy(), np.ones(own.shape[:2], np.float32)
     for other in near:
-        moved = _moved(other.premultiplied, _motion(picture.grey, other.grey, len(picture.rgba)), box)
+        to_other = _motion(picture.grey, other.grey, len(picture.rgba))[box] + corner
+        moved = sampled(other.premultiplied, to_other)
         change = cv2.GaussianBlur(cv2.transform(cv2.absdiff(moved, own), _MEAN), (0, 0), _AROUND_PX)
         share = np.float32(WEIGHT) * cv2.exp(-np.square(change * np.float32(127.5 / AGREEING)))
         total += moved * share[..., None]
@@ -105,12 +108,3 @@ def _motion(own: NDArray[np.uint8], other: NDArray[np.uint8], size: int) -> Pict
     if len(own) != size:
         flow = cv2.resize(flow, (size, size), interpolation=cv2.INTER_LINEAR) * np.float32(size / len(own))
     return np.asarray(flow, np.float32)
-
-
-def _moved(other: Picture, flow: Picture, box: Box) -> Picture:
-    rows, columns = box
-    part = flow[box] + np.stack(
-        np.meshgrid(np.arange(columns.start, columns.stop), np.arange(rows.start, rows.stop)), axis=2, dtype=np.float32
-    )
-    x, y = part[..., 0], part[..., 1]
-    return np.asarray(cv2.remap(other, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.data.backdrop import films_there
+from dancenow.data.backdrop import fit_filmed
 from dancenow.data.subject import Subject
 from dancenow.pose.detect import detect_poses
-from dancenow.pose.normalize import BY_CAMERA, Kind, fit
+from dancenow.pose.normalize import Kind
 from dancenow.progress import Listener, Progress, silent
 from dancenow.types import FrameStatus, Pose
 from dancenow.video import VideoWriter, probe, read_frames, read_frames_at
@@ -26,8 +26,7 @@ def retrieve(source: Path, subject: Subject, out: Path, normalize: Kind, listen:
         UserError: nobody can be followed in the source, or `out` cannot be written.
     """
     danced = detect_poses(source, listen=listen)
-    same_camera = films_there(source, danced, subject.plate) if normalize in BY_CAMERA else None
-    wanted = fit(normalize, danced, subject.track, same_camera)(danced.pose)
+    wanted = fit_filmed(normalize, source, danced, subject.track, subject.plate)(danced.pose)
     track = subject.track
     learnt = np.flatnonzero((track.status == FrameStatus.MEASURED) & subject.manifest.in_split("train", track.time_s))
     chosen = learnt[nearest(wanted, track.pose[learnt])]

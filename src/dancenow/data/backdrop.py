@@ -12,6 +12,7 @@ import numpy as np
 
 from dancenow.data.camera import View, camera_motion
 from dancenow.metrics.regions import person_box
+from dancenow.pose.normalize import BY_CAMERA, Kind, PoseMap, fit
 from dancenow.types import FrameStatus, ImageRGB, Plate, PoseTrack
 from dancenow.video import read_frames_at
 
@@ -78,6 +79,15 @@ def films_there(source: Path, danced: PoseTrack, plate: Plate) -> bool | None:
         UserError: the video cannot be read.
     """
     return same_camera(backdrop(source, danced), backdrop_of_plate(plate))
+
+
+def fit_filmed(kind: Kind, source: Path, danced: PoseTrack, track: PoseTrack, plate: Plate) -> PoseMap:
+    """`normalize.fit` of a dancer in a video to a target of that track and background; the video is looked at where it matters.
+
+    Raises:
+        UserError: the video cannot be read, or as `fit`.
+    """
+    return fit(kind, danced, track, films_there(source, danced, plate) if kind in BY_CAMERA else None)
 
 
 def _small(image_rgb: ImageRGB) -> tuple[int, int]:

@@ -37,7 +37,7 @@ def motion(previous_rgb: ImageRGB, current_rgb: ImageRGB) -> Motion:
     start = np.zeros((2, *grey[0].shape, 2), np.float32)
     back = np.asarray(dis.calc(grey[1], grey[0], start[0]), np.float32)
     forth = np.asarray(dis.calc(grey[0], grey[1], start[1]), np.float32)
-    there_and_back = back + _sample(forth, back)
+    there_and_back = back + sampled(forth, back)
     squared = (back * back).sum(axis=2) + (forth * forth).sum(axis=2)
     consistent = (there_and_back * there_and_back).sum(axis=2) < 0.01 * squared + 0.5
     height, width = grey[0].shape
@@ -55,7 +55,7 @@ def warping_error(previous_rgb: ImageRGB, current_rgb: ImageRGB, along: Motion) 
     """
     if along.visible.mean() < MIN_VISIBLE:
         return float("nan")
-    warped = _sample(previous_rgb.astype(np.float32), along.to_previous)
+    warped = sampled(previous_rgb.astype(np.float32), along.to_previous)
     change = np.abs(current_rgb.astype(np.float32) - warped).mean(axis=2)
     return float(change[along.visible].mean())
 
@@ -107,7 +107,7 @@ def stalling(changes: NDArray[np.float64], reference_changes: NDArray[np.float64
     return float(known.mean()) if len(known) else float("nan")
 
 
-def _sample(image: NDArray[np.float32], offset: NDArray[np.float32]) -> NDArray[np.float32]:
+def sampled(image: NDArray[np.float32], offset: NDArray[np.float32]) -> NDArray[np.float32]:
     """`image` [H,W,C] at every pixel plus its offset [H,W,2], bilinear, the edge repeated."""
     height, width = offset.shape[:2]
     x = np.arange(width, dtype=np.float32) + offset[..., 0]
