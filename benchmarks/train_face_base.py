@@ -34,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", "--out", type=Path, default=FACE_BASE)
     parser.add_argument("--people", type=int, default=96)
-    parser.add_argument("--images", type=int, default=80000)
+    parser.add_argument("--images", type=int, default=40000)
     options = parser.parse_args()
     people = closeups(CloseupConfig(people=options.people), cache_dir("closeups"), tell)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

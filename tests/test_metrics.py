@@ -339,3 +339,5 @@ def test_an_expression_that_follows_correlates_and_one_that_is_frozen_does_not()
     assert expression_correlation(np.zeros(30, np.float32), dancer, seen) == 0
     assert np.isnan(expression_correlation(dancer, dancer, seen & (np.arange(30) < 5)))
     assert np.isnan(expression_correlation(dancer, np.zeros(30, np.float32), seen))
+    assert np.isnan(expression_correlation(dancer, 0.004 * dancer, seen))  # a mouth at rest, as it is measured
+    assert expression_correlation(0.004 * dancer, dancer, seen) == pytest.approx(1)  # hardly moves, but as asked

@@ -1,12 +1,14 @@
 """Dances: full-bodied, on the floor, and the same on every body."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from dancenow.skeleton import INDEX
-from dancenow.studio.body import Body
-from dancenow.studio.choreography import DANCES
+from dancenow.studio.body import ACTIONS, Body
+from dancenow.studio.choreography import DANCES, VOWELS
 from dancenow.studio.motion import Moves, Performance, pchip, perform, solve
 
 pytestmark = pytest.mark.slow  # whole paths, each some seconds
@@ -103,6 +105,18 @@ def test_a_dance_goes_on_when_more_is_asked(ada: Body) -> None:
     step_m = np.linalg.norm(np.diff(longer.root, axis=0), axis=1)
     assert len(longer) == 20 * dance.seconds
     assert step_m.max() < 0.2
+
+
+def test_whoever_sings_opens_the_mouth_and_nearly_closes_it_before_every_vowel() -> None:
+    dance = DANCES["chorus"]
+    jaw = ACTIONS.index("jawOpen")
+    face = perform(dance, 104 * 2 * 10 / 60, 8.0).face  # ten frames each half beat
+    silent = perform(replace(dance, song=""), 104 * 2 * 10 / 60, 8.0).face
+    starts, widest = face[:160:10, jaw], face[4:160:10, jaw]
+    for i, vowel in enumerate(dance.song):
+        assert widest[i] - silent[4 + 10 * i, jaw] == pytest.approx(VOWELS[vowel].get("jawOpen", 0.0), abs=0.01)
+        assert starts[i] - silent[10 * i, jaw] <= 0.2 * VOWELS[vowel].get("jawOpen", 0.0) + 0.01
+    assert np.array_equal(face[:, ACTIONS.index("eyeBlinkLeft")], silent[:, ACTIONS.index("eyeBlinkLeft")])
 
 
 def test_interpolation_hits_its_keys_and_never_overshoots() -> None:

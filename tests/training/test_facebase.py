@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from dancenow.checkpoint import load_checkpoint
+from dancenow.face.landmarks import FaceNetworks
 from dancenow.face.render import NUM_MAPS
 from dancenow.models.base import FACE_KIND, FaceBase
 from dancenow.models.face import FaceNetwork, FaceNetworkConfig
@@ -24,7 +25,8 @@ CONFIG = FaceBaseConfig(FaceNetworkConfig(48, 8, 1), faces_per_step=2)
 
 
 def people() -> list[Closeups]:
-    return [Closeups(noise((3, 52, 52, 3), who), noise((3, NUM_MAPS, 52, 52), who + 9)) for who in range(3)]
+    image, usual = (3, 52, 52, 3), (3, 52, 52, 3)
+    return [Closeups(noise(image, who), noise(usual, who + 5), noise((3, NUM_MAPS, 52, 52), who + 9)) for who in range(3)]
 
 
 def task() -> FaceBaseTask:
@@ -70,14 +72,18 @@ def test_a_resumed_base_equals_an_unbroken_one() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.pretrained
 @pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("anny", "warp")), reason="faces are rendered by the studio extra"
 )
 def test_close_ups_show_a_face_where_its_landmarks_are() -> None:
-    made = closeups_of(CloseupConfig(people=1, pictures=4, beats=8, fps=4.0), 0)
+    made = closeups_of(CloseupConfig(people=1, pictures=4, beats=8, fps=4.0), 0, FaceNetworks())
     assert made.image.shape == (4, 72, 72, 3)
     assert made.maps.shape == (4, NUM_MAPS, 72, 72)
     assert len({image.tobytes() for image in made.image}) == 4
+    changed = np.abs(made.usual.astype(int) - made.image).max(axis=3) > 8
+    assert changed.any(axis=(1, 2)).sum() >= 3  # another expression
+    assert changed.mean() < 0.1  # of the same head
     for maps in made.maps:
         rows, columns = np.nonzero(maps.max(axis=0) > 128)
         assert 0.2 * 72 < np.ptp(rows) < 0.8 * 72  # a head fills two thirds of its window

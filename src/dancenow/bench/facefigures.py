@@ -43,13 +43,17 @@ def face_figures(out: Path, truth: Path, source: Path, listen: Listener) -> dict
         distance = landmark_distance(own.landmarks, reference.landmarks, reference.head_px, seen)
         share = float(measured(own)[measured(reference)].mean()) if measured(reference).any() else np.nan
         both = measured(own) & measured(danced)
-        mouth = EXPRESSION.index("mouth_opening")
+        shown, asked = (each.expression[:, EXPRESSION.index("mouth_opening")] for each in (own, danced))
+        truly = reference.expression[:, EXPRESSION.index("mouth_opening")]
+        off = float(np.abs(shown - truly)[seen].mean()) if seen.any() else np.nan
         values |= {
             "perceptual, face in its own window": (window_distance(out, truth, own, reference), "", "lower"),
             "landmark distance, face": (float(np.nanmean(distance)) if seen.any() else np.nan, "heads", "lower"),
             "landmarks found, face": (share, "", "higher"),
-            "mouth follows the dancer, face": (
-                expression_correlation(own.expression[:, mouth], danced.expression[:, mouth], both), "", "higher",
+            "mouth follows the dancer, face": (expression_correlation(shown, asked, both), "", "higher"),
+            "mouth opening error, face": (off, "heads", "lower"),
+            "mouth follows the dancer, truth": (
+                expression_correlation(truly, asked, measured(reference) & measured(danced)), "", "higher",
             ),
         }  # fmt: skip
     return {

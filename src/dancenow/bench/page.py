@@ -30,6 +30,7 @@ _FACE_COLUMNS: Final = (
     ("perceptual, face in its own window", "in its own window"),
     ("SSIM, face", "SSIM face"), ("landmark distance, face", "landmark distance"),
     ("landmarks found, face", "landmarks found"), ("mouth follows the dancer, face", "mouth follows"),
+    ("mouth follows the dancer, truth", "truth's mouth follows"), ("mouth opening error, face", "mouth's error"),
     ("flicker, face", "flicker face"), ("SSIM, person", "SSIM person"), ("perceptual, person", "perceptual person"),
 )  # fmt: skip
 
@@ -197,8 +198,9 @@ def _face(result: Result) -> str:
     about = (
         f"With and without a network for the face, at equal budgets for all of it ({s['budget']} of `{s['ours']}`), on rendered"
         " subjects: what the face costs, the body's training has less. Mean over subjects ± standard deviation over them; best"
-        " in bold. Landmark distance is in heights of the head, between what one detector finds in result and truth; how the"
-        " mouth follows the dancer is a correlation over the frames in which both are found."
+        " in bold. Landmark distance and the mouth's error are in heights of the head, between what one detector finds in"
+        " result and truth. How the mouth follows the dancer is a correlation over the frames in which both are found, of"
+        " dancers whose mouth moves: they sing; that of the rendered truth stands beside it."
     )
     parts = [about, ""]
     for protocol, methods in result.summary.items():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from dancenow.bench.results import Size
-from dancenow.bench.world import World, world
+from dancenow.bench.world import World, with_song, world
 
 Ours = Literal["tiny", "draft", "standard", "hd"]
 """Our networks: a preset, or what is too small to be good and shows in seconds that a bench works."""
@@ -253,9 +253,9 @@ class FaceSize:
 
 
 FACE: Final[Mapping[Size, FaceSize]] = {
-    "smoke": FaceSize(world(256, 6, 6.0, 1, 1), "16images", (0,), "tiny", 6, 2, 5, 8),
-    "laptop": FaceSize(world(512, 24, 3.0, 2, 1), "90s", (0,), "draft", 6, 3, 100, 90),
-    "gpu": FaceSize(world(512, 24, 3.0, 2, 1), "150s", (0,), "standard", 6, 3, 170, 60),
+    "smoke": FaceSize(with_song(world(256, 6, 6.0, 1, 0), 6.0), "16images", (0,), "tiny", 6, 2, 5, 8),
+    "laptop": FaceSize(with_song(world(512, 24, 3.0, 2, 1), 4.0), "90s", (0,), "draft", 6, 3, 100, 90),
+    "gpu": FaceSize(with_song(world(512, 24, 3.0, 2, 1), 4.0), "150s", (0,), "standard", 6, 3, 170, 60),
 }
 
 

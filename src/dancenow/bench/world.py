@@ -133,3 +133,14 @@ def world(size_px: int, fps: int, dance_s: float, subjects: int = 3, dances: int
         cast("chi", "spark", "loft", 19.75, (("ben", "pulse", "bright", 3.0), ("ada", "drift", "bright", 4.0))),
     )
     return World(Film(size_px, fps), castings[:subjects])
+
+
+def with_song(silent: World, dance_s: float) -> World:
+    """The same with one more dance for every subject, whose dancer sings."""
+    singers = {"dov": ("fin", "bright"), "eve": ("ada", "loft"), "chi": ("ben", "bright")}
+
+    def sung(casting: Casting) -> Casting:
+        who, where = singers[casting.name]
+        return replace(casting, dances=(*casting.dances, Take(who, "chorus", where, 1.0, dance_s)))
+
+    return replace(silent, castings=tuple(sung(casting) for casting in silent.castings))

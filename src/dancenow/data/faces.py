@@ -15,6 +15,7 @@ from torch import Tensor
 
 from dancenow.face.crop import cut_face
 from dancenow.face.extract import MIN_HEAD_PX
+from dancenow.face.mimicry import with_random_expressions
 from dancenow.face.render import draw_face
 from dancenow.face.track import FaceTrack, Reason
 from dancenow.models.face import LEAST_PX, STEP_PX
@@ -30,21 +31,25 @@ BORDER: Final = 1 / 16
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """A batch: image [N,3,S,S] in [-1,1], maps [N,M,S,S] in [0,1], and of generated pictures made [N,3,S,S], or None."""
+    """A batch: image [N,3,S,S] in [-1,1], maps [N,M,S,S] in [0,1], of generated pictures made [N,3,S,S], or None, and other
+    maps [N,M,S,S] of the same heads with another expression, or None."""
 
     image: Tensor
     maps: Tensor
     made: Tensor | None
+    other: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class FaceStore:
     """Faces of one person. frames: int64 [N] of the video they are from, increasing. image: uint8 [N,R,R,3] as filmed; maps:
-    uint8 [N,M,R,R], 255 = 1. track: of all frames, its canvas R px wide, R being canvas_px with a border."""
+    uint8 [N,M,R,R], 255 = 1; other: the same with another expression, see `face.mimicry`. track: of all frames, its canvas R px
+    wide, R being canvas_px with a border."""
 
     frames: NDArray[np.int64]
     image: NDArray[np.uint8]
     maps: NDArray[np.uint8]
+    other: NDArray[np.uint8]
     track: FaceTrack
     canvas_px: int
 
@@ -62,12 +67,17 @@ class FaceStore:
         """
         track = with_border(faces)
         image = np.empty((len(frames), track.size_px, track.size_px, 3), np.uint8)
-        maps = []
+        changed = track.landmarks.copy()
+        changed[frames] = with_random_expressions(track.landmarks[frames], np.random.default_rng(0))
+        played = replace(track, landmarks=changed)
+        maps: list[NDArray[np.uint8]] = []
+        other: list[NDArray[np.uint8]] = []
         for place, frame in enumerate(read_frames_at(video, frames.tolist())):
             image[place] = cut_face(frame.image_rgb, track.crop(frame.index))
-            maps.append(as_bytes(draw_face(track, frame.index, pose[frame.index])))
+            for kept, shown in ((maps, track), (other, played)):
+                kept.append(as_bytes(draw_face(shown, frame.index, pose[frame.index])))
             listen(Progress("reading faces", place + 1, len(frames)))
-        return cls(frames, image, np.stack(maps), track, faces.size_px)
+        return cls(frames, image, np.stack(maps), np.stack(other), track, faces.size_px)
 
     def cut(self, pictures: Iterator[ImageRGB], listen: Listener = silent) -> NDArray[np.uint8]:
         """The same faces in generated pictures of the same frames, uint8 [N,R,R,3]."""
@@ -93,10 +103,12 @@ class FaceStore:
             parts = [stored[i, y : y + side, x : x + side] for i, (x, y) in zip(rows, shifts, strict=True)]
             return np.stack(parts)
 
-        maps = np.moveaxis(cut(np.moveaxis(self.maps, 1, 3)), 3, 1)
-        pictures = [None if each is None else as_pictures(cut(each), device) for each in (self.image, made)]
-        assert pictures[0] is not None
-        return Faces(pictures[0], torch.from_numpy(np.ascontiguousarray(maps)).to(device).float() / 255, pictures[1])
+        def shown(stored: NDArray[np.uint8]) -> Tensor:
+            maps = np.moveaxis(cut(np.moveaxis(stored, 1, 3)), 3, 1)
+            return torch.from_numpy(np.ascontiguousarray(maps)).to(device).float() / 255
+
+        painted = None if made is None else as_pictures(cut(made), device)
+        return Faces(as_pictures(cut(self.image), device), shown(self.maps), painted, shown(self.other))
 
     def centred(self, rows: NDArray[np.int64], device: torch.device, made: NDArray[np.uint8] | None = None) -> Faces:
         """The faces of those rows as transfer sees them, unshifted."""

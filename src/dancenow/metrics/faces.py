@@ -9,8 +9,11 @@ from dancenow.types import FloatArray
 
 LEAST_FRAMES: Final = 8
 """A correlation of fewer says nothing."""
+AT_REST: Final = 0.006
+"""A dancer's standard deviation below this, in heads, is no movement to follow: what is measured of a mouth at rest trembles by
+.004."""
 STILL: Final = 1e-4
-"""A standard deviation below this, in heads, is no movement to correlate with."""
+"""A face whose own is below this does not move at all."""
 
 
 def landmark_distance(
@@ -29,10 +32,10 @@ def landmark_distance(
 def expression_correlation(own: FloatArray, source: FloatArray, seen: NDArray[np.bool_]) -> float:
     """How one component of an expression, [T], follows the dancer's: Pearson's correlation, in [-1, 1], higher is better.
 
-    seen: [T], where both were measured. NaN of fewer than 8 frames, or where the dancer's does not move. A face that does not
-    move at all is as bad as one that moves at random: 0.
+    seen: [T], where both were measured. NaN of fewer than 8 frames, or where the dancer's rests. A face that does not move at
+    all is as bad as one that moves at random: 0.
     """
     a, b = own[seen].astype(np.float64), source[seen].astype(np.float64)
-    if len(a) < LEAST_FRAMES or b.std() < STILL:
+    if len(a) < LEAST_FRAMES or b.std() < AT_REST:
         return float("nan")
     return 0.0 if a.std() < STILL else float(np.corrcoef(a, b)[0, 1])

@@ -71,6 +71,16 @@ MOODS: Final[dict[str, Mapping[str, float]]] = {
     "ooh": {"mouthFunnel": 0.6, "jawOpen": 0.15, "browInnerUp": 0.4},
 }
 
+VOWELS: Final[dict[str, Mapping[str, float]]] = {
+    "a": {"jawOpen": 0.8},
+    "e": {"jawOpen": 0.4, "mouthSmileLeft": 0.35, "mouthSmileRight": 0.35},
+    "i": {"jawOpen": 0.15, "mouthSmileLeft": 0.5, "mouthSmileRight": 0.5},
+    "o": {"jawOpen": 0.45, "mouthFunnel": 0.7},
+    "u": {"jawOpen": 0.12, "mouthPucker": 0.8},
+    "-": {},
+}
+"""What the mouth does when one is sung; a dash is a rest."""
+
 
 @dataclass(frozen=True)
 class Key:
@@ -96,13 +106,17 @@ Step = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Choreography:
-    """A dance: its tempo, its bounce, and its steps; it lasts a whole number of bars and can be danced in a loop."""
+    """A dance: its tempo, its bounce, and its steps; it lasts a whole number of bars and can be danced in a loop.
+
+    song: of `VOWELS`, one each half beat, again and again; empty for a dancer who keeps silent.
+    """
 
     name: str
     bpm: float
     beats: int
     steps: Sequence[Step]
     bounce_m: float = 0.022
+    song: str = ""
     keys: tuple[Key, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -279,6 +293,17 @@ _WALK_ROUND: Final[list[Step]] = [
     dict(beat=7, at=(0.0, 0.0), facing=0, lf=(0.14, 0.0), rf=(0.16, 0.0), hips=(0, 0, -0.06), chest=(0, 4, 0), left="curlup", right="curlup", mood="cool"),
 ]  # fmt: skip
 
+_CALL: Final[list[Step]] = [
+    dict(beat=0, **_STAND, left="low", right="chest", mood="calm"),
+    dict(beat=1, hips=(0.07, 0, -0.05), twist=(0, 0, 3), chest=(6, 0, -5), head=(12, -6, 3), left="wing", right="chest", mood="smile"),
+    dict(beat=2, hips=(-0.05, 0, -0.04), twist=(0, 0, -3), chest=(-4, 4, 4), head=(-8, 4, -4), left="side", right="ready"),
+    dict(beat=3, hips=(0, 0, -0.02), twist=(0, 0, 0), chest=(0, -6, 0), head=(0, -12, 0), left="sky", right="ready", mood="calm"),
+    dict(beat=4, lf=(0.30, 0.05, 0, 16), hips=(0.08, 0, -0.08), chest=(10, 6, 2), head=(22, -2, 0), left="front", right="back", mood="cool"),
+    dict(beat=5, hips=(0.04, 0, -0.05), chest=(-6, 2, 0), head=(-16, 0, 6), left="flick", right="hip"),
+    dict(beat=6, lf=(0.14, 0.0), rf=(0.18, 0.0), hips=(0, 0, -0.03), chest=(0, -8, 0), head=(0, -10, -4), left="vee", right="vee", mood="smile"),
+    dict(beat=7, hips=(0, 0, -0.06), chest=(0, 4, 0), head=(0, 4, 0), left="ready", right="ready", mood="calm"),
+]  # fmt: skip
+
 
 def _shifted(steps: Sequence[Step], facing: float) -> list[Step]:
     """The phrase after whole turns have been danced before it."""
@@ -296,6 +321,7 @@ _DANCES: Final = (
         bounce_m=0.026,
     ),
     Choreography("drift", 96, 40, _dance(_WAVES, _WALK_ROUND, _mirrored(_WAVES), _BACK_VIEW, _shifted(_mirrored(_WALK_ROUND), -360)), bounce_m=0.014),
+    Choreography("chorus", 104, 32, _dance(_CALL, _SIDE_STEP, _mirrored(_CALL), _mirrored(_SIDE_STEP)), bounce_m=0.012, song="a-ioe-a-uae-o-i-"),
 )  # fmt: skip
 
 DANCES: Final[dict[str, Choreography]] = {dance.name: dance for dance in _DANCES}

@@ -13,13 +13,17 @@ from numpy.typing import NDArray
 
 from dancenow.studio import rotations as rot
 from dancenow.studio.body import ACTIONS, Body
-from dancenow.studio.choreography import ARMS, MOODS, Arm, Choreography, Key
+from dancenow.studio.choreography import ARMS, MOODS, VOWELS, Arm, Choreography, Key
 
 Array = NDArray[np.float64]
 
 SIDES: Final = (".L", ".R")
 _LAG_BEATS: Final = {"hips": 0.0, "chest": 0.05, "arm": 0.07, "elbow": 0.12, "wrist": 0.18, "head": 0.02}
 _REFERENCE_LEG_M: Final = 0.85
+_VOWEL_PARTS: Final = np.array([0.0, 0.4, 0.75])
+"""Shares of a half beat at which a vowel begins, is widest, and is still held."""
+_CONSONANT, _HELD = 0.15, 0.8
+"""How much of a vowel the mouth shows where it begins, and where it is held."""
 _STRETCH: Final = 0.996  # a leg never quite straightens: knees would snap
 
 
@@ -127,7 +131,7 @@ def perform(dance: Choreography, fps: float, seconds: float, start_s: float = 0.
         foot,
         yaw,
         heel,
-        _face(keys, knots, beat, time),
+        _face(keys, knots, beat, time, dance.song),
     )
 
 
@@ -168,10 +172,12 @@ def _feet(keys: Sequence[Key], knots: Array, beat: Array) -> tuple[Array, Array,
     return foot, turn, pitch
 
 
-def _face(keys: Sequence[Key], knots: Array, beat: Array, time: Array) -> Array:
-    """Facial actions [T,A]: the mood of each key, a lift of the brows on the beat, and blinks."""
+def _face(keys: Sequence[Key], knots: Array, beat: Array, time: Array, song: str) -> Array:
+    """Facial actions [T,A]: the mood of each key, what is sung, a lift of the brows on the beat, and blinks."""
     table = np.array([[MOODS[key.mood].get(action, 0.0) for action in ACTIONS] for key in keys])
     face = pchip(knots, table, beat)
+    if song:
+        face += _sung(song, beat)
     pulse = np.exp(-((((beat + 0.5) % 2) - 0.5) ** 2) / 0.03)
     for name in ("browOuterUpLeft", "browOuterUpRight", "browInnerUp"):
         face[:, ACTIONS.index(name)] += 0.25 * pulse
@@ -179,6 +185,15 @@ def _face(keys: Sequence[Key], knots: Array, beat: Array, time: Array) -> Array:
     for name in ("eyeBlinkLeft", "eyeBlinkRight"):
         face[:, ACTIONS.index(name)] = np.maximum(face[:, ACTIONS.index(name)], blink)
     return np.clip(face, 0, 1)
+
+
+def _sung(song: str, beat: Array) -> Array:
+    """Facial actions [T,A] of one vowel each half beat: the lips nearly meet before it, and open early in it."""
+    count = int(np.ceil(2 * beat[-1])) + 2
+    vowels = np.array([[VOWELS[song[i % len(song)]].get(action, 0.0) for action in ACTIONS] for i in range(count)])
+    parts = np.stack([_CONSONANT * vowels, vowels, _HELD * vowels], axis=1).reshape(-1, len(ACTIONS))
+    knots = ((np.arange(count)[:, None] + _VOWEL_PARTS) / 2).reshape(-1)
+    return pchip(knots, parts, beat)
 
 
 def solve(moves: Moves, body: Body) -> Performance:

@@ -1,7 +1,10 @@
-"""Close-ups of random dancers' faces, with exact landmarks: what the base of the face networks is trained on.
+"""Close-ups of random dancers' faces and their landmarks: what the base of the face networks is trained on.
+
+The landmarks are not the exact ones, but those that the face's detector sees in the picture: so they are at a transfer, too.
 
 The camera stays where it is and narrows its field to the window that `face.extract` would cut, so that faces are seen as in
-footage, and nothing is enlarged.
+footage, and nothing is enlarged. Everybody sings, and beside each picture is another of the same head, whose expression tells
+nothing of the first's: that is what a body's generator paints, which is not told of expressions.
 """
 
 import hashlib
@@ -13,20 +16,31 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.face.extract import face_boxes
+from dancenow.face.extract import MARGIN, face_boxes
+from dancenow.face.follow import POSE_ROI
 from dancenow.face.head import HEAD
+from dancenow.face.landmarks import FaceNetworks
 from dancenow.face.render import draw
+from dancenow.face.track import EXPRESSION
+from dancenow.face.trust import trust
 from dancenow.files import complete_or_absent
+from dancenow.pose.lite import Roi
 from dancenow.progress import Listener, Progress, silent
+from dancenow.skeleton import INDEX
 from dancenow.studio.body import Body, build_body
 from dancenow.studio.cast import random_dance, random_identity, random_room
+from dancenow.studio.choreography import VOWELS
 from dancenow.studio.motion import Performance, perform, solve
-from dancenow.studio.render import render, seen_face, seen_pose
+from dancenow.studio.render import Rendered, render, seen_pose
 from dancenow.studio.scene import Camera, Room
 from dancenow.types import PoseTrack
 
-RECIPE: Final = 1
+RECIPE: Final = 3
 """Raise it when the same settings would show other pictures."""
+_FACE: Final = [INDEX[name] for name in ("nose", "right_eye", "left_eye")]
+SONG: Final = 16
+"""Half beats of what each sings, again and again."""
+YAW: Final = EXPRESSION.index("yaw")
 WIDE_PX: Final = 1024
 """Of the picture in which the head is looked for; nothing of that size is rendered."""
 
@@ -45,14 +59,16 @@ class CloseupConfig:
 
 @dataclass(frozen=True, eq=False)
 class Closeups:
-    """One person. image: uint8 [N,R,R,3]; maps: uint8 [N,M,R,R], 255 = 1, see `face.render`."""
+    """One person. image: uint8 [N,R,R,3]; usual: the same with some of the person's average expression; maps: uint8 [N,M,R,R],
+    255 = 1, see `face.render`."""
 
     image: NDArray[np.uint8]
+    usual: NDArray[np.uint8]
     maps: NDArray[np.uint8]
 
 
-def closeups_of(config: CloseupConfig, number: int) -> Closeups:
-    """Render one random person's face.
+def closeups_of(config: CloseupConfig, number: int, networks: FaceNetworks) -> Closeups:
+    """Render one random person's face; networks: what sees its landmarks.
 
     Raises:
         UserError: the studio's packages are missing.
@@ -60,22 +76,25 @@ def closeups_of(config: CloseupConfig, number: int) -> Closeups:
     rng = np.random.default_rng((config.seed, number))
     body = build_body(random_identity(f"face {number}", rng))
     dance, room = random_dance(f"face {number}", config.beats, rng), random_room(rng)
-    performance = solve(perform(dance, config.fps, dance.seconds), body)
+    song = "".join(rng.choice(list(VOWELS), SONG))
+    performance = solve(perform(replace(dance, song=song), config.fps, dance.seconds), body)
+    usual = replace(performance, face=rng.uniform(0, 1, (len(performance), 1)) * performance.face.mean(axis=0))
     places = body.posed_joints(performance.rotations.astype(np.float64), performance.root)
     pose = seen_pose(body, performance.rotations.astype(np.float64), places, room, WIDE_PX, WIDE_PX)
     status = np.zeros(len(pose), np.uint8)
     faces = face_boxes(PoseTrack(pose, performance.time_s, status, WIDE_PX, WIDE_PX, "exact", ""), size_px=config.side_px)
     valid = np.flatnonzero(faces.valid)
     chosen = valid[np.linspace(0, len(valid) - 1, config.pictures).round().astype(int)]
-    images, maps = [], []
+    images, usuals, maps = [], [], []
     for t in chosen:
         crop = faces.crop(int(t))
         middle = crop.to_frame @ [(crop.size - 1) / 2, (crop.size - 1) / 2, 1]
         near = replace(room, camera=_narrowed(room.camera, middle, float(crop.to_canvas[0, 0]) * WIDE_PX / crop.size))
-        image, drawn = _picture(body, performance, int(t), near, config)
-        images.append(image)
-        maps.append(drawn)
-    return Closeups(np.stack(images), np.stack(maps))
+        picture = _picture(body, performance, int(t), near, config)
+        images.append(picture.image_rgb)
+        usuals.append(_picture(body, usual, int(t), near, config).image_rgb)
+        maps.append(_maps(networks, picture, float(faces.expression[t, YAW])))
+    return Closeups(np.stack(images), np.stack(usuals), np.stack(maps))
 
 
 def _narrowed(camera: Camera, middle_px: NDArray[np.float64], times: float) -> Camera:
@@ -86,29 +105,35 @@ def _narrowed(camera: Camera, middle_px: NDArray[np.float64], times: float) -> C
     return Camera(camera.place, (float(target[0]), float(target[1]), float(target[2])), camera.focal * times)
 
 
-def _picture(
-    body: Body, performance: Performance, t: int, room: Room, config: CloseupConfig
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _picture(body: Body, performance: Performance, t: int, room: Room, config: CloseupConfig) -> Rendered:
     one = replace(performance, **{name: value[t : t + 1] for name, value in vars(performance).items()})
-    (frame,) = render(body, one, room, config.side_px, config.side_px, seed=t)
-    rotations = one.rotations.astype(np.float64)
-    places = body.posed_joints(rotations, one.root)
-    points = seen_face(body, rotations, places, one.face, room, config.side_px, config.side_px)[0, :, :2]
-    maps = draw(points, 1.0, frame.pose.xy[HEAD], frame.pose.confidence[HEAD], config.side_px)
-    return frame.image_rgb, np.rint(maps * 255).astype(np.uint8)
+    (picture,) = render(body, one, room, config.side_px, config.side_px, seed=t)
+    return picture
+
+
+def _maps(networks: FaceNetworks, picture: Rendered, yaw: float) -> NDArray[np.uint8]:
+    """What is drawn of the face in a close-up, as the head is turned by `yaw` rad."""
+    side, pose = len(picture.image_rgb), picture.pose
+    x, y = (float(v) for v in pose.xy[_FACE].mean(axis=0))
+    first = networks.mesh(picture.image_rgb, Roi(x, y, POSE_ROI * side / MARGIN, 0.0))
+    looks = [(mesh, trust(mesh, pose, side / MARGIN, yaw)) for mesh in (first, networks.mesh(picture.image_rgb, first.roi))]
+    mesh, sure = max(looks, key=lambda look: look[1])
+    drawn = draw(mesh.landmarks[:, :2], sure, pose.xy[HEAD], pose.confidence[HEAD], side)
+    return np.asarray(np.rint(drawn * 255), np.uint8)
 
 
 def closeups(config: CloseupConfig, folder: Path, listen: Listener = silent) -> list[Closeups]:
     """Everybody's, kept in `folder` one by one: an interrupted rendering goes on where it stopped."""
-    people = []
+    people, networks = [], None
     for number in range(config.people):
         path = folder / f"{_digest(config, number)}.npz"
         if not path.is_file():
-            made = closeups_of(config, number)
+            networks = networks or FaceNetworks(listen)
+            made = closeups_of(config, number, networks)
             with complete_or_absent(path) as temporary, temporary.open("wb") as file:
-                np.savez_compressed(file, image=made.image, maps=made.maps)
+                np.savez_compressed(file, **vars(made))
         with np.load(path, allow_pickle=False) as file:
-            people.append(Closeups(file["image"], file["maps"]))
+            people.append(Closeups(file["image"], file["usual"], file["maps"]))
         listen(Progress("rendering faces", number + 1, config.people))
     return people
 

@@ -4,6 +4,7 @@ The published face GAN (Chan et al., 2019, section 3.3): L1, perceptual distance
 The body paints frames of its own footage as it will at transfer; their faces are paired with the true ones.
 """
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, Final
@@ -28,6 +29,7 @@ from dancenow.training.facestep import (
     face_terms,
     follow_schedule,
     images_of,
+    played,
     sample_rows,
     side_by_side,
 )
@@ -35,7 +37,7 @@ from dancenow.training.precision import autocast
 from dancenow.training.presets import FaceRecipe
 from dancenow.types import ImageRGB
 
-FACE_RECIPE: Final = 2
+FACE_RECIPE: Final = 3
 """Raise it when the training of faces changes in a way that `FaceRecipe` does not show."""
 Paint = Callable[[Checkpoint, NDArray[np.int64]], Iterator[ImageRGB]]
 """What a body's model paints of some frames of its own footage, as at transfer time, but not steadied."""
@@ -65,9 +67,10 @@ class ResidualPhase:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed + 1)
             self.network = FaceNetwork(config).to(device)
-            base = load_face_base() if recipe.start == "base" else None
-            if base is not None:
-                base.give_to(self.network)
+            self.base: FaceNetwork | None = None
+            if recipe.start == "base":
+                load_face_base().give_to(self.network)
+                self.base = copy.deepcopy(self.network).requires_grad_(False)
             self.judge = FaceJudge(recipe.judge_width, recipe.learning_rate / 2).to(device)
         self.average = FaceNetwork(config).to(device).requires_grad_(False)
         self.average.load_state_dict(self.network.state_dict())
@@ -87,7 +90,10 @@ class ResidualPhase:
         recipe = self.recipe
         rates = ((self.optimizer, recipe.learning_rate), (self.judge.optimizer, recipe.learning_rate / 2))
         follow_schedule(rates, int(self._count.steps), share)
-        faces = bared(self.store.draw(int(self._count.batch), rng, self.device, self._made), recipe.bare, rng)
+        faces = self.store.draw(int(self._count.batch), rng, self.device, self._made)
+        if self.base is not None:
+            faces = played(faces, self.base, recipe.played, rng)
+        faces = bared(faces, recipe.bare, rng)
         with autocast(self.device, recipe.precision):
             terms = self._terms(faces, judged=share >= recipe.adversarial_from)
         self._careful(torch.stack([getattr(recipe, name) * term for name, term in terms.items()]).sum())

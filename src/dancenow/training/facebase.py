@@ -1,13 +1,15 @@
 """Training of the faces' base: one residual network for many random dancers, so that a person's own begins with a face.
 
-The pictures that it learns to mend are true ones, spoilt as an unfinished body's generator spoils them: coarse, moved, off in
-colour. A person's own training then shows it what their body really paints.
+The pictures that it learns to mend are spoilt as an unfinished body's generator spoils them: coarse, moved, off in colour, and
+with another expression than the landmarks', which so have to be followed. A person's own training then shows it what their body
+really paints.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -30,13 +32,15 @@ from dancenow.training.state import require_same_training, restore_state, state_
 
 @dataclass(frozen=True)
 class FaceBaseConfig:
-    """faces_per_step: in a batch, each of another person. bare: as in `FaceRecipe`. coarse: by what factors pictures are made
-    small and large again; moved: largest shift as a share of the canvas."""
+    """faces_per_step: in a batch, each of another person. bare: as in `FaceRecipe`. untold: share of the faces whose spoilt
+    picture tells nothing of the expression; in the others it tells some. coarse: by what factors pictures are made small and
+    large again; moved: largest shift as a share of the canvas."""
 
     network: FaceNetworkConfig = field(default_factory=FaceNetworkConfig)
     faces_per_step: int = 8
     learning_rate: float = 7e-4
     bare: float = 0.15
+    untold: float = 0.7
     coarse: tuple[float, float] = (3.0, 9.0)
     moved: float = 0.03
     precision: Precision = "bfloat16"
@@ -86,15 +90,18 @@ class FaceBaseTask:
 
     def _draw(self, count: int, rng: np.random.Generator) -> Faces:
         side = self.config.network.canvas_px
-        images, maps = [], []
+        images, painted, maps = [], [], []
         for who in rng.choice(len(self.people), count, replace=len(self.people) < count):
             person = self.people[int(who)]
             i, (x, y) = int(rng.integers(len(person.image))), rng.integers(0, person.image.shape[1] - side + 1, 2)
-            images.append(person.image[i, y : y + side, x : x + side])
+            told = 0.0 if rng.random() < self.config.untold else float(rng.uniform(0, 1))
+            both = [each[i, y : y + side, x : x + side] for each in (person.image, person.usual)]
+            images.append(both[0])
+            painted.append(cv2.addWeighted(both[0], told, both[1], 1 - told, 0))
             maps.append(person.maps[i, :, y : y + side, x : x + side])
-        image = as_pictures(np.stack(images), self.device)
+        image, made = (as_pictures(np.stack(each), self.device) for each in (images, painted))
         shown = torch.from_numpy(np.stack(maps)).to(self.device).float() / 255
-        return Faces(image, shown, spoilt(image, self.config, rng))
+        return Faces(image, shown, spoilt(made, self.config, rng))
 
     def model(self, clock: Clock) -> Checkpoint:
         """The average network, in half precision: it is only a start."""

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dancenow.data.faces import Faces, FaceStore
@@ -20,6 +21,8 @@ from dancenow.training.presets import FaceRecipe
 
 WARM_STEPS: Final = 5
 LEAST_COUNT: Final = 0.05
+_COARSE: Final = 4
+"""Factor by which a picture is made small and large again before the base sees it: it is made for unfinished ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,12 +93,31 @@ def face_terms(perceptual: PerceptualDistance, out: Tensor, real: Tensor) -> dic
     }
 
 
+def played(faces: Faces, base: nn.Module, share: float, rng: np.random.Generator) -> Faces:
+    """The batch with some faces given another expression: its landmarks, and in the true picture what the base of the faces
+    would change for them in a coarse one.
+
+    Footage shows few expressions, and learnt from alone makes a network forget what the base knows of the others.
+    """
+    rows = torch.from_numpy(np.flatnonzero(rng.random(len(faces.image)) < share)).to(faces.image.device)
+    if not len(rows):
+        return faces
+    assert faces.other is not None
+    truth, maps, other = (each[rows] for each in (faces.image, faces.maps, faces.other))
+    small = [side // _COARSE for side in truth.shape[2:]]
+    coarse = F.interpolate(F.interpolate(truth, small, mode="area"), truth.shape[2:], mode="bicubic")
+    with torch.no_grad():
+        change = base(coarse, other).float() - base(coarse, maps).float()
+    image = faces.image.index_copy(0, rows, (truth + change).clamp(-1, 1))
+    return replace(faces, image=image, maps=faces.maps.index_copy(0, rows, other))
+
+
 def bared(faces: Faces, share: float, rng: np.random.Generator) -> Faces:
     """The batch with some faces' landmarks left out, as where none can be measured."""
     keep = torch.from_numpy(rng.random(len(faces.image)) >= share).to(faces.maps.device)
     maps = faces.maps.clone()
     maps[:, : len(LINES)] *= keep[:, None, None, None]
-    return Faces(faces.image, maps, faces.made)
+    return replace(faces, maps=maps)
 
 
 def follow_schedule(optimizers: Sequence[tuple[torch.optim.Optimizer, float]], steps: int, share: float) -> None:

@@ -39,7 +39,8 @@ class FaceRecipe:
     from nothing. width, blocks: of the network. most_px: the largest canvas; smaller faces get smaller ones. judge_width: of
     the discriminator. max_faces: held in memory, each of which the body has to paint first. faces_per_step: in a batch.
     learning_rate: of Adam at its peak; cyclegans, which have a judge from the start, learn at a quarter of it. bare: share of
-    the faces that are shown without landmarks, as they are where none can be measured.
+    the faces that are shown without landmarks, as they are where none can be measured. played: share that is shown with
+    another expression than it has, see `facestep.played`; without a base there are none.
     l1, structure, perceptual: what these terms count for; adversarial, feature_matching: those that join at
     `adversarial_from` of the face's share. cycle, identity: of the unpaired network, which has no truth to compare with.
     """
@@ -54,6 +55,7 @@ class FaceRecipe:
     faces_per_step: int = 4
     learning_rate: float = 7e-4
     bare: float = 0.15
+    played: float = 0.5
     l1: float = 1.0
     structure: float = 0.3
     perceptual: float = 2.0
