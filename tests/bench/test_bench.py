@@ -3,6 +3,7 @@
 import ast
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from bodies import swaying_track
 from dancenow.bench import benches, cells, drift, normalization, normalized_pictures, page, retrieval
 from dancenow.bench.ablation import summarize
-from dancenow.bench.cells import Cell, Record, run_cells
+from dancenow.bench.cells import Cell, Record, adopt, run_cells
 from dancenow.bench.results import Result
 from dancenow.bench.tables import mean_and_spread
 from dancenow.cli import main as cli
@@ -92,6 +93,23 @@ def test_a_cell_measured_elsewhere_counts_and_says_where(tmp_path: Path, monkeyp
     assert "; 1 of 4 cells on " in said
     with pytest.raises(UserError, match="nothing of the bench memory was measured"):
         Result.of_cells("memory", "laptop", (0,), {}, [], {})
+
+
+def test_a_result_goes_on_on_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = run_cells("count", counting([])[:3], silent)
+    begun = Result.of_cells("memory", "laptop", (0,), {}, records, {})
+    begun.write(tmp_path)
+    monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "other"))
+    calls: list[int] = []
+    adopt(Result.read(begun.write(tmp_path)))
+    again = run_cells("count", counting(calls), silent)
+    assert calls == [3]
+    assert Result.of_cells("memory", "laptop", (0,), {}, again[:3], {}) == begun
+    monkeypatch.setattr(cells, "code_digest", lambda: "another")
+    run_cells("count", counting(calls), silent)
+    assert calls == [3, 0, 1, 2, 3]
+    adopt(replace(begun, cells=[{"cell": "../count-0123456789abcdef0123"}, {"number": 5}]))
+    assert not list(tmp_path.rglob("*0123456789abcdef0123*"))
 
 
 def grid(calls: list[str]) -> list[Cell]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dancenow.pose.smooth import smooth
+from dancenow.pose.smooth import damped, smooth
 from dancenow.skeleton import INDEX, MIRROR
 from dancenow.types import FrameStatus, Pose, PoseTrack
 
@@ -99,3 +99,17 @@ def test_uneven_times_are_respected(swaying: Swaying) -> None:
     kept = np.r_[0:30, 30:60:3, 60:90]
     thinned = replace(truth, pose=truth.pose[kept], time_s=truth.time_s[kept], status=truth.status[kept])
     assert np.linalg.norm(smooth(thinned).pose.xy - truth.pose.xy[kept], axis=-1).max() < 8
+
+
+def test_a_pose_is_damped_where_it_is_known_and_only_there(swaying: Swaying) -> None:
+    track = swaying()
+    exact, time_s = track.pose, track.time_s
+    noise = np.random.default_rng(0).normal(0, 1.0, exact.xy.shape).astype(np.float32)
+    confidence = exact.confidence.copy()
+    confidence[10:20, 3] = 0
+    calm = damped(Pose(exact.xy + noise, confidence, exact.depth), time_s, 0.06)
+    known = confidence > 0
+    before, after = (np.abs(xy - exact.xy)[known].mean() for xy in (exact.xy + noise, calm.xy))
+    assert after < 0.7 * before
+    np.testing.assert_array_equal(calm.xy[10:20, 3], (exact.xy + noise)[10:20, 3])
+    np.testing.assert_array_equal(calm.confidence, confidence)

@@ -1,11 +1,13 @@
 """The benches by name, and how they are run: one after another, each leaving its JSON before the next begins."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Final
 
-from dancenow.bench.results import Result, Size
+from dancenow.bench.cells import adopt
+from dancenow.bench.results import Result, Size, latest
 from dancenow.errors import UserError
 from dancenow.files import require_writable
 from dancenow.progress import Listener, silent
@@ -38,7 +40,8 @@ def run_benches(
 ) -> Iterator[Path]:
     """Run the named benches (none: all of them) and yield each one's result as it is written into the folder `out`.
 
-    only: measure these parts alone; the result holds them and what was measured of the others before, by the same code.
+    only: measure these parts alone; the result holds them and what was measured of the others before, by the same code, here
+        or, by the latest result in `out`, elsewhere.
 
     Raises:
         UserError: there is no bench of a name, it has no parts, `out` cannot be written to, or whatever a bench raises.
@@ -51,6 +54,8 @@ def run_benches(
     require_writable(out, folder=True)
     require_writable(out / "result.json", ".json")
     for name in names or BENCHES:
+        with suppress(KeyError, UserError):  # none there, or a damaged one
+            adopt(Result.read(latest(out, [name])[name, size]))
         module, function = BENCHES[name]
         bench: Bench = getattr(import_module(module), function)
         result = bench(size, listen, only=only) if only else bench(size, listen)

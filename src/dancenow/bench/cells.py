@@ -2,12 +2,14 @@
 
 A cell is a function of its settings alone. Its record is kept under a digest of the settings and of the package's code, so
 that no figure outlives the code that gave it; comments and formatting do not count, nor which Python reads the code. So a cell
-can be measured on another machine: its kept file, copied into the cache here, counts here, and says where it was measured.
+can be measured on another machine: its kept file, copied into the cache here, counts here, and says where it was measured. So
+do the cells of a result (`adopt`).
 """
 
 import ast
 import hashlib
 import json
+import re
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,13 +20,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import dancenow
-from dancenow.bench.results import MEASURED, place
+from dancenow.bench.results import MEASURED, Result, place
 from dancenow.errors import UserError
 from dancenow.files import cache_dir, complete_or_absent
 from dancenow.progress import Listener, Progress
 
 Record = dict[str, Any]
-_UNMEASURED: Final = ("cli", "bench/page.py", "bench/tables.py", "report.py", "report")
+CELL: Final = "cell"
+"""Key of a record under which it says which cell it is of: its kind and digest."""
+_CELL: Final = re.compile(r"[a-z_-]+-[0-9a-f]{20}")
+_UNMEASURED: Final = ("cli", "bench/page.py", "bench/sections/", "bench/tables.py", "report.py", "report")
 """Code that no figure depends on."""
 
 
@@ -45,6 +50,11 @@ class Cell:
         """Of everything that decides the record."""
         words = json.dumps([self.kind, dict(self.settings), code_digest()], sort_keys=True)
         return hashlib.sha256(words.encode()).hexdigest()[:20]
+
+    @property
+    def label(self) -> str:
+        """Kind and digest."""
+        return f"{self.kind}-{self.digest}"
 
     @property
     def name(self) -> str:
@@ -73,7 +83,24 @@ def run_cells(stage: str, cells: Sequence[Cell], listen: Listener, only: Sequenc
         kept[cell.digest] = _measure(cell, _within(stage, cell, place, done_s, total_s, listen))
         done_s += cell.expected_s
         listen(Progress(stage, done_s, total_s, place))
-    return [{**cell.settings, **(kept[cell.digest] or {})} for cell in cells if not only or kept[cell.digest] is not None]
+    known = [cell for cell in cells if not only or kept[cell.digest] is not None]
+    return [{**cell.settings, **(kept[cell.digest] or {}), CELL: cell.label} for cell in known]
+
+
+def adopt(result: Result) -> None:
+    """Keep the cells of a result as if they had been measured here: a bench that one machine began, another can end.
+
+    Those of other code are never asked for.
+    """
+    whole = {"date": result.date, "machine": result.machine, "versions": result.versions}
+    for record in result.cells:
+        label = str(record.get(CELL))
+        if not _CELL.fullmatch(label):
+            continue
+        path = cache_dir("bench/cells") / f"{label}.json"
+        if not path.exists():
+            with complete_or_absent(path) as temporary:
+                temporary.write_text(json.dumps({"record": {MEASURED: whole, **record}}, indent=1))
 
 
 def chosen(cells: Sequence[Cell], only: Sequence[str]) -> list[Cell]:
@@ -113,7 +140,7 @@ def _within(stage: str, cell: Cell, place: str, done_s: float, total_s: float, l
 
 
 def _record_path(cell: Cell) -> Path:
-    return cache_dir("bench/cells") / f"{cell.kind}-{cell.digest}.json"
+    return cache_dir("bench/cells") / f"{cell.label}.json"
 
 
 def _read(path: Path) -> Record | None:

@@ -68,6 +68,14 @@ def smooth(track: PoseTrack, config: SmoothConfig = DEFAULT) -> PoseTrack:
     return replace(track, pose=pose, status=status)
 
 
+def damped(pose: Pose, time_s: Array, sigma_s: float) -> Pose:
+    """Poses [T,K] with what trembles damped by a kernel of half-width `sigma_s`; what has no confidence is left as it is."""
+    values = np.concatenate([pose.xy, pose.depth[..., None]], axis=-1).astype(np.float64)
+    calm = local_parabola(values, pose.confidence.astype(np.float64), time_s, sigma_s)
+    kept = np.asarray(np.where(pose.confidence[..., None] > 0, calm, values), np.float32)
+    return Pose(kept[..., :2], pose.confidence, kept[..., 2])
+
+
 def body_size(pose: Pose, time_s: Array) -> Array:
     """float64 [T]: the longer side of the keypoints' box in px, over about a second; a measure of the person's scale."""
     seen = (pose.confidence > 0)[:, :NUM_OPENPOSE, None]

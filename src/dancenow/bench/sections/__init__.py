@@ -1,0 +1,1 @@
+"""The sections of BENCHMARKS.md: what each bench's result says in words and tables."""
