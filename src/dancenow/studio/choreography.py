@@ -321,7 +321,10 @@ _DANCES: Final = (
         bounce_m=0.026,
     ),
     Choreography("drift", 96, 40, _dance(_WAVES, _WALK_ROUND, _mirrored(_WAVES), _BACK_VIEW, _shifted(_mirrored(_WALK_ROUND), -360)), bounce_m=0.014),
-    Choreography("chorus", 104, 32, _dance(_CALL, _SIDE_STEP, _mirrored(_CALL), _mirrored(_SIDE_STEP)), bounce_m=0.012, song="a-ioe-a-uae-o-i-"),
+    Choreography(
+        "chorus", 104, 40, _dance(_CALL, _SIDE_STEP, _mirrored(_CALL), _mirrored(_SIDE_STEP), _SPIN_AND_KICK),
+        bounce_m=0.012, song="a-ioe-a-uae-o-i-",
+    ),
 )  # fmt: skip
 
 DANCES: Final[dict[str, Choreography]] = {dance.name: dance for dance in _DANCES}
