@@ -16,11 +16,11 @@ from dancenow.data.subject import Subject
 from dancenow.data.target import KIND
 from dancenow.errors import UserError
 from dancenow.face.extract import face_boxes
-from dancenow.face.track import FaceTrack, Reason
+from dancenow.face.track import YAW, FaceTrack, Reason
 from dancenow.files import sha256_of
 from dancenow.models.face import FaceNetwork, FaceNetworkConfig
 from dancenow.progress import Progress
-from dancenow.refine import YAW, FaceModel, FaceRefiner, chosen, familiarity
+from dancenow.refine import FaceModel, FaceRefiner, chosen, familiarity
 from dancenow.training import withface
 from dancenow.training.presets import PaperConfig
 from dancenow.types import PoseTrack

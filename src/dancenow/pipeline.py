@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -210,14 +211,14 @@ def transfer(
     with (
         VideoWriter(
             out,
-            target.track.width_px,
-            target.track.height_px,
+            dance.width_px,
+            dance.height_px,
             fps=info.fps,
             sound_from=source,
             sound_range_s=(times_s[start], times_s[stop] if stop < len(danced) else None),
             metadata={"comment": SYNTHETIC_NOTE, "encoder": f"dancenow {dancenow.__version__}"},
             finish=marking.finish,
-        ) as writer,
+        ) as writer,  # fmt: skip
         torch_threads(spare_threads()),
         closing(painter.paint(dance, start, stop)) as images,
         nullcontext(images) if refiner is None else ahead(refiner.refine(images, start, stop)) as faced,
@@ -276,22 +277,16 @@ def run(
     dancer = danced.source_sha256 if face == "cyclegan" else None
     model = _model_path(folder, preset, budget, seed, face, dancer)
     if not _is_trained(model, budget, subject):
-        for warning in warnings:
-            warn(warning)
-        resume = _read_or_none(state_path(model)) is not None
-        faceless: list[str] = []
-        train(
-            folder, model, budget=budget, preset=preset, face=face, face_source=source if dancer else None,
-            face_person=source_person, resume=resume, seed=seed, device=device, warn=faceless.append, listen=listen,
+        training = partial(
+            train, folder, model, budget=budget, preset=preset, face=face, face_source=source if dancer else None,
+            face_person=source_person, seed=seed, device=device, listen=listen,
         )  # fmt: skip
-        for warning in faceless:
-            warn(warning)
-        warnings = (*warnings, *faceless)
-        state_path(model).unlink(missing_ok=True)
+        warnings = _train_and_tell(training, model, warnings, warn)
     done = transfer(source, model, out, normalize=normalize, face=face, person=source_person, device=device, listen=listen)
     if page is not None:
-        settings = {"preset": preset, "budget": str(budget), "normalize": normalize, "face": face, "seed": str(seed)}
-        settings |= {"device": device}
+        settings = {
+            "preset": preset, "budget": str(budget), "normalize": normalize, "face": face, "seed": str(seed), "device": device
+        }  # fmt: skip
         making = Making(
             source, target, out, model, subject.manifest, danced, done.dance, covered, done.normalization, done.notes,
             settings, watch.seconds,
@@ -308,6 +303,20 @@ def _require_files(source: Path, target: Path, out: Path, page: Path | None) -> 
     require_writable(out, ".mp4")
     if page is not None:
         require_writable(page)
+
+
+def _train_and_tell(
+    training: Callable[..., Path], model: Path, warnings: tuple[str, ...], warn: Callable[[str], None]
+) -> tuple[str, ...]:
+    """Train, or go on with it, when the user has heard the warnings; returns them and those that the training had."""
+    for warning in warnings:
+        warn(warning)
+    faceless: list[str] = []
+    training(resume=_read_or_none(state_path(model)) is not None, warn=faceless.append)
+    for warning in faceless:
+        warn(warning)
+    state_path(model).unlink(missing_ok=True)
+    return (*warnings, *faceless)
 
 
 def _coverage(danced: PoseTrack, subject: Subject, normalize: Normalize) -> Coverage | None:

@@ -25,7 +25,7 @@ from dancenow.face.blend import WHOLE, Blender
 from dancenow.face.crop import cut_face
 from dancenow.face.extract import extract_faces, face_boxes
 from dancenow.face.render import draw_face
-from dancenow.face.track import EXPRESSION, FaceTrack
+from dancenow.face.track import YAW, FaceTrack
 from dancenow.models.engine import has_bfloat16
 from dancenow.models.face import FaceNetwork, FaceNetworkConfig
 from dancenow.progress import Listener
@@ -38,7 +38,6 @@ target's. auto: what the model has."""
 FACES: Final[tuple[Face, ...]] = ("none", "residual", "cyclegan", "auto")
 FADE: Final = 4
 """Frames in which a made face comes and goes where it becomes valid or ceases to be: a face that jumps in is seen."""
-YAW: Final = EXPRESSION.index("yaw")
 FRONT_RAD, SIDE_RAD = np.radians(50), np.radians(75)
 """Up to the first turn of the head its face is shown whole, from the second on not at all: landmarks of a profile are guesses,
 and what is put where they say stands beside the nose."""

@@ -43,8 +43,8 @@ def face_figures(out: Path, truth: Path, source: Path, listen: Listener) -> dict
         distance = landmark_distance(own.landmarks, reference.landmarks, reference.head_px, seen)
         share = float(measured(own)[measured(reference)].mean()) if measured(reference).any() else np.nan
         both = measured(own) & measured(danced)
-        shown, asked = (each.expression[:, EXPRESSION.index("mouth_opening")] for each in (own, danced))
-        truly = reference.expression[:, EXPRESSION.index("mouth_opening")]
+        mouth = EXPRESSION.index("mouth_opening")
+        shown, asked, truly = (each.expression[:, mouth] for each in (own, danced, reference))
         off = float(np.abs(shown - truly)[seen].mean()) if seen.any() else np.nan
         values |= {
             "perceptual, face in its own window": (window_distance(out, truth, own, reference), "", "lower"),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.errors import UserError
-from dancenow.face.expression import expression_of
+from dancenow.face.expression import LIDS, LIPS, expression_of
 from dancenow.face.head import HEAD, HEAD_MODEL, MIN_CONFIDENCE
 from dancenow.face.model import LANDMARK_MODEL
 from dancenow.face.track import PARTS, FaceTrack
@@ -33,7 +33,7 @@ _TOLD: Final = 0.3
 """Confidence from which an expression is taken over wholly; below it the face stays nearer to rest, instead of trembling."""
 _AT_REST: Final = 0.4
 """Share of the frames, those with the mouth most closed, that the face at rest is taken from: somebody may sing throughout."""
-_MEETING: Final = ((61, 67), (62, 66), (63, 65), (37, 41), (38, 40), (43, 47), (44, 46))
+_MEETING: Final = (*LIPS, *LIDS["right"], *LIDS["left"])
 """Upper and lower points of lips and lids, which meet and never cross."""
 _RATIO: Final = (0.6, 1.7)
 _SIDE_PARTS: Final = (("right_eye",), ("left_eye",), ("right_brow",), ("left_brow",), ("outer_lips", "inner_lips"))

@@ -15,9 +15,11 @@ Array = NDArray[np.float64]
 EYES_APART: Final = 0.40
 """Distance of the eyes' outer corners as a share of the head's height."""
 _OUTER_CORNERS: Final = (36, 45)
-_LIPS: Final = ((61, 67), (62, 66), (63, 65))
+LIPS: Final = ((61, 67), (62, 66), (63, 65))
+"""Upper and lower points of the inner lips."""
 _MOUTH_CORNERS: Final = (48, 54)
-_LIDS: Final = {"right": ((37, 41), (38, 40)), "left": ((43, 47), (44, 46))}
+LIDS: Final = {"right": ((37, 41), (38, 40)), "left": ((43, 47), (44, 46))}
+"""Upper and lower points of each eye's lids."""
 _BROWS: Final = {"right": slice(18, 21), "left": slice(23, 26)}
 _CORNERS: Final = {"right": (36, 39), "left": (42, 45)}
 _NASION, _CHIN = 27, 8
@@ -30,9 +32,9 @@ def expression_of(points: FloatArray) -> FloatArray:
     """
     at = points.astype(np.float64)
     size = np.maximum(_apart(at, _OUTER_CORNERS) / EYES_APART, 1e-6)
-    mouth = np.mean([_apart(at, pair) for pair in _LIPS], axis=0)
+    mouth = np.mean([_apart(at, pair) for pair in LIPS], axis=0)
     terms = [mouth, _apart(at, _MOUTH_CORNERS)]
-    terms += [np.mean([_apart(at, pair) for pair in _LIDS[side]], axis=0) for side in ("right", "left")]
+    terms += [np.mean([_apart(at, pair) for pair in LIDS[side]], axis=0) for side in ("right", "left")]
     for side in ("right", "left"):
         eye = at[:, list(_CORNERS[side])].mean(axis=1)
         terms.append(np.linalg.norm(at[:, _BROWS[side]].mean(axis=1) - eye, axis=1))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from dancenow.face.head import heads, steady
 from dancenow.face.landmarks import FaceNetworks, Mesh
 from dancenow.face.track import NUM_LANDMARKS, FaceTrack, Reason
-from dancenow.face.trust import MIN_MESH_PX, trust
+from dancenow.face.trust import MIN_MESH_PX, looked_twice, trust
 from dancenow.pose.lite import Roi
 from dancenow.types import FloatArray, ImageRGB, PoseTrack
 
@@ -54,18 +54,18 @@ class FaceFollower:
     def _look(self, image_rgb: ImageRGB, t: int) -> tuple[Mesh, float]:
         """The most trusted mesh: from where the face was, and if that is not convincing from detector and pose."""
         if self._last is not None:
-            found = self._trusted(self._networks.mesh(image_rgb, self._absolute(self._last, t)), t)
-            if found[1] >= _SURE:
-                return found
-        (x, y), height_px = self._head.face_centre[t], float(self._head.height_px[t])
+            mesh = self._networks.mesh(image_rgb, self._absolute(self._last, t))
+            sure = trust(mesh, self._track.pose[t], *self._height_and_yaw(t))
+            if sure >= _SURE:
+                return mesh, sure
+        (x, y), (height_px, yaw) = self._head.face_centre[t], self._height_and_yaw(t)
         view = Roi(float(x), float(y), DETECTOR_VIEW * height_px, 0.0)
         by_pose = Roi(float(x), float(y), POSE_ROI * height_px, float(self._head.roll[t]))
-        first = self._networks.mesh(image_rgb, self._networks.detect(image_rgb, view) or by_pose)
-        looks = [self._trusted(first, t), self._trusted(self._networks.mesh(image_rgb, first.roi), t)]
-        return max(looks, key=lambda look: (look[1], look[0].score))
+        roi = self._networks.detect(image_rgb, view) or by_pose
+        return looked_twice(self._networks, image_rgb, roi, self._track.pose[t], height_px, yaw)
 
-    def _trusted(self, mesh: Mesh, t: int) -> tuple[Mesh, float]:
-        return mesh, trust(mesh, self._track.pose[t], float(self._head.height_px[t]), float(self._head.yaw[t]))
+    def _height_and_yaw(self, t: int) -> tuple[float, float]:
+        return float(self._head.height_px[t]), float(self._head.yaw[t])
 
     def _relative(self, roi: Roi, t: int) -> Roi:
         """A region in units of the head and from its centre, so that it moves on with the pose."""

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.face.expression import EYES_APART
+from dancenow.face.expression import EYES_APART, LIDS, LIPS
 from dancenow.face.track import PARTS
 from dancenow.types import FloatArray
 
@@ -17,7 +17,7 @@ OPENING: Final = (0.0, 0.11)
 """Of the mouth, in heights of the head."""
 ROUNDING: Final = (0.7, 1.1)
 """Factor on the mouth's width."""
-LIDS: Final = (0.0, 1.1)
+BLINK: Final = (0.0, 1.1)
 """Factor on the opening of both eyes."""
 BROWS: Final = (-0.015, 0.03)
 """By how much both brows rise, in heights of the head."""
@@ -34,15 +34,13 @@ _FALL: Final[dict[int, float]] = {
     **dict.fromkeys((4, 12), 0.45), **dict.fromkeys((3, 13), 0.2),
 }  # fmt: skip
 """Landmark -> how far it goes down, as a share of the opening."""
-_LIPS: Final = ((61, 67), (62, 66), (63, 65))
-_LIDS: Final = (((37, 41), (38, 40)), ((43, 47), (44, 46)))
 
 
 def with_random_expressions(landmarks: FloatArray, rng: np.random.Generator) -> FloatArray:
     """float32 [N,68,2]: the same faces, each with another expression. landmarks: [N,68,2] px of any picture."""
     out = landmarks.astype(np.float64)
     down, across, head_px = _axes(out)
-    opening = np.mean([np.linalg.norm(out[:, a] - out[:, b], axis=1) for a, b in _LIPS], axis=0)
+    opening = np.mean([np.linalg.norm(out[:, a] - out[:, b], axis=1) for a, b in LIPS], axis=0)
     by = (rng.uniform(*OPENING, len(out)) * head_px - opening)[:, None]
     mouth = np.concatenate([np.arange(68)[PARTS[name]] for name in ("outer_lips", "inner_lips")])
     middle = out[:, mouth].mean(axis=1, keepdims=True)
@@ -50,8 +48,8 @@ def with_random_expressions(landmarks: FloatArray, rng: np.random.Generator) -> 
     out[:, mouth] += (rng.uniform(*ROUNDING, (len(out), 1, 1)) - 1) * aside * across[:, None]
     for point, share in _FALL.items():
         out[:, point] += share * by * down
-    kept = np.where(rng.random(len(out)) < _OFTEN_OPEN, 1.0, rng.uniform(*LIDS, len(out)))[:, None]
-    for pairs in _LIDS:
+    kept = np.where(rng.random(len(out)) < _OFTEN_OPEN, 1.0, rng.uniform(*BLINK, len(out)))[:, None]
+    for pairs in LIDS.values():
         for pair in pairs:
             level = out[:, list(pair)].mean(axis=1, keepdims=True)
             out[:, list(pair)] = level + kept[:, None] * (out[:, list(pair)] - level)

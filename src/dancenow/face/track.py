@@ -33,6 +33,7 @@ EXPRESSION: Final = (
 )  # fmt: skip
 """Components of an expression. Lengths are shares of the head's height; turns are radians: yaw is positive towards the right
 of the picture, pitch downwards, roll clockwise in the picture."""
+YAW: Final = EXPRESSION.index("yaw")
 
 
 class Reason(IntEnum):

@@ -9,9 +9,10 @@ from typing import Final
 import numpy as np
 
 from dancenow.face.expression import turn_of
-from dancenow.face.landmarks import Mesh
+from dancenow.face.landmarks import FaceNetworks, Mesh
+from dancenow.pose.lite import Roi
 from dancenow.skeleton import INDEX
-from dancenow.types import Pose
+from dancenow.types import ImageRGB, Pose
 
 MIN_TRUST: Final = 0.2
 """Below this a mesh is taken for none."""
@@ -45,3 +46,13 @@ def trust(mesh: Mesh, pose: Pose, height_px: float, yaw: float) -> float:
     large = min(height_px / LARGE_PX, 1.0)
     believed = mesh.score * large * float(np.exp(-0.5 * (place + size + turn)))
     return believed if believed >= MIN_TRUST else 0.0
+
+
+def looked_twice(
+    networks: FaceNetworks, image_rgb: ImageRGB, roi: Roi, pose: Pose, height_px: float, yaw: float
+) -> tuple[Mesh, float]:
+    """The mesh in `roi`, or the one where that mesh itself asks to be looked for, whichever is trusted more; and its trust."""
+    first = networks.mesh(image_rgb, roi)
+    meshes = (first, networks.mesh(image_rgb, first.roi))
+    looks = [(mesh, trust(mesh, pose, height_px, yaw)) for mesh in meshes]
+    return max(looks, key=lambda look: (look[1], look[0].score))

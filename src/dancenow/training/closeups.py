@@ -21,8 +21,8 @@ from dancenow.face.follow import POSE_ROI
 from dancenow.face.head import HEAD
 from dancenow.face.landmarks import FaceNetworks
 from dancenow.face.render import draw
-from dancenow.face.track import EXPRESSION
-from dancenow.face.trust import trust
+from dancenow.face.track import YAW
+from dancenow.face.trust import looked_twice
 from dancenow.files import complete_or_absent
 from dancenow.pose.lite import Roi
 from dancenow.progress import Listener, Progress, silent
@@ -40,7 +40,6 @@ RECIPE: Final = 3
 _FACE: Final = [INDEX[name] for name in ("nose", "right_eye", "left_eye")]
 SONG: Final = 16
 """Half beats of what each sings, again and again."""
-YAW: Final = EXPRESSION.index("yaw")
 WIDE_PX: Final = 1024
 """Of the picture in which the head is looked for; nothing of that size is rendered."""
 
@@ -115,9 +114,8 @@ def _maps(networks: FaceNetworks, picture: Rendered, yaw: float) -> NDArray[np.u
     """What is drawn of the face in a close-up, as the head is turned by `yaw` rad."""
     side, pose = len(picture.image_rgb), picture.pose
     x, y = (float(v) for v in pose.xy[_FACE].mean(axis=0))
-    first = networks.mesh(picture.image_rgb, Roi(x, y, POSE_ROI * side / MARGIN, 0.0))
-    looks = [(mesh, trust(mesh, pose, side / MARGIN, yaw)) for mesh in (first, networks.mesh(picture.image_rgb, first.roi))]
-    mesh, sure = max(looks, key=lambda look: look[1])
+    roi = Roi(x, y, POSE_ROI * side / MARGIN, 0.0)
+    mesh, sure = looked_twice(networks, picture.image_rgb, roi, pose, side / MARGIN, yaw)
     drawn = draw(mesh.landmarks[:, :2], sure, pose.xy[HEAD], pose.confidence[HEAD], side)
     return np.asarray(np.rint(drawn * 255), np.uint8)
 
