@@ -203,10 +203,9 @@ def transfer(
     target, marking = painter.target, Marking.of(model, source)
     danced = detect_poses(source, person=person, listen=listen)
     pose_map = fit_filmed(normalize, source, danced, target.track, target.plate)
-    pose = pose_map(danced.pose)
     start, stop = _part(frames, len(danced))
     times_s = [Fraction(float(t)).limit_denominator(1_000_000) for t in danced.time_s]
-    dance = replace(danced, pose=pose, width_px=target.track.width_px, height_px=target.track.height_px)
+    dance = replace(danced, pose=pose_map(danced.pose), width_px=target.track.width_px, height_px=target.track.height_px)
     refiner = None if face_model is None else FaceRefiner.of_dance(face_model, danced, dance, source, place, listen)
     with (
         VideoWriter(
@@ -226,7 +225,7 @@ def transfer(
         for i, image in enumerate(faced, start=start):
             writer.write(marking.mark(image), times_s[i])
             listen(Progress("generating", i + 1 - start, stop - start))
-    notes = (*remarks(danced, pose, target), *([] if refiner is None else refiner.notes(start, stop)), *marking.notes)
+    notes = (*remarks(danced, dance.pose, target), *([] if refiner is None else refiner.notes(start, stop)), *marking.notes)
     return TransferResult(out, stop - start, str(pose_map), notes, _cut(dance, start, stop))
 
 
@@ -270,26 +269,23 @@ def run(
         weights.path(name, listen)
     # The dancer first: a source that nobody dances in should not cost a training.
     danced = detect_poses(source, person=source_person, listen=listen)
-    folder = subject_of(target, target_person, consent, listen)
-    subject = Subject.open(folder)
+    subject = Subject.open(subject_of(target, target_person, consent, listen))
     covered = _coverage(danced, subject, normalize)
-    warnings = (*subject.manifest.warnings, *(covered.warnings if covered is not None else ()))
+    warnings = (*subject.manifest.warnings, *(() if covered is None else covered.warnings))
     dancer = danced.source_sha256 if face == "cyclegan" else None
-    model = _model_path(folder, preset, budget, seed, face, dancer)
+    model = _model_path(subject.folder, preset, budget, seed, face, dancer)
     if not _is_trained(model, budget, subject):
         training = partial(
-            train, folder, model, budget=budget, preset=preset, face=face, face_source=source if dancer else None,
+            train, subject.folder, model, budget=budget, preset=preset, face=face, face_source=source if dancer else None,
             face_person=source_person, seed=seed, device=device, listen=listen,
         )  # fmt: skip
         warnings = _train_and_tell(training, model, warnings, warn)
     done = transfer(source, model, out, normalize=normalize, face=face, person=source_person, device=device, listen=listen)
     if page is not None:
-        settings = {
-            "preset": preset, "budget": str(budget), "normalize": normalize, "face": face, "seed": str(seed), "device": device
-        }  # fmt: skip
+        settings = {"preset": preset, "budget": str(budget), "normalize": normalize, "face": face, "seed": str(seed)}
         making = Making(
             source, target, out, model, subject.manifest, danced, done.dance, covered, done.normalization, done.notes,
-            settings, watch.seconds,
+            settings | {"device": device}, watch.seconds,
         )  # fmt: skip
         write_report(page, describe(making), listen=listen)
     return RunResult(done, model, warnings, page)
