@@ -19,6 +19,7 @@ from dancenow.marking import read_marks
 from dancenow.models.discriminator import DiscriminatorConfig
 from dancenow.models.generator import GeneratorConfig
 from dancenow.models.perceptual import EfficientNetTrunk, PerceptualDistance
+from dancenow.pose.smooth import calmed
 from dancenow.progress import Progress
 from dancenow.skeleton import INDEX
 from dancenow.training.presets import PRESETS, BodyConfig, LossWeights
@@ -125,6 +126,14 @@ def test_a_part_of_the_dance(videos: tuple[Path, Path], tmp_path: Path) -> None:
     assert result.num_frames == len(list(read_frames(tmp_path / "part.mp4"))) == 12
     with pytest.raises(UserError, match="not in the source, which has 36 frames"):
         pipeline.transfer(videos[0], model, tmp_path / "none.mp4", frames=(36, None))
+
+
+def test_a_detected_dance_is_calmed_before_it_is_painted(videos: tuple[Path, Path], tmp_path: Path) -> None:
+    model = pipeline.run(*videos, tmp_path / "out.mp4", consent=RENDERED, budget="4images").model
+    result = pipeline.transfer(videos[0], model, tmp_path / "as-it-is.mp4", normalize="none")
+    danced = drawn_detector(smaller_dancer)(videos[0])
+    np.testing.assert_allclose(result.dance.pose.xy, calmed(danced).pose.xy, atol=1e-3)
+    assert np.abs(result.dance.pose.xy - danced.pose.xy).max() > 0.01
 
 
 def test_frames_without_the_dancer_show_the_empty_room(

@@ -17,6 +17,7 @@ from dancenow.data.wholeclips import WholeClipStore
 from dancenow.generate import CropPainter, Painter, WholeFramePainter
 from dancenow.models.engine import spare_threads, torch_threads
 from dancenow.models.perceptual import PerceptualDistance
+from dancenow.pose.smooth import calmed
 from dancenow.progress import Listener
 from dancenow.training.body import BodyTask
 from dancenow.training.face import Paint
@@ -89,7 +90,7 @@ def _painted_by(device: torch.device) -> Paint:
 
     def paint(body: Checkpoint, frames: NDArray[np.int64]) -> Iterator[ImageRGB]:
         painter = PAINTERS[body.info.kind](body, device)
-        with torch_threads(spare_threads()), closing(painter.stills(painter.target.track, frames)) as pictures:
+        with torch_threads(spare_threads()), closing(painter.stills(calmed(painter.target.track), frames)) as pictures:
             yield from pictures
 
     return paint

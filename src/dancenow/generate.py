@@ -30,7 +30,7 @@ from dancenow.models.wholeframe import WholeFrameConfig, WholeFrameGenerator
 from dancenow.pose.crop import follow
 from dancenow.pose.letterbox import Letterbox
 from dancenow.pose.render import draw_pose
-from dancenow.pose.smooth import FILLED_CONFIDENCE, damped
+from dancenow.pose.smooth import FILLED_CONFIDENCE
 from dancenow.steady import steadied
 from dancenow.types import Crop, FrameStatus, ImageRGB, Plate, Pose, PoseTrack
 
@@ -41,10 +41,6 @@ DRAWN_AT_ONCE: Final = {False: 4, True: 32}
 
 RUN_UP: Final = 3
 """Frames generated before a single picture that needs those before it."""
-
-DAMP_S: Final = 0.06
-"""Half-width in seconds by which keypoints are damped once more before they are drawn: what is left of a detector's trembling
-moves a whole body, and is what most of the flicker comes from."""
 
 Canvas = tuple[Crop, NDArray[np.float32] | None]
 
@@ -121,7 +117,7 @@ class CropPainter:
             yield from islice(canvases, start - first, stop - first)
 
     def _canvases(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[Canvas]:
-        drawn = damped(drawn_poses(track, self.target), track.time_s, DAMP_S)
+        drawn = drawn_poses(track, self.target)
         windows = follow(track.pose, track.time_s, self._generator.config.canvas_px)
         crops = [windows[int(i)] for i in frames]
         is_there = track.status[frames] != FrameStatus.MISSING

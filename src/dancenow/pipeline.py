@@ -37,8 +37,9 @@ from dancenow.marking import Marking
 from dancenow.models.base import load_base, load_face_base
 from dancenow.models.engine import spare_threads, torch_threads
 from dancenow.pose.detect import detect_poses
-from dancenow.pose.normalize import Kind
+from dancenow.pose.normalize import Kind, PoseMap
 from dancenow.pose.render import NUM_CHANNELS
+from dancenow.pose.smooth import calmed
 from dancenow.progress import Listener, Progress, silent
 from dancenow.provenance import require_signer
 from dancenow.refine import Face, FaceModel, FaceRefiner, chosen
@@ -205,7 +206,7 @@ def transfer(
     pose_map = fit_filmed(normalize, source, danced, target.track, target.plate)
     start, stop = _part(frames, len(danced))
     times_s = [Fraction(float(t)).limit_denominator(1_000_000) for t in danced.time_s]
-    dance = replace(danced, pose=pose_map(danced.pose), width_px=target.track.width_px, height_px=target.track.height_px)
+    dance = _as_painted(danced, pose_map, target.track)
     refiner = None if face_model is None else FaceRefiner.of_dance(face_model, danced, dance, source, place, listen)
     with (
         VideoWriter(
@@ -379,6 +380,11 @@ def _read_or_none(path: Path) -> CheckpointInfo | None:
         return read_info(path)
     except UserError:
         return None
+
+
+def _as_painted(danced: PoseTrack, pose_map: PoseMap, target: PoseTrack) -> PoseTrack:
+    """A detected dance in the target's frame."""
+    return calmed(replace(danced, pose=pose_map(danced.pose), width_px=target.width_px, height_px=target.height_px))
 
 
 def _cut(track: PoseTrack, start: int, stop: int) -> PoseTrack:

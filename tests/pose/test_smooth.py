@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dancenow.pose.smooth import damped, smooth
+from dancenow.pose.smooth import calmed, damped, smooth
 from dancenow.skeleton import INDEX, MIRROR
 from dancenow.types import FrameStatus, Pose, PoseTrack
 
@@ -113,3 +113,16 @@ def test_a_pose_is_damped_where_it_is_known_and_only_there(swaying: Swaying) -> 
     assert after < 0.7 * before
     np.testing.assert_array_equal(calm.xy[10:20, 3], (exact.xy + noise)[10:20, 3])
     np.testing.assert_array_equal(calm.confidence, confidence)
+
+
+def test_a_calmed_dance_trembles_less_and_is_the_same_dance(swaying: Swaying) -> None:
+    truth, noisy = swaying(72, 24.0), smooth(swaying(72, 24.0, noise_px=2.0))
+    calm = calmed(noisy)
+
+    def trembling_px(track: PoseTrack) -> float:
+        return float(np.abs(np.diff(track.pose.xy - truth.pose.xy, axis=0)).mean())
+
+    assert trembling_px(calm) < 0.75 * trembling_px(noisy)
+    assert _error_px(calm, truth).mean() < _error_px(noisy, truth).mean()
+    np.testing.assert_array_equal(calm.status, noisy.status)
+    np.testing.assert_array_equal(calm.pose.confidence, noisy.pose.confidence)

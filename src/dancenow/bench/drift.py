@@ -29,6 +29,7 @@ from dancenow.metrics.pictures import sharpness
 from dancenow.metrics.regions import person_box
 from dancenow.models.perceptual import PerceptualDistance
 from dancenow.pose.detect import detect_poses
+from dancenow.pose.smooth import calmed
 from dancenow.progress import Listener, Progress
 from dancenow.types import ImageRGB, PoseTrack
 from dancenow.video import read_frames
@@ -97,7 +98,7 @@ def measure_drift(model: Path, truth: Path, track: PoseTrack, passes: int, every
         raise ValueError(f"passes must be 3, 5, 7 or more of them, got {passes}")
     painter = load_painter(model, pipeline.torch_device("auto"))
     count, start_s = len(track), time.perf_counter()
-    dance = there_and_back(track, passes)
+    dance = there_and_back(calmed(track), passes)
     pictures = _told(painter.paint(dance), len(dance), listen)
     first = _figures(islice(pictures, count), truth, track, every)
     memory_mb = [_resident_mb()]

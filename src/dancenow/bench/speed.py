@@ -32,6 +32,7 @@ from dancenow.pose.detect import detect_poses
 from dancenow.pose.follow import Follower
 from dancenow.pose.normalize import fit
 from dancenow.pose.people import choose, first_look
+from dancenow.pose.smooth import calmed
 from dancenow.progress import Listener, Progress
 from dancenow.training.budget import Budget
 from dancenow.training.loop import state_path
@@ -171,7 +172,7 @@ def _shared_stages(
     start_s = time.perf_counter()
     _encode(frames, source, folder / "encoded.mp4")
     encode_hz = len(frames) / (time.perf_counter() - start_s)
-    dance = replace(danced, pose=moved, width_px=subject.track.width_px, height_px=subject.track.height_px)
+    dance = calmed(replace(danced, pose=moved, width_px=subject.track.width_px, height_px=subject.track.height_px))
     return dance, {"decode": decode_hz, "detect": detect_hz, "normalize": normalize_hz, "encode": encode_hz}
 
 

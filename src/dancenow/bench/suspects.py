@@ -26,6 +26,7 @@ from dancenow.files import cache_dir, complete_or_absent
 from dancenow.generate import CropPainter, WholeFramePainter
 from dancenow.models.forensic import ForensicConfig
 from dancenow.models.perceptual import EfficientNetTrunk
+from dancenow.pose.smooth import calmed
 from dancenow.training.encodings import QUALITIES, Encoding, draw_encodings, encoded, write_encoded
 from dancenow.training.forensic import REAL, Evidence
 from dancenow.training.packs import SUFFIX, load_pack
@@ -35,7 +36,7 @@ from dancenow.video import read_frames
 
 Role = Literal["train", "calibrate", "test"]
 CAST: Final = CastConfig(people=120, runs=20, length=6)
-RECIPE: Final = 3
+RECIPE: Final = 4
 """Raise it when the same settings would give other clips."""
 REAL_RUNS: Final = 12
 """Runs of a person's real footage in each of two encodings."""
@@ -241,7 +242,7 @@ def _make_clips(suspect: Suspect, config: SceneConfig, workshop: Workshop) -> No
             for images, model in models(scene, order, number, workshop):
                 painter = (WholeFramePainter if is_whole(model) else CropPainter).load(model, workshop.device)
                 for dance in scene.dances:
-                    keep(dance, list(painter.paint(dance.track)), order.way, images)
+                    keep(dance, list(painter.paint(calmed(dance.track))), order.way, images)
         except RuntimeError as error:  # a GPU that others use, too: what is made is kept
             print(f"{suspect.name}, {order.way}: {error}", flush=True)
     (folder / COMPLETE).touch()

@@ -22,6 +22,10 @@ _BLOCK: Final = 4096
 FILLED_CONFIDENCE: Final = 0.5
 """Of what its neighbours in time have, for a keypoint that was interpolated."""
 
+CALM_S: Final = 0.06
+"""Half-width in seconds by which `calmed` damps: what is left of a detector's trembling moves a whole body, and most of the
+flicker of what is painted comes from it."""
+
 
 @dataclass(frozen=True)
 class SmoothConfig:
@@ -74,6 +78,11 @@ def damped(pose: Pose, time_s: Array, sigma_s: float) -> Pose:
     calm = local_parabola(values, pose.confidence.astype(np.float64), time_s, sigma_s)
     kept = np.asarray(np.where(pose.confidence[..., None] > 0, calm, values), np.float32)
     return Pose(kept[..., :2], pose.confidence, kept[..., 2])
+
+
+def calmed(track: PoseTrack) -> PoseTrack:
+    """A detected dance as it is painted: damped once more. Where somebody is measured it blunts, and exact poses need none."""
+    return replace(track, pose=damped(track.pose, track.time_s, CALM_S))
 
 
 def body_size(pose: Pose, time_s: Array) -> Array:
