@@ -318,8 +318,10 @@ def compose(rgba: NDArray[np.float32], crop: Crop, plate: Plate) -> ImageRGB:
     size = (columns.stop - columns.start, rows.stop - rows.start)
     # Zero outside: the canvas fades out at its rim instead of smearing its last pixels.
     part = cv2.warpAffine(premultiplied, np.column_stack([linear, shift]), size, flags=cv2.INTER_CUBIC)
-    through = 1.0 - np.clip(part[..., 3:], 0.0, 1.0)
-    out[rows, columns] = np.clip(np.rint(part[..., :3] + out[rows, columns] * through), 0, 255).astype(np.uint8)
+    through = cv2.merge([1.0 - np.clip(part[..., 3], 0.0, 1.0)] * 3)
+    seen_through = cv2.multiply(out[rows, columns], through, dtype=cv2.CV_32F)
+    mixed = cv2.add(seen_through, cv2.cvtColor(part, cv2.COLOR_RGBA2RGB))
+    out[rows, columns] = cv2.convertScaleAbs(np.maximum(mixed, 0, out=mixed))  # rounds, and ends at 255
     return out
 
 
