@@ -53,7 +53,7 @@ class HalfEngine:
         self._generator = _with_channels_last(copy.deepcopy(generator).bfloat16())
 
     def __call__(self, maps: Tensor, previous: Tensor | None) -> Tensor:
-        half = [_channels_last(x.to(torch.bfloat16)) for x in (maps, previous) if x is not None]
+        half = [x.to(torch.bfloat16, memory_format=torch.channels_last) for x in (maps, previous) if x is not None]
         out: Tensor = self._generator(*half)
         return out.float()
 
