@@ -218,7 +218,7 @@ def transfer(
             sound_range_s=(times_s[start], times_s[stop] if stop < len(danced) else None),
             metadata={"comment": SYNTHETIC_NOTE, "encoder": f"dancenow {dancenow.__version__}"},
             finish=marking.finish,
-        ) as writer,  # fmt: skip
+        ) as writer,
         torch_threads(spare_threads()),
         closing(painter.paint(dance, start, stop)) as images,
         nullcontext(images) if refiner is None else ahead(refiner.refine(images, start, stop)) as faced,
@@ -383,15 +383,14 @@ def _read_or_none(path: Path) -> CheckpointInfo | None:
 
 
 def _as_painted(danced: PoseTrack, pose_map: PoseMap, target: PoseTrack) -> PoseTrack:
-    """A detected dance in the target's frame."""
+    """A detected dance in the target's frame, calmed."""
     return calmed(replace(danced, pose=pose_map(danced.pose), width_px=target.width_px, height_px=target.height_px))
 
 
 def _cut(track: PoseTrack, start: int, stop: int) -> PoseTrack:
     """A part of a track, with times from its first frame."""
-    part = slice(start, stop)
-    time_s = track.time_s[part] - track.time_s[start]
-    return replace(track, pose=track.pose[part], time_s=time_s, status=track.status[part])
+    time_s = track.time_s[start:stop] - track.time_s[start]
+    return replace(track, pose=track.pose[start:stop], time_s=time_s, status=track.status[start:stop])
 
 
 def _part(frames: tuple[int, int | None], count: int) -> tuple[int, int]:

@@ -62,19 +62,19 @@ def steadied(
     nobody is, and then the next one has no neighbour. `pictures` is closed with this."""
     before: _Seen | None = None
     now: tuple[Place, _Seen | None] | None = None
-    motion = _motion_finder()
+    finder = _motion_finder()
     with closing(pictures):
         for place, picture in pictures:
             after = None if picture is None else _Seen.of(picture)
             if now is not None:
-                yield now[0], _averaged(now[1], (before, after), motion)
+                yield now[0], _averaged(now[1], (before, after), finder)
                 before = now[1]
             now = place, after
         if now is not None:
-            yield now[0], _averaged(now[1], (before,), motion)
+            yield now[0], _averaged(now[1], (before,), finder)
 
 
-def _averaged(picture: _Seen | None, neighbours: Sequence[_Seen | None], motion: cv2.DISOpticalFlow) -> Picture | None:
+def _averaged(picture: _Seen | None, neighbours: Sequence[_Seen | None], finder: cv2.DISOpticalFlow) -> Picture | None:
     """A picture and what its neighbours show of the same points, where they agree with it."""
     near = [each for each in neighbours if each is not None]
     if picture is None or not near:
@@ -85,7 +85,7 @@ def _averaged(picture: _Seen | None, neighbours: Sequence[_Seen | None], motion:
     own, corner = picture.premultiplied[box], np.array([box[1].start, box[0].start], np.float32)
     total, weight = own.copy(), np.ones(own.shape[:2], np.float32)
     for other in near:
-        to_other = _motion(motion, picture.grey, other.grey, len(picture.rgba))[box] + corner
+        to_other = _motion(finder, picture.grey, other.grey, len(picture.rgba))[box] + corner
         moved = sampled(other.premultiplied, to_other)
         change = cv2.GaussianBlur(cv2.transform(cv2.absdiff(moved, own), _MEAN), (0, 0), _AROUND_PX)
         share = np.float32(WEIGHT) * cv2.exp(-np.square(change * np.float32(127.5 / AGREEING)))

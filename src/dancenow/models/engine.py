@@ -186,5 +186,5 @@ def _with_channels_last(generator: Generator) -> Generator:
 
 def _channels_last(x: Tensor) -> Tensor:
     """The same numbers [1,C,H,W] in that layout: transposed as a matrix, which on a CPU takes a quarter of torch's own way."""
-    rows = x[0].flatten(1).t().contiguous()
+    rows = x.squeeze(0).flatten(1).t().contiguous()
     return rows.view(*x.shape[2:], x.shape[1]).permute(2, 0, 1)[None]

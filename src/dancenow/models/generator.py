@@ -217,7 +217,7 @@ class Generator(nn.Module):
             out = self.upsample(out)
             if self.refining:
                 out = out + self.fine(features, pose)
-        # Of all channels and cut after: activations of a part of the channels are five times as slow on a CPU.
+        # Of all channels and cut after: activations of a part of the channels take several times as long on a CPU.
         rgba = torch.cat([torch.tanh(out)[:, :3], torch.sigmoid(out)[:, 3:]], dim=1)
         if self.shade is None:
             return rgba
