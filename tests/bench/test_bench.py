@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bodies import swaying_track
-from dancenow.bench import benches, cells, drift, normalization, normalized_pictures, page, retrieval
+from dancenow.bench import benches, cells, code, drift, normalization, normalized_pictures, page, retrieval
 from dancenow.bench.ablation import summarize
 from dancenow.bench.cells import Cell, Record, adopt, run_cells
 from dancenow.bench.results import Result
@@ -57,17 +57,46 @@ def test_an_interrupted_bench_goes_on_and_measures_nothing_twice(tmp_path: Path)
 def test_changed_code_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     run_cells("count", counting(calls), silent)
-    monkeypatch.setattr(cells, "code_digest", lambda: "another")
+    monkeypatch.setattr(cells, "code_digest", lambda _module: "another")
     run_cells("count", counting(calls), silent)
     assert calls == [0, 1, 2, 3] * 2
 
 
 def test_the_digest_is_of_what_code_does_and_of_no_one_python() -> None:
-    words = cells._words(ast.parse("def f(x: int = 2) -> int:\n    return x  # as it was\n"))
-    assert words == cells._words(ast.parse("def f(x: int=2)->int: return x"))
-    assert words != cells._words(ast.parse("def f(x: int = 3) -> int:\n    return x\n"))
+    words = code._words(ast.parse("def f(x: int = 2) -> int:\n    return x  # as it was\n"))
+    assert words == code._words(ast.parse("def f(x: int=2)->int: return x"))
+    assert words != code._words(ast.parse("def f(x: int = 3) -> int:\n    return x\n"))
     assert "type_params" not in words
     assert "type_ignores" not in words
+
+
+def test_only_code_that_is_measured_makes_figures_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, words in {
+        "__init__": "", "bench.one": "from dancenow import painting\nfrom dancenow.assets import BASE", "bench.two": "",
+        "painting": "def paint():\n    import_module('dancenow.brushes')", "brushes": "", "report": "", "idle": "",
+    }.items():  # fmt: skip
+        path = tmp_path / "package" / f"{name.replace('.', '/')}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(words)
+    monkeypatch.setattr(code.resources, "files", lambda _package: tmp_path / "package")
+    monkeypatch.setattr(code.assets, "BASE", tmp_path / "base.safetensors")
+    (tmp_path / "base.safetensors").write_bytes(b"1")
+
+    def digests() -> list[str]:
+        code.code_digest.cache_clear()
+        return [code.code_digest(f"dancenow.{name}") for name in ("bench.one", "bench.two", "of_elsewhere")]
+
+    try:
+        before = digests()
+        assert len(set(before)) == 3
+        for changed, stale in {"brushes.py": [0, 2], "idle.py": [2], "report.py": [], "base.safetensors": [0, 2]}.items():
+            path = tmp_path / changed if changed.startswith("base") else tmp_path / "package" / changed
+            path.write_text("another = 1")
+            now = digests()
+            assert [n for n in range(3) if now[n] != before[n]] == stale, changed
+            before = now
+    finally:
+        code.code_digest.cache_clear()
 
 
 def test_a_cell_measured_elsewhere_counts_and_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +134,7 @@ def test_a_result_goes_on_on_another_machine(tmp_path: Path, monkeypatch: pytest
     again = run_cells("count", counting(calls), silent)
     assert calls == [3]
     assert Result.of_cells("memory", "laptop", (0,), {}, again[:3], {}) == begun
-    monkeypatch.setattr(cells, "code_digest", lambda: "another")
+    monkeypatch.setattr(cells, "code_digest", lambda _module: "another")
     run_cells("count", counting(calls), silent)
     assert calls == [3, 0, 1, 2, 3]
     adopt(replace(begun, cells=[{"cell": "../count-0123456789abcdef0123"}, {"number": 5}]))

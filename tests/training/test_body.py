@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dancenow.checkpoint import load_checkpoint, read_info
-from dancenow.data.clips import Augmentation, ClipStore, mirrored
+from dancenow.data.clips import Augmentation, ClipStore, mirrored, misplaced
 from dancenow.data.subject import Subject
 from dancenow.data.target import Target
 from dancenow.errors import UserError
@@ -135,6 +135,19 @@ def test_the_same_seed_draws_the_same_clips(store: ClipStore) -> None:
     two = store.draw(2, np.random.default_rng(5), Augmentation(), CPU)
     assert torch.equal(one.image, two.image)
     assert torch.equal(one.xy, two.xy)
+
+
+def test_keypoints_are_misplaced_alike_in_all_frames_and_no_further_than_asked(store: ClipStore) -> None:
+    frames = store.starts[:4, None] + np.arange(2)
+    clip = store.take(frames, np.repeat(store.centred[None], len(frames), axis=0), CPU)
+    off = (misplaced(clip, 3.0, np.random.default_rng(0)).xy - clip.xy).numpy()
+    np.testing.assert_allclose(off[:, 0], off[:, 1], atol=1e-3)
+    spread = off.std(axis=(1, 2, 3))
+    assert (spread < 4.0).all()  # of few keypoints, so not exactly
+    assert spread.max() > 2 * spread.min()  # another one for every clip
+    drawn = [store.draw(2, np.random.default_rng(1), Augmentation(misplace=m), CPU) for m in (0.0, 0.05)]
+    assert torch.equal(drawn[0].image, drawn[1].image)
+    assert (drawn[0].xy != drawn[1].xy).all()
 
 
 def test_a_mirror_swaps_left_and_right(store: ClipStore) -> None:

@@ -1,12 +1,10 @@
 """A bench as a list of independent cells, each measured once and kept: an interrupted bench goes on where it stopped.
 
-A cell is a function of its settings alone. Its record is kept under a digest of the settings and of the package's code, so
-that no figure outlives the code that gave it; comments and formatting do not count, nor which Python reads the code. So a cell
-can be measured on another machine: its kept file, copied into the cache here, counts here, and says where it was measured. So
-do the cells of a result (`adopt`).
+A cell is a function of its settings alone. Its record is kept under a digest of the settings and of the code that measures it
+(see `code`), so that no figure outlives the code that gave it. A cell can be measured on another machine: its kept file, copied
+into the cache here, counts here, and says where it was measured. So do the cells of a result (`adopt`).
 """
 
-import ast
 import hashlib
 import json
 import re
@@ -14,12 +12,11 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import dancenow
+from dancenow.bench.code import code_digest
 from dancenow.bench.results import MEASURED, Result, place
 from dancenow.errors import UserError
 from dancenow.files import cache_dir, complete_or_absent
@@ -29,8 +26,6 @@ Record = dict[str, Any]
 CELL: Final = "cell"
 """Key of a record under which it says which cell it is of: its kind and digest."""
 _CELL: Final = re.compile(r"[a-z_-]+-[0-9a-f]{20}")
-_UNMEASURED: Final = ("cli", "bench/page.py", "bench/sections/", "bench/tables.py", "report.py", "report")
-"""Code that no figure depends on."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +43,16 @@ class Cell:
     @property
     def digest(self) -> str:
         """Of everything that decides the record."""
-        words = json.dumps([self.kind, dict(self.settings), code_digest()], sort_keys=True)
+        words = json.dumps([self.kind, dict(self.settings), code_digest(self._module)], sort_keys=True)
         return hashlib.sha256(words.encode()).hexdigest()[:20]
+
+    @property
+    def _module(self) -> str:
+        """Where the measurement is written."""
+        function: object = self.measure
+        while isinstance(function, partial):
+            function = function.func
+        return str(getattr(function, "__module__", ""))
 
     @property
     def label(self) -> str:
@@ -153,29 +156,3 @@ def _read(path: Path) -> Record | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"the kept measurement {path} is damaged; remove it to have it measured again.") from error
     return record
-
-
-@cache
-def code_digest() -> str:
-    """Of the package's code as Python understands it, without the parts that only show figures, and of its weights."""
-    root = Path(str(resources.files(dancenow)))
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        name = path.relative_to(root).as_posix()
-        if not name.startswith(_UNMEASURED):
-            digest.update(name.encode())
-            digest.update(_words(ast.parse(path.read_bytes())).encode())
-    for path in sorted(root.rglob("*.safetensors")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _words(node: object) -> str:
-    """A syntax tree in words. As `ast.dump`, which is not used because every few Pythons add fields to it: what is empty is
-    left out."""
-    if isinstance(node, ast.AST):
-        parts = [(name, getattr(node, name, None)) for name in node._fields]
-        return f"{type(node).__name__}({','.join(f'{name}={_words(part)}' for name, part in parts if part not in (None, []))})"
-    if isinstance(node, list):
-        return f"[{','.join(_words(each) for each in node)}]"
-    return repr(node)

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from dancenow import pipeline, weights
-from dancenow.bench.cells import Cell, Record, code_digest, run_cells
+from dancenow.bench.cells import Cell, Record, run_cells
+from dancenow.bench.code import code_digest
 from dancenow.bench.methods import our_config
 from dancenow.bench.results import Result, Size
 from dancenow.bench.sizes import LENGTH, LengthSize, Ours
@@ -104,7 +105,7 @@ def empty_cache(listen: Listener) -> Iterator[Path]:
 
 def quick_model(world: World, ours: Ours, listen: Listener) -> Path:
     """A model that paints badly, at full cost: what is measured here does not depend on how long it was trained."""
-    model = cache_dir("bench/models") / f"{ours}-{world.film.size_px}px-{code_digest()}.safetensors"
+    model = cache_dir("bench/models") / f"{ours}-{world.film.size_px}px-{code_digest(__name__)}.safetensors"
     if not model.is_file():
         subject = world.subject(world.castings[-1], listen)
         unfinished = model.with_stem(f"unfinished-{model.stem}")

@@ -1,12 +1,13 @@
 """Training clips: runs of consecutive frames of a subject, framed as at transfer time, augmented on the device.
 
 Frames are cut once, a little larger than the canvas, into a bounded store in memory; each draw then shifts, turns and
-zooms the whole clip, picture, mask, plate and keypoints together, by one random similarity.
+zooms the whole clip, picture, mask, plate and keypoints together, by one random similarity, and misplaces its keypoints a
+little, as detectors do.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Final
 
@@ -50,13 +51,14 @@ class Clip:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Half-ranges of the random similarity: shift as a share of the canvas, zoom as a ratio, turn in degrees; and how often a
-    clip is seen in a mirror."""
+    """Half-ranges of the random similarity: shift as a share of the canvas, zoom as a ratio, turn in degrees; how often a
+    clip is seen in a mirror; and by how much, as a share of the canvas, keypoints are misplaced at most (see `misplaced`)."""
 
     shift: float = 0.04
     zoom: float = 0.08
     turn_deg: float = 4.0
     mirror: float = 0.0
+    misplace: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +149,9 @@ class ClipStore:
         frames = first[:, None] + np.arange(length)
         placed = random_similarity(rng, batch, self.canvas_px, self.image.shape[1], augmentation)
         clip = self.take(frames, placed, device)
-        return mirrored(clip, rng.random(batch) < augmentation.mirror) if augmentation.mirror else clip
+        if augmentation.mirror:
+            clip = mirrored(clip, rng.random(batch) < augmentation.mirror)
+        return misplaced(clip, augmentation.misplace * self.canvas_px, rng) if augmentation.misplace else clip
 
     def take(self, frames: NDArray[np.int64], to_canvas: NDArray[np.float64], device: torch.device) -> Clip:
         """The given stored frames [B,T] on canvases placed by `to_canvas` float64 [B,2,3], stored px -> canvas px."""
@@ -202,6 +206,17 @@ def mirrored(clip: Clip, which: NDArray[np.bool_]) -> Clip:
             for each in fields(Clip)
         }
     )
+
+
+def misplaced(clip: Clip, most_px: float, rng: np.random.Generator) -> Clip:
+    """The clip with every keypoint off its place by something normal, the same in all its frames, pictures left as they are.
+
+    Two minutes of somebody hold few poses, and what is learnt by heart is of no use for others (Bishop, 1995: noise on what a
+    network sees makes it smoother). most_px: standard deviations are drawn for each member of the batch, from 0 to this.
+    """
+    batch, _, keypoints, _ = clip.xy.shape
+    off = rng.uniform(0.0, most_px, (batch, 1, 1, 1)) * rng.standard_normal((batch, 1, keypoints, 2))
+    return replace(clip, xy=clip.xy + torch.from_numpy(off).to(clip.xy))
 
 
 def _like(chosen: Tensor, values: Tensor) -> Tensor:

@@ -72,7 +72,7 @@ class BodyTask:
         config, count = self.config, self.images_per_step
         judged = share >= config.adversarial_from
         self.generator.refining = share >= config.fine_from
-        augmentation = Augmentation(mirror=config.mirror if share < MIRROR_UNTIL else 0.0)
+        augmentation = Augmentation(mirror=config.mirror if share < MIRROR_UNTIL else 0.0, misplace=config.misplace)
         clip = self.store.draw(count, rng, augmentation, self.device, self._length(rng, judged))
         with autocast(self.device, config.precision):
             maps = pose_maps(clip, config.generator.canvas_px)
