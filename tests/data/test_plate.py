@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dancenow.data.plate import _filled, estimate_plate, fill_smoothly
+from dancenow.data.plate import _filled, _full_light, _masked_order, estimate_plate, fill_smoothly
+from dancenow.data.shade import FullLight, unshaded
 from dancenow.errors import UserError
 from dancenow.progress import Progress
 from dancenow.types import FrameStatus, Plate
@@ -128,3 +130,45 @@ def test_the_floor_between_the_legs_keeps_its_boards_and_loses_its_shadow() -> N
     assert np.abs(filled.astype(int) - room).max() < 8
     smooth = fill_smoothly(median, known)
     assert np.abs(smooth.astype(int) - room)[~known].max() > 40, "which a smooth filling does not know"
+
+
+def test_a_shadow_that_mostly_lies_there_is_lit_and_what_is_painted_darker_is_not() -> None:
+    rng = np.random.default_rng(0)
+    floor = np.full((60, 80, 3), (120, 110, 90), np.float32)
+    floor[:, 40:] = (40, 60, 100)  # another carpet
+    shadow = np.zeros((60, 80), bool)
+    shadow[20:40, 30:60] = True
+    shade = np.where(shadow, np.float32(0.6), 1)[..., None]
+    bright = np.clip(floor + 3 + rng.normal(0, 1, floor.shape), 0, 255).astype(np.uint8)
+    bright[50:, :20] = (200, 60, 60)  # something red that a mask missed
+    seen = np.ones(shadow.shape, bool)
+    seen[:, 70:] = False
+    bright[5:15, 5:15] = (140, 128, 105)  # a pale sleeve far from the feet
+    feet = np.zeros_like(seen)
+    feet[35:45, 50:55] = True
+    lit = unshaded(np.rint(floor * shade).astype(np.uint8), FullLight(bright, seen, feet)).astype(int)
+    error = np.abs(lit - floor).max(axis=2)
+    inner = shadow & ~(cv2.dilate((~shadow).astype(np.uint8), np.ones((9, 9))) > 0)
+    assert error[inner].max() < 8
+    assert error[~(cv2.dilate(shadow.astype(np.uint8), np.ones((9, 9))) > 0)].max() < 5
+    assert unshaded(bright, FullLight(bright, ~np.ones_like(seen), feet)) is bright, "where nothing is known nothing changes"
+
+
+def test_a_dancer_who_hardly_moves_leaves_no_shadow() -> None:
+    """Their shadow falls to the left, and only now and then do they step so far that the floor there is lit."""
+    rng = np.random.default_rng(1)
+    room = np.full((240, 320, 3), (150, 140, 120), np.uint8)
+    images, bare, feet = [], np.ones((40, 120, 160), bool), np.zeros((40, 120, 160), bool)
+    for i in range(40):
+        at = 80 if i % 8 == 0 else 240 + int(rng.integers(-3, 4))
+        image = room.astype(np.float32) + rng.normal(0, 1.5, room.shape)
+        image[110:150, max(at - 120, 0) : at] *= 0.6
+        images.append(np.clip(image, 0, 255).astype(np.uint8))
+        bare[i, :75, at // 2 - 8 : at // 2 + 8] = False
+        feet[i, 60:75, at // 2 - 16 : at // 2 + 16] = True
+    median, known = _masked_order(images, np.ones_like(bare))
+    band = np.s_[114:146, 124:216]
+    assert np.abs(median[band].astype(int) - room[band]).mean() > 40
+    lit = unshaded(median, _full_light(images, bare, feet))
+    assert np.abs(lit[band].astype(int) - room[band]).mean() < 4
+    assert known.all()

@@ -1,9 +1,9 @@
 """The background without the person, from a video of a still camera: a masked median over frames spread in time.
 
 After the temporal median of classic background subtraction, but every pixel takes only frames in which the person is far
-from it, so that neither the person nor the shadow at their feet leaves a ghost. What was seen only beside the person, in
-their shadow, gives its pattern but not its light: that is carried in from around it, as in gradient-domain editing (Perez,
-Gangnet and Blake, 2003); what was never seen is filled smoothly.
+from it, so that neither the person nor the shadow at their feet leaves a ghost; longer shadows are taken off (see `shade`).
+What was seen only beside the person, in their shadow, gives its pattern but not its light: that is carried in from around it,
+as in gradient-domain editing (Perez, Gangnet and Blake, 2003); what was never seen is filled smoothly.
 """
 
 from collections import deque
@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.data.camera import View, camera_motions
+from dancenow.data.shade import BRIGHT_PERCENTS, FullLight, unshaded
 from dancenow.errors import UserError
 from dancenow.progress import Listener, Progress, silent
 from dancenow.types import ImageRGB, Plate
 from dancenow.video import probe, read_frames_at, read_masks
 
-RECIPE: Final = 3
+RECIPE: Final = 4
 """Number of the way in which plates are made; to be raised with every change that makes another plate of the same video."""
 _MEMORY_BYTES: Final = 300_000_000
 """The sampled frames together are kept below this."""
@@ -41,20 +42,22 @@ _STILL_PX: Final = 0.3
 @dataclass(frozen=True, eq=False)
 class _Candidate:
     """A frame that may be sampled. clearance: uint8 [h,w] px of the mask away from the person and their shadow, 0 = within;
-    bare: bool [h,w], not hidden by the person, though perhaps shaded by them."""
+    bare: bool [h,w], not hidden by the person, though perhaps shaded by them. feet: bool [h,w], around their feet."""
 
     index: int
     clearance: NDArray[np.uint8]
     bare: NDArray[np.bool_]
+    feet: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
 class _Sample:
-    """A frame, and what of it is clear and bare, as in `_Candidate`."""
+    """A frame, and what of it is clear, bare and around feet, as in `_Candidate`."""
 
     image_rgb: ImageRGB
     clearance: NDArray[np.uint8]
     bare: NDArray[np.bool_]
+    feet: NDArray[np.bool_]
 
 
 def estimate_plate(video: Path, masks: Path, measured: NDArray[np.bool_], *, listen: Listener = silent) -> Plate:
@@ -76,16 +79,27 @@ def estimate_plate(video: Path, masks: Path, measured: NDArray[np.bool_], *, lis
     samples: list[_Sample] = []
     for frame in read_frames_at(video, sorted(by_index)):
         candidate = by_index[frame.index]
-        samples.append(_Sample(frame.image_rgb, candidate.clearance, candidate.bare))
+        samples.append(_Sample(frame.image_rgb, candidate.clearance, candidate.bare, candidate.feet))
         listen(Progress("background", len(samples), len(chosen) + 1))
     if not samples:
         raise UserError(f"{masks} does not belong to {video}; run `dancenow prepare` again.")
     samples = _aligned(samples)
-    images = [s.image_rgb for s in samples]
-    median, known = _masked_median(images, _farthest(np.stack([s.clearance for s in samples])))
-    plate = Plate(_filled(median, known, images, np.stack([s.bare for s in samples])), known)
+    images, bare = [s.image_rgb for s in samples], np.stack([s.bare for s in samples])
+    median, known = _masked_order(images, _farthest(np.stack([s.clearance for s in samples])))
+    light = _full_light(images, bare, np.stack([s.feet for s in samples]))
+    # Once for what is known, whose light the rest takes on, and once for the rest.
+    plate = Plate(unshaded(_filled(unshaded(median, light), known, images, bare), light), known)
     listen(Progress("background", len(chosen) + 1, len(chosen) + 1))
     return plate
+
+
+def _full_light(images: list[NDArray[np.uint8]], bare: NDArray[np.bool_], feet: NDArray[np.bool_]) -> FullLight:
+    """In the size of the masks, known where enough samples lie bare. bare, feet: bool [N,h,w], as in `_Candidate`."""
+    size = bare.shape[:0:-1]
+    small = [np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8) for image in images]
+    enough = bare.sum(axis=0) >= min(_ENOUGH, len(bare))
+    bright, seen = _masked_order(small, bare & enough, BRIGHT_PERCENTS)
+    return FullLight(bright, seen, np.asarray(feet.any(axis=0)))
 
 
 def _filled(
@@ -103,7 +117,7 @@ def _filled(
     margin = median.shape[0] // 16
     part = slice(max(0, rows[0] - margin), rows[-1] + 1 + margin)
     places = (np.arange(median.shape[0]) * bare.shape[1]) // median.shape[0]
-    shaded, seen = _masked_median([image[part] for image in images], (bare & enough)[:, places[part]])
+    shaded, seen = _masked_order([image[part] for image in images], (bare & enough)[:, places[part]])
     if not seen.any():
         return fill_smoothly(median, known)
     pattern = _membrane(shaded.astype(np.float32), seen.astype(np.float32))
@@ -154,12 +168,12 @@ def _with_neighbours(masks: Iterator[NDArray[np.uint8]], reach: int = 2) -> Iter
         yield index, np.maximum.reduce(list(window))
 
 
-def _clearance(person: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """(clearance, bare) of `_Candidate`: the person is their outline with its uncertainty; clearance 255 = nobody there."""
+def _clearance(person: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]:
+    """(clearance, bare, feet) of `_Candidate`: the person is the outline and what it may miss; clearance 255 = nobody."""
     body = (person > 25).astype(np.uint8)
     rows = np.flatnonzero(body.any(axis=1))
     if not len(rows):
-        return np.full(person.shape, 255, np.uint8), np.ones(person.shape, bool)
+        return np.full(person.shape, 255, np.uint8), np.ones(person.shape, bool), np.zeros(person.shape, bool)
     tall_px = int(rows[-1] - rows[0] + 1)
     feet = body.copy()
     feet[: rows[-1] - tall_px // 8] = 0
@@ -168,7 +182,7 @@ def _clearance(person: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np
     away_px = cv2.distanceTransform(1 - np.maximum(body, shadow).astype(np.uint8), cv2.DIST_L2, 3)
     margin_px = max(3.0, 0.035 * tall_px)
     outline = cv2.dilate(body, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(0.6 * margin_px) + 1,) * 2))
-    return np.asarray(np.clip(away_px - margin_px, 0, 254), np.uint8), outline == 0
+    return np.asarray(np.clip(away_px - margin_px, 0, 254), np.uint8), outline == 0, shadow > 0
 
 
 def _choose(candidates: list[_Candidate], count: int) -> list[_Candidate]:
@@ -202,7 +216,8 @@ def _aligned(samples: list[_Sample]) -> list[_Sample]:
     aligned = []
     for sample, motion in zip(samples, camera_motions(views), strict=True):
         if np.isinf(motion.shift_px):  # another scene: it says nothing about this background
-            aligned.append(_Sample(sample.image_rgb, np.zeros_like(sample.clearance), np.zeros_like(sample.bare)))
+            nowhere = np.zeros_like(sample.bare)
+            aligned.append(_Sample(sample.image_rgb, np.zeros_like(sample.clearance), nowhere, nowhere))
         elif motion.shift_px > _STILL_PX:
             aligned.append(_warped(sample, motion.to_view))
         else:
@@ -222,8 +237,11 @@ def _warped(sample: _Sample, to_view: NDArray[np.float64]) -> _Sample:
     inverse = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     image = cv2.warpAffine(sample.image_rgb, full, (full_width, full_height), flags=inverse, borderMode=cv2.BORDER_REPLICATE)
     clearance = cv2.warpAffine(sample.clearance, to_view, (width, height), flags=inverse)
-    bare = cv2.warpAffine(sample.bare.astype(np.uint8) * 255, to_view, (width, height), flags=inverse)
-    return _Sample(np.asarray(image, np.uint8), np.asarray(clearance, np.uint8), np.asarray(bare) == 255)
+    bare, feet = (
+        np.asarray(cv2.warpAffine(each.astype(np.uint8) * 255, to_view, (width, height), flags=inverse)) == 255
+        for each in (sample.bare, sample.feet)
+    )
+    return _Sample(np.asarray(image, np.uint8), np.asarray(clearance, np.uint8), bare, feet)
 
 
 def _farthest(clearance: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -243,12 +261,14 @@ def _farthest(clearance: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return np.asarray(visible & (clearance >= at_least) & open_ground, np.bool_)
 
 
-def _masked_median(images: list[NDArray[np.uint8]], use: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """The middle of the used samples (mean of three order statistics about the median, which averages noise) and `known`."""
+def _masked_order(
+    images: list[NDArray[np.uint8]], use: NDArray[np.bool_], percents: tuple[int, ...] = (40, 50, 60)
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """The mean of some ranks, dark to bright, of the used samples, and `known`. By default a median with less noise."""
     height, width = images[0].shape[:2]
     rows = (np.arange(height) * use.shape[1]) // height
     columns = (np.arange(width) * use.shape[2]) // width
-    median = np.zeros((height, width, 3), np.uint8)
+    found = np.zeros((height, width, 3), np.uint8)
     known = np.zeros((height, width), bool)
     block = max(1, 8_000_000 // (3 * width * len(images)))
     for top in range(0, height, block):
@@ -259,11 +279,11 @@ def _masked_median(images: list[NDArray[np.uint8]], use: NDArray[np.bool_]) -> t
         stack = np.stack([image[part] for image in images], axis=-1)
         stack[~np.moveaxis(used, 0, -1)[:, :, None].repeat(3, axis=2)] = 255
         stack.sort(axis=-1)
-        picks = [np.clip((seen - 1) * q // 10, 0, None)[:, :, None, None] for q in (4, 5, 6)]
-        middle = np.concatenate([np.take_along_axis(stack, pick, axis=-1) for pick in picks], axis=-1)
-        median[part] = np.rint(middle.mean(axis=-1)).astype(np.uint8)
+        picks = [np.clip((seen - 1) * q // 100, 0, None)[:, :, None, None] for q in percents]
+        ranked = np.concatenate([np.take_along_axis(stack, pick, axis=-1) for pick in picks], axis=-1)
+        found[part] = np.rint(ranked.mean(axis=-1)).astype(np.uint8)
         known[part] = seen > 0
-    return median, known
+    return found, known
 
 
 def _membrane(image: NDArray[np.float32], known: NDArray[np.float32], sweeps: int = 30) -> NDArray[np.float32]:
