@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from bodies import swaying_track
+from dancenow import assets
 from dancenow.bench import benches, cells, code, drift, normalization, normalized_pictures, page, retrieval
 from dancenow.bench.ablation import summarize
 from dancenow.bench.cells import Cell, Record, adopt, run_cells
@@ -78,8 +80,8 @@ def test_only_code_that_is_measured_makes_figures_old(tmp_path: Path, monkeypatc
         path = tmp_path / "package" / f"{name.replace('.', '/')}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(words)
-    monkeypatch.setattr(code.resources, "files", lambda _package: tmp_path / "package")
-    monkeypatch.setattr(code.assets, "BASE", tmp_path / "base.safetensors")
+    monkeypatch.setattr(resources, "files", lambda _package: tmp_path / "package")
+    monkeypatch.setattr(assets, "BASE", tmp_path / "base.safetensors")
     (tmp_path / "base.safetensors").write_bytes(b"1")
 
     def digests() -> list[str]:
