@@ -1,6 +1,6 @@
 """Tells whether the person in a video was synthesized, by looking; `marking` reads what the video says of itself.
 
-    video -> looks.plan -> pairs of pictures -> ForensicNet -> logits of patches -> pooled over bodies, then over the clip
+    video -> looks.plan -> pairs of pictures -> Forensic.net -> logits of patches -> pooled over bodies, then over the clip
 
 Pictures are streamed: a long video needs no more memory than a short one.
 """
@@ -161,8 +161,9 @@ def judge_pictures(
     forensic: Forensic, pictures: NDArray[np.uint8], bodies: NDArray[np.uint8]
 ) -> tuple[FloatArray, NDArray[np.float32]]:
     """Patch logits [N,h,w] and their means [N] over the bodies, of pairs uint8 [N,2,S,S,3] and bodies uint8 [N,S/4,S/4]."""
-    logits = forensic.net(as_tensor(pictures))
-    scores = pool(logits, torch.from_numpy(bodies)[:, None].float() / 255)
+    body = torch.from_numpy(bodies)[:, None].float() / 255
+    logits = forensic.net(as_tensor(pictures), body)
+    scores = pool(logits, body)
     return logits[:, 0].float().numpy(), scores.float().numpy()
 
 

@@ -24,7 +24,8 @@ from dancenow.data.looks import look, plan
 from dancenow.errors import UserError
 from dancenow.files import cache_dir, complete_or_absent, sha256_of
 from dancenow.forensics import examine, judge_pictures
-from dancenow.models.forensic import Calibration, Forensic, ForensicConfig, Jury, fit_shares, load_forensic
+from dancenow.models.forensic import Calibration, Forensic, Jury, fit_shares, load_forensic
+from dancenow.models.juror import ForensicConfig
 from dancenow.progress import Listener, silent
 from dancenow.training.budget import Budget
 from dancenow.training.forensic import REAL, Evidence, ForensicRecipe, ForensicTask, Shelf

@@ -24,7 +24,7 @@ from dancenow.bench.scenes import FPS, KEPT, TESTED, Dance, SceneConfig, load_sc
 from dancenow.errors import UserError
 from dancenow.files import cache_dir, complete_or_absent
 from dancenow.generate import CropPainter, WholeFramePainter
-from dancenow.models.forensic import ForensicConfig
+from dancenow.models.juror import ForensicConfig
 from dancenow.models.perceptual import EfficientNetTrunk
 from dancenow.pose.smooth import calmed
 from dancenow.training.encodings import QUALITIES, Encoding, draw_encodings, encoded, write_encoded

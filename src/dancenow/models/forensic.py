@@ -1,15 +1,13 @@
-"""Tells synthesized from real: a small convolutional network on pairs of consecutive pictures of a person.
+"""The classifier that tells synthesized from real: one network or several, their calibration, and their file.
 
-It sees the picture, what is fine in both pictures, and the change between them, and says of every patch how synthetic it looks;
-the patches on the person's body are averaged (after patch-based forensics: Chai et al., 2020; fine residuals: Fridrich and
-Kodovský, 2012).
+A network says of every patch of a picture how synthetic it looks, and the patches on the person's body are averaged (after
+patch-based forensics: Chai et al., 2020).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, Literal, Self, cast
+from typing import Any, Final, Self, cast
 
 import torch
 import torch.nn.functional as F
@@ -17,79 +15,18 @@ from torch import Tensor, nn
 
 from dancenow.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, with_prefix
 from dancenow.errors import UserError
+from dancenow.models.finenet import FineNet
+from dancenow.models.juror import ForensicConfig, Juror
+from dancenow.models.trunknet import TrunkNet
 
 KIND: Final = "forensic"
 """Kind of the checkpoints that hold one."""
-PATCH_PX: Final = 16
-"""Side of the patches that are judged; each is judged by what lies around it, too."""
-_FINE_GAIN, _CHANGE_GAIN = 4.0, 2.0
 _NEWTON_STEPS: Final = 40
 
 
-@dataclass(frozen=True)
-class ForensicConfig:
-    """crop_px: side of the pictures it is made for. width: channels of the first stage. frames: 2 sees both pictures of a pair,
-    1 the second alone, for comparison. blocks: residual blocks of each of the three stages after the first."""
-
-    crop_px: int = 224
-    width: int = 24
-    frames: Literal[1, 2] = 2
-    blocks: tuple[int, int, int] = (1, 1, 1)
-
-    def __post_init__(self) -> None:
-        if self.crop_px % PATCH_PX or self.crop_px < 2 * PATCH_PX:
-            raise ValueError(f"crop_px must be a multiple of {PATCH_PX}, at least {2 * PATCH_PX}, got {self.crop_px}")
-        if self.width % 8 or self.width < 8 or self.frames not in (1, 2):
-            raise ValueError(f"width must be a multiple of 8 and frames 1 or 2, got {self.width} and {self.frames}")
-
-
-class _Block(nn.Module):
-    """Two convolutions beside a shortcut (He et al., 2016)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(_convolution(channels, channels), _convolution(channels, channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = x + self.body(x)
-        return out
-
-
-def _convolution(before: int, after: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.GroupNorm(8, after), nn.LeakyReLU(0.1, inplace=True)
-    )
-
-
-class ForensicNet(nn.Module):
-    """The network: pairs of pictures in, a logit per patch out; positive says synthesized."""
-
-    def __init__(self, config: ForensicConfig) -> None:
-        super().__init__()
-        self.config = config
-        widths = [config.width * times for times in (1, 2, 4, 5)]
-        stages: list[nn.Module] = [_convolution(12 if config.frames == 2 else 6, widths[0], 2)]
-        for (before, after), blocks in zip(pairwise(widths), config.blocks, strict=True):
-            stages += [_convolution(before, after, 2), *(_Block(after) for _ in range(blocks))]
-        self.body = nn.Sequential(*stages)
-        self.head = nn.Conv2d(widths[-1], 1, 1)
-        blur = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
-        self.register_buffer("blur", (blur[:, None] * blur).expand(3, 1, 5, 5).contiguous(), persistent=False)
-
-    def forward(self, pairs: Tensor) -> Tensor:
-        """Pairs [B,2,3,S,S] in [-1,1] to the logits of patches [B,1,S/16,S/16]."""
-        before, now = pairs[:, 0], pairs[:, 1]
-        seen = [now, self._fine(now)]
-        if self.config.frames == 2:
-            seen += [self._fine(before), (now - before) * _CHANGE_GAIN]
-        logits: Tensor = self.head(self.body(torch.cat(seen, dim=1)))
-        return logits
-
-    def _fine(self, picture: Tensor) -> Tensor:
-        """What a blur over five pixels takes away."""
-        with torch.autocast(picture.device.type, enabled=False):  # half precision is coarser than what is looked for
-            padded = F.pad(picture.float(), (2, 2, 2, 2), mode="reflect")
-            return (picture - F.conv2d(padded, self.blur, groups=3)) * _FINE_GAIN  # type: ignore[arg-type]
+def new_juror(config: ForensicConfig) -> Juror:
+    """The network of a configuration, with random weights."""
+    return TrunkNet(config) if config.trunk else FineNet(config)
 
 
 def pool(logits: Tensor, body: Tensor) -> Tensor:
@@ -153,7 +90,7 @@ def fit_shares(scores: Tensor, synthetic: Tensor) -> tuple[tuple[float, ...], fl
 class Jury(nn.Module):
     """Several networks that look for different things, as one: the weighted sum of their logits."""
 
-    def __init__(self, nets: Sequence[ForensicNet], shares: Sequence[float]) -> None:
+    def __init__(self, nets: Sequence[Juror], shares: Sequence[float]) -> None:
         """shares: what each counts for.
 
         Raises:
@@ -167,25 +104,25 @@ class Jury(nn.Module):
     @property
     def config(self) -> ForensicConfig:
         """The first one's: that of the pictures is everyone's."""
-        return cast(ForensicNet, self.nets[0]).config
+        return cast(Juror, self.nets[0]).config
 
-    def forward(self, pairs: Tensor) -> Tensor:
-        """As `ForensicNet.forward`."""
-        return torch.stack([share * net(pairs) for share, net in zip(self.shares, self.nets, strict=True)]).sum(dim=0)
+    def forward(self, pairs: Tensor, body: Tensor) -> Tensor:
+        """As `Juror.forward`."""
+        return torch.stack([share * net(pairs, body) for share, net in zip(self.shares, self.nets, strict=True)]).sum(dim=0)
 
 
 @dataclass(frozen=True, eq=False)
 class Forensic:
     """A trained network, or a jury of them, with its calibration, and what it was trained on, in words."""
 
-    net: ForensicNet | Jury
+    net: Juror | Jury
     calibration: Calibration
     trained_on: str
 
     @property
-    def jurors(self) -> tuple[ForensicNet, ...]:
+    def jurors(self) -> tuple[Juror, ...]:
         """The networks, one or several."""
-        return tuple(cast(ForensicNet, net) for net in self.net.nets) if isinstance(self.net, Jury) else (self.net,)
+        return tuple(cast(Juror, net) for net in self.net.nets) if isinstance(self.net, Jury) else (self.net,)
 
     def to_checkpoint(self, images_seen: int = 0) -> Checkpoint:
         """In half precision; 1.2 MB for a network of the default size."""
@@ -219,8 +156,8 @@ def _part(number: int) -> str:
     return f"net{number}"
 
 
-def _net(described: Mapping[str, Any], weights: Mapping[str, Tensor]) -> ForensicNet:
-    net = ForensicNet(ForensicConfig(**{**described, "blocks": tuple(described["blocks"])}))  # a list in the file
+def _net(described: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Juror:
+    net = new_juror(ForensicConfig(**{**described, "blocks": tuple(described["blocks"])}))  # a list in the file
     net.load_state_dict({name: value.float() for name, value in weights.items()})
     return net
 

@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dancenow.checkpoint import Checkpoint, CheckpointInfo
-from dancenow.models.forensic import KIND, Calibration, Forensic, ForensicConfig, ForensicNet, pool
+from dancenow.models.forensic import KIND, Calibration, Forensic, new_juror, pool
+from dancenow.models.juror import ForensicConfig
+from dancenow.models.perceptual import EfficientNetTrunk
+from dancenow.models.trunknet import TrunkNet
 from dancenow.training.average import follow_average
 from dancenow.training.care import CarefulStep
 from dancenow.training.disguise import disguised, draw_disguise
@@ -34,6 +37,8 @@ _PAIRS: Final = np.array([(0, 1), (0, 1), (1, 2), (0, 2)])
 _TURNED: Final = 0.3
 """Share of the pairs that are seen turned round in time."""
 _WARM_IMAGES: Final = 800
+_KNOWN: Final = 0.15
+"""Learning rate of what was trained before, over that of what is new."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,18 +127,28 @@ class Shelf:
 class ForensicTask:
     """A `loop.Task`: the network, its average and its optimizer."""
 
-    def __init__(self, shelf: Shelf, recipe: ForensicRecipe, *, seed: int) -> None:
-        """Build the networks, on the shelf's device."""
+    def __init__(self, shelf: Shelf, recipe: ForensicRecipe, *, seed: int, trunk: EfficientNetTrunk | None = None) -> None:
+        """Build the networks, on the shelf's device.
+
+        trunk: to begin with, if the recipe's network begins with one; the pretrained one unless another is given.
+
+        Raises:
+            UserError: the pretrained trunk is not in the cache and cannot be fetched.
+        """
         self.shelf, self.recipe, self.seed, self.device = shelf, recipe, seed, shelf.device
         device = shelf.device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
-            self.net = ForensicNet(recipe.network).to(device)
-        self.average = ForensicNet(recipe.network).to(device).requires_grad_(False)
+            self.net = new_juror(recipe.network)
+        if isinstance(self.net, TrunkNet):
+            self.net.begin_as(trunk or EfficientNetTrunk.pretrained())
+        self.net.to(device)
+        self.average = new_juror(recipe.network).to(device).requires_grad_(False)
         self.average.load_state_dict(self.net.state_dict())
-        self.optimizer = torch.optim.AdamW(
-            self.net.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay
-        )
+        known = {name: value for name, value in self.net.named_parameters() if name.startswith("trunk.")}
+        new = [value for name, value in self.net.named_parameters() if name not in known]
+        groups = [{"params": new, "share": 1.0}, *([{"params": [*known.values()], "share": _KNOWN}] if known else [])]
+        self.optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay)
         self._careful = CarefulStep(self.optimizer)
         self.images_per_step = 2 * recipe.pairs_per_step
         self._images = 0
@@ -142,10 +157,10 @@ class ForensicTask:
         """See `loop.Task.step`."""
         warm = min(1.0, (self._images + self.images_per_step) / max(_WARM_IMAGES, 50 * self.images_per_step))
         for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.learning_rate * warm * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * share)))
+            group["lr"] = group["share"] * self.recipe.learning_rate * warm * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * share)))
         pairs, body, synthetic = self.shelf.batch(rng, self.recipe)
         with autocast(self.device, self.recipe.precision):
-            logits = self.net(pairs)
+            logits = self.net(pairs, body)
         score = pool(logits.float(), body)
         loss = F.binary_cross_entropy_with_logits(score, synthetic * 0.96 + 0.02)
         self._careful(loss)
@@ -165,7 +180,7 @@ class ForensicTask:
 
     def forensic(self, calibration: Calibration, trained_on: str) -> Forensic:
         """What was learnt."""
-        net = ForensicNet(self.recipe.network)
+        net = new_juror(self.recipe.network)
         net.load_state_dict(self.average.state_dict())
         return Forensic(net.eval().requires_grad_(False), calibration, trained_on)
 
