@@ -25,6 +25,7 @@ from dancenow.errors import UserError
 from dancenow.files import complete_or_absent, require_writable, sha256_of
 from dancenow.metrics.poses import pose_distance_px, torso_px
 from dancenow.pose.body import BodyStatistics, body_statistics
+from dancenow.pose.correct import RECIPE as CORRECT_RECIPE
 from dancenow.pose.detect import DETECTOR, detect_poses
 from dancenow.pose.smooth import SmoothConfig
 from dancenow.pose.trackfile import load_track, save_track
@@ -49,11 +50,12 @@ def _digest(fields: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-# Detector, plate and smoothing's figures change it by themselves. Raise `steps` with every other change after which the
-# same video would give another subject: to the code of smoothing, body statistics, splits, or the files of the folder.
+# Detector, correction, plate and smoothing's figures change it by themselves. Raise `steps` with every other change after
+# which the same video would give another subject: to the code of smoothing, body statistics, splits, the files of the folder.
 _RECIPE: Final = {
     "detector": DETECTOR,
     "smoothing": asdict(SmoothConfig()),
+    "correction": CORRECT_RECIPE,
     "plate": PLATE_RECIPE,
     "schema": SCHEMA,
     "steps": 3,

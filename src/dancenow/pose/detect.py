@@ -1,7 +1,7 @@
 """From a video to the dancer's track: one pose per frame, and a soft mask of the person beside it.
 
 Measuring follows one person with BlazePose, in constant memory; what was measured is kept by the content of the video, so
-that the same video is never measured twice; smoothing is cheap and is done anew each time.
+that the same video is never measured twice; smoothing and taking off the detector's habits is cheap and is done anew each time.
 """
 
 import shutil
@@ -15,6 +15,7 @@ from dancenow.ahead import ahead
 from dancenow.errors import UserError
 from dancenow.files import cache_dir, complete_or_absent, require_writable, sha256_of
 from dancenow.pose.blaze import BlazePose
+from dancenow.pose.correct import corrected
 from dancenow.pose.follow import Follower
 from dancenow.pose.hindsight import follow
 from dancenow.pose.people import choose, first_look
@@ -44,7 +45,7 @@ def detect_poses(
     use_cache: bool = True,
     listen: Listener = silent,
 ) -> PoseTrack:
-    """The track of one dancer, smoothed, with short gaps filled: a pose per frame of the video.
+    """The track of one dancer, smoothed and corrected, with short gaps filled: a pose per frame of the video.
 
     Args:
         video: any file that `video.read_frames` reads.
@@ -64,7 +65,7 @@ def detect_poses(
         require_writable(masks)
     sha256 = sha256_of(video)
     if not use_cache:
-        return smooth(measure_poses(video, person=person, masks=masks, every=every, sha256=sha256, listen=listen))
+        return _put_right(measure_poses(video, person=person, masks=masks, every=every, sha256=sha256, listen=listen))
     stem = f"{sha256[:40]}-{DETECTOR.replace('/', '-')}-{'auto' if person is None else person}"
     stem += f"-{every}" if every > 1 else ""
     kept_track, kept_masks = cache_dir("tracks") / f"{stem}.npz", cache_dir("tracks") / f"{stem}.mkv"
@@ -76,7 +77,7 @@ def detect_poses(
     if masks is not None:
         with complete_or_absent(masks) as temporary:
             shutil.copyfile(kept_masks, temporary)
-    return smooth(track)
+    return _put_right(track)
 
 
 def measure_poses(
@@ -118,6 +119,10 @@ def measure_poses(
             )
     whole = Pose(*(np.stack([getattr(pose, name) for pose in poses]) for name in ("xy", "confidence", "depth")))
     return PoseTrack(whole, np.array(times), np.array(status, np.uint8), info.width_px, info.height_px, DETECTOR, sha256)
+
+
+def _put_right(measured: PoseTrack) -> PoseTrack:
+    return corrected(smooth(measured), measured)
 
 
 def _require_number(person: int | None) -> None:
