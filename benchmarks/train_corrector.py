@@ -190,7 +190,7 @@ def studio() -> Iterator[tuple[str, PoseTrack, PoseTrack]]:
     for casting in world.castings:
         for take in (casting.footage, *casting.dances):
             clip = world.clip(take)
-            yield f"{take.identity}, {take.dance}", measure_poses(clip.video), load_track(clip.track)
+            yield f"{take.identity}, {take.dance}, {take.room}", measure_poses(clip.video), load_track(clip.track)
 
 
 def own() -> Iterator[tuple[str, PoseTrack, PoseTrack]]:
