@@ -14,7 +14,17 @@ from numpy.typing import NDArray
 
 from dancenow.pose.body import MIN_CONFIDENCE, Float64Array, body_statistics, sole_y, standing_line
 from dancenow.pose.maps.joints import HIPS, PARTS, averaged, joints_of, number_of
-from dancenow.pose.maps.view import BONE_PARTS, FEET, IS_HEEL, View, agreed_size, bone_lengths, log_size, read_view
+from dancenow.pose.maps.view import (
+    BONE_PARTS,
+    EXACT_DOUBT,
+    FEET,
+    IS_HEEL,
+    View,
+    agreed_size,
+    bone_lengths,
+    log_size,
+    read_view,
+)
 from dancenow.types import PoseTrack
 
 AVERAGE: Final = {
@@ -25,15 +35,15 @@ AVERAGE: Final = {
 SPREAD: Final = 0.07
 """Standard deviation of a part's share of the body among people, in logarithms."""
 DOUBT: Final = 0.035
-"""Of a part's measured length, in logarithms, where depth is not sound: which poses a dance holds, the detector's bias."""
-SOUND_DOUBT: Final = 0.005
-"""The same where depth is sound."""
+"""Of a part's measured length, in logarithms: which poses a dance holds, the detector's bias."""
+EXACT_PART_DOUBT: Final = 0.005
+"""The same where depth is exact."""
 FULL_PERCENTILE: Final = (50, 80)
 """Of a part's lengths, that which counts as full: with sound depth, and without, when most are seen too short."""
 DEPTH_GAINS: Final = np.linspace(0, 1.2, 25)
 SOUND_GAIN: Final = 0.85
-"""Depth that is to be multiplied by this or more to keep bones at their length is sound. That of detectors, noisy and
-exaggerated threefold, is not: scaled down as a whole or part by part it was worse than none."""
+"""Depth that is to be multiplied by this or more to keep bones at their length is sound. What a detector
+says, noisy and exaggerated, is not, before it was corrected: scaled down as a whole or part by part it was worse than none."""
 RIGID: Final = ("torso", "shoulders", "upper_arm", "forearm", "thigh", "shin")
 """Parts whose length does not change: what their detected depth is to be multiplied by, so that it does not."""
 BLOCKS: Final = 5
@@ -203,7 +213,7 @@ def figure_of(track: PoseTrack, *, by_hips: bool = False) -> Figure:
     view, doubt = read_view(points, usable, frame_px, track.fps, body.height_px, sound=sound)
     lengths = bone_lengths(points, sure, view.focal_px, np.array([view.middle_x_px, view.middle_y_px]))
     size = np.exp(agreed_size(lengths, _smoothing(doubt, track.fps))[0])
-    parts_px = _parts(points, sure, view, size, sound)
+    parts_px = _parts(points, sure, view, size, sound=sound, exact=sound and doubt <= EXACT_DOUBT)
     height_px = parts_px["torso"] + parts_px["thigh"] + parts_px["shin"] + parts_px["neck"]
     whole = Figure(
         track.width_px, track.height_px, track.fps, feet_seen, height_px, view, 0.0, view.focal_px, (0.0, 1.0), sound, doubt,
@@ -285,7 +295,9 @@ def _depth_gain(points: Float64Array, present: NDArray[np.bool_]) -> float:
     return float(DEPTH_GAINS[np.mean(spreads, axis=0).argmin()]) if spreads else 0.0
 
 
-def _parts(points: Float64Array, present: NDArray[np.bool_], view: View, size: Float64Array, sound: bool) -> dict[str, float]:
+def _parts(
+    points: Float64Array, present: NDArray[np.bool_], view: View, size: Float64Array, *, sound: bool, exact: bool
+) -> dict[str, float]:
     """Full lengths in px at home. What is never or hardly seen has an average person's share."""
     solid = view.solid(points, size)
     logs, doubts = {}, {}
@@ -293,7 +305,7 @@ def _parts(points: Float64Array, present: NDArray[np.bool_], view: View, size: F
         length_px, doubt = _length(solid, present, name, FULL_PERCENTILE[0 if sound else 1])
         if length_px > 0:
             logs[name] = np.log(length_px / AVERAGE[name])
-            doubts[name] = np.hypot(doubt, SOUND_DOUBT if sound else DOUBT)
+            doubts[name] = np.hypot(doubt, EXACT_PART_DOUBT if exact else DOUBT)
     weight = {name: AVERAGE[name] / (doubts[name] ** 2 + SPREAD**2) for name in logs}
     scale = sum(weight[name] * logs[name] for name in logs) / sum(weight.values())
     parts_px = {}

@@ -29,7 +29,7 @@ HANGS_AT: Final = (0.8, 0.3)
 HEEL_SPREAD: Final = 0.02
 """How far heels seem to be above or below toes when both stand, in heights of the body: detectors have habits."""
 FRAMES_PER_WORD: Final = (8.0, 200.0)
-"""Frames that say the same thing, with sound depth and without: errors of neighbours are alike, and those of a detector's depth
+"""Frames that say the same thing, with exact depth and without: errors of neighbours are alike, and those of a detector's depth
 are in all frames."""
 BONES_SAY: Final = 30.0
 """What the logarithm of the bones' disagreement counts for when a focal length is chosen."""
@@ -38,8 +38,10 @@ STILL_PER_S: Final = 0.12
 HANGS: Final = 0.1
 """What is this much higher in the picture than the lowest of both feet, in heights, hangs in the air, though it be still."""
 IN_THE_AIR: Final = (0.5, 1.0)
-"""What a foot that is still above the floor counts for, beside one below it, with sound depth and without: nobody stands lower
-than the floor, but many are still above it for a moment. Without sound depth it cannot be told which is which."""
+"""What a foot that is still above the floor counts for, beside one below it, with exact depth and without: nobody stands lower
+than the floor, but many are still above it for a moment. Without exact depth it cannot be told which is which."""
+EXACT_DOUBT: Final = 0.015
+"""Bones that disagree by no more about the body's size have exact depth; a detector's, though corrected, leaves twice that."""
 MAX_FRAMES: Final = 150
 """Frames that a camera is read off: more say nothing new."""
 ENOUGH_BONES: Final = 4
@@ -136,8 +138,9 @@ def read_view(
     """The camera that shows joints [T,J,3] (depth in px) of a body `height_px` tall, and how far bones disagree about the
     body's size in a frame (a share).
 
-    Without feet that stand the floor is a length of legs below the hips. Only `sound` depth tells the focal length: with
-    another the bones disagree at any, and the usual one is taken.
+    Without feet that stand the floor is a length of legs below the hips; with them it is believed as far as depth is exact,
+    which shows when the bones agree. Only `sound` depth tells the focal length: with another the bones disagree at any, and the
+    usual one is taken.
     """
     step = max(1, len(points) // MAX_FRAMES)
     stands = standing(points[..., :2], present, fps, height_px)[::step]
@@ -145,20 +148,24 @@ def read_view(
     middle = (np.array(frame_px, np.float64) - 1) / 2
     usual_px = FOCAL_PER_SIDE * max(frame_px)
 
-    def tried(focal_px: float) -> tuple[float, View, float]:
+    def tried(focal_px: float, exact: bool) -> tuple[float, View, float]:
         lengths = bone_lengths(points, present, focal_px, middle)
         size, doubt = agreed_size(lengths, 1)
-        view, off = _floor(points, stands, focal_px, middle, np.exp(size), height_px, sound=sound)
+        view, off = _floor(points, stands, focal_px, middle, np.exp(size), height_px, exact=exact)
         usual = (np.log(focal_px / usual_px) / FOCAL_SPREAD) ** 2 / 2
         return usual + BONES_SAY * (np.log(doubt) + 0.5 * np.log(off)), view, doubt
 
-    def best_of(focals_px: Float64Array) -> tuple[float, View, float]:
-        return min((tried(float(focal_px)) for focal_px in focals_px), key=lambda found: found[0])
+    def best_of(focals_px: Float64Array, exact: bool) -> tuple[float, View, float]:
+        return min((tried(float(focal_px), exact) for focal_px in focals_px), key=lambda found: found[0])
+
+    def best(exact: bool) -> tuple[View, float]:
+        coarse = best_of(FOCALS * max(frame_px), exact)
+        return min(coarse, best_of(FINER * coarse[1].focal_px, exact), key=lambda found: found[0])[1:]
 
     if not sound:
-        return tried(usual_px)[1:]
-    coarse = best_of(FOCALS * max(frame_px))
-    return min(coarse, best_of(FINER * coarse[1].focal_px), key=lambda found: found[0])[1:]
+        return tried(usual_px, exact=False)[1:]
+    view, doubt = best(exact=True)
+    return (view, doubt) if doubt <= EXACT_DOUBT else best(exact=False)
 
 
 def standing(xy: Float64Array, present: NDArray[np.bool_], fps: float, height_px: float) -> NDArray[np.bool_]:
@@ -199,7 +206,7 @@ def _floor(
     size: Float64Array,
     height_px: float,
     *,
-    sound: bool,
+    exact: bool,
 ) -> tuple[View, float]:
     """Tilt and height of a camera from feet that stand [T,4], and how far these are from one plane, in heights."""
     level = View(float(middle[0]), float(middle[1]), float(focal_px), 0.0, 0.0)
@@ -213,7 +220,7 @@ def _floor(
     usual = np.array([TILT, HANGS_AT[0] * height_px, 0.0])
     trust = 1 / np.array([TILT_SPREAD, HANGS_AT[1] * height_px, HEEL_SPREAD * height_px])
     scale, weight = 0.03 * height_px, np.full(len(feet), 1.0)
-    frames_per_word, in_the_air = FRAMES_PER_WORD[not sound], IN_THE_AIR[not sound]
+    frames_per_word, in_the_air = FRAMES_PER_WORD[not exact], IN_THE_AIR[not exact]
     found = usual
     for _ in range(6):
         each = np.sqrt(weight / frames_per_word) / scale
