@@ -25,14 +25,16 @@ from dancenow.bench.exact import read_exact
 from dancenow.bench.results import place, today
 from dancenow.bench.sizes import BUDGET
 from dancenow.checkpoint import save_checkpoint
+from dancenow.errors import UserError
 from dancenow.files import cache_dir, complete_or_absent
 from dancenow.pose.blaze import BlazePose, Landmarks
+from dancenow.pose.body import MIN_CONFIDENCE
 from dancenow.pose.correct import corrected, load_corrector
 from dancenow.pose.detect import measure_poses
 from dancenow.pose.lite import Roi
-from dancenow.pose.smooth import smooth
+from dancenow.pose.smooth import body_size, smooth
 from dancenow.pose.trackfile import load_track, save_track
-from dancenow.skeleton import MIRROR, NUM_KEYPOINTS
+from dancenow.skeleton import LIMB_NAMES, LIMBS, MIRROR, NUM_KEYPOINTS
 from dancenow.studio.body import build_body
 from dancenow.studio.cast import random_dance, random_identity, random_room
 from dancenow.studio.choreography import Choreography
@@ -47,6 +49,11 @@ SEED = 9000
 LIVELY = 41
 """So many people dance as `random_dance` has it; all after them calmer, most of them facing the camera more."""
 PEOPLE = 110
+LONG_BONES = tuple(
+    (f"{side}_{a}", f"{side}_{b}")
+    for side in ("right", "left")
+    for a, b in (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
+)
 TESTED = 8
 FPS = 30.0
 STEPS = 3000
@@ -200,6 +207,42 @@ def own() -> Iterator[tuple[str, PoseTrack, PoseTrack]]:
             yield video.stem, measure_poses(video), read_exact(video.with_suffix(".npz"), video)
 
 
+def unknown() -> Iterator[tuple[str, PoseTrack]]:
+    """Clips of a folder of one's own whose poses nobody knows, as detected."""
+    for video in sorted(Path(os.environ.get("DANCENOW_DATA") or "/nonexistent").rglob("*.mp4")):
+        if not video.with_suffix(".npz").is_file():
+            try:
+                yield video.stem, measure_poses(video)
+            except UserError as problem:
+                print(problem, flush=True)
+
+
+def steadiness(measured: PoseTrack) -> dict[str, dict[str, float]]:
+    """What needs no truth, before and after: how far the lengths of arms and legs vary, with depth and in the picture (standard
+    deviation over mean), and by how much keypoints accelerate, in % of the body's size a frame squared."""
+    smoothed = smooth(measured)
+
+    def figures(track: PoseTrack) -> dict[str, float]:
+        size_px = body_size(track.pose, track.time_s)[:, None, None]
+        points = np.concatenate([track.pose.xy, track.pose.depth[..., None]], axis=-1).astype(np.float64) / size_px
+        seen = track.pose.confidence >= MIN_CONFIDENCE
+
+        def vary(dimensions: int) -> float:
+            shares = []
+            for a, b in LIMBS[[LIMB_NAMES.index(name) for name in LONG_BONES]]:
+                both = seen[:, a] & seen[:, b]
+                if both.sum() >= 10:
+                    length = np.linalg.norm((points[both, a] - points[both, b])[:, :dimensions], axis=-1)
+                    shares.append(float(length.std() / length.mean()))
+            return float(np.mean(shares))
+
+        thrice = seen[2:] & seen[1:-1] & seen[:-2]
+        pull = np.linalg.norm(np.diff(points[..., :2], 2, axis=0), axis=-1)[thrice]
+        return {"lengths": vary(3), "lengths in the picture": vary(2), "acceleration": float(pull.mean() * 100)}
+
+    return {"detected": figures(smoothed), "corrected": figures(corrected(smoothed, measured))}
+
+
 def error(measured: PoseTrack, exact: PoseTrack, weights: Path = CORRECTOR) -> dict[str, dict[str, float]]:
     """Errors in % of the body's height before and after: of place, of place without a steady part, and of what changes from
     frame to frame; and how depth correlates with the exact one, and its error."""
@@ -230,6 +273,7 @@ def measure(options: argparse.Namespace) -> None:
         for name, *pair in clips:
             rows[kind][name] = error(*pair)
             print(name, {how: {k: round(v, 3) for k, v in each.items()} for how, each in rows[kind][name].items()}, flush=True)
+    rows["without truth"] = {name: steadiness(measured) for name, measured in unknown()}
     out = (options.out or Path(__file__).parent) / f"{today()}-corrector.json"
     with complete_or_absent(out) as temporary:
         temporary.write_text(json.dumps({**place(), "clips": rows}, indent=1) + "\n", "utf-8")
