@@ -92,42 +92,40 @@ def film(options: argparse.Namespace) -> None:
     for person in range(number, PEOPLE, parts):
         if folder(person).is_dir():
             continue
-        rng = np.random.default_rng(SEED + person + (0 if person < LIVELY else 100 - LIVELY))
+        seed = person if person < LIVELY else person + 100 - LIVELY
+        rng = np.random.default_rng(SEED + seed)
         body = build_body(random_identity(f"person {person}", rng))
         scene = shot(person, rng)
         danced = solve(perform(scene.dance, FPS, scene.frames / FPS + 0.01, scene.start_s), body)
-        seen, mirrored, exact = Detected(blaze), Detected(blaze), []
-        for drawn in render(body, danced, scene.room, scene.size_px, scene.size_px, seed=person):
+        detected, exact = Detected(blaze), []
+        for drawn in render(body, danced, scene.room, scene.size_px, scene.size_px, seed=seed):
             packed = cv2.imencode(".jpg", drawn.image_rgb, [cv2.IMWRITE_JPEG_QUALITY, scene.quality])[1]
             image = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
-            seen.look(image)
-            mirrored.look(np.ascontiguousarray(image[:, ::-1]))
+            detected.look(image)
             exact.append(drawn.pose)
         with complete_or_absent(folder(person)) as temporary:
             temporary.mkdir()
-            poses = {
-                "seen": seen.poses,
-                "mirrored": [turned_back(each, scene.size_px) for each in mirrored.poses],
-                "exact": exact,
-            }
+            poses = {"seen": detected.poses, "mirrored": detected.mirrored, "exact": exact}
             for name, each in poses.items():
                 save_track(temporary / f"{name}.npz", track_of(each, scene.size_px))
-        print(person, f"{np.mean([each is not _NOBODY for each in seen.poses]):.0%} found", flush=True)
+        print(person, f"{np.mean([each is not _NOBODY for each in detected.poses]):.0%} found", flush=True)
 
 
 class Detected:
-    """Follows whoever is in the picture, from frame to frame."""
+    """Follows whoever is in the picture, from frame to frame, and looks again in a mirror."""
 
     def __init__(self, blaze: BlazePose) -> None:
         self._blaze = blaze
         self._roi: Roi | None = None
         self.poses: list[Pose] = []
+        self.mirrored: list[Pose] = []
 
     def look(self, image_rgb: ImageRGB) -> None:
         """The next frame."""
         found = self._found(image_rgb)
         self._roi = found.next_roi if found else None
         self.poses.append(found.pose if found else _NOBODY)
+        self.mirrored.append(self._in_a_mirror(image_rgb, found.roi) if found else _NOBODY)
 
     def _found(self, image_rgb: ImageRGB) -> Landmarks | None:
         if self._roi is None:
@@ -138,13 +136,16 @@ class Detected:
         found = self._blaze.landmarks(image_rgb, self._roi)
         return found if found.score >= 0.5 else None
 
+    def _in_a_mirror(self, image_rgb: ImageRGB, roi: Roi) -> Pose:
+        across_px = image_rgb.shape[1] - 1
+        there = Roi(across_px - roi.x_px, roi.y_px, roi.size_px, -roi.angle_rad)
+        return turned_back(self._blaze.landmarks(np.ascontiguousarray(image_rgb[:, ::-1]), there).pose, across_px)
 
-def turned_back(pose: Pose, width_px: int) -> Pose:
-    """A pose that was found in the mirror image."""
-    if pose is _NOBODY:
-        return pose
+
+def turned_back(pose: Pose, across_px: int) -> Pose:
+    """A pose that was found in the mirror image, whose last column is across_px."""
     xy = pose.xy[MIRROR].copy()
-    xy[:, 0] = width_px - 1 - xy[:, 0]
+    xy[:, 0] = across_px - xy[:, 0]
     return Pose(xy, pose.confidence[MIRROR], pose.depth[MIRROR])
 
 
