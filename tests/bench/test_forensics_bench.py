@@ -1,22 +1,21 @@
 """The figures of the classifier's bench, and the clips that it is made of."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from dancenow.bench.caststores import Recruit, evidence_of_runs
 from dancenow.bench.forensics import VARIANTS, auc, rates, reliability, summarised, train_variant, variant_path
-from dancenow.bench.forgeries import WAYS
-from dancenow.bench.scenes import shaken
-from dancenow.bench.suspects import CAST, recruits, shared_out, studio_people
-from dancenow.data.clips import ClipStore, cut
+from dancenow.bench.forgeries import WAYS, Order, Workshop
+from dancenow.bench.scenes import RUN, SceneConfig, film_scene, load_scene, shaken
+from dancenow.bench.suspects import PEOPLE, REAL_TURNS, Suspect, looks_at, make, recruits, shared_out, studio_people
 from dancenow.errors import UserError
+from dancenow.models.perceptual import EfficientNetTrunk
 from dancenow.pose.letterbox import Letterbox
-from dancenow.training.encodings import Encoding
-from dancenow.types import Crop, Pose
-from world import dancer_track, person
+from world import dancer_track
 
 
 def cell(family: str, said: float | None, subject: str = "a", images: int = 0) -> dict[str, object]:
@@ -49,19 +48,19 @@ def test_reliability_is_what_probabilities_are_off_by() -> None:
 
 def test_nobody_is_in_two_roles_and_every_way_is_learnt_and_tested() -> None:
     people = recruits()
-    assert len({each.number for each in people}) == len(people) == CAST.people
+    assert len({each.scene for each in people}) == len(people) == PEOPLE
     for role in ("train", "calibrate", "test"):
         assert {order.way for each in people if each.role == role for order in each.orders} == set(WAYS), role
     assert {order.way for each in studio_people() for order in each.orders} < set(WAYS)
-    assert all(each.scene is not None and each.role == "test" for each in studio_people())
+    assert all(each.judged and each.role == "test" and each.scene.number is None for each in studio_people())
 
 
 def test_work_is_shared_out_evenly_with_the_test_first() -> None:
     shares = shared_out([*studio_people(), *recruits()], 8)
-    assert sum(map(len, shares)) == len(studio_people()) + CAST.people
+    assert sum(map(len, shares)) == len(studio_people()) + PEOPLE
     loads = [sum(each.weight for each in share) for share in shares]
-    assert max(loads) - min(loads) <= 1.0
-    assert sum(share[0].scene is not None for share in shares) == len(studio_people())
+    assert max(loads) - min(loads) <= max(each.weight for each in recruits())
+    assert sum(share[0].judged for share in shares) == len(studio_people())
 
 
 def test_variants_that_are_not_shipped_stay_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,37 +72,42 @@ def test_variants_that_are_not_shipped_stay_in_the_cache(tmp_path: Path, monkeyp
         train_variant("better", shipped, torch.device("cpu"))
 
 
-def some_person() -> ClipStore:
-    """Four runs of a drawn dancer, in a frame of 96 px of which the middle is stored."""
-    track = dancer_track(24, size_px=96, body_px=60)
-    drawn = [person(track.pose[i], 96) for i in range(24)]
-    to_stored = np.tile(np.array([[0.75, 0.0, 0.0], [0.0, 0.75, 0.0]]), (24, 1, 1))
-    crops = [Crop(each, 72) for each in to_stored]
-    poses = [crop.apply(track.pose[i]) for i, crop in enumerate(crops)]
-    return ClipStore(
-        image=np.stack([cut(image, crop) for (image, _), crop in zip(drawn, crops, strict=True)]),
-        mask=np.stack([cut(mask, crop) for (_, mask), crop in zip(drawn, crops, strict=True)]),
-        pose=Pose(*(np.stack([getattr(p, name) for p in poses]) for name in ("xy", "confidence", "depth"))),
-        to_stored=to_stored, plate=np.full((72, 72, 4), 255, np.uint8),
-        plate_to_frame=np.array([[4 / 3, 0.0, 1 / 6], [0.0, 4 / 3, 1 / 6]]),
-        starts=np.arange(0, 24, 6), length=6, canvas_px=64,
-    )  # fmt: skip
+@pytest.fixture(scope="module")
+def filmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SceneConfig]:
+    """A random person's scene, small."""
+    config = replace(SceneConfig.random(0), runs=4, dance_frames=10, size_px=96)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DANCENOW_CACHE", str(tmp_path_factory.mktemp("cache")))
+        film_scene(config)
+        yield config
 
 
-def test_a_person_is_learnt_from_half_of_the_runs_and_looked_at_in_place() -> None:
-    store = some_person()
-    recruit = Recruit("drawn", store, np.full((96, 96, 3), 200, np.uint8), seed=0)
-    assert sorted([*recruit.learnt, *recruit.unseen]) == [0, 1, 2, 3]
-    assert len(recruit.clip_store(64, 2).image) == 12
-    whole = recruit.whole_store(Letterbox.of_frame(96, 96, 96), 1)
-    frame, _ = person(dancer_track(24, size_px=96, body_px=60).pose[int(np.sort(recruit.learnt)[0]) * 6], 96)
-    assert np.abs(whole.image[0][:90, :90].astype(int) - frame[:90, :90]).mean() < 6
-    shown = recruit.retrieved(recruit.unseen)
-    assert len(shown) == 2
-    rng = np.random.default_rng(0)
-    looks = evidence_of_runs(recruit.runs, Encoding(20), rng, family="real", group="g", clip="c", side_px=96)
-    assert looks.pictures.shape == (4, 3, 96, 96, 3)
-    assert 0.02 < (looks.bodies > 0).mean() < 0.5
+def test_a_random_persons_scene_is_footage_with_dances_beside_it(filmed: SceneConfig) -> None:
+    scene = load_scene(filmed)
+    assert len(scene.frames) == len(scene.masks) == len(scene.index) == 4 * RUN
+    assert [len(dance.track) for dance in scene.dances] == [10, 10]
+    assert len(scene.clip_store(64, 2).image) == 4 * RUN
+    assert len(scene.whole_store(Letterbox.of_frame(96, 96, 64), 1).image) == 4 * RUN
+    body = scene.masks[0] > 127
+    assert 0.02 < body.mean() < 0.5
+    changed = np.abs(scene.frames[0].astype(int) - scene.plate.image_rgb).mean(axis=2)
+    assert changed[body].mean() > 4 * changed[~body].mean()
+    with pytest.raises(UserError, match="film"):
+        load_scene(replace(SceneConfig.random(1), size_px=96))
+
+
+def test_people_are_looked_at_as_filmed_and_as_forged(filmed: SceneConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    someone = Suspect(filmed.identity, "calibrate", (Order("draft", (4,)),), filmed)
+    trunk = EfficientNetTrunk().eval().requires_grad_(False)
+    make(someone, Workshop(torch.device("cpu"), trunk))
+    monkeypatch.setattr("dancenow.bench.suspects.recruits", lambda: (someone,))
+    clips = looks_at("calibrate")
+    families = [each.family for each in clips]
+    assert families == ["real"] * 2 * REAL_TURNS + ["nearest frame"] * 2 + ["draft"] * 2
+    assert all(each.pictures.shape[1:] == (3, 224, 224, 3) and len(each.pictures) == 7 for each in clips)
+    assert all(0.001 < (each.bodies > 0).mean() < 0.5 for each in clips)
+    assert len({each.group for each in clips}) == 1
+    assert {each.family for each in looks_at("calibrate", ("draft",))} == {"real", "nearest frame"}
 
 
 def test_shaken_keypoints_are_off_by_about_what_was_asked() -> None:

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from dancenow.bench.results import Result, machine, today, versions
-from dancenow.bench.suspects import CAST, JUDGED, ORDERS, TEST_ORDERS, Exhibit, exhibits, looks_at
+from dancenow.bench.suspects import JUDGED, ORDERS, TEST_ORDERS, Exhibit, exhibits, is_made, looks_at, recruits
 from dancenow.checkpoint import read_info, save_checkpoint
 from dancenow.data.looks import look, plan
 from dancenow.errors import UserError
@@ -181,8 +181,10 @@ def measure(out: Path, shipped: Path, part: tuple[int, int] = (0, 1)) -> Path | 
     settings = {
         "judged encodings": [each.name for each in JUDGED],
         "variants": {name: asdict(VARIANTS[name]) for name in models},
-        "cast": asdict(CAST),
-        "forged of the cast": [[[o.way, list(o.images)] for o in orders] for orders in ORDERS],
+        "random people": {
+            role: sum(e.role == role and is_made(e) for e in recruits()) for role in ("train", "calibrate", "test")
+        },
+        "forged of random people": [[[o.way, list(o.images)] for o in orders] for orders in ORDERS],
         "forged of the test": [[o.way, list(o.images)] for o in TEST_ORDERS],
     }
     result = Result("forensics", "laptop", today(), machine(), versions(), [SEED], settings, cells, summary)

@@ -27,6 +27,8 @@ from dancenow.training.presets import PRESETS, BodyConfig, LossWeights
 
 NEAREST: Final = "nearest frame"
 """The footage's own frames: nothing is trained."""
+_COST: Final = {"draft": 1.0, "draft, from nothing": 1.0, "standard, small": 2.5, "paper": 6.0, "pix2pixHD": 5.0}
+"""Of an image in training, beside one of a draft."""
 LEAST_STEPS: Final = 10
 """Of a training whose time is over before it has begun."""
 
@@ -51,6 +53,11 @@ class Order:
 
     way: str
     images: tuple[int, ...] = ()
+
+    @property
+    def cost(self) -> float:
+        """Of the training, in images of a draft's: about what they took on a CPU."""
+        return max(self.images, default=0) * _COST[self.way]
 
 
 @dataclass(frozen=True, eq=False)

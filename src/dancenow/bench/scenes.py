@@ -1,14 +1,16 @@
-"""Where the test's forgeries come from: footage of a studio person to learn from, and the same person's own dances beside it.
+"""Where real and forged clips come from: footage of a rendered person to learn from, and the same person's dances beside it.
 
-Rendered once with exact poses and kept as near-lossless video, so that forgeries can be made where nothing can be rendered.
+Rendered once with exact poses and kept as near-lossless video, so that forgeries can be made where nothing can be rendered. The
+studio's people are for the test; random people, dances, lights and cameras are learnt from, filmed in the same way, so that
+nothing but the person and the place differs between what is learnt from and what is judged.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +24,10 @@ from dancenow.files import cache_dir, complete_or_absent
 from dancenow.pose.crop import follow
 from dancenow.pose.letterbox import Letterbox
 from dancenow.studio.body import Body, build_body
+from dancenow.studio.cast import random_dance, random_identity, random_room
 from dancenow.studio.clip import performance_of
 from dancenow.studio.identity import IDENTITIES
-from dancenow.studio.motion import Performance
+from dancenow.studio.motion import Performance, perform, solve
 from dancenow.studio.render import empty_room, render
 from dancenow.studio.scene import ROOMS, Room
 from dancenow.studio.tracks import exact_track, points_of
@@ -41,11 +44,14 @@ KEPT: Final = Encoding(16)
 """How forgeries are kept; real clips go through the same before they are judged."""
 RECIPE: Final = 1
 """Raise it when the same settings would show other pictures."""
+_SIZES_PX, _SHAKY = (384, 320, 448), (0.0, 0.003, 0.006)
+_FOOTAGE_BEATS, _DANCE_BEATS = 64, 8
 
 
 @dataclass(frozen=True)
 class SceneConfig:
-    """Who, where, what the footage shows, and the dances of the test, each with its first second. runs: of three frames of
+    """Who, where, what the footage shows, and the dances, each with its first second. number: of a random person, who dances
+    random dances in a random place; identity is then a name only, and room and footage are not used. runs: of three frames of
     footage. dance_frames: of each dance. size_px: of the picture. shaky: keypoints are wrong as a detector's are, by this share
     of the body's height."""
 
@@ -58,6 +64,14 @@ class SceneConfig:
     size_px: int = 384
     shaky: float = 0.004
     seed: int = 23
+    number: int | None = None
+
+    @classmethod
+    def random(cls, number: int) -> Self:
+        """That of a random person: size of the picture and errors of keypoints differ from one to the next."""
+        size_px, shaky = _SIZES_PX[number % len(_SIZES_PX)], _SHAKY[number // len(_SIZES_PX) % len(_SHAKY)]
+        dances = (("first", 0.0), ("second", 0.0))
+        return cls(f"cast {number}", "", "", dances, runs=20, size_px=size_px, shaky=shaky, number=number)
 
 
 TESTED: Final = (
@@ -145,17 +159,41 @@ def film_scene(config: SceneConfig) -> Path:
     return folder
 
 
+@dataclass(frozen=True, eq=False)
+class _Shooting:
+    """Who dances what where."""
+
+    body: Body
+    room: Room
+    footage: Performance
+    dances: Mapping[str, Performance]
+
+
+def _shooting(config: SceneConfig) -> _Shooting:
+    seconds = (config.dance_frames + 0.5) / FPS
+    if config.number is None:
+        body = build_body(IDENTITIES[config.identity])
+        dances = {name: performance_of(body, name, FPS, seconds, since_s) for name, since_s in config.dances}
+        return _Shooting(body, ROOMS[config.room], performance_of(body, config.footage, FPS, None), dances)
+    rng = np.random.default_rng((config.seed, config.number))
+    body, room = build_body(random_identity(config.identity, rng)), random_room(rng)
+    whole = random_dance("footage", _FOOTAGE_BEATS, rng)
+    footage = solve(perform(whole, FPS, whole.seconds), body)
+    parts = {name: (random_dance(name, _DANCE_BEATS, rng), since_s) for name, since_s in config.dances}
+    danced = {name: solve(perform(dance, FPS, seconds, since_s), body) for name, (dance, since_s) in parts.items()}
+    return _Shooting(body, room, footage, danced)
+
+
 def _film(config: SceneConfig, folder: Path) -> None:
-    body, room, side = build_body(IDENTITIES[config.identity]), ROOMS[config.room], config.size_px
-    rng = np.random.default_rng(config.seed)
-    danced = performance_of(body, config.footage, FPS, None)
+    shooting, side = _shooting(config), config.size_px
+    body, room, danced = shooting.body, shooting.room, shooting.footage
+    rng = np.random.default_rng(config.seed if config.number is None else (config.seed, config.number, 1))
     starts = np.arange(config.runs) * (len(danced) // config.runs)
     index = (starts[:, None] + np.arange(RUN)).reshape(-1)
     frames, masks = _rendered(body, danced, index, room, config)
     _keep(folder / "footage.mp4", frames)
     tracks = {"footage": shaken(exact_track(points_of(body, danced), room.camera, side, side, FPS), config.shaky, rng)}
-    for name, since_s in config.dances:
-        shown = performance_of(body, name, FPS, (config.dance_frames + 0.5) / FPS, since_s)
+    for name, shown in shooting.dances.items():
         _keep(folder / f"{name}.mp4", _rendered(body, shown, np.arange(config.dance_frames), room, config)[0])
         track = exact_track(points_of(body, shown), room.camera, side, side, FPS)
         tracks[name] = shaken(track, config.shaky, rng)

@@ -95,11 +95,6 @@ def packs_in(folder: Path) -> list[Path]:
     return paths
 
 
-def repacked(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Pictures [N,R,R,3] as they would come out of a pack: what real ones have been through, made ones must go through, too."""
-    return _decode(_encode(pictures, "rgb24", "yuv444p", _PICTURE), "rgb24")
-
-
 def _encode(pictures: NDArray[np.uint8], layout: str, stored: str, options: dict[str, str]) -> NDArray[np.uint8]:
     """Pictures [N,R,R,3] or [N,R,R] as the bytes of a film."""
     file = io.BytesIO()

@@ -139,11 +139,3 @@ def _load(path: Path) -> ClipStore:
         length, canvas_px = (int(n) for n in file["sizes"])
         arrays = {name: file[name] for name in _ARRAYS}
     return ClipStore(**arrays, pose=pose, length=length, canvas_px=canvas_px)
-
-
-def cast_room(config: CastConfig, number: int) -> NDArray[np.uint8]:
-    """The empty room of one of the cast in the frame's own size, uint8 [H,W,3]; a store keeps it at the canvas's scale."""
-    rng = np.random.default_rng((config.seed, number))
-    random_identity(f"cast {number}", rng)
-    random_dance(f"cast {number}", config.beats, rng)
-    return empty_room(random_room(rng), config.picture_px, config.picture_px)
