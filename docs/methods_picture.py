@@ -1,4 +1,7 @@
-"""The README's still of the ablation: the same moments by every method, from the videos that `dancenow bench` keeps."""
+"""Make the README's still: the same moments of several videos, such as `dancenow bench budget` keeps in the cache.
+
+Usage: python docs/methods_picture.py VIDEO VIDEO... -o docs/methods.webp
+"""
 
 import argparse
 from pathlib import Path
@@ -7,30 +10,35 @@ import cv2
 import numpy as np
 
 from dancenow.files import complete_or_absent
+from dancenow.types import ImageRGB
 from dancenow.video import read_frames
 
-METHODS = ("truth-encoded-again", "nearest-frame", "pix2pixHD", "+-temporal-smoothing", "ours")
-MOMENTS = (10, 40, 66)
-SIDE_PX = 168
+SIDE_PX = 240
+SHARE = 0.86
+"""Of the frame's height that is shown, from below."""
 
 
 def main() -> None:
-    """Moments from above to below, methods from left to right, each cut round the middle of the frame."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("videos", type=Path, help="folder bench/videos of the cache")
-    parser.add_argument("--clip", default="eve-spark-draft-45s", help="subject, dance, networks and budget")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("methods.webp"))
+    """Moments from above to below, videos from left to right, each cut round the middle of the frame."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("videos", type=Path, nargs="+")
+    parser.add_argument("--moments", type=int, nargs="+", default=[8, 40, 60], help="numbers of frames")
+    parser.add_argument("-o", "--out", type=Path, default=Path(__file__).with_name("methods.webp"))
     options = parser.parse_args()
-    columns = []
-    for method in METHODS:
-        frames = list(read_frames(options.videos / f"{options.clip}-0-{method}.mp4"))
-        height, width = frames[0].image_rgb.shape[:2]
-        left, side = (width - int(0.86 * height)) // 2, int(0.86 * height)
-        cuts = [frames[i].image_rgb[height - side :, left : left + side] for i in MOMENTS]
-        columns.append(np.concatenate([cv2.resize(c, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA) for c in cuts]))
-    picture = np.concatenate(columns, axis=1)
+    picture = np.concatenate([column(video, options.moments) for video in options.videos], axis=1)
     with complete_or_absent(options.out) as temporary:
         cv2.imwrite(str(temporary), picture[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, 80])
+
+
+def column(video: Path, moments: list[int]) -> ImageRGB:
+    """Some frames of a video, one below the other."""
+    frames = {frame.index: frame.image_rgb for frame in read_frames(video) if frame.index in moments}
+    height, width = frames[moments[0]].shape[:2]
+    side = round(SHARE * height)
+    left = (width - side) // 2
+    cuts = [frames[moment][height - side :, left : left + side] for moment in moments]
+    shown = [np.asarray(cv2.resize(each, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA), np.uint8) for each in cuts]
+    return np.concatenate(shown)
 
 
 if __name__ == "__main__":
