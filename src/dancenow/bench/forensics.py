@@ -8,6 +8,7 @@ judged by what was chosen on the others. Real camera clips are judged only, neve
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -181,9 +182,7 @@ def measure(out: Path, shipped: Path, part: tuple[int, int] = (0, 1)) -> Path | 
     settings = {
         "judged encodings": [each.name for each in JUDGED],
         "variants": {name: asdict(VARIANTS[name]) for name in models},
-        "random people": {
-            role: sum(e.role == role and is_made(e) for e in recruits()) for role in ("train", "calibrate", "test")
-        },
+        "random people": Counter(each.role for each in recruits() if is_made(each)),
         "forged of random people": [[[o.way, list(o.images)] for o in orders] for orders in ORDERS],
         "forged of the test": [[o.way, list(o.images)] for o in TEST_ORDERS],
     }

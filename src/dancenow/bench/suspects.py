@@ -1,7 +1,7 @@
 """The clips that the classifier is trained, calibrated and tested on: who is in them, how they were made, and where they lie.
 
 Subjects, dances and places are each in one role only. Everybody is filmed and forged in the same way. Random people are kept as
-looks at clips in one encoding or two; the studio's own people are for the test alone, are kept as videos, and are judged as
+looks at clips in a few encodings; the studio's own people are for the test alone, are kept as videos, and are judged as
 anybody's video is.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 
 from dancenow.bench.forgeries import NEAREST, Order, Workshop, is_whole, models
-from dancenow.bench.scenes import FPS, KEPT, TESTED, Scene, SceneConfig, load_scene, scene_folder
+from dancenow.bench.scenes import FPS, KEPT, TESTED, Dance, Scene, SceneConfig, load_scene, scene_folder
 from dancenow.files import cache_dir, complete_or_absent
 from dancenow.generate import CropPainter, WholeFramePainter
 from dancenow.models.juror import ForensicConfig
@@ -26,7 +27,7 @@ from dancenow.models.perceptual import EfficientNetTrunk
 from dancenow.pose.smooth import calmed
 from dancenow.training.encodings import QUALITIES, Encoding, draw_encodings, encoded, evidence_of, write_encoded
 from dancenow.training.forensic import REAL, Evidence
-from dancenow.types import ImageRGB, PoseTrack
+from dancenow.types import ImageRGB
 from dancenow.video import read_frames
 
 Role = Literal["train", "calibrate", "test"]
@@ -96,11 +97,10 @@ class Exhibit:
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """A clip of a scene's person: its frames, whose they are (`real`, or what made them), and the poses in them."""
+    """A clip of a scene's person: which dance it shows, its frames, and whose they are (`real`, or what made them)."""
 
-    dance: str
+    dance: Dance
     frames: Sequence[ImageRGB]
-    track: PoseTrack
     family: str
     images: int
 
@@ -143,8 +143,12 @@ def clips_folder(suspect: Suspect) -> Path:
 def make(suspect: Suspect, workshop: Workshop) -> None:
     """A suspect's clips; its orders share the workshop's time."""
     share = replace(workshop, limit_s=_TRAINING_SHARE * workshop.limit_s / max(len(suspect.orders), 1))
-    shown = forged(load_scene(suspect.scene), suspect.orders, suspect.scene.number or 0, share)
-    (_keep_clips if suspect.judged else _keep_looks)(suspect, shown)
+    scene = load_scene(suspect.scene)
+    made = forged(scene, suspect.orders, suspect.scene.number or 0, share)
+    if suspect.judged:
+        _keep_clips(suspect, made)
+    else:
+        _keep_looks(suspect, chain(list(true_clips(scene)) * REAL_TURNS, made))
 
 
 def make_all(people: Sequence[Suspect], device: torch.device, seconds: float) -> None:
@@ -179,13 +183,13 @@ def shared_out(people: Sequence[Suspect], parts: int) -> list[list[Suspect]]:
 def forged(scene: Scene, orders: Sequence[Order], seed: int, workshop: Workshop) -> Iterator[Shown]:
     """Every dance of a scene as the nearest frames of the footage show it, and as each order's models paint it."""
     for dance in scene.dances:
-        yield Shown(dance.name, scene.nearest_frames(dance.track), dance.track, NEAREST, 0)
+        yield Shown(dance, scene.nearest_frames(dance.track), NEAREST, 0)
     for number, order in enumerate(orders):
         try:
             for images, model in models(scene, order, seed + number, workshop):
                 painter = (WholeFramePainter if is_whole(model) else CropPainter).load(model, workshop.device)
                 for dance in scene.dances:
-                    yield Shown(dance.name, list(painter.paint(calmed(dance.track))), dance.track, order.way, images)
+                    yield Shown(dance, list(painter.paint(calmed(dance.track))), order.way, images)
         except RuntimeError as error:  # a GPU that others use, too: what is made is kept
             print(f"{scene.name}, {order.way}: {error}", flush=True)
 
@@ -193,21 +197,20 @@ def forged(scene: Scene, orders: Sequence[Order], seed: int, workshop: Workshop)
 def true_clips(scene: Scene) -> Iterator[Shown]:
     """Every dance of a scene as it was filmed."""
     for dance in scene.dances:
-        yield Shown(dance.name, [frame.image_rgb for frame in read_frames(dance.video)], dance.track, REAL, 0)
+        yield Shown(dance, [frame.image_rgb for frame in read_frames(dance.video)], REAL, 0)
 
 
-def _keep_looks(suspect: Suspect, made: Iterator[Shown]) -> None:
+def _keep_looks(suspect: Suspect, clips: Iterator[Shown]) -> None:
     """True and forged alike are kept and sent out: encoded nearly without loss, then by chance."""
     rng = np.random.default_rng((RECIPE, suspect.scene.number or 0))
     arrays: dict[str, Any] = {}
     said: list[dict[str, str]] = []
-    true = list(true_clips(load_scene(suspect.scene))) * REAL_TURNS
-    for turn, shown in enumerate((*true, *made)):
+    for turn, shown in enumerate(clips):
         drawn = draw_encodings(rng)
         encoding = drawn[int(rng.integers(len(drawn)))]
-        name = f"{suspect.name}, {shown.dance}, {shown.family}, {shown.images}, {turn}, {encoding.name}"
+        name = f"{suspect.name}, {shown.dance.name}, {shown.family}, {shown.images}, {turn}, {encoding.name}"
         for each in evidence_of(
-            encoded(shown.frames, Fraction(FPS), KEPT), shown.track, Fraction(FPS), [encoding], family=shown.family,
+            encoded(shown.frames, Fraction(FPS), KEPT), shown.dance.track, Fraction(FPS), [encoding], family=shown.family,
             group=suspect.name, clip=name, side_px=ForensicConfig().crop_px, looks=LOOKS,
         ):  # fmt: skip
             arrays |= {f"pictures{len(said)}": each.pictures, f"bodies{len(said)}": each.bodies}
@@ -223,7 +226,7 @@ def _keep_clips(suspect: Suspect, made: Iterator[Shown]) -> None:
     said: list[dict[str, Any]] = []
     for number, shown in enumerate(made):
         write_encoded(shown.frames, Fraction(FPS), KEPT, folder / f"{number}.mp4")
-        said.append({"video": f"{number}.mp4", "dance": shown.dance, "family": shown.family, "images": shown.images})
+        said.append({"video": f"{number}.mp4", "dance": shown.dance.name, "family": shown.family, "images": shown.images})
         with complete_or_absent(folder / "index.json") as temporary:
             temporary.write_text(json.dumps(said, indent=1), "utf-8")
     (folder / COMPLETE).touch()
