@@ -6,7 +6,7 @@ Pictures are streamed: a long video needs no more memory than a short one.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -127,7 +127,7 @@ def examine(
         scores.append(judged.score)
         times_s.append(judged.look.time_s)
         if heatmap is not None and number in shown:
-            kept.append(panel(judged, forensic.calibration))
+            kept.append(panel(list(judge(forensic, iter(judged.look.all_over()))), forensic.calibration))
     if not scores:
         raise UserError(f"{video} has no two consecutive frames with a person; the classifier needs a film, not a picture.")
     score = float(np.mean(scores))
@@ -179,26 +179,38 @@ def per_second(scores: NDArray[Any], times_s: NDArray[np.float64], calibration: 
     return tuple(calibration.probability(means[s]) if s in means else None for s in range(int(second.max()) + 1))
 
 
-def panel(judged: Judged, calibration: Calibration) -> ImageRGB:
-    """The frame, its patches coloured where the body is, its time and probability written on it: uint8 [360,W,3]."""
-    look, frame = judged.look, judged.look.frame_rgb
+def panel(parts: Sequence[Judged], calibration: Calibration) -> ImageRGB:
+    """The frame, its patches coloured where the body is, its time and probability written on it: uint8 [360,W,3].
+
+    parts: one moment through several windows; where they overlap, they are averaged.
+    """
+    frame = parts[0].look.frames_rgb[1]
     height, width = frame.shape[:2]
     zoom = _SHOWN_HEIGHT_PX / height
     size = (round(width * zoom), _SHOWN_HEIGHT_PX)
-    side = look.crop.size
-    strength = cv2.resize(judged.logits * calibration.slope + calibration.offset, (side, side), interpolation=cv2.INTER_CUBIC)
-    body = cv2.GaussianBlur(cv2.resize(look.body, (side, side), interpolation=cv2.INTER_LINEAR), (0, 0), side / 40) / 255.0
-    to_panel = np.diag([zoom, zoom]) @ look.crop.to_frame
-    layers = [np.clip(strength / _FULL_COLOUR, -1, 1), np.clip(1.5 * body, 0, 1)]
-    signed, there = (np.asarray(cv2.warpAffine(layer.astype(np.float32), to_panel, size)) for layer in layers)
+    layers = [_coloured(each, calibration, zoom, size) for each in parts]
+    there = np.max([body for _, body in layers], axis=0)
+    signed = sum(strength * body for strength, body in layers) / np.maximum(sum(body for _, body in layers), 1e-6)
     opaque = 0.75 * there * np.abs(signed)
     colour = np.where(signed[..., None] > 0, np.array([235.0, 40, 30]), np.array([40.0, 90, 235]))
     small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR).astype(np.float32)
     out = np.rint(small * (1 - opaque[..., None]) + colour * opaque[..., None]).astype(np.uint8)
-    text = f"{look.time_s:.1f} s: {_percent(calibration.probability(judged.score))}"
+    score = float(np.mean([each.score for each in parts]))
+    text = f"{parts[0].look.time_s:.1f} s: {_percent(calibration.probability(score))}"
     for shade, thickness in ((0, 3), (255, 1)):
         cv2.putText(out, text, (8, 22), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (shade, shade, shade), thickness, cv2.LINE_AA)
     return np.asarray(out, np.uint8)
+
+
+def _coloured(judged: Judged, calibration: Calibration, zoom: float, size: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
+    """On a panel of size (W, H), zoom times the frame's: how synthetic places look, -1 to 1, and where the body is, 0 to 1."""
+    look, side = judged.look, judged.look.crop.size
+    strength = cv2.resize(judged.logits * calibration.slope + calibration.offset, (side, side), interpolation=cv2.INTER_CUBIC)
+    body = cv2.GaussianBlur(cv2.resize(look.body, (side, side), interpolation=cv2.INTER_LINEAR), (0, 0), side / 40) / 255.0
+    to_panel = np.diag([zoom, zoom]) @ look.crop.to_frame
+    both = [np.clip(strength / _FULL_COLOUR, -1, 1), np.clip(1.5 * body, 0, 1)]
+    signed, there = (np.asarray(cv2.warpAffine(layer.astype(np.float32), to_panel, size), np.float32) for layer in both)
+    return signed, there
 
 
 def write_heatmap(path: Path, panels: list[ImageRGB]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dancenow.data import looks
-from dancenow.data.looks import body_map, look, plan, runs_of, window_of
+from dancenow.data.looks import PARTS, body_map, look, plan, runs_of, window_of
 from dancenow.skeleton import INDEX
 from dancenow.video import read_frames
 from suspects import drawn, film_suspect, sparse_detector
@@ -26,7 +26,7 @@ def test_pairs_are_consecutive_frames_a_few_times_a_second(tmp_path: Path) -> No
     assert len(seen) == 20
     frames = [frame.image_rgb for frame in read_frames(video)]
     assert seen[3].time_s == pytest.approx(18 / 24)
-    assert np.array_equal(seen[3].frame_rgb, frames[19])
+    assert np.array_equal(seen[3].frames_rgb[1], frames[19])
     # The window of a small person is not enlarged: its pixels are the frame's own.
     left, top = (-seen[3].crop.to_canvas[:, 2]).astype(int)
     inside = frames[18][max(top, 0) : top + 96, max(left, 0) : left + 96]
@@ -38,13 +38,24 @@ def test_a_short_video_is_looked_at_more_often_and_one_frame_not_at_all(tmp_path
     assert not list(look(plan(film_suspect(tmp_path / "one.mp4", smeared=False, num_frames=1)), 96))
 
 
-def test_a_large_person_is_made_smaller_and_whole() -> None:
+def test_a_large_person_is_looked_at_part_by_part_in_the_pictures_own_pixels() -> None:
+    pose = dancer_track(1, body_px=300, size_px=400).pose[0]
+    windows = [window_of(pose, 224, number) for number in range(len(PARTS))]
+    for name, crop in zip(PARTS, windows, strict=True):
+        assert crop.to_canvas[0, 0] == 1.0
+        at = crop.apply(pose).xy[INDEX[name]]
+        assert at.min() > 0
+        assert at.max() < 223
+    assert len({tuple(crop.to_canvas[:, 2]) for crop in windows}) > 3
+    inside = np.stack([crop.apply(pose).xy for crop in windows])
+    assert ((inside > 0) & (inside < 223)).all(axis=2).any(axis=0).all()  # some window sees each keypoint
+
+
+def test_a_huge_person_is_made_smaller() -> None:
     pose = dancer_track(1, body_px=900, size_px=1000).pose[0]
     crop = window_of(pose, 224)
-    inside = crop.apply(pose).xy
-    assert inside.min() > 0
-    assert inside.max() < 223
-    assert np.ptp(inside[:, 1]) > 150
+    assert 2 * 224 / 1125 * 0.9 < crop.to_canvas[0, 0] < 0.6
+    assert window_of(pose, 224, 6).to_canvas.tolist() == crop.to_canvas.tolist()
 
 
 def test_the_body_is_where_the_keypoints_are() -> None:

@@ -33,7 +33,7 @@ from dancenow.video import read_frames
 Role = Literal["train", "calibrate", "test"]
 PEOPLE: Final = 90
 """Random people."""
-RECIPE: Final = 5
+RECIPE: Final = 6
 """Raise it when the same settings would give other clips."""
 REAL_TURNS: Final = 3
 """Encodings in which each of a random person's true clips is looked at; forged ones are in one."""
@@ -48,22 +48,22 @@ _TRAINING_SHARE: Final = 0.55
 _HANDLING: Final = 100.0
 """What painting and encoding a person's clips costs, in images of a draft's training."""
 ORDERS: Final = (
-    (Order("draft", (60, 240)),),
-    (Order("draft", (120,)), Order("draft, from nothing", (300,))),
-    (Order("draft", (40, 400)),),
-    (Order("draft", (90,)), Order("paper", (100,))),
-    (Order("draft", (180,)),),
-    (Order("draft", (60,)), Order("standard, small", (200,))),
-    (Order("draft", (30, 120, 800)),),
-    (Order("draft", (150,)), Order("pix2pixHD", (100,))),
-    (Order("draft", (80, 320)),),
+    (Order("draft", (60, 160)),),
+    (Order("draft", (100,)), Order("draft, from nothing", (200,))),
+    (Order("draft", (40, 240)),),
+    (Order("draft", (90,)), Order("paper", (80,))),
+    (Order("draft", (120,)),),
+    (Order("draft", (60,)), Order("standard, small", (100,))),
+    (Order("draft", (30, 120, 400)),),
+    (Order("draft", (90,)), Order("pix2pixHD", (80,))),
+    (Order("draft", (80, 200)),),
 )
 """What is forged of one random person after another, besides the nearest frame, as far as time allows."""
 TEST_ORDERS: Final = (
-    Order("draft", (60, 240, 1200)),
-    Order("draft, from nothing", (600,)),
+    Order("draft", (60, 240, 900)),
+    Order("draft, from nothing", (300,)),
     Order("paper", (200,)),
-    Order("pix2pixHD", (200,)),
+    Order("pix2pixHD", (150,)),
 )
 
 

@@ -1,13 +1,14 @@
 """What the classifier looks at: pairs of consecutive pictures of a person, cut out of a video a few times a second.
 
-The window is never enlarged: a small person stays small, because what enlarging blurs looks synthetic. Where the body is comes
-from its keypoints alone, so that real and synthetic are looked at alike.
+The window shows the video's own pixels wherever it can: what enlarging blurs looks synthetic, and what shrinking sharpens looks
+real. A body that is larger than the window is looked at part by part, another at each look. Where the body is comes from its
+keypoints alone, so that real and synthetic are looked at alike.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import cv2
 import numpy as np
@@ -27,20 +28,37 @@ _FEWEST: Final = 12
 """Looks at a short video, if it has as many pairs."""
 BODY_SHARE: Final = 4
 """How many times smaller the map of the body is than the picture."""
+PARTS: Final = ("neck", "right_ankle", "left_wrist", "left_ankle", "right_wrist", "right_hip")
+"""What the window is on, one after the other, where the body is larger than it."""
+MOST_WINDOWS: Final = 2.0
+"""How many times the window's side a body may be; a larger one is shrunk to that."""
 _LIMB, _HEAD = 0.3, 0.42
 """Thickness of a limb and radius of a head, in torso lengths."""
 
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """One pair: pictures uint8 [2,S,S,3]; body uint8 [S/4,S/4], 255 on the person; when; the window; and the second picture's
-    whole frame."""
+    """One pair: pictures uint8 [2,S,S,3]; body uint8 [S/4,S/4], 255 on the person; when; the window; and what it was cut
+    out of, two frames and the pose [K] in them, frame px."""
 
     pictures: NDArray[np.uint8]
     body: NDArray[np.uint8]
     time_s: float
     crop: Crop
-    frame_rgb: ImageRGB
+    frames_rgb: tuple[ImageRGB, ImageRGB]
+    pose: Pose
+
+    @classmethod
+    def through(cls, crop: Crop, frames_rgb: tuple[ImageRGB, ImageRGB], pose: Pose, time_s: float) -> Self:
+        """Look through a window."""
+        pictures = np.stack([cut(each, crop) for each in frames_rgb])
+        return cls(pictures, body_map(crop.apply(pose), crop.size), time_s, crop, frames_rgb, pose)
+
+    def all_over(self) -> list[Self]:
+        """The same moment through as many windows as the body has parts."""
+        windows = [window_of(self.pose, self.crop.size, number) for number in range(len(PARTS))]
+        others = {window.to_canvas.tobytes(): window for window in windows}
+        return [self.through(each, self.frames_rgb, self.pose, self.time_s) for each in others.values()]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,18 +100,27 @@ def look(plan: Plan, side_px: int) -> Iterator[Look]:
     for frame in read_frames_at(plan.video, wanted):
         if before is not None and before.index + 1 == frame.index and before.index in place:
             pose = plan.pose[place[before.index]]
-            crop = window_of(pose, side_px)
-            pictures = np.stack([cut(each.image_rgb, crop) for each in (before, frame)])
-            yield Look(pictures, body_map(crop.apply(pose), side_px), float(before.time_s), crop, frame.image_rgb)
+            crop = window_of(pose, side_px, place[before.index])
+            yield Look.through(crop, (before.image_rgb, frame.image_rgb), pose, float(before.time_s))
         before = frame
 
 
-def window_of(pose: Pose, side_px: int) -> Crop:
-    """The square window on one pose (frame px): the whole body, in its own pixels or fewer."""
+def window_of(pose: Pose, side_px: int, number: int = 0) -> Crop:
+    """The square window on one pose (frame px): the whole body, or one of `PARTS` of a larger one, in its own pixels.
+
+    number: of the look, which chooses the part.
+    """
     seen = pose.confidence > 0
     low, high = pose.xy[seen].min(axis=0).astype(np.float64), pose.xy[seen].max(axis=0).astype(np.float64)
-    scale = min(1.0, side_px / max(float((high - low).max()) * MARGIN, 1.0))
-    shift = (side_px - 1) / 2 - scale * (low + high) / 2
+    extent = float((high - low).max()) * MARGIN
+    scale = min(1.0, MOST_WINDOWS * side_px / max(extent, 1.0))
+    half_px = (side_px - 1) / 2 / scale
+    centre = (low + high) / 2
+    part = INDEX[PARTS[number % len(PARTS)]]
+    if seen[part]:
+        slack = np.maximum((high - low) / 2 * MARGIN - half_px, 0)
+        centre = np.clip(pose.xy[part].astype(np.float64), centre - slack, centre + slack)
+    shift = scale * (half_px - centre)
     if scale == 1.0:
         shift = np.rint(shift)  # whole pixels: nothing is interpolated
     return Crop(np.array([[scale, 0.0, shift[0]], [0.0, scale, shift[1]]]), side_px)
@@ -131,7 +158,7 @@ def runs_of(
     pictures = np.empty((len(chosen), len(offsets), side_px, side_px, 3), np.uint8)
     bodies = np.empty((len(chosen), side_px // BODY_SHARE, side_px // BODY_SHARE), np.uint8)
     for i, start in enumerate(chosen):
-        crop = window_of(track.pose[start], side_px)
+        crop = window_of(track.pose[start], side_px, i)
         bodies[i] = body_map(crop.apply(track.pose[start]), side_px)
         for j, offset in enumerate(offsets):
             pictures[i, j] = cut(frames[start + offset], crop)
