@@ -190,6 +190,12 @@ def test_poor_light_is_noticed(tmp_path: Path) -> None:
     assert "noisy" in pictures_of(film(tmp_path / "n", 30, lambda _: 80, noise=25))
 
 
+@pytest.mark.parametrize(("highlight", "room", "dim"), [(95.0, 125.0, False), (60.0, 200.0, True), (140.0, 60.0, True)])
+def test_dark_skin_in_dark_clothes_is_not_poor_light(highlight: float, room: float, dim: bool) -> None:
+    pictures = footage.Pictures(0.0, 0.0, 45.0, highlight, room, 40.0, 1.0)
+    assert ("more light" in " ".join(footage.of_pictures(pictures))) == dim
+
+
 def test_what_the_track_shows_is_said(made: Subject) -> None:
     def said(track: PoseTrack) -> str:
         return " ".join(footage.of_track(track, made.manifest.body))

@@ -29,7 +29,7 @@ _FEET: Final = [INDEX[f"{side}_{part}"] for side in ("left", "right") for part i
 
 # A camera counts as moved when a corner of the picture shifts by this share of the longer side: 5 px at 1920.
 _STILL: Final = 0.0025
-_DARK, _NOISY, _FLAT = 55.0, 7.0, 12.0
+_DARK, _DIM, _NOISY, _FLAT = 55.0, 75.0, 7.0, 12.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,13 +43,21 @@ class _Look:
 @dataclass(frozen=True)
 class Pictures:
     """Figures of the pictures. moved: share of samples in which the camera stands elsewhere than in the middle of the video;
-    changed: share that show another scene; luma and contrast of the person and noise of the background in levels of 255."""
+    changed: share that show another scene; luma and contrast of the person, luma of the brightest twentieth of them and of the
+    background, and noise of the background, in levels of 255."""
 
     moved: float
     changed: float
     person_luma: float
+    person_highlight: float
+    room_highlight: float
     person_contrast: float
     noise: float
+
+    @property
+    def is_dim(self) -> bool:
+        """Whether the light is poor: black clothes and dark skin alone are no sign of it, they shine in good light."""
+        return self.person_luma < _DARK and min(self.person_highlight, self.room_highlight) < _DIM
 
 
 def require_enough(track: PoseTrack, video: Path) -> None:
@@ -112,7 +120,7 @@ def of_pictures(pictures: Pictures) -> Iterator[str]:
         )
     if pictures.moved - pictures.changed > 0.12:
         yield "the camera moves, so the person will not stand firmly on the ground: use a tripod or lean the phone on a wall."
-    if pictures.person_luma < _DARK:
+    if pictures.is_dim:
         yield f"the person is dark (brightness {pictures.person_luma:.0f} of 255): turn on more light, and none behind them."
     elif pictures.person_contrast < _FLAT:
         yield "the person shows hardly any contrast: light them from the side and avoid fog, glare and backlight."
@@ -132,10 +140,13 @@ def examine_pictures(video: Path, masks: Path, num_frames: int, *, listen: Liste
     noise = [_noise(views[int(i)].view, views[int(i) + 1].view) for i in first if int(i) in views and int(i) + 1 in views]
     luma = [np.percentile(v.view.gray[v.person], (5, 50, 95)) for v in views.values() if v.person.any()]
     low, middle, high = np.median(luma, axis=0) if luma else (0.0, 255.0, 255.0)
+    room = [np.percentile(v.view.gray[v.view.background > 0], 95) for v in views.values() if v.view.background.any()]
     return Pictures(
         moved=float(np.mean([shift > still_px for shift in told])) if told else 0.0,
         changed=float(np.mean(lost)) if told else 0.0,
         person_luma=float(middle),
+        person_highlight=float(high),
+        room_highlight=float(np.median(room)) if room else 255.0,
         person_contrast=float(high - low) / 2,
         noise=float(np.median(noise)) if noise else 0.0,
     )
