@@ -76,6 +76,7 @@ def test_every_disguise_changes_what_is_seen_and_the_same_draw_gives_the_same() 
         "shrink": 0.7 * ones, "mirrored": ones > 0, "blur": ones, "smear": 2 * ones, "smoothed": ones > 0, "sharpened": ones,
         "noise": 8 * ones, "lift": 20 * ones, "contrast": 0.7 * ones, "gamma": 1.3 * ones, "jpeg": 40 * ones,
         "gain": np.full((6, 3), 0.9, np.float32), "moved": np.full((6, 2), 2, np.float32),
+        "dyed": np.tile([2, 0, 1], (6, 1)),
     }  # fmt: skip
     for name, value in changes.items():
         after = shown(replace(plain(6), **{name: value}))

@@ -43,7 +43,7 @@ COMPLETE: Final = "complete"
 """File beside clips to which nothing will be added."""
 JUDGED: Final = (*(Encoding(crf, grain=1.5) for crf in QUALITIES), Encoding(28, scale=0.5, grain=1.5))
 """How clips that are judged are encoded."""
-_TRAINING_SHARE: Final = 0.55
+_TRAINING_SHARE: Final = 0.75
 """Of a job's time; the rest is painting and encoding."""
 _HANDLING: Final = 100.0
 """What painting and encoding a person's clips costs, in images of a draft's training."""
@@ -60,10 +60,10 @@ ORDERS: Final = (
 )
 """What is forged of one random person after another, besides the nearest frame, as far as time allows."""
 TEST_ORDERS: Final = (
-    Order("draft", (60, 240, 900)),
+    Order("draft", (60, 240, 720)),
     Order("draft, from nothing", (300,)),
-    Order("paper", (200,)),
-    Order("pix2pixHD", (150,)),
+    Order("paper", (160,)),
+    Order("pix2pixHD", (120,)),
 )
 
 
@@ -141,10 +141,10 @@ def clips_folder(suspect: Suspect) -> Path:
 
 
 def make(suspect: Suspect, workshop: Workshop) -> None:
-    """A suspect's clips; its orders share the workshop's time."""
-    share = replace(workshop, limit_s=_TRAINING_SHARE * workshop.limit_s / max(len(suspect.orders), 1))
+    """A suspect's clips; its orders share the workshop's time by what they cost."""
+    training = replace(workshop, limit_s=_TRAINING_SHARE * workshop.limit_s)
     scene = load_scene(suspect.scene)
-    made = forged(scene, suspect.orders, suspect.scene.number or 0, share)
+    made = forged(scene, suspect.orders, suspect.scene.number or 0, training)
     if suspect.judged:
         _keep_clips(suspect, made)
     else:
@@ -184,9 +184,11 @@ def forged(scene: Scene, orders: Sequence[Order], seed: int, workshop: Workshop)
     """Every dance of a scene as the nearest frames of the footage show it, and as each order's models paint it."""
     for dance in scene.dances:
         yield Shown(dance, scene.nearest_frames(dance.track), NEAREST, 0)
+    cost = sum(order.cost for order in orders)
     for number, order in enumerate(orders):
+        share = replace(workshop, limit_s=workshop.limit_s * order.cost / cost)
         try:
-            for images, model in models(scene, order, seed + number, workshop):
+            for images, model in models(scene, order, seed + number, share):
                 painter = (WholeFramePainter if is_whole(model) else CropPainter).load(model, workshop.device)
                 for dance in scene.dances:
                     yield Shown(dance, list(painter.paint(calmed(dance.track))), order.way, images)

@@ -47,6 +47,7 @@ class Disguise:
     sharpened: NDArray[np.float32]
     noise: NDArray[np.float32]
     coloured: NDArray[np.bool_]
+    dyed: NDArray[np.int64]
     gain: NDArray[np.float32]
     lift: NDArray[np.float32]
     contrast: NDArray[np.float32]
@@ -62,6 +63,7 @@ def draw_disguise(rng: np.random.Generator, count: int, chance: float) -> Disgui
         return np.where(rng.random(count) < of, drawn, otherwise).astype(np.float32)
 
     tinted = rng.random((count, 1)) < chance
+    channels = np.tile(np.arange(3), (count, 1))
     moves = rng.integers(-2, 3, (count, 2)) * (rng.random((count, 1)) < 0.5 * chance)
     return Disguise(
         shrink=maybe(_LEAST_SHRINK, 1.0, 1.0),
@@ -74,6 +76,7 @@ def draw_disguise(rng: np.random.Generator, count: int, chance: float) -> Disgui
         sharpened=maybe(0.3, 1.8, 0.0),
         noise=maybe(1.0, 10.0, 0.0),
         coloured=rng.random(count) < 0.5,
+        dyed=np.where(rng.random((count, 1)) < chance, rng.permuted(channels, axis=1), channels),
         gain=np.where(tinted, rng.uniform(0.85, 1.15, (count, 3)), 1.0).astype(np.float32),
         lift=maybe(-25, 25, 0.0),
         contrast=maybe(0.7, 1.3, 1.0),
@@ -96,7 +99,8 @@ def disguised(
         [place.of(whole[:, 0], _on(how.shrink, device)), place.of(whole[:, 1], _on(how.shrink, device), True)], 1
     )
     body = place.of_body(bodies[:, None].float().div(255), window_px // BODY_SHARE)
-    light, shape = _lit(seen, how), seen.shape
+    order = _on(how.dyed, device)[:, None, :, None, None].expand(-1, 2, -1, *seen.shape[3:])
+    light, shape = _lit(seen.gather(2, order), how), seen.shape
     for name, do in (("smoothed", _smoothed), ("blurred", _blurred), ("sharpened", _sharpened)):
         which = how.blur + how.smear if name == "blurred" else getattr(how, name)
         chosen = np.flatnonzero(which)
