@@ -36,6 +36,8 @@ FIGURES: Final = (
     ("foot sliding", "feet"), ("ground error", "feet"),
 )  # fmt: skip
 """What is kept of an evaluation: (name, region); what `_is_kept` names too, where there is any."""
+LOOKED_AT: Final = "bench/videos"
+"""Folder of the cache for what was made, to be looked at."""
 
 
 def bench_ablation(size: Size, listen: Listener, only: Sequence[str] = ()) -> Result:
@@ -197,5 +199,5 @@ def _is_kept(name: str) -> bool:
 def keep_to_look_at(out: Path, name: str) -> None:
     """Figures alone can be wrong: what was made is kept beside the clips, the newest of each name."""
     name = name.replace(", ", "-").replace(" ", "-")
-    with complete_or_absent(cache_dir("bench/videos") / f"{name}.mp4") as temporary:
+    with complete_or_absent(cache_dir(LOOKED_AT) / f"{name}.mp4") as temporary:
         shutil.copyfile(out, temporary)

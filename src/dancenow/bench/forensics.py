@@ -7,7 +7,6 @@ judged by what was chosen on the others. Real camera clips are judged only, neve
 
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,12 +18,13 @@ import torch
 from numpy.typing import NDArray
 
 from dancenow.bench.results import Result, machine, today, versions
+from dancenow.bench.sightings import camera, product, speed
 from dancenow.bench.suspects import JUDGED, ORDERS, TEST_ORDERS, Exhibit, exhibits, is_made, looks_at, recruits
 from dancenow.checkpoint import read_info, save_checkpoint
 from dancenow.data.looks import look, plan
 from dancenow.errors import UserError
 from dancenow.files import cache_dir, complete_or_absent, sha256_of
-from dancenow.forensics import examine, judge_pictures
+from dancenow.forensics import judge_pictures
 from dancenow.models.forensic import Calibration, Forensic, Jury, fit_shares, load_forensic
 from dancenow.models.juror import ForensicConfig
 from dancenow.progress import Listener, silent
@@ -177,7 +177,7 @@ def measure(out: Path, shipped: Path, part: tuple[int, int] = (0, 1)) -> Path | 
         for name in models
         if (path := looks_report(name)).is_file()
     }
-    summary["camera"] = camera(shipped)
+    summary["product"], summary["camera"] = product(shipped), camera(shipped)
     summary["speed"] = speed(clips[0].video, shipped)
     settings = {
         "judged encodings": [each.name for each in JUDGED],
@@ -340,26 +340,3 @@ def reliability(cells: Sequence[Mapping[str, Any]], variant: str, bins: int = 5)
             rows.append({"said": round(mean, 4), "true": round(truth, 4), "clips": int(inside.sum())})
     brier = float((weight * (said - made) ** 2).sum())
     return {"expected error": round(error, 4), "brier": round(brier, 4), "bins": rows}
-
-
-def camera(shipped: Path) -> list[dict[str, Any]]:
-    """The real clips of the folder that DANCENOW_DATA names, judged as they are; nothing learnt from them."""
-    folder = Path(os.environ.get("DANCENOW_DATA") or "/nonexistent") / "real"
-    said = []
-    for video in sorted(folder.glob("*.mp4")):
-        try:
-            finding = examine(video, shipped)
-        except UserError as error:
-            said.append({"clip": video.stem, "error": type(error).__name__})
-        else:
-            said.append({"clip": video.stem, **finding.to_json()})
-    return said
-
-
-def speed(video: Path, shipped: Path, times: int = 3) -> dict[str, float]:
-    """Frames a second from file to verdict, the best of three runs: finding the person anew, and with the track kept."""
-    each = {"in all": False, "with the track kept": True}
-    return {
-        name: round(max(examine(video, shipped, use_cache=kept).frames_per_s for _ in range(times)), 1)
-        for name, kept in each.items()
-    }

@@ -7,6 +7,7 @@ from typing import Any, Final
 from dancenow.bench.benches import BENCHES
 from dancenow.bench.results import MEASURED, Result, latest
 from dancenow.bench.sections.cost import drift, engines, growth, memory, speed
+from dancenow.bench.sections.honesty import dataset, forensics
 from dancenow.bench.sections.places import blend, monotonicity, normalize
 from dancenow.bench.sections.quality import ablation, budget, face
 from dancenow.errors import UserError
@@ -14,11 +15,13 @@ from dancenow.files import complete_or_absent
 
 SHOWN_SIZES: Final = ("laptop", "gpu")
 """A smoke test only shows that a bench works."""
+SCRIPTS: Final = {"forensics": "python benchmarks/train_forensic.py measure", "dataset": "python benchmarks/dataset.py"}
+"""What is measured otherwise than by `dancenow bench`."""
 
 _INTRODUCTION: Final = """\
 # Benchmarks
 
-Written by `dancenow bench page` from the JSON files in [{folder}]({folder}), which `dancenow bench` wrote; nothing here is
+Written by `dancenow bench page` from the JSON files in [{folder}]({folder}), which the commands below wrote; nothing here is
 typed by hand. Every figure can be measured again with the command above its table.
 """
 
@@ -29,12 +32,13 @@ def write_page(folder: Path) -> Path:
     Raises:
         UserError: there is no result to show in it, one is damaged, or the page cannot be written.
     """
-    found = {key: path for key, path in latest(folder, list(BENCHES)).items() if key[1] in SHOWN_SIZES}
+    every = [*BENCHES, *SCRIPTS]
+    found = {key: path for key, path in latest(folder, every).items() if key[1] in SHOWN_SIZES}
     if not found:
         raise UserError(f"there are no results to show in {folder}; measure first: dancenow bench --size laptop -o {folder}.")
     parts = [_INTRODUCTION.format(folder=folder.resolve().name)]
     for size in SHOWN_SIZES:
-        for bench in BENCHES:
+        for bench in every:
             if (bench, size) in found:
                 path = found[bench, size]
                 parts.append(_section(Result.read(path), path))
@@ -49,7 +53,8 @@ def _section(result: Result, path: Path) -> str:
         body = BODIES[result.bench](result)
     except (KeyError, TypeError, IndexError, ValueError) as error:
         raise UserError(f"the result {path} lacks what its table shows ({error}); measure it again or remove it.") from error
-    head = f"## {TITLES[result.bench]} ({result.size})\n\n`dancenow bench {result.bench} --size {result.size}`\n"
+    command = SCRIPTS.get(result.bench, f"dancenow bench {result.bench} --size {result.size}")
+    head = f"## {TITLES[result.bench]} ({result.size})\n\n`{command}`\n"
     return f"{head}\n{body}\n{_provenance(result, path)}\n"
 
 
@@ -92,6 +97,8 @@ TITLES: Final = {
     "memory": "Memory against length",
     "growth": "Time against length",
     "monotonicity": "Do the metrics measure?",
+    "forensics": "Telling synthesized from real",
+    "dataset": "The rendered dataset",
 }
 BODIES: Final[Mapping[str, Callable[[Result], str]]] = {
     "ablation": ablation,
@@ -105,4 +112,6 @@ BODIES: Final[Mapping[str, Callable[[Result], str]]] = {
     "memory": memory,
     "growth": growth,
     "monotonicity": monotonicity,
+    "forensics": forensics,
+    "dataset": dataset,
 }

@@ -18,6 +18,8 @@ from dancenow.progress import Listener, silent
 from dancenow.studio.clip import Clip, render_clip
 from dancenow.video import VideoWriter, probe, read_frames
 
+CLIPS: Final = "bench/clips"
+"""Folder of the cache in which they lie."""
 RECIPE: Final = 1
 """Raise it when the studio renders something else for the same words: clips in the cache are then made anew."""
 
@@ -79,7 +81,7 @@ class World:
             UserError: the studio's packages are missing, or the cache cannot be written to.
         """
         of = f"{take.identity}-{take.dance}-{take.room}-{take.start_s:g}s-{take.seconds:g}s"
-        path = cache_dir("bench/clips") / f"{of}-{self.film.size_px}px-{self.film.fps}fps-{RECIPE}.mp4"
+        path = cache_dir(CLIPS) / f"{of}-{self.film.size_px}px-{self.film.fps}fps-{RECIPE}.mp4"
         clip = Clip(path)
         if clip.background.is_file():  # the last of its files to be written
             return clip
