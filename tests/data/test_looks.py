@@ -1,12 +1,13 @@
 """Where the classifier looks, and what it gets to see."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dancenow.data import looks
-from dancenow.data.looks import PARTS, body_map, look, plan, runs_of, window_of
+from dancenow.data.looks import PARTS, body_map, frames_apart, look, plan, runs_of, window_of
 from dancenow.skeleton import INDEX
 from dancenow.video import read_frames
 from suspects import drawn, film_suspect, sparse_detector
@@ -31,6 +32,20 @@ def test_pairs_are_consecutive_frames_a_few_times_a_second(tmp_path: Path) -> No
     left, top = (-seen[3].crop.to_canvas[:, 2]).astype(int)
     inside = frames[18][max(top, 0) : top + 96, max(left, 0) : left + 96]
     assert np.array_equal(seen[3].pictures[0][max(-top, 0) :, max(-left, 0) :][: inside.shape[0], : inside.shape[1]], inside)
+
+
+def test_pairs_of_a_fast_video_are_as_far_apart_as_those_of_a_film(tmp_path: Path) -> None:
+    assert [frames_apart(fps) for fps in (5, 24, 30, 50, 60, 120)] == [1, 1, 1, 2, 2, 4]
+    video = film_suspect(tmp_path / "dance.mp4", smeared=False, num_frames=40)
+    slow = plan(video)
+    frames = [frame.image_rgb for frame in read_frames(video)]
+    for step in (2, 7):  # farther apart than the pairs' beginnings, too
+        seen = list(look(replace(slow, apart=step), 96))
+        starts = [start for start in slow.starts if start + step < 40]
+        assert len(seen) == len(starts)
+        for each, start in zip(seen, starts, strict=True):
+            assert np.array_equal(each.frames_rgb[0], frames[start])
+            assert np.array_equal(each.frames_rgb[1], frames[start + step])
 
 
 def test_a_short_video_is_looked_at_more_often_and_one_frame_not_at_all(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ LOOKS_PER_S: Final = 4.0
 """Pairs a second, at most."""
 _FEWEST: Final = 12
 """Looks at a short video, if it has as many pairs."""
+FILM_FPS: Final = 30.0
+"""A pair is about as far apart as frames of this rate: in faster videos it leaves frames out."""
 BODY_SHARE: Final = 4
 """How many times smaller the map of the body is than the picture."""
 PARTS: Final = ("neck", "right_ankle", "left_wrist", "left_ankle", "right_wrist", "right_hip")
@@ -63,10 +65,12 @@ class Look:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Where to look: the numbers of the pairs' first frames, increasing, and the poses [N,K] there, in frame px."""
+    """Where to look: the numbers of the pairs' first frames, increasing, how many frames later the second ones are, and the
+    poses [N,K] at the first, in frame px."""
 
     video: Path
     starts: NDArray[np.int64]
+    apart: int
     pose: Pose
     num_frames: int
 
@@ -86,7 +90,13 @@ def plan(video: Path, person: int | None = None, use_cache: bool = True, listen:
         every = max(1, min(every, info.num_frames // _FEWEST))
     track = detect_poses(video, person=person, every=every, use_cache=use_cache, listen=listen)
     seen = np.flatnonzero(track.status != FrameStatus.MISSING)
-    return Plan(Path(video), seen * every, track.pose[seen], info.num_frames or (len(track) - 1) * every + 1)
+    num_frames = info.num_frames or (len(track) - 1) * every + 1
+    return Plan(Path(video), seen * every, frames_apart(float(info.fps)), track.pose[seen], num_frames)
+
+
+def frames_apart(fps: float) -> int:
+    """How many frames the pictures of a pair are apart."""
+    return max(1, round(fps / FILM_FPS))
 
 
 def look(plan: Plan, side_px: int) -> Iterator[Look]:
@@ -94,15 +104,18 @@ def look(plan: Plan, side_px: int) -> Iterator[Look]:
 
     side_px: of the pictures.
     """
-    wanted = sorted({int(n) for start in plan.starts for n in (start, start + 1)})
-    before: Frame | None = None
+    wanted = sorted({int(n) for start in plan.starts for n in (start, start + plan.apart)})
     place = {int(start): i for i, start in enumerate(plan.starts)}
+    waiting: dict[int, Frame] = {}
     for frame in read_frames_at(plan.video, wanted):
-        if before is not None and before.index + 1 == frame.index and before.index in place:
-            pose = plan.pose[place[before.index]]
-            crop = window_of(pose, side_px, place[before.index])
+        before = waiting.pop(frame.index - plan.apart, None)
+        if before is not None:
+            number = place[before.index]
+            pose = plan.pose[number]
+            crop = window_of(pose, side_px, number)
             yield Look.through(crop, (before.image_rgb, frame.image_rgb), pose, float(before.time_s))
-        before = frame
+        if frame.index in place:
+            waiting[frame.index] = frame
 
 
 def window_of(pose: Pose, side_px: int, number: int = 0) -> Crop:

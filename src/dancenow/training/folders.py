@@ -139,15 +139,19 @@ def looks_of(video: Path, family: str, side_px: int) -> list[Evidence]:
         UserError: as `looks.plan`.
     """
     planned, info = plan(video), probe(video)
+    offsets = tuple(planned.apart * offset for offset in OFFSETS)
     first = max(0, (planned.num_frames - LONGEST_FRAMES) // 2)
     frames = [frame.image_rgb for frame in islice(read_frames(video, first), LONGEST_FRAMES)]
     xy, confidence = np.zeros((len(frames), NUM_KEYPOINTS, 2), np.float32), np.zeros((len(frames), NUM_KEYPOINTS), np.float32)
     status = np.full(len(frames), FrameStatus.MISSING, np.uint8)
     for i, start in enumerate(planned.starts - first):
-        if 0 <= start < len(frames) - OFFSETS[-1]:
+        if 0 <= start < len(frames) - offsets[-1]:
             xy[start], confidence[start] = planned.pose.xy[i], planned.pose.confidence[i]
             status[start] = FrameStatus.MEASURED
     height, width = frames[0].shape[:2]
     track = PoseTrack(Pose(xy, confidence), np.arange(len(frames)) / float(info.fps), status, width, height, "looks", "")
     name = f"{family}: {video.name}"
-    return evidence_of(frames, track, info.fps, _ENCODINGS, family=family, group="all", clip=name, side_px=side_px, looks=LOOKS)
+    return evidence_of(
+        frames, track, info.fps, _ENCODINGS, family=family, group="all", clip=name, side_px=side_px, looks=LOOKS,
+        offsets=offsets,
+    )  # fmt: skip
