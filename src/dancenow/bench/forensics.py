@@ -51,14 +51,14 @@ class Variant:
     what: str
     without: tuple[str, ...] = ()
     frames: Literal[1, 2] = 2
-    images: int = 400_000
+    images: int = 70_000
 
 
 VARIANTS: Final[Mapping[str, Variant]] = {
     SHIPPED: Variant("pairs, every family: the weights that are shipped"),
-    "single": Variant("single pictures, every family", frames=1, images=150_000),
-    "without whole-frame": Variant("pairs, without the whole-frame generators", without=WHOLE_FRAME, images=150_000),
-    "without nearest frame": Variant("pairs, without the nearest frame", without=NEAREST, images=150_000),
+    "single": Variant("single pictures, every family", frames=1, images=21_000),
+    "without whole-frame": Variant("pairs, without the whole-frame generators", without=WHOLE_FRAME, images=21_000),
+    "without nearest frame": Variant("pairs, without the nearest frame", without=NEAREST, images=21_000),
 }
 
 
