@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dancenow.assets import FORENSIC
-from dancenow.data.looks import Look, look, plan
+from dancenow.data.looks import Look, body_share, look, plan
 from dancenow.errors import UserError
 from dancenow.files import complete_or_absent
 from dancenow.models.forensic import Calibration, Forensic, load_forensic, pool
@@ -35,7 +35,7 @@ LEAST_FPS: Final = 15.0
 in such videos hardly anything stays the same."""
 _BATCH: Final = 8
 _SHOWN, _SHOWN_HEIGHT_PX, _SHOWN_COLUMNS = 6, 360, 3
-_FULL_COLOUR: Final = 4.0
+_FULL_COLOUR: Final = 12.0
 """Patch logits of this size have the full colour."""
 
 
@@ -121,21 +121,24 @@ def examine(
     forensic = load_forensic(weights or FORENSIC)
     planned = plan(video, person, use_cache, listen)
     shown = set(np.linspace(0, len(planned) - 1, min(_SHOWN, len(planned))).round().astype(int).tolist())
-    scores, times_s, kept = [], [], []
+    scores, shares, times_s, kept = [], [], [], []
     looks = look(planned, forensic.net.config.crop_px)
     for number, judged in enumerate(track(judge(forensic, looks), "look at the person", len(planned), listen)):
         scores.append(judged.score)
+        shares.append(body_share(judged.look.body))
         times_s.append(judged.look.time_s)
         if heatmap is not None and number in shown:
-            kept.append(panel(list(judge(forensic, iter(judged.look.all_over()))), forensic.calibration))
+            parts = list(judge(forensic, iter(judged.look.all_over())))
+            kept.append(panel(parts, forensic.calibration.sized(shares[-1])))
     if not scores:
         raise UserError(f"{video} has no two consecutive frames with a person; the classifier needs a film, not a picture.")
     score = float(np.mean(scores))
-    probability = forensic.calibration.probability(score)
+    calibration = forensic.calibration.sized(float(np.mean(shares)))
+    probability = calibration.probability(score)
     if heatmap is not None:
         write_heatmap(heatmap, kept)
     spent_s = time.perf_counter() - start_s
-    curve = per_second(np.array(scores), np.array(times_s), forensic.calibration)
+    curve = per_second(np.array(scores), np.array(times_s), calibration)
     slow = float(probe(video).fps) < LEAST_FPS
     told = "undecided" if slow else verdict(probability)
     return Finding(told, probability, curve, len(scores), planned.num_frames / spent_s, score, slow)
@@ -189,8 +192,8 @@ def panel(parts: Sequence[Judged], calibration: Calibration) -> ImageRGB:
     zoom = _SHOWN_HEIGHT_PX / height
     size = (round(width * zoom), _SHOWN_HEIGHT_PX)
     layers = [_coloured(each, calibration, zoom, size) for each in parts]
-    there = np.max([body for _, body in layers], axis=0)
-    signed = sum(strength * body for strength, body in layers) / np.maximum(sum(body for _, body in layers), 1e-6)
+    there = np.max([body for _, body, _ in layers], axis=0)
+    signed = sum(strength * weight for strength, _, weight in layers) / np.maximum(sum(weight for *_, weight in layers), 1e-6)
     opaque = 0.75 * there * np.abs(signed)
     colour = np.where(signed[..., None] > 0, np.array([235.0, 40, 30]), np.array([40.0, 90, 235]))
     small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR).astype(np.float32)
@@ -202,15 +205,16 @@ def panel(parts: Sequence[Judged], calibration: Calibration) -> ImageRGB:
     return np.asarray(out, np.uint8)
 
 
-def _coloured(judged: Judged, calibration: Calibration, zoom: float, size: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
-    """On a panel of size (W, H), zoom times the frame's: how synthetic places look, -1 to 1, and where the body is, 0 to 1."""
+def _coloured(judged: Judged, calibration: Calibration, zoom: float, size: tuple[int, int]) -> list[FloatArray]:
+    """On a panel of size (W, H), zoom times the frame's: how synthetic places look, -1 to 1, where the body is, 0 to 1, and
+    what the window's word counts there, most in its middle."""
     look, side = judged.look, judged.look.crop.size
     strength = cv2.resize(judged.logits * calibration.slope + calibration.offset, (side, side), interpolation=cv2.INTER_CUBIC)
     body = cv2.GaussianBlur(cv2.resize(look.body, (side, side), interpolation=cv2.INTER_LINEAR), (0, 0), side / 40) / 255.0
     to_panel = np.diag([zoom, zoom]) @ look.crop.to_frame
-    both = [np.clip(strength / _FULL_COLOUR, -1, 1), np.clip(1.5 * body, 0, 1)]
-    signed, there = (np.asarray(cv2.warpAffine(layer.astype(np.float32), to_panel, size), np.float32) for layer in both)
-    return signed, there
+    body, middle = np.clip(1.5 * body, 0, 1), np.hanning(side + 2)[1:-1]
+    layers = [np.clip(strength / _FULL_COLOUR, -1, 1), body, body * np.outer(middle, middle)]
+    return [np.asarray(cv2.warpAffine(layer.astype(np.float32), to_panel, size), np.float32) for layer in layers]
 
 
 def write_heatmap(path: Path, panels: list[ImageRGB]) -> None:

@@ -137,3 +137,19 @@ def test_damaged_and_foreign_files_are_refused(tmp_path: Path) -> None:
         load_forensic(whole)
     with pytest.raises(UserError, match="no checkpoint"):
         load_forensic(tmp_path / "absent.safetensors")
+
+
+def test_a_calibration_learns_what_the_size_of_the_body_does() -> None:
+    rng = np.random.default_rng(0)
+    shares = 0.15 * 2.0 ** rng.uniform(-2, 1, 400)
+    made = rng.random(400) < 0.5
+    scores = np.where(made, 1.0, -1.0) + 2 * np.log2(shares / 0.15) + rng.normal(0, 0.2, 400)
+    fitted = Calibration.fit(torch.from_numpy(scores), torch.from_numpy(made), shares)
+    small, usual = fitted.sized(0.15 / 4), fitted.sized(0.15)
+    assert small.probability(-3.2) > 0.9 > 0.1 > usual.probability(-3.2)
+    assert small.probability(-4.8) < 0.1
+    assert fitted.sized(1e-9).probability(-3.2) == pytest.approx(fitted.sized(shares.min()).probability(-3.2))
+    forensic = Forensic(new_juror(TINY).eval(), fitted, "drawings")
+    again = Forensic.of_checkpoint(forensic.to_checkpoint(), Path("f"))
+    assert again.calibration == fitted
+    assert Calibration.fit(torch.from_numpy(-scores), torch.from_numpy(made), shares).sized(0.1).probability(9.0) == 0.5

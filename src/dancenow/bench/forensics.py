@@ -21,7 +21,7 @@ from dancenow.bench.results import Result, machine, today, versions
 from dancenow.bench.sightings import camera, product, speed
 from dancenow.bench.suspects import JUDGED, ORDERS, TEST_ORDERS, Exhibit, exhibits, is_made, looks_at, recruits
 from dancenow.checkpoint import read_info, save_checkpoint
-from dancenow.data.looks import look, plan
+from dancenow.data.looks import body_share, look, plan
 from dancenow.errors import UserError
 from dancenow.files import cache_dir, complete_or_absent, sha256_of
 from dancenow.forensics import judge_pictures
@@ -31,7 +31,7 @@ from dancenow.progress import Listener, silent
 from dancenow.training.budget import Budget
 from dancenow.training.forensic import REAL, Evidence, ForensicRecipe, ForensicTask, Shelf
 from dancenow.training.loop import LoopConfig, preview_path, state_path, train_loop
-from dancenow.training.scoring import clip_scores
+from dancenow.training.scoring import body_shares, clip_scores
 
 SEED: Final = 7
 SHIPPED: Final = "all"
@@ -52,6 +52,14 @@ class Variant:
     without: tuple[str, ...] = ()
     frames: Literal[1, 2] = 2
     images: int = 70_000
+
+
+@dataclass(frozen=True)
+class Said:
+    """Of a video: the mean logit of each network, and the share of what it saw that the body fills."""
+
+    scores: list[float]
+    body_share: float
 
 
 VARIANTS: Final[Mapping[str, Variant]] = {
@@ -118,11 +126,14 @@ def finish(forensic: Forensic, name: str, out: Path, images: int) -> None:
     scores, made = clip_scores(forensic, known), np.array([each.synthetic for each in known], np.bool_)
     calibration = Calibration()
     if made.any() and not made.all():
-        calibration = Calibration.fit(torch.from_numpy(scores), torch.from_numpy(made))
+        calibration = Calibration.fit(torch.from_numpy(scores), torch.from_numpy(made), body_shares(known))
     out.parent.mkdir(parents=True, exist_ok=True)
     save_checkpoint(out, replace(forensic, calibration=calibration).to_checkpoint(images))
-    said = clip_scores(forensic, unknown)
-    cells = [look_cell(each, calibration.probability(score)) for each, score in zip(unknown, said.tolist(), strict=True)]
+    said, shares = clip_scores(forensic, unknown).tolist(), body_shares(unknown).tolist()
+    cells = [
+        look_cell(each, calibration.sized(share).probability(score))
+        for each, score, share in zip(unknown, said, shares, strict=True)
+    ]
     report = {
         "variant": name, "images": images, "people": len({e.group for e in known}), "calibration": asdict(calibration),
         "torch": torch.__version__, "over all": rates(cells, "said"),
@@ -151,7 +162,7 @@ def recalibrate(name: str, shipped: Path, device: torch.device) -> Path:
     path = variant_path(name, shipped)
     forensic = load_forensic(path)
     forensic.net.to(device)
-    finish(forensic, name, path, 0)
+    finish(forensic, name, path, read_info(path).images_seen)
     return path
 
 
@@ -182,7 +193,7 @@ def measure(out: Path, shipped: Path, part: tuple[int, int] = (0, 1)) -> Path | 
     settings = {
         "judged encodings": [each.name for each in JUDGED],
         "variants": {name: asdict(VARIANTS[name]) for name in models},
-        "random people": Counter(each.role for each in recruits() if is_made(each)),
+        "random people": dict(Counter(each.role for each in recruits() if is_made(each))),
         "forged of random people": [[[o.way, list(o.images)] for o in orders] for orders in ORDERS],
         "forged of the test": [[o.way, list(o.images)] for o in TEST_ORDERS],
     }
@@ -194,17 +205,17 @@ def judged(exhibit: Exhibit, models: Mapping[str, Forensic]) -> dict[str, Any]:
     """A clip's record: what it is, what each model says of it, and the mean logits of the shipped model's networks; None where
     nobody could be followed."""
     cell = {key: getattr(exhibit, key) for key in ("subject", "dance", "family", "images", "encoding")}
-    for name, scores in kept_scores(exhibit.video, models).items():
-        cell[name] = None if scores is None else round(probability(models[name], scores), 5)
+    for name, said in kept_scores(exhibit.video, models).items():
+        cell[name] = None if said is None else round(probability(models[name], said), 5)
         if name == SHIPPED:
-            cell[JURORS] = scores
+            cell[JURORS] = None if said is None else said.scores
     return cell
 
 
-def probability(forensic: Forensic, scores: Sequence[float]) -> float:
-    """What a model says of a clip by its networks' mean logits."""
+def probability(forensic: Forensic, said: Said) -> float:
+    """What a model says of a clip."""
     shares = forensic.net.shares if isinstance(forensic.net, Jury) else (1.0,)
-    return forensic.calibration.probability(float(np.dot(shares, scores)))
+    return forensic.calibration.sized(said.body_share).probability(float(np.dot(shares, said.scores)))
 
 
 def left_out(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -239,16 +250,17 @@ def join(files: Sequence[Path], shipped: Path) -> Path:
     return shipped
 
 
-def kept_scores(video: Path, models: Mapping[str, Forensic]) -> dict[str, list[float] | None]:
-    """The mean logits of a video by each model's networks, measured once for the same video and networks: an interrupted
-    measurement goes on. None where nobody can be followed."""
+def kept_scores(video: Path, models: Mapping[str, Forensic]) -> dict[str, Said | None]:
+    """What each model's networks say of a video, measured once for the same video and networks: an interrupted measurement
+    goes on. None where nobody can be followed."""
     digest = sha256_of(video)[:20]
-    paths = {name: cache_dir("forensics/scores") / f"{digest}-{_digest(each)}.json" for name, each in models.items()}
+    paths = {name: cache_dir("forensics/said") / f"{digest}-{_digest(each)}.json" for name, each in models.items()}
     missing = {name: models[name] for name, path in paths.items() if not path.is_file()}
-    for name, scores in (scores_of(video, missing) if missing else {}).items():
+    for name, said in (scores_of(video, missing) if missing else {}).items():
         with complete_or_absent(paths[name]) as temporary:
-            temporary.write_text(json.dumps(scores))
-    return {name: json.loads(path.read_text("utf-8")) for name, path in paths.items()}
+            temporary.write_text(json.dumps(None if said is None else asdict(said)))
+    kept = {name: json.loads(path.read_text("utf-8")) for name, path in paths.items()}
+    return {name: None if said is None else Said(**said) for name, said in kept.items()}
 
 
 def _digest(forensic: Forensic) -> str:
@@ -260,7 +272,7 @@ def _digest(forensic: Forensic) -> str:
     return digest.hexdigest()[:20]
 
 
-def scores_of(video: Path, models: Mapping[str, Forensic]) -> dict[str, list[float] | None]:
+def scores_of(video: Path, models: Mapping[str, Forensic]) -> dict[str, Said | None]:
     """As `kept_scores`, measured: the video is looked at once for all of them."""
     try:
         looks = list(look(plan(video), NETWORK.crop_px))
@@ -270,14 +282,15 @@ def scores_of(video: Path, models: Mapping[str, Forensic]) -> dict[str, list[flo
         return dict.fromkeys(models)
     pictures, bodies = np.stack([each.pictures for each in looks]), np.stack([each.body for each in looks])
     parts = [slice(first, first + _BATCH) for first in range(0, len(looks), _BATCH)]
-    said: dict[str, list[float] | None] = {}
+    share = float(np.mean([body_share(each.body) for each in looks]))
+    said: dict[str, Said | None] = {}
     for name, forensic in models.items():
         means = []
         for net in forensic.jurors:
             alone = replace(forensic, net=net)
             scores = [judge_pictures(alone, pictures[part], bodies[part])[1] for part in parts]
             means.append(float(np.concatenate(scores).mean()))
-        said[name] = means
+        said[name] = Said(means, share)
     return said
 
 

@@ -158,6 +158,11 @@ def body_map(pose: Pose, side_px: int) -> NDArray[np.uint8]:
     return body
 
 
+def body_share(bodies: NDArray[np.uint8]) -> float:
+    """The share of pictures that bodies [..., S/4, S/4] fill."""
+    return float((bodies > 127).mean())
+
+
 def runs_of(
     frames: list[ImageRGB], track: PoseTrack, side_px: int, count: int, offsets: tuple[int, ...]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

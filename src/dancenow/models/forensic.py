@@ -5,12 +5,14 @@ patch-based forensics: Chai et al., 2020).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self, cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dancenow.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, with_prefix
@@ -21,6 +23,8 @@ from dancenow.models.trunknet import TrunkNet
 
 KIND: Final = "forensic"
 """Kind of the checkpoints that hold one."""
+USUAL_SHARE: Final = 0.15
+"""Of the picture, which the body fills."""
 _NEWTON_STEPS: Final = 40
 
 
@@ -37,10 +41,21 @@ def pool(logits: Tensor, body: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Calibration:
-    """From a clip's mean logit to a probability, if real and synthesized are equally likely beforehand (Platt, 1999)."""
+    """From a clip's mean logit to a probability, if real and synthesized are equally likely beforehand (Platt, 1999).
+
+    octave: what is added for each doubling of the share of the picture that the body fills, beginning with `USUAL_SHARE`: of a
+    small body there is less to see. octaves: the least and the most for which that was learnt.
+    """
 
     slope: float = 1.0
     offset: float = 0.0
+    octave: float = 0.0
+    octaves: tuple[float, float] = (0.0, 0.0)
+
+    def sized(self, body_share: float) -> Self:
+        """What holds for clips in which the body fills this share of the picture."""
+        octaves = float(np.clip(_octaves(np.asarray(body_share)), *self.octaves))
+        return replace(self, offset=self.offset + self.octave * octaves, octave=0.0)
 
     def logit(self, score: Tensor) -> Tensor:
         """The logarithm of the odds that a clip of this mean logit is synthesized."""
@@ -51,15 +66,27 @@ class Calibration:
         return float(torch.sigmoid(self.logit(torch.tensor(score, dtype=torch.float64))))
 
     @classmethod
-    def fit(cls, scores: Tensor, synthetic: Tensor) -> Self:
-        """By clips [N] whose origin, bool [N], is known; see `fit_shares`.
+    def fit(cls, scores: Tensor, synthetic: Tensor, body_shares: NDArray[np.float64] | None = None) -> Self:
+        """By clips [N] whose origin, bool [N], is known; see `fit_shares`. body_shares: [N], to learn what size does, too.
 
         Raises:
             ValueError: one of the classes is empty.
         """
-        shares, offset = fit_shares(scores[:, None], synthetic)
+        columns = [scores.double()]
+        if body_shares is not None:
+            octaves = _octaves(body_shares)
+            columns.append(torch.from_numpy(octaves))
+        *counts, offset = _fitted(torch.stack(columns, dim=1), synthetic).tolist()
         # A classifier that is turned round by its calibration has learnt nothing: say so by saying "even".
-        return cls(shares[0], offset if shares[0] > 0 else 0.0)
+        if counts[0] <= 0:
+            return cls(0.0, 0.0)
+        if body_shares is None:
+            return cls(counts[0], offset)
+        return cls(counts[0], offset, counts[1], (float(octaves.min()), float(octaves.max())))
+
+
+def _octaves(body_share: NDArray[Any]) -> NDArray[np.float64]:
+    return np.asarray(np.log2(np.maximum(body_share, 1e-4) / USUAL_SHARE), np.float64)
 
 
 def fit_shares(scores: Tensor, synthetic: Tensor) -> tuple[tuple[float, ...], float]:
@@ -69,22 +96,27 @@ def fit_shares(scores: Tensor, synthetic: Tensor) -> tuple[tuple[float, ...], fl
     Raises:
         ValueError: one of the classes is empty.
     """
+    line = _fitted(scores, synthetic)
+    return tuple(line[:-1].clamp(min=0).tolist()), float(line[-1])
+
+
+def _fitted(seen: Tensor, synthetic: Tensor) -> Tensor:
+    """What each column of [N,M] counts for, and an offset, [M+1], by logistic regression."""
     count = torch.stack([(~synthetic).sum(), synthetic.sum()]).double()
     if not bool((count > 0).all()):
         raise ValueError("a calibration needs clips of both classes")
     target = torch.where(synthetic, (count[1] + 1) / (count[1] + 2), 1 / (count[0] + 2))
     weight = torch.where(synthetic, 0.5 / count[1], 0.5 / count[0])
-    scale = scores.double().abs().mean(dim=0).clamp(min=1e-6)
-    seen = torch.cat([scores.double() / scale, torch.ones(len(scores), 1, dtype=torch.float64)], dim=1)
-    line = torch.zeros(seen.shape[1], dtype=torch.float64)
+    scale = seen.double().abs().mean(dim=0).clamp(min=1e-6)
+    scaled = torch.cat([seen.double() / scale, torch.ones(len(seen), 1, dtype=torch.float64)], dim=1)
+    line = torch.zeros(scaled.shape[1], dtype=torch.float64)
     ridge = 1e-4 * torch.eye(len(line), dtype=torch.float64)
     for _ in range(_NEWTON_STEPS):
-        said = torch.sigmoid(seen @ line)
-        slope_of_loss = seen.T @ (weight * (said - target)) + ridge @ line
-        curvature = (seen.T * (weight * said * (1 - said))) @ seen + ridge
+        said = torch.sigmoid(scaled @ line)
+        slope_of_loss = scaled.T @ (weight * (said - target)) + ridge @ line
+        curvature = (scaled.T * (weight * said * (1 - said))) @ scaled + ridge
         line = line - torch.linalg.solve(curvature, slope_of_loss).clamp(-2, 2)
-    shares = (line[:-1] / scale).clamp(min=0)
-    return tuple(shares.tolist()), float(line[-1])
+    return torch.cat([line[:-1] / scale, line[-1:]])
 
 
 class Jury(nn.Module):
@@ -146,10 +178,15 @@ class Forensic:
         try:
             nets = [_net(described, checkpoint.part(_part(i))) for i, described in enumerate(config["networks"])]
             net = nets[0] if len(nets) == 1 else Jury(nets, [float(share) for share in config["shares"]])
-            calibration, trained_on = Calibration(**config["calibration"]), str(config["trained_on"])
+            calibration, trained_on = _calibration(config["calibration"]), str(config["trained_on"])
         except (KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
             raise UserError(f"{path} was made by another version of dancenow; train it again with --train.") from error
         return cls(net.eval().requires_grad_(False), calibration, trained_on)
+
+
+def _calibration(described: Mapping[str, Any]) -> Calibration:
+    low, high = described.get("octaves", (0.0, 0.0))  # a list in the file
+    return Calibration(**{**described, "octaves": (float(low), float(high))})
 
 
 def _part(number: int) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dancenow.data.looks import body_share
 from dancenow.models.forensic import Forensic, pool
 from dancenow.training.forensic import Evidence
 
@@ -15,6 +16,11 @@ _BATCH = 16
 def clip_scores(forensic: Forensic, clips: Sequence[Evidence]) -> NDArray[np.float64]:
     """The mean logit [N] of each clip, over its looks at consecutive pictures."""
     return np.array([float(look_scores(forensic, each).mean()) for each in clips], np.float64)
+
+
+def body_shares(clips: Sequence[Evidence]) -> NDArray[np.float64]:
+    """The share [N] of its pictures that the body fills in each clip."""
+    return np.array([body_share(each.bodies) for each in clips], np.float64)
 
 
 @torch.inference_mode()
