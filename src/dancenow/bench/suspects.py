@@ -1,8 +1,8 @@
 """The clips that the classifier is trained, calibrated and tested on: who is in them, how they were made, and where they lie.
 
-Subjects, dances and places are each in one role only. Everybody is filmed and forged in the same way. Random people are kept as
-looks at clips in a few encodings; the studio's own people are for the test alone, are kept as videos, and are judged as
-anybody's video is.
+Subjects, dances and places are each in one role only. Everybody is filmed and forged in the same way; those who are learnt from
+also lend their true clips to `pretences`. Random people are kept as looks at clips in a few encodings; the studio's own people
+are for the test alone, are kept as videos, and are judged as anybody's video is.
 """
 
 import json
@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from dancenow.bench.forgeries import NEAREST, Order, Workshop, is_whole, models
+from dancenow.bench.pretences import PRETENCES
 from dancenow.bench.scenes import FPS, KEPT, TESTED, Dance, Scene, SceneConfig, load_scene, scene_folder
 from dancenow.files import cache_dir, complete_or_absent
 from dancenow.generate import CropPainter, WholeFramePainter
@@ -37,6 +38,8 @@ RECIPE: Final = 6
 """Raise it when the same settings would give other clips."""
 REAL_TURNS: Final = 3
 """Encodings in which each of a random person's true clips is looked at; forged ones are in one."""
+PRETENCE_TURNS: Final = 2
+"""How often each true clip is made untrue in each way."""
 LOOKS: Final = 9
 """At each clip of a random person."""
 COMPLETE: Final = "complete"
@@ -127,12 +130,18 @@ def is_there(suspect: Suspect) -> bool:
 
 def is_made(suspect: Suspect) -> bool:
     """Whether their clips are complete."""
-    return (clips_folder(suspect) / COMPLETE).is_file() if suspect.judged else looks_path(suspect).is_file()
+    if suspect.judged:
+        return (clips_folder(suspect) / COMPLETE).is_file()
+    return all(path.is_file() for path in looks_paths(suspect).values())
 
 
-def looks_path(suspect: Suspect) -> Path:
-    """Where the looks at a random person lie."""
-    return cache_dir("forensics/looks") / f"{suspect.scene.number:03d}-{RECIPE}.npz"
+def looks_paths(suspect: Suspect) -> dict[str, Path]:
+    """Where the looks at a random person's clips lie; pretences are learnt from only."""
+    name = f"{suspect.scene.number:03d}-{RECIPE}"
+    paths = {"clips": cache_dir("forensics/looks") / f"{name}.npz"}
+    if suspect.role == "train":
+        paths["pretences"] = cache_dir("forensics/pretences") / f"{name}.npz"
+    return paths
 
 
 def clips_folder(suspect: Suspect) -> Path:
@@ -147,8 +156,11 @@ def make(suspect: Suspect, workshop: Workshop) -> None:
     made = forged(scene, suspect.orders, suspect.scene.number or 0, training)
     if suspect.judged:
         _keep_clips(suspect, made)
-    else:
-        _keep_looks(suspect, chain(list(true_clips(scene)) * REAL_TURNS, made))
+        return
+    clips = {"clips": chain(list(true_clips(scene)) * REAL_TURNS, made), "pretences": pretended(scene)}
+    for kind, path in looks_paths(suspect).items():
+        if not path.is_file():
+            _keep_looks(suspect, clips[kind], path)
 
 
 def make_all(people: Sequence[Suspect], device: torch.device, seconds: float) -> None:
@@ -202,7 +214,18 @@ def true_clips(scene: Scene) -> Iterator[Shown]:
         yield Shown(dance, [frame.image_rgb for frame in read_frames(dance.video)], REAL, 0)
 
 
-def _keep_looks(suspect: Suspect, clips: Iterator[Shown]) -> None:
+def pretended(scene: Scene) -> Iterator[Shown]:
+    """Every dance of a scene as it was filmed, made untrue in every way of `PRETENCES`."""
+    rng = np.random.default_rng((RECIPE, 1, *scene.name.encode()))
+    for shown in [*true_clips(scene)] * PRETENCE_TURNS:
+        for family, pretence in PRETENCES.items():
+            frames, index = pretence(shown.frames, rng)
+            track = shown.dance.track
+            seen = replace(track, pose=track.pose[index], status=track.status[index])
+            yield Shown(replace(shown.dance, track=seen), frames, family, 0)
+
+
+def _keep_looks(suspect: Suspect, clips: Iterator[Shown], path: Path) -> None:
     """True and forged alike are kept and sent out: encoded nearly without loss, then by chance."""
     rng = np.random.default_rng((RECIPE, suspect.scene.number or 0))
     arrays: dict[str, Any] = {}
@@ -217,7 +240,7 @@ def _keep_looks(suspect: Suspect, clips: Iterator[Shown]) -> None:
         ):  # fmt: skip
             arrays |= {f"pictures{len(said)}": each.pictures, f"bodies{len(said)}": each.bodies}
             said.append({"family": each.family, "group": each.group, "clip": each.clip})
-    with complete_or_absent(looks_path(suspect)) as temporary, temporary.open("wb") as file:
+    with complete_or_absent(path) as temporary, temporary.open("wb") as file:
         np.savez(file, index=np.array(json.dumps(said)), **arrays)
 
 
@@ -236,7 +259,8 @@ def _keep_clips(suspect: Suspect, made: Iterator[Shown]) -> None:
 
 def looks_at(role: Role, without: Sequence[str] = ()) -> list[Evidence]:
     """The looks at the random people in a role, as far as they are made, but of families that are to be left out."""
-    paths = [looks_path(each) for each in recruits() if each.role == role and is_made(each)]
+    people = [each for each in recruits() if each.role == role and is_made(each)]
+    paths = [path for each in people for path in looks_paths(each).values()]
     with ThreadPoolExecutor(8) as pool:
         return [each for of in pool.map(_loaded, paths) for each in of if each.family not in without]
 
