@@ -10,6 +10,7 @@ import torch
 
 from dancenow.bench.forensics import VARIANTS, auc, rates, reliability, summarised, train_variant, variant_path
 from dancenow.bench.forgeries import WAYS, Order, Workshop
+from dancenow.bench.pretences import PRETENCES
 from dancenow.bench.scenes import RUN, SceneConfig, film_scene, load_scene, shaken
 from dancenow.bench.suspects import PEOPLE, REAL_TURNS, Suspect, looks_at, make, recruits, shared_out, studio_people
 from dancenow.errors import UserError
@@ -108,6 +109,11 @@ def test_people_are_looked_at_as_filmed_and_as_forged(filmed: SceneConfig, monke
     assert all(0.001 < (each.bodies > 0).mean() < 0.5 for each in clips)
     assert len({each.group for each in clips}) == 1
     assert {each.family for each in looks_at("calibrate", ("draft",))} == {"real", "nearest frame"}
+    learnt_from = replace(someone, role="train", orders=())
+    make(learnt_from, Workshop(torch.device("cpu"), trunk))
+    monkeypatch.setattr("dancenow.bench.suspects.recruits", lambda: (learnt_from,))
+    assert {each.family for each in looks_at("train")} == {"real", "nearest frame", "draft"}  # what was there is kept
+    assert {each.family for each in looks_at("train", pretences=True)} >= set(PRETENCES)
 
 
 def test_shaken_keypoints_are_off_by_about_what_was_asked() -> None:

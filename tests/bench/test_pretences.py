@@ -26,12 +26,12 @@ def test_a_pretence_is_as_long_and_as_large_and_the_same_from_the_same_seed(name
     assert all(np.array_equal(a, b) for a, b in zip(shown, again, strict=True))
 
 
-def test_frames_out_of_order_are_true_ones_that_stand_still_turn_back_and_jump(frames: list[ImageRGB]) -> None:
+def test_frames_out_of_order_are_true_ones_that_stand_still_or_jump(frames: list[ImageRGB]) -> None:
     shown, index = out_of_order(frames, np.random.default_rng(2))
     assert all(np.array_equal(frame, frames[i]) for frame, i in zip(shown, index, strict=True))
-    steps = set(np.diff(index).tolist())
-    assert {-1, 0, 1} <= steps
-    assert max(np.abs(list(steps))) > 3
+    steps = np.abs(np.diff(index))
+    assert (steps == 0).any()
+    assert ((steps == 0) | (steps > 3)).all()
 
 
 def test_a_lattice_changes_every_frame_a_little(frames: list[ImageRGB]) -> None:

@@ -45,11 +45,12 @@ _BATCH: Final = 16
 
 @dataclass(frozen=True)
 class Variant:
-    """One training. what: in words; without: families that are left out; frames: 2 for pairs, 1 for single pictures; images: of
-    the training."""
+    """One training. what: in words; without: families that are left out; pretences: whether it learns from them, too; frames:
+    2 for pairs, 1 for single pictures; images: of the training."""
 
     what: str
     without: tuple[str, ...] = ()
+    pretences: bool = False
     frames: Literal[1, 2] = 2
     images: int = 70_000
 
@@ -67,6 +68,8 @@ VARIANTS: Final[Mapping[str, Variant]] = {
     "single": Variant("single pictures, every family", frames=1, images=21_000),
     "without whole-frame": Variant("pairs, without the whole-frame generators", without=WHOLE_FRAME, images=21_000),
     "without nearest frame": Variant("pairs, without the nearest frame", without=NEAREST, images=21_000),
+    "without whole-frame, pretences": Variant("the same with pretences", WHOLE_FRAME, pretences=True, images=21_000),
+    "without nearest frame, pretences": Variant("the same with pretences", NEAREST, pretences=True, images=21_000),
 }
 
 
@@ -102,7 +105,7 @@ def train_variant(
     """
     made_as = variant(name)
     recipe = recipe_for(device, made_as.frames)
-    task = ForensicTask(Shelf(looks_at("train", made_as.without), device), recipe, seed=SEED)
+    task = ForensicTask(Shelf(looks_at("train", made_as.without, made_as.pretences), device), recipe, seed=SEED)
     out = variant_path(name, shipped)
     unfinished = unfinished_path(name)
     budget = Budget(images=made_as.images) if seconds is None else Budget(seconds=seconds)

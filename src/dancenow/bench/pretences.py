@@ -16,23 +16,20 @@ from dancenow.types import ImageRGB
 Pretended = tuple[list[ImageRGB], NDArray[np.int64]]
 """Frames, and which of the true ones each of them shows."""
 Pretence = Callable[[Sequence[ImageRGB], np.random.Generator], Pretended]
-_RUN: Final = 4
-"""Frames that stay together at most."""
-_JUMP: Final = (3, 12)
-"""Frames that are left out, or gone back, between them."""
+_SHOWN, _SHOWN_SHARES = (1, 2, 3), (0.6, 0.3, 0.1)
+_JUMP: Final = (5, 13)
+"""Frames that are left out, or gone back: more than what a video of few frames a second leaves out."""
 _STRIDES: Final = (2, 4, 8)
 _SHRUNK: Final = (0.45, 0.95)
 
 
 def out_of_order(frames: Sequence[ImageRGB], rng: np.random.Generator) -> Pretended:
-    """As many frames, but short runs of them, forwards, backwards or standing still, with jumps between."""
+    """As many frames, each shown once to three times, with jumps to and fro between: no pair moves as a film does. Backwards
+    is no sign, and short runs forwards are true."""
     index: list[int] = []
     at = int(rng.integers(len(frames)))
     while len(index) < len(frames):
-        step = int(rng.choice([-1, 0, 1, 1]))
-        for _ in range(int(rng.integers(1, _RUN + 1))):
-            index.append(at % len(frames))
-            at += step
+        index += [at % len(frames)] * int(rng.choice(_SHOWN, p=_SHOWN_SHARES))
         at += int(rng.choice([-1, 1])) * int(rng.integers(*_JUMP))
     index = index[: len(frames)]
     return [frames[i] for i in index], np.array(index)

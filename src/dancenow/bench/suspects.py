@@ -257,10 +257,12 @@ def _keep_clips(suspect: Suspect, made: Iterator[Shown]) -> None:
     (folder / COMPLETE).touch()
 
 
-def looks_at(role: Role, without: Sequence[str] = ()) -> list[Evidence]:
-    """The looks at the random people in a role, as far as they are made, but of families that are to be left out."""
+def looks_at(role: Role, without: Sequence[str] = (), pretences: bool = False) -> list[Evidence]:
+    """The looks at the random people in a role, as far as they are made, but of families that are to be left out, and at
+    pretences if wanted."""
+    kinds = ["clips", *(["pretences"] if pretences else [])]
     people = [each for each in recruits() if each.role == role and is_made(each)]
-    paths = [path for each in people for path in looks_paths(each).values()]
+    paths = [path for each in people for kind, path in looks_paths(each).items() if kind in kinds]
     with ThreadPoolExecutor(8) as pool:
         return [each for of in pool.map(_loaded, paths) for each in of if each.family not in without]
 
