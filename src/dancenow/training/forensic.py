@@ -39,6 +39,8 @@ _TURNED: Final = 0.3
 _WARM_IMAGES: Final = 800
 _KNOWN: Final = 0.15
 """Learning rate of what was trained before, over that of what is new."""
+_LEAST_SHARE: Final = 0.03
+"""Of a look, which its body fills: still smaller ones are drawn no more often than these."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,13 +77,20 @@ class ForensicRecipe:
 class Shelf:
     """The evidence that a training draws from, on its device: groups that have both real and synthetic looks.
 
-    Raises:
-        ValueError: no group has both.
+    Small bodies are hard to tell and are drawn more often, in inverse proportion to what they fill of their pictures.
     """
 
-    def __init__(self, evidence: Sequence[Evidence], device: torch.device | None = None) -> None:
+    def __init__(
+        self, evidence: Sequence[Evidence], device: torch.device | None = None, counts: Mapping[str, float] | None = None
+    ) -> None:
+        """counts: how often a family is drawn, over those that are not named here.
+
+        Raises:
+            ValueError: no group has both.
+        """
         places: dict[str, dict[str, list[NDArray[np.int64]]]] = defaultdict(lambda: defaultdict(list))
         kept, count = [each for each in evidence if len(each.pictures)], 0
+        self._counts = counts or {}
         for each in kept:
             places[each.group][each.family].append(np.arange(count, count + len(each.pictures)))
             count += len(each.pictures)
@@ -101,13 +110,15 @@ class Shelf:
             self._pictures[part] = torch.from_numpy(each.pictures).to(self.device)
             self._bodies[part] = torch.from_numpy(each.bodies).to(self.device)
             first = part.stop
+        shares = (self._bodies.cpu().numpy() > 127).mean(axis=(1, 2))
+        self._often = 1.0 / np.maximum(shares, _LEAST_SHARE)
 
     def draw(self, rng: np.random.Generator) -> tuple[int, int]:
-        """A real and a synthetic row of one group, every family of the group as often as the others."""
+        """A real and a synthetic row of one group, every family of the group as often as it counts."""
         group = self._groups[int(rng.integers(len(self._groups)))]
         families = [name for name in group if name != REAL]
-        chosen = (REAL, families[int(rng.integers(len(families)))])
-        real, made = (int(group[name][int(rng.integers(len(group[name])))]) for name in chosen)
+        family = families[_drawn(rng, np.array([self._counts.get(name, 1.0) for name in families]))]
+        real, made = (int(group[name][_drawn(rng, self._often[group[name]])]) for name in (REAL, family))
         return real, made
 
     def batch(self, rng: np.random.Generator, recipe: ForensicRecipe) -> tuple[Tensor, Tensor, Tensor]:
@@ -122,6 +133,12 @@ class Shelf:
         generator = torch.Generator(self.device).manual_seed(int(rng.integers(2**31)))
         seen, body = disguised(pictures, self._bodies[row], how, recipe.window_px, generator)
         return seen, body, torch.tensor([0.0, 1.0], device=self.device).repeat(recipe.pairs_per_step)
+
+
+def _drawn(rng: np.random.Generator, often: NDArray[np.float64]) -> int:
+    """One of several, as often as given."""
+    sums = np.cumsum(often)
+    return min(int(np.searchsorted(sums, rng.random() * sums[-1], side="right")), len(often) - 1)
 
 
 class ForensicTask:
