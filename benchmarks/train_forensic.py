@@ -4,7 +4,6 @@
     python benchmarks/train_forensic.py make       real and forged clips of everybody
     python benchmarks/train_forensic.py train [-o FILE]    the classifier, then those that tell what it owes to what
     python benchmarks/train_forensic.py calibrate  trained ones anew, which `train` does, too
-    python benchmarks/train_forensic.py join FILE FILE     one classifier of several, weighed on the test's videos
     python benchmarks/train_forensic.py measure    all of them on the test's videos, into benchmarks/
 
 All but the first run without the studio, on a GPU where there is one; what is made is kept in the cache, and each step goes on
@@ -22,7 +21,7 @@ import cv2
 import torch
 
 from dancenow.assets import FORENSIC
-from dancenow.bench.forensics import VARIANTS, join, measure, recalibrate, train_variant
+from dancenow.bench.forensics import VARIANTS, measure, recalibrate, train_variant
 from dancenow.bench.scenes import film_scene
 from dancenow.bench.suspects import Suspect, is_there, make_all, recruits, shared_out, studio_people
 
@@ -37,8 +36,8 @@ FINISH_S = 30.0
 def main() -> None:
     """One step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=["film", "make", "train", "calibrate", "join", "measure"])
-    parser.add_argument("variants", nargs="*", help="of train and calibrate, all without; of join, files")
+    parser.add_argument("step", choices=["film", "make", "train", "calibrate", "measure"])
+    parser.add_argument("variants", nargs="*", help="of train and calibrate; all without")
     parser.add_argument("-o", "--out", type=Path)
     parser.add_argument("--seconds", type=float, default=FOREVER_S, help="how long a step may take")
     parser.add_argument("--workers", type=int, default=1, help="processes of film, make and measure")
@@ -46,7 +45,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=10**6, help="only so many of the random people")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    steps = {"film": film, "make": make, "train": train, "calibrate": calibrate, "join": joined, "measure": judge}
+    steps = {"film": film, "make": make, "train": train, "calibrate": calibrate, "measure": judge}
     steps[options.step](options)
 
 
@@ -100,11 +99,6 @@ def calibrate(options: argparse.Namespace) -> None:
     """Some variants anew."""
     for name in options.variants or VARIANTS:
         print(recalibrate(name, options.out or FORENSIC, DEVICE), flush=True)
-
-
-def joined(options: argparse.Namespace) -> None:
-    """One classifier of several."""
-    print(join([Path(name) for name in options.variants], options.out or FORENSIC), flush=True)
 
 
 def judge(options: argparse.Namespace) -> None:

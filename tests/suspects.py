@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from dancenow.errors import UserError
-from dancenow.models.juror import ForensicConfig
+from dancenow.models.finenet import ForensicConfig
 from dancenow.training.forensic import ForensicRecipe
 from dancenow.types import ImageRGB, PoseTrack
 from dancenow.video import VideoWriter, probe

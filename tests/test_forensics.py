@@ -13,7 +13,8 @@ from dancenow.checkpoint import save_checkpoint
 from dancenow.data import looks
 from dancenow.errors import UserError
 from dancenow.forensics import examine, per_second, verdict
-from dancenow.models.forensic import Calibration, Forensic, load_forensic, new_juror
+from dancenow.models.finenet import FineNet
+from dancenow.models.forensic import Calibration, Forensic, load_forensic
 from dancenow.progress import Progress
 from dancenow.training import folders
 from dancenow.training.budget import Budget
@@ -30,7 +31,7 @@ def _drawn_detector(monkeypatch: pytest.MonkeyPatch) -> None:
 def weights(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     path = tmp_path / "weights.safetensors"
-    forensic = Forensic(new_juror(TINY_RECIPE.network), Calibration(), "nothing")
+    forensic = Forensic(FineNet(TINY_RECIPE.network), Calibration(), "nothing")
     save_checkpoint(path, forensic.to_checkpoint())
     return path
 

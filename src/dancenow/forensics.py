@@ -165,7 +165,7 @@ def judge_pictures(
 ) -> tuple[FloatArray, NDArray[np.float32]]:
     """Patch logits [N,h,w] and their means [N] over the bodies, of pairs uint8 [N,2,S,S,3] and bodies uint8 [N,S/4,S/4]."""
     body = torch.from_numpy(bodies)[:, None].float() / 255
-    logits = forensic.net(as_tensor(pictures), body)
+    logits = forensic.net(as_tensor(pictures))
     scores = pool(logits, body)
     return logits[:, 0].float().numpy(), scores.float().numpy()
 

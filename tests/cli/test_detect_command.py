@@ -9,7 +9,8 @@ import torch
 from dancenow.checkpoint import save_checkpoint
 from dancenow.cli.main import main
 from dancenow.data import looks
-from dancenow.models.forensic import Calibration, Forensic, new_juror
+from dancenow.models.finenet import FineNet
+from dancenow.models.forensic import Calibration, Forensic
 from suspects import TINY_RECIPE, film_suspect, sparse_detector
 
 
@@ -22,7 +23,7 @@ def _drawn_detector(monkeypatch: pytest.MonkeyPatch) -> None:
 def weights(tmp_path: Path) -> str:
     torch.manual_seed(0)
     path = tmp_path / "weights.safetensors"
-    save_checkpoint(path, Forensic(new_juror(TINY_RECIPE.network), Calibration(1.0, 9.0), "nothing").to_checkpoint())
+    save_checkpoint(path, Forensic(FineNet(TINY_RECIPE.network), Calibration(1.0, 9.0), "nothing").to_checkpoint())
     return str(path)
 
 

@@ -2,16 +2,13 @@
 
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from dancenow.checkpoint import load_checkpoint, save_checkpoint
 from dancenow.models.forensic import Calibration
-from dancenow.models.perceptual import EfficientNetTrunk
 from dancenow.training.disguise import Disguise, disguised, draw_disguise
 from dancenow.training.encodings import QUALITIES, Encoding, draw_encodings, encoded, evidence_of
 from dancenow.training.folders import split
@@ -146,24 +143,3 @@ def test_every_fifth_clip_is_kept_apart_where_there_are_enough() -> None:
     assert [each.clip for each in kept] == ["real 4", "real 9", "made 4"]
     assert len(learnt) == 12
     assert split([*some(10, REAL), *some(4, "made")])[1] == []
-
-
-def test_a_trained_trunk_learns_on_more_slowly_and_goes_on_where_it_was(tmp_path: Path) -> None:
-    recipe = replace(TINY_RECIPE, network=replace(TINY_RECIPE.network, trunk=1, beside=True), precision="float32")
-    trunk = EfficientNetTrunk()
-
-    def begun() -> ForensicTask:
-        return ForensicTask(Shelf(clips(0.0)), recipe, seed=0, trunk=trunk)
-
-    task, other = begun(), begun()
-    for i in range(2):
-        task.step(np.random.default_rng(i), 0.1 * i)
-    moved = {name: float((value - other.net.state_dict()[name]).abs().max()) for name, value in task.net.state_dict().items()}
-    assert 0 < moved["trunk.stem.weight"] < 0.5 * moved["read.weight"]
-    assert moved["beside"] > 0
-    save_checkpoint(tmp_path / "state.safetensors", task.state(Clock(1.0, task.images)))
-    other.restore(load_checkpoint(tmp_path / "state.safetensors", "training-state"))
-    for each in (task, other):
-        each.step(np.random.default_rng(2), 0.3)
-    for name, value in task.net.state_dict().items():
-        torch.testing.assert_close(other.net.state_dict()[name], value)

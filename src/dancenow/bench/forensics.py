@@ -1,8 +1,7 @@
 """What the classifier owes to what, and how often it is wrong: trained in several variants, judged as anybody's video is.
 
 Protocol: subjects, dances and rooms of the test are in no training; a family of generators is held out in turn. Probabilities
-are calibrated on further people; what the networks of a jury count for is chosen on the test's people, and each of them is then
-judged by what was chosen on the others. Real camera clips are judged only, never learnt from.
+are calibrated on further people. Real camera clips are judged only, never learnt from.
 """
 
 import hashlib
@@ -26,8 +25,8 @@ from dancenow.data.looks import body_share, look, plan
 from dancenow.errors import UserError
 from dancenow.files import cache_dir, complete_or_absent, sha256_of
 from dancenow.forensics import judge_pictures
-from dancenow.models.forensic import Calibration, Forensic, Jury, fit_shares, load_forensic
-from dancenow.models.juror import ForensicConfig
+from dancenow.models.finenet import ForensicConfig
+from dancenow.models.forensic import Calibration, Forensic, load_forensic
 from dancenow.progress import Listener, silent
 from dancenow.training.budget import Budget
 from dancenow.training.forensic import REAL, Evidence, ForensicRecipe, ForensicTask, Shelf
@@ -36,8 +35,6 @@ from dancenow.training.scoring import body_shares, clip_scores
 
 SEED: Final = 7
 SHIPPED: Final = "all"
-JURORS: Final = "networks"
-"""In a clip's record, the mean logits of the shipped model's networks."""
 WHOLE_FRAME: Final = ("paper", "pix2pixHD")
 NEAREST: Final = ("nearest frame",)
 NETWORK: Final = ForensicConfig(width=32, blocks=(1, 2, 1))
@@ -60,9 +57,9 @@ class Variant:
 
 @dataclass(frozen=True)
 class Said:
-    """Of a video: the mean logit of each network, and the share of what it saw that the body fills."""
+    """Of a video: its mean logit, and the share of what was seen that the body fills."""
 
-    scores: list[float]
+    score: float
     body_share: float
 
 
@@ -184,8 +181,6 @@ def measure(out: Path, shipped: Path, part: tuple[int, int] = (0, 1)) -> Path | 
             kept_scores(each.video, models)
         return None
     cells = [judged(each, models) for each in clips]
-    if len(models[SHIPPED].jurors) > 1:
-        cells = left_out(cells)
     summary: dict[str, Any] = {name: summarised(cells, name, VARIANTS[name].without) for name in models}
     summary["calibration"] = reliability(cells, SHIPPED)
     summary["random people"] = {
@@ -207,57 +202,21 @@ def measure(out: Path, shipped: Path, part: tuple[int, int] = (0, 1)) -> Path | 
 
 
 def judged(exhibit: Exhibit, models: Mapping[str, Forensic]) -> dict[str, Any]:
-    """A clip's record: what it is, what each model says of it, and the mean logits of the shipped model's networks; None where
-    nobody could be followed."""
+    """A clip's record: what it is, and what each model says of it; None where nobody could be followed."""
     cell = {key: getattr(exhibit, key) for key in ("subject", "dance", "family", "images", "encoding")}
     for name, said in kept_scores(exhibit.video, models).items():
         cell[name] = None if said is None else round(probability(models[name], said), 5)
-        if name == SHIPPED:
-            cell[JURORS] = None if said is None else said.scores
     return cell
 
 
 def probability(forensic: Forensic, said: Said) -> float:
     """What a model says of a clip."""
-    shares = forensic.net.shares if isinstance(forensic.net, Jury) else (1.0,)
-    return forensic.calibration.sized(said.body_share).probability(float(np.dot(shares, said.scores)))
-
-
-def left_out(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The cells with the shipped jury's shares and calibration as they are without the person who is judged: on these very
-    people they were chosen, so that what it says of them itself would flatter it."""
-    told = [dict(cell) for cell in cells]
-    for subject in {cell["subject"] for cell in cells}:
-        forensic = joined_on([cell for cell in cells if cell["subject"] != subject])
-        for cell in told:
-            if cell["subject"] == subject and cell[JURORS] is not None:
-                shares, offset = forensic
-                cell[SHIPPED] = round(Calibration(1.0, offset).probability(float(np.dot(shares, cell[JURORS]))), 5)
-    return told
-
-
-def joined_on(cells: Sequence[Mapping[str, Any]]) -> tuple[tuple[float, ...], float]:
-    """Shares of the networks and an offset, by judged clips."""
-    known = [cell for cell in cells if cell[JURORS] is not None]
-    scores = torch.tensor([cell[JURORS] for cell in known], dtype=torch.float64)
-    return fit_shares(scores, torch.tensor([cell["family"] != REAL for cell in known]))
-
-
-def join(files: Sequence[Path], shipped: Path) -> Path:
-    """Make one classifier of several: what each network counts for is chosen on the test's videos, see `left_out`."""
-    several = [load_forensic(path) for path in files]
-    nets = [net for forensic in several for net in forensic.jurors]
-    jury = Forensic(Jury(nets, [1.0] * len(nets)), Calibration(), "; ".join(each.trained_on for each in several))
-    images = sum(read_info(path).images_seen for path in files)
-    shares, offset = joined_on([judged(each, {SHIPPED: jury}) for each in exhibits()])
-    made = replace(jury, net=Jury(nets, shares), calibration=Calibration(1.0, offset))
-    save_checkpoint(shipped, made.to_checkpoint(images))
-    return shipped
+    return forensic.calibration.sized(said.body_share).probability(said.score)
 
 
 def kept_scores(video: Path, models: Mapping[str, Forensic]) -> dict[str, Said | None]:
-    """What each model's networks say of a video, measured once for the same video and networks: an interrupted measurement
-    goes on. None where nobody can be followed."""
+    """What each model says of a video, measured once for the same video and network: an interrupted measurement goes on.
+    None where nobody can be followed."""
     digest = sha256_of(video)[:20]
     paths = {name: cache_dir("forensics/said") / f"{digest}-{_digest(each)}.json" for name, each in models.items()}
     missing = {name: models[name] for name, path in paths.items() if not path.is_file()}
@@ -269,11 +228,10 @@ def kept_scores(video: Path, models: Mapping[str, Forensic]) -> dict[str, Said |
 
 
 def _digest(forensic: Forensic) -> str:
-    """Of the networks' weights, whatever they count for."""
+    """Of the network's weights."""
     digest = hashlib.sha256()
-    for net in forensic.jurors:
-        for value in net.state_dict().values():
-            digest.update(value.half().numpy().tobytes())
+    for value in forensic.net.state_dict().values():
+        digest.update(value.half().numpy().tobytes())
     return digest.hexdigest()[:20]
 
 
@@ -290,12 +248,8 @@ def scores_of(video: Path, models: Mapping[str, Forensic]) -> dict[str, Said | N
     share = float(np.mean([body_share(each.body) for each in looks]))
     said: dict[str, Said | None] = {}
     for name, forensic in models.items():
-        means = []
-        for net in forensic.jurors:
-            alone = replace(forensic, net=net)
-            scores = [judge_pictures(alone, pictures[part], bodies[part])[1] for part in parts]
-            means.append(float(np.concatenate(scores).mean()))
-        said[name] = Said(means, share)
+        scores = [judge_pictures(forensic, pictures[part], bodies[part])[1] for part in parts]
+        said[name] = Said(float(np.concatenate(scores).mean()), share)
     return said
 
 

@@ -23,7 +23,7 @@ from dancenow.bench.pretences import PRETENCES
 from dancenow.bench.scenes import FPS, KEPT, TESTED, Dance, Scene, SceneConfig, load_scene, scene_folder
 from dancenow.files import cache_dir, complete_or_absent
 from dancenow.generate import CropPainter, WholeFramePainter
-from dancenow.models.juror import ForensicConfig
+from dancenow.models.finenet import ForensicConfig
 from dancenow.models.perceptual import EfficientNetTrunk
 from dancenow.pose.smooth import calmed
 from dancenow.training.encodings import QUALITIES, Encoding, draw_encodings, encoded, evidence_of, write_encoded

@@ -3,15 +3,34 @@
 What a blur takes away is all that it sees of the first picture (fine residuals: Fridrich and Kodovský, 2012).
 """
 
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dancenow.models.juror import ForensicConfig, Juror
-
+PATCH_PX: Final = 16
+"""Side of the patches that are judged; each is judged by what lies around it, too."""
 _FINE_GAIN, _CHANGE_GAIN = 4.0, 2.0
+
+
+@dataclass(frozen=True)
+class ForensicConfig:
+    """crop_px: side of the pictures it is made for. width: channels of the first stage. frames: 2 sees both pictures of a pair,
+    1 the second alone, for comparison. blocks: residual blocks of each of the three stages after the first."""
+
+    crop_px: int = 224
+    width: int = 24
+    frames: Literal[1, 2] = 2
+    blocks: tuple[int, int, int] = (1, 1, 1)
+
+    def __post_init__(self) -> None:
+        if self.crop_px % PATCH_PX or self.crop_px < 2 * PATCH_PX:
+            raise ValueError(f"crop_px must be a multiple of {PATCH_PX}, at least {2 * PATCH_PX}, got {self.crop_px}")
+        if self.width % 8 or self.width < 8 or self.frames not in (1, 2):
+            raise ValueError(f"width must be a multiple of 8 and frames 1 or 2, got {self.width} and {self.frames}")
 
 
 class _Block(nn.Module):
@@ -32,11 +51,12 @@ def _convolution(before: int, after: int, stride: int = 1) -> nn.Sequential:
     )
 
 
-class FineNet(Juror):
-    """Small and trained from nothing, on what is fine and on what changes."""
+class FineNet(nn.Module):
+    """Pairs of pictures in, a logit per patch out; positive says synthesized."""
 
     def __init__(self, config: ForensicConfig) -> None:
-        super().__init__(config)
+        super().__init__()
+        self.config = config
         widths = [config.width * times for times in (1, 2, 4, 5)]
         stages: list[nn.Module] = [_convolution(12 if config.frames == 2 else 6, widths[0], 2)]
         for (before, after), blocks in zip(pairwise(widths), config.blocks, strict=True):
@@ -46,8 +66,8 @@ class FineNet(Juror):
         blur = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
         self.register_buffer("blur", (blur[:, None] * blur).expand(3, 1, 5, 5).contiguous(), persistent=False)
 
-    def patches(self, pairs: Tensor) -> Tensor:
-        """See `Juror`."""
+    def forward(self, pairs: Tensor) -> Tensor:
+        """Pairs [B,2,3,H,W] in [-1,1] to the logits of patches [B,1,H/16,W/16]."""
         before, now = pairs[:, 0], pairs[:, 1]
         seen = [now, self._fine(now)]
         if self.config.frames == 2:

@@ -1,36 +1,29 @@
-"""The classifier that tells synthesized from real: one network or several, their calibration, and their file.
+"""The classifier that tells synthesized from real: a network, its calibration, and their file.
 
-A network says of every patch of a picture how synthetic it looks, and the patches on the person's body are averaged (after
+The network says of every patch of a picture how synthetic it looks, and the patches on the person's body are averaged (after
 patch-based forensics: Chai et al., 2020).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from dancenow.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, with_prefix
+from dancenow.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint
 from dancenow.errors import UserError
-from dancenow.models.finenet import FineNet
-from dancenow.models.juror import ForensicConfig, Juror
-from dancenow.models.trunknet import TrunkNet
+from dancenow.models.finenet import FineNet, ForensicConfig
 
 KIND: Final = "forensic"
 """Kind of the checkpoints that hold one."""
 USUAL_SHARE: Final = 0.15
 """Of the picture, which the body fills."""
 _NEWTON_STEPS: Final = 40
-
-
-def new_juror(config: ForensicConfig) -> Juror:
-    """The network of a configuration, with random weights."""
-    return TrunkNet(config) if config.trunk else FineNet(config)
 
 
 def pool(logits: Tensor, body: Tensor) -> Tensor:
@@ -67,7 +60,8 @@ class Calibration:
 
     @classmethod
     def fit(cls, scores: Tensor, synthetic: Tensor, body_shares: NDArray[np.float64] | None = None) -> Self:
-        """By clips [N] whose origin, bool [N], is known; see `fit_shares`. body_shares: [N], to learn what size does, too.
+        """By the mean logits [N] of clips whose origin, bool [N], is known; both classes count the same, and no clip is ever
+        quite certain. body_shares: [N], to learn what size does, too.
 
         Raises:
             ValueError: one of the classes is empty.
@@ -89,17 +83,6 @@ def _octaves(body_share: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(np.log2(np.maximum(body_share, 1e-4) / USUAL_SHARE), np.float64)
 
 
-def fit_shares(scores: Tensor, synthetic: Tensor) -> tuple[tuple[float, ...], float]:
-    """What each of several networks' mean logits [N,M] of clips counts for, none below 0, and an offset: their weighted sum is
-    then the logarithm of the odds that a clip is synthesized. Both classes count the same, and no clip is ever quite certain.
-
-    Raises:
-        ValueError: one of the classes is empty.
-    """
-    line = _fitted(scores, synthetic)
-    return tuple(line[:-1].clamp(min=0).tolist()), float(line[-1])
-
-
 def _fitted(seen: Tensor, synthetic: Tensor) -> Tensor:
     """What each column of [N,M] counts for, and an offset, [M+1], by logistic regression."""
     count = torch.stack([(~synthetic).sum(), synthetic.sum()]).double()
@@ -119,53 +102,21 @@ def _fitted(seen: Tensor, synthetic: Tensor) -> Tensor:
     return torch.cat([line[:-1] / scale, line[-1:]])
 
 
-class Jury(nn.Module):
-    """Several networks that look for different things, as one: the weighted sum of their logits."""
-
-    def __init__(self, nets: Sequence[Juror], shares: Sequence[float]) -> None:
-        """shares: what each counts for.
-
-        Raises:
-            ValueError: the networks are made for pictures of different sizes, or there are not as many shares.
-        """
-        super().__init__()
-        if len({net.config.crop_px for net in nets}) != 1 or len(nets) != len(shares):
-            raise ValueError("a jury needs networks for pictures of one size, and a share for each")
-        self.nets, self.shares = nn.ModuleList(nets), tuple(shares)
-
-    @property
-    def config(self) -> ForensicConfig:
-        """The first one's: that of the pictures is everyone's."""
-        return cast(Juror, self.nets[0]).config
-
-    def forward(self, pairs: Tensor, body: Tensor) -> Tensor:
-        """As `Juror.forward`."""
-        return torch.stack([share * net(pairs, body) for share, net in zip(self.shares, self.nets, strict=True)]).sum(dim=0)
-
-
 @dataclass(frozen=True, eq=False)
 class Forensic:
-    """A trained network, or a jury of them, with its calibration, and what it was trained on, in words."""
+    """A trained network with its calibration, and what it was trained on, in words."""
 
-    net: Juror | Jury
+    net: FineNet
     calibration: Calibration
     trained_on: str
 
-    @property
-    def jurors(self) -> tuple[Juror, ...]:
-        """The networks, one or several."""
-        return tuple(cast(Juror, net) for net in self.net.nets) if isinstance(self.net, Jury) else (self.net,)
-
     def to_checkpoint(self, images_seen: int = 0) -> Checkpoint:
-        """In half precision; 1.2 MB for a network of the default size."""
-        config: dict[str, Any] = {"calibration": asdict(self.calibration), "trained_on": self.trained_on}
-        tensors: dict[str, Tensor] = {}
-        for number, net in enumerate(self.jurors):
-            halves = {name: value.half().cpu() for name, value in net.state_dict().items()}
-            tensors |= with_prefix(_part(number), halves)
-        config["networks"] = [asdict(net.config) for net in self.jurors]
-        config["shares"] = self.net.shares if isinstance(self.net, Jury) else (1.0,)
-        return Checkpoint(CheckpointInfo(KIND, config, images_seen), tensors)
+        """In half precision; 2.8 MB for the size that is shipped."""
+        config: dict[str, Any] = {
+            "network": asdict(self.net.config), "calibration": asdict(self.calibration), "trained_on": self.trained_on,
+        }  # fmt: skip
+        halves = {name: value.half().cpu() for name, value in self.net.state_dict().items()}
+        return Checkpoint(CheckpointInfo(KIND, config, images_seen), halves)
 
     @classmethod
     def of_checkpoint(cls, checkpoint: Checkpoint, path: Path) -> Self:
@@ -176,10 +127,9 @@ class Forensic:
         """
         config: Mapping[str, Any] = checkpoint.info.config
         try:
-            nets = [_net(described, checkpoint.part(_part(i))) for i, described in enumerate(config["networks"])]
-            net = nets[0] if len(nets) == 1 else Jury(nets, [float(share) for share in config["shares"]])
+            net = _net(config["network"], checkpoint.tensors)
             calibration, trained_on = _calibration(config["calibration"]), str(config["trained_on"])
-        except (KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise UserError(f"{path} was made by another version of dancenow; train it again with --train.") from error
         return cls(net.eval().requires_grad_(False), calibration, trained_on)
 
@@ -189,12 +139,8 @@ def _calibration(described: Mapping[str, Any]) -> Calibration:
     return Calibration(**{**described, "octaves": (float(low), float(high))})
 
 
-def _part(number: int) -> str:
-    return f"net{number}"
-
-
-def _net(described: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Juror:
-    net = new_juror(ForensicConfig(**{**described, "blocks": tuple(described["blocks"])}))  # a list in the file
+def _net(described: Mapping[str, Any], weights: Mapping[str, Tensor]) -> FineNet:
+    net = FineNet(ForensicConfig(**{**described, "blocks": tuple(described["blocks"])}))  # a list in the file
     net.load_state_dict({name: value.float() for name, value in weights.items()})
     return net
 

@@ -17,10 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dancenow.checkpoint import Checkpoint, CheckpointInfo
-from dancenow.models.forensic import KIND, Calibration, Forensic, new_juror, pool
-from dancenow.models.juror import ForensicConfig
-from dancenow.models.perceptual import EfficientNetTrunk
-from dancenow.models.trunknet import TrunkNet
+from dancenow.models.finenet import FineNet, ForensicConfig
+from dancenow.models.forensic import KIND, Calibration, Forensic, pool
 from dancenow.training.average import follow_average
 from dancenow.training.care import CarefulStep
 from dancenow.training.disguise import disguised, draw_disguise
@@ -37,8 +35,6 @@ _PAIRS: Final = np.array([(0, 1), (0, 1), (1, 2), (0, 2)])
 _TURNED: Final = 0.3
 """Share of the pairs that are seen turned round in time."""
 _WARM_IMAGES: Final = 800
-_KNOWN: Final = 0.15
-"""Learning rate of what was trained before, over that of what is new."""
 _LEAST_SHARE: Final = 0.03
 """Of a look, which its body fills: still smaller ones are drawn no more often than these."""
 
@@ -144,28 +140,19 @@ def _drawn(rng: np.random.Generator, often: NDArray[np.float64]) -> int:
 class ForensicTask:
     """A `loop.Task`: the network, its average and its optimizer."""
 
-    def __init__(self, shelf: Shelf, recipe: ForensicRecipe, *, seed: int, trunk: EfficientNetTrunk | None = None) -> None:
-        """Build the networks, on the shelf's device.
-
-        trunk: to begin with, if the recipe's network begins with one; the pretrained one unless another is given.
-
-        Raises:
-            UserError: the pretrained trunk is not in the cache and cannot be fetched.
-        """
+    def __init__(self, shelf: Shelf, recipe: ForensicRecipe, *, seed: int) -> None:
+        """Build the networks, on the shelf's device."""
         self.shelf, self.recipe, self.seed, self.device = shelf, recipe, seed, shelf.device
         device = shelf.device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
-            self.net = new_juror(recipe.network)
-        if isinstance(self.net, TrunkNet):
-            self.net.begin_as(trunk or EfficientNetTrunk.pretrained())
+            self.net = FineNet(recipe.network)
         self.net.to(device)
-        self.average = new_juror(recipe.network).to(device).requires_grad_(False)
+        self.average = FineNet(recipe.network).to(device).requires_grad_(False)
         self.average.load_state_dict(self.net.state_dict())
-        known = {name: value for name, value in self.net.named_parameters() if name.startswith("trunk.")}
-        new = [value for name, value in self.net.named_parameters() if name not in known]
-        groups = [{"params": new, "share": 1.0}, *([{"params": [*known.values()], "share": _KNOWN}] if known else [])]
-        self.optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay)
+        self.optimizer = torch.optim.AdamW(
+            self.net.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay
+        )
         self._careful = CarefulStep(self.optimizer)
         self.images_per_step = 2 * recipe.pairs_per_step
         self._images = 0
@@ -174,10 +161,10 @@ class ForensicTask:
         """See `loop.Task.step`."""
         warm = min(1.0, (self._images + self.images_per_step) / max(_WARM_IMAGES, 50 * self.images_per_step))
         for group in self.optimizer.param_groups:
-            group["lr"] = group["share"] * self.recipe.learning_rate * warm * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * share)))
+            group["lr"] = self.recipe.learning_rate * warm * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * share)))
         pairs, body, synthetic = self.shelf.batch(rng, self.recipe)
         with autocast(self.device, self.recipe.precision):
-            logits = self.net(pairs, body)
+            logits = self.net(pairs)
         score = pool(logits.float(), body)
         loss = F.binary_cross_entropy_with_logits(score, synthetic * 0.96 + 0.02)
         self._careful(loss)
@@ -197,7 +184,7 @@ class ForensicTask:
 
     def forensic(self, calibration: Calibration, trained_on: str) -> Forensic:
         """What was learnt."""
-        net = new_juror(self.recipe.network)
+        net = FineNet(self.recipe.network)
         net.load_state_dict(self.average.state_dict())
         return Forensic(net.eval().requires_grad_(False), calibration, trained_on)
 

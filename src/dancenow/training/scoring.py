@@ -31,6 +31,6 @@ def look_scores(forensic: Forensic, clip: Evidence) -> NDArray[np.float32]:
         part = slice(first, first + _BATCH)
         pairs = torch.from_numpy(np.ascontiguousarray(clip.pictures[part, :2].transpose(0, 1, 4, 2, 3)))
         body = torch.from_numpy(clip.bodies[part]).to(device)[:, None].float() / 255
-        logits = forensic.net(pairs.to(device).float().div_(127.5).sub_(1.0), body)
+        logits = forensic.net(pairs.to(device).float().div_(127.5).sub_(1.0))
         scores.append(pool(logits, body).cpu().numpy())
     return np.concatenate(scores)
