@@ -40,6 +40,19 @@ def test_real_and_synthetic_beside_each_other_are_of_one_person() -> None:
         assert rows[real].group == rows[made].group
 
 
+def test_small_bodies_and_what_counts_more_are_seen_more_often() -> None:
+    def filled(side: int, family: str) -> Evidence:
+        bodies = np.zeros((3, 24, 24), np.uint8)
+        bodies[:, :side, :side] = 255
+        return Evidence(np.zeros((3, len(OFFSETS), 96, 96, 3), np.uint8), bodies, family, "g", f"{family} {side}")
+
+    evidence = [filled(12, REAL), filled(6, REAL), filled(12, "forged"), filled(12, "pretended")]
+    shelf, rng = Shelf(evidence, counts={"pretended": 0.25}), np.random.default_rng(0)
+    drawn = np.array([shelf.draw(rng) for _ in range(2000)]) // 3
+    assert (drawn[:, 0] == 1).mean() == pytest.approx(4 / 5, abs=0.04)
+    assert (drawn[:, 1] == 3).mean() == pytest.approx(1 / 5, abs=0.04)
+
+
 def plain(count: int) -> Disguise:
     """Nothing is done, and nothing is mirrored."""
     drawn = draw_disguise(np.random.default_rng(0), count, 0.0)
