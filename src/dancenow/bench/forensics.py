@@ -65,7 +65,7 @@ class Said:
 
 VARIANTS: Final[Mapping[str, Variant]] = {
     SHIPPED: Variant("pairs, every family, pretences: the weights that are shipped", images=100_000),
-    "single": Variant("single pictures, every family, pretences", frames=1),
+    "single": Variant("single pictures, every family, pretences", frames=1, images=60_000),
     "without whole-frame": Variant("pairs, pretences, without the whole-frame generators", without=WHOLE_FRAME),
     "without nearest frame": Variant("pairs, pretences, without the nearest frame", without=NEAREST),
 }

@@ -19,8 +19,13 @@ Pretence = Callable[[Sequence[ImageRGB], np.random.Generator], Pretended]
 _SHOWN, _SHOWN_SHARES = (1, 2, 3), (0.6, 0.3, 0.1)
 _JUMP: Final = (5, 13)
 """Frames that are left out, or gone back: more than what a video of few frames a second leaves out."""
-_STRIDES: Final = (2, 4, 8)
+_STRIDES: Final = (3, 4, 8)
 _SHRUNK: Final = (0.45, 0.95)
+_UNEVEN: Final = (0.1, 0.3)
+"""Deviation of what the pixels of a cell are multiplied by. Of less, or of smaller cells, nothing is to be seen at half the
+size: true clips would be called untrue."""
+_STILL, _DANCING = (8, 25), (0, 25)
+"""Deviation of noise, levels of 255."""
 
 
 def out_of_order(frames: Sequence[ImageRGB], rng: np.random.Generator) -> Pretended:
@@ -39,8 +44,8 @@ def through_a_lattice(frames: Sequence[ImageRGB], rng: np.random.Generator) -> P
     """Frames made smaller and larger again by filters that treat the pixels of a lattice unequally, as networks do that grow
     their pictures (checkerboards: Odena, Dumoulin and Olah, 2016), with noise that stands still or dances in it."""
     stride = int(rng.choice(_STRIDES))
-    phases = 1 + rng.normal(0, rng.uniform(0.03, 0.3), (stride, stride, 3))
-    still, dancing = rng.uniform(0, 25), rng.uniform(0, 25) * (rng.random() < 0.5)
+    phases = 1 + rng.normal(0, rng.uniform(*_UNEVEN), (stride, stride, 3))
+    still, dancing = rng.uniform(*_STILL), rng.uniform(*_DANCING) * (rng.random() < 0.5)
     size = frames[0].shape[1::-1]
     scale = rng.uniform(*_SHRUNK)
     width, height = (round(side * scale) for side in size)
