@@ -15,9 +15,8 @@ from dancenow.video import VideoWriter, probe
 from world import FPS, dancer_track, person
 
 TINY_RECIPE = ForensicRecipe(
-    ForensicConfig(crop_px=96, width=8), pairs_per_step=4, window_px=64, learning_rate=4e-3, disguise=0.0, far=0.0, far_px=48,
-    precision="float32",
-)  # fmt: skip
+    ForensicConfig(crop_px=96, width=8), pairs_per_step=4, window_px=64, learning_rate=4e-3, disguise=0.0, precision="float32"
+)
 
 
 def drawn(track: PoseTrack, *, smeared: bool) -> list[ImageRGB]:

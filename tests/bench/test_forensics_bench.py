@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dancenow.bench.forensics import VARIANTS, auc, rates, reliability, summarised, train_variant, variant_path
+from dancenow.bench.forensics import SHIPPED, VARIANTS, auc, rates, reliability, summarised, train_variant, variant_path
 from dancenow.bench.forgeries import WAYS, Order, Workshop
 from dancenow.bench.pretences import PRETENCES
 from dancenow.bench.scenes import RUN, SceneConfig, film_scene, load_scene, shaken
@@ -67,8 +67,8 @@ def test_work_is_shared_out_evenly_with_the_test_first() -> None:
 def test_variants_that_are_not_shipped_stay_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "cache"))
     shipped = tmp_path / "shipped.safetensors"
-    assert variant_path("all", shipped) == shipped
-    assert all(variant_path(name, shipped).is_relative_to(tmp_path / "cache") for name in VARIANTS if name != "all")
+    assert variant_path(SHIPPED, shipped) == shipped
+    assert all(variant_path(name, shipped).is_relative_to(tmp_path / "cache") for name in VARIANTS if name != SHIPPED)
     with pytest.raises(UserError, match="no variant"):
         train_variant("better", shipped, torch.device("cpu"))
 

@@ -104,24 +104,6 @@ def test_the_first_and_last_of_a_batch_are_labelled() -> None:
     assert synthetic.tolist() == [0.0, 1.0] * 4
 
 
-def test_from_further_away_large_bodies_are_smaller_and_small_ones_as_they_were() -> None:
-    def disc(radius: int) -> Evidence:
-        bodies = np.zeros((2, 24, 24), np.uint8)
-        bodies[:, 12 - radius : 12 + radius, 12 - radius : 12 + radius] = 255
-        pictures = bodies.repeat(4, axis=1).repeat(4, axis=2)[:, None, ..., None].repeat(len(OFFSETS), axis=1).repeat(3, axis=4)
-        return Evidence(pictures, bodies, REAL, "g", "c")
-
-    def seen(radius: int, far: float) -> float:
-        evidence = [disc(radius), replace(disc(radius), family="made")]
-        recipe = replace(TINY_RECIPE, far=far, pairs_per_step=16)
-        pairs, body, _ = Shelf(evidence).batch(np.random.default_rng(0), recipe)
-        assert pairs.shape[-1] == 4 * body.shape[-1] == (48 if far else 64)
-        return float((pairs[:, 0, 0] > 0).sum(dim=(1, 2)).float().median())
-
-    assert 0.2 < seen(6, 1.0) / seen(6, 0.0) < 0.55
-    assert seen(3, 1.0) == pytest.approx(seen(3, 0.0), rel=0.05)
-
-
 def test_without_a_counterpart_nothing_can_be_learnt() -> None:
     with pytest.raises(ValueError, match="both real and synthetic"):
         Shelf([each for each in clips(0.0) if not each.synthetic])

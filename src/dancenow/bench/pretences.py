@@ -19,15 +19,8 @@ Pretence = Callable[[Sequence[ImageRGB], np.random.Generator], Pretended]
 _SHOWN, _SHOWN_SHARES = (1, 2, 3), (0.6, 0.3, 0.1)
 _JUMP: Final = (5, 13)
 """Frames that are left out, or gone back: more than what a video of few frames a second leaves out."""
-_STRIDES: Final = (3, 4, 8)
+_STRIDES: Final = (2, 4, 8)
 _SHRUNK: Final = (0.45, 0.95)
-_UNEVEN: Final = (0.1, 0.3)
-"""Deviation of what the pixels of a cell are multiplied by. Of less, or of smaller cells, nothing is to be seen at half the
-size: true clips would be called untrue."""
-_SOFT, _MOSTLY = 0.1, 0.7
-"""How coarse what lies beneath may be, in shares of the size, and how often it is coarser than it was."""
-_STILL, _DANCING = (8, 25), (0, 25)
-"""Deviation of noise, levels of 255."""
 
 
 def out_of_order(frames: Sequence[ImageRGB], rng: np.random.Generator) -> Pretended:
@@ -44,14 +37,12 @@ def out_of_order(frames: Sequence[ImageRGB], rng: np.random.Generator) -> Preten
 
 def through_a_lattice(frames: Sequence[ImageRGB], rng: np.random.Generator) -> Pretended:
     """Frames made smaller and larger again by filters that treat the pixels of a lattice unequally, as networks do that grow
-    their pictures (checkerboards: Odena, Dumoulin and Olah, 2016), with noise that stands still or dances in it; mostly over
-    something coarser, as if no detail had been learnt yet: what is fine is noise then, and what is true is blurred."""
+    their pictures (checkerboards: Odena, Dumoulin and Olah, 2016), with noise that stands still or dances in it."""
     stride = int(rng.choice(_STRIDES))
-    phases = 1 + rng.normal(0, rng.uniform(*_UNEVEN), (stride, stride, 3))
-    still, dancing = rng.uniform(*_STILL), rng.uniform(*_DANCING) * (rng.random() < 0.5)
+    phases = 1 + rng.normal(0, rng.uniform(0.03, 0.3), (stride, stride, 3))
+    still, dancing = rng.uniform(0, 25), rng.uniform(0, 25) * (rng.random() < 0.5)
     size = frames[0].shape[1::-1]
     scale = rng.uniform(*_SHRUNK)
-    soft = _SOFT ** rng.random() if rng.random() < _MOSTLY else 1.0
     width, height = (round(side * scale) for side in size)
     lattice, grain = _tiled(phases, height, width), _coarse(rng, height, width, stride)
     shown = []
@@ -59,10 +50,7 @@ def through_a_lattice(frames: Sequence[ImageRGB], rng: np.random.Generator) -> P
         small = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
         detail = np.abs(small - cv2.GaussianBlur(small, (0, 0), 3)).mean(axis=2, keepdims=True) / 16
         noise = still * grain + dancing * _coarse(rng, height, width, stride)
-        coarse = cv2.resize(small, None, fx=soft, fy=soft, interpolation=cv2.INTER_AREA)
-        out = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR) * lattice + noise * np.clip(
-            0.15 + detail, 0, 1
-        )
+        out = small * lattice + noise * np.clip(0.15 + detail, 0, 1)
         large = cv2.resize(np.clip(out, 0, 255), size, interpolation=cv2.INTER_CUBIC)
         shown.append(np.clip(np.rint(large), 0, 255).astype(np.uint8))
     return shown, np.arange(len(frames))

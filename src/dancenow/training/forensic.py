@@ -6,7 +6,7 @@ noisy, recoloured, shrunk, compressed. What is left to learn is how the person w
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
@@ -35,10 +35,6 @@ _PAIRS: Final = np.array([(0, 1), (0, 1), (1, 2), (0, 2)])
 _TURNED: Final = 0.3
 """Share of the pairs that are seen turned round in time."""
 _WARM_IMAGES: Final = 800
-_FAR: Final = (0.5, 0.7)
-"""How much smaller people look from further away."""
-_NEAR_SHARE: Final = 0.12
-"""Of a look, which the bodies fill that can be seen from further away; others are far away already."""
 _LEAST_SHARE: Final = 0.03
 """Of a look, which its body fills: still smaller ones are drawn no more often than these."""
 
@@ -63,8 +59,7 @@ class Evidence:
 @dataclass(frozen=True)
 class ForensicRecipe:
     """pairs_per_step: real and synthetic looks of a step, each. window_px: side of the part of a picture that a step sees.
-    learning_rate: of AdamW at its peak. disguise: the chance of each kind of disguise. far: share of the steps that see people
-    as if from further away, through windows of far_px."""
+    learning_rate: of AdamW at its peak. disguise: the chance of each kind of disguise."""
 
     network: ForensicConfig = field(default_factory=ForensicConfig)
     pairs_per_step: int = 8
@@ -72,8 +67,6 @@ class ForensicRecipe:
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     disguise: float = 0.25
-    far: float = 0.4
-    far_px: int = 112
     precision: Precision = "bfloat16"
 
 
@@ -113,8 +106,8 @@ class Shelf:
             self._pictures[part] = torch.from_numpy(each.pictures).to(self.device)
             self._bodies[part] = torch.from_numpy(each.bodies).to(self.device)
             first = part.stop
-        self._shares = (self._bodies.cpu().numpy() > 127).mean(axis=(1, 2))
-        self._often = 1.0 / np.maximum(self._shares, _LEAST_SHARE)
+        shares = (self._bodies.cpu().numpy() > 127).mean(axis=(1, 2))
+        self._often = 1.0 / np.maximum(shares, _LEAST_SHARE)
 
     def draw(self, rng: np.random.Generator) -> tuple[int, int]:
         """A real and a synthetic row of one group, every family of the group as often as it counts."""
@@ -132,12 +125,9 @@ class Shelf:
         pairs = np.where(rng.random((len(rows), 1)) < _TURNED, pairs[:, ::-1], pairs)
         row, first, second = (torch.from_numpy(x).to(self.device) for x in (rows, pairs[:, 0].copy(), pairs[:, 1].copy()))
         pictures = torch.stack([self._pictures[row, first], self._pictures[row, second]], dim=1)
-        how, window_px = draw_disguise(rng, len(rows), recipe.disguise), recipe.window_px
-        if rng.random() < recipe.far:
-            smaller = np.where(self._shares[rows] > _NEAR_SHARE, rng.uniform(*_FAR, len(rows)), 1.0)
-            how, window_px = replace(how, shrink=smaller.astype(np.float32)), recipe.far_px
+        how = draw_disguise(rng, len(rows), recipe.disguise)
         generator = torch.Generator(self.device).manual_seed(int(rng.integers(2**31)))
-        seen, body = disguised(pictures, self._bodies[row], how, window_px, generator)
+        seen, body = disguised(pictures, self._bodies[row], how, recipe.window_px, generator)
         return seen, body, torch.tensor([0.0, 1.0], device=self.device).repeat(recipe.pairs_per_step)
 
 

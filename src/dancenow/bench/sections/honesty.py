@@ -17,8 +17,8 @@ def forensics(result: Result) -> str:
     about = (
         f"{len(result.cells)} videos of the studio's {len(people)} people, who are in no training, nor are their dances: true"
         f" ones, and forged by {ways}, and by showing the nearest frames of the footage; each encoded at"
-        f" {'; '.join(s['judged encodings'])}. In {found['all']['nobody found']} nobody is found, so that there is nothing to"
-        " judge. Right: the mean of both classes' shares on the right side of one half. Families and encodings are of the"
+        f" {'; '.join(s['judged encodings'])}. In {found['shipped']['nobody found']} nobody is found, so that there is nothing"
+        " to judge. Right: the mean of both classes' shares on the right side of one half. Families and encodings are of the"
         " classifier that is shipped, each beside the true clips."
     )
     variants = [[f"{name}: {v['what']}", *_row(found[name]["over all"])] for name, v in s["variants"].items()]
@@ -27,7 +27,7 @@ def forensics(result: Result) -> str:
     ]
     parts = [about, "", table(heads, [*variants, *held_out]), ""]
     for key in ("subject", "encoding", "family"):
-        rows = [[name, *_row(rates)] for name, rates in found["all"][f"by {key}"].items()]
+        rows = [[name, *_row(rates)] for name, rates in found["shipped"][f"by {key}"].items()]
         parts += [f"### By {key}", "", table(heads, rows), ""]
     calibration, speed = found["calibration"], found["speed"]
     parts += [
