@@ -1,7 +1,7 @@
 """What the classifier owes to what, and how often it is wrong: trained in several variants, judged as anybody's video is.
 
-Protocol: subjects, dances and rooms of the test are in no training, nor is one family of what forges. Probabilities
-are calibrated on further people. Real camera clips are judged only, never learnt from.
+Protocol: subjects, dances and rooms of the test are in no training, nor is one family of what forges. Probabilities are
+calibrated on further people. Real camera clips are judged only, never learnt from.
 """
 
 import hashlib
@@ -45,12 +45,11 @@ _BATCH: Final = 16
 
 @dataclass(frozen=True)
 class Variant:
-    """One training. what: in words; without: families that are left out; pretences: whether it learns from them, too; frames:
-    2 for pairs, 1 for single pictures; images: of the training."""
+    """One training. what: in words; without: families that are left out; frames: 2 for pairs, 1 for single pictures; images: of
+    the training."""
 
     what: str
     without: tuple[str, ...] = ()
-    pretences: bool = True
     frames: Literal[1, 2] = 2
     images: int = 70_000
 
@@ -103,7 +102,7 @@ def train_variant(
     """
     made_as = variant(name)
     recipe = recipe_for(device, made_as.frames)
-    shelf = Shelf(looks_at("train", made_as.without, made_as.pretences), device, dict.fromkeys(PRETENCES, PRETENCE_COUNTS))
+    shelf = Shelf(looks_at("train", made_as.without, pretences=True), device, dict.fromkeys(PRETENCES, PRETENCE_COUNTS))
     task = ForensicTask(shelf, recipe, seed=SEED)
     out = variant_path(name, shipped)
     unfinished = unfinished_path(name)

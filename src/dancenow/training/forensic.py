@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dancenow.checkpoint import Checkpoint, CheckpointInfo
+from dancenow.data.looks import body_share
 from dancenow.models.finenet import FineNet, ForensicConfig
 from dancenow.models.forensic import KIND, Calibration, Forensic, pool
 from dancenow.training.average import follow_average
@@ -106,7 +107,7 @@ class Shelf:
             self._pictures[part] = torch.from_numpy(each.pictures).to(self.device)
             self._bodies[part] = torch.from_numpy(each.bodies).to(self.device)
             first = part.stop
-        shares = (self._bodies.cpu().numpy() > 127).mean(axis=(1, 2))
+        shares = np.array([body_share(body) for each in kept for body in each.bodies])
         self._often = 1.0 / np.maximum(shares, _LEAST_SHARE)
 
     def draw(self, rng: np.random.Generator) -> tuple[int, int]:
@@ -133,8 +134,7 @@ class Shelf:
 
 def _drawn(rng: np.random.Generator, often: NDArray[np.float64]) -> int:
     """One of several, as often as given."""
-    sums = np.cumsum(often)
-    return min(int(np.searchsorted(sums, rng.random() * sums[-1], side="right")), len(often) - 1)
+    return int(rng.choice(len(often), p=often / often.sum()))
 
 
 class ForensicTask:
