@@ -9,9 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from dancenow.files import complete_or_absent
+from dancenow.media.video import read_frames
+from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.types import ImageRGB
-from dancenow.video import read_frames
 
 SIDE_PX = 240
 SHARE = 0.86

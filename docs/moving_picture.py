@@ -5,8 +5,8 @@ from pathlib import Path
 
 import cv2
 
-from dancenow.files import complete_or_absent
-from dancenow.video import probe, read_frames
+from dancenow.media.video import probe, read_frames
+from dancenow.storage.atomic_io import complete_or_absent
 
 WIDTH_PX = 560
 EVERY = 2

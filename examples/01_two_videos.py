@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from dancenow import run
-from dancenow.consent import consent
+from dancenow.provenance.consent import consent
 
 source, target, out = (Path(word) for word in sys.argv[1:4])
 budget = sys.argv[4] if len(sys.argv) > 4 else "10m"

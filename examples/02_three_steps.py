@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from dancenow import prepare, train, transfer
-from dancenow.consent import consent
+from dancenow.provenance.consent import consent
 
 budget = sys.argv[1]
 target, folder, *sources = (Path(word) for word in sys.argv[2:])

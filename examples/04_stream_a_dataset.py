@@ -5,7 +5,7 @@ import sys
 from itertools import islice
 from pathlib import Path
 
-from dancenow.dataset.shards import ShardedClips, Shards
+from dancenow.research.dataset.shards import ShardedClips, Shards
 
 shards, kept = Shards.open(Path(sys.argv[1])), Path(sys.argv[2])
 learnt_from = [entry for entry in shards.dataset.entries if entry.part("person") == "train"]

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from bodies import standing_body, swaying_track
-from dancenow.data.subject import Subject
+from dancenow.subject.subject import Subject
 from dancenow.types import Pose, PoseTrack
-from world import make_subject
+from helpers.bodies import standing_body, swaying_track
+from helpers.drawn_world import make_subject
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from dancenow import weights
 from dancenow.assets import SOURCE, TARGET
-from dancenow.files import cache_dir
-from dancenow.video import VideoWriter, probe, read_frames
+from dancenow.media.video import VideoWriter, probe, read_frames
+from dancenow.storage import pretrained
+from dancenow.storage.atomic_io import cache_dir
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -22,8 +22,8 @@ pytestmark = pytest.mark.slow
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A cache of its own that has the pretrained files already."""
     cache = tmp_path_factory.mktemp("cache")
-    for name in weights.TABLE:
-        weights.path(name)
+    for name in pretrained.TABLE:
+        pretrained.path(name)
     shutil.copytree(cache_dir("weights"), cache / "weights")
     return {**os.environ, "DANCENOW_CACHE": str(cache)}
 

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 import torch
 from dancenow import pipeline
-from world import dancer_track, drawn_detector, peak_kb
+from helpers.drawn_world import dancer_track, drawn_detector, peak_kb
 torch.set_num_threads(1)
 pipeline.detect_poses = drawn_detector(lambda count: dancer_track(count, body_px=200.0, size_px=320))
 pipeline.transfer(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), device="cpu")
@@ -23,13 +23,13 @@ TRAIN = """
 import sys
 from pathlib import Path
 import pytest, torch
-from dancenow.checkpoint import save_checkpoint, with_prefix, Checkpoint
-from dancenow.data.target import Target
-from dancenow.models.generator import Generator, GeneratorConfig
+from dancenow.storage.checkpoint import save_checkpoint, with_prefix, Checkpoint
+from dancenow.subject.target_appearance import Target
+from dancenow.generators.crop.network import (Generator, GeneratorConfig)
 from dancenow.types import Plate
 from dataclasses import asdict
 import numpy as np
-from world import dancer_track, film, room
+from helpers.drawn_world import dancer_track, film, room
 folder = Path(sys.argv[1])
 for name, count in (("short", 60), ("long", 600)):
     film(folder / f"{name}.mp4", dancer_track(count, body_px=200.0, size_px=320))

@@ -5,15 +5,16 @@ from pathlib import Path
 import pytest
 
 from dancenow import pipeline
-from dancenow.checkpoint import read_info
-from dancenow.data.subject import Subject
-from dancenow.data.target import WHOLE_FRAME_KIND
 from dancenow.errors import UserError
-from dancenow.models.perceptual import EfficientNetTrunk, PerceptualDistance
-from dancenow.training.presets import PaperConfig, Preset, preset_config
+from dancenow.generators.edn.config import PaperConfig
+from dancenow.generators.presets import Preset, preset_config
+from dancenow.media.video import probe, read_frames
+from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
+from dancenow.storage.checkpoint import read_info
+from dancenow.subject.subject import Subject
+from dancenow.subject.target_appearance import WHOLE_FRAME_KIND
 from dancenow.types import PoseTrack
-from dancenow.video import probe, read_frames
-from world import dancer_track, drawn_detector, film
+from helpers.drawn_world import dancer_track, drawn_detector, film
 
 
 def smaller_dancer(num_frames: int) -> PoseTrack:
@@ -26,9 +27,9 @@ def test_a_peer_is_trained_and_transfers_like_ours(
     preset: Preset, drawn_subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "detect_poses", drawn_detector(smaller_dancer))
-    monkeypatch.setattr("dancenow.weights.path", lambda *_: tmp_path)  # no trained weights are needed here
+    monkeypatch.setattr("dancenow.storage.pretrained.path", lambda *_: tmp_path)  # no trained weights are needed here
     trunk = PerceptualDistance(EfficientNetTrunk(), depth=1)
-    monkeypatch.setattr("dancenow.assembly.PerceptualDistance", lambda **_: trunk)
+    monkeypatch.setattr("dancenow.generators.registry.PerceptualDistance", lambda **_: trunk)
     model, source = tmp_path / "model.safetensors", film(tmp_path / "source.mp4", smaller_dancer(12))
     size = {"width": 1 / 16, "longer_px": 64}
     pipeline.train(drawn_subject.folder, model, budget="1images", preset=preset, width=1 / 16, longer_px=64)

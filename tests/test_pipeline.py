@@ -9,23 +9,24 @@ import numpy as np
 import pytest
 
 from dancenow import pipeline
-from dancenow.beside import side_by_side
-from dancenow.checkpoint import read_info
-from dancenow.consent import consent
-from dancenow.data.subject import prepare
 from dancenow.errors import UserError
-from dancenow.files import sha256_of
-from dancenow.marking import read_marks
-from dancenow.models.discriminator import DiscriminatorConfig
-from dancenow.models.generator import GeneratorConfig
-from dancenow.models.perceptual import EfficientNetTrunk, PerceptualDistance
-from dancenow.pose.smooth import calmed
+from dancenow.generators.crop.config import BodyConfig, LossWeights
+from dancenow.generators.crop.discriminator import DiscriminatorConfig
+from dancenow.generators.crop.network import GeneratorConfig
+from dancenow.generators.presets import PRESETS
+from dancenow.media.video import probe, read_frames
+from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
+from dancenow.pose.filtering.smoothing import calmed
 from dancenow.progress import Progress
+from dancenow.provenance.consent import consent
+from dancenow.provenance.content_marking import read_marks
+from dancenow.report.side_by_side import side_by_side
 from dancenow.skeleton import INDEX
-from dancenow.training.presets import PRESETS, BodyConfig, LossWeights
+from dancenow.storage.atomic_io import sha256_of
+from dancenow.storage.checkpoint import read_info
+from dancenow.subject.subject import prepare
 from dancenow.types import FrameStatus, Pose, PoseTrack
-from dancenow.video import probe, read_frames
-from world import dancer_track, drawn_detector, film, room, stand_in_for_the_detector
+from helpers.drawn_world import dancer_track, drawn_detector, film, room, stand_in_for_the_detector
 
 pytestmark = pytest.mark.slow  # whole paths, each some seconds
 
@@ -49,9 +50,9 @@ def drawn_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in_for_the_detector(monkeypatch)
     monkeypatch.setattr(pipeline, "detect_poses", drawn_detector(smaller_dancer))
     monkeypatch.setitem(PRESETS, "draft", TINY)
-    monkeypatch.setattr("dancenow.weights.path", lambda *_: tmp_path)  # no trained weights are needed here
+    monkeypatch.setattr("dancenow.storage.pretrained.path", lambda *_: tmp_path)  # no trained weights are needed here
     trunk = PerceptualDistance(EfficientNetTrunk(), depth=1)
-    monkeypatch.setattr("dancenow.assembly.PerceptualDistance", lambda **_: trunk)
+    monkeypatch.setattr("dancenow.generators.registry.PerceptualDistance", lambda **_: trunk)
 
 
 @pytest.fixture

@@ -8,23 +8,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dancenow.data.subject import prepare
-    from dancenow.evaluation import evaluate
+    from dancenow.evaluation.evaluator import evaluate
+    from dancenow.generators.crop.onnx_export import export
     from dancenow.pipeline import run, train, transfer
-    from dancenow.portable import export
-    from dancenow.pose.detect import detect_poses
+    from dancenow.pose.pipeline import detect_poses
+    from dancenow.subject.subject import prepare
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "detect_poses", "evaluate", "export", "prepare", "run", "train", "transfer"]
 
 _HOME = {
-    "prepare": "dancenow.data.subject",
+    "prepare": "dancenow.subject.subject",
     "train": "dancenow.pipeline",
     "transfer": "dancenow.pipeline",
     "run": "dancenow.pipeline",
-    "detect_poses": "dancenow.pose.detect",
-    "evaluate": "dancenow.evaluation",
-    "export": "dancenow.portable",
+    "detect_poses": "dancenow.pose.pipeline",
+    "evaluate": "dancenow.evaluation.evaluator",
+    "export": "dancenow.generators.crop.onnx_export",
 }
 
 

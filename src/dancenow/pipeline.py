@@ -21,40 +21,42 @@ from typing import Final, Literal
 import torch
 
 import dancenow
-from dancenow import weights
-from dancenow.ahead import ahead
-from dancenow.assembly import PAINTERS, load_model, painter_of, task_of
-from dancenow.checkpoint import CheckpointInfo, read_info
-from dancenow.consent import Consent
-from dancenow.coverage import Coverage, coverage
-from dancenow.data.backdrop import fit_filmed
-from dancenow.data.cached import require_consented, require_terms, subject_of
-from dancenow.data.subject import Subject
-from dancenow.dataset.person import PersonProtocol, cached_subject, require_no_dataset
 from dancenow.errors import UserError
-from dancenow.files import cache_dir, require_writable, sha256_of
-from dancenow.marking import Marking
-from dancenow.models.base import load_base, load_face_base
-from dancenow.models.engine import spare_threads, torch_threads
-from dancenow.pose.detect import detect_poses
-from dancenow.pose.normalize import Kind, PoseMap
-from dancenow.pose.render import NUM_CHANNELS
-from dancenow.pose.smooth import calmed
+from dancenow.execution import spare_threads, torch_threads
+from dancenow.face.face_task import Dancer
+from dancenow.face.pretrained_init import load_face_base
+from dancenow.face.refinement import Face, FaceModel, FaceRefiner, chosen
+from dancenow.face.residual_task import FACE_RECIPE
+from dancenow.generators.crop.config import BodyConfig
+from dancenow.generators.crop.pretrained_init import load_base
+from dancenow.generators.crop.task import RECIPE
+from dancenow.generators.edn.config import PaperConfig
+from dancenow.generators.edn.task import RECIPE as PAPER_RECIPE
+from dancenow.generators.presets import Config, Preset, preset_config
+from dancenow.generators.registry import PAINTERS, load_model, painter_of, task_of
+from dancenow.media.video import VideoWriter, probe
+from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
+from dancenow.pose.filtering.smoothing import calmed
+from dancenow.pose.pipeline import detect_poses
+from dancenow.pose.retargeting.registry import Kind, PoseMap
+from dancenow.prefetch import ahead
 from dancenow.progress import Listener, Progress, silent
-from dancenow.provenance import require_signer
-from dancenow.refine import Face, FaceModel, FaceRefiner, chosen
-from dancenow.remarks import remarks
+from dancenow.provenance.consent import Consent
+from dancenow.provenance.content_credentials import require_signer
+from dancenow.provenance.content_marking import Marking
+from dancenow.rendering.transfer_warnings import remarks
 from dancenow.report import write_report
-from dancenow.report.making import Making, Stopwatch, describe, report_path
-from dancenow.training.body import RECIPE
+from dancenow.report.run_record import Making, Stopwatch, describe, report_path
+from dancenow.storage import pretrained
+from dancenow.storage.atomic_io import cache_dir, require_writable, sha256_of
+from dancenow.storage.checkpoint import CheckpointInfo, read_info
+from dancenow.subject.coverage import Coverage, coverage
+from dancenow.subject.same_camera import fit_filmed
+from dancenow.subject.subject import Subject
+from dancenow.subject.subject_cache import require_consented, require_terms, subject_of
 from dancenow.training.budget import Budget
-from dancenow.training.face import FACE_RECIPE
 from dancenow.training.loop import LoopConfig, state_path, train_loop
-from dancenow.training.paper import RECIPE as PAPER_RECIPE
-from dancenow.training.presets import BodyConfig, Config, PaperConfig, Preset, preset_config
-from dancenow.training.withface import Dancer
 from dancenow.types import PoseTrack
-from dancenow.video import VideoWriter, probe
 
 Normalize = Kind
 Device = Literal["auto", "cpu", "cuda"]
@@ -95,8 +97,6 @@ def train(
     out: Path,
     *,
     budget: Budget | str = "10m",
-    identity: str | None = None,
-    protocol: PersonProtocol = "time",
     preset: Preset = "draft",
     width: float | None = None,
     longer_px: int | None = None,
@@ -114,7 +114,7 @@ def train(
 
     Args:
         subject: folder that `prepare` made; or a rendered dataset or shards of one, with the `identity` of whom to train, by
-            `protocol` (see `dataset.protocol`).
+            `protocol` (see `research.dataset.protocol`).
         out: the model's .safetensors file; a preview picture and the state of the training are kept beside it.
         budget: how long to train (`90s`, `4m`, `1.5h`), or how many images to see (`20000images`).
         width, longer_px, enhance_from: other sizes of a whole-frame preset and its enhancer, see `preset_config`.
@@ -129,10 +129,6 @@ def train(
     """
     config = preset_config(preset, width, longer_px, enhance_from)
     require_writable(out, ".safetensors")
-    if identity is not None:
-        subject = cached_subject(subject, identity, protocol, listen)
-    else:
-        require_no_dataset(subject)
     return train_with(
         subject, out, config, budget=budget, face=face, face_source=face_source, face_person=face_person, resume=resume,
         seed=seed, device=device, warn=warn, listen=listen,
@@ -161,7 +157,7 @@ def train_with(
         _refuse_to_lose(out, budget)
     opened, place = Subject.open(subject), torch_device(device)
     require_consented(opened)
-    weights.path("efficientnet_lite0", listen)
+    pretrained.path("efficientnet_lite0", listen)
     dancer = None if face_source is None else Dancer.of(face_source, face_person, listen)
     task = task_of(opened, config, face, dancer, seed=seed, device=place, warn=warn, listen=listen)
     train_loop(task, out, budget, resume=resume, config=LoopConfig(seed=seed), listen=listen)
@@ -186,7 +182,7 @@ def transfer(
 
     Args:
         source: video of the dancer. model: file that `train` wrote. out: .mp4 file, which appears when it is complete.
-        normalize: how the dancer's body is fitted to the target's, see `pose.normalize`.
+        normalize: how the dancer's body is fitted to the target's, see `pose.retargeting.registry`.
         face: which face network of the model makes the faces, see `refine.Face`.
         frames: first frame and end (exclusive) of the part of the dance that is wanted.
         person: whom to follow in the source, as in `detect_poses`.
@@ -266,8 +262,8 @@ def run(
     require_terms(target, target_person, consent)
     require_signer()
     listen = watch = Stopwatch(listen)
-    for name in weights.TABLE:
-        weights.path(name, listen)
+    for name in pretrained.TABLE:
+        pretrained.path(name, listen)
     # The dancer first: a source that nobody dances in should not cost a training.
     danced = detect_poses(source, person=source_person, listen=listen)
     subject = Subject.open(subject_of(target, target_person, consent, listen))

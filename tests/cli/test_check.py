@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from dancenow.checkpoint import Checkpoint, save_checkpoint
 from dancenow.cli import main as cli
-from dancenow.data.subject import Subject
-from dancenow.data.target import Target
-from dancenow.pose import detect
-from world import dancer_track, drawn_detector, film
+from dancenow.pose import pipeline
+from dancenow.storage.checkpoint import Checkpoint, save_checkpoint
+from dancenow.subject.subject import Subject
+from dancenow.subject.target_appearance import Target
+from helpers.drawn_world import dancer_track, drawn_detector, film
 
 
 @pytest.fixture(autouse=True)
 def drawn_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(detect, "detect_poses", drawn_detector(lambda count: dancer_track(count, phase=1.0, body_px=60.0)))
+    monkeypatch.setattr(pipeline, "detect_poses", drawn_detector(lambda count: dancer_track(count, phase=1.0, body_px=60.0)))
 
 
 @pytest.fixture

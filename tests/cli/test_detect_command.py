@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from dancenow.checkpoint import save_checkpoint
 from dancenow.cli.main import main
-from dancenow.data import looks
-from dancenow.models.finenet import FineNet
-from dancenow.models.forensic import Calibration, Forensic
-from suspects import TINY_RECIPE, film_suspect, sparse_detector
+from dancenow.provenance.forensics import samples
+from dancenow.provenance.forensics.classifier import Calibration, Forensic
+from dancenow.provenance.forensics.network import FineNet
+from dancenow.storage.checkpoint import save_checkpoint
+from helpers.forensic_clips import TINY_RECIPE, film_suspect, sparse_detector
 
 
 @pytest.fixture(autouse=True)
 def _drawn_detector(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looks, "detect_poses", sparse_detector)
+    monkeypatch.setattr(samples, "detect_poses", sparse_detector)
 
 
 @pytest.fixture

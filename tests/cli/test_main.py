@@ -65,7 +65,7 @@ def test_a_terminated_command_leaves_nothing_half_written(tmp_path: Path) -> Non
         "from pathlib import Path",
         "from dancenow import pipeline",
         "from dancenow.cli.main import main",
-        "from dancenow.files import complete_or_absent",
+        "from dancenow.storage.atomic_io import complete_or_absent",
         "def killed(source, target, out, **_):",
         "    with complete_or_absent(out) as temporary:",
         "        temporary.write_text('half')",

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from dancenow.cli import main as cli
-from dancenow.provenance import Facts, VideoSigner
+from dancenow.media.video import VideoWriter
+from dancenow.provenance.content_credentials import Facts, VideoSigner
+from dancenow.provenance.watermark import Payload, Watermarker
 from dancenow.types import ImageRGB
-from dancenow.video import VideoWriter
-from dancenow.watermark import Payload, Watermarker
 
 MODEL_SHA256 = "c0de" + "0" * 60
 

@@ -7,11 +7,11 @@ import pytest
 
 from dancenow.errors import UserError
 from dancenow.face.align import Neutral, canonical_transforms, level_landmarks, normalize_expression, similarity, turned
-from dancenow.face.extract import face_boxes
+from dancenow.face.face_model import LANDMARK_MODEL
+from dancenow.face.face_tracking import face_boxes
 from dancenow.face.head import HEAD, HEAD_MODEL
-from dancenow.face.model import LANDMARK_MODEL
-from dancenow.face.render import MAPS, draw_face
-from faces import mouthing, turning
+from dancenow.face.landmark_maps import MAPS, draw_face
+from helpers.faces import mouthing, turning
 
 COUNT = 60
 TALK = 0.05 * (1 - np.cos(np.linspace(0, 6 * np.pi, COUNT)))

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dancenow.face.extract import face_boxes
+from dancenow.face.face_track import FaceTrack, Reason
+from dancenow.face.face_tracking import face_boxes
 from dancenow.face.head import heads
-from dancenow.face.track import FaceTrack, Reason
 from dancenow.skeleton import INDEX
 from dancenow.types import Pose, PoseTrack
-from faces import HEIGHT_PX, turning
+from helpers.faces import HEIGHT_PX, turning
 
 
 def test_a_turning_head_keeps_its_size_and_tells_its_turn() -> None:

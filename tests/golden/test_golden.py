@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dancenow.data.subject import Subject
-from golden_results import compute, machine, summary
+from dancenow.subject.subject import Subject
+from helpers.golden_results import compute, machine, summary
 
 GOLDEN = Path(__file__).with_name("golden.json")
 
@@ -47,7 +47,7 @@ if __name__ == "__main__":
 
     import torch
 
-    from world import make_subject
+    from helpers.drawn_world import make_subject
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch:

@@ -6,7 +6,7 @@ import pytest
 
 from dancenow.pose.letterbox import Letterbox
 from dancenow.types import Pose
-from world import room
+from helpers.drawn_world import room
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """`dancenow bench`: measures what is claimed, and writes the page that shows it.
 
-The work is in `dancenow.bench`; needs the `studio` extra, because truth is rendered.
+The work is in `dancenow.research.bench`; needs the `studio` extra, because truth is rendered.
 """
 
 from pathlib import Path
@@ -29,12 +29,12 @@ def bench(
             methods, budgets, seeds, networks or data, such as `--only dov 4m ours`; the result also holds what was measured
             before.
     """
-    from dancenow.bench.benches import run_benches
     from dancenow.cli.console import live, report
     from dancenow.errors import UserError
+    from dancenow.research.bench.registry import run_benches
 
     if "page" in names:
-        from dancenow.bench.page import write_page
+        from dancenow.research.bench.page import write_page
 
         if len(names) > 1:
             raise UserError("`page` goes alone: measure first, then `dancenow bench page`.")

@@ -1,6 +1,6 @@
 """`dancenow check`: which moves of a dance the target's footage does not cover, and what to film.
 
-The work is `dancenow.coverage.coverage`; the picture is `dancenow.timeline.draw_timeline`.
+The work is `dancenow.subject.coverage.coverage`; the picture is `dancenow.report.coverage_plot.draw_timeline`.
 """
 
 from pathlib import Path
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.table import Table
 
-    from dancenow.coverage import Coverage
-    from dancenow.data.target import Target
+    from dancenow.subject.coverage import Coverage
+    from dancenow.subject.target_appearance import Target
 
 
 def check(
@@ -39,11 +39,11 @@ def check(
     from json import dumps
 
     from dancenow.cli.console import console, live
-    from dancenow.coverage import coverage
     from dancenow.errors import UserError
-    from dancenow.files import complete_or_absent, require_writable
-    from dancenow.pose.detect import detect_poses
-    from dancenow.timeline import draw_timeline
+    from dancenow.pose.pipeline import detect_poses
+    from dancenow.report.coverage_plot import draw_timeline
+    from dancenow.storage.atomic_io import complete_or_absent, require_writable
+    from dancenow.subject.coverage import coverage
 
     for path, suffix in ((out, ".png"), (json, "")):
         if path is not None:
@@ -71,9 +71,9 @@ def check(
 
 def _footage(path: Path) -> "tuple[Target, Path | None, NDArray[np.bool_] | None]":
     """The target of a subject folder or a model, the video if there is one, and which frames are for training."""
-    from dancenow.checkpoint import load_checkpoint, read_info
-    from dancenow.data.subject import Subject
-    from dancenow.data.target import KIND, WHOLE_FRAME_KIND, Target
+    from dancenow.storage.checkpoint import load_checkpoint, read_info
+    from dancenow.subject.subject import Subject
+    from dancenow.subject.target_appearance import KIND, WHOLE_FRAME_KIND, Target
 
     if path.is_file():
         kind = WHOLE_FRAME_KIND if read_info(path).kind == WHOLE_FRAME_KIND else KIND
@@ -86,7 +86,7 @@ def _parts(found: "Coverage") -> "Table":
     import numpy as np
     from rich.table import Table
 
-    from dancenow.coverage import UNCOVERED
+    from dancenow.subject.coverage import UNCOVERED
 
     table = Table(title="distance from the footage, in body heights")
     for column in ("", "typical", "worst tenth", "covered"):
@@ -101,7 +101,7 @@ def _parts(found: "Coverage") -> "Table":
 def _ranges(found: "Coverage") -> "Table":
     from rich.table import Table
 
-    from dancenow.timeline import clock
+    from dancenow.report.coverage_plot import clock
 
     table = Table(title="not covered")
     for column in ("from", "to", "what", "advice"):

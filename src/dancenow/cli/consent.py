@@ -1,6 +1,6 @@
 """`dancenow consent`: who is in a subject and on what terms; records it, shows it, withdraws it.
 
-The work is done by `dancenow.data.subject.record_consent` and `withdraw_consent`.
+The work is done by `dancenow.subject.subject.record_consent` and `withdraw_consent`.
 """
 
 from pathlib import Path
@@ -27,12 +27,12 @@ def consent(
         consent_file: everything in a JSON or TOML file: kind, person, scope, date, licence, document.
         revoke: withdraw it: the subject and all models trained from it are refused on this computer from now on.
     """
+    from dancenow.cli.consent_options import terms
     from dancenow.cli.console import console
-    from dancenow.cli.terms import terms
-    from dancenow.consent import withdraw
-    from dancenow.data.subject import Subject, record_consent, withdraw_consent
     from dancenow.errors import UserError
-    from dancenow.files import sha256_of
+    from dancenow.provenance.consent import withdraw
+    from dancenow.storage.atomic_io import sha256_of
+    from dancenow.subject.subject import Subject, record_consent, withdraw_consent
 
     record = terms(consent, person_name, licence, consent_file)
     if revoke:

@@ -1,6 +1,6 @@
 """`dancenow dataset`: makes, checks, describes, packs and opens datasets of single dancers.
 
-The work is in `dancenow.dataset`; making one needs the `studio` extra.
+The work is in `dancenow.research.dataset`; making one needs the `studio` extra.
 """
 
 import sys
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 if TYPE_CHECKING:
-    from dancenow.dataset.check import Report
+    from dancenow.research.dataset.findings import Report
 
 
 def make(
@@ -42,8 +42,8 @@ def make(
         crf: of the videos' compression, x264's; lower is better and larger.
     """
     from dancenow.cli.console import live, report
-    from dancenow.dataset.make import make_dataset
-    from dancenow.dataset.plan import DatasetConfig
+    from dancenow.research.dataset.make import make_dataset
+    from dancenow.research.dataset.plan import DatasetConfig
 
     config = DatasetConfig(identities, dances, seconds, size, fps, seed, _shares(split), crf)
     with live() as listen:
@@ -67,8 +67,8 @@ def validate(
     from json import dumps
 
     from dancenow.cli.console import console, live
-    from dancenow.dataset.source import open_source
-    from dancenow.dataset.validate import validate
+    from dancenow.research.dataset.source import open_source
+    from dancenow.research.dataset.validate import validate
 
     with live() as listen:
         found = validate(open_source(dataset), detector=detector, listen=listen)
@@ -92,10 +92,10 @@ def card(
         url: where the dataset will be found.
     """
     from dancenow.cli.console import live, report
-    from dancenow.dataset.card import write_card
-    from dancenow.dataset.source import ShardSource, open_source
-    from dancenow.dataset.validate import validate
     from dancenow.errors import UserError
+    from dancenow.research.dataset.card import write_card
+    from dancenow.research.dataset.source import ShardSource, open_source
+    from dancenow.research.dataset.validate import validate
 
     source, folder = open_source(dataset), out if out is not None else dataset
     if out is None and isinstance(source, ShardSource):
@@ -119,7 +119,7 @@ def package(
         shard_mb: about how large a shard may become.
     """
     from dancenow.cli.console import live, report
-    from dancenow.dataset.package import package
+    from dancenow.research.dataset.package import package
 
     with live() as listen:
         packed = package(dataset, out, shard_mb=shard_mb, listen=listen)
@@ -145,11 +145,11 @@ def open_dataset(
         list: show what is in the shards, and stop.
     """
     from dancenow.cli.console import console, live, report
-    from dancenow.dataset.package import unpack
-    from dancenow.dataset.person import person_subject
-    from dancenow.dataset.source import open_source
-    from dancenow.dataset.table import table_text
     from dancenow.errors import UserError
+    from dancenow.research.dataset.package import unpack
+    from dancenow.research.dataset.person import person_subject
+    from dancenow.research.dataset.source import open_source
+    from dancenow.research.dataset.table import table_text
 
     source = open_source(shards)
     if list:
@@ -175,7 +175,7 @@ def _show(found: "Report") -> None:
     from rich.table import Table
 
     from dancenow.cli.console import console
-    from dancenow.dataset.check import CHECKS
+    from dancenow.research.dataset.findings import CHECKS
 
     checks = Table("check", "found", "what holds if nothing is found", box=SIMPLE)
     for name in found.checked:

@@ -18,10 +18,10 @@ def demo(
     """
     from dancenow import pipeline
     from dancenow.assets import SOURCE, TARGET
-    from dancenow.beside import side_by_side
     from dancenow.cli.console import live, report
-    from dancenow.consent import consent
-    from dancenow.marking import Marking
+    from dancenow.provenance.consent import consent
+    from dancenow.provenance.content_marking import Marking
+    from dancenow.report.side_by_side import side_by_side
 
     result, comparison = out / "result.mp4", out / "side_by_side.mp4"
     with live() as listen:

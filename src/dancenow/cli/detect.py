@@ -1,7 +1,9 @@
 """`dancenow detect`: where a video comes from, as far as it says so itself, and whether the person in it looks synthesized.
 
-Reads and verifies the Content Credentials and looks for the invisible mark (`dancenow.marking`), then asks the classifier
-(`dancenow.forensics`). With `--train` it makes another classifier of one's own videos (`dancenow.training.folders`).
+Reads and verifies the Content Credentials and looks for the invisible mark (`dancenow.provenance.content_marking`), then
+asks the classifier
+(`dancenow.provenance.forensics.detector`). With `--train` it makes another classifier of one's own videos
+(`dancenow.research.forensics.finetuning`).
 """
 
 from collections.abc import Sequence
@@ -54,8 +56,8 @@ def detect(
 
 def _train(folders: tuple[Path, Path], video: Path | None, out: Path | None, budget: str, seed: int) -> None:
     from dancenow.cli.console import live, report
+    from dancenow.research.forensics.finetuning import train_on_folders
     from dancenow.training.budget import Budget
-    from dancenow.training.folders import train_on_folders
 
     if video is not None:
         raise UserError(f"with --train two folders are looked at, not {video}; judge it afterwards with --weights.")
@@ -74,8 +76,8 @@ def _detect(
     video: Path, json: Path | None, heatmap: Path | None, weights: Path | None, person: int | None, classify: bool
 ) -> None:
     from dancenow.cli.console import console, live
-    from dancenow.files import require_writable
-    from dancenow.marking import read_marks
+    from dancenow.provenance.content_marking import read_marks
+    from dancenow.storage.atomic_io import require_writable
 
     for path, suffix in ((json, ""), (heatmap, ".png")):
         if path is not None:
@@ -91,7 +93,7 @@ def _detect(
             console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
     if weights is not None:
-        from dancenow.models.forensic import load_forensic
+        from dancenow.provenance.forensics.classifier import load_forensic
 
         load_forensic(weights)  # damaged weights are said before anything is looked at
     with live() as listen:
@@ -99,7 +101,7 @@ def _detect(
     say(marks.sentences())
     found = marks.to_json()
     if classify:
-        from dancenow.forensics import examine
+        from dancenow.provenance.forensics.detector import examine
 
         try:
             with live() as listen:
@@ -124,7 +126,7 @@ def _require_another(path: Path, *inputs: Path | None) -> None:
 def _write_json(path: Path | None, found: object) -> None:
     from json import dumps
 
-    from dancenow.files import complete_or_absent
+    from dancenow.storage.atomic_io import complete_or_absent
 
     if path is not None:
         with complete_or_absent(path) as temporary:

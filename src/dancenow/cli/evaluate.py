@@ -11,7 +11,7 @@ import tyro
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from dancenow.evaluation import Evaluation, Score
+    from dancenow.evaluation.evaluator import Evaluation, Score
 
 
 def evaluate(
@@ -46,11 +46,11 @@ def evaluate(
     from json import dumps
 
     from dancenow.cli.console import console, live
-    from dancenow.evaluation import evaluate as compare
-    from dancenow.files import complete_or_absent, require_writable, sha256_of
-    from dancenow.pose.trackfile import load_track
+    from dancenow.evaluation.evaluator import evaluate as compare
+    from dancenow.pose.track_io import load_track
     from dancenow.report import write_report
-    from dancenow.report.making import describe_comparison, evaluation_path
+    from dancenow.report.run_record import describe_comparison, evaluation_path
+    from dancenow.storage.atomic_io import complete_or_absent, require_writable, sha256_of
 
     if json is not None:
         _require_figures_may_be(json, [file for file in (out, reference, track, target, source) if file is not None])
@@ -76,7 +76,7 @@ def evaluate(
 
 def _require_figures_may_be(json: Path, inputs: list[Path]) -> None:
     from dancenow.errors import UserError
-    from dancenow.files import require_writable
+    from dancenow.storage.atomic_io import require_writable
 
     if json.resolve() in [file.resolve() for file in inputs]:
         raise UserError(f"{json} is one of the files to be read; give the figures another name.")

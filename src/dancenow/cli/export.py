@@ -13,9 +13,9 @@ def export(model: tyro.conf.Positional[Path], out: Annotated[Path, tyro.conf.arg
         model: file that `dancenow train` wrote by one of our presets.
         out: the .onnx to write; its metadata say what goes in and out.
     """
-    from dancenow import portable
     from dancenow.cli.console import live, report
+    from dancenow.generators.crop import onnx_export
 
     with live() as listen:
-        written = portable.export(model, out, listen)
+        written = onnx_export.export(model, out, listen)
     report(written)

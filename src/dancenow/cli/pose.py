@@ -1,6 +1,6 @@
 """`dancenow pose`: the dancer's track out of a video or an OpenPose folder, and a picture of it.
 
-The work is `dancenow.pose.detect.detect_poses`.
+The work is `dancenow.pose.pipeline.detect_poses`.
 """
 
 from pathlib import Path
@@ -40,11 +40,11 @@ def pose(
     """
     from dancenow.cli.console import console, live
     from dancenow.errors import UserError
-    from dancenow.files import require_writable
-    from dancenow.pose.detect import detect_poses
-    from dancenow.pose.openpose import require_new_folder, write_openpose
+    from dancenow.pose.openpose_json import require_new_folder, write_openpose
     from dancenow.pose.overlay import write_overlay
-    from dancenow.pose.trackfile import save_track
+    from dancenow.pose.pipeline import detect_poses
+    from dancenow.pose.track_io import save_track
+    from dancenow.storage.atomic_io import require_writable
 
     for written in (output, overlay, masks):
         if written is not None and written.resolve() == video.resolve():
@@ -85,8 +85,8 @@ def _from_openpose(folder: Path, video_size: str | None, fps: str | None) -> "Po
     from fractions import Fraction
 
     from dancenow.errors import UserError
-    from dancenow.pose.openpose import read_openpose
-    from dancenow.pose.smooth import smooth
+    from dancenow.pose.filtering.smoothing import smooth
+    from dancenow.pose.openpose_json import read_openpose
 
     size = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", video_size or "")
     if size is None or not min(map(int, size.groups())):

@@ -1,6 +1,6 @@
 """`dancenow prepare`: make a subject folder from a video, and say what is wrong with the footage.
 
-The work is `dancenow.data.subject.prepare`.
+The work is `dancenow.subject.subject.prepare`.
 """
 
 from pathlib import Path
@@ -35,11 +35,11 @@ def prepare(
         consent_file: instead, a JSON or TOML file with kind, person, scope, date, licence and document (a signed paper).
         hold_out: keep the last tenth of footage of 20 s or more from training, to judge a model by.
     """
+    from dancenow.cli.consent_options import ask, can_ask, terms
     from dancenow.cli.console import console, live, stderr
-    from dancenow.cli.terms import ask, can_ask, terms
-    from dancenow.consent import licence_id
-    from dancenow.data import subject
-    from dancenow.pose.trackfile import load_track
+    from dancenow.pose.track_io import load_track
+    from dancenow.provenance.consent import licence_id
+    from dancenow.subject import subject
 
     known = None if track is None else load_track(track)
     record = terms(consent, person_name, licence, consent_file)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 if TYPE_CHECKING:
-    from dancenow.cli.terms import KindOption
-    from dancenow.consent import Consent
+    from dancenow.cli.consent_options import KindOption
+    from dancenow.provenance.consent import Consent
 
 
 def run(
@@ -73,9 +73,9 @@ def _record(
     target: Path, person: int | None, kind: "KindOption", name: str | None, licence: str | None, file: Path | None
 ) -> "Consent | None":
     """The consent that the options make, or the answers of whoever sits at the terminal; None to take what is kept."""
-    from dancenow.cli.terms import ask, can_ask, terms
-    from dancenow.data.cached import has_terms
+    from dancenow.cli.consent_options import ask, can_ask, terms
     from dancenow.errors import UserError
+    from dancenow.subject.subject_cache import has_terms
 
     record = terms(kind, name, licence, file)
     if record is None and licence is not None:

@@ -1,6 +1,6 @@
 """`dancenow studio`: renders dancers with exact poses, the truth to measure against, and the clips of the demo.
 
-The work is `dancenow.studio.clip.render_clip`; needs the `studio` extra.
+The work is `dancenow.research.studio.clip.render_clip`; needs the `studio` extra.
 """
 
 from pathlib import Path
@@ -48,8 +48,8 @@ def studio(
     """
     from dancenow.cli.console import console, live
     from dancenow.errors import UserError
-    from dancenow.studio.clip import render_clip
-    from dancenow.studio.demo import make_demo_assets
+    from dancenow.research.studio.clip import render_clip
+    from dancenow.research.studio.demo import make_demo_assets
 
     if list:
         _list()
@@ -76,9 +76,9 @@ def studio(
 
 def _list() -> None:
     from dancenow.cli.console import console
-    from dancenow.studio.choreography import DANCES
-    from dancenow.studio.identity import IDENTITIES
-    from dancenow.studio.scene import ROOMS
+    from dancenow.research.studio.choreography import DANCES
+    from dancenow.research.studio.identity import IDENTITIES
+    from dancenow.research.studio.scene import ROOMS
 
     console.print(f"identities: {', '.join(IDENTITIES)}")
     for name, steps in DANCES.items():

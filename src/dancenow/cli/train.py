@@ -45,14 +45,15 @@ def train(
     """
     from dancenow import pipeline
     from dancenow.cli.console import live, report, warn
+    from dancenow.research.dataset.person import training_subject
+    from dancenow.storage.atomic_io import require_writable
 
+    require_writable(out, ".safetensors")
     with live() as listen:
         model = pipeline.train(
-            subject,
+            training_subject(subject, identity, protocol, listen),
             out,
             budget=budget,
-            identity=identity,
-            protocol=protocol,
             preset=preset,
             width=width,
             longer_px=longer_px,

@@ -1,6 +1,6 @@
 """`dancenow weights`: which pretrained files there are, where they come from, and a way to fetch them ahead of time.
 
-The table itself is `dancenow.weights.TABLE`.
+The table itself is `dancenow.storage.pretrained.TABLE`.
 """
 
 
@@ -10,8 +10,8 @@ def weights(fetch: bool = False) -> None:
     Args:
         fetch: download those that are absent, so that everything works offline afterwards.
     """
-    from dancenow import weights as pretrained
     from dancenow.cli.console import console, live
+    from dancenow.storage import pretrained
 
     if fetch:
         with live() as listen:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from dancenow.errors import UserError
 from dancenow.face.expression import LIDS, LIPS, expression_of
+from dancenow.face.face_model import LANDMARK_MODEL
+from dancenow.face.face_track import PARTS, FaceTrack
 from dancenow.face.head import HEAD, HEAD_MODEL, MIN_CONFIDENCE
-from dancenow.face.model import LANDMARK_MODEL
-from dancenow.face.track import PARTS, FaceTrack
-from dancenow.pose.smooth import local_parabola
+from dancenow.pose.filtering.smoothing import local_parabola
 from dancenow.types import FloatArray, Pose
 
 Array = NDArray[np.float64]

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.pose.smooth import gaussian, local_parabola
+from dancenow.pose.filtering.smoothing import gaussian, local_parabola
 from dancenow.skeleton import INDEX
 from dancenow.types import Pose
 

@@ -11,9 +11,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow import weights
-from dancenow.pose.lite import Network, Roi, cut_square, pixels_to_unit, sigmoid
+from dancenow.pose.detectors.tflite import Network, Roi, cut_square, pixels_to_unit, sigmoid
 from dancenow.progress import Listener, silent
+from dancenow.storage import pretrained
 from dancenow.types import FloatArray, ImageRGB
 
 MESH_TO_68: Final[NDArray[np.int64]] = np.array([
@@ -55,8 +55,8 @@ class FaceNetworks:
     """
 
     def __init__(self, listen: Listener = silent) -> None:
-        self._detector = Network(str(weights.path("face_detection", listen)), 1)
-        self._mesh = Network(str(weights.path("face_landmark", listen)), 1)
+        self._detector = Network(str(pretrained.path("face_detection", listen)), 1)
+        self._mesh = Network(str(pretrained.path("face_landmark", listen)), 1)
         self._anchors = _anchors()
 
     def detect(self, image_rgb: ImageRGB, window: Roi, min_score: float = 0.5) -> Roi | None:

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 
 from dancenow.errors import UserError
+from dancenow.media.video import VideoWriter, probe, read_frames
 from dancenow.progress import Listener, Progress, silent
 from dancenow.skeleton import KEYPOINTS, LIMB_COLOURS_RGB, LIMBS, NUM_OPENPOSE
 from dancenow.types import FrameStatus, ImageRGB, Pose, PoseTrack
-from dancenow.video import VideoWriter, probe, read_frames
 
 MIN_CONFIDENCE: Final = 0.2
 _SUBPIXEL_BITS: Final = 4

@@ -16,13 +16,13 @@ from string import Template
 from typing import Any, Final, TextIO
 
 import dancenow
-from dancenow.files import complete_or_absent, require_writable
+from dancenow.media.video import probe
 from dancenow.progress import Listener, silent
 from dancenow.report import charts
 from dancenow.report.charts import Drawn, clock, number
 from dancenow.report.content import Course, Footage, Report
-from dancenow.report.film import Film, compose
-from dancenow.video import probe
+from dancenow.report.video import Film, compose
+from dancenow.storage.atomic_io import complete_or_absent, require_writable
 
 SUFFIX: Final = ".html"
 WORST_LISTS: Final = 6

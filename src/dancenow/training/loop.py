@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dancenow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from dancenow.errors import UserError
-from dancenow.files import complete_or_absent
 from dancenow.progress import Listener, Progress
+from dancenow.storage.atomic_io import complete_or_absent
+from dancenow.storage.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from dancenow.training.budget import Budget
-from dancenow.training.care import OUT_OF_MEMORY, is_out_of_memory
+from dancenow.training.safe_step import OUT_OF_MEMORY, is_out_of_memory
 
 SAVE_PAUSE: Final = 20
 """Times as long as saving took, at least, until the next: gigabytes every 45 s would eat the budget."""

@@ -4,7 +4,7 @@ from typing import Literal
 
 import torch
 
-from dancenow.models.engine import has_bfloat16
+from dancenow.execution import has_bfloat16
 
 Precision = Literal["float32", "bfloat16"]
 

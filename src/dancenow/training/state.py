@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dancenow.checkpoint import Checkpoint, with_prefix
 from dancenow.errors import UserError
+from dancenow.storage.checkpoint import Checkpoint, with_prefix
 
 Modules = Mapping[str, nn.Module]
 Optimizers = Mapping[str, torch.optim.Optimizer]

@@ -1,0 +1,196 @@
+"""From a video and its pose track to the face in it; and the windows of a dance of which there is no video yet.
+
+A window is a function of the pose alone, smoothed as the head itself moves, so that training and transfer cut faces the same
+way, also where there is no picture yet to look for a face in; what the picture adds are landmarks and expression.
+"""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.errors import UserError
+from dancenow.face.expression import expression_of, turn_of
+from dancenow.face.face_track import EXPRESSION, NUM_LANDMARKS, FaceTrack, Reason, load_faces, save_faces
+from dancenow.face.face_tracker import FaceFollower
+from dancenow.face.hand_occlusion import hidden_by_hands
+from dancenow.face.head import Head, heads, steady
+from dancenow.face.landmarks import FaceNetworks
+from dancenow.media.video import probe, read_frames
+from dancenow.pose.filtering.smoothing import local_parabola
+from dancenow.pose.person_crop import window
+from dancenow.prefetch import ahead
+from dancenow.progress import Listener, Progress, silent
+from dancenow.storage.atomic_io import cache_dir, sha256_of
+from dancenow.types import FloatArray, FrameStatus, PoseTrack
+
+Array = NDArray[np.float64]
+DETECTOR: Final = "facemesh/1"
+"""Name and version of what `extract_faces` measures; a change of it makes cached faces stale."""
+SIZE_PX: Final = 128
+MIN_HEAD_PX: Final = 18.0
+"""A head lower than this holds nothing that a network of faces could better."""
+MARGIN: Final = 1.6
+"""Side of the window over the height of the head."""
+MAX_YAW_RAD: Final = float(np.radians(100))
+"""Turned further than this, a head shows no face."""
+MAX_HIDDEN: Final = 0.5
+MIN_INSIDE: Final = 0.6
+"""Share of the head's window, without its margin, that must lie in the frame."""
+_SILENT_PX: Final = 22.0
+_TELLING_PX: Final = 40.0
+"""Height of a head that tells its expression wholly, and above it of one that tells nothing: of rendered dancers the mouth's
+opening correlates with the truth by .5 to .9 at 43 px, by .1 to .8 at 32 px and by .2 at 21 px."""
+_LANDMARK_SIGMA_S: Final = 0.03
+_MAX_GAP_S: Final = 0.2
+
+
+def face_boxes(track: PoseTrack, *, size_px: int = SIZE_PX, min_head_px: float = MIN_HEAD_PX) -> FaceTrack:
+    """The faces of a dance by its poses alone: windows and validity; of the expression only the head's turn, no landmarks."""
+    head = steady(heads(track.pose), track.time_s)
+    hidden = hidden_by_hands(track.pose, head)
+    reason = _reasons(track, head, hidden, min_head_px)
+    count, terms = len(track), len(EXPRESSION)
+    expression, sure = np.zeros((count, terms), np.float32), np.zeros((count, terms), np.float32)
+    expression[:, -3:] = np.stack([head.yaw, head.pitch, head.roll], axis=1)
+    sure[:, -3:] = head.seen[:, None]
+    crops = [window(c, MARGIN * float(h), size_px) for c, h in zip(head.centre, head.height_px, strict=True)]
+    return FaceTrack(
+        np.stack([crop.to_canvas for crop in crops]), reason, hidden, head.height_px.astype(np.float32),
+        np.zeros((count, NUM_LANDMARKS, 2), np.float32), np.zeros(count, np.float32),
+        expression, sure, track.time_s, track.width_px, track.height_px, size_px, "pose", track.source_sha256,
+    )  # fmt: skip
+
+
+def extract_faces(
+    video: Path,
+    track: PoseTrack,
+    *,
+    size_px: int = SIZE_PX,
+    min_head_px: float = MIN_HEAD_PX,
+    use_cache: bool = True,
+    listen: Listener = silent,
+) -> FaceTrack:
+    """The faces of the person of `track` in `video`: a window per frame, its validity, landmarks and expression.
+
+    The video is read once, in constant memory; frames without a face to look at cost nothing. What was measured before for
+    the same video and track is taken from the cache.
+
+    Raises:
+        UserError: the video cannot be read, is not the one of the track, or the weights cannot be had.
+    """
+    info = probe(video)
+    if (info.width_px, info.height_px) != (track.width_px, track.height_px):
+        raise UserError(
+            f"{video} is {info.width_px}x{info.height_px} and its pose track {track.width_px}x{track.height_px};"
+            " make the track anew."
+        )
+    if not use_cache:
+        return _measure(video, track, size_px, min_head_px, listen)
+    digest = hashlib.sha256(
+        b"".join(np.ascontiguousarray(a).tobytes() for a in (track.pose.xy, track.pose.confidence, track.time_s))
+    )
+    stem = f"{sha256_of(video)[:32]}-{digest.hexdigest()[:16]}-{DETECTOR.replace('/', '-')}-{size_px}-{min_head_px:g}"
+    kept = cache_dir("faces") / f"{stem}.npz"
+    faces = _load_if_sound(kept)
+    if faces is None:
+        faces = _measure(video, track, size_px, min_head_px, listen)
+        save_faces(kept, faces)
+    return faces
+
+
+def with_landmarks(boxes: FaceTrack, points: FloatArray, confidence: FloatArray, detector: str) -> FaceTrack:
+    """The track with landmarks [T,68,3] (frame px, depth in px) of confidence [T], and the expression that they show.
+
+    The head's turn is taken from the landmarks as far as they are sure, else from the pose, which is first set right by the
+    difference of the two where both are known.
+    """
+    measured = confidence > 0
+    expression, sure = boxes.expression.copy(), boxes.expression_confidence.copy()
+    if measured.any():
+        expression[measured, :6] = expression_of(points[measured])
+        told = np.clip((boxes.head_px - _SILENT_PX) / (_TELLING_PX - _SILENT_PX), 0, 1)
+        sure[:, :6] = (confidence * told)[:, None]
+        turns = np.zeros_like(expression[:, 6:])
+        turns[measured] = turn_of(points[measured])
+        frontal = (confidence > 0.5) & (np.abs(boxes.expression[:, 6]) < np.pi / 2)
+        if frontal.sum() >= 5:
+            expression[:, 7] += np.median(turns[frontal, 1] - expression[frontal, 7])
+        weight = np.minimum(2 * confidence, 1)[:, None]
+        expression[:, 6:] = weight * turns + (1 - weight) * expression[:, 6:]
+    places = np.where(measured[:, None, None], points[..., :2], 0).astype(np.float32)
+    return replace(
+        boxes, landmarks=places, landmark_confidence=confidence.astype(np.float32), expression=expression,
+        expression_confidence=sure, detector=detector,
+    )  # fmt: skip
+
+
+def _measure(video: Path, track: PoseTrack, size_px: int, min_head_px: float, listen: Listener) -> FaceTrack:
+    boxes = face_boxes(track, size_px=size_px, min_head_px=min_head_px)
+    follower = FaceFollower(FaceNetworks(listen), track, boxes)
+    count, times_s = 0, np.zeros(len(track))
+    with ahead(read_frames(video)) as frames:
+        for frame in frames:
+            if count == len(track):
+                break
+            times_s[count] = float(frame.time_s)
+            follower.step(frame.image_rgb, count)
+            count += 1
+            listen(Progress("look at the face", count, len(track)))
+    if count < len(track):
+        raise UserError(f"{video} has {count} frames and its pose track {len(track)}; make the track anew.")
+    if np.abs(np.ptp(times_s) - np.ptp(track.time_s)) > 0.2 + 0.1 * np.ptp(times_s):
+        raise UserError(f"the pose track of {video} leaves frames out; make one of every frame.")
+    hidden = boxes.reason.copy()
+    hidden[(hidden == Reason.OK) & _lasting(follower.nothing)] = Reason.HIDDEN
+    boxes = replace(boxes, reason=hidden)
+    points, confidence = _calm(follower.points, follower.confidence, boxes)
+    return with_landmarks(boxes, points, confidence, DETECTOR)
+
+
+def _lasting(nothing: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where three of five frames around see no face: one alone is a blur."""
+    padded = np.pad(nothing, 2, mode="edge").astype(int)
+    return np.asarray(sum(padded[i : i + len(nothing)] for i in range(5)) >= 3)
+
+
+def _calm(points: FloatArray, confidence: FloatArray, boxes: FaceTrack) -> tuple[FloatArray, FloatArray]:
+    """Short gaps filled and trembling damped, on the canvas: what the head does as a whole is in the window already."""
+    time_s, known = boxes.time_s, np.flatnonzero(confidence > 0)
+    if len(known) < 2:
+        return points, confidence
+    scale, shift = boxes.to_canvas[:, 0, 0][:, None, None], boxes.to_canvas[:, :, 2]
+    offset = np.concatenate([shift, np.zeros((len(shift), 1))], axis=1)[:, None]
+    flat = (points * scale + offset).reshape(len(points), -1)
+    after = known[np.searchsorted(known, np.arange(len(points))).clip(max=len(known) - 1)]
+    before = known[(np.searchsorted(known, np.arange(len(points)), side="right") - 1).clip(min=0)]
+    inside = (before <= np.arange(len(points))) & (after >= np.arange(len(points)))
+    near = inside & (time_s[after] - time_s[before] <= _MAX_GAP_S)
+    sure = np.where(confidence > 0, confidence, 0.5 * np.interp(time_s, time_s[known], confidence[known]))
+    sure = np.where(near, sure, 0.0)
+    filled = np.stack([np.interp(time_s, time_s[known], column[known]) for column in flat.T], axis=1)
+    calm = local_parabola(filled[:, None], sure[:, None].astype(np.float64), time_s, _LANDMARK_SIGMA_S)
+    back = (calm.reshape(points.shape) - offset) / scale
+    return np.where(sure[:, None, None] > 0, back, 0).astype(np.float32), sure.astype(np.float32)
+
+
+def _reasons(track: PoseTrack, head: Head, hidden: FloatArray, min_head_px: float) -> NDArray[np.uint8]:
+    reason = np.full(len(track), Reason.OK, np.uint8)
+    reason[hidden > MAX_HIDDEN] = Reason.HIDDEN
+    reason[np.abs(head.yaw) > MAX_YAW_RAD] = Reason.TURNED
+    reason[head.height_px < min_head_px] = Reason.TOO_SMALL
+    half = head.height_px[:, None] / 2
+    low, high = (head.centre - half).clip(0), (head.centre + half).clip(max=[track.width_px - 1, track.height_px - 1])
+    inside = np.clip(high - low, 0, None).prod(axis=1) / head.height_px**2
+    reason[(inside < MIN_INSIDE) | ~head.seen | (track.status == FrameStatus.MISSING)] = Reason.MISSING
+    return reason
+
+
+def _load_if_sound(path: Path) -> FaceTrack | None:
+    try:
+        return load_faces(path) if path.exists() else None
+    except UserError:
+        return None  # a damaged cache entry is only a reason to measure again

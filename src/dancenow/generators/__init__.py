@@ -1,0 +1,1 @@
+"""Generator families: each is a folder with its configuration, dataset, training task and renderer."""

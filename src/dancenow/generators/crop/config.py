@@ -1,0 +1,78 @@
+"""The recipe of the crop family: sizes of its networks and how they are trained."""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+from dancenow.face.recipe import FaceRecipe, Start
+from dancenow.generators.crop.discriminator import DiscriminatorConfig
+from dancenow.generators.crop.network import GeneratorConfig
+from dancenow.training.precision import Precision
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """What each term counts for. The adversarial terms join at `adversarial_from` of the budget."""
+
+    l1: float = 1.0
+    structure: float = 0.0
+    perceptual: float = 1.0
+    matte: float = 0.03
+    adversarial: float = 0.01
+    feature_matching: float = 0.1
+
+
+@dataclass(frozen=True)
+class BodyConfig:
+    """The whole recipe of the body generator.
+
+    start: from the shipped base, which exists for one size, or from nothing. clips_per_step: clips in a batch, each an image
+    to learn from. rollout: consecutive frames per clip; of a generator that goes on from its own picture every fourth step
+    takes this many, the others two. afresh: share of the clips whose last frame is generated from nothing. mirror: share of
+    the clips that are seen in a mirror in the first half of the budget, when shapes are learnt and asymmetries are not yet.
+    misplace: share of the canvas by which keypoints are misplaced at most, see `clips.misplaced`.
+    learning_rate: of Adam at its peak. fine_from: share of the budget after which a generator with a fine stage trains it.
+    adversarial_from: share after which the discriminators train. perceptual_depth: stages of the perceptual trunk that count.
+    judged_px: side of the window of the canvas, another one each step, that the perceptual trunk and the discriminators see:
+    they cost more than the generator. max_frames: frames of the subject held in memory. face: what is trained after the body.
+    precision: of the networks, where the hardware has it.
+    """
+
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    spatial: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    temporal: DiscriminatorConfig = field(default_factory=lambda: DiscriminatorConfig(frames=2))
+    weights: LossWeights = field(default_factory=LossWeights)
+    start: Start = "nothing"
+    clips_per_step: int = 2
+    rollout: int = 4
+    afresh: float = 0.2
+    mirror: float = 0.0
+    misplace: float = 0.008
+    learning_rate: float = 1.5e-3
+    fine_from: float = 0.0
+    adversarial_from: float = 0.8
+    perceptual_depth: int = 3
+    judged_px: int = 160
+    max_frames: int = 2000
+    face: FaceRecipe = field(default_factory=FaceRecipe)
+    precision: Precision = "float32"
+
+    def __post_init__(self) -> None:
+        if self.rollout < 2 and self.adversarial_from < 1:
+            raise ValueError("the discriminator of consecutive pictures needs a rollout of at least 2")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for a checkpoint's header."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        parts = {
+            "generator": GeneratorConfig(**data["generator"]),
+            "spatial": DiscriminatorConfig(**data["spatial"]),
+            "temporal": DiscriminatorConfig(**data["temporal"]),
+            "weights": LossWeights(**data["weights"]),
+            "face": FaceRecipe(**data.get("face", {})),
+        }
+        known = {each.name for each in fields(cls)}
+        return cls(**{name: value for name, value in {**data, **parts}.items() if name in known})

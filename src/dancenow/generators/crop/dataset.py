@@ -1,0 +1,280 @@
+"""Training clips: runs of consecutive frames of a subject, framed as at transfer time, augmented on the device.
+
+Frames are cut once, a little larger than the canvas, into a bounded store in memory; each draw then shifts, turns and
+zooms the whole clip, picture, mask, plate and keypoints together, by one random similarity, and misplaces its keypoints a
+little, as detectors do.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Final
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dancenow.networks.warping import warp
+from dancenow.pose.person_crop import _scale, cut, follow
+from dancenow.pose.pose_rarity import rarity
+from dancenow.progress import Listener, silent
+from dancenow.skeleton import MIRROR
+from dancenow.subject.frame_selection import choose_runs, read_chosen
+from dancenow.subject.subject import Subject
+from dancenow.types import Crop, Plate, Pose, PoseTrack
+
+BORDER: Final = 1.125
+"""Side of a stored picture over the canvas: the room that augmentation moves in."""
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A training batch of B clips of T consecutive frames on canvases of S px.
+
+    image, plate: float32 [B,T,3,S,S] in [-1,1]. mask, known: float32 [B,T,1,S,S] in [0,1]. xy: [B,T,K,2] canvas px.
+    confidence, depth: [B,T,K]. to_canvas: [B,T,2,3] frame px -> canvas px, so that a picture can be carried from one
+    frame's window to the next one's.
+    """
+
+    image: Tensor
+    plate: Tensor
+    mask: Tensor
+    known: Tensor
+    xy: Tensor
+    confidence: Tensor
+    depth: Tensor
+    to_canvas: Tensor
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Half-ranges of the random similarity: shift as a share of the canvas, zoom as a ratio, turn in degrees; how often a
+    clip is seen in a mirror; and by how much, as a share of the canvas, keypoints are misplaced at most (see `misplaced`)."""
+
+    shift: float = 0.04
+    zoom: float = 0.08
+    turn_deg: float = 4.0
+    mirror: float = 0.0
+    misplace: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class ClipStore:
+    """A subject's frames, cut out and held in memory.
+
+    image: uint8 [N,R,R,3]; mask: uint8 [N,R,R]; R is the canvas times `BORDER`. pose: [N,K] in stored px. to_stored:
+    float64 [N,2,3] frame px -> stored px. plate: uint8 [h,w,4] at about the scale of the canvas, the last channel 255
+    where known, and plate_to_frame: float64 [2,3]. starts: int [M], where a run of `length` frames begins.
+    """
+
+    image: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+    pose: Pose
+    to_stored: NDArray[np.float64]
+    plate: NDArray[np.uint8]
+    plate_to_frame: NDArray[np.float64]
+    starts: NDArray[np.int64]
+    length: int
+    canvas_px: int
+
+    @cached_property
+    def _chances(self) -> NDArray[np.float64]:
+        """Of each start to be drawn: rare poses more often."""
+        weights = rarity(self.pose)[self.starts + self.length - 1]
+        return np.asarray(weights / weights.sum())
+
+    @staticmethod
+    def build(
+        subject: Subject,
+        canvas_px: int,
+        length: int,
+        max_frames: int = 2000,
+        part: str = "train",
+        listen: Listener = silent,
+    ) -> "ClipStore":
+        """Decode the subject's video once and keep the crops of `part`, at most `max_frames`, spread over its time.
+
+        Args:
+            length: consecutive frames per clip.
+            part: which of the manifest's splits to draw from.
+
+        Raises:
+            UserError: there are too few frames with a person to learn from.
+        """
+        track, plate = subject.track, subject.plate
+        stored_px = round(canvas_px * BORDER)
+        crops = [enlarge(c, stored_px) for c in follow(track.pose, track.time_s, canvas_px)]
+        runs = choose_runs(subject, part, length, max_frames)
+        index = runs.frames
+        image = np.empty((len(index), stored_px, stored_px, 3), np.uint8)
+        mask = np.empty((len(index), stored_px, stored_px), np.uint8)
+        for position, (frame, soft_mask) in enumerate(read_chosen(subject, runs, listen)):
+            crop = crops[frame.index]
+            image[position] = cut(frame.image_rgb, crop)
+            mask[position] = cut_mask(soft_mask, crop, track)
+        kept = [crops[i] for i in index]
+        small_plate, plate_to_frame = shrink_plate(plate, float(np.median([_scale(c.to_canvas) for c in kept])))
+        return ClipStore(
+            image=image,
+            mask=mask,
+            pose=_stack([crop.apply(track.pose[int(i)]) for crop, i in zip(kept, index, strict=True)]),
+            to_stored=np.stack([crop.to_canvas for crop in kept]),
+            plate=small_plate,
+            plate_to_frame=plate_to_frame,
+            starts=runs.starts,
+            length=length,
+            canvas_px=canvas_px,
+        )
+
+    def draw(
+        self,
+        batch: int,
+        rng: np.random.Generator,
+        augmentation: Augmentation,
+        device: torch.device,
+        length: int | None = None,
+        evenly: bool = False,
+    ) -> Clip:
+        """A random batch, rare poses more often unless `evenly`; the same generator state gives the same batch.
+
+        length: of the clips, at most the store's.
+        """
+        length = length or self.length
+        first = rng.choice(self.starts, size=batch, p=None if evenly else self._chances)
+        # Anywhere in the run: of long footage only some runs are kept, and every frame of them is there to be learnt.
+        first = first + rng.integers(0, self.length - length + 1, batch)
+        frames = first[:, None] + np.arange(length)
+        placed = random_similarity(rng, batch, self.canvas_px, self.image.shape[1], augmentation)
+        clip = self.take(frames, placed, device)
+        if augmentation.mirror:
+            clip = mirrored(clip, rng.random(batch) < augmentation.mirror)
+        return misplaced(clip, augmentation.misplace * self.canvas_px, rng) if augmentation.misplace else clip
+
+    def take(self, frames: NDArray[np.int64], to_canvas: NDArray[np.float64], device: torch.device) -> Clip:
+        """The given stored frames [B,T] on canvases placed by `to_canvas` float64 [B,2,3], stored px -> canvas px."""
+        batch, length = frames.shape
+        flat = frames.reshape(-1)
+        to_canvas_of_frame = compose(to_canvas[:, None], self.to_stored[frames])
+        from_plate = compose(to_canvas_of_frame, self.plate_to_frame).reshape(-1, 2, 3)
+        pixels = np.concatenate([self.image[flat], self.mask[flat][..., None]], axis=3)
+        placed = torch.from_numpy(np.repeat(to_canvas, length, axis=0)).float().to(device)
+        canvas = warp(_planes(pixels, device), placed, self.canvas_px)
+        background = _planes(self.plate[None], device).expand(len(flat), -1, -1, -1)
+        plate = warp(background, torch.from_numpy(from_plate).float().to(device), self.canvas_px)
+        pose = self.pose[flat]
+        linear, shift = placed[:, :, :2], placed[:, :, 2]
+        zoom = torch.linalg.det(linear).abs().sqrt()
+        flat_clip = Clip(
+            image=canvas[:, :3] * 2 - 1,
+            plate=plate[:, :3] * 2 - 1,
+            known=plate[:, 3:],
+            mask=canvas[:, 3:],
+            xy=torch.from_numpy(pose.xy).to(device) @ linear.mT + shift[:, None],
+            confidence=torch.from_numpy(pose.confidence).to(device),
+            depth=torch.from_numpy(pose.depth).to(device) * zoom[:, None],
+            to_canvas=torch.from_numpy(to_canvas_of_frame.reshape(-1, 2, 3)).float().to(device),
+        )
+        folded = {name: value.reshape(batch, length, *value.shape[1:]) for name, value in vars(flat_clip).items()}
+        return Clip(**folded)
+
+    @property
+    def centred(self) -> NDArray[np.float64]:
+        """float64 [2,3]: the placement without augmentation, exactly what transfer uses."""
+        off = (self.canvas_px - self.image.shape[1]) / 2
+        return np.array([[1.0, 0.0, off], [0.0, 1.0, off]])
+
+
+def mirrored(clip: Clip, which: NDArray[np.bool_]) -> Clip:
+    """The clip with the chosen ones of its B members seen in a mirror: left keypoints become right ones."""
+    size, chosen = clip.image.shape[-1], torch.from_numpy(which).to(clip.image.device)
+    flip = torch.tensor([[-1.0, 0.0], [0.0, 1.0]], device=clip.xy.device)
+    shift = torch.tensor([size - 1.0, 0.0], device=clip.xy.device)
+    swap = torch.from_numpy(MIRROR).to(clip.xy.device)
+    seen = Clip(
+        **{name: getattr(clip, name).flip(-1) for name in ("image", "plate", "mask", "known")},
+        xy=(clip.xy @ flip + shift)[..., swap, :],
+        confidence=clip.confidence[..., swap],
+        depth=clip.depth[..., swap],
+        to_canvas=flip @ clip.to_canvas + torch.cat([torch.zeros_like(flip), shift[:, None]], dim=1),
+    )
+    return Clip(
+        **{
+            each.name: torch.where(_like(chosen, getattr(clip, each.name)), getattr(seen, each.name), getattr(clip, each.name))
+            for each in fields(Clip)
+        }
+    )
+
+
+def misplaced(clip: Clip, most_px: float, rng: np.random.Generator) -> Clip:
+    """The clip with every keypoint off its place by something normal, the same in all its frames, pictures left as they are.
+
+    Two minutes of somebody hold few poses, and what is learnt by heart is of no use for others (Bishop, 1995: noise on what a
+    network sees makes it smoother). most_px: standard deviations are drawn for each member of the batch, from 0 to this.
+    """
+    batch, _, keypoints, _ = clip.xy.shape
+    off = rng.uniform(0.0, most_px, (batch, 1, 1, 1)) * rng.standard_normal((batch, 1, keypoints, 2))
+    return replace(clip, xy=clip.xy + torch.from_numpy(off).to(clip.xy))
+
+
+def _like(chosen: Tensor, values: Tensor) -> Tensor:
+    """bool [B] as [B,1,1,...] with as many dimensions as `values`."""
+    return chosen.reshape(-1, *[1] * (values.dim() - 1))
+
+
+def enlarge(crop: Crop, stored_px: int) -> Crop:
+    """The same window with more around it: the canvas sits in the middle of a `stored_px` square at equal scale."""
+    to_stored = crop.to_canvas.copy()
+    to_stored[:, 2] += (stored_px - crop.size) / 2
+    return Crop(to_stored, stored_px)
+
+
+def cut_mask(mask: NDArray[np.uint8], crop: Crop, track: PoseTrack) -> NDArray[np.uint8]:
+    """The window of a mask uint8 [h,w] that may be smaller than the frame of `track`; 0 beyond the frame."""
+    scale = np.array([track.width_px / mask.shape[1], track.height_px / mask.shape[0]])
+    to_frame = np.array([[scale[0], 0.0, (scale[0] - 1) / 2], [0.0, scale[1], (scale[1] - 1) / 2]])
+    size = (crop.size, crop.size)
+    return np.asarray(cv2.warpAffine(mask, compose(crop.to_canvas, to_frame), size, flags=cv2.INTER_LINEAR), np.uint8)
+
+
+def shrink_plate(plate: Plate, scale: float) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """The plate at `scale` (at most 1) as uint8 [h,w,4], the last channel 255 where known, and its map to frame px."""
+    height, width = plate.known.shape
+    planes = np.concatenate([plate.image_rgb, plate.known[..., None].astype(np.uint8) * 255], axis=2)
+    size = (max(1, round(width * min(scale, 1.0))), max(1, round(height * min(scale, 1.0))))
+    ratio = np.array([width / size[0], height / size[1]])
+    to_frame = np.concatenate([np.diag(ratio), (ratio[:, None] - 1) / 2], axis=1)
+    return np.asarray(cv2.resize(planes, size, interpolation=cv2.INTER_AREA), np.uint8), to_frame
+
+
+def compose(outer: NDArray[np.float64], inner: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The affine map [...,2,3] that applies `inner` first and then `outer`."""
+    linear = outer[..., :2] @ inner[..., :2]
+    shift = outer[..., :2] @ inner[..., 2:] + outer[..., 2:]
+    return np.concatenate([linear, shift], axis=-1)
+
+
+def _planes(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """uint8 [N,h,w,C] -> float32 [N,C,h,w] in [0,1]."""
+    return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float().div_(255.0)
+
+
+def _stack(poses: Sequence[Pose]) -> Pose:
+    arrays = ([p.xy for p in poses], [p.confidence for p in poses], [p.depth for p in poses])
+    xy, confidence, depth = (np.stack(a) for a in arrays)
+    return Pose(xy, confidence, depth)
+
+
+def random_similarity(
+    rng: np.random.Generator, batch: int, canvas_px: int, stored_px: int, augmentation: Augmentation
+) -> NDArray[np.float64]:
+    """float64 [B,2,3] stored px -> canvas px: a turn and zoom about the middle, then a shift."""
+    turn = np.radians(rng.uniform(-1, 1, batch) * augmentation.turn_deg)
+    zoom = np.exp(rng.uniform(-1, 1, batch) * math.log1p(augmentation.zoom))
+    shift = rng.uniform(-1, 1, (batch, 2)) * augmentation.shift * canvas_px
+    cos, sin = zoom * np.cos(turn), zoom * np.sin(turn)
+    linear = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], axis=-2)
+    offset = (canvas_px - 1) / 2 + shift[..., None] - linear @ np.full((2, 1), (stored_px - 1) / 2)
+    return np.concatenate([linear, offset], axis=-1)

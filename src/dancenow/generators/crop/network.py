@@ -1,0 +1,210 @@
+"""The generator: pose maps in, and the previous picture where one is wanted; the person's colour and alpha out.
+
+In the pix2pixHD family (Wang et al., 2018: strided encoder, residual blocks, upsampling decoder, instance norm, a fine stage
+around a coarse one), turned into a U-Net that never convolves at full resolution: poses enter at a quarter of it, and pictures
+leave by pixel-shuffle (Shi et al., 2016). That is what makes it tens of times cheaper.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dancenow.networks.blocks import Block, normalize
+from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
+
+POSE_STRIDE = 4
+"""Canvas px per cell of the pose maps, and of the encoder's first level."""
+NOTHING = 1e-4
+FIRST_SHADE = 0.02
+SHADE_GAIN = 6.0
+"""Shadows are learnt from nothing in a few hundred steps of a draft; with less they stay faint."""
+EMPTY_LOGIT = -2.0
+"""Alpha's logit at the start: an almost empty picture on the plate, not a grey veil over it."""
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Sizes of a generator.
+
+    canvas_px: side of the square picture. width: channels at the half-resolution level; deeper levels have 2, 4 and 6
+    times as many. blocks: residual blocks at the deepest level. previous: condition on the previous generated picture; without
+    it every picture is a function of its pose alone, and nothing can drift. fine: the picture is made at half the canvas and
+    refined by a second stage, for canvases of 1024 px. shade: darken the plate besides, as the person's shadow does.
+    """
+
+    canvas_px: int = 256
+    width: int = 32
+    blocks: int = 4
+    previous: bool = True
+    fine: bool = False
+    shade: bool = False
+
+    def __post_init__(self) -> None:
+        step = 64 if self.fine else 32
+        if self.canvas_px % step or self.canvas_px < 64:
+            raise ValueError(f"canvas_px must be a multiple of {step} of at least 64, got {self.canvas_px}")
+        if self.width < 4 or self.blocks < 0:
+            raise ValueError(f"width must be at least 4 and blocks at least 0, got {self.width} and {self.blocks}")
+
+
+def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    convolution = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+    return nn.Sequential(convolution, normalize(outputs), nn.ReLU(inplace=True))
+
+
+def _before_shuffle(inputs: int, outputs: int) -> nn.Conv2d:
+    """The convolution before a pixel-shuffle by 2; the four pixels it makes of one start equal.
+
+    Without that (ICNR, Aitken et al., 2017) a checkerboard has to be trained away first.
+    """
+    convolution = nn.Conv2d(inputs, 4 * outputs, 3, padding=1)
+    with torch.no_grad():
+        for parameter in (convolution.weight, convolution.bias):
+            assert parameter is not None
+            parameter.copy_(parameter[::4].repeat_interleave(4, dim=0))
+    return convolution
+
+
+class FineStage(nn.Module):
+    """Features [N,w,S/4,S/4] of the coarse stage and the squeezed pose [N,2w,S/4,S/4] to what is to be added to the coarse
+    picture at full size, [N,4,S,S] before the last activations; nothing at the start (the enhancer of pix2pixHD, turned round).
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        half = max(width // 2, 4)
+        self.join = nn.Sequential(_conv(3 * width, width), Block(width), _before_shuffle(width, half))
+        last = _before_shuffle(half, 4)
+        nn.init.zeros_(last.weight)
+        assert last.bias is not None
+        nn.init.zeros_(last.bias)
+        self.leave = nn.Sequential(_conv(half, half), last)
+        self.shuffle = nn.PixelShuffle(2)
+
+    def forward(self, features: Tensor, pose: Tensor) -> Tensor:
+        x = torch.relu(self.shuffle(self.join(torch.cat([features, pose], dim=1))))
+        added: Tensor = self.shuffle(self.leave(x))
+        return added
+
+
+class _RecoveringReLU(torch.autograd.Function):
+    """max(x, 0), with a slope below 0, too, for gradients that ask for more: nothing is dark for ever."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.relu(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        recovering: Tensor = gradient * ((x > 0) | (gradient < 0))
+        return recovering
+
+
+class Shade(nn.Module):
+    """Features [N,C,h,w] to how much darker the plate becomes, [N,1,h,w] in [0,0.9]: a little everywhere at the start.
+
+    A person's alpha cannot learn this: once it is 0 far from them, its sigmoid is flat there. Here a place without any shade
+    still has a slope by which it can gain some.
+    """
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        last = nn.Conv2d(width, 1, 3, padding=1)
+        assert last.bias is not None
+        nn.init.zeros_(last.weight)
+        nn.init.constant_(last.bias, FIRST_SHADE / SHADE_GAIN)
+        self.body = nn.Sequential(_conv(channels, width), last)
+
+    def forward(self, features: Tensor) -> Tensor:
+        dark: Tensor = self.body(features) * SHADE_GAIN
+        if not dark.requires_grad:
+            return torch.relu(dark).clamp(max=0.9)
+        shade: Tensor = _RecoveringReLU.apply(dark)  # type: ignore[no-untyped-call]
+        return shade.clamp(max=0.9)
+
+
+def over_shade(rgba: Tensor, shade: Tensor) -> Tensor:
+    """A picture [N,4,S,S] over a shadow [N,1,S,S], as one: black, which covers the plate as much as the shadow darkens it."""
+    colour, alpha = rgba[:, :3], rgba[:, 3:]
+    dark = shade * (1 - alpha)
+    covered = alpha + dark
+    # Where nothing is, the colour is black, so that the first trace of a shadow has the gradient of one.
+    return torch.cat([(colour * alpha - dark - NOTHING) / (covered + NOTHING), covered], dim=1)
+
+
+class Generator(nn.Module):
+    """Pose maps [N,C,S/4,S/4] and the previous RGBA [N,4,S,S] to RGBA [N,4,S,S]: colour in [-1,1], alpha in [0,1].
+
+    The previous picture is premultiplied (colour times alpha) and zero at the start of a video. `refining`: whether the fine
+    stage, where there is one, takes part.
+    """
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config, self.refining = config, True
+        w = config.width
+        # Squeezed first: many sparse maps say little per channel.
+        self.pose = nn.Conv2d(NUM_CHANNELS, 2 * w, 1)
+        # The previous picture enters averaged over cells: colour and place, but no texture. Fed back frame after frame,
+        # whatever it carries is amplified, and what is finer than a cell came back as a growing grid.
+        self.previous = nn.Conv2d(4, w, 1) if config.previous else None
+        self.enter = nn.Sequential(_conv(3 * w if config.previous else 2 * w, 2 * w), Block(2 * w))
+        self.down1 = nn.Sequential(_conv(2 * w, 4 * w, stride=2), Block(4 * w))
+        self.down2 = _conv(4 * w, 6 * w, stride=2)
+        self.middle = nn.Sequential(*(Block(6 * w) for _ in range(config.blocks)))
+        self.up2 = nn.Conv2d(6 * w, 4 * w, 3, padding=1)
+        self.join2 = nn.Sequential(_conv(8 * w, 4 * w), Block(4 * w))
+        self.up1 = nn.Conv2d(4 * w, 2 * w, 3, padding=1)
+        self.join1 = nn.Sequential(_conv(4 * w, 2 * w), Block(2 * w))
+        self.up0 = _before_shuffle(2 * w, w)
+        self.shuffle = nn.PixelShuffle(2)
+        last = _before_shuffle(w, 4)
+        assert last.bias is not None
+        with torch.no_grad():
+            last.bias[-4:] = EMPTY_LOGIT
+        self.leave = nn.Sequential(_conv(w, w), last)
+        self.upsample = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+        self.fine = FineStage(w) if config.fine else None
+        self.shade = Shade(4 * w, w) if config.shade else None
+
+    def forward(self, pose_maps: Tensor, previous: Tensor | None = None) -> Tensor:
+        """See the class.
+
+        Raises:
+            ValueError: `previous` is missing from a generator with that input.
+        """
+        x = pose = self.pose(pose_maps)
+        if self.fine is not None:
+            x = nn.functional.avg_pool2d(x, 2)
+        if self.previous is not None:
+            if previous is None:
+                raise ValueError("this generator goes on from a previous picture; give zeros at the start")
+            x = torch.cat([x, self.previous(nn.functional.avg_pool2d(previous, self._cell_px))], dim=1)
+        level0 = self.enter(x)
+        level1 = self.down1(level0)
+        deep = self.middle(self.down2(level1))
+        # Convolve, then upsample: a quarter of the cost of the other order.
+        level1 = self.join2(torch.cat([level1, self.upsample(self.up2(deep))], dim=1))
+        level0 = self.join1(torch.cat([level0, self.upsample(self.up1(level1))], dim=1))
+        features = self.leave[0](torch.relu(self.shuffle(self.up0(level0))))
+        out = self.shuffle(self.leave[1](features))
+        if self.fine is not None:
+            out = self.upsample(out)
+            if self.refining:
+                out = out + self.fine(features, pose)
+        # Of all channels and cut after: activations of a part of the channels take several times as long on a CPU.
+        rgba = torch.cat([torch.tanh(out)[:, :3], torch.sigmoid(out)[:, 3:]], dim=1)
+        if self.shade is None:
+            return rgba
+        size = [self.config.canvas_px] * 2
+        shade = nn.functional.interpolate(self.shade(level1).float(), size=size, mode="bilinear", align_corners=False)
+        return over_shade(rgba.float(), shade)
+
+    @property
+    def _cell_px(self) -> int:
+        """Canvas px per cell of the coarse stage's first level."""
+        return POSE_STRIDE * (2 if self.fine is not None else 1)

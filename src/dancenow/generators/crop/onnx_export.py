@@ -1,0 +1,122 @@
+"""A trained model as an ONNX file, which ONNX Runtime and others run without torch; it carries the model's own header.
+
+Keypoints go in and the person comes out: drawing the pose is part of the file. It is compared with the model before it is kept.
+"""
+
+import json
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dancenow.errors import UserError
+from dancenow.generators.crop.network import POSE_STRIDE, Generator
+from dancenow.generators.renderers import load_generator
+from dancenow.networks.onnx import OPSET, has_onnx, to_onnx
+from dancenow.pose.conditioning.pose_maps import draw_pose
+from dancenow.progress import Listener, Progress, silent
+from dancenow.provenance.content_marking import require_consented
+from dancenow.skeleton import KEYPOINTS, NUM_KEYPOINTS
+from dancenow.storage.atomic_io import complete_or_absent, require_writable
+from dancenow.storage.checkpoint import load_checkpoint, read_info
+from dancenow.subject.target_appearance import KIND
+
+TOLERANCE: Final = 2e-3
+"""Largest difference of colour (which spans 2) or alpha: a quarter of a level of 255."""
+INPUTS: Final = {
+    "xy": "float32 [1,K,2], keypoints in px of the window; centres of pixels are integers",
+    "confidence": "float32 [1,K] in [0,1], 0 = missing",
+    "depth": "float32 [1,K], px of the window",
+    "previous": "float32 [1,4,S,S], the output before, colour times alpha and alpha, moved to this window; 0 at the start",
+}
+OUTPUT: Final = "rgba"
+
+
+class PosesToPerson(nn.Module):
+    """A generator with the drawing of its pose maps before it."""
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, xy: Tensor, confidence: Tensor, depth: Tensor, previous: Tensor | None = None) -> Tensor:
+        """See `INPUTS`. Returns RGBA [1,4,S,S]: colour in [-1,1], alpha in [0,1]."""
+        canvas_px = self.generator.config.canvas_px
+        maps = draw_pose(xy, confidence, depth, canvas_px, canvas_px // POSE_STRIDE)
+        rgba: Tensor = self.generator(maps, previous)
+        return rgba
+
+
+def export(model: Path, out: Path, listen: Listener = silent) -> Path:
+    """Write a body model as ONNX and compare the two.
+
+    The file's metadata holds, as JSON, the model's own header under `dancenow` (with the hash of the consent), and what goes in
+    and out under `inputs`, `keypoints` and `opset`. A whole transfer is more than the network: windows, background, marks.
+
+    Args:
+        model: file that `train` wrote. out: the .onnx file to write.
+
+    Raises:
+        UserError: a file is missing or damaged, the model is of another kind, carries no consent or it was withdrawn, the
+            `export` packages are missing, or the file does not paint what the model paints.
+    """
+    require_writable(out, ".onnx")
+    info = read_info(model)
+    if info.kind != KIND:
+        raise UserError(
+            f"{model} holds a {info.kind} model; only body models (presets draft, standard and hd) can be exported."
+        )
+    require_consented(info, model)
+    if not has_onnx() or find_spec("onnxruntime") is None:
+        raise UserError("exporting needs packages that are not installed; install them with: pip install 'dancenow[export]'.")
+    listen(Progress("export", 0, 2))
+    network = PosesToPerson(load_generator(load_checkpoint(model, KIND), torch.device("cpu"))).eval()
+    needed = list(INPUTS) if network.generator.config.previous else list(INPUTS)[:-1]
+    metadata = {
+        "dancenow": json.dumps(asdict(info)),
+        "inputs": json.dumps({name: INPUTS[name] for name in needed}),
+        "keypoints": json.dumps(KEYPOINTS),
+        "opset": str(OPSET),
+    }
+    with complete_or_absent(out) as temporary:
+        temporary.write_bytes(to_onnx(network, _example(network.generator, 0), OUTPUT, metadata))
+        listen(Progress("export", 1, 2))
+        worst = max(_difference(network, temporary, _example(network.generator, seed)) for seed in (1, 2))
+        if not worst <= TOLERANCE:
+            raise UserError(
+                f"the exported file paints something else than {model} (by {worst:.2g}, where {TOLERANCE:g} is allowed), so it"
+                " was not kept; try another version of torch or onnxruntime."
+            )
+    listen(Progress("export", 2, 2))
+    return out
+
+
+def _example(generator: Generator, seed: int) -> dict[str, Tensor]:
+    """Some pose, with a keypoint missing, and some picture before."""
+    side = generator.config.canvas_px
+    random = torch.Generator().manual_seed(seed)
+    xy = side * torch.rand(1, NUM_KEYPOINTS, 2, generator=random)
+    confidence = torch.rand(1, NUM_KEYPOINTS, generator=random)
+    confidence[:, seed] = 0
+    depth = side * (torch.rand(1, NUM_KEYPOINTS, generator=random) - 0.5)
+    inputs = {"xy": xy, "confidence": confidence, "depth": depth}
+    if generator.config.previous:
+        inputs["previous"] = 0.5 * torch.rand(1, 4, side, side, generator=random)
+    return inputs
+
+
+def _difference(network: PosesToPerson, file: Path, inputs: dict[str, Tensor]) -> float:
+    """The largest difference between the network and the file, run by ONNX Runtime."""
+    import onnxruntime
+
+    with torch.inference_mode():
+        expected = network(*inputs.values()).numpy()
+    options: Any = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    (made,) = session.run([OUTPUT], {name: value.numpy() for name, value in inputs.items()})
+    return float(np.abs(made - expected).max())

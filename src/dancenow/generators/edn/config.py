@@ -1,0 +1,60 @@
+"""The recipe of the edn family, the system of Everybody Dance Now: sizes of its networks and how they are trained."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+from dancenow.face.recipe import LARGE_FACE, FaceRecipe
+from dancenow.generators.edn.network import WholeFrameConfig
+from dancenow.training.precision import Precision
+
+
+@dataclass(frozen=True)
+class PaperWeights:
+    """What each term counts for, as published; the perceptual trunk is ours, EfficientNet-Lite0 where the paper has VGG."""
+
+    adversarial: float = 1.0
+    feature_matching: float = 10.0
+    perceptual: float = 10.0
+
+
+@dataclass(frozen=True)
+class PaperConfig(WholeFrameConfig):
+    """The whole recipe of a whole-frame generator; the defaults are those published for the first, global stage.
+
+    scales: of the discriminators; the local enhancer's have one more. learning_rate: of Adam with betas .5 and .999; constant
+    for the first half of each stage, then linear to zero. enhance_from: share of the budget after which the local enhancer
+    is trained at twice `longer_px`; 1 = never. For the first half of its stage it is trained alone, then with the global
+    generator. perceptual_depth: stages of the perceptual trunk that count. max_frames: frames of the subject held in memory,
+    3 bytes per px of the last stage. face: what is trained after the body. precision: of the networks, where the hardware has
+    it.
+    """
+
+    scales: int = 2
+    weights: PaperWeights = field(default_factory=PaperWeights)
+    learning_rate: float = 2e-4
+    enhance_from: float = 1.0
+    perceptual_depth: int = 5
+    max_frames: int = 2000
+    face: FaceRecipe = LARGE_FACE
+    precision: Precision = "bfloat16"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.enhance_from <= 1 or self.scales < 1:
+            raise ValueError(f"enhance_from must be in (0, 1] and scales at least 1, got {self.enhance_from} and {self.scales}")
+
+    @property
+    def network(self) -> WholeFrameConfig:
+        """What the networks alone need to know."""
+        return WholeFrameConfig(**{each.name: getattr(self, each.name) for each in fields(WholeFrameConfig)})
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for a checkpoint's header."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        parts = {"weights": PaperWeights(**data["weights"]), "face": FaceRecipe(**data.get("face", {}))}
+        return cls(**{**data, **parts})

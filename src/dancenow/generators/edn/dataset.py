@@ -1,0 +1,64 @@
+"""Training clips of whole frames: runs of consecutive frames of a subject, letterboxed as at transfer time.
+
+The paper trains on whole frames as they were filmed: nothing is cut out, moved or mirrored.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dancenow.pose.letterbox import Letterbox
+from dancenow.progress import Listener, silent
+from dancenow.subject.frame_selection import choose_runs, read_chosen
+from dancenow.subject.subject import Subject
+from dancenow.types import Pose
+
+
+@dataclass(frozen=True, eq=False)
+class WholeClip:
+    """B clips of T consecutive frames: image float32 [B,T,3,H,W] in [-1,1], xy [B,T,K,2] canvas px, confidence [B,T,K]."""
+
+    image: Tensor
+    xy: Tensor
+    confidence: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class WholeClipStore:
+    """A subject's frames on their canvas `box`, in memory: image uint8 [N,H,W,3], pose [N,K] in canvas px; `starts` int64 [M]
+    is where a run of `length` frames begins."""
+
+    image: NDArray[np.uint8]
+    pose: Pose
+    starts: NDArray[np.int64]
+    length: int
+    box: Letterbox
+
+    @staticmethod
+    def build(
+        subject: Subject, box: Letterbox, length: int, max_frames: int, part: str = "train", listen: Listener = silent
+    ) -> "WholeClipStore":
+        """Decode the subject's video once and keep frames of `part`, at most `max_frames`, spread over its time.
+
+        Raises:
+            UserError: there are too few frames with a person to learn from.
+        """
+        runs = choose_runs(subject, part, length, max_frames)
+        image = np.empty((len(runs.frames), box.height_px, box.width_px, 3), np.uint8)
+        for position, (frame, _) in enumerate(read_chosen(subject, runs, listen)):
+            image[position] = box.place(frame.image_rgb)
+        return WholeClipStore(image, box.apply(subject.track.pose[runs.frames]), runs.starts, length, box)
+
+    def draw(self, batch: int, rng: np.random.Generator, device: torch.device) -> WholeClip:
+        """A random batch; the same generator state gives the same batch."""
+        return self.take(rng.choice(self.starts, size=batch), device)
+
+    def take(self, starts: NDArray[np.int64], device: torch.device) -> WholeClip:
+        """The clips that begin at the stored frames `starts` [B]."""
+        frames = starts[:, None] + np.arange(self.length)
+        image = torch.from_numpy(self.image[frames]).to(device).permute(0, 1, 4, 2, 3).float()
+        xy, confidence = (torch.from_numpy(x[frames]).to(device) for x in (self.pose.xy, self.pose.confidence))
+        return WholeClip(image.div_(127.5).sub_(1.0), xy, confidence)

@@ -1,0 +1,92 @@
+"""What a preset means: the sizes of the networks and the recipe that trains them.
+
+`draft` (256 px, minutes on a laptop), `standard` (512 px, tens of minutes on a GPU) and `hd` (1024 px, coarse to fine, for
+1080p video) are ours; `paper` is Everybody Dance Now (Chan et al., 2019) on pix2pixHD (Wang et al., 2018) as published, and
+`heatmaps` the same generator on Gaussian pose tensors of two consecutive poses with two discriminators.
+"""
+
+from dataclasses import replace
+from typing import Any, Final, Literal
+
+from dancenow.errors import UserError
+from dancenow.face.recipe import LARGE_FACE
+from dancenow.generators.crop.config import BodyConfig, LossWeights
+from dancenow.generators.crop.discriminator import DiscriminatorConfig
+from dancenow.generators.crop.network import GeneratorConfig
+from dancenow.generators.edn.config import PaperConfig
+
+Preset = Literal["draft", "standard", "hd", "paper", "heatmaps"]
+
+
+Config = BodyConfig | PaperConfig
+
+PRESETS: Final[dict[Preset, BodyConfig | PaperConfig]] = {
+    "draft": BodyConfig(
+        generator=GeneratorConfig(canvas_px=256, width=24, blocks=3, previous=False, shade=True),
+        spatial=DiscriminatorConfig(width=16),
+        temporal=DiscriminatorConfig(frames=2, width=16),
+        weights=LossWeights(structure=0.3),
+        start="base",
+        clips_per_step=4,
+        rollout=2,
+        mirror=0.3,
+        precision="bfloat16",
+    ),
+    "standard": BodyConfig(
+        generator=GeneratorConfig(canvas_px=512, width=64, blocks=6, previous=False, shade=True),
+        spatial=DiscriminatorConfig(width=48, scales=3),
+        temporal=DiscriminatorConfig(frames=2, width=48, scales=3),
+        clips_per_step=4,
+        rollout=2,
+        learning_rate=5e-4,
+        adversarial_from=0.3,
+        judged_px=320,
+        max_frames=4000,
+        face=LARGE_FACE,
+        precision="bfloat16",
+    ),
+    "hd": BodyConfig(
+        generator=GeneratorConfig(canvas_px=1024, width=64, blocks=6, previous=False, fine=True, shade=True),
+        spatial=DiscriminatorConfig(width=48, scales=3),
+        temporal=DiscriminatorConfig(frames=2, width=48, scales=3),
+        clips_per_step=2,
+        rollout=2,
+        learning_rate=5e-4,
+        fine_from=0.4,
+        adversarial_from=0.5,
+        judged_px=512,
+        max_frames=800,
+        face=LARGE_FACE,
+        precision="bfloat16",
+    ),
+    "paper": PaperConfig(),
+    "heatmaps": PaperConfig(conditioning="heatmaps"),
+}
+
+
+def preset_config(
+    preset: str, width: float | None = None, longer_px: int | None = None, enhance_from: float | None = None
+) -> Config:
+    """The recipe of a preset; whole-frame presets also in other sizes and with the local enhancer.
+
+    Args:
+        width: factor on every channel count. longer_px: longer side of the frame. enhance_from: see `PaperConfig`.
+
+    Raises:
+        UserError: there is no preset of that name, or it cannot have that size.
+    """
+    if preset not in PRESETS:
+        raise UserError(f"there is no preset {preset!r}; choose one of {', '.join(PRESETS)}.")
+    config: Config = PRESETS[preset]
+    wanted = {"width": width, "longer_px": longer_px, "enhance_from": enhance_from}
+    changes: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
+    if not changes:
+        return config
+    if not isinstance(config, PaperConfig):
+        raise UserError(
+            f"the preset {preset} has one size; width, longer side and enhancer are for the presets paper and heatmaps."
+        )
+    try:
+        return replace(config, **changes)
+    except ValueError as error:
+        raise UserError(f"the preset {preset} cannot have that size: {error}.") from error

@@ -1,0 +1,114 @@
+"""Containers opened and closed: what is wrong with a file that is read or written, said in one sentence.
+
+Used by `video` alone; like it, built on PyAV. Damaged packets are passed over, and a file appears only when it is complete.
+"""
+
+import errno
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import av
+import av.error
+from av.container import InputContainer, OutputContainer
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from dancenow.errors import UserError
+from dancenow.storage.atomic_io import complete_or_absent
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The container and its first moving picture, closed at the end whatever happens; FFmpeg's errors name the file."""
+    path = Path(path)
+    try:
+        exists = path.exists()
+    except PermissionError as error:
+        raise UserError(f"{path} may not be read; check the permissions of its folder.") from error
+    if not exists:
+        raise UserError(f"{path} does not exist; check the name.")
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; give a video file.")
+    try:
+        container = av.open(f"file:{path}", "r", metadata_errors="ignore")
+    except av.error.FFmpegError as error:
+        raise UserError(_why_unreadable(path, error)) from error
+    with container:
+        if container.format.name.endswith("_pipe") or container.format.name in ("image2", "tty"):
+            raise UserError(
+                f"{path} is a {'text' if container.format.name == 'tty' else 'picture'}, not a video; give a video file."
+            )
+        streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+        if not streams:
+            raise UserError(f"{path} holds sound but no pictures; give a video file." if container.streams.audio
+                            else f"{path} holds no pictures; give a video file.")  # fmt: skip
+        if getattr(streams[0], "codec_context", None) is None:
+            raise UserError(f"{path} is in a video format that cannot be decoded here; convert it to H.264 first.")
+        streams[0].thread_type = "AUTO"
+        try:
+            yield container, streams[0]
+        except av.error.FFmpegError as error:
+            raise UserError(
+                f"{path} cannot be decoded ({error.strerror or error}); convert it to H.264 first or take another copy."
+            ) from error
+
+
+def _why_unreadable(path: Path, error: av.error.FFmpegError) -> str:
+    if isinstance(error, PermissionError):
+        return f"{path} may not be read; check its permissions."
+    with path.open("rb") as file:
+        head = file.read(12)
+    if not head:
+        return f"{path} is empty; copy or record it again."
+    if head[4:8] == b"ftyp":
+        return f"{path} was cut off before it was complete (its index is missing); copy or record it again."
+    return f"{path} is not a video that can be read; give a video file such as mp4, mov, mkv or webm."
+
+
+def decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    """All frames that decode; damaged packets are passed over and a broken end is an end."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.error.FFmpegError:
+            packet = None
+        try:
+            frames = stream.decode(packet)
+        except (av.error.InvalidDataError, EOFError):
+            frames = []
+        yield from frames
+        if packet is None:
+            return
+
+
+@contextmanager
+def writing(
+    path: Path, container_format: str, options: dict[str, str], finish: Callable[[Path], None] | None = None
+) -> Iterator[OutputContainer]:
+    with complete_or_absent(path) as temporary:
+        with blamed_on(path):
+            container = av.open(f"file:{temporary}", "w", format=container_format, container_options=options)
+        try:
+            yield container
+        except BaseException:
+            with suppress(av.error.FFmpegError):  # the file is thrown away; what went wrong first is what counts
+                container.close()
+            raise
+        with blamed_on(path):
+            container.close()
+        if finish is not None:
+            finish(temporary)
+
+
+@contextmanager
+def blamed_on(path: Path) -> Iterator[None]:
+    """FFmpeg's errors while it writes `path`, and no others, are said to be of that file."""
+    try:
+        yield
+    except av.error.FFmpegError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OSError(error.errno, error.strerror) from error
+        raise UserError(f"cannot write {path}: {error.strerror or error}.") from error

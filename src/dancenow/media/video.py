@@ -1,0 +1,328 @@
+"""Video in and out, one frame at a time: the only place that knows containers and codecs.
+
+Built on PyAV (FFmpeg). Frames come as shown (rotation and pixel shape applied) with the container's own timestamps, and
+go out with the times they are given, so a variable frame rate and the music survive; memory never grows with length.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import av
+import av.error
+import cv2
+import numpy as np
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from dancenow.errors import UserError
+from dancenow.media.audio import SoundPackets, sound_packets
+from dancenow.media.container import blamed_on, decoded, opened, writing
+from dancenow.media.pixel_format import orientation_of, square_size, to_rgb
+from dancenow.storage.atomic_io import require_writable
+from dancenow.types import Frame, ImageRGB, VideoInfo
+
+_TO_YUV = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+_BT709 = 1
+_LIMITED_RANGE = 1
+_AVX_512F = 13
+"""OpenCV's number for it."""
+_SAME_BYTES = {"fflags": "+bitexact"}
+"""Without it, a matroska file carries a random number."""
+
+
+def probe(path: Path) -> VideoInfo:
+    """What the container says of its first video stream; one frame is decoded to make sure that it can be.
+
+    `num_frames` and `duration_s` are the container's claims and may be off for a damaged file; `fps` is the average.
+
+    Raises:
+        UserError: the file is missing, is not a video, has no pictures or is cut off before the first one.
+    """
+    with opened(path) as (container, stream):
+        frame = next(decoded(container, stream), None)
+        if frame is None:
+            raise UserError(f"{path} has no frame that can be decoded; it is damaged or empty.")
+        height, width = orientation_of(frame).apply(np.empty(square_size(frame, stream)[::-1], np.uint8)).shape
+        duration = None
+        if stream.duration is not None and stream.time_base is not None:
+            duration = float(stream.duration * stream.time_base)
+        elif container.duration is not None:
+            duration = container.duration / av.time_base
+        has_audio = bool(container.streams.audio)
+        return VideoInfo(width, height, _rate(stream), stream.frames or None, duration, has_audio, -frame.rotation % 360)
+
+
+def read_frames(path: Path, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Frame]:
+    """Yield the frames numbered `start` to `stop` - 1, or every `step`-th of them, as they are shown, each with its own time.
+
+    Times are those of the container, from the first frame of the file, and strictly increase; a frame that is not later
+    than the one before is never shown by a player and is left out. A video that breaks off yields what decodes. Frames
+    that are passed over are decoded but not converted. Every reader of the same file sees the same numbers.
+
+    Raises:
+        UserError: as `probe`.
+    """
+    numbers = itertools.count(start, step)
+    return _shown(path, itertools.takewhile(lambda index: stop is None or index < stop, numbers))
+
+
+def read_frames_at(path: Path, indices: Iterable[int]) -> Iterator[Frame]:
+    """Yield the frames with these numbers, which must increase; those past the end are left out. Raises as `probe`."""
+    return _shown(path, indices)
+
+
+def _shown(path: Path, indices: Iterable[int]) -> Iterator[Frame]:
+    wanted = iter(indices)
+    with opened(path) as (container, stream):
+        shape: tuple[int, int] | None = None
+        rotation_deg: int | None = None
+        next_index = next(wanted, None)
+        for index, (frame, time_s) in enumerate(_timed(decoded(container, stream), stream)):
+            shape = shape or square_size(frame, stream)
+            if next_index is None:
+                return
+            if frame.rotation != rotation_deg:
+                rotation_deg, orientation = frame.rotation, orientation_of(frame)
+            if index == next_index:
+                yield Frame(orientation.apply(to_rgb(frame, *shape)), index, time_s)
+                next_index = next(wanted, None)
+        if shape is None:
+            raise UserError(f"{path} has no frame that can be decoded; it is damaged or empty.")
+
+
+class VideoWriter:
+    """Writes RGB frames to an H.264 mp4 (yuv420p, BT.709) that appears under its name only when it is complete.
+
+    `with VideoWriter(path, width, height, fps=info.fps, sound_from=source) as writer: writer.write(image_rgb, time_s)`.
+    Times may be irregular; they are kept to 6 microseconds (exactly, at a constant rate) and count from the first frame
+    written. Sizes that are odd are padded by repeating the last row or column, because 4:2:0 chroma needs even ones.
+
+    The sound of `sound_from` is copied without loss where mp4 takes its codec, else encoded to AAC, and stays in sync
+    with that file's pictures. `sound_range_s` is the (start, stop) of the part of it that the frames come from, in seconds
+    from its first frame. A source without sound gives a silent file. `crf` and `preset` are x264's. `max_bits_per_s` limits
+    what the pictures may take on average, whatever `crf` asks for, and `keyframe_every` is after how many frames at most a
+    player can begin anew: fewer make a larger file that can be searched faster. `repeatable` gives the same bytes for the same
+    frames, by one thread.
+
+    Raises:
+        UserError: the name does not end in .mp4 or is a folder's, no frame was written, the folder cannot be written to, the
+            disk is full. What goes wrong with other files inside the `with` stays what it is.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        width_px: int,
+        height_px: int,
+        *,
+        fps: Fraction,
+        sound_from: Path | None = None,
+        sound_range_s: tuple[Fraction, Fraction | None] | None = None,
+        crf: int = 18,
+        preset: str = "veryfast",
+        max_bits_per_s: int | None = None,
+        keyframe_every: int | None = None,
+        repeatable: bool = False,
+        metadata: dict[str, str] | None = None,
+        finish: Callable[[Path], None] | None = None,
+    ) -> None:
+        if Path(path).suffix.lower() != ".mp4":
+            raise UserError(f"cannot write {path}: give the video a name that ends in .mp4.")
+        require_writable(path)
+        self._path, self._width, self._height = Path(path), width_px, height_px
+        self._fps, self._time_base = fps, _fine_time_base(fps)
+        self._sound_from, self._sound_range_s = sound_from, sound_range_s or (Fraction(0), None)
+        self._options = {"crf": str(crf), "preset": preset}
+        if max_bits_per_s is not None:
+            self._options |= {"maxrate": str(max_bits_per_s), "bufsize": str(2 * max_bits_per_s)}
+        if keyframe_every is not None:
+            self._options["g"] = str(keyframe_every)
+        if repeatable:
+            self._options |= _repeatable()
+        self._metadata = metadata or {}
+        self._finish = finish
+        self._first_s: Fraction | None = None
+        self._last_s: Fraction | None = None
+        self._last_tick = -1
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._container = stack.enter_context(writing(self._path, "mp4", {"movflags": "+faststart"}, self._finish))
+            self._container.metadata.update(self._metadata)
+            self._stream = self._container.add_stream("libx264", rate=self._fps, options=self._options)
+            self._stream.width, self._stream.height = self._width + self._width % 2, self._height + self._height % 2
+            self._stream.pix_fmt = "yuv420p"
+            self._stream.time_base = self._stream.codec_context.time_base = self._time_base
+            self._stream.color_range = _LIMITED_RANGE
+            self._stream.colorspace = self._stream.color_primaries = self._stream.color_trc = _BT709
+            self._sound: SoundPackets = iter(())
+            if self._sound_from is not None:
+                start_s, stop_s = self._sound_range_s
+                zero_s = _first_picture_s(self._sound_from) + start_s
+                length_s = None if stop_s is None else stop_s - start_s
+                self._sound = stack.enter_context(sound_packets(self._sound_from, zero_s, length_s, self._container))
+            self._next_sound = next(self._sound, None)
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, image_rgb: ImageRGB, time_s: Fraction) -> None:
+        """Append one frame, uint8 [H,W,3], that is shown from `time_s` on; times must increase.
+
+        A frame less than a tick after the one before is shown a tick after it, so that no frame is lost.
+        """
+        expected = (self._height, self._width, 3)
+        if image_rgb.shape != expected or image_rgb.dtype != np.uint8:
+            raise ValueError(f"a frame must be uint8 {list(expected)}, got {image_rgb.dtype} {list(image_rgb.shape)}")
+        if self._last_s is not None and time_s <= self._last_s:
+            raise ValueError(f"times must increase, got {float(time_s)} s after {float(self._last_s)} s")
+        self._first_s = time_s if self._first_s is None else self._first_s
+        self._last_s, shown_s = time_s, time_s - self._first_s
+        tick = self._last_tick = max(round(shown_s / self._time_base), self._last_tick + 1)
+        padded = np.pad(image_rgb, ((0, self._height % 2), (0, self._width % 2), (0, 0)), mode="edge")
+        frame = VideoFrame.from_ndarray(padded, format="rgb24").reformat(
+            format="yuv420p", dst_colorspace=Colorspace.ITU709, interpolation=_TO_YUV, threads=1,
+            src_color_range=ColorRange.JPEG, dst_color_range=ColorRange.MPEG,
+        )  # fmt: skip
+        frame.pts, frame.time_base = tick, self._time_base
+        with blamed_on(self._path):
+            self._mux_sound(shown_s)
+            self._mux_video(frame)
+
+    def _mux_video(self, frame: VideoFrame | None) -> None:
+        for packet in self._stream.encode(frame):
+            packet.duration = round(1 / (self._fps * self._time_base))  # counts for the last one: the others end at the next
+            self._container.mux(packet)
+
+    def _mux_sound(self, until_s: Fraction | None) -> None:
+        """Keep sound and pictures side by side in the file, so that neither waits in memory."""
+        while (packet := self._next_sound) is not None and (until_s is None or _time_of(packet) <= until_s):
+            self._container.mux(packet)
+            self._next_sound = next(self._sound, None)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        with self._stack as stack:
+            if error is None:
+                if self._first_s is None:
+                    raise UserError(f"cannot write {self._path}: there are no frames to write.")
+                with blamed_on(self._path):
+                    self._mux_video(None)
+                    self._mux_sound(None)
+                return None
+            return stack.__exit__(kind, error, trace)
+
+
+class MaskWriter:
+    """Writes gray frames, uint8 [H,W], without loss (FFV1 in mkv): one per frame of a video, in its order.
+
+    The file appears only when it is complete; read it with `read_masks`. Raises UserError as `VideoWriter`.
+    """
+
+    def __init__(self, path: Path, width_px: int, height_px: int) -> None:
+        require_writable(path)
+        self._path, self._shape = Path(path), (height_px, width_px)
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._container = stack.enter_context(writing(self._path, "matroska", _SAME_BYTES))
+            self._stream = self._container.add_stream("ffv1", rate=25, options={"level": "3", "slices": "4", "context": "1"})
+            self._stream.height, self._stream.width = self._shape
+            self._stream.pix_fmt = "gray"
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, mask: NDArray[np.uint8]) -> None:
+        """Append one mask, uint8 [H,W]."""
+        if mask.shape != self._shape or mask.dtype != np.uint8:
+            raise ValueError(f"a mask must be uint8 {list(self._shape)}, got {mask.dtype} {list(mask.shape)}")
+        frame = VideoFrame.from_ndarray(np.ascontiguousarray(mask), format="gray")
+        frame.pts, frame.time_base = self._count, Fraction(1, 25)
+        self._count += 1
+        with blamed_on(self._path):
+            self._container.mux(self._stream.encode(frame))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        with self._stack as stack:
+            if error is None:
+                if not self._count:
+                    raise UserError(f"cannot write {self._path}: there are no masks to write.")
+                with blamed_on(self._path):
+                    self._container.mux(self._stream.encode(None))
+                return None
+            return stack.__exit__(kind, error, trace)
+
+
+def read_masks(path: Path, start: int = 0, stop: int | None = None) -> Iterator[NDArray[np.uint8]]:
+    """Yield the masks numbered `start` to `stop` - 1 of a file by `MaskWriter`, each uint8 [H,W]. Raises UserError."""
+    with opened(path) as (container, stream):
+        for index, frame in enumerate(decoded(container, stream)):
+            if stop is not None and index >= stop:
+                return
+            if index >= start:
+                yield frame.to_ndarray(format="gray").astype(np.uint8, copy=False)
+
+
+def _timed(frames: Iterator[VideoFrame], stream: VideoStream) -> Iterator[tuple[VideoFrame, Fraction]]:
+    """Frames with strictly increasing times from the first; a clock that jumps back by over a second goes on from there."""
+    step_s, time_s, origin_s = 1 / _rate(stream), Fraction(-1), Fraction(0)
+    for frame in frames:
+        if time_s < 0:
+            origin_s = _time_of(frame) if frame.pts is not None else Fraction(0)
+        now_s = _time_of(frame) - origin_s if frame.pts is not None else max(time_s, -step_s) + step_s
+        if now_s < time_s - 1:
+            origin_s += now_s - (time_s + step_s)
+            now_s = time_s + step_s
+        if now_s > time_s:
+            time_s = now_s
+            yield frame, time_s
+
+
+def _time_of(item: "VideoFrame | Packet[Any]") -> Fraction:
+    """Presentation time in seconds on the container's clock, exactly."""
+    return (item.pts or 0) * (item.time_base or Fraction(0))
+
+
+def _rate(stream: VideoStream) -> Fraction:
+    rate = stream.average_rate or stream.guessed_rate
+    return rate if rate and 0 < rate <= 1000 else Fraction(30)
+
+
+def _repeatable() -> dict[str, str]:
+    """Options with which x264 does not depend on what else the machine does.
+
+    Its files depend on the number of threads; and those of small pictures, with AVX-512, on memory that it never wrote: at 96
+    px a video came out differently one time in nine (x264 core 165). With AVX2 at most they are always the same.
+    """
+    without_avx512 = {"x264-params": "asm=avx2"} if cv2.checkHardwareSupport(_AVX_512F) else {}
+    return {"threads": "1", **without_avx512}
+
+
+def _fine_time_base(fps: Fraction) -> Fraction:
+    """1/90000 s, refined so that frames at `fps` fall on whole ticks when that stays within what players take."""
+    ticks = math.lcm(90_000, fps.numerator)
+    return Fraction(1, ticks if ticks <= 1_000_000 else 90_000)
+
+
+def _first_picture_s(path: Path) -> Fraction:
+    """Time of the first frame on the container's clock; 0 for a file of sound alone."""
+    try:
+        with opened(path) as (container, stream):
+            frame = next(decoded(container, stream), None)
+            return _time_of(frame) if frame is not None else Fraction(0)
+    except UserError:
+        if Path(path).is_file():
+            return Fraction(0)
+        raise

@@ -1,0 +1,1 @@
+"""Building blocks of neural networks that several families share: layers, losses, warping, pix2pixHD, ONNX."""

@@ -1,0 +1,48 @@
+"""Resampling of images under affine maps, on the device, with gradients."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def composite(rgba: Tensor, plate: Tensor) -> Tensor:
+    """Colour over plate by alpha: [...,4,S,S] over [...,3,S,S]."""
+    return torch.lerp(plate, rgba[..., :3, :, :].float(), rgba[..., 3:, :, :].float())
+
+
+def between(before: Tensor, now: Tensor) -> Tensor:
+    """The map from one window's canvas to another's, [B,2,3], from their maps from the frame."""
+    with _exact(now):
+        linear = now[:, :, :2] @ _inverse(before[:, :, :2])
+        return torch.cat([linear, now[:, :, 2:] - linear @ before[:, :, 2:]], dim=2)
+
+
+def warp(pixels: Tensor, to_canvas: Tensor, canvas_px: int, outside: Literal["border", "zeros"] = "border") -> Tensor:
+    """Resample [N,C,h,w] under `to_canvas` [N,2,3] (pixels -> canvas px, centres at integers) to [N,C,S,S].
+
+    Beyond the edge the edge pixels are repeated, or zero where `outside` says so.
+    """
+    height, width = pixels.shape[-2:]
+    with _exact(pixels):
+        linear = _inverse(to_canvas[:, :, :2])
+        shift = -(linear @ to_canvas[:, :, 2:])
+        axis = torch.arange(canvas_px, device=pixels.device, dtype=torch.float32)
+        x = linear[:, None, None, :, 0] * axis[None, None, :, None]
+        y = linear[:, None, None, :, 1] * axis[None, :, None, None]
+        at = x + y + shift[:, None, None, :, 0]
+        size = torch.tensor([width, height], device=pixels.device, dtype=torch.float32)
+        grid = (at * 2 + 1) / size - 1
+        return F.grid_sample(pixels.float(), grid, mode="bilinear", padding_mode=outside, align_corners=False)
+
+
+def _exact(tensor: Tensor) -> torch.autocast:
+    """Geometry in float32 whatever surrounds it: in bfloat16 a window's place is off by pixels."""
+    return torch.autocast(tensor.device.type, enabled=False)
+
+
+def _inverse(linear: Tensor) -> Tensor:
+    """Of regular matrices [N,2,2]; unlike `torch.linalg.inv` it does not wait for a GPU to say that they are."""
+    inverse: Tensor = torch.linalg.inv_ex(linear)[0]
+    return inverse

@@ -1,0 +1,84 @@
+"""From keypoints to the maps that the generator sees, drawn on the device inside the step and never stored.
+
+A Gaussian heatmap per keypoint is the pose tensor of "do as I do" transfer. Each limb adds four maps of a soft capsule: where
+it is, the place along it and across it (texture coordinates, so that a stripe need not be counted off from a joint), and its
+depth, which tells which arm is in front. Trunk and head, too wide for a capsule, add a frame of five maps each:
+`pose.conditioning.body_frames`.
+"""
+
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from dancenow.pose.conditioning.body_frames import NUM_FRAME_MAPS, draw_frames
+from dancenow.skeleton import LIMBS, NUM_KEYPOINTS, NUM_OPENPOSE
+
+NUM_LIMBS: Final = len(LIMBS)
+NUM_CHANNELS: Final = NUM_KEYPOINTS + 4 * NUM_LIMBS + NUM_FRAME_MAPS
+
+HEATMAP_SIGMA: Final = 0.016
+"""Standard deviation as a share of the canvas: one cell of a 64-cell map, which is enough to place a point to a fraction of a
+canvas pixel."""
+LIMB_SIGMA: Final = 0.022
+"""About half the width of an arm, so that the coordinates are there as far as the skin."""
+
+
+def draw_pose(xy: Tensor, confidence: Tensor, depth: Tensor, canvas_px: int, cells: int) -> Tensor:
+    """Draw poses on a coarse grid.
+
+    Args:
+        xy: float [N,K,2] keypoints in canvas px. confidence: [N,K] in [0,1], 0 = missing. depth: [N,K] canvas px.
+        canvas_px: side of the canvas that xy refers to.
+        cells: side of the maps; each cell covers canvas_px / cells px.
+
+    Returns:
+        float [N, K + 4 L + 10, cells, cells]: heatmaps and limb capsules in [0,1], then capsules times the place along the
+        limb, across it, and depth, each in [-1,1], then the frames of trunk and head.
+    """
+    grid = (torch.arange(cells, device=xy.device, dtype=xy.dtype) + 0.5) / cells
+    at = (xy + 0.5) / canvas_px
+    limbs = torch.as_tensor(LIMBS, device=xy.device)
+    present = confidence[:, limbs].amin(dim=2)
+    capsule, along, across = _capsules(at[:, limbs], present, grid)
+    limb_depth = torch.tanh(depth[:, limbs].mean(dim=2) * (4.0 / canvas_px))[..., None, None]
+    frames = draw_frames(at, confidence, depth / canvas_px, grid)
+    return torch.cat([_heatmaps(at, confidence, grid, grid), capsule, along, across, capsule * limb_depth, frames], dim=1)
+
+
+def draw_heatmaps(xy: Tensor, confidence: Tensor, width_px: int, height_px: int) -> Tensor:
+    """The pose tensor alone: a Gaussian for each of the 18 OpenPose keypoints, at the resolution of a canvas of any aspect.
+
+    xy: float [N,K,2] canvas px. confidence: [N,K] in [0,1]. Returns float [N,18,height_px,width_px] in [0,1]; the standard
+    deviation is `HEATMAP_SIGMA` of the longer side.
+    """
+    longer_px = max(width_px, height_px)
+    columns, rows = ((torch.arange(n, device=xy.device, dtype=xy.dtype) + 0.5) / longer_px for n in (width_px, height_px))
+    return _heatmaps((xy[:, :NUM_OPENPOSE] + 0.5) / longer_px, confidence[:, :NUM_OPENPOSE], columns, rows)
+
+
+def _heatmaps(at: Tensor, confidence: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
+    """Separable: exp(-(dx^2 + dy^2) / 2s^2) is an outer product of two vectors. [N,K,2] -> [N,K,H,W]."""
+    across = torch.exp(-0.5 * ((columns - at[..., 0, None]) / HEATMAP_SIGMA) ** 2)
+    down = torch.exp(-0.5 * ((rows - at[..., 1, None]) / HEATMAP_SIGMA) ** 2)
+    return down[..., :, None] * across[..., None, :] * confidence[..., None, None]
+
+
+def _capsules(ends: Tensor, present: Tensor, grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Soft segments exp(-d^2 / 2s^2) of the distance d to the segment, and the same times two coordinates in [-1,1].
+
+    ends [N,L,2,2], present [N,L] -> three of [N,L,S,S]. Along: -1 at the first end, 1 at the second. Across: the signed
+    distance from the axis, positive on the right of who looks along the limb in the picture.
+    """
+    start, axis = ends[:, :, 0], ends[:, :, 1] - ends[:, :, 0]
+    length = axis.norm(dim=-1).clamp_min(1e-4)
+    unit = axis / length[..., None]
+    dx = (grid - start[..., 0, None])[..., None, :]
+    dy = (grid - start[..., 1, None])[..., :, None]
+    unit_x, unit_y = unit[..., 0, None, None], unit[..., 1, None, None]
+    reach = (dx * unit_x + dy * unit_y) / length[..., None, None]
+    aside = dy * unit_x - dx * unit_y
+    place = reach.clamp(0.0, 1.0)
+    beyond = (reach - place) * length[..., None, None]
+    capsule = torch.exp((aside.square() + beyond.square()) * (-0.5 / LIMB_SIGMA**2)) * present[..., None, None]
+    return capsule, capsule * (2 * place - 1), capsule * (aside / (2 * LIMB_SIGMA)).clamp(-1.0, 1.0)

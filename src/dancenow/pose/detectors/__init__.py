@@ -1,0 +1,1 @@
+"""Pose detectors: images in, keypoints out."""

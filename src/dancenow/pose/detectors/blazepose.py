@@ -1,0 +1,188 @@
+"""BlazePose: people in a picture, and 33 landmarks with a soft mask for one of them.
+
+Follows Bazarevsky et al., "BlazePose: On-device Real-time Body Pose tracking" (2020) and the graphs that MediaPipe
+publishes with the two networks; they run here through LiteRT.
+"""
+
+import math
+import os
+from dataclasses import dataclass
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.pose.detectors.tflite import Network, Roi, cut_square, pixels_to_unit, sigmoid
+from dancenow.progress import Listener, silent
+from dancenow.skeleton import KEYPOINTS
+from dancenow.storage import pretrained
+from dancenow.types import FloatArray, ImageRGB, Pose
+
+NUM_LANDMARKS: Final = 33
+_DETECTOR_SIZE: Final = 224
+_LANDMARK_SIZE: Final = 256
+_ROI_MARGIN: Final = 1.25  # MediaPipe's: the square is this much larger than the circle round the body
+
+_LANDMARK_OF: Final[dict[str, int]] = {
+    "nose": 0, "left_eye": 2, "right_eye": 5, "left_ear": 7, "right_ear": 8,
+    "left_shoulder": 11, "right_shoulder": 12, "left_elbow": 13, "right_elbow": 14, "left_wrist": 15, "right_wrist": 16,
+    "left_pinky": 17, "right_pinky": 18, "left_index": 19, "right_index": 20, "left_thumb": 21, "right_thumb": 22,
+    "left_hip": 23, "right_hip": 24, "left_knee": 25, "right_knee": 26, "left_ankle": 27, "right_ankle": 28,
+    "left_heel": 29, "right_heel": 30, "left_toe": 31, "right_toe": 32,
+}  # fmt: skip
+# The neck is OpenPose's own point, midway between the shoulders; every other keypoint is its landmark twice.
+_FIRST: Final = np.array([_LANDMARK_OF.get(name, _LANDMARK_OF["left_shoulder"]) for name in KEYPOINTS])
+_SECOND: Final = np.array([_LANDMARK_OF.get(name, _LANDMARK_OF["right_shoulder"]) for name in KEYPOINTS])
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What the detector takes for a person: where, and how sure it is in [0,1]."""
+
+    roi: Roi
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class Landmarks:
+    """One person in one frame.
+
+    pose: [K], its depth in px of the frame. score: that a person fills the region, in [0,1]. roi: where it was looked for;
+    next_roi: where the body was found, the place to look in the next frame. mask_logits: float32 [256,256] over `roi`.
+    """
+
+    pose: Pose
+    score: float
+    roi: Roi
+    next_roi: Roi
+    mask_logits: FloatArray
+
+    def mask(self, width_px: int, height_px: int, frame_width_px: int) -> NDArray[np.uint8]:
+        """Soft mask uint8 [height_px,width_px], 255 = person, of the frame scaled from frame_width_px to width_px."""
+        scale = width_px / frame_width_px
+        to_small = self.roi.to_frame * scale
+        to_small[:, 2] += (scale - 1) / 2  # pixel centres are at integers
+        to_small = to_small @ pixels_to_unit(_LANDMARK_SIZE)
+        soft = (255 * sigmoid(self.mask_logits)).astype(np.uint8)
+        warped = cv2.warpAffine(soft, to_small, (width_px, height_px), flags=cv2.INTER_LINEAR)
+        return np.asarray(warped, np.uint8)
+
+
+class BlazePose:
+    """The two networks, ready to run; one instance serves one thread.
+
+    Raises:
+        UserError: the weights cannot be had (see `weights.path`).
+    """
+
+    def __init__(self, num_threads: int | None = None, listen: Listener = silent) -> None:
+        threads = num_threads or min(os.cpu_count() or 1, 4)
+        self._detector = Network(str(pretrained.path("pose_detection", listen)), threads)
+        self._landmarks = Network(str(pretrained.path("pose_landmark_full", listen)), threads)
+        self._anchors = _anchors()
+
+    def detect(self, image_rgb: ImageRGB, window: Roi | None = None, min_score: float = 0.5) -> list[Candidate]:
+        """People in `window` (whole picture if None), best first; the detector sees it at 224x224 px.
+
+        It wants a person to fill between a sixth and the whole of the window's height.
+        """
+        height_px, width_px = image_rgb.shape[:2]
+        window = window or Roi((width_px - 1) / 2, (height_px - 1) / 2, max(width_px, height_px), 0.0)
+        crop = cut_square(image_rgb, window, _DETECTOR_SIZE)
+        boxes, logits = self._detector(crop * np.float32(1 / 127.5) - 1, ("Identity", "Identity_1"))
+        score = sigmoid(logits[0, :, 0])
+        likely = np.flatnonzero(score > min_score)
+        if not len(likely):
+            return []
+        raw = boxes[0, likely] / np.float32(_DETECTOR_SIZE)
+        points = raw[:, 4:].reshape(-1, 4, 2) + self._anchors[likely, None]
+        centre, size = raw[:, :2] + self._anchors[likely], raw[:, 2:4]
+        corners = np.concatenate([centre - size / 2, centre + size / 2], axis=1)
+        merged = _weighted_suppression(corners, points[:, :2], score[likely])
+        to_frame = window.to_frame
+        found = []
+        for hip_and_top, best in merged:
+            hip, top = hip_and_top @ to_frame[:, :2].T + to_frame[:, 2]
+            found.append(Candidate(_roi_round(hip, top), best))
+        return found
+
+    def landmarks(self, image_rgb: ImageRGB, roi: Roi) -> Landmarks:
+        """The person who fills `roi`; look at `score` before believing it."""
+        crop = cut_square(image_rgb, roi, _LANDMARK_SIZE)
+        names = ("Identity", "Identity_1", "Identity_2", "Identity_3")
+        raw, score, mask_logits, heat_logits = self._landmarks(crop * np.float32(1 / 255), names)
+        points = _refine(raw.reshape(39, 5), heat_logits[0])
+        to_frame = roi.to_frame @ pixels_to_unit(_LANDMARK_SIZE)
+        xy = points[:, :2] @ to_frame[:, :2].T + to_frame[:, 2]
+        depth = points[:, 2] * (roi.size_px / _LANDMARK_SIZE)
+        confidence = sigmoid(points[:, 3]) * sigmoid(points[:, 4])
+        next_roi = _roi_round(xy[NUM_LANDMARKS], xy[NUM_LANDMARKS + 1])
+        pose = _to_keypoints(xy, confidence, depth)
+        return Landmarks(pose, float(score.item()), roi, next_roi, mask_logits[0, :, :, 0])
+
+
+def _anchors() -> FloatArray:
+    """[2254,2] centres of the detector's cells in [0,1]: strides 8, 16 and 32 with 2, 2 and 6 boxes a cell."""
+    layers = []
+    for stride, boxes in ((8, 2), (16, 2), (32, 6)):
+        cells = _DETECTOR_SIZE // stride
+        y, x = np.mgrid[:cells, :cells]
+        centres = (np.stack([x, y], axis=-1).reshape(-1, 2) + 0.5) / cells
+        layers.append(np.repeat(centres, boxes, axis=0))
+    return np.concatenate(layers).astype(np.float32)
+
+
+def _weighted_suppression(corners: FloatArray, points: FloatArray, score: FloatArray) -> list[tuple[FloatArray, float]]:
+    """Boxes that overlap a better one are merged into it, weighted by score (MediaPipe's weighted non-maximum suppression).
+
+    corners: [N,4] as x0 y0 x1 y1; points: [N,2,2]; returns the merged points [2,2] and the best score, best first.
+    """
+    merged = []
+    left = np.argsort(-score)
+    while len(left):
+        best = left[0]
+        low, high = np.maximum(corners[left, :2], corners[best, :2]), np.minimum(corners[left, 2:], corners[best, 2:])
+        common = np.clip(high - low, 0, None).prod(axis=1)
+        area = np.clip(corners[:, 2:] - corners[:, :2], 0, None).prod(axis=1)
+        same = common / (area[left] + area[best] - common + 1e-9) > 0.3
+        same[0] = True
+        weight = score[left[same]]
+        merged.append((np.average(points[left[same]], axis=0, weights=weight), float(score[best])))
+        left = left[~same]
+    return merged
+
+
+def _roi_round(hip: NDArray[np.floating[Any]], top: NDArray[np.floating[Any]]) -> Roi:
+    """The square round the circle with its centre at the hips through `top`, which lies along the spine."""
+    dx, dy = float(top[0] - hip[0]), float(top[1] - hip[1])
+    size_px = max(2 * math.hypot(dx, dy) * _ROI_MARGIN, 1.0)
+    return Roi(float(hip[0]), float(hip[1]), size_px, math.pi / 2 - math.atan2(-dy, dx))
+
+
+def _refine(points: FloatArray, heat_logits: FloatArray) -> FloatArray:
+    """Landmarks [N,5] moved to the centre of mass of their heat maps [64,64,N] near by, where these are sure of themselves.
+
+    MediaPipe's RefineLandmarksFromHeatmap with its settings; on rendered dancers it takes away a third of the error.
+    """
+    cells = heat_logits.shape[0]
+    scale = np.float32(_LANDMARK_SIZE / cells)
+    near = np.floor(points[:, :2] / scale).astype(int)[:, :, None] + np.arange(-3, 4)
+    inside = (near >= 0) & (near < cells)
+    x, y = near.clip(0, cells - 1).transpose(1, 0, 2)
+    heat = sigmoid(heat_logits[y[:, :, None], x[:, None, :], np.arange(len(points))[:, None, None]])
+    heat *= inside[:, 1, :, None] & inside[:, 0, None, :]
+    total = np.maximum(heat.sum(axis=(1, 2)), 1e-9)
+    refined = points.copy()
+    refined[:, 0] = (heat.sum(axis=1) * x).sum(axis=1) / total * scale
+    refined[:, 1] = (heat.sum(axis=2) * y).sum(axis=1) / total * scale
+    return np.where(heat.max(axis=(1, 2))[:, None] >= 0.5, refined, points)
+
+
+def _to_keypoints(xy: NDArray[np.floating[Any]], confidence: FloatArray, depth: FloatArray) -> Pose:
+    """33 (or more) landmarks [N,2] -> the 28 keypoints of `skeleton`."""
+    return Pose(
+        ((xy[_FIRST] + xy[_SECOND]) / 2).astype(np.float32),
+        np.minimum(confidence[_FIRST], confidence[_SECOND]).astype(np.float32),
+        ((depth[_FIRST] + depth[_SECOND]) / 2).astype(np.float32),
+    )

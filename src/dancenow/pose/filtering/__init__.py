@@ -1,0 +1,1 @@
+"""Filtering of pose tracks over time: left-right swaps, outliers, gaps, jitter."""

@@ -1,1 +1,0 @@
-"""One file per way of bringing a dance to another body; `pose.normalize` chooses among them."""

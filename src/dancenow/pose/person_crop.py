@@ -1,0 +1,93 @@
+"""The square window that follows the person: all of the generator's pixels go to them.
+
+The window is a function of the (smoothed) track alone, so training and transfer frame people the same way; it moves and
+zooms slowly, because every jerk of the window would show as a shimmer of the generated person.
+"""
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.types import Crop, Pose
+
+MARGIN = 1.25
+"""Side of the window over the larger side of the keypoints' box: hair, hands and soft shadow need room."""
+ZOOM_WINDOW_S = 1.5
+MOVE_SIGMA_S = 0.25
+
+
+def follow(pose: Pose, time_s: NDArray[np.float64], canvas_px: int) -> list[Crop]:
+    """One crop per frame of a track.
+
+    Args:
+        pose: [T,K] keypoints in frame px; frames without any keypoint borrow the window of their neighbours.
+        time_s: float64 [T] increasing.
+        canvas_px: side of the canvas that every window is mapped to.
+
+    Returns:
+        T crops that hold every keypoint of their frame with a margin.
+    """
+    low, high = _boxes(pose)
+    seen = np.isfinite(low[:, 0])
+    if not seen.any():
+        raise ValueError("a track without any keypoint has no window")
+    low, high = _fill(low, time_s, seen), _fill(high, time_s, seen)
+    rate_hz = 1.0 / float(np.median(np.diff(time_s))) if len(time_s) > 1 else 30.0
+    need_px = _rolling_max((high - low).max(axis=1) * MARGIN, round(ZOOM_WINDOW_S * rate_hz))
+    centre = _gaussian((low + high) / 2, MOVE_SIGMA_S * rate_hz)
+    side_px = _gaussian(need_px[:, None], ZOOM_WINDOW_S / 2 * rate_hz)[:, 0]
+    # The smoothed window may lag behind a leap: widen it where it would cut somebody off.
+    reach_px = np.maximum(high - centre, centre - low).max(axis=1)
+    side_px = np.maximum(side_px, 2.04 * reach_px)
+    return [window(c, float(s), canvas_px) for c, s in zip(centre, side_px, strict=True)]
+
+
+def window(centre_px: NDArray[np.float64], side_px: float, canvas_px: int) -> Crop:
+    """The upright square of `side_px` around `centre_px`, mapped to a canvas of `canvas_px`."""
+    scale = canvas_px / side_px
+    shift = (canvas_px - 1) / 2 - scale * np.asarray(centre_px, np.float64)
+    return Crop(np.array([[scale, 0.0, shift[0]], [0.0, scale, shift[1]]]), canvas_px)
+
+
+def _boxes(pose: Pose) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    present = (pose.confidence > 0)[..., None]
+    xy = pose.xy.astype(np.float64)
+    low = np.where(present, xy, np.inf).min(axis=1)
+    high = np.where(present, xy, -np.inf).max(axis=1)
+    return low, high
+
+
+def _fill(values: NDArray[np.float64], time_s: NDArray[np.float64], seen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return np.stack([np.interp(time_s, time_s[seen], column[seen]) for column in values.T], axis=1)
+
+
+def _rolling_max(values: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
+    padded = np.pad(values, radius, mode="edge")
+    windows: NDArray[np.float64] = np.lib.stride_tricks.sliding_window_view(padded, 2 * radius + 1)
+    return np.asarray(windows.max(axis=1))
+
+
+def _gaussian(values: NDArray[np.float64], sigma_frames: float) -> NDArray[np.float64]:
+    radius = max(1, round(3 * sigma_frames))
+    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / max(sigma_frames, 1e-6)) ** 2)
+    kernel /= kernel.sum()
+    padded = np.pad(values, ((radius, radius), (0, 0)), mode="edge")
+    return np.stack([np.convolve(column, kernel, mode="valid") for column in padded.T], axis=1)
+
+
+def cut(image: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:
+    """The window's pixels uint8 [S,S,C]; averaged when it shrinks, edge pixels repeated beyond the frame."""
+    shrink = 1.0 / _scale(crop.to_canvas)
+    if shrink > 1.5:
+        # warpAffine samples points: blur away first what the smaller canvas cannot hold.
+        sigma = 0.4 * math.sqrt(shrink**2 - 1)
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
+    size = (crop.size, crop.size)
+    warped = cv2.warpAffine(image, crop.to_canvas, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(warped, np.uint8)
+
+
+def _scale(affine: NDArray[np.float64]) -> float:
+    return math.sqrt(abs(float(np.linalg.det(affine[:, :2]))))

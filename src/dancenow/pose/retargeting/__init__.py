@@ -1,0 +1,1 @@
+"""From the source body to the target body: pose maps, fitted to two tracks."""

@@ -1,0 +1,190 @@
+"""The spatial transformer's map: one scale, rotation and translation for a whole clip, which a localisation network predicts.
+
+After Jaderberg et al., 2015 (spatial transformer networks). `research.recipes.stn_network` trains the network with
+torch; here it is run
+with numpy, so that a map is fitted without torch. Poses are seen in a body's own coordinates: from home, in heights.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import safe_open
+
+from dancenow.assets import TRANSFORMER
+from dancenow.pose.body_statistics import MIN_CONFIDENCE, Float64Array
+from dancenow.pose.retargeting.base import whole_track
+from dancenow.pose.retargeting.body_model import AVERAGE, Figure, figure_of
+from dancenow.pose.retargeting.joints import PARTS
+from dancenow.skeleton import NUM_KEYPOINTS
+from dancenow.types import FloatArray, Pose, PoseTrack
+
+FRAMES: Final = 48
+"""Of a track, evenly chosen, the network looks at so many."""
+FRAME_INPUTS: Final = 4 * NUM_KEYPOINTS
+FIGURE_INPUTS: Final = 4 + len(PARTS)
+REACH: Final = (0.35, 0.25, 0.2)
+"""The largest change of log scale, rotation (rad) and place (heights) that the network can ask for."""
+
+
+@dataclass(frozen=True)
+class TransformerMap:
+    """Turn by `rotation_rad` and scale about the source's home, which goes to `to_*_px` of the target's picture.
+
+    The same for all frames: what is predicted per clip cannot jitter. doubt: how far parts of the source disagree, as a share
+    of the scale.
+    """
+
+    scale: float
+    rotation_rad: float
+    from_x_px: float
+    from_y_px: float
+    to_x_px: float
+    to_y_px: float
+    doubt: float
+    kind: ClassVar[str] = "stn"
+
+    def __call__(self, pose: Pose) -> Pose:
+        track = whole_track(pose)
+        cos, sin = np.cos(self.rotation_rad), np.sin(self.rotation_rad)
+        linear = self.scale * np.array([[cos, -sin], [sin, cos]])
+        xy = (track.xy - [self.from_x_px, self.from_y_px]) @ linear.T + [self.to_x_px, self.to_y_px]
+        mapped = Pose(xy.astype(np.float32), track.confidence, (track.depth * self.scale).astype(np.float32))
+        return mapped if pose.xy.ndim == 3 else mapped[0]
+
+    def __str__(self) -> str:
+        shift = f"({self.from_x_px:.0f}, {self.from_y_px:.0f}) -> ({self.to_x_px:.0f}, {self.to_y_px:.0f}) px"
+        turn = f"rotation {np.degrees(self.rotation_rad):+.1f} degrees"
+        return f"stn: scale {self.scale:.3f}, {turn}, about {shift}; parts of the clip agree within {self.doubt:.1%}"
+
+    def inverse(self) -> "TransformerMap":
+        return TransformerMap(
+            1 / self.scale, -self.rotation_rad, self.to_x_px, self.to_y_px, self.from_x_px, self.from_y_px, self.doubt
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> Self:
+        values = {name: float(saved[name]) for name in (field.name for field in fields(cls))}
+        if not np.isfinite(list(values.values())).all() or values["scale"] <= 0:
+            raise ValueError("a scale must be positive")
+        return cls(**values)
+
+
+@dataclass(frozen=True, eq=False)
+class Localiser:
+    """The network's weights by name; runs without torch what `research.recipes.stn_network.Localiser` trains."""
+
+    weights: Mapping[str, NDArray[np.float32]]
+
+    def __call__(self, inputs: "Inputs") -> Float64Array:
+        """Change [4] of log scale, rotation and place that one pair asks for."""
+        codes = [inputs.source_figure, inputs.target_figure]
+        for frames, known in ((inputs.source_frames, inputs.source_known), (inputs.target_frames, inputs.target_known)):
+            hidden = self._layer("frames.2", np.maximum(self._layer("frames.0", frames), 0))
+            codes.append((np.maximum(hidden, 0) * known[:, None]).sum(axis=0) / max(known.sum(), 1e-6))
+        hidden = np.maximum(self._layer("clip.0", np.concatenate(codes)), 0)
+        hidden = np.maximum(self._layer("clip.2", hidden), 0)
+        return np.asarray(np.tanh(self._layer("clip.4", hidden)) * _reach(), np.float64)
+
+    def _layer(self, name: str, values: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(values @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"])
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What the network sees of a pair: *_frames [F,4K] poses in the body's coordinates, *_known [F], *_figure [G]."""
+
+    source_frames: FloatArray
+    source_known: FloatArray
+    source_figure: FloatArray
+    target_frames: FloatArray
+    target_known: FloatArray
+    target_figure: FloatArray
+
+
+def fit_transformer(source: PoseTrack, target: PoseTrack, weights: Path = TRANSFORMER) -> TransformerMap:
+    """What the network predicts for the whole clip: the mean over its parts.
+
+    Raises:
+        UserError: a track shows too little of the body.
+    """
+    a, b = figure_of(source), figure_of(target)
+    if a.feet_seen != b.feet_seen:
+        a, b = figure_of(source, by_hips=True), figure_of(target, by_hips=True)
+    localiser = _load(weights)
+    changes = np.stack([localiser(inputs_of(part, a, target, b)) for part in _parts_of(source)])
+    log_scale, rotation, x, y = changes.mean(axis=0)
+    return TransformerMap(
+        scale=float(b.height_px / a.height_px * np.exp(log_scale)),
+        rotation_rad=float(rotation),
+        from_x_px=float(a.home_px[0]),
+        from_y_px=float(a.home_px[1]),
+        to_x_px=float(b.home_px[0] + x * b.height_px),
+        to_y_px=float(b.home_px[1] + y * b.height_px),
+        doubt=float(np.abs(changes[:, 0] - log_scale).max()),
+    )
+
+
+def inputs_of(source: PoseTrack, a: Figure, target: PoseTrack, b: Figure) -> Inputs:
+    """A pair of tracks and their figures as the network sees them."""
+    return Inputs(*_frames(source, a), _numbers(a), *_frames(target, b), _numbers(b))
+
+
+def own_coordinates(xy: NDArray[Any], figure: Figure) -> FloatArray:
+    """Places [...,2] px from home, in heights of the body."""
+    return np.asarray((xy - figure.home_px) / figure.height_px, np.float32)
+
+
+def chosen_frames(track: PoseTrack, count: int = FRAMES) -> NDArray[np.int64]:
+    """Numbers of the frames [F] that the network looks at."""
+    return np.linspace(0, len(track) - 1, count).round().astype(np.int64)
+
+
+def _frames(track: PoseTrack, figure: Figure) -> tuple[FloatArray, FloatArray]:
+    pose = track.pose[chosen_frames(track)]
+    seen = (pose.confidence >= MIN_CONFIDENCE).astype(np.float32)
+    places = np.clip(own_coordinates(pose.xy, figure), -3, 3) * seen[..., None]
+    depth = np.clip(pose.depth / figure.height_px, -2, 2) * seen
+    rows = np.concatenate([places, depth[..., None], seen[..., None]], axis=-1)
+    return rows.reshape(len(rows), -1).astype(np.float32), seen.max(axis=1)
+
+
+def _numbers(figure: Figure) -> FloatArray:
+    """The figure [G], each number about 1 in size."""
+    longer = [
+        10 * np.log(figure.parts_px[name] / figure.parts_px["torso"] * AVERAGE["torso"] / AVERAGE[name]) for name in PARTS
+    ]
+    size_px = np.array([figure.frame_width_px, figure.frame_height_px])
+    aside, below = (float(value) for value in (figure.home_px - size_px / 2) / figure.height_px)
+    return np.array([5 * figure.slant - 1, 4 / figure.distance - 1, aside, below, *longer], np.float32)
+
+
+def _parts_of(track: PoseTrack) -> list[PoseTrack]:
+    """The whole and those of its halves in which somebody is."""
+    half = len(track) // 2
+    halves = [(0, half), (half, len(track))] if half >= FRAMES // 2 else []
+    spans = [(0, len(track)), *((a, b) for a, b in halves if (track.pose.confidence[a:b] >= MIN_CONFIDENCE).any())]
+    return [
+        PoseTrack(
+            track.pose[a:b], track.time_s[a:b], track.status[a:b], track.width_px, track.height_px, track.detector,
+            track.source_sha256,
+        )
+        for a, b in spans
+    ]  # fmt: skip
+
+
+def _reach() -> Float64Array:
+    return np.array([REACH[0], REACH[1], REACH[2], REACH[2]])
+
+
+@cache
+def _load(weights: Path) -> Localiser:
+    with safe_open(weights, framework="np") as file:
+        return Localiser({name.removeprefix("localiser."): file.get_tensor(name) for name in file.keys()})  # noqa: SIM118

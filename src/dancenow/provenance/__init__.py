@@ -1,0 +1,1 @@
+"""Consent, watermark, Content Credentials, and the detection of synthetic video."""

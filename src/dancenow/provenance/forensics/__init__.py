@@ -1,0 +1,1 @@
+"""The forgery classifier: is the person in a video synthesized?"""

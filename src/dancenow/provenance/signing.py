@@ -1,0 +1,148 @@
+"""Who signs: the user's own certificate, or one that this computer makes for itself once.
+
+The self-made chain follows what C2PA asks of signers (C2PA 2.x, "Credential types"): ES256, digitalSignature, emailProtection.
+"""
+
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from dancenow.errors import UserError
+from dancenow.storage.atomic_io import complete_or_absent, data_dir
+
+CERTIFICATE_VARIABLE: Final = "DANCENOW_SIGN_CERT"
+KEY_VARIABLE: Final = "DANCENOW_SIGN_KEY"
+_CHAIN, _KEY, _ROOT = "chain.pem", "key.pem", "root.pem"
+_CURVES: Final = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
+_VALID_DAYS: Final = 3650
+
+
+@dataclass(frozen=True)
+class Signing:
+    """A certificate chain (PEM, leaf first), its private key (PEM), and the C2PA name of the algorithm."""
+
+    chain_pem: bytes
+    key_pem: bytes
+    algorithm: str
+
+
+def signing() -> Signing:
+    """The user's own certificate where both variables name one, else the self-made one, which is made when first needed.
+
+    Raises:
+        UserError: only one of the variables is set, a file cannot be read, is not PEM, or they do not belong together.
+    """
+    chain, key = os.environ.get(CERTIFICATE_VARIABLE), os.environ.get(KEY_VARIABLE)
+    if bool(chain) != bool(key):
+        raise UserError(f"set both {CERTIFICATE_VARIABLE} and {KEY_VARIABLE}, or neither to sign with a self-made certificate.")
+    if chain and key:
+        return _read(Path(chain), Path(key))
+    folder = data_dir("signing")
+    if not all(_is_there(folder / name) for name in (_CHAIN, _KEY, _ROOT)):
+        _make(folder)
+    return _read(folder / _CHAIN, folder / _KEY)
+
+
+def own_root() -> str | None:
+    """The root of the self-made chain (PEM), by which this computer knows its own signatures; None before there is one.
+
+    Raises:
+        UserError: it is there and cannot be read.
+    """
+    path = data_dir("signing") / _ROOT
+    if not _is_there(path):
+        return None
+    try:
+        return path.read_text("ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read; restore it, or remove {path.parent} to make a new certificate.") from error
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except PermissionError as error:
+        raise UserError(f"{path.parent} may not be entered; check the permissions of that folder.") from error
+
+
+def _read(chain: Path, key: Path) -> Signing:
+    try:
+        chain_pem, key_pem = chain.read_bytes(), key.read_bytes()
+    except OSError as error:
+        raise UserError(f"the signing file {error.filename} cannot be read: {error.strerror}.") from error
+    try:
+        leaf = x509.load_pem_x509_certificates(chain_pem)[0]
+        private = load_pem_private_key(key_pem, None)
+    except (ValueError, TypeError, IndexError, UnsupportedAlgorithm) as error:
+        raise UserError(f"{chain} and {key} must be a certificate chain and its unencrypted private key, both PEM.") from error
+    if not leaf.not_valid_before_utc <= datetime.now(UTC) <= leaf.not_valid_after_utc:
+        raise UserError(f"the certificate {chain} is not valid today; give one that is.")
+    if private.public_key() != leaf.public_key():
+        raise UserError(f"the private key {key} does not belong to the certificate {chain}; give the pair.")
+    if isinstance(private, ec.EllipticCurvePrivateKey) and private.curve.name in _CURVES:
+        return Signing(chain_pem, key_pem, _CURVES[private.curve.name])
+    if isinstance(private, rsa.RSAPrivateKey):
+        return Signing(chain_pem, key_pem, "ps256")
+    if isinstance(private, ed25519.Ed25519PrivateKey):
+        return Signing(chain_pem, key_pem, "ed25519")
+    raise UserError(f"the private key {key} is of a kind that C2PA does not know; use P-256, P-384, P-521, RSA or Ed25519.")
+
+
+def _make(folder: Path) -> None:
+    """A root and a leaf; the root's key is forgotten at once, so that nobody can ever make another leaf of it."""
+    root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    # A name that tells this signer from others, and nothing about the person or the computer.
+    mark = secrets.token_hex(4)
+    root_name = _name(f"dancenow self-made root {mark}")
+    root = _certificate(root_name, root_name, root_key, root_key, is_root=True)
+    leaf = _certificate(_name(f"dancenow user {mark}"), root_name, key, root_key, is_root=False)
+    root_pem, leaf_pem = root.public_bytes(Encoding.PEM), leaf.public_bytes(Encoding.PEM)
+    with complete_or_absent(folder) as made:
+        made.mkdir(mode=0o700)
+        (made / _ROOT).write_bytes(root_pem)
+        (made / _CHAIN).write_bytes(leaf_pem + root_pem)
+        descriptor = os.open(made / _KEY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def _name(common: str) -> x509.Name:
+    parts = [(NameOID.ORGANIZATION_NAME, "dancenow (self-made certificate)"), (NameOID.COMMON_NAME, common)]
+    return x509.Name([x509.NameAttribute(oid, text) for oid, text in parts])
+
+
+def _certificate(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    issuer_key: ec.EllipticCurvePrivateKey,
+    *,
+    is_root: bool,
+) -> x509.Certificate:
+    now = datetime.now(UTC)
+    usage = x509.KeyUsage(
+        digital_signature=not is_root, key_cert_sign=is_root, crl_sign=is_root, content_commitment=False,
+        key_encipherment=False, data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
+    )  # fmt: skip
+    builder = (
+        x509.CertificateBuilder(issuer, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=_VALID_DAYS))
+        .add_extension(x509.BasicConstraints(ca=is_root, path_length=0 if is_root else None), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
+    )
+    if not is_root:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
+    return builder.sign(issuer_key, hashes.SHA256())

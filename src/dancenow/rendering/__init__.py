@@ -1,0 +1,1 @@
+"""From layers to frames: compositor, scene, temporal filter."""

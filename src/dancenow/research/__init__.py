@@ -1,0 +1,1 @@
+"""Research code: synthetic dancers, datasets, benchmarks, training of shipped weights. The product never imports it."""

@@ -1,0 +1,203 @@
+"""Methods side by side, on the same footage, for the same seconds of training, the whole real path included.
+
+Two protocols: held-out time of the subject's own footage (that of Everybody Dance Now, Chan et al., 2019), and other people's
+dances against the truth rendered on the subject's body, which no filmed data set has.
+"""
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from dancenow import pipeline
+from dancenow.evaluation.evaluator import Evaluation, Truth
+from dancenow.evaluation.frame_metrics import Region
+from dancenow.pose.retargeting.registry import Kind
+from dancenow.progress import Listener
+from dancenow.research.bench.jobs import Cell, Record, run_cells
+from dancenow.research.bench.methods import METHODS, PROTOCOLS, Config, Method, Test, described
+from dancenow.research.bench.results import Result, Size
+from dancenow.research.bench.sizes import ABLATION, AblationSize, BudgetSize
+from dancenow.research.bench.test_world import Casting, World
+from dancenow.storage.atomic_io import cache_dir, complete_or_absent
+from dancenow.storage.checkpoint import read_info
+from dancenow.subject.subject import Subject
+from dancenow.training.budget import Budget
+from dancenow.training.loop import state_path
+
+FIGURES: Final = (
+    ("SSIM", "person"), ("SSIM", "face"), ("SSIM", "frame"), ("PSNR", "person"), ("perceptual", "person"),
+    ("perceptual", "face"), ("flicker", "person"), ("stalling", "person"), ("Fréchet", "person"),
+    ("pose distance, relative", "all"), ("pose distance, relative", "hands"), ("missed keypoints", "all"),
+    ("foot sliding", "feet"), ("ground error", "feet"),
+)  # fmt: skip
+"""What is kept of an evaluation: (name, region); what `_is_kept` names too, where there is any."""
+LOOKED_AT: Final = "bench/videos"
+"""Folder of the cache for what was made, to be looked at."""
+
+
+def bench_ablation(size: Size, listen: Listener, only: Sequence[str] = ()) -> Result:
+    """Every method on every subject with every seed; only: as in `cells.run_cells`.
+
+    Raises:
+        UserError: the studio's packages are missing, a kept measurement is damaged, or the cache cannot be written to.
+    """
+    sized = ABLATION[size]
+    if not only:
+        sized.world.build(listen)
+    methods = [method for name, method in METHODS.items() if name not in sized.without]
+    plan = [
+        (method, casting, seed)
+        for seed in sized.seeds  # a whole round of everything first: what is there is comparable at any time
+        for casting in sized.world.castings
+        for method in methods
+        if seed == sized.seeds[0] or _is_reseeded(sized, method)
+    ]
+    cells = [
+        Cell(
+            "ablation",
+            {"method": method.name, "subject": casting.name, "seed": seed, "budget": sized.budget, "size": size},
+            partial(_measure, sized, method, casting, seed),
+            sized.judge_s + (sized.train_s if method.config else 0),
+        )
+        for method, casting, seed in plan
+    ]
+    records = run_cells("ablation", cells, listen, only)
+    summary: dict[str, Any] = {protocol: summarize(records, protocol) for protocol in PROTOCOLS}
+    settings = {**asdict(sized), **described(methods)}
+    return Result.of_cells("ablation", size, sized.seeds, settings, records, summary)
+
+
+def _is_reseeded(sized: AblationSize, method: Method) -> bool:
+    """Whether a method is trained with every seed, and not with the first alone."""
+    return method.config is not None and (sized.reseeded is None or method.name in sized.reseeded)
+
+
+def tests_of(world: World, casting: Casting, subject: Subject, normalize: Kind) -> Iterator[Test]:
+    """What each model of a subject has to show; normalize: how other dancers' poses are brought to it."""
+    held_out = world.held_out(subject)
+    yield Test("held-out time", "own", held_out, held_out, "none")
+    for dance in casting.dances:
+        source, truth = world.clip(dance).video, world.clip(casting.truth(dance)).video
+        yield Test("transfer", dance.dance, source, truth, normalize)
+
+
+def summarize(records: Sequence[Mapping[str, Any]], protocol: str) -> dict[str, dict[str, Any]]:
+    """Per method and figure: mean over subjects, spread over subjects, spread over seeds; both standard deviations.
+
+    A subject's value is its mean over clips and seeds. The spread over seeds is the root of the mean variance within
+    subjects; None for one seed, or one subject. What was never measured is left out.
+    """
+    methods = list(dict.fromkeys(record["method"] for record in records))
+    summary: dict[str, dict[str, Any]] = {}
+    for method in methods:
+        own = [record for record in records if record["method"] == method]
+        rows: dict[str, Any] = {}
+        for figure, entry in _entries(own, protocol).items():
+            if values := _by_subject(own, protocol, figure):
+                rows[figure] = {**_spread(values), "unit": entry["unit"], "better": entry["better"]}
+        seen = [record["images_seen"] for record in own if "images_seen" in record]
+        summary[method] = {"figures": rows, "images_seen": float(np.mean(seen)) if seen else None}
+    return summary
+
+
+def _entries(records: Sequence[Mapping[str, Any]], protocol: str) -> dict[str, Mapping[str, Any]]:
+    clips = [clip for record in records for clip in record["clips"] if clip["protocol"] == protocol]
+    return {name: entry for clip in clips for name, entry in clip["scores"].items()}
+
+
+def _by_subject(records: Sequence[Mapping[str, Any]], protocol: str, figure: str) -> list[list[float]]:
+    """Per subject the figure of each seed, a mean over its clips."""
+    subjects: dict[str, list[float]] = {}
+    for record in records:
+        clips = [clip["scores"].get(figure, {}) for clip in record["clips"] if clip["protocol"] == protocol]
+        known = [float(score["value"]) for score in clips if score.get("value") is not None]
+        if known:
+            subjects.setdefault(record["subject"], []).append(float(np.mean(known)))
+    return list(subjects.values())
+
+
+def _spread(values: Sequence[Sequence[float]]) -> dict[str, float | None]:
+    means = [float(np.mean(seeds)) for seeds in values]
+    variances = [float(np.var(seeds, ddof=1)) for seeds in values if len(seeds) > 1]
+    return {
+        "mean": float(np.mean(means)),
+        "spread": float(np.std(means, ddof=1)) if len(means) > 1 else None,
+        "seed_spread": float(np.sqrt(np.mean(variances))) if variances else None,
+    }
+
+
+def _measure(sized: AblationSize, method: Method, casting: Casting, seed: int, folder: Path, listen: Listener) -> Record:
+    subject = sized.world.subject(casting, listen)
+    model = folder / "model.safetensors"
+    record: Record = train(method.config(sized), subject, model, sized.budget, seed, listen) if method.config else {}
+    return {**record, "clips": judge(sized, method, casting, subject, model, f"{sized.budget}-{seed}", listen)}
+
+
+def judge(
+    sized: AblationSize | BudgetSize,
+    method: Method,
+    casting: Casting,
+    subject: Subject,
+    model: Path,
+    how: str,
+    listen: Listener,
+) -> list[Record]:
+    """What a method shows of every test of a subject, and its figures; how: for the names of what is kept to look at."""
+    clips = []
+    for test in tests_of(sized.world, casting, subject, method.normalize):
+        out = model.parent / f"{test.dance}.mp4"
+        if method.show is not None:
+            method.show(test, subject, out, listen)
+        else:
+            pipeline.transfer(test.source, model, out, normalize=test.normalize, listen=listen)
+        judged = truth_of(test.truth, sized.every, sized.pose_every).evaluate(out, ideal=False, listen=listen)
+        clips.append({"protocol": test.protocol, "dance": test.dance, "frames": judged.num_frames, "scores": scores_of(judged)})
+        keep_to_look_at(out, f"{casting.name}-{test.dance}-{sized.ours}-{how}-{method.name}")
+    return clips
+
+
+def train(config: Config, subject: Subject, model: Path, budget: str, seed: int, listen: Listener) -> Record:
+    """Train a method, or go on with it; what it saw, for the record."""
+    resume = state_path(model).is_file()
+    pipeline.train_with(subject.folder, model, config, budget=Budget.parse(budget), resume=resume, seed=seed, listen=listen)
+    info = read_info(model)
+    return {"images_seen": info.images_seen, "train_seconds": round(info.train_seconds, 1)}
+
+
+@lru_cache(maxsize=3)
+def truth_of(video: Path, every: int, pose_every: int) -> Truth:
+    """A clip's truth, kept while the methods of one subject are compared with it: it shows the subject.
+
+    Deep distances are taken of person and face only, which are all that is kept of them.
+    """
+    regions: tuple[Region, ...] = ("person", "face")
+    return Truth.of(video, every=every, pose_every=pose_every, deep_regions=regions, remember=True)
+
+
+def scores_of(judged: Evaluation) -> dict[str, dict[str, Any]]:
+    """The figures that are kept of an evaluation, by name and region."""
+    return {
+        f"{score.name}, {score.region}": {
+            "value": round(score.value, 6) if np.isfinite(score.value) else None,
+            "unit": score.unit,
+            "better": score.better,
+        }
+        for score in judged.scores
+        if (score.name, score.region) in FIGURES or _is_kept(score.name)
+    }
+
+
+def _is_kept(name: str) -> bool:
+    return "identity" in name.lower() or name.startswith("LPIPS")
+
+
+def keep_to_look_at(out: Path, name: str) -> None:
+    """Figures alone can be wrong: what was made is kept beside the clips, the newest of each name."""
+    name = name.replace(", ", "-").replace(" ", "-")
+    with complete_or_absent(cache_dir(LOOKED_AT) / f"{name}.mp4") as temporary:
+        shutil.copyfile(out, temporary)

@@ -1,0 +1,175 @@
+"""How well a changed face sits in its frame: cut-and-paste, feathering, Poisson by sine transforms, and OpenCV's seamlessClone.
+
+Rendered dancers are the truth. The window on the head is cut out, changed as a network of faces changes it, and put back; a
+perfect blend shows no seam, no colour that comes and goes, and takes no time.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+
+from dancenow.face.blending import BLENDS, RIM_TIME_S, Blender, soft_mask
+from dancenow.face.face_crop import cut_face
+from dancenow.face.face_track import FaceTrack
+from dancenow.face.face_tracking import face_boxes
+from dancenow.media.video import read_frames
+from dancenow.pose.track_io import load_track
+from dancenow.progress import Listener, Progress
+from dancenow.research.bench.jobs import Cell, Record, run_cells
+from dancenow.research.bench.results import Result, Size
+from dancenow.research.bench.sizes import BLEND, BlendSize
+from dancenow.types import FloatArray, ImageRGB, Pose
+
+Change = Callable[[FloatArray, int, float], FloatArray]
+"""Of a canvas float32 [S,S,3], the frame's number and its time in s."""
+
+
+def _warmer(face: FloatArray, _t: int, _time_s: float) -> FloatArray:
+    return face * np.array([1.10, 1.0, 0.92], np.float32) + 8
+
+
+def _lit_from_one_side(face: FloatArray, _t: int, _time_s: float) -> FloatArray:
+    return face * np.linspace(0.85, 1.15, face.shape[1], dtype=np.float32)[None, :, None]
+
+
+def _drifting(face: FloatArray, t: int, time_s: float) -> FloatArray:
+    noise = np.random.default_rng(t).normal(0, 0.03)
+    return face * np.float32(1 + 0.08 * np.sin(2 * np.pi * time_s) + noise)
+
+
+def _blurred(face: FloatArray, t: int, time_s: float) -> FloatArray:
+    soft = np.asarray(cv2.GaussianBlur(face, (0, 0), 0.025 * len(face)), np.float32)
+    return _warmer(soft, t, time_s)
+
+
+def _wrong_at_the_top(face: FloatArray, t: int, _time_s: float) -> FloatArray:
+    changed, rows = face.copy(), len(face) // 12
+    changed[:rows] = cv2.GaussianBlur(face[:rows], (0, 0), 0.05 * len(face)) + np.random.default_rng(t).normal(0, 15)
+    return changed
+
+
+CHANGES: Final[Mapping[str, Change]] = {
+    "warmer": _warmer,
+    "lit from one side": _lit_from_one_side,
+    "drifting": _drifting,
+    "warmer and blurred": _blurred,
+    "another top, which flickers": _wrong_at_the_top,
+}
+"""What is done to the window before it is put back."""
+FIGURES: Final = ("seam", "worst_seam", "face_colour", "face_detail", "pumping", "ms")
+_FEW: Final = 2
+"""Frames that warm up before time is taken."""
+
+
+def bench_blend(size: Size, listen: Listener) -> Result:
+    """Every method and every change on every clip, at the frames' own size and enlarged.
+
+    seam: mean difference of gradients to the truth between the face and a little beyond the window, grey levels a pixel;
+    worst_seam: its 99th percentile. face_colour: mean difference to the truth inside, grey levels; face_detail: mean difference
+    of gradients inside to those of the changed face. pumping: standard deviation over time of the face's mean difference to the
+    truth. ms: median processor time of a frame, which other work on the machine hardly changes.
+
+    Raises:
+        UserError: the studio's packages are missing.
+    """
+    sized = BLEND[size]
+    takes = [dance for casting in sized.world.castings for dance in map(casting.truth, casting.dances)][: sized.clips]
+    for take in takes:
+        sized.world.clip(take, listen)
+    cells = [
+        Cell("blend", {"clip": f"{take.dance} by {take.identity}", "enlarged": factor, "change": change, "size": size},
+             partial(_measure, sized, number, factor, change), 8.0 * factor)
+        for number, take in enumerate(takes) for factor in sized.enlarged for change in CHANGES
+    ]  # fmt: skip
+    records = run_cells("blend", cells, listen)
+    summary = summarize(records)
+    return Result.of_cells("blend", size, (0,), asdict(sized), records, summary)
+
+
+def summarize(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:
+    """Per enlargement, method and figure the mean over clips and changes."""
+    summary: dict[str, dict[str, dict[str, float]]] = {}
+    for factor in dict.fromkeys(record["enlarged"] for record in records):
+        rows = [row for record in records if record["enlarged"] == factor for row in record["rows"]]
+        summary[str(factor)] = {
+            method: {f: round(float(np.mean([row[f] for row in rows if row["method"] == method])), 3) for f in FIGURES}
+            for method in dict.fromkeys(row["method"] for row in rows)
+        }
+    return summary
+
+
+def _measure(sized: BlendSize, number: int, factor: int, change: str, _folder: Path, listen: Listener) -> Record:
+    takes = [dance for casting in sized.world.castings for dance in map(casting.truth, casting.dances)]
+    clip = sized.world.clip(takes[number], listen)
+    track = load_track(clip.track)
+    if factor > 1:
+        xy = (track.pose.xy + 0.5) * np.float32(factor) - np.float32(0.5)
+        pose = Pose(xy.astype(np.float32), track.pose.confidence, track.pose.depth * np.float32(factor))
+        track = type(track)(
+            pose, track.time_s, track.status, track.width_px * factor, track.height_px * factor, track.detector, ""
+        )
+    faces = face_boxes(track)
+    blenders: dict[str, Blender] = {method: Blender(faces, method) for method in BLENDS}
+    blenders["poisson, no memory"] = Blender(faces, "poisson", rim_time_s=0.0)
+    kept: dict[str, list[dict[str, float]]] = {name: [] for name in blenders}
+    for t, frame in enumerate(_frames(clip.video, factor, sized.frames)):
+        face = np.rint(CHANGES[change](cut_face(frame, faces.crop(t)).astype(np.float32), t, float(faces.time_s[t])))
+        changed = face.clip(0, 255).astype(np.uint8)
+        for name, blender in blenders.items():
+            start_s = time.process_time()
+            blended = blender.blend(frame, changed, t)
+            ms = 1000 * (time.process_time() - start_s)
+            kept[name].append(_judge(frame, blended, changed, faces, t) | {"ms": ms})
+        listen(Progress("blending", t + 1, sized.frames))
+    return {"rows": [{"method": name, **_over_time(rows)} for name, rows in kept.items()], "rim_time_s": RIM_TIME_S}
+
+
+def _frames(video: Path, factor: int, count: int) -> Iterator[ImageRGB]:
+    for frame in read_frames(video, 0, count):
+        image = frame.image_rgb
+        size = (image.shape[1] * factor, image.shape[0] * factor)
+        yield image if factor == 1 else np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def _judge(truth: ImageRGB, blended: ImageRGB, changed: ImageRGB, faces: FaceTrack, t: int) -> dict[str, float]:
+    crop = faces.crop(t)
+    size, margin = faces.size_px, 4
+    low = np.floor(crop.to_frame[:, 2]).astype(int) - margin
+    high = np.ceil(crop.to_frame @ [size - 1, size - 1, 1]).astype(int) + margin + 1
+    (left, top), (right, bottom) = low.clip(0), np.minimum(high, truth.shape[1::-1])
+    to_box = crop.to_frame - [[0, 0, left], [0, 0, top]]
+    shape = (int(right - left), int(bottom - top))
+    mask = cv2.warpAffine(soft_mask(size), to_box, shape, flags=cv2.INTER_LINEAR)
+    asked = cv2.warpAffine(changed.astype(np.float32), to_box, shape, flags=cv2.INTER_CUBIC)
+    a, b = (image[top:bottom, left:right].astype(np.float32) for image in (truth, blended))
+    inside = mask > 0.98
+    off, detail = _gradient(b - a), _gradient(b - np.asarray(asked, np.float32))
+    seam = off[~inside]
+    core = np.asarray(cv2.erode(inside.astype(np.uint8), np.ones((5, 5), np.uint8)), bool)
+    return {
+        "seam": float(seam.mean()),
+        "worst_seam": float(np.percentile(seam, 99)),
+        "face_colour": float(np.abs(b - a)[inside].mean()),
+        "face_detail": float(detail[core].mean()),
+        "mean": float((b - a)[inside].mean()),
+    }
+
+
+def _gradient(image: FloatArray) -> FloatArray:
+    """float32 [H,W]: length of the forward differences, mean over channels."""
+    dx, dy = np.diff(image, axis=1, append=image[:, -1:]), np.diff(image, axis=0, append=image[-1:])
+    return np.asarray(np.hypot(dx, dy).mean(axis=2), np.float32)
+
+
+def _over_time(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    out = {name: float(columns[name].mean()) for name in ("seam", "worst_seam", "face_colour", "face_detail")}
+    out["pumping"] = float(columns["mean"].std())
+    out["ms"] = float(np.median(columns["ms"][_FEW:] if len(rows) > _FEW else columns["ms"]))
+    return {name: round(value, 4) for name, value in out.items()}

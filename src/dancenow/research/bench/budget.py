@@ -1,0 +1,164 @@
+"""Quality for the budget: what a model is worth after so many seconds of training, ours beside the paper's and from two starts.
+
+On the rendered subjects of the ablation; and, where a folder of one's own holds a pair of clips with exact keypoints, on that
+pair, with these keypoints and with detected ones.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from dancenow import pipeline
+from dancenow.errors import UserError
+from dancenow.progress import Listener
+from dancenow.provenance.consent import consent
+from dancenow.research.bench.ablation import judge, keep_to_look_at, summarize, train
+from dancenow.research.bench.ground_truth_clips import ExactScore, exact_subject, score, score_video
+from dancenow.research.bench.jobs import Cell, Record, run_cells
+from dancenow.research.bench.methods import PROTOCOLS, Method, budget_methods, described, our_config
+from dancenow.research.bench.results import Result, Size
+from dancenow.research.bench.sizes import BUDGET, BudgetSize
+from dancenow.research.bench.test_world import Casting
+from dancenow.storage.atomic_io import cache_dir, sha256_of
+from dancenow.subject.subject import SUBJECT_RECIPE, Subject, prepare
+from dancenow.training.budget import Budget
+
+Poses = Literal["exact keypoints", "detected keypoints"]
+POSES: Final[tuple[Poses, ...]] = ("exact keypoints", "detected keypoints")
+_TRAINING: Final = 1.15
+"""What a training takes of the clock for a second of its budget: loading, previews, saving."""
+
+
+def bench_budget(size: Size, listen: Listener, only: Sequence[str] = ()) -> Result:
+    """Every method on every subject with every budget; only: as in `cells.run_cells`.
+
+    Raises:
+        UserError: as `bench_ablation`, or the folder that DANCENOW_DATA names lacks a file of the pair.
+    """
+    sized = BUDGET[size]
+    if not only:
+        sized.world.build(listen)
+    subjects: list[tuple[str, Casting | Path]] = [*_filmed(sized), *(("rendered", each) for each in sized.world.castings)]
+    cells = [
+        _cell(sized, size, data, subject, method, budget, seed)
+        for budget in sized.budgets
+        for seed in sized.seeds
+        for data, subject in subjects
+        for method in _methods(sized)
+    ]
+    records = run_cells("budget", cells, listen, only)
+    settings = {**asdict(sized), **described(_methods(sized))}
+    return Result.of_cells("budget", size, sized.seeds, settings, records, summarize_budgets(records))
+
+
+def _methods(sized: BudgetSize) -> tuple[Method, ...]:
+    """Ours has one start where no base model is shipped for its networks."""
+    ours, from_nothing, paper = budget_methods()
+    if our_config(sized.ours).start == "base":
+        return ours, from_nothing, paper
+    return replace(ours, start=from_nothing.start), paper
+
+
+def summarize_budgets(records: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Per protocol a row for every budget and method: figures as in the ablation's `summarize`, images seen, and its start."""
+    summary: dict[str, list[dict[str, Any]]] = {}
+    for protocol in (*POSES, *PROTOCOLS):
+        own = [record for record in records if any(clip["protocol"] == protocol for clip in record["clips"])]
+        for budget in dict.fromkeys(record["budget"] for record in own):
+            at_budget = [record for record in own if record["budget"] == budget]
+            starts = {record["method"]: record["start"] for record in at_budget}
+            for method, found in summarize(at_budget, protocol).items():
+                row = {"budget": budget, "method": method, "start": starts[method], **found}
+                summary.setdefault(protocol, []).append(row)
+    return summary
+
+
+def _cell(sized: BudgetSize, size: Size, data: str, subject: Casting | Path, method: Method, budget: str, seed: int) -> Cell:
+    if isinstance(subject, Casting):
+        name, measure = subject.name, partial(_measure_rendered, sized, subject, method, budget, seed)
+    else:
+        name, measure = (
+            str(sized.filmed and sized.filmed[0]),
+            partial(_measure_filmed, sized, subject, data, method, budget, seed),
+        )
+    words = {"data": data, "subject": name, "method": method.name, "start": method.start, "budget": budget, "seed": seed}
+    expected_s = _TRAINING * (Budget.parse(budget).seconds or 2.0) + sized.judge_s
+    return Cell("budget", {**words, "size": size}, measure, expected_s)
+
+
+def _measure_rendered(
+    sized: BudgetSize, casting: Casting, method: Method, budget: str, seed: int, folder: Path, listen: Listener
+) -> Record:
+    subject, model = sized.world.subject(casting, listen), folder / "model.safetensors"
+    assert method.config is not None
+    record = train(method.config(sized), subject, model, budget, seed, listen)
+    return {"start": method.start, **record, "clips": judge(sized, method, casting, subject, model, f"{budget}-{seed}", listen)}
+
+
+def _filmed(sized: BudgetSize) -> list[tuple[str, Path]]:
+    """The pair of clips in a folder of one's own: with exact keypoints, and with detected ones.
+
+    Raises:
+        UserError: the folder lacks a file of the pair.
+    """
+    folder = os.environ.get("DANCENOW_DATA")
+    if not folder or sized.filmed is None:
+        return []
+    own, dance = sized.filmed
+    for name in (f"{own}_id1.mp4", f"{own}_id1.npz", f"{dance}_id1.mp4", f"{dance}_id1.npz", f"{dance}_id0.mp4"):
+        _found(Path(folder), name)
+    return [(poses, Path(folder)) for poses in POSES]
+
+
+def _found(folder: Path, name: str) -> Path:
+    path = next(folder.rglob(name), None)
+    if path is None:
+        raise UserError(f"the folder that DANCENOW_DATA names has no {name}; unset it to measure rendered subjects alone.")
+    return path
+
+
+def _measure_filmed(
+    sized: BudgetSize, data: Path, poses: str, method: Method, budget: str, seed: int, folder: Path, listen: Listener
+) -> Record:
+    assert method.config is not None
+    assert sized.filmed is not None
+    own, dance = sized.filmed
+    footage, truth, npz = (_found(data, name) for name in (f"{own}_id1.mp4", f"{dance}_id1.mp4", f"{dance}_id1.npz"))
+    subject = _prepared(footage, poses, listen)
+    model, out = folder / "model.safetensors", folder / "out.mp4"
+    record = train(method.config(sized), subject, model, budget, seed, listen)
+    if poses == "exact keypoints":
+        found = score(model, npz, truth, every=sized.every, listen=listen)
+    else:
+        pipeline.transfer(_found(data, f"{dance}_id0.mp4"), model, out, listen=listen)
+        found = score_video(out, npz, truth, every=sized.every, listen=listen)
+        keep_to_look_at(out, f"{own}-{dance}-{sized.ours}-{budget}-{seed}-{method.name}")
+    clip = {"protocol": poses, "dance": dance, "frames": found.frames, "scores": _scores(found)}
+    return {"start": method.start, **record, "clips": [clip]}
+
+
+def _prepared(video: Path, poses: str, listen: Listener) -> Subject:
+    """The subject of a clip with its exact keypoints or with detected ones, from the cache where it is sound."""
+    npz = video.with_suffix(".npz")
+    known = f"{sha256_of(video)[:16]}-{sha256_of(npz)[:8]}-{poses.split()[0]}-{SUBJECT_RECIPE}"
+    folder = cache_dir("bench/subjects") / f"{video.stem}-{known}"
+    try:
+        return Subject.open(folder)
+    except UserError:
+        if poses == "exact keypoints":
+            return exact_subject(video, npz, folder, listen=listen)
+        return prepare(video, folder, consent=consent("rendered"), listen=listen)
+
+
+def _scores(found: ExactScore) -> dict[str, dict[str, Any]]:
+    def entry(value: float, unit: str, better: str) -> dict[str, Any]:
+        return {"value": round(value, 6), "unit": unit, "better": better}
+
+    return {
+        "SSIM, person": entry(found.ssim, "", "higher"),
+        "PSNR, person": entry(found.psnr_db, "dB", "higher"),
+        "perceptual, person": entry(found.perceptual, "", "lower"),
+    }

@@ -1,0 +1,53 @@
+"""Whether the metrics themselves can be trusted, as a bench: `dancenow.evaluation.metric_sanity` on a rendered clip, one
+damage a cell."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from dancenow.evaluation.metric_sanity import LEVELS, UNITS, monotonicity
+from dancenow.progress import Listener
+from dancenow.research.bench.jobs import Cell, Record, run_cells
+from dancenow.research.bench.results import Result, Size
+from dancenow.research.bench.sizes import MONOTONICITY, MonotonicitySize
+
+
+def bench_monotonicity(size: Size, listen: Listener) -> Result:
+    """Every figure under every kind of damage, which it must follow or may overlook.
+
+    Raises:
+        UserError: as `bench_ablation`.
+    """
+    sized = MONOTONICITY[size]
+    cells = [
+        Cell(
+            "monotonicity",
+            {"damage": kind, "size": size},
+            partial(_measure, sized, kind),
+            (len(LEVELS[kind]) + 1) * sized.judge_s,
+        )
+        for kind in sized.damage
+    ]
+    records = run_cells("monotonicity", cells, listen)
+    units = {kind: UNITS[kind] for kind in sized.damage}
+    settings = {**asdict(sized), "units": units}
+    return Result.of_cells("monotonicity", size, (), settings, records, summarize(records))
+
+
+def summarize(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """How many rows must follow, how many of them do, and which do not."""
+    rows = [row for record in records for row in record["rows"]]
+    must = [row for row in rows if row["must"]]
+    failures = [f"{row['name']} of {row['region']} under {row['damage']}" for row in must if not row["follows"]]
+    return {"must": len(must), "follow": len(must) - len(failures), "failures": failures}
+
+
+def _measure(sized: MonotonicitySize, kind: str, _folder: Path, listen: Listener) -> Record:
+    casting = sized.world.castings[0]
+    true = casting.truth(casting.dances[0])
+    other = replace(true, identity=casting.dances[0].identity)  # by the same camera: only the person differs
+    clip, swapped = (sized.world.clip(take, listen).video for take in (true, other))
+    levels = {kind: LEVELS[kind]}
+    return monotonicity(clip, levels, other=swapped, num_frames=sized.num_frames, every=sized.every, listen=listen)

@@ -1,0 +1,156 @@
+"""Whether a long video ends as well as it began: one dance again and again, the last time against the first.
+
+Where each picture is made from the one before, as by the paper's networks and by generators of ours with `previous`, a fault
+could grow from frame to frame; made one by one, they leave nothing to grow. The poses are known and nothing is
+encoded: generation alone. The dance goes forwards and backwards in turn, so that nothing jumps and its truth is one clip.
+"""
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from dancenow import pipeline
+from dancenow.evaluation.frame_metrics import PictureJudge
+from dancenow.generators.registry import load_painter
+from dancenow.media.video import read_frames
+from dancenow.metrics.images import sharpness
+from dancenow.metrics.motion import flicker_ratio
+from dancenow.metrics.perceptual import PerceptualDistance
+from dancenow.metrics.regions import person_box
+from dancenow.pose.filtering.smoothing import calmed
+from dancenow.pose.pipeline import detect_poses
+from dancenow.progress import Listener, Progress
+from dancenow.research.bench.ablation import train
+from dancenow.research.bench.jobs import Cell, Record, run_cells
+from dancenow.research.bench.methods import METHODS, Method
+from dancenow.research.bench.results import Result, Size
+from dancenow.research.bench.sizes import DRIFT, DriftSize
+from dancenow.types import ImageRGB, PoseTrack
+
+FIGURES: Final = {"SSIM": "higher", "perceptual": "lower", "sharpness": "", "flicker": "lower"}
+"""In the person's box, against the truth. sharpness: relative to the truth's, as a ratio; 1 is the truth's own."""
+_METHODS: Final = (METHODS["ours"], replace(METHODS["+ temporal smoothing"], name="paper"))
+
+
+def bench_drift(size: Size, listen: Listener, only: Sequence[str] = ()) -> Result:
+    """Ours and the paper's on one subject; only: as in `cells.run_cells`.
+
+    Raises:
+        UserError: as `bench_ablation`.
+    """
+    sized = DRIFT[size]
+    cells = [
+        Cell(
+            "drift",
+            {"method": method.name, "start": method.start, "size": size},
+            partial(_measure, sized, method),
+            sized.expected_s,
+        )
+        for method in _METHODS
+    ]
+    records = run_cells("drift", cells, listen, only)
+    settings = {**asdict(sized), "methods": {method.name: method.what for method in _METHODS}}
+    summary = {record["method"]: summarize(record) for record in records}
+    return Result.of_cells("drift", size, (0,), settings, records, summary)
+
+
+def summarize(record: Mapping[str, Any]) -> dict[str, Any]:
+    """First, last and change per figure, the change as a share of the first: 0.03 is 3% more."""
+    first, last = record["first"], record["last"]
+    known = [name for name in FIGURES if first[name] is not None and last[name] is not None]
+    change = {name: round(last[name] / first[name] - 1, 5) for name in known if first[name]}
+    return {"seconds": record["seconds"], "first": first, "last": last, "change": change}
+
+
+def there_and_back(track: PoseTrack, passes: int) -> PoseTrack:
+    """The dance `passes` times, forwards and backwards in turn, without a jump; frame times go on."""
+    count = len(track)
+    order = np.concatenate([np.arange(count)[:: -1 if number % 2 else 1] for number in range(passes)])
+    time_s = np.arange(len(order)) / track.fps
+    return replace(track, pose=track.pose[order], time_s=time_s, status=track.status[order])
+
+
+def _measure(sized: DriftSize, method: Method, folder: Path, listen: Listener) -> Record:
+    assert method.config is not None
+    casting = sized.world.castings[0]
+    subject, model = sized.world.subject(casting, listen), folder / "model.safetensors"
+    record = train(method.config(sized), subject, model, sized.budget, 0, listen)
+    passes = sized.paper_passes if method.name == "paper" else sized.passes
+    truth = sized.world.clip(casting.truth(casting.dances[0]), listen).video
+    track = detect_poses(truth, listen=listen)
+    return {**record, **measure_drift(model, truth, track, passes, sized.every, listen)}
+
+
+def measure_drift(model: Path, truth: Path, track: PoseTrack, passes: int, every: int, listen: Listener) -> Record:
+    """Figures of the first and of the last pass, and the memory after each, as they are painted.
+
+    Raises:
+        ValueError: the number of passes is even, so that the last one would go backwards, or too small.
+    """
+    if passes < 3 or passes % 2 == 0:
+        raise ValueError(f"passes must be 3, 5, 7 or more of them, got {passes}")
+    painter = load_painter(model, pipeline.torch_device("auto"))
+    count, start_s = len(track), time.perf_counter()
+    dance = there_and_back(calmed(track), passes)
+    pictures = _told(painter.paint(dance), len(dance), listen)
+    first = _figures(islice(pictures, count), truth, track, every)
+    memory_mb = [_resident_mb()]
+    for _ in islice(pictures, count * (passes - 2)):
+        pass
+    last = _figures(pictures, truth, track, every)
+    memory_mb.append(_resident_mb())
+    return {
+        "frames": len(dance),
+        "seconds": round(len(dance) / track.fps, 2),
+        "pass_seconds": round(count / track.fps, 2),
+        "wall_s": round(time.perf_counter() - start_s, 1),
+        "memory_mb": memory_mb,
+        "first": first,
+        "last": last,
+    }
+
+
+def _told(pictures: Iterator[ImageRGB], count: int, listen: Listener) -> Iterator[ImageRGB]:
+    for number, picture in enumerate(pictures, start=1):
+        yield picture
+        listen(Progress("generating", number, count))
+
+
+def _figures(pictures: Iterator[ImageRGB], truth: Path, track: PoseTrack, every: int) -> dict[str, float | None]:
+    """Means over one pass, in the person's box."""
+    judge = PictureJudge(PerceptualDistance(), every, deep_regions=("person",))
+    own, true, sharp = [], [], []
+    for frame, picture in zip(read_frames(truth), pictures, strict=True):
+        pose = track.pose[frame.index]
+        reference, seen = judge.judge(frame.image_rgb, pose, [picture])
+        true.append(reference)
+        own.append(seen)
+        if (box := person_box(pose, track.width_px, track.height_px)) is not None:
+            sharp.append((sharpness(box.of(picture)), sharpness(box.of(frame.image_rgb))))
+    errors, true_errors = (np.array([each.warping_error for each in seen]) for seen in (own, true))
+    found = {
+        "SSIM": _mean([each.ssim["person"] for each in own if "person" in each.ssim]),
+        "perceptual": _mean([each.perceptual["person"] for each in own if "person" in each.perceptual]),
+        "sharpness": _mean([each[0] for each in sharp]) / _mean([each[1] for each in sharp]),
+        "flicker": flicker_ratio(errors, true_errors),
+    }
+    return {name: round(value, 5) if np.isfinite(value) else None for name, value in found.items()}
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")
+
+
+def _resident_mb() -> float | None:
+    """What the process holds now; None where the system does not say."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        return None
+    return round(int(statm.read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)

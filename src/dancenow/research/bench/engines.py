@@ -1,0 +1,255 @@
+"""What runs the generator fastest, on one core or a GPU, and paints the same picture: the ground for
+`generators.crop.inference_backends`'s choice.
+
+Engines take turns, picture by picture, so that a busy machine slows all of them; processor time is given beside the clock's,
+because it hardly depends on what else the machine does. On a GPU, whose work it is not, the clock alone counts. The paper's
+network as PyTorch runs it takes its turns, too, where a size asks for it: it paints something else, its time alone counts.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dancenow import pipeline
+from dancenow.execution import cpu_has_bfloat16, has_bfloat16, spare_threads, torch_threads
+from dancenow.generators.crop.inference_backends import ENGINES, EngineName, PlainEngine, example, preferred
+from dancenow.generators.crop.network import POSE_STRIDE, Generator
+from dancenow.generators.crop.rollout import nothing
+from dancenow.generators.edn.network import WholeFrameConfig, WholeFrameGenerator
+from dancenow.networks.onnx import to_onnx
+from dancenow.pose.conditioning.pose_maps import draw_pose
+from dancenow.pose.letterbox import Letterbox
+from dancenow.progress import Listener, Progress
+from dancenow.research.bench.jobs import Cell, Record, run_cells
+from dancenow.research.bench.methods import our_config, paper_config
+from dancenow.research.bench.results import Result, Size
+from dancenow.research.bench.sizes import ENGINES as SIZES
+from dancenow.research.bench.sizes import EnginesSize, Ours
+from dancenow.skeleton import NUM_KEYPOINTS
+
+Run = Callable[[Tensor, Tensor | None], Tensor]
+Maker = Callable[[], Run]
+PLAIN: Final = "torch, float32"
+PAPER: Final = "the paper's"
+_NAMES: Final[Mapping[EngineName, str]] = {"bfloat16": "torch, bfloat16", "graph": "CUDA graph, bfloat16"}
+
+
+def bench_engines(size: Size, listen: Listener, only: Sequence[str] = ()) -> Result:
+    """Every engine that can be had here, on the same generators with random weights; only: as in `cells.run_cells`.
+
+    Raises:
+        UserError: the cache cannot be written to.
+    """
+    sized = SIZES[size]
+    cells = [
+        Cell("engines", {"network": ours, "size": size}, partial(_measure, sized, ours), sized.expected_s)
+        for ours in sized.networks
+    ]
+    records = run_cells("engines", cells, listen, only)
+    return Result.of_cells("engines", size, (0,), asdict(sized), records, summarize(records))
+
+
+def summarize(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
+    """By engine, of several networks by network and engine: how many times as fast as float32 it is, and as the paper's."""
+    summary: dict[str, dict[str, Any]] = {}
+    for record in records:
+        time_ms = "wall_ms" if record["device"] == "cuda" else "cpu_ms"
+        engines = record["engines"]
+        for name, row in engines.items():
+            ratios = {"ratio": round(engines[PLAIN][time_ms] / row[time_ms], 3)}
+            for paper in (each for each in engines if each.startswith(PAPER)):
+                ratios[f"times {paper}"] = round(engines[paper][time_ms] / row[time_ms], 3)
+            key = name if len(records) == 1 else f"{record['network']}: {name}"
+            summary[key] = {**row, **ratios, "network": record["network"]}
+    return summary
+
+
+def _measure(sized: EnginesSize, ours: Ours, _folder: Path, listen: Listener) -> Record:
+    config = our_config(ours)
+    torch.manual_seed(0)
+    device = pipeline.torch_device("auto")
+    generator = Generator(config.generator).to(device).eval().requires_grad_(False)
+    with torch.inference_mode(), torch_threads(spare_threads()):
+        runs, build_s = _built(makers(generator, device, sized.compiled), generator)
+        papers, paper_build_s = _built(_papers(sized, device), generator)
+        wall, cpu = _timed({**runs, **papers}, generator, sized.repetitions, listen)
+        drift = _drift(runs, generator, sized.rollout, listen)
+    rows = {
+        name: {
+            "cpu_ms": round(1000 * float(np.median(cpu[name])), 2),
+            "wall_ms": round(1000 * float(np.median(wall[name])), 3),
+            "build_s": round({**build_s, **paper_build_s}[name], 2),
+            "psnr_db": drift.get(name),
+        }
+        for name in {**runs, **papers}
+    }
+    return {"threads": spare_threads(), "device": device.type, "previous": config.generator.previous, "engines": rows}
+
+
+def _papers(sized: EnginesSize, device: torch.device) -> dict[str, Maker]:
+    """The paper's network, layer by layer; on a GPU also in the half precision in which its preset is trained and paints."""
+    found: dict[str, Maker] = {}
+    for longer_px in sized.paper:
+        for half in (False, True) if device.type == "cuda" and has_bfloat16(device) else (False,):
+            name = f"{PAPER} at {longer_px} px, {'bfloat16 by autocast' if half else 'float32'}"
+            found[name] = partial(_paper, paper_config(longer_px, sized.paper_width).network, half, device)
+    return found
+
+
+def _paper(config: WholeFrameConfig, half: bool, device: torch.device) -> Run:
+    """Paints one picture of a square frame from a pose and its own picture before, whatever it is given."""
+    generator = WholeFrameGenerator(config, enhanced=False).to(device).eval().requires_grad_(False)
+    random = torch.Generator().manual_seed(0)
+    xy = config.longer_px * torch.rand(1, NUM_KEYPOINTS, 2, generator=random)
+    box = Letterbox.of_frame(config.longer_px, config.longer_px, config.longer_px)
+    maps = generator.draw(xy.to(device), torch.ones(1, NUM_KEYPOINTS, device=device), box)
+    past = generator.start(maps)
+
+    def run(_maps: Tensor, _previous: Tensor | None) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            out: Tensor = generator(maps, past)
+        return out.float()
+
+    return run
+
+
+def makers(generator: Generator, device: torch.device, compiled: bool) -> dict[str, Maker]:
+    """What builds each engine for a device, by the engine's name, float32 first; compiled: torch.compile, too."""
+    found: dict[str, Maker] = {PLAIN: lambda: PlainEngine(copy.deepcopy(generator))}
+    if device.type == "cpu":
+        found |= _for_cpu(generator)
+    else:
+        found |= {_NAMES[name]: partial(ENGINES[name], generator) for name in preferred(device)}
+    if compiled and (device.type == "cpu" or has_bfloat16(device)):
+        found["torch.compile, bfloat16"] = lambda: _compiled(generator)
+    return found
+
+
+def _for_cpu(generator: Generator) -> dict[str, Maker]:
+    found: dict[str, Maker] = {
+        "torch, bfloat16 by autocast": lambda: partial(_autocast, copy.deepcopy(generator)),
+        "torch, bfloat16": lambda: ENGINES["bfloat16"](generator),
+        "ONNX Runtime, float32": lambda: _onnxruntime(generator),
+        "OpenVINO, float32": lambda: _openvino(generator, "f32"),
+    }
+    if cpu_has_bfloat16():
+        found["OpenVINO, bfloat16"] = lambda: _openvino(generator, "bf16")
+    return found
+
+
+def _openvino(generator: Generator, precision: Literal["bf16", "f32"]) -> Run:
+    """Asked for bfloat16 on a processor without it, OpenVINO refuses."""
+    import openvino
+
+    named = zip(("maps", "previous"), example(generator), strict=True)
+    content = to_onnx(generator, {name: x for name, x in named if x is not None}, "rgba")
+    core: Any = openvino.Core()
+    settings = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": spare_threads(), "PERFORMANCE_HINT": "LATENCY"}
+    request = core.compile_model(core.read_model(content), "CPU", settings).create_infer_request()
+
+    def run(maps: Tensor, previous: Tensor | None) -> Tensor:
+        given = [x.contiguous().numpy() for x in (maps, previous) if x is not None]
+        return torch.tensor(request.infer(dict(enumerate(given)), share_inputs=True, share_outputs=True)[0])
+
+    return run
+
+
+def _built(makers: Mapping[str, Maker], generator: Generator) -> tuple[dict[str, Run], dict[str, float]]:
+    """The engines by name, and the seconds until each gave its first picture; those whose packages are missing are left out."""
+    runs: dict[str, Run] = {}
+    build_s: dict[str, float] = {}
+    inputs = example(generator)
+    for name, make in makers.items():
+        start_s, _ = _clocks(inputs[0].device)
+        with suppress(ImportError):
+            run = make()
+            run(*inputs)
+            runs[name], build_s[name] = run, _clocks(inputs[0].device)[0] - start_s
+    return runs, build_s
+
+
+def _clocks(device: torch.device) -> tuple[float, float]:
+    """Seconds by the clock and of the processor, once the device has done what it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter(), time.process_time()
+
+
+def _autocast(generator: Generator, maps: Tensor, previous: Tensor | None) -> Tensor:
+    with torch.autocast("cpu", torch.bfloat16):
+        out: Tensor = generator(maps, previous)
+    return out.float()
+
+
+def _compiled(generator: Generator) -> Run:
+    network: Any = torch.compile(copy.deepcopy(generator).bfloat16(), dynamic=False)
+    return lambda maps, previous: network(*(x.bfloat16() for x in (maps, previous) if x is not None)).float()
+
+
+def _onnxruntime(generator: Generator) -> Run:
+    import onnxruntime
+
+    named = dict(zip(("maps", "previous"), example(generator), strict=True))
+    content = to_onnx(copy.deepcopy(generator), {name: x for name, x in named.items() if x is not None}, "rgba")
+    options: Any = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = spare_threads()
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+    def run(maps: Tensor, previous: Tensor | None) -> Tensor:
+        given = {"maps": maps.numpy()} | ({} if previous is None else {"previous": previous.contiguous().numpy()})
+        return torch.from_numpy(session.run(["rgba"], given)[0])
+
+    return run
+
+
+def _timed(
+    runs: Mapping[str, Run], generator: Generator, repetitions: int, listen: Listener
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Seconds of each picture by the clock and of the processor, engines in turn."""
+    wall: dict[str, list[float]] = {name: [] for name in runs}
+    cpu: dict[str, list[float]] = {name: [] for name in runs}
+    inputs = example(generator)
+    for number in range(repetitions):
+        for name, run in runs.items():
+            before = _clocks(inputs[0].device)
+            run(*inputs)
+            after = _clocks(inputs[0].device)
+            wall[name].append(after[0] - before[0])
+            cpu[name].append(after[1] - before[1])
+        listen(Progress("engines take turns", number + 1, repetitions))
+    return wall, cpu
+
+
+def _drift(runs: Mapping[str, Run], generator: Generator, frames: int, listen: Listener) -> dict[str, float]:
+    """The lowest PSNR in dB of any picture of a long dance against the plain network's.
+
+    Where the generator is shown the picture before, each engine goes on from its own.
+    """
+    side, device = generator.config.canvas_px, next(generator.parameters()).device
+    random = torch.Generator().manual_seed(1)
+    centre, swing = side * torch.rand(1, NUM_KEYPOINTS, 2, generator=random), torch.rand(1, NUM_KEYPOINTS, 1, generator=random)
+    confidence, depth = torch.ones(1, NUM_KEYPOINTS), torch.zeros(1, NUM_KEYPOINTS)
+    before: dict[str, Tensor] = {}
+    lowest = {name: math.inf for name in runs if name != PLAIN}
+    for number in range(frames):
+        xy = centre + side / 16 * torch.sin(2 * math.pi * swing + number / 8)
+        maps = draw_pose(xy, confidence, depth, side, side // POSE_STRIDE).to(device)
+        start = nothing(generator, maps) if generator.config.previous else None
+        made = {name: run(maps, before.get(name, start)) for name, run in runs.items()}
+        if generator.config.previous:
+            before = {name: torch.cat([rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]], dim=1) for name, rgba in made.items()}
+        for name in lowest:
+            error = float((made[name] - made[PLAIN]).square().mean())
+            lowest[name] = min(lowest[name], round(10 * math.log10(4 / max(error, 1e-12)), 1))
+        listen(Progress("a long dance", number + 1, frames))
+    return lowest

@@ -1,0 +1,101 @@
+"""What a face network is worth: the same footage, the same budget for everything, with none, the residual and the cyclegan.
+
+Whatever a face network costs, the body's training has less. Held-out time of the subject's own footage, and other people's
+dances against the truth rendered on the subject's body. A cyclegan is trained for one dancer, so it has a model for each dance
+and does not take part in held-out time.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from dancenow import pipeline
+from dancenow.face.refinement import Face
+from dancenow.progress import Listener
+from dancenow.research.bench.ablation import keep_to_look_at, scores_of, summarize, tests_of, truth_of
+from dancenow.research.bench.face_metrics import face_figures
+from dancenow.research.bench.jobs import Cell, Record, run_cells
+from dancenow.research.bench.methods import PROTOCOLS, Test, our_config
+from dancenow.research.bench.results import Result, Size
+from dancenow.research.bench.sizes import FACE, FaceSize
+from dancenow.research.bench.test_world import Casting
+from dancenow.storage.checkpoint import read_info
+from dancenow.subject.subject import Subject
+from dancenow.training.loop import state_path
+
+METHODS: Final[Mapping[Face, str]] = {
+    "none": "the body's generator alone, for the whole budget",
+    "residual": "the last part of the budget for a network that adds detail to the painted face",
+    "cyclegan": "the last part of the budget for a network that makes the dancer's face the subject's; a model for each dance",
+}
+
+
+def bench_face(size: Size, listen: Listener, only: Sequence[str] = ()) -> Result:
+    """Every kind of face on every subject with every seed; only: as in `cells.run_cells`.
+
+    Raises:
+        UserError: as `bench_ablation`.
+    """
+    sized = FACE[size]
+    if not only:
+        sized.world.build(listen)
+    cells = [
+        Cell(
+            "face",
+            {"method": face, "subject": casting.name, "seed": seed, "budget": sized.budget, "size": size},
+            partial(_measure, sized, face, casting, seed),
+            sized.judge_s + sized.train_s,
+        )
+        for seed in sized.seeds
+        for casting in sized.world.castings
+        for face in METHODS
+    ]
+    records = run_cells("face", cells, listen, only)
+    summary: dict[str, Any] = {protocol: summarize(records, protocol) for protocol in PROTOCOLS}
+    settings = {**asdict(sized), "methods": dict(METHODS)}
+    return Result.of_cells("face", size, sized.seeds, settings, records, summary)
+
+
+def _measure(sized: FaceSize, face: Face, casting: Casting, seed: int, folder: Path, listen: Listener) -> Record:
+    subject, clips, records = sized.world.subject(casting, listen), [], []
+    for number, tests in enumerate(_models(face, list(tests_of(sized.world, casting, subject, "auto")))):
+        model = folder / f"model-{number}.safetensors"
+        records.append(_train(sized, face, subject, model, tests, seed, listen))
+        clips += [_judge(sized, face, casting, test, model, seed, listen) for test in tests]
+    return {**records[0], "clips": clips}
+
+
+def _models(face: Face, tests: list[Test]) -> Iterator[list[Test]]:
+    """The tests that one model has to pass: all of them, but of a cyclegan each dance its own."""
+    if face != "cyclegan":
+        yield tests
+        return
+    yield from ([test] for test in tests if test.protocol == "transfer")
+
+
+def _train(
+    sized: FaceSize, face: Face, subject: Subject, model: Path, tests: list[Test], seed: int, listen: Listener
+) -> Record:
+    pipeline.train_with(
+        subject.folder, model, our_config(sized.ours), budget=sized.budget, face=face,
+        face_source=tests[0].source if face == "cyclegan" else None, resume=state_path(model).is_file(), seed=seed,
+        listen=listen,
+    )  # fmt: skip
+    info = read_info(model)
+    said = info.config.get("face_network", {})
+    return {
+        "images_seen": info.images_seen,
+        "train_seconds": round(info.train_seconds, 1),
+        "canvas_px": said.get("canvas_px"),
+    }
+
+
+def _judge(sized: FaceSize, face: Face, casting: Casting, test: Test, model: Path, seed: int, listen: Listener) -> Record:
+    out = model.parent / f"{test.dance}.mp4"
+    pipeline.transfer(test.source, model, out, normalize=test.normalize, listen=listen)
+    judged = truth_of(test.truth, sized.every, sized.pose_every).evaluate(out, ideal=False, listen=listen)
+    scores = scores_of(judged) | face_figures(out, test.truth, test.source, listen)
+    keep_to_look_at(out, f"{casting.name}-{test.dance}-{sized.ours}-{sized.budget}-{seed}-face-{face}")
+    return {"protocol": test.protocol, "dance": test.dance, "frames": judged.num_frames, "scores": scores}

@@ -1,0 +1,100 @@
+"""Figures of the face alone, of a result beside its truth: landmarks, the mouth beside the dancer's, and flicker."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dancenow.errors import UserError
+from dancenow.evaluation.frame_metrics import as_tensor
+from dancenow.face.face_crop import cut_face
+from dancenow.face.face_track import EXPRESSION, FaceTrack, Reason
+from dancenow.face.face_tracking import extract_faces
+from dancenow.media.video import read_frames
+from dancenow.metrics.faces import expression_correlation, landmark_distance
+from dancenow.metrics.motion import flicker_ratio, motion, warping_error
+from dancenow.metrics.perceptual import PerceptualDistance
+from dancenow.metrics.regions import face_box
+from dancenow.pose.pipeline import detect_poses
+from dancenow.progress import Listener
+from dancenow.research.bench.jobs import Record
+from dancenow.types import PoseTrack
+
+EVERY = 3
+"""Of the frames whose faces are compared in their windows."""
+
+
+def face_figures(out: Path, truth: Path, source: Path, listen: Listener) -> dict[str, Record]:
+    """By name, as `ablation.scores_of`: value (None where it could not be measured), unit, and which way is better."""
+    tracks = [detect_poses(video, listen=listen) for video in (truth, source)]
+    reference, danced = (
+        extract_faces(video, track, listen=listen) for video, track in zip((truth, source), tracks, strict=True)
+    )
+    values = {
+        "perceptual, seen face": (window_distance(out, truth, reference, reference), "", "lower"),
+        "flicker, face": (face_flicker(out, truth, tracks[0]), "x", "lower"),
+    }
+    try:
+        own = extract_faces(out, detect_poses(out, listen=listen), listen=listen)
+    except UserError:  # nobody is found in it
+        own = None
+    if own is not None:
+        seen = measured(own) & measured(reference)
+        distance = landmark_distance(own.landmarks, reference.landmarks, reference.head_px, seen)
+        share = float(measured(own)[measured(reference)].mean()) if measured(reference).any() else np.nan
+        both = measured(own) & measured(danced)
+        mouth = EXPRESSION.index("mouth_opening")
+        shown, asked, truly = (each.expression[:, mouth] for each in (own, danced, reference))
+        off = float(np.abs(shown - truly)[seen].mean()) if seen.any() else np.nan
+        values |= {
+            "perceptual, face in its own window": (window_distance(out, truth, own, reference), "", "lower"),
+            "landmark distance, face": (float(np.nanmean(distance)) if seen.any() else np.nan, "heads", "lower"),
+            "landmarks found, face": (share, "", "higher"),
+            "mouth follows the dancer, face": (expression_correlation(shown, asked, both), "", "higher"),
+            "mouth opening error, face": (off, "heads", "lower"),
+            "mouth follows the dancer, truth": (
+                expression_correlation(truly, asked, measured(reference) & measured(danced)), "", "higher",
+            ),
+        }  # fmt: skip
+    return {
+        name: {"value": round(value, 6) if np.isfinite(value) else None, "unit": unit, "better": better}
+        for name, (value, unit, better) in values.items()
+    }
+
+
+def window_distance(out: Path, truth: Path, own: FaceTrack, reference: FaceTrack) -> float:
+    """Perceptual distance of the face, cut from the result by `own` and from the truth by `reference`. Mean over every
+    `EVERY`th frame in which the truth's face is valid: backs of heads, which no face network touches, take no part.
+
+    With the truth's windows for both, place counts. With the result's own windows it does not: of a transfer, whether the face
+    is right though the head may stand beside its place.
+    """
+    perceptual, distances = PerceptualDistance(), []
+    for made, real in zip(read_frames(out), read_frames(truth), strict=True):
+        t = real.index
+        if t % EVERY == 0 and reference.valid[t] and own.reason[t] != Reason.MISSING:
+            pair = (cut_face(made.image_rgb, own.crop(t)), cut_face(real.image_rgb, reference.crop(t)))
+            with torch.inference_mode():
+                distances.append(float(perceptual(*(as_tensor(face, "face") for face in pair))))
+    return float(np.mean(distances)) if distances else float("nan")
+
+
+def measured(faces: FaceTrack) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """bool [T]: the face is valid and its landmarks were found."""
+    return np.asarray(faces.valid & (faces.landmark_confidence > 0))
+
+
+def face_flicker(out: Path, truth: Path, track: PoseTrack) -> float:
+    """`flicker_ratio` within the face's box of the truth, by the track of the truth."""
+    errors: list[tuple[float, float]] = []
+    before = None
+    for made, real in zip(read_frames(out), read_frames(truth), strict=True):
+        box = face_box(track.pose[real.index], track.width_px, track.height_px)
+        if before is not None and box is not None and before[0] is not None:
+            both = box.union(before[0])
+            pairs = [(both.of(a), both.of(b)) for a, b in ((before[1], made.image_rgb), (before[2], real.image_rgb))]
+            along = motion(*pairs[1])
+            errors.append((warping_error(*pairs[0], along), warping_error(*pairs[1], along)))
+        before = box, made.image_rgb, real.image_rgb
+    table = np.array(errors, np.float64).reshape(-1, 2)
+    return flicker_ratio(table[:, 0], table[:, 1])

@@ -1,0 +1,179 @@
+"""Rendered clips with exact keypoints from outside: a subject that learns from them, and what a model of it is worth.
+
+A clip is NAME.mp4 with NAME.npz beside it: `kp2d` [T,23,2] px (pixel centres at halves), `depth` [T,23] m from the camera,
+`camera` [4,4] (world to clip coordinates) and `fps`; keypoints are COCO's 17 and then toes and heels.
+"""
+
+import zipfile
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+
+from dancenow import pipeline
+from dancenow.errors import UserError
+from dancenow.evaluation.frame_metrics import as_tensor
+from dancenow.generators.registry import load_painter
+from dancenow.media.video import probe, read_frames
+from dancenow.metrics.images import psnr_db, ssim_map
+from dancenow.metrics.perceptual import PerceptualDistance
+from dancenow.metrics.regions import person_box
+from dancenow.progress import Listener, Progress, silent
+from dancenow.provenance.consent import consent
+from dancenow.skeleton import INDEX, NUM_KEYPOINTS
+from dancenow.storage.atomic_io import sha256_of
+from dancenow.subject.subject import Subject, prepare
+from dancenow.types import FrameStatus, ImageRGB, Pose, PoseTrack
+
+DETECTOR: Final = "exact keypoints"
+LABELS: Final = (
+    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
+    "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
+    "left_big_toe", "right_big_toe", "left_small_toe", "right_small_toe", "left_heel", "right_heel",
+)  # fmt: skip
+"""What the columns of an npz are; `labels` in it must say the same, if it is there."""
+_OURS: Final = {name.replace("big_toe", "toe"): i for i, name in enumerate(LABELS) if "small" not in name}
+
+
+@dataclass(frozen=True)
+class ExactScore:
+    """Means over the judged frames, in the box of the exact keypoints with a margin of a tenth of its longer side
+    (`metrics.regions.person_box`). perceptual: `PerceptualDistance`, of every so many frames only."""
+
+    ssim: float
+    psnr_db: float
+    perceptual: float
+    frames: int
+
+
+def read_exact(npz: Path, video: Path) -> PoseTrack:
+    """The exact track of a clip, in our keypoints: the neck is the mean of the shoulders, a toe the big toe.
+
+    Thumbs, index and little fingers are not known: confidence 0. Everything else has confidence 1, hidden or not. Depth is
+    px-scaled and from the middle of the hips, as the detector's.
+
+    Raises:
+        UserError: the npz is missing, damaged or another kind of file, or does not fit the video.
+    """
+    info = probe(video)
+    try:
+        with npz.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            points, distance = file["kp2d"].astype(np.float64), file["depth"].astype(np.float64)
+            camera, fps = file["camera"].astype(np.float64), float(file["fps"])
+            labels = tuple(file["labels"]) if "labels" in file.files else LABELS
+        if labels != LABELS or points.shape != (len(points), len(LABELS), 2) or distance.shape != points.shape[:2]:
+            raise ValueError("its keypoints are others")
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(
+            f"{npz} holds no exact keypoints of a clip ({error}); give one with kp2d, depth, camera, fps."
+        ) from error
+    if info.num_frames not in (None, len(points)):
+        raise UserError(f"{npz} has {len(points)} poses but {video} has {info.num_frames} frames; give the clip's own.")
+    hips_m = distance[:, [LABELS.index("left_hip"), LABELS.index("right_hip")]].mean(axis=1, keepdims=True)
+    focal_px = float(np.linalg.norm(camera[0, :3])) * info.width_px / 2
+    depth_px = (distance - hips_m) * focal_px / hips_m
+    values = np.zeros((len(points), NUM_KEYPOINTS, 4), np.float32)  # x, y, confidence, depth
+    given = np.concatenate([points - 0.5, np.ones_like(depth_px)[..., None], depth_px[..., None]], axis=2)
+    for name, column in _OURS.items():
+        values[:, INDEX[name]] = given[:, column]
+    values[:, INDEX["neck"]] = values[:, [INDEX["left_shoulder"], INDEX["right_shoulder"]]].mean(axis=1)
+    pose = Pose(*(np.ascontiguousarray(values[..., part]) for part in (slice(0, 2), 2, 3)))
+    status = np.full(len(points), FrameStatus.MEASURED, np.uint8)
+    size = info.width_px, info.height_px
+    return PoseTrack(pose, np.arange(len(points)) / fps, status, *size, DETECTOR, sha256_of(video))
+
+
+def exact_subject(video: Path, npz: Path, out: Path, *, listen: Listener = silent) -> Subject:
+    """The prepared folder of a clip, all of it for training, with its exact keypoints; an older one of that name is replaced.
+
+    Raises:
+        UserError: as `read_exact` and `prepare`.
+    """
+    return prepare(video, out, track=read_exact(npz, video), consent=consent("rendered"), listen=listen)
+
+
+def score(
+    model: Path,
+    npz: Path,
+    video: Path,
+    *,
+    frames: tuple[int, int | None] = (0, None),
+    every: int = 6,
+    device: pipeline.Device = "auto",
+    listen: Listener = silent,
+) -> ExactScore:
+    """What a model paints for the exact keypoints of a clip, against that clip, which shows the model's person.
+
+    Args:
+        model: any model that paints; the keypoints are drawn where they are, nothing is normalized, nothing is encoded.
+        frames: first frame and end (exclusive) of what is painted and judged; pictures that go on from
+            the one before start afresh at the first.
+        every: the perceptual distance is taken of each `every`-th frame.
+
+    Raises:
+        UserError: as `read_exact` and `load_painter`, the sizes differ, or there are no such frames.
+    """
+    painter = load_painter(model, pipeline.torch_device(device))
+    track = read_exact(npz, video)
+    target = painter.target.track
+    if (track.width_px, track.height_px) != (target.width_px, target.height_px):
+        raise UserError(
+            f"{video} is {track.width_px}x{track.height_px} but the model paints {target.width_px}x{target.height_px}; give the"
+            " truth as the model's camera sees it."
+        )
+    start, stop = frames[0], len(track) if frames[1] is None else min(frames[1], len(track))
+    return compare(painter.paint(track, start, stop), video, track, frames=(start, stop), every=every, listen=listen)
+
+
+def score_video(
+    made: Path, npz: Path, video: Path, *, frames: tuple[int, int | None] = (0, None), every: int = 6, listen: Listener = silent
+) -> ExactScore:
+    """The same of a video that was made, such as by `transfer` from a dancer whose poses were detected.
+
+    Raises:
+        UserError: as `read_exact`, a video cannot be read, or there are no such frames.
+    """
+    track = read_exact(npz, video)
+    start, stop = frames[0], len(track) if frames[1] is None else min(frames[1], len(track))
+    images = (frame.image_rgb for frame in read_frames(made, start, stop))
+    return compare(images, video, track, frames=(start, stop), every=every, listen=listen)
+
+
+@torch.inference_mode()
+def compare(
+    images: Iterable[ImageRGB],
+    truth: Path,
+    track: PoseTrack,
+    *,
+    frames: tuple[int, int],
+    every: int = 6,
+    listen: Listener = silent,
+) -> ExactScore:
+    """Pictures, one per frame of that part of the truth, in the person's box of the track.
+
+    Raises:
+        UserError: the truth cannot be read, there are no such frames, or there are fewer pictures than frames.
+    """
+    if not 0 <= frames[0] < frames[1]:
+        raise UserError(f"there are no frames {frames[0]} to {frames[1]} in {truth}.")
+    distance = PerceptualDistance().eval()
+    ssim: list[float] = []
+    psnr: list[float] = []
+    perceptual: list[float] = []
+    for frame, image in zip(read_frames(truth, *frames), images, strict=False):
+        box = person_box(track.pose[frame.index], track.width_px, track.height_px)
+        if box is not None:
+            own, true = box.of(image), box.of(frame.image_rgb)
+            ssim.append(float(box.of(ssim_map(image, frame.image_rgb)).mean()))
+            psnr.append(psnr_db(own, true))
+            if (frame.index - frames[0]) % every == 0:
+                perceptual.append(float(distance(as_tensor(own, "person"), as_tensor(true, "person"))))
+        done = frame.index + 1 - frames[0]
+        listen(Progress("compare pictures", done, frames[1] - frames[0]))
+    if not ssim or done < frames[1] - frames[0]:
+        raise UserError(f"not all of the frames of {truth} have a picture beside them; compare clips of one length.")
+    return ExactScore(float(np.mean(ssim)), float(np.mean(psnr)), float(np.mean(perceptual)), len(ssim))

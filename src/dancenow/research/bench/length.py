@@ -1,0 +1,156 @@
+"""How memory and time grow with the length of the dance: whole transfers in processes of their own, and generation alone.
+
+`memory` and `growth` are two views of the same cells, so the second costs nothing.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from fractions import Fraction
+from functools import partial
+from itertools import chain, count, islice, repeat
+from pathlib import Path
+from typing import Any, Final
+
+from dancenow import pipeline
+from dancenow.errors import UserError
+from dancenow.media.video import VideoWriter, probe, read_frames
+from dancenow.progress import Listener, Progress
+from dancenow.research.bench.jobs import Cell, Record, run_cells
+from dancenow.research.bench.methods import our_config
+from dancenow.research.bench.results import Result, Size
+from dancenow.research.bench.sizes import LENGTH, LengthSize, Ours
+from dancenow.research.bench.test_world import World
+from dancenow.storage import pretrained
+from dancenow.storage.atomic_io import cache_dir
+from dancenow.storage.code_digest import code_digest
+from dancenow.training.budget import Budget
+from dancenow.training.loop import preview_path, state_path
+
+# VmHWM begins anew with the program; ru_maxrss would hold the peak of the process that started it.
+_TRANSFER: Final = """
+import json, resource, sys, time
+from pathlib import Path
+from dancenow import transfer
+start = time.perf_counter()
+result = transfer(*map(Path, sys.argv[1:4]))
+seconds = time.perf_counter() - start
+status = Path("/proc/self/status")
+lines = status.read_text().splitlines() if status.exists() else []
+peak_kb = [float(line.split()[1]) for line in lines if line.startswith("VmHWM")]
+peak_kb += [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "darwin" else 1)]
+torch = sys.modules.get("torch")
+gpu_mb = round(torch.cuda.max_memory_allocated() / 2**20, 1) if torch is not None and torch.cuda.is_available() else None
+said = {"frames": result.num_frames, "peak_mb": round(peak_kb[0] / 1024, 1), "seconds": round(seconds, 2), "gpu_mb": gpu_mb}
+print(json.dumps(said))
+"""
+
+
+def bench_memory(size: Size, listen: Listener) -> Result:
+    """Peak memory against the number of frames.
+
+    Raises:
+        UserError: as `bench_ablation`.
+    """
+    records = _records("memory", size, listen)
+    ends = records[0], records[-1]
+    longer = ends[1]["frames"] / ends[0]["frames"]
+    ratios = {part: round(ends[1][part]["peak_mb"] / ends[0][part]["peak_mb"], 3) for part in ("whole", "generation")}
+    summary = {"frames_ratio": round(longer, 2), "peak_ratio": ratios}
+    return Result.of_cells("memory", size, (0,), asdict(LENGTH[size]), records, summary)
+
+
+def bench_growth(size: Size, listen: Listener) -> Result:
+    """Seconds against the number of frames: what starting costs, and what each further frame costs.
+
+    Raises:
+        UserError: as `bench_ablation`.
+    """
+    records = _records("growth", size, listen)
+    summary = {part: _line(records, part) for part in ("whole", "generation")}
+    return Result.of_cells("growth", size, (0,), asdict(LENGTH[size]), records, summary)
+
+
+def timed_transfer(source: Path, model: Path, out: Path, cache: Path) -> dict[str, Any]:
+    """frames, peak_mb, seconds (without Python's start and imports) and gpu_mb (of torch's allocator; None without a GPU) of a
+    transfer in a process and a cache of its own.
+
+    Raises:
+        UserError: the transfer failed; its last line is in the sentence.
+    """
+    environment = {**os.environ, "DANCENOW_CACHE": str(cache)}
+    command = [sys.executable, "-c", _TRANSFER, str(source), str(model), str(out)]
+    done = subprocess.run(
+        command, env=environment, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, start_new_session=True
+    )
+    if done.returncode:
+        why = (done.stderr.strip().splitlines() or [f"it was ended by signal {-done.returncode}"])[-1]
+        raise UserError(f"the transfer that was to be measured failed: {why}")
+    return dict(json.loads(done.stdout))
+
+
+@contextmanager
+def empty_cache(listen: Listener) -> Iterator[Path]:
+    """A cache folder where nothing was measured yet, but every pretrained file is there."""
+    for name in ("pose_detection", "pose_landmark_full"):
+        pretrained.path(name, listen)
+    with tempfile.TemporaryDirectory(prefix="dancenow-bench-") as folder:
+        (Path(folder) / "weights").symlink_to(cache_dir("weights").absolute(), target_is_directory=True)
+        yield Path(folder)
+
+
+def quick_model(world: World, ours: Ours, listen: Listener) -> Path:
+    """A model that paints badly, at full cost: what is measured here does not depend on how long it was trained."""
+    model = cache_dir("bench/models") / f"{ours}-{world.film.size_px}px-{code_digest(__name__)}.safetensors"
+    if not model.is_file():
+        subject = world.subject(world.castings[-1], listen)
+        unfinished = model.with_stem(f"unfinished-{model.stem}")
+        state_path(unfinished).unlink(missing_ok=True)  # of a bench that was interrupted here
+        pipeline.train_with(subject.folder, unfinished, our_config(ours), budget=Budget(images=4), resume=False, listen=listen)
+        state_path(unfinished).unlink(missing_ok=True)
+        preview_path(unfinished).unlink(missing_ok=True)
+        unfinished.replace(model)
+    return model
+
+
+def _records(stage: str, size: Size, listen: Listener) -> list[Record]:
+    sized = LENGTH[size]
+    sized.world.build(listen)
+    cells = [
+        Cell("length", {"frames": frames, "size": size}, partial(_measure, sized, frames), 10 + frames * sized.seconds_a_frame)
+        for frames in sized.frames
+    ]
+    return run_cells(stage, cells, listen)
+
+
+def _measure(sized: LengthSize, frames: int, folder: Path, listen: Listener) -> Record:
+    footage = sized.world.clip(sized.world.castings[0].footage, listen).video
+    model, dance = quick_model(sized.world, sized.ours, listen), folder / "dance.mp4"
+    repeat_frames(footage, frames, dance)
+    with empty_cache(listen) as cache:
+        listen(Progress("whole transfer", 0))
+        whole = timed_transfer(dance, model, folder / "out.mp4", cache)
+        listen(Progress("generation alone", 0))
+        alone = timed_transfer(dance, model, folder / "out.mp4", cache)  # the poses are in its cache now
+    return {"whole": whole, "generation": alone}
+
+
+def repeat_frames(video: Path, frames: int, out: Path) -> None:
+    """The video again and again, cut after so many frames."""
+    info = probe(video)
+    endless = chain.from_iterable(read_frames(each) for each in repeat(video))
+    with VideoWriter(out, info.width_px, info.height_px, fps=info.fps) as writer:
+        for frame, index in zip(islice(endless, frames), count(), strict=False):
+            writer.write(frame.image_rgb, Fraction(index) / info.fps)
+
+
+def _line(records: Sequence[Record], part: str) -> dict[str, float]:
+    """Through the last two lengths: milliseconds a frame, and seconds before the first."""
+    (few, few_s), (many, many_s) = ((record["frames"], record[part]["seconds"]) for record in records[-2:])
+    slope_s = (many_s - few_s) / (many - few)
+    return {"ms_a_frame": round(1000 * slope_s, 2), "start_s": round(few_s - slope_s * few, 2)}

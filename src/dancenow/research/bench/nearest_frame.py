@@ -1,0 +1,57 @@
+"""The oldest answer to motion transfer: show the footage's frame whose pose is nearest, as it is, with no learning at all.
+
+Frame retrieval as in video-based rendering (Schödl et al., Video Textures, 2000); it has perfect sharpness, wrong poses and
+jumps, and so shows which figures reward sharpness alone.
+"""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.media.video import VideoWriter, probe, read_frames, read_frames_at
+from dancenow.pose.pipeline import detect_poses
+from dancenow.pose.retargeting.registry import Kind
+from dancenow.progress import Listener, Progress, silent
+from dancenow.subject.same_camera import fit_filmed
+from dancenow.subject.subject import Subject
+from dancenow.types import FrameStatus, Pose
+
+
+def retrieve(source: Path, subject: Subject, out: Path, normalize: Kind, listen: Listener = silent) -> Path:
+    """Write the dance of `source` as frames of the subject's training footage, each at the place where it was filmed.
+
+    Raises:
+        UserError: nobody can be followed in the source, or `out` cannot be written.
+    """
+    danced = detect_poses(source, listen=listen)
+    wanted = fit_filmed(normalize, source, danced, subject.track, subject.plate)(danced.pose)
+    track = subject.track
+    learnt = np.flatnonzero((track.status == FrameStatus.MEASURED) & subject.manifest.in_split("train", track.time_s))
+    chosen = learnt[nearest(wanted, track.pose[learnt])]
+    info = probe(subject.video)
+    # Packed, because the frames are needed in another order than the one in which they are decoded.
+    packed = {
+        frame.index: cv2.imencode(".png", frame.image_rgb, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1]
+        for frame in read_frames_at(subject.video, sorted({int(index) for index in chosen}))
+    }
+    with VideoWriter(out, info.width_px, info.height_px, fps=probe(source).fps) as writer:
+        for frame, index in zip(read_frames(source), chosen, strict=True):
+            writer.write(np.asarray(cv2.imdecode(packed[int(index)], cv2.IMREAD_COLOR), np.uint8), frame.time_s)
+            listen(Progress("generating", frame.index + 1, len(chosen)))
+    return out
+
+
+def nearest(wanted: Pose, known: Pose) -> NDArray[np.int64]:
+    """For each pose [T] the number, int64 [T], of the nearest known one [N].
+
+    Nearest in the mean squared distance of keypoints in frame px, weighted by both confidences: place counts, because the
+    frame is shown as it is.
+    """
+    # |a - b|^2 summed with weights w_a w_b is three matrix products.
+    a, b = (pose.xy.astype(np.float64).reshape(len(pose), -1) for pose in (wanted, known))
+    w_a, w_b = (np.repeat(pose.confidence.astype(np.float64), 2, axis=1) for pose in (wanted, known))
+    total = (w_a * a * a) @ w_b.T - 2 * (w_a * a) @ (w_b * b).T + w_a @ (w_b * b * b).T
+    distance = total / np.maximum(w_a @ w_b.T, 1e-9)
+    return np.asarray(distance.argmin(axis=1), np.int64)

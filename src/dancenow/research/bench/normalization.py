@@ -1,0 +1,229 @@
+"""How near each normalization brings a dancer's keypoints to where they are when the target dances the same.
+
+The truth is rendered: the same dance on the target's body before the target's camera. The target's own footage, on which the
+map is fitted, shows another dance. Exact keypoints first; detected ones of the ablation's world beside them, and what the
+normalizations are worth in pictures.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from functools import cache, partial
+from itertools import permutations
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from dancenow.errors import UserError
+from dancenow.metrics.poses import foot_sliding, ground_error
+from dancenow.pose.body_statistics import body_statistics
+from dancenow.pose.pipeline import detect_poses
+from dancenow.pose.retargeting.registry import FITS, Kind, fit
+from dancenow.progress import Listener, track
+from dancenow.research.bench.ground_truth_clips import read_exact
+from dancenow.research.bench.jobs import Cell, Record, run_cells
+from dancenow.research.bench.normalized_pictures import measure_pictures, summarize_pictures
+from dancenow.research.bench.results import Result, Size
+from dancenow.research.bench.sizes import NORMALIZE, NormalizeSize
+from dancenow.research.studio.clip import exact_track
+from dancenow.research.studio.scene import ROOMS, Room
+from dancenow.subject.same_camera import backdrop, films_there, same_camera
+from dancenow.types import PoseTrack
+
+SIZE_PX: Final = 512
+FPS: Final = 24
+ROOM_PAIR: Final = ("bright", "loft")
+"""The dancer's and the target's: two cameras of different height, distance and focal length."""
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """One transfer. source: the dance; footage: what the map is fitted on; truth: the dance on the target's body. same_camera:
+    whether one camera filmed source and footage, as a transfer finds out from the pictures."""
+
+    name: str
+    source: PoseTrack
+    footage: PoseTrack
+    truth: PoseTrack
+    same_camera: bool | None
+
+
+def bench_normalize(size: Size, listen: Listener, only: Sequence[str] = ()) -> Result:
+    """Every normalization that `fit` offers on every pair; only: as in `cells.run_cells`.
+
+    Raises:
+        UserError: the studio's packages are missing, or a clip of $DANCENOW_DATA cannot be used.
+    """
+    sized = NORMALIZE[size]
+    if sized.detected is not None and not only:
+        sized.detected.build(listen)
+    cells = [
+        Cell("normalize", {"data": "exact", "source": a, "target": b, "size": size}, partial(_measure_exact, sized, a, b), 3)
+        for a, b in permutations(sized.identities, 2)
+    ]
+    castings = sized.detected.castings if sized.detected is not None else ()
+    cells += [
+        Cell("normalize", {"data": "detected", "source": "several", "target": each.name, "size": size},
+             partial(_measure_detected, sized, number), 12)
+        for number, each in enumerate(castings)
+    ]  # fmt: skip
+    cells += _filmed_cells()
+    if sized.pictures is not None:
+        shown = {"data": "pictures", "source": "several", "budget": sized.pictures, "size": size}
+        cells += [
+            Cell("normalize", {**shown, "target": each.name}, partial(measure_pictures, sized, each), sized.picture_s)
+            for each in castings
+        ]
+    records = run_cells("normalize", cells, listen, only)
+    summary: dict[str, Any] = {}
+    for data in dict.fromkeys(record["data"] for record in records):
+        own = [record for record in records if record["data"] == data]
+        summary[data] = summarize_pictures(own) if data == "pictures" else summarize(own, data)
+    return Result.of_cells("normalize", size, (0,), asdict(sized), records, summary)
+
+
+def summarize(records: Sequence[Mapping[str, Any]], data: str) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Per normalization and figure: mean and standard deviation over pairs of bodies, each a mean over its setups."""
+    pairs = [list(record["rows"]) for record in records if record["data"] == data]
+    kinds = list(dict.fromkeys(row["normalize"] for pair in pairs for row in pair))
+    summary: dict[str, dict[str, dict[str, float | None]]] = {}
+    for kind in kinds:
+        for figure in ("keypoint_error", "worst_part_error", "foot_sliding", "ground_error"):
+            means = [_mean([row[figure] for row in pair if row["normalize"] == kind]) for pair in pairs]
+            known = [mean for mean in means if mean is not None]
+            spread = float(np.std(known, ddof=1)) if len(known) > 1 else None
+            summary.setdefault(kind, {})[figure] = {"mean": _mean(known), "spread": spread}
+    return summary
+
+
+def judge(setup: Setup, kind: Kind) -> dict[str, Any]:
+    """One normalization on one setup.
+
+    keypoint_error: mean distance to the truth, a share of the true body's height (nose to ankle). worst_part_error: of the
+    keypoint that is worst on average. foot_sliding in torso lengths a second, of which `true_sliding` is the truth's own;
+    ground_error in torso lengths. A normalization that cannot be fitted says why in `refused`.
+    """
+    try:
+        moved = fit(kind, setup.source, setup.footage, setup.same_camera)(setup.source.pose)
+    except UserError as error:
+        return {"setup": setup.name, "normalize": kind, "refused": str(error)} | dict.fromkeys(_FIGURES)
+    truth = setup.truth
+    result = PoseTrack(moved, truth.time_s, setup.source.status, truth.width_px, truth.height_px, "normalized", "")
+    seen = (truth.pose.confidence >= 0.3) & (moved.confidence >= 0.3)
+    distance = np.where(seen, np.linalg.norm(moved.xy.astype(np.float64) - truth.pose.xy, axis=2), np.nan)
+    height_px = body_statistics(truth).height_px
+    figures = (
+        np.nanmean(distance) / height_px,
+        np.nanmax(np.nanmean(distance, axis=0)) / height_px,
+        np.nanmean(foot_sliding(result, truth)),
+        np.nanmean(foot_sliding(truth, truth)),
+        np.nanmean(ground_error(result, truth)),
+    )
+    return {"setup": setup.name, "normalize": kind} | {n: _rounded(v) for n, v in zip(_FIGURES, figures, strict=True)}
+
+
+def _rounded(figure: float) -> float | None:
+    return round(float(figure), 5) if np.isfinite(figure) else None
+
+
+_FIGURES: Final = ("keypoint_error", "worst_part_error", "foot_sliding", "true_sliding", "ground_error")
+
+
+def _rows(setups: Iterator[Setup], listen: Listener) -> Record:
+    kinds = list(FITS)
+    return {"rows": [judge(setup, kind) for setup in track(setups, "fitting", None, listen) for kind in kinds]}
+
+
+def _measure_exact(sized: NormalizeSize, source: str, target: str, _folder: Path, listen: Listener) -> Record:
+    return _rows(_exact_setups(sized, source, target), listen)
+
+
+def _exact_setups(sized: NormalizeSize, source: str, target: str) -> Iterator[Setup]:
+    """Every dance of another's while the footage shows the next one, at every pair of distances that has the near one."""
+    near = sized.distances[0]
+    pairs = [(near, near), *((near, far) for far in sized.distances[1:]), *((far, near) for far in sized.distances[1:])]
+    for number, dance in enumerate(sized.dances):
+        own = sized.dances[(number + 1) % len(sized.dances)]
+        for source_far, target_far in pairs:
+            yield Setup(
+                f"{dance} by {own}, camera {source_far:g} to {target_far:g}",
+                _exact(source, dance, ROOM_PAIR[0], source_far, sized.seconds),
+                _exact(target, own, ROOM_PAIR[1], target_far, sized.seconds),
+                _exact(target, dance, ROOM_PAIR[1], target_far, sized.seconds),
+                same_camera=False,
+            )
+
+
+@cache
+def _exact(identity: str, dance: str, room: str, distance: float, seconds: float) -> PoseTrack:
+    seen_from = stepped_back(ROOMS[room], distance)
+    return exact_track(identity, dance, seen_from, fps=Fraction(FPS), width_px=SIZE_PX, height_px=SIZE_PX, seconds=seconds)
+
+
+def stepped_back(room: Room, factor: float) -> Room:
+    """The room seen from `factor` times as far, at the same height."""
+    x, y, z = room.camera.place
+    at_x, at_y, _ = room.camera.target
+    place = (at_x + factor * (x - at_x), at_y + factor * (y - at_y), z)
+    return replace(room, camera=replace(room.camera, place=place))
+
+
+def _measure_detected(sized: NormalizeSize, number: int, _folder: Path, listen: Listener) -> Record:
+    world = sized.detected
+    assert world is not None
+    casting = world.castings[number]
+
+    def setups() -> Iterator[Setup]:
+        subject = world.subject(casting, listen)
+        for dance in casting.dances:
+            video = world.clip(dance).video
+            source, truth = (detect_poses(each, listen=listen) for each in (video, world.clip(casting.truth(dance)).video))
+            same = films_there(video, source, subject.plate)
+            yield Setup(f"{dance.dance} by {dance.identity}", source, subject.track, truth, same)
+
+    return _rows(setups(), listen)
+
+
+def _filmed_cells() -> list[Cell]:
+    """A folder of one's own: NAME_id0.mp4 and NAME_id1.mp4 show the same dance on two bodies, frame by frame; with exact
+    keypoints where these lie beside them (`exact.read_exact`)."""
+    folder = Path(os.environ.get("DANCENOW_DATA") or "/nonexistent")
+    videos = {path.stem: path for path in sorted(folder.rglob("*_id[01].mp4"))}
+    dances = [stem.removesuffix("_id0") for stem in videos if stem.endswith("_id0")]
+    sources: tuple[tuple[str, Callable[[Path, Listener], PoseTrack]], ...] = (
+        ("DANCENOW_DATA", _detected),
+        ("DANCENOW_DATA, exact", _exact_beside),
+    )
+    return [
+        Cell("normalize", {"data": data, "source": f"{dance}_{a}", "target": f"{own}_{b}"},
+             partial(_measure_filmed, read, videos, dance, own, a, b), 30 if read is _detected else 3)
+        for data, read in sources
+        for dance, own in permutations(dances, 2)
+        for a, b in (("id0", "id1"), ("id1", "id0"))
+        if {f"{dance}_{a}", f"{own}_{b}", f"{dance}_{b}"} <= set(videos)
+        and (read is _detected or all(videos[stem].with_suffix(".npz").is_file() for stem in (f"{dance}_{a}", f"{own}_{b}")))
+    ]  # fmt: skip
+
+
+def _detected(video: Path, listen: Listener) -> PoseTrack:
+    return detect_poses(video, listen=listen)
+
+
+def _exact_beside(video: Path, _listen: Listener) -> PoseTrack:
+    return read_exact(video.with_suffix(".npz"), video)
+
+
+def _measure_filmed(
+    read: Callable[[Path, Listener], PoseTrack], videos: Mapping[str, Path], dance: str, own: str, a: str, b: str,
+    _folder: Path, listen: Listener,
+) -> Record:  # fmt: skip
+    source, footage, truth = (read(videos[stem], listen) for stem in (f"{dance}_{a}", f"{own}_{b}", f"{dance}_{b}"))
+    same = same_camera(backdrop(videos[f"{dance}_{a}"], source), backdrop(videos[f"{own}_{b}"], footage))
+    return _rows(iter([Setup(f"{dance} by {own}", source, footage, truth, same)]), listen)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None and np.isfinite(value)]
+    return float(np.mean(known)) if known else None

@@ -1,0 +1,102 @@
+"""What a normalization is worth in pictures: one trained model per subject, the same dances brought to it by each of them.
+
+Every result is compared with what the subject's own body looks like when it dances the same before its own camera, which is
+rendered; the model is the same for all, so that only the poses differ.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+
+from dancenow import pipeline
+from dancenow.evaluation.frame_metrics import PictureJudge
+from dancenow.media.video import read_frames, read_masks
+from dancenow.metrics.perceptual import PerceptualDistance
+from dancenow.metrics.regions import person_box
+from dancenow.pose.retargeting.registry import Kind
+from dancenow.pose.track_io import load_track
+from dancenow.progress import Listener
+from dancenow.research.bench.ablation import keep_to_look_at, train
+from dancenow.research.bench.jobs import Record
+from dancenow.research.bench.methods import our_config
+from dancenow.research.bench.sizes import NormalizeSize
+from dancenow.research.bench.test_world import Casting, Take, World
+
+KINDS: Final[tuple[Kind, ...]] = ("none", "paper", "stn", "bones", "auto")
+TRUE_POSES: Final = "true poses"
+"""Beside the normalizations: the poses that are detected in the true video itself. What is left is the generator's."""
+FIGURES: Final = ("ssim_person", "psnr_person_db", "perceptual_person")
+CURVE: Final = "perceptual_per_person"
+"""Kept frame by frame: the perceptual distance in the person's box times the area of the box over the person's."""
+
+
+def measure_pictures(sized: NormalizeSize, casting: Casting, folder: Path, listen: Listener) -> Record:
+    """Train the subject's model, then make and judge every dance with every normalization."""
+    world, budget = sized.detected, sized.pictures
+    assert world is not None
+    assert budget is not None
+    subject, model = world.subject(casting, listen), folder / "model.safetensors"
+    record: Record = train(our_config(sized.ours), subject, model, budget, 0, listen)
+    rows: list[Record] = []
+    for dance in casting.dances:
+        made: dict[bytes, Mapping[str, Any]] = {}
+        for kind in (*KINDS, TRUE_POSES):
+            out = folder / f"{dance.dance}-{kind}.mp4"
+            own = kind == TRUE_POSES
+            source = world.clip(casting.truth(dance) if own else dance).video
+            normalize: Kind = "none" if own else kind  # type: ignore[assignment]  # the others are kinds
+            done = pipeline.transfer(source, model, out, normalize=normalize, listen=listen)
+            poses = done.dance.pose.xy.tobytes()
+            # What `auto` chose has been judged under its own name.
+            if poses not in made:
+                made[poses] = scores(world, casting, dance, out, sized.every)
+            about = {"setup": f"{dance.dance} by {dance.identity}", "normalize": kind, "what": done.normalization}
+            rows.append(about | dict(made[poses]))
+            keep_to_look_at(out, f"{casting.name}-{dance.dance}-normalize-{sized.ours}-{budget}-{kind}")
+    return {**record, "every": sized.every, "rows": rows}
+
+
+def scores(world: World, casting: Casting, dance: Take, out: Path, every: int) -> dict[str, Any]:
+    """Means over frames in the true person's box: SSIM (higher is better) and perceptual distance (lower is better).
+
+    And `CURVE` of each judged frame; None where the person is out of sight.
+    """
+    clip = world.clip(casting.truth(dance))
+    judge, exact = PictureJudge(PerceptualDistance(), 1, deep_regions=("person",)), load_track(clip.track)
+    masks = [mask for i, mask in enumerate(read_masks(clip.masks)) if i % every == 0]
+    rows: list[list[float]] = []
+    curve: list[float | None] = []
+    frames = zip(read_frames(clip.video, 0, None, every), read_frames(out, 0, None, every), masks, strict=True)
+    for true, made, mask in frames:
+        pose, (height, width) = exact.pose[true.index], true.image_rgb.shape[:2]
+        found = judge.judge(true.image_rgb, pose, [made.image_rgb])[1]
+        box = person_box(pose, width, height)
+        if box is None:
+            curve.append(None)
+            continue
+        rows.append([each["person"] for each in (found.ssim, found.psnr_db, found.perceptual)])
+        shown = float((cv2.resize(mask, (width, height)) > 127).sum())
+        area = float((box.right - box.left) * (box.bottom - box.top))
+        curve.append(round(rows[-1][2] * area / max(shown, 1.0), 4))
+    means = np.mean(np.array(rows, np.float64), axis=0)
+    return {name: round(float(mean), 5) for name, mean in zip(FIGURES, means, strict=True)} | {CURVE: curve}
+
+
+def summarize_pictures(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Per normalization and figure: mean over transfers; mean and standard deviation over them of the gain over `paper`."""
+    rows = [{**row, "setup": f"{record['target']}: {row['setup']}"} for record in records for row in record.get("rows", ())]
+    summary: dict[str, dict[str, dict[str, float | None]]] = {}
+    for kind in dict.fromkeys(row["normalize"] for row in rows):
+        for figure in FIGURES:
+            own = {row["setup"]: row[figure] for row in rows if row["normalize"] == kind}
+            paper = {row["setup"]: row[figure] for row in rows if row["normalize"] == "paper"}
+            gains = [own[setup] - paper[setup] for setup in own]
+            summary.setdefault(kind, {})[figure] = {
+                "mean": float(np.mean(list(own.values()))),
+                "over_paper": float(np.mean(gains)),
+                "spread_over_paper": float(np.std(gains, ddof=1)) if len(gains) > 1 else None,
+            }
+    return summary

@@ -1,0 +1,120 @@
+"""BENCHMARKS.md, made from the results alone: every figure on it is one that a JSON file beside it holds."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from dancenow.errors import UserError
+from dancenow.research.bench.registry import BENCHES
+from dancenow.research.bench.results import MEASURED, Result, latest
+from dancenow.research.bench.sections.cost import drift, engines, growth, memory, speed
+from dancenow.research.bench.sections.placement import blend, monotonicity, normalize
+from dancenow.research.bench.sections.quality import ablation, budget, face
+from dancenow.research.bench.sections.trust import dataset, forensics
+from dancenow.storage.atomic_io import complete_or_absent
+
+SHOWN_SIZES: Final = ("laptop", "gpu")
+"""A smoke test only shows that a bench works."""
+SCRIPTS: Final = {
+    "forensics": "python -m dancenow.research.recipes.train_forensic measure",
+    "dataset": "python -m dancenow.research.recipes.dataset",
+}
+"""What is measured otherwise than by `dancenow bench`."""
+
+_INTRODUCTION: Final = """\
+# Benchmarks
+
+Written by `dancenow bench page` from the JSON files in [{folder}]({folder}), which the commands below wrote; nothing here is
+typed by hand. Every figure can be measured again with the command above its table.
+"""
+
+
+def write_page(folder: Path) -> Path:
+    """Write BENCHMARKS.md beside the folder of results.
+
+    Raises:
+        UserError: there is no result to show in it, one is damaged, or the page cannot be written.
+    """
+    every = [*BENCHES, *SCRIPTS]
+    found = {key: path for key, path in latest(folder, every).items() if key[1] in SHOWN_SIZES}
+    if not found:
+        raise UserError(f"there are no results to show in {folder}; measure first: dancenow bench --size laptop -o {folder}.")
+    parts = [_INTRODUCTION.format(folder=folder.resolve().name)]
+    for size in SHOWN_SIZES:
+        for bench in every:
+            if (bench, size) in found:
+                path = found[bench, size]
+                parts.append(_section(Result.read(path), path))
+    page = folder.resolve().parent / "BENCHMARKS.md"
+    with complete_or_absent(page) as temporary:
+        temporary.write_text("\n".join(parts), encoding="utf-8")
+    return page
+
+
+def _section(result: Result, path: Path) -> str:
+    try:
+        body = BODIES[result.bench](result)
+    except (KeyError, TypeError, IndexError, ValueError) as error:
+        raise UserError(f"the result {path} lacks what its table shows ({error}); measure it again or remove it.") from error
+    command = SCRIPTS.get(result.bench, f"dancenow bench {result.bench} --size {result.size}")
+    head = f"## {TITLES[result.bench]} ({result.size})\n\n`{command}`\n"
+    return f"{head}\n{body}\n{_provenance(result, path)}\n"
+
+
+def _provenance(result: Result, path: Path) -> str:
+    where = f"Measured {result.date} on {_place(result.machine, result.versions)}{_seeds(result)}"
+    elsewhere: dict[str, int] = {}
+    for measured in (cell[MEASURED] for cell in result.cells if MEASURED in cell):
+        place = _place(measured["machine"], measured["versions"])
+        elsewhere[place] = elsewhere.get(place, 0) + 1
+    others = "".join(f"; {count} of {len(result.cells)} cells on {place}" for place, count in elsewhere.items())
+    return f"{where}{others}. All cells: [{path.name}]({path.parent.name}/{path.name}).\n"
+
+
+def _place(m: Mapping[str, Any], v: Mapping[str, Any]) -> str:
+    usable = m.get("usable_cores", m["cores"])
+    cores = f"{m['cores']} cores" if usable == m["cores"] else f"{usable} of {m['cores']} cores"
+    gpu = f", {m['gpu']}" if m["gpu"] else ""
+    conditions = f" ({m['conditions']})" if m.get("conditions") else ""
+    what = f"dancenow {v['dancenow']}" + (f" at {v['commit']}" if v["commit"] else "")
+    return f"{m['cpu']}, {cores}, {m['ram_gb']:g} GB{gpu}{conditions}; {what}, torch {v['torch']}, Python {v['python']}"
+
+
+def _seeds(result: Result) -> str:
+    if not result.seeds:
+        return ""
+    only = result.settings.get("reseeded")
+    whose = f" (after the first only for {', '.join(only)})" if only else ""
+    return f"; seeds {', '.join(map(str, result.seeds))}{whose}"
+
+
+TITLES: Final = {
+    "ablation": "Quality, method by method",
+    "budget": "Quality for the budget",
+    "face": "The face",
+    "drift": "Does a long video end as it began?",
+    "speed": "Speed",
+    "engines": "What runs the generator",
+    "normalize": "Normalization",
+    "blend": "Faces put back into their frames",
+    "memory": "Memory against length",
+    "growth": "Time against length",
+    "monotonicity": "Do the metrics measure?",
+    "forensics": "Telling synthesized from real",
+    "dataset": "The rendered dataset",
+}
+BODIES: Final[Mapping[str, Callable[[Result], str]]] = {
+    "ablation": ablation,
+    "budget": budget,
+    "face": face,
+    "drift": drift,
+    "speed": speed,
+    "engines": engines,
+    "normalize": normalize,
+    "blend": blend,
+    "memory": memory,
+    "growth": growth,
+    "monotonicity": monotonicity,
+    "forensics": forensics,
+    "dataset": dataset,
+}

@@ -1,0 +1,62 @@
+"""The benches by name, and how they are run: one after another, each leaving its JSON before the next begins."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+from dancenow.errors import UserError
+from dancenow.progress import Listener, silent
+from dancenow.research.bench.jobs import adopt
+from dancenow.research.bench.results import Result, Size, latest
+from dancenow.storage.atomic_io import require_writable
+
+Bench = Callable[..., Result]
+"""Of a size and a listener; those of `IN_PARTS` also of `only`."""
+
+BENCHES: Final[Mapping[str, tuple[str, str]]] = {
+    "ablation": ("dancenow.research.bench.ablation", "bench_ablation"),
+    "budget": ("dancenow.research.bench.budget", "bench_budget"),
+    "face": ("dancenow.research.bench.face", "bench_face"),
+    "drift": ("dancenow.research.bench.drift", "bench_drift"),
+    "speed": ("dancenow.research.bench.speed", "bench_speed"),
+    "engines": ("dancenow.research.bench.engines", "bench_engines"),
+    "normalize": ("dancenow.research.bench.normalization", "bench_normalize"),
+    "blend": ("dancenow.research.bench.blending", "bench_blend"),
+    "memory": ("dancenow.research.bench.length", "bench_memory"),
+    "growth": ("dancenow.research.bench.length", "bench_growth"),
+    "monotonicity": ("dancenow.research.bench.degradations", "bench_monotonicity"),
+}
+"""Name -> module and function: torch is imported when a bench begins, not when its name is read."""
+
+
+IN_PARTS: Final = ("ablation", "budget", "face", "drift", "speed", "engines", "normalize")
+"""Benches of which a part can be measured; they take the names of the parts as `only` (see `cells.chosen`)."""
+
+
+def run_benches(
+    names: Sequence[str], size: Size, out: Path, listen: Listener = silent, only: Sequence[str] = ()
+) -> Iterator[Path]:
+    """Run the named benches (none: all of them) and yield each one's result as it is written into the folder `out`.
+
+    only: measure these parts alone; the result holds them and what was measured of the others before, by the same code, here
+        or, by the latest result in `out`, elsewhere.
+
+    Raises:
+        UserError: there is no bench of a name, it has no parts, `out` cannot be written to, or whatever a bench raises.
+    """
+    if only and not (names and set(names) <= set(IN_PARTS)):
+        raise UserError(f"only {', '.join(IN_PARTS)} can be measured in parts; name one of them.")
+    for name in names:
+        if name not in BENCHES:
+            raise UserError(f"there is no bench {name!r}; choose of {', '.join(BENCHES)}, or give `page` alone.")
+    require_writable(out, folder=True)
+    require_writable(out / "result.json", ".json")
+    for name in names or BENCHES:
+        with suppress(KeyError, UserError):  # none there, or a damaged one
+            adopt(Result.read(latest(out, [name])[name, size]))
+        module, function = BENCHES[name]
+        bench: Bench = getattr(import_module(module), function)
+        result = bench(size, listen, only=only) if only else bench(size, listen)
+        yield result.write(out)

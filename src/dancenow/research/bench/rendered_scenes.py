@@ -1,0 +1,258 @@
+"""Where real and forged clips come from: footage of a rendered person to learn from, and the same person's dances beside it.
+
+Rendered once with exact poses and kept as near-lossless video, so that forgeries can be made where nothing can be rendered. The
+studio's people are for the test; random people, dances, lights and cameras are learnt from, filmed in the same way, so that
+nothing but the person and the place differs between what is learnt from and what is judged.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.errors import UserError
+from dancenow.generators.crop.dataset import BORDER, ClipStore, enlarge, shrink_plate
+from dancenow.generators.edn.dataset import WholeClipStore
+from dancenow.media.video import read_frames
+from dancenow.pose.letterbox import Letterbox
+from dancenow.pose.person_crop import cut, follow
+from dancenow.research.bench.nearest_frame import nearest
+from dancenow.research.forensics.compression import Encoding, write_encoded
+from dancenow.research.studio.body import Body, build_body
+from dancenow.research.studio.clip import performance_of
+from dancenow.research.studio.identity import IDENTITIES
+from dancenow.research.studio.motion import Performance, perform, solve
+from dancenow.research.studio.random_sampling import random_dance, random_identity, random_room
+from dancenow.research.studio.render import empty_room, render
+from dancenow.research.studio.scene import ROOMS, Room
+from dancenow.research.studio.tracks import exact_track, points_of
+from dancenow.storage.atomic_io import cache_dir, complete_or_absent
+from dancenow.subject.target_appearance import Target
+from dancenow.types import ImageRGB, Plate, Pose, PoseTrack
+
+FPS: Final = 24
+RUN: Final = 3
+"""Consecutive frames of the footage."""
+FILMED_CRF: Final = 12
+"""x264's, of what is rendered."""
+KEPT: Final = Encoding(16)
+"""How forgeries are kept; real clips go through the same before they are judged."""
+RECIPE: Final = 1
+"""Raise it when the same settings would show other pictures."""
+_SIZES_PX, _SHAKY = (384, 320, 448), (0.0, 0.003, 0.006)
+_FOOTAGE_BEATS, _DANCE_BEATS = 64, 8
+
+
+@dataclass(frozen=True)
+class SceneConfig:
+    """Who, where, what the footage shows, and the dances, each with its first second. number: of a random person, who dances
+    random dances in a random place; identity is then a name only, and room and footage are not used. runs: of three frames of
+    footage. dance_frames: of each dance. size_px: of the picture. shaky: keypoints are wrong as a detector's are, by this share
+    of the body's height."""
+
+    identity: str
+    room: str
+    footage: str
+    dances: tuple[tuple[str, float], ...]
+    runs: int = 30
+    dance_frames: int = 36
+    size_px: int = 384
+    shaky: float = 0.004
+    seed: int = 23
+    number: int | None = None
+
+    @classmethod
+    def random(cls, number: int) -> Self:
+        """That of a random person: size of the picture and errors of keypoints differ from one to the next."""
+        size_px, shaky = _SIZES_PX[number % len(_SIZES_PX)], _SHAKY[number // len(_SIZES_PX) % len(_SHAKY)]
+        dances = (("first", 0.0), ("second", 0.0))
+        return cls(f"cast {number}", "", "", dances, runs=20, size_px=size_px, shaky=shaky, number=number)
+
+
+TESTED: Final = (
+    SceneConfig("dov", "loft", "spark", (("pulse", 3.0), ("drift", 4.0))),
+    SceneConfig("eve", "bright", "drift", (("pulse", 3.0), ("spark", 2.0))),
+    SceneConfig("chi", "loft", "spark", (("pulse", 8.0), ("drift", 9.0))),
+    SceneConfig("ada", "bright", "spark", (("pulse", 5.0), ("drift", 12.0))),
+    SceneConfig("ben", "loft", "drift", (("pulse", 10.0), ("spark", 12.0))),
+    SceneConfig("fin", "bright", "pulse", (("spark", 20.0), ("drift", 6.0))),
+)
+"""The studio's six people, who are in no training, in its two rooms, which are in none either."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dance:
+    """A real clip of the person: its video, nearly without loss, and the poses that generators are given."""
+
+    name: str
+    video: Path
+    track: PoseTrack
+    fps: Fraction = Fraction(FPS)
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A person in a place. frames: the footage, runs of `RUN` [N]; masks [N,H,W]; track: its poses [N]; whole: the poses of all
+    of the dance that the footage is of, [T], and index [N] its numbers in it."""
+
+    name: str
+    frames: Sequence[ImageRGB]
+    masks: NDArray[np.uint8]
+    whole: PoseTrack
+    index: NDArray[np.int64]
+    plate: Plate
+    dances: tuple[Dance, ...]
+
+    @property
+    def target(self) -> Target:
+        """What a model keeps of the person."""
+        return Target(self.name, self.plate, self.whole)
+
+    def clip_store(self, canvas_px: int, length: int) -> ClipStore:
+        """The footage for a generator of the person."""
+        stored_px = round(canvas_px * BORDER)
+        crops = [enlarge(c, stored_px) for c in follow(self.whole.pose, self.whole.time_s, canvas_px)]
+        kept = [crops[i] for i in self.index]
+        poses = [crop.apply(self.whole.pose[int(i)]) for crop, i in zip(kept, self.index, strict=True)]
+        plate, plate_to_frame = shrink_plate(self.plate, float(np.median([c.to_canvas[0, 0] for c in kept])))
+        return ClipStore(
+            image=np.stack([cut(frame, crop) for frame, crop in zip(self.frames, kept, strict=True)]),
+            mask=np.stack([cut(mask, crop) for mask, crop in zip(self.masks, kept, strict=True)]),
+            pose=Pose(*(np.stack([getattr(p, name) for p in poses]) for name in ("xy", "confidence", "depth"))),
+            to_stored=np.stack([c.to_canvas for c in kept]),
+            plate=plate, plate_to_frame=plate_to_frame,
+            starts=np.arange(0, len(kept), RUN), length=min(length, RUN), canvas_px=canvas_px,
+        )  # fmt: skip
+
+    def whole_store(self, box: Letterbox, length: int) -> WholeClipStore:
+        """The footage for a generator of whole frames."""
+        starts = np.arange(0, len(self.index), RUN)
+        image = np.stack([box.place(frame) for frame in self.frames])
+        return WholeClipStore(image, box.apply(self.whole.pose[self.index]), starts, min(length, RUN), box)
+
+    def nearest_frames(self, track: PoseTrack) -> list[ImageRGB]:
+        """The footage's frame with the nearest pose for every pose of a dance."""
+        return [self.frames[i] for i in nearest(track.pose, self.whole.pose[self.index])]
+
+
+def scene_folder(config: SceneConfig) -> Path:
+    """Where a scene lies."""
+    return cache_dir("forensics/scenes") / f"{config.identity}-{config.size_px}px-{RECIPE}"
+
+
+def film_scene(config: SceneConfig) -> Path:
+    """Render a scene into its folder, unless it is there: half a minute or so.
+
+    Raises:
+        UserError: the studio's packages are missing.
+    """
+    folder = scene_folder(config)
+    if not folder.is_dir():
+        with complete_or_absent(folder) as temporary:
+            temporary.mkdir()
+            _film(config, temporary)
+    return folder
+
+
+@dataclass(frozen=True, eq=False)
+class _Shooting:
+    """Who dances what where."""
+
+    body: Body
+    room: Room
+    footage: Performance
+    dances: Mapping[str, Performance]
+
+
+def _shooting(config: SceneConfig) -> _Shooting:
+    seconds = (config.dance_frames + 0.5) / FPS
+    if config.number is None:
+        body = build_body(IDENTITIES[config.identity])
+        dances = {name: performance_of(body, name, FPS, seconds, since_s) for name, since_s in config.dances}
+        return _Shooting(body, ROOMS[config.room], performance_of(body, config.footage, FPS, None), dances)
+    rng = np.random.default_rng((config.seed, config.number))
+    body, room = build_body(random_identity(config.identity, rng)), random_room(rng)
+    whole = random_dance("footage", _FOOTAGE_BEATS, rng)
+    footage = solve(perform(whole, FPS, whole.seconds), body)
+    parts = {name: (random_dance(name, _DANCE_BEATS, rng), since_s) for name, since_s in config.dances}
+    danced = {name: solve(perform(dance, FPS, seconds, since_s), body) for name, (dance, since_s) in parts.items()}
+    return _Shooting(body, room, footage, danced)
+
+
+def _film(config: SceneConfig, folder: Path) -> None:
+    shooting, side = _shooting(config), config.size_px
+    body, room, danced = shooting.body, shooting.room, shooting.footage
+    rng = np.random.default_rng(config.seed if config.number is None else (config.seed, config.number, 1))
+    starts = np.arange(config.runs) * (len(danced) // config.runs)
+    index = (starts[:, None] + np.arange(RUN)).reshape(-1)
+    frames, masks = _rendered(body, danced, index, room, config)
+    _keep(folder / "footage.mp4", frames)
+    tracks = {"footage": shaken(exact_track(points_of(body, danced), room.camera, side, side, FPS), config.shaky, rng)}
+    for name, shown in shooting.dances.items():
+        _keep(folder / f"{name}.mp4", _rendered(body, shown, np.arange(config.dance_frames), room, config)[0])
+        track = exact_track(points_of(body, shown), room.camera, side, side, FPS)
+        tracks[name] = shaken(track, config.shaky, rng)
+    arrays: dict[str, Any] = {"masks": masks, "index": index, "plate": empty_room(room, side, side)}
+    for name, track in tracks.items():
+        parts = {part: getattr(track.pose, part) for part in ("xy", "confidence", "depth")}
+        parts |= {"time_s": track.time_s, "status": track.status}
+        arrays |= {f"{name}.{part}": value for part, value in parts.items()}
+    np.savez_compressed(folder / "scene.npz", **arrays)
+    (folder / "scene.json").write_text(json.dumps(asdict(config), indent=1), "utf-8")
+
+
+def load_scene(config: SceneConfig) -> Scene:
+    """A scene that was filmed.
+
+    Raises:
+        UserError: it was not.
+    """
+    folder, side = scene_folder(config), config.size_px
+    if not folder.is_dir():
+        raise UserError(
+            f"{config.identity} has not been filmed; run `python -m dancenow.research.recipes.train_forensic film` first."
+        )
+    with np.load(folder / "scene.npz", allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+
+    def track(name: str) -> PoseTrack:
+        pose = Pose(*(arrays[f"{name}.{part}"] for part in ("xy", "confidence", "depth")))
+        return PoseTrack(pose, arrays[f"{name}.time_s"], arrays[f"{name}.status"], side, side, "scene", "0" * 64)
+
+    plate = Plate(arrays["plate"], np.ones((side, side), np.bool_))
+    frames = [frame.image_rgb for frame in read_frames(folder / "footage.mp4")]
+    dances = tuple(Dance(name, folder / f"{name}.mp4", track(name)) for name, _ in config.dances)
+    return Scene(config.identity, frames, arrays["masks"], track("footage"), arrays["index"], plate, dances)
+
+
+def _keep(path: Path, frames: Sequence[ImageRGB]) -> None:
+    write_encoded(frames, Fraction(FPS), Encoding(FILMED_CRF), path)
+
+
+def _rendered(
+    body: Body, performance: Performance, frames: NDArray[np.int64], room: Room, config: SceneConfig
+) -> tuple[list[ImageRGB], NDArray[np.uint8]]:
+    """Some frames of a performance, without grain, which is added when they are encoded; and masks."""
+    names = ("time_s", "rotations", "root", "face")
+    part = replace(performance, **{name: getattr(performance, name)[frames] for name in names})
+    drawn: Iterator[Any] = render(body, part, room, config.size_px, config.size_px, noise=0.0)
+    both = [(each.image_rgb, each.mask) for each in drawn]
+    return [image for image, _ in both], np.stack([mask for _, mask in both])
+
+
+def shaken(track: PoseTrack, share: float, rng: np.random.Generator) -> PoseTrack:
+    """The track as if detected: each keypoint has an error that stays, and a smaller one that changes from frame to frame."""
+    return replace(track, pose=shaken_pose(track.pose, share, rng))
+
+
+def shaken_pose(pose: Pose, share: float, rng: np.random.Generator) -> Pose:
+    """As `shaken`, poses [T,K] alone."""
+    height_px = float(np.median(np.ptp(pose.xy[..., 1], axis=1)))
+    steady = rng.normal(0, share * height_px, (1, *pose.xy.shape[1:]))
+    jitter = rng.normal(0, 0.3 * share * height_px, pose.xy.shape)
+    return Pose((pose.xy + steady + jitter).astype(np.float32), pose.confidence, pose.depth)

@@ -1,0 +1,228 @@
+"""Frames a second of every stage and of the whole way, ours beside the paper's networks as published, in the same run.
+
+Repetitions of the two are interleaved, so that a machine that grows hot or busy slows both; figures are medians over
+repetitions. Ratios say more than the figures, which belong to one machine.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
+
+import cv2
+import numpy as np
+import torch
+
+from dancenow import pipeline
+from dancenow.execution import spare_threads, torch_threads
+from dancenow.generators.crop.config import BodyConfig
+from dancenow.generators.registry import load_painter
+from dancenow.generators.renderers import CropPainter, Painter, compose
+from dancenow.media.video import VideoWriter, probe, read_frames
+from dancenow.pose.detectors.blazepose import BlazePose
+from dancenow.pose.filtering.smoothing import calmed
+from dancenow.pose.pipeline import detect_poses
+from dancenow.pose.retargeting.registry import fit
+from dancenow.pose.tracking.reidentification import choose, first_look
+from dancenow.pose.tracking.tracker import Follower
+from dancenow.progress import Listener, Progress
+from dancenow.provenance.consent import consent
+from dancenow.research.bench.jobs import Cell, Record, run_cells
+from dancenow.research.bench.length import empty_cache, repeat_frames, timed_transfer
+from dancenow.research.bench.methods import Config, our_config, paper_config
+from dancenow.research.bench.results import Result, Size
+from dancenow.research.bench.sizes import SPEED, Ours, SpeedSize
+from dancenow.subject.subject import Subject, prepare
+from dancenow.training.budget import Budget
+from dancenow.training.loop import state_path
+from dancenow.types import Frame, PoseTrack
+
+T = TypeVar("T")
+PAPER: Final[Literal["paper"]] = "paper"
+STAGES: Final = (
+    "decode", "detect", "normalize", "generate", "composite", "encode", "whole way", "poses known", "training",
+)  # fmt: skip
+"""In the order of the data. Training is in steps a second, all else in frames a second; generate includes drawing the pose;
+poses known: the whole way once more, when the dance has been detected before."""
+ENLARGED_FRAMES: Final = 144
+"""Of the footage that is enlarged; how long it is does not change any rate."""
+MEMORY: Final = ("training, GPU MB", "whole way, GPU MB")
+"""The most that torch's allocator held on a GPU; where there is none, there is no such row."""
+
+
+def bench_speed(size: Size, listen: Listener, only: Sequence[str] = ()) -> Result:
+    """Every stage of all systems, several times; only: as in `cells.run_cells`.
+
+    Raises:
+        UserError: as `bench_ablation`.
+    """
+    sized = SPEED[size]
+    sized.world.build(listen)
+    systems = [*sized.networks, (PAPER, None)]
+    each_s = sized.expected_s / sized.repetitions / len(systems)
+    cells = [
+        Cell(
+            "speed", {"repetition": number, "system": system, "size": size}, partial(_measure, sized, system, frame_px), each_s
+        )
+        for number in range(sized.repetitions)
+        for system, frame_px in systems
+    ]
+    records = run_cells("speed", cells, listen, only)
+    return Result.of_cells("speed", size, (0,), asdict(sized), records, summarize(records))
+
+
+def summarize(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
+    """Per stage and system the median and the standard deviation over repetitions, and under `ratio` of each of ours the ratio
+    of its median and the paper's."""
+    summary: dict[str, dict[str, Any]] = {}
+    systems = list(dict.fromkeys(record["system"] for record in records))
+    for stage in (*STAGES, *MEMORY):
+        row: dict[str, Any] = {}
+        for system in systems:
+            own = [record["rates"] for record in records if record["system"] == system]
+            values = [rates[stage] for rates in own if stage in rates]
+            if values:
+                row[system] = {"median": float(np.median(values)), "spread": float(np.std(values))}
+        if PAPER in row:
+            row["ratio"] = {
+                name: row[name]["median"] / row[PAPER]["median"] for name in systems if name in row and name != PAPER
+            }
+        if row:
+            summary[stage] = row
+    return summary
+
+
+def _measure(
+    sized: SpeedSize, system: Ours | Literal["paper"], frame_px: tuple[int, int] | None, folder: Path, listen: Listener
+) -> Record:
+    """One system once: the stages that all share, on its size of film, and its own."""
+    subject, source = _film(sized, frame_px, folder, listen)
+    dance, rates = _shared_stages(source, subject, sized.frames, folder, listen)
+    if system == "paper":
+        config: Config = paper_config(sized.paper_px, sized.paper_width)
+        count, steps = sized.paper_frames, sized.paper_steps
+    else:
+        config, count, steps = our_config(system), sized.frames, sized.steps
+    model = folder / f"{system}.safetensors"
+    listen(Progress(f"{system}, training", 0))
+    _forget_memory()
+    rates |= {"training": _training_hz(subject, model, config, steps)} | _memory_mb("training")
+    listen(Progress(f"{system}, generating", 0))
+    painter = load_painter(model, pipeline.torch_device("auto"))
+    rates |= _painting_hz(painter, dance, count)
+    del painter
+    _forget_memory()
+    listen(Progress(f"{system}, the whole way", 0))
+    rates |= _whole_way(source, sized.whole_frames, model, folder, listen)
+    return {"frame_px": frame_px, "rates": {stage: round(rates[stage], 4) for stage in (*STAGES, *MEMORY) if stage in rates}}
+
+
+def _film(sized: SpeedSize, frame_px: tuple[int, int] | None, folder: Path, listen: Listener) -> tuple[Subject, Path]:
+    """The footage and the dance of a system; enlarged ones are prepared anew, with less of the footage."""
+    casting = sized.world.castings[0]
+    subject, source = sized.world.subject(casting, listen), sized.world.clip(casting.dances[0], listen).video
+    if frame_px is None:
+        return subject, source
+    footage, dance = (
+        _enlarged(video, frame_px, count, folder / f"{name}.mp4")
+        for name, video, count in (("footage", subject.video, ENLARGED_FRAMES), ("dance", source, sized.frames))
+    )
+    return prepare(footage, folder / "subject", consent=consent("rendered"), listen=listen), dance
+
+
+def _enlarged(video: Path, frame_px: tuple[int, int], count: int, out: Path) -> Path:
+    """The first frames of a video, as high as the frame; to the left and right their edges are repeated."""
+    width_px, height_px = frame_px
+    info = probe(video)
+    with VideoWriter(out, width_px, height_px, fps=info.fps) as writer:
+        for frame in read_frames(video, 0, count):
+            inner_px = min(width_px, round(info.width_px * height_px / info.height_px))
+            image = cv2.resize(frame.image_rgb, (inner_px, height_px), interpolation=cv2.INTER_CUBIC)
+            left_px = (width_px - inner_px) // 2
+            sides = left_px, width_px - inner_px - left_px
+            writer.write(np.asarray(cv2.copyMakeBorder(image, 0, 0, *sides, cv2.BORDER_REPLICATE), np.uint8), frame.time_s)
+    return out
+
+
+def _forget_memory() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def _memory_mb(what: str) -> dict[str, float]:
+    return {f"{what}, GPU MB": torch.cuda.max_memory_allocated() / 2**20} if torch.cuda.is_available() else {}
+
+
+def _shared_stages(
+    source: Path, subject: Subject, count: int, folder: Path, listen: Listener
+) -> tuple[PoseTrack, dict[str, float]]:
+    """The dance as the painters want it, and the rates of decode, detect, normalize and encode in frames a second."""
+    frames, decode_hz = _rate(lambda: islice(read_frames(source), count))
+    blaze = BlazePose(listen=listen)
+    follower = Follower(blaze, choose(first_look(blaze, source, listen=listen), None, source))
+    _, detect_hz = _rate(lambda: map(follower.step, frames))
+    danced = detect_poses(source, listen=listen)
+    start_s = time.perf_counter()
+    moved = fit("paper", danced, subject.track)(danced.pose)
+    normalize_hz = len(danced) / (time.perf_counter() - start_s)
+    start_s = time.perf_counter()
+    _encode(frames, source, folder / "encoded.mp4")
+    encode_hz = len(frames) / (time.perf_counter() - start_s)
+    dance = calmed(replace(danced, pose=moved, width_px=subject.track.width_px, height_px=subject.track.height_px))
+    return dance, {"decode": decode_hz, "detect": detect_hz, "normalize": normalize_hz, "encode": encode_hz}
+
+
+def _encode(frames: Sequence[Frame], source: Path, out: Path) -> None:
+    height, width = frames[0].image_rgb.shape[:2]
+    with VideoWriter(out, width, height, fps=probe(source).fps) as writer:
+        for frame in frames:
+            writer.write(frame.image_rgb, frame.time_s)
+
+
+def _training_hz(subject: Subject, model: Path, config: Config, steps: int) -> float:
+    """Steps a second over a whole short training, its first step and what comes before it left out."""
+    state_path(model).unlink(missing_ok=True)  # of a bench that was interrupted here
+    images = steps * (config.clips_per_step if isinstance(config, BodyConfig) else 1)
+    done_s: dict[float, float] = {}
+
+    def watch(event: Progress) -> None:
+        if event.stage == "training":
+            done_s.setdefault(event.done, time.perf_counter())  # saving repeats the last event
+
+    pipeline.train_with(subject.folder, model, config, budget=Budget(images=images), resume=False, listen=watch)
+    times_s = sorted(done_s.values())
+    return (len(times_s) - 1) / (times_s[-1] - times_s[0])
+
+
+def _painting_hz(painter: Painter, dance: PoseTrack, count: int) -> dict[str, float]:
+    """Frames a second of generate and, where the person is put over a plate, of composite."""
+    list(painter.paint(dance, 0, 1))  # the first picture pays for allocations
+    if not isinstance(painter, CropPainter):
+        return {"generate": _rate(lambda: painter.paint(dance, 0, count))[1]}
+    with torch_threads(spare_threads()):  # as in a transfer, where the other core does what surrounds this
+        canvases, generate_hz = _rate(lambda: painter.canvases(dance, 0, count))
+    painted = [(crop, rgba) for crop, rgba in canvases if rgba is not None]
+    _, compose_hz = _rate(lambda: (compose(rgba, crop, painter.target.plate) for crop, rgba in painted))
+    return {"generate": generate_hz, "composite": compose_hz}
+
+
+def _whole_way(source: Path, count: int, model: Path, folder: Path, listen: Listener) -> dict[str, float]:
+    """Frames a second of transfers from file to file: nothing kept from before, and then with the dance's poses known."""
+    part = folder / "part.mp4"
+    repeat_frames(source, count, part)
+    with empty_cache(listen) as cache:
+        done = {stage: timed_transfer(part, model, folder / "out.mp4", cache) for stage in ("whole way", "poses known")}
+    rates = {stage: float(each["frames"] / each["seconds"]) for stage, each in done.items()}
+    held_mb = done["whole way"]["gpu_mb"]
+    return rates if held_mb is None else {**rates, "whole way, GPU MB": held_mb}
+
+
+def _rate(make: Callable[[], Iterable[T]]) -> tuple[list[T], float]:
+    """What comes out, and how many a second."""
+    start_s = time.perf_counter()
+    made = list(make())
+    return made, len(made) / (time.perf_counter() - start_s)

@@ -1,0 +1,148 @@
+"""The rendered world that results are measured in: each subject's footage, and other people's dances with their truth.
+
+A clip is rendered once per machine and kept; the same dance on the subject's own body, in the subject's own room, is what a
+perfect transfer would show (the truth that no camera can film).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+from dancenow.errors import UserError
+from dancenow.media.video import VideoWriter, probe, read_frames
+from dancenow.progress import Listener, silent
+from dancenow.provenance.consent import consent
+from dancenow.research.studio.clip import Clip, render_clip
+from dancenow.storage.atomic_io import cache_dir
+from dancenow.subject.subject import SUBJECT_RECIPE, Subject, prepare
+
+CLIPS: Final = "bench/clips"
+"""Folder of the cache in which they lie."""
+RECIPE: Final = 1
+"""Raise it when the studio renders something else for the same words: clips in the cache are then made anew."""
+
+
+@dataclass(frozen=True)
+class Take:
+    """Who dances what, where, from which second of the dance on, and for how long."""
+
+    identity: str
+    dance: str
+    room: str
+    start_s: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Casting:
+    """One subject: the footage to learn from, and what others dance for them, on other bodies and in another room."""
+
+    footage: Take
+    dances: tuple[Take, ...]
+
+    @property
+    def name(self) -> str:
+        """Of the subject."""
+        return self.footage.identity
+
+    def truth(self, dance: Take) -> Take:
+        """What a perfect transfer of `dance` would show."""
+        return replace(dance, identity=self.footage.identity, room=self.footage.room)
+
+
+@dataclass(frozen=True)
+class Film:
+    """How a world is filmed: square pictures of size_px, and frames a second."""
+
+    size_px: int
+    fps: int
+
+
+@dataclass(frozen=True)
+class World:
+    """The subjects, and how they are filmed."""
+
+    film: Film
+    castings: tuple[Casting, ...]
+
+    def takes(self) -> Iterator[Take]:
+        """Every clip that has to be rendered."""
+        for casting in self.castings:
+            yield casting.footage
+            for dance in casting.dances:
+                yield from (dance, casting.truth(dance))
+
+    def clip(self, take: Take, listen: Listener = silent) -> Clip:
+        """The rendered clip, from the cache where it is there.
+
+        Raises:
+            UserError: the studio's packages are missing, or the cache cannot be written to.
+        """
+        of = f"{take.identity}-{take.dance}-{take.room}-{take.start_s:g}s-{take.seconds:g}s"
+        path = cache_dir(CLIPS) / f"{of}-{self.film.size_px}px-{self.film.fps}fps-{RECIPE}.mp4"
+        clip = Clip(path)
+        if clip.background.is_file():  # the last of its files to be written
+            return clip
+        side, fps = self.film.size_px, Fraction(self.film.fps)
+        return render_clip(
+            take.identity, take.dance, take.room, path, fps=fps, width_px=side, height_px=side,
+            seconds=take.seconds, start_s=take.start_s, sound=False, listen=listen,
+        )  # fmt: skip
+
+    def subject(self, casting: Casting, listen: Listener = silent) -> Subject:
+        """The prepared footage, with its last tenth held out, from the cache where it is sound."""
+        video = self.clip(casting.footage, listen).video
+        folder = cache_dir("bench/subjects") / f"{video.stem}-{SUBJECT_RECIPE}"
+        try:
+            return Subject.open(folder)
+        except UserError:
+            return prepare(video, folder, consent=consent("rendered"), hold_out=True, listen=listen)
+
+    def held_out(self, subject: Subject) -> Path:
+        """The part of a subject's footage that training does not see, as a video of its own."""
+        path = subject.folder.parent / f"{subject.folder.name}-held-out.mp4"
+        if path.is_file():
+            return path
+        frames = subject.manifest.in_split("val", subject.track.time_s).nonzero()[0]
+        if not len(frames):
+            raise UserError(f"{subject.video} is too short to hold out a part of it; a world's footage lasts 20 s or more.")
+        info = probe(subject.video)
+        with VideoWriter(path, info.width_px, info.height_px, fps=info.fps, crf=12) as writer:
+            for frame in read_frames(subject.video, int(frames[0]), int(frames[-1]) + 1):
+                writer.write(frame.image_rgb, frame.time_s)
+        return path
+
+    def build(self, listen: Listener = silent) -> None:
+        """Render and prepare everything, so that nothing of it is measured later."""
+        for take in self.takes():
+            self.clip(take, listen)
+        for casting in self.castings:
+            self.held_out(self.subject(casting, listen))
+
+
+def world(size_px: int, fps: int, dance_s: float, subjects: int = 3, dances: int = 2) -> World:
+    """The first so many subjects, each with so many dances of `dance_s` seconds; footage is 20.25 s, of another dance."""
+
+    def cast(identity: str, dance: str, room: str, start_s: float, others: tuple[tuple[str, str, str, float], ...]) -> Casting:
+        danced = tuple(Take(who, what, where, since_s, dance_s) for who, what, where, since_s in others[:dances])
+        return Casting(Take(identity, dance, room, start_s, 20.25), danced)
+
+    castings = (
+        cast("dov", "spark", "loft", 0.0, (("ada", "pulse", "bright", 3.0), ("fin", "drift", "bright", 4.0))),
+        cast("eve", "drift", "bright", 0.0, (("ben", "pulse", "loft", 3.0), ("fin", "spark", "loft", 2.0))),
+        cast("chi", "spark", "loft", 19.75, (("ben", "pulse", "bright", 3.0), ("ada", "drift", "bright", 4.0))),
+    )
+    return World(Film(size_px, fps), castings[:subjects])
+
+
+def with_song(silent: World, dance_s: float) -> World:
+    """The same with one more dance for every subject, whose dancer sings."""
+    singers = {"dov": ("fin", "bright"), "eve": ("ada", "loft"), "chi": ("ben", "bright")}
+
+    def sung(casting: Casting) -> Casting:
+        who, where = singers[casting.name]
+        return replace(casting, dances=(*casting.dances, Take(who, "chorus", where, 1.0, dance_s)))
+
+    return replace(silent, castings=tuple(sung(casting) for casting in silent.castings))

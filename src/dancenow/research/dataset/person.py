@@ -1,0 +1,197 @@
+"""One person of a rendered dataset as a subject that `train` takes: their clips after one another, divided by a protocol.
+
+The parts follow each other in the footage, train first, so that each is one span of time as a subject's manifest says it; at
+every seam a frame counts as missing, so that nothing is learnt across it.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Final, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.errors import UserError
+from dancenow.media.video import MaskWriter, VideoWriter, read_frames, read_masks
+from dancenow.progress import Listener, Progress, silent
+from dancenow.provenance.consent import Consent
+from dancenow.research.dataset.index import INDEX, Entry, digest_of
+from dancenow.research.dataset.protocol import PARTS
+from dancenow.research.dataset.shards import SHARDS_INDEX
+from dancenow.research.dataset.source import FolderSource, ShardSource, open_source, track_of
+from dancenow.storage.atomic_io import cache_dir, sha256_of
+from dancenow.subject.subject import SUBJECT_RECIPE, Span, Subject, compose
+from dancenow.types import FrameStatus, Plate, Pose, PoseTrack
+
+PersonProtocol = Literal["time", "dance"]
+GIVEN: Final = "2026-01-01"
+"""Day of the record of a rendered person, of whom nobody ever had to be asked: the same, so that records are the same."""
+CRF: Final = 10
+"""The clips are encoded a second time: so well that it does not show."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Consecutive frames of a clip that belong to a part: start to stop - 1."""
+
+    part: str
+    entry: Entry
+    start: int
+    stop: int
+
+
+def person_subject(
+    source: FolderSource | ShardSource,
+    identity: str,
+    out: Path,
+    *,
+    protocol: PersonProtocol = "time",
+    listen: Listener = silent,
+) -> Subject:
+    """Write a person's clips as a subject folder with exact poses, masks and background, and the consent `rendered`.
+
+    Args:
+        protocol: `time` divides every clip; `dance` learns from the clips of the dances of train, to be judged on others.
+
+    Raises:
+        UserError: the dataset is not rendered, has nobody of that name or nothing to train on, is damaged, or `out` is
+            something else.
+    """
+    if source.dataset.kind != "rendered":
+        raise UserError(
+            f"the dataset holds filmed subjects: unpack {identity} with `dancenow dataset open ... --clips {identity}`."
+        )
+    pieces = pieces_of(source.dataset.of(identity), protocol)
+    if not any(piece.part == "train" for piece in pieces):
+        raise UserError(f"{identity} has nothing to train on under the protocol {protocol}; take the other one.")
+    with tempfile.TemporaryDirectory() as scratch:
+        video, masks = Path(scratch) / "video.mp4", Path(scratch) / "masks.mkv"
+        _join(source, pieces, video, masks, listen)
+        track = joined_track(source, pieces, sha256_of(video))
+        return compose(
+            out, name=identity, video=video, track=track, masks=masks, plate=_plate(source, pieces[0].entry),
+            splits_s=_spans(pieces, track.fps), consent=record_of(source, identity),
+        )  # fmt: skip
+
+
+def cached_subject(path: Path, identity: str, protocol: PersonProtocol = "time", listen: Listener = silent) -> Path:
+    """The subject folder of a person of a dataset or of shards, from the cache where it is sound.
+
+    Raises:
+        UserError: as `person_subject`.
+    """
+    source = open_source(path)
+    clips = [entry.to_json() for entry in source.dataset.of(identity)]
+    digest = digest_of({"clips": clips, "protocol": protocol, "recipe": SUBJECT_RECIPE, "crf": CRF})
+    folder = cache_dir("subjects") / f"{digest[:40]}-{identity}-{protocol}"
+    try:
+        Subject.open(folder)
+    except UserError:
+        person_subject(source, identity, folder, protocol=protocol, listen=listen)
+    return folder
+
+
+def training_subject(path: Path, identity: str | None, protocol: PersonProtocol, listen: Listener = silent) -> Path:
+    """The subject folder to train from: `path` itself, or the folder of one identity if `path` is a dataset or shards of one.
+
+    Raises:
+        UserError: a dataset is given without an identity, or as `cached_subject`.
+    """
+    if identity is not None:
+        return cached_subject(path, identity, protocol, listen)
+    require_no_dataset(path)
+    return path
+
+
+def require_no_dataset(path: Path) -> None:
+    """Raises UserError if a whole dataset is given where one person is wanted."""
+    if (path / INDEX).is_file() or (path / SHARDS_INDEX).is_file():
+        people = open_source(path).dataset.identities
+        raise UserError(f"{path} is a dataset of {len(people)} people; say whom to train with --identity, such as {people[0]}.")
+
+
+def pieces_of(entries: list[Entry], protocol: PersonProtocol) -> list[Piece]:
+    """A person's frames in the order in which they are put together: train, val, test."""
+    pieces = []
+    for part in PARTS:
+        for entry in entries:
+            if protocol == "dance":
+                if entry.part("dance") == part:
+                    pieces.append(Piece(part, entry, 0, entry.num_frames))
+            elif part in entry.info["spans_s"]:
+                fps = Fraction(entry.info["fps"])
+                start, stop = (round(float(second) * fps) for second in entry.info["spans_s"][part])
+                pieces.append(Piece(part, entry, start, min(stop, entry.num_frames)))
+    return [piece for piece in pieces if piece.stop - piece.start > 1]
+
+
+def record_of(source: FolderSource | ShardSource, identity: str) -> Consent:
+    """The consent to a rendered person: the same for the same dataset, so that models of it agree on it."""
+    about = source.dataset.about
+    number = digest_of({"config": about.get("config"), "identity": identity})[:16]
+    scope = str(dict(about.get("consent") or {}).get("scope", "nobody real is in the video"))
+    return Consent("rendered", f"nobody real: {identity}", scope, GIVEN, str(about["licence"]), number=number)
+
+
+def joined_track(source: FolderSource | ShardSource, pieces: list[Piece], video_sha256: str) -> PoseTrack:
+    """The track of the pieces after one another; the first frame of each but the first is missing."""
+    tracks = {entry.key: track_of(source, entry) for entry in {piece.entry.key: piece.entry for piece in pieces}.values()}
+    parts = [tracks[piece.entry.key].pose[piece.start : piece.stop] for piece in pieces]
+    xy, confidence, depth = (np.concatenate([getattr(part, name) for part in parts]) for name in ("xy", "confidence", "depth"))
+    seams = np.cumsum([len(part) for part in parts])[:-1]
+    status = np.full(len(xy), FrameStatus.MEASURED, np.uint8)
+    status[seams] = FrameStatus.MISSING
+    confidence[seams] = 0.0
+    first = tracks[pieces[0].entry.key]
+    fps = Fraction(pieces[0].entry.info["fps"])
+    time_s = np.array([float(Fraction(t) / fps) for t in range(len(xy))])
+    pose = Pose(xy, confidence, depth)
+    return replace(first, pose=pose, time_s=time_s, status=status, source_sha256=video_sha256)
+
+
+def _join(source: FolderSource | ShardSource, pieces: list[Piece], video: Path, masks: Path, listen: Listener) -> None:
+    """Write pictures and masks of the pieces, one frame at a time."""
+    info = pieces[0].entry.info
+    size, fps = (int(info["width_px"]), int(info["height_px"])), Fraction(info["fps"])
+    total = sum(piece.stop - piece.start for piece in pieces)
+    with VideoWriter(video, *size, fps=fps, crf=CRF, repeatable=True) as writer, MaskWriter(masks, *size) as mask_writer:
+        done = 0
+        for image, mask in (pair for piece in pieces for pair in _pictures(source, piece)):
+            writer.write(image, Fraction(done) / fps)
+            mask_writer.write(mask)
+            done += 1
+            listen(Progress("putting clips together", done, total))
+    if done != total:
+        raise UserError(f"a clip of {pieces[0].entry.identity} breaks off; check the dataset with `dancenow dataset validate`.")
+
+
+def _pictures(source: FolderSource | ShardSource, piece: Piece) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    with source.files(piece.entry, "mp4", "masks.mkv") as files:
+        span = piece.start, piece.stop
+        for frame, mask in zip(read_frames(files["mp4"], *span), read_masks(files["masks.mkv"], *span), strict=False):
+            yield frame.image_rgb, mask
+
+
+def _plate(source: FolderSource | ShardSource, entry: Entry) -> Plate:
+    """The room without the dancer, of which everything is known."""
+    with source.files(entry, "background.png") as files:
+        image = cv2.imdecode(np.frombuffer(files["background.png"].read_bytes(), np.uint8), cv2.IMREAD_COLOR_RGB)
+    if image is None:
+        raise UserError(f"the background of {entry.key} cannot be read; check the dataset with `dancenow dataset validate`.")
+    return Plate(np.asarray(image, np.uint8), np.ones(image.shape[:2], np.bool_))
+
+
+def _spans(pieces: list[Piece], fps: float) -> dict[str, Span]:
+    """Part -> its span of the footage in seconds; borders lie between two frames, whatever is rounded."""
+    spans: dict[str, Span] = {}
+    frame, border_s = 0, 0.0
+    for piece in pieces:
+        start_s = spans[piece.part][0] if piece.part in spans else border_s
+        frame += piece.stop - piece.start
+        border_s = round((frame - 0.5) / fps, 6)
+        spans[piece.part] = (start_s, border_s)
+    return spans

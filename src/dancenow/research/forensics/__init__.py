@@ -1,0 +1,1 @@
+"""Training of the forgery classifier; `dancenow.provenance.forensics` runs it."""

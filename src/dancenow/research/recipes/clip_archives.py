@@ -1,0 +1,121 @@
+"""The cast in small files: what a GPU without the studio, or at the end of a slow line, needs for training.
+
+A person's 40 MB of pictures become about two thirds of one: pictures and masks by H.264, the pictures with colours at full
+resolution and near transparent (CRF 14); plate, poses and maps are exact.
+"""
+
+import io
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.errors import UserError
+from dancenow.generators.crop.dataset import ClipStore
+from dancenow.storage.atomic_io import complete_or_absent
+from dancenow.types import Pose
+
+SUFFIX: Final = ".pack.npz"
+_PICTURE: Final = {"crf": "14", "preset": "medium"}
+_MASK: Final = {"crf": "16", "preset": "medium"}
+_LOSSLESS: Final = 101
+
+
+def save_pack(path: Path, store: ClipStore) -> None:
+    """Write one person's store, whose plate must be known everywhere, as a rendered room's is.
+
+    Raises:
+        UserError: the file cannot be written.
+        ValueError: the plate has holes, or the side of the pictures is odd.
+    """
+    if store.plate[..., 3].min() < 255 or store.image.shape[1] % 2:
+        raise ValueError("only stores with a whole plate and an even side can be packed")
+    _, plate = cv2.imencode(".webp", store.plate[..., 2::-1], [cv2.IMWRITE_WEBP_QUALITY, _LOSSLESS])
+    arrays = {
+        "image": _encode(store.image, "rgb24", "yuv444p", _PICTURE),
+        "mask": _encode(store.mask, "gray", "gray", _MASK),
+        "plate": np.asarray(plate, np.uint8).reshape(-1),
+        "to_stored": store.to_stored,
+        "plate_to_frame": store.plate_to_frame,
+        "starts": store.starts,
+        "sizes": np.array([store.length, store.canvas_px]),
+        **{f"pose_{name}": getattr(store.pose, name) for name in ("xy", "confidence", "depth")},
+    }
+    with complete_or_absent(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def load_pack(path: Path) -> ClipStore:
+    """One person's store, decoded.
+
+    Raises:
+        UserError: the file is missing, damaged or no pack.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            held = {name: file[name] for name in file.files}
+        image, mask = _decode(held["image"], "rgb24"), _decode(held["mask"], "gray")
+        plate = cv2.imdecode(held["plate"], cv2.IMREAD_COLOR)
+        length, canvas_px = (int(n) for n in held["sizes"])
+        pose = Pose(held["pose_xy"], held["pose_confidence"], held["pose_depth"])
+        maps = {name: held[name] for name in ("to_stored", "plate_to_frame", "starts")}
+    except (OSError, KeyError, ValueError, EOFError, av.FFmpegError) as error:
+        raise UserError(f"{path} is missing, damaged or not a packed person; pack the cast again.") from error
+    if plate is None or not len(image) == len(mask) == len(pose.xy):
+        raise UserError(f"{path} is damaged; pack the cast again.")
+    known = np.full((*plate.shape[:2], 1), 255, np.uint8)
+    whole = np.concatenate([plate[..., ::-1].astype(np.uint8), known], axis=2)
+    return ClipStore(image=image, mask=mask, pose=pose, plate=whole, length=length, canvas_px=canvas_px, **maps)
+
+
+def load_packs(paths: Sequence[Path], threads: int = 16) -> Iterator[ClipStore]:
+    """The stores of several packs in the order given, decoded on several threads as they are asked for.
+
+    Raises:
+        UserError: see `load_pack`.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        yield from pool.map(load_pack, paths)
+
+
+def packs_in(folder: Path) -> list[Path]:
+    """The packs of a folder, in the order of their names.
+
+    Raises:
+        UserError: there are none.
+    """
+    paths = sorted(folder.glob(f"*{SUFFIX}"))
+    if not paths:
+        raise UserError(
+            f"there is no packed cast in {folder}; make one with `python -m dancenow.research.recipes.train_base --pack-only`."
+        )
+    return paths
+
+
+def _encode(pictures: NDArray[np.uint8], layout: str, stored: str, options: dict[str, str]) -> NDArray[np.uint8]:
+    """Pictures [N,R,R,3] or [N,R,R] as the bytes of a film."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="matroska") as container:
+        stream = container.add_stream("libx264", rate=30, options=options)
+        stream.width, stream.height, stream.pix_fmt = pictures.shape[2], pictures.shape[1], stored
+        stream.thread_count = 1  # the same bytes on every machine
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format=layout)))
+        container.mux(stream.encode())
+    return np.frombuffer(file.getvalue(), np.uint8)
+
+
+def _decode(film: NDArray[np.uint8], layout: str) -> NDArray[np.uint8]:
+    with av.open(io.BytesIO(film.tobytes()), "r") as container:
+        stream = container.streams.video[0]
+        stream.thread_count = 1  # several packs are decoded at once
+        frames = container.decode(stream)
+        if layout == "gray":
+            # The luma as it is: converted to grey, it would be stretched as if 16 were black.
+            return np.stack([np.asarray(frame.to_ndarray()[: frame.height], np.uint8) for frame in frames])
+        return np.stack([np.asarray(frame.to_ndarray(format=layout), np.uint8) for frame in frames])

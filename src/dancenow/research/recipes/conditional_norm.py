@@ -1,0 +1,76 @@
+"""One generator for many people: what is theirs are the gains and biases of its norms, all else is shared.
+
+Conditional normalization (Dumoulin et al., 2017) keeps what people share, how a pose becomes a picture, in the convolutions.
+The mean person's gains make a plain `Generator`, which is a start for somebody who was never seen.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dancenow.generators.crop.network import Generator, GeneratorConfig
+
+
+class ManyNorm(nn.Module):
+    """A group norm with gain and bias [P,C] of P people; `who` [N] says whose picture each of the batch is."""
+
+    def __init__(self, norm: nn.GroupNorm, people: int) -> None:
+        super().__init__()
+        self.groups, self.eps = norm.num_groups, norm.eps
+        self.gain = nn.Parameter(norm.weight.detach().clone().repeat(people, 1))
+        self.bias = nn.Parameter(norm.bias.detach().clone().repeat(people, 1))
+        self.who: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert self.who is not None
+        normal = functional.group_norm(x, self.groups, eps=self.eps)
+        # Not by brackets, whose gradients a GPU sorts first.
+        gain, bias = (each.index_select(0, self.who)[:, :, None, None].to(normal.dtype) for each in (self.gain, self.bias))
+        return torch.addcmul(bias, normal, gain)
+
+    def mean(self) -> nn.GroupNorm:
+        """The norm of nobody in particular."""
+        norm = nn.GroupNorm(self.groups, self.gain.shape[1], self.eps)
+        norm.weight.data.copy_(self.gain.detach().mean(dim=0))
+        norm.bias.data.copy_(self.bias.detach().mean(dim=0))
+        return norm
+
+
+class ManyGenerator(nn.Module):
+    """A `Generator` of P people. `shared` is to be called as one, after `show` said whose pictures come."""
+
+    def __init__(self, config: GeneratorConfig, people: int) -> None:
+        super().__init__()
+        self.shared = Generator(config)
+        _give_norms(self.shared, people)
+
+    def show(self, who: Tensor) -> None:
+        """Whose picture each of the next batches' is: int64 [N]."""
+        for module in self.shared.modules():
+            if isinstance(module, ManyNorm):
+                module.who = who
+
+    def own_and_shared(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        """The parameters that each person has of their own, and those that all share."""
+        norms = [module for module in self.modules() if isinstance(module, ManyNorm)]
+        own = [parameter for norm in norms for parameter in norm.parameters()]
+        ours = {id(parameter) for parameter in own}
+        return own, [parameter for parameter in self.parameters() if id(parameter) not in ours]
+
+    def anybody(self) -> Generator:
+        """The generator of the mean person."""
+        made = Generator(self.shared.config)
+        norms = {name: module.mean() for name, module in self.shared.named_modules() if isinstance(module, ManyNorm)}
+        weights = {name: value for name, value in self.shared.state_dict().items() if name.rpartition(".")[0] not in norms}
+        for name, norm in norms.items():
+            weights |= {f"{name}.weight": norm.weight.detach(), f"{name}.bias": norm.bias.detach()}
+        made.load_state_dict(weights)
+        return made
+
+
+def _give_norms(module: nn.Module, people: int) -> None:
+    for name, child in module.named_children():
+        if isinstance(child, nn.GroupNorm):
+            setattr(module, name, ManyNorm(child, people))
+        else:
+            _give_norms(child, people)

@@ -1,0 +1,152 @@
+"""Training of the faces' base: one residual network for many random dancers, so that a person's own begins with a face.
+
+The pictures that it learns to mend are spoilt as an unfinished body's generator spoils them: coarse, moved, off in colour, and
+with another expression than the landmarks', which so have to be followed. A person's own training then shows it what their body
+really paints.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dancenow.face.dataset import Faces, as_pictures
+from dancenow.face.face_losses import bared, face_terms, follow_schedule, side_by_side
+from dancenow.face.network import FaceNetwork, FaceNetworkConfig, refined
+from dancenow.face.pretrained_init import FACE_KIND
+from dancenow.metrics.perceptual import PerceptualDistance
+from dancenow.research.recipes.face_renders import Closeups
+from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, with_prefix
+from dancenow.training.ema import follow_average
+from dancenow.training.loop import Clock
+from dancenow.training.precision import Precision, autocast
+from dancenow.training.safe_step import CarefulStep
+from dancenow.training.state import require_same_training, restore_state, state_tensors
+
+
+@dataclass(frozen=True)
+class FaceBaseConfig:
+    """faces_per_step: in a batch, each of another person. bare: as in `FaceRecipe`. untold: share of the faces whose spoilt
+    picture tells nothing of the expression; in the others it tells some. coarse: by what factors pictures are made small and
+    large again; moved: largest shift as a share of the canvas."""
+
+    network: FaceNetworkConfig = field(default_factory=FaceNetworkConfig)
+    faces_per_step: int = 8
+    learning_rate: float = 7e-4
+    bare: float = 0.15
+    untold: float = 0.7
+    coarse: tuple[float, float] = (3.0, 9.0)
+    moved: float = 0.03
+    precision: Precision = "bfloat16"
+
+
+class FaceBaseTask:
+    """A `loop.Task`: the network, its average and its optimizer."""
+
+    def __init__(
+        self,
+        people: Sequence[Closeups],
+        config: FaceBaseConfig,
+        *,
+        seed: int,
+        perceptual: PerceptualDistance,
+        device: torch.device,
+    ) -> None:
+        self.people, self.config, self.seed, self.device = people, config, seed, device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            self.network = FaceNetwork(config.network).to(device)
+        self.average = FaceNetwork(config.network).to(device).requires_grad_(False)
+        self.average.load_state_dict(self.network.state_dict())
+        self.perceptual = perceptual.to(device)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate, betas=(0.8, 0.99))
+        self._careful = CarefulStep(self.optimizer)
+        self.images_per_step = config.faces_per_step
+        self._images = 0
+
+    def step(self, rng: np.random.Generator, share: float) -> Mapping[str, float]:
+        """See `loop.Task.step`."""
+        config, count = self.config, self.images_per_step
+        follow_schedule([(self.optimizer, config.learning_rate)], self._images // count, share)
+        faces = bared(self._draw(count, rng), config.bare, rng)
+        assert faces.made is not None
+        with autocast(self.device, config.precision):
+            out = faces.made + self.network(faces.made, faces.maps).float()
+            terms = face_terms(self.perceptual, out, faces.image)
+        self._careful(terms["l1"] + 0.3 * terms["structure"] + 2 * terms["perceptual"])
+        self._images += count
+        follow_average(self.average, self.network, count, self._images)
+        return {name: float(term.detach()) for name, term in terms.items()}
+
+    def shrink(self) -> bool:
+        """See `loop.Task.shrink`: these pictures are small."""
+        return False
+
+    def _draw(self, count: int, rng: np.random.Generator) -> Faces:
+        side = self.config.network.canvas_px
+        images, painted, maps = [], [], []
+        for who in rng.choice(len(self.people), count, replace=len(self.people) < count):
+            person = self.people[int(who)]
+            i, (x, y) = int(rng.integers(len(person.image))), rng.integers(0, person.image.shape[1] - side + 1, 2)
+            told = 0.0 if rng.random() < self.config.untold else float(rng.uniform(0, 1))
+            both = [each[i, y : y + side, x : x + side] for each in (person.image, person.usual)]
+            images.append(both[0])
+            painted.append(cv2.addWeighted(both[0], told, both[1], 1 - told, 0))
+            maps.append(person.maps[i, :, y : y + side, x : x + side])
+        image, made = (as_pictures(np.stack(each), self.device) for each in (images, painted))
+        shown = torch.from_numpy(np.stack(maps)).to(self.device).float() / 255
+        return Faces(image, shown, spoilt(made, self.config, rng))
+
+    def model(self, clock: Clock) -> Checkpoint:
+        """The average network, in half precision: it is only a start."""
+        info = CheckpointInfo(FACE_KIND, {**asdict(self.config), "people": len(self.people)}, clock.images, clock.seconds)
+        weights = {name: value.half() for name, value in self.average.state_dict().items()}
+        return Checkpoint(info, with_prefix("face", weights))
+
+    def state(self, clock: Clock) -> Checkpoint:
+        """See `loop.Task.state`."""
+        tensors = state_tensors({"network": self.network, "average": self.average}, {"adam": self.optimizer})
+        return Checkpoint(CheckpointInfo("training-state", self._described, clock.images, clock.seconds), tensors)
+
+    @property
+    def _described(self) -> dict[str, Any]:
+        return {"seed": self.seed, "people": len(self.people), **asdict(self.config)}
+
+    def restore(self, state: Checkpoint) -> None:
+        """See `loop.Task.restore`.
+
+        Raises:
+            UserError: the state is of another recipe.
+        """
+        require_same_training(state, self._described, {})
+        restore_state(state, {"network": self.network, "average": self.average}, {"adam": self.optimizer})
+        self._images = state.info.images_seen
+
+    @torch.no_grad()
+    def preview(self) -> NDArray[np.uint8]:
+        """Eight faces: true, spoilt, mended."""
+        faces = self._draw(min(8, len(self.people)), np.random.default_rng(self.seed))
+        assert faces.made is not None
+        return side_by_side([faces.image, faces.made, refined(self.average, faces.made, faces.maps)])
+
+
+def spoilt(image: Tensor, config: FaceBaseConfig, rng: np.random.Generator) -> Tensor:
+    """Faces [N,3,S,S] as an unfinished generator paints them."""
+    side = image.shape[-1]
+    out = []
+    for face in image[:, None]:
+        small = round(side / rng.uniform(*config.coarse))
+        coarse = F.interpolate(F.interpolate(face, (small, small), mode="area"), (side, side), mode="bicubic")
+        x, y = (int(v) for v in rng.integers(-round(config.moved * side), round(config.moved * side) + 1, 2))
+        stains = torch.from_numpy(rng.normal(0, 0.05, (1, 3, side // 8, side // 8))).float().to(face.device)
+        dots = torch.from_numpy(rng.normal(0, 0.03, (1, 3, side // 4, side // 4))).float().to(face.device)
+        tint = torch.from_numpy(rng.normal(0, 0.04, (1, 3, 1, 1))).float().to(face.device)
+        noise = F.interpolate(stains, (side, side), mode="bicubic") + F.interpolate(dots, (side, side), mode="bicubic")
+        out.append(torch.roll(coarse, (y, x), (2, 3)) * float(rng.normal(1, 0.05)) + tint + noise)
+    return torch.cat(out).clamp(-1, 1)

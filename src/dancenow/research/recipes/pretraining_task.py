@@ -1,0 +1,218 @@
+"""Training of the base model: one generator over many random dancers, so that a person's own training starts with a body.
+
+A `loop.Task` whose batches mix people, large for a GPU's sake. Keypoints are shaken as detectors shake them, because people
+will come with detected ones.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dancenow.execution import has_bfloat16
+from dancenow.generators.crop.config import LossWeights
+from dancenow.generators.crop.dataset import Augmentation, Clip, ClipStore
+from dancenow.generators.crop.image_losses import (
+    draw_window,
+    false_colours,
+    one_above_the_other,
+    picture_terms,
+    pose_maps,
+)
+from dancenow.generators.crop.network import Generator, GeneratorConfig
+from dancenow.generators.crop.pretrained_init import KIND
+from dancenow.generators.crop.rollout import roll_out
+from dancenow.metrics.perceptual import PerceptualDistance
+from dancenow.networks.warping import composite
+from dancenow.research.recipes.conditional_norm import ManyGenerator
+from dancenow.research.recipes.multi_identity_dataset import Crowd
+from dancenow.skeleton import INDEX
+from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, with_prefix
+from dancenow.training.ema import follow_average
+from dancenow.training.loop import Clock
+from dancenow.training.precision import Precision, autocast
+from dancenow.training.safe_step import CarefulStep
+from dancenow.training.state import require_same_training, restore_state, state_tensors
+
+_HANDS = [index for name, index in INDEX.items() if name.endswith(("thumb", "index", "pinky"))]
+
+
+@dataclass(frozen=True)
+class BaseConfig:
+    """people_per_step: clips in a batch, each of another person. rollout, afresh, judged_px, perceptual_depth: as in
+    `BodyConfig`. learning_rate: of Adam at its peak; own_rate: how many times faster what is a person's own learns."""
+
+    generator: GeneratorConfig = field(
+        default_factory=lambda: GeneratorConfig(canvas_px=256, width=24, blocks=3, previous=False, shade=True)
+    )
+    weights: LossWeights = field(default_factory=lambda: LossWeights(structure=0.3))
+    people_per_step: int = 48
+    rollout: int = 1
+    afresh: float = 0.3
+    learning_rate: float = 3e-3
+    own_rate: float = 3.0
+    perceptual_depth: int = 3
+    judged_px: int = 160
+    precision: Precision = "bfloat16"
+
+    def of_batch(self, people_per_step: int) -> Self:
+        """The same with another batch, and a learning rate for it: twice as high for eight times as many."""
+        ratio = people_per_step / self.people_per_step
+        return replace(self, people_per_step=people_per_step, learning_rate=self.learning_rate * ratio ** (1 / 3))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for a checkpoint's header."""
+        return asdict(self)
+
+
+class BaseTask:
+    """A `loop.Task`: the generator of many people, its average and its optimizer."""
+
+    def __init__(
+        self,
+        stores: Iterable[ClipStore],
+        config: BaseConfig,
+        *,
+        seed: int,
+        perceptual: PerceptualDistance,
+        device: torch.device,
+        strangers: Iterable[ClipStore] = (),
+        people: int | None = None,
+    ) -> None:
+        """stores: one of each person, all of the generator's canvas, taken up one by one. strangers: not to be learnt from but
+        shown in the preview, painted as anybody. people: how many there are, if stores come later."""
+        self.config, self.seed, self.device = config, seed, device
+        self._crowd = Crowd(stores, device) if people is None else None
+        shown = list(strangers)
+        self._strangers = Crowd(shown, device) if shown else None
+        self.people = len(self._crowd) if self._crowd is not None else people or 0
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            self.generator = ManyGenerator(config.generator, self.people).to(device)
+        self.average = ManyGenerator(config.generator, self.people).to(device).requires_grad_(False)
+        self.average.load_state_dict(self.generator.state_dict())
+        on_gpu = device.type == "cuda"
+        half = on_gpu and config.precision == "bfloat16" and has_bfloat16(device)
+        self.perceptual = perceptual.to(device, torch.bfloat16 if half else torch.float32)
+        own, shared = self.generator.own_and_shared()
+        groups = [{"params": shared, "times": 1.0}, {"params": own, "times": config.own_rate}]
+        self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate, betas=(0.8, 0.99), fused=on_gpu)
+        self._careful = CarefulStep(self.optimizer)
+        self.images_per_step = config.people_per_step
+        self._images = 0
+
+    def step(self, rng: np.random.Generator, share: float) -> Mapping[str, float]:
+        """See `loop.Task.step`."""
+        self._set_learning_rate(share)
+        config, count = self.config, self.images_per_step
+        who = self._choose(count, rng)
+        clip = shaken(self._draw(who, rng), rng)
+        self.generator.show(torch.from_numpy(who).to(self.device))
+        with autocast(self.device, config.precision):
+            maps = pose_maps(clip, config.generator.canvas_px)
+            afresh = torch.from_numpy(rng.random(count) < config.afresh).to(self.device)
+            rgba = roll_out(self.generator.shared, maps, clip.to_canvas, afresh, false_colours(count, rng, self.device))
+            image = composite(rgba, clip.plate)
+            window = draw_window(config.generator.canvas_px, config.judged_px, rng)
+            terms = picture_terms(self.perceptual, clip, maps, rgba, image, window, with_structure=config.weights.structure > 0)
+        self._careful(torch.stack([getattr(config.weights, name) * term for name, term in terms.items()]).sum())
+        self._images += count
+        follow_average(self.average, self.generator, count, self._images)
+        # One transfer for all: each makes the processor wait for the GPU.
+        values = torch.stack([term.detach().float() for term in terms.values()]).tolist()
+        return dict(zip(terms, values, strict=True))
+
+    def shrink(self) -> bool:
+        """See `loop.Task.shrink`: half as many people at once."""
+        self.optimizer.zero_grad(set_to_none=True)
+        smaller = self.images_per_step // 2
+        self.images_per_step = max(smaller, 1)
+        return smaller > 0
+
+    def _choose(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Whose clips make a batch; as long as there are enough people, each is another's."""
+        return rng.choice(self.people, size=count, replace=self.people < count)
+
+    def _draw(self, who: NDArray[np.int64], rng: np.random.Generator) -> Clip:
+        """A random clip of each."""
+        assert self._crowd is not None
+        return self._crowd.draw(who, rng, Augmentation(), min(self.config.rollout, self._crowd.length))
+
+    def _set_learning_rate(self, share: float) -> None:
+        """Warm up over the first 200 steps, then half a cosine down to a fiftieth at the end of the budget."""
+        warm = min(1.0, (self._images / self.images_per_step + 1) / 200)
+        level = warm * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * share)))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * group["times"] * level
+
+    def model(self, clock: Clock) -> Checkpoint:
+        """The mean person's generator, in half precision: it is only a start."""
+        info = CheckpointInfo(KIND, {**self.config.to_json(), "people": self.people}, clock.images, clock.seconds)
+        weights = {name: value.half() for name, value in self.average.anybody().state_dict().items()}
+        return Checkpoint(info, with_prefix("generator", weights))
+
+    def state(self, clock: Clock) -> Checkpoint:
+        """See `loop.Task.state`."""
+        tensors = state_tensors({"generator": self.generator, "average": self.average}, {"adam": self.optimizer})
+        config = {"seed": self.seed, "people": self.people, **self.config.to_json()}
+        return Checkpoint(CheckpointInfo("training-state", config, clock.images, clock.seconds), tensors)
+
+    def restore(self, state: Checkpoint) -> None:
+        """See `loop.Task.restore`.
+
+        Raises:
+            UserError: the state is of another recipe.
+        """
+        require_same_training(state, self.state(Clock()).info.config, {})
+        restore_state(state, {"generator": self.generator, "average": self.average}, {"adam": self.optimizer})
+        self._images = state.info.images_seen
+
+    def _shown(self) -> tuple[NDArray[np.int64], Clip]:
+        """Who is in the preview, and their clips."""
+        assert self._crowd is not None
+        who = np.arange(min(6, len(self._crowd) // 2))
+        return who, self._crowd.show(who)
+
+    @torch.no_grad()
+    def preview(self) -> NDArray[np.uint8]:
+        """The first six people, real above generated, with the averaged weights; then the strangers, as anybody."""
+        who, clip = self._shown()
+        self.average.show(torch.from_numpy(who).to(self.device))
+        pictures = [one_above_the_other(clip.image[:, -1], self._painted(self.average.shared, clip))]
+        if self._strangers is not None:
+            clip = self._strangers.show(np.arange(len(self._strangers) // 2))
+            anybody = self.average.anybody().to(self.device)
+            pictures.append(one_above_the_other(clip.image[:, -1], self._painted(anybody, clip)))
+        return np.concatenate(pictures, axis=1)
+
+    def _painted(self, generator: Generator, clip: Clip) -> Tensor:
+        """The last pictures of clips, [B,3,S,S]."""
+        maps = pose_maps(clip, self.config.generator.canvas_px)
+        return composite(roll_out(generator, maps, clip.to_canvas), clip.plate)[:, -1]
+
+
+def joined(clips: Sequence[Clip]) -> Clip:
+    """One batch of several."""
+    return Clip(**{each.name: torch.cat([getattr(clip, each.name) for clip in clips]) for each in fields(Clip)})
+
+
+def shaken(clip: Clip, rng: np.random.Generator) -> Clip:
+    """The clip with keypoints as a detector might give them.
+
+    A steady error of every point and a smaller one that changes from frame to frame; depth overstated or missing; at times no
+    hands, as in many formats.
+    """
+    count, length, keypoints, _ = clip.xy.shape
+    size = clip.image.shape[-1]
+    steady = rng.normal(0, 0.006, (count, 1, keypoints, 2)) * (rng.random((count, 1, 1, 1)) < 0.7)
+    jitter = rng.normal(0, 0.002, (count, length, keypoints, 2)) * (rng.random((count, 1, 1, 1)) < 0.7)
+    gain = np.exp(rng.uniform(0, 1.2, (count, 1, 1))) * (rng.random((count, 1, 1)) > 0.15)
+    handless = rng.random((count, 1, 1)) < 0.25
+    seen = np.where(handless & np.isin(np.arange(keypoints), _HANDS), np.float32(0), np.float32(1))
+    move = torch.from_numpy((steady + jitter) * size).float().to(clip.xy.device)
+    depth = clip.depth * torch.from_numpy(gain).float().to(clip.xy.device)
+    return replace(clip, xy=clip.xy + move, depth=depth, confidence=clip.confidence * torch.from_numpy(seen).to(clip.xy.device))

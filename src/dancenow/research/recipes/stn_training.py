@@ -1,0 +1,273 @@
+"""Training of the spatial transformer: on a track of one's own, without labels, and on studio pairs whose truth is known.
+
+An own track teaches by being undone: the same dance, given another body's shape and another camera, must come back. Both kinds
+of example are a pair of tracks and the place where every keypoint of the first belongs in the second's picture.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from dancenow.pose.retargeting.body_model import Figure, figure_of
+from dancenow.pose.retargeting.camera_model import View
+from dancenow.pose.retargeting.skeletal import BonesMap
+from dancenow.pose.retargeting.spatial_transformer import FRAMES, Inputs, chosen_frames, inputs_of, own_coordinates
+from dancenow.research.recipes.stn_network import KIND, Localiser, draw_heatmaps, move_points, move_tensor
+from dancenow.research.studio.scene import Camera
+from dancenow.research.studio.tracks import exact_track
+from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, with_prefix
+from dancenow.training.loop import Clock
+from dancenow.types import FloatArray, Pose, PoseTrack
+
+RECIPE: Final = 2
+_CELLS: Final = 24
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One pair as the network sees it, and the truth: places [F,K,2] of the source's keypoints and where they belong.
+
+    Both in heights from home, each in its own picture; weight [F,K] is 0 where nothing is seen.
+    """
+
+    inputs: Inputs
+    places: FloatArray
+    truth: FloatArray
+    weight: FloatArray
+
+
+@dataclass(frozen=True)
+class WarpConfig:
+    """images_per_step pairs are drawn a step; the learning rate falls to 0 over the budget."""
+
+    images_per_step: int = 32
+    learning_rate: float = 1e-3
+    weight_decay: float = 5e-2
+    tensor_weight: float = 0.5
+
+
+def example_of(source: PoseTrack, target: PoseTrack, truth: Pose) -> Example:
+    """A pair of tracks, and the source's poses as they ought to be in the target's picture.
+
+    Raises:
+        UserError: a track shows too little of the body.
+    """
+    a, b = figure_of(source), figure_of(target)
+    chosen = chosen_frames(source)
+    weight = (source.pose.confidence[chosen] > 0) & (truth.confidence[chosen] > 0)
+    places, belong = own_coordinates(source.pose.xy[chosen], a), own_coordinates(truth.xy[chosen], b)
+    return Example(inputs_of(source, a, target, b), places, belong, weight.astype(np.float32))
+
+
+def own_examples(track: PoseTrack, count: int, rng: np.random.Generator) -> Iterator[Example]:
+    """Examples from one track and nothing else: a part of it, seen by another camera on another body, must come back."""
+    figure = figure_of(track)
+    for _ in range(count):
+        part = _part(track, rng)
+        other = _disguise(figure, rng)
+        changed = BonesMap(figure, other)(part.pose)
+        turned = _rolled(changed, rng, other)
+        source = replace(part, pose=turned, width_px=other.frame_width_px, height_px=other.frame_height_px)
+        yield example_of(source, _part(track, rng), part.pose)
+
+
+def studio_examples(
+    dancers: Sequence[Mapping[str, NDArray[Any]]], count: int, fps: float, rng: np.random.Generator
+) -> Iterator[Example]:
+    """Examples of two bodies: the same dance, in metres (`tracks.anybodys_points` by dance), seen by two cameras.
+
+    dancers: of every body, world places [T,K,3] by name of the dance; all dance the same ones.
+    """
+    for _ in range(count):
+        one, other = (dancers[i] for i in rng.choice(len(dancers), 2, replace=False))
+        danced, practised = rng.choice(sorted(one), 2)
+        start, stop = _span(len(one[danced]), fps, rng)
+        begin, end = _span(len(other[practised]), fps, rng)
+        here, there = random_view(rng), random_view(rng)
+        source, truth = exact_track(one[danced][start:stop], *here, fps), exact_track(other[danced][start:stop], *there, fps)
+        target = exact_track(other[practised][begin:end], *there, fps)
+        yield example_of(_noisy(source, rng), _noisy(target, rng), truth.pose)
+
+
+class WarpTask:
+    """What `train_loop` trains: a localiser, from nothing or from another's weights."""
+
+    def __init__(self, examples: Sequence[Example], config: WarpConfig, *, seed: int, base: Checkpoint | None = None) -> None:
+        torch.manual_seed(seed)
+        self._config, self._seed = config, seed
+        self.images_per_step = config.images_per_step
+        self._inputs = tuple(
+            torch.from_numpy(np.stack([getattr(example.inputs, field.name) for example in examples]))
+            for field in fields(Inputs)
+        )
+        stacks = [np.stack([getattr(example, name) for example in examples]) for name in ("places", "truth", "weight")]
+        self._places, self._truth, self._weight = (torch.from_numpy(stack) for stack in stacks)
+        self.localiser = Localiser()
+        if base is not None:
+            self.localiser.load_state_dict(base.part("localiser"))
+        self._parents = base.info.parents if base is not None else ()
+        self._optimizer = torch.optim.AdamW(
+            self.localiser.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+
+    def shrink(self) -> bool:
+        """See `loop.Task.shrink`: there is nothing to shrink."""
+        return False
+
+    def step(self, rng: np.random.Generator, share: float) -> dict[str, float]:
+        """One step on pairs drawn by `rng`; terms: keypoints (mean distance in heights) and tensor (of the sampled maps)."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._config.learning_rate * 0.5 * (1 + np.cos(np.pi * min(share, 1.0)))
+        rows = torch.from_numpy(rng.integers(0, len(self._places), self.images_per_step))
+        frame = torch.from_numpy(rng.integers(0, FRAMES, self.images_per_step))
+        theta = self.localiser(*(each[rows] for each in self._inputs))
+        points = self._distance(theta, rows)
+        tensor = self._tensor_loss(theta, rows, frame)
+        self._optimizer.zero_grad()
+        (points + self._config.tensor_weight * tensor).backward()
+        self._optimizer.step()
+        return {"keypoints": float(points.detach()), "tensor": float(tensor.detach())}
+
+    def error(self) -> float:
+        """Mean distance of keypoints to the truth in heights, over all examples."""
+        with torch.no_grad():
+            return float(self._distance(self.localiser(*self._inputs), torch.arange(len(self._places))))
+
+    def model(self, clock: Clock) -> Checkpoint:
+        """The localiser alone: what `pose.retargeting.spatial_transformer` reads."""
+        return Checkpoint(self._info(KIND, clock), with_prefix("localiser", self.localiser.state_dict()))
+
+    def state(self, clock: Clock) -> Checkpoint:
+        """Weights and the optimizer's moments."""
+        tensors = with_prefix("localiser", self.localiser.state_dict())
+        for i, moments in self._optimizer.state_dict()["state"].items():
+            tensors |= with_prefix(f"optimizer.{i}", moments)
+        return Checkpoint(self._info("training-state", clock), tensors)
+
+    def restore(self, state: Checkpoint) -> None:
+        """Take up `state`, exactly."""
+        self.localiser.load_state_dict(state.part("localiser"))
+        saved = self._optimizer.state_dict()
+        count = len(list(self.localiser.parameters()))
+        moments = {i: state.part(f"optimizer.{i}") for i in range(count)}
+        self._optimizer.load_state_dict({**saved, "state": {i: each for i, each in moments.items() if each}})
+
+    def preview(self) -> NDArray[np.uint8]:
+        """The first pair's pose tensor, its truth in red, what the transformer makes of it in green."""
+        row = torch.zeros(1, dtype=torch.long)
+        with torch.no_grad():
+            theta = self.localiser(*(each[row] for each in self._inputs))
+            maps = draw_heatmaps(self._places[row, 0], self._weight[row, 0], 128)
+            truth = draw_heatmaps(self._truth[row, 0], self._weight[row, 0], 128)
+            green, red = move_tensor(theta, maps)[0].amax(dim=0), truth[0].amax(dim=0)
+        picture = torch.stack([red, green, torch.zeros_like(red)], dim=2).clamp(0, 1) * 255
+        return picture.to(torch.uint8).numpy()
+
+    def _distance(self, theta: Tensor, rows: Tensor) -> Tensor:
+        off = (move_points(theta, self._places[rows]) - self._truth[rows]).norm(dim=-1) * self._weight[rows]
+        mean: Tensor = off.sum() / self._weight[rows].sum().clamp_min(1)
+        return mean
+
+    def _tensor_loss(self, theta: Tensor, rows: Tensor, frame: Tensor) -> Tensor:
+        weight = self._weight[rows, frame]
+        moved = move_tensor(theta, draw_heatmaps(self._places[rows, frame], weight, _CELLS))
+        wanted = draw_heatmaps(self._truth[rows, frame], weight, _CELLS)
+        return functional.mse_loss(moved, wanted) / wanted.square().mean().clamp_min(1e-6)
+
+    def _info(self, kind: str, clock: Clock) -> CheckpointInfo:
+        config = {"seed": self._seed, "recipe": RECIPE, "pairs": len(self._places)}
+        return CheckpointInfo(kind, config, clock.images, clock.seconds, parents=self._parents)
+
+
+def load_transformer(path: Any) -> Checkpoint:
+    """A trained transformer's checkpoint, to go on from.
+
+    Raises:
+        UserError: missing, damaged, or of another kind.
+    """
+    return load_checkpoint(path, KIND)
+
+
+def _span(count: int, fps: float, rng: np.random.Generator) -> tuple[int, int]:
+    """Frames of a random part of 6 to 25 s."""
+    length = min(count, round(fps * rng.uniform(6, 25)))
+    start = int(rng.integers(0, count - length + 1))
+    return start, start + length
+
+
+def _part(track: PoseTrack, rng: np.random.Generator) -> PoseTrack:
+    start, stop = _span(len(track), track.fps, rng)
+    return replace(track, pose=track.pose[start:stop], time_s=track.time_s[start:stop], status=track.status[start:stop])
+
+
+def random_view(rng: np.random.Generator) -> tuple[Camera, int, int]:
+    """A camera as people put it up, and its frame: nearer or further, from knee to above the head, turned a little."""
+    width_px, height_px = ((512, 512), (720, 1280), (1280, 720), (640, 480))[rng.integers(4)]
+    away_m = rng.uniform(3.2, 6.5)
+    fill = rng.uniform(0.45, 0.75)  # of the frame's height, what a standing person takes
+    if height_px > width_px:
+        fill = min(fill, 0.6)
+    place = (rng.uniform(-0.5, 0.5), -away_m, rng.uniform(0.4, 2.3))
+    # Half of the people aim at the middle of the stage, the others somewhere beside it.
+    aside = rng.uniform(-0.3, 0.3) if rng.random() < 0.5 else rng.normal(0, 0.05)
+    aim = (aside, 0.0, rng.uniform(0.75, 1.15))
+    return Camera(place, aim, fill * away_m / 1.65), int(width_px), int(height_px)
+
+
+def _noisy(track: PoseTrack, rng: np.random.Generator) -> PoseTrack:
+    """As a detector has it: a slow error of a share of the body; depth of doubtful size, often exaggerated, or none."""
+    body_px = float(np.median(np.ptp(track.pose.xy[..., 1], axis=1)))
+    slow = _slow(rng.normal(0, 0.012 * body_px, track.pose.xy.shape))
+    bias = rng.normal(0, 0.006 * body_px, (1, *track.pose.xy.shape[1:]))
+    gain = (rng.uniform(0.4, 1.1), rng.uniform(2, 4), 0.0)[int(rng.choice(3, p=(0.45, 0.45, 0.1)))]
+    depth = gain * (track.pose.depth + _slow(rng.normal(0, 0.04 * body_px, track.pose.depth.shape)))
+    pose = Pose((track.pose.xy + slow + bias).astype(np.float32), track.pose.confidence, depth.astype(np.float32))
+    return replace(track, pose=pose)
+
+
+def _slow(noise: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A running mean of three frames."""
+    padded = np.concatenate([noise[:1], noise, noise[-1:]])
+    return np.asarray((padded[:-2] + padded[1:-1] + padded[2:]) / 3)
+
+
+def _disguise(figure: Figure, rng: np.random.Generator) -> Figure:
+    """Another body before another camera."""
+    parts_px = {name: length * float(np.exp(rng.normal(0, 0.06))) for name, length in figure.parts_px.items()}
+    grown = float(np.exp(rng.uniform(-0.4, 0.4)))
+    own_px = sum(parts_px[name] for name in ("torso", "thigh", "shin", "neck"))
+    width_px, height_px = figure.frame_width_px * grown, figure.frame_height_px * grown
+    view = View(
+        middle_x_px=figure.view.middle_x_px * grown + rng.normal(0, 0.1) * width_px,
+        middle_y_px=figure.view.middle_y_px * grown + rng.normal(0, 0.05) * height_px,
+        focal_px=figure.view.focal_px * grown,
+        tilt_rad=figure.view.tilt_rad,
+        floor_px=figure.view.floor_px * grown * float(np.exp(rng.normal(0, 0.2))),
+        heel_px=figure.view.heel_px * grown,
+    )
+    return replace(
+        figure,
+        frame_width_px=round(width_px * float(rng.choice([1.0, 1.5]))),
+        frame_height_px=round(height_px),
+        height_px=own_px * grown,
+        view=view,
+        stage_x_px=figure.stage_x_px * grown,
+        home_away_px=figure.home_away_px * grown,
+        away_range_px=(figure.away_range_px[0] * grown, figure.away_range_px[1] * grown),
+        parts_px={name: length * grown for name, length in parts_px.items()},
+        sole_px=figure.sole_px * grown,
+    )
+
+
+def _rolled(pose: Pose, rng: np.random.Generator, figure: Figure) -> Pose:
+    """Turned by a few degrees about home, as by a camera held askew."""
+    angle = float(np.clip(rng.normal(0, 0.04), -0.1, 0.1))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    home = figure.home_px
+    return Pose(((pose.xy - home) @ turn.T + home).astype(np.float32), pose.confidence, pose.depth)

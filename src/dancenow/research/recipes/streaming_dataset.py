@@ -1,0 +1,188 @@
+"""The base model's training from shards: clips are streamed, decoded once, drawn from for a while, and let go.
+
+Memory holds a pool of people, however many the shards have. Stream and pool belong to the training's state, so a run that was
+stopped goes on with exactly the clips that would have come.
+"""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dancenow.errors import UserError
+from dancenow.generators.crop.dataset import BORDER, Augmentation, Clip, ClipStore, enlarge, shrink_plate
+from dancenow.media.video import read_frames_at, read_masks
+from dancenow.metrics.perceptual import PerceptualDistance
+from dancenow.pose.person_crop import cut, follow
+from dancenow.pose.track_io import load_track
+from dancenow.research.dataset.shards import Sample, ShardedClips, Shards
+from dancenow.research.recipes.pretraining_task import BaseConfig, BaseTask, joined
+from dancenow.storage.checkpoint import Checkpoint
+from dancenow.training.loop import Clock
+from dancenow.types import Crop, Plate, Pose, PoseTrack
+
+
+@dataclass(frozen=True)
+class StreamConfig:
+    """pool: people in memory at once. every: images after which the oldest makes room for the next clip. runs: of `length`
+    consecutive frames each, taken of a clip. buffer: clips to shuffle in, see `ShardedClips`."""
+
+    pool: int = 16
+    every: int = 64
+    runs: int = 12
+    length: int = 3
+    buffer: int = 32
+
+
+class StreamedBaseTask(BaseTask):
+    """A `BaseTask` over the people of `train` under the protocol `person`."""
+
+    def __init__(
+        self,
+        shards: Shards,
+        config: BaseConfig,
+        stream: StreamConfig,
+        *,
+        seed: int,
+        perceptual: PerceptualDistance,
+        device: torch.device,
+    ) -> None:
+        """Fill the pool.
+
+        Raises:
+            UserError: nobody in the shards is for training, or a shard is damaged.
+        """
+        entries = [entry for entry in shards.dataset.entries if entry.part("person") == "train"]
+        if not entries:
+            raise UserError(f"{shards.folder} has nobody who is train under the protocol person; pack a rendered dataset.")
+        names = list(dict.fromkeys(entry.identity for entry in entries))
+        self._number = {name: number for number, name in enumerate(names)}
+        self._shards, self._stream = shards, stream
+        self._clips = ShardedClips(shards, entries=entries, seed=seed, buffer=stream.buffer)
+        self._pool: dict[int, tuple[str, ClipStore]] = {}
+        self._taken = 0
+        super().__init__([], config, seed=seed, perceptual=perceptual, device=device, people=len(names))
+        while len(self._pool) < min(stream.pool, len(names)):
+            self._take(next(self._clips))
+
+    def step(self, rng: np.random.Generator, share: float) -> Mapping[str, float]:
+        """See `loop.Task.step`; now and then a clip is exchanged first."""
+        if self._images // self._stream.every > self._taken:
+            self._take(next(self._clips))
+            self._taken = self._images // self._stream.every
+        return super().step(rng, share)
+
+    @property
+    def pool(self) -> list[str]:
+        """Names of the clips that are drawn from, the oldest first."""
+        return [key for key, _ in self._pool.values()]
+
+    def _take(self, sample: Sample) -> None:
+        """Put a clip in place of its person's last one, and let the oldest go where there are too many."""
+        person = self._number[sample.entry.identity]
+        self._pool.pop(person, None)
+        store = clip_store(sample, self.config.generator.canvas_px, self._stream.runs, self._stream.length)
+        self._pool[person] = sample.entry.key, store
+        while len(self._pool) > self._stream.pool:
+            del self._pool[next(iter(self._pool))]
+
+    def _choose(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        there = np.array(sorted(self._pool))
+        return rng.choice(there, size=count, replace=len(there) < count)
+
+    def _draw(self, who: NDArray[np.int64], rng: np.random.Generator) -> Clip:
+        length = min(self.config.rollout, self._stream.length)
+        stores = [self._pool[int(i)][1] for i in who]
+        return joined([store.draw(1, rng, Augmentation(), self.device, length, evenly=True) for store in stores])
+
+    def _shown(self) -> tuple[NDArray[np.int64], Clip]:
+        who = np.array(sorted(self._pool)[:6])
+        stores = [self._pool[int(i)][1] for i in who]
+        return who, joined([store.take(np.arange(store.length)[None], store.centred[None], self.device) for store in stores])
+
+    def state(self, clock: Clock) -> Checkpoint:
+        """See `loop.Task.state`: with what was streamed and what lies in the pool."""
+        state = super().state(clock)
+        held = {"clips": self._clips.state_dict(), "pool": self.pool, "taken": self._taken}
+        words = np.frombuffer(json.dumps(held).encode(), np.uint8).copy()
+        return Checkpoint(state.info, {**state.tensors, "stream": torch.from_numpy(words)})
+
+    def restore(self, state: Checkpoint) -> None:
+        """See `loop.Task.restore`.
+
+        Raises:
+            UserError: the state is of another recipe or other shards.
+        """
+        super().restore(state)
+        try:
+            held = json.loads(state.tensors["stream"].numpy().tobytes())
+            clips, keys, taken = held["clips"], [str(key) for key in held["pool"]], int(held["taken"])
+        except (KeyError, ValueError, TypeError) as error:
+            raise UserError("the training to resume was not one from shards; start it anew without --resume.") from error
+        self._clips.load_state_dict(clips)
+        self._pool = {}
+        for key in keys:
+            self._take(self._shards.read(self._shards.dataset.entry(key)))
+        self._taken = taken
+
+
+def clip_store(sample: Sample, canvas_px: int, runs: int, length: int) -> ClipStore:
+    """Short runs of frames spread over a rendered clip, cut out as training needs them; the same sample gives the same store.
+
+    Raises:
+        UserError: the clip is too short for even one run, or damaged.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        files = {suffix: Path(scratch) / f"clip.{suffix}" for suffix in ("mp4", "npz", "masks.mkv")}
+        for suffix, path in files.items():
+            path.write_bytes(sample.files[suffix])
+        track = load_track(files["npz"])
+        first = _spread(len(track), runs, length, sample.entry.key)
+        frames = (first[:, None] + np.arange(length)).reshape(-1)
+        crops = follow(track.pose, track.time_s, canvas_px)
+        kept = [enlarge(crops[int(i)], round(canvas_px * BORDER)) for i in frames]
+        image, mask = _cut_out(files, frames, kept)
+    if len(image) < len(frames):
+        raise UserError(f"the clip {sample.entry.key} breaks off; check the dataset with `dancenow dataset validate`.")
+    plate, plate_to_frame = shrink_plate(_plate(sample, track), float(np.median([crop.to_canvas[0, 0] for crop in kept])))
+    poses = [crop.apply(track.pose[int(i)]) for crop, i in zip(kept, frames, strict=True)]
+    pose = Pose(*(np.stack([getattr(each, name) for each in poses]) for name in ("xy", "confidence", "depth")))
+    return ClipStore(
+        image, mask, pose, np.stack([crop.to_canvas for crop in kept]), plate, plate_to_frame,
+        np.arange(0, len(frames), length), length, canvas_px,
+    )  # fmt: skip
+
+
+def _spread(count: int, runs: int, length: int, key: str) -> NDArray[np.int64]:
+    """First frames of runs that do not overlap, evenly over a clip of `count` frames; fewer of a short one."""
+    fitting = min(runs, count // length)
+    if fitting < 1:
+        raise UserError(f"the clip {key} has {count} frames, fewer than a run of {length}; make a dataset of longer clips.")
+    return (np.arange(fitting) * (count // fitting)).astype(np.int64)
+
+
+def _cut_out(
+    files: Mapping[str, Path], frames: NDArray[np.int64], crops: list[Crop]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Pictures [N,R,R,3] and masks [N,R,R] of the frames, which increase."""
+    wanted = set(frames.tolist())
+    masks = [mask for i, mask in enumerate(read_masks(files["masks.mkv"], 0, int(frames[-1]) + 1)) if i in wanted]
+    cuts = [
+        cut(np.concatenate([frame.image_rgb, mask[..., None]], axis=2), crop)
+        for frame, mask, crop in zip(read_frames_at(files["mp4"], frames.tolist()), masks, crops, strict=False)
+    ]
+    whole = np.stack(cuts)
+    return np.ascontiguousarray(whole[..., :3]), np.ascontiguousarray(whole[..., 3])
+
+
+def _plate(sample: Sample, track: PoseTrack) -> Plate:
+    image = cv2.imdecode(np.frombuffer(sample.files["background.png"], np.uint8), cv2.IMREAD_COLOR_RGB)
+    if image is None or image.shape[:2] != (track.height_px, track.width_px):
+        raise UserError(f"the background of {sample.entry.key} is damaged; check the dataset with `dancenow dataset validate`.")
+    return Plate(np.asarray(image, np.uint8), np.ones(image.shape[:2], np.bool_))

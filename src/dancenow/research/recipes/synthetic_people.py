@@ -1,0 +1,142 @@
+"""Footage of random dancers, cut as training needs it: what a base model is trained on.
+
+Nothing is filmed or detected: poses, masks and rooms are exact. Short runs of frames spread over a long dance show more poses
+than whole clips of the same size would.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.generators.crop.dataset import BORDER, ClipStore, enlarge, shrink_plate
+from dancenow.pose.person_crop import cut, follow
+from dancenow.progress import Listener, Progress, silent
+from dancenow.research.recipes.clip_archives import SUFFIX, save_pack
+from dancenow.research.studio.body import Body, build_body
+from dancenow.research.studio.motion import Performance, perform, solve
+from dancenow.research.studio.random_sampling import random_dance, random_identity, random_room
+from dancenow.research.studio.render import empty_room, render
+from dancenow.research.studio.scene import Room
+from dancenow.research.studio.tracks import exact_track, points_of
+from dancenow.storage.atomic_io import complete_or_absent
+from dancenow.types import Crop, Plate, Pose
+
+RECIPE: Final = 1
+"""Raise it when the same settings would show other pictures."""
+_ARRAYS: Final = ("image", "mask", "to_stored", "plate", "plate_to_frame", "starts")
+
+
+@dataclass(frozen=True)
+class CastConfig:
+    """people: how many, each in a room of their own. runs: of `length` consecutive frames each. beats: of the dance that they
+    are taken from. picture_px: side of the rendered frame. canvas_px: of the generator. seed: of everything."""
+
+    people: int = 120
+    runs: int = 20
+    length: int = 6
+    beats: int = 64
+    fps: float = 30.0
+    picture_px: int = 384
+    canvas_px: int = 256
+    seed: int = 5
+
+
+def cast_store(config: CastConfig, number: int) -> ClipStore:
+    """Render one random person: half a minute or so.
+
+    Raises:
+        UserError: the studio's packages are missing.
+    """
+    rng = np.random.default_rng((config.seed, number))
+    body = build_body(random_identity(f"cast {number}", rng))
+    dance = random_dance(f"cast {number}", config.beats, rng)
+    room = random_room(rng)
+    performance = solve(perform(dance, config.fps, dance.seconds), body)
+    track = exact_track(points_of(body, performance), room.camera, config.picture_px, config.picture_px, config.fps)
+    stored_px = round(config.canvas_px * BORDER)
+    crops = [enlarge(crop, stored_px) for crop in follow(track.pose, track.time_s, config.canvas_px)]
+    starts = _spread(len(performance), config, rng)
+    frames = (starts[:, None] + np.arange(config.length)).reshape(-1)
+    kept = [crops[i] for i in frames]
+    image, mask, pose = _pictures(body, performance, frames, room, kept, config)
+    known = np.ones((config.picture_px, config.picture_px), np.bool_)
+    plate = Plate(empty_room(room, config.picture_px, config.picture_px), known)
+    small, plate_to_frame = shrink_plate(plate, float(np.median([crop.to_canvas[0, 0] for crop in kept])))
+    return ClipStore(
+        image, mask, pose, np.stack([crop.to_canvas for crop in kept]), small, plate_to_frame,
+        np.arange(0, len(frames), config.length), config.length, config.canvas_px,
+    )  # fmt: skip
+
+
+def _spread(count: int, config: CastConfig, rng: np.random.Generator) -> NDArray[np.int64]:
+    """First frames of runs that do not overlap, spread over the dance."""
+    step = count // config.runs
+    if step < config.length:
+        raise ValueError(f"{config.runs} runs of {config.length} frames do not fit into {count} frames")
+    return np.arange(config.runs) * step + rng.integers(0, step - config.length + 1, config.runs)
+
+
+def _pictures(
+    body: Body, performance: Performance, frames: NDArray[np.int64], room: Room, crops: list[Crop], config: CastConfig
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], Pose]:
+    """The stored pictures [N,R,R,3], masks [N,R,R] and poses [N,K] in stored px of the chosen frames."""
+    chosen = replace(
+        performance, **{name: getattr(performance, name)[frames] for name in ("time_s", "rotations", "root", "face")}
+    )
+    images, masks, poses = [], [], []
+    drawn = render(body, chosen, room, config.picture_px, config.picture_px, config.seed)
+    for frame, crop in zip(drawn, crops, strict=True):
+        both = cut(np.concatenate([frame.image_rgb, frame.mask[..., None]], axis=2), crop)
+        images.append(both[..., :3])
+        masks.append(both[..., 3])
+        poses.append(crop.apply(frame.pose))
+    arrays = (np.stack([getattr(pose, name) for pose in poses]) for name in ("xy", "confidence", "depth"))
+    return np.stack(images), np.stack(masks), Pose(*arrays)
+
+
+def cast(config: CastConfig, folder: Path, listen: Listener = silent) -> list[ClipStore]:
+    """All people of a cast, kept in `folder` one by one: an interrupted rendering goes on where it stopped."""
+    stores = []
+    for number in range(config.people):
+        path = folder / f"{_digest(config, number)}.npz"
+        if not path.is_file():
+            _save(path, cast_store(config, number))
+        stores.append(_load(path))
+        listen(Progress("rendering people", number + 1, config.people))
+    return stores
+
+
+def packed_cast(config: CastConfig, folder: Path, listen: Listener = silent) -> list[Path]:
+    """The packs (see `research.recipes.clip_archives`) of all people of a cast in `folder`; those that are missing are
+    rendered."""
+    paths = [folder / f"{_digest(config, number)}{SUFFIX}" for number in range(config.people)]
+    for number, path in enumerate(paths):
+        if not path.is_file():
+            save_pack(path, cast_store(config, number))
+        listen(Progress("rendering people", number + 1, config.people))
+    return paths
+
+
+def _digest(config: CastConfig, number: int) -> str:
+    one = {**asdict(config), "people": None, "number": number, "recipe": RECIPE}
+    return hashlib.sha256(json.dumps(one, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def _save(path: Path, store: ClipStore) -> None:
+    arrays = {name: getattr(store, name) for name in _ARRAYS}
+    pose = {f"pose_{name}": getattr(store.pose, name) for name in ("xy", "confidence", "depth")}
+    with complete_or_absent(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays, **pose, sizes=np.array([store.length, store.canvas_px]))
+
+
+def _load(path: Path) -> ClipStore:
+    with np.load(path, allow_pickle=False) as file:
+        pose = Pose(file["pose_xy"], file["pose_confidence"], file["pose_depth"])
+        length, canvas_px = (int(n) for n in file["sizes"])
+        arrays = {name: file[name] for name in _ARRAYS}
+    return ClipStore(**arrays, pose=pose, length=length, canvas_px=canvas_px)

@@ -1,0 +1,136 @@
+"""The recipe of the base model in `src/dancenow/assets/base.safetensors`: run it again and a model as good comes out.
+
+People, dances, rooms and cameras are random and nobody's: none of the studio's six people, dances or cameras is among them, so
+these can be a test. They are rendered first, which needs the `studio` extra, into small packs; with --packs it takes packs that
+another machine rendered (--pack-only). It can be interrupted, and goes on when it is started again. Without a GPU take
+--batch 4 and fewer images. With --shards it streams the people of a dataset that `dancenow dataset package` made instead,
+which may be larger than the memory.
+"""
+
+import argparse
+import json
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dancenow.assets import BASE
+from dancenow.metrics.perceptual import PerceptualDistance
+from dancenow.progress import Progress
+from dancenow.research.dataset.shards import Shards
+from dancenow.research.recipes.clip_archives import load_packs, packs_in
+from dancenow.research.recipes.pretraining_task import BaseConfig, BaseTask
+from dancenow.research.recipes.streaming_dataset import StreamConfig, StreamedBaseTask
+from dancenow.storage.atomic_io import cache_dir, complete_or_absent
+from dancenow.training.budget import Budget
+from dancenow.training.loop import LoopConfig, preview_path, state_path, train_loop
+
+SEED = 3
+EVERY_S = 5.0
+
+
+class Record:
+    """Listens to a training: a line now and then, and a folder with the model, the preview and the losses as last saved."""
+
+    def __init__(self, folder: Path | None, model: Path, facts: dict[str, Any]) -> None:
+        self._folder, self._model, self._facts = folder, model, facts
+        self._losses: list[dict[str, float]] = []
+        self._sums: dict[str, float] = {}
+        self._steps, self._start_s = 0, time.perf_counter()
+        self._told_s = self._start_s
+
+    def __call__(self, event: Progress) -> None:
+        if event.stage != "training":
+            print(event.stage, int(event.done), flush=True)
+        elif event.preview is not None:
+            self.keep()
+        else:
+            self._add(event)
+
+    def _add(self, event: Progress) -> None:
+        images, _, *pairs = event.note.split()
+        for name, value in zip(pairs[::2], pairs[1::2], strict=True):
+            self._sums[name] = self._sums.get(name, 0.0) + float(value)
+        self._steps += 1
+        now_s = time.perf_counter()
+        if now_s - self._told_s >= EVERY_S or not self._losses:
+            means = {name: round(value / self._steps, 4) for name, value in self._sums.items()}
+            self._losses.append({"images": int(images), "seconds": round(now_s - self._start_s, 1), **means})
+            print(f"{event.done:.1%}", *(f"{name} {value:g}" for name, value in self._losses[-1].items()), flush=True)
+            self._sums, self._steps, self._told_s = {}, 0, now_s
+
+    def keep(self, **facts: Any) -> None:
+        """Write what there is."""
+        if self._folder is None:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(self._model, self._folder / "base.safetensors")
+        shutil.copyfile(preview_path(self._model), self._folder / "preview.png")
+        whole = {**self._facts, **facts, "losses": self._losses}
+        with complete_or_absent(self._folder / "base.json") as temporary:
+            temporary.write_text(json.dumps(whole, indent=1) + "\n")
+
+
+def main() -> None:
+    """Train for a number of images, so that the result does not depend on the machine's speed, or for some seconds."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-o", "--out", type=Path, default=BASE)
+    parser.add_argument("--people", type=int, default=120)
+    parser.add_argument("--held-out", type=int, default=3, help="people, the last ones, that are shown but not learnt from")
+    parser.add_argument("--images", type=int, default=195456)
+    parser.add_argument("--seconds", type=float, help="train for that long instead")
+    parser.add_argument("--batch", type=int, default=BaseConfig().people_per_step)
+    parser.add_argument("--packs", type=Path, help="folder of people rendered elsewhere")
+    parser.add_argument("--pack-only", action="store_true", help="render into --packs and stop")
+    parser.add_argument("--shards", type=Path)
+    parser.add_argument("--record", type=Path, help="folder for model, preview and losses as they come")
+    options = parser.parse_args()
+    config = BaseConfig().of_batch(options.batch)
+    if options.pack_only or (options.packs is None and options.shards is None):
+        # Only here: machines that train need no studio.
+        from dancenow.research.recipes.synthetic_people import CastConfig, packed_cast
+
+        cast = replace(CastConfig(), people=options.people, canvas_px=config.generator.canvas_px)
+        folder = options.packs or cache_dir("packs")
+        packed_cast(cast, folder, lambda event: print(event.stage, int(event.done), flush=True))
+        if options.pack_only:
+            return
+        options.packs = folder
+    start_s = time.perf_counter()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.backends.cudnn.benchmark = device.type == "cuda"  # every batch has the same shapes
+    perceptual = PerceptualDistance(depth=config.perceptual_depth)
+    if options.shards is not None:
+        shards, stream = Shards.open(options.shards), StreamConfig()
+        task: BaseTask = StreamedBaseTask(shards, config, stream, seed=SEED, perceptual=perceptual, device=device)
+    else:
+        paths = packs_in(options.packs)[: options.people]
+        learnt = len(paths) - options.held_out
+        strangers = load_packs(paths[learnt:])
+        people = load_packs(paths[:learnt])
+        task = BaseTask(people, config, seed=SEED, perceptual=perceptual, device=device, strangers=strangers)
+    budget = Budget(images=options.images) if options.seconds is None else Budget(seconds=options.seconds)
+    facts = {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "torch": torch.__version__,
+        "people": task.people,
+        "loading_s": round(time.perf_counter() - start_s, 1),
+        "config": config.to_json(),
+    }
+    print(facts, flush=True)
+    record = Record(options.record, options.out, facts)
+    resume = state_path(options.out).is_file()
+    loop = LoopConfig(seed=SEED, save_every_s=45 if device.type == "cuda" else 180)
+    made = train_loop(task, options.out, budget, resume=resume, config=loop, listen=record).info
+    rate = made.images_seen / made.train_seconds
+    record.keep(images=made.images_seen, seconds=round(made.train_seconds, 1), images_per_s=round(rate, 1))
+    for left_over in (state_path(options.out), preview_path(options.out)):
+        left_over.unlink(missing_ok=True)
+    print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB, {rate:.0f} images/s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

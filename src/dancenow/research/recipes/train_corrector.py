@@ -1,0 +1,299 @@
+"""The recipe of the network in `src/dancenow/assets/corrector.safetensors`, which takes a detector's habits off its tracks.
+
+Usage: python -m dancenow.research.recipes.train_corrector STEP, where STEP is
+
+    film [--part 0/2]    renders random people and runs the detector on them (needs the `studio` extra)
+    train [-o FILE]      trains the network on all but the first people
+    measure [-o FOLDER]  measures those first people, the studio's, and clips of $DANCENOW_DATA
+
+People, dances and cameras are random and nobody's; the studio's six people and their dances stay out of it, so that these are a
+test. Filming takes some ten seconds a person on a core and goes on where it was interrupted.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from dancenow.assets import CORRECTOR
+from dancenow.errors import UserError
+from dancenow.pose.body_statistics import MIN_CONFIDENCE
+from dancenow.pose.detectors.bias_correction import corrected, load_corrector
+from dancenow.pose.detectors.blazepose import BlazePose, Landmarks
+from dancenow.pose.detectors.tflite import Roi
+from dancenow.pose.filtering.smoothing import body_size, smooth
+from dancenow.pose.pipeline import measure_poses
+from dancenow.pose.track_io import load_track, save_track
+from dancenow.research.bench.ground_truth_clips import read_exact
+from dancenow.research.bench.results import place, today
+from dancenow.research.bench.sizes import BUDGET
+from dancenow.research.recipes.bias_training import CorrectionConfig, CorrectionTask, example_of
+from dancenow.research.studio.body import build_body
+from dancenow.research.studio.choreography import Choreography
+from dancenow.research.studio.motion import perform, solve
+from dancenow.research.studio.random_sampling import random_dance, random_identity, random_room
+from dancenow.research.studio.render import render
+from dancenow.research.studio.scene import Room
+from dancenow.skeleton import LIMB_NAMES, LIMBS, MIRROR, NUM_KEYPOINTS
+from dancenow.storage.atomic_io import cache_dir, complete_or_absent
+from dancenow.storage.checkpoint import save_checkpoint
+from dancenow.training.loop import Clock
+from dancenow.types import FrameStatus, ImageRGB, Pose, PoseTrack
+
+SEED = 9000
+LIVELY = 41
+"""So many people dance as `random_dance` has it; all after them calmer, most of them facing the camera more."""
+PEOPLE = 110
+LONG_BONES = tuple(
+    (f"{side}_{a}", f"{side}_{b}")
+    for side in ("right", "left")
+    for a, b in (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
+)
+TESTED = 8
+FPS = 30.0
+STEPS = 3000
+_NOBODY = Pose(np.zeros((NUM_KEYPOINTS, 2), np.float32), np.zeros(NUM_KEYPOINTS, np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """One person's clip: size_px square, frames, from start_s of the dance; quality of its JPEG pictures."""
+
+    dance: Choreography
+    room: Room
+    size_px: int
+    frames: int
+    start_s: float
+    quality: int
+
+
+def shot(number: int, rng: np.random.Generator) -> Shot:
+    """What a person dances, and how it is filmed."""
+    dance, room = random_dance(f"dance {number}", 64, rng), random_room(rng)
+    if number < LIVELY:
+        return Shot(dance, room, 384, 300, 0.0, int(rng.integers(60, 96)))
+    pace, turns = float(rng.choice([1.0, 0.75, 0.5, 0.3])), float(rng.choice([1.0, 0.3, 0.0]))
+    front = float(rng.choice([0, 0, 0, rng.uniform(-180, 180)]))
+    steps = [{**step, "facing": front + turns * step["facing"]} for step in dance.steps]
+    calm = replace(dance, bpm=dance.bpm * pace, steps=steps)
+    size_px, start_s = int(rng.integers(256, 449)), float(rng.uniform(0, 8))
+    return Shot(calm, room, size_px, 150, start_s, int(rng.integers(60, 96)))
+
+
+def film(options: argparse.Namespace) -> None:
+    """Everybody whose tracks are not there yet: as detected, as detected in a mirror, and exact."""
+    number, parts = (int(each) for each in options.part.split("/"))
+    blaze = BlazePose(1)
+    for person in range(number, PEOPLE, parts):
+        if folder(person).is_dir():
+            continue
+        seed = person if person < LIVELY else person + 100 - LIVELY
+        rng = np.random.default_rng(SEED + seed)
+        body = build_body(random_identity(f"person {person}", rng))
+        scene = shot(person, rng)
+        danced = solve(perform(scene.dance, FPS, scene.frames / FPS + 0.01, scene.start_s), body)
+        detected, exact = Detected(blaze), []
+        for drawn in render(body, danced, scene.room, scene.size_px, scene.size_px, seed=seed):
+            packed = cv2.imencode(".jpg", drawn.image_rgb, [cv2.IMWRITE_JPEG_QUALITY, scene.quality])[1]
+            image = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+            detected.look(image)
+            exact.append(drawn.pose)
+        with complete_or_absent(folder(person)) as temporary:
+            temporary.mkdir()
+            poses = {"seen": detected.poses, "mirrored": detected.mirrored, "exact": exact}
+            for name, each in poses.items():
+                save_track(temporary / f"{name}.npz", track_of(each, scene.size_px))
+        print(person, f"{np.mean([each is not _NOBODY for each in detected.poses]):.0%} found", flush=True)
+
+
+class Detected:
+    """Follows whoever is in the picture, from frame to frame, and looks again in a mirror."""
+
+    def __init__(self, blaze: BlazePose) -> None:
+        self._blaze = blaze
+        self._roi: Roi | None = None
+        self.poses: list[Pose] = []
+        self.mirrored: list[Pose] = []
+
+    def look(self, image_rgb: ImageRGB) -> None:
+        """The next frame."""
+        found = self._found(image_rgb)
+        self._roi = found.next_roi if found else None
+        self.poses.append(found.pose if found else _NOBODY)
+        self.mirrored.append(self._in_a_mirror(image_rgb, found.roi) if found else _NOBODY)
+
+    def _found(self, image_rgb: ImageRGB) -> Landmarks | None:
+        if self._roi is None:
+            people = self._blaze.detect(image_rgb)
+            if not people:
+                return None
+            self._roi = self._blaze.landmarks(image_rgb, people[0].roi).next_roi
+        found = self._blaze.landmarks(image_rgb, self._roi)
+        return found if found.score >= 0.5 else None
+
+    def _in_a_mirror(self, image_rgb: ImageRGB, roi: Roi) -> Pose:
+        across_px = image_rgb.shape[1] - 1
+        there = Roi(across_px - roi.x_px, roi.y_px, roi.size_px, -roi.angle_rad)
+        return turned_back(self._blaze.landmarks(np.ascontiguousarray(image_rgb[:, ::-1]), there).pose, across_px)
+
+
+def turned_back(pose: Pose, across_px: int) -> Pose:
+    """A pose that was found in the mirror image, whose last column is across_px."""
+    xy = pose.xy[MIRROR].copy()
+    xy[:, 0] = across_px - xy[:, 0]
+    return Pose(xy, pose.confidence[MIRROR], pose.depth[MIRROR])
+
+
+def track_of(poses: list[Pose], size_px: int) -> PoseTrack:
+    """One track."""
+    whole = Pose(*(np.stack([getattr(pose, name) for pose in poses]) for name in ("xy", "confidence", "depth")))
+    found = whole.confidence.max(axis=1) > 0
+    status = np.where(found, FrameStatus.MEASURED, FrameStatus.MISSING).astype(np.uint8)
+    return PoseTrack(whole, np.arange(len(poses)) / FPS, status, size_px, size_px, "recipe", "0" * 64)
+
+
+def folder(person: int) -> Path:
+    """Where a person's tracks lie."""
+    return cache_dir("corrector") / f"{person:03d}"
+
+
+def train(options: argparse.Namespace) -> None:
+    """For a number of steps, so that the result does not depend on the machine's speed."""
+    there = [person for person in range(PEOPLE) if folder(person).is_dir()]
+    print(f"{len(there)} people", flush=True)
+    examples = [
+        example_of(load_track(folder(person) / f"{how}.npz"), load_track(folder(person) / "exact.npz"))
+        for person in there
+        if person >= TESTED
+        for how in ("seen", "mirrored")
+    ]
+    task, start_s = CorrectionTask(examples, CorrectionConfig(), seed=SEED), time.perf_counter()
+    for step in range(options.steps):
+        terms = task.step(np.random.default_rng((SEED, step)), step / options.steps)
+        if step % 500 == 499:
+            clock = Clock(time.perf_counter() - start_s, (step + 1) * task.images_per_step)
+            save_checkpoint(options.out or CORRECTOR, task.model(clock))
+            load_corrector.cache_clear()
+            found = [error(detected, exact, options.out or CORRECTOR) for _, detected, exact in recruits()]
+            now = {
+                name: round(float(np.mean([each["corrected"][name] for each in found])), 3) for name in found[0]["corrected"]
+            }
+            print(step + 1, {name: round(value, 4) for name, value in terms.items()}, now, flush=True)
+
+
+def recruits() -> Iterator[tuple[str, PoseTrack, PoseTrack]]:
+    """Those who were not learnt from: as detected, and exact."""
+    for person in range(TESTED):
+        yield f"random person {person}", load_track(folder(person) / "seen.npz"), load_track(folder(person) / "exact.npz")
+
+
+def studio() -> Iterator[tuple[str, PoseTrack, PoseTrack]]:
+    """The studio's people."""
+    world = BUDGET["laptop"].world
+    for casting in world.castings:
+        for take in (casting.footage, *casting.dances):
+            clip = world.clip(take)
+            yield f"{take.identity}, {take.dance}, {take.room}", measure_poses(clip.video), load_track(clip.track)
+
+
+def own() -> Iterator[tuple[str, PoseTrack, PoseTrack]]:
+    """Clips of a folder of one's own with exact keypoints beside them."""
+    for video in sorted(Path(os.environ.get("DANCENOW_DATA") or "/nonexistent").rglob("*_id[01].mp4")):
+        if video.with_suffix(".npz").is_file():
+            yield video.stem, measure_poses(video), read_exact(video.with_suffix(".npz"), video)
+
+
+def unknown() -> Iterator[tuple[str, PoseTrack]]:
+    """Clips of a folder of one's own whose poses nobody knows, as detected."""
+    for video in sorted(Path(os.environ.get("DANCENOW_DATA") or "/nonexistent").rglob("*.mp4")):
+        if not video.with_suffix(".npz").is_file():
+            try:
+                yield video.stem, measure_poses(video)
+            except UserError as problem:
+                print(problem, flush=True)
+
+
+def steadiness(measured: PoseTrack) -> dict[str, dict[str, float]]:
+    """What needs no truth, before and after: how far the lengths of arms and legs vary, with depth and in the picture (standard
+    deviation over mean), and by how much keypoints accelerate, in % of the body's size a frame squared."""
+    smoothed = smooth(measured)
+
+    def figures(track: PoseTrack) -> dict[str, float]:
+        size_px = body_size(track.pose, track.time_s)[:, None, None]
+        points = np.concatenate([track.pose.xy, track.pose.depth[..., None]], axis=-1).astype(np.float64) / size_px
+        seen = track.pose.confidence >= MIN_CONFIDENCE
+
+        def vary(dimensions: int) -> float:
+            shares = []
+            for a, b in LIMBS[[LIMB_NAMES.index(name) for name in LONG_BONES]]:
+                both = seen[:, a] & seen[:, b]
+                if both.sum() >= 10:
+                    length = np.linalg.norm((points[both, a] - points[both, b])[:, :dimensions], axis=-1)
+                    shares.append(float(length.std() / length.mean()))
+            return float(np.mean(shares))
+
+        thrice = seen[2:] & seen[1:-1] & seen[:-2]
+        pull = np.linalg.norm(np.diff(points[..., :2], 2, axis=0), axis=-1)[thrice]
+        return {"lengths": vary(3), "lengths in the picture": vary(2), "acceleration": float(pull.mean() * 100)}
+
+    return {"detected": figures(smoothed), "corrected": figures(corrected(smoothed, measured))}
+
+
+def error(measured: PoseTrack, exact: PoseTrack, weights: Path = CORRECTOR) -> dict[str, dict[str, float]]:
+    """Errors in % of the body's height before and after: of place, of place without a steady part, and of what changes from
+    frame to frame; and how depth correlates with the exact one, and its error."""
+    seen = exact.pose.confidence > 0
+    height_px = float(np.ptp(np.where(seen, exact.pose.xy[..., 1], np.nan)[:, :18], axis=1).mean())
+    smoothed = smooth(measured)
+
+    def figures(track: PoseTrack) -> dict[str, float]:
+        off = np.where(seen[..., None], (track.pose.xy - exact.pose.xy) / height_px * 100, np.nan)
+        steady = np.nanmedian(off, axis=0)
+        depth, true = track.pose.depth[seen], exact.pose.depth[seen]
+        return {
+            "place": float(np.nanmean(np.linalg.norm(off, axis=-1))),
+            "wandering": float(np.nanmean(np.linalg.norm(off - steady, axis=-1))),
+            "trembling": float(np.nanmean(np.linalg.norm(np.diff(off, axis=0), axis=-1))),
+            "depth": float(np.abs(depth - true).mean() / height_px * 100),
+            "depth correlation": float(np.corrcoef(depth, true)[0, 1]),
+        }
+
+    return {"detected": figures(smoothed), "corrected": figures(corrected(smoothed, measured, weights))}
+
+
+def measure(options: argparse.Namespace) -> None:
+    """Into a JSON file."""
+    rows: dict[str, Any] = {}
+    for kind, clips in (("random people", recruits()), ("studio", studio()), ("own folder", own())):
+        rows[kind] = {}
+        for name, detected, exact in clips:
+            rows[kind][name] = error(detected, exact)
+            print(name, {how: {k: round(v, 3) for k, v in each.items()} for how, each in rows[kind][name].items()}, flush=True)
+    rows["without truth"] = {name: steadiness(measured) for name, measured in unknown()}
+    out = (options.out or Path("benchmarks")) / f"{today()}-corrector.json"
+    with complete_or_absent(out) as temporary:
+        temporary.write_text(json.dumps({**place(), "clips": rows}, indent=1) + "\n", "utf-8")
+    print(out)
+
+
+def main() -> None:
+    """One step."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("step", choices=["film", "train", "measure"])
+    parser.add_argument("-o", "--out", type=Path)
+    parser.add_argument("--part", default="0/1", help="which part of the filming: number/of how many")
+    parser.add_argument("--steps", type=int, default=STEPS)
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    {"film": film, "train": train, "measure": measure}[options.step](options)
+
+
+if __name__ == "__main__":
+    main()

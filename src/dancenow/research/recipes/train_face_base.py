@@ -1,0 +1,51 @@
+"""The recipe of the faces' base in `src/dancenow/assets/face_base.safetensors`: run it again and a network as good comes out.
+
+Needs the `studio` extra. People, dances, rooms and cameras are random and nobody's. It can be interrupted, and goes on when it
+is started again.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from dancenow.assets import FACE_BASE
+from dancenow.metrics.perceptual import PerceptualDistance
+from dancenow.progress import Progress
+from dancenow.research.recipes.face_pretraining_task import FaceBaseConfig, FaceBaseTask
+from dancenow.research.recipes.face_renders import CloseupConfig, closeups
+from dancenow.storage.atomic_io import cache_dir
+from dancenow.training.budget import Budget
+from dancenow.training.loop import LoopConfig, preview_path, state_path, train_loop
+
+SEED = 3
+
+
+def tell(event: Progress) -> None:
+    """A line now and then, for a log."""
+    if event.stage != "training":
+        print(event.stage, int(event.done), flush=True)
+    elif event.note and int(event.note.split()[0]) % 800 == 0:
+        print(f"{event.done:.1%} {event.note}", flush=True)
+
+
+def main() -> None:
+    """Train for a number of images, so that the result does not depend on the machine's speed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-o", "--out", type=Path, default=FACE_BASE)
+    parser.add_argument("--people", type=int, default=96)
+    parser.add_argument("--images", type=int, default=40000)
+    options = parser.parse_args()
+    people = closeups(CloseupConfig(people=options.people), cache_dir("closeups"), tell)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    task = FaceBaseTask(people, FaceBaseConfig(), seed=SEED, perceptual=PerceptualDistance(depth=3), device=device)
+    loop = LoopConfig(seed=SEED, save_every_s=60)
+    resume = state_path(options.out).is_file()
+    train_loop(task, options.out, Budget(images=options.images), resume=resume, config=loop, listen=tell)
+    for left_over in (state_path(options.out), preview_path(options.out)):
+        left_over.unlink(missing_ok=True)
+    print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB", flush=True)
+
+
+if __name__ == "__main__":
+    main()

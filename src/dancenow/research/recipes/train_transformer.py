@@ -1,0 +1,85 @@
+"""The recipe of the base model in `src/dancenow/assets/transformer.safetensors`: run it again and the same weights come out.
+
+Needs the `studio` extra. Bodies and dances are random and nobody's: none of the studio's is among them, so those are a test.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+from dancenow.assets import TRANSFORMER
+from dancenow.research.recipes.stn_training import (
+    Example,
+    WarpConfig,
+    WarpTask,
+    own_examples,
+    random_view,
+    studio_examples,
+)
+from dancenow.research.studio.random_sampling import random_dance
+from dancenow.research.studio.tracks import anybodys_points, exact_track
+from dancenow.storage.checkpoint import save_checkpoint
+from dancenow.training.loop import Clock
+
+SEED = 11
+BODIES = 10
+DANCES = 24
+FPS = 10.0
+
+
+def anybody(rng: np.random.Generator) -> dict[str, float]:
+    """A random grown-up's or teenager's phenotype."""
+    low_high = {"gender": (0, 1), "age": (0.5, 0.75), "muscle": (0.3, 0.7), "weight": (0.3, 0.75), "height": (0.1, 0.9)}
+    drawn = {name: float(rng.uniform(*each)) for name, each in low_high.items()}
+    return drawn | {"proportions": float(rng.uniform(0.2, 0.9))}
+
+
+def examples(pairs: int) -> list[Example]:
+    """As many studio pairs, and half as many tracks to be undone."""
+    rng = np.random.default_rng(SEED)
+    bodies = [anybody(rng) for _ in range(BODIES)]
+    dances = [random_dance(f"dance {i}", 96, rng) for i in range(DANCES)]
+    dancers = [{dance.name: anybodys_points(body, dance, FPS) for dance in dances} for body in bodies]
+    print("bodies", flush=True)
+    made = list(studio_examples(dancers, pairs, FPS, rng))
+    for _ in range(pairs // 32):  # 16 from each of so many tracks
+        dancer = dancers[rng.integers(len(dancers))]
+        track = exact_track(dancer[str(rng.choice(sorted(dancer)))], *random_view(rng), FPS)
+        made += own_examples(track, 16, rng)
+    return made
+
+
+def main() -> None:
+    """Train for a number of steps, so that the result does not depend on the machine's speed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-o", "--out", type=Path, default=TRANSFORMER)
+    parser.add_argument("--pairs", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=2500)
+    options = parser.parse_args()
+    started = time.perf_counter()
+    made = examples(options.pairs)
+    rng = np.random.default_rng(SEED)
+    made = [made[i] for i in rng.permutation(len(made))]
+    held = len(made) // 10
+    task, test = (WarpTask(part, WarpConfig(), seed=SEED) for part in (made[held:], made[:held]))
+    print(f"{len(made)} examples after {time.perf_counter() - started:.0f} s; at home untouched {test.error():.4f}", flush=True)
+    for step in range(options.steps):
+        images = step * task.images_per_step
+        terms = task.step(np.random.default_rng((SEED, images)), step / options.steps)
+        if step % 500 == 499:
+            test.localiser.load_state_dict(task.localiser.state_dict())
+            print(
+                step + 1,
+                {k: round(v, 4) for k, v in terms.items()},
+                f"train {task.error():.4f} held {test.error():.4f}",
+                flush=True,
+            )
+    clock = Clock(time.perf_counter() - started, options.steps * task.images_per_step)
+    save_checkpoint(options.out, task.model(clock))
+    print(f"{options.out}: {options.out.stat().st_size / 1e3:.0f} kB after {clock.seconds:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

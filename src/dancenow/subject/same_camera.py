@@ -1,0 +1,96 @@
+"""Whether two videos were filmed by one camera that stood still: then a place in one picture is the same place in the other.
+
+Poses cannot tell; the backgrounds can. Each is made from a few frames with the dancer left out, and one is aligned with the
+other as `camera` does it.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from dancenow.media.video import read_frames_at
+from dancenow.metrics.regions import person_box
+from dancenow.pose.retargeting.registry import BY_CAMERA, Kind, PoseMap, fit
+from dancenow.subject.camera_motion import View, camera_motion
+from dancenow.types import FrameStatus, ImageRGB, Plate, PoseTrack
+
+_LOOKS: Final = 9
+_SPAN_S: Final = 12.0
+"""The looks are spread over so much of the video from where its dancer is first seen: all of it would have to be decoded."""
+_SIDE_PX: Final = 640
+_SAME_ASPECT: Final = 0.01
+_SAME_PLACE: Final = 0.02
+"""Share of the longer side by which a corner may have moved: somebody touched the tripod."""
+
+
+def backdrop(video: Path, track: PoseTrack) -> View:
+    """The background of a video in gray: the median of a few frames, each without the box of its dancer, whom `track` knows.
+
+    Raises:
+        UserError: the video cannot be read.
+    """
+    measured = np.flatnonzero(track.status == FrameStatus.MEASURED)
+    if not len(measured):
+        nothing = np.zeros((track.height_px, track.width_px), np.uint8)
+        return View(nothing, nothing)
+    measured = measured[track.time_s[measured] <= track.time_s[measured[0]] + _SPAN_S]
+    wanted = measured[np.unique(np.linspace(0, len(measured) - 1, _LOOKS).round().astype(int))]
+    looks = []
+    for frame in read_frames_at(video, wanted.tolist()):
+        box = person_box(track.pose[frame.index], track.width_px, track.height_px)
+        gray = cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        if box is not None:
+            box.of(gray)[:] = np.nan
+        looks.append(cv2.resize(gray, _small(frame.image_rgb), interpolation=cv2.INTER_AREA))
+    stack = np.sort(np.stack(looks), axis=0)  # NaN last
+    known = np.isfinite(stack).sum(axis=0)
+    middle = np.take_along_axis(stack, np.maximum(known - 1, 0)[None] // 2, axis=0)[0]
+    return View(np.nan_to_num(middle).round().astype(np.uint8), (known > 0).astype(np.uint8) * 255)
+
+
+def backdrop_of_plate(plate: Plate) -> View:
+    """The same of a background that is there already."""
+    size = _small(plate.image_rgb)
+    gray = cv2.resize(cv2.cvtColor(plate.image_rgb, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA)
+    known = cv2.resize(plate.known.astype(np.uint8) * 255, size, interpolation=cv2.INTER_NEAREST)
+    return View(np.asarray(gray, np.uint8), np.asarray(known, np.uint8))
+
+
+def same_camera(a: View, b: View) -> bool | None:
+    """Whether both show one place from one place; None where too little is to be seen of it, as before a plain wall."""
+    (height_a, width_a), (height_b, width_b) = a.gray.shape, b.gray.shape
+    if abs(np.log(width_a / height_a) - np.log(width_b / height_b)) > _SAME_ASPECT:
+        return False
+    if a.gray.shape != b.gray.shape:
+        gray, background = (
+            cv2.resize(each, (width_a, height_a), interpolation=cv2.INTER_NEAREST) for each in (b.gray, b.background)
+        )
+        b = View(np.asarray(gray, np.uint8), np.asarray(background, np.uint8))
+    shifts_px = [camera_motion(one, other).shift_px for one, other in ((a, b), (b, a))]
+    return None if np.isnan(shifts_px).any() else max(shifts_px) < _SAME_PLACE * max(width_a, height_a)
+
+
+def films_there(source: Path, danced: PoseTrack, plate: Plate) -> bool | None:
+    """`same_camera` of a dancer's video and the background of a target.
+
+    Raises:
+        UserError: the video cannot be read.
+    """
+    return same_camera(backdrop(source, danced), backdrop_of_plate(plate))
+
+
+def fit_filmed(kind: Kind, source: Path, danced: PoseTrack, track: PoseTrack, plate: Plate) -> PoseMap:
+    """`normalize.fit` of a dancer in a video to a target of that track and background; the video is looked at where it matters.
+
+    Raises:
+        UserError: the video cannot be read, or as `fit`.
+    """
+    return fit(kind, danced, track, films_there(source, danced, plate) if kind in BY_CAMERA else None)
+
+
+def _small(image_rgb: ImageRGB) -> tuple[int, int]:
+    height, width = image_rgb.shape[:2]
+    scale = min(1.0, _SIDE_PX / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))

@@ -1,0 +1,92 @@
+"""What a trained model carries of its target, so that a transfer needs the model alone: background and poses.
+
+The poses are those of the training footage: normalization measures the body on them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dancenow.errors import UserError
+from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo
+from dancenow.subject.subject import Subject
+from dancenow.types import Plate, Pose, PoseTrack
+
+KIND: Final = "body"
+"""Kind of the checkpoints whose generator paints a square that follows the person."""
+WHOLE_FRAME_KIND: Final = "whole-frame"
+"""Kind of those whose generator paints whole frames, as the paper's."""
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """The person who will dance: plate, own track, the subject's name, and the hash of the consent, without which none may."""
+
+    name: str
+    plate: Plate
+    track: PoseTrack
+    consent_sha256: str | None = None
+
+    @classmethod
+    def of_subject(cls, subject: Subject) -> Self:
+        """Taken from a prepared subject folder."""
+        consent = subject.manifest.consent
+        return cls(subject.manifest.name, subject.plate, subject.track, consent.sha256 if consent else None)
+
+    def to_checkpoint(self, config: Mapping[str, Any], kind: str = KIND) -> Checkpoint:
+        """A checkpoint of that kind that has everything but the generator."""
+        track = self.track
+        tensors = {
+            "plate.image_rgb": torch.from_numpy(self.plate.image_rgb),
+            "plate.known": torch.from_numpy(self.plate.known),
+            "track.xy": torch.from_numpy(track.pose.xy),
+            "track.confidence": torch.from_numpy(track.pose.confidence),
+            "track.depth": torch.from_numpy(track.pose.depth),
+            "track.time_s": torch.from_numpy(track.time_s),
+            "track.status": torch.from_numpy(track.status),
+        }
+        subject = {
+            "name": self.name,
+            "width_px": track.width_px,
+            "height_px": track.height_px,
+            "detector": track.detector,
+            "source_sha256": track.source_sha256,
+            "consent_sha256": self.consent_sha256,
+        }
+        info = CheckpointInfo(kind=kind, config=config, subject=subject, parents=(track.source_sha256,))
+        return Checkpoint(info, tensors)
+
+    @classmethod
+    def of_checkpoint(cls, checkpoint: Checkpoint) -> Self:
+        """The inverse of `to_checkpoint`.
+
+        Raises:
+            UserError: the checkpoint lacks what a transfer needs.
+        """
+        try:
+            subject, part = checkpoint.info.subject, _Numpy(checkpoint.part("track"))
+            plate = _Numpy(checkpoint.part("plate"))
+            track = PoseTrack(
+                pose=Pose(part["xy"], part["confidence"], part["depth"]),
+                time_s=part["time_s"],
+                status=part["status"],
+                width_px=subject["width_px"],
+                height_px=subject["height_px"],
+                detector=subject["detector"],
+                source_sha256=subject["source_sha256"],
+            )
+            return cls(subject["name"], Plate(plate["image_rgb"], plate["known"]), track, subject.get("consent_sha256"))
+        except (KeyError, ValueError) as error:
+            raise UserError(f"this model lacks its target's data ({error}); train it again.") from error
+
+
+class _Numpy:
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        self._tensors = tensors
+
+    def __getitem__(self, name: str) -> Any:
+        return np.ascontiguousarray(self._tensors[name].cpu().numpy())

@@ -1,0 +1,95 @@
+"""One test over every pose map: what transfer may rely on, whatever the kind of normalization."""
+
+import json
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from dancenow.pose.retargeting.registry import Kind, PoseMap, fit, load_map
+from dancenow.types import Pose, PoseTrack
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+FRAMES = 40
+
+
+def track(seed: int, scale: float, shift: tuple[float, float], width_px: int = 640, height_px: int = 480) -> PoseTrack:
+    """Somebody made of random keypoints, who drifts about; one keypoint and one frame are missing."""
+    random = np.random.default_rng(seed)
+    body = np.random.default_rng(0).uniform(-1, 1, (1, 28, 2)) * [40, 100]
+    drift = random.normal(0, 4, (FRAMES, 1, 2)).cumsum(0) * [1, 0.5]
+    xy = ((body + drift + random.normal(0, 1, (FRAMES, 28, 2))) * scale + shift).astype(np.float32)
+    confidence = np.full((FRAMES, 28), 0.8, np.float32)
+    confidence[:, 25], confidence[11] = 0, 0
+    depth = random.normal(0, 30, (FRAMES, 28)).astype(np.float32)
+    status = np.zeros(FRAMES, np.uint8)
+    return PoseTrack(Pose(xy, confidence, depth), np.arange(FRAMES) / 25, status, width_px, height_px, "random", "0" * 64)
+
+
+@pytest.fixture
+def source() -> PoseTrack:
+    return track(1, 1.0, (300, 250))
+
+
+@pytest.fixture(params=KINDS)
+def pose_map(request: pytest.FixtureRequest, source: PoseTrack) -> PoseMap:
+    return fit(request.param, source, track(2, 1.7, (500, 700), 1080, 1920))
+
+
+def test_is_a_pose_map(pose_map: PoseMap) -> None:
+    assert isinstance(pose_map, PoseMap)
+    assert pose_map.kind in KINDS
+
+
+def test_a_track_keeps_its_shape_and_confidence_and_stays_finite(pose_map: PoseMap, source: PoseTrack) -> None:
+    mapped = pose_map(source.pose)
+    assert mapped.xy.shape == source.pose.xy.shape
+    np.testing.assert_array_equal(mapped.confidence, source.pose.confidence)
+    assert np.isfinite(mapped.xy).all()
+
+
+def test_a_single_pose_gives_a_single_pose(pose_map: PoseMap, source: PoseTrack) -> None:
+    mapped = pose_map(source.pose[3])
+    assert mapped.xy.shape == (28, 2)
+
+
+def test_the_same_input_gives_the_same_output_and_is_left_alone(pose_map: PoseMap, source: PoseTrack) -> None:
+    before = source.pose.xy.copy()
+    first, second = pose_map(source.pose), pose_map(source.pose)
+    np.testing.assert_array_equal(first.xy, second.xy)
+    np.testing.assert_array_equal(source.pose.xy, before)
+
+
+def test_depth_is_scaled_with_the_body(pose_map: PoseMap, source: PoseTrack) -> None:
+    mapped = pose_map(source.pose)
+    # Of somebody random the parts may grow by different shares, so this holds for the body as a whole only.
+    there = source.pose.confidence.any(axis=1)
+    spread = np.ptp(mapped.xy[there, :, 1], axis=1) / np.ptp(source.pose.xy[there, :, 1], axis=1)
+    grown = mapped.depth[there].std(axis=1) / source.pose.depth[there].std(axis=1)
+    assert np.median(grown / spread) == pytest.approx(1, rel=0.25)
+
+
+def test_saved_and_loaded_it_does_the_same(pose_map: PoseMap, source: PoseTrack) -> None:
+    loaded = load_map(json.loads(json.dumps(pose_map.to_json())))
+    assert loaded.kind == pose_map.kind
+    np.testing.assert_array_equal(loaded(source.pose).xy, pose_map(source.pose).xy)
+    assert str(loaded) == str(pose_map)
+
+
+def test_prints_one_sentence_that_starts_with_its_kind(pose_map: PoseMap) -> None:
+    sentence = str(pose_map)
+    assert sentence.startswith(f"{pose_map.kind}: ")
+    assert "\n" not in sentence
+
+
+def test_where_there_is_an_inverse_it_leads_back(pose_map: PoseMap, source: PoseTrack) -> None:
+    inverse = pose_map.inverse()
+    if inverse is None:
+        pytest.skip(f"{pose_map.kind} has no inverse")
+    back = inverse(pose_map(source.pose))
+    assert np.abs(back.xy - source.pose.xy).mean() < 2
+
+
+def test_nobody_in_sight_is_no_error(pose_map: PoseMap) -> None:
+    empty = Pose(np.zeros((5, 28, 2), np.float32), np.zeros((5, 28), np.float32))
+    assert np.isfinite(pose_map(empty).xy).all()

@@ -1,0 +1,137 @@
+"""Identity: descriptions tell people apart, not poses, and a mixture of two people is the less alike the more it holds."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from dancenow.evaluation.identity_similarity import Likeness, Observer, Person, Portrait
+from dancenow.evaluation.metric_summary import identity_figures
+from dancenow.metrics.identity import HEAD_SIDE_PX, head_colours, head_mask, head_window, joined, similarity
+from dancenow.metrics.perceptual import EfficientNetTrunk
+from dancenow.skeleton import INDEX
+from dancenow.types import ImageRGB, Pose
+from helpers.drawn_world import dancer_track, person
+
+
+def head(tilt_deg: float = 0.0, hair: tuple[int, int, int] = (30, 20, 20), scale: float = 1.0) -> tuple[ImageRGB, Pose]:
+    """A face under hair on a green wall, turned in the picture's plane, and its keypoints."""
+    side, reach = 200, 50 * scale
+    image = np.full((side, side, 3), (60, 160, 60), np.uint8)
+    turn = np.deg2rad(tilt_deg)
+    up = np.array([np.sin(turn), -np.cos(turn)])
+    right = np.array([-up[1], up[0]])
+    ears = np.array([100.0, 100.0])
+    for offset, axes, colour in ((0.0, (0.34, 0.46), (220, 170, 140)), (0.25, (0.34, 0.24), hair)):
+        centre = ears + offset * reach * up
+        size = tuple(round(2 * 16 * axis * reach) for axis in axes)
+        place = tuple(round(16 * float(v)) for v in centre)
+        half = (size[0] // 2, size[1] // 2)
+        cv2.ellipse(image, place, half, tilt_deg, 0, 360, colour, -1, cv2.LINE_AA, 4)
+    xy = np.tile((ears - reach * up).astype(np.float32), (len(INDEX), 1))
+    xy[INDEX["right_ear"]], xy[INDEX["left_ear"]] = ears - 0.3 * reach * right, ears + 0.3 * reach * right
+    return image, Pose(xy.astype(np.float32), np.full(len(INDEX), 0.9, np.float32))
+
+
+def window(tilt_deg: float = 0.0, hair: tuple[int, int, int] = (30, 20, 20), scale: float = 1.0) -> ImageRGB:
+    found = head_window(*head(tilt_deg, hair, scale))
+    assert found is not None
+    return found
+
+
+def test_similarity_is_the_cosine_with_the_nearest_picture() -> None:
+    gallery = np.array([[1, 0, 0], [0, 2, 0]], np.float32)
+    assert similarity(np.array([0, 5, 0], np.float32), gallery) == pytest.approx(1)
+    assert similarity(np.array([3, 4, 0], np.float32), gallery) == pytest.approx(0.8)
+    assert similarity(np.array([0, 0, 1], np.float32), gallery) == 0
+    assert np.isnan(similarity(np.array([0, 0, 1], np.float32), gallery[:0]))
+
+
+def test_joined_descriptions_count_alike() -> None:
+    a, b, c = (np.array(v, np.float32) for v in ([3, 4], [100, 0, 0], [0, 7, 0]))
+    assert similarity(joined(a, b), joined(a, c)[None]) == pytest.approx(0.5)
+
+
+def test_the_head_is_upright_and_of_one_size_however_it_is_held() -> None:
+    upright = window()
+    assert upright.shape == (HEAD_SIDE_PX, HEAD_SIDE_PX, 3)
+    for other in (window(tilt_deg=50), window(scale=0.6)):
+        apart = np.abs(other.astype(int) - upright).max(axis=2)[head_mask()]
+        assert (apart > 40).mean() < 0.06
+
+
+def test_head_colours_know_hair_from_face_and_stay_through_tilt() -> None:
+    gallery = head_colours(window())[None]
+    tilted, blond = head_colours(window(tilt_deg=35)), head_colours(window(hair=(220, 190, 90)))
+    assert np.linalg.norm(gallery) == pytest.approx(1, abs=1e-5)
+    assert similarity(gallery[0], gallery) == pytest.approx(1, abs=1e-5)
+    assert similarity(tilted, gallery) > 0.97
+    assert similarity(blond, gallery) < 0.9
+
+
+def test_a_head_that_cannot_be_seen_has_no_window() -> None:
+    image, pose = head()
+    confidence = pose.confidence.copy()
+    confidence[INDEX["left_ear"]] = 0.1
+    assert head_window(image, Pose(pose.xy, confidence)) is None
+    assert head_window(image, Pose(np.full_like(pose.xy, 50), pose.confidence)) is None
+
+
+@pytest.fixture(scope="module")
+def observer() -> Observer:
+    """With a trunk of random weights: colours decide."""
+    torch.manual_seed(0)
+    trunk = EfficientNetTrunk()
+    for parameter in trunk.parameters():
+        if parameter.ndim == 4:
+            torch.nn.init.kaiming_normal_(parameter)
+    return Observer(trunk)
+
+
+def portraits(observer: Observer, recolour: bool) -> list[Portrait]:
+    """The drawn dancer in four poses, or somebody in other clothes who dances the same."""
+    track, found = dancer_track(40, size_px=192, body_px=150), []
+    for t in range(0, 40, 10):
+        image, _ = person(track.pose[t], 192)
+        found.append(observer.portrait(image[..., ::-1].copy() if recolour else image, track.pose[t]))
+    return found
+
+
+def test_somebody_is_more_like_themselves_in_another_pose_than_like_another(observer: Observer) -> None:
+    own, others = portraits(observer, False), portraits(observer, True)
+    me, somebody = Person(own[:2]), Person(others[:2])
+    for portrait in own[2:]:
+        assert me.likeness(portrait).body > somebody.likeness(portrait).body + 0.05
+        assert me.likeness(portrait).face > somebody.likeness(portrait).face
+    assert me.likeness(own[0]).body == pytest.approx(1, abs=1e-5)
+
+
+def test_identity_falls_with_every_picture_of_another(observer: Observer) -> None:
+    own, others = portraits(observer, False), portraits(observer, True)
+    me, somebody = Person(own), Person(others)
+    values = []
+    for swapped in range(5):
+        mixed = others[:swapped] + own[swapped:]
+        figures = identity_figures([me.likeness(p) for p in mixed], [somebody.likeness(p) for p in mixed])
+        by_name = {(figure.name, figure.region): figure.value for figure in figures}
+        values.append(
+            [by_name["identity", "body"], by_name["identity margin", "body"], -by_name["identity of the source", "body"]]
+        )
+    assert (np.diff(values, axis=0) < 0).all()
+    assert values[0][1] > 0 > values[-1][1]
+
+
+def test_without_a_source_there_are_only_figures_of_the_target() -> None:
+    figures = identity_figures([Likeness(0.9, float("nan")), Likeness(0.7, 0.5)], None)
+    assert [(figure.name, figure.region) for figure in figures] == [("identity", "body"), ("identity", "face")]
+    assert [figure.value for figure in figures] == pytest.approx([0.8, 0.5])
+
+
+def test_nobody_is_like_nobody(observer: Observer) -> None:
+    track = dancer_track(1)
+    absent = Pose(track.pose.xy[0], np.zeros_like(track.pose.confidence[0]))
+    portrait = observer.portrait(person(track.pose[0])[0], absent)
+    assert portrait.body is None
+    assert portrait.face is None
+    likeness = Person([portrait]).likeness(portrait)
+    assert np.isnan([likeness.body, likeness.face]).all()

@@ -1,0 +1,152 @@
+"""Damage that grows: what is done to a clip is what is said, and the table tells figures that follow from those that do not."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import dancenow.evaluation.evaluator
+import dancenow.evaluation.metric_sanity
+from dancenow.errors import UserError
+from dancenow.evaluation.identity_similarity import Likeness
+from dancenow.evaluation.metric_sanity import (
+    _DAMAGE,
+    LEVELS,
+    MAY_OVERLOOK,
+    MUST,
+    UNITS,
+    _Material,
+    follows,
+    monotonicity,
+)
+from dancenow.evaluation.metric_summary import identity_figures, picture_figures, pose_figures
+from dancenow.media.video import VideoWriter, probe
+from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
+from dancenow.progress import Listener, silent
+from dancenow.types import ImageRGB, PoseTrack
+from helpers.drawn_world import dancer_track, person
+
+FRAMES, SIDE = 16, 96
+
+
+def dance(other: bool = False) -> list[ImageRGB]:
+    track = dancer_track(FRAMES, body_px=72, size_px=SIDE)
+    images = [person(track.pose[t], SIDE)[0] for t in range(FRAMES)]
+    return [image[..., ::-1].copy() for image in images] if other else images
+
+
+@pytest.fixture(scope="module")
+def material() -> _Material:
+    return _Material(dance(), dance(other=True), dancer_track(FRAMES, body_px=72, size_px=SIDE), Fraction(24))
+
+
+def squared_error(material: _Material, kind: str, level: float) -> list[float]:
+    damaged = [_DAMAGE[kind](material, t, level) for t in range(FRAMES)]
+    return [float(np.square(a.astype(float) - b).mean()) for a, b in zip(damaged, material.own, strict=True)]
+
+
+@pytest.mark.parametrize("kind", list(LEVELS))
+def test_more_of_a_damage_is_further_from_the_truth(kind: str, material: _Material) -> None:
+    errors = [np.mean(squared_error(material, kind, level)) for level in LEVELS[kind]]
+    assert errors[0] > 0
+    assert errors == sorted(errors)
+
+
+@pytest.mark.parametrize("kind", ["identity swap", "hide"])
+def test_shares_are_shares_and_more_holds_what_less_held(kind: str, material: _Material) -> None:
+    less: set[int] = set()
+    for share in (1 / 8, 1 / 4, 1 / 2):
+        more = {t for t, error in enumerate(squared_error(material, kind, share)) if error > 0}
+        assert len(more) == pytest.approx(share * FRAMES)
+        assert less <= more
+        less = more
+
+
+def test_a_shift_moves_the_picture_down_and_right_and_a_hold_repeats_pictures(material: _Material) -> None:
+    moved = _DAMAGE["shift"](material, 3, 6)
+    np.testing.assert_array_equal(moved[3:, 6:], material.own[3][:-3, :-6])
+    held = [_DAMAGE["freeze"](material, t, 4) for t in range(8)]
+    np.testing.assert_array_equal(held[7], material.own[4])
+    np.testing.assert_array_equal(held[3], material.own[0])
+
+
+def test_a_figure_follows_if_it_worsens_at_every_step() -> None:
+    assert follows([1.0, 0.9, 0.2], "higher")
+    assert follows([0.0, 1.0, 2.0], "lower")
+    assert not follows([1.0, 0.9, 0.95], "higher")
+    assert not follows([0.0, 0.0, 1.0], "lower")
+    assert not follows([0.0, None, 1.0], "lower")
+
+
+def test_for_every_figure_and_damage_it_is_said_whether_it_must_follow_or_why_not() -> None:
+    track, likeness = dancer_track(2), [Likeness(1, 1)] * 2
+    names = {figure.name for figure in [*identity_figures(likeness, likeness), *pose_figures(track, track)]}
+    names |= {figure.name for figure in picture_figures([], [])}
+    assert names <= set(MUST)
+    assert set(UNITS) == set(LEVELS) == set(_DAMAGE)
+    for name, must in MUST.items():
+        reasons = next((said for family, said in MAY_OVERLOOK.items() if name.startswith(family)), {})
+        assert set(must) | set(reasons) == set(LEVELS), name
+        assert not set(must) & set(reasons), name
+
+
+@pytest.fixture
+def film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, list[ImageRGB]], Path]:
+    """Writes clips; the detector knows the dance, and the trunk has random weights."""
+
+    def detect(path: Path, every: int = 1, listen: Listener = silent) -> PoseTrack:
+        del listen, every
+        return dancer_track(probe(path).num_frames or 0, body_px=72, size_px=SIDE)
+
+    def perceptual() -> PerceptualDistance:
+        torch.manual_seed(0)
+        trunk = EfficientNetTrunk()
+        for parameter in trunk.parameters():
+            if parameter.ndim == 4:
+                torch.nn.init.kaiming_normal_(parameter)
+        return PerceptualDistance(trunk)
+
+    monkeypatch.setattr(dancenow.evaluation.metric_sanity, "detect_poses", detect)
+    monkeypatch.setattr(dancenow.evaluation.evaluator, "detect_poses", detect)
+    monkeypatch.setattr(dancenow.evaluation.evaluator, "PerceptualDistance", perceptual)
+    monkeypatch.setattr(dancenow.evaluation.evaluator, "BlazePose", object)
+    monkeypatch.setattr("dancenow.storage.pretrained.path", lambda *_: Path())
+    monkeypatch.setattr("dancenow.evaluation.identity_similarity.PICTURES", 4)
+
+    def write(name: str, images: list[ImageRGB]) -> Path:
+        height, width = images[0].shape[:2]
+        with VideoWriter(tmp_path / name, width, height, fps=Fraction(24)) as writer:
+            for t, image in enumerate(images):
+                writer.write(image, Fraction(t, 24))
+        return tmp_path / name
+
+    return write
+
+
+@pytest.mark.slow
+def test_the_table_of_a_made_clip_has_no_failure(film: Callable[[str, list[ImageRGB]], Path]) -> None:
+    levels = {"identity swap": (0.5, 1.0)}
+    clip, other = film("a.mp4", dance()), film("b.mp4", dance(other=True))
+    result = monotonicity(clip, levels, other=other, num_frames=FRAMES, every=2)
+    assert result["failures"] == []
+    rows = {(row["name"], row["region"], row["damage"]): row for row in result["rows"]}
+    assert rows["identity", "body", "identity swap"]["follows"]
+    assert rows["SSIM", "person", "identity swap"]["values"][0] == pytest.approx(1, abs=1e-4)
+    assert len(rows["SSIM", "person", "identity swap"]["values"]) == 3
+    overlooked = rows["pose distance", "all", "identity swap"]
+    assert not overlooked["must"]
+    assert not overlooked["follows"]  # the stand-in for the detector sees no bodies
+    assert "same dance" in overlooked["reason"]
+
+
+def test_clips_that_do_not_fit_are_refused(film: Callable[[str, list[ImageRGB]], Path]) -> None:
+    clip, small = film("a.mp4", dance()), film("b.mp4", [image[:64] for image in dance()])
+    with pytest.raises(UserError, match="differ in size"):
+        monotonicity(clip, other=small, num_frames=8)
+    with pytest.raises(UserError, match="16 frames but 48 are wanted"):
+        monotonicity(clip, other=clip)
+    with pytest.raises(UserError, match=r"no damage 'rust'.*blur"):
+        monotonicity(clip, {"rust": (1.0,)}, other=clip)

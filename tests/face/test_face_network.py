@@ -1,0 +1,50 @@
+"""Face networks: nothing is added at the start, everything learns, sizes that cannot be are refused."""
+
+import pytest
+import torch
+
+from dancenow.face.cyclegan_network import FaceCycle
+from dancenow.face.landmark_maps import NUM_MAPS
+from dancenow.face.network import FaceNetwork, FaceNetworkConfig, refined
+
+SMALL = FaceNetworkConfig(48, 8, 1)
+
+
+def faces(count: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
+    random = torch.Generator().manual_seed(0)
+    return 2 * torch.rand(count, 3, 48, 48, generator=random) - 1, torch.rand(count, NUM_MAPS, 48, 48, generator=random)
+
+
+def test_an_untrained_network_changes_nothing() -> None:
+    face, maps = faces()
+    torch.testing.assert_close(refined(FaceNetwork(SMALL), face, maps), face, rtol=0, atol=0)
+
+
+def test_what_is_made_stays_a_picture() -> None:
+    network, (face, maps) = FaceNetwork(SMALL), faces()
+    torch.nn.init.constant_(network.leave.bias, 30.0)  # type: ignore[arg-type]
+    assert refined(network, face, maps).max() == 1
+
+
+def test_every_weight_learns_once_the_last_ones_have() -> None:
+    network, (face, maps) = FaceNetwork(SMALL), faces()
+    torch.nn.init.normal_(network.leave.weight)
+    network(face, maps).square().mean().backward()
+    still = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
+    assert not still
+
+
+def test_a_cycle_begins_with_everybody_as_they_are() -> None:
+    cycle, (source, source_maps) = FaceCycle(SMALL), faces()
+    target, target_maps = source.flip(0), source_maps.flip(0)
+    made = cycle(source, source_maps, target, target_maps)
+    for each in (made.target, made.source_again, made.source_same):
+        torch.testing.assert_close(each, source, rtol=0, atol=0)
+    for each in (made.source, made.target_again, made.target_same):
+        torch.testing.assert_close(each, target, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("config", [{"canvas_px": 40}, {"canvas_px": 32}, {"width": 2}, {"blocks": -1}])
+def test_sizes_that_cannot_be_are_refused(config: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        FaceNetworkConfig(**config)

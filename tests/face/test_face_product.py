@@ -1,0 +1,256 @@
+"""Faces through the whole product: trained behind the body, carried by its file, painted where they can be seen."""
+
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from dancenow import pipeline
+from dancenow.errors import UserError
+from dancenow.face import face_task
+from dancenow.face.face_track import YAW, FaceTrack, Reason
+from dancenow.face.face_tracking import face_boxes
+from dancenow.face.network import FaceNetwork, FaceNetworkConfig
+from dancenow.face.refinement import FaceModel, FaceRefiner, chosen, familiarity
+from dancenow.generators.edn.config import PaperConfig
+from dancenow.generators.registry import painter_of
+from dancenow.media.video import probe, read_frames
+from dancenow.progress import Progress
+from dancenow.storage.atomic_io import sha256_of
+from dancenow.storage.checkpoint import load_checkpoint, read_info
+from dancenow.subject.subject import Subject
+from dancenow.subject.target_appearance import KIND
+from dancenow.types import PoseTrack
+from helpers.drawn_world import drawn_detector, film
+from helpers.face_world import (
+    AWAY,
+    FACE,
+    SIDE_PX,
+    TINY,
+    large_dancer,
+    noise,
+    other_dancer,
+    small_dancer,
+    subject_of,
+    untrained_distance,
+)
+from helpers.faces import mouthing, turning
+
+CPU = torch.device("cpu")
+
+
+def by_pose_alone(_video: Path, track: PoseTrack, *, size_px: int = 128, **_: Any) -> FaceTrack:
+    """Stands in for the extraction of faces, which needs pretrained networks."""
+    return face_boxes(track, size_px=size_px)
+
+
+@pytest.fixture(autouse=True)
+def drawn_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(pipeline, "detect_poses", drawn_detector(other_dancer))
+    monkeypatch.setattr(face_task, "detect_poses", drawn_detector(other_dancer))
+    monkeypatch.setattr(face_task, "extract_faces", by_pose_alone)
+    monkeypatch.setattr("dancenow.face.refinement.extract_faces", by_pose_alone)
+    monkeypatch.setattr("dancenow.storage.pretrained.path", lambda *_: tmp_path)  # no trained weights are needed here
+    distance = untrained_distance()
+    monkeypatch.setattr("dancenow.generators.registry.PerceptualDistance", lambda **_: distance)
+
+
+@pytest.fixture(scope="module")
+def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        folder: Path = tmp_path_factory.mktemp("large")
+        monkeypatch.setenv("DANCENOW_CACHE", str(folder / "cache"))
+        return subject_of(folder, monkeypatch)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return film(tmp_path / "source.mp4", other_dancer(36))
+
+
+def refiner_of(network: FaceNetwork, dance: PoseTrack) -> FaceRefiner:
+    faces = face_boxes(dance, size_px=network.config.canvas_px)
+    return FaceRefiner(FaceModel("residual", network.eval(), faces, None), faces, dance.pose, None, CPU)
+
+
+def adding_network(value: float) -> FaceNetwork:
+    """A network that adds the same everywhere."""
+    network = FaceNetwork(FaceNetworkConfig(64, 4, 0)).requires_grad_(False)
+    assert network.leave.bias is not None
+    network.leave.bias.fill_(value)
+    return network
+
+
+def test_a_network_that_adds_nothing_leaves_the_picture_as_it_is() -> None:
+    dance, pictures = large_dancer(6), [noise((SIDE_PX, SIDE_PX, 3), i) for i in range(6)]
+    refiner = refiner_of(adding_network(0.0), dance)
+    for made, picture in zip(refiner.refine(iter(pictures), 0, 6), pictures, strict=True):
+        np.testing.assert_array_equal(made, picture)
+
+
+def test_turned_away_nothing_is_touched_and_elsewhere_the_face_alone() -> None:
+    dance, grey = large_dancer(24), np.full((SIDE_PX, SIDE_PX, 3), 100, np.uint8)
+    refiner = refiner_of(adding_network(4.0), dance)
+    assert (refiner.faces.reason[AWAY] == Reason.TURNED).all()
+    made = list(refiner.refine((grey.copy() for _ in range(24)), 0, 24))
+    for t, picture in enumerate(made):
+        changed = (picture != grey).any(axis=2)
+        if AWAY.start <= t < AWAY.stop:
+            assert not changed.any()
+            continue
+        x, y = dance.pose.xy[t, 0]
+        assert changed[round(float(y)), round(float(x))]
+        assert not changed[SIDE_PX // 2 :].any()
+    # It comes and goes slowly: a face that jumps in from one frame to the next is seen.
+    at_nose = [int(p[round(float(y)), round(float(x)), 0]) for p, (x, y) in zip(made, dance.pose.xy[:, 0], strict=True)]
+    assert max(np.abs(np.diff(at_nose))) < 0.7 * (max(at_nose) - 100)
+
+
+def test_a_part_of_a_dance_has_the_faces_of_that_part() -> None:
+    dance, grey = large_dancer(10), np.full((SIDE_PX, SIDE_PX, 3), 100, np.uint8)
+    refiner = refiner_of(adding_network(4.0), dance)
+    whole = list(refiner.refine((grey for _ in range(10)), 0, 10))
+    part = list(refiner.refine((grey for _ in range(4)), 6, 10))
+    for one, other in zip(whole[6:], part, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.slow
+def test_a_face_is_trained_kept_and_transferred(subject: Subject, source: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model.safetensors"
+    pipeline.train_with(subject.folder, model, TINY, budget="16images", face="auto")
+    info = read_info(model)
+    said = info.config["face_network"]
+    assert (said["kind"], said["canvas_px"], said["width"]) == ("residual", 64, FACE.width)
+    checkpoint = load_checkpoint(model, KIND)
+    moved = [v for name, v in checkpoint.part("face").items() if name == "leave.weight"]
+    assert moved[0].abs().max() > 0  # it has learnt something: it began with zeros
+    done = pipeline.transfer(source, model, tmp_path / "out.mp4")
+    assert (probe(done.video).width_px, len(list(read_frames(done.video)))) == (SIDE_PX, 36)
+    pipeline.transfer(source, model, tmp_path / "plain.mp4", face="none")
+    with pytest.raises(UserError, match=r"has no cyclegan face network \(one of the kind residual\); train it with --face cyc"):
+        pipeline.transfer(source, model, tmp_path / "x.mp4", face="cyclegan")
+
+
+@pytest.mark.slow
+def test_a_model_without_a_face_paints_as_ever(subject: Subject, source: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model.safetensors"
+    pipeline.train_with(subject.folder, model, TINY, budget="4images")
+    assert "face_network" not in read_info(model).config
+    assert FaceModel.load(load_checkpoint(model, KIND), CPU) is None
+    pipeline.transfer(source, model, tmp_path / "out.mp4")
+    with pytest.raises(UserError, match=r"has no residual face network \(none\); train it with --face residual\.$"):
+        pipeline.transfer(source, model, tmp_path / "x.mp4", face="residual")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["residual", "cyclegan"])
+@pytest.mark.parametrize("steps", [2, 7])
+def test_a_training_resumed_in_either_phase_equals_an_unbroken_one(
+    subject: Subject, source: Path, tmp_path: Path, steps: int, kind: Any
+) -> None:
+    def train(name: str, resume: bool, listen: Any = lambda _: None) -> Path:
+        out = tmp_path / name
+        dancer = source if kind == "cyclegan" else None
+        pipeline.train_with(
+            subject.folder, out, TINY, budget="24images", face=kind, face_source=dancer, resume=resume, listen=listen
+        )
+        return out
+
+    left = iter(range(steps))
+
+    def interrupt(event: Progress) -> None:
+        if event.stage == "training" and event.preview is None and next(left, None) is None:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train("broken.safetensors", False, interrupt)
+    middle = read_info(tmp_path / "broken.safetensors")
+    assert ("face_network" in middle.config) == (steps > 5)
+    unbroken, broken = (
+        load_checkpoint(train(*each), KIND) for each in (("whole.safetensors", False), ("broken.safetensors", True))
+    )
+    assert unbroken.info.images_seen == broken.info.images_seen
+    for name, tensor in unbroken.tensors.items():
+        assert torch.equal(tensor, broken.tensors[name]), name
+
+
+@pytest.mark.slow
+def test_another_face_does_not_go_on_with_a_training(subject: Subject, tmp_path: Path) -> None:
+    model = tmp_path / "model.safetensors"
+    pipeline.train_with(subject.folder, model, TINY, budget="8images", face="residual")
+    with pytest.raises(UserError, match="another preset or recipe"):
+        pipeline.train_with(subject.folder, model, TINY, budget="12images", face="none", resume=True)
+    other = tmp_path / "other.safetensors"
+    pipeline.train_with(subject.folder, other, TINY, budget="2images", face="none")
+    with pytest.raises(UserError, match="has --face none; go on with that"):
+        pipeline.train_with(subject.folder, other, TINY, budget="12images", face="residual", resume=True)
+
+
+@pytest.mark.slow
+def test_a_face_too_small_is_left_out_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small, model, said = subject_of(tmp_path, monkeypatch, small_dancer), tmp_path / "model.safetensors", list[str]()
+    pipeline.train_with(small.folder, model, TINY, budget="4images", face="auto", warn=said.append)
+    assert "face_network" not in read_info(model).config
+    assert len(said) == 1
+    assert said[0].startswith("The face of target is too small to be learnt")
+    with pytest.raises(UserError, match=r"too small.*--face none does without"):
+        pipeline.train_with(small.folder, tmp_path / "m.safetensors", TINY, budget="4images", face="residual")
+
+
+@pytest.mark.slow
+def test_a_cyclegan_needs_its_source_and_knows_it(subject: Subject, source: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model.safetensors"
+    with pytest.raises(UserError, match="--face-source SOURCE"):
+        pipeline.train_with(subject.folder, model, TINY, budget="4images", face="cyclegan")
+    pipeline.train_with(subject.folder, model, TINY, budget="16images", face="cyclegan", face_source=source)
+    done = pipeline.transfer(source, model, tmp_path / "out.mp4", face="cyclegan")
+    assert len(list(read_frames(done.video))) == 36
+    faces = FaceModel.load(load_checkpoint(model, KIND), CPU)
+    assert faces is not None
+    assert faces.source_sha256 == sha256_of(source)
+    assert chosen(faces, "auto", model, "another") is None
+    with pytest.raises(UserError, match="face of another source"):
+        chosen(faces, "cyclegan", model, "another")
+
+
+@pytest.mark.slow
+def test_the_papers_system_has_its_face_too(subject: Subject, source: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model.safetensors"
+    config = PaperConfig(longer_px=64, width=1 / 16, face=replace(FACE, max_faces=8))
+    pipeline.train_with(subject.folder, model, config, budget="4images", face="residual")
+    assert read_info(model).config["face_network"]["kind"] == "residual"
+    pipeline.transfer(source, model, tmp_path / "out.mp4", frames=(0, 3))
+
+
+def test_a_turn_of_the_head_that_the_footage_never_shows_gets_no_made_face() -> None:
+    seen = mouthing(turning(np.zeros(20)), np.zeros(20))
+    expression = seen.expression.copy()
+    expression[:, YAW] = np.linspace(0.4, 0.6, 20)
+    seen = replace(seen, expression=expression)
+    yaw = np.array([0.5, 0.62, 0.2, -0.5], np.float32)
+    shown = familiarity(yaw, seen)
+    assert shown[0] == shown[1] == shown[2] == 1
+    assert shown[3] == 0
+    assert 0 < familiarity(np.array([0.0], np.float32), seen)[0] < 1
+    nothing = replace(seen, reason=np.full_like(seen.reason, Reason.MISSING))
+    assert (familiarity(yaw, nothing) == 1).all()
+
+
+@pytest.mark.slow
+def test_stills_are_the_frames_of_the_film(subject: Subject, tmp_path: Path) -> None:
+    model = tmp_path / "model.safetensors"
+    pipeline.train_with(subject.folder, model, TINY, budget="4images")
+    painter = painter_of(load_checkpoint(model, KIND), CPU)
+    film_of_it = list(painter.stills(subject.track, np.arange(12)))
+    for index, still in zip((1, 5, 11), painter.stills(subject.track, np.array([1, 5, 11])), strict=True):
+        np.testing.assert_array_equal(still, film_of_it[index])
+    steadied = list(painter.paint(subject.track, 0, 12))
+    assert any((one != other).any() for one, other in zip(steadied, film_of_it, strict=True))
+    for one, other in zip(steadied, film_of_it, strict=True):
+        assert np.abs(one.astype(int) - other).mean() < 8, "neighbours change little"

@@ -1,0 +1,91 @@
+"""The residual face: what the base knows of expressions that the footage does not show is kept."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from dancenow.face.dataset import Faces, FaceStore, resized
+from dancenow.face.face_losses import played
+from dancenow.face.network import FaceNetwork, FaceNetworkConfig
+from dancenow.face.pretrained_init import load_face_base
+from dancenow.face.recipe import FaceRecipe
+from dancenow.face.residual_task import ResidualPhase
+from dancenow.media.video import VideoWriter
+from dancenow.progress import silent
+from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo
+from dancenow.types import ImageRGB
+from helpers.face_world import noise, untrained_distance
+from helpers.faces import mouthing, turning
+
+CPU = torch.device("cpu")
+FRAMES = np.arange(12)
+
+
+def painted(_body: Checkpoint, frames: NDArray[np.int64]) -> Iterator[ImageRGB]:
+    """A body that paints noise."""
+    return (noise((500, 400, 3), int(t)) for t in frames)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> FaceStore:
+    track = turning(np.zeros(12))
+    faces = resized(mouthing(track, np.zeros(12)), 64)
+    video = tmp_path_factory.mktemp("film") / "film.mp4"
+    with VideoWriter(video, track.width_px, track.height_px, fps=Fraction(30)) as writer:
+        for t in FRAMES:
+            writer.write(noise((track.height_px, track.width_px, 3), int(t)), Fraction(int(t), 30))
+    return FaceStore.build(video, faces, track.pose, FRAMES)
+
+
+def phase_of(store: FaceStore, recipe: FaceRecipe) -> ResidualPhase:
+    phase = ResidualPhase(
+        store, recipe, seed=0, paint=painted, kept={}, perceptual=untrained_distance(), body_px=64, device=CPU, listen=silent
+    )
+    phase.begin(Checkpoint(CheckpointInfo("body", {}, 0, 0.0), {}))
+    return phase
+
+
+def test_the_other_maps_show_the_same_head_with_another_mouth(store: FaceStore) -> None:
+    faces = store.centred(FRAMES, CPU)
+    assert faces.other is not None
+    changed = (faces.other - faces.maps).abs().amax(dim=(0, 2, 3))
+    names = ("jaw", "brows", "eyes", "nose", "outer_lips", "inner_lips")
+    assert changed[names.index("inner_lips")] > 0.5
+    assert changed[names.index("nose")] == 0
+    assert changed[len(names) :].max() == 0
+
+
+def test_a_played_face_is_the_true_one_changed_as_the_base_says(store: FaceStore) -> None:
+    faces = store.centred(FRAMES, CPU)
+    base = FaceNetwork(FaceNetworkConfig(64)).requires_grad_(False)
+    load_face_base().give_to(base)
+    acted = played(faces, base, 0.5, np.random.default_rng(0))
+    assert faces.other is not None
+    changed = (acted.image - faces.image).abs().amax(dim=(1, 2, 3)) > 0
+    assert 2 < int(changed.sum()) < 10
+    for row, is_played in enumerate(changed.tolist()):
+        assert torch.equal(acted.maps[row], (faces.other if is_played else faces.maps)[row])
+    mean = (acted.image - faces.image).abs()[changed].mean(dim=(0, 1))
+    assert mean[36:50, 24:40].mean() > 4 * mean[:16].mean()  # the mouth, not the hair
+    nobody = played(faces, base, 0.0, np.random.default_rng(0))
+    assert torch.equal(nobody.image, faces.image)
+
+
+def test_with_a_base_faces_are_played_and_without_one_they_are_not(store: FaceStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+
+    def hear(faces: Faces, _base: nn.Module, share: float, _rng: np.random.Generator) -> Faces:
+        asked.append(share)
+        return faces
+
+    monkeypatch.setattr("dancenow.face.residual_task.played", hear)
+    rng = np.random.default_rng(0)
+    phase_of(store, FaceRecipe(faces_per_step=2, played=0.25)).step(rng, 0.0)
+    assert asked == [0.25]
+    phase_of(store, FaceRecipe(start="nothing", width=4, blocks=0, judge_width=4, faces_per_step=2)).step(rng, 0.0)
+    assert asked == [0.25]

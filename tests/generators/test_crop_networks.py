@@ -1,0 +1,142 @@
+"""Generator, discriminators and rollout: shapes and ranges, what depends on what, and losses with known values."""
+
+import numpy as np
+import pytest
+import torch
+
+from dancenow.generators.crop.discriminator import Discriminator, DiscriminatorConfig
+from dancenow.generators.crop.network import Generator, GeneratorConfig
+from dancenow.generators.crop.rollout import carry, roll_out
+from dancenow.metrics.images import ssim_map
+from dancenow.networks import losses
+from dancenow.networks.warping import composite, warp
+from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
+
+SMALL = GeneratorConfig(canvas_px=64, width=8, blocks=1)
+
+
+@pytest.fixture
+def generator() -> Generator:
+    torch.manual_seed(0)
+    return Generator(SMALL)
+
+
+def test_generator_gives_colour_and_alpha_in_range(generator: Generator) -> None:
+    out = generator(torch.randn(2, NUM_CHANNELS, 16, 16) * 20, torch.randn(2, 4, 64, 64) * 20)
+    assert out.shape == (2, 4, 64, 64)
+    assert out[:, :3].abs().max() <= 1
+    assert out[:, 3].min() >= 0
+    assert out[:, 3].max() <= 1
+
+
+def test_generator_needs_its_previous_picture(generator: Generator) -> None:
+    maps = torch.randn(1, NUM_CHANNELS, 16, 16)
+    with pytest.raises(ValueError, match="previous"):
+        generator(maps)
+    alone = Generator(GeneratorConfig(canvas_px=64, width=8, blocks=1, previous=False))
+    assert alone(maps).shape == (1, 4, 64, 64)
+
+
+def test_an_untrained_generator_paints_no_checkerboard(generator: Generator) -> None:
+    out = generator(torch.randn(1, NUM_CHANNELS, 16, 16), torch.zeros(1, 4, 64, 64))
+    torch.testing.assert_close(out[..., ::2, ::2], out[..., 1::2, 1::2])
+
+
+def test_sizes_that_cannot_be_built_are_refused() -> None:
+    with pytest.raises(ValueError, match="multiple of 32"):
+        GeneratorConfig(canvas_px=100)
+
+
+def test_rollout_goes_on_from_the_frame_before(generator: Generator) -> None:
+    maps = torch.randn(1, 3, NUM_CHANNELS, 16, 16)
+    still = torch.tensor([[1.0, 0, 0], [0, 1, 0]]).expand(1, 3, 2, 3)
+    first = roll_out(generator, maps, still)
+    other_start = maps.clone()
+    other_start[:, 0] += 3.0
+    changed = roll_out(generator, other_start, still)
+    assert (first[:, 2] - changed[:, 2]).abs().max() > 1e-4
+    fresh = roll_out(generator, maps, still, afresh=torch.tensor([True]))
+    torch.testing.assert_close(fresh[:, 2], generator(maps[:, 2], torch.zeros(1, 4, 64, 64)))
+
+
+def test_only_the_last_frame_of_a_rollout_has_gradients(generator: Generator) -> None:
+    maps = torch.randn(1, 2, NUM_CHANNELS, 16, 16, requires_grad=True)
+    roll_out(generator, maps, torch.tensor([[1.0, 0, 0], [0, 1, 0]]).expand(1, 2, 2, 3)).sum().backward()
+    assert maps.grad is not None
+    assert maps.grad[:, 0].abs().max() == 0
+    assert maps.grad[:, 1].abs().max() > 0
+
+
+def test_carry_moves_the_picture_with_the_window() -> None:
+    rgba = torch.zeros(1, 4, 64, 64)
+    rgba[:, :, 30, 20] = 1.0
+    before = torch.tensor([[[1.0, 0, 0], [0, 1, 0]]])
+    now = torch.tensor([[[1.0, 0, 5], [0, 1, -7]]])
+    moved = carry(rgba, before, now)
+    assert moved[0, 0, 23, 25] == pytest.approx(1.0, abs=1e-4)
+    assert moved.sum() == pytest.approx(4.0, abs=1e-3)
+
+
+def test_geometry_is_exact_under_mixed_precision() -> None:
+    rgba = torch.rand(1, 4, 64, 64)
+    before = torch.tensor([[[0.9371, 0, -301.37], [0, 0.9371, -97.21]]])
+    now = torch.tensor([[[0.9402, 0, -305.11], [0, 0.9402, -96.03]]])
+    plain = carry(rgba, before, now)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = carry(rgba, before, now)
+    torch.testing.assert_close(mixed, plain)
+
+
+def test_warp_keeps_a_picture_in_place_under_the_identity() -> None:
+    picture = torch.rand(1, 3, 64, 64)
+    torch.testing.assert_close(warp(picture, torch.tensor([[[1.0, 0, 0], [0, 1, 0]]]), 64), picture, atol=1e-4, rtol=0)
+
+
+def test_composite_is_plate_where_alpha_is_zero_and_colour_where_it_is_one() -> None:
+    rgba, plate = torch.rand(1, 4, 8, 8), torch.rand(1, 3, 8, 8)
+    rgba[:, 3, :, :4], rgba[:, 3, :, 4:] = 0.0, 1.0
+    made = composite(rgba, plate)
+    torch.testing.assert_close(made[..., :4], plate[..., :4])
+    torch.testing.assert_close(made[..., 4:], rgba[:, :3, :, 4:])
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_discriminator_judges_at_every_scale(frames: int) -> None:
+    judge = Discriminator(DiscriminatorConfig(frames=frames, width=8, scales=2))
+    verdict = judge(torch.randn(2, 3 * frames, 64, 64), torch.randn(2, NUM_CHANNELS * frames, 16, 16))
+    assert [s.shape[-1] for s in verdict.scores] == [8, 4]
+    assert [len(f) for f in verdict.features] == [4, 4]
+    with pytest.raises(ValueError, match="64 px"):
+        judge(torch.randn(2, 3 * frames, 96, 96), torch.randn(2, NUM_CHANNELS * frames, 16, 16))
+
+
+def test_losses_have_the_values_of_their_formulas() -> None:
+    ones, zeros = [torch.ones(1, 1, 2, 2)], [torch.zeros(1, 1, 2, 2)]
+    assert losses.lsgan_discriminator(ones, zeros) == 0
+    assert losses.lsgan_discriminator(zeros, ones) == 1
+    assert losses.lsgan_generator(ones) == 0
+    assert losses.feature_matching([ones], [zeros]) == 1
+    image, target = torch.ones(1, 3, 2, 2), torch.zeros(1, 3, 2, 2)
+    weight = torch.tensor([[[[1.0, 0], [0, 0]]]])
+    assert losses.weighted_l1(image, target, weight) == 1
+    target[..., 0, 0] = 1
+    assert losses.weighted_l1(image, target, weight) == 0
+
+
+def test_matte_prior_leaves_holes_in_the_plate_free() -> None:
+    alpha, mask, known = torch.ones(1, 1, 4, 4), torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4)
+    assert losses.matte_prior(alpha, mask, known) == 0
+    assert losses.matte_prior(alpha, mask, torch.ones_like(known)) == 1
+    assert losses.matte_prior(alpha, torch.ones_like(mask), known) == 0
+
+
+def test_structure_is_what_the_metric_says_is_missing() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (48, 48, 3)).astype(np.uint8)
+    other = np.clip(image + rng.normal(0, 40, image.shape), 0, 255).astype(np.uint8)
+    tensors = [torch.from_numpy(x).permute(2, 0, 1)[None] / 127.5 - 1 for x in (image, other)]
+    weight = torch.zeros(1, 1, 48, 48)
+    weight[..., 8:-8, 8:-8] = 1  # away from the edge, where the two are mirrored differently
+    expected = 1 - float(ssim_map(image, other)[8:-8, 8:-8].mean())
+    assert float(losses.structure(tensors[0], tensors[1], weight)) == pytest.approx(expected, abs=1e-4)
+    assert float(losses.structure(tensors[0], tensors[0], weight)) == pytest.approx(0, abs=1e-5)

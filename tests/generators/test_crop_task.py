@@ -1,0 +1,212 @@
+"""Training learns, can be stopped at any time, and goes on exactly where it was."""
+
+import dataclasses
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dancenow.errors import UserError
+from dancenow.generators.crop.config import BodyConfig, LossWeights
+from dancenow.generators.crop.dataset import Augmentation, ClipStore, mirrored, misplaced
+from dancenow.generators.crop.discriminator import DiscriminatorConfig
+from dancenow.generators.crop.discriminators import Judges
+from dancenow.generators.crop.image_losses import Window, pose_maps
+from dancenow.generators.crop.network import GeneratorConfig
+from dancenow.generators.crop.task import BodyTask
+from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
+from dancenow.pose.pose_rarity import rarity
+from dancenow.progress import Progress, silent
+from dancenow.skeleton import INDEX
+from dancenow.storage.checkpoint import load_checkpoint, read_info
+from dancenow.subject.subject import Subject
+from dancenow.subject.target_appearance import Target
+from dancenow.training.budget import Budget
+from dancenow.training.loop import Clock, LoopConfig, preview_path, state_path, train_loop
+
+CPU = torch.device("cpu")
+CONFIG = BodyConfig(
+    generator=GeneratorConfig(canvas_px=64, width=8, blocks=1),
+    spatial=DiscriminatorConfig(width=8, scales=2),
+    temporal=DiscriminatorConfig(frames=2, width=8, scales=2),
+    weights=LossWeights(perceptual=0.0),
+    clips_per_step=2,
+    adversarial_from=0.5,
+)
+
+
+@pytest.fixture(scope="module")
+def store(drawn_subject: Subject) -> ClipStore:
+    return ClipStore.build(drawn_subject, CONFIG.generator.canvas_px, CONFIG.rollout)
+
+
+@pytest.fixture
+def task(store: ClipStore, drawn_subject: Subject) -> BodyTask:
+    return make_task(store, drawn_subject)
+
+
+def make_task(store: ClipStore, subject: Subject, config: BodyConfig = CONFIG) -> BodyTask:
+    torch.manual_seed(1)
+    distance = PerceptualDistance(EfficientNetTrunk(), depth=1)
+    kept = Target.of_subject(subject).to_checkpoint({})
+    return BodyTask(store, config, seed=0, kept=kept, perceptual=distance, device=CPU)
+
+
+@pytest.mark.slow
+def test_the_picture_comes_nearer(task: BodyTask) -> None:
+    first = [task.step(np.random.default_rng(i), 0.0)["l1"] for i in range(3)]
+    for i in range(160):
+        task.step(np.random.default_rng((1, i)), 0.3)
+    last = [task.step(np.random.default_rng(i), 0.3)["l1"] for i in range(3)]
+    assert np.mean(last) < 0.7 * np.mean(first)
+
+
+@pytest.mark.parametrize("fine", [False, True])
+def test_a_resumed_run_equals_an_unbroken_one(store: ClipStore, drawn_subject: Subject, tmp_path: Path, fine: bool) -> None:
+    config = LoopConfig(seed=0)
+    networks = dataclasses.replace(CONFIG.generator, previous=not fine, fine=fine)
+    recipe = dataclasses.replace(CONFIG, adversarial_from=0.0, generator=networks, fine_from=0.6)
+
+    def train(name: str, images: int, resume: bool) -> None:
+        task = make_task(store, drawn_subject, recipe)
+        train_loop(task, tmp_path / name, Budget(images=images), resume=resume, config=config, listen=silent)
+
+    # The schedule is a function of the budget, so the first part is stopped by an interruption, not by a smaller budget.
+    train("unbroken.safetensors", 12, resume=False)
+    task = make_task(store, drawn_subject, recipe)
+    steps = iter(range(3))
+
+    def interrupt(event: Progress) -> None:
+        if event.preview is None and next(steps, None) is None:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train_loop(task, tmp_path / "broken.safetensors", Budget(images=12), resume=False, config=config, listen=interrupt)
+    assert 0 < read_info(tmp_path / "broken.safetensors").images_seen < 12
+    train("broken.safetensors", 12, resume=True)
+    unbroken = load_checkpoint(tmp_path / "unbroken.safetensors", "body")
+    broken = load_checkpoint(tmp_path / "broken.safetensors", "body")
+    assert broken.info.images_seen == unbroken.info.images_seen == 12
+    for name, tensor in unbroken.tensors.items():
+        assert torch.equal(tensor, broken.tensors[name]), name
+
+
+def test_files_are_usable_and_described(task: BodyTask, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    train_loop(task, path, Budget(images=4), resume=False, config=LoopConfig(), listen=silent)
+    checkpoint = load_checkpoint(path, "body")
+    assert BodyConfig.from_json(dict(checkpoint.info.config)) == CONFIG
+    assert len(Target.of_checkpoint(checkpoint).track) == 60
+    assert preview_path(path).is_file()
+    assert state_path(path).is_file()
+
+
+def test_resuming_nothing_is_refused(task: BodyTask, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no training to resume"):
+        train_loop(task, tmp_path / "m.safetensors", Budget(images=4), resume=True, config=LoopConfig(), listen=silent)
+
+
+def test_resuming_another_recipe_is_refused(task: BodyTask, store: ClipStore, drawn_subject: Subject, tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    train_loop(task, path, Budget(images=2), resume=False, config=LoopConfig(), listen=silent)
+    other = make_task(store, drawn_subject, dataclasses.replace(CONFIG, learning_rate=0.5))
+    with pytest.raises(UserError, match="another preset or recipe"):
+        train_loop(other, path, Budget(images=4), resume=True, config=LoopConfig(), listen=silent)
+    with pytest.raises(UserError, match="seed 0"):
+        train_loop(other, path, Budget(images=4), resume=True, config=LoopConfig(seed=1), listen=silent)
+
+
+def test_clips_show_what_their_poses_say(store: ClipStore) -> None:
+    """Keypoints fall on the person after augmentation: picture, mask and pose were moved by the same transform."""
+    clip = store.draw(8, np.random.default_rng(3), Augmentation(shift=0.05, zoom=0.1, turn_deg=8), CPU, length=2)
+    assert clip.image.shape == (8, 2, 3, 64, 64)
+    at = clip.xy.round().long().clamp(0, 63)
+    hits = [clip.mask[b, t, 0, y, x] for b in range(8) for t in range(2) for x, y in at[b, t].tolist()]
+    assert torch.stack(hits).mean() > 0.85
+    empty = (clip.mask < 0.01) & (clip.known > 0.99)
+    difference = (clip.image - clip.plate).abs().mean(dim=2, keepdim=True)[empty]
+    assert difference.mean() < 0.05
+
+
+def test_the_same_seed_draws_the_same_clips(store: ClipStore) -> None:
+    one = store.draw(2, np.random.default_rng(5), Augmentation(), CPU)
+    two = store.draw(2, np.random.default_rng(5), Augmentation(), CPU)
+    assert torch.equal(one.image, two.image)
+    assert torch.equal(one.xy, two.xy)
+
+
+def test_keypoints_are_misplaced_alike_in_all_frames_and_no_further_than_asked(store: ClipStore) -> None:
+    frames = store.starts[:4, None] + np.arange(2)
+    clip = store.take(frames, np.repeat(store.centred[None], len(frames), axis=0), CPU)
+    off = (misplaced(clip, 3.0, np.random.default_rng(0)).xy - clip.xy).numpy()
+    np.testing.assert_allclose(off[:, 0], off[:, 1], atol=1e-3)
+    spread = off.std(axis=(1, 2, 3))
+    assert (spread < 4.0).all()  # of few keypoints, so not exactly
+    assert spread.max() > 2 * spread.min()  # another one for every clip
+    drawn = [store.draw(2, np.random.default_rng(1), Augmentation(misplace=m), CPU) for m in (0.0, 0.05)]
+    assert torch.equal(drawn[0].image, drawn[1].image)
+    assert (drawn[0].xy != drawn[1].xy).all()
+
+
+def test_a_mirror_swaps_left_and_right(store: ClipStore) -> None:
+    clip = store.draw(2, np.random.default_rng(3), Augmentation(), CPU, length=2)
+    seen = mirrored(clip, np.array([True, False]))
+    assert torch.equal(seen.image[1], clip.image[1])
+    assert torch.equal(seen.image[0], clip.image[0].flip(-1))
+    left, right = INDEX["left_wrist"], INDEX["right_wrist"]
+    torch.testing.assert_close(seen.xy[0, :, left, 0], 63 - clip.xy[0, :, right, 0])
+    # The window's map is mirrored with it: a place of the frame lands where the mirrored picture shows it.
+    place = torch.tensor([80.0, 60.0, 1.0])
+    there, here = seen.to_canvas[0, 0] @ place, clip.to_canvas[0, 0] @ place
+    torch.testing.assert_close(there, torch.stack([63 - here[0], here[1]]))
+    again = mirrored(seen, np.array([True, False]))
+    torch.testing.assert_close(again.xy, clip.xy)
+
+
+def test_rare_poses_are_drawn_more_often_and_every_frame_at_times(store: ClipStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[np.ndarray] = []
+
+    def take(_self: ClipStore, frames: np.ndarray, *_: object) -> None:
+        shown.append(frames)
+
+    monkeypatch.setattr(ClipStore, "take", take)
+    weights = rarity(store.pose)
+    for evenly in (False, True):
+        store.draw(6000, np.random.default_rng(0), Augmentation(), CPU, length=1, evenly=evenly)
+    rare, even = (weights[frames[:, 0]].mean() for frames in shown)
+    assert rare > 1.02 * even
+    # One frame of a run of four: each of them, not the last alone, or most of a long video would never be learnt.
+    assert set(shown[1][:, 0].tolist()) == set(range(len(store.image)))
+
+
+def test_a_smaller_batch_is_kept_when_a_training_goes_on(store: ClipStore, drawn_subject: Subject) -> None:
+    task = make_task(store, drawn_subject)
+    assert task.shrink()
+    task.step(np.random.default_rng(0), 0.0)
+    again = make_task(store, drawn_subject)
+    again.restore(task.state(Clock(1.0, 1)))
+    assert again.images_per_step == 1
+    assert not again.shrink()
+
+
+def test_a_broken_picture_does_not_spoil_the_judges(store: ClipStore) -> None:
+    judges = Judges(CONFIG.spatial, CONFIG.temporal, 1e-3)
+    clip = store.draw(1, np.random.default_rng(0), Augmentation(), CPU, length=2)
+    broken = torch.full_like(clip.image, float("nan"))
+    judges.terms(clip, pose_maps(clip, 64), broken, Window(0, 0, 64))
+    assert all(torch.isfinite(p).all() for module in judges.modules.values() for p in module.parameters())
+
+
+def test_judged_steps_teach_every_weight_in_mixed_precision(store: ClipStore, drawn_subject: Subject) -> None:
+    generator = dataclasses.replace(CONFIG.generator, previous=False)
+    task = make_task(store, drawn_subject, dataclasses.replace(CONFIG, generator=generator, precision="bfloat16"))
+    task.step(np.random.default_rng(0), 0.9)
+    still = [name for name, p in task.generator.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
+    assert not still
+
+
+def test_a_judge_of_pairs_needs_pairs() -> None:
+    with pytest.raises(ValueError, match="rollout"):
+        BodyConfig(rollout=1)

@@ -1,0 +1,180 @@
+"""The paper's own training: what is judged, both stages, exact going on, and nothing of what is held out."""
+
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dancenow.errors import UserError
+from dancenow.generators.edn.config import PaperConfig
+from dancenow.generators.edn.dataset import WholeClipStore
+from dancenow.generators.edn.task import PaperTask, stored_box, views
+from dancenow.generators.presets import PRESETS
+from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
+from dancenow.progress import Progress, silent
+from dancenow.storage.checkpoint import load_checkpoint, read_info
+from dancenow.subject.subject import Subject
+from dancenow.subject.target_appearance import WHOLE_FRAME_KIND, Target
+from dancenow.training.budget import Budget
+from dancenow.training.loop import Clock, LoopConfig, preview_path, train_loop
+
+CPU = torch.device("cpu")
+CONFIG = PaperConfig(longer_px=64, width=1 / 16)
+
+
+def store_of(subject: Subject, config: PaperConfig) -> WholeClipStore:
+    return WholeClipStore.build(subject, stored_box(config, 128, 128), config.clip_frames, config.max_frames)
+
+
+def make_task(subject: Subject, config: PaperConfig = CONFIG) -> PaperTask:
+    torch.manual_seed(1)
+    distance = PerceptualDistance(EfficientNetTrunk(), depth=1)
+    kept = Target.of_subject(subject).to_checkpoint({}, WHOLE_FRAME_KIND)
+    return PaperTask(store_of(subject, config), config, seed=0, kept=kept, perceptual=distance, device=CPU)
+
+
+def test_presets_are_as_published() -> None:
+    paper, heatmaps = PRESETS["paper"], PRESETS["heatmaps"]
+    assert isinstance(paper, PaperConfig)
+    assert (paper.conditioning, paper.temporal, paper.width, paper.longer_px) == ("stick", True, 1.0, 512)
+    assert (paper.scales, paper.learning_rate, paper.weights.feature_matching) == (2, 2e-4, 10.0)
+    assert isinstance(heatmaps, PaperConfig)
+    assert heatmaps.conditioning == "heatmaps"
+    assert PaperConfig.from_json(paper.to_json()) == paper
+
+
+@pytest.mark.parametrize(
+    ("config", "channels"),
+    [
+        (PaperConfig(), {"temporal": 12}),
+        (PaperConfig(temporal=False), {"realism": 6}),
+        (PaperConfig(conditioning="heatmaps"), {"realism": 21, "temporal": 6}),
+        (PaperConfig(conditioning="heatmaps", temporal=False), {"realism": 21}),
+    ],
+)
+def test_discriminators_see_what_the_papers_say(config: PaperConfig, channels: dict[str, int]) -> None:
+    assert {name: view.channels(config) for name, view in views(config).items()} == channels
+    maps = torch.rand(2, config.clip_frames, config.map_channels, 8, 8)
+    made = torch.rand(2, config.made_frames, 3, 8, 8)
+    for name, view in views(config).items():
+        seen = torch.cat(view.of(maps, made), dim=1)
+        assert seen.shape[1] == channels[name]
+        assert torch.equal(seen[:, -3:], made[:, -1])
+
+
+def test_the_learning_rate_falls_in_the_second_half_of_each_stage(drawn_subject: Subject) -> None:
+    task = make_task(drawn_subject, replace(CONFIG, longer_px=96, enhance_from=0.5))
+
+    def rates(share: float) -> set[float]:
+        task._begin_step(share)
+        return {round(group["lr"] / 2e-4, 6) for optimizer in task._optimizers().values() for group in optimizer.param_groups}
+
+    assert [rates(share) for share in (0.0, 0.25, 0.375)] == [{1.0}, {1.0}, {0.5}]
+    assert [rates(share) for share in (0.5, 0.75, 0.875)] == [{1.0}, {1.0}, {0.5}]
+
+
+def test_the_second_picture_teaches_the_first(drawn_subject: Subject) -> None:
+    """As published: the gradient of I1 = G(x1, I0) goes through I0."""
+    task = make_task(drawn_subject)
+    maps = torch.rand(1, 2, 3, 64, 64, requires_grad=True)
+    task.generator.roll_out(maps)[:, 1].sum().backward()
+    assert maps.grad is not None
+    assert float(maps.grad[:, 0].abs().max()) > 0
+
+
+@pytest.mark.slow
+def test_the_picture_comes_nearer(drawn_subject: Subject) -> None:
+    task = make_task(drawn_subject, replace(CONFIG, learning_rate=2e-3))
+    first = [task.step(np.random.default_rng(i), 0.0)["perceptual"] for i in range(4)]
+    for i in range(60):
+        task.step(np.random.default_rng((1, i)), 0.2)
+    last = [task.step(np.random.default_rng(i), 0.2)["perceptual"] for i in range(4)]
+    assert np.mean(last) < 0.75 * np.mean(first)
+
+
+@pytest.mark.parametrize("stop_after", [0, 2])
+def test_a_resumed_run_equals_an_unbroken_one(drawn_subject: Subject, tmp_path: Path, stop_after: int) -> None:
+    """Stopped while the global generator is trained, and while the enhancer is."""
+    config, loop = replace(CONFIG, enhance_from=0.5), LoopConfig(seed=0)
+    budget = Budget(images=4)
+    train_loop(
+        make_task(drawn_subject, config), tmp_path / "unbroken.safetensors", budget, resume=False, config=loop, listen=silent
+    )
+    path, steps = tmp_path / "broken.safetensors", iter(range(stop_after))
+
+    def interrupt(event: Progress) -> None:
+        if event.preview is None and next(steps, None) is None:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train_loop(make_task(drawn_subject, config), path, budget, resume=False, config=loop, listen=interrupt)
+    assert read_info(path).images_seen == stop_after + 1
+    assert read_info(path).config["enhanced"] == (stop_after + 1 > 2)
+    train_loop(make_task(drawn_subject, config), path, budget, resume=True, config=loop, listen=silent)
+    unbroken, broken = (load_checkpoint(tmp_path / f"{name}.safetensors", WHOLE_FRAME_KIND) for name in ("unbroken", "broken"))
+    assert broken.info.images_seen == unbroken.info.images_seen == 4
+    assert unbroken.info.config["enhanced"]
+    assert unbroken.tensors.keys() == broken.tensors.keys()
+    for name, tensor in unbroken.tensors.items():
+        assert torch.equal(tensor, broken.tensors[name]), name
+
+
+def test_the_enhancer_is_trained_alone_first(drawn_subject: Subject) -> None:
+    task = make_task(drawn_subject, replace(CONFIG, enhance_from=0.5))
+    task.step(np.random.default_rng(0), 0.4)
+    before = {name: value.clone() for name, value in task.generator.whole.state_dict().items()}
+    task.step(np.random.default_rng(1), 0.5)
+    task.step(np.random.default_rng(2), 0.6)
+    after = task.generator.whole.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    task.step(np.random.default_rng(3), 0.8)
+    assert any(not torch.equal(before[name], value) for name, value in task.generator.whole.state_dict().items())
+
+
+def test_files_are_usable_and_described(drawn_subject: Subject, tmp_path: Path) -> None:
+    task, path = make_task(drawn_subject), tmp_path / "model.safetensors"
+    train_loop(task, path, Budget(images=2), resume=False, config=LoopConfig(), listen=silent)
+    info = read_info(path)
+    assert (info.kind, info.images_seen) == (WHOLE_FRAME_KIND, 2)
+    assert PaperConfig.from_json(info.config["recipe"]) == CONFIG
+    assert preview_path(path).is_file()
+    preview = task.preview()
+    assert preview.shape == (3 * 64, 3 * 64, 3)
+    real = task.store.image[task.store.starts[0] + 1]
+    assert np.abs(preview[64:128, :64].astype(int) - real).max() <= 1
+
+
+def test_resuming_another_recipe_is_refused(drawn_subject: Subject) -> None:
+    state = make_task(drawn_subject).state(Clock())
+    other = make_task(drawn_subject, replace(CONFIG, temporal=False))
+    with pytest.raises(UserError, match="another preset or recipe"):
+        other.restore(state)
+
+
+def test_what_is_held_out_is_never_seen(drawn_subject: Subject) -> None:
+    until_s = float(drawn_subject.track.time_s[30])
+    splits = {"train": (0.0, until_s), "val": (until_s, 99.0)}
+    held = replace(drawn_subject, manifest=replace(drawn_subject.manifest, splits_s=splits))
+    store = store_of(held, CONFIG)
+    assert len(store.image) == 30
+    assert store.starts.max() == 28  # a clip is two frames
+    assert len(WholeClipStore.build(held, store.box, 2, 2000, part="val").image) == 30
+
+
+def test_keypoints_fall_on_the_person_in_whole_frames(drawn_subject: Subject) -> None:
+    store = store_of(drawn_subject, CONFIG)
+    clip = store.draw(2, np.random.default_rng(0), CPU)
+    assert clip.image.shape == (2, 2, 3, 64, 64)
+    plate = torch.from_numpy(store.box.place(drawn_subject.plate.image_rgb)).permute(2, 0, 1) / 127.5 - 1
+    changed = (clip.image - plate).abs().amax(dim=2) > 0.2
+    at = clip.xy.round().long().clamp(0, 63)
+    hits = [changed[b, t, y, x] for b in range(2) for t in range(2) for x, y in at[b, t].tolist()]
+    assert torch.stack(hits).float().mean() > 0.8
+
+
+def test_a_frame_too_narrow_is_refused(drawn_subject: Subject) -> None:
+    with pytest.raises(UserError, match="too narrow"):
+        make_task(drawn_subject, replace(CONFIG, scales=3))

@@ -1,0 +1,74 @@
+"""A drawn dancer whose face is large enough to be learnt, and who turns away for a while; and the smallest of trainings."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dancenow.face.recipe import FaceRecipe
+from dancenow.generators.crop.config import BodyConfig, LossWeights
+from dancenow.generators.crop.discriminator import DiscriminatorConfig
+from dancenow.generators.crop.network import GeneratorConfig
+from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
+from dancenow.provenance.consent import consent
+from dancenow.skeleton import INDEX
+from dancenow.subject import footage_quality
+from dancenow.subject import subject as subject_module
+from dancenow.subject.subject import Subject, prepare
+from dancenow.types import Pose, PoseTrack
+from helpers.drawn_world import dancer_track, drawn_detector, film
+
+FACE = FaceRecipe(
+    share=0.5, start="nothing", width=4, blocks=0, judge_width=4, max_faces=30, faces_per_step=2, adversarial_from=0.5
+)
+TINY = BodyConfig(
+    generator=GeneratorConfig(canvas_px=64, width=8, blocks=1, previous=False),
+    spatial=DiscriminatorConfig(width=4, scales=1),
+    temporal=DiscriminatorConfig(frames=2, width=4, scales=1),
+    weights=LossWeights(perceptual=0.0),
+    clips_per_step=2,
+    face=FACE,
+)
+SIDE_PX = 256
+AWAY = slice(12, 18)
+"""Frames in which the dancer shows the back of the head."""
+
+
+def large_dancer(num_frames: int, body_px: float = 220.0, phase: float = 0.0) -> PoseTrack:
+    """Fills the frame; from behind, left and right of the head change sides."""
+    track = dancer_track(num_frames, phase=phase, body_px=body_px, size_px=SIDE_PX)
+    xy = track.pose.xy.copy()
+    for part in ("eye", "ear"):
+        left, right = INDEX[f"left_{part}"], INDEX[f"right_{part}"]
+        xy[AWAY, left], xy[AWAY, right] = xy[AWAY, right].copy(), xy[AWAY, left].copy()
+    return replace(track, pose=Pose(xy, track.pose.confidence, track.pose.depth))
+
+
+def other_dancer(num_frames: int) -> PoseTrack:
+    """Somebody a little smaller, elsewhere in the dance."""
+    return large_dancer(num_frames, 200.0, 1.0)
+
+
+def small_dancer(num_frames: int) -> PoseTrack:
+    """Whose face is a few pixels high."""
+    return large_dancer(num_frames, 70.0)
+
+
+def subject_of(folder: Path, monkeypatch: pytest.MonkeyPatch, dancer: object = large_dancer, num_frames: int = 60) -> Subject:
+    """The dancer as a prepared subject, without pretrained files."""
+    assert callable(dancer)
+    monkeypatch.setattr(subject_module, "detect_poses", drawn_detector(dancer))
+    monkeypatch.setattr(footage_quality, "count_people", lambda *_, **__: [1] * 12)
+    video = film(folder / "target.mp4", dancer(num_frames))
+    return prepare(video, folder / "subject", consent=consent("rendered"))
+
+
+def untrained_distance() -> PerceptualDistance:
+    """Random weights: no pretrained file is needed."""
+    return PerceptualDistance(EfficientNetTrunk(), depth=1)
+
+
+def noise(shape: tuple[int, ...], seed: int = 0) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """A picture of noise, uint8."""
+    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)

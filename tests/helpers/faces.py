@@ -1,0 +1,49 @@
+"""Heads made of the model: somebody whose head stands still and turns, with landmarks that say what the face does."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.face.align import turned
+from dancenow.face.face_model import LANDMARK_MODEL
+from dancenow.face.face_track import FaceTrack
+from dancenow.face.face_tracking import face_boxes, with_landmarks
+from dancenow.face.head import HEAD, HEAD_MODEL, NECK_TO_EARS
+from dancenow.skeleton import INDEX, NUM_KEYPOINTS
+from dancenow.types import Pose, PoseTrack
+
+HEIGHT_PX = 60.0
+Array = NDArray[np.float64]
+
+
+def turning(
+    yaw: Array, pitch: Array | None = None, roll: Array | None = None, *, height_px: float = HEIGHT_PX, fps: float = 30.0
+) -> PoseTrack:
+    """Somebody whose head stands at (200, 100) and turns; hands hang far below."""
+    count = len(yaw)
+    xy = np.tile(np.array([200.0, 400.0]), (count, NUM_KEYPOINTS, 1))
+    head = turned(HEAD_MODEL, yaw, np.zeros(count) if pitch is None else pitch)
+    xy[:, HEAD] = rolled(head, np.zeros(count) if roll is None else roll) * height_px + [200, 100]
+    xy[:, INDEX["neck"]] = [200, 100 + (NECK_TO_EARS + 0.13) * height_px]
+    pose = Pose(xy.astype(np.float32), np.ones(xy.shape[:2], np.float32))
+    return PoseTrack(pose, np.arange(count) / fps, np.zeros(count, np.uint8), 400, 500, "test", "")
+
+
+def rolled(points: Array, roll: Array) -> Array:
+    """Points [T,N,2] turned in the picture by [T]."""
+    cos, sin = np.cos(roll)[:, None], np.sin(roll)[:, None]
+    x, y = points[..., 0], points[..., 1]
+    return np.stack([x * cos - y * sin, x * sin + y * cos], axis=-1)
+
+
+def mouthing(track: PoseTrack, opening: Array, face: Array = LANDMARK_MODEL, confidence: float = 1.0) -> FaceTrack:
+    """The faces of a level track of `turning` whose lower lip is lowered by `opening` [T], in heights of the head."""
+    boxes = face_boxes(track)
+    shape = np.repeat(face[None], len(track), axis=0).copy()
+    lower = [*range(55, 60), *range(65, 68)]
+    shape[:, lower, 1] += opening[:, None]
+    yaw = boxes.expression[:, 6].astype(np.float64)
+    flat = np.concatenate([turned(one, yaw[t : t + 1], np.zeros(1)) for t, one in enumerate(shape)])
+    depth = shape[..., 0] * np.sin(yaw)[:, None] + shape[..., 2] * np.cos(yaw)[:, None]
+    points = np.concatenate([flat, depth[..., None]], axis=2) * HEIGHT_PX + [200, 100, 0]
+    sure = np.full(len(track), confidence, np.float32)
+    return with_landmarks(boxes, points.astype(np.float32), sure, "test")

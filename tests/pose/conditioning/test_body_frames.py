@@ -1,0 +1,76 @@
+"""The frames of trunk and head say where in the body a place is, and which way the body faces."""
+
+from collections.abc import Callable
+
+import torch
+
+from dancenow.pose.conditioning.body_frames import NUM_FRAME_MAPS, draw_frames
+from dancenow.skeleton import INDEX
+from dancenow.types import Pose
+
+GRID = (torch.arange(64) + 0.5) / 64
+Standing = Callable[[float, float, float], Pose]
+
+
+def maps_of(pose: Pose) -> tuple[torch.Tensor, torch.Tensor]:
+    """Five maps of the trunk and five of the head."""
+    at, confidence = torch.from_numpy(pose.xy)[None] / 256, torch.from_numpy(pose.confidence)[None]
+    made = draw_frames(at, confidence, torch.zeros_like(confidence), GRID)[0]
+    assert made.shape == (NUM_FRAME_MAPS, 64, 64)
+    return made[:5], made[5:]
+
+
+def cell(pose: Pose, *names: str) -> tuple[int, int]:
+    """Row and column of the middle of some keypoints."""
+    x, y = pose.xy[[INDEX[name] for name in names]].mean(axis=0) / 4
+    return round(float(y)), round(float(x))
+
+
+def test_the_trunk_is_whole_between_shoulders_and_hips(standing: Standing) -> None:
+    pose = standing(128, 140, 200)
+    (window, across, along, facing, _), _ = maps_of(pose)
+    middle = cell(pose, "right_shoulder", "left_shoulder", "right_hip", "left_hip")
+    assert window[middle] > 0.95
+    top, bottom = cell(pose, "right_shoulder", "left_shoulder"), cell(pose, "right_hip", "left_hip")
+    assert along[top] / window[top] < -0.8 < 0.8 < along[bottom] / window[bottom]
+    assert across[middle[0], middle[1] - 4] * across[middle[0], middle[1] + 4] < 0
+    assert window[cell(pose, "left_ankle")] < 1e-3
+    assert facing[middle] != 0
+
+
+def test_a_turned_back_is_told_from_a_front(standing: Standing) -> None:
+    front = standing(128, 140, 200)
+    back = _turned(front)
+    middle = cell(front, "right_shoulder", "left_shoulder", "right_hip", "left_hip")
+    assert maps_of(front)[0][3][middle] * maps_of(back)[0][3][middle] < 0
+
+
+def _turned(pose: Pose) -> Pose:
+    """Who stands with the back to the camera: left and right change places in the picture, the face does not."""
+    xy = pose.xy.copy()
+    xy[:, 0] = 256 - xy[:, 0]
+    return Pose(xy, pose.confidence)
+
+
+def test_the_head_says_where_the_nose_points(standing: Standing) -> None:
+    ahead = standing(128, 140, 200)
+    xy = ahead.xy.copy()
+    xy[INDEX["nose"], 0] += 8
+    aside = Pose(xy, ahead.confidence)
+    at = cell(ahead, "right_eye", "left_eye")
+    assert maps_of(ahead)[1][0][at] > 0.8
+    assert abs(float(maps_of(ahead)[1][3][at])) < 0.2 < abs(float(maps_of(aside)[1][3][at]))
+
+
+def test_what_is_missing_leaves_no_trace_and_no_nan(standing: Standing) -> None:
+    pose = standing(128, 140, 200)
+    confidence = pose.confidence.copy()
+    confidence[[INDEX["left_hip"], INDEX["neck"]]] = 0
+    trunk, head = maps_of(Pose(pose.xy, confidence))
+    assert trunk.abs().max() == 0
+    assert head.abs().max() == 0
+    trunk, head = maps_of(Pose(pose.xy * 0 + 128, pose.confidence))  # all in one point
+    assert torch.isfinite(trunk).all()
+    assert torch.isfinite(head).all()
+    assert trunk[0].mean() < 0.01  # the less there is of a frame, the smaller its window
+    assert head[0].mean() < 0.01

@@ -1,0 +1,192 @@
+"""A video becomes a track and masks, once: the second time it comes from the cache. Bad footage is one sentence.
+
+The figure in these videos is a red block; in place of the networks stands one that finds red.
+"""
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from dancenow.cli.pose import pose as pose_command
+from dancenow.errors import UserError
+from dancenow.media.video import VideoWriter, probe, read_frames, read_masks
+from dancenow.pose import pipeline
+from dancenow.pose.detectors.blazepose import BlazePose, Candidate, Landmarks
+from dancenow.pose.detectors.tflite import Roi
+from dancenow.pose.overlay import draw_pose, write_overlay
+from dancenow.pose.track_io import load_track
+from dancenow.skeleton import INDEX
+from dancenow.types import FrameStatus, ImageRGB, Pose, PoseTrack
+
+Standing = Callable[[float, float, float], Pose]
+WIDTH, HEIGHT = 1280, 720
+
+
+class _RedFinder(BlazePose):
+    """Finds the red block and nothing else."""
+
+    def __init__(self, standing: Standing) -> None:
+        self._standing = standing
+
+    def detect(self, image_rgb: ImageRGB, window: Roi | None = None, min_score: float = 0.5) -> list[Candidate]:  # noqa: ARG002
+        red = (image_rgb[::8, ::8, 0] > 150) & (image_rgb[::8, ::8, 1] < 90)
+        y, x = np.nonzero(red)
+        return [Candidate(Roi(8.0 * x.mean(), 8.0 * y.mean(), 500, 0), 0.9)] if len(x) > 20 else []
+
+    def landmarks(self, image_rgb: ImageRGB, roi: Roi) -> Landmarks:
+        found = self.detect(image_rgb)
+        here = found[0].roi if found else roi
+        logits = np.full((256, 256), -10, np.float32)
+        logits[64:192, 96:160] = 10
+        return Landmarks(self._standing(here.x_px, here.y_px, 400), float(bool(found)), here, here, logits)
+
+
+@pytest.fixture
+def film(tmp_path: Path, standing: Standing, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[float | None]], Path]:
+    """Writes a video of a block at the x given per frame (None: nobody), and lets the networks find it."""
+    monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(pipeline, "BlazePose", lambda **_: _RedFinder(standing))
+
+    def write(places: list[float | None]) -> Path:
+        path = tmp_path / "clip.mp4"
+        with VideoWriter(path, WIDTH, HEIGHT, fps=Fraction(25), preset="ultrafast") as writer:
+            for index, x in enumerate(places):
+                image = np.full((HEIGHT, WIDTH, 3), 100, np.uint8)
+                if x is not None:
+                    image[160:560, int(x) - 80 : int(x) + 80] = (210, 30, 30)
+                writer.write(image, Fraction(index, 25))
+        return path
+
+    return write
+
+
+def test_a_track_has_a_pose_a_time_and_a_mask_per_frame(film: Callable[[list[float | None]], Path], tmp_path: Path) -> None:
+    places: list[float | None] = [400.0 + 8 * i for i in range(30)]
+    places[10:13] = [None] * 3
+    track = pipeline.detect_poses(film(places), masks=tmp_path / "masks.mkv")
+    assert (len(track), track.width_px, track.height_px) == (30, WIDTH, HEIGHT)
+    np.testing.assert_allclose(track.time_s, np.arange(30) / 25, atol=1e-6)
+    assert np.flatnonzero(track.status == FrameStatus.FILLED).tolist() == [10, 11, 12]
+    np.testing.assert_allclose(track.pose.xy[:, INDEX["neck"], 0], 400 + 8 * np.arange(30), atol=8)
+    masks = list(read_masks(tmp_path / "masks.mkv"))
+    assert [mask.any() for mask in masks] == [place is not None for place in places]
+    assert masks[0].shape == (360, 640)
+    columns = np.nonzero(masks[20].max(axis=0) > 127)[0]
+    assert columns.mean() == pytest.approx((400 + 160) / 2, abs=4)
+
+
+def test_the_same_content_is_measured_once(
+    film: Callable[[list[float | None]], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = film([400.0] * 10)
+    first = pipeline.detect_poses(video, masks=tmp_path / "a.mkv")
+    monkeypatch.setattr(pipeline, "BlazePose", None)
+    copy = tmp_path / "copy.mp4"
+    copy.write_bytes(video.read_bytes())
+    again = pipeline.detect_poses(copy, masks=tmp_path / "b.mkv")
+    np.testing.assert_array_equal(again.pose.xy, first.pose.xy)
+    assert (tmp_path / "a.mkv").read_bytes() == (tmp_path / "b.mkv").read_bytes()
+    with pytest.raises(TypeError):
+        pipeline.detect_poses(copy, use_cache=False)
+
+
+def test_a_damaged_cache_is_measured_again(film: Callable[[list[float | None]], Path], tmp_path: Path) -> None:
+    video = film([400.0] * 10)
+    first = pipeline.detect_poses(video)
+    for file in (tmp_path / "cache" / "tracks").iterdir():
+        file.write_bytes(b"broken")
+    np.testing.assert_array_equal(pipeline.detect_poses(video).pose.xy, first.pose.xy)
+
+
+def test_footage_without_a_person_is_one_sentence(film: Callable[[list[float | None]], Path], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no person was found"):
+        pipeline.detect_poses(film([None] * 10), masks=tmp_path / "masks.mkv")
+    with pytest.raises(UserError, match=r"found in only [1-3] of 40 frames of .*clip\.mp4"):
+        pipeline.detect_poses(film([None] * 20 + [400.0] * 3 + [None] * 17), masks=tmp_path / "masks.mkv")
+    assert not (tmp_path / "masks.mkv").exists()
+    with pytest.raises(UserError, match="does not exist"):
+        pipeline.detect_poses(tmp_path / "no.mp4")
+    with pytest.raises(UserError, match="is a folder"):
+        pipeline.detect_poses(tmp_path)
+    for person in (0, -1):
+        with pytest.raises(UserError, match=f"no person {person}: people are counted from 1"):
+            pipeline.detect_poses(tmp_path / "clip.mp4", person=person)
+    with pytest.raises(UserError, match="has no person 2"):
+        pipeline.detect_poses(film([400.0] * 10), person=2)
+
+
+def test_the_overlay_shows_right_in_warm_and_left_in_cold_colours(standing: Standing) -> None:
+    gray = np.full((520, 640, 3), 90, np.uint8)
+    pose = standing(320, 260, 400)
+    drawn = draw_pose(gray, pose)
+    assert (gray == 90).all(), "the picture given is left alone"
+    for side, warm in (("right", True), ("left", False)):
+        x, y = ((pose.xy[INDEX[f"{side}_hip"]] + pose.xy[INDEX[f"{side}_knee"]]) / 2).astype(int)
+        assert (int(drawn[y, x, 0]) > int(drawn[y, x, 2])) == warm
+    nobody = Pose(pose.xy, np.zeros_like(pose.confidence))
+    np.testing.assert_array_equal(draw_pose(gray, nobody), gray)
+
+
+def test_the_command_writes_track_overlay_and_openpose(film: Callable[[list[float | None]], Path], tmp_path: Path) -> None:
+    video = film([400.0] * 10)
+    pose_command(video, tmp_path / "t.npz", overlay=tmp_path / "o.mp4", openpose_out=tmp_path / "json")
+    assert len(load_track(tmp_path / "t.npz")) == 10
+    assert probe(tmp_path / "o.mp4").num_frames == 10
+    first = next(read_frames(tmp_path / "o.mp4")).image_rgb
+    assert np.abs(first.astype(int) - next(read_frames(video)).image_rgb).max() > 60, "something is drawn"
+    pose_command(tmp_path / "json", tmp_path / "again.npz", video_size=f"{WIDTH}x{HEIGHT}", fps="25")
+    again, track = load_track(tmp_path / "again.npz"), load_track(tmp_path / "t.npz")
+    np.testing.assert_allclose(again.pose.xy[:, :18], track.pose.xy[:, :18], atol=0.1)
+
+
+def test_the_command_explains_bad_input(
+    film: Callable[[list[float | None]], Path], swaying: Callable[..., PoseTrack], tmp_path: Path
+) -> None:
+    video = film([400.0] * 3)
+    with pytest.raises(UserError, match="is the input"):
+        pose_command(video, tmp_path / "t.npz", overlay=video)
+    folder = tmp_path / "json"
+    folder.mkdir()
+    for size, fps, needed in ((None, "30", "--video-size"), ("640x0", "30", "--video-size"), ("640x480", "x", "--fps")):
+        with pytest.raises(UserError, match=needed):
+            pose_command(folder, tmp_path / "t.npz", video_size=size, fps=fps)
+    with pytest.raises(UserError, match="the video that the track was made from"):
+        write_overlay(video, swaying(3), tmp_path / "o.mp4")
+    assert not (tmp_path / "t.npz").exists()
+
+
+def test_bad_outputs_are_said_before_the_work(
+    film: Callable[[list[float | None]], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video, track = film([400.0] * 3), tmp_path / "t.npz"
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").touch()
+    (tmp_path / "folder.npz").mkdir()
+    monkeypatch.setattr(pipeline, "measure_poses", None)
+    with pytest.raises(UserError, match=r"ends in \.npz"):
+        pose_command(video, tmp_path / "t.txt")
+    with pytest.raises(UserError, match="it is a folder"):
+        pose_command(video, tmp_path / "folder.npz")
+    with pytest.raises(UserError, match=r"ends in \.mp4"):
+        pose_command(video, track, overlay=tmp_path / "o.avi")
+    with pytest.raises(UserError, match=r"ends in \.mkv"):
+        pose_command(video, track, masks=tmp_path / "m.mp4")
+    with pytest.raises(UserError, match="not empty"):
+        pose_command(video, track, openpose_out=tmp_path / "full")
+
+
+def test_what_may_not_be_read_is_one_sentence(
+    film: Callable[[list[float | None]], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_: object, **__: object) -> None:
+        raise av.error.PermissionError(13, "Permission denied")
+
+    video = film([400.0])
+    monkeypatch.setattr(av, "open", forbidden)
+    monkeypatch.setattr(pipeline, "sha256_of", forbidden)
+    with pytest.raises(UserError, match="may not be read"):
+        pipeline.detect_poses(video)

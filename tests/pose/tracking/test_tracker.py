@@ -1,0 +1,200 @@
+"""One person is followed through crossings and losses, and is never exchanged for another.
+
+The pictures are flat figures of a few colours; in place of the networks stands one that knows where they were drawn.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from dancenow.errors import UserError
+from dancenow.pose.detectors.blazepose import BlazePose, Candidate, Landmarks
+from dancenow.pose.detectors.tflite import Roi
+from dancenow.pose.tracking import backward_tracking
+from dancenow.pose.tracking.backward_tracking import follow
+from dancenow.pose.tracking.reidentification import Cast, choose, find_people, look_of, similarity
+from dancenow.pose.tracking.tracker import Follower
+from dancenow.skeleton import INDEX
+from dancenow.types import Frame, ImageRGB, Pose
+
+Standing = Callable[[float, float, float], Pose]
+Clothes = tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]]
+RED: Clothes = ((90, 60, 30), (200, 40, 40), (40, 40, 60))
+GREEN: Clothes = ((200, 170, 90), (40, 150, 60), (210, 210, 200))
+WIDTH, HEIGHT = 640, 360
+
+
+@dataclass
+class World(BlazePose):
+    """Stands for the networks: finds whoever was drawn into the frame, at the place where one looks."""
+
+    standing: Standing
+    people: list[tuple[Pose, Clothes]] = field(default_factory=list)
+    drawn: dict[int, list[tuple[Pose, Clothes]]] = field(default_factory=dict)
+
+    def frame(self, index: int, *people: tuple[float, float, Clothes]) -> Frame:
+        """A picture of people given as (hips' x px, height px, clothes), those behind first."""
+        image = np.full((HEIGHT, WIDTH, 3), 120, np.uint8)
+        self.people = [(self.standing(x_px, 190, tall_px), clothes) for x_px, tall_px, clothes in people]
+        for pose, clothes in self.people:
+            _draw(image, pose, clothes)
+        image[:16, :16] = 4 * index  # by which a frame is known again, compressed or not
+        self.drawn[index] = self.people
+        return Frame(image, index, Fraction(index, 10))
+
+    def in_picture(self, image_rgb: ImageRGB) -> list[tuple[Pose, Clothes]]:
+        return self.drawn[round(float(image_rgb[4:12, 4:12].mean()) / 4)]
+
+    def detect(self, image_rgb: ImageRGB, window: Roi | None = None, min_score: float = 0.5) -> list[Candidate]:  # noqa: ARG002
+        rois = [_roi(pose) for pose, _ in self.in_picture(image_rgb)]
+        return [Candidate(roi, 0.9) for roi in rois if window is None or _inside(roi, window)]
+
+    def landmarks(self, image_rgb: ImageRGB, roi: Roi) -> Landmarks:
+        poses = [pose for pose, _ in self.in_picture(image_rgb) if _inside(_roi(pose), roi)]
+        nobody = np.zeros((256, 256), np.float32)
+        if not poses:
+            return Landmarks(self.standing(roi.x_px, roi.y_px, 1.0), 0.0, roi, roi, nobody)
+        pose = min(poses, key=lambda p: abs(_roi(p).x_px - roi.x_px))
+        return Landmarks(pose, 1.0, roi, _roi(pose), nobody)
+
+
+def _roi(pose: Pose) -> Roi:
+    hips = (pose.xy[INDEX["right_hip"]] + pose.xy[INDEX["left_hip"]]) / 2
+    return Roi(float(hips[0]), float(hips[1]), 1.25 * float(np.ptp(pose.xy[:, 1])), 0.0)
+
+
+def _inside(roi: Roi, window: Roi) -> bool:
+    return max(abs(roi.x_px - window.x_px), abs(roi.y_px - window.y_px)) < 0.4 * window.size_px
+
+
+def _draw(image: ImageRGB, pose: Pose, clothes: Clothes) -> None:
+    xy = {name: tuple(int(v) for v in pose.xy[index]) for name, index in INDEX.items()}
+    tall_px = float(np.ptp(pose.xy[:, 1]))
+    head, top, trousers = clothes
+    corners = [xy[name] for name in ("right_shoulder", "left_shoulder", "left_hip", "right_hip")]
+    cv2.fillPoly(image, [np.array(corners, np.int32)], top)
+    for side in ("right", "left"):
+        for a, b, colour in (
+            ("elbow", "wrist", head),
+            ("shoulder", "elbow", top),
+            ("hip", "knee", trousers),
+            ("knee", "ankle", trousers),
+        ):
+            cv2.line(image, xy[f"{side}_{a}"], xy[f"{side}_{b}"], colour, max(2, int(tall_px / 12)))
+    cv2.circle(image, xy["nose"], int(tall_px / 9), head, -1)
+
+
+@pytest.fixture
+def world(standing: Standing) -> World:
+    return World(standing)
+
+
+def _cast(world: World, *frames: Frame, person: int | None = None) -> Cast:
+    """Whom `choose` would follow after a first look at these frames, made by `world` just before."""
+    looks = []
+    for frame in frames:
+        looks.append(find_people(world, frame, [None]))
+    return choose(looks, person, Path("clip.mp4"))
+
+
+def test_clothes_tell_people_apart_in_any_size_and_place(world: World) -> None:
+    def look(x_px: float, tall_px: float, clothes: Clothes) -> np.ndarray:
+        frame = world.frame(0, (x_px, tall_px, clothes))
+        return look_of(frame.image_rgb, world.people[0][0])
+
+    assert similarity(look(200, 300, RED), [look(420, 180, RED)]) > 0.9
+    assert similarity(look(200, 300, RED), [look(200, 300, GREEN)]) < 0.7
+    assert similarity(look(200, 300, RED), [look(200, 300, RED)]) == pytest.approx(1)
+
+
+def test_the_larger_and_more_central_is_followed_unless_another_is_named(world: World) -> None:
+    frame = world.frame(0, (120, 220, GREEN), (340, 300, RED))
+    red, green = (look_of(frame.image_rgb, world.people[i][0]) for i in (1, 0))
+    for person, look in ((None, red), (1, red), (2, green)):
+        assert similarity(_cast(world, frame, person=person).dancer[0].look, [look]) > 0.99
+    with pytest.raises(UserError, match="at most 2 people are seen at once"):
+        _cast(world, frame, person=3)
+
+
+def test_nobody_in_the_video_is_an_error(world: World) -> None:
+    with pytest.raises(UserError, match=r"no person was found in clip\.mp4"):
+        _cast(world, world.frame(0))
+
+
+def test_two_people_who_cross_are_kept_apart(world: World) -> None:
+    follower = Follower(world, _cast(world, world.frame(0, (100, 250, GREEN), (540, 300, RED))))
+    for index in range(45):
+        # Red walks from right to left and is hidden behind green for a moment.
+        x_red_px, x_green_px = 540 - 10.0 * index, 100 + 10.0 * index
+        hidden = abs(x_red_px - x_green_px) < 50
+        people = [(x_red_px, 300.0, RED)] if not hidden else []
+        found = follower.step(world.frame(index, *people, (x_green_px, 250.0, GREEN)))
+        if hidden:
+            assert found is None, "green is not red, however near"
+        elif index > 30 or abs(x_red_px - x_green_px) > 120:
+            assert found is not None
+            assert found.pose.xy[INDEX["neck"], 0] == pytest.approx(x_red_px, abs=1)
+
+
+def test_somebody_who_comes_after_the_dancer_left_is_not_followed(world: World) -> None:
+    follower = Follower(world, _cast(world, world.frame(0, (320, 300, RED))))
+    assert follower.step(world.frame(0, (320, 300, RED))) is not None
+    for index in range(1, 40):
+        assert follower.step(world.frame(index, (320, 300, GREEN))) is None
+
+
+def test_the_dancer_is_found_again_elsewhere(world: World) -> None:
+    follower = Follower(world, _cast(world, world.frame(0, (150, 300, RED))))
+    assert follower.step(world.frame(0, (150, 300, RED))) is not None
+    for index in range(1, 15):
+        assert follower.step(world.frame(index)) is None
+    found = [follower.step(world.frame(index, (500, 300, RED))) for index in range(15, 20)]
+    assert any(found), "within half a second"
+    assert found[-1] is not None
+
+
+def test_a_first_look_links_one_person_and_leaves_the_others_out(world: World) -> None:
+    cast = _cast(world, world.frame(0, (320, 300, RED)))
+    assert (len(cast.dancer), len(cast.others)) == (1, 0)
+    both = world.frame(0, (150, 250, GREEN), (320, 300, RED))
+    cast = _cast(world, both)
+    assert (len(cast.dancer), len(cast.others)) == (1, 1)
+
+
+def test_who_begins_with_another_look_is_found_from_the_first_frame_once_they_turn(world: World) -> None:
+    turned: Clothes = ((90, 60, 30), (150, 40, 40), (40, 40, 60))
+    cast = _cast(world, world.frame(30, (320, 300, RED)))
+    frames = [(320.0 + 4 * i, turned if i < 8 else RED) for i in range(12)]
+
+    def played() -> Iterator[Frame]:
+        for index, (x_px, clothes) in enumerate(frames):
+            yield world.frame(index, (x_px, 300, clothes))
+
+    assert Follower(world, cast).step(next(played())) is None, "the look alone does not tell"
+    found = list(follow(Follower(world, cast), played()))
+    assert [time_s for time_s, _ in found] == [Fraction(i, 10) for i in range(12)]
+    for (_, landmarks), (x_px, _) in zip(found, frames, strict=True):
+        assert landmarks is not None
+        assert landmarks.pose.xy[INDEX["neck"], 0] == pytest.approx(x_px, abs=1)
+
+
+def test_frames_are_not_held_without_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backward_tracking, "_MOST_FRAMES", 5)
+    held: list[int] = []
+    follower = Follower(world, _cast(world, world.frame(0, (320, 300, RED))))
+
+    def played() -> Iterator[Frame]:
+        for index in range(12):
+            held.append(index)
+            yield world.frame(index)
+
+    told = 0
+    for _ in follow(follower, played()):
+        told += 1
+        assert len(held) - told < 6
+    assert told == 12

@@ -1,0 +1,175 @@
+"""Content Credentials: signed before the file appears, verified offline, and one changed byte is reported."""
+
+import shutil
+import stat
+from datetime import datetime, timedelta, tzinfo
+from fractions import Fraction
+from pathlib import Path
+from typing import Self
+
+import c2pa
+import numpy as np
+import pytest
+
+from dancenow.errors import UserError
+from dancenow.media.video import VideoWriter, probe
+from dancenow.provenance import content_credentials
+from dancenow.provenance.content_credentials import Credentials, Facts, VideoSigner, read_credentials, require_signer
+from dancenow.provenance.signing import CERTIFICATE_VARIABLE, KEY_VARIABLE, signing
+from dancenow.storage.atomic_io import data_dir
+
+FACTS = Facts("a" * 64, "b" * 64, "c" * 64, "d" * 64)
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DANCENOW_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv(CERTIFICATE_VARIABLE, raising=False)
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+
+
+def film(path: Path, signer: VideoSigner | None = None) -> Path:
+    with VideoWriter(path, 64, 64, fps=Fraction(25), finish=signer.sign if signer else None) as writer:
+        for i in range(20):
+            writer.write(np.full((64, 64, 3), 90 + i, np.uint8), Fraction(i, 25))
+    return path
+
+
+def signed(path: Path, source: Path | None = None) -> Path:
+    signer = VideoSigner.prepare(FACTS, source)
+    assert signer is not None
+    return film(path, signer)
+
+
+def test_a_signed_video_says_what_it_is_and_plays(tmp_path: Path) -> None:
+    said = read_credentials(signed(tmp_path / "out.mp4"))
+    assert (said.state, said.own, said.synthetic, said.problems) == ("signed", True, True, ())
+    assert said.signer is not None
+    assert said.signer.startswith("dancenow user ")
+    assert said.facts == {"model_sha256": "a" * 64, "source_sha256": "b" * 64, "subject_sha256": "c" * 64,
+                          "consent_sha256": "d" * 64}  # fmt: skip
+    assert probe(tmp_path / "out.mp4").num_frames == 20
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["home", "out.mp4"]
+
+
+def test_one_changed_byte_of_the_film_is_reported(tmp_path: Path) -> None:
+    whole = signed(tmp_path / "out.mp4").read_bytes()
+    start = whole.index(b"mdat") + 4
+    for place in (start + 10, (start + len(whole)) // 2, len(whole) - 1):
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        (tmp_path / "changed.mp4").write_bytes(changed)
+        said = read_credentials(tmp_path / "changed.mp4")
+        assert said.state == "tampered", place
+        assert "changed after signing" in said.sentence()
+
+
+def test_damaged_credentials_are_not_none(tmp_path: Path) -> None:
+    whole = bytearray(signed(tmp_path / "out.mp4").read_bytes())
+    whole[whole.index(b"jumb") + 1] ^= 1
+    (tmp_path / "damaged.mp4").write_bytes(whole)
+    assert read_credentials(tmp_path / "damaged.mp4").state == "tampered"
+
+
+def test_a_video_without_credentials_and_a_file_that_is_none(tmp_path: Path) -> None:
+    assert read_credentials(film(tmp_path / "plain.mp4")).state == "none"
+    (tmp_path / "text.mp4").write_text("hello")
+    assert read_credentials(tmp_path / "text.mp4").state == "none"
+    with pytest.raises(UserError, match="does not exist"):
+        read_credentials(tmp_path / "absent.mp4")
+
+
+def test_another_computers_signature_is_valid_but_not_vouched_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    signed(tmp_path / "out.mp4")
+    monkeypatch.setenv("DANCENOW_HOME", str(tmp_path / "elsewhere"))
+    said = read_credentials(tmp_path / "out.mp4")
+    assert (said.state, said.own) == ("signed", False)
+    assert "cannot vouch" in said.sentence()
+
+
+def test_the_source_is_an_ingredient(tmp_path: Path) -> None:
+    source = signed(tmp_path / "source.mp4")
+    out = signed(tmp_path / "out.mp4", source)
+    assert read_credentials(out).state == "signed"
+    with c2pa.Reader(out) as reader:
+        ingredients = reader.get_active_manifest()["ingredients"]
+    assert [(each["title"], each["relationship"]) for each in ingredients] == [("the dance", "inputTo")]
+
+
+def test_a_source_that_c2pa_cannot_read_does_not_cost_the_video(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no film at all")
+    assert read_credentials(signed(tmp_path / "out.mp4", broken)).state == "signed"
+
+
+def test_a_certificate_that_is_out_of_date_is_said_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + timedelta(days=20 * 365)
+
+    signed(tmp_path / "now.mp4")
+    monkeypatch.setattr("dancenow.provenance.signing.datetime", Later)
+    with pytest.raises(UserError, match="not valid today"):
+        require_signer()
+
+
+def test_a_folder_that_may_not_be_entered_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", closed)
+    with pytest.raises(UserError, match="may not be entered"):
+        signing()
+
+
+def test_an_expired_certificate_is_not_called_tampering() -> None:
+    expired = Credentials("tampered", signer="Ada", problems=("signingCredential.expired",))
+    assert expired.sentence().startswith("doubtful: the certificate of Ada")
+    assert Credentials("tampered", problems=("assertion.bmffHash.mismatch",)).sentence().startswith("tampered")
+
+
+def test_the_key_is_the_owners_alone_and_stays(tmp_path: Path) -> None:
+    first = read_credentials(signed(tmp_path / "one.mp4")).signer
+    key = data_dir("signing") / "key.pem"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert read_credentials(signed(tmp_path / "two.mp4")).signer == first
+
+
+def test_the_users_own_certificate_signs_and_a_bad_one_is_said_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed(tmp_path / "first.mp4")
+    mine = tmp_path / "mine"
+    shutil.copytree(data_dir("signing"), mine)
+    monkeypatch.setenv("DANCENOW_HOME", str(tmp_path / "empty"))
+    monkeypatch.setenv(CERTIFICATE_VARIABLE, str(mine / "chain.pem"))
+    with pytest.raises(UserError, match="set both"):
+        VideoSigner.prepare(FACTS)
+    monkeypatch.setenv(KEY_VARIABLE, str(mine / "key.pem"))
+    assert read_credentials(signed(tmp_path / "out.mp4")).state == "signed"
+    assert not (tmp_path / "empty").exists()
+    (mine / "key.pem").write_text("nonsense")
+    with pytest.raises(UserError, match="PEM"):
+        VideoSigner.prepare(FACTS)
+    monkeypatch.setenv(KEY_VARIABLE, str(mine / "absent.pem"))
+    with pytest.raises(UserError, match="cannot be read"):
+        VideoSigner.prepare(FACTS)
+
+
+def test_a_failed_signature_leaves_no_file(tmp_path: Path) -> None:
+    def fail(_: Path) -> None:
+        raise UserError("cannot sign")
+
+    with (
+        pytest.raises(UserError, match="cannot sign"),
+        VideoWriter(tmp_path / "out.mp4", 64, 64, fps=Fraction(25), finish=fail) as writer,
+    ):
+        writer.write(np.zeros((64, 64, 3), np.uint8), Fraction(0))
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_without_the_library_nothing_is_signed_and_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(content_credentials, "is_available", lambda: False)
+    assert VideoSigner.prepare(FACTS) is None
+    assert read_credentials(film(tmp_path / "plain.mp4")).state == "unchecked"

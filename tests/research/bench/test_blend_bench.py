@@ -1,0 +1,35 @@
+"""The bench of blending: a seam is seen where there is one, and the summary holds every method."""
+
+import numpy as np
+
+from dancenow.face.blending import BLENDS, Blender
+from dancenow.face.face_crop import cut_face
+from dancenow.face.face_tracking import face_boxes
+from dancenow.research.bench import blending
+from helpers.drawn_world import dancer_track
+
+
+def test_a_seam_is_a_seam_and_a_true_frame_has_none() -> None:
+    track = dancer_track(6, body_px=420, size_px=512)
+    faces, frame = face_boxes(track), np.full((512, 512, 3), 90, np.uint8)
+    frame[:, 200:] = 120
+    face = cut_face(frame, faces.crop(0))
+    assert blending._judge(frame, frame, face, faces, 0)["seam"] == 0
+    lit = np.clip(face.astype(int) + 30, 0, 255).astype(np.uint8)
+    seams = {
+        m: blending._judge(frame, Blender(faces, m).blend(frame, lit, 0), lit, faces, 0)
+        for m in ("paste", "feather", "poisson")
+    }
+    assert seams["paste"]["worst_seam"] > 5 * seams["feather"]["worst_seam"]
+    assert seams["poisson"]["seam"] < 0.5 * seams["feather"]["seam"]
+    assert seams["poisson"]["face_colour"] < 5 < 25 < seams["paste"]["face_colour"]
+
+
+def test_the_summary_is_a_mean_over_clips_and_changes() -> None:
+    def record(factor: int, seam: float) -> dict[str, object]:
+        rows = [{"method": method, **dict.fromkeys(blending.FIGURES, seam)} for method in BLENDS]
+        return {"enlarged": factor, "rows": rows}
+
+    summary = blending.summarize([record(1, 1.0), record(1, 3.0), record(4, 8.0)])
+    assert summary["1"]["poisson"]["seam"] == 2.0
+    assert summary["4"]["paste"]["ms"] == 8.0

@@ -1,0 +1,50 @@
+"""The bench of engines from nothing to the page, at a size that takes seconds."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from dancenow.generators.crop.network import Generator
+from dancenow.research.bench import engines, page
+from dancenow.research.bench.methods import TINY
+from dancenow.research.bench.registry import run_benches
+from dancenow.research.bench.tables import number
+
+
+@pytest.mark.parametrize("previous", [True, False])
+def test_engines_from_nothing_to_the_page(previous: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = replace(TINY, generator=replace(TINY.generator, previous=previous))
+    monkeypatch.setattr(engines, "our_config", lambda _name: config)
+    monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "cache"))
+    (written,) = run_benches(["engines"], "smoke", tmp_path / "results")
+    summary = json.loads(written.read_text("utf-8"))["summary"]
+    assert summary["torch, float32"]["ratio"] == 1
+    assert summary["the paper's at 64 px, float32"]["times the paper's at 64 px, float32"] == 1
+    assert summary["the paper's at 64 px, float32"]["psnr_db"] is None
+    if torch.cuda.is_available():
+        assert summary.get("CUDA graph, bfloat16", {"psnr_db": 50})["psnr_db"] > 40
+    else:
+        assert summary["torch, bfloat16"]["psnr_db"] > 40
+        assert summary.get("OpenVINO, float32", {"psnr_db": 99})["psnr_db"] > 80  # measured where it is installed
+    monkeypatch.setattr(page, "SHOWN_SIZES", ("smoke",))
+    text = page.write_page(written.parent).read_text("utf-8")
+    assert all(f"| {name} | {number(row['cpu_ms'])} |" in text for name, row in summary.items())
+    assert ("going on from its own pictures" in text) == previous
+
+
+def test_on_a_gpu_the_engines_of_a_gpu_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator, gpu = Generator(TINY.generator), torch.device("cuda")
+    monkeypatch.setattr("dancenow.generators.crop.inference_backends.has_bfloat16", lambda _device: True)
+    assert set(engines.makers(generator, gpu, False)) == {engines.PLAIN, "torch, bfloat16", "CUDA graph, bfloat16"}
+    monkeypatch.setattr("dancenow.generators.crop.inference_backends.has_bfloat16", lambda _device: False)
+    assert set(engines.makers(generator, gpu, False)) == {engines.PLAIN}
+
+
+def test_half_precision_that_the_processor_lacks_is_not_asked_of_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "cpu_has_bfloat16", lambda: False)
+    found = engines.makers(Generator(TINY.generator), torch.device("cpu"), False)
+    assert "OpenVINO, float32" in found
+    assert "OpenVINO, bfloat16" not in found

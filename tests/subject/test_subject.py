@@ -1,0 +1,215 @@
+"""A subject folder is whole or absent, checks itself, and says what is wrong with the footage.
+
+Detection is replaced by the truth of the drawn world, which is what these tests are not about.
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dancenow.errors import UserError
+from dancenow.subject import footage_quality, subject
+from dancenow.subject.subject import MANIFEST, Subject, prepare, split_by_time
+from dancenow.types import FrameStatus, Pose, PoseTrack
+from helpers.filmed import HEIGHT, WIDTH, Filmed, film
+
+Prepare = Callable[[Filmed, Path], Subject]
+
+
+@pytest.fixture(scope="module")
+def prepared() -> Prepare:
+    """Prepares with the drawn truth in place of the detector."""
+
+    def run(filmed: Filmed, out: Path) -> Subject:
+        def detect(_: Path, *, masks: Path, **__: Any) -> PoseTrack:
+            shutil.copyfile(filmed.masks, masks)
+            return filmed.track
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(subject, "detect_poses", detect)
+            patch.setattr(footage_quality, "count_people", lambda *_, **__: [1] * 12)
+            return prepare(filmed.video, out)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory, prepared: Prepare) -> Subject:
+    folder = tmp_path_factory.mktemp("original")
+    return prepared(film(folder, 60, lambda i: 30 + 1.6 * i), folder / "me")
+
+
+@pytest.fixture
+def made(tmp_path: Path, original: Subject) -> Subject:
+    """A copy that a test may damage."""
+    shutil.copytree(original.folder, tmp_path / "me")
+    return replace(original, folder=tmp_path / "me")
+
+
+def test_what_was_prepared_can_be_opened(made: Subject) -> None:
+    opened = Subject.open(made.folder)
+    assert sorted(path.name for path in made.folder.iterdir()) == sorted([*subject._CHECKED, MANIFEST, "video.mp4"])
+    assert opened.manifest == made.manifest
+    assert (opened.manifest.name, opened.manifest.fps, opened.manifest.num_frames) == ("clip", "25", 60)
+    assert np.array_equal(opened.track.pose.xy, made.track.pose.xy)
+    assert np.array_equal(opened.plate.image_rgb, made.plate.image_rgb)
+    assert np.array_equal(opened.plate.known, made.plate.known)
+    assert sum(1 for _ in opened.read_frames()) == sum(1 for _ in opened.read_masks()) == 60
+    assert next(opened.read_frames(5)).index == 5
+    assert 40 < opened.manifest.body.height_px < 75
+
+
+@pytest.mark.parametrize("name", ["track.npz", "masks.mkv", "plate.png", "known.png", "video.mp4", MANIFEST])
+def test_a_missing_or_damaged_file_is_noticed(made: Subject, name: str) -> None:
+    path = made.folder / name
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match=r"damaged|cut off"):
+        Subject.open(made.folder)
+    path.unlink()
+    with pytest.raises(UserError, match=r"missing|not a subject folder"):
+        Subject.open(made.folder)
+
+
+@pytest.mark.parametrize("change", [{"num_frames": 61}, {"schema": 99}, {"splits_s": {"train": [0, 99]}}, {"body": {}}])
+def test_a_changed_manifest_is_noticed(made: Subject, change: dict[str, Any]) -> None:
+    path = made.folder / MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(UserError, match="damaged"):
+        Subject.open(made.folder)
+
+
+def test_a_manifest_survives_json(made: Subject) -> None:
+    assert subject.SubjectManifest.from_json(made.manifest.to_json()) == made.manifest
+
+
+def test_preparing_again_replaces_the_subject_but_nothing_else(made: Subject, tmp_path: Path, prepared: Prepare) -> None:
+    filmed = film(tmp_path / "again", 60, lambda i: 130 - 1.6 * i)
+    assert Subject.open(prepared(filmed, made.folder).folder).manifest.num_frames == 60
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "letter.txt").write_text("keep me")
+    with pytest.raises(UserError, match="not a subject folder"):
+        prepared(filmed, precious)
+    assert (precious / "letter.txt").read_text() == "keep me"
+
+
+def test_what_a_user_put_into_the_folder_is_never_lost(made: Subject, tmp_path: Path, prepared: Prepare) -> None:
+    filmed = film(tmp_path / "again", 60, lambda i: 130 - 1.6 * i)
+    model = made.folder / "model.safetensors"
+    model.write_text("hours of work")
+    with pytest.raises(UserError, match=r"also holds model\.safetensors, which would be lost"):
+        prepared(filmed, made.folder)
+    assert model.read_text() == "hours of work"
+    model.unlink()
+    (made.folder / MANIFEST).write_text("damaged")
+    assert prepared(filmed, made.folder).manifest.num_frames == 60
+    with pytest.raises(UserError, match="it is a file; give the name of a folder"):
+        prepared(filmed, filmed.video)
+
+
+def test_a_person_who_is_hardly_there_is_an_error_and_leaves_nothing(tmp_path: Path, prepared: Prepare) -> None:
+    with pytest.raises(UserError, match="only 10%"):
+        prepared(film(tmp_path, 100, lambda i: 80 if i < 10 else None), tmp_path / "me")
+    with pytest.raises(UserError, match=r"only 1\.2 s"):
+        prepared(film(tmp_path, 30, lambda _: 80), tmp_path / "me")
+    assert not (tmp_path / "me").exists()
+
+
+def test_a_given_track_is_kept_and_a_foreign_one_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    filmed = film(tmp_path, 60, lambda i: 30 + 1.6 * i)
+
+    def detect(_: Path, *, masks: Path, **__: Any) -> PoseTrack:
+        shutil.copyfile(filmed.masks, masks)
+        return replace(filmed.track, source_sha256="a" * 64)
+
+    monkeypatch.setattr(subject, "detect_poses", detect)
+    monkeypatch.setattr(footage_quality, "count_people", lambda *_, **__: [1] * 12)
+    pose = filmed.track.pose
+    given = replace(filmed.track, pose=Pose(pose.xy + np.float32(1.5), pose.confidence), detector="by hand", source_sha256="")
+    made = prepare(filmed.video, tmp_path / "me", track=given)
+    opened = Subject.open(made.folder)
+    assert np.array_equal(opened.track.pose.xy, given.pose.xy)
+    assert (opened.manifest.detector, opened.manifest.source_sha256) == ("by hand", "a" * 64)
+
+    foreign = {
+        "another video": replace(given, source_sha256="b" * 64),
+        r"the track has 50 frames": replace(given, pose=given.pose[:50], time_s=given.time_s[:50], status=given.status[:50]),
+        r"the track has .* of 320x": replace(given, width_px=320),
+        "does not lie on the person": replace(given, pose=Pose(pose.xy + np.float32(50), pose.confidence)),
+    }
+    for said, track in foreign.items():
+        with pytest.raises(UserError, match=said):
+            prepare(filmed.video, tmp_path / "me", track=track)
+    assert Subject.open(made.folder).manifest == made.manifest
+
+
+def test_splits_keep_apart_and_lie_in_the_video() -> None:
+    assert split_by_time(12.0, True) == {"train": (0.0, 12.0)}
+    assert split_by_time(60.0, False) == {"train": (0.0, 60.0)}
+    splits = split_by_time(60.0, True)
+    assert splits["val"] == (54.0, 60.0)
+    assert splits["train"] == (0.0, 53.0)
+
+
+def test_split_membership(made: Subject) -> None:
+    time_s = made.track.time_s
+    assert made.manifest.in_split("train", time_s).all()
+    assert not made.manifest.in_split("val", time_s).any()
+
+
+def pictures_of(filmed: Filmed) -> str:
+    pictures = footage_quality.examine_pictures(filmed.video, filmed.masks, len(filmed.track))
+    return " ".join(footage_quality.of_pictures(pictures))
+
+
+def test_good_pictures_raise_no_alarm(tmp_path: Path) -> None:
+    assert pictures_of(film(tmp_path, 60, lambda i: 80 + 60 * np.sin(i / 6))) == ""
+
+
+def test_a_moving_camera_is_noticed(tmp_path: Path) -> None:
+    shaking = film(tmp_path, 60, lambda _: 80, camera_of=lambda i: (4 * np.sin(i / 9), 0))
+    assert "tripod" in pictures_of(shaking)
+    bumped = film(tmp_path / "b", 60, lambda _: 80, camera_of=lambda i: (3.0, 1.0) if i > 40 else (0.0, 0.0))
+    assert "tripod" in pictures_of(bumped)
+
+
+def test_a_cut_is_noticed(tmp_path: Path) -> None:
+    cut = film(tmp_path, 60, lambda _: 80, cut_at=40)
+    assert "scene changes" in pictures_of(cut)
+
+
+def test_poor_light_is_noticed(tmp_path: Path) -> None:
+    assert "dark" in pictures_of(film(tmp_path, 30, lambda _: 80, light=0.3))
+    assert "noisy" in pictures_of(film(tmp_path / "n", 30, lambda _: 80, noise=25))
+
+
+@pytest.mark.parametrize(("highlight", "room", "dim"), [(95.0, 125.0, False), (60.0, 200.0, True), (140.0, 60.0, True)])
+def test_dark_skin_in_dark_clothes_is_not_poor_light(highlight: float, room: float, dim: bool) -> None:
+    pictures = footage_quality.Pictures(0.0, 0.0, 45.0, highlight, room, 40.0, 1.0)
+    assert ("more light" in " ".join(footage_quality.of_pictures(pictures))) == dim
+
+
+def test_what_the_track_shows_is_said(made: Subject) -> None:
+    def said(track: PoseTrack) -> str:
+        return " ".join(footage_quality.of_track(track, made.manifest.body))
+
+    track = made.track
+    assert "2 s of the person" in said(track)
+    assert "px tall" in said(track)
+    assert "feet" not in said(track)
+    status = track.status.copy()
+    status[:30] = FrameStatus.FILLED
+    slow = PoseTrack(track.pose, track.time_s * 5, status, WIDTH, HEIGHT, "drawn", "")
+    assert "only 50% of the frames" in said(slow)
+    assert "5 frames per second" in said(slow)
+    low = PoseTrack(track.pose, track.time_s, track.status, WIDTH, HEIGHT - 20, "drawn", "")
+    assert "feet are cut off" in said(low)
+    assert "several people" in " ".join(footage_quality.of_people([1, 2, 3, 1]))
+    assert list(footage_quality.of_people([1] * 9 + [2])) == []
