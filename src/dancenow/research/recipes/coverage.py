@@ -2,7 +2,8 @@
 
 Usage: python -m dancenow.research.recipes.coverage NORMALIZE.json OUT.json
 
-NORMALIZE.json is a result of `dancenow bench normalize` with pictures: its models learnt from each subject's footage and danced what others dance, and every judged frame's error is in it.
+NORMALIZE.json is a result of `dancenow bench normalize` with pictures: its models learnt from each subject's footage and
+danced what others dance, and every judged frame's error is in it.
 Nothing of the forecast was tuned on these. The curve that turns distances into errors is fitted on all of them; `unseen` says
 how far off it is for each subject when fitted on the others.
 

@@ -2,7 +2,8 @@
 
 Usage: python -m dancenow.research.recipes.watermark OUT.json tuned|apart VIDEO...
 
-Each clip is the first two seconds, marked, written as a result is (CRF 18), cut by a third, scaled or cropped, and encoded again; `tuned` are those that the mark was made with, `apart`
+Each clip is the first two seconds, marked, written as a result is (CRF 18), cut by a third, scaled or cropped, and
+encoded again; `tuned` are those that the mark was made with, `apart`
 those that it was not. Clips that OUT.json has already are kept, so that a long list can be measured in parts. `wall` is a bare
 studio wall with a camera's noise, of `tuned`.
 
