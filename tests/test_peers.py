@@ -6,7 +6,7 @@ import pytest
 
 from dancenow import pipeline
 from dancenow.errors import UserError
-from dancenow.generators.edn.config import PaperConfig
+from dancenow.generators.edn.config import EdnConfig
 from dancenow.generators.presets import Preset, preset_config
 from dancenow.media.video import probe, read_frames
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
@@ -52,6 +52,6 @@ def test_sizes_that_a_preset_cannot_have_are_refused() -> None:
         preset_config("heatmaps", longer_px=300)
     with pytest.raises(UserError, match="enhance_from must be in"):
         preset_config("paper", enhance_from=0)
-    assert preset_config("paper", width=0.5, enhance_from=0.2) == PaperConfig(width=0.5, enhance_from=0.2)
+    assert preset_config("paper", width=0.5, enhance_from=0.2) == EdnConfig(width=0.5, enhance_from=0.2)
     with pytest.raises(UserError, match="no preset 'deluxe'"):
         preset_config("deluxe")

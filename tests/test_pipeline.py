@@ -10,13 +10,13 @@ import pytest
 
 from dancenow import pipeline
 from dancenow.errors import UserError
-from dancenow.generators.crop.config import BodyConfig, LossWeights
+from dancenow.generators.crop.config import CropConfig, LossWeights
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import GeneratorConfig
 from dancenow.generators.presets import PRESETS
 from dancenow.media.video import probe, read_frames
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
-from dancenow.pose.filtering.smoothing import calmed
+from dancenow.pose.filtering.smoothing import smooth_jitter
 from dancenow.progress import Progress
 from dancenow.provenance.consent import consent
 from dancenow.provenance.content_marking import read_marks
@@ -31,7 +31,7 @@ from helpers.drawn_world import dancer_track, drawn_detector, film, room, stand_
 pytestmark = pytest.mark.slow  # whole paths, each some seconds
 
 RENDERED = consent("rendered")
-TINY = BodyConfig(
+TINY = CropConfig(
     generator=GeneratorConfig(canvas_px=64, width=8, blocks=1),
     spatial=DiscriminatorConfig(width=4, scales=1),
     temporal=DiscriminatorConfig(frames=2, width=4, scales=1),
@@ -78,7 +78,7 @@ def test_a_second_run_trains_nothing(videos: tuple[Path, Path], tmp_path: Path) 
     pipeline.run(*videos, tmp_path / "one.mp4", consent=RENDERED, budget="20images")
     stages: set[str] = set()
     pipeline.run(
-        *videos, tmp_path / "two.mp4", consent=RENDERED, budget="20images", listen=lambda event: stages.add(event.stage)
+        *videos, tmp_path / "two.mp4", consent=RENDERED, budget="20images", on_progress=lambda event: stages.add(event.stage)
     )
     assert "training" not in stages
     assert "background" not in stages
@@ -95,7 +95,7 @@ def test_an_interrupted_run_goes_on(videos: tuple[Path, Path], tmp_path: Path) -
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        pipeline.run(*videos, tmp_path / "out.mp4", consent=RENDERED, budget="40images", listen=interrupt)
+        pipeline.run(*videos, tmp_path / "out.mp4", consent=RENDERED, budget="40images", on_progress=interrupt)
     assert not (tmp_path / "out.mp4").exists()
     shares.clear()
 
@@ -103,7 +103,7 @@ def test_an_interrupted_run_goes_on(videos: tuple[Path, Path], tmp_path: Path) -
         if event.stage == "training" and event.total:
             shares.append(event.done)
 
-    result = pipeline.run(*videos, tmp_path / "out.mp4", consent=RENDERED, budget="40images", listen=watch)
+    result = pipeline.run(*videos, tmp_path / "out.mp4", consent=RENDERED, budget="40images", on_progress=watch)
     assert shares[0] > 0.5
     assert read_info(result.model).images_seen == 40
 
@@ -117,7 +117,7 @@ def test_an_interrupted_transfer_leaves_nothing(videos: tuple[Path, Path], tmp_p
 
     before = sorted(p.name for p in tmp_path.iterdir())
     with pytest.raises(KeyboardInterrupt):
-        pipeline.transfer(videos[0], model, tmp_path / "again.mp4", listen=interrupt)
+        pipeline.transfer(videos[0], model, tmp_path / "again.mp4", on_progress=interrupt)
     assert sorted(p.name for p in tmp_path.iterdir()) == before
 
 
@@ -132,9 +132,9 @@ def test_a_part_of_the_dance(videos: tuple[Path, Path], tmp_path: Path) -> None:
 def test_a_detected_dance_is_calmed_before_it_is_painted(videos: tuple[Path, Path], tmp_path: Path) -> None:
     model = pipeline.run(*videos, tmp_path / "out.mp4", consent=RENDERED, budget="4images").model
     result = pipeline.transfer(videos[0], model, tmp_path / "as-it-is.mp4", normalize="none")
-    danced = drawn_detector(smaller_dancer)(videos[0])
-    np.testing.assert_allclose(result.dance.pose.xy, calmed(danced).pose.xy, atol=1e-3)
-    assert np.abs(result.dance.pose.xy - danced.pose.xy).max() > 0.01
+    source_track = drawn_detector(smaller_dancer)(videos[0])
+    np.testing.assert_allclose(result.target_track.pose.xy, smooth_jitter(source_track).pose.xy, atol=1e-3)
+    assert np.abs(result.target_track.pose.xy - source_track.pose.xy).max() > 0.01
 
 
 def test_frames_without_the_dancer_show_the_empty_room(
@@ -170,7 +170,7 @@ def test_refusals_come_before_the_work(videos: tuple[Path, Path], tmp_path: Path
     for arguments, options, message in cases:
         stages: set[str] = set()
         with pytest.raises(UserError, match=message):
-            pipeline.run(*arguments, consent=RENDERED, listen=lambda event: stages.add(event.stage), **options)  # type: ignore[arg-type]  # noqa: B023
+            pipeline.run(*arguments, consent=RENDERED, on_progress=lambda event: stages.add(event.stage), **options)  # type: ignore[arg-type]  # noqa: B023
         assert not stages
     assert not (tmp_path / "out.mp4").exists()
 
@@ -192,7 +192,7 @@ def test_an_unfinished_training_is_not_lost_by_repeating_the_command(videos: tup
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        pipeline.train(subject, model, budget="20images", listen=interrupt)
+        pipeline.train(subject, model, budget="20images", on_progress=interrupt)
     with pytest.raises(UserError, match="--resume"):
         pipeline.train(subject, model, budget="20images")
     pipeline.train(subject, model, budget="20images", resume=True)
@@ -217,7 +217,7 @@ def test_a_run_says_what_the_footage_lacks_before_it_trains(
         consent=consent("rendered"),
         report=False,
         warn=heard.append,
-        listen=lambda event: heard.append(event.stage),
+        on_progress=lambda event: heard.append(event.stage),
     )
     said = next(i for i, line in enumerate(heard) if "both arms overhead" in line)
     assert said < heard.index("training")

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from dancenow.prefetch import ahead
+from dancenow.prefetch import prefetch
 
 
 def test_everything_comes_in_its_order() -> None:
-    with ahead(iter(range(50)), room=3) as items:
+    with prefetch(iter(range(50)), room=3) as items:
         assert list(items) == list(range(50))
 
 
@@ -22,7 +22,7 @@ def test_only_a_few_items_are_ever_made_before_they_are_taken() -> None:
             made.append(number)
             yield number
 
-    with ahead(count(), room=2) as items:
+    with prefetch(count(), room=2) as items:
         for taken, _ in zip(range(1, 11), items, strict=False):
             time.sleep(0.005)
             assert len(made) <= taken + 3  # two wait, and one is being handed over
@@ -36,7 +36,7 @@ def test_making_goes_on_while_an_item_is_used() -> None:
         begun.set()
         yield 2
 
-    with ahead(pair()) as items:
+    with prefetch(pair()) as items:
         assert next(items) == 1
         assert begun.wait(10)
 
@@ -46,7 +46,7 @@ def test_an_error_is_raised_where_the_item_was_to_be_taken() -> None:
         yield 1
         raise ValueError("the second is bad")
 
-    with ahead(broken()) as items:
+    with prefetch(broken()) as items:
         assert next(items) == 1
         with pytest.raises(ValueError, match="the second is bad"):
             next(items)
@@ -57,14 +57,14 @@ def test_what_cannot_even_be_begun_raises_where_its_first_item_was_to_be_taken()
         def __iter__(self) -> Iterator[int]:
             raise ValueError("it is closed")
 
-    with ahead(Closed()) as items, pytest.raises(ValueError, match="it is closed"):
+    with prefetch(Closed()) as items, pytest.raises(ValueError, match="it is closed"):
         next(items)
 
 
 def test_who_takes_after_the_end_of_the_thread_is_not_kept_waiting() -> None:
-    with ahead([1]) as items:
+    with prefetch([1]) as items:
         assert next(items) == 1
-    with ahead(range(100), room=1) as items:
+    with prefetch(range(100), room=1) as items:
         pass
     with pytest.raises(RuntimeError, match="ended without a last one"):
         list(items)
@@ -88,7 +88,7 @@ def test_who_leaves_early_leaves_no_thread_and_closes_what_was_read() -> None:
 
 
 def test_stages_can_be_chained() -> None:
-    with ahead(range(20)) as numbers, ahead(2 * n for n in numbers) as doubled:
+    with prefetch(range(20)) as numbers, prefetch(2 * n for n in numbers) as doubled:
         assert sum(doubled) == 380
 
 
@@ -97,7 +97,7 @@ def test_a_chain_that_breaks_at_its_head_ends_at_its_tail() -> None:
         yield 1
         raise OSError("the disk is gone")
 
-    with ahead(broken()) as head, ahead(n for n in head) as tail, pytest.raises(OSError, match="the disk is gone"):
+    with prefetch(broken()) as head, prefetch(n for n in head) as tail, pytest.raises(OSError, match="the disk is gone"):
         list(tail)
 
 
@@ -109,13 +109,13 @@ def test_a_chain_can_be_left_while_its_last_stage_waits_for_its_first() -> None:
         release.wait(10)
         yield 2
 
-    with ahead(slow()) as head, ahead(n for n in head) as tail:
+    with prefetch(slow()) as head, prefetch(n for n in head) as tail:
         assert next(tail) == 1
         threading.Timer(0.2, release.set).start()
     assert release.is_set()
 
 
 def _interrupted_in(items: Iterator[int]) -> None:
-    with ahead(items) as made:
+    with prefetch(items) as made:
         next(made)
         raise KeyboardInterrupt

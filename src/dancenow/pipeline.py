@@ -1,9 +1,9 @@
 """The product: from a source and a target video to one video. Read this file to see the architecture.
 
     source.mp4 -> detect_poses -> PoseTrack -> normalize.fit(source, target) -> PoseTrack -> Painter -> out.mp4
-    target.mp4 -> prepare -> Subject -> ClipStore ------> BodyTask --> model.safetensors -------^
-                                     or WholeClipStore -> PaperTask (the paper's own system)
-    faces of both -> FaceStore -> a face phase behind the body --> its face network -> FaceRefiner, between painter and file
+    target.mp4 -> prepare -> Subject -> CropDataset ------> CropTask --> model.safetensors -------^
+                                     or FrameDataset -> EdnTask (the paper's own system)
+    faces of both -> FaceDataset -> a face phase behind the body --> its face network -> FaceRefiner, between painter and file
 
 Poses are held whole; pixels are streamed, one frame at a time.
 """
@@ -27,38 +27,38 @@ from dancenow.face.face_task import Dancer
 from dancenow.face.pretrained_init import load_face_base
 from dancenow.face.refinement import Face, FaceModel, FaceRefiner, chosen
 from dancenow.face.residual_task import FACE_RECIPE
-from dancenow.generators.crop.config import BodyConfig
+from dancenow.generators.crop.config import CropConfig
 from dancenow.generators.crop.pretrained_init import load_base
 from dancenow.generators.crop.task import RECIPE
-from dancenow.generators.edn.config import PaperConfig
+from dancenow.generators.edn.config import EdnConfig
 from dancenow.generators.edn.task import RECIPE as PAPER_RECIPE
 from dancenow.generators.presets import Config, Preset, preset_config
-from dancenow.generators.registry import PAINTERS, load_model, painter_of, task_of
+from dancenow.generators.registry import RENDERERS, create_task, load_model, renderer_of
 from dancenow.media.video import VideoWriter, probe
 from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
-from dancenow.pose.filtering.smoothing import calmed
+from dancenow.pose.filtering.smoothing import smooth_jitter
 from dancenow.pose.pipeline import detect_poses
-from dancenow.pose.retargeting.registry import Kind, PoseMap
-from dancenow.prefetch import ahead
-from dancenow.progress import Listener, Progress, silent
+from dancenow.pose.retargeting.registry import Retargeter, RetargetingKind
+from dancenow.prefetch import prefetch
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.provenance.consent import Consent
 from dancenow.provenance.content_credentials import require_signer
-from dancenow.provenance.content_marking import Marking
-from dancenow.rendering.transfer_warnings import remarks
+from dancenow.provenance.content_marking import ContentMarker
+from dancenow.rendering.transfer_warnings import transfer_warnings
 from dancenow.report import write_report
-from dancenow.report.run_record import Making, Stopwatch, describe, report_path
+from dancenow.report.run_record import RunRecord, Stopwatch, describe, report_path
 from dancenow.storage import pretrained
 from dancenow.storage.atomic_io import cache_dir, require_writable, sha256_of
 from dancenow.storage.checkpoint import CheckpointInfo, read_info
 from dancenow.subject.coverage import Coverage, coverage
-from dancenow.subject.same_camera import fit_filmed
+from dancenow.subject.same_camera import fit_videos
 from dancenow.subject.subject import Subject
-from dancenow.subject.subject_cache import require_consented, require_terms, subject_of
+from dancenow.subject.subject_cache import cached_subject_folder, require_consented, require_video_consent
 from dancenow.training.budget import Budget
 from dancenow.training.loop import LoopConfig, state_path, train_loop
 from dancenow.types import PoseTrack
 
-Normalize = Kind
+Normalize = RetargetingKind
 Device = Literal["auto", "cpu", "cuda"]
 
 SYNTHETIC_NOTE: Final = "Synthetic video: the dance was transferred onto this person by dancenow"
@@ -68,14 +68,14 @@ SYNTHETIC_NOTE: Final = "Synthetic video: the dance was transferred onto this pe
 class TransferResult:
     """What a transfer did: the file, how many frames, what normalization did, and what the user should know.
 
-    dance: the poses that were painted, in the target's frame, one per frame of the file.
+    target_track: the poses that were painted, in the target's frame, one per frame of the file.
     """
 
     video: Path
     num_frames: int
     normalization: str
     notes: tuple[str, ...]
-    dance: PoseTrack
+    target_track: PoseTrack
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class RunResult:
     report: Path | None
 
 
-def _unheard(warning: str) -> None:
+def ignore_warning(warning: str) -> None:
     """Warnings are in the result, too."""
 
 
@@ -107,8 +107,8 @@ def train(
     resume: bool = False,
     seed: int = 0,
     device: Device = "auto",
-    warn: Callable[[str], None] = _unheard,
-    listen: Listener = silent,
+    warn: Callable[[str], None] = ignore_warning,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> Path:
     """Train a model of the person in a subject folder by a preset.
 
@@ -131,7 +131,7 @@ def train(
     require_writable(out, ".safetensors")
     return train_with(
         subject, out, config, budget=budget, face=face, face_source=face_source, face_person=face_person, resume=resume,
-        seed=seed, device=device, warn=warn, listen=listen,
+        seed=seed, device=device, warn=warn, on_progress=on_progress,
     )  # fmt: skip
 
 
@@ -147,8 +147,8 @@ def train_with(
     resume: bool = False,
     seed: int = 0,
     device: Device = "auto",
-    warn: Callable[[str], None] = _unheard,
-    listen: Listener = silent,
+    warn: Callable[[str], None] = ignore_warning,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> Path:
     """`train` by any recipe, as benchmarks need it."""
     budget = Budget.parse(budget) if isinstance(budget, str) else budget
@@ -157,10 +157,10 @@ def train_with(
         _refuse_to_lose(out, budget)
     opened, place = Subject.open(subject), torch_device(device)
     require_consented(opened)
-    pretrained.path("efficientnet_lite0", listen)
-    dancer = None if face_source is None else Dancer.of(face_source, face_person, listen)
-    task = task_of(opened, config, face, dancer, seed=seed, device=place, warn=warn, listen=listen)
-    train_loop(task, out, budget, resume=resume, config=LoopConfig(seed=seed), listen=listen)
+    pretrained.path("efficientnet_lite0", on_progress)
+    dancer = None if face_source is None else Dancer.of(face_source, face_person, on_progress)
+    task = create_task(opened, config, face, dancer, seed=seed, device=place, warn=warn, on_progress=on_progress)
+    train_loop(task, out, budget, resume=resume, config=LoopConfig(seed=seed), on_progress=on_progress)
     return out
 
 
@@ -174,11 +174,11 @@ def transfer(
     frames: tuple[int, int | None] = (0, None),
     person: int | None = None,
     device: Device = "auto",
-    listen: Listener = silent,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> TransferResult:
     """Make the person of `model` dance the dance of `source`, with the source's timing and sound.
 
-    Every result carries an invisible mark and signed Content Credentials, see `marking`.
+    Every result carries an invisible mark and signed Content Credentials, see `marker`.
 
     Args:
         source: video of the dancer. model: file that `train` wrote. out: .mp4 file, which appears when it is complete.
@@ -195,35 +195,41 @@ def transfer(
     require_other(out, source, model)
     require_writable(out, ".mp4")
     checkpoint = load_model(model)
-    painter = painter_of(checkpoint, place)
+    renderer = renderer_of(checkpoint, place)
     face_model = chosen(FaceModel.load(checkpoint, place), face, model, sha256_of(source))
-    target, marking = painter.target, Marking.of(model, source)
-    danced = detect_poses(source, person=person, listen=listen)
-    pose_map = fit_filmed(normalize, source, danced, target.track, target.plate)
-    start, stop = _part(frames, len(danced))
-    times_s = [Fraction(float(t)).limit_denominator(1_000_000) for t in danced.time_s]
-    dance = _as_painted(danced, pose_map, target.track)
-    refiner = None if face_model is None else FaceRefiner.of_dance(face_model, danced, dance, source, place, listen)
+    target, marker = renderer.target, ContentMarker.of(model, source)
+    source_track = detect_poses(source, person=person, on_progress=on_progress)
+    retargeter = fit_videos(normalize, source, source_track, target.track, target.plate)
+    start, stop = _part(frames, len(source_track))
+    times_s = [Fraction(float(t)).limit_denominator(1_000_000) for t in source_track.time_s]
+    target_track = _as_painted(source_track, retargeter, target.track)
+    refiner = (
+        None if face_model is None else FaceRefiner.of_dance(face_model, source_track, target_track, source, place, on_progress)
+    )
     with (
         VideoWriter(
             out,
-            dance.width_px,
-            dance.height_px,
+            target_track.width_px,
+            target_track.height_px,
             fps=info.fps,
             sound_from=source,
-            sound_range_s=(times_s[start], times_s[stop] if stop < len(danced) else None),
+            sound_range_s=(times_s[start], times_s[stop] if stop < len(source_track) else None),
             metadata={"comment": SYNTHETIC_NOTE, "encoder": f"dancenow {dancenow.__version__}"},
-            finish=marking.finish,
+            finish=marker.finish,
         ) as writer,
         torch_threads(spare_threads()),
-        closing(painter.paint(dance, start, stop)) as images,
-        nullcontext(images) if refiner is None else ahead(refiner.refine(images, start, stop)) as faced,
+        closing(renderer.render(target_track, start, stop)) as images,
+        nullcontext(images) if refiner is None else prefetch(refiner.refine(images, start, stop)) as faced,
     ):
         for i, image in enumerate(faced, start=start):
-            writer.write(marking.mark(image), times_s[i])
-            listen(Progress("generating", i + 1 - start, stop - start))
-    notes = (*remarks(danced, dance.pose, target), *([] if refiner is None else refiner.notes(start, stop)), *marking.notes)
-    return TransferResult(out, stop - start, str(pose_map), notes, _cut(dance, start, stop))
+            writer.write(marker.mark(image), times_s[i])
+            on_progress(Progress("generating", i + 1 - start, stop - start))
+    notes = (
+        *transfer_warnings(source_track, target_track.pose, target),
+        *([] if refiner is None else refiner.notes(start, stop)),
+        *marker.notes,
+    )
+    return TransferResult(out, stop - start, str(retargeter), notes, _cut(target_track, start, stop))
 
 
 def run(
@@ -241,8 +247,8 @@ def run(
     device: Device = "auto",
     report: bool = True,
     consent: Consent | None = None,
-    warn: Callable[[str], None] = _unheard,
-    listen: Listener = silent,
+    warn: Callable[[str], None] = ignore_warning,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> RunResult:
     """Everything from two videos: the person in `target` dances what the dancer in `source` dances.
 
@@ -259,32 +265,35 @@ def run(
     preset_config(preset)
     torch_device(device)
     _require_files(source, target, out, page)
-    require_terms(target, target_person, consent)
+    require_video_consent(target, target_person, consent)
     require_signer()
-    listen = watch = Stopwatch(listen)
+    on_progress = watch = Stopwatch(on_progress)
     for name in pretrained.TABLE:
-        pretrained.path(name, listen)
+        pretrained.path(name, on_progress)
     # The dancer first: a source that nobody dances in should not cost a training.
-    danced = detect_poses(source, person=source_person, listen=listen)
-    subject = Subject.open(subject_of(target, target_person, consent, listen))
-    covered = _coverage(danced, subject, normalize)
+    source_track = detect_poses(source, person=source_person, on_progress=on_progress)
+    subject = Subject.open(cached_subject_folder(target, target_person, consent, on_progress))
+    covered = _coverage(source_track, subject, normalize)
     warnings = (*subject.manifest.warnings, *(() if covered is None else covered.warnings))
-    dancer = danced.source_sha256 if face == "cyclegan" else None
+    dancer = source_track.source_sha256 if face == "cyclegan" else None
     model = _model_path(subject.folder, preset, budget, seed, face, dancer)
     if not _is_trained(model, budget, subject):
         training = partial(
             train, subject.folder, model, budget=budget, preset=preset, face=face, face_source=source if dancer else None,
-            face_person=source_person, seed=seed, device=device, listen=listen,
+            face_person=source_person, seed=seed, device=device, on_progress=on_progress,
         )  # fmt: skip
         warnings = _train_and_tell(training, model, warnings, warn)
-    done = transfer(source, model, out, normalize=normalize, face=face, person=source_person, device=device, listen=listen)
+    done = transfer(
+        source, model, out, normalize=normalize, face=face, person=source_person, device=device, on_progress=on_progress
+    )
     if page is not None:
         settings = {"preset": preset, "budget": str(budget), "normalize": normalize, "face": face, "seed": str(seed)}
-        making = Making(
-            source, target, out, model, subject.manifest, danced, done.dance, covered, done.normalization, done.notes,
+        record = RunRecord(
+            source, target, out, model, subject.manifest, source_track, done.target_track, covered, done.normalization,
+            done.notes,
             settings | {"device": device}, watch.seconds,
         )  # fmt: skip
-        write_report(page, describe(making), listen=listen)
+        write_report(page, describe(record), on_progress=on_progress)
     return RunResult(done, model, warnings, page)
 
 
@@ -312,11 +321,11 @@ def _train_and_tell(
     return (*warnings, *faceless)
 
 
-def _coverage(danced: PoseTrack, subject: Subject, normalize: Normalize) -> Coverage | None:
+def _coverage(source_track: PoseTrack, subject: Subject, normalize: Normalize) -> Coverage | None:
     """How much of the dance the footage covers; a body that cannot be compared is no reason to stop."""
     learnt = subject.manifest.in_split("train", subject.track.time_s)
     try:
-        return coverage(danced, subject.track, normalize=normalize, learnt=learnt)
+        return coverage(source_track, subject.track, normalize=normalize, learnt=learnt)
     except UserError:
         return None
 
@@ -354,8 +363,8 @@ def _refuse_to_lose(model: Path, budget: Budget) -> None:
 def _model_path(subject: Path, preset: Preset, budget: Budget, seed: int, face: Face, dancer_sha256: str | None) -> Path:
     """Where the cache keeps the model of these settings; another recipe under the same name has another place."""
     config = preset_config(preset)
-    version = PAPER_RECIPE if isinstance(config, PaperConfig) else RECIPE
-    base = load_base().sha256 if isinstance(config, BodyConfig) and config.start == "base" else None
+    version = PAPER_RECIPE if isinstance(config, EdnConfig) else RECIPE
+    base = load_base().sha256 if isinstance(config, CropConfig) and config.start == "base" else None
     faces = [face, FACE_RECIPE, load_face_base().sha256 if config.face.start == "base" else None, dancer_sha256]
     recipe = json.dumps([config.to_json(), NUM_CHANNELS, version, subject.name, str(budget), seed, base, faces])
     digest = hashlib.sha256(recipe.encode()).hexdigest()
@@ -365,7 +374,7 @@ def _model_path(subject: Path, preset: Preset, budget: Budget, seed: int, face: 
 def _is_trained(model: Path, budget: Budget, subject: Subject) -> bool:
     """Whether the model is there and whole, and was trained under the consent that counts now."""
     info, consent = _read_or_none(model), subject.manifest.consent
-    if info is None or info.kind not in PAINTERS or consent is None:
+    if info is None or info.kind not in RENDERERS or consent is None:
         return False
     return info.subject.get("consent_sha256") == consent.sha256 and budget.spent(info.train_seconds, info.images_seen) >= 1.0
 
@@ -378,9 +387,11 @@ def _read_or_none(path: Path) -> CheckpointInfo | None:
         return None
 
 
-def _as_painted(danced: PoseTrack, pose_map: PoseMap, target: PoseTrack) -> PoseTrack:
+def _as_painted(source_track: PoseTrack, retargeter: Retargeter, target: PoseTrack) -> PoseTrack:
     """A detected dance in the target's frame, calmed."""
-    return calmed(replace(danced, pose=pose_map(danced.pose), width_px=target.width_px, height_px=target.height_px))
+    return smooth_jitter(
+        replace(source_track, pose=retargeter(source_track.pose), width_px=target.width_px, height_px=target.height_px)
+    )
 
 
 def _cut(track: PoseTrack, start: int, stop: int) -> PoseTrack:

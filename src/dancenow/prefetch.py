@@ -24,7 +24,7 @@ class _End:
 
 
 @contextmanager
-def ahead(items: Iterable[T], room: int = 4) -> Iterator[Iterator[T]]:
+def prefetch(items: Iterable[T], room: int = 4) -> Iterator[Iterator[T]]:
     """Inside the `with`, an iterator over `items`, which are made in a thread of their own.
 
     At most `room` of them wait. What `items` raises is raised where the item would have been taken. On leaving the `with`,

@@ -22,15 +22,15 @@ class Progress:
     preview: Path | None = None
 
 
-Listener = Callable[[Progress], None]
+ProgressCallback = Callable[[Progress], None]
 
 
-def silent(event: Progress) -> None:
+def ignore_progress(event: Progress) -> None:
     """The listener that drops every event: the default of the Python functions."""
 
 
-def track(items: Iterable[T], stage: str, total: float | None, listen: Listener) -> Iterator[T]:
+def track(items: Iterable[T], stage: str, total: float | None, on_progress: ProgressCallback) -> Iterator[T]:
     """Yield `items` unchanged and report after each that one more is done."""
     for done, item in enumerate(items, start=1):
         yield item
-        listen(Progress(stage, done, total))
+        on_progress(Progress(stage, done, total))

@@ -6,10 +6,10 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from dancenow.pose.retargeting.registry import Kind, PoseMap, fit, load_map
+from dancenow.pose.retargeting.registry import Retargeter, RetargetingKind, fit, load_retargeter
 from dancenow.types import Pose, PoseTrack
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: tuple[RetargetingKind, ...] = get_args(RetargetingKind)
 FRAMES = 40
 
 
@@ -32,36 +32,36 @@ def source() -> PoseTrack:
 
 
 @pytest.fixture(params=KINDS)
-def pose_map(request: pytest.FixtureRequest, source: PoseTrack) -> PoseMap:
+def retargeter(request: pytest.FixtureRequest, source: PoseTrack) -> Retargeter:
     return fit(request.param, source, track(2, 1.7, (500, 700), 1080, 1920))
 
 
-def test_is_a_pose_map(pose_map: PoseMap) -> None:
-    assert isinstance(pose_map, PoseMap)
-    assert pose_map.kind in KINDS
+def test_is_a_pose_map(retargeter: Retargeter) -> None:
+    assert isinstance(retargeter, Retargeter)
+    assert retargeter.kind in KINDS
 
 
-def test_a_track_keeps_its_shape_and_confidence_and_stays_finite(pose_map: PoseMap, source: PoseTrack) -> None:
-    mapped = pose_map(source.pose)
+def test_a_track_keeps_its_shape_and_confidence_and_stays_finite(retargeter: Retargeter, source: PoseTrack) -> None:
+    mapped = retargeter(source.pose)
     assert mapped.xy.shape == source.pose.xy.shape
     np.testing.assert_array_equal(mapped.confidence, source.pose.confidence)
     assert np.isfinite(mapped.xy).all()
 
 
-def test_a_single_pose_gives_a_single_pose(pose_map: PoseMap, source: PoseTrack) -> None:
-    mapped = pose_map(source.pose[3])
+def test_a_single_pose_gives_a_single_pose(retargeter: Retargeter, source: PoseTrack) -> None:
+    mapped = retargeter(source.pose[3])
     assert mapped.xy.shape == (28, 2)
 
 
-def test_the_same_input_gives_the_same_output_and_is_left_alone(pose_map: PoseMap, source: PoseTrack) -> None:
+def test_the_same_input_gives_the_same_output_and_is_left_alone(retargeter: Retargeter, source: PoseTrack) -> None:
     before = source.pose.xy.copy()
-    first, second = pose_map(source.pose), pose_map(source.pose)
+    first, second = retargeter(source.pose), retargeter(source.pose)
     np.testing.assert_array_equal(first.xy, second.xy)
     np.testing.assert_array_equal(source.pose.xy, before)
 
 
-def test_depth_is_scaled_with_the_body(pose_map: PoseMap, source: PoseTrack) -> None:
-    mapped = pose_map(source.pose)
+def test_depth_is_scaled_with_the_body(retargeter: Retargeter, source: PoseTrack) -> None:
+    mapped = retargeter(source.pose)
     # Of somebody random the parts may grow by different shares, so this holds for the body as a whole only.
     there = source.pose.confidence.any(axis=1)
     spread = np.ptp(mapped.xy[there, :, 1], axis=1) / np.ptp(source.pose.xy[there, :, 1], axis=1)
@@ -69,27 +69,27 @@ def test_depth_is_scaled_with_the_body(pose_map: PoseMap, source: PoseTrack) -> 
     assert np.median(grown / spread) == pytest.approx(1, rel=0.25)
 
 
-def test_saved_and_loaded_it_does_the_same(pose_map: PoseMap, source: PoseTrack) -> None:
-    loaded = load_map(json.loads(json.dumps(pose_map.to_json())))
-    assert loaded.kind == pose_map.kind
-    np.testing.assert_array_equal(loaded(source.pose).xy, pose_map(source.pose).xy)
-    assert str(loaded) == str(pose_map)
+def test_saved_and_loaded_it_does_the_same(retargeter: Retargeter, source: PoseTrack) -> None:
+    loaded = load_retargeter(json.loads(json.dumps(retargeter.to_json())))
+    assert loaded.kind == retargeter.kind
+    np.testing.assert_array_equal(loaded(source.pose).xy, retargeter(source.pose).xy)
+    assert str(loaded) == str(retargeter)
 
 
-def test_prints_one_sentence_that_starts_with_its_kind(pose_map: PoseMap) -> None:
-    sentence = str(pose_map)
-    assert sentence.startswith(f"{pose_map.kind}: ")
+def test_prints_one_sentence_that_starts_with_its_kind(retargeter: Retargeter) -> None:
+    sentence = str(retargeter)
+    assert sentence.startswith(f"{retargeter.kind}: ")
     assert "\n" not in sentence
 
 
-def test_where_there_is_an_inverse_it_leads_back(pose_map: PoseMap, source: PoseTrack) -> None:
-    inverse = pose_map.inverse()
+def test_where_there_is_an_inverse_it_leads_back(retargeter: Retargeter, source: PoseTrack) -> None:
+    inverse = retargeter.inverse()
     if inverse is None:
-        pytest.skip(f"{pose_map.kind} has no inverse")
-    back = inverse(pose_map(source.pose))
+        pytest.skip(f"{retargeter.kind} has no inverse")
+    back = inverse(retargeter(source.pose))
     assert np.abs(back.xy - source.pose.xy).mean() < 2
 
 
-def test_nobody_in_sight_is_no_error(pose_map: PoseMap) -> None:
+def test_nobody_in_sight_is_no_error(retargeter: Retargeter) -> None:
     empty = Pose(np.zeros((5, 28, 2), np.float32), np.zeros((5, 28), np.float32))
-    assert np.isfinite(pose_map(empty).xy).all()
+    assert np.isfinite(retargeter(empty).xy).all()

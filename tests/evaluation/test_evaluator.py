@@ -20,7 +20,7 @@ from dancenow.evaluation.metric_summary import pose_figures
 from dancenow.media.video import VideoWriter
 from dancenow.metrics.lpips import Lpips
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
-from dancenow.progress import Listener, Progress, silent
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.skeleton import INDEX, NUM_KEYPOINTS
 from dancenow.types import FrameStatus, ImageRGB, Pose, PoseTrack
 
@@ -71,8 +71,8 @@ def no_networks(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest)
     if request.node.get_closest_marker("pretrained"):
         return
 
-    def detect(path: Path, every: int = 1, listen: Listener = silent) -> PoseTrack:
-        listen(Progress("detect", 1, 1))
+    def detect(path: Path, every: int = 1, on_progress: ProgressCallback = ignore_progress) -> PoseTrack:
+        on_progress(Progress("detect", 1, 1))
         if "nobody" in path.name:
             raise UserError(f"no person was found in {path}.")
         return thinned(poses(4.0 if "off" in path.name else 0.0), every)
@@ -135,7 +135,7 @@ def test_frames_that_the_follower_passes_over_are_asked_whose_they_are(
 
 def test_the_reference_itself_is_perfect(reference: Path) -> None:
     events: list[Progress] = []
-    result = evaluate(reference, reference, every=2, listen=events.append)
+    result = evaluate(reference, reference, every=2, on_progress=events.append)
     for region in ("frame", "person"):
         assert result.score("SSIM", region).value == pytest.approx(1, abs=1e-5)
         assert result.score("perceptual", region).value == pytest.approx(0, abs=1e-6)

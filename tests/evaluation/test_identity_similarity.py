@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from dancenow.evaluation.identity_similarity import Likeness, Observer, Person, Portrait
+from dancenow.evaluation.identity_similarity import IdentityEncoder, Likeness, Person, Portrait
 from dancenow.evaluation.metric_summary import identity_figures
 from dancenow.metrics.identity import HEAD_SIDE_PX, head_colours, head_mask, head_window, joined, similarity
 from dancenow.metrics.perceptual import EfficientNetTrunk
@@ -78,17 +78,17 @@ def test_a_head_that_cannot_be_seen_has_no_window() -> None:
 
 
 @pytest.fixture(scope="module")
-def observer() -> Observer:
+def observer() -> IdentityEncoder:
     """With a trunk of random weights: colours decide."""
     torch.manual_seed(0)
     trunk = EfficientNetTrunk()
     for parameter in trunk.parameters():
         if parameter.ndim == 4:
             torch.nn.init.kaiming_normal_(parameter)
-    return Observer(trunk)
+    return IdentityEncoder(trunk)
 
 
-def portraits(observer: Observer, recolour: bool) -> list[Portrait]:
+def portraits(observer: IdentityEncoder, recolour: bool) -> list[Portrait]:
     """The drawn dancer in four poses, or somebody in other clothes who dances the same."""
     track, found = dancer_track(40, size_px=192, body_px=150), []
     for t in range(0, 40, 10):
@@ -97,7 +97,7 @@ def portraits(observer: Observer, recolour: bool) -> list[Portrait]:
     return found
 
 
-def test_somebody_is_more_like_themselves_in_another_pose_than_like_another(observer: Observer) -> None:
+def test_somebody_is_more_like_themselves_in_another_pose_than_like_another(observer: IdentityEncoder) -> None:
     own, others = portraits(observer, False), portraits(observer, True)
     me, somebody = Person(own[:2]), Person(others[:2])
     for portrait in own[2:]:
@@ -106,7 +106,7 @@ def test_somebody_is_more_like_themselves_in_another_pose_than_like_another(obse
     assert me.likeness(own[0]).body == pytest.approx(1, abs=1e-5)
 
 
-def test_identity_falls_with_every_picture_of_another(observer: Observer) -> None:
+def test_identity_falls_with_every_picture_of_another(observer: IdentityEncoder) -> None:
     own, others = portraits(observer, False), portraits(observer, True)
     me, somebody = Person(own), Person(others)
     values = []
@@ -127,7 +127,7 @@ def test_without_a_source_there_are_only_figures_of_the_target() -> None:
     assert [figure.value for figure in figures] == pytest.approx([0.8, 0.5])
 
 
-def test_nobody_is_like_nobody(observer: Observer) -> None:
+def test_nobody_is_like_nobody(observer: IdentityEncoder) -> None:
     track = dancer_track(1)
     absent = Pose(track.pose.xy[0], np.zeros_like(track.pose.confidence[0]))
     portrait = observer.portrait(person(track.pose[0])[0], absent)

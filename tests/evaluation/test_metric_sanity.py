@@ -25,7 +25,7 @@ from dancenow.evaluation.metric_sanity import (
 from dancenow.evaluation.metric_summary import identity_figures, picture_figures, pose_figures
 from dancenow.media.video import VideoWriter, probe
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
-from dancenow.progress import Listener, silent
+from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.types import ImageRGB, PoseTrack
 from helpers.drawn_world import dancer_track, person
 
@@ -97,8 +97,8 @@ def test_for_every_figure_and_damage_it_is_said_whether_it_must_follow_or_why_no
 def film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, list[ImageRGB]], Path]:
     """Writes clips; the detector knows the dance, and the trunk has random weights."""
 
-    def detect(path: Path, every: int = 1, listen: Listener = silent) -> PoseTrack:
-        del listen, every
+    def detect(path: Path, every: int = 1, on_progress: ProgressCallback = ignore_progress) -> PoseTrack:
+        del on_progress, every
         return dancer_track(probe(path).num_frames or 0, body_px=72, size_px=SIDE)
 
     def perceptual() -> PerceptualDistance:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dancenow.face.blending import BLENDS, RAMP, WHOLE, Blender, Method
-from dancenow.face.face_crop import cut_face
+from dancenow.face.face_crop import crop_face
 from dancenow.face.face_track import FaceTrack
 from dancenow.face.face_tracking import face_boxes
 from dancenow.face.poisson import membrane
@@ -52,11 +52,11 @@ def test_outside_the_window_nothing_changes(faces: FaceTrack, frame: ImageRGB, m
 def test_the_face_that_was_cut_out_leaves_the_frame_as_it_was(faces: FaceTrack, frame: ImageRGB, method: Method) -> None:
     blender = Blender(faces, method)
     for t in range(3):
-        assert np.array_equal(blender.blend(frame, cut_face(frame, faces.crop(t)), t), frame)
+        assert np.array_equal(blender.blend(frame, crop_face(frame, faces.crop(t)), t), frame)
 
 
 def test_what_is_added_reaches_nearly_to_the_rim(faces: FaceTrack, frame: ImageRGB) -> None:
-    lighter = cut_face(frame, faces.crop(0)) + np.uint8(20)
+    lighter = crop_face(frame, faces.crop(0)) + np.uint8(20)
     usual, whole = (Blender(faces, "feather", ramp=ramp).blend(frame, lighter, 0) for ramp in (RAMP, WHOLE))
     area = [(out > frame + 15).all(axis=2).sum() for out in (usual, whole)]
     assert area[1] > 1.25 * area[0]
@@ -64,7 +64,7 @@ def test_what_is_added_reaches_nearly_to_the_rim(faces: FaceTrack, frame: ImageR
 
 
 def test_poisson_takes_a_change_of_colour_away_and_keeps_a_new_feature(faces: FaceTrack, frame: ImageRGB) -> None:
-    face = cut_face(frame, faces.crop(0)).astype(np.float32)
+    face = crop_face(frame, faces.crop(0)).astype(np.float32)
     tinted = np.rint(face * np.array([1.1, 1.0, 0.9], np.float32)).clip(0, 255).astype(np.uint8)
     marked = tinted.copy()
     marked[60:68, 60:68] = 255
@@ -94,7 +94,7 @@ def test_a_flickering_rim_does_not_make_the_face_pump(faces: FaceTrack, frame: I
     def brightness(rim_time_s: float) -> float:
         blender, means = Blender(still, "poisson", rim_time_s), []
         for t in range(12):
-            face = cut_face(frame, still.crop(t)).astype(np.float32)
+            face = crop_face(frame, still.crop(t)).astype(np.float32)
             face[:4] += 60 * (t % 2)
             out = blender.blend(frame, face.clip(0, 255).astype(np.uint8), t)
             x, y = np.rint(still.crop(t).to_frame @ [63.5, 63.5, 1]).astype(int)

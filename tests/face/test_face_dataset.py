@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dancenow.face.dataset import FaceStore, native_canvas_px, resized, usable_faces, why_unusable
+from dancenow.face.dataset import FaceDataset, native_canvas_px, resized, usable_faces, why_unusable
 from dancenow.face.face_state import faces_of, tensors_of
 from dancenow.face.face_tracking import face_boxes
 from helpers.drawn_world import film
@@ -16,11 +16,11 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> FaceStore:
+def store(tmp_path_factory: pytest.TempPathFactory) -> FaceDataset:
     track = large_dancer(30)
     video = film(tmp_path_factory.mktemp("film") / "film.mp4", track)
     faces = face_boxes(track, size_px=64)
-    return FaceStore.build(video, faces, track.pose, usable_faces(faces, np.ones(30, np.bool_), 10))
+    return FaceDataset.build(video, faces, track.pose, usable_faces(faces, np.ones(30, np.bool_), 10))
 
 
 def test_the_canvas_is_about_as_large_as_the_face_in_its_frame() -> None:
@@ -41,7 +41,7 @@ def test_a_resized_canvas_shows_the_same_window() -> None:
         np.testing.assert_allclose(one, other)
 
 
-def test_faces_are_seen_ones_spread_over_the_time(store: FaceStore) -> None:
+def test_faces_are_seen_ones_spread_over_the_time(store: FaceDataset) -> None:
     assert len(store) == 10
     assert not set(store.frames.tolist()) & set(range(AWAY.start, AWAY.stop))
     assert store.frames[0] == 0
@@ -50,7 +50,7 @@ def test_faces_are_seen_ones_spread_over_the_time(store: FaceStore) -> None:
     assert with_gap.tolist() == list(range(20, 30))
 
 
-def test_picture_maps_and_what_was_painted_are_shifted_together(store: FaceStore) -> None:
+def test_picture_maps_and_what_was_painted_are_shifted_together(store: FaceDataset) -> None:
     painted = store.image.copy()
     faces = store.draw(6, np.random.default_rng(0), CPU, painted)
     assert faces.made is not None

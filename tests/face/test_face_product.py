@@ -16,8 +16,8 @@ from dancenow.face.face_track import YAW, FaceTrack, Reason
 from dancenow.face.face_tracking import face_boxes
 from dancenow.face.network import FaceNetwork, FaceNetworkConfig
 from dancenow.face.refinement import FaceModel, FaceRefiner, chosen, familiarity
-from dancenow.generators.edn.config import PaperConfig
-from dancenow.generators.registry import painter_of
+from dancenow.generators.edn.config import EdnConfig
+from dancenow.generators.registry import renderer_of
 from dancenow.media.video import probe, read_frames
 from dancenow.progress import Progress
 from dancenow.storage.atomic_io import sha256_of
@@ -31,11 +31,11 @@ from helpers.face_world import (
     FACE,
     SIDE_PX,
     TINY,
+    cached_subject_folder,
     large_dancer,
     noise,
     other_dancer,
     small_dancer,
-    subject_of,
     untrained_distance,
 )
 from helpers.faces import mouthing, turning
@@ -65,7 +65,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     with pytest.MonkeyPatch.context() as monkeypatch:
         folder: Path = tmp_path_factory.mktemp("large")
         monkeypatch.setenv("DANCENOW_CACHE", str(folder / "cache"))
-        return subject_of(folder, monkeypatch)
+        return cached_subject_folder(folder, monkeypatch)
 
 
 @pytest.fixture
@@ -154,11 +154,11 @@ def test_a_model_without_a_face_paints_as_ever(subject: Subject, source: Path, t
 def test_a_training_resumed_in_either_phase_equals_an_unbroken_one(
     subject: Subject, source: Path, tmp_path: Path, steps: int, kind: Any
 ) -> None:
-    def train(name: str, resume: bool, listen: Any = lambda _: None) -> Path:
+    def train(name: str, resume: bool, on_progress: Any = lambda _: None) -> Path:
         out = tmp_path / name
         dancer = source if kind == "cyclegan" else None
         pipeline.train_with(
-            subject.folder, out, TINY, budget="24images", face=kind, face_source=dancer, resume=resume, listen=listen
+            subject.folder, out, TINY, budget="24images", face=kind, face_source=dancer, resume=resume, on_progress=on_progress
         )
         return out
 
@@ -194,7 +194,7 @@ def test_another_face_does_not_go_on_with_a_training(subject: Subject, tmp_path:
 
 @pytest.mark.slow
 def test_a_face_too_small_is_left_out_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small, model, said = subject_of(tmp_path, monkeypatch, small_dancer), tmp_path / "model.safetensors", list[str]()
+    small, model, said = cached_subject_folder(tmp_path, monkeypatch, small_dancer), tmp_path / "model.safetensors", list[str]()
     pipeline.train_with(small.folder, model, TINY, budget="4images", face="auto", warn=said.append)
     assert "face_network" not in read_info(model).config
     assert len(said) == 1
@@ -222,7 +222,7 @@ def test_a_cyclegan_needs_its_source_and_knows_it(subject: Subject, source: Path
 @pytest.mark.slow
 def test_the_papers_system_has_its_face_too(subject: Subject, source: Path, tmp_path: Path) -> None:
     model = tmp_path / "model.safetensors"
-    config = PaperConfig(longer_px=64, width=1 / 16, face=replace(FACE, max_faces=8))
+    config = EdnConfig(longer_px=64, width=1 / 16, face=replace(FACE, max_faces=8))
     pipeline.train_with(subject.folder, model, config, budget="4images", face="residual")
     assert read_info(model).config["face_network"]["kind"] == "residual"
     pipeline.transfer(source, model, tmp_path / "out.mp4", frames=(0, 3))
@@ -246,11 +246,11 @@ def test_a_turn_of_the_head_that_the_footage_never_shows_gets_no_made_face() -> 
 def test_stills_are_the_frames_of_the_film(subject: Subject, tmp_path: Path) -> None:
     model = tmp_path / "model.safetensors"
     pipeline.train_with(subject.folder, model, TINY, budget="4images")
-    painter = painter_of(load_checkpoint(model, KIND), CPU)
-    film_of_it = list(painter.stills(subject.track, np.arange(12)))
-    for index, still in zip((1, 5, 11), painter.stills(subject.track, np.array([1, 5, 11])), strict=True):
+    renderer = renderer_of(load_checkpoint(model, KIND), CPU)
+    film_of_it = list(renderer.render_frames(subject.track, np.arange(12)))
+    for index, still in zip((1, 5, 11), renderer.render_frames(subject.track, np.array([1, 5, 11])), strict=True):
         np.testing.assert_array_equal(still, film_of_it[index])
-    steadied = list(painter.paint(subject.track, 0, 12))
-    assert any((one != other).any() for one, other in zip(steadied, film_of_it, strict=True))
-    for one, other in zip(steadied, film_of_it, strict=True):
+    filter_temporal = list(renderer.render(subject.track, 0, 12))
+    assert any((one != other).any() for one, other in zip(filter_temporal, film_of_it, strict=True))
+    for one, other in zip(filter_temporal, film_of_it, strict=True):
         assert np.abs(one.astype(int) - other).mean() < 8, "neighbours change little"

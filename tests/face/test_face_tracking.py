@@ -15,8 +15,8 @@ from dancenow.face.face_track import Reason
 from dancenow.face.face_tracking import extract_faces
 from dancenow.face.landmarks import MESH_TO_68, Mesh, roi_of
 from dancenow.media.video import VideoWriter
-from dancenow.pose.detectors.tflite import Roi
-from dancenow.progress import Listener
+from dancenow.pose.detectors.tflite import RotatedRect
+from dancenow.progress import ProgressCallback
 from dancenow.types import ImageRGB, Pose, PoseTrack
 from helpers.faces import HEIGHT_PX, turning
 
@@ -28,13 +28,13 @@ class Networks:
 
     asked = 0
 
-    def __init__(self, _listen: Listener) -> None:
+    def __init__(self, _on_progress: ProgressCallback) -> None:
         pass
 
-    def detect(self, _image: ImageRGB, _window: Roi) -> Roi | None:
+    def detect(self, _image: ImageRGB, _window: RotatedRect) -> RotatedRect | None:
         return None
 
-    def mesh(self, image: ImageRGB, _roi: Roi) -> Mesh:
+    def mesh(self, image: ImageRGB, _roi: RotatedRect) -> Mesh:
         type(self).asked += 1
         off_px = float(image.mean()) - 100
         points = np.zeros((468, 3))

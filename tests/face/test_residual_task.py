@@ -9,14 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from dancenow.face.dataset import Faces, FaceStore, resized
+from dancenow.face.dataset import FaceDataset, Faces, resized
 from dancenow.face.face_losses import played
 from dancenow.face.network import FaceNetwork, FaceNetworkConfig
 from dancenow.face.pretrained_init import load_face_base
 from dancenow.face.recipe import FaceRecipe
 from dancenow.face.residual_task import ResidualPhase
 from dancenow.media.video import VideoWriter
-from dancenow.progress import silent
+from dancenow.progress import ignore_progress
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo
 from dancenow.types import ImageRGB
 from helpers.face_world import noise, untrained_distance
@@ -32,25 +32,33 @@ def painted(_body: Checkpoint, frames: NDArray[np.int64]) -> Iterator[ImageRGB]:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> FaceStore:
+def store(tmp_path_factory: pytest.TempPathFactory) -> FaceDataset:
     track = turning(np.zeros(12))
     faces = resized(mouthing(track, np.zeros(12)), 64)
     video = tmp_path_factory.mktemp("film") / "film.mp4"
     with VideoWriter(video, track.width_px, track.height_px, fps=Fraction(30)) as writer:
         for t in FRAMES:
             writer.write(noise((track.height_px, track.width_px, 3), int(t)), Fraction(int(t), 30))
-    return FaceStore.build(video, faces, track.pose, FRAMES)
+    return FaceDataset.build(video, faces, track.pose, FRAMES)
 
 
-def phase_of(store: FaceStore, recipe: FaceRecipe) -> ResidualPhase:
+def phase_of(store: FaceDataset, recipe: FaceRecipe) -> ResidualPhase:
     phase = ResidualPhase(
-        store, recipe, seed=0, paint=painted, kept={}, perceptual=untrained_distance(), body_px=64, device=CPU, listen=silent
+        store,
+        recipe,
+        seed=0,
+        render_frames=painted,
+        kept={},
+        perceptual=untrained_distance(),
+        body_px=64,
+        device=CPU,
+        on_progress=ignore_progress,
     )
     phase.begin(Checkpoint(CheckpointInfo("body", {}, 0, 0.0), {}))
     return phase
 
 
-def test_the_other_maps_show_the_same_head_with_another_mouth(store: FaceStore) -> None:
+def test_the_other_maps_show_the_same_head_with_another_mouth(store: FaceDataset) -> None:
     faces = store.centred(FRAMES, CPU)
     assert faces.other is not None
     changed = (faces.other - faces.maps).abs().amax(dim=(0, 2, 3))
@@ -60,7 +68,7 @@ def test_the_other_maps_show_the_same_head_with_another_mouth(store: FaceStore) 
     assert changed[len(names) :].max() == 0
 
 
-def test_a_played_face_is_the_true_one_changed_as_the_base_says(store: FaceStore) -> None:
+def test_a_played_face_is_the_true_one_changed_as_the_base_says(store: FaceDataset) -> None:
     faces = store.centred(FRAMES, CPU)
     base = FaceNetwork(FaceNetworkConfig(64)).requires_grad_(False)
     load_face_base().give_to(base)
@@ -76,7 +84,7 @@ def test_a_played_face_is_the_true_one_changed_as_the_base_says(store: FaceStore
     assert torch.equal(nobody.image, faces.image)
 
 
-def test_with_a_base_faces_are_played_and_without_one_they_are_not(store: FaceStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_a_base_faces_are_played_and_without_one_they_are_not(store: FaceDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[float] = []
 
     def hear(faces: Faces, _base: nn.Module, share: float, _rng: np.random.Generator) -> Faces:

@@ -102,12 +102,12 @@ def test_composite_is_plate_where_alpha_is_zero_and_colour_where_it_is_one() -> 
 
 @pytest.mark.parametrize("frames", [1, 2])
 def test_discriminator_judges_at_every_scale(frames: int) -> None:
-    judge = Discriminator(DiscriminatorConfig(frames=frames, width=8, scales=2))
-    verdict = judge(torch.randn(2, 3 * frames, 64, 64), torch.randn(2, NUM_CHANNELS * frames, 16, 16))
+    discriminator = Discriminator(DiscriminatorConfig(frames=frames, width=8, scales=2))
+    verdict = discriminator(torch.randn(2, 3 * frames, 64, 64), torch.randn(2, NUM_CHANNELS * frames, 16, 16))
     assert [s.shape[-1] for s in verdict.scores] == [8, 4]
     assert [len(f) for f in verdict.features] == [4, 4]
     with pytest.raises(ValueError, match="64 px"):
-        judge(torch.randn(2, 3 * frames, 96, 96), torch.randn(2, NUM_CHANNELS * frames, 16, 16))
+        discriminator(torch.randn(2, 3 * frames, 96, 96), torch.randn(2, NUM_CHANNELS * frames, 16, 16))
 
 
 def test_losses_have_the_values_of_their_formulas() -> None:

@@ -9,16 +9,16 @@ import pytest
 import torch
 
 from dancenow.errors import UserError
-from dancenow.generators.crop.config import BodyConfig, LossWeights
-from dancenow.generators.crop.dataset import Augmentation, ClipStore, mirrored, misplaced
+from dancenow.generators.crop.config import CropConfig, LossWeights
+from dancenow.generators.crop.dataset import Augmentation, CropDataset, jitter_keypoints, mirrored
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
-from dancenow.generators.crop.discriminators import Judges
+from dancenow.generators.crop.discriminators import Discriminators
 from dancenow.generators.crop.image_losses import Window, pose_maps
 from dancenow.generators.crop.network import GeneratorConfig
-from dancenow.generators.crop.task import BodyTask
+from dancenow.generators.crop.task import CropTask
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.pose.pose_rarity import rarity
-from dancenow.progress import Progress, silent
+from dancenow.progress import Progress, ignore_progress
 from dancenow.skeleton import INDEX
 from dancenow.storage.checkpoint import load_checkpoint, read_info
 from dancenow.subject.subject import Subject
@@ -27,7 +27,7 @@ from dancenow.training.budget import Budget
 from dancenow.training.loop import Clock, LoopConfig, preview_path, state_path, train_loop
 
 CPU = torch.device("cpu")
-CONFIG = BodyConfig(
+CONFIG = CropConfig(
     generator=GeneratorConfig(canvas_px=64, width=8, blocks=1),
     spatial=DiscriminatorConfig(width=8, scales=2),
     temporal=DiscriminatorConfig(frames=2, width=8, scales=2),
@@ -38,24 +38,24 @@ CONFIG = BodyConfig(
 
 
 @pytest.fixture(scope="module")
-def store(drawn_subject: Subject) -> ClipStore:
-    return ClipStore.build(drawn_subject, CONFIG.generator.canvas_px, CONFIG.rollout)
+def store(drawn_subject: Subject) -> CropDataset:
+    return CropDataset.build(drawn_subject, CONFIG.generator.canvas_px, CONFIG.rollout)
 
 
 @pytest.fixture
-def task(store: ClipStore, drawn_subject: Subject) -> BodyTask:
+def task(store: CropDataset, drawn_subject: Subject) -> CropTask:
     return make_task(store, drawn_subject)
 
 
-def make_task(store: ClipStore, subject: Subject, config: BodyConfig = CONFIG) -> BodyTask:
+def make_task(store: CropDataset, subject: Subject, config: CropConfig = CONFIG) -> CropTask:
     torch.manual_seed(1)
     distance = PerceptualDistance(EfficientNetTrunk(), depth=1)
     kept = Target.of_subject(subject).to_checkpoint({})
-    return BodyTask(store, config, seed=0, kept=kept, perceptual=distance, device=CPU)
+    return CropTask(store, config, seed=0, kept=kept, perceptual=distance, device=CPU)
 
 
 @pytest.mark.slow
-def test_the_picture_comes_nearer(task: BodyTask) -> None:
+def test_the_picture_comes_nearer(task: CropTask) -> None:
     first = [task.step(np.random.default_rng(i), 0.0)["l1"] for i in range(3)]
     for i in range(160):
         task.step(np.random.default_rng((1, i)), 0.3)
@@ -64,14 +64,14 @@ def test_the_picture_comes_nearer(task: BodyTask) -> None:
 
 
 @pytest.mark.parametrize("fine", [False, True])
-def test_a_resumed_run_equals_an_unbroken_one(store: ClipStore, drawn_subject: Subject, tmp_path: Path, fine: bool) -> None:
+def test_a_resumed_run_equals_an_unbroken_one(store: CropDataset, drawn_subject: Subject, tmp_path: Path, fine: bool) -> None:
     config = LoopConfig(seed=0)
     networks = dataclasses.replace(CONFIG.generator, previous=not fine, fine=fine)
     recipe = dataclasses.replace(CONFIG, adversarial_from=0.0, generator=networks, fine_from=0.6)
 
     def train(name: str, images: int, resume: bool) -> None:
         task = make_task(store, drawn_subject, recipe)
-        train_loop(task, tmp_path / name, Budget(images=images), resume=resume, config=config, listen=silent)
+        train_loop(task, tmp_path / name, Budget(images=images), resume=resume, config=config, on_progress=ignore_progress)
 
     # The schedule is a function of the budget, so the first part is stopped by an interruption, not by a smaller budget.
     train("unbroken.safetensors", 12, resume=False)
@@ -83,7 +83,7 @@ def test_a_resumed_run_equals_an_unbroken_one(store: ClipStore, drawn_subject: S
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        train_loop(task, tmp_path / "broken.safetensors", Budget(images=12), resume=False, config=config, listen=interrupt)
+        train_loop(task, tmp_path / "broken.safetensors", Budget(images=12), resume=False, config=config, on_progress=interrupt)
     assert 0 < read_info(tmp_path / "broken.safetensors").images_seen < 12
     train("broken.safetensors", 12, resume=True)
     unbroken = load_checkpoint(tmp_path / "unbroken.safetensors", "body")
@@ -93,32 +93,34 @@ def test_a_resumed_run_equals_an_unbroken_one(store: ClipStore, drawn_subject: S
         assert torch.equal(tensor, broken.tensors[name]), name
 
 
-def test_files_are_usable_and_described(task: BodyTask, tmp_path: Path) -> None:
+def test_files_are_usable_and_described(task: CropTask, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
-    train_loop(task, path, Budget(images=4), resume=False, config=LoopConfig(), listen=silent)
+    train_loop(task, path, Budget(images=4), resume=False, config=LoopConfig(), on_progress=ignore_progress)
     checkpoint = load_checkpoint(path, "body")
-    assert BodyConfig.from_json(dict(checkpoint.info.config)) == CONFIG
+    assert CropConfig.from_json(dict(checkpoint.info.config)) == CONFIG
     assert len(Target.of_checkpoint(checkpoint).track) == 60
     assert preview_path(path).is_file()
     assert state_path(path).is_file()
 
 
-def test_resuming_nothing_is_refused(task: BodyTask, tmp_path: Path) -> None:
+def test_resuming_nothing_is_refused(task: CropTask, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no training to resume"):
-        train_loop(task, tmp_path / "m.safetensors", Budget(images=4), resume=True, config=LoopConfig(), listen=silent)
+        train_loop(
+            task, tmp_path / "m.safetensors", Budget(images=4), resume=True, config=LoopConfig(), on_progress=ignore_progress
+        )
 
 
-def test_resuming_another_recipe_is_refused(task: BodyTask, store: ClipStore, drawn_subject: Subject, tmp_path: Path) -> None:
+def test_resuming_another_recipe_is_refused(task: CropTask, store: CropDataset, drawn_subject: Subject, tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
-    train_loop(task, path, Budget(images=2), resume=False, config=LoopConfig(), listen=silent)
+    train_loop(task, path, Budget(images=2), resume=False, config=LoopConfig(), on_progress=ignore_progress)
     other = make_task(store, drawn_subject, dataclasses.replace(CONFIG, learning_rate=0.5))
     with pytest.raises(UserError, match="another preset or recipe"):
-        train_loop(other, path, Budget(images=4), resume=True, config=LoopConfig(), listen=silent)
+        train_loop(other, path, Budget(images=4), resume=True, config=LoopConfig(), on_progress=ignore_progress)
     with pytest.raises(UserError, match="seed 0"):
-        train_loop(other, path, Budget(images=4), resume=True, config=LoopConfig(seed=1), listen=silent)
+        train_loop(other, path, Budget(images=4), resume=True, config=LoopConfig(seed=1), on_progress=ignore_progress)
 
 
-def test_clips_show_what_their_poses_say(store: ClipStore) -> None:
+def test_clips_show_what_their_poses_say(store: CropDataset) -> None:
     """Keypoints fall on the person after augmentation: picture, mask and pose were moved by the same transform."""
     clip = store.draw(8, np.random.default_rng(3), Augmentation(shift=0.05, zoom=0.1, turn_deg=8), CPU, length=2)
     assert clip.image.shape == (8, 2, 3, 64, 64)
@@ -130,27 +132,27 @@ def test_clips_show_what_their_poses_say(store: ClipStore) -> None:
     assert difference.mean() < 0.05
 
 
-def test_the_same_seed_draws_the_same_clips(store: ClipStore) -> None:
+def test_the_same_seed_draws_the_same_clips(store: CropDataset) -> None:
     one = store.draw(2, np.random.default_rng(5), Augmentation(), CPU)
     two = store.draw(2, np.random.default_rng(5), Augmentation(), CPU)
     assert torch.equal(one.image, two.image)
     assert torch.equal(one.xy, two.xy)
 
 
-def test_keypoints_are_misplaced_alike_in_all_frames_and_no_further_than_asked(store: ClipStore) -> None:
+def test_keypoints_are_misplaced_alike_in_all_frames_and_no_further_than_asked(store: CropDataset) -> None:
     frames = store.starts[:4, None] + np.arange(2)
     clip = store.take(frames, np.repeat(store.centred[None], len(frames), axis=0), CPU)
-    off = (misplaced(clip, 3.0, np.random.default_rng(0)).xy - clip.xy).numpy()
+    off = (jitter_keypoints(clip, 3.0, np.random.default_rng(0)).xy - clip.xy).numpy()
     np.testing.assert_allclose(off[:, 0], off[:, 1], atol=1e-3)
     spread = off.std(axis=(1, 2, 3))
     assert (spread < 4.0).all()  # of few keypoints, so not exactly
     assert spread.max() > 2 * spread.min()  # another one for every clip
-    drawn = [store.draw(2, np.random.default_rng(1), Augmentation(misplace=m), CPU) for m in (0.0, 0.05)]
+    drawn = [store.draw(2, np.random.default_rng(1), Augmentation(keypoint_jitter=m), CPU) for m in (0.0, 0.05)]
     assert torch.equal(drawn[0].image, drawn[1].image)
     assert (drawn[0].xy != drawn[1].xy).all()
 
 
-def test_a_mirror_swaps_left_and_right(store: ClipStore) -> None:
+def test_a_mirror_swaps_left_and_right(store: CropDataset) -> None:
     clip = store.draw(2, np.random.default_rng(3), Augmentation(), CPU, length=2)
     seen = mirrored(clip, np.array([True, False]))
     assert torch.equal(seen.image[1], clip.image[1])
@@ -165,13 +167,13 @@ def test_a_mirror_swaps_left_and_right(store: ClipStore) -> None:
     torch.testing.assert_close(again.xy, clip.xy)
 
 
-def test_rare_poses_are_drawn_more_often_and_every_frame_at_times(store: ClipStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rare_poses_are_drawn_more_often_and_every_frame_at_times(store: CropDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[np.ndarray] = []
 
-    def take(_self: ClipStore, frames: np.ndarray, *_: object) -> None:
+    def take(_self: CropDataset, frames: np.ndarray, *_: object) -> None:
         shown.append(frames)
 
-    monkeypatch.setattr(ClipStore, "take", take)
+    monkeypatch.setattr(CropDataset, "take", take)
     weights = rarity(store.pose)
     for evenly in (False, True):
         store.draw(6000, np.random.default_rng(0), Augmentation(), CPU, length=1, evenly=evenly)
@@ -181,7 +183,7 @@ def test_rare_poses_are_drawn_more_often_and_every_frame_at_times(store: ClipSto
     assert set(shown[1][:, 0].tolist()) == set(range(len(store.image)))
 
 
-def test_a_smaller_batch_is_kept_when_a_training_goes_on(store: ClipStore, drawn_subject: Subject) -> None:
+def test_a_smaller_batch_is_kept_when_a_training_goes_on(store: CropDataset, drawn_subject: Subject) -> None:
     task = make_task(store, drawn_subject)
     assert task.shrink()
     task.step(np.random.default_rng(0), 0.0)
@@ -191,15 +193,15 @@ def test_a_smaller_batch_is_kept_when_a_training_goes_on(store: ClipStore, drawn
     assert not again.shrink()
 
 
-def test_a_broken_picture_does_not_spoil_the_judges(store: ClipStore) -> None:
-    judges = Judges(CONFIG.spatial, CONFIG.temporal, 1e-3)
+def test_a_broken_picture_does_not_spoil_the_judges(store: CropDataset) -> None:
+    discriminators = Discriminators(CONFIG.spatial, CONFIG.temporal, 1e-3)
     clip = store.draw(1, np.random.default_rng(0), Augmentation(), CPU, length=2)
     broken = torch.full_like(clip.image, float("nan"))
-    judges.terms(clip, pose_maps(clip, 64), broken, Window(0, 0, 64))
-    assert all(torch.isfinite(p).all() for module in judges.modules.values() for p in module.parameters())
+    discriminators.terms(clip, pose_maps(clip, 64), broken, Window(0, 0, 64))
+    assert all(torch.isfinite(p).all() for module in discriminators.modules.values() for p in module.parameters())
 
 
-def test_judged_steps_teach_every_weight_in_mixed_precision(store: ClipStore, drawn_subject: Subject) -> None:
+def test_judged_steps_teach_every_weight_in_mixed_precision(store: CropDataset, drawn_subject: Subject) -> None:
     generator = dataclasses.replace(CONFIG.generator, previous=False)
     task = make_task(store, drawn_subject, dataclasses.replace(CONFIG, generator=generator, precision="bfloat16"))
     task.step(np.random.default_rng(0), 0.9)
@@ -209,4 +211,4 @@ def test_judged_steps_teach_every_weight_in_mixed_precision(store: ClipStore, dr
 
 def test_a_judge_of_pairs_needs_pairs() -> None:
     with pytest.raises(ValueError, match="rollout"):
-        BodyConfig(rollout=1)
+        CropConfig(rollout=1)

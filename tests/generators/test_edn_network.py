@@ -3,15 +3,15 @@
 import pytest
 import torch
 
-from dancenow.generators.edn.network import Conditioning, WholeFrameConfig, WholeFrameGenerator
+from dancenow.generators.edn.network import Conditioning, EdnGenerator, EdnNetworkConfig
 from dancenow.pose.letterbox import Letterbox
 
 BOX = Letterbox.of_frame(64, 64, 64)
 
 
-def generator(conditioning: Conditioning = "stick", temporal: bool = True) -> WholeFrameGenerator:
+def generator(conditioning: Conditioning = "stick", temporal: bool = True) -> EdnGenerator:
     torch.manual_seed(0)
-    return WholeFrameGenerator(WholeFrameConfig(conditioning, temporal, longer_px=64, width=1 / 16))
+    return EdnGenerator(EdnNetworkConfig(conditioning, temporal, longer_px=64, width=1 / 16))
 
 
 @pytest.mark.parametrize(
@@ -55,15 +55,15 @@ def test_training_generates_two_frames_one_after_the_other(conditioning: Conditi
 
 def test_widths_scale_all_layers() -> None:
     with torch.device("meta"):
-        sizes = [sum(p.numel() for p in WholeFrameGenerator(WholeFrameConfig(width=w)).parameters()) for w in (1.0, 0.5, 0.25)]
+        sizes = [sum(p.numel() for p in EdnGenerator(EdnNetworkConfig(width=w)).parameters()) for w in (1.0, 0.5, 0.25)]
     assert sizes[0] / sizes[1] == pytest.approx(4, rel=0.02)
     assert sizes[1] / sizes[2] == pytest.approx(4, rel=0.02)
 
 
 def test_sizes_that_cannot_be_built_are_refused() -> None:
     with pytest.raises(ValueError, match="multiple of 32"):
-        WholeFrameConfig(longer_px=300)
+        EdnNetworkConfig(longer_px=300)
     with pytest.raises(ValueError, match="width"):
-        WholeFrameConfig(width=0)
+        EdnNetworkConfig(width=0)
     with pytest.raises(ValueError, match="conditioning"):
-        WholeFrameConfig(conditioning="smoke")  # type: ignore[arg-type]
+        EdnNetworkConfig(conditioning="smoke")  # type: ignore[arg-type]

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from dancenow.errors import UserError
-from dancenow.generators.edn.config import PaperConfig
-from dancenow.generators.edn.dataset import WholeClipStore
-from dancenow.generators.edn.task import PaperTask, stored_box, views
+from dancenow.generators.edn.config import EdnConfig
+from dancenow.generators.edn.dataset import FrameDataset
+from dancenow.generators.edn.task import EdnTask, stored_box, views
 from dancenow.generators.presets import PRESETS
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
-from dancenow.progress import Progress, silent
+from dancenow.progress import Progress, ignore_progress
 from dancenow.storage.checkpoint import load_checkpoint, read_info
 from dancenow.subject.subject import Subject
 from dancenow.subject.target_appearance import WHOLE_FRAME_KIND, Target
@@ -22,40 +22,40 @@ from dancenow.training.budget import Budget
 from dancenow.training.loop import Clock, LoopConfig, preview_path, train_loop
 
 CPU = torch.device("cpu")
-CONFIG = PaperConfig(longer_px=64, width=1 / 16)
+CONFIG = EdnConfig(longer_px=64, width=1 / 16)
 
 
-def store_of(subject: Subject, config: PaperConfig) -> WholeClipStore:
-    return WholeClipStore.build(subject, stored_box(config, 128, 128), config.clip_frames, config.max_frames)
+def store_of(subject: Subject, config: EdnConfig) -> FrameDataset:
+    return FrameDataset.build(subject, stored_box(config, 128, 128), config.clip_frames, config.max_frames)
 
 
-def make_task(subject: Subject, config: PaperConfig = CONFIG) -> PaperTask:
+def make_task(subject: Subject, config: EdnConfig = CONFIG) -> EdnTask:
     torch.manual_seed(1)
     distance = PerceptualDistance(EfficientNetTrunk(), depth=1)
     kept = Target.of_subject(subject).to_checkpoint({}, WHOLE_FRAME_KIND)
-    return PaperTask(store_of(subject, config), config, seed=0, kept=kept, perceptual=distance, device=CPU)
+    return EdnTask(store_of(subject, config), config, seed=0, kept=kept, perceptual=distance, device=CPU)
 
 
 def test_presets_are_as_published() -> None:
     paper, heatmaps = PRESETS["paper"], PRESETS["heatmaps"]
-    assert isinstance(paper, PaperConfig)
+    assert isinstance(paper, EdnConfig)
     assert (paper.conditioning, paper.temporal, paper.width, paper.longer_px) == ("stick", True, 1.0, 512)
     assert (paper.scales, paper.learning_rate, paper.weights.feature_matching) == (2, 2e-4, 10.0)
-    assert isinstance(heatmaps, PaperConfig)
+    assert isinstance(heatmaps, EdnConfig)
     assert heatmaps.conditioning == "heatmaps"
-    assert PaperConfig.from_json(paper.to_json()) == paper
+    assert EdnConfig.from_json(paper.to_json()) == paper
 
 
 @pytest.mark.parametrize(
     ("config", "channels"),
     [
-        (PaperConfig(), {"temporal": 12}),
-        (PaperConfig(temporal=False), {"realism": 6}),
-        (PaperConfig(conditioning="heatmaps"), {"realism": 21, "temporal": 6}),
-        (PaperConfig(conditioning="heatmaps", temporal=False), {"realism": 21}),
+        (EdnConfig(), {"temporal": 12}),
+        (EdnConfig(temporal=False), {"realism": 6}),
+        (EdnConfig(conditioning="heatmaps"), {"realism": 21, "temporal": 6}),
+        (EdnConfig(conditioning="heatmaps", temporal=False), {"realism": 21}),
     ],
 )
-def test_discriminators_see_what_the_papers_say(config: PaperConfig, channels: dict[str, int]) -> None:
+def test_discriminators_see_what_the_papers_say(config: EdnConfig, channels: dict[str, int]) -> None:
     assert {name: view.channels(config) for name, view in views(config).items()} == channels
     maps = torch.rand(2, config.clip_frames, config.map_channels, 8, 8)
     made = torch.rand(2, config.made_frames, 3, 8, 8)
@@ -101,7 +101,12 @@ def test_a_resumed_run_equals_an_unbroken_one(drawn_subject: Subject, tmp_path: 
     config, loop = replace(CONFIG, enhance_from=0.5), LoopConfig(seed=0)
     budget = Budget(images=4)
     train_loop(
-        make_task(drawn_subject, config), tmp_path / "unbroken.safetensors", budget, resume=False, config=loop, listen=silent
+        make_task(drawn_subject, config),
+        tmp_path / "unbroken.safetensors",
+        budget,
+        resume=False,
+        config=loop,
+        on_progress=ignore_progress,
     )
     path, steps = tmp_path / "broken.safetensors", iter(range(stop_after))
 
@@ -110,10 +115,10 @@ def test_a_resumed_run_equals_an_unbroken_one(drawn_subject: Subject, tmp_path: 
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        train_loop(make_task(drawn_subject, config), path, budget, resume=False, config=loop, listen=interrupt)
+        train_loop(make_task(drawn_subject, config), path, budget, resume=False, config=loop, on_progress=interrupt)
     assert read_info(path).images_seen == stop_after + 1
     assert read_info(path).config["enhanced"] == (stop_after + 1 > 2)
-    train_loop(make_task(drawn_subject, config), path, budget, resume=True, config=loop, listen=silent)
+    train_loop(make_task(drawn_subject, config), path, budget, resume=True, config=loop, on_progress=ignore_progress)
     unbroken, broken = (load_checkpoint(tmp_path / f"{name}.safetensors", WHOLE_FRAME_KIND) for name in ("unbroken", "broken"))
     assert broken.info.images_seen == unbroken.info.images_seen == 4
     assert unbroken.info.config["enhanced"]
@@ -136,10 +141,10 @@ def test_the_enhancer_is_trained_alone_first(drawn_subject: Subject) -> None:
 
 def test_files_are_usable_and_described(drawn_subject: Subject, tmp_path: Path) -> None:
     task, path = make_task(drawn_subject), tmp_path / "model.safetensors"
-    train_loop(task, path, Budget(images=2), resume=False, config=LoopConfig(), listen=silent)
+    train_loop(task, path, Budget(images=2), resume=False, config=LoopConfig(), on_progress=ignore_progress)
     info = read_info(path)
     assert (info.kind, info.images_seen) == (WHOLE_FRAME_KIND, 2)
-    assert PaperConfig.from_json(info.config["recipe"]) == CONFIG
+    assert EdnConfig.from_json(info.config["recipe"]) == CONFIG
     assert preview_path(path).is_file()
     preview = task.preview()
     assert preview.shape == (3 * 64, 3 * 64, 3)
@@ -161,7 +166,7 @@ def test_what_is_held_out_is_never_seen(drawn_subject: Subject) -> None:
     store = store_of(held, CONFIG)
     assert len(store.image) == 30
     assert store.starts.max() == 28  # a clip is two frames
-    assert len(WholeClipStore.build(held, store.box, 2, 2000, part="val").image) == 30
+    assert len(FrameDataset.build(held, store.box, 2, 2000, part="val").image) == 30
 
 
 def test_keypoints_fall_on_the_person_in_whole_frames(drawn_subject: Subject) -> None:

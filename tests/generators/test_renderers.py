@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from dancenow.execution import cpu_has_bfloat16, has_bfloat16, spare_threads, torch_threads
-from dancenow.generators.crop.inference_backends import ENGINES, PlainEngine, agreement_db, engine_for, example, preferred
+from dancenow.generators.crop.inference_backends import BACKENDS, EagerBackend, agreement_db, example, preferred, select_backend
 from dancenow.generators.crop.network import Generator, GeneratorConfig
 from dancenow.generators.renderers import VEIL, compose
 from dancenow.pose.person_crop import window
@@ -86,7 +86,7 @@ def test_a_veil_and_a_window_beside_the_frame_leave_the_plate_as_it_is() -> None
 def test_in_half_precision_the_picture_is_the_same_to_the_eye(previous: bool) -> None:
     torch.manual_seed(0)
     generator = Generator(GeneratorConfig(SIDE, 8, 1, previous)).eval().requires_grad_(False)
-    assert agreement_db(ENGINES["bfloat16"](generator), PlainEngine(generator), generator) > 40
+    assert agreement_db(BACKENDS["bfloat16"](generator), EagerBackend(generator), generator) > 40
 
 
 @pytest.mark.skipif(not has_bfloat16(torch.device("cuda")), reason="needs a GPU that multiplies in bfloat16")
@@ -94,17 +94,17 @@ def test_in_half_precision_the_picture_is_the_same_to_the_eye(previous: bool) ->
 def test_a_graph_paints_the_same_after_others_have_asked_for_memory(previous: bool) -> None:
     torch.manual_seed(0)
     generator = Generator(GeneratorConfig(SIDE, 8, 1, previous)).eval().requires_grad_(False).cuda()
-    engine = ENGINES["graph"](generator)
+    backend = BACKENDS["graph"](generator)
     others = [torch.full((size,), 1e4, device="cuda") for size in range(1, 2000)]
-    assert agreement_db(engine, PlainEngine(generator), generator) > 40
+    assert agreement_db(backend, EagerBackend(generator), generator) > 40
     assert all(float(other[-1]) == 1e4 for other in others[::100])
 
 
 def test_half_precision_is_taken_only_where_the_processor_has_it(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dancenow.execution.cpu_has_bfloat16", lambda: False)
-    assert engine_for(generator).name == "float32"
+    assert select_backend(generator).name == "float32"
     monkeypatch.setattr("dancenow.execution.cpu_has_bfloat16", lambda: True)
-    assert engine_for(generator).name == "bfloat16"
+    assert select_backend(generator).name == "bfloat16"
     assert isinstance(cpu_has_bfloat16(), bool)
     assert preferred(torch.device("meta")) == ()
 
@@ -134,24 +134,24 @@ def test_half_precision_needs_a_device_that_is_there() -> None:
 def test_an_engine_that_paints_something_else_or_fails_is_not_taken(
     generator: Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Wrong(PlainEngine):
+    class Wrong(EagerBackend):
         def __call__(self, maps: torch.Tensor, previous: torch.Tensor | None) -> torch.Tensor:
             return super().__call__(maps, previous) * 0.5
 
-    def failing(_generator: Generator) -> PlainEngine:
+    def failing(_generator: Generator) -> EagerBackend:
         raise RuntimeError("not implemented for 'BFloat16'")
 
     monkeypatch.setattr("dancenow.generators.crop.inference_backends.preferred", lambda _: ("bfloat16",))
     for bad in (Wrong, failing):
-        monkeypatch.setattr("dancenow.generators.crop.inference_backends.ENGINES", {**ENGINES, "bfloat16": bad})
-        assert engine_for(generator).name == "float32"
+        monkeypatch.setattr("dancenow.generators.crop.inference_backends.BACKENDS", {**BACKENDS, "bfloat16": bad})
+        assert select_backend(generator).name == "float32"
 
 
 def test_what_an_engine_gives_stays_when_it_paints_the_next(generator: Generator) -> None:
-    engine, (maps, previous) = engine_for(generator), example(generator)
-    first = engine(maps, previous)
+    backend, (maps, previous) = select_backend(generator), example(generator)
+    first = backend(maps, previous)
     kept = first.clone()
-    engine(maps * 0, previous)
+    backend(maps * 0, previous)
     torch.testing.assert_close(first, kept, rtol=0, atol=0)
     assert first.dtype == torch.float32
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from dancenow.generators.crop.network import Generator, GeneratorConfig, over_shade
+from dancenow.generators.crop.network import Generator, GeneratorConfig, composite_shadow
 from dancenow.networks.warping import composite
 from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
 
@@ -13,7 +13,7 @@ def test_a_shadow_darkens_the_plate_and_leaves_the_person_as_they_are() -> None:
     rgba = torch.tensor([0.4, -0.2, 0.8, 0.0]).reshape(1, 4, 1, 1).repeat(1, 1, 1, 2)
     rgba[..., 3, :, 1] = 1.0
     plate = torch.full((1, 1, 3, 1, 2), 0.5)
-    picture = composite(over_shade(rgba, torch.full((1, 1, 1, 2), 0.25))[:, None], plate)[0, 0]
+    picture = composite(composite_shadow(rgba, torch.full((1, 1, 1, 2), 0.25))[:, None], plate)[0, 0]
     light = (plate[0, 0, :, 0, 0] + 1) * 0.75 - 1
     torch.testing.assert_close(picture[:, 0, 0], light, atol=1e-3, rtol=0)
     torch.testing.assert_close(picture[:, 0, 1], rgba[0, :3, 0, 1], atol=1e-3, rtol=0)

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from dancenow.generators.crop.dataset import ClipStore
+from dancenow.generators.crop.dataset import CropDataset
 from dancenow.skeleton import NUM_KEYPOINTS
 from dancenow.types import Pose
 
 
-def a_store(seed: int, canvas_px: int = 64, runs: int = 2, length: int = 3) -> ClipStore:
+def a_store(seed: int, canvas_px: int = 64, runs: int = 2, length: int = 3) -> CropDataset:
     """A person of soft noise in a room of soft noise, whose size depends on the seed."""
     rng = np.random.default_rng(seed)
     side, count = canvas_px * 9 // 8, runs * length
@@ -21,4 +21,4 @@ def a_store(seed: int, canvas_px: int = 64, runs: int = 2, length: int = 3) -> C
     to_frame = np.array([[0.9, 0.0, 0.5], [0.0, 0.9, 0.5]])
     starts = np.arange(runs, dtype=np.int64) * length
     image, mask = np.ascontiguousarray(soft[..., :3]), np.ascontiguousarray(soft[..., 3])
-    return ClipStore(image, mask, pose, to_stored, plate, to_frame, starts, length, canvas_px)
+    return CropDataset(image, mask, pose, to_stored, plate, to_frame, starts, length, canvas_px)

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dancenow.media.video import MaskWriter, VideoWriter, probe
-from dancenow.progress import Listener, silent
+from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import consent
 from dancenow.skeleton import INDEX, LIMBS, NUM_KEYPOINTS
 from dancenow.storage.atomic_io import sha256_of
@@ -89,9 +89,9 @@ def drawn_detector(track_of: Callable[[int], PoseTrack]) -> Callable[..., PoseTr
         person: int | None = None,
         masks: Path | None = None,
         use_cache: bool = True,
-        listen: Listener = silent,
+        on_progress: ProgressCallback = ignore_progress,
     ) -> PoseTrack:
-        del person, use_cache, listen
+        del person, use_cache, on_progress
         track = track_of(probe(video).num_frames or 0)
         if masks is not None:
             with MaskWriter(masks, track.width_px, track.height_px) as writer:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dancenow.face.recipe import FaceRecipe
-from dancenow.generators.crop.config import BodyConfig, LossWeights
+from dancenow.generators.crop.config import CropConfig, LossWeights
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import GeneratorConfig
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
@@ -22,7 +22,7 @@ from helpers.drawn_world import dancer_track, drawn_detector, film
 FACE = FaceRecipe(
     share=0.5, start="nothing", width=4, blocks=0, judge_width=4, max_faces=30, faces_per_step=2, adversarial_from=0.5
 )
-TINY = BodyConfig(
+TINY = CropConfig(
     generator=GeneratorConfig(canvas_px=64, width=8, blocks=1, previous=False),
     spatial=DiscriminatorConfig(width=4, scales=1),
     temporal=DiscriminatorConfig(frames=2, width=4, scales=1),
@@ -55,7 +55,9 @@ def small_dancer(num_frames: int) -> PoseTrack:
     return large_dancer(num_frames, 70.0)
 
 
-def subject_of(folder: Path, monkeypatch: pytest.MonkeyPatch, dancer: object = large_dancer, num_frames: int = 60) -> Subject:
+def cached_subject_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, dancer: object = large_dancer, num_frames: int = 60
+) -> Subject:
     """The dancer as a prepared subject, without pretrained files."""
     assert callable(dancer)
     monkeypatch.setattr(subject_module, "detect_poses", drawn_detector(dancer))

@@ -11,18 +11,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dancenow.generators.crop.config import BodyConfig
-from dancenow.generators.crop.dataset import ClipStore
+from dancenow.generators.crop.config import CropConfig
+from dancenow.generators.crop.dataset import CropDataset
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import GeneratorConfig
-from dancenow.generators.crop.task import BodyTask
-from dancenow.generators.edn.config import PaperConfig
-from dancenow.generators.edn.dataset import WholeClipStore
-from dancenow.generators.edn.task import PaperTask, stored_box
-from dancenow.generators.registry import painter_of
+from dancenow.generators.crop.task import CropTask
+from dancenow.generators.edn.config import EdnConfig
+from dancenow.generators.edn.dataset import FrameDataset
+from dancenow.generators.edn.task import EdnTask, stored_box
+from dancenow.generators.registry import renderer_of
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
-from dancenow.pose.detectors.bias_correction import corrected
-from dancenow.pose.filtering.smoothing import calmed, smooth
+from dancenow.pose.detectors.bias_correction import correct_bias
+from dancenow.pose.filtering.smoothing import smooth, smooth_jitter
 from dancenow.pose.retargeting.registry import fit
 from dancenow.storage.checkpoint import Checkpoint
 from dancenow.subject.subject import Subject
@@ -35,7 +35,7 @@ from helpers.drawn_world import dancer_track
 CPU = torch.device("cpu")
 STEPS = 10
 JUDGE = DiscriminatorConfig(width=4, scales=1)
-CROP = BodyConfig(
+CROP = CropConfig(
     GeneratorConfig(canvas_px=64, width=8, blocks=1, previous=False, shade=True),
     JUDGE,
     replace(JUDGE, frames=2),
@@ -43,7 +43,7 @@ CROP = BodyConfig(
     mirror=0.3,
     adversarial_from=0.4,
 )
-EDN = PaperConfig(longer_px=64, width=1 / 16, precision="float32")
+EDN = EdnConfig(longer_px=64, width=1 / 16, precision="float32")
 HEATMAPS = replace(EDN, conditioning="heatmaps")
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -66,9 +66,9 @@ def _tracks() -> Iterator[tuple[str, NDArray[Any]]]:
     depth = np.random.default_rng(1).normal(0, 30, confidence.shape).astype(np.float32)
     measured = replace(noisy, pose=Pose(noisy.pose.xy, confidence, depth), status=status)
     smoothed = smooth(measured)
-    put_right = corrected(smoothed, measured)
+    put_right = correct_bias(smoothed, measured)
     target = dancer_track(60)
-    tracks = {"measured": measured, "smoothed": smoothed, "corrected": put_right, "calmed": calmed(put_right)}
+    tracks = {"measured": measured, "smoothed": smoothed, "corrected": put_right, "calmed": smooth_jitter(put_right)}
     for name, track in tracks.items():
         yield f"tracks.{name}", _values(track.pose)
         yield f"tracks.{name}.status", track.status
@@ -80,16 +80,16 @@ def _values(pose: Pose) -> NDArray[np.float32]:
     return np.concatenate([pose.xy, pose.confidence[..., None], pose.depth[..., None]], axis=-1)
 
 
-def _crop_task(subject: Subject) -> BodyTask:
-    crops = ClipStore.build(subject, 64, CROP.rollout, max_frames=32)
+def _crop_task(subject: Subject) -> CropTask:
+    crops = CropDataset.build(subject, 64, CROP.rollout, max_frames=32)
     kept = Target.of_subject(subject).to_checkpoint({})
-    return BodyTask(crops, CROP, seed=0, kept=kept, perceptual=_distance(), device=CPU)
+    return CropTask(crops, CROP, seed=0, kept=kept, perceptual=_distance(), device=CPU)
 
 
-def _edn_task(config: PaperConfig, subject: Subject) -> PaperTask:
-    frames = WholeClipStore.build(subject, stored_box(config, 128, 128), config.clip_frames, max_frames=32)
+def _edn_task(config: EdnConfig, subject: Subject) -> EdnTask:
+    frames = FrameDataset.build(subject, stored_box(config, 128, 128), config.clip_frames, max_frames=32)
     kept = Target.of_subject(subject).to_checkpoint({}, WHOLE_FRAME_KIND)
-    return PaperTask(frames, config, seed=0, kept=kept, perceptual=_distance(), device=CPU)
+    return EdnTask(frames, config, seed=0, kept=kept, perceptual=_distance(), device=CPU)
 
 
 def _distance() -> PerceptualDistance:
@@ -106,7 +106,7 @@ def _model(name: str, task: Task, subject: Subject) -> Iterator[tuple[str, NDArr
     for key, tensor in checkpoint.tensors.items():
         yield f"{name}.tensor.{key}", tensor.detach().cpu().numpy()
     track = _with_gap(subject.track)
-    with closing(painter_of(checkpoint, CPU).paint(track, 0, 12)) as pictures:
+    with closing(renderer_of(checkpoint, CPU).render(track, 0, 12)) as pictures:
         yield f"{name}.frames", np.stack(list(pictures))
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from dancenow.generators.edn.network import WholeFrameConfig, WholeFrameGenerator
+from dancenow.generators.edn.network import EdnGenerator, EdnNetworkConfig
 from dancenow.networks.pix2pixhd import GlobalGenerator, LocalEnhancer, MultiScalePatchGAN, PatchGAN
 
 
@@ -15,7 +15,7 @@ def parameters(network: nn.Module) -> int:
 def test_the_published_global_generator_has_182_million_parameters() -> None:
     with torch.device("meta"):
         assert round(parameters(GlobalGenerator(inputs=6)) / 1e6) == 182
-        assert round(parameters(WholeFrameGenerator(WholeFrameConfig())) / 1e6) == 182
+        assert round(parameters(EdnGenerator(EdnNetworkConfig())) / 1e6) == 182
 
 
 def test_the_global_generator_has_the_published_layers() -> None:
@@ -53,14 +53,14 @@ def test_the_enhancer_makes_a_picture_of_twice_the_size_from_what_the_global_gen
 @pytest.mark.parametrize("inputs", [6, 12])
 def test_every_score_judges_a_patch_of_70_px(inputs: int) -> None:
     torch.manual_seed(0)
-    judge = PatchGAN(inputs, 4)
-    for layer in judge.layers:
+    discriminator = PatchGAN(inputs, 4)
+    for layer in discriminator.layers:
         assert isinstance(layer, nn.Sequential)
         for i, part in enumerate(layer):
             if isinstance(part, nn.InstanceNorm2d):  # it looks at the whole picture
                 layer[i] = nn.Identity()
     x = torch.rand(1, inputs, 160, 160, requires_grad=True)
-    scores, features = judge(x)
+    scores, features = discriminator(x)
     assert [f.shape[1] for f in features] == [4, 8, 16, 32]
     scores[0, 0, 9, 9].backward()
     assert x.grad is not None
@@ -69,9 +69,9 @@ def test_every_score_judges_a_patch_of_70_px(inputs: int) -> None:
 
 
 def test_discriminators_judge_every_scale_apart() -> None:
-    judge = MultiScalePatchGAN(12, 4, scales=3)
-    scores, features = judge([torch.rand(1, 6, 128, 96), torch.rand(1, 6, 128, 96)])
+    discriminator = MultiScalePatchGAN(12, 4, scales=3)
+    scores, features = discriminator([torch.rand(1, 6, 128, 96), torch.rand(1, 6, 128, 96)])
     assert [tuple(score.shape[2:]) for score in scores] == [(14, 10), (6, 4), (2, 1)]
     assert [len(each) for each in features] == [4, 4, 4]
     scores[1].sum().backward()
-    assert [all(p.grad is not None for p in one.parameters()) for one in judge.scales] == [False, True, False]
+    assert [all(p.grad is not None for p in one.parameters()) for one in discriminator.scales] == [False, True, False]

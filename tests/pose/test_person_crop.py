@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from dancenow.pose.person_crop import follow
+from dancenow.pose.person_crop import track_crop
 from dancenow.types import Pose
 from helpers.drawn_world import dancer_track
 
 
 def test_every_keypoint_is_inside_with_a_margin() -> None:
     track = dancer_track(120)
-    for index, crop in enumerate(follow(track.pose, track.time_s, 64)):
+    for index, crop in enumerate(track_crop(track.pose, track.time_s, 64)):
         xy = crop.apply(track.pose[index]).xy
         assert xy.min() > 2
         assert xy.max() < 61
@@ -20,7 +20,7 @@ def test_a_leap_is_not_cut_off() -> None:
     xy = track.pose.xy.copy()
     xy[60:] += np.array([300, -120], np.float32)
     leaping = Pose(xy, track.pose.confidence)
-    for index, crop in enumerate(follow(leaping, track.time_s, 64)):
+    for index, crop in enumerate(track_crop(leaping, track.time_s, 64)):
         on_canvas = crop.apply(leaping[index]).xy
         assert on_canvas.min() > -0.5
         assert on_canvas.max() < 63.5
@@ -30,8 +30,8 @@ def test_jitter_of_the_keypoints_hardly_moves_the_window() -> None:
     track = dancer_track(120)
     noise = np.random.default_rng(0).normal(0, 1.0, track.pose.xy.shape).astype(np.float32)
     noisy = Pose(track.pose.xy + noise, track.pose.confidence)
-    clean = np.stack([c.to_canvas for c in follow(track.pose, track.time_s, 64)])
-    shaken = np.stack([c.to_canvas for c in follow(noisy, track.time_s, 64)])
+    clean = np.stack([c.to_canvas for c in track_crop(track.pose, track.time_s, 64)])
+    shaken = np.stack([c.to_canvas for c in track_crop(noisy, track.time_s, 64)])
     jerk = np.abs(np.diff(shaken - clean, axis=0)[..., 2]).mean()
     assert jerk < 0.1
 
@@ -40,14 +40,14 @@ def test_frames_without_keypoints_borrow_the_window() -> None:
     track = dancer_track(60)
     confidence = track.pose.confidence.copy()
     confidence[20:25] = 0
-    crops = follow(Pose(track.pose.xy, confidence), track.time_s, 64)
+    crops = track_crop(Pose(track.pose.xy, confidence), track.time_s, 64)
     assert len(crops) == 60
     assert np.isfinite(crops[22].to_canvas).all()
 
 
 def test_to_frame_undoes_to_canvas() -> None:
     track = dancer_track(10)
-    crop = follow(track.pose, track.time_s, 64)[5]
+    crop = track_crop(track.pose, track.time_s, 64)[5]
     xy = crop.apply(track.pose[5]).xy
     back = xy @ crop.to_frame[:, :2].T + crop.to_frame[:, 2]
     np.testing.assert_allclose(back, track.pose.xy[5], atol=1e-3)

@@ -16,7 +16,7 @@ from dancenow.errors import UserError
 from dancenow.media.video import VideoWriter, probe, read_frames, read_masks
 from dancenow.pose import pipeline
 from dancenow.pose.detectors.blazepose import BlazePose, Candidate, Landmarks
-from dancenow.pose.detectors.tflite import Roi
+from dancenow.pose.detectors.tflite import RotatedRect
 from dancenow.pose.overlay import draw_pose, write_overlay
 from dancenow.pose.track_io import load_track
 from dancenow.skeleton import INDEX
@@ -32,12 +32,12 @@ class _RedFinder(BlazePose):
     def __init__(self, standing: Standing) -> None:
         self._standing = standing
 
-    def detect(self, image_rgb: ImageRGB, window: Roi | None = None, min_score: float = 0.5) -> list[Candidate]:  # noqa: ARG002
+    def detect(self, image_rgb: ImageRGB, window: RotatedRect | None = None, min_score: float = 0.5) -> list[Candidate]:  # noqa: ARG002
         red = (image_rgb[::8, ::8, 0] > 150) & (image_rgb[::8, ::8, 1] < 90)
         y, x = np.nonzero(red)
-        return [Candidate(Roi(8.0 * x.mean(), 8.0 * y.mean(), 500, 0), 0.9)] if len(x) > 20 else []
+        return [Candidate(RotatedRect(8.0 * x.mean(), 8.0 * y.mean(), 500, 0), 0.9)] if len(x) > 20 else []
 
-    def landmarks(self, image_rgb: ImageRGB, roi: Roi) -> Landmarks:
+    def landmarks(self, image_rgb: ImageRGB, roi: RotatedRect) -> Landmarks:
         found = self.detect(image_rgb)
         here = found[0].roi if found else roi
         logits = np.full((256, 256), -10, np.float32)

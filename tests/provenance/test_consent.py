@@ -10,13 +10,13 @@ import pytest
 from dancenow import pipeline
 from dancenow.cli import main as cli
 from dancenow.errors import UserError
-from dancenow.progress import silent
+from dancenow.progress import ignore_progress
 from dancenow.provenance.consent import Consent, consent, licence_id, read_consent
 from dancenow.provenance.content_marking import require_consented as require_consented_model
 from dancenow.storage.atomic_io import data_dir
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo
 from dancenow.subject.subject import MANIFEST, Subject, record_consent, withdraw_consent
-from dancenow.subject.subject_cache import require_consented, require_terms, subject_of
+from dancenow.subject.subject_cache import cached_subject_folder, require_consented, require_video_consent
 from dancenow.subject.target_appearance import Target
 from dancenow.training.state import require_same_training
 
@@ -42,8 +42,8 @@ def test_without_consent_nothing_is_trained(subject: Subject, tmp_path: Path) ->
     with pytest.raises(UserError, match="carries no consent"):
         require_consented_model(model_of(subject), Path("model.safetensors"))
     with pytest.raises(UserError, match="dancenow run"):
-        require_terms(subject.video, None, None)
-    require_terms(subject.video, None, consent("self"))
+        require_video_consent(subject.video, None, None)
+    require_video_consent(subject.video, None, consent("self"))
 
 
 def test_a_recorded_consent_is_kept_and_goes_into_the_model(subject: Subject) -> None:
@@ -67,7 +67,7 @@ def test_withdrawal_refuses_the_subject_and_its_models_for_good(subject: Subject
     with pytest.raises(UserError, match="was withdrawn on"):
         require_consented_model(model, tmp_path / "model.safetensors")
     with pytest.raises(UserError, match="was withdrawn on"):  # the same footage, prepared anew
-        require_terms(subject.video, None, consent("self"))
+        require_video_consent(subject.video, None, consent("self"))
     again = record_consent(subject.folder, consent("self"))
     require_consented(Subject.open(subject.folder))
     require_consented_model(model_of(again), Path("new.safetensors"))
@@ -95,9 +95,9 @@ def test_a_folder_that_cannot_be_written_to_does_not_lift_a_withdrawal(
 def test_new_terms_replace_old_ones_and_the_same_do_not(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dancenow.subject.subject_cache._folder", lambda *_: subject.folder)
     kept = record_consent(subject.folder, consent("rendered")).manifest.consent
-    subject_of(subject.video, None, consent("rendered"), silent)
+    cached_subject_folder(subject.video, None, consent("rendered"), ignore_progress)
     assert Subject.open(subject.folder).manifest.consent == kept
-    subject_of(subject.video, None, consent("self"), silent)
+    cached_subject_folder(subject.video, None, consent("self"), ignore_progress)
     now = Subject.open(subject.folder).manifest.consent
     assert now is not None
     assert now.kind == "self"

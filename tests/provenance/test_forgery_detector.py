@@ -38,7 +38,7 @@ def weights(tmp_path: Path) -> Path:
 def test_a_finding_has_a_curve_and_a_picture(tmp_path: Path, weights: Path) -> None:
     video = film_suspect(tmp_path / "dance.mp4", smeared=False, num_frames=60)
     events: list[Progress] = []
-    finding = examine(video, weights, heatmap=tmp_path / "heat.png", listen=events.append)
+    finding = examine(video, weights, heatmap=tmp_path / "heat.png", on_progress=events.append)
     assert len(finding.curve) == 3
     assert finding.looks == 12
     assert 0 < finding.probability < 1

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dancenow.rendering.temporal_filter import Picture, steadied
+from dancenow.rendering.temporal_filter import Picture, filter_temporal
 
 SIDE = 128
 
@@ -25,7 +25,7 @@ def picture(x_px: float, noise: float = 0.0, seed: int = 0) -> Picture:
 
 def averaged(picture: Picture, neighbour: Picture) -> Picture:
     """The first of two."""
-    made = next(steadied(each for each in enumerate([picture, neighbour])))[1]
+    made = next(filter_temporal(each for each in enumerate([picture, neighbour])))[1]
     assert made is not None
     return made
 
@@ -41,13 +41,13 @@ def dance(noise: float) -> abc.Generator[tuple[int, Picture | None]]:
 
 
 def test_what_trembles_trembles_less_while_it_moves() -> None:
-    for (t, made), (_, raw) in zip(steadied(dance(0.1)), dance(0.1), strict=True):
+    for (t, made), (_, raw) in zip(filter_temporal(dance(0.1)), dance(0.1), strict=True):
         true = picture(50 + 4 * t)
         assert error(made, true) < (0.8 if 0 < t < 5 else 0.9) * error(raw, true)
 
 
 def test_what_does_not_tremble_stays_as_it_is() -> None:
-    for t, made in steadied(dance(0.0)):
+    for t, made in filter_temporal(dance(0.0)):
         assert error(made, picture(50 + 4 * t)) < 0.02
 
 
@@ -61,7 +61,7 @@ def test_a_neighbour_that_shows_something_else_is_not_mixed_in() -> None:
 def test_nobody_stays_nobody_and_ends_the_run() -> None:
     pictures = [picture(64), None, picture(64, 0.1, 1)]
     given = ((t, each) for t, each in enumerate(pictures))
-    made = list(steadied(given))
+    made = list(filter_temporal(given))
     assert [t for t, _ in made] == [0, 1, 2]
     assert made[1][1] is None
     for t in (0, 2):
@@ -75,7 +75,7 @@ def test_where_nothing_is_painted_nothing_is_done() -> None:
 
 def test_the_pictures_are_closed_with_it() -> None:
     source = dance(0.0)
-    made = steadied(source)
+    made = filter_temporal(source)
     next(made)
     made.close()
     with pytest.raises(StopIteration):

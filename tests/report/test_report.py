@@ -172,7 +172,7 @@ def test_panes_of_other_rates_and_lengths_follow_the_results_time(tmp_path: Path
     result, slow = grey(tmp_path / "result.mp4", 24, 48), grey(tmp_path / "slow.mp4", 10, 10)
     film_path = tmp_path / "film.mp4"
     panes = [Pane("slow", slow), Pane("result", result)]
-    compose(panes, result, film_path, thumbnails_of=(), metadata={}, listen=lambda _: None)
+    compose(panes, result, film_path, thumbnails_of=(), metadata={}, on_progress=lambda _: None)
     for frame in read_frames(film_path):
         # The slow one shows its last frame when it has ended, after 0.9 s.
         expected_s = min(int((frame.index + 0.5) / 24 * 10), 9) / 10
@@ -252,7 +252,7 @@ def test_the_limit_holds_for_pictures_that_do_not_compress(tmp_path: Path, monke
         for i in range(96):
             writer.write(random.integers(0, 256, (128, 128, 3), np.uint8), Fraction(i, 24))
     made: Film = compose(
-        [Pane("a", noise)], noise, tmp_path / "film.mp4", thumbnails_of={5}, metadata={}, listen=lambda _: None
+        [Pane("a", noise)], noise, tmp_path / "film.mp4", thumbnails_of={5}, metadata={}, on_progress=lambda _: None
     )
     assert (tmp_path / "film.mp4").stat().st_size <= 60_000 < noise.stat().st_size
     assert len(made.time_s) == 96
@@ -264,7 +264,7 @@ def test_a_place_that_cannot_be_written_is_said_before_the_work(videos: dict[str
     (tmp_path / "file").write_text("")
     for path, words in ((tmp_path / "file" / "a.html", "cannot write"), (tmp_path / "a.txt", "ends in .html")):
         with pytest.raises(UserError, match=words):
-            write_report(path, report(videos), listen=told.append)
+            write_report(path, report(videos), on_progress=told.append)
     assert not told
 
 
@@ -274,7 +274,7 @@ def test_an_interrupted_report_leaves_nothing(videos: dict[str, Path], tmp_path:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_report(tmp_path / "a.html", report(videos), listen=interrupt)
+        write_report(tmp_path / "a.html", report(videos), on_progress=interrupt)
     assert list(tmp_path.iterdir()) == []
     write_report(tmp_path / "a.html", report(videos))
     assert [path.name for path in tmp_path.iterdir()] == ["a.html"]

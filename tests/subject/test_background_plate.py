@@ -17,7 +17,7 @@ from dancenow.subject.background.background_plate import (
     estimate_plate,
     fill_smoothly,
 )
-from dancenow.subject.background.shadow_removal import FullLight, unshaded
+from dancenow.subject.background.shadow_removal import FullLight, remove_shadow
 from dancenow.types import FrameStatus, Plate
 from helpers.filmed import WIDTH, Filmed, film
 
@@ -95,7 +95,7 @@ def test_masks_may_be_smaller_than_the_frame(tmp_path: Path) -> None:
 def test_progress_ends_at_its_total(tmp_path: Path) -> None:
     filmed = film(tmp_path, 30, lambda i: 30 + 3 * i)
     events: list[Progress] = []
-    estimate_plate(filmed.video, filmed.masks, ALL, listen=events.append)
+    estimate_plate(filmed.video, filmed.masks, ALL, on_progress=events.append)
     assert events[-1].done == events[-1].total
 
 
@@ -152,12 +152,14 @@ def test_a_shadow_that_mostly_lies_there_is_lit_and_what_is_painted_darker_is_no
     bright[5:15, 5:15] = (140, 128, 105)  # a pale sleeve far from the feet
     feet = np.zeros_like(seen)
     feet[35:45, 50:55] = True
-    lit = unshaded(np.rint(floor * shade).astype(np.uint8), FullLight(bright, seen, feet)).astype(int)
+    lit = remove_shadow(np.rint(floor * shade).astype(np.uint8), FullLight(bright, seen, feet)).astype(int)
     error = np.abs(lit - floor).max(axis=2)
     inner = shadow & ~(cv2.dilate((~shadow).astype(np.uint8), np.ones((9, 9))) > 0)
     assert error[inner].max() < 8
     assert error[~(cv2.dilate(shadow.astype(np.uint8), np.ones((9, 9))) > 0)].max() < 5
-    assert unshaded(bright, FullLight(bright, ~np.ones_like(seen), feet)) is bright, "where nothing is known nothing changes"
+    assert remove_shadow(bright, FullLight(bright, ~np.ones_like(seen), feet)) is bright, (
+        "where nothing is known nothing changes"
+    )
 
 
 def test_a_dancer_who_hardly_moves_leaves_no_shadow() -> None:
@@ -175,6 +177,6 @@ def test_a_dancer_who_hardly_moves_leaves_no_shadow() -> None:
     median, known = _masked_order(images, np.ones_like(bare))
     band = np.s_[114:146, 124:216]
     assert np.abs(median[band].astype(int) - room[band]).mean() > 40
-    lit = unshaded(median, _full_light(images, bare, feet))
+    lit = remove_shadow(median, _full_light(images, bare, feet))
     assert np.abs(lit[band].astype(int) - room[band]).mean() < 4
     assert known.all()

@@ -9,30 +9,30 @@ import torch
 from numpy.typing import NDArray
 
 from dancenow.errors import UserError
-from dancenow.progress import silent
+from dancenow.progress import ignore_progress
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo
 from dancenow.training.budget import Budget
 from dancenow.training.loop import Clock, LoopConfig, train_loop
-from dancenow.training.safe_step import PATIENCE, CarefulStep, is_out_of_memory
+from dancenow.training.safe_step import PATIENCE, SafeOptimizerStep, is_out_of_memory
 
 
 def test_a_step_that_is_not_finite_is_left_out() -> None:
     weight = torch.nn.Parameter(torch.ones(2))
-    careful = CarefulStep(torch.optim.SGD([weight], lr=0.1))
-    assert careful(weight.sum())
+    safe_step = SafeOptimizerStep(torch.optim.SGD([weight], lr=0.1))
+    assert safe_step(weight.sum())
     after = weight.detach().clone()
-    assert not careful(weight.sum() * float("nan"))
+    assert not safe_step(weight.sum() * float("nan"))
     torch.testing.assert_close(weight.detach(), after)
-    assert careful(weight.sum())
+    assert safe_step(weight.sum())
 
 
 def test_a_training_that_stays_broken_says_so() -> None:
     weight = torch.nn.Parameter(torch.ones(2))
-    careful = CarefulStep(torch.optim.SGD([weight], lr=0.1))
+    safe_step = SafeOptimizerStep(torch.optim.SGD([weight], lr=0.1))
     for _ in range(PATIENCE):
-        careful(weight.sum() * float("inf"))
+        safe_step(weight.sum() * float("inf"))
     with pytest.raises(UserError, match="diverged"):
-        careful(weight.sum() * float("inf"))
+        safe_step(weight.sum() * float("inf"))
 
 
 class Greedy:
@@ -66,7 +66,9 @@ class Greedy:
 
 
 def train(task: Greedy, folder: Path) -> Checkpoint:
-    return train_loop(task, folder / "m.safetensors", Budget(images=8), resume=False, config=LoopConfig(), listen=silent)
+    return train_loop(
+        task, folder / "m.safetensors", Budget(images=8), resume=False, config=LoopConfig(), on_progress=ignore_progress
+    )
 
 
 def test_batches_that_do_not_fit_become_smaller(tmp_path: Path) -> None:

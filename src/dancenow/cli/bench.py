@@ -40,7 +40,7 @@ def bench(
             raise UserError("`page` goes alone: measure first, then `dancenow bench page`.")
         report(write_page(out))
         return
-    with live() as listen:
-        written = list(run_benches(names, size, out, listen, only))
+    with live() as on_progress:
+        written = list(run_benches(names, size, out, on_progress, only))
     for path in written:
         report(path)

@@ -53,11 +53,11 @@ def check(
     if out is not None and json is not None and out.resolve() == json.resolve():
         raise UserError(f"picture and figures cannot both be {out}; give two names.")
     target, video, learnt = _footage(subject)
-    with live() as listen:
-        found = coverage(detect_poses(source, person=source_person, listen=listen), target.track, learnt=learnt)
+    with live() as on_progress:
+        found = coverage(detect_poses(source, person=source_person, on_progress=on_progress), target.track, learnt=learnt)
         if out is not None:
             title = f"{source.name} danced by {target.name}"
-            draw_timeline(found, source, out, footage=video, title=title, listen=listen)
+            draw_timeline(found, source, out, footage=video, title=title, on_progress=on_progress)
     if json is not None:
         with complete_or_absent(json) as temporary:
             temporary.write_text(dumps(found.to_json(), indent=1, allow_nan=False), encoding="utf-8")

@@ -11,17 +11,17 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from dancenow import progress
-from dancenow.progress import Listener
+from dancenow.progress import ProgressCallback
 
 console = Console()
 stderr = Console(stderr=True)
 
 
 @contextmanager
-def live() -> Iterator[Listener]:
+def live() -> Iterator[ProgressCallback]:
     """Give a listener that draws a bar with the time left per stage; without a terminal it says nothing."""
     if not stderr.is_terminal:
-        yield progress.silent
+        yield progress.ignore_progress
         return
     columns = (
         TextColumn("{task.description:<22}"),
@@ -36,7 +36,7 @@ def live() -> Iterator[Listener]:
         tasks: dict[str, TaskID] = {}
         shown: set[Path] = set()
 
-        def listen(event: progress.Progress) -> None:
+        def on_progress(event: progress.Progress) -> None:
             if event.stage not in tasks:
                 tasks[event.stage] = bars.add_task(event.stage, total=event.total, note="")
             if event.preview is not None and event.preview not in shown:
@@ -44,7 +44,7 @@ def live() -> Iterator[Listener]:
                 bars.console.print(f"preview, refreshed as it goes: {event.preview}", markup=False, soft_wrap=True)
             bars.update(tasks[event.stage], completed=event.done, total=event.total, note=event.note)
 
-        yield listen
+        yield on_progress
 
 
 def warn(sentence: str) -> None:

@@ -46,8 +46,8 @@ def make(
     from dancenow.research.dataset.plan import DatasetConfig
 
     config = DatasetConfig(identities, dances, seconds, size, fps, seed, _shares(split), crf)
-    with live() as listen:
-        made = make_dataset(out, config, processes=processes, listen=listen)
+    with live() as on_progress:
+        made = make_dataset(out, config, processes=processes, on_progress=on_progress)
     megabytes = sum(entry.bytes for entry in made.entries) / 1e6
     report(out, f"{len(made.entries)} clips of {len(made.identities)} people, {made.num_frames} frames, {megabytes:.1f} MB.")
 
@@ -70,8 +70,8 @@ def validate(
     from dancenow.research.dataset.source import open_source
     from dancenow.research.dataset.validate import validate
 
-    with live() as listen:
-        found = validate(open_source(dataset), detector=detector, listen=listen)
+    with live() as on_progress:
+        found = validate(open_source(dataset), detector=detector, on_progress=on_progress)
     if json:
         console.out(dumps(found.to_json(), indent=1), highlight=False)
     else:
@@ -100,8 +100,8 @@ def card(
     source, folder = open_source(dataset), out if out is not None else dataset
     if out is None and isinstance(source, ShardSource):
         raise UserError(f"{dataset} is packed and has its card already; give another folder with -o to write one.")
-    with live() as listen:
-        facts = validate(source, listen=listen).facts
+    with live() as on_progress:
+        facts = validate(source, on_progress=on_progress).facts
     for path in write_card(source, folder, facts, url=url):
         report(path)
 
@@ -121,8 +121,8 @@ def package(
     from dancenow.cli.console import live, report
     from dancenow.research.dataset.package import package
 
-    with live() as listen:
-        packed = package(dataset, out, shard_mb=shard_mb, listen=listen)
+    with live() as on_progress:
+        packed = package(dataset, out, shard_mb=shard_mb, on_progress=on_progress)
     report(out, f"{len(packed.dataset.entries)} clips in {len(packed.shards)} shards.")
 
 
@@ -159,11 +159,11 @@ def open_dataset(
         raise UserError("say where the clips go with -o FOLDER, or use --list to see what there is.")
     if identity is not None and clips:
         raise UserError("give --clips or --identity, not both.")
-    with live() as listen:
+    with live() as on_progress:
         if identity is not None:
-            person_subject(source, identity, out, protocol=protocol, listen=listen)
+            person_subject(source, identity, out, protocol=protocol, on_progress=on_progress)
         else:
-            unpack(shards, out, clips, listen=listen)
+            unpack(shards, out, clips, on_progress=on_progress)
     report(out)
 
 

@@ -63,8 +63,8 @@ def _train(folders: tuple[Path, Path], video: Path | None, out: Path | None, bud
         raise UserError(f"with --train two folders are looked at, not {video}; judge it afterwards with --weights.")
     if out is None:
         raise UserError("say where the weights should go: -o WEIGHTS.safetensors.")
-    with live() as listen:
-        trained = train_on_folders(*folders, out, budget=Budget.parse(budget), seed=seed, listen=listen)
+    with live() as on_progress:
+        trained = train_on_folders(*folders, out, budget=Budget.parse(budget), seed=seed, on_progress=on_progress)
     if trained.accuracy is not None:
         said = f"{trained.accuracy:.0%} of the clips that were kept apart are told rightly."
         report(trained.weights, *trained.notes, said)
@@ -96,16 +96,16 @@ def _detect(
         from dancenow.provenance.forensics.classifier import load_forensic
 
         load_forensic(weights)  # damaged weights are said before anything is looked at
-    with live() as listen:
-        marks = read_marks(video, listen)
+    with live() as on_progress:
+        marks = read_marks(video, on_progress)
     say(marks.sentences())
     found = marks.to_json()
     if classify:
         from dancenow.provenance.forensics.detector import examine
 
         try:
-            with live() as listen:
-                finding = examine(video, weights, person=person, heatmap=heatmap, listen=listen)
+            with live() as on_progress:
+                finding = examine(video, weights, person=person, heatmap=heatmap, on_progress=on_progress)
         except UserError as error:
             # The marks are worth having all the same.
             _write_json(json, {**found, "classifier": {"verdict": "none", "why": str(error)}})

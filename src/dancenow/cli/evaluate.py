@@ -58,14 +58,16 @@ def evaluate(
     if report:
         require_writable(page)
     poses = None if track is None else load_track(track)
-    with live() as listen:
-        evaluation = compare(out, reference, track=poses, target=target, source=source, ideal=ideal, every=every, listen=listen)
+    with live() as on_progress:
+        evaluation = compare(
+            out, reference, track=poses, target=target, source=source, ideal=ideal, every=every, on_progress=on_progress
+        )
         if report:
             settings = {"ideal": "yes" if ideal else "no", "every": str(every)}
             for label, file in (("footage of the target", target), ("poses from", track)):
                 settings |= {} if file is None else {label: f"{file.name}, SHA-256 {sha256_of(file)}"}
             told = describe_comparison(out, reference, evaluation.track, evaluation.scores, source, settings)
-            write_report(page, told, listen=listen)
+            write_report(page, told, on_progress=on_progress)
     if json is not None:
         with complete_or_absent(json) as temporary:
             temporary.write_text(dumps(evaluation.to_json(), indent=1, allow_nan=False), encoding="utf-8")

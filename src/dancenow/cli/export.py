@@ -16,6 +16,6 @@ def export(model: tyro.conf.Positional[Path], out: Annotated[Path, tyro.conf.arg
     from dancenow.cli.console import live, report
     from dancenow.generators.crop import onnx_export
 
-    with live() as listen:
-        written = onnx_export.export(model, out, listen)
+    with live() as on_progress:
+        written = onnx_export.export(model, out, on_progress)
     report(written)

@@ -54,18 +54,18 @@ def pose(
             require_writable(written, suffix)
     if openpose_out is not None:
         require_new_folder(openpose_out)
-    with live() as listen:
+    with live() as on_progress:
         if video.is_dir():
             if overlay or masks:
                 raise UserError("an OpenPose folder has no pictures; leave out --overlay and --masks.")
             track = _from_openpose(video, video_size, fps)
         else:
-            track = detect_poses(video, person=person, masks=masks, listen=listen)
+            track = detect_poses(video, person=person, masks=masks, on_progress=on_progress)
         save_track(output, track)
         if openpose_out is not None:
             write_openpose(openpose_out, track)
         if overlay is not None:
-            write_overlay(video, track, overlay, listen)
+            write_overlay(video, track, overlay, on_progress)
     console.print(f"{output}: {summary(track)}", highlight=False, soft_wrap=True)
 
 

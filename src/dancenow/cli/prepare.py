@@ -45,10 +45,10 @@ def prepare(
     record = terms(consent, person_name, licence, consent_file)
     if record is None and licence is None and video.is_file() and can_ask():
         record = ask(video)
-    with live() as listen:
+    with live() as on_progress:
         made = subject.prepare(
             video, out, track=known, person=person, licence=licence and licence_id(licence), consent=record, hold_out=hold_out,
-            listen=listen,
+            on_progress=on_progress,
         )  # fmt: skip
     manifest, poses = made.manifest, made.track
     for warning in manifest.warnings:

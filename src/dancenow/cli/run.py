@@ -57,12 +57,12 @@ def run(
     from dancenow.cli import console
 
     record = _record(target, target_person, consent, person_name, licence, consent_file)
-    with console.live() as listen:
+    with console.live() as on_progress:
         result = pipeline.run(
             source, target, out,
             budget=budget, preset=preset, normalize=normalize, face=face, source_person=source_person,
             target_person=target_person, seed=seed, device=device, report=report, consent=record, warn=console.warn,
-            listen=listen,
+            on_progress=on_progress,
         )  # fmt: skip
     console.report(result.transfer.video, result.transfer.normalization, *result.transfer.notes, *result.warnings)
     if result.report is not None:
@@ -75,11 +75,11 @@ def _record(
     """The consent that the options make, or the answers of whoever sits at the terminal; None to take what is kept."""
     from dancenow.cli.consent_options import ask, can_ask, terms
     from dancenow.errors import UserError
-    from dancenow.subject.subject_cache import has_terms
+    from dancenow.subject.subject_cache import has_video_consent
 
     record = terms(kind, name, licence, file)
     if record is None and licence is not None:
         raise UserError("say whose licence it is, too: --consent licensed --person-name NAME --licence ...")
-    if record is None and can_ask() and target.is_file() and not has_terms(target, person):
+    if record is None and can_ask() and target.is_file() and not has_video_consent(target, person):
         return ask(target)
     return record

@@ -55,19 +55,19 @@ def studio(
         _list()
         return
     if demo_assets is not None:
-        with live() as listen:
-            made = make_demo_assets(demo_assets, listen)
+        with live() as on_progress:
+            made = make_demo_assets(demo_assets, on_progress)
         for path in made:
             console.print(f"{path}: {path.stat().st_size / 1e6:.2f} MB", highlight=False, soft_wrap=True)
         return
     if output is None:
         raise UserError("say where the clip goes with -o CLIP.mp4, or use --list to see what there is.")
     width_px, height_px = _size(size)
-    with live() as listen:
+    with live() as on_progress:
         clip = render_clip(
             identity, bvh if bvh is not None else dance, room, output,
             fps=_rate(fps), width_px=width_px, height_px=height_px, seconds=seconds, start_s=start, seed=seed, sound=sound,
-            listen=listen,
+            on_progress=on_progress,
         )  # fmt: skip
     console.print(
         f"{clip.video} with {clip.track.name}, {clip.masks.name}, {clip.background.name}", highlight=False, soft_wrap=True

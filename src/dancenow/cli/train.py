@@ -49,9 +49,9 @@ def train(
     from dancenow.storage.atomic_io import require_writable
 
     require_writable(out, ".safetensors")
-    with live() as listen:
+    with live() as on_progress:
         model = pipeline.train(
-            training_subject(subject, identity, protocol, listen),
+            training_subject(subject, identity, protocol, on_progress),
             out,
             budget=budget,
             preset=preset,
@@ -64,6 +64,6 @@ def train(
             seed=seed,
             device=device,
             warn=warn,
-            listen=listen,
+            on_progress=on_progress,
         )
     report(model)

@@ -32,7 +32,7 @@ def transfer(
     from dancenow import pipeline
     from dancenow.cli.console import live, report
 
-    with live() as listen:
+    with live() as on_progress:
         result = pipeline.transfer(
             source,
             model,
@@ -42,7 +42,7 @@ def transfer(
             frames=_span(frames),
             person=person,
             device=device,
-            listen=listen,
+            on_progress=on_progress,
         )
     report(result.video, result.normalization, *result.notes)
 

@@ -14,9 +14,9 @@ def weights(fetch: bool = False) -> None:
     from dancenow.storage import pretrained
 
     if fetch:
-        with live() as listen:
+        with live() as on_progress:
             for name in pretrained.TABLE:
-                pretrained.path(name, listen)
+                pretrained.path(name, on_progress)
     for name, entry in pretrained.TABLE.items():
         size = f"{entry.size_bytes / 1e6:.1f} MB"
         line = f"{name:<20}{entry.requirement:<41}{entry.licence:<12}{size:>8}  {pretrained.state(name)}"

@@ -17,16 +17,16 @@ from typing import Any, Final, Self
 import numpy as np
 
 from dancenow.errors import UserError
-from dancenow.evaluation.frame_metrics import REGIONS, Memory, PictureJudge, PictureScores, Region
-from dancenow.evaluation.identity_similarity import Likeness, Observer, Person, Portrait, person_of
-from dancenow.evaluation.metric_summary import Better, Curve, Figure, identity_figures, picture_figures, pose_figures
+from dancenow.evaluation.frame_metrics import REGIONS, FrameMetrics, Memory, PictureScores, Region
+from dancenow.evaluation.identity_similarity import IdentityEncoder, Likeness, Person, Portrait, person_of
+from dancenow.evaluation.metric_summary import Better, Curve, Metric, identity_figures, picture_figures, pose_figures
 from dancenow.media.video import VideoWriter, probe, read_frames
 from dancenow.metrics.lpips import Lpips
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.pose.detectors.blazepose import BlazePose
 from dancenow.pose.pipeline import detect_poses
 from dancenow.pose.tracking.pose_in_box import sighted
-from dancenow.progress import Listener, Progress, silent
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.skeleton import NUM_KEYPOINTS
 from dancenow.storage import pretrained
 from dancenow.types import Frame, FrameStatus, ImageRGB, Pose, PoseTrack, VideoInfo
@@ -106,7 +106,7 @@ def evaluate(
     source: Path | None = None,
     ideal: bool = True,
     every: int = 5,
-    listen: Listener = silent,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> Evaluation:
     """Measure how far the video `out` is from the video `reference`, in constant memory for the pictures.
 
@@ -128,8 +128,8 @@ def evaluate(
     if every < 1:
         raise UserError(f"the perceptual distance cannot be taken of each {every}th frame; give 1 or more.")
     _require_comparable(out, probe(out), reference, probe(reference))
-    truth = Truth.of(reference, track=track, target=target, source=source, every=every, listen=listen)
-    return truth.evaluate(out, ideal=ideal, listen=listen)
+    truth = Truth.of(reference, track=track, target=target, source=source, every=every, on_progress=on_progress)
+    return truth.evaluate(out, ideal=ideal, on_progress=on_progress)
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +144,7 @@ class Truth:
     info: VideoInfo
     track: PoseTrack
     sparse: PoseTrack
-    observer: Observer
+    observer: IdentityEncoder
     perceptual: PerceptualDistance
     target: Person
     source: Person | None
@@ -165,7 +165,7 @@ class Truth:
         pose_every: int = 1,
         deep_regions: tuple[Region, ...] = REGIONS,
         remember: bool = False,
-        listen: Listener = silent,
+        on_progress: ProgressCallback = ignore_progress,
     ) -> Self:
         """Ready to compare.
 
@@ -187,33 +187,35 @@ class Truth:
         if track is not None and (track.width_px, track.height_px) != (info.width_px, info.height_px):
             sizes = f"{track.width_px}x{track.height_px} but {video} is {info.width_px}x{info.height_px}"
             raise UserError(f"the track was made at {sizes}; detect it again.")
-        full = track or detect_poses(video, listen=listen)
+        full = track or detect_poses(video, on_progress=on_progress)
         sparse = full
         if pose_every > 1:
-            sparse = detect_poses(video, every=pose_every, listen=listen) if track is None else _thinned(track, pose_every)
+            sparse = (
+                detect_poses(video, every=pose_every, on_progress=on_progress) if track is None else _thinned(track, pose_every)
+            )
         perceptual = PerceptualDistance()
-        observer = Observer(perceptual.trunk)
-        person = person_of(video, full, observer, listen) if target is None else _met(target, observer, listen)
-        other = None if source is None else _met(source, observer, listen)
+        observer = IdentityEncoder(perceptual.trunk)
+        person = person_of(video, full, observer, on_progress) if target is None else _met(target, observer, on_progress)
+        other = None if source is None else _met(source, observer, on_progress)
         memory = Memory() if remember else None
         return cls(video, info, full, sparse, observer, perceptual, person, other, every, pose_every, deep_regions, memory)
 
-    def evaluate(self, out: Path, *, ideal: bool = True, listen: Listener = silent) -> Evaluation:
+    def evaluate(self, out: Path, *, ideal: bool = True, on_progress: ProgressCallback = ignore_progress) -> Evaluation:
         """All figures of a result; see `evaluate`."""
         _require_comparable(out, probe(out), self.video, self.info)
         with ExitStack() as stack:
             videos = [out]
             if ideal:
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dancenow-")))
-                videos.append(_encoded_again(self.video, self.info, folder / "ideal.mp4", listen))
-            tracks = [_track_or_nobody(video, self, listen) for video in videos]
-            frames = _judge(videos, self, tracks, listen)
+                videos.append(_encoded_again(self.video, self.info, folder / "ideal.mp4", on_progress))
+            tracks = [_track_or_nobody(video, self, on_progress) for video in videos]
+            frames = _judge(videos, self, tracks, on_progress)
         figures = [self._figures(frames, i, own) for i, own in enumerate(tracks)]
         scores = tuple(_score(*each) for each in zip(*figures, strict=True))
         size = self.info.width_px, self.info.height_px
         return Evaluation(out, self.video, *size, float(self.info.fps), len(frames), scores, self.track)
 
-    def judge(self, pictures: PictureJudge, reference: Frame, others: list[ImageRGB], own: list[PoseTrack]) -> "_Judged":
+    def judge(self, pictures: FrameMetrics, reference: Frame, others: list[ImageRGB], own: list[PoseTrack]) -> "_Judged":
         """One frame of the reference and of the videos that have these tracks."""
         judged = pictures.judge(reference.image_rgb, self.track.pose[reference.index], others)
         if reference.index % self.every:
@@ -242,7 +244,7 @@ class Truth:
         """The detector, for single pictures."""
         return BlazePose()
 
-    def _figures(self, frames: list["_Judged"], number: int, own: PoseTrack) -> list[Figure]:
+    def _figures(self, frames: list["_Judged"], number: int, own: PoseTrack) -> list[Metric]:
         """All figures of the video with that number; the curves of poses are spread over all frames."""
         pictures = picture_figures([f.pictures[number + 1] for f in frames], [f.pictures[0] for f in frames])
         to_source = [f.to_source[number] for f in frames if f.to_source is not None]
@@ -255,7 +257,7 @@ def _thinned(track: PoseTrack, every: int) -> PoseTrack:
     return replace(track, pose=track.pose[::every], time_s=track.time_s[::every], status=track.status[::every])
 
 
-def _spread(figure: Figure, count: int, every: int) -> Figure:
+def _spread(figure: Metric, count: int, every: int) -> Metric:
     """With a curve of `count` frames, NaN between those that were measured."""
     if every == 1:
         return figure
@@ -264,8 +266,8 @@ def _spread(figure: Figure, count: int, every: int) -> Figure:
     return replace(figure, curve=curve)
 
 
-def _met(video: Path, observer: Observer, listen: Listener) -> Person:
-    return person_of(video, detect_poses(video, listen=listen), observer, listen)
+def _met(video: Path, observer: IdentityEncoder, on_progress: ProgressCallback) -> Person:
+    return person_of(video, detect_poses(video, on_progress=on_progress), observer, on_progress)
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,8 +279,8 @@ class _Judged:
     to_source: list[Likeness] | None
 
 
-def _judge(videos: list[Path], truth: Truth, own: list[PoseTrack], listen: Listener) -> list[_Judged]:
-    pictures_of = PictureJudge(
+def _judge(videos: list[Path], truth: Truth, own: list[PoseTrack], on_progress: ProgressCallback) -> list[_Judged]:
+    pictures_of = FrameMetrics(
         truth.perceptual, truth.every, Lpips.installed(), deep_regions=truth.deep_regions, memory=truth.memory
     )
     frames, count = [], len(truth.track)
@@ -290,13 +292,13 @@ def _judge(videos: list[Path], truth: Truth, own: list[PoseTrack], listen: Liste
         # A video of odd size is encoded with one more row or column; only the ideal can have it here.
         others = [picture.image_rgb[:height, :width] for picture in pictures[1:]]
         frames.append(truth.judge(pictures_of, pictures[0], others, own))
-        listen(Progress("compare pictures", index + 1, count))
+        on_progress(Progress("compare pictures", index + 1, count))
     if len(frames) != count:
         raise UserError(f"the track has {count} poses but {truth.video} has {len(frames)} frames; detect it again.")
     return frames
 
 
-def _score(figure: Figure, ideal: Figure | None = None) -> Score:
+def _score(figure: Metric, ideal: Metric | None = None) -> Score:
     beside = None if ideal is None else ideal.value
     return Score(figure.name, figure.region, figure.unit, figure.better, figure.value, beside, figure.curve)
 
@@ -322,12 +324,12 @@ def _in_step(paths: Sequence[Path]) -> Iterator[tuple[Frame, ...]]:
         yield frames
 
 
-def _track_or_nobody(video: Path, truth: Truth, listen: Listener) -> PoseTrack:
+def _track_or_nobody(video: Path, truth: Truth, on_progress: ProgressCallback) -> PoseTrack:
     """The video's track; where the detector finds nobody, a track that misses every frame: a bad result, not an error."""
-    pretrained.path("pose_landmark_full", listen)  # fails here if it must, and not where a failure means nobody
+    pretrained.path("pose_landmark_full", on_progress)  # fails here if it must, and not where a failure means nobody
     reference = truth.sparse
     try:
-        found = detect_poses(video, every=truth.pose_every, listen=listen)
+        found = detect_poses(video, every=truth.pose_every, on_progress=on_progress)
     except UserError:
         shape = (len(reference), NUM_KEYPOINTS)
         nobody = Pose(np.zeros((*shape, 2), np.float32), np.zeros(shape, np.float32))
@@ -340,11 +342,11 @@ def _track_or_nobody(video: Path, truth: Truth, listen: Listener) -> PoseTrack:
     return found
 
 
-def _encoded_again(reference: Path, info: VideoInfo, path: Path, listen: Listener) -> Path:
+def _encoded_again(reference: Path, info: VideoInfo, path: Path, on_progress: ProgressCallback) -> Path:
     with VideoWriter(path, info.width_px, info.height_px, fps=info.fps) as writer:
         for frame in read_frames(reference):
             writer.write(frame.image_rgb, frame.time_s)
-            listen(Progress("encode the ideal", frame.index + 1, info.num_frames))
+            on_progress(Progress("encode the ideal", frame.index + 1, info.num_frames))
     return path
 
 

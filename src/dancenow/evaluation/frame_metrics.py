@@ -67,7 +67,7 @@ class Memory:
     seen: dict[tuple[int, Region], Seen] = field(default_factory=dict)
 
 
-class PictureJudge:
+class FrameMetrics:
     """Takes the frames of the reference and of others in step, in order, and judges each. Holds one frame of each.
 
     `every`: the deep distances, which cost more than all the rest, are taken of each `every`-th frame, and of `deep_regions`

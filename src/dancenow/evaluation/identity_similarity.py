@@ -19,7 +19,7 @@ from dancenow.metrics.identity import head_colours, head_mask, head_window, join
 from dancenow.metrics.perceptual import EfficientNetTrunk
 from dancenow.metrics.regions import person_box
 from dancenow.pose.tracking.reidentification import look_of
-from dancenow.progress import Listener, Progress, silent
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.types import FloatArray, ImageRGB, Pose, PoseTrack
 
 Aspect = Literal["body", "face"]
@@ -44,7 +44,7 @@ class Likeness:
     face: float
 
 
-class Observer:
+class IdentityEncoder:
     """Describes people; holds the trunk."""
 
     def __init__(self, trunk: EfficientNetTrunk) -> None:
@@ -89,7 +89,9 @@ class Person:
         return Likeness(of("body"), of("face"))
 
 
-def person_of(video: Path, track: PoseTrack, observer: Observer, listen: Listener = silent) -> Person:
+def person_of(
+    video: Path, track: PoseTrack, observer: IdentityEncoder, on_progress: ProgressCallback = ignore_progress
+) -> Person:
     """The person of a track, known from up to `PICTURES` frames spread evenly over their video.
 
     Raises:
@@ -103,7 +105,7 @@ def person_of(video: Path, track: PoseTrack, observer: Observer, listen: Listene
             size = f"{track.width_px}x{track.height_px}"
             raise UserError(f"the track was made at {size} but {video} is {width}x{height}; detect it again.")
         portraits.append(observer.portrait(frame.image_rgb, track.pose[frame.index]))
-        listen(Progress(f"get to know {video.name}", frame.index + 1, len(track)))
+        on_progress(Progress(f"get to know {video.name}", frame.index + 1, len(track)))
     if all(portrait.body is None for portrait in portraits):
         raise UserError(f"nobody can be seen in {video}; give footage of one whole person.")
     return Person(portraits)

@@ -19,7 +19,7 @@ from dancenow.evaluation.evaluator import Evaluation, Score, evaluate
 from dancenow.media.video import VideoWriter, probe, read_frames
 from dancenow.metrics.regions import person_box
 from dancenow.pose.pipeline import detect_poses
-from dancenow.progress import Listener, Progress, silent
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.types import ImageRGB, PoseTrack
 
 LEVELS: Final[dict[str, tuple[float, ...]]] = {
@@ -126,7 +126,7 @@ def monotonicity(
     other: Path,
     num_frames: int = 48,
     every: int = 5,
-    listen: Listener = silent,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> dict[str, Any]:
     """A table of every figure of `evaluate` under growing damage, as JSON values.
 
@@ -153,7 +153,7 @@ def monotonicity(
             raise UserError(f"{clip} and {other} differ in size; give one dance of two people by one camera.")
         fps = probe(clip).fps
         true, swapped = (_write(Path(folder) / name, images, fps) for name, images in (("true.mp4", own), ("o.mp4", others)))
-        track = detect_poses(true, listen=listen)
+        track = detect_poses(true, on_progress=on_progress)
         material = _Material(own, others, track, fps)
 
         def measured(kind: str, level: float) -> Evaluation:
@@ -166,7 +166,7 @@ def monotonicity(
         results: dict[str, list[Evaluation]] = {kind: [undamaged] for kind in levels}
         for done, (kind, level) in enumerate(steps, start=1):
             results[kind].append(measured(kind, level))
-            listen(Progress("damage", done, len(steps), note=f"{kind} {level:g}"))
+            on_progress(Progress("damage", done, len(steps), note=f"{kind} {level:g}"))
     rows = [_row(score, kind, evaluations) for kind, evaluations in results.items() for score in undamaged.scores]
     return {
         "clip": clip.name,

@@ -26,7 +26,7 @@ MIN_DESCRIPTIONS: Final = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Figure:
+class Metric:
     """A score of one video, before the ideal is put beside it; the fields are those of `evaluation.Score`."""
 
     name: str
@@ -37,13 +37,13 @@ class Figure:
     value: float
 
 
-def picture_figures(own: Sequence[PictureScores], reference: Sequence[PictureScores]) -> list[Figure]:
+def picture_figures(own: Sequence[PictureScores], reference: Sequence[PictureScores]) -> list[Metric]:
     """Pixels, deep features and flicker of one video; LPIPS only where it was measured.
 
-    own, reference: what `compare.PictureJudge` says of the video's frames and of the reference's own.
+    own, reference: what `compare.FrameMetrics` says of the video's frames and of the reference's own.
     """
 
-    def per_region(name: str, unit: str, better: Better, of: Callable[[PictureScores], dict[Region, float]]) -> list[Figure]:
+    def per_region(name: str, unit: str, better: Better, of: Callable[[PictureScores], dict[Region, float]]) -> list[Metric]:
         values = [of(score) for score in own]
         curves = [(region, np.array([value.get(region, math.nan) for value in values])) for region in REGIONS]
         return [_mean(name, region, unit, better, curve) for region, curve in curves]
@@ -54,17 +54,17 @@ def picture_figures(own: Sequence[PictureScores], reference: Sequence[PictureSco
     if any(score.lpips for score in own):
         figures += per_region("LPIPS", "", "lower", lambda score: score.lpips)
     errors, true_errors = (np.array([score.warping_error for score in scores]) for scores in (own, reference))
-    figures.append(Figure("flicker", "person", "x", "lower", errors, flicker_ratio(errors, true_errors)))
+    figures.append(Metric("flicker", "person", "x", "lower", errors, flicker_ratio(errors, true_errors)))
     changes, true_changes = (np.array([score.change for score in scores]) for scores in (own, reference))
     stalled = stalling_curve(changes, true_changes)
-    figures.append(Figure("stalling", "person", "", "lower", stalled, stalling(changes, true_changes)))
+    figures.append(Metric("stalling", "person", "", "lower", stalled, stalling(changes, true_changes)))
     sets = [np.array([s.description for s in scores if s.description is not None]) for scores in (own, reference)]
     distance = frechet_distance(*sets) if len(sets[0]) >= MIN_DESCRIPTIONS else math.nan
-    figures.append(Figure("Fréchet", "person", "", "lower", np.array([]), distance))
+    figures.append(Metric("Fréchet", "person", "", "lower", np.array([]), distance))
     return figures
 
 
-def identity_figures(to_target: Sequence[Likeness], to_source: Sequence[Likeness] | None) -> list[Figure]:
+def identity_figures(to_target: Sequence[Likeness], to_source: Sequence[Likeness] | None) -> list[Metric]:
     """Whose body and face one video shows, frame by frame; against the source only if there is one."""
     target = {aspect: _curve_of(to_target, aspect) for aspect in ASPECTS}
     figures = [_mean("identity", aspect, "", "higher", curve) for aspect, curve in target.items()]
@@ -75,7 +75,7 @@ def identity_figures(to_target: Sequence[Likeness], to_source: Sequence[Likeness
     return figures
 
 
-def pose_figures(own: PoseTrack, reference: PoseTrack) -> list[Figure]:
+def pose_figures(own: PoseTrack, reference: PoseTrack) -> list[Metric]:
     """Where the body and its feet are, of one video's track against the reference's."""
     ruler_px = torso_px(reference)
     distances_px = {part: pose_distance_px(own.pose, reference.pose, part) for part in PARTS}
@@ -96,9 +96,9 @@ def _measured(track: PoseTrack) -> Pose:
     return Pose(track.pose.xy, np.where(seen, track.pose.confidence, 0).astype(np.float32), track.pose.depth)
 
 
-def _mean(name: str, region: str, unit: str, better: Better, curve: Curve) -> Figure:
+def _mean(name: str, region: str, unit: str, better: Better, curve: Curve) -> Metric:
     known = curve[np.isfinite(curve)]
-    return Figure(name, region, unit, better, curve, float(known.mean()) if len(known) else math.nan)
+    return Metric(name, region, unit, better, curve, float(known.mean()) if len(known) else math.nan)
 
 
 def _curve_of(likenesses: Sequence[Likeness], aspect: Aspect) -> Curve:

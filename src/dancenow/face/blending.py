@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.face.face_crop import cut_face
+from dancenow.face.face_crop import crop_face
 from dancenow.face.face_track import FaceTrack
 from dancenow.face.hand_occlusion import hand_mask
 from dancenow.face.poisson import membrane
@@ -94,7 +94,7 @@ def paste(frame_rgb: ImageRGB, face_rgb: ImageRGB, crop: Crop, _mask: FloatArray
 
 def feather(frame_rgb: ImageRGB, face_rgb: ImageRGB, crop: Crop, mask: FloatArray, _steady: Steady) -> ImageRGB:
     """The face through a soft mask."""
-    change = face_rgb.astype(np.float32) - cut_face(frame_rgb, crop)
+    change = face_rgb.astype(np.float32) - crop_face(frame_rgb, crop)
     return _add(frame_rgb, change * mask[..., None], crop)
 
 
@@ -103,7 +103,7 @@ def poisson(frame_rgb: ImageRGB, face_rgb: ImageRGB, crop: Crop, mask: FloatArra
 
     Of logarithms, since it is light that drifts: the same factor belongs to a bright wall and to the dark hair before it.
     """
-    old, new = cut_face(frame_rgb, crop).astype(np.float32) + _DARK, face_rgb.astype(np.float32) + _DARK
+    old, new = crop_face(frame_rgb, crop).astype(np.float32) + _DARK, face_rgb.astype(np.float32) + _DARK
     light = membrane(steady(np.log(new / old)))
     return _add(frame_rgb, (new * np.exp(-light) - old) * mask[..., None], crop)
 

@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dancenow.face.cyclegan_network import FaceCycle
-from dancenow.face.dataset import FaceStore
+from dancenow.face.dataset import FaceDataset
 from dancenow.face.face_losses import Count, FaceJudge, follow_schedule, images_of, sample_rows, side_by_side
 from dancenow.face.network import FaceNetworkConfig, refined
 from dancenow.face.recipe import FaceRecipe
 from dancenow.storage.checkpoint import Checkpoint, with_prefix
 from dancenow.training.ema import follow_average
 from dancenow.training.precision import autocast
-from dancenow.training.safe_step import CarefulStep
+from dancenow.training.safe_step import SafeOptimizerStep
 
 
 class CyclePhase:
@@ -32,8 +32,8 @@ class CyclePhase:
 
     def __init__(
         self,
-        target: FaceStore,
-        source: FaceStore,
+        target: FaceDataset,
+        source: FaceDataset,
         recipe: FaceRecipe,
         *,
         seed: int,
@@ -54,7 +54,7 @@ class CyclePhase:
         self.average = FaceCycle(config).to(device).requires_grad_(False)
         self.average.load_state_dict(self.networks.state_dict())
         self.optimizer = torch.optim.Adam(self.networks.parameters(), lr=rate, betas=(0.5, 0.99))
-        self._careful = CarefulStep(self.optimizer)
+        self._optimizer_step = SafeOptimizerStep(self.optimizer)
         self._count = Count(recipe.faces_per_step)
         self.images_per_step = 2 * images_of(recipe, target.canvas_px, body_px)
 
@@ -74,7 +74,7 @@ class CyclePhase:
         cycle = functional.l1_loss(made.source_again, source.image) + functional.l1_loss(made.target_again, target.image)
         same = functional.l1_loss(made.target_same, target.image) + functional.l1_loss(made.source_same, source.image)
         terms = {"adversarial": as_target.adversarial + as_source.adversarial, "cycle": cycle, "identity": same}
-        self._careful(terms["adversarial"] + recipe.cycle * cycle + recipe.identity * same)
+        self._optimizer_step(terms["adversarial"] + recipe.cycle * cycle + recipe.identity * same)
         self._count.steps += 1
         follow_average(self.average, self.networks, 1, int(self._count.steps))
         return {name: float(term.detach()) for name, term in terms.items()}
@@ -95,13 +95,13 @@ class CyclePhase:
 
     def modules(self) -> Mapping[str, nn.Module]:
         """See `FacePhase.modules`."""
-        judges = {"target_judge": self.target_judge.network, "source_judge": self.source_judge.network}
-        return {"cycle": self.networks, "cycle_average": self.average, **judges, "face_count": self._count}
+        discriminators = {"target_judge": self.target_judge.network, "source_judge": self.source_judge.network}
+        return {"cycle": self.networks, "cycle_average": self.average, **discriminators, "face_count": self._count}
 
     def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:
         """See `FacePhase.optimizers`."""
-        judges = {"target_judge_adam": self.target_judge.optimizer, "source_judge_adam": self.source_judge.optimizer}
-        return {"cycle_adam": self.optimizer, **judges}
+        discriminators = {"target_judge_adam": self.target_judge.optimizer, "source_judge_adam": self.source_judge.optimizer}
+        return {"cycle_adam": self.optimizer, **discriminators}
 
     @torch.no_grad()
     def preview(self) -> NDArray[np.uint8]:

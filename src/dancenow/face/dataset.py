@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dancenow.face.expression_augmentation import with_random_expressions
-from dancenow.face.face_crop import cut_face
+from dancenow.face.face_crop import crop_face
 from dancenow.face.face_track import FaceTrack, Reason
 from dancenow.face.face_tracking import MIN_HEAD_PX
 from dancenow.face.landmark_maps import draw_face
 from dancenow.face.network import LEAST_PX, STEP_PX
 from dancenow.media.video import read_frames_at
-from dancenow.progress import Listener, Progress, silent
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.types import ImageRGB, Pose
 
 FEWEST_FACES: Final = 24
@@ -41,7 +41,7 @@ class Faces:
 
 
 @dataclass(frozen=True, eq=False)
-class FaceStore:
+class FaceDataset:
     """Faces of one person. frames: int64 [N] of the video they are from, increasing. image: uint8 [N,R,R,3] as filmed; maps:
     uint8 [N,M,R,R], 255 = 1; other: the same with another expression, see `face.expression_augmentation`. track: of all
     frames, its canvas R px
@@ -59,8 +59,13 @@ class FaceStore:
 
     @classmethod
     def build(
-        cls, video: Path, faces: FaceTrack, pose: Pose, frames: NDArray[np.int64], listen: Listener = silent
-    ) -> "FaceStore":
+        cls,
+        video: Path,
+        faces: FaceTrack,
+        pose: Pose,
+        frames: NDArray[np.int64],
+        on_progress: ProgressCallback = ignore_progress,
+    ) -> "FaceDataset":
         """Cut the faces of those frames, see `usable_faces`; pose: the person's [T,K]; the canvas is that of `faces`.
 
         Raises:
@@ -74,18 +79,18 @@ class FaceStore:
         maps: list[NDArray[np.uint8]] = []
         other: list[NDArray[np.uint8]] = []
         for place, frame in enumerate(read_frames_at(video, frames.tolist())):
-            image[place] = cut_face(frame.image_rgb, track.crop(frame.index))
+            image[place] = crop_face(frame.image_rgb, track.crop(frame.index))
             for kept, shown in ((maps, track), (other, played)):
                 kept.append(as_bytes(draw_face(shown, frame.index, pose[frame.index])))
-            listen(Progress("reading faces", place + 1, len(frames)))
+            on_progress(Progress("reading faces", place + 1, len(frames)))
         return cls(frames, image, np.stack(maps), np.stack(other), track, faces.size_px)
 
-    def cut(self, pictures: Iterator[ImageRGB], listen: Listener = silent) -> NDArray[np.uint8]:
+    def cut(self, pictures: Iterator[ImageRGB], on_progress: ProgressCallback = ignore_progress) -> NDArray[np.uint8]:
         """The same faces in generated pictures of the same frames, uint8 [N,R,R,3]."""
         cut = np.empty_like(self.image)
         for place, (index, picture) in enumerate(zip(self.frames, pictures, strict=True)):
-            cut[place] = cut_face(picture, self.track.crop(int(index)))
-            listen(Progress("painting faces", place + 1, len(self)))
+            cut[place] = crop_face(picture, self.track.crop(int(index)))
+            on_progress(Progress("painting faces", place + 1, len(self)))
         return cut
 
     def draw(self, batch: int, rng: np.random.Generator, device: torch.device, made: NDArray[np.uint8] | None = None) -> Faces:

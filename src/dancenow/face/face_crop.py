@@ -6,7 +6,7 @@ import numpy as np
 from dancenow.types import Crop, ImageRGB
 
 
-def cut_face(frame_rgb: ImageRGB, crop: Crop) -> ImageRGB:
+def crop_face(frame_rgb: ImageRGB, crop: Crop) -> ImageRGB:
     """uint8 [S,S,3]: the window on the frame, its edge pixels repeated beyond the frame.
 
     A window that is larger than the canvas is first blurred to the canvas's detail, so that nothing shimmers.

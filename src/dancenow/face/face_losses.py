@@ -11,13 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dancenow.face.blending import WHOLE, soft_mask
-from dancenow.face.dataset import Faces, FaceStore
+from dancenow.face.dataset import FaceDataset, Faces
 from dancenow.face.landmark_maps import LINES, NUM_MAPS
 from dancenow.face.recipe import FaceRecipe
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.networks import losses
 from dancenow.networks.pix2pixhd import MultiScalePatchGAN
-from dancenow.training.safe_step import CarefulStep
+from dancenow.training.safe_step import SafeOptimizerStep
 
 WARM_STEPS: Final = 5
 LEAST_COUNT: Final = 0.05
@@ -58,7 +58,7 @@ class FaceJudge(nn.Module):
         super().__init__()
         self.network = MultiScalePatchGAN(3 + NUM_MAPS, width, 1)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=learning_rate, betas=(0.5, 0.99))
-        self._careful = CarefulStep(self.optimizer, most=math.inf)
+        self._optimizer_step = SafeOptimizerStep(self.optimizer, most=math.inf)
 
     def terms(
         self, made: Tensor, made_maps: Tensor, real: Tensor, real_maps: Tensor, teacher: Tensor | None = None
@@ -66,7 +66,7 @@ class FaceJudge(nn.Module):
         """Learn from this batch, then say what the network has to answer for; teacher: made faces to learn from instead."""
         learnt = (made if teacher is None else teacher).detach()
         truth, guess = self.network([real, real_maps]), self.network([learnt, made_maps])
-        self._careful(losses.lsgan_discriminator(truth[0], guess[0]))
+        self._optimizer_step(losses.lsgan_discriminator(truth[0], guess[0]))
         self.network.requires_grad_(False)
         try:
             scores, features = self.network([made, made_maps])
@@ -133,7 +133,7 @@ def images_of(recipe: FaceRecipe, canvas_px: int, body_px: int) -> int:
     return max(1, round(recipe.faces_per_step * canvas_px**2 / body_px**2))
 
 
-def sample_rows(store: FaceStore, count: int = 6) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def sample_rows(store: FaceDataset, count: int = 6) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Some faces of a store, spread over its time."""
     return np.linspace(0, len(store) - 1, min(count, len(store))).round().astype(np.int64)
 

@@ -9,21 +9,21 @@ import torch
 
 from dancenow.errors import UserError
 from dancenow.face.cyclegan_task import CyclePhase
-from dancenow.face.dataset import FaceStore, native_canvas_px, resized, usable_faces, why_unusable
+from dancenow.face.dataset import FaceDataset, native_canvas_px, resized, usable_faces, why_unusable
 from dancenow.face.face_state import tensors_of
 from dancenow.face.face_track import FaceTrack
 from dancenow.face.face_tracking import extract_faces, face_boxes
 from dancenow.face.recipe import FaceRecipe
-from dancenow.face.residual_task import Paint, ResidualPhase
+from dancenow.face.residual_task import RenderFrames, ResidualPhase
 from dancenow.face.two_phase_task import BodyThenFace
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.pose.pipeline import detect_poses
-from dancenow.progress import Listener
+from dancenow.progress import ProgressCallback
 from dancenow.subject.subject import Subject
 from dancenow.training.loop import Task
 from dancenow.types import FrameStatus, PoseTrack
 
-Trained = Literal["none", "residual", "cyclegan", "auto"]
+FaceChoice = Literal["none", "residual", "cyclegan", "auto"]
 """What is trained of the face; auto: a residual network where the footage shows enough of it."""
 
 
@@ -35,27 +35,28 @@ class Dancer:
     track: PoseTrack
 
     @classmethod
-    def of(cls, video: Path, person: int | None, listen: Listener) -> Self:
+    def of(cls, video: Path, person: int | None, on_progress: ProgressCallback) -> Self:
         """Whoever dances in a video; person: as in `detect_poses`, which also says what it raises."""
-        return cls(video, detect_poses(video, person=person, listen=listen))
+        return cls(video, detect_poses(video, person=person, on_progress=on_progress))
 
 
 @dataclass(frozen=True, eq=False)
-class FaceWork:
-    """Everything that a face phase is made of. body_px: side of a body's image; paint: see `face.Paint`; warn is told why there
+class FaceTaskContext:
+    """Everything that a face phase is made of. body_px: side of a body's image; paint: see `face.RenderFrames`; warn is
+    told why there
     is no face where none was asked for by name."""
 
     recipe: FaceRecipe
     body_px: int
     seed: int
-    paint: Paint
+    render_frames: RenderFrames
     perceptual: PerceptualDistance
     device: torch.device
     warn: Callable[[str], None]
-    listen: Listener
+    on_progress: ProgressCallback
 
 
-def with_face(body: Task, subject: Subject, kind: Trained, dancer: Dancer | None, work: FaceWork) -> Task:
+def with_face(body: Task, subject: Subject, kind: FaceChoice, dancer: Dancer | None, context: FaceTaskContext) -> Task:
     """The body's training with a face's behind it, or the body's alone where no face can be learnt.
 
     Raises:
@@ -71,34 +72,35 @@ def with_face(body: Task, subject: Subject, kind: Trained, dancer: Dancer | None
     if why is not None:
         if kind != "auto":
             raise UserError(f"{why[:-1]}; --face none does without.")
-        work.warn(f"{why[0].upper()}{why[1:]}")
+        context.warn(f"{why[0].upper()}{why[1:]}")
         return body
-    faces = extract_faces(subject.video, subject.track, listen=work.listen)
-    rows = usable_faces(faces, learnt, work.recipe.max_faces)
-    faces = resized(faces, native_canvas_px(faces, work.recipe.most_px))
-    store = FaceStore.build(subject.video, faces, subject.track.pose, rows, work.listen)
+    faces = extract_faces(subject.video, subject.track, on_progress=context.on_progress)
+    rows = usable_faces(faces, learnt, context.recipe.max_faces)
+    faces = resized(faces, native_canvas_px(faces, context.recipe.most_px))
+    store = FaceDataset.build(subject.video, faces, subject.track.pose, rows, context.on_progress)
     kept = tensors_of(faces, rows)
     if kind == "cyclegan":
         assert dancer is not None
-        other = _faces_of_dancer(dancer, faces, work)
+        other = _faces_of_dancer(dancer, faces, context)
         phase = CyclePhase(
-            store, other, work.recipe, seed=work.seed, kept=kept, source_sha256=dancer.track.source_sha256,
-            body_px=work.body_px, device=work.device,
+            store, other, context.recipe, seed=context.seed, kept=kept, source_sha256=dancer.track.source_sha256,
+            body_px=context.body_px, device=context.device,
         )  # fmt: skip
-        return BodyThenFace(body, phase, work.recipe.share)
+        return BodyThenFace(body, phase, context.recipe.share)
     residual = ResidualPhase(
-        store, work.recipe, seed=work.seed, paint=work.paint, kept=kept, perceptual=work.perceptual, body_px=work.body_px,
-        device=work.device, listen=work.listen,
+        store, context.recipe, seed=context.seed, render_frames=context.render_frames, kept=kept,
+        perceptual=context.perceptual, body_px=context.body_px,
+        device=context.device, on_progress=context.on_progress,
     )  # fmt: skip
-    return BodyThenFace(body, residual, work.recipe.share)
+    return BodyThenFace(body, residual, context.recipe.share)
 
 
-def _faces_of_dancer(dancer: Dancer, target: FaceTrack, work: FaceWork) -> FaceStore:
+def _faces_of_dancer(dancer: Dancer, target: FaceTrack, context: FaceTaskContext) -> FaceDataset:
     """The source's faces, on the target's canvas."""
     seen = dancer.track.status == FrameStatus.MEASURED
     why = why_unusable(face_boxes(dancer.track), seen, f"the dancer in {dancer.video.name}")
     if why is not None:
         raise UserError(f"{why[:-1]}; --face residual needs no face of theirs.")
-    faces = resized(extract_faces(dancer.video, dancer.track, listen=work.listen), target.size_px)
-    rows = usable_faces(faces, seen, work.recipe.max_faces)
-    return FaceStore.build(dancer.video, faces, dancer.track.pose, rows, work.listen)
+    faces = resized(extract_faces(dancer.video, dancer.track, on_progress=context.on_progress), target.size_px)
+    rows = usable_faces(faces, seen, context.recipe.max_faces)
+    return FaceDataset.build(dancer.video, faces, dancer.track.pose, rows, context.on_progress)

@@ -10,7 +10,7 @@ from dancenow.face.face_track import NUM_LANDMARKS, FaceTrack, Reason
 from dancenow.face.head import heads, steady
 from dancenow.face.landmarks import FaceNetworks, Mesh
 from dancenow.face.mesh_validation import MIN_MESH_PX, looked_twice, trust
-from dancenow.pose.detectors.tflite import Roi
+from dancenow.pose.detectors.tflite import RotatedRect
 from dancenow.types import FloatArray, ImageRGB, PoseTrack
 
 DETECTOR_VIEW: Final = 2.0
@@ -25,7 +25,7 @@ _MAX_SURE_YAW: Final = float(np.radians(50))
 _MAX_MESH_YAW: Final = float(np.radians(70))
 
 
-class FaceFollower:
+class FaceTracker:
     """Measures frame after frame. points: float32 [T,68,3] frame px with depth; confidence: float32 [T], 0 = none.
 
     nothing: bool [T], there should be a face by the pose, and neither network sees any.
@@ -37,7 +37,7 @@ class FaceFollower:
         self.points: FloatArray = np.zeros((len(track), NUM_LANDMARKS, 3), np.float32)
         self.confidence: FloatArray = np.zeros(len(track), np.float32)
         self.nothing: NDArray[np.bool_] = np.zeros(len(track), bool)
-        self._last: Roi | None = None
+        self._last: RotatedRect | None = None
 
     def step(self, image_rgb: ImageRGB, t: int) -> None:
         """Look at frame t, if there is a face to be seen in it."""
@@ -59,19 +59,19 @@ class FaceFollower:
             if sure >= _SURE:
                 return mesh, sure
         (x, y), (height_px, yaw) = self._head.face_centre[t], self._height_and_yaw(t)
-        view = Roi(float(x), float(y), DETECTOR_VIEW * height_px, 0.0)
-        by_pose = Roi(float(x), float(y), POSE_ROI * height_px, float(self._head.roll[t]))
+        view = RotatedRect(float(x), float(y), DETECTOR_VIEW * height_px, 0.0)
+        by_pose = RotatedRect(float(x), float(y), POSE_ROI * height_px, float(self._head.roll[t]))
         roi = self._networks.detect(image_rgb, view) or by_pose
         return looked_twice(self._networks, image_rgb, roi, self._track.pose[t], height_px, yaw)
 
     def _height_and_yaw(self, t: int) -> tuple[float, float]:
         return float(self._head.height_px[t]), float(self._head.yaw[t])
 
-    def _relative(self, roi: Roi, t: int) -> Roi:
+    def _relative(self, roi: RotatedRect, t: int) -> RotatedRect:
         """A region in units of the head and from its centre, so that it moves on with the pose."""
         (x, y), scale = self._head.centre[t], float(self._head.height_px[t])
         return replace(roi, x_px=(roi.x_px - x) / scale, y_px=(roi.y_px - y) / scale, size_px=roi.size_px / scale)
 
-    def _absolute(self, roi: Roi, t: int) -> Roi:
+    def _absolute(self, roi: RotatedRect, t: int) -> RotatedRect:
         (x, y), scale = self._head.centre[t], float(self._head.height_px[t])
         return replace(roi, x_px=roi.x_px * scale + x, y_px=roi.y_px * scale + y, size_px=roi.size_px * scale)

@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from dancenow.errors import UserError
 from dancenow.face.expression import expression_of, turn_of
 from dancenow.face.face_track import EXPRESSION, NUM_LANDMARKS, FaceTrack, Reason, load_faces, save_faces
-from dancenow.face.face_tracker import FaceFollower
+from dancenow.face.face_tracker import FaceTracker
 from dancenow.face.hand_occlusion import hidden_by_hands
 from dancenow.face.head import Head, heads, steady
 from dancenow.face.landmarks import FaceNetworks
 from dancenow.media.video import probe, read_frames
 from dancenow.pose.filtering.smoothing import local_parabola
 from dancenow.pose.person_crop import window
-from dancenow.prefetch import ahead
-from dancenow.progress import Listener, Progress, silent
+from dancenow.prefetch import prefetch
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.storage.atomic_io import cache_dir, sha256_of
 from dancenow.types import FloatArray, FrameStatus, PoseTrack
 
@@ -72,7 +72,7 @@ def extract_faces(
     size_px: int = SIZE_PX,
     min_head_px: float = MIN_HEAD_PX,
     use_cache: bool = True,
-    listen: Listener = silent,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> FaceTrack:
     """The faces of the person of `track` in `video`: a window per frame, its validity, landmarks and expression.
 
@@ -89,7 +89,7 @@ def extract_faces(
             " make the track anew."
         )
     if not use_cache:
-        return _measure(video, track, size_px, min_head_px, listen)
+        return _measure(video, track, size_px, min_head_px, on_progress)
     digest = hashlib.sha256(
         b"".join(np.ascontiguousarray(a).tobytes() for a in (track.pose.xy, track.pose.confidence, track.time_s))
     )
@@ -97,7 +97,7 @@ def extract_faces(
     kept = cache_dir("faces") / f"{stem}.npz"
     faces = _load_if_sound(kept)
     if faces is None:
-        faces = _measure(video, track, size_px, min_head_px, listen)
+        faces = _measure(video, track, size_px, min_head_px, on_progress)
         save_faces(kept, faces)
     return faces
 
@@ -128,26 +128,26 @@ def with_landmarks(boxes: FaceTrack, points: FloatArray, confidence: FloatArray,
     )  # fmt: skip
 
 
-def _measure(video: Path, track: PoseTrack, size_px: int, min_head_px: float, listen: Listener) -> FaceTrack:
+def _measure(video: Path, track: PoseTrack, size_px: int, min_head_px: float, on_progress: ProgressCallback) -> FaceTrack:
     boxes = face_boxes(track, size_px=size_px, min_head_px=min_head_px)
-    follower = FaceFollower(FaceNetworks(listen), track, boxes)
+    tracker = FaceTracker(FaceNetworks(on_progress), track, boxes)
     count, times_s = 0, np.zeros(len(track))
-    with ahead(read_frames(video)) as frames:
+    with prefetch(read_frames(video)) as frames:
         for frame in frames:
             if count == len(track):
                 break
             times_s[count] = float(frame.time_s)
-            follower.step(frame.image_rgb, count)
+            tracker.step(frame.image_rgb, count)
             count += 1
-            listen(Progress("look at the face", count, len(track)))
+            on_progress(Progress("look at the face", count, len(track)))
     if count < len(track):
         raise UserError(f"{video} has {count} frames and its pose track {len(track)}; make the track anew.")
     if np.abs(np.ptp(times_s) - np.ptp(track.time_s)) > 0.2 + 0.1 * np.ptp(times_s):
         raise UserError(f"the pose track of {video} leaves frames out; make one of every frame.")
     hidden = boxes.reason.copy()
-    hidden[(hidden == Reason.OK) & _lasting(follower.nothing)] = Reason.HIDDEN
+    hidden[(hidden == Reason.OK) & _lasting(tracker.nothing)] = Reason.HIDDEN
     boxes = replace(boxes, reason=hidden)
-    points, confidence = _calm(follower.points, follower.confidence, boxes)
+    points, confidence = _calm(tracker.points, tracker.confidence, boxes)
     return with_landmarks(boxes, points, confidence, DETECTOR)
 
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.pose.detectors.tflite import Network, Roi, cut_square, pixels_to_unit, sigmoid
-from dancenow.progress import Listener, silent
+from dancenow.pose.detectors.tflite import Network, RotatedRect, crop_square, pixels_to_unit, sigmoid
+from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.storage import pretrained
 from dancenow.types import FloatArray, ImageRGB
 
@@ -39,7 +39,7 @@ class Mesh:
 
     points: FloatArray
     score: float
-    roi: Roi
+    roi: RotatedRect
 
     @property
     def landmarks(self) -> FloatArray:
@@ -54,14 +54,14 @@ class FaceNetworks:
         UserError: the weights cannot be had (see `weights.path`).
     """
 
-    def __init__(self, listen: Listener = silent) -> None:
-        self._detector = Network(str(pretrained.path("face_detection", listen)), 1)
-        self._mesh = Network(str(pretrained.path("face_landmark", listen)), 1)
+    def __init__(self, on_progress: ProgressCallback = ignore_progress) -> None:
+        self._detector = Network(str(pretrained.path("face_detection", on_progress)), 1)
+        self._mesh = Network(str(pretrained.path("face_landmark", on_progress)), 1)
         self._anchors = _anchors()
 
-    def detect(self, image_rgb: ImageRGB, window: Roi, min_score: float = 0.5) -> Roi | None:
+    def detect(self, image_rgb: ImageRGB, window: RotatedRect, min_score: float = 0.5) -> RotatedRect | None:
         """The square round the best face in `window`, turned as its eyes are; None without a face."""
-        crop = cut_square(image_rgb, window, _DETECTOR_SIZE)
+        crop = crop_square(image_rgb, window, _DETECTOR_SIZE)
         boxes, logits = self._detector(crop * np.float32(1 / 127.5) - 1, ("regressors", "classificators"))
         best = int(logits[0, :, 0].argmax())
         if float(sigmoid(logits[0, best])[0]) < min_score:
@@ -73,9 +73,9 @@ class FaceNetworks:
         centre, right_eye, left_eye = points @ to_frame[:, :2].T + to_frame[:, 2]
         return _turned(centre, side, left_eye - right_eye)
 
-    def mesh(self, image_rgb: ImageRGB, roi: Roi) -> Mesh:
+    def mesh(self, image_rgb: ImageRGB, roi: RotatedRect) -> Mesh:
         """The face that fills `roi`; look at `score`, and at the pose, before believing it."""
-        crop = cut_square(image_rgb, roi, _MESH_SIZE)
+        crop = crop_square(image_rgb, roi, _MESH_SIZE)
         raw, score = self._mesh(crop * np.float32(1 / 255), ("conv2d_21", "conv2d_31"))
         points = raw.reshape(468, 3)
         to_frame = roi.to_frame @ pixels_to_unit(_MESH_SIZE)
@@ -84,7 +84,7 @@ class FaceNetworks:
         return Mesh(placed, float(sigmoid(score).item()), roi_of(placed[:, :2]))
 
 
-def roi_of(points: FloatArray) -> Roi:
+def roi_of(points: FloatArray) -> RotatedRect:
     """The square in which the mesh likes to see a face with these points [468,2]."""
     along = points[_LEFT_CORNER] - points[_RIGHT_CORNER]
     angle = math.atan2(float(along[1]), float(along[0]))
@@ -92,11 +92,11 @@ def roi_of(points: FloatArray) -> Roi:
     turned = points @ np.array([[cos, -sin], [sin, cos]], np.float32)
     low, high = turned.min(axis=0), turned.max(axis=0)
     centre = np.array([[cos, -sin], [sin, cos]]) @ ((low + high) / 2)
-    return Roi(float(centre[0]), float(centre[1]), max(float((high - low).max()) * _ROI_MARGIN, 1.0), angle)
+    return RotatedRect(float(centre[0]), float(centre[1]), max(float((high - low).max()) * _ROI_MARGIN, 1.0), angle)
 
 
-def _turned(centre: NDArray[Any], side_px: float, along: NDArray[Any]) -> Roi:
-    return Roi(float(centre[0]), float(centre[1]), max(side_px, 1.0), math.atan2(float(along[1]), float(along[0])))
+def _turned(centre: NDArray[Any], side_px: float, along: NDArray[Any]) -> RotatedRect:
+    return RotatedRect(float(centre[0]), float(centre[1]), max(side_px, 1.0), math.atan2(float(along[1]), float(along[0])))
 
 
 def _anchors() -> FloatArray:

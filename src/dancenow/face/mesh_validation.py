@@ -10,7 +10,7 @@ import numpy as np
 
 from dancenow.face.expression import turn_of
 from dancenow.face.landmarks import FaceNetworks, Mesh
-from dancenow.pose.detectors.tflite import Roi
+from dancenow.pose.detectors.tflite import RotatedRect
 from dancenow.skeleton import INDEX
 from dancenow.types import ImageRGB, Pose
 
@@ -49,7 +49,7 @@ def trust(mesh: Mesh, pose: Pose, height_px: float, yaw: float) -> float:
 
 
 def looked_twice(
-    networks: FaceNetworks, image_rgb: ImageRGB, roi: Roi, pose: Pose, height_px: float, yaw: float
+    networks: FaceNetworks, image_rgb: ImageRGB, roi: RotatedRect, pose: Pose, height_px: float, yaw: float
 ) -> tuple[Mesh, float]:
     """The mesh in `roi`, or the one where that mesh itself asks to be looked for, whichever is trusted more; and its trust."""
     first = networks.mesh(image_rgb, roi)

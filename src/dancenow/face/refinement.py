@@ -20,15 +20,15 @@ from dancenow.execution import has_bfloat16
 from dancenow.face.align import normalize_expression
 from dancenow.face.blending import WHOLE, Blender
 from dancenow.face.dataset import resized
-from dancenow.face.face_crop import cut_face
+from dancenow.face.face_crop import crop_face
 from dancenow.face.face_state import faces_of
 from dancenow.face.face_track import YAW, FaceTrack
 from dancenow.face.face_tracking import extract_faces, face_boxes
 from dancenow.face.landmark_maps import draw_face
 from dancenow.face.network import FaceNetwork, FaceNetworkConfig
 from dancenow.media.video import read_frames
-from dancenow.prefetch import ahead
-from dancenow.progress import Listener
+from dancenow.prefetch import prefetch
+from dancenow.progress import ProgressCallback
 from dancenow.storage.checkpoint import Checkpoint
 from dancenow.types import ImageRGB, Pose, PoseTrack
 
@@ -126,19 +126,25 @@ class FaceRefiner:
 
     @classmethod
     def of_dance(
-        cls, model: FaceModel, danced: PoseTrack, dance: PoseTrack, video: Path, device: torch.device, listen: Listener
+        cls,
+        model: FaceModel,
+        source_track: PoseTrack,
+        target_track: PoseTrack,
+        video: Path,
+        device: torch.device,
+        on_progress: ProgressCallback,
     ) -> Self:
-        """For a dance that was danced in `video` by the poses `danced`, and is to be shown by the poses `dance`.
+        """For a dance that was danced in `video` by the poses `source_track`, and is to be shown by the poses `target_track`.
 
         Raises:
             UserError: the video cannot be read, or the networks that look at faces cannot be had.
         """
         size_px = model.network.config.canvas_px
-        danced_faces = resized(extract_faces(video, danced, listen=listen), size_px)
-        boxes = face_boxes(dance, size_px=size_px)
+        danced_faces = resized(extract_faces(video, source_track, on_progress=on_progress), size_px)
+        boxes = face_boxes(target_track, size_px=size_px)
         faces = normalize_expression(danced_faces, model.target, boxes)
-        source = Filmed(video, danced_faces, danced.pose) if model.kind == "cyclegan" else None
-        return cls(model, faces, dance.pose, source, device)
+        source = Filmed(video, danced_faces, source_track.pose) if model.kind == "cyclegan" else None
+        return cls(model, faces, target_track.pose, source, device)
 
     def refine(self, images: Iterator[ImageRGB], start: int, stop: int) -> Iterator[ImageRGB]:
         """The frames [start, stop) of the dance with their faces, as they come; a frame that is not changed is passed on."""
@@ -149,7 +155,7 @@ class FaceRefiner:
                 yield self._blended(blender, image, self._with_detail(image, t), t) if self.faces.valid[t] else image
             return
         blender = Blender(self.faces)
-        with ahead(self._filmed(self._source, start, stop)) as faces:
+        with prefetch(self._filmed(self._source, start, stop)) as faces:
             for t, (image, face) in enumerate(zip(images, faces, strict=True), start=start):
                 yield image if face is None else self._blended(blender, image, face, t)
 
@@ -164,14 +170,14 @@ class FaceRefiner:
 
     def _with_detail(self, image: ImageRGB, t: int) -> ImageRGB:
         """The painted face and what a residual network adds to it, uint8 [S,S,3]."""
-        return self._made(cut_face(image, self.faces.crop(t)), draw_face(self.faces, t, self._pose[t]))
+        return self._made(crop_face(image, self.faces.crop(t)), draw_face(self.faces, t, self._pose[t]))
 
     def _filmed(self, source: Filmed, start: int, stop: int) -> Iterator[ImageRGB | None]:
         """The source's face of each frame made the target's, uint8 [S,S,3]; None where either is not to be seen."""
         for frame in read_frames(source.video, start, stop):
             t = frame.index
             if self.faces.valid[t] and source.faces.valid[t]:
-                face = cut_face(frame.image_rgb, source.faces.crop(t))
+                face = crop_face(frame.image_rgb, source.faces.crop(t))
                 yield self._made(face, draw_face(source.faces, t, source.pose[t]))
             else:
                 yield None

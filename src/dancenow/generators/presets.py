@@ -10,18 +10,18 @@ from typing import Any, Final, Literal
 
 from dancenow.errors import UserError
 from dancenow.face.recipe import LARGE_FACE
-from dancenow.generators.crop.config import BodyConfig, LossWeights
+from dancenow.generators.crop.config import CropConfig, LossWeights
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import GeneratorConfig
-from dancenow.generators.edn.config import PaperConfig
+from dancenow.generators.edn.config import EdnConfig
 
 Preset = Literal["draft", "standard", "hd", "paper", "heatmaps"]
 
 
-Config = BodyConfig | PaperConfig
+Config = CropConfig | EdnConfig
 
-PRESETS: Final[dict[Preset, BodyConfig | PaperConfig]] = {
-    "draft": BodyConfig(
+PRESETS: Final[dict[Preset, CropConfig | EdnConfig]] = {
+    "draft": CropConfig(
         generator=GeneratorConfig(canvas_px=256, width=24, blocks=3, previous=False, shade=True),
         spatial=DiscriminatorConfig(width=16),
         temporal=DiscriminatorConfig(frames=2, width=16),
@@ -32,7 +32,7 @@ PRESETS: Final[dict[Preset, BodyConfig | PaperConfig]] = {
         mirror=0.3,
         precision="bfloat16",
     ),
-    "standard": BodyConfig(
+    "standard": CropConfig(
         generator=GeneratorConfig(canvas_px=512, width=64, blocks=6, previous=False, shade=True),
         spatial=DiscriminatorConfig(width=48, scales=3),
         temporal=DiscriminatorConfig(frames=2, width=48, scales=3),
@@ -45,7 +45,7 @@ PRESETS: Final[dict[Preset, BodyConfig | PaperConfig]] = {
         face=LARGE_FACE,
         precision="bfloat16",
     ),
-    "hd": BodyConfig(
+    "hd": CropConfig(
         generator=GeneratorConfig(canvas_px=1024, width=64, blocks=6, previous=False, fine=True, shade=True),
         spatial=DiscriminatorConfig(width=48, scales=3),
         temporal=DiscriminatorConfig(frames=2, width=48, scales=3),
@@ -59,8 +59,8 @@ PRESETS: Final[dict[Preset, BodyConfig | PaperConfig]] = {
         face=LARGE_FACE,
         precision="bfloat16",
     ),
-    "paper": PaperConfig(),
-    "heatmaps": PaperConfig(conditioning="heatmaps"),
+    "paper": EdnConfig(),
+    "heatmaps": EdnConfig(conditioning="heatmaps"),
 }
 
 
@@ -70,7 +70,7 @@ def preset_config(
     """The recipe of a preset; whole-frame presets also in other sizes and with the local enhancer.
 
     Args:
-        width: factor on every channel count. longer_px: longer side of the frame. enhance_from: see `PaperConfig`.
+        width: factor on every channel count. longer_px: longer side of the frame. enhance_from: see `EdnConfig`.
 
     Raises:
         UserError: there is no preset of that name, or it cannot have that size.
@@ -82,7 +82,7 @@ def preset_config(
     changes: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
     if not changes:
         return config
-    if not isinstance(config, PaperConfig):
+    if not isinstance(config, EdnConfig):
         raise UserError(
             f"the preset {preset} has one size; width, longer side and enhancer are for the presets paper and heatmaps."
         )

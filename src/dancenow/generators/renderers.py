@@ -1,7 +1,8 @@
 """From poses to pictures at transfer time: one frame after another, in the frame of the target's video.
 
-A `Painter` is made from a checkpoint alone. `CropPainter` generates a square that follows the person and puts it over the plate
-at the plate's own resolution, so that the background is exact and steady; `WholeFramePainter` generates all there is to see.
+A `Renderer` is made from a checkpoint alone. `CropRenderer` generates a square that follows the person and puts it over
+the plate
+at the plate's own resolution, so that the background is exact and steady; `EdnRenderer` generates all there is to see.
 """
 
 import math
@@ -20,16 +21,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dancenow.errors import UserError
-from dancenow.generators.crop.inference_backends import Engine, engine_for
+from dancenow.generators.crop.inference_backends import InferenceBackend, select_backend
 from dancenow.generators.crop.network import POSE_STRIDE, Generator, GeneratorConfig
 from dancenow.generators.crop.rollout import carry, nothing
-from dancenow.generators.edn.network import WholeFrameConfig, WholeFrameGenerator
+from dancenow.generators.edn.network import EdnGenerator, EdnNetworkConfig
 from dancenow.pose.conditioning.pose_maps import draw_pose
 from dancenow.pose.filtering.smoothing import FILLED_CONFIDENCE
 from dancenow.pose.letterbox import Letterbox
-from dancenow.pose.person_crop import follow
-from dancenow.prefetch import ahead
-from dancenow.rendering.temporal_filter import steadied
+from dancenow.pose.person_crop import track_crop
+from dancenow.prefetch import prefetch
+from dancenow.rendering.temporal_filter import filter_temporal
 from dancenow.storage.checkpoint import Checkpoint
 from dancenow.subject.target_appearance import Target
 from dancenow.types import Crop, FrameStatus, ImageRGB, Plate, Pose, PoseTrack
@@ -45,35 +46,35 @@ RUN_UP: Final = 3
 Canvas = tuple[Crop, NDArray[np.float32] | None]
 
 
-class Painter(Protocol):
+class Renderer(Protocol):
     """Makes the pictures of a dance. It keeps nothing from one dance to the next."""
 
     target: Target
 
-    def paint(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> abc.Generator[ImageRGB]:
+    def render(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> abc.Generator[ImageRGB]:
         """The frames [start, stop) of a dance, one by one, each uint8 [H,W,3] of the target's size.
 
         track: the whole dance in the target's frame px, as normalization leaves it. Where nobody is there (MISSING), the
         picture is the empty room and the next person starts afresh.
         """
 
-    def stills(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[ImageRGB]:
-        """The pictures of some frames [N] of a dance, increasing, as `paint` would make them, but not steadied.
+    def render_frames(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[ImageRGB]:
+        """The pictures of some frames [N] of a dance, increasing, as `render` would make them, but not steadied.
 
         Where a picture needs the one before, a few frames are generated before each of them, instead of all.
         """
 
 
-class CropPainter:
-    """The `Painter` of a body checkpoint.
+class CropRenderer:
+    """The `Renderer` of a body checkpoint.
 
     Drawing, generating and putting together overlap: each is a stage in a thread of its own, a few pictures ahead of the next.
     """
 
-    def __init__(self, generator: Generator, engine: Engine, target: Target, device: torch.device) -> None:
+    def __init__(self, generator: Generator, backend: InferenceBackend, target: Target, device: torch.device) -> None:
         """engine: what runs the generator."""
         self.target = target
-        self.engine = engine
+        self.backend = backend
         self._generator, self._device = generator, device
 
     @classmethod
@@ -84,19 +85,19 @@ class CropPainter:
             UserError: the checkpoint was made by a version of dancenow whose networks were others.
         """
         generator = load_generator(checkpoint, device)
-        return cls(generator, engine_for(generator), Target.of_checkpoint(checkpoint), device)
+        return cls(generator, select_backend(generator), Target.of_checkpoint(checkpoint), device)
 
-    def paint(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> abc.Generator[ImageRGB]:
-        """See `Painter.paint`."""
-        with ahead(self.canvases(track, start, stop)) as canvases:
+    def render(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> abc.Generator[ImageRGB]:
+        """See `Renderer.render`."""
+        with prefetch(self.canvases(track, start, stop)) as canvases:
             yield from self._over_the_plate(canvases)
 
-    def stills(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[ImageRGB]:
-        """See `Painter.stills`."""
+    def render_frames(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[ImageRGB]:
+        """See `Renderer.render_frames`."""
         if self._generator.config.previous:
             yield from _last_of_each(self, track, frames)
         else:
-            with ahead(self._canvases(track, frames)) as canvases:
+            with prefetch(self._canvases(track, frames)) as canvases:
                 yield from self._over_the_plate(canvases)
 
     def _over_the_plate(self, canvases: Iterator[Canvas]) -> Iterator[ImageRGB]:
@@ -104,7 +105,7 @@ class CropPainter:
             yield self.target.plate.image_rgb.copy() if rgba is None else compose(rgba, crop, self.target.plate)
 
     def canvases(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> Iterator[Canvas]:
-        """As `paint`, before anything is put over the plate: each frame's window, and RGBA float32 [S,S,4] or None.
+        """As `render`, before anything is put over the plate: each frame's window, and RGBA float32 [S,S,4] or None.
 
         Pictures that are made each by itself are steadied by their neighbours, so one more is made on either side.
         """
@@ -113,15 +114,15 @@ class CropPainter:
             yield from self._canvases(track, np.arange(start, stop))
             return
         first = max(start - 1, 0)
-        with closing(steadied(self._canvases(track, np.arange(first, min(stop + 1, len(track)))))) as canvases:
+        with closing(filter_temporal(self._canvases(track, np.arange(first, min(stop + 1, len(track)))))) as canvases:
             yield from islice(canvases, start - first, stop - first)
 
     def _canvases(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[Canvas]:
-        drawn = drawn_poses(track, self.target)
-        windows = follow(track.pose, track.time_s, self._generator.config.canvas_px)
+        drawn = restore_filled_confidence(track, self.target)
+        windows = track_crop(track.pose, track.time_s, self._generator.config.canvas_px)
         crops = [windows[int(i)] for i in frames]
         is_there = track.status[frames] != FrameStatus.MISSING
-        with ahead(self._maps(drawn[frames], crops), room=2) as maps:
+        with prefetch(self._maps(drawn[frames], crops), room=2) as maps:
             if self._generator.config.previous:
                 pictures = self._one_after_another(maps, crops, is_there)
             else:
@@ -150,7 +151,7 @@ class CropPainter:
 
     @torch.inference_mode()
     def _paint_alone(self, maps: Tensor) -> NDArray[np.float32]:
-        return _on_host(self.engine(maps, None))
+        return _on_host(self.backend(maps, None))
 
     @torch.inference_mode()
     def _draw(self, drawn: Pose, crops: list[Crop]) -> Tensor:
@@ -175,13 +176,13 @@ class CropPainter:
         previous = None
         if self._generator.config.previous:
             previous = carry(*last, now) if last else nothing(self._generator, maps)
-        return self.engine(maps, previous), now
+        return self.backend(maps, previous), now
 
 
-class WholeFramePainter:
-    """The `Painter` of a whole-frame checkpoint: the network paints everything, background included."""
+class EdnRenderer:
+    """The `Renderer` of a whole-frame checkpoint: the network paints everything, background included."""
 
-    def __init__(self, generator: WholeFrameGenerator, target: Target, device: torch.device, *, half: bool = False) -> None:
+    def __init__(self, generator: EdnGenerator, target: Target, device: torch.device, *, half: bool = False) -> None:
         """half: compute in bfloat16 on a GPU, for generators that were trained so."""
         self.target = target
         self._generator, self._device = generator, device
@@ -198,17 +199,17 @@ class WholeFramePainter:
         """
         try:
             recipe = checkpoint.info.config["recipe"]
-            config = WholeFrameConfig(**{each.name: recipe[each.name] for each in fields(WholeFrameConfig)})
-            generator = WholeFrameGenerator(config, enhanced=checkpoint.info.config["enhanced"])
+            config = EdnNetworkConfig(**{each.name: recipe[each.name] for each in fields(EdnNetworkConfig)})
+            generator = EdnGenerator(config, enhanced=checkpoint.info.config["enhanced"])
             generator.load_state_dict(checkpoint.part("generator"))
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise _of_another_version(checkpoint) from error
         generator.to(device).eval().requires_grad_(False)
         return cls(generator, Target.of_checkpoint(checkpoint), device, half=recipe["precision"] == "bfloat16")
 
-    def paint(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> abc.Generator[ImageRGB]:
-        """See `Painter.paint`."""
-        drawn = self._box.apply(drawn_poses(track, self.target))
+    def render(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> abc.Generator[ImageRGB]:
+        """See `Renderer.render`."""
+        drawn = self._box.apply(restore_filled_confidence(track, self.target))
         past: Tensor | None = None
         for index in range(start, len(track) if stop is None else stop):
             if track.status[index] == FrameStatus.MISSING:
@@ -219,8 +220,8 @@ class WholeFramePainter:
                 canvas = picture[0].float().add(1).mul(127.5).round().clamp(0, 255).byte()
                 yield self._box.take_back(canvas.permute(1, 2, 0).cpu().numpy())
 
-    def stills(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[ImageRGB]:
-        """See `Painter.stills`."""
+    def render_frames(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[ImageRGB]:
+        """See `Renderer.render_frames`."""
         yield from _last_of_each(self, track, frames)
 
     @torch.inference_mode()
@@ -233,10 +234,10 @@ class WholeFramePainter:
         return picture, self._generator.remember(maps, picture)
 
 
-def _last_of_each(painter: Painter, track: PoseTrack, frames: NDArray[np.int64]) -> Iterator[ImageRGB]:
+def _last_of_each(renderer: Renderer, track: PoseTrack, frames: NDArray[np.int64]) -> Iterator[ImageRGB]:
     """Single pictures of painters whose pictures need those before: the last of a short run each."""
     for index in frames.tolist():
-        *_, picture = painter.paint(track, max(index - RUN_UP, 0), index + 1)
+        *_, picture = renderer.render(track, max(index - RUN_UP, 0), index + 1)
         yield picture
 
 
@@ -254,7 +255,7 @@ def load_generator(checkpoint: Checkpoint, device: torch.device) -> Generator:
     return generator.to(device).eval().requires_grad_(False)
 
 
-def drawn_poses(track: PoseTrack, target: Target) -> Pose:
+def restore_filled_confidence(track: PoseTrack, target: Target) -> Pose:
     """The poses [T,K] as painters draw them: filled frames like their neighbours.
 
     The generators never saw a whole pose at half its confidence.

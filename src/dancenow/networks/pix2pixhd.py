@@ -120,10 +120,10 @@ class MultiScalePatchGAN(nn.Module):
         """What is judged together, [N,*,H,W] each, to the scores and the features at every scale."""
         x = torch.cat(list(parts), dim=1)
         scores, features = [], []
-        for level, judge in enumerate(self.scales):
+        for level, discriminator in enumerate(self.scales):
             if level:
                 x = F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
-            score, inner = judge(x)
+            score, inner = discriminator(x)
             scores.append(score.float())  # their squares are summed: too coarse in bfloat16
             features.append(inner)
         return scores, features

@@ -122,8 +122,8 @@ def _leaning(side: str) -> Callable[[_Body], Frames]:
 
 def _bent(b: _Body) -> Frames:
     """Foreshortened towards the camera, or towards where a body that is turned looks."""
-    ahead = b.x("neck") * np.sign(b.right_px)
-    return (b.y("neck") > -0.2) | ((np.abs(b.right_px) >= HALF_TURNED) & (ahead > LEAN * np.abs(b.y("neck"))))
+    prefetch = b.x("neck") * np.sign(b.right_px)
+    return (b.y("neck") > -0.2) | ((np.abs(b.right_px) >= HALF_TURNED) & (prefetch > LEAN * np.abs(b.y("neck"))))
 
 
 def _half_turned(sign: float) -> Callable[[_Body], Frames]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from dancenow.errors import UserError
 from dancenow.media.video import VideoWriter, probe, read_frames
-from dancenow.progress import Listener, Progress, silent
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.skeleton import KEYPOINTS, LIMB_COLOURS_RGB, LIMBS, NUM_OPENPOSE
 from dancenow.types import FrameStatus, ImageRGB, Pose, PoseTrack
 
@@ -44,7 +44,7 @@ def draw_pose(image_rgb: ImageRGB, pose: Pose, *, filled: bool = False) -> Image
     return drawn
 
 
-def write_overlay(video: Path, track: PoseTrack, path: Path, listen: Listener = silent) -> None:
+def write_overlay(video: Path, track: PoseTrack, path: Path, on_progress: ProgressCallback = ignore_progress) -> None:
     """Write the video with the track drawn on it, with its timing and sound.
 
     Raises:
@@ -60,4 +60,4 @@ def write_overlay(video: Path, track: PoseTrack, path: Path, listen: Listener = 
         for frame in read_frames(video, stop=len(track)):
             filled = track.status[frame.index] == FrameStatus.FILLED
             writer.write(draw_pose(frame.image_rgb, track.pose[frame.index], filled=bool(filled)), frame.time_s)
-            listen(Progress("draw the overlay", frame.index + 1, len(track)))
+            on_progress(Progress("draw the overlay", frame.index + 1, len(track)))

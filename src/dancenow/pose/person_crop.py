@@ -18,7 +18,7 @@ ZOOM_WINDOW_S = 1.5
 MOVE_SIGMA_S = 0.25
 
 
-def follow(pose: Pose, time_s: NDArray[np.float64], canvas_px: int) -> list[Crop]:
+def track_crop(pose: Pose, time_s: NDArray[np.float64], canvas_px: int) -> list[Crop]:
     """One crop per frame of a track.
 
     Args:
@@ -77,7 +77,7 @@ def _gaussian(values: NDArray[np.float64], sigma_frames: float) -> NDArray[np.fl
     return np.stack([np.convolve(column, kernel, mode="valid") for column in padded.T], axis=1)
 
 
-def cut(image: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:
+def crop_image(image: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:
     """The window's pixels uint8 [S,S,C]; averaged when it shrinks, edge pixels repeated beyond the frame."""
     shrink = 1.0 / _scale(crop.to_canvas)
     if shrink > 1.5:

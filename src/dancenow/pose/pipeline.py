@@ -13,15 +13,15 @@ import numpy as np
 
 from dancenow.errors import UserError
 from dancenow.media.video import MaskWriter, probe, read_frames
-from dancenow.pose.detectors.bias_correction import corrected
+from dancenow.pose.detectors.bias_correction import correct_bias
 from dancenow.pose.detectors.blazepose import BlazePose
 from dancenow.pose.filtering.smoothing import smooth
 from dancenow.pose.track_io import load_track, save_track
-from dancenow.pose.tracking.backward_tracking import follow
+from dancenow.pose.tracking.backward_tracking import track_with_backfill
 from dancenow.pose.tracking.reidentification import choose, first_look
-from dancenow.pose.tracking.tracker import Follower
-from dancenow.prefetch import ahead
-from dancenow.progress import Listener, Progress, silent
+from dancenow.pose.tracking.tracker import PersonTracker
+from dancenow.prefetch import prefetch
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.skeleton import NUM_KEYPOINTS
 from dancenow.storage.atomic_io import cache_dir, complete_or_absent, require_writable, sha256_of
 from dancenow.types import FloatArray, FrameStatus, Pose, PoseTrack
@@ -43,7 +43,7 @@ def detect_poses(
     masks: Path | None = None,
     every: int = 1,
     use_cache: bool = True,
-    listen: Listener = silent,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> PoseTrack:
     """The track of one dancer, smoothed and corrected, with short gaps filled: a pose per frame of the video.
 
@@ -65,19 +65,21 @@ def detect_poses(
         require_writable(masks)
     sha256 = sha256_of(video)
     if not use_cache:
-        return _put_right(measure_poses(video, person=person, masks=masks, every=every, sha256=sha256, listen=listen))
+        return _postprocess(
+            measure_poses(video, person=person, masks=masks, every=every, sha256=sha256, on_progress=on_progress)
+        )
     stem = f"{sha256[:40]}-{DETECTOR.replace('/', '-')}-{'auto' if person is None else person}"
     stem += f"-{every}" if every > 1 else ""
     kept_track, kept_masks = cache_dir("tracks") / f"{stem}.npz", cache_dir("tracks") / f"{stem}.mkv"
     track = _load_if_sound(kept_track)
     if track is None or (masks is not None and not kept_masks.exists()):
         kept = kept_masks if masks else None
-        track = measure_poses(video, person=person, masks=kept, every=every, sha256=sha256, listen=listen)
+        track = measure_poses(video, person=person, masks=kept, every=every, sha256=sha256, on_progress=on_progress)
         save_track(kept_track, track)
     if masks is not None:
         with complete_or_absent(masks) as temporary:
             shutil.copyfile(kept_masks, temporary)
-    return _put_right(track)
+    return _postprocess(track)
 
 
 def measure_poses(
@@ -87,14 +89,14 @@ def measure_poses(
     masks: Path | None = None,
     every: int = 1,
     sha256: str = "",
-    listen: Listener = silent,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> PoseTrack:
     """What the detector says of each frame, before smoothing: MEASURED or MISSING. Arguments and errors as `detect_poses`."""
     info = probe(video)
     _require_number(person)
-    blaze = BlazePose(listen=listen)
-    looks = first_look(blaze, video, _FEW_LOOKS if every > 1 else None, listen)
-    follower = Follower(blaze, choose(looks, person, video))
+    blaze = BlazePose(on_progress=on_progress)
+    looks = first_look(blaze, video, _FEW_LOOKS if every > 1 else None, on_progress)
+    tracker = PersonTracker(blaze, choose(looks, person, video))
     scale = min(1.0, MASK_SIDE_PX / max(info.width_px, info.height_px))
     mask_width_px, mask_height_px = max(1, round(info.width_px * scale)), max(1, round(info.height_px * scale))
     nothing = np.zeros((mask_height_px, mask_width_px), np.uint8)
@@ -103,14 +105,16 @@ def measure_poses(
     status: list[FrameStatus] = []
     with ExitStack() as stack:
         writer = stack.enter_context(MaskWriter(masks, mask_width_px, mask_height_px)) if masks else None
-        for time_s, landmarks in follow(follower, stack.enter_context(ahead(read_frames(video, 0, None, every)))):
+        for time_s, landmarks in track_with_backfill(
+            tracker, stack.enter_context(prefetch(read_frames(video, 0, None, every)))
+        ):
             times.append(float(time_s))
             poses.append(landmarks.pose if landmarks else _NOBODY)
             status.append(FrameStatus.MEASURED if landmarks else FrameStatus.MISSING)
             if writer:
                 found = landmarks.mask(mask_width_px, mask_height_px, info.width_px) if landmarks else nothing
                 writer.write(found)
-            listen(Progress("follow the dancer", len(times) * every, info.num_frames))
+            on_progress(Progress("follow the dancer", len(times) * every, info.num_frames))
         seen = status.count(FrameStatus.MEASURED)
         if seen < max(2, MIN_SEEN * len(poses)):
             raise UserError(
@@ -121,8 +125,8 @@ def measure_poses(
     return PoseTrack(whole, np.array(times), np.array(status, np.uint8), info.width_px, info.height_px, DETECTOR, sha256)
 
 
-def _put_right(measured: PoseTrack) -> PoseTrack:
-    return corrected(smooth(measured), measured)
+def _postprocess(measured: PoseTrack) -> PoseTrack:
+    return correct_bias(smooth(measured), measured)
 
 
 def _require_number(person: int | None) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from dancenow.errors import UserError
 from dancenow.media.video import probe
-from dancenow.progress import Listener, silent
+from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import withdrawn_on
 from dancenow.provenance.content_credentials import Credentials, Facts, VideoSigner, read_credentials
 from dancenow.provenance.watermark import Payload, Reading, Watermarker, read_watermark
@@ -20,7 +20,7 @@ from dancenow.types import ImageRGB
 
 
 @dataclass(frozen=True, eq=False)
-class Marking:
+class ContentMarker:
     """The marks of one video: hand every frame to `mark`, in order, and `finish` to the `VideoWriter`."""
 
     mark: Callable[[ImageRGB], ImageRGB]
@@ -59,7 +59,7 @@ def require_consented(info: CheckpointInfo, model: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Marks:
+class ProvenanceMarks:
     """What a video says of its origin: its Content Credentials, and the mark in its pixels."""
 
     video: Path
@@ -84,11 +84,11 @@ class Marks:
         return (f"Content Credentials: {self.credentials.sentence()}", said)
 
 
-def read_marks(video: Path, listen: Listener = silent) -> Marks:
+def read_marks(video: Path, on_progress: ProgressCallback = ignore_progress) -> ProvenanceMarks:
     """Read the credentials of a video and verify them, then look for the mark.
 
     Raises:
         UserError: the video cannot be read.
     """
     probe(video)
-    return Marks(Path(video), read_credentials(video), read_watermark(video, listen))
+    return ProvenanceMarks(Path(video), read_credentials(video), read_watermark(video, on_progress))

@@ -18,7 +18,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from dancenow.media.video import probe, read_frames
-from dancenow.progress import Listener, silent, track
+from dancenow.progress import ProgressCallback, ignore_progress, track
 from dancenow.types import ImageRGB
 
 GRID: Final = 32
@@ -143,13 +143,13 @@ class Watermarker:
         return np.asarray(level * self._sign, np.float32)
 
 
-def read_watermark(video: Path, listen: Listener = silent) -> Reading:
+def read_watermark(video: Path, on_progress: ProgressCallback = ignore_progress) -> Reading:
     """Look for the mark in the whole of a video, of any size and from wherever it was cut.
 
     Raises:
         UserError: the video cannot be read.
     """
-    frames = track(read_frames(video), "watermark", probe(video).num_frames, listen)
+    frames = track(read_frames(video), "watermark", probe(video).num_frames, on_progress)
     return read_marked(frame.image_rgb for frame in frames)
 
 

@@ -55,7 +55,7 @@ class _Seen:
         return cls(rgba, premultiplied, np.asarray(cv2.convertScaleAbs(light, alpha=127.5, beta=127.5), np.uint8))
 
 
-def steadied(
+def filter_temporal(
     pictures: abc.Generator[tuple[Place, Picture | None]],
 ) -> abc.Generator[tuple[Place, Picture | None]]:
     """The same pictures, each one later than it comes: RGBA float32 [S,S,4], colour in [-1,1] and alpha in [0,1]; None where

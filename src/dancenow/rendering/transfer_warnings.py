@@ -8,10 +8,10 @@ from dancenow.subject.target_appearance import Target
 from dancenow.types import FrameStatus, Pose, PoseTrack
 
 
-def remarks(danced: PoseTrack, pose: Pose, target: Target) -> tuple[str, ...]:
+def transfer_warnings(source_track: PoseTrack, pose: Pose, target: Target) -> tuple[str, ...]:
     """What the user should know about this transfer, one sentence each."""
     notes = []
-    missing = float((danced.status == FrameStatus.MISSING).mean())
+    missing = float((source_track.status == FrameStatus.MISSING).mean())
     if missing > 0:
         notes.append(f"The dancer was not found in {missing:.0%} of the source's frames; these show the empty room.")
     seen = pose.confidence > 0

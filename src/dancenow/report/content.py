@@ -16,7 +16,7 @@ from dancenow.types import PoseTrack
 Curve = NDArray[np.float64]
 
 
-class Figure(Protocol):
+class Metric(Protocol):
     """A score as `evaluation.Score` has it: value and ideal, and float64 [T] of the result's frames, NaN where unknown.
 
     curve is empty where a figure has no course over time; ideal is None where it was not measured.
@@ -81,7 +81,7 @@ class Report:
     result: Path
     panes: tuple[Pane, ...]
     statement: str
-    figures: tuple[Figure, ...] = ()
+    figures: tuple[Metric, ...] = ()
     footage: Footage | None = None
     notes: tuple[str, ...] = ()
     facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -93,7 +93,7 @@ class Report:
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """One curve as it is drawn, with its gaps: a `Figure`, or the distance to the footage; fields as in those."""
+    """One curve as it is drawn, with its gaps: a `Metric`, or the distance to the footage; fields as in those."""
 
     name: str
     region: str
@@ -110,7 +110,7 @@ class Course:
         return f"{self.name}, {self.region}" if self.region else self.name
 
     @classmethod
-    def of_figure(cls, figure: Figure) -> "Course":
+    def of_figure(cls, figure: Metric) -> "Course":
         """A figure as it is drawn."""
         f = figure
         return cls(f.name, f.region, f.unit, f.better, f.value, f.ideal, np.asarray(f.curve, np.float64))

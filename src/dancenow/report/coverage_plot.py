@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.media.video import read_frames_at
-from dancenow.progress import Listener, Progress, silent
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.storage.atomic_io import complete_or_absent, require_writable
 from dancenow.subject.coverage import UNCOVERED, Coverage, Uncovered
 from dancenow.types import ImageRGB
@@ -37,7 +37,13 @@ Colour = tuple[int, int, int]
 
 
 def draw_timeline(
-    coverage: Coverage, dance: Path, out: Path, *, footage: Path | None = None, title: str = "", listen: Listener = silent
+    coverage: Coverage,
+    dance: Path,
+    out: Path,
+    *,
+    footage: Path | None = None,
+    title: str = "",
+    on_progress: ProgressCallback = ignore_progress,
 ) -> None:
     """Write the picture to `out`, a .png file.
 
@@ -51,9 +57,9 @@ def draw_timeline(
     require_writable(out, ".png")
     centres = [round((i + 0.5) * len(coverage.time_s) / COLUMNS) for i in range(COLUMNS)]
     centres = [min(index, len(coverage.time_s) - 1) for index in centres]
-    rows = [_heading(title, coverage.summary), _thumbnails("dance", dance, centres, listen)]
+    rows = [_heading(title, coverage.summary), _thumbnails("dance", dance, centres, on_progress)]
     if footage is not None:
-        rows.append(_thumbnails("nearest footage", footage, [int(coverage.nearest[i]) for i in centres], listen))
+        rows.append(_thumbnails("nearest footage", footage, [int(coverage.nearest[i]) for i in centres], on_progress))
     rows += [_curve(coverage), _strips(coverage), _axis(coverage), _list(coverage.ranges)]
     picture = np.concatenate(rows)
     with complete_or_absent(out) as temporary:
@@ -85,7 +91,7 @@ def _heading(title: str, summary: str) -> ImageRGB:
     return image
 
 
-def _thumbnails(name: str, video: Path, indices: Sequence[int], listen: Listener) -> ImageRGB:
+def _thumbnails(name: str, video: Path, indices: Sequence[int], on_progress: ProgressCallback) -> ImageRGB:
     """A row of the frames with these numbers; negative ones stay empty."""
     image = _blank(THUMB_PX + 8)
     for line, word in enumerate(name.split()):
@@ -95,7 +101,7 @@ def _thumbnails(name: str, video: Path, indices: Sequence[int], listen: Listener
     wanted = sorted({index for index in indices if index >= 0})
     for frame in read_frames_at(video, wanted):
         frames[frame.index] = frame.image_rgb
-        listen(Progress("timeline", len(frames), len(wanted)))
+        on_progress(Progress("timeline", len(frames), len(wanted)))
     for column, index in enumerate(indices):
         if index not in frames:
             continue

@@ -17,7 +17,7 @@ from typing import Any, Final, TextIO
 
 import dancenow
 from dancenow.media.video import probe
-from dancenow.progress import Listener, silent
+from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.report import charts
 from dancenow.report.charts import Drawn, clock, number
 from dancenow.report.content import Course, Footage, Report
@@ -31,7 +31,7 @@ _FILM_MARK: Final = '$film"'
 _BLOCK_BYTES: Final = 3 << 18  # a multiple of three: Base64 of the blocks is Base64 of the whole
 
 
-def write_report(path: Path, report: Report, *, listen: Listener = silent) -> Path:
+def write_report(path: Path, report: Report, *, on_progress: ProgressCallback = ignore_progress) -> Path:
     """Write the page, which appears when it is complete, and return `path`.
 
     Raises:
@@ -52,7 +52,7 @@ def write_report(path: Path, report: Report, *, listen: Listener = silent) -> Pa
             pictures,
             thumbnails_of={frame for each in worst for frame in each.frames},
             metadata={"comment": report.statement},
-            listen=listen,
+            on_progress=on_progress,
         )
         with temporary.open("w", encoding="utf-8", newline="\n") as page:
             _write_page(page, _Page(report, film, figures, worst, fps), pictures)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from dancenow.media.video import probe
-from dancenow.progress import Listener, Progress, silent
-from dancenow.report.content import Figure, Footage, Gap, Pane, Report
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
+from dancenow.report.content import Footage, Gap, Metric, Pane, Report
 from dancenow.storage.atomic_io import sha256_of
 from dancenow.storage.checkpoint import read_info
 from dancenow.subject.coverage import Coverage
@@ -26,8 +26,8 @@ _PACKAGES: Final = ("dancenow", "torch", "numpy", "opencv-python-headless", "av"
 class Stopwatch:
     """A listener that passes events on and keeps how long each stage took; a stage's time is what ends with its events."""
 
-    def __init__(self, listen: Listener = silent) -> None:
-        self._listen, self._since = listen, time.perf_counter()
+    def __init__(self, on_progress: ProgressCallback = ignore_progress) -> None:
+        self._on_progress, self._since = on_progress, time.perf_counter()
         self.seconds: dict[str, float] = {}
 
     def __call__(self, event: Progress) -> None:
@@ -35,14 +35,15 @@ class Stopwatch:
         now = time.perf_counter()
         self.seconds[event.stage] = self.seconds.get(event.stage, 0.0) + now - self._since
         self._since = now
-        self._listen(event)
+        self._on_progress(event)
 
 
 @dataclass(frozen=True, eq=False)
-class Making:
+class RunRecord:
     """What `pipeline.run` had and did.
 
-    danced: the track in the source; painted: the same in the target's frame, as the generator saw it. coverage: None where too
+    source_track: the track in the source; painted: the same in the target's frame, as the generator saw it. coverage:
+    None where too
     little of a body is seen to say. settings: label -> value, as the user gave them. seconds: stage -> how long it took.
     """
 
@@ -51,7 +52,7 @@ class Making:
     result: Path
     model: Path
     manifest: SubjectManifest
-    danced: PoseTrack
+    source_track: PoseTrack
     painted: PoseTrack
     coverage: Coverage | None
     normalization: str
@@ -71,7 +72,7 @@ def evaluation_path(video: Path) -> Path:
 
 
 def describe_comparison(
-    out: Path, reference: Path, track: PoseTrack, figures: Sequence[Figure], source: Path | None, settings: Mapping[str, str]
+    out: Path, reference: Path, track: PoseTrack, figures: Sequence[Metric], source: Path | None, settings: Mapping[str, str]
 ) -> Report:
     """The report of an evaluation.
 
@@ -96,9 +97,9 @@ def _as_long(video: Path, other: Path) -> bool:
     return abs(lengths_s[0] - lengths_s[1]) < 0.2
 
 
-def describe(making: Making) -> Report:
+def describe(record: RunRecord) -> Report:
     """The report of a run."""
-    m = making
+    m = record
     panes = Pane("Source", m.source), Pane("Pose, fitted to the target", m.painted), Pane("Result", m.result)
     statement = (
         f"This video is synthetic. A network that learnt from {m.target.name} painted the person there in the poses of the"
@@ -133,16 +134,16 @@ def _footage(found: Coverage | None) -> Footage | None:
     return Footage(found.distance, "body heights", found.summary, gaps)
 
 
-def _inputs(making: Making) -> dict[str, str]:
-    manifest = making.manifest
+def _inputs(record: RunRecord) -> dict[str, str]:
+    manifest = record.manifest
     return {
-        "source": making.source.name,
-        "source SHA-256": making.danced.source_sha256,
-        "target": making.target.name,
+        "source": record.source.name,
+        "source SHA-256": record.source_track.source_sha256,
+        "target": record.target.name,
         "target SHA-256": manifest.source_sha256,
         "consent": _consent(manifest),
         "licence of the target's footage": manifest.licence or "none recorded",
-        "poses by": making.danced.detector,
+        "poses by": record.source_track.detector,
     }
 
 

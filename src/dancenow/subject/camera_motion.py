@@ -24,7 +24,7 @@ _LEAST_SEEN: Final = 0.08
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class BackgroundView:
     """A frame made small, some 640 px: gray uint8 [h,w], and background uint8 [h,w], 255 where nobody is."""
 
     gray: NDArray[np.uint8]
@@ -42,7 +42,7 @@ class CameraMotion:
     shift_px: float
 
 
-def camera_motions(views: list[View]) -> list[CameraMotion]:
+def camera_motions(views: list[BackgroundView]) -> list[CameraMotion]:
     """The motion of every view of a video, in order of time, from the middle one; each starts from its neighbour's."""
     if not views:
         return []
@@ -54,7 +54,7 @@ def camera_motions(views: list[View]) -> list[CameraMotion]:
     return [motions[index] for index in range(len(views))]
 
 
-def camera_motion(reference: View, view: View, start: NDArray[np.float64] | None = None) -> CameraMotion:
+def camera_motion(reference: BackgroundView, view: BackgroundView, start: NDArray[np.float64] | None = None) -> CameraMotion:
     """The affine motion from `reference` to `view`, searched from `start` (float64 [2,3], no motion if None)."""
     guess = np.eye(2, 3) if start is None else start
     both = (reference.background > 0) & (view.background > 0)
@@ -80,13 +80,13 @@ def camera_motion(reference: View, view: View, start: NDArray[np.float64] | None
     return CameraMotion(to_view, _corner_shift(to_view, reference))
 
 
-def _corner_shift(motion: NDArray[np.float64], view: View) -> float:
+def _corner_shift(motion: NDArray[np.float64], view: BackgroundView) -> float:
     height, width = view.gray.shape
     corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64)
     return float(np.linalg.norm(corners @ motion[:, :2].T + motion[:, 2] - corners, axis=1).max())
 
 
-def _align(a: View, b: View, start: NDArray[np.float64], kind: int) -> tuple[NDArray[np.float64], float]:
+def _align(a: BackgroundView, b: BackgroundView, start: NDArray[np.float64], kind: int) -> tuple[NDArray[np.float64], float]:
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-4)
     correlation, warp = cv2.findTransformECCWithMask(
         a.gray, b.gray, a.background, b.background, start.astype(np.float32), kind, criteria, 5
@@ -94,12 +94,12 @@ def _align(a: View, b: View, start: NDArray[np.float64], kind: int) -> tuple[NDA
     return np.asarray(warp, np.float64), float(correlation)
 
 
-def _quarter(view: View) -> View:
+def _quarter(view: BackgroundView) -> BackgroundView:
     height, width = view.gray.shape
     size = (max(8, width // 4), max(8, height // 4))
     gray = cv2.resize(view.gray, size, interpolation=cv2.INTER_AREA)
     background = cv2.resize(view.background, size, interpolation=cv2.INTER_NEAREST)
-    return View(np.asarray(gray, np.uint8), np.asarray(background, np.uint8))
+    return BackgroundView(np.asarray(gray, np.uint8), np.asarray(background, np.uint8))
 
 
 def _scaled(motion: NDArray[np.float64], scale: float) -> NDArray[np.float64]:

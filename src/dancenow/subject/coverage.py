@@ -17,7 +17,7 @@ from dancenow.errors import UserError
 from dancenow.pose.body_statistics import Float64Array
 from dancenow.pose.move_classes import MOVES, which_moves
 from dancenow.pose.pose_distance import PARTS, BodyPoses, body_poses, nearest
-from dancenow.pose.retargeting.registry import Kind, fit
+from dancenow.pose.retargeting.registry import RetargetingKind, fit
 from dancenow.types import PoseTrack
 
 NEIGHBOURS: Final = 3
@@ -132,7 +132,7 @@ class Coverage:
 
 
 def coverage(
-    dance: PoseTrack, footage: PoseTrack, *, normalize: Kind = "paper", learnt: NDArray[np.bool_] | None = None
+    dance: PoseTrack, footage: PoseTrack, *, normalize: RetargetingKind = "paper", learnt: NDArray[np.bool_] | None = None
 ) -> Coverage:
     """Compare the poses of a dance with those of the footage that a model learns from.
 
@@ -144,23 +144,23 @@ def coverage(
     Raises:
         UserError: a track shows too little of the body to be compared.
     """
-    danced, filmed = body_poses(_in_target(dance, footage, normalize)), body_poses(footage)
+    source_track, filmed = body_poses(_in_target(dance, footage, normalize)), body_poses(footage)
     counts = filmed.measured if learnt is None else filmed.measured & learnt
     frames = _samples(counts, footage.time_s, FOOTAGE_STEP_S)
-    rows = _samples(danced.present, dance.time_s, DANCE_STEP_S)
+    rows = _samples(source_track.present, dance.time_s, DANCE_STEP_S)
     if not len(frames):
         raise UserError("no frame of the footage shows the person's body; film the whole body.")
     if not len(rows):
         raise UserError("no frame of the source shows the dancer's body; choose a video that shows it whole.")
     depth = bool(dance.pose.depth.any() and footage.pose.depth.any())
-    sampled, index = nearest(danced[rows], filmed[frames], tuple(PARTS), depth=depth, neighbours=NEIGHBOURS)
-    parts = {name: _spread(values, rows, danced.present) for name, values in zip(PARTS, sampled, strict=True)}
+    sampled, index = nearest(source_track[rows], filmed[frames], tuple(PARTS), depth=depth, neighbours=NEIGHBOURS)
+    parts = {name: _spread(values, rows, source_track.present) for name, values in zip(PARTS, sampled, strict=True)}
     distance = np.sqrt(sum(weight * parts[name] ** 2 for name, weight in PART_WEIGHTS.items()))
     where = np.full(len(dance), -1)
-    where[danced.present] = frames[index][_before(rows, np.flatnonzero(danced.present))]
+    where[source_track.present] = frames[index][_before(rows, np.flatnonzero(source_track.present))]
     ranges = tuple(
         Uncovered(float(dance.time_s[a]), float(dance.time_s[b - 1] + 1 / dance.fps), *words)
-        for a, b, words in _described(_uncovered(distance, dance.fps), danced, filmed[frames], parts, dance.fps)
+        for a, b, words in _described(_uncovered(distance, dance.fps), source_track, filmed[frames], parts, dance.fps)
     )
     return Coverage(dance.time_s, distance, parts, expected_error(distance), where, ranges)
 
@@ -170,7 +170,7 @@ def expected_error(distance: Float64Array) -> Float64Array:
     return np.interp(distance, *CURVE)
 
 
-def _in_target(dance: PoseTrack, footage: PoseTrack, normalize: Kind) -> PoseTrack:
+def _in_target(dance: PoseTrack, footage: PoseTrack, normalize: RetargetingKind) -> PoseTrack:
     """The dance in the target's frame, as far as poses are concerned: which camera filmed it does not matter here."""
     pose = fit(normalize, dance, footage)(dance.pose)
     size = footage.width_px, footage.height_px
@@ -212,10 +212,10 @@ def _uncovered(distance: Float64Array, fps: float) -> list[tuple[int, int]]:
 
 
 def _described(
-    runs: list[tuple[int, int]], danced: BodyPoses, filmed: BodyPoses, parts: dict[str, Float64Array], fps: float
+    runs: list[tuple[int, int]], source_track: BodyPoses, filmed: BodyPoses, parts: dict[str, Float64Array], fps: float
 ) -> list[tuple[int, int, tuple[str, str]]]:
     """The runs with words and advice; long ones in pieces, as far as different things happen in them."""
-    shown, familiar = which_moves(danced), which_moves(filmed)
+    shown, familiar = which_moves(source_track), which_moves(filmed)
     result: list[tuple[int, int, tuple[str, str]]] = []
     for start, stop in runs:
         cuts = np.linspace(start, stop, max(1, round((stop - start) / (PIECE_S * fps))) + 1).round().astype(int).tolist()

@@ -17,9 +17,9 @@ from dancenow.errors import UserError
 from dancenow.media.video import read_frames_at, read_masks
 from dancenow.pose.body_statistics import BodyStatistics
 from dancenow.pose.tracking.reidentification import count_people
-from dancenow.progress import Listener, Progress, silent
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.skeleton import INDEX
-from dancenow.subject.camera_motion import View, camera_motions
+from dancenow.subject.camera_motion import BackgroundView, camera_motions
 from dancenow.types import FrameStatus, PoseTrack
 
 _PAIRS: Final = 24
@@ -36,7 +36,7 @@ _DARK, _DIM, _NOISY, _FLAT = 55.0, 75.0, 7.0, 12.0
 class _Look:
     """A frame scaled to at most 640 px, and the pixels that are surely the person's: bool [h,w]."""
 
-    view: View
+    view: BackgroundView
     person: NDArray[np.bool_]
 
 
@@ -74,10 +74,12 @@ def require_enough(track: PoseTrack, video: Path) -> None:
         raise UserError(f"{video} shows the person for only {seen_s:.1f} s, too little to learn from; film 20 s or more.")
 
 
-def examine(video: Path, masks: Path, track: PoseTrack, body: BodyStatistics, *, listen: Listener = silent) -> tuple[str, ...]:
+def examine(
+    video: Path, masks: Path, track: PoseTrack, body: BodyStatistics, *, on_progress: ProgressCallback = ignore_progress
+) -> tuple[str, ...]:
     """Sentences on what will hurt, the worst first; empty for good footage. Raises UserError if a file cannot be read."""
-    people = count_people(video, listen=listen)
-    pictures = examine_pictures(video, masks, len(track), listen=listen)
+    people = count_people(video, on_progress=on_progress)
+    pictures = examine_pictures(video, masks, len(track), on_progress=on_progress)
     return (*of_pictures(pictures), *of_people(people), *of_track(track, body))
 
 
@@ -128,11 +130,11 @@ def of_pictures(pictures: Pictures) -> Iterator[str]:
         yield f"the pictures are noisy ({pictures.noise:.0f} levels of 255): more light helps most."
 
 
-def examine_pictures(video: Path, masks: Path, num_frames: int, *, listen: Listener = silent) -> Pictures:
+def examine_pictures(video: Path, masks: Path, num_frames: int, *, on_progress: ProgressCallback = ignore_progress) -> Pictures:
     """Look at 24 pairs of consecutive frames spread over the video, in constant memory. Raises UserError."""
     first = np.unique(np.linspace(0, max(0, num_frames - 2), _PAIRS).round().astype(int))
     indices = sorted({int(i) for i in first} | {int(i) + 1 for i in first if i + 1 < num_frames})
-    views = dict(_views(video, masks, indices, listen))
+    views = dict(_views(video, masks, indices, on_progress))
     shifts = [motion.shift_px for motion in camera_motions([views[int(i)].view for i in first if int(i) in views])]
     told = [shift for shift in shifts if not np.isnan(shift)]
     still_px = _STILL * _SIDE_PX
@@ -152,7 +154,7 @@ def examine_pictures(video: Path, masks: Path, num_frames: int, *, listen: Liste
     )
 
 
-def _views(video: Path, masks: Path, indices: list[int], listen: Listener) -> Iterator[tuple[int, _Look]]:
+def _views(video: Path, masks: Path, indices: list[int], on_progress: ProgressCallback) -> Iterator[tuple[int, _Look]]:
     wanted = set(indices)
     kept = {i: mask for i, mask in enumerate(read_masks(masks, 0, indices[-1] + 1)) if i in wanted}
     for count, frame in enumerate(read_frames_at(video, [i for i in indices if i in kept])):
@@ -163,12 +165,12 @@ def _views(video: Path, masks: Path, indices: list[int], listen: Listener) -> It
         mask = cv2.resize(kept[frame.index], size, interpolation=cv2.INTER_LINEAR)
         rim = max(3, max(size) // 40)
         near = cv2.dilate((mask > 25).astype(np.uint8), np.ones((2 * rim + 1, 2 * rim + 1), np.uint8))
-        view = View(np.asarray(gray, np.uint8), np.asarray(255 * (1 - near), np.uint8))
+        view = BackgroundView(np.asarray(gray, np.uint8), np.asarray(255 * (1 - near), np.uint8))
         yield frame.index, _Look(view, np.asarray(mask > 200))
-        listen(Progress("look at the footage", count + 1, len(indices)))
+        on_progress(Progress("look at the footage", count + 1, len(indices)))
 
 
-def _noise(a: View, b: View) -> float:
+def _noise(a: BackgroundView, b: BackgroundView) -> float:
     """Standard deviation per frame of what differs between two consecutive frames where nobody is, outliers left out."""
     clear = (a.background > 0) & (b.background > 0)
     if clear.sum() < 100:

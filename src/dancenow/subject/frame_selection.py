@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.errors import UserError
-from dancenow.progress import Listener, Progress
+from dancenow.progress import Progress, ProgressCallback
 from dancenow.subject.subject import Subject
 from dancenow.types import Frame, FrameStatus
 
@@ -43,7 +43,7 @@ def choose_runs(subject: Subject, part: str, length: int, max_frames: int) -> Ru
     return Runs(frames, np.searchsorted(frames, starts))
 
 
-def read_chosen(subject: Subject, runs: Runs, listen: Listener) -> Iterator[tuple[Frame, NDArray[np.uint8]]]:
+def read_chosen(subject: Subject, runs: Runs, on_progress: ProgressCallback) -> Iterator[tuple[Frame, NDArray[np.uint8]]]:
     """The chosen frames and their soft masks, in order, decoded once.
 
     Raises:
@@ -54,11 +54,11 @@ def read_chosen(subject: Subject, runs: Runs, listen: Listener) -> Iterator[tupl
         if frame.index in chosen:
             yield frame, soft_mask
             if position % 16 == 0:
-                listen(Progress("reading frames", position, len(chosen)))
+                on_progress(Progress("reading frames", position, len(chosen)))
             position += 1
     if position < len(chosen):
         raise UserError(f"the video of {subject.manifest.name} breaks off; run `dancenow prepare` again.")
-    listen(Progress("reading frames", position, len(chosen)))
+    on_progress(Progress("reading frames", position, len(chosen)))
 
 
 def _run_starts(keep: NDArray[np.bool_], length: int) -> NDArray[np.int64]:

@@ -12,8 +12,8 @@ import numpy as np
 
 from dancenow.media.video import read_frames_at
 from dancenow.metrics.regions import person_box
-from dancenow.pose.retargeting.registry import BY_CAMERA, Kind, PoseMap, fit
-from dancenow.subject.camera_motion import View, camera_motion
+from dancenow.pose.retargeting.registry import BY_CAMERA, Retargeter, RetargetingKind, fit
+from dancenow.subject.camera_motion import BackgroundView, camera_motion
 from dancenow.types import FrameStatus, ImageRGB, Plate, PoseTrack
 
 _LOOKS: Final = 9
@@ -25,7 +25,7 @@ _SAME_PLACE: Final = 0.02
 """Share of the longer side by which a corner may have moved: somebody touched the tripod."""
 
 
-def backdrop(video: Path, track: PoseTrack) -> View:
+def background_view(video: Path, track: PoseTrack) -> BackgroundView:
     """The background of a video in gray: the median of a few frames, each without the box of its dancer, whom `track` knows.
 
     Raises:
@@ -34,7 +34,7 @@ def backdrop(video: Path, track: PoseTrack) -> View:
     measured = np.flatnonzero(track.status == FrameStatus.MEASURED)
     if not len(measured):
         nothing = np.zeros((track.height_px, track.width_px), np.uint8)
-        return View(nothing, nothing)
+        return BackgroundView(nothing, nothing)
     measured = measured[track.time_s[measured] <= track.time_s[measured[0]] + _SPAN_S]
     wanted = measured[np.unique(np.linspace(0, len(measured) - 1, _LOOKS).round().astype(int))]
     looks = []
@@ -47,18 +47,18 @@ def backdrop(video: Path, track: PoseTrack) -> View:
     stack = np.sort(np.stack(looks), axis=0)  # NaN last
     known = np.isfinite(stack).sum(axis=0)
     middle = np.take_along_axis(stack, np.maximum(known - 1, 0)[None] // 2, axis=0)[0]
-    return View(np.nan_to_num(middle).round().astype(np.uint8), (known > 0).astype(np.uint8) * 255)
+    return BackgroundView(np.nan_to_num(middle).round().astype(np.uint8), (known > 0).astype(np.uint8) * 255)
 
 
-def backdrop_of_plate(plate: Plate) -> View:
+def background_view_of_plate(plate: Plate) -> BackgroundView:
     """The same of a background that is there already."""
     size = _small(plate.image_rgb)
     gray = cv2.resize(cv2.cvtColor(plate.image_rgb, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA)
     known = cv2.resize(plate.known.astype(np.uint8) * 255, size, interpolation=cv2.INTER_NEAREST)
-    return View(np.asarray(gray, np.uint8), np.asarray(known, np.uint8))
+    return BackgroundView(np.asarray(gray, np.uint8), np.asarray(known, np.uint8))
 
 
-def same_camera(a: View, b: View) -> bool | None:
+def same_camera(a: BackgroundView, b: BackgroundView) -> bool | None:
     """Whether both show one place from one place; None where too little is to be seen of it, as before a plain wall."""
     (height_a, width_a), (height_b, width_b) = a.gray.shape, b.gray.shape
     if abs(np.log(width_a / height_a) - np.log(width_b / height_b)) > _SAME_ASPECT:
@@ -67,27 +67,27 @@ def same_camera(a: View, b: View) -> bool | None:
         gray, background = (
             cv2.resize(each, (width_a, height_a), interpolation=cv2.INTER_NEAREST) for each in (b.gray, b.background)
         )
-        b = View(np.asarray(gray, np.uint8), np.asarray(background, np.uint8))
+        b = BackgroundView(np.asarray(gray, np.uint8), np.asarray(background, np.uint8))
     shifts_px = [camera_motion(one, other).shift_px for one, other in ((a, b), (b, a))]
     return None if np.isnan(shifts_px).any() else max(shifts_px) < _SAME_PLACE * max(width_a, height_a)
 
 
-def films_there(source: Path, danced: PoseTrack, plate: Plate) -> bool | None:
+def is_same_camera(source: Path, source_track: PoseTrack, plate: Plate) -> bool | None:
     """`same_camera` of a dancer's video and the background of a target.
 
     Raises:
         UserError: the video cannot be read.
     """
-    return same_camera(backdrop(source, danced), backdrop_of_plate(plate))
+    return same_camera(background_view(source, source_track), background_view_of_plate(plate))
 
 
-def fit_filmed(kind: Kind, source: Path, danced: PoseTrack, track: PoseTrack, plate: Plate) -> PoseMap:
+def fit_videos(kind: RetargetingKind, source: Path, source_track: PoseTrack, track: PoseTrack, plate: Plate) -> Retargeter:
     """`normalize.fit` of a dancer in a video to a target of that track and background; the video is looked at where it matters.
 
     Raises:
         UserError: the video cannot be read, or as `fit`.
     """
-    return fit(kind, danced, track, films_there(source, danced, plate) if kind in BY_CAMERA else None)
+    return fit(kind, source_track, track, is_same_camera(source, source_track, plate) if kind in BY_CAMERA else None)
 
 
 def _small(image_rgb: ImageRGB) -> tuple[int, int]:

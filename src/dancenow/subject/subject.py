@@ -25,7 +25,7 @@ from dancenow.pose.detectors.bias_correction import RECIPE as CORRECT_RECIPE
 from dancenow.pose.filtering.smoothing import SmoothConfig
 from dancenow.pose.pipeline import DETECTOR, detect_poses
 from dancenow.pose.track_io import load_track, save_track
-from dancenow.progress import Listener, silent
+from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import Consent, grant, withdraw
 from dancenow.storage.atomic_io import complete_or_absent, require_writable, sha256_of
 from dancenow.subject.background.background_plate import RECIPE as PLATE_RECIPE
@@ -181,7 +181,7 @@ def prepare(
     licence: str | None = None,
     consent: Consent | None = None,
     hold_out: bool = False,
-    listen: Listener = silent,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> Subject:
     """Detect the person, estimate the background, judge the footage, and write all of it as the subject folder `out`.
 
@@ -203,13 +203,13 @@ def prepare(
     with complete_or_absent(out) as folder:
         folder.mkdir()
         masks = folder / "masks.mkv"
-        detected = detect_poses(video, person=person, masks=masks, listen=listen)
+        detected = detect_poses(video, person=person, masks=masks, on_progress=on_progress)
         track = detected if track is None else _of_this_video(track, detected, video)
         require_enough(track, video)
         splits_s = split_by_time(float(track.time_s[-1] + 1 / track.fps), hold_out)
         learnt = (track.time_s >= splits_s["train"][0]) & (track.time_s < splits_s["train"][1])
-        plate = estimate_plate(video, masks, learnt & (track.status == FrameStatus.MEASURED), listen=listen)
-        warnings = examine(video, masks, track, body_statistics(track), listen=listen)
+        plate = estimate_plate(video, masks, learnt & (track.status == FrameStatus.MEASURED), on_progress=on_progress)
+        warnings = examine(video, masks, track, body_statistics(track), on_progress=on_progress)
         manifest = _fill(folder, video, track, plate, video.stem, splits_s, warnings, licence, consent)
     return Subject(out, manifest, track, plate)
 

@@ -6,13 +6,13 @@ A video is prepared once; the consent that was given for it holds until another 
 from pathlib import Path
 
 from dancenow.errors import UserError
-from dancenow.progress import Listener
+from dancenow.progress import ProgressCallback
 from dancenow.provenance.consent import Consent, require_consent
 from dancenow.storage.atomic_io import cache_dir, sha256_of
 from dancenow.subject.subject import SUBJECT_RECIPE, Subject, prepare, record_consent
 
 
-def subject_of(video: Path, person: int | None, consent: Consent | None, listen: Listener) -> Path:
+def cached_subject_folder(video: Path, person: int | None, consent: Consent | None, on_progress: ProgressCallback) -> Path:
     """The prepared folder of a video, from the cache where it is sound; `consent` is put in if it says something new.
 
     Raises:
@@ -22,14 +22,14 @@ def subject_of(video: Path, person: int | None, consent: Consent | None, listen:
     try:
         kept = Subject.open(folder).manifest.consent
     except UserError:
-        prepare(video, folder, person=person, consent=consent, listen=listen)
+        prepare(video, folder, person=person, consent=consent, on_progress=on_progress)
     else:
         if consent is not None and (kept is None or not consent.has_terms_of(kept)):
             record_consent(folder, consent)
     return folder
 
 
-def require_terms(video: Path, person: int | None, consent: Consent | None) -> None:
+def require_video_consent(video: Path, person: int | None, consent: Consent | None) -> None:
     """That there is a consent to this video that stands, given now or kept from before.
 
     Raises:
@@ -41,7 +41,7 @@ def require_terms(video: Path, person: int | None, consent: Consent | None) -> N
     require_consent(consent, sha256_of(video), f"the person in {video}", "dancenow run ...")
 
 
-def has_terms(video: Path, person: int | None) -> bool:
+def has_video_consent(video: Path, person: int | None) -> bool:
     """Whether a consent to this video is kept from before."""
     return _kept(video, person) is not None
 

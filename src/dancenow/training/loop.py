@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from dancenow.errors import UserError
-from dancenow.progress import Listener, Progress
+from dancenow.progress import Progress, ProgressCallback
 from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.storage.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from dancenow.training.budget import Budget
@@ -82,7 +82,7 @@ def preview_path(model_path: Path) -> Path:
 
 
 def train_loop(
-    task: Task, model_path: Path, budget: Budget, *, resume: bool, config: LoopConfig, listen: Listener
+    task: Task, model_path: Path, budget: Budget, *, resume: bool, config: LoopConfig, on_progress: ProgressCallback
 ) -> Checkpoint:
     """Step until the budget is spent; write the model, the state beside it, and a preview as it goes.
 
@@ -99,7 +99,7 @@ def train_loop(
     def save() -> Checkpoint:
         model = _save(task, clock, model_path)
         share = budget.spent(clock.seconds, clock.images)
-        listen(Progress("training", share, 1.0, _note(clock, terms), preview_path(model_path)))
+        on_progress(Progress("training", share, 1.0, _note(clock, terms), preview_path(model_path)))
         return model
 
     with _Interruption() as interruption:
@@ -116,7 +116,7 @@ def train_loop(
                 _free_memory()
                 continue
             clock = Clock(watch.seconds(), clock.images + task.images_per_step)
-            listen(Progress("training", budget.spent(clock.seconds, clock.images), 1.0, _note(clock, terms)))
+            on_progress(Progress("training", budget.spent(clock.seconds, clock.images), 1.0, _note(clock, terms)))
             if clock.seconds - saved_at_s > max(config.save_every_s, SAVE_PAUSE * saving_s):
                 save()
                 saved_at_s = watch.seconds()

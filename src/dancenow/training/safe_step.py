@@ -13,7 +13,7 @@ PATIENCE: Final = 20
 """Steps in a row that may be left out before a training is given up."""
 
 
-class CarefulStep:
+class SafeOptimizerStep:
     """Steps an optimizer with clipped gradients, or not at all if one of them is infinite or not a number."""
 
     def __init__(self, optimizer: torch.optim.Optimizer, most: float = 1.0) -> None:

@@ -53,13 +53,13 @@ def _turned(pose: Pose) -> Pose:
 
 
 def test_the_head_says_where_the_nose_points(standing: Standing) -> None:
-    ahead = standing(128, 140, 200)
-    xy = ahead.xy.copy()
+    prefetch = standing(128, 140, 200)
+    xy = prefetch.xy.copy()
     xy[INDEX["nose"], 0] += 8
-    aside = Pose(xy, ahead.confidence)
-    at = cell(ahead, "right_eye", "left_eye")
-    assert maps_of(ahead)[1][0][at] > 0.8
-    assert abs(float(maps_of(ahead)[1][3][at])) < 0.2 < abs(float(maps_of(aside)[1][3][at]))
+    aside = Pose(xy, prefetch.confidence)
+    at = cell(prefetch, "right_eye", "left_eye")
+    assert maps_of(prefetch)[1][0][at] > 0.8
+    assert abs(float(maps_of(prefetch)[1][3][at])) < 0.2 < abs(float(maps_of(aside)[1][3][at]))
 
 
 def test_what_is_missing_leaves_no_trace_and_no_nan(standing: Standing) -> None:

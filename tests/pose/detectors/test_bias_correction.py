@@ -9,7 +9,7 @@ import torch
 
 from dancenow.assets import CORRECTOR
 from dancenow.pose.detectors import bias_correction
-from dancenow.pose.detectors.bias_correction import Motion, corrected, motion_of
+from dancenow.pose.detectors.bias_correction import Motion, correct_bias, motion_of
 from dancenow.pose.filtering.smoothing import smooth
 from dancenow.research.recipes import bias_network as networks
 from dancenow.research.recipes.bias_training import CorrectionConfig, CorrectionTask, Example, example_of
@@ -85,7 +85,7 @@ def test_a_mirror_image_is_corrected_alike() -> None:
             track.pose.depth[:, MIRROR],
         ),
     )
-    one, other = corrected(smooth(track), track).pose, corrected(smooth(flipped), flipped).pose
+    one, other = correct_bias(smooth(track), track).pose, correct_bias(smooth(flipped), flipped).pose
     np.testing.assert_allclose(track.width_px - 1 - other.xy[:, MIRROR, 0], one.xy[..., 0], atol=0.02)
     np.testing.assert_allclose(other.xy[:, MIRROR, 1], one.xy[..., 1], atol=0.02)
     np.testing.assert_allclose(other.depth[:, MIRROR], one.depth, atol=0.02)
@@ -93,9 +93,9 @@ def test_a_mirror_image_is_corrected_alike() -> None:
 
 def test_a_long_track_is_corrected_as_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     track = detected(dance(1.7, 200))
-    whole = corrected(smooth(track), track)
+    whole = correct_bias(smooth(track), track)
     monkeypatch.setattr(bias_correction, "_BLOCK", 32)
-    np.testing.assert_allclose(corrected(smooth(track), track).pose.xy, whole.pose.xy, atol=1e-3)
+    np.testing.assert_allclose(correct_bias(smooth(track), track).pose.xy, whole.pose.xy, atol=1e-3)
 
 
 @pytest.mark.parametrize("fps", [15.0, 24.0, 60.0])
@@ -104,7 +104,7 @@ def test_size_and_rate_of_the_video_do_not_matter_much(fps: float) -> None:
         track = dance(1.7, round(3 * rate), fps=rate)
         pose = Pose(track.pose.xy * np.float32(scale), track.pose.confidence, 5 * track.pose.depth * np.float32(scale))
         track = replace(track, pose=pose, width_px=round(640 * scale), height_px=round(480 * scale))
-        change = corrected(smooth(track), track).pose.xy - smooth(track).pose.xy
+        change = correct_bias(smooth(track), track).pose.xy - smooth(track).pose.xy
         return np.asarray(change[round(1.5 * rate)] / scale)
 
     assert np.abs(middle_change(30.0, 1.0) - middle_change(fps, 2.0)).max() < 1.5
@@ -119,7 +119,7 @@ def test_what_was_not_found_stays_away() -> None:
     status[30:80] = FrameStatus.MISSING
     measured = replace(track, pose=Pose(track.pose.xy, confidence, track.pose.depth), status=status)
     smoothed = smooth(measured)
-    found = corrected(smoothed, measured)
+    found = correct_bias(smoothed, measured)
     absent = smoothed.pose.confidence == 0
     assert absent[40:70].all()
     np.testing.assert_array_equal(found.pose.confidence, smoothed.pose.confidence)
@@ -131,12 +131,12 @@ def test_what_was_not_found_stays_away() -> None:
 
 def test_few_poses_a_second_or_no_trunk_are_left_as_they_are() -> None:
     slow = dance(1.7, 30, fps=8.0)
-    assert corrected(slow, slow) is slow
+    assert correct_bias(slow, slow) is slow
     track = dance(1.7, 30)
     confidence = track.pose.confidence.copy()
     confidence[:, [INDEX[name] for name in ("neck", "right_hip", "left_hip")]] = 0
     trunkless = replace(track, pose=Pose(track.pose.xy, confidence, track.pose.depth))
-    assert corrected(trunkless, trunkless) is trunkless
+    assert correct_bias(trunkless, trunkless) is trunkless
 
 
 def test_the_network_is_given_sizes_of_the_body() -> None:
@@ -152,6 +152,6 @@ def test_the_shipped_network_takes_depth_to_its_size() -> None:
     assert read_info(CORRECTOR).kind == networks.KIND
     exact = exact_track(danced_points("dov", "spark", seconds=6.0), ROOMS["loft"].camera, 512, 512)
     track = detected(exact)
-    off = np.abs(corrected(smooth(track), track).pose.depth - exact.pose.depth).mean()
+    off = np.abs(correct_bias(smooth(track), track).pose.depth - exact.pose.depth).mean()
     assert off < 0.2 * np.abs(track.pose.depth - exact.pose.depth).mean()
     assert off < 0.6 * np.abs(exact.pose.depth).mean()

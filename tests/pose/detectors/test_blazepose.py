@@ -8,23 +8,23 @@ import pytest
 
 from dancenow.pose.detectors import blazepose
 from dancenow.pose.detectors.blazepose import Landmarks
-from dancenow.pose.detectors.tflite import Roi
+from dancenow.pose.detectors.tflite import RotatedRect
 from dancenow.types import Pose
 
 
 def test_a_region_maps_its_corners_to_the_frame_with_its_rotation() -> None:
-    quarter = Roi(100, 50, 40, math.pi / 2)
+    quarter = RotatedRect(100, 50, 40, math.pi / 2)
     centre, corner = (quarter.to_frame @ [u, v, 1] for u, v in ((0.5, 0.5), (1.0, 0.5)))
     np.testing.assert_allclose(centre, [100, 50])
     np.testing.assert_allclose(corner, [100, 70])
 
 
 def test_overlap_is_that_of_squares() -> None:
-    roi = Roi(0, 0, 10, 0)
+    roi = RotatedRect(0, 0, 10, 0)
     assert roi.overlap(roi) == pytest.approx(1)
-    assert roi.overlap(Roi(5, 0, 10, 0)) == pytest.approx(1 / 3)
-    assert roi.overlap(Roi(0, 0, 5, 0)) == pytest.approx(1 / 4)
-    assert roi.overlap(Roi(20, 0, 10, 0)) == 0
+    assert roi.overlap(RotatedRect(5, 0, 10, 0)) == pytest.approx(1 / 3)
+    assert roi.overlap(RotatedRect(0, 0, 5, 0)) == pytest.approx(1 / 4)
+    assert roi.overlap(RotatedRect(20, 0, 10, 0)) == 0
 
 
 def test_a_body_upside_down_gives_a_region_upside_down() -> None:
@@ -38,7 +38,7 @@ def test_a_body_upside_down_gives_a_region_upside_down() -> None:
 def test_the_mask_lies_where_the_person_is(standing: Callable[[float, float, float], Pose], angle_rad: float) -> None:
     logits = np.full((256, 256), -10, np.float32)
     logits[120:137, 192:225] = 10  # a spot to the right of the middle, in the region's own axes
-    roi = Roi(600, 300, 400, angle_rad)
+    roi = RotatedRect(600, 300, 400, angle_rad)
     mask = Landmarks(standing(600, 300, 300), 1.0, roi, roi, logits).mask(640, 360, 1280)
     y, x = np.nonzero(mask > 127)
     reach_px = (208.5 / 256 - 0.5) * 400

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dancenow.pose.filtering.smoothing import calmed, damped, smooth
+from dancenow.pose.filtering.smoothing import damped, smooth, smooth_jitter
 from dancenow.skeleton import INDEX, MIRROR
 from dancenow.types import FrameStatus, Pose, PoseTrack
 
@@ -117,7 +117,7 @@ def test_a_pose_is_damped_where_it_is_known_and_only_there(swaying: Swaying) -> 
 
 def test_a_calmed_dance_trembles_less_and_is_the_same_dance(swaying: Swaying) -> None:
     truth, noisy = swaying(72, 24.0), smooth(swaying(72, 24.0, noise_px=2.0))
-    calm = calmed(noisy)
+    calm = smooth_jitter(noisy)
 
     def trembling_px(track: PoseTrack) -> float:
         return float(np.abs(np.diff(track.pose.xy - truth.pose.xy, axis=0)).mean())

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dancenow.errors import UserError
 from dancenow.pose.body_statistics import BodyStatistics, body_statistics, sole_y, standing_line
-from dancenow.pose.retargeting.registry import PaperMap, fit, fit_paper, load_map
+from dancenow.pose.retargeting.registry import GlobalScaleRetargeter, fit, fit_global_scale, load_retargeter
 from dancenow.skeleton import INDEX
 from dancenow.types import Pose, PoseTrack
 from helpers.stick_dancers import FEET, LEGS, UPPER, Camera, dance, mean_error, track_of, without
@@ -23,9 +23,9 @@ depths_m = st.tuples(st.floats(3.0, 7.0), st.floats(3.0, 7.0))
 quick = settings(deadline=None, max_examples=25, derandomize=True)
 
 
-def paper(source: PoseTrack, target: PoseTrack) -> PaperMap:
+def paper(source: PoseTrack, target: PoseTrack) -> GlobalScaleRetargeter:
     fitted = fit("paper", source, target)
-    assert isinstance(fitted, PaperMap)
+    assert isinstance(fitted, GlobalScaleRetargeter)
     return fitted
 
 
@@ -130,7 +130,7 @@ def test_a_little_more_travel_changes_the_map_a_little(travel: float) -> None:
         far = near - travel * height_px
         return BodyStatistics(640, 480, 30.0, True, far, near, height_px, far_height, height_px, 80.0, 320.0, 250.0)
 
-    one, other = (fit_paper(body(t, 280.0), body(t, 200.0)) for t in (travel, travel + 1e-4))
+    one, other = (fit_global_scale(body(t, 280.0), body(t, 200.0)) for t in (travel, travel + 1e-4))
     lines = np.linspace(300, 420, 25)
     np.testing.assert_allclose(one.to_target_ground(lines), other.to_target_ground(lines), atol=0.3)
     np.testing.assert_allclose(one.scale_at(lines), other.scale_at(lines), rtol=5e-3)
@@ -158,9 +158,9 @@ def test_the_same_pose_is_mapped_the_same_alone_when_nobody_travels() -> None:
 def test_a_target_who_never_travelled_stays_near_the_line_and_the_size_of_the_footage() -> None:
     tall, small = dance(1.75, z_m=NEAR_AND_FAR), dance(1.3)
     mapped = paper(tall, small)(tall.pose)
-    body, danced = body_statistics(small), body_statistics(tall)
+    body, source_track = body_statistics(small), body_statistics(tall)
     line_px = standing_line(sole_y(mapped, 0.05 * body.height_px), tall.fps)
-    travelled = (danced.ground_near_px - danced.ground_far_px) / danced.height_px * body.height_px
+    travelled = (source_track.ground_near_px - source_track.ground_far_px) / source_track.height_px * body.height_px
     assert np.ptp(line_px) < 0.5 * travelled
     assert np.abs(line_px - body.ground_near_px).max() < 0.5 * travelled
     heights = line_px - mapped.xy[:, INDEX["nose"], 1]
@@ -228,7 +228,7 @@ def test_damaged_statistics_are_refused(change: dict[str, float | None]) -> None
 @pytest.mark.parametrize("saved", [{}, {"kind": "later"}, {"kind": "paper", "source": {}}])
 def test_damaged_maps_are_refused(saved: dict[str, object]) -> None:
     with pytest.raises(UserError, match="damaged"):
-        load_map(saved)
+        load_retargeter(saved)
 
 
 def test_a_track_without_a_torso_is_refused_with_the_remedy() -> None:

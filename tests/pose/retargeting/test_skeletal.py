@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from dancenow.pose.retargeting.body_model import figure_of
 from dancenow.pose.retargeting.joints import HIPS, NUM_JOINTS, TREE
-from dancenow.pose.retargeting.registry import PaperMap, fit, load_map
-from dancenow.pose.retargeting.skeletal import BonesMap
+from dancenow.pose.retargeting.registry import GlobalScaleRetargeter, fit, load_retargeter
+from dancenow.pose.retargeting.skeletal import SkeletalRetargeter
 from dancenow.skeleton import INDEX, MIRROR
 from dancenow.types import Pose, PoseTrack
 from helpers.stick_dancers import FEET, LEGS, UPPER, Camera, dance, mean_error, track_of, without
@@ -20,9 +20,9 @@ ARMS = [INDEX[f"{side}_{part}"] for side in ("right", "left") for part in ("elbo
 HANDS = [INDEX["right_wrist"], INDEX["left_wrist"]]
 
 
-def bones(source: PoseTrack, target: PoseTrack) -> BonesMap:
+def bones(source: PoseTrack, target: PoseTrack) -> SkeletalRetargeter:
     fitted = fit("bones", source, target)
-    assert isinstance(fitted, BonesMap)
+    assert isinstance(fitted, SkeletalRetargeter)
     return fitted
 
 
@@ -150,8 +150,8 @@ def test_the_sentence_tells_scale_shift_and_how_bodies_differ() -> None:
 
 def test_auto_takes_the_paper_without_legs_and_bones_with_them() -> None:
     half = without(dance(1.75), [*LEGS, INDEX["right_knee"], INDEX["left_knee"]])
-    assert isinstance(fit("auto", half, dance(1.3)), PaperMap)
-    assert isinstance(fit("auto", dance(1.75), dance(1.3)), BonesMap)
+    assert isinstance(fit("auto", half, dance(1.3)), GlobalScaleRetargeter)
+    assert isinstance(fit("auto", dance(1.75), dance(1.3)), SkeletalRetargeter)
 
 
 def test_a_longer_leg_steps_further() -> None:
@@ -212,4 +212,4 @@ def test_by_the_same_camera_a_place_in_the_picture_is_kept() -> None:
     assert mean_error(unknown(source.pose), truth.pose, FEET) > mean_error(known(source.pose), truth.pose, FEET)
     assert "the same camera" in str(known)
     assert "the same camera" not in str(other)
-    assert load_map(json.loads(json.dumps(known.to_json()))) == known
+    assert load_retargeter(json.loads(json.dumps(known.to_json()))) == known

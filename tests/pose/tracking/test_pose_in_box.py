@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dancenow.pose.detectors.blazepose import Landmarks
-from dancenow.pose.detectors.tflite import Roi
+from dancenow.pose.detectors.tflite import RotatedRect
 from dancenow.pose.tracking import pose_in_box as module
 from dancenow.pose.tracking.pose_in_box import sighted
 from dancenow.types import ImageRGB, Pose
@@ -21,11 +21,11 @@ class Detector:
 
     pose: Pose
     score: float = 0.9
-    looked: list[Roi] = field(default_factory=list)
+    looked: list[RotatedRect] = field(default_factory=list)
 
-    def landmarks(self, _image: ImageRGB, roi: Roi) -> Landmarks:
+    def landmarks(self, _image: ImageRGB, roi: RotatedRect) -> Landmarks:
         self.looked.append(roi)
-        return Landmarks(self.pose, self.score, roi, Roi(1.0, 2.0, 3.0, 0.0), np.zeros((256, 256), np.float32))
+        return Landmarks(self.pose, self.score, roi, RotatedRect(1.0, 2.0, 3.0, 0.0), np.zeros((256, 256), np.float32))
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,7 @@ def test_the_square_holds_the_expected_body_and_then_the_body_that_was_found() -
     places = expected.xy @ unit[:2, :2].T + unit[:2, 2]
     assert ((places > 0) & (places < 1)).all()
     assert np.ptp(places, axis=0).max() > 0.3
-    assert second == Roi(1.0, 2.0, 3.0, 0.0)
+    assert second == RotatedRect(1.0, 2.0, 3.0, 0.0)
 
 
 def test_where_nobody_is_or_nobody_is_expected_nobody_is_sighted() -> None:

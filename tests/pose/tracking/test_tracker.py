@@ -14,11 +14,11 @@ import pytest
 
 from dancenow.errors import UserError
 from dancenow.pose.detectors.blazepose import BlazePose, Candidate, Landmarks
-from dancenow.pose.detectors.tflite import Roi
+from dancenow.pose.detectors.tflite import RotatedRect
 from dancenow.pose.tracking import backward_tracking
-from dancenow.pose.tracking.backward_tracking import follow
-from dancenow.pose.tracking.reidentification import Cast, choose, find_people, look_of, similarity
-from dancenow.pose.tracking.tracker import Follower
+from dancenow.pose.tracking.backward_tracking import track_with_backfill
+from dancenow.pose.tracking.reidentification import PersonSelection, choose, find_people, look_of, similarity
+from dancenow.pose.tracking.tracker import PersonTracker
 from dancenow.skeleton import INDEX
 from dancenow.types import Frame, ImageRGB, Pose
 
@@ -50,11 +50,11 @@ class World(BlazePose):
     def in_picture(self, image_rgb: ImageRGB) -> list[tuple[Pose, Clothes]]:
         return self.drawn[round(float(image_rgb[4:12, 4:12].mean()) / 4)]
 
-    def detect(self, image_rgb: ImageRGB, window: Roi | None = None, min_score: float = 0.5) -> list[Candidate]:  # noqa: ARG002
+    def detect(self, image_rgb: ImageRGB, window: RotatedRect | None = None, min_score: float = 0.5) -> list[Candidate]:  # noqa: ARG002
         rois = [_roi(pose) for pose, _ in self.in_picture(image_rgb)]
         return [Candidate(roi, 0.9) for roi in rois if window is None or _inside(roi, window)]
 
-    def landmarks(self, image_rgb: ImageRGB, roi: Roi) -> Landmarks:
+    def landmarks(self, image_rgb: ImageRGB, roi: RotatedRect) -> Landmarks:
         poses = [pose for pose, _ in self.in_picture(image_rgb) if _inside(_roi(pose), roi)]
         nobody = np.zeros((256, 256), np.float32)
         if not poses:
@@ -63,12 +63,12 @@ class World(BlazePose):
         return Landmarks(pose, 1.0, roi, _roi(pose), nobody)
 
 
-def _roi(pose: Pose) -> Roi:
+def _roi(pose: Pose) -> RotatedRect:
     hips = (pose.xy[INDEX["right_hip"]] + pose.xy[INDEX["left_hip"]]) / 2
-    return Roi(float(hips[0]), float(hips[1]), 1.25 * float(np.ptp(pose.xy[:, 1])), 0.0)
+    return RotatedRect(float(hips[0]), float(hips[1]), 1.25 * float(np.ptp(pose.xy[:, 1])), 0.0)
 
 
-def _inside(roi: Roi, window: Roi) -> bool:
+def _inside(roi: RotatedRect, window: RotatedRect) -> bool:
     return max(abs(roi.x_px - window.x_px), abs(roi.y_px - window.y_px)) < 0.4 * window.size_px
 
 
@@ -94,7 +94,7 @@ def world(standing: Standing) -> World:
     return World(standing)
 
 
-def _cast(world: World, *frames: Frame, person: int | None = None) -> Cast:
+def _cast(world: World, *frames: Frame, person: int | None = None) -> PersonSelection:
     """Whom `choose` would follow after a first look at these frames, made by `world` just before."""
     looks = []
     for frame in frames:
@@ -127,13 +127,13 @@ def test_nobody_in_the_video_is_an_error(world: World) -> None:
 
 
 def test_two_people_who_cross_are_kept_apart(world: World) -> None:
-    follower = Follower(world, _cast(world, world.frame(0, (100, 250, GREEN), (540, 300, RED))))
+    tracker = PersonTracker(world, _cast(world, world.frame(0, (100, 250, GREEN), (540, 300, RED))))
     for index in range(45):
         # Red walks from right to left and is hidden behind green for a moment.
         x_red_px, x_green_px = 540 - 10.0 * index, 100 + 10.0 * index
         hidden = abs(x_red_px - x_green_px) < 50
         people = [(x_red_px, 300.0, RED)] if not hidden else []
-        found = follower.step(world.frame(index, *people, (x_green_px, 250.0, GREEN)))
+        found = tracker.step(world.frame(index, *people, (x_green_px, 250.0, GREEN)))
         if hidden:
             assert found is None, "green is not red, however near"
         elif index > 30 or abs(x_red_px - x_green_px) > 120:
@@ -142,18 +142,18 @@ def test_two_people_who_cross_are_kept_apart(world: World) -> None:
 
 
 def test_somebody_who_comes_after_the_dancer_left_is_not_followed(world: World) -> None:
-    follower = Follower(world, _cast(world, world.frame(0, (320, 300, RED))))
-    assert follower.step(world.frame(0, (320, 300, RED))) is not None
+    tracker = PersonTracker(world, _cast(world, world.frame(0, (320, 300, RED))))
+    assert tracker.step(world.frame(0, (320, 300, RED))) is not None
     for index in range(1, 40):
-        assert follower.step(world.frame(index, (320, 300, GREEN))) is None
+        assert tracker.step(world.frame(index, (320, 300, GREEN))) is None
 
 
 def test_the_dancer_is_found_again_elsewhere(world: World) -> None:
-    follower = Follower(world, _cast(world, world.frame(0, (150, 300, RED))))
-    assert follower.step(world.frame(0, (150, 300, RED))) is not None
+    tracker = PersonTracker(world, _cast(world, world.frame(0, (150, 300, RED))))
+    assert tracker.step(world.frame(0, (150, 300, RED))) is not None
     for index in range(1, 15):
-        assert follower.step(world.frame(index)) is None
-    found = [follower.step(world.frame(index, (500, 300, RED))) for index in range(15, 20)]
+        assert tracker.step(world.frame(index)) is None
+    found = [tracker.step(world.frame(index, (500, 300, RED))) for index in range(15, 20)]
     assert any(found), "within half a second"
     assert found[-1] is not None
 
@@ -175,8 +175,8 @@ def test_who_begins_with_another_look_is_found_from_the_first_frame_once_they_tu
         for index, (x_px, clothes) in enumerate(frames):
             yield world.frame(index, (x_px, 300, clothes))
 
-    assert Follower(world, cast).step(next(played())) is None, "the look alone does not tell"
-    found = list(follow(Follower(world, cast), played()))
+    assert PersonTracker(world, cast).step(next(played())) is None, "the look alone does not tell"
+    found = list(track_with_backfill(PersonTracker(world, cast), played()))
     assert [time_s for time_s, _ in found] == [Fraction(i, 10) for i in range(12)]
     for (_, landmarks), (x_px, _) in zip(found, frames, strict=True):
         assert landmarks is not None
@@ -186,7 +186,7 @@ def test_who_begins_with_another_look_is_found_from_the_first_frame_once_they_tu
 def test_frames_are_not_held_without_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backward_tracking, "_MOST_FRAMES", 5)
     held: list[int] = []
-    follower = Follower(world, _cast(world, world.frame(0, (320, 300, RED))))
+    tracker = PersonTracker(world, _cast(world, world.frame(0, (320, 300, RED))))
 
     def played() -> Iterator[Frame]:
         for index in range(12):
@@ -194,7 +194,7 @@ def test_frames_are_not_held_without_end(world: World, monkeypatch: pytest.Monke
             yield world.frame(index)
 
     told = 0
-    for _ in follow(follower, played()):
+    for _ in track_with_backfill(tracker, played()):
         told += 1
         assert len(held) - told < 6
     assert told == 12

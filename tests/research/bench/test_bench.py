@@ -15,7 +15,7 @@ import pytest
 from dancenow import assets
 from dancenow.cli import main as cli
 from dancenow.errors import UserError
-from dancenow.progress import Listener, Progress, silent
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.research.bench import drift, jobs, nearest_frame, normalization, normalized_pictures, page, registry
 from dancenow.research.bench.ablation import summarize
 from dancenow.research.bench.jobs import Cell, Record, adopt, run_cells
@@ -32,9 +32,9 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def counting(calls: list[int], stops_at: int | None = None) -> list[Cell]:
-    def measure(number: int, folder: Path, listen: Listener) -> Record:
+    def measure(number: int, folder: Path, on_progress: ProgressCallback) -> Record:
         (folder / "half-made").write_text("")
-        listen(Progress("working", 1, 2))
+        on_progress(Progress("working", 1, 2))
         if number == stops_at:
             raise KeyboardInterrupt
         calls.append(number)
@@ -46,7 +46,7 @@ def counting(calls: list[int], stops_at: int | None = None) -> list[Cell]:
 def test_an_interrupted_bench_goes_on_and_measures_nothing_twice(tmp_path: Path) -> None:
     calls: list[int] = []
     with pytest.raises(KeyboardInterrupt):
-        run_cells("count", counting(calls, stops_at=2), silent)
+        run_cells("count", counting(calls, stops_at=2), ignore_progress)
     assert calls == [0, 1]
     events: list[Progress] = []
     records = run_cells("count", counting(calls), events.append)
@@ -59,9 +59,9 @@ def test_an_interrupted_bench_goes_on_and_measures_nothing_twice(tmp_path: Path)
 
 def test_changed_code_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
-    run_cells("count", counting(calls), silent)
+    run_cells("count", counting(calls), ignore_progress)
     monkeypatch.setattr(jobs, "code_digest", lambda _module: "another")
-    run_cells("count", counting(calls), silent)
+    run_cells("count", counting(calls), ignore_progress)
     assert calls == [0, 1, 2, 3] * 2
 
 
@@ -104,7 +104,7 @@ def test_only_code_that_is_measured_makes_figures_old(tmp_path: Path, monkeypatc
 
 def test_a_cell_measured_elsewhere_counts_and_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DANCENOW_BENCH_CONDITIONS", "two cells at a time")
-    run_cells("count", counting([]), silent)
+    run_cells("count", counting([]), ignore_progress)
     kept = sorted((tmp_path / "cache").rglob("count-*.json"))
     for path in kept[1:]:  # as if three of four had been measured on another machine, where no checkout lay
         found = json.loads(path.read_text())
@@ -112,7 +112,7 @@ def test_a_cell_measured_elsewhere_counts_and_says_where(tmp_path: Path, monkeyp
         found["record"]["measured_on"]["versions"]["commit"] = None
         path.write_text(json.dumps(found))
     calls: list[int] = []
-    records = run_cells("count", counting(calls), silent)
+    records = run_cells("count", counting(calls), ignore_progress)
     assert not calls
     whole = Result.of_cells("memory", "laptop", (0,), {}, records, {})
     assert whole.machine["gpu"] == "Loom 3"
@@ -128,24 +128,24 @@ def test_a_cell_measured_elsewhere_counts_and_says_where(tmp_path: Path, monkeyp
 
 
 def test_a_result_goes_on_on_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    records = run_cells("count", counting([])[:3], silent)
+    records = run_cells("count", counting([])[:3], ignore_progress)
     begun = Result.of_cells("memory", "laptop", (0,), {}, records, {})
     begun.write(tmp_path)
     monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "other"))
     calls: list[int] = []
     adopt(Result.read(begun.write(tmp_path)))
-    again = run_cells("count", counting(calls), silent)
+    again = run_cells("count", counting(calls), ignore_progress)
     assert calls == [3]
     assert Result.of_cells("memory", "laptop", (0,), {}, again[:3], {}) == begun
     monkeypatch.setattr(jobs, "code_digest", lambda _module: "another")
-    run_cells("count", counting(calls), silent)
+    run_cells("count", counting(calls), ignore_progress)
     assert calls == [3, 0, 1, 2, 3]
     adopt(replace(begun, cells=[{"cell": "../count-0123456789abcdef0123"}, {"number": 5}]))
     assert not list(tmp_path.rglob("*0123456789abcdef0123*"))
 
 
 def grid(calls: list[str]) -> list[Cell]:
-    def measure(name: str, _folder: Path, _listen: Listener) -> Record:
+    def measure(name: str, _folder: Path, _on_progress: ProgressCallback) -> Record:
         calls.append(name)
         return {"measured": name}
 
@@ -159,25 +159,25 @@ def grid(calls: list[str]) -> list[Cell]:
 
 def test_a_part_is_measured_alone_and_joins_what_was_there() -> None:
     calls: list[str] = []
-    first = run_cells("grid", grid(calls), silent, ["ann", "4m"])
+    first = run_cells("grid", grid(calls), ignore_progress, ["ann", "4m"])
     assert calls == ["ann 4m 0", "ann 4m 1"]
     assert [record["measured"] for record in first] == calls
     calls.clear()
-    both = run_cells("grid", grid(calls), silent, ["ann", "bob", "4m", "1"])
+    both = run_cells("grid", grid(calls), ignore_progress, ["ann", "bob", "4m", "1"])
     assert calls == ["bob 4m 1"]
     assert [record["measured"] for record in both] == ["ann 4m 0", "ann 4m 1", "bob 4m 1"]
     with pytest.raises(UserError, match=r"no part of this bench is called 'eve'; choose of .*ann.*bob"):
-        run_cells("grid", grid(calls), silent, ["eve"])
-    assert len(run_cells("grid", grid(calls), silent)) == 8
+        run_cells("grid", grid(calls), ignore_progress, ["eve"])
+    assert len(run_cells("grid", grid(calls), ignore_progress)) == 8
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"record": 3}'])
 def test_a_damaged_kept_measurement_is_named(tmp_path: Path, damage: str) -> None:
-    run_cells("count", counting([]), silent)
+    run_cells("count", counting([]), ignore_progress)
     kept = sorted((tmp_path / "cache").rglob("*.json"))[0]
     kept.write_text(damage)
     with pytest.raises(UserError, match=f"{kept.name} is damaged; remove it"):
-        run_cells("count", counting([]), silent)
+        run_cells("count", counting([]), ignore_progress)
 
 
 def record(method: str, subject: str, seed: int, ssim: float, flicker: float) -> dict[str, Any]:
@@ -278,7 +278,7 @@ def test_a_dance_there_and_back_never_jumps_and_ends_as_it_began() -> None:
     assert steps == np.abs(np.diff(track.pose.xy, axis=0)).max()
     assert dance.fps == pytest.approx(track.fps)
     with pytest.raises(ValueError, match="passes must be 3"):
-        drift.measure_drift(Path("m"), Path("t"), track, 4, 1, silent)
+        drift.measure_drift(Path("m"), Path("t"), track, 4, 1, ignore_progress)
 
 
 def test_drift_is_the_change_from_first_to_last() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from dancenow.face.blending import BLENDS, Blender
-from dancenow.face.face_crop import cut_face
+from dancenow.face.face_crop import crop_face
 from dancenow.face.face_tracking import face_boxes
 from dancenow.research.bench import blending
 from helpers.drawn_world import dancer_track
@@ -13,7 +13,7 @@ def test_a_seam_is_a_seam_and_a_true_frame_has_none() -> None:
     track = dancer_track(6, body_px=420, size_px=512)
     faces, frame = face_boxes(track), np.full((512, 512, 3), 90, np.uint8)
     frame[:, 200:] = 120
-    face = cut_face(frame, faces.crop(0))
+    face = crop_face(frame, faces.crop(0))
     assert blending._judge(frame, frame, face, faces, 0)["seam"] == 0
     lit = np.clip(face.astype(int) + 30, 0, 255).astype(np.uint8)
     seams = {

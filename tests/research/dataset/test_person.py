@@ -8,7 +8,7 @@ import pytest
 from dancenow import pipeline
 from dancenow.cli import main as cli
 from dancenow.errors import UserError
-from dancenow.generators.crop.config import BodyConfig, LossWeights
+from dancenow.generators.crop.config import CropConfig, LossWeights
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import GeneratorConfig
 from dancenow.generators.presets import PRESETS
@@ -22,7 +22,7 @@ from dancenow.storage.checkpoint import read_info
 from dancenow.subject.subject import Subject
 from dancenow.types import FrameStatus
 
-TINY = BodyConfig(
+TINY = CropConfig(
     generator=GeneratorConfig(canvas_px=64, width=8, blocks=1),
     spatial=DiscriminatorConfig(width=4, scales=1),
     temporal=DiscriminatorConfig(frames=2, width=4, scales=1),

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dancenow.generators.crop.dataset import Augmentation, Clip, mirrored
-from dancenow.research.recipes.multi_identity_dataset import Crowd
+from dancenow.research.recipes.multi_identity_dataset import MultiIdentityDataset
 from helpers.crop_stores import a_store
 
 CPU = torch.device("cpu")
@@ -21,7 +21,7 @@ def assert_same(one: Clip, other: Clip) -> None:
 
 def test_a_crowd_shows_what_its_stores_show() -> None:
     stores = [a_store(seed) for seed in range(3)]
-    shown = Crowd(stores, CPU).show(np.array([2, 0]))
+    shown = MultiIdentityDataset(stores, CPU).show(np.array([2, 0]))
     for row, person in enumerate((2, 0)):
         store = stores[person]
         alone = store.take(np.arange(store.length)[None], store.centred[None], CPU)
@@ -29,7 +29,7 @@ def test_a_crowd_shows_what_its_stores_show() -> None:
 
 
 def test_everybody_is_there_once_more_in_a_mirror() -> None:
-    crowd = Crowd([a_store(seed, runs=1) for seed in range(2)], CPU)
+    crowd = MultiIdentityDataset([a_store(seed, runs=1) for seed in range(2)], CPU)
     assert len(crowd) == 4
     both = crowd.draw(np.array([0, 2]), np.random.default_rng(0), STILL, crowd.length)
     turned = mirrored(both, np.array([True, False]))
@@ -38,4 +38,4 @@ def test_everybody_is_there_once_more_in_a_mirror() -> None:
 
 def test_a_crowd_is_of_one_canvas() -> None:
     with pytest.raises(ValueError, match="one canvas"):
-        Crowd([a_store(0), a_store(1, canvas_px=128)], CPU)
+        MultiIdentityDataset([a_store(0), a_store(1, canvas_px=128)], CPU)

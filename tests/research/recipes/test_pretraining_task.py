@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from dancenow.generators.crop.config import BodyConfig, LossWeights
-from dancenow.generators.crop.dataset import Augmentation, ClipStore
+from dancenow.generators.crop.config import CropConfig, LossWeights
+from dancenow.generators.crop.dataset import Augmentation, CropDataset
 from dancenow.generators.crop.network import Generator, GeneratorConfig
 from dancenow.generators.crop.pretrained_init import KIND, Base, load_base
 from dancenow.generators.presets import PRESETS
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
-from dancenow.progress import silent
+from dancenow.progress import ignore_progress
 from dancenow.research.recipes.pretraining_task import BaseConfig, BaseTask, shaken
 from dancenow.research.recipes.synthetic_people import CastConfig, cast
 from dancenow.skeleton import INDEX
@@ -28,7 +28,7 @@ CONFIG = BaseConfig(generator=SMALL, weights=LossWeights(perceptual=0.0), people
 
 
 @pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> list[ClipStore]:
+def people(tmp_path_factory: pytest.TempPathFactory) -> list[CropDataset]:
     config = CastConfig(people=2, runs=3, length=2, beats=4, picture_px=96, canvas_px=64)
     folder = tmp_path_factory.mktemp("cast")
     made = cast(config, folder)
@@ -37,13 +37,13 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> list[ClipStore]:
     return made
 
 
-def task_of(people: list[ClipStore]) -> BaseTask:
+def create_task(people: list[CropDataset]) -> BaseTask:
     distance = PerceptualDistance(EfficientNetTrunk(), depth=1)
     return BaseTask(people, CONFIG, seed=0, perceptual=distance, device=torch.device("cpu"))
 
 
 @pytest.mark.slow
-def test_random_people_are_in_their_pictures(people: list[ClipStore]) -> None:
+def test_random_people_are_in_their_pictures(people: list[CropDataset]) -> None:
     """Keypoints fall on the person, and where nobody is, the picture is the plate."""
     for store in people:
         clip = store.take(store.starts[:, None] + np.arange(2), np.repeat(store.centred[None], 3, 0), torch.device("cpu"))
@@ -56,10 +56,10 @@ def test_random_people_are_in_their_pictures(people: list[ClipStore]) -> None:
 
 
 @pytest.mark.slow
-def test_a_base_comes_out_that_a_training_can_start_from(people: list[ClipStore], tmp_path: Path) -> None:
+def test_a_base_comes_out_that_a_training_can_start_from(people: list[CropDataset], tmp_path: Path) -> None:
     path = tmp_path / "base.safetensors"
-    task = task_of(people)
-    train_loop(task, path, Budget(images=8), resume=False, config=LoopConfig(), listen=silent)
+    task = create_task(people)
+    train_loop(task, path, Budget(images=8), resume=False, config=LoopConfig(), on_progress=ignore_progress)
     base = Base.of_checkpoint(load_checkpoint(path, KIND), "0" * 64)
     assert base.config == SMALL
     fresh = Generator(SMALL)
@@ -93,8 +93,8 @@ def test_a_smaller_batch_learns_more_slowly() -> None:
 
 
 @pytest.mark.slow
-def test_a_base_goes_on_exactly_where_it_was(people: list[ClipStore]) -> None:
-    unbroken, broken, again = task_of(people), task_of(people), task_of(people)
+def test_a_base_goes_on_exactly_where_it_was(people: list[CropDataset]) -> None:
+    unbroken, broken, again = create_task(people), create_task(people), create_task(people)
     for i in range(4):
         unbroken.step(np.random.default_rng(i), i / 4)
     for i in range(2):
@@ -107,7 +107,7 @@ def test_a_base_goes_on_exactly_where_it_was(people: list[ClipStore]) -> None:
 
 
 @pytest.mark.slow
-def test_keypoints_are_shaken_but_not_lost(people: list[ClipStore]) -> None:
+def test_keypoints_are_shaken_but_not_lost(people: list[CropDataset]) -> None:
     clip = people[0].draw(8, np.random.default_rng(0), STILL, torch.device("cpu"), evenly=True)
     moved = shaken(clip, np.random.default_rng(1))
     off = (moved.xy - clip.xy).norm(dim=-1)
@@ -118,6 +118,6 @@ def test_keypoints_are_shaken_but_not_lost(people: list[ClipStore]) -> None:
 
 def test_the_shipped_base_fits_the_draft_preset() -> None:
     draft = PRESETS["draft"]
-    assert isinstance(draft, BodyConfig)
+    assert isinstance(draft, CropConfig)
     assert draft.start == "base"
     load_base().give_to(Generator(draft.generator))

@@ -9,7 +9,7 @@ import torch
 from dancenow.assets import TRANSFORMER
 from dancenow.pose.retargeting import spatial_transformer as maps
 from dancenow.pose.retargeting.registry import fit
-from dancenow.research.recipes.stn_network import Localiser, draw_heatmaps, move_points, move_tensor
+from dancenow.research.recipes.stn_network import LocalizationNet, draw_heatmaps, move_points, move_tensor
 from dancenow.research.recipes.stn_training import WarpConfig, WarpTask, load_transformer, own_examples
 from dancenow.storage.checkpoint import save_checkpoint
 from dancenow.training.loop import Clock
@@ -42,19 +42,19 @@ def test_numpy_computes_what_torch_trained(tmp_path: Path) -> None:
     for step in range(3):
         task.step(np.random.default_rng(step), 0.0)
     save_checkpoint(tmp_path / "stn.safetensors", task.model(Clock()))
-    runs = maps.Localiser({name: each.detach().numpy() for name, each in task.localiser.state_dict().items()})
-    theta = task.localiser(*task._inputs).detach().numpy()
+    runs = maps.LocalizationNet({name: each.detach().numpy() for name, each in task.localization_net.state_dict().items()})
+    theta = task.localization_net(*task._inputs).detach().numpy()
     np.testing.assert_allclose(np.stack([runs(each.inputs) for each in examples]), theta, atol=1e-6)
     assert load_transformer(tmp_path / "stn.safetensors").info.kind == "transformer"
-    fitted = maps.fit_transformer(dance(1.75), dance(1.3), tmp_path / "stn.safetensors")
+    fitted = maps.fit_spatial_transformer(dance(1.75), dance(1.3), tmp_path / "stn.safetensors")
     assert fitted.kind == "stn"
 
 
 def test_it_starts_as_no_change() -> None:
     examples = list(own_examples(dance(1.7, 60), 1, np.random.default_rng(0)))
     task = WarpTask(examples, WarpConfig(images_per_step=1), seed=0)
-    assert torch.equal(task.localiser(*task._inputs), torch.zeros(1, 4))
-    assert isinstance(task.localiser, Localiser)
+    assert torch.equal(task.localization_net(*task._inputs), torch.zeros(1, 4))
+    assert isinstance(task.localization_net, LocalizationNet)
 
 
 def test_an_own_track_teaches_without_labels() -> None:
@@ -88,4 +88,4 @@ def test_a_clip_has_one_transform() -> None:
 def test_a_damaged_saved_map_is_refused(damage: dict[str, float]) -> None:
     fitted = fit("stn", dance(1.75), dance(1.3))
     with pytest.raises(ValueError, match="positive"):
-        maps.TransformerMap.from_json(fitted.to_json() | damage)
+        maps.SpatialTransformerRetargeter.from_json(fitted.to_json() | damage)

@@ -10,7 +10,7 @@ from dancenow.generators.crop.config import LossWeights
 from dancenow.generators.crop.network import GeneratorConfig
 from dancenow.generators.crop.pretrained_init import KIND
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
-from dancenow.progress import silent
+from dancenow.progress import ignore_progress
 from dancenow.research.dataset.make import make_dataset
 from dancenow.research.dataset.package import package
 from dancenow.research.dataset.plan import DatasetConfig
@@ -37,20 +37,20 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Shards:
     return package(folder / "dataset", folder / "shards", shard_mb=0.1)
 
 
-def task_of(shards: Shards, stream: StreamConfig = STREAM) -> StreamedBaseTask:
+def create_task(shards: Shards, stream: StreamConfig = STREAM) -> StreamedBaseTask:
     distance = PerceptualDistance(EfficientNetTrunk(), depth=1)
     return StreamedBaseTask(shards, CONFIG, stream, seed=0, perceptual=distance, device=torch.device("cpu"))
 
 
 def weights_after(task: StreamedBaseTask, path: Path, images: int, resume: bool = False) -> dict[str, torch.Tensor]:
-    train_loop(task, path, Budget(images=images), resume=resume, config=LoopConfig(), listen=silent)
+    train_loop(task, path, Budget(images=images), resume=resume, config=LoopConfig(), on_progress=ignore_progress)
     return {name: value.clone() for name, value in task.generator.state_dict().items()}
 
 
 @pytest.mark.slow
 def test_a_stopped_run_goes_on_exactly(shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(StreamedBaseTask, "_set_learning_rate", lambda *_: None)  # it follows the budget, which differs
-    whole = task_of(shards)
+    whole = create_task(shards)
     drawn: list[list[str]] = []
     unwatched = whole.step
 
@@ -66,7 +66,7 @@ def test_a_stopped_run_goes_on_exactly(shards: Shards, tmp_path: Path, monkeypat
     train = {entry.identity for entry in shards.dataset.entries if entry.part("person") == "train"}
     assert people <= train
     assert all(len({key.split("-")[0] for key in pool}) == 2 for pool in drawn)
-    first, second = task_of(shards), task_of(shards)
+    first, second = create_task(shards), create_task(shards)
     weights_after(first, tmp_path / "parts.safetensors", 10)
     found = weights_after(second, tmp_path / "parts.safetensors", 24, resume=True)
     assert second.pool == drawn[-1]
@@ -75,11 +75,11 @@ def test_a_stopped_run_goes_on_exactly(shards: Shards, tmp_path: Path, monkeypat
 
 
 def test_a_state_of_other_shards_is_refused(shards: Shards) -> None:
-    state = task_of(shards).state(Clock())
+    state = create_task(shards).state(Clock())
     with pytest.raises(UserError, match="is of other shards"):
-        task_of(shards, StreamConfig(pool=2, every=4, runs=3, length=2, buffer=2)).restore(state)
+        create_task(shards, StreamConfig(pool=2, every=4, runs=3, length=2, buffer=2)).restore(state)
 
 
 def test_clips_shorter_than_a_run_are_refused(shards: Shards) -> None:
     with pytest.raises(UserError, match="has 48 frames, fewer than a run of 60"):
-        task_of(shards, StreamConfig(pool=1, length=60))
+        create_task(shards, StreamConfig(pool=1, length=60))

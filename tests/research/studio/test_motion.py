@@ -111,12 +111,12 @@ def test_whoever_sings_opens_the_mouth_and_nearly_closes_it_before_every_vowel()
     dance = DANCES["chorus"]
     jaw = ACTIONS.index("jawOpen")
     face = perform(dance, 104 * 2 * 10 / 60, 8.0).face  # ten frames each half beat
-    silent = perform(replace(dance, song=""), 104 * 2 * 10 / 60, 8.0).face
+    ignore_progress = perform(replace(dance, song=""), 104 * 2 * 10 / 60, 8.0).face
     starts, widest = face[:160:10, jaw], face[4:160:10, jaw]
     for i, vowel in enumerate(dance.song):
-        assert widest[i] - silent[4 + 10 * i, jaw] == pytest.approx(VOWELS[vowel].get("jawOpen", 0.0), abs=0.01)
-        assert starts[i] - silent[10 * i, jaw] <= 0.2 * VOWELS[vowel].get("jawOpen", 0.0) + 0.01
-    assert np.array_equal(face[:, ACTIONS.index("eyeBlinkLeft")], silent[:, ACTIONS.index("eyeBlinkLeft")])
+        assert widest[i] - ignore_progress[4 + 10 * i, jaw] == pytest.approx(VOWELS[vowel].get("jawOpen", 0.0), abs=0.01)
+        assert starts[i] - ignore_progress[10 * i, jaw] <= 0.2 * VOWELS[vowel].get("jawOpen", 0.0) + 0.01
+    assert np.array_equal(face[:, ACTIONS.index("eyeBlinkLeft")], ignore_progress[:, ACTIONS.index("eyeBlinkLeft")])
 
 
 def test_interpolation_hits_its_keys_and_never_overshoots() -> None:

@@ -22,14 +22,14 @@ class LossWeights:
 
 
 @dataclass(frozen=True)
-class BodyConfig:
+class CropConfig:
     """The whole recipe of the body generator.
 
     start: from the shipped base, which exists for one size, or from nothing. clips_per_step: clips in a batch, each an image
     to learn from. rollout: consecutive frames per clip; of a generator that goes on from its own picture every fourth step
     takes this many, the others two. afresh: share of the clips whose last frame is generated from nothing. mirror: share of
     the clips that are seen in a mirror in the first half of the budget, when shapes are learnt and asymmetries are not yet.
-    misplace: share of the canvas by which keypoints are misplaced at most, see `clips.misplaced`.
+    keypoint_jitter: share of the canvas by which keypoints are misplaced at most, see `clips.jitter_keypoints`.
     learning_rate: of Adam at its peak. fine_from: share of the budget after which a generator with a fine stage trains it.
     adversarial_from: share after which the discriminators train. perceptual_depth: stages of the perceptual trunk that count.
     judged_px: side of the window of the canvas, another one each step, that the perceptual trunk and the discriminators see:
@@ -46,7 +46,7 @@ class BodyConfig:
     rollout: int = 4
     afresh: float = 0.2
     mirror: float = 0.0
-    misplace: float = 0.008
+    keypoint_jitter: float = 0.008
     learning_rate: float = 1.5e-3
     fine_from: float = 0.0
     adversarial_from: float = 0.8

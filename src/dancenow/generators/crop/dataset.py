@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dancenow.networks.warping import warp
-from dancenow.pose.person_crop import _scale, cut, follow
+from dancenow.pose.person_crop import _scale, crop_image, track_crop
 from dancenow.pose.pose_rarity import rarity
-from dancenow.progress import Listener, silent
+from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.skeleton import MIRROR
 from dancenow.subject.frame_selection import choose_runs, read_chosen
 from dancenow.subject.subject import Subject
@@ -52,17 +52,18 @@ class Clip:
 @dataclass(frozen=True)
 class Augmentation:
     """Half-ranges of the random similarity: shift as a share of the canvas, zoom as a ratio, turn in degrees; how often a
-    clip is seen in a mirror; and by how much, as a share of the canvas, keypoints are misplaced at most (see `misplaced`)."""
+    clip is seen in a mirror; and by how much, as a share of the canvas, keypoints are misplaced at most (see
+    `jitter_keypoints`)."""
 
     shift: float = 0.04
     zoom: float = 0.08
     turn_deg: float = 4.0
     mirror: float = 0.0
-    misplace: float = 0.0
+    keypoint_jitter: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
-class ClipStore:
+class CropDataset:
     """A subject's frames, cut out and held in memory.
 
     image: uint8 [N,R,R,3]; mask: uint8 [N,R,R]; R is the canvas times `BORDER`. pose: [N,K] in stored px. to_stored:
@@ -93,8 +94,8 @@ class ClipStore:
         length: int,
         max_frames: int = 2000,
         part: str = "train",
-        listen: Listener = silent,
-    ) -> "ClipStore":
+        on_progress: ProgressCallback = ignore_progress,
+    ) -> "CropDataset":
         """Decode the subject's video once and keep the crops of `part`, at most `max_frames`, spread over its time.
 
         Args:
@@ -106,18 +107,18 @@ class ClipStore:
         """
         track, plate = subject.track, subject.plate
         stored_px = round(canvas_px * BORDER)
-        crops = [enlarge(c, stored_px) for c in follow(track.pose, track.time_s, canvas_px)]
+        crops = [enlarge(c, stored_px) for c in track_crop(track.pose, track.time_s, canvas_px)]
         runs = choose_runs(subject, part, length, max_frames)
         index = runs.frames
         image = np.empty((len(index), stored_px, stored_px, 3), np.uint8)
         mask = np.empty((len(index), stored_px, stored_px), np.uint8)
-        for position, (frame, soft_mask) in enumerate(read_chosen(subject, runs, listen)):
+        for position, (frame, soft_mask) in enumerate(read_chosen(subject, runs, on_progress)):
             crop = crops[frame.index]
-            image[position] = cut(frame.image_rgb, crop)
-            mask[position] = cut_mask(soft_mask, crop, track)
+            image[position] = crop_image(frame.image_rgb, crop)
+            mask[position] = crop_mask(soft_mask, crop, track)
         kept = [crops[i] for i in index]
         small_plate, plate_to_frame = shrink_plate(plate, float(np.median([_scale(c.to_canvas) for c in kept])))
-        return ClipStore(
+        return CropDataset(
             image=image,
             mask=mask,
             pose=_stack([crop.apply(track.pose[int(i)]) for crop, i in zip(kept, index, strict=True)]),
@@ -151,7 +152,9 @@ class ClipStore:
         clip = self.take(frames, placed, device)
         if augmentation.mirror:
             clip = mirrored(clip, rng.random(batch) < augmentation.mirror)
-        return misplaced(clip, augmentation.misplace * self.canvas_px, rng) if augmentation.misplace else clip
+        return (
+            jitter_keypoints(clip, augmentation.keypoint_jitter * self.canvas_px, rng) if augmentation.keypoint_jitter else clip
+        )
 
     def take(self, frames: NDArray[np.int64], to_canvas: NDArray[np.float64], device: torch.device) -> Clip:
         """The given stored frames [B,T] on canvases placed by `to_canvas` float64 [B,2,3], stored px -> canvas px."""
@@ -208,7 +211,7 @@ def mirrored(clip: Clip, which: NDArray[np.bool_]) -> Clip:
     )
 
 
-def misplaced(clip: Clip, most_px: float, rng: np.random.Generator) -> Clip:
+def jitter_keypoints(clip: Clip, most_px: float, rng: np.random.Generator) -> Clip:
     """The clip with every keypoint off its place by something normal, the same in all its frames, pictures left as they are.
 
     Two minutes of somebody hold few poses, and what is learnt by heart is of no use for others (Bishop, 1995: noise on what a
@@ -231,7 +234,7 @@ def enlarge(crop: Crop, stored_px: int) -> Crop:
     return Crop(to_stored, stored_px)
 
 
-def cut_mask(mask: NDArray[np.uint8], crop: Crop, track: PoseTrack) -> NDArray[np.uint8]:
+def crop_mask(mask: NDArray[np.uint8], crop: Crop, track: PoseTrack) -> NDArray[np.uint8]:
     """The window of a mask uint8 [h,w] that may be smaller than the frame of `track`; 0 beyond the frame."""
     scale = np.array([track.width_px / mask.shape[1], track.height_px / mask.shape[0]])
     to_frame = np.array([[scale[0], 0.0, (scale[0] - 1) / 2], [0.0, scale[1], (scale[1] - 1) / 2]])

@@ -24,7 +24,7 @@ class DiscriminatorConfig:
 
 
 @dataclass(frozen=True, eq=False)
-class Judgement:
+class DiscriminatorOutput:
     """Per scale: the patch scores [N,1,h,w], and the inner features for feature matching."""
 
     scores: list[Tensor]
@@ -60,14 +60,14 @@ class PatchDiscriminator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images [N,3T,S,S] and pose maps [N,CT,S/4,S/4] of T consecutive frames to a `Judgement` at every scale."""
+    """Images [N,3T,S,S] and pose maps [N,CT,S/4,S/4] of T consecutive frames to a `DiscriminatorOutput` at every scale."""
 
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
         self.config = config
         self.pyramid = nn.ModuleList(PatchDiscriminator(config) for _ in range(config.scales))
 
-    def forward(self, images: Tensor, pose_maps: Tensor) -> Judgement:
+    def forward(self, images: Tensor, pose_maps: Tensor) -> DiscriminatorOutput:
         expected = pose_maps.shape[-1] * POSE_STRIDE
         if images.shape[-1] != expected:
             raise ValueError(f"pose maps of {pose_maps.shape[-1]} cells go with {expected} px, got {images.shape[-1]} px")
@@ -78,4 +78,4 @@ class Discriminator(nn.Module):
             score, inner = discriminator(images, pose_maps)
             scores.append(score)
             features.append(inner)
-        return Judgement(scores, features)
+        return DiscriminatorOutput(scores, features)

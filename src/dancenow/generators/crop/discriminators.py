@@ -16,27 +16,27 @@ from dancenow.generators.crop.network import POSE_STRIDE
 from dancenow.networks import losses
 from dancenow.networks.warping import between, warp
 from dancenow.pose.conditioning.pose_maps import draw_pose
-from dancenow.training.safe_step import CarefulStep
+from dancenow.training.safe_step import SafeOptimizerStep
 
 
 @dataclass(frozen=True, eq=False)
 class Judged:
     """One discriminator and what it is shown."""
 
-    judge: Discriminator
+    discriminator: Discriminator
     made: Tensor
     real: Tensor
     maps: Tensor
 
 
-class Judges:
+class Discriminators:
     """`spatial` sees the last picture of every clip, `temporal` the last two, with their poses."""
 
     def __init__(self, spatial: DiscriminatorConfig, temporal: DiscriminatorConfig, learning_rate: float) -> None:
         self.spatial, self.temporal = Discriminator(spatial), Discriminator(temporal)
         parameters = [*self.spatial.parameters(), *self.temporal.parameters()]
         self.optimizer = torch.optim.Adam(parameters, lr=learning_rate, betas=(0.5, 0.99))
-        self._careful = CarefulStep(self.optimizer, most=math.inf)
+        self._optimizer_step = SafeOptimizerStep(self.optimizer, most=math.inf)
 
     def terms(self, clip: Clip, maps: Tensor, image: Tensor, window: Window) -> dict[str, Tensor]:
         """Learn from this batch, then say what the generator has to answer for.
@@ -47,13 +47,13 @@ class Judges:
         self._learn(judged)
         adversarial, matching = [], []
         for each in judged:
-            each.judge.requires_grad_(False)
+            each.discriminator.requires_grad_(False)
             try:
-                verdict = each.judge(each.made, each.maps)
+                verdict = each.discriminator(each.made, each.maps)
                 with torch.no_grad():
-                    truth = each.judge(each.real, each.maps)
+                    truth = each.discriminator(each.real, each.maps)
             finally:  # memory may run out here, and the next step teaches again
-                each.judge.requires_grad_(True)
+                each.discriminator.requires_grad_(True)
             adversarial.append(losses.lsgan_generator(verdict.scores))
             matching.append(losses.feature_matching(truth.features, verdict.features))
         return {"adversarial": torch.stack(adversarial).sum(), "feature_matching": torch.stack(matching).sum()}
@@ -73,9 +73,9 @@ class Judges:
     def _learn(self, judged: list[Judged]) -> None:
         terms = []
         for each in judged:
-            real, made = each.judge(each.real, each.maps), each.judge(each.made.detach(), each.maps)
+            real, made = each.discriminator(each.real, each.maps), each.discriminator(each.made.detach(), each.maps)
             terms.append(losses.lsgan_discriminator(real.scores, made.scores))
-        self._careful(torch.stack(terms).sum())
+        self._optimizer_step(torch.stack(terms).sum())
 
 
 def _maps_before(clip: Clip, canvas_px: int) -> Tensor:

@@ -51,7 +51,7 @@ def draw_window(canvas_px: int, judged_px: int, rng: np.random.Generator) -> Win
     return Window(top, left, side)
 
 
-def false_colours(count: int, rng: np.random.Generator, device: torch.device) -> Tensor:
+def color_jitter(count: int, rng: np.random.Generator, device: torch.device) -> Tensor:
     """What the picture before is multiplied by per channel, [N,4]: see `roll_out`."""
     return torch.from_numpy(np.exp(rng.normal(0.0, TINT, (count, 4)))).float().to(device)
 

@@ -17,23 +17,23 @@ from dancenow.execution import has_bfloat16
 from dancenow.generators.crop.network import POSE_STRIDE, Generator
 from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
 
-EngineName = Literal["float32", "bfloat16", "graph"]
+BackendName = Literal["float32", "bfloat16", "graph"]
 MIN_PSNR_DB: Final = 35.0
 """Of one picture against the plain network's, on noise; bfloat16 gives 50 and more, what is broken gives less than 20."""
 
 
-class Engine(Protocol):
+class InferenceBackend(Protocol):
     """Pose maps [1,C,S/4,S/4] and the previous RGBA [1,4,S,S], both float32, to RGBA float32 [1,4,S,S], a new tensor."""
 
-    name: EngineName
+    name: BackendName
 
     def __call__(self, maps: Tensor, previous: Tensor | None) -> Tensor: ...
 
 
-class PlainEngine:
+class EagerBackend:
     """The network as it is."""
 
-    name: EngineName = "float32"
+    name: BackendName = "float32"
 
     def __init__(self, generator: Generator) -> None:
         self._generator = _with_channels_last(generator)
@@ -43,10 +43,10 @@ class PlainEngine:
         return out.float()
 
 
-class HalfEngine:
+class Bfloat16Backend:
     """All of the network in bfloat16."""
 
-    name: EngineName = "bfloat16"
+    name: BackendName = "bfloat16"
 
     def __init__(self, generator: Generator) -> None:
         self._generator = _with_channels_last(copy.deepcopy(generator).bfloat16())
@@ -57,13 +57,13 @@ class HalfEngine:
         return out.float()
 
 
-class GraphEngine:
+class CudaGraphBackend:
     """A CUDA graph of the network in bfloat16: the GPU is told once what to do, not layer by layer for every picture."""
 
-    name: EngineName = "graph"
+    name: BackendName = "graph"
 
     def __init__(self, generator: Generator) -> None:
-        self._half = HalfEngine(generator)  # kept: the graph reads this copy's memory, which would be given away
+        self._half = Bfloat16Backend(generator)  # kept: the graph reads this copy's memory, which would be given away
         self._inputs = example(generator)
         self._lock = threading.Lock()  # the graph reads and writes the same memory every time
         side = torch.cuda.Stream()
@@ -85,27 +85,27 @@ class GraphEngine:
             return self._out.clone()
 
 
-ENGINES: Final[Mapping[EngineName, Callable[[Generator], Engine]]] = {
-    "float32": PlainEngine,
-    "bfloat16": HalfEngine,
-    "graph": GraphEngine,
+BACKENDS: Final[Mapping[BackendName, Callable[[Generator], InferenceBackend]]] = {
+    "float32": EagerBackend,
+    "bfloat16": Bfloat16Backend,
+    "graph": CudaGraphBackend,
 }
 
 
-def engine_for(generator: Generator) -> Engine:
+def select_backend(generator: Generator) -> InferenceBackend:
     """The fastest engine for this generator, on its device, that paints what the network paints."""
-    plain = PlainEngine(generator)
+    plain = EagerBackend(generator)
     for name in preferred(next(generator.parameters()).device):
         try:
-            engine = ENGINES[name](generator)
-            if agreement_db(engine, plain, generator) >= MIN_PSNR_DB:
-                return engine
+            backend = BACKENDS[name](generator)
+            if agreement_db(backend, plain, generator) >= MIN_PSNR_DB:
+                return backend
         except (ImportError, RuntimeError):  # a package, or an operation in half precision, that is not here
             continue
     return plain
 
 
-def preferred(device: torch.device) -> tuple[EngineName, ...]:
+def preferred(device: torch.device) -> tuple[BackendName, ...]:
     """The engines worth trying on a device, fastest first.
 
     Where bfloat16 is emulated it is slower than float32. Other libraries are measured by `bench engines`, but none is worth
@@ -119,10 +119,10 @@ def preferred(device: torch.device) -> tuple[EngineName, ...]:
 
 
 @torch.inference_mode()
-def agreement_db(engine: Engine, plain: Engine, generator: Generator) -> float:
+def agreement_db(backend: InferenceBackend, plain: InferenceBackend, generator: Generator) -> float:
     """PSNR of an engine's picture against the plain network's, on noise; colours span 2."""
     inputs = example(generator)
-    error = float((engine(*inputs) - plain(*inputs)).square().mean())
+    error = float((backend(*inputs) - plain(*inputs)).square().mean())
     return 10 * math.log10(4 / max(error, 1e-12)) if math.isfinite(error) else -math.inf
 
 

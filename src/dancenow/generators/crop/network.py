@@ -104,7 +104,7 @@ class _RecoveringReLU(torch.autograd.Function):
         return recovering
 
 
-class Shade(nn.Module):
+class ShadowHead(nn.Module):
     """Features [N,C,h,w] to how much darker the plate becomes, [N,1,h,w] in [0,0.9]: a little everywhere at the start.
 
     A person's alpha cannot learn this: once it is 0 far from them, its sigmoid is flat there. Here a place without any shade
@@ -127,7 +127,7 @@ class Shade(nn.Module):
         return shade.clamp(max=0.9)
 
 
-def over_shade(rgba: Tensor, shade: Tensor) -> Tensor:
+def composite_shadow(rgba: Tensor, shade: Tensor) -> Tensor:
     """A picture [N,4,S,S] over a shadow [N,1,S,S], as one: black, which covers the plate as much as the shadow darkens it."""
     colour, alpha = rgba[:, :3], rgba[:, 3:]
     dark = shade * (1 - alpha)
@@ -169,7 +169,7 @@ class Generator(nn.Module):
         self.leave = nn.Sequential(_conv(w, w), last)
         self.upsample = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
         self.fine = FineStage(w) if config.fine else None
-        self.shade = Shade(4 * w, w) if config.shade else None
+        self.shade = ShadowHead(4 * w, w) if config.shade else None
 
     def forward(self, pose_maps: Tensor, previous: Tensor | None = None) -> Tensor:
         """See the class.
@@ -202,7 +202,7 @@ class Generator(nn.Module):
             return rgba
         size = [self.config.canvas_px] * 2
         shade = nn.functional.interpolate(self.shade(level1).float(), size=size, mode="bilinear", align_corners=False)
-        return over_shade(rgba.float(), shade)
+        return composite_shadow(rgba.float(), shade)
 
     @property
     def _cell_px(self) -> int:

@@ -18,7 +18,7 @@ from dancenow.generators.crop.network import POSE_STRIDE, Generator
 from dancenow.generators.renderers import load_generator
 from dancenow.networks.onnx import OPSET, has_onnx, to_onnx
 from dancenow.pose.conditioning.pose_maps import draw_pose
-from dancenow.progress import Listener, Progress, silent
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.provenance.content_marking import require_consented
 from dancenow.skeleton import KEYPOINTS, NUM_KEYPOINTS
 from dancenow.storage.atomic_io import complete_or_absent, require_writable
@@ -51,7 +51,7 @@ class PosesToPerson(nn.Module):
         return rgba
 
 
-def export(model: Path, out: Path, listen: Listener = silent) -> Path:
+def export(model: Path, out: Path, on_progress: ProgressCallback = ignore_progress) -> Path:
     """Write a body model as ONNX and compare the two.
 
     The file's metadata holds, as JSON, the model's own header under `dancenow` (with the hash of the consent), and what goes in
@@ -73,7 +73,7 @@ def export(model: Path, out: Path, listen: Listener = silent) -> Path:
     require_consented(info, model)
     if not has_onnx() or find_spec("onnxruntime") is None:
         raise UserError("exporting needs packages that are not installed; install them with: pip install 'dancenow[export]'.")
-    listen(Progress("export", 0, 2))
+    on_progress(Progress("export", 0, 2))
     network = PosesToPerson(load_generator(load_checkpoint(model, KIND), torch.device("cpu"))).eval()
     needed = list(INPUTS) if network.generator.config.previous else list(INPUTS)[:-1]
     metadata = {
@@ -84,14 +84,14 @@ def export(model: Path, out: Path, listen: Listener = silent) -> Path:
     }
     with complete_or_absent(out) as temporary:
         temporary.write_bytes(to_onnx(network, _example(network.generator, 0), OUTPUT, metadata))
-        listen(Progress("export", 1, 2))
+        on_progress(Progress("export", 1, 2))
         worst = max(_difference(network, temporary, _example(network.generator, seed)) for seed in (1, 2))
         if not worst <= TOLERANCE:
             raise UserError(
                 f"the exported file paints something else than {model} (by {worst:.2g}, where {TOLERANCE:g} is allowed), so it"
                 " was not kept; try another version of torch or onnxruntime."
             )
-    listen(Progress("export", 2, 2))
+    on_progress(Progress("export", 2, 2))
     return out
 
 

@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from dancenow.generators.crop.config import BodyConfig
-from dancenow.generators.crop.dataset import Augmentation, ClipStore
-from dancenow.generators.crop.discriminators import Judges
+from dancenow.generators.crop.config import CropConfig
+from dancenow.generators.crop.dataset import Augmentation, CropDataset
+from dancenow.generators.crop.discriminators import Discriminators
 from dancenow.generators.crop.image_losses import (
+    color_jitter,
     draw_window,
-    false_colours,
     one_above_the_other,
     picture_terms,
     pose_maps,
@@ -30,7 +30,7 @@ from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, with_prefix
 from dancenow.training.ema import follow_average
 from dancenow.training.loop import Clock
 from dancenow.training.precision import autocast
-from dancenow.training.safe_step import CarefulStep
+from dancenow.training.safe_step import SafeOptimizerStep
 from dancenow.training.state import require_same_training, restore_state, state_tensors
 
 LONG_SHARE = 0.25
@@ -38,16 +38,16 @@ LONG_SHARE = 0.25
 MIRROR_UNTIL = 0.5
 """Share of the budget after which nothing is mirrored: from then on a parting is on its own side."""
 RECIPE = 3
-"""Raise it when training changes in a way that `BodyConfig` does not show: models in the cache are then made anew."""
+"""Raise it when training changes in a way that `CropConfig` does not show: models in the cache are then made anew."""
 
 
-class BodyTask:
+class CropTask:
     """A `loop.Task`: generator, its average, two discriminators and their optimizers."""
 
     def __init__(
         self,
-        store: ClipStore,
-        config: BodyConfig,
+        store: CropDataset,
+        config: CropConfig,
         *,
         seed: int,
         kept: Checkpoint,
@@ -59,7 +59,7 @@ class BodyTask:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
             self.generator = Generator(config.generator)
-            self.judges = Judges(config.spatial, config.temporal, config.learning_rate / 2)
+            self.discriminators = Discriminators(config.spatial, config.temporal, config.learning_rate / 2)
         self._base = load_base() if config.start == "base" else None
         if self._base is not None:
             self._base.give_to(self.generator)
@@ -69,7 +69,7 @@ class BodyTask:
             module.to(device)
         self.perceptual = perceptual.to(device)
         self.optimizer = torch.optim.Adam(self.generator.parameters(), lr=config.learning_rate, betas=(0.8, 0.99))
-        self._careful = CarefulStep(self.optimizer)
+        self._optimizer_step = SafeOptimizerStep(self.optimizer)
         self.images_per_step = config.clips_per_step
         self._images = 0
 
@@ -79,18 +79,20 @@ class BodyTask:
         config, count = self.config, self.images_per_step
         judged = share >= config.adversarial_from
         self.generator.refining = share >= config.fine_from
-        augmentation = Augmentation(mirror=config.mirror if share < MIRROR_UNTIL else 0.0, misplace=config.misplace)
+        augmentation = Augmentation(
+            mirror=config.mirror if share < MIRROR_UNTIL else 0.0, keypoint_jitter=config.keypoint_jitter
+        )
         clip = self.store.draw(count, rng, augmentation, self.device, self._length(rng, judged))
         with autocast(self.device, config.precision):
             maps = pose_maps(clip, config.generator.canvas_px)
             afresh = torch.from_numpy(rng.random(count) < config.afresh).to(self.device)
-            rgba = roll_out(self.generator, maps, clip.to_canvas, afresh, false_colours(count, rng, self.device))
+            rgba = roll_out(self.generator, maps, clip.to_canvas, afresh, color_jitter(count, rng, self.device))
             image = composite(rgba, clip.plate)
             window = draw_window(config.generator.canvas_px, config.judged_px, rng)
             terms = picture_terms(self.perceptual, clip, maps, rgba, image, window, with_structure=config.weights.structure > 0)
             if judged:
-                terms |= self.judges.terms(clip, maps, image, window)
-        self._careful(torch.stack([getattr(config.weights, name) * term for name, term in terms.items()]).sum())
+                terms |= self.discriminators.terms(clip, maps, image, window)
+        self._optimizer_step(torch.stack([getattr(config.weights, name) * term for name, term in terms.items()]).sum())
         self._images += count
         follow_average(self.average, self.generator, count, self._images)
         return {name: float(term.detach()) for name, term in terms.items()}
@@ -98,7 +100,7 @@ class BodyTask:
     def shrink(self) -> bool:
         """See `loop.Task.shrink`."""
         self.optimizer.zero_grad(set_to_none=True)
-        self.judges.optimizer.zero_grad(set_to_none=True)
+        self.discriminators.optimizer.zero_grad(set_to_none=True)
         smaller = self.images_per_step // 2
         self.images_per_step = max(smaller, 1)
         return smaller > 0
@@ -119,7 +121,7 @@ class BodyTask:
         level = warm * (0.05 + 0.95 * 0.5 * (1 + np.cos(np.pi * share)))
         for optimizer, peak in (
             (self.optimizer, self.config.learning_rate),
-            (self.judges.optimizer, self.config.learning_rate / 2),
+            (self.discriminators.optimizer, self.config.learning_rate / 2),
         ):
             for group in optimizer.param_groups:
                 group["lr"] = peak * level
@@ -160,10 +162,10 @@ class BodyTask:
         self.images_per_step = int(state.tensors["clips_per_step"])
 
     def _modules(self) -> dict[str, nn.Module]:
-        return {"generator": self.generator, "average": self.average, **self.judges.modules}
+        return {"generator": self.generator, "average": self.average, **self.discriminators.modules}
 
     def _optimizers(self) -> dict[str, torch.optim.Adam]:
-        return {"generator_adam": self.optimizer, "judge_adam": self.judges.optimizer}
+        return {"generator_adam": self.optimizer, "judge_adam": self.discriminators.optimizer}
 
     @torch.no_grad()
     def preview(self) -> NDArray[np.uint8]:

@@ -5,12 +5,12 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 from dancenow.face.recipe import LARGE_FACE, FaceRecipe
-from dancenow.generators.edn.network import WholeFrameConfig
+from dancenow.generators.edn.network import EdnNetworkConfig
 from dancenow.training.precision import Precision
 
 
 @dataclass(frozen=True)
-class PaperWeights:
+class EdnLossWeights:
     """What each term counts for, as published; the perceptual trunk is ours, EfficientNet-Lite0 where the paper has VGG."""
 
     adversarial: float = 1.0
@@ -19,7 +19,7 @@ class PaperWeights:
 
 
 @dataclass(frozen=True)
-class PaperConfig(WholeFrameConfig):
+class EdnConfig(EdnNetworkConfig):
     """The whole recipe of a whole-frame generator; the defaults are those published for the first, global stage.
 
     scales: of the discriminators; the local enhancer's have one more. learning_rate: of Adam with betas .5 and .999; constant
@@ -31,7 +31,7 @@ class PaperConfig(WholeFrameConfig):
     """
 
     scales: int = 2
-    weights: PaperWeights = field(default_factory=PaperWeights)
+    weights: EdnLossWeights = field(default_factory=EdnLossWeights)
     learning_rate: float = 2e-4
     enhance_from: float = 1.0
     perceptual_depth: int = 5
@@ -45,9 +45,9 @@ class PaperConfig(WholeFrameConfig):
             raise ValueError(f"enhance_from must be in (0, 1] and scales at least 1, got {self.enhance_from} and {self.scales}")
 
     @property
-    def network(self) -> WholeFrameConfig:
+    def network(self) -> EdnNetworkConfig:
         """What the networks alone need to know."""
-        return WholeFrameConfig(**{each.name: getattr(self, each.name) for each in fields(WholeFrameConfig)})
+        return EdnNetworkConfig(**{each.name: getattr(self, each.name) for each in fields(EdnNetworkConfig)})
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for a checkpoint's header."""
@@ -56,5 +56,5 @@ class PaperConfig(WholeFrameConfig):
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of `to_json`."""
-        parts = {"weights": PaperWeights(**data["weights"]), "face": FaceRecipe(**data.get("face", {}))}
+        parts = {"weights": EdnLossWeights(**data["weights"]), "face": FaceRecipe(**data.get("face", {}))}
         return cls(**{**data, **parts})

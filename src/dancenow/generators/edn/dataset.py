@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dancenow.pose.letterbox import Letterbox
-from dancenow.progress import Listener, silent
+from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.subject.frame_selection import choose_runs, read_chosen
 from dancenow.subject.subject import Subject
 from dancenow.types import Pose
 
 
 @dataclass(frozen=True, eq=False)
-class WholeClip:
+class FrameClip:
     """B clips of T consecutive frames: image float32 [B,T,3,H,W] in [-1,1], xy [B,T,K,2] canvas px, confidence [B,T,K]."""
 
     image: Tensor
@@ -27,7 +27,7 @@ class WholeClip:
 
 
 @dataclass(frozen=True, eq=False)
-class WholeClipStore:
+class FrameDataset:
     """A subject's frames on their canvas `box`, in memory: image uint8 [N,H,W,3], pose [N,K] in canvas px; `starts` int64 [M]
     is where a run of `length` frames begins."""
 
@@ -39,8 +39,13 @@ class WholeClipStore:
 
     @staticmethod
     def build(
-        subject: Subject, box: Letterbox, length: int, max_frames: int, part: str = "train", listen: Listener = silent
-    ) -> "WholeClipStore":
+        subject: Subject,
+        box: Letterbox,
+        length: int,
+        max_frames: int,
+        part: str = "train",
+        on_progress: ProgressCallback = ignore_progress,
+    ) -> "FrameDataset":
         """Decode the subject's video once and keep frames of `part`, at most `max_frames`, spread over its time.
 
         Raises:
@@ -48,17 +53,17 @@ class WholeClipStore:
         """
         runs = choose_runs(subject, part, length, max_frames)
         image = np.empty((len(runs.frames), box.height_px, box.width_px, 3), np.uint8)
-        for position, (frame, _) in enumerate(read_chosen(subject, runs, listen)):
+        for position, (frame, _) in enumerate(read_chosen(subject, runs, on_progress)):
             image[position] = box.place(frame.image_rgb)
-        return WholeClipStore(image, box.apply(subject.track.pose[runs.frames]), runs.starts, length, box)
+        return FrameDataset(image, box.apply(subject.track.pose[runs.frames]), runs.starts, length, box)
 
-    def draw(self, batch: int, rng: np.random.Generator, device: torch.device) -> WholeClip:
+    def draw(self, batch: int, rng: np.random.Generator, device: torch.device) -> FrameClip:
         """A random batch; the same generator state gives the same batch."""
         return self.take(rng.choice(self.starts, size=batch), device)
 
-    def take(self, starts: NDArray[np.int64], device: torch.device) -> WholeClip:
+    def take(self, starts: NDArray[np.int64], device: torch.device) -> FrameClip:
         """The clips that begin at the stored frames `starts` [B]."""
         frames = starts[:, None] + np.arange(self.length)
         image = torch.from_numpy(self.image[frames]).to(device).permute(0, 1, 4, 2, 3).float()
         xy, confidence = (torch.from_numpy(x[frames]).to(device) for x in (self.pose.xy, self.pose.confidence))
-        return WholeClip(image.div_(127.5).sub_(1.0), xy, confidence)
+        return FrameClip(image.div_(127.5).sub_(1.0), xy, confidence)

@@ -26,7 +26,7 @@ GLOBAL_WIDTH: Final = 64
 
 
 @dataclass(frozen=True)
-class WholeFrameConfig:
+class EdnNetworkConfig:
     """The networks of a whole-frame generator, as published but for the size.
 
     Drawn poses enter in [0,1], black where nothing is; how the authors scaled theirs is not in the publication.
@@ -77,10 +77,10 @@ class WholeFrameConfig:
         return 2 if self.temporal else 1
 
 
-class WholeFrameGenerator(nn.Module):
+class EdnGenerator(nn.Module):
     """The drawn pose and the past [N,C,H,W] to a picture [N,3,H,W] in [-1,1]; with the enhancer at twice the size."""
 
-    def __init__(self, config: WholeFrameConfig, *, enhanced: bool = False) -> None:
+    def __init__(self, config: EdnNetworkConfig, *, enhanced: bool = False) -> None:
         super().__init__()
         self.config = config
         inputs = config.map_channels + config.past_channels

@@ -110,7 +110,7 @@ class Corrector:
         return np.asarray(centred / scale * self.weights[f"{name}.weight"] + self.weights[f"{name}.bias"], np.float32)
 
 
-def corrected(smoothed: PoseTrack, measured: PoseTrack, weights: Path = CORRECTOR) -> PoseTrack:
+def correct_bias(smoothed: PoseTrack, measured: PoseTrack, weights: Path = CORRECTOR) -> PoseTrack:
     """A detected track with the detector's habits taken off: keypoints at their places, depth of its true size.
 
     smoothed: what `smooth` made of `measured`. Confidence and status stay, and so does what was not found. A track of less than
@@ -130,7 +130,7 @@ def corrected(smoothed: PoseTrack, measured: PoseTrack, weights: Path = CORRECTO
 
 
 def motion_of(smoothed: PoseTrack, measured: PoseTrack) -> Motion:
-    """What the network is given of a track: as in `corrected`; `scales` and `grid_of` say in which units and when."""
+    """What the network is given of a track: as in `correct_bias`; `scales` and `grid_of` say in which units and when."""
     size_px, centre_px = scales(smoothed)
     pose, confidence = smoothed.pose, smoothed.pose.confidence
     present = confidence > 0

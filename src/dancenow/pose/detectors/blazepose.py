@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.pose.detectors.tflite import Network, Roi, cut_square, pixels_to_unit, sigmoid
-from dancenow.progress import Listener, silent
+from dancenow.pose.detectors.tflite import Network, RotatedRect, crop_square, pixels_to_unit, sigmoid
+from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.skeleton import KEYPOINTS
 from dancenow.storage import pretrained
 from dancenow.types import FloatArray, ImageRGB, Pose
@@ -40,7 +40,7 @@ _SECOND: Final = np.array([_LANDMARK_OF.get(name, _LANDMARK_OF["right_shoulder"]
 class Candidate:
     """What the detector takes for a person: where, and how sure it is in [0,1]."""
 
-    roi: Roi
+    roi: RotatedRect
     score: float
 
 
@@ -54,8 +54,8 @@ class Landmarks:
 
     pose: Pose
     score: float
-    roi: Roi
-    next_roi: Roi
+    roi: RotatedRect
+    next_roi: RotatedRect
     mask_logits: FloatArray
 
     def mask(self, width_px: int, height_px: int, frame_width_px: int) -> NDArray[np.uint8]:
@@ -76,20 +76,20 @@ class BlazePose:
         UserError: the weights cannot be had (see `weights.path`).
     """
 
-    def __init__(self, num_threads: int | None = None, listen: Listener = silent) -> None:
+    def __init__(self, num_threads: int | None = None, on_progress: ProgressCallback = ignore_progress) -> None:
         threads = num_threads or min(os.cpu_count() or 1, 4)
-        self._detector = Network(str(pretrained.path("pose_detection", listen)), threads)
-        self._landmarks = Network(str(pretrained.path("pose_landmark_full", listen)), threads)
+        self._detector = Network(str(pretrained.path("pose_detection", on_progress)), threads)
+        self._landmarks = Network(str(pretrained.path("pose_landmark_full", on_progress)), threads)
         self._anchors = _anchors()
 
-    def detect(self, image_rgb: ImageRGB, window: Roi | None = None, min_score: float = 0.5) -> list[Candidate]:
+    def detect(self, image_rgb: ImageRGB, window: RotatedRect | None = None, min_score: float = 0.5) -> list[Candidate]:
         """People in `window` (whole picture if None), best first; the detector sees it at 224x224 px.
 
         It wants a person to fill between a sixth and the whole of the window's height.
         """
         height_px, width_px = image_rgb.shape[:2]
-        window = window or Roi((width_px - 1) / 2, (height_px - 1) / 2, max(width_px, height_px), 0.0)
-        crop = cut_square(image_rgb, window, _DETECTOR_SIZE)
+        window = window or RotatedRect((width_px - 1) / 2, (height_px - 1) / 2, max(width_px, height_px), 0.0)
+        crop = crop_square(image_rgb, window, _DETECTOR_SIZE)
         boxes, logits = self._detector(crop * np.float32(1 / 127.5) - 1, ("Identity", "Identity_1"))
         score = sigmoid(logits[0, :, 0])
         likely = np.flatnonzero(score > min_score)
@@ -107,9 +107,9 @@ class BlazePose:
             found.append(Candidate(_roi_round(hip, top), best))
         return found
 
-    def landmarks(self, image_rgb: ImageRGB, roi: Roi) -> Landmarks:
+    def landmarks(self, image_rgb: ImageRGB, roi: RotatedRect) -> Landmarks:
         """The person who fills `roi`; look at `score` before believing it."""
-        crop = cut_square(image_rgb, roi, _LANDMARK_SIZE)
+        crop = crop_square(image_rgb, roi, _LANDMARK_SIZE)
         names = ("Identity", "Identity_1", "Identity_2", "Identity_3")
         raw, score, mask_logits, heat_logits = self._landmarks(crop * np.float32(1 / 255), names)
         points = _refine(raw.reshape(39, 5), heat_logits[0])
@@ -153,11 +153,11 @@ def _weighted_suppression(corners: FloatArray, points: FloatArray, score: FloatA
     return merged
 
 
-def _roi_round(hip: NDArray[np.floating[Any]], top: NDArray[np.floating[Any]]) -> Roi:
+def _roi_round(hip: NDArray[np.floating[Any]], top: NDArray[np.floating[Any]]) -> RotatedRect:
     """The square round the circle with its centre at the hips through `top`, which lies along the spine."""
     dx, dy = float(top[0] - hip[0]), float(top[1] - hip[1])
     size_px = max(2 * math.hypot(dx, dy) * _ROI_MARGIN, 1.0)
-    return Roi(float(hip[0]), float(hip[1]), size_px, math.pi / 2 - math.atan2(-dy, dx))
+    return RotatedRect(float(hip[0]), float(hip[1]), size_px, math.pi / 2 - math.atan2(-dy, dx))
 
 
 def _refine(points: FloatArray, heat_logits: FloatArray) -> FloatArray:

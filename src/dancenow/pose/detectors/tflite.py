@@ -16,7 +16,7 @@ from dancenow.types import FloatArray, ImageRGB
 
 
 @dataclass(frozen=True)
-class Roi:
+class RotatedRect:
     """A rotated square round a person: centre and side in frame px; angle_rad turns the frame's axes to the person's."""
 
     x_px: float
@@ -30,7 +30,7 @@ class Roi:
         cos, sin = math.cos(self.angle_rad) * self.size_px, math.sin(self.angle_rad) * self.size_px
         return np.array([[cos, -sin, self.x_px - (cos - sin) / 2], [sin, cos, self.y_px - (sin + cos) / 2]])
 
-    def overlap(self, other: "Roi") -> float:
+    def overlap(self, other: "RotatedRect") -> float:
         """Intersection over union of the two squares, both taken upright."""
         half = (self.size_px + other.size_px) / 2
         wide = min(half - abs(self.x_px - other.x_px), self.size_px, other.size_px)
@@ -73,7 +73,7 @@ def pixels_to_unit(size: int) -> NDArray[np.float64]:
     return np.array([[1 / size, 0, 0.5 / size], [0, 1 / size, 0.5 / size], [0, 0, 1]])
 
 
-def cut_square(image_rgb: ImageRGB, roi: Roi, size: int) -> FloatArray:
+def crop_square(image_rgb: ImageRGB, roi: RotatedRect, size: int) -> FloatArray:
     """float32 [size,size,3] in [0,255]: the rotated square, black beyond the picture."""
     to_frame = roi.to_frame @ pixels_to_unit(size)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

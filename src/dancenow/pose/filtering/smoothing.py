@@ -23,7 +23,8 @@ FILLED_CONFIDENCE: Final = 0.5
 """Of what its neighbours in time have, for a keypoint that was interpolated."""
 
 CALM_S: Final = 0.06
-"""Half-width in seconds by which `calmed` damps: what is left of a detector's trembling moves a whole body, and most of the
+"""Half-width in seconds by which `smooth_jitter` damps: what is left of a detector's trembling moves a whole body, and
+most of the
 flicker of what is painted comes from it."""
 
 
@@ -80,7 +81,7 @@ def damped(pose: Pose, time_s: Array, sigma_s: float) -> Pose:
     return Pose(kept[..., :2], pose.confidence, kept[..., 2])
 
 
-def calmed(track: PoseTrack) -> PoseTrack:
+def smooth_jitter(track: PoseTrack) -> PoseTrack:
     """A detected dance as it is painted: damped once more. Where somebody is measured it blunts, and exact poses need none."""
     return replace(track, pose=damped(track.pose, track.time_s, CALM_S))
 

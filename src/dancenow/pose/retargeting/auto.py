@@ -8,9 +8,9 @@ paper's map is taken, which needs less.
 from typing import Final
 
 from dancenow.pose.body_statistics import MIN_CONFIDENCE
-from dancenow.pose.retargeting.base import PoseMap
-from dancenow.pose.retargeting.global_scale import fit_paper
-from dancenow.pose.retargeting.skeletal import fit_bones
+from dancenow.pose.retargeting.base import Retargeter
+from dancenow.pose.retargeting.global_scale import fit_global_scale
+from dancenow.pose.retargeting.skeletal import fit_skeletal
 from dancenow.skeleton import INDEX
 from dancenow.types import PoseTrack
 
@@ -21,19 +21,19 @@ MAX_DOUBT: Final = 0.15
 """Bones that disagree by more about the body's size, in the middle, belong to no body, or to several."""
 
 
-def fit_auto(source: PoseTrack, target: PoseTrack, same_camera: bool | None = None) -> PoseMap:
+def fit_auto(source: PoseTrack, target: PoseTrack, same_camera: bool | None = None) -> Retargeter:
     """`bones` where both tracks show torso and thighs often enough to be measured and their bones agree, else `paper`.
 
-    same_camera: as in `fit_bones`.
+    same_camera: as in `fit_skeletal`.
 
     Raises:
         UserError: a track shows too little of the body for either.
     """
     if _shows_body(source) and _shows_body(target):
-        bones = fit_bones(source, target, same_camera)
+        bones = fit_skeletal(source, target, same_camera)
         if max(bones.source.size_doubt, bones.target.size_doubt) <= MAX_DOUBT:
             return bones
-    return fit_paper(source, target)
+    return fit_global_scale(source, target)
 
 
 def _shows_body(track: PoseTrack) -> bool:

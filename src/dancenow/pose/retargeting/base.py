@@ -15,7 +15,7 @@ Dancer = PoseTrack | BodyStatistics
 
 
 @runtime_checkable
-class PoseMap(Protocol):
+class Retargeter(Protocol):
     """Poses in source px in, poses in target px out. Printable in one sentence; saved as plain JSON values."""
 
     kind: ClassVar[str]
@@ -24,17 +24,17 @@ class PoseMap(Protocol):
         """Map one pose [K] or a whole track's poses [T,K] in order of time; confidence is untouched, depth is scaled."""
         ...
 
-    def inverse(self) -> "PoseMap | None":
+    def inverse(self) -> "Retargeter | None":
         """The map from the target to the source, or None where there is none."""
         ...
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values from which `load_map` makes the same map."""
+        """JSON values from which `load_retargeter` makes the same map."""
         ...
 
 
 @dataclass(frozen=True)
-class Identity:
+class IdentityRetargeter:
     """Every pose stays as it is."""
 
     kind: ClassVar[str] = "none"
@@ -45,7 +45,7 @@ class Identity:
     def __str__(self) -> str:
         return "none: poses are used as they are"
 
-    def inverse(self) -> "Identity":
+    def inverse(self) -> "IdentityRetargeter":
         return self
 
     def to_json(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from dancenow.pose.retargeting.camera_model import (
     EXACT_DOUBT,
     FEET,
     IS_HEEL,
-    View,
+    CameraModel,
     agreed_size,
     bone_lengths,
     log_size,
@@ -69,7 +69,7 @@ RANGE_PERCENTILES: Final = (5, 95)
 
 
 @dataclass(frozen=True)
-class Figure:
+class BodyModel:
     """A dancer in their own video. Lengths in px at home, that is where the hips are `view.focal_px` from the camera.
 
     frame_*_px: size of the frame. fps: of the track. height_px: nose to ankle. view: the camera over the floor.
@@ -86,7 +86,7 @@ class Figure:
     fps: float
     feet_seen: bool
     height_px: float
-    view: View
+    view: CameraModel
     stage_x_px: float
     home_away_px: float
     away_range_px: tuple[float, float]
@@ -178,7 +178,7 @@ class Figure:
     def from_json(cls, saved: Mapping[str, Any]) -> Self:
         """Raises KeyError, TypeError or ValueError if `saved` is not what `to_json` gave."""
         parts_px = {name: float(saved["parts_px"][name]) for name in PARTS}
-        view, away_range_px = View(**saved["view"]), (float(saved["away_range_px"][0]), float(saved["away_range_px"][1]))
+        view, away_range_px = CameraModel(**saved["view"]), (float(saved["away_range_px"][0]), float(saved["away_range_px"][1]))
         figure = cls(**{**saved, "parts_px": parts_px, "view": view, "away_range_px": away_range_px})
         lengths = [figure.height_px, figure.fps, view.focal_px, view.floor_px, figure.size_doubt, *parts_px.values()]
         places = [
@@ -195,7 +195,7 @@ class Figure:
         return figure
 
 
-def figure_of(track: PoseTrack, *, by_hips: bool = False) -> Figure:
+def figure_of(track: PoseTrack, *, by_hips: bool = False) -> BodyModel:
     """Measure a dancer; `by_hips` leaves the feet out of it, for a pair of which the other shows none.
 
     Raises:
@@ -215,7 +215,7 @@ def figure_of(track: PoseTrack, *, by_hips: bool = False) -> Figure:
     size = np.exp(agreed_size(lengths, _smoothing(doubt, track.fps))[0])
     parts_px = _parts(points, sure, view, size, sound=sound, exact=sound and doubt <= EXACT_DOUBT)
     height_px = parts_px["torso"] + parts_px["thigh"] + parts_px["shin"] + parts_px["neck"]
-    whole = Figure(
+    whole = BodyModel(
         track.width_px, track.height_px, track.fps, feet_seen, height_px, view, 0.0, view.focal_px, (0.0, 1.0), sound, doubt,
         parts_px,
     )  # fmt: skip
@@ -296,7 +296,7 @@ def _depth_gain(points: Float64Array, present: NDArray[np.bool_]) -> float:
 
 
 def _parts(
-    points: Float64Array, present: NDArray[np.bool_], view: View, size: Float64Array, *, sound: bool, exact: bool
+    points: Float64Array, present: NDArray[np.bool_], view: CameraModel, size: Float64Array, *, sound: bool, exact: bool
 ) -> dict[str, float]:
     """Full lengths in px at home. What is never or hardly seen has an average person's share."""
     solid = view.solid(points, size)

@@ -58,7 +58,7 @@ BONE_ENDS: Final = np.array([[number_of(end) for end in ends] for name in _BONES
 
 
 @dataclass(frozen=True)
-class View:
+class CameraModel:
     """A still camera over a floor. middle_*_px: the optical axis in the frame. tilt_rad: downwards. floor_px: how high the
     camera hangs above the floor, in px at home. heel_px: how far heels that stand seem to be above toes that stand.
 
@@ -134,7 +134,7 @@ def read_view(
     height_px: float,
     *,
     sound: bool,
-) -> tuple[View, float]:
+) -> tuple[CameraModel, float]:
     """The camera that shows joints [T,J,3] (depth in px) of a body `height_px` tall, and how far bones disagree about the
     body's size in a frame (a share).
 
@@ -148,17 +148,17 @@ def read_view(
     middle = (np.array(frame_px, np.float64) - 1) / 2
     usual_px = FOCAL_PER_SIDE * max(frame_px)
 
-    def tried(focal_px: float, exact: bool) -> tuple[float, View, float]:
+    def tried(focal_px: float, exact: bool) -> tuple[float, CameraModel, float]:
         lengths = bone_lengths(points, present, focal_px, middle)
         size, doubt = agreed_size(lengths, 1)
         view, off = _floor(points, stands, focal_px, middle, np.exp(size), height_px, exact=exact)
         usual = (np.log(focal_px / usual_px) / FOCAL_SPREAD) ** 2 / 2
         return usual + BONES_SAY * (np.log(doubt) + 0.5 * np.log(off)), view, doubt
 
-    def best_of(focals_px: Float64Array, exact: bool) -> tuple[float, View, float]:
+    def best_of(focals_px: Float64Array, exact: bool) -> tuple[float, CameraModel, float]:
         return min((tried(float(focal_px), exact) for focal_px in focals_px), key=lambda found: found[0])
 
-    def best(exact: bool) -> tuple[View, float]:
+    def best(exact: bool) -> tuple[CameraModel, float]:
         coarse = best_of(FOCALS * max(frame_px), exact)
         return min(coarse, best_of(FINER * coarse[1].focal_px, exact), key=lambda found: found[0])[1:]
 
@@ -207,9 +207,9 @@ def _floor(
     height_px: float,
     *,
     exact: bool,
-) -> tuple[View, float]:
+) -> tuple[CameraModel, float]:
     """Tilt and height of a camera from feet that stand [T,4], and how far these are from one plane, in heights."""
-    level = View(float(middle[0]), float(middle[1]), float(focal_px), 0.0, 0.0)
+    level = CameraModel(float(middle[0]), float(middle[1]), float(focal_px), 0.0, 0.0)
     solid = level.solid(points, size)
     feet = solid[:, FEET][stands]
     heel = np.broadcast_to(IS_HEEL, stands.shape)[stands]
@@ -234,16 +234,18 @@ def _floor(
     # The weighted median, where what is above counts less.
     down = np.quantile(feet[:, 1] + np.tan(tilt_rad) * feet[:, 2] + found[2] * heel, 1 / (1 + in_the_air))
     floor_px = float(down * np.cos(tilt_rad))
-    view = View(level.middle_x_px, level.middle_y_px, level.focal_px, tilt_rad, floor_px, float(found[2] * np.cos(tilt_rad)))
+    view = CameraModel(
+        level.middle_x_px, level.middle_y_px, level.focal_px, tilt_rad, floor_px, float(found[2] * np.cos(tilt_rad))
+    )
     if floor_px < 0.05 * height_px:  # nobody films from the floor: what seems so is a fault of the depth
         return _below_hips(level, solid, height_px), 0.05
     return view, scale / height_px
 
 
-def _below_hips(level: View, solid: Float64Array, height_px: float) -> View:
+def _below_hips(level: CameraModel, solid: Float64Array, height_px: float) -> CameraModel:
     """The usual tilt, and a floor under legs of usual length."""
     tilt_rad = float(np.arctan(TILT))
     hips = solid[:, number_of("hips")]
     down = np.median(np.cos(tilt_rad) * hips[:, 1] + np.sin(tilt_rad) * hips[:, 2])
     floor_px = max(float(down) + 0.58 * height_px, 0.3 * height_px)
-    return View(level.middle_x_px, level.middle_y_px, level.focal_px, tilt_rad, floor_px)
+    return CameraModel(level.middle_x_px, level.middle_y_px, level.focal_px, tilt_rad, floor_px)

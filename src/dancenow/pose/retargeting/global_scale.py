@@ -26,7 +26,7 @@ MIN_FAR_TO_NEAR: Final = 0.5
 
 
 @dataclass(frozen=True)
-class View:
+class FarNearRange:
     """How one of the two videos shows its dancer.
 
     anchor_*_px: the ground point that the map brings to the other view's. height_px: of the body standing there.
@@ -41,7 +41,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class PaperMap:
+class GlobalScaleRetargeter:
     """Size and ground line from the source's far-near range to the target's, about the ground point under the dancer.
 
     With g the source's ground line in a frame and q = (anchor_y - g) / far the place between near (0) and far (1), points go to
@@ -51,8 +51,8 @@ class PaperMap:
     `fps` is that of the poses it will be given: the ground line bridges jumps, which are a matter of seconds.
     """
 
-    source: View
-    target: View
+    source: FarNearRange
+    target: FarNearRange
     fps: float
     note: str = ""
     kind: ClassVar[str] = "paper"
@@ -97,22 +97,22 @@ class PaperMap:
         depth = (pose.depth * scale).astype(np.float32)
         return Pose(np.stack([x, y], axis=-1).astype(np.float32), pose.confidence, depth)
 
-    def inverse(self) -> "PaperMap":
-        return PaperMap(self.target, self.source, self.fps, self.note)
+    def inverse(self) -> "GlobalScaleRetargeter":
+        return GlobalScaleRetargeter(self.target, self.source, self.fps, self.note)
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, **dataclasses.asdict(self)}
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Self:
-        views = View(**saved["source"]), View(**saved["target"])
+        views = FarNearRange(**saved["source"]), FarNearRange(**saved["target"])
         return cls(*views, float(saved["fps"]), str(saved["note"]))
 
     def _place(self, line_px: Float64Array) -> Float64Array:
         return (self.source.anchor_y_px - line_px) / self.source.far_px
 
 
-def fit_paper(source: Dancer, target: Dancer) -> PaperMap:
+def fit_global_scale(source: Dancer, target: Dancer) -> GlobalScaleRetargeter:
     """The paper's map between two dancers.
 
     Where both travel in depth, the source's range of ground lines goes to the target's, as in the paper. Where only the
@@ -127,19 +127,22 @@ def fit_paper(source: Dancer, target: Dancer) -> PaperMap:
     source, target = measured(source), measured(target)
     if not (source.feet_seen and target.feet_seen):
         note = " (feet are not seen: scale from the torso, place from the hips)"
-        return PaperMap(_hip_view(source), _hip_view(target), source.fps, note)
-    danced = smooth_step(source.depth_travel, *TRAVEL_RANGE)
+        return GlobalScaleRetargeter(_hip_view(source), _hip_view(target), source.fps, note)
+    source_track = smooth_step(source.depth_travel, *TRAVEL_RANGE)
     shared = smooth_step(min(source.depth_travel, target.depth_travel), *TRAVEL_RANGE)
     # Any line of the target's range is ground there: without travel the source's line moves to the nearest of them.
     kept_px = source.ground_near_px * target.frame_height_px / source.frame_height_px
     kept_px = min(max(kept_px, target.ground_far_px), target.ground_near_px)
     ground_px = kept_px + shared * (target.ground_near_px - kept_px)
-    source_view = _view(source, source.ground_near_px, danced, danced)
-    return PaperMap(source_view, _view(target, ground_px, shared, danced, lent=source), source.fps)
+    source_view = _view(source, source.ground_near_px, source_track, source_track)
+    return GlobalScaleRetargeter(source_view, _view(target, ground_px, shared, source_track, lent=source), source.fps)
 
 
-def _view(body: BodyStatistics, anchor_y_px: float, shared: float, danced: float, lent: BodyStatistics | None = None) -> View:
-    """The view of a dancer. From 0 to 1, `shared` says how much the body's own range of ground lines counts, and `danced` -
+def _view(
+    body: BodyStatistics, anchor_y_px: float, shared: float, source_track: float, lent: BodyStatistics | None = None
+) -> FarNearRange:
+    """The view of a dancer. From 0 to 1, `shared` says how much the body's own range of ground lines counts, and
+    `source_track` -
     `shared` how much a part of the range that is `lent` by another's.
 
     The exponents make a ratio of two such views go smoothly from the ratio of heights to that of ranges.
@@ -149,12 +152,12 @@ def _view(body: BodyStatistics, anchor_y_px: float, shared: float, danced: float
     lent_px, lent_size = _travel(lender)
     lent_px *= KEPT_TRAVEL * body.height_px / lender.height_px
     lent_size = 1 - KEPT_TRAVEL * (1 - lent_size)
-    return View(
+    return FarNearRange(
         anchor_x_px=body.hip_x_px,  # the hips' median: ankles swing with every step
         anchor_y_px=anchor_y_px,
         height_px=body.height_near_px**shared * body.height_px ** (1 - shared),
-        far_px=range_px**shared * lent_px ** (danced - shared) * body.height_px ** (1 - danced),
-        far_size=far_size**shared * lent_size ** (danced - shared),
+        far_px=range_px**shared * lent_px ** (source_track - shared) * body.height_px ** (1 - source_track),
+        far_size=far_size**shared * lent_size ** (source_track - shared),
     )
 
 
@@ -164,5 +167,5 @@ def _travel(body: BodyStatistics) -> tuple[float, float]:
     return range_px, max(body.height_far_px / body.height_near_px, MIN_FAR_TO_NEAR)
 
 
-def _hip_view(body: BodyStatistics) -> View:
-    return View(body.hip_x_px, body.hip_y_px, body.torso_px, body.torso_px, 1.0)
+def _hip_view(body: BodyStatistics) -> FarNearRange:
+    return FarNearRange(body.hip_x_px, body.hip_y_px, body.torso_px, body.torso_px, 1.0)

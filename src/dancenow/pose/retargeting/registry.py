@@ -8,40 +8,39 @@ from typing import Any, Final, Literal
 
 from dancenow.errors import UserError
 from dancenow.pose.retargeting.auto import fit_auto
-from dancenow.pose.retargeting.base import Dancer, Identity, PoseMap
-from dancenow.pose.retargeting.global_scale import PaperMap, View, fit_paper
-from dancenow.pose.retargeting.skeletal import BonesMap, fit_bones
-from dancenow.pose.retargeting.spatial_transformer import TransformerMap, fit_transformer
+from dancenow.pose.retargeting.base import Dancer, IdentityRetargeter, Retargeter
+from dancenow.pose.retargeting.global_scale import GlobalScaleRetargeter, fit_global_scale
+from dancenow.pose.retargeting.skeletal import SkeletalRetargeter, fit_skeletal
+from dancenow.pose.retargeting.spatial_transformer import SpatialTransformerRetargeter, fit_spatial_transformer
 from dancenow.types import PoseTrack
 
 __all__ = [
-    "BonesMap",
     "Dancer",
-    "Identity",
-    "Kind",
-    "PaperMap",
-    "PoseMap",
-    "TransformerMap",
-    "View",
+    "GlobalScaleRetargeter",
+    "IdentityRetargeter",
+    "Retargeter",
+    "RetargetingKind",
+    "SkeletalRetargeter",
+    "SpatialTransformerRetargeter",
     "fit",
-    "fit_paper",
-    "load_map",
+    "fit_global_scale",
+    "load_retargeter",
 ]
 
-Kind = Literal["auto", "none", "paper", "stn", "bones"]
+RetargetingKind = Literal["auto", "none", "paper", "stn", "bones"]
 """auto: bones where the body is seen, else paper. none: poses as they are. paper: one scale, which goes from near to far.
 stn: scale, rotation and place as a spatial transformer predicts them. bones: part by part."""
 
 
-BY_CAMERA: Final[tuple[Kind, ...]] = ("auto", "bones")
+BY_CAMERA: Final[tuple[RetargetingKind, ...]] = ("auto", "bones")
 """Those that ask whether one camera filmed both."""
 
 
-def fit(kind: Kind, source: Dancer, target: Dancer, same_camera: bool | None = None) -> PoseMap:
+def fit(kind: RetargetingKind, source: Dancer, target: Dancer, same_camera: bool | None = None) -> Retargeter:
     """The map of the named kind from the source dancer to the target; `none` looks at neither.
 
     Only `paper` can do with statistics in place of a track. same_camera: whether one camera that stood still filmed both, as
-    `subject.same_camera.films_there` finds out; where it did, `bones` keeps places in the picture and turns nothing.
+    `subject.same_camera.is_same_camera` finds out; where it did, `bones` keeps places in the picture and turns nothing.
 
     Raises:
         UserError: a track shows too little of the body for a map that needs to know it.
@@ -49,7 +48,7 @@ def fit(kind: Kind, source: Dancer, target: Dancer, same_camera: bool | None = N
     return FITS[kind](source, target, same_camera)
 
 
-def load_map(saved: Mapping[str, Any]) -> PoseMap:
+def load_retargeter(saved: Mapping[str, Any]) -> Retargeter:
     """The map whose `to_json` is given.
 
     Raises:
@@ -61,13 +60,13 @@ def load_map(saved: Mapping[str, Any]) -> PoseMap:
         raise UserError("the saved normalization is damaged or of a newer version; fit it again.") from error
 
 
-Fit = Callable[[Dancer, Dancer, bool | None], PoseMap]
+Fit = Callable[[Dancer, Dancer, bool | None], Retargeter]
 
 
-def _of_tracks(fit_tracks: Callable[[PoseTrack, PoseTrack, bool | None], PoseMap]) -> Fit:
+def _of_tracks(fit_tracks: Callable[[PoseTrack, PoseTrack, bool | None], Retargeter]) -> Fit:
     """The same fit, for dancers that must be tracks."""
 
-    def fitted(source: Dancer, target: Dancer, same_camera: bool | None) -> PoseMap:
+    def fitted(source: Dancer, target: Dancer, same_camera: bool | None) -> Retargeter:
         if not (isinstance(source, PoseTrack) and isinstance(target, PoseTrack)):
             raise TypeError("this map measures whole tracks; statistics do for `paper` alone")
         return fit_tracks(source, target, same_camera)
@@ -75,16 +74,16 @@ def _of_tracks(fit_tracks: Callable[[PoseTrack, PoseTrack, bool | None], PoseMap
     return fitted
 
 
-FITS: Final[dict[Kind, Fit]] = {
+FITS: Final[dict[RetargetingKind, Fit]] = {
     "auto": _of_tracks(fit_auto),
-    "none": lambda _source, _target, _same: Identity(),
-    "paper": lambda source, target, _same: fit_paper(source, target),
-    "stn": _of_tracks(lambda source, target, _same: fit_transformer(source, target)),
-    "bones": _of_tracks(fit_bones),
+    "none": lambda _source, _target, _same: IdentityRetargeter(),
+    "paper": lambda source, target, _same: fit_global_scale(source, target),
+    "stn": _of_tracks(lambda source, target, _same: fit_spatial_transformer(source, target)),
+    "bones": _of_tracks(fit_skeletal),
 }
-LOADERS: Final[dict[str, Callable[[Mapping[str, Any]], PoseMap]]] = {
-    "none": Identity.from_json,
-    "paper": PaperMap.from_json,
-    "stn": TransformerMap.from_json,
-    "bones": BonesMap.from_json,
+LOADERS: Final[dict[str, Callable[[Mapping[str, Any]], Retargeter]]] = {
+    "none": IdentityRetargeter.from_json,
+    "paper": GlobalScaleRetargeter.from_json,
+    "stn": SpatialTransformerRetargeter.from_json,
+    "bones": SkeletalRetargeter.from_json,
 }

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dancenow.pose.body_statistics import Float64Array, sole_y, standing_line
 from dancenow.pose.retargeting.base import whole_track
-from dancenow.pose.retargeting.body_model import Figure, figure_of
+from dancenow.pose.retargeting.body_model import BodyModel, figure_of
 from dancenow.pose.retargeting.camera_model import FEET
 from dancenow.pose.retargeting.foot_contact import MAX_PULL, footholds, plant, pulled, stance
 from dancenow.pose.retargeting.joints import HIPS, TREE, averaged, filled, joints_of
@@ -42,11 +42,11 @@ TOUCH: Final = (0.2, 0.5)
 
 
 @dataclass(frozen=True)
-class BonesMap:
+class SkeletalRetargeter:
     """Per-part retargeting between two measured figures. same_camera: whether one camera filmed both, None = not known."""
 
-    source: Figure
-    target: Figure
+    source: BodyModel
+    target: BodyModel
     same_camera: bool | None = None
     kind: ClassVar[str] = "bones"
 
@@ -62,11 +62,11 @@ class BonesMap:
         body = self._turned(self.source.view.world(self.source.view.solid(points, size)))
         ground = self.source.ground(body, present) if self._feet else np.zeros(len(body))
         body[..., 2] -= ground[:, None]
-        danced = self._rebuilt(body)
+        source_track = self._rebuilt(body)
         if self._feet:
-            self._plant(danced, body, points, present)
-        self._join_hands(danced, body, present)
-        xy, forward = self.target.view.picture(danced)
+            self._plant(source_track, body, points, present)
+        self._join_hands(source_track, body, present)
+        xy, forward = self.target.view.picture(source_track)
         grown = self.target.view.focal_px / forward[:, HIPS] / size
         depth = (track.depth * (grown * self._ratio)[:, None]).astype(np.float32)
         mapped = Pose(_missing_near_body(xy, present)[:, :NUM_KEYPOINTS].astype(np.float32), track.confidence, depth)
@@ -101,7 +101,7 @@ class BonesMap:
         same = saved.get("same_camera")
         if not (same is None or isinstance(same, bool)):
             raise ValueError("a camera is the same, another, or not known")
-        return cls(Figure.from_json(saved["source"]), Figure.from_json(saved["target"]), same)
+        return cls(BodyModel.from_json(saved["source"]), BodyModel.from_json(saved["target"]), same)
 
     @property
     def _ratio(self) -> float:
@@ -189,18 +189,18 @@ class BonesMap:
 
     def _rebuilt(self, body: Float64Array) -> Float64Array:
         """The target's body [T,J,3] over the source's path, with the source's directions."""
-        danced = np.empty_like(body)
-        danced[:, HIPS] = self._on_stage(body[:, HIPS])
+        source_track = np.empty_like(body)
+        source_track[:, HIPS] = self._on_stage(body[:, HIPS])
         for joint, parent, part in TREE:
             vector = body[:, joint] - body[:, parent]
             length = np.linalg.norm(vector, axis=1, keepdims=True)
             longest = LONGEST * self.source.parts_px[part]
-            danced[:, joint] = danced[:, parent] + self._part_ratio(part) * vector * np.minimum(
+            source_track[:, joint] = source_track[:, parent] + self._part_ratio(part) * vector * np.minimum(
                 1.0, longest / np.maximum(length, 1e-9)
             )
-        return danced
+        return source_track
 
-    def _plant(self, danced: Float64Array, body: Float64Array, points: Float64Array, present: NDArray[np.bool_]) -> None:
+    def _plant(self, source_track: Float64Array, body: Float64Array, points: Float64Array, present: NDArray[np.bool_]) -> None:
         """Bring the body over its feet, and the feet to their footholds, in place."""
         a, b = self.source, self.target
         heels = a.heels_px
@@ -208,26 +208,26 @@ class BonesMap:
         stands = stance(points[:, FEET, :2], body[:, FEET, 2] - heels, seen, a.fps, a.height_px)
         held = footholds(self._on_stage(body[:, FEET]), stands, points[:, FEET, :2] / a.height_px, a.fps)
         held[..., 2] += b.heels_px - self._leg_ratio * heels
-        want = held - danced[:, FEET]
+        want = held - source_track[:, FEET]
         # Standing feet say where the body is; feet in the air have a say where none stands.
         root = _root(want, (stands + FREE_FOOT) * seen, round(ROOT_SMOOTHING_S * a.fps))
-        danced += root[:, None]
-        plant(danced, pulled(want - root[:, None], seen, MAX_PULL * b.height_px))
+        source_track += root[:, None]
+        plant(source_track, pulled(want - root[:, None], seen, MAX_PULL * b.height_px))
 
-    def _join_hands(self, danced: Float64Array, body: Float64Array, present: NDArray[np.bool_]) -> None:
+    def _join_hands(self, source_track: Float64Array, body: Float64Array, present: NDArray[np.bool_]) -> None:
         """Hands that touch in the source touch: both go half of the way, elbows half of that; in place."""
         hands = [INDEX["right_wrist"], INDEX["left_wrist"]]
         apart = body[:, hands[1]] - body[:, hands[0]]
         free = (np.linalg.norm(apart, axis=1) / self.source.parts_px["torso"] - TOUCH[0]) / (TOUCH[1] - TOUCH[0])
         near = np.clip(1 - free, 0, 1) * present[:, hands].all(axis=1)
         wanted = apart * self._part_ratio("hand")
-        miss = (wanted - (danced[:, hands[1]] - danced[:, hands[0]])) * near[:, None] / 2
+        miss = (wanted - (source_track[:, hands[1]] - source_track[:, hands[0]])) * near[:, None] / 2
         for side, sign in (("right", -1.0), ("left", 1.0)):
             for name, part in (("elbow", 0.5), ("wrist", 1.0), ("thumb", 1.0), ("index", 1.0), ("pinky", 1.0)):
-                danced[:, INDEX[f"{side}_{name}"]] += sign * part * miss
+                source_track[:, INDEX[f"{side}_{name}"]] += sign * part * miss
 
 
-def fit_bones(source: PoseTrack, target: PoseTrack, same_camera: bool | None = None) -> BonesMap:
+def fit_skeletal(source: PoseTrack, target: PoseTrack, same_camera: bool | None = None) -> SkeletalRetargeter:
     """Measure both dancers. same_camera: whether one camera that stood still filmed both, which poses do not tell; then places
     in the picture and the side that is seen are kept. None: two like cameras are taken for the same in part.
 
@@ -239,11 +239,11 @@ def fit_bones(source: PoseTrack, target: PoseTrack, same_camera: bool | None = N
         a, b = figure_of(source, by_hips=True), figure_of(target, by_hips=True)
     if same_camera and a.feet_seen:
         b = replace(b, stage_x_px=float(_seen_there(a, b)[0]))
-    fitted = BonesMap(a, b, same_camera)
+    fitted = SkeletalRetargeter(a, b, same_camera)
     return replace(fitted, target=replace(b, stage_x_px=b.stage_x_px + fitted.into_sight(source.pose)))
 
 
-def _seen_there(a: Figure, b: Figure) -> Float64Array:
+def _seen_there(a: BodyModel, b: BodyModel) -> Float64Array:
     """Where on the floor of b's world the place is that its camera sees where a's sees a's home, [3]."""
     scale = np.array([b.frame_width_px / a.frame_width_px, b.frame_height_px / a.frame_height_px])
     return b.view.on_floor(a.home_px * scale, 0.0, (0.2 * b.home_away_px, 5 * b.home_away_px))

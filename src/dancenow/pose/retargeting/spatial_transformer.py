@@ -18,7 +18,7 @@ from safetensors import safe_open
 from dancenow.assets import TRANSFORMER
 from dancenow.pose.body_statistics import MIN_CONFIDENCE, Float64Array
 from dancenow.pose.retargeting.base import whole_track
-from dancenow.pose.retargeting.body_model import AVERAGE, Figure, figure_of
+from dancenow.pose.retargeting.body_model import AVERAGE, BodyModel, figure_of
 from dancenow.pose.retargeting.joints import PARTS
 from dancenow.skeleton import NUM_KEYPOINTS
 from dancenow.types import FloatArray, Pose, PoseTrack
@@ -32,7 +32,7 @@ REACH: Final = (0.35, 0.25, 0.2)
 
 
 @dataclass(frozen=True)
-class TransformerMap:
+class SpatialTransformerRetargeter:
     """Turn by `rotation_rad` and scale about the source's home, which goes to `to_*_px` of the target's picture.
 
     The same for all frames: what is predicted per clip cannot jitter. doubt: how far parts of the source disagree, as a share
@@ -61,8 +61,8 @@ class TransformerMap:
         turn = f"rotation {np.degrees(self.rotation_rad):+.1f} degrees"
         return f"stn: scale {self.scale:.3f}, {turn}, about {shift}; parts of the clip agree within {self.doubt:.1%}"
 
-    def inverse(self) -> "TransformerMap":
-        return TransformerMap(
+    def inverse(self) -> "SpatialTransformerRetargeter":
+        return SpatialTransformerRetargeter(
             1 / self.scale, -self.rotation_rad, self.to_x_px, self.to_y_px, self.from_x_px, self.from_y_px, self.doubt
         )
 
@@ -78,8 +78,8 @@ class TransformerMap:
 
 
 @dataclass(frozen=True, eq=False)
-class Localiser:
-    """The network's weights by name; runs without torch what `research.recipes.stn_network.Localiser` trains."""
+class LocalizationNet:
+    """The network's weights by name; runs without torch what `research.recipes.stn_network.LocalizationNet` trains."""
 
     weights: Mapping[str, NDArray[np.float32]]
 
@@ -109,7 +109,7 @@ class Inputs:
     target_figure: FloatArray
 
 
-def fit_transformer(source: PoseTrack, target: PoseTrack, weights: Path = TRANSFORMER) -> TransformerMap:
+def fit_spatial_transformer(source: PoseTrack, target: PoseTrack, weights: Path = TRANSFORMER) -> SpatialTransformerRetargeter:
     """What the network predicts for the whole clip: the mean over its parts.
 
     Raises:
@@ -118,10 +118,10 @@ def fit_transformer(source: PoseTrack, target: PoseTrack, weights: Path = TRANSF
     a, b = figure_of(source), figure_of(target)
     if a.feet_seen != b.feet_seen:
         a, b = figure_of(source, by_hips=True), figure_of(target, by_hips=True)
-    localiser = _load(weights)
-    changes = np.stack([localiser(inputs_of(part, a, target, b)) for part in _parts_of(source)])
+    localization_net = _load(weights)
+    changes = np.stack([localization_net(inputs_of(part, a, target, b)) for part in _parts_of(source)])
     log_scale, rotation, x, y = changes.mean(axis=0)
-    return TransformerMap(
+    return SpatialTransformerRetargeter(
         scale=float(b.height_px / a.height_px * np.exp(log_scale)),
         rotation_rad=float(rotation),
         from_x_px=float(a.home_px[0]),
@@ -132,12 +132,12 @@ def fit_transformer(source: PoseTrack, target: PoseTrack, weights: Path = TRANSF
     )
 
 
-def inputs_of(source: PoseTrack, a: Figure, target: PoseTrack, b: Figure) -> Inputs:
+def inputs_of(source: PoseTrack, a: BodyModel, target: PoseTrack, b: BodyModel) -> Inputs:
     """A pair of tracks and their figures as the network sees them."""
     return Inputs(*_frames(source, a), _numbers(a), *_frames(target, b), _numbers(b))
 
 
-def own_coordinates(xy: NDArray[Any], figure: Figure) -> FloatArray:
+def own_coordinates(xy: NDArray[Any], figure: BodyModel) -> FloatArray:
     """Places [...,2] px from home, in heights of the body."""
     return np.asarray((xy - figure.home_px) / figure.height_px, np.float32)
 
@@ -147,7 +147,7 @@ def chosen_frames(track: PoseTrack, count: int = FRAMES) -> NDArray[np.int64]:
     return np.linspace(0, len(track) - 1, count).round().astype(np.int64)
 
 
-def _frames(track: PoseTrack, figure: Figure) -> tuple[FloatArray, FloatArray]:
+def _frames(track: PoseTrack, figure: BodyModel) -> tuple[FloatArray, FloatArray]:
     pose = track.pose[chosen_frames(track)]
     seen = (pose.confidence >= MIN_CONFIDENCE).astype(np.float32)
     places = np.clip(own_coordinates(pose.xy, figure), -3, 3) * seen[..., None]
@@ -156,7 +156,7 @@ def _frames(track: PoseTrack, figure: Figure) -> tuple[FloatArray, FloatArray]:
     return rows.reshape(len(rows), -1).astype(np.float32), seen.max(axis=1)
 
 
-def _numbers(figure: Figure) -> FloatArray:
+def _numbers(figure: BodyModel) -> FloatArray:
     """The figure [G], each number about 1 in size."""
     longer = [
         10 * np.log(figure.parts_px[name] / figure.parts_px["torso"] * AVERAGE["torso"] / AVERAGE[name]) for name in PARTS
@@ -185,6 +185,6 @@ def _reach() -> Float64Array:
 
 
 @cache
-def _load(weights: Path) -> Localiser:
+def _load(weights: Path) -> LocalizationNet:
     with safe_open(weights, framework="np") as file:
-        return Localiser({name.removeprefix("localiser."): file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        return LocalizationNet({name.removeprefix("localiser."): file.get_tensor(name) for name in file.keys()})  # noqa: SIM118

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.pose.detectors.blazepose import Landmarks
-from dancenow.pose.tracking.tracker import Follower
+from dancenow.pose.tracking.tracker import PersonTracker
 from dancenow.types import Frame
 
 _MOST_FRAMES: Final = 150
@@ -43,7 +43,7 @@ class _Kept:
         return Frame(np.asarray(image_rgb, np.uint8), self.index, self.time_s)
 
 
-def follow(follower: Follower, frames: Iterable[Frame]) -> Iterator[tuple[Fraction, Landmarks | None]]:
+def track_with_backfill(tracker: PersonTracker, frames: Iterable[Frame]) -> Iterator[tuple[Fraction, Landmarks | None]]:
     """The time of every frame and who was followed in it, in the frames' order; a little late, where somebody was missed.
 
     At most 150 frames and 48 MB of what was not understood are held at once; older ones stay missed.
@@ -51,7 +51,7 @@ def follow(follower: Follower, frames: Iterable[Frame]) -> Iterator[tuple[Fracti
     waiting: deque[_Kept] = deque()
     held_bytes = 0
     for frame in frames:
-        found = follower.step(frame)
+        found = tracker.step(frame)
         if found is None:
             waiting.append(_Kept.of(frame))
             held_bytes += waiting[-1].jpeg.nbytes
@@ -60,7 +60,7 @@ def follow(follower: Follower, frames: Iterable[Frame]) -> Iterator[tuple[Fracti
                 held_bytes -= given_up.jpeg.nbytes
                 yield given_up.time_s, None
             continue
-        before = list(follower.back((kept.frame() for kept in reversed(waiting)), found))
+        before = list(tracker.back((kept.frame() for kept in reversed(waiting)), found))
         for place, kept in enumerate(waiting):
             ago = len(waiting) - 1 - place
             yield kept.time_s, before[ago] if ago < len(before) else None

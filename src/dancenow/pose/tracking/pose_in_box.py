@@ -1,6 +1,7 @@
 """Whoever stands where a body is expected, in one picture alone, with no memory of who it was before.
 
-A `Follower` looks for one person and passes over frames that show somebody else; who is asked whose body a picture shows has to
+A `PersonTracker` looks for one person and passes over frames that show somebody else; who is asked whose body a picture
+shows has to
 see those, too. As pose estimators are run in known boxes, the expected pose only says where to look.
 """
 
@@ -9,7 +10,7 @@ import math
 import numpy as np
 
 from dancenow.pose.detectors.blazepose import BlazePose
-from dancenow.pose.detectors.tflite import Roi
+from dancenow.pose.detectors.tflite import RotatedRect
 from dancenow.pose.tracking.reidentification import is_person
 from dancenow.skeleton import INDEX
 from dancenow.types import ImageRGB, Pose
@@ -30,9 +31,9 @@ def sighted(blaze: BlazePose, image_rgb: ImageRGB, expected: Pose) -> Pose | Non
     return again.pose if is_person(again, image_rgb) else None
 
 
-def _around(pose: Pose) -> Roi:
+def _around(pose: Pose) -> RotatedRect:
     """The square round the circle about the hips that holds every keypoint, turned to the trunk, with a margin."""
     hips = pose.xy[_HIPS].mean(axis=0).astype(np.float64)
     dx, dy = pose.xy[INDEX["neck"]] - hips
     reach_px = float(np.linalg.norm(pose.xy[pose.confidence > 0] - hips, axis=1).max())
-    return Roi(float(hips[0]), float(hips[1]), max(2 * _MARGIN * reach_px, 1.0), math.pi / 2 - math.atan2(-dy, dx))
+    return RotatedRect(float(hips[0]), float(hips[1]), max(2 * _MARGIN * reach_px, 1.0), math.pi / 2 - math.atan2(-dy, dx))

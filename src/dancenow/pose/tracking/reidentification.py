@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from dancenow.errors import UserError
 from dancenow.media.video import probe, read_frames
 from dancenow.pose.detectors.blazepose import BlazePose, Landmarks
-from dancenow.pose.detectors.tflite import Roi
-from dancenow.progress import Listener, silent, track
+from dancenow.pose.detectors.tflite import RotatedRect
+from dancenow.progress import ProgressCallback, ignore_progress, track
 from dancenow.skeleton import INDEX, NUM_OPENPOSE
 from dancenow.types import FloatArray, Frame, ImageRGB, Pose
 
@@ -33,7 +33,7 @@ _SAMPLES: Final = (12, 40)
 
 
 @dataclass(frozen=True, eq=False)
-class Sighting:
+class Detection:
     """One person in one frame. look: float32 [5,3,bins], see `look_of`; prominence: larger and more central is more."""
 
     time_s: float
@@ -42,14 +42,14 @@ class Sighting:
     prominence: float
 
 
-def sight(frame: Frame, landmarks: Landmarks) -> Sighting:
+def sight(frame: Frame, landmarks: Landmarks) -> Detection:
     """Describe the person that the landmarks were found on."""
     height_px, width_px = frame.image_rgb.shape[:2]
     xy = landmarks.pose.xy
     tall_px = float(np.ptp(xy[:, 1]))
     off_centre = min(1.0, abs(float(xy[:, 0].mean()) - width_px / 2) / (width_px / 2))
     prominence = tall_px / height_px * (1 - 0.5 * off_centre)
-    return Sighting(float(frame.time_s), landmarks, look_of(frame.image_rgb, landmarks.pose), prominence)
+    return Detection(float(frame.time_s), landmarks, look_of(frame.image_rgb, landmarks.pose), prominence)
 
 
 def look_of(image_rgb: ImageRGB, pose: Pose) -> FloatArray:
@@ -73,13 +73,13 @@ def similarity(look: FloatArray, others: Iterable[FloatArray]) -> float:
     return max((float((look * other).sum(axis=2).mean()) for other in others), default=0.0)
 
 
-def find_people(blaze: BlazePose, frame: Frame, windows: Iterable[Roi | None]) -> list[Sighting]:
+def find_people(blaze: BlazePose, frame: Frame, windows: Iterable[RotatedRect | None]) -> list[Detection]:
     """Everybody whom the detector sees in any of the windows (None: the whole picture), each once, most prominent first.
 
     Windows come from coarse to fine: in a fine one a hand or a leg of somebody near looks like a person of its own, so
     whatever lies on a body that is known already is not looked at again.
     """
-    found: list[Sighting] = []
+    found: list[Detection] = []
     for window in windows:
         for candidate in blaze.detect(frame.image_rgb, window):
             if any(_is_on(s.landmarks.pose, np.array([[candidate.roi.x_px, candidate.roi.y_px]])) for s in found):
@@ -102,17 +102,19 @@ def is_person(landmarks: Landmarks, image_rgb: ImageRGB) -> bool:
     return believed and int(inside.sum()) >= 2
 
 
-def grid(image_rgb: ImageRGB, side_px: float) -> list[Roi | None]:
+def grid(image_rgb: ImageRGB, side_px: float) -> list[RotatedRect | None]:
     """Square windows of about `side_px` that cover the picture with half overlaps; the whole picture is among them."""
     height_px, width_px = image_rgb.shape[:2]
-    windows: list[Roi | None] = [None]
+    windows: list[RotatedRect | None] = [None]
     if side_px >= 0.8 * max(height_px, width_px):
         return windows
     xs, ys = _centres(width_px, side_px), _centres(height_px, side_px)
-    return windows + [Roi(x, y, side_px, 0.0) for y in ys for x in xs]
+    return windows + [RotatedRect(x, y, side_px, 0.0) for y in ys for x in xs]
 
 
-def first_look(blaze: BlazePose, video: Path, samples: int | None = None, listen: Listener = silent) -> list[list[Sighting]]:
+def first_look(
+    blaze: BlazePose, video: Path, samples: int | None = None, on_progress: ProgressCallback = ignore_progress
+) -> list[list[Detection]]:
     """Everybody in some frames spread over the video, small people included; one list per frame looked at.
 
     Without `samples`, one frame in four seconds is looked at, but at least 12 and at most 40.
@@ -126,7 +128,7 @@ def first_look(blaze: BlazePose, video: Path, samples: int | None = None, listen
     step = max(1, count // samples) if count else max(1, round(2 * info.fps))  # some containers do not say their length
     looks = []
     frames = read_frames(video, min(step // 2, 10), None, step)
-    for frame in track(frames, "look for people", samples, listen):
+    for frame in track(frames, "look for people", samples, on_progress):
         height_px, width_px = frame.image_rgb.shape[:2]
         near_px = min(height_px, width_px)
         found = find_people(blaze, frame, grid(frame.image_rgb, near_px))
@@ -137,14 +139,14 @@ def first_look(blaze: BlazePose, video: Path, samples: int | None = None, listen
 
 
 @dataclass(frozen=True, eq=False)
-class Cast:
+class PersonSelection:
     """The person to follow, at most one sighting per frame, and those who were surely somebody else, seen beside them."""
 
-    dancer: list[Sighting]
-    others: list[Sighting]
+    dancer: list[Detection]
+    others: list[Detection]
 
 
-def choose(looks: list[list[Sighting]], person: int | None, video: Path) -> Cast:
+def choose(looks: list[list[Detection]], person: int | None, video: Path) -> PersonSelection:
     """Whom to follow.
 
     Without `person`, the one who is largest, most central and most often seen. Else number `person`, counted from 1 by
@@ -166,15 +168,15 @@ def choose(looks: list[list[Sighting]], person: int | None, video: Path) -> Cast
             raise UserError(f"{video} has no person {person}: at most {seen}.")
         dancer = _alike(fullest[person - 1], looks)
     others = [s for look in looks if any(s in dancer for s in look) for s in look if s not in dancer]
-    return Cast(dancer, others)
+    return PersonSelection(dancer, others)
 
 
-def count_people(video: Path, samples: int | None = None, listen: Listener = silent) -> list[int]:
+def count_people(video: Path, samples: int | None = None, on_progress: ProgressCallback = ignore_progress) -> list[int]:
     """How many people are seen in each frame of a `first_look` at the video. Raises UserError as that does."""
-    return [len(look) for look in first_look(BlazePose(listen=listen), video, samples, listen)]
+    return [len(look) for look in first_look(BlazePose(on_progress=on_progress), video, samples, on_progress)]
 
 
-def _alike(seed: Sighting, looks: list[list[Sighting]]) -> list[Sighting]:
+def _alike(seed: Detection, looks: list[list[Detection]]) -> list[Detection]:
     """At most one sighting per frame that looks like the seed, or like one that does in the frame looked at before or after."""
     start = next(i for i, look in enumerate(looks) if any(s is seed for s in look))
     group = {start: seed}

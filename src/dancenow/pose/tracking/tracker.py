@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from dancenow.pose.detectors.blazepose import BlazePose, Landmarks
-from dancenow.pose.detectors.tflite import Roi
+from dancenow.pose.detectors.tflite import RotatedRect
 from dancenow.pose.tracking.reidentification import (
     SAME_LOOK,
     SAME_LOOK_LATER,
-    Cast,
-    Sighting,
+    Detection,
+    PersonSelection,
     find_people,
     grid,
     is_person,
@@ -36,17 +36,17 @@ _SEARCH_EVERY_S: Final = 0.2
 _GALLERY_SIZE: Final = 12
 
 
-class Follower:
+class PersonTracker:
     """Gives, frame after frame, the landmarks of one person of the cast, or None where that person is not seen."""
 
-    def __init__(self, blaze: BlazePose, cast: Cast) -> None:
+    def __init__(self, blaze: BlazePose, cast: PersonSelection) -> None:
         self._blaze = blaze
         self._looks = [s.look for s in cast.dancer]
         self._known_s = [s.time_s for s in cast.dancer]
         self._others = [s.look for s in cast.others]
         self._room_for_looks = _GALLERY_SIZE
         self._size_px = max(s.landmarks.next_roi.size_px for s in cast.dancer)
-        self._last: Roi | None = None
+        self._last: RotatedRect | None = None
         self._last_s = -math.inf
         self._searched_s = -math.inf
         self._tracking = False
@@ -101,7 +101,7 @@ class Follower:
         lost_s = time_s - self._last_s
         if self._last is not None and lost_s < _LOST_AFTER_S:
             reach_px = self._last.size_px * (1.5 + 1.5 * lost_s)
-            near = [Roi(self._last.x_px, self._last.y_px, reach_px, 0.0)]
+            near = [RotatedRect(self._last.x_px, self._last.y_px, reach_px, 0.0)]
             found = self._best(find_people(self._blaze, frame, near), _LIKELY_SAME_LOOK)
             if found is not None and 0.5 < found.next_roi.size_px / self._size_px < 2.0:
                 return found
@@ -112,7 +112,7 @@ class Follower:
         people = find_people(self._blaze, frame, grid(frame.image_rgb, 2 * self._size_px))
         return self._best(people, SAME_LOOK if is_about else SAME_LOOK_LATER)
 
-    def _best(self, people: list[Sighting], min_alike: float) -> Landmarks | None:
+    def _best(self, people: list[Detection], min_alike: float) -> Landmarks | None:
         """Whoever of these people looks most like the dancer, if it is enough and more than like anybody else."""
         scored = [(similarity(p.look, self._looks), p) for p in people]
         scored = [(alike, p) for alike, p in scored if alike > min_alike and similarity(p.look, self._others) < alike]

@@ -21,7 +21,7 @@ from torch import Tensor
 from dancenow.assets import FORENSIC
 from dancenow.errors import UserError
 from dancenow.media.video import probe
-from dancenow.progress import Listener, silent, track
+from dancenow.progress import ProgressCallback, ignore_progress, track
 from dancenow.provenance.forensics.classifier import Calibration, Forensic, load_forensic, pool
 from dancenow.provenance.forensics.samples import Look, body_share, look, plan
 from dancenow.storage.atomic_io import complete_or_absent
@@ -104,7 +104,7 @@ def examine(
     person: int | None = None,
     heatmap: Path | None = None,
     use_cache: bool = True,
-    listen: Listener = silent,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> Finding:
     """Judge the person in a video.
 
@@ -119,11 +119,11 @@ def examine(
     """
     start_s = time.perf_counter()
     forensic = load_forensic(weights or FORENSIC)
-    planned = plan(video, person, use_cache, listen)
+    planned = plan(video, person, use_cache, on_progress)
     shown = set(np.linspace(0, len(planned) - 1, min(_SHOWN, len(planned))).round().astype(int).tolist())
     scores, shares, times_s, kept = [], [], [], []
     looks = look(planned, forensic.net.config.crop_px)
-    for number, judged in enumerate(track(judge(forensic, looks), "look at the person", len(planned), listen)):
+    for number, judged in enumerate(track(judge(forensic, looks), "look at the person", len(planned), on_progress)):
         scores.append(judged.score)
         shares.append(body_share(judged.look.body))
         times_s.append(judged.look.time_s)

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.media.video import probe, read_frames_at
-from dancenow.pose.person_crop import MARGIN, cut
+from dancenow.pose.person_crop import MARGIN, crop_image
 from dancenow.pose.pipeline import detect_poses
-from dancenow.progress import Listener, silent
+from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.skeleton import INDEX, LIMBS
 from dancenow.types import Crop, Frame, FrameStatus, ImageRGB, Pose, PoseTrack
 
@@ -52,7 +52,7 @@ class Look:
     @classmethod
     def through(cls, crop: Crop, frames_rgb: tuple[ImageRGB, ImageRGB], pose: Pose, time_s: float) -> Self:
         """Look through a window."""
-        pictures = np.stack([cut(each, crop) for each in frames_rgb])
+        pictures = np.stack([crop_image(each, crop) for each in frames_rgb])
         return cls(pictures, body_map(crop.apply(pose), crop.size), time_s, crop, frames_rgb, pose)
 
     def all_over(self) -> list[Self]:
@@ -77,7 +77,9 @@ class Plan:
         return len(self.starts)
 
 
-def plan(video: Path, person: int | None = None, use_cache: bool = True, listen: Listener = silent) -> Plan:
+def plan(
+    video: Path, person: int | None = None, use_cache: bool = True, on_progress: ProgressCallback = ignore_progress
+) -> Plan:
     """Find the person a few times a second.
 
     Raises:
@@ -87,7 +89,7 @@ def plan(video: Path, person: int | None = None, use_cache: bool = True, listen:
     every = max(1, round(float(info.fps) / LOOKS_PER_S))
     if info.num_frames is not None:
         every = max(1, min(every, info.num_frames // _FEWEST))
-    track = detect_poses(video, person=person, every=every, use_cache=use_cache, listen=listen)
+    track = detect_poses(video, person=person, every=every, use_cache=use_cache, on_progress=on_progress)
     seen = np.flatnonzero(track.status != FrameStatus.MISSING)
     num_frames = info.num_frames or (len(track) - 1) * every + 1
     return Plan(Path(video), seen * every, frames_apart(float(info.fps)), track.pose[seen], num_frames)
@@ -178,5 +180,5 @@ def runs_of(
         crop = window_of(track.pose[start], side_px, i)
         bodies[i] = body_map(crop.apply(track.pose[start]), side_px)
         for j, offset in enumerate(offsets):
-            pictures[i, j] = cut(frames[start + offset], crop)
+            pictures[i, j] = crop_image(frames[start + offset], crop)
     return pictures, bodies

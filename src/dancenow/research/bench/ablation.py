@@ -16,8 +16,8 @@ import numpy as np
 from dancenow import pipeline
 from dancenow.evaluation.evaluator import Evaluation, Truth
 from dancenow.evaluation.frame_metrics import Region
-from dancenow.pose.retargeting.registry import Kind
-from dancenow.progress import Listener
+from dancenow.pose.retargeting.registry import RetargetingKind
+from dancenow.progress import ProgressCallback
 from dancenow.research.bench.jobs import Cell, Record, run_cells
 from dancenow.research.bench.methods import METHODS, PROTOCOLS, Config, Method, Test, described
 from dancenow.research.bench.results import Result, Size
@@ -40,7 +40,7 @@ LOOKED_AT: Final = "bench/videos"
 """Folder of the cache for what was made, to be looked at."""
 
 
-def bench_ablation(size: Size, listen: Listener, only: Sequence[str] = ()) -> Result:
+def bench_ablation(size: Size, on_progress: ProgressCallback, only: Sequence[str] = ()) -> Result:
     """Every method on every subject with every seed; only: as in `cells.run_cells`.
 
     Raises:
@@ -48,7 +48,7 @@ def bench_ablation(size: Size, listen: Listener, only: Sequence[str] = ()) -> Re
     """
     sized = ABLATION[size]
     if not only:
-        sized.world.build(listen)
+        sized.world.build(on_progress)
     methods = [method for name, method in METHODS.items() if name not in sized.without]
     plan = [
         (method, casting, seed)
@@ -66,7 +66,7 @@ def bench_ablation(size: Size, listen: Listener, only: Sequence[str] = ()) -> Re
         )
         for method, casting, seed in plan
     ]
-    records = run_cells("ablation", cells, listen, only)
+    records = run_cells("ablation", cells, on_progress, only)
     summary: dict[str, Any] = {protocol: summarize(records, protocol) for protocol in PROTOCOLS}
     settings = {**asdict(sized), **described(methods)}
     return Result.of_cells("ablation", size, sized.seeds, settings, records, summary)
@@ -77,7 +77,7 @@ def _is_reseeded(sized: AblationSize, method: Method) -> bool:
     return method.config is not None and (sized.reseeded is None or method.name in sized.reseeded)
 
 
-def tests_of(world: World, casting: Casting, subject: Subject, normalize: Kind) -> Iterator[Test]:
+def tests_of(world: World, casting: Casting, subject: Subject, normalize: RetargetingKind) -> Iterator[Test]:
     """What each model of a subject has to show; normalize: how other dancers' poses are brought to it."""
     held_out = world.held_out(subject)
     yield Test("held-out time", "own", held_out, held_out, "none")
@@ -131,11 +131,13 @@ def _spread(values: Sequence[Sequence[float]]) -> dict[str, float | None]:
     }
 
 
-def _measure(sized: AblationSize, method: Method, casting: Casting, seed: int, folder: Path, listen: Listener) -> Record:
-    subject = sized.world.subject(casting, listen)
+def _measure(
+    sized: AblationSize, method: Method, casting: Casting, seed: int, folder: Path, on_progress: ProgressCallback
+) -> Record:
+    subject = sized.world.subject(casting, on_progress)
     model = folder / "model.safetensors"
-    record: Record = train(method.config(sized), subject, model, sized.budget, seed, listen) if method.config else {}
-    return {**record, "clips": judge(sized, method, casting, subject, model, f"{sized.budget}-{seed}", listen)}
+    record: Record = train(method.config(sized), subject, model, sized.budget, seed, on_progress) if method.config else {}
+    return {**record, "clips": judge(sized, method, casting, subject, model, f"{sized.budget}-{seed}", on_progress)}
 
 
 def judge(
@@ -145,26 +147,28 @@ def judge(
     subject: Subject,
     model: Path,
     how: str,
-    listen: Listener,
+    on_progress: ProgressCallback,
 ) -> list[Record]:
     """What a method shows of every test of a subject, and its figures; how: for the names of what is kept to look at."""
     clips = []
     for test in tests_of(sized.world, casting, subject, method.normalize):
         out = model.parent / f"{test.dance}.mp4"
         if method.show is not None:
-            method.show(test, subject, out, listen)
+            method.show(test, subject, out, on_progress)
         else:
-            pipeline.transfer(test.source, model, out, normalize=test.normalize, listen=listen)
-        judged = truth_of(test.truth, sized.every, sized.pose_every).evaluate(out, ideal=False, listen=listen)
+            pipeline.transfer(test.source, model, out, normalize=test.normalize, on_progress=on_progress)
+        judged = truth_of(test.truth, sized.every, sized.pose_every).evaluate(out, ideal=False, on_progress=on_progress)
         clips.append({"protocol": test.protocol, "dance": test.dance, "frames": judged.num_frames, "scores": scores_of(judged)})
         keep_to_look_at(out, f"{casting.name}-{test.dance}-{sized.ours}-{how}-{method.name}")
     return clips
 
 
-def train(config: Config, subject: Subject, model: Path, budget: str, seed: int, listen: Listener) -> Record:
+def train(config: Config, subject: Subject, model: Path, budget: str, seed: int, on_progress: ProgressCallback) -> Record:
     """Train a method, or go on with it; what it saw, for the record."""
     resume = state_path(model).is_file()
-    pipeline.train_with(subject.folder, model, config, budget=Budget.parse(budget), resume=resume, seed=seed, listen=listen)
+    pipeline.train_with(
+        subject.folder, model, config, budget=Budget.parse(budget), resume=resume, seed=seed, on_progress=on_progress
+    )
     info = read_info(model)
     return {"images_seen": info.images_seen, "train_seconds": round(info.train_seconds, 1)}
 

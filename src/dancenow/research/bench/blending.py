@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 
 from dancenow.face.blending import BLENDS, RIM_TIME_S, Blender, soft_mask
-from dancenow.face.face_crop import cut_face
+from dancenow.face.face_crop import crop_face
 from dancenow.face.face_track import FaceTrack
 from dancenow.face.face_tracking import face_boxes
 from dancenow.media.video import read_frames
 from dancenow.pose.track_io import load_track
-from dancenow.progress import Listener, Progress
+from dancenow.progress import Progress, ProgressCallback
 from dancenow.research.bench.jobs import Cell, Record, run_cells
 from dancenow.research.bench.results import Result, Size
 from dancenow.research.bench.sizes import BLEND, BlendSize
@@ -67,7 +67,7 @@ _FEW: Final = 2
 """Frames that warm up before time is taken."""
 
 
-def bench_blend(size: Size, listen: Listener) -> Result:
+def bench_blend(size: Size, on_progress: ProgressCallback) -> Result:
     """Every method and every change on every clip, at the frames' own size and enlarged.
 
     seam: mean difference of gradients to the truth between the face and a little beyond the window, grey levels a pixel;
@@ -81,13 +81,13 @@ def bench_blend(size: Size, listen: Listener) -> Result:
     sized = BLEND[size]
     takes = [dance for casting in sized.world.castings for dance in map(casting.truth, casting.dances)][: sized.clips]
     for take in takes:
-        sized.world.clip(take, listen)
+        sized.world.clip(take, on_progress)
     cells = [
         Cell("blend", {"clip": f"{take.dance} by {take.identity}", "enlarged": factor, "change": change, "size": size},
              partial(_measure, sized, number, factor, change), 8.0 * factor)
         for number, take in enumerate(takes) for factor in sized.enlarged for change in CHANGES
     ]  # fmt: skip
-    records = run_cells("blend", cells, listen)
+    records = run_cells("blend", cells, on_progress)
     summary = summarize(records)
     return Result.of_cells("blend", size, (0,), asdict(sized), records, summary)
 
@@ -104,9 +104,9 @@ def summarize(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[
     return summary
 
 
-def _measure(sized: BlendSize, number: int, factor: int, change: str, _folder: Path, listen: Listener) -> Record:
+def _measure(sized: BlendSize, number: int, factor: int, change: str, _folder: Path, on_progress: ProgressCallback) -> Record:
     takes = [dance for casting in sized.world.castings for dance in map(casting.truth, casting.dances)]
-    clip = sized.world.clip(takes[number], listen)
+    clip = sized.world.clip(takes[number], on_progress)
     track = load_track(clip.track)
     if factor > 1:
         xy = (track.pose.xy + 0.5) * np.float32(factor) - np.float32(0.5)
@@ -119,14 +119,14 @@ def _measure(sized: BlendSize, number: int, factor: int, change: str, _folder: P
     blenders["poisson, no memory"] = Blender(faces, "poisson", rim_time_s=0.0)
     kept: dict[str, list[dict[str, float]]] = {name: [] for name in blenders}
     for t, frame in enumerate(_frames(clip.video, factor, sized.frames)):
-        face = np.rint(CHANGES[change](cut_face(frame, faces.crop(t)).astype(np.float32), t, float(faces.time_s[t])))
+        face = np.rint(CHANGES[change](crop_face(frame, faces.crop(t)).astype(np.float32), t, float(faces.time_s[t])))
         changed = face.clip(0, 255).astype(np.uint8)
         for name, blender in blenders.items():
             start_s = time.process_time()
             blended = blender.blend(frame, changed, t)
             ms = 1000 * (time.process_time() - start_s)
             kept[name].append(_judge(frame, blended, changed, faces, t) | {"ms": ms})
-        listen(Progress("blending", t + 1, sized.frames))
+        on_progress(Progress("blending", t + 1, sized.frames))
     return {"rows": [{"method": name, **_over_time(rows)} for name, rows in kept.items()], "rim_time_s": RIM_TIME_S}
 
 

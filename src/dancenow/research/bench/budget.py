@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from dancenow import pipeline
 from dancenow.errors import UserError
-from dancenow.progress import Listener
+from dancenow.progress import ProgressCallback
 from dancenow.provenance.consent import consent
 from dancenow.research.bench.ablation import judge, keep_to_look_at, summarize, train
 from dancenow.research.bench.ground_truth_clips import ExactScore, exact_subject, score, score_video
@@ -32,7 +32,7 @@ _TRAINING: Final = 1.15
 """What a training takes of the clock for a second of its budget: loading, previews, saving."""
 
 
-def bench_budget(size: Size, listen: Listener, only: Sequence[str] = ()) -> Result:
+def bench_budget(size: Size, on_progress: ProgressCallback, only: Sequence[str] = ()) -> Result:
     """Every method on every subject with every budget; only: as in `cells.run_cells`.
 
     Raises:
@@ -40,7 +40,7 @@ def bench_budget(size: Size, listen: Listener, only: Sequence[str] = ()) -> Resu
     """
     sized = BUDGET[size]
     if not only:
-        sized.world.build(listen)
+        sized.world.build(on_progress)
     subjects: list[tuple[str, Casting | Path]] = [*_filmed(sized), *(("rendered", each) for each in sized.world.castings)]
     cells = [
         _cell(sized, size, data, subject, method, budget, seed)
@@ -49,7 +49,7 @@ def bench_budget(size: Size, listen: Listener, only: Sequence[str] = ()) -> Resu
         for data, subject in subjects
         for method in _methods(sized)
     ]
-    records = run_cells("budget", cells, listen, only)
+    records = run_cells("budget", cells, on_progress, only)
     settings = {**asdict(sized), **described(_methods(sized))}
     return Result.of_cells("budget", size, sized.seeds, settings, records, summarize_budgets(records))
 
@@ -90,12 +90,16 @@ def _cell(sized: BudgetSize, size: Size, data: str, subject: Casting | Path, met
 
 
 def _measure_rendered(
-    sized: BudgetSize, casting: Casting, method: Method, budget: str, seed: int, folder: Path, listen: Listener
+    sized: BudgetSize, casting: Casting, method: Method, budget: str, seed: int, folder: Path, on_progress: ProgressCallback
 ) -> Record:
-    subject, model = sized.world.subject(casting, listen), folder / "model.safetensors"
+    subject, model = sized.world.subject(casting, on_progress), folder / "model.safetensors"
     assert method.config is not None
-    record = train(method.config(sized), subject, model, budget, seed, listen)
-    return {"start": method.start, **record, "clips": judge(sized, method, casting, subject, model, f"{budget}-{seed}", listen)}
+    record = train(method.config(sized), subject, model, budget, seed, on_progress)
+    return {
+        "start": method.start,
+        **record,
+        "clips": judge(sized, method, casting, subject, model, f"{budget}-{seed}", on_progress),
+    }
 
 
 def _filmed(sized: BudgetSize) -> list[tuple[str, Path]]:
@@ -121,26 +125,33 @@ def _found(folder: Path, name: str) -> Path:
 
 
 def _measure_filmed(
-    sized: BudgetSize, data: Path, poses: str, method: Method, budget: str, seed: int, folder: Path, listen: Listener
+    sized: BudgetSize,
+    data: Path,
+    poses: str,
+    method: Method,
+    budget: str,
+    seed: int,
+    folder: Path,
+    on_progress: ProgressCallback,
 ) -> Record:
     assert method.config is not None
     assert sized.filmed is not None
     own, dance = sized.filmed
     footage, truth, npz = (_found(data, name) for name in (f"{own}_id1.mp4", f"{dance}_id1.mp4", f"{dance}_id1.npz"))
-    subject = _prepared(footage, poses, listen)
+    subject = _prepared(footage, poses, on_progress)
     model, out = folder / "model.safetensors", folder / "out.mp4"
-    record = train(method.config(sized), subject, model, budget, seed, listen)
+    record = train(method.config(sized), subject, model, budget, seed, on_progress)
     if poses == "exact keypoints":
-        found = score(model, npz, truth, every=sized.every, listen=listen)
+        found = score(model, npz, truth, every=sized.every, on_progress=on_progress)
     else:
-        pipeline.transfer(_found(data, f"{dance}_id0.mp4"), model, out, listen=listen)
-        found = score_video(out, npz, truth, every=sized.every, listen=listen)
+        pipeline.transfer(_found(data, f"{dance}_id0.mp4"), model, out, on_progress=on_progress)
+        found = score_video(out, npz, truth, every=sized.every, on_progress=on_progress)
         keep_to_look_at(out, f"{own}-{dance}-{sized.ours}-{budget}-{seed}-{method.name}")
     clip = {"protocol": poses, "dance": dance, "frames": found.frames, "scores": _scores(found)}
     return {"start": method.start, **record, "clips": [clip]}
 
 
-def _prepared(video: Path, poses: str, listen: Listener) -> Subject:
+def _prepared(video: Path, poses: str, on_progress: ProgressCallback) -> Subject:
     """The subject of a clip with its exact keypoints or with detected ones, from the cache where it is sound."""
     npz = video.with_suffix(".npz")
     known = f"{sha256_of(video)[:16]}-{sha256_of(npz)[:8]}-{poses.split()[0]}-{SUBJECT_RECIPE}"
@@ -149,8 +160,8 @@ def _prepared(video: Path, poses: str, listen: Listener) -> Subject:
         return Subject.open(folder)
     except UserError:
         if poses == "exact keypoints":
-            return exact_subject(video, npz, folder, listen=listen)
-        return prepare(video, folder, consent=consent("rendered"), listen=listen)
+            return exact_subject(video, npz, folder, on_progress=on_progress)
+        return prepare(video, folder, consent=consent("rendered"), on_progress=on_progress)
 
 
 def _scores(found: ExactScore) -> dict[str, dict[str, Any]]:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from dancenow.evaluation.metric_sanity import LEVELS, UNITS, monotonicity
-from dancenow.progress import Listener
+from dancenow.progress import ProgressCallback
 from dancenow.research.bench.jobs import Cell, Record, run_cells
 from dancenow.research.bench.results import Result, Size
 from dancenow.research.bench.sizes import MONOTONICITY, MonotonicitySize
 
 
-def bench_monotonicity(size: Size, listen: Listener) -> Result:
+def bench_monotonicity(size: Size, on_progress: ProgressCallback) -> Result:
     """Every figure under every kind of damage, which it must follow or may overlook.
 
     Raises:
@@ -30,7 +30,7 @@ def bench_monotonicity(size: Size, listen: Listener) -> Result:
         )
         for kind in sized.damage
     ]
-    records = run_cells("monotonicity", cells, listen)
+    records = run_cells("monotonicity", cells, on_progress)
     units = {kind: UNITS[kind] for kind in sized.damage}
     settings = {**asdict(sized), "units": units}
     return Result.of_cells("monotonicity", size, (), settings, records, summarize(records))
@@ -44,10 +44,10 @@ def summarize(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"must": len(must), "follow": len(must) - len(failures), "failures": failures}
 
 
-def _measure(sized: MonotonicitySize, kind: str, _folder: Path, listen: Listener) -> Record:
+def _measure(sized: MonotonicitySize, kind: str, _folder: Path, on_progress: ProgressCallback) -> Record:
     casting = sized.world.castings[0]
     true = casting.truth(casting.dances[0])
     other = replace(true, identity=casting.dances[0].identity)  # by the same camera: only the person differs
-    clip, swapped = (sized.world.clip(take, listen).video for take in (true, other))
+    clip, swapped = (sized.world.clip(take, on_progress).video for take in (true, other))
     levels = {kind: LEVELS[kind]}
-    return monotonicity(clip, levels, other=swapped, num_frames=sized.num_frames, every=sized.every, listen=listen)
+    return monotonicity(clip, levels, other=swapped, num_frames=sized.num_frames, every=sized.every, on_progress=on_progress)

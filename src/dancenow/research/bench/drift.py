@@ -17,16 +17,16 @@ from typing import Any, Final
 import numpy as np
 
 from dancenow import pipeline
-from dancenow.evaluation.frame_metrics import PictureJudge
-from dancenow.generators.registry import load_painter
+from dancenow.evaluation.frame_metrics import FrameMetrics
+from dancenow.generators.registry import load_renderer
 from dancenow.media.video import read_frames
 from dancenow.metrics.images import sharpness
 from dancenow.metrics.motion import flicker_ratio
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.metrics.regions import person_box
-from dancenow.pose.filtering.smoothing import calmed
+from dancenow.pose.filtering.smoothing import smooth_jitter
 from dancenow.pose.pipeline import detect_poses
-from dancenow.progress import Listener, Progress
+from dancenow.progress import Progress, ProgressCallback
 from dancenow.research.bench.ablation import train
 from dancenow.research.bench.jobs import Cell, Record, run_cells
 from dancenow.research.bench.methods import METHODS, Method
@@ -39,7 +39,7 @@ FIGURES: Final = {"SSIM": "higher", "perceptual": "lower", "sharpness": "", "fli
 _METHODS: Final = (METHODS["ours"], replace(METHODS["+ temporal smoothing"], name="paper"))
 
 
-def bench_drift(size: Size, listen: Listener, only: Sequence[str] = ()) -> Result:
+def bench_drift(size: Size, on_progress: ProgressCallback, only: Sequence[str] = ()) -> Result:
     """Ours and the paper's on one subject; only: as in `cells.run_cells`.
 
     Raises:
@@ -55,7 +55,7 @@ def bench_drift(size: Size, listen: Listener, only: Sequence[str] = ()) -> Resul
         )
         for method in _METHODS
     ]
-    records = run_cells("drift", cells, listen, only)
+    records = run_cells("drift", cells, on_progress, only)
     settings = {**asdict(sized), "methods": {method.name: method.what for method in _METHODS}}
     summary = {record["method"]: summarize(record) for record in records}
     return Result.of_cells("drift", size, (0,), settings, records, summary)
@@ -77,18 +77,18 @@ def there_and_back(track: PoseTrack, passes: int) -> PoseTrack:
     return replace(track, pose=track.pose[order], time_s=time_s, status=track.status[order])
 
 
-def _measure(sized: DriftSize, method: Method, folder: Path, listen: Listener) -> Record:
+def _measure(sized: DriftSize, method: Method, folder: Path, on_progress: ProgressCallback) -> Record:
     assert method.config is not None
     casting = sized.world.castings[0]
-    subject, model = sized.world.subject(casting, listen), folder / "model.safetensors"
-    record = train(method.config(sized), subject, model, sized.budget, 0, listen)
+    subject, model = sized.world.subject(casting, on_progress), folder / "model.safetensors"
+    record = train(method.config(sized), subject, model, sized.budget, 0, on_progress)
     passes = sized.paper_passes if method.name == "paper" else sized.passes
-    truth = sized.world.clip(casting.truth(casting.dances[0]), listen).video
-    track = detect_poses(truth, listen=listen)
-    return {**record, **measure_drift(model, truth, track, passes, sized.every, listen)}
+    truth = sized.world.clip(casting.truth(casting.dances[0]), on_progress).video
+    track = detect_poses(truth, on_progress=on_progress)
+    return {**record, **measure_drift(model, truth, track, passes, sized.every, on_progress)}
 
 
-def measure_drift(model: Path, truth: Path, track: PoseTrack, passes: int, every: int, listen: Listener) -> Record:
+def measure_drift(model: Path, truth: Path, track: PoseTrack, passes: int, every: int, on_progress: ProgressCallback) -> Record:
     """Figures of the first and of the last pass, and the memory after each, as they are painted.
 
     Raises:
@@ -96,10 +96,10 @@ def measure_drift(model: Path, truth: Path, track: PoseTrack, passes: int, every
     """
     if passes < 3 or passes % 2 == 0:
         raise ValueError(f"passes must be 3, 5, 7 or more of them, got {passes}")
-    painter = load_painter(model, pipeline.torch_device("auto"))
+    renderer = load_renderer(model, pipeline.torch_device("auto"))
     count, start_s = len(track), time.perf_counter()
-    dance = there_and_back(calmed(track), passes)
-    pictures = _told(painter.paint(dance), len(dance), listen)
+    dance = there_and_back(smooth_jitter(track), passes)
+    pictures = _told(renderer.render(dance), len(dance), on_progress)
     first = _figures(islice(pictures, count), truth, track, every)
     memory_mb = [_resident_mb()]
     for _ in islice(pictures, count * (passes - 2)):
@@ -117,15 +117,15 @@ def measure_drift(model: Path, truth: Path, track: PoseTrack, passes: int, every
     }
 
 
-def _told(pictures: Iterator[ImageRGB], count: int, listen: Listener) -> Iterator[ImageRGB]:
+def _told(pictures: Iterator[ImageRGB], count: int, on_progress: ProgressCallback) -> Iterator[ImageRGB]:
     for number, picture in enumerate(pictures, start=1):
         yield picture
-        listen(Progress("generating", number, count))
+        on_progress(Progress("generating", number, count))
 
 
 def _figures(pictures: Iterator[ImageRGB], truth: Path, track: PoseTrack, every: int) -> dict[str, float | None]:
     """Means over one pass, in the person's box."""
-    judge = PictureJudge(PerceptualDistance(), every, deep_regions=("person",))
+    judge = FrameMetrics(PerceptualDistance(), every, deep_regions=("person",))
     own, true, sharp = [], [], []
     for frame, picture in zip(read_frames(truth), pictures, strict=True):
         pose = track.pose[frame.index]

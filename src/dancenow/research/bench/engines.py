@@ -22,18 +22,18 @@ from torch import Tensor
 
 from dancenow import pipeline
 from dancenow.execution import cpu_has_bfloat16, has_bfloat16, spare_threads, torch_threads
-from dancenow.generators.crop.inference_backends import ENGINES, EngineName, PlainEngine, example, preferred
+from dancenow.generators.crop.inference_backends import BACKENDS, BackendName, EagerBackend, example, preferred
 from dancenow.generators.crop.network import POSE_STRIDE, Generator
 from dancenow.generators.crop.rollout import nothing
-from dancenow.generators.edn.network import WholeFrameConfig, WholeFrameGenerator
+from dancenow.generators.edn.network import EdnGenerator, EdnNetworkConfig
 from dancenow.networks.onnx import to_onnx
 from dancenow.pose.conditioning.pose_maps import draw_pose
 from dancenow.pose.letterbox import Letterbox
-from dancenow.progress import Listener, Progress
+from dancenow.progress import Progress, ProgressCallback
 from dancenow.research.bench.jobs import Cell, Record, run_cells
 from dancenow.research.bench.methods import our_config, paper_config
 from dancenow.research.bench.results import Result, Size
-from dancenow.research.bench.sizes import ENGINES as SIZES
+from dancenow.research.bench.sizes import BACKENDS as SIZES
 from dancenow.research.bench.sizes import EnginesSize, Ours
 from dancenow.skeleton import NUM_KEYPOINTS
 
@@ -41,10 +41,10 @@ Run = Callable[[Tensor, Tensor | None], Tensor]
 Maker = Callable[[], Run]
 PLAIN: Final = "torch, float32"
 PAPER: Final = "the paper's"
-_NAMES: Final[Mapping[EngineName, str]] = {"bfloat16": "torch, bfloat16", "graph": "CUDA graph, bfloat16"}
+_NAMES: Final[Mapping[BackendName, str]] = {"bfloat16": "torch, bfloat16", "graph": "CUDA graph, bfloat16"}
 
 
-def bench_engines(size: Size, listen: Listener, only: Sequence[str] = ()) -> Result:
+def bench_engines(size: Size, on_progress: ProgressCallback, only: Sequence[str] = ()) -> Result:
     """Every engine that can be had here, on the same generators with random weights; only: as in `cells.run_cells`.
 
     Raises:
@@ -55,7 +55,7 @@ def bench_engines(size: Size, listen: Listener, only: Sequence[str] = ()) -> Res
         Cell("engines", {"network": ours, "size": size}, partial(_measure, sized, ours), sized.expected_s)
         for ours in sized.networks
     ]
-    records = run_cells("engines", cells, listen, only)
+    records = run_cells("engines", cells, on_progress, only)
     return Result.of_cells("engines", size, (0,), asdict(sized), records, summarize(records))
 
 
@@ -74,7 +74,7 @@ def summarize(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
     return summary
 
 
-def _measure(sized: EnginesSize, ours: Ours, _folder: Path, listen: Listener) -> Record:
+def _measure(sized: EnginesSize, ours: Ours, _folder: Path, on_progress: ProgressCallback) -> Record:
     config = our_config(ours)
     torch.manual_seed(0)
     device = pipeline.torch_device("auto")
@@ -82,8 +82,8 @@ def _measure(sized: EnginesSize, ours: Ours, _folder: Path, listen: Listener) ->
     with torch.inference_mode(), torch_threads(spare_threads()):
         runs, build_s = _built(makers(generator, device, sized.compiled), generator)
         papers, paper_build_s = _built(_papers(sized, device), generator)
-        wall, cpu = _timed({**runs, **papers}, generator, sized.repetitions, listen)
-        drift = _drift(runs, generator, sized.rollout, listen)
+        wall, cpu = _timed({**runs, **papers}, generator, sized.repetitions, on_progress)
+        drift = _drift(runs, generator, sized.rollout, on_progress)
     rows = {
         name: {
             "cpu_ms": round(1000 * float(np.median(cpu[name])), 2),
@@ -106,9 +106,9 @@ def _papers(sized: EnginesSize, device: torch.device) -> dict[str, Maker]:
     return found
 
 
-def _paper(config: WholeFrameConfig, half: bool, device: torch.device) -> Run:
+def _paper(config: EdnNetworkConfig, half: bool, device: torch.device) -> Run:
     """Paints one picture of a square frame from a pose and its own picture before, whatever it is given."""
-    generator = WholeFrameGenerator(config, enhanced=False).to(device).eval().requires_grad_(False)
+    generator = EdnGenerator(config, enhanced=False).to(device).eval().requires_grad_(False)
     random = torch.Generator().manual_seed(0)
     xy = config.longer_px * torch.rand(1, NUM_KEYPOINTS, 2, generator=random)
     box = Letterbox.of_frame(config.longer_px, config.longer_px, config.longer_px)
@@ -125,11 +125,11 @@ def _paper(config: WholeFrameConfig, half: bool, device: torch.device) -> Run:
 
 def makers(generator: Generator, device: torch.device, compiled: bool) -> dict[str, Maker]:
     """What builds each engine for a device, by the engine's name, float32 first; compiled: torch.compile, too."""
-    found: dict[str, Maker] = {PLAIN: lambda: PlainEngine(copy.deepcopy(generator))}
+    found: dict[str, Maker] = {PLAIN: lambda: EagerBackend(copy.deepcopy(generator))}
     if device.type == "cpu":
         found |= _for_cpu(generator)
     else:
-        found |= {_NAMES[name]: partial(ENGINES[name], generator) for name in preferred(device)}
+        found |= {_NAMES[name]: partial(BACKENDS[name], generator) for name in preferred(device)}
     if compiled and (device.type == "cpu" or has_bfloat16(device)):
         found["torch.compile, bfloat16"] = lambda: _compiled(generator)
     return found
@@ -138,7 +138,7 @@ def makers(generator: Generator, device: torch.device, compiled: bool) -> dict[s
 def _for_cpu(generator: Generator) -> dict[str, Maker]:
     found: dict[str, Maker] = {
         "torch, bfloat16 by autocast": lambda: partial(_autocast, copy.deepcopy(generator)),
-        "torch, bfloat16": lambda: ENGINES["bfloat16"](generator),
+        "torch, bfloat16": lambda: BACKENDS["bfloat16"](generator),
         "ONNX Runtime, float32": lambda: _onnxruntime(generator),
         "OpenVINO, float32": lambda: _openvino(generator, "f32"),
     }
@@ -213,7 +213,7 @@ def _onnxruntime(generator: Generator) -> Run:
 
 
 def _timed(
-    runs: Mapping[str, Run], generator: Generator, repetitions: int, listen: Listener
+    runs: Mapping[str, Run], generator: Generator, repetitions: int, on_progress: ProgressCallback
 ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     """Seconds of each picture by the clock and of the processor, engines in turn."""
     wall: dict[str, list[float]] = {name: [] for name in runs}
@@ -226,11 +226,11 @@ def _timed(
             after = _clocks(inputs[0].device)
             wall[name].append(after[0] - before[0])
             cpu[name].append(after[1] - before[1])
-        listen(Progress("engines take turns", number + 1, repetitions))
+        on_progress(Progress("engines take turns", number + 1, repetitions))
     return wall, cpu
 
 
-def _drift(runs: Mapping[str, Run], generator: Generator, frames: int, listen: Listener) -> dict[str, float]:
+def _drift(runs: Mapping[str, Run], generator: Generator, frames: int, on_progress: ProgressCallback) -> dict[str, float]:
     """The lowest PSNR in dB of any picture of a long dance against the plain network's.
 
     Where the generator is shown the picture before, each engine goes on from its own.
@@ -251,5 +251,5 @@ def _drift(runs: Mapping[str, Run], generator: Generator, frames: int, listen: L
         for name in lowest:
             error = float((made[name] - made[PLAIN]).square().mean())
             lowest[name] = min(lowest[name], round(10 * math.log10(4 / max(error, 1e-12)), 1))
-        listen(Progress("a long dance", number + 1, frames))
+        on_progress(Progress("a long dance", number + 1, frames))
     return lowest

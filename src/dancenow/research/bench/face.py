@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from dancenow import pipeline
 from dancenow.face.refinement import Face
-from dancenow.progress import Listener
+from dancenow.progress import ProgressCallback
 from dancenow.research.bench.ablation import keep_to_look_at, scores_of, summarize, tests_of, truth_of
 from dancenow.research.bench.face_metrics import face_figures
 from dancenow.research.bench.jobs import Cell, Record, run_cells
@@ -32,7 +32,7 @@ METHODS: Final[Mapping[Face, str]] = {
 }
 
 
-def bench_face(size: Size, listen: Listener, only: Sequence[str] = ()) -> Result:
+def bench_face(size: Size, on_progress: ProgressCallback, only: Sequence[str] = ()) -> Result:
     """Every kind of face on every subject with every seed; only: as in `cells.run_cells`.
 
     Raises:
@@ -40,7 +40,7 @@ def bench_face(size: Size, listen: Listener, only: Sequence[str] = ()) -> Result
     """
     sized = FACE[size]
     if not only:
-        sized.world.build(listen)
+        sized.world.build(on_progress)
     cells = [
         Cell(
             "face",
@@ -52,18 +52,18 @@ def bench_face(size: Size, listen: Listener, only: Sequence[str] = ()) -> Result
         for casting in sized.world.castings
         for face in METHODS
     ]
-    records = run_cells("face", cells, listen, only)
+    records = run_cells("face", cells, on_progress, only)
     summary: dict[str, Any] = {protocol: summarize(records, protocol) for protocol in PROTOCOLS}
     settings = {**asdict(sized), "methods": dict(METHODS)}
     return Result.of_cells("face", size, sized.seeds, settings, records, summary)
 
 
-def _measure(sized: FaceSize, face: Face, casting: Casting, seed: int, folder: Path, listen: Listener) -> Record:
-    subject, clips, records = sized.world.subject(casting, listen), [], []
+def _measure(sized: FaceSize, face: Face, casting: Casting, seed: int, folder: Path, on_progress: ProgressCallback) -> Record:
+    subject, clips, records = sized.world.subject(casting, on_progress), [], []
     for number, tests in enumerate(_models(face, list(tests_of(sized.world, casting, subject, "auto")))):
         model = folder / f"model-{number}.safetensors"
-        records.append(_train(sized, face, subject, model, tests, seed, listen))
-        clips += [_judge(sized, face, casting, test, model, seed, listen) for test in tests]
+        records.append(_train(sized, face, subject, model, tests, seed, on_progress))
+        clips += [_judge(sized, face, casting, test, model, seed, on_progress) for test in tests]
     return {**records[0], "clips": clips}
 
 
@@ -76,12 +76,12 @@ def _models(face: Face, tests: list[Test]) -> Iterator[list[Test]]:
 
 
 def _train(
-    sized: FaceSize, face: Face, subject: Subject, model: Path, tests: list[Test], seed: int, listen: Listener
+    sized: FaceSize, face: Face, subject: Subject, model: Path, tests: list[Test], seed: int, on_progress: ProgressCallback
 ) -> Record:
     pipeline.train_with(
         subject.folder, model, our_config(sized.ours), budget=sized.budget, face=face,
         face_source=tests[0].source if face == "cyclegan" else None, resume=state_path(model).is_file(), seed=seed,
-        listen=listen,
+        on_progress=on_progress,
     )  # fmt: skip
     info = read_info(model)
     said = info.config.get("face_network", {})
@@ -92,10 +92,12 @@ def _train(
     }
 
 
-def _judge(sized: FaceSize, face: Face, casting: Casting, test: Test, model: Path, seed: int, listen: Listener) -> Record:
+def _judge(
+    sized: FaceSize, face: Face, casting: Casting, test: Test, model: Path, seed: int, on_progress: ProgressCallback
+) -> Record:
     out = model.parent / f"{test.dance}.mp4"
-    pipeline.transfer(test.source, model, out, normalize=test.normalize, listen=listen)
-    judged = truth_of(test.truth, sized.every, sized.pose_every).evaluate(out, ideal=False, listen=listen)
-    scores = scores_of(judged) | face_figures(out, test.truth, test.source, listen)
+    pipeline.transfer(test.source, model, out, normalize=test.normalize, on_progress=on_progress)
+    judged = truth_of(test.truth, sized.every, sized.pose_every).evaluate(out, ideal=False, on_progress=on_progress)
+    scores = scores_of(judged) | face_figures(out, test.truth, test.source, on_progress)
     keep_to_look_at(out, f"{casting.name}-{test.dance}-{sized.ours}-{sized.budget}-{seed}-face-{face}")
     return {"protocol": test.protocol, "dance": test.dance, "frames": judged.num_frames, "scores": scores}

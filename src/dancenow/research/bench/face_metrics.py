@@ -7,7 +7,7 @@ import torch
 
 from dancenow.errors import UserError
 from dancenow.evaluation.frame_metrics import as_tensor
-from dancenow.face.face_crop import cut_face
+from dancenow.face.face_crop import crop_face
 from dancenow.face.face_track import EXPRESSION, FaceTrack, Reason
 from dancenow.face.face_tracking import extract_faces
 from dancenow.media.video import read_frames
@@ -16,7 +16,7 @@ from dancenow.metrics.motion import flicker_ratio, motion, warping_error
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.metrics.regions import face_box
 from dancenow.pose.pipeline import detect_poses
-from dancenow.progress import Listener
+from dancenow.progress import ProgressCallback
 from dancenow.research.bench.jobs import Record
 from dancenow.types import PoseTrack
 
@@ -24,27 +24,27 @@ EVERY = 3
 """Of the frames whose faces are compared in their windows."""
 
 
-def face_figures(out: Path, truth: Path, source: Path, listen: Listener) -> dict[str, Record]:
+def face_figures(out: Path, truth: Path, source: Path, on_progress: ProgressCallback) -> dict[str, Record]:
     """By name, as `ablation.scores_of`: value (None where it could not be measured), unit, and which way is better."""
-    tracks = [detect_poses(video, listen=listen) for video in (truth, source)]
-    reference, danced = (
-        extract_faces(video, track, listen=listen) for video, track in zip((truth, source), tracks, strict=True)
+    tracks = [detect_poses(video, on_progress=on_progress) for video in (truth, source)]
+    reference, source_track = (
+        extract_faces(video, track, on_progress=on_progress) for video, track in zip((truth, source), tracks, strict=True)
     )
     values = {
         "perceptual, seen face": (window_distance(out, truth, reference, reference), "", "lower"),
         "flicker, face": (face_flicker(out, truth, tracks[0]), "x", "lower"),
     }
     try:
-        own = extract_faces(out, detect_poses(out, listen=listen), listen=listen)
+        own = extract_faces(out, detect_poses(out, on_progress=on_progress), on_progress=on_progress)
     except UserError:  # nobody is found in it
         own = None
     if own is not None:
         seen = measured(own) & measured(reference)
         distance = landmark_distance(own.landmarks, reference.landmarks, reference.head_px, seen)
         share = float(measured(own)[measured(reference)].mean()) if measured(reference).any() else np.nan
-        both = measured(own) & measured(danced)
+        both = measured(own) & measured(source_track)
         mouth = EXPRESSION.index("mouth_opening")
-        shown, asked, truly = (each.expression[:, mouth] for each in (own, danced, reference))
+        shown, asked, truly = (each.expression[:, mouth] for each in (own, source_track, reference))
         off = float(np.abs(shown - truly)[seen].mean()) if seen.any() else np.nan
         values |= {
             "perceptual, face in its own window": (window_distance(out, truth, own, reference), "", "lower"),
@@ -53,7 +53,7 @@ def face_figures(out: Path, truth: Path, source: Path, listen: Listener) -> dict
             "mouth follows the dancer, face": (expression_correlation(shown, asked, both), "", "higher"),
             "mouth opening error, face": (off, "heads", "lower"),
             "mouth follows the dancer, truth": (
-                expression_correlation(truly, asked, measured(reference) & measured(danced)), "", "higher",
+                expression_correlation(truly, asked, measured(reference) & measured(source_track)), "", "higher",
             ),
         }  # fmt: skip
     return {
@@ -73,7 +73,7 @@ def window_distance(out: Path, truth: Path, own: FaceTrack, reference: FaceTrack
     for made, real in zip(read_frames(out), read_frames(truth), strict=True):
         t = real.index
         if t % EVERY == 0 and reference.valid[t] and own.reason[t] != Reason.MISSING:
-            pair = (cut_face(made.image_rgb, own.crop(t)), cut_face(real.image_rgb, reference.crop(t)))
+            pair = (crop_face(made.image_rgb, own.crop(t)), crop_face(real.image_rgb, reference.crop(t)))
             with torch.inference_mode():
                 distances.append(float(perceptual(*(as_tensor(face, "face") for face in pair))))
     return float(np.mean(distances)) if distances else float("nan")

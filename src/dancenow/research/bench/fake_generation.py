@@ -11,13 +11,13 @@ from typing import Final, Protocol
 import numpy as np
 import torch
 
-from dancenow.generators.crop.config import BodyConfig, LossWeights
-from dancenow.generators.crop.dataset import ClipStore
+from dancenow.generators.crop.config import CropConfig, LossWeights
+from dancenow.generators.crop.dataset import CropDataset
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import GeneratorConfig
-from dancenow.generators.crop.task import BodyTask
-from dancenow.generators.edn.dataset import WholeClipStore
-from dancenow.generators.edn.task import PaperTask, stored_box
+from dancenow.generators.crop.task import CropTask
+from dancenow.generators.edn.dataset import FrameDataset
+from dancenow.generators.edn.task import EdnTask, stored_box
 from dancenow.generators.presets import PRESETS
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.pose.letterbox import Letterbox
@@ -41,10 +41,10 @@ class Source(Protocol):
     def target(self) -> Target:
         """What a model keeps of the person."""
 
-    def clip_store(self, canvas_px: int, length: int) -> ClipStore:
+    def clip_store(self, canvas_px: int, length: int) -> CropDataset:
         """The footage for a generator of the person."""
 
-    def whole_store(self, box: Letterbox, length: int) -> WholeClipStore:
+    def whole_store(self, box: Letterbox, length: int) -> FrameDataset:
         """The footage for a generator of whole frames."""
 
 
@@ -83,18 +83,18 @@ def is_whole(model: Checkpoint) -> bool:
     return model.info.kind == WHOLE_FRAME_KIND
 
 
-def _draft_config() -> BodyConfig:
+def _draft_config() -> CropConfig:
     preset = PRESETS["draft"]
-    assert isinstance(preset, BodyConfig)
+    assert isinstance(preset, CropConfig)
     return preset
 
 
-def _body(config: BodyConfig) -> Way:
+def _body(config: CropConfig) -> Way:
     def way(source: Source, order: Order, seed: int, workshop: Workshop) -> Iterator[tuple[int, Checkpoint]]:
         store = source.clip_store(config.generator.canvas_px, config.rollout)
         perceptual = PerceptualDistance(workshop.trunk, depth=config.perceptual_depth)
         kept = source.target.to_checkpoint({})
-        task = BodyTask(store, config, seed=seed, kept=kept, perceptual=perceptual, device=workshop.device)
+        task = CropTask(store, config, seed=seed, kept=kept, perceptual=perceptual, device=workshop.device)
         yield from trained(task, order.images, seed, workshop.limit_s)
 
     return way
@@ -107,13 +107,13 @@ def _whole(*, temporal: bool) -> Way:
         store = source.whole_store(box, config.clip_frames)
         perceptual = PerceptualDistance(workshop.trunk, depth=config.perceptual_depth)
         kept = source.target.to_checkpoint({}, WHOLE_FRAME_KIND)
-        task = PaperTask(store, config, seed=seed, kept=kept, perceptual=perceptual, device=workshop.device)
+        task = EdnTask(store, config, seed=seed, kept=kept, perceptual=perceptual, device=workshop.device)
         yield from trained(task, order.images, seed, workshop.limit_s)
 
     return way
 
 
-def _sharper() -> BodyConfig:
+def _sharper() -> CropConfig:
     """The preset `standard` at the size of `draft`: a wider network, its other losses, judged from early on."""
     return replace(
         _draft_config(),

@@ -18,10 +18,10 @@ from typing import Any, Final, Literal
 import numpy as np
 import torch
 
-from dancenow.generators.renderers import CropPainter, WholeFramePainter
+from dancenow.generators.renderers import CropRenderer, EdnRenderer
 from dancenow.media.video import read_frames
 from dancenow.metrics.perceptual import EfficientNetTrunk
-from dancenow.pose.filtering.smoothing import calmed
+from dancenow.pose.filtering.smoothing import smooth_jitter
 from dancenow.provenance.forensics.network import ForensicConfig
 from dancenow.research.bench.fake_generation import NEAREST, Order, Workshop, is_whole, models
 from dancenow.research.bench.pseudo_fakes import PRETENCES
@@ -217,9 +217,9 @@ def forged(scene: Scene, orders: Sequence[Order], seed: int, workshop: Workshop)
         share = replace(workshop, limit_s=workshop.limit_s * order.cost / cost)
         try:
             for images, model in models(scene, order, seed + number, share):
-                painter = (WholeFramePainter if is_whole(model) else CropPainter).load(model, workshop.device)
+                renderer = (EdnRenderer if is_whole(model) else CropRenderer).load(model, workshop.device)
                 for dance in scene.dances:
-                    yield Shown(dance, list(painter.paint(calmed(dance.track))), order.way, images)
+                    yield Shown(dance, list(renderer.render(smooth_jitter(dance.track))), order.way, images)
         except RuntimeError as error:  # a GPU that others use, too: what is made is kept
             print(f"{scene.name}, {order.way}: {error}", flush=True)
 

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from dancenow.errors import UserError
-from dancenow.progress import Listener, silent
+from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.forensics.classifier import Calibration, Forensic, load_forensic
 from dancenow.provenance.forensics.detector import judge_pictures
 from dancenow.provenance.forensics.network import ForensicConfig
@@ -102,7 +102,11 @@ def recipe_for(device: torch.device, frames: Literal[1, 2]) -> ForensicRecipe:
 
 
 def train_variant(
-    name: str, shipped: Path, device: torch.device, seconds: float | None = None, listen: Listener = silent
+    name: str,
+    shipped: Path,
+    device: torch.device,
+    seconds: float | None = None,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> Path:
     """Train and calibrate one, for its images or for so many seconds; what it makes of the test's looks is written beside it.
 
@@ -116,7 +120,7 @@ def train_variant(
     out = variant_path(name, shipped)
     unfinished = unfinished_path(name)
     budget = Budget(images=made_as.images) if seconds is None else Budget(seconds=seconds)
-    train_loop(task, unfinished, budget, resume=False, config=LoopConfig(seed=SEED), listen=listen)
+    train_loop(task, unfinished, budget, resume=False, config=LoopConfig(seed=SEED), on_progress=on_progress)
     forensic = task.forensic(Calibration(), f"{made_as.what}; rendered people only, see forensic.md")
     forensic.net.to(device)
     finish(forensic, name, out, task.images)

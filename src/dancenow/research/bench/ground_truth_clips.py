@@ -17,12 +17,12 @@ import torch
 from dancenow import pipeline
 from dancenow.errors import UserError
 from dancenow.evaluation.frame_metrics import as_tensor
-from dancenow.generators.registry import load_painter
+from dancenow.generators.registry import load_renderer
 from dancenow.media.video import probe, read_frames
 from dancenow.metrics.images import psnr_db, ssim_map
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.metrics.regions import person_box
-from dancenow.progress import Listener, Progress, silent
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.provenance.consent import consent
 from dancenow.skeleton import INDEX, NUM_KEYPOINTS
 from dancenow.storage.atomic_io import sha256_of
@@ -87,13 +87,13 @@ def read_exact(npz: Path, video: Path) -> PoseTrack:
     return PoseTrack(pose, np.arange(len(points)) / fps, status, *size, DETECTOR, sha256_of(video))
 
 
-def exact_subject(video: Path, npz: Path, out: Path, *, listen: Listener = silent) -> Subject:
+def exact_subject(video: Path, npz: Path, out: Path, *, on_progress: ProgressCallback = ignore_progress) -> Subject:
     """The prepared folder of a clip, all of it for training, with its exact keypoints; an older one of that name is replaced.
 
     Raises:
         UserError: as `read_exact` and `prepare`.
     """
-    return prepare(video, out, track=read_exact(npz, video), consent=consent("rendered"), listen=listen)
+    return prepare(video, out, track=read_exact(npz, video), consent=consent("rendered"), on_progress=on_progress)
 
 
 def score(
@@ -104,7 +104,7 @@ def score(
     frames: tuple[int, int | None] = (0, None),
     every: int = 6,
     device: pipeline.Device = "auto",
-    listen: Listener = silent,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> ExactScore:
     """What a model paints for the exact keypoints of a clip, against that clip, which shows the model's person.
 
@@ -115,22 +115,30 @@ def score(
         every: the perceptual distance is taken of each `every`-th frame.
 
     Raises:
-        UserError: as `read_exact` and `load_painter`, the sizes differ, or there are no such frames.
+        UserError: as `read_exact` and `load_renderer`, the sizes differ, or there are no such frames.
     """
-    painter = load_painter(model, pipeline.torch_device(device))
+    renderer = load_renderer(model, pipeline.torch_device(device))
     track = read_exact(npz, video)
-    target = painter.target.track
+    target = renderer.target.track
     if (track.width_px, track.height_px) != (target.width_px, target.height_px):
         raise UserError(
             f"{video} is {track.width_px}x{track.height_px} but the model paints {target.width_px}x{target.height_px}; give the"
             " truth as the model's camera sees it."
         )
     start, stop = frames[0], len(track) if frames[1] is None else min(frames[1], len(track))
-    return compare(painter.paint(track, start, stop), video, track, frames=(start, stop), every=every, listen=listen)
+    return compare(
+        renderer.render(track, start, stop), video, track, frames=(start, stop), every=every, on_progress=on_progress
+    )
 
 
 def score_video(
-    made: Path, npz: Path, video: Path, *, frames: tuple[int, int | None] = (0, None), every: int = 6, listen: Listener = silent
+    made: Path,
+    npz: Path,
+    video: Path,
+    *,
+    frames: tuple[int, int | None] = (0, None),
+    every: int = 6,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> ExactScore:
     """The same of a video that was made, such as by `transfer` from a dancer whose poses were detected.
 
@@ -140,7 +148,7 @@ def score_video(
     track = read_exact(npz, video)
     start, stop = frames[0], len(track) if frames[1] is None else min(frames[1], len(track))
     images = (frame.image_rgb for frame in read_frames(made, start, stop))
-    return compare(images, video, track, frames=(start, stop), every=every, listen=listen)
+    return compare(images, video, track, frames=(start, stop), every=every, on_progress=on_progress)
 
 
 @torch.inference_mode()
@@ -151,7 +159,7 @@ def compare(
     *,
     frames: tuple[int, int],
     every: int = 6,
-    listen: Listener = silent,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> ExactScore:
     """Pictures, one per frame of that part of the truth, in the person's box of the track.
 
@@ -173,7 +181,7 @@ def compare(
             if (frame.index - frames[0]) % every == 0:
                 perceptual.append(float(distance(as_tensor(own, "person"), as_tensor(true, "person"))))
         done = frame.index + 1 - frames[0]
-        listen(Progress("compare pictures", done, frames[1] - frames[0]))
+        on_progress(Progress("compare pictures", done, frames[1] - frames[0]))
     if not ssim or done < frames[1] - frames[0]:
         raise UserError(f"not all of the frames of {truth} have a picture beside them; compare clips of one length.")
     return ExactScore(float(np.mean(ssim)), float(np.mean(psnr)), float(np.mean(perceptual)), len(ssim))

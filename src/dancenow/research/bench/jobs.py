@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dancenow.errors import UserError
-from dancenow.progress import Listener, Progress
+from dancenow.progress import Progress, ProgressCallback
 from dancenow.research.bench.results import MEASURED, Result, place
 from dancenow.storage.atomic_io import cache_dir, complete_or_absent
 from dancenow.storage.code_digest import code_digest
@@ -37,7 +37,7 @@ class Cell:
 
     kind: str
     settings: Mapping[str, Any]
-    measure: Callable[[Path, Listener], Record]
+    measure: Callable[[Path, ProgressCallback], Record]
     expected_s: float
 
     @property
@@ -65,7 +65,7 @@ class Cell:
         return ", ".join(str(value) for value in self.settings.values() if isinstance(value, str | int | float))
 
 
-def run_cells(stage: str, cells: Sequence[Cell], listen: Listener, only: Sequence[str] = ()) -> list[Record]:
+def run_cells(stage: str, cells: Sequence[Cell], on_progress: ProgressCallback, only: Sequence[str] = ()) -> list[Record]:
     """The records of all cells in their order: kept ones are read, the others measured and kept at once.
 
     Each says under `MEASURED` when, where and with what it was measured.
@@ -83,9 +83,9 @@ def run_cells(stage: str, cells: Sequence[Cell], listen: Listener, only: Sequenc
     total_s, done_s = sum(cell.expected_s for cell in missing), 0.0
     for number, cell in enumerate(missing, start=1):
         place = f"{number} of {len(missing)}: {cell.name}"
-        kept[cell.digest] = _measure(cell, _within(stage, cell, place, done_s, total_s, listen))
+        kept[cell.digest] = _measure(cell, _within(stage, cell, place, done_s, total_s, on_progress))
         done_s += cell.expected_s
-        listen(Progress(stage, done_s, total_s, place))
+        on_progress(Progress(stage, done_s, total_s, place))
     known = [cell for cell in cells if not only or kept[cell.digest] is not None]
     return [{**cell.settings, **(kept[cell.digest] or {}), CELL: cell.label} for cell in known]
 
@@ -121,23 +121,25 @@ def chosen(cells: Sequence[Cell], only: Sequence[str]) -> list[Cell]:
     return [cell for cell in cells if all(str(cell.settings.get(name)) in only for name in named)]
 
 
-def _measure(cell: Cell, listen: Listener) -> Record:
+def _measure(cell: Cell, on_progress: ProgressCallback) -> Record:
     folder = cache_dir("bench/cells") / cell.digest
     folder.mkdir(exist_ok=True)
-    record = {**cell.measure(folder, listen), MEASURED: place()}
+    record = {**cell.measure(folder, on_progress), MEASURED: place()}
     with complete_or_absent(_record_path(cell)) as temporary:
         temporary.write_text(json.dumps({"kind": cell.kind, "settings": dict(cell.settings), "record": record}, indent=1))
     shutil.rmtree(folder, ignore_errors=True)
     return record
 
 
-def _within(stage: str, cell: Cell, place: str, done_s: float, total_s: float, listen: Listener) -> Listener:
+def _within(
+    stage: str, cell: Cell, place: str, done_s: float, total_s: float, on_progress: ProgressCallback
+) -> ProgressCallback:
     """Every event inside a cell moves the one bar of the bench, by the time that has passed."""
     start_s = time.perf_counter()
 
     def tell(event: Progress) -> None:
         passed_s = min(time.perf_counter() - start_s, 0.98 * cell.expected_s)
-        listen(Progress(stage, done_s + passed_s, total_s, f"{place}: {event.stage}"))
+        on_progress(Progress(stage, done_s + passed_s, total_s, f"{place}: {event.stage}"))
 
     return tell
 

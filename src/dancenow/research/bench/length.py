@@ -20,7 +20,7 @@ from typing import Any, Final
 from dancenow import pipeline
 from dancenow.errors import UserError
 from dancenow.media.video import VideoWriter, probe, read_frames
-from dancenow.progress import Listener, Progress
+from dancenow.progress import Progress, ProgressCallback
 from dancenow.research.bench.jobs import Cell, Record, run_cells
 from dancenow.research.bench.methods import our_config
 from dancenow.research.bench.results import Result, Size
@@ -51,13 +51,13 @@ print(json.dumps(said))
 """
 
 
-def bench_memory(size: Size, listen: Listener) -> Result:
+def bench_memory(size: Size, on_progress: ProgressCallback) -> Result:
     """Peak memory against the number of frames.
 
     Raises:
         UserError: as `bench_ablation`.
     """
-    records = _records("memory", size, listen)
+    records = _records("memory", size, on_progress)
     ends = records[0], records[-1]
     longer = ends[1]["frames"] / ends[0]["frames"]
     ratios = {part: round(ends[1][part]["peak_mb"] / ends[0][part]["peak_mb"], 3) for part in ("whole", "generation")}
@@ -65,13 +65,13 @@ def bench_memory(size: Size, listen: Listener) -> Result:
     return Result.of_cells("memory", size, (0,), asdict(LENGTH[size]), records, summary)
 
 
-def bench_growth(size: Size, listen: Listener) -> Result:
+def bench_growth(size: Size, on_progress: ProgressCallback) -> Result:
     """Seconds against the number of frames: what starting costs, and what each further frame costs.
 
     Raises:
         UserError: as `bench_ablation`.
     """
-    records = _records("growth", size, listen)
+    records = _records("growth", size, on_progress)
     summary = {part: _line(records, part) for part in ("whole", "generation")}
     return Result.of_cells("growth", size, (0,), asdict(LENGTH[size]), records, summary)
 
@@ -95,47 +95,49 @@ def timed_transfer(source: Path, model: Path, out: Path, cache: Path) -> dict[st
 
 
 @contextmanager
-def empty_cache(listen: Listener) -> Iterator[Path]:
+def empty_cache(on_progress: ProgressCallback) -> Iterator[Path]:
     """A cache folder where nothing was measured yet, but every pretrained file is there."""
     for name in ("pose_detection", "pose_landmark_full"):
-        pretrained.path(name, listen)
+        pretrained.path(name, on_progress)
     with tempfile.TemporaryDirectory(prefix="dancenow-bench-") as folder:
         (Path(folder) / "weights").symlink_to(cache_dir("weights").absolute(), target_is_directory=True)
         yield Path(folder)
 
 
-def quick_model(world: World, ours: Ours, listen: Listener) -> Path:
+def quick_model(world: World, ours: Ours, on_progress: ProgressCallback) -> Path:
     """A model that paints badly, at full cost: what is measured here does not depend on how long it was trained."""
     model = cache_dir("bench/models") / f"{ours}-{world.film.size_px}px-{code_digest(__name__)}.safetensors"
     if not model.is_file():
-        subject = world.subject(world.castings[-1], listen)
+        subject = world.subject(world.castings[-1], on_progress)
         unfinished = model.with_stem(f"unfinished-{model.stem}")
         state_path(unfinished).unlink(missing_ok=True)  # of a bench that was interrupted here
-        pipeline.train_with(subject.folder, unfinished, our_config(ours), budget=Budget(images=4), resume=False, listen=listen)
+        pipeline.train_with(
+            subject.folder, unfinished, our_config(ours), budget=Budget(images=4), resume=False, on_progress=on_progress
+        )
         state_path(unfinished).unlink(missing_ok=True)
         preview_path(unfinished).unlink(missing_ok=True)
         unfinished.replace(model)
     return model
 
 
-def _records(stage: str, size: Size, listen: Listener) -> list[Record]:
+def _records(stage: str, size: Size, on_progress: ProgressCallback) -> list[Record]:
     sized = LENGTH[size]
-    sized.world.build(listen)
+    sized.world.build(on_progress)
     cells = [
         Cell("length", {"frames": frames, "size": size}, partial(_measure, sized, frames), 10 + frames * sized.seconds_a_frame)
         for frames in sized.frames
     ]
-    return run_cells(stage, cells, listen)
+    return run_cells(stage, cells, on_progress)
 
 
-def _measure(sized: LengthSize, frames: int, folder: Path, listen: Listener) -> Record:
-    footage = sized.world.clip(sized.world.castings[0].footage, listen).video
-    model, dance = quick_model(sized.world, sized.ours, listen), folder / "dance.mp4"
+def _measure(sized: LengthSize, frames: int, folder: Path, on_progress: ProgressCallback) -> Record:
+    footage = sized.world.clip(sized.world.castings[0].footage, on_progress).video
+    model, dance = quick_model(sized.world, sized.ours, on_progress), folder / "dance.mp4"
     repeat_frames(footage, frames, dance)
-    with empty_cache(listen) as cache:
-        listen(Progress("whole transfer", 0))
+    with empty_cache(on_progress) as cache:
+        on_progress(Progress("whole transfer", 0))
         whole = timed_transfer(dance, model, folder / "out.mp4", cache)
-        listen(Progress("generation alone", 0))
+        on_progress(Progress("generation alone", 0))
         alone = timed_transfer(dance, model, folder / "out.mp4", cache)  # the poses are in its cache now
     return {"whole": whole, "generation": alone}
 

@@ -5,22 +5,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
-from dancenow.generators.crop.config import BodyConfig
+from dancenow.generators.crop.config import CropConfig
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import GeneratorConfig
-from dancenow.generators.edn.config import PaperConfig
+from dancenow.generators.edn.config import EdnConfig
 from dancenow.generators.edn.network import Conditioning
 from dancenow.generators.presets import PRESETS
 from dancenow.media.video import VideoWriter, probe, read_frames
-from dancenow.pose.retargeting.registry import Kind
-from dancenow.progress import Listener
+from dancenow.pose.retargeting.registry import RetargetingKind
+from dancenow.progress import ProgressCallback
 from dancenow.research.bench.nearest_frame import retrieve
 from dancenow.research.bench.sizes import Networks, Ours
 from dancenow.subject.subject import Subject
 
 Protocol = Literal["held-out time", "transfer"]
 PROTOCOLS: Final[tuple[Protocol, ...]] = ("held-out time", "transfer")
-Config = BodyConfig | PaperConfig
+Config = CropConfig | EdnConfig
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Test:
     dance: str
     source: Path
     truth: Path
-    normalize: Kind
+    normalize: RetargetingKind
 
 
 @dataclass(frozen=True)
@@ -43,48 +43,48 @@ class Method:
     name: str
     what: str
     config: Callable[[Networks], Config] | None = None
-    show: Callable[[Test, Subject, Path, Listener], None] | None = None
+    show: Callable[[Test, Subject, Path, ProgressCallback], None] | None = None
     start: str = "from nothing"
-    normalize: Kind = "auto"
+    normalize: RetargetingKind = "auto"
 
 
-TINY: Final = BodyConfig(
+TINY: Final = CropConfig(
     generator=GeneratorConfig(canvas_px=64, width=8, blocks=1),
     spatial=DiscriminatorConfig(width=4, scales=1),
     temporal=DiscriminatorConfig(frames=2, width=4, scales=1),
 )
 
 
-def our_config(name: Ours) -> BodyConfig:
+def our_config(name: Ours) -> CropConfig:
     """`tiny` or a preset of ours."""
     if name == "tiny":
         return TINY
     config = PRESETS[name]
-    assert isinstance(config, BodyConfig)
+    assert isinstance(config, CropConfig)
     return config
 
 
-def paper_config(longer_px: int, width: float, *, temporal: bool = True, conditioning: Conditioning = "stick") -> PaperConfig:
+def paper_config(longer_px: int, width: float, *, temporal: bool = True, conditioning: Conditioning = "stick") -> EdnConfig:
     """The paper's recipe at a size."""
-    return PaperConfig(conditioning=conditioning, temporal=temporal, longer_px=longer_px, width=width)
+    return EdnConfig(conditioning=conditioning, temporal=temporal, longer_px=longer_px, width=width)
 
 
-def _show_truth(test: Test, _subject: Subject, out: Path, _listen: Listener) -> None:
+def _show_truth(test: Test, _subject: Subject, out: Path, _on_progress: ProgressCallback) -> None:
     info = probe(test.truth)
     with VideoWriter(out, info.width_px, info.height_px, fps=info.fps) as writer:
         for frame in read_frames(test.truth):
             writer.write(frame.image_rgb, frame.time_s)
 
 
-def _show_nearest(test: Test, subject: Subject, out: Path, listen: Listener) -> None:
-    retrieve(test.source, subject, out, test.normalize, listen)
+def _show_nearest(test: Test, subject: Subject, out: Path, on_progress: ProgressCallback) -> None:
+    retrieve(test.source, subject, out, test.normalize, on_progress)
 
 
-def _from_nothing(size: Networks) -> BodyConfig:
+def _from_nothing(size: Networks) -> CropConfig:
     return replace(our_config(size.ours), start="nothing")
 
 
-def _with_picture_before(size: Networks) -> BodyConfig:
+def _with_picture_before(size: Networks) -> CropConfig:
     config = _from_nothing(size)
     return replace(config, generator=replace(config.generator, previous=True), rollout=4)
 

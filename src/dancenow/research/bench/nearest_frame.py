@@ -12,21 +12,23 @@ from numpy.typing import NDArray
 
 from dancenow.media.video import VideoWriter, probe, read_frames, read_frames_at
 from dancenow.pose.pipeline import detect_poses
-from dancenow.pose.retargeting.registry import Kind
-from dancenow.progress import Listener, Progress, silent
-from dancenow.subject.same_camera import fit_filmed
+from dancenow.pose.retargeting.registry import RetargetingKind
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
+from dancenow.subject.same_camera import fit_videos
 from dancenow.subject.subject import Subject
 from dancenow.types import FrameStatus, Pose
 
 
-def retrieve(source: Path, subject: Subject, out: Path, normalize: Kind, listen: Listener = silent) -> Path:
+def retrieve(
+    source: Path, subject: Subject, out: Path, normalize: RetargetingKind, on_progress: ProgressCallback = ignore_progress
+) -> Path:
     """Write the dance of `source` as frames of the subject's training footage, each at the place where it was filmed.
 
     Raises:
         UserError: nobody can be followed in the source, or `out` cannot be written.
     """
-    danced = detect_poses(source, listen=listen)
-    wanted = fit_filmed(normalize, source, danced, subject.track, subject.plate)(danced.pose)
+    source_track = detect_poses(source, on_progress=on_progress)
+    wanted = fit_videos(normalize, source, source_track, subject.track, subject.plate)(source_track.pose)
     track = subject.track
     learnt = np.flatnonzero((track.status == FrameStatus.MEASURED) & subject.manifest.in_split("train", track.time_s))
     chosen = learnt[nearest(wanted, track.pose[learnt])]
@@ -39,7 +41,7 @@ def retrieve(source: Path, subject: Subject, out: Path, normalize: Kind, listen:
     with VideoWriter(out, info.width_px, info.height_px, fps=probe(source).fps) as writer:
         for frame, index in zip(read_frames(source), chosen, strict=True):
             writer.write(np.asarray(cv2.imdecode(packed[int(index)], cv2.IMREAD_COLOR), np.uint8), frame.time_s)
-            listen(Progress("generating", frame.index + 1, len(chosen)))
+            on_progress(Progress("generating", frame.index + 1, len(chosen)))
     return out
 
 

@@ -20,8 +20,8 @@ from dancenow.errors import UserError
 from dancenow.metrics.poses import foot_sliding, ground_error
 from dancenow.pose.body_statistics import body_statistics
 from dancenow.pose.pipeline import detect_poses
-from dancenow.pose.retargeting.registry import FITS, Kind, fit
-from dancenow.progress import Listener, track
+from dancenow.pose.retargeting.registry import FITS, RetargetingKind, fit
+from dancenow.progress import ProgressCallback, track
 from dancenow.research.bench.ground_truth_clips import read_exact
 from dancenow.research.bench.jobs import Cell, Record, run_cells
 from dancenow.research.bench.normalized_pictures import measure_pictures, summarize_pictures
@@ -29,7 +29,7 @@ from dancenow.research.bench.results import Result, Size
 from dancenow.research.bench.sizes import NORMALIZE, NormalizeSize
 from dancenow.research.studio.clip import exact_track
 from dancenow.research.studio.scene import ROOMS, Room
-from dancenow.subject.same_camera import backdrop, films_there, same_camera
+from dancenow.subject.same_camera import background_view, is_same_camera, same_camera
 from dancenow.types import PoseTrack
 
 SIZE_PX: Final = 512
@@ -50,7 +50,7 @@ class Setup:
     same_camera: bool | None
 
 
-def bench_normalize(size: Size, listen: Listener, only: Sequence[str] = ()) -> Result:
+def bench_normalize(size: Size, on_progress: ProgressCallback, only: Sequence[str] = ()) -> Result:
     """Every normalization that `fit` offers on every pair; only: as in `cells.run_cells`.
 
     Raises:
@@ -58,7 +58,7 @@ def bench_normalize(size: Size, listen: Listener, only: Sequence[str] = ()) -> R
     """
     sized = NORMALIZE[size]
     if sized.detected is not None and not only:
-        sized.detected.build(listen)
+        sized.detected.build(on_progress)
     cells = [
         Cell("normalize", {"data": "exact", "source": a, "target": b, "size": size}, partial(_measure_exact, sized, a, b), 3)
         for a, b in permutations(sized.identities, 2)
@@ -76,7 +76,7 @@ def bench_normalize(size: Size, listen: Listener, only: Sequence[str] = ()) -> R
             Cell("normalize", {**shown, "target": each.name}, partial(measure_pictures, sized, each), sized.picture_s)
             for each in castings
         ]
-    records = run_cells("normalize", cells, listen, only)
+    records = run_cells("normalize", cells, on_progress, only)
     summary: dict[str, Any] = {}
     for data in dict.fromkeys(record["data"] for record in records):
         own = [record for record in records if record["data"] == data]
@@ -98,7 +98,7 @@ def summarize(records: Sequence[Mapping[str, Any]], data: str) -> dict[str, dict
     return summary
 
 
-def judge(setup: Setup, kind: Kind) -> dict[str, Any]:
+def judge(setup: Setup, kind: RetargetingKind) -> dict[str, Any]:
     """One normalization on one setup.
 
     keypoint_error: mean distance to the truth, a share of the true body's height (nose to ankle). worst_part_error: of the
@@ -131,13 +131,13 @@ def _rounded(figure: float) -> float | None:
 _FIGURES: Final = ("keypoint_error", "worst_part_error", "foot_sliding", "true_sliding", "ground_error")
 
 
-def _rows(setups: Iterator[Setup], listen: Listener) -> Record:
+def _rows(setups: Iterator[Setup], on_progress: ProgressCallback) -> Record:
     kinds = list(FITS)
-    return {"rows": [judge(setup, kind) for setup in track(setups, "fitting", None, listen) for kind in kinds]}
+    return {"rows": [judge(setup, kind) for setup in track(setups, "fitting", None, on_progress) for kind in kinds]}
 
 
-def _measure_exact(sized: NormalizeSize, source: str, target: str, _folder: Path, listen: Listener) -> Record:
-    return _rows(_exact_setups(sized, source, target), listen)
+def _measure_exact(sized: NormalizeSize, source: str, target: str, _folder: Path, on_progress: ProgressCallback) -> Record:
+    return _rows(_exact_setups(sized, source, target), on_progress)
 
 
 def _exact_setups(sized: NormalizeSize, source: str, target: str) -> Iterator[Setup]:
@@ -170,20 +170,22 @@ def stepped_back(room: Room, factor: float) -> Room:
     return replace(room, camera=replace(room.camera, place=place))
 
 
-def _measure_detected(sized: NormalizeSize, number: int, _folder: Path, listen: Listener) -> Record:
+def _measure_detected(sized: NormalizeSize, number: int, _folder: Path, on_progress: ProgressCallback) -> Record:
     world = sized.detected
     assert world is not None
     casting = world.castings[number]
 
     def setups() -> Iterator[Setup]:
-        subject = world.subject(casting, listen)
+        subject = world.subject(casting, on_progress)
         for dance in casting.dances:
             video = world.clip(dance).video
-            source, truth = (detect_poses(each, listen=listen) for each in (video, world.clip(casting.truth(dance)).video))
-            same = films_there(video, source, subject.plate)
+            source, truth = (
+                detect_poses(each, on_progress=on_progress) for each in (video, world.clip(casting.truth(dance)).video)
+            )
+            same = is_same_camera(video, source, subject.plate)
             yield Setup(f"{dance.dance} by {dance.identity}", source, subject.track, truth, same)
 
-    return _rows(setups(), listen)
+    return _rows(setups(), on_progress)
 
 
 def _filmed_cells() -> list[Cell]:
@@ -192,7 +194,7 @@ def _filmed_cells() -> list[Cell]:
     folder = Path(os.environ.get("DANCENOW_DATA") or "/nonexistent")
     videos = {path.stem: path for path in sorted(folder.rglob("*_id[01].mp4"))}
     dances = [stem.removesuffix("_id0") for stem in videos if stem.endswith("_id0")]
-    sources: tuple[tuple[str, Callable[[Path, Listener], PoseTrack]], ...] = (
+    sources: tuple[tuple[str, Callable[[Path, ProgressCallback], PoseTrack]], ...] = (
         ("DANCENOW_DATA", _detected),
         ("DANCENOW_DATA, exact", _exact_beside),
     )
@@ -207,21 +209,21 @@ def _filmed_cells() -> list[Cell]:
     ]  # fmt: skip
 
 
-def _detected(video: Path, listen: Listener) -> PoseTrack:
-    return detect_poses(video, listen=listen)
+def _detected(video: Path, on_progress: ProgressCallback) -> PoseTrack:
+    return detect_poses(video, on_progress=on_progress)
 
 
-def _exact_beside(video: Path, _listen: Listener) -> PoseTrack:
+def _exact_beside(video: Path, _on_progress: ProgressCallback) -> PoseTrack:
     return read_exact(video.with_suffix(".npz"), video)
 
 
 def _measure_filmed(
-    read: Callable[[Path, Listener], PoseTrack], videos: Mapping[str, Path], dance: str, own: str, a: str, b: str,
-    _folder: Path, listen: Listener,
+    read: Callable[[Path, ProgressCallback], PoseTrack], videos: Mapping[str, Path], dance: str, own: str, a: str, b: str,
+    _folder: Path, on_progress: ProgressCallback,
 ) -> Record:  # fmt: skip
-    source, footage, truth = (read(videos[stem], listen) for stem in (f"{dance}_{a}", f"{own}_{b}", f"{dance}_{b}"))
-    same = same_camera(backdrop(videos[f"{dance}_{a}"], source), backdrop(videos[f"{own}_{b}"], footage))
-    return _rows(iter([Setup(f"{dance} by {own}", source, footage, truth, same)]), listen)
+    source, footage, truth = (read(videos[stem], on_progress) for stem in (f"{dance}_{a}", f"{own}_{b}", f"{dance}_{b}"))
+    same = same_camera(background_view(videos[f"{dance}_{a}"], source), background_view(videos[f"{own}_{b}"], footage))
+    return _rows(iter([Setup(f"{dance} by {own}", source, footage, truth, same)]), on_progress)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

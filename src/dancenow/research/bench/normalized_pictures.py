@@ -12,20 +12,20 @@ import cv2
 import numpy as np
 
 from dancenow import pipeline
-from dancenow.evaluation.frame_metrics import PictureJudge
+from dancenow.evaluation.frame_metrics import FrameMetrics
 from dancenow.media.video import read_frames, read_masks
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.metrics.regions import person_box
-from dancenow.pose.retargeting.registry import Kind
+from dancenow.pose.retargeting.registry import RetargetingKind
 from dancenow.pose.track_io import load_track
-from dancenow.progress import Listener
+from dancenow.progress import ProgressCallback
 from dancenow.research.bench.ablation import keep_to_look_at, train
 from dancenow.research.bench.jobs import Record
 from dancenow.research.bench.methods import our_config
 from dancenow.research.bench.sizes import NormalizeSize
 from dancenow.research.bench.test_world import Casting, Take, World
 
-KINDS: Final[tuple[Kind, ...]] = ("none", "paper", "stn", "bones", "auto")
+KINDS: Final[tuple[RetargetingKind, ...]] = ("none", "paper", "stn", "bones", "auto")
 TRUE_POSES: Final = "true poses"
 """Beside the normalizations: the poses that are detected in the true video itself. What is left is the generator's."""
 FIGURES: Final = ("ssim_person", "psnr_person_db", "perceptual_person")
@@ -33,13 +33,13 @@ CURVE: Final = "perceptual_per_person"
 """Kept frame by frame: the perceptual distance in the person's box times the area of the box over the person's."""
 
 
-def measure_pictures(sized: NormalizeSize, casting: Casting, folder: Path, listen: Listener) -> Record:
+def measure_pictures(sized: NormalizeSize, casting: Casting, folder: Path, on_progress: ProgressCallback) -> Record:
     """Train the subject's model, then make and judge every dance with every normalization."""
     world, budget = sized.detected, sized.pictures
     assert world is not None
     assert budget is not None
-    subject, model = world.subject(casting, listen), folder / "model.safetensors"
-    record: Record = train(our_config(sized.ours), subject, model, budget, 0, listen)
+    subject, model = world.subject(casting, on_progress), folder / "model.safetensors"
+    record: Record = train(our_config(sized.ours), subject, model, budget, 0, on_progress)
     rows: list[Record] = []
     for dance in casting.dances:
         made: dict[bytes, Mapping[str, Any]] = {}
@@ -47,9 +47,9 @@ def measure_pictures(sized: NormalizeSize, casting: Casting, folder: Path, liste
             out = folder / f"{dance.dance}-{kind}.mp4"
             own = kind == TRUE_POSES
             source = world.clip(casting.truth(dance) if own else dance).video
-            normalize: Kind = "none" if own else kind  # type: ignore[assignment]  # the others are kinds
-            done = pipeline.transfer(source, model, out, normalize=normalize, listen=listen)
-            poses = done.dance.pose.xy.tobytes()
+            normalize: RetargetingKind = "none" if own else kind  # type: ignore[assignment]  # the others are kinds
+            done = pipeline.transfer(source, model, out, normalize=normalize, on_progress=on_progress)
+            poses = done.target_track.pose.xy.tobytes()
             # What `auto` chose has been judged under its own name.
             if poses not in made:
                 made[poses] = scores(world, casting, dance, out, sized.every)
@@ -65,7 +65,7 @@ def scores(world: World, casting: Casting, dance: Take, out: Path, every: int) -
     And `CURVE` of each judged frame; None where the person is out of sight.
     """
     clip = world.clip(casting.truth(dance))
-    judge, exact = PictureJudge(PerceptualDistance(), 1, deep_regions=("person",)), load_track(clip.track)
+    judge, exact = FrameMetrics(PerceptualDistance(), 1, deep_regions=("person",)), load_track(clip.track)
     masks = [mask for i, mask in enumerate(read_masks(clip.masks)) if i % every == 0]
     rows: list[list[float]] = []
     curve: list[float | None] = []

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from dancenow.errors import UserError
-from dancenow.progress import Listener, silent
+from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.research.bench.jobs import adopt
 from dancenow.research.bench.results import Result, Size, latest
 from dancenow.storage.atomic_io import require_writable
@@ -36,7 +36,7 @@ IN_PARTS: Final = ("ablation", "budget", "face", "drift", "speed", "engines", "n
 
 
 def run_benches(
-    names: Sequence[str], size: Size, out: Path, listen: Listener = silent, only: Sequence[str] = ()
+    names: Sequence[str], size: Size, out: Path, on_progress: ProgressCallback = ignore_progress, only: Sequence[str] = ()
 ) -> Iterator[Path]:
     """Run the named benches (none: all of them) and yield each one's result as it is written into the folder `out`.
 
@@ -58,5 +58,5 @@ def run_benches(
             adopt(Result.read(latest(out, [name])[name, size]))
         module, function = BENCHES[name]
         bench: Bench = getattr(import_module(module), function)
-        result = bench(size, listen, only=only) if only else bench(size, listen)
+        result = bench(size, on_progress, only=only) if only else bench(size, on_progress)
         yield result.write(out)

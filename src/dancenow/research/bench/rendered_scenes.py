@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.errors import UserError
-from dancenow.generators.crop.dataset import BORDER, ClipStore, enlarge, shrink_plate
-from dancenow.generators.edn.dataset import WholeClipStore
+from dancenow.generators.crop.dataset import BORDER, CropDataset, enlarge, shrink_plate
+from dancenow.generators.edn.dataset import FrameDataset
 from dancenow.media.video import read_frames
 from dancenow.pose.letterbox import Letterbox
-from dancenow.pose.person_crop import cut, follow
+from dancenow.pose.person_crop import crop_image, track_crop
 from dancenow.research.bench.nearest_frame import nearest
 from dancenow.research.forensics.compression import Encoding, write_encoded
 from dancenow.research.studio.body import Body, build_body
@@ -113,27 +113,27 @@ class Scene:
         """What a model keeps of the person."""
         return Target(self.name, self.plate, self.whole)
 
-    def clip_store(self, canvas_px: int, length: int) -> ClipStore:
+    def clip_store(self, canvas_px: int, length: int) -> CropDataset:
         """The footage for a generator of the person."""
         stored_px = round(canvas_px * BORDER)
-        crops = [enlarge(c, stored_px) for c in follow(self.whole.pose, self.whole.time_s, canvas_px)]
+        crops = [enlarge(c, stored_px) for c in track_crop(self.whole.pose, self.whole.time_s, canvas_px)]
         kept = [crops[i] for i in self.index]
         poses = [crop.apply(self.whole.pose[int(i)]) for crop, i in zip(kept, self.index, strict=True)]
         plate, plate_to_frame = shrink_plate(self.plate, float(np.median([c.to_canvas[0, 0] for c in kept])))
-        return ClipStore(
-            image=np.stack([cut(frame, crop) for frame, crop in zip(self.frames, kept, strict=True)]),
-            mask=np.stack([cut(mask, crop) for mask, crop in zip(self.masks, kept, strict=True)]),
+        return CropDataset(
+            image=np.stack([crop_image(frame, crop) for frame, crop in zip(self.frames, kept, strict=True)]),
+            mask=np.stack([crop_image(mask, crop) for mask, crop in zip(self.masks, kept, strict=True)]),
             pose=Pose(*(np.stack([getattr(p, name) for p in poses]) for name in ("xy", "confidence", "depth"))),
             to_stored=np.stack([c.to_canvas for c in kept]),
             plate=plate, plate_to_frame=plate_to_frame,
             starts=np.arange(0, len(kept), RUN), length=min(length, RUN), canvas_px=canvas_px,
         )  # fmt: skip
 
-    def whole_store(self, box: Letterbox, length: int) -> WholeClipStore:
+    def whole_store(self, box: Letterbox, length: int) -> FrameDataset:
         """The footage for a generator of whole frames."""
         starts = np.arange(0, len(self.index), RUN)
         image = np.stack([box.place(frame) for frame in self.frames])
-        return WholeClipStore(image, box.apply(self.whole.pose[self.index]), starts, min(length, RUN), box)
+        return FrameDataset(image, box.apply(self.whole.pose[self.index]), starts, min(length, RUN), box)
 
     def nearest_frames(self, track: PoseTrack) -> list[ImageRGB]:
         """The footage's frame with the nearest pose for every pose of a dance."""
@@ -180,19 +180,19 @@ def _shooting(config: SceneConfig) -> _Shooting:
     whole = random_dance("footage", _FOOTAGE_BEATS, rng)
     footage = solve(perform(whole, FPS, whole.seconds), body)
     parts = {name: (random_dance(name, _DANCE_BEATS, rng), since_s) for name, since_s in config.dances}
-    danced = {name: solve(perform(dance, FPS, seconds, since_s), body) for name, (dance, since_s) in parts.items()}
-    return _Shooting(body, room, footage, danced)
+    source_track = {name: solve(perform(dance, FPS, seconds, since_s), body) for name, (dance, since_s) in parts.items()}
+    return _Shooting(body, room, footage, source_track)
 
 
 def _film(config: SceneConfig, folder: Path) -> None:
     shooting, side = _shooting(config), config.size_px
-    body, room, danced = shooting.body, shooting.room, shooting.footage
+    body, room, source_track = shooting.body, shooting.room, shooting.footage
     rng = np.random.default_rng(config.seed if config.number is None else (config.seed, config.number, 1))
-    starts = np.arange(config.runs) * (len(danced) // config.runs)
+    starts = np.arange(config.runs) * (len(source_track) // config.runs)
     index = (starts[:, None] + np.arange(RUN)).reshape(-1)
-    frames, masks = _rendered(body, danced, index, room, config)
+    frames, masks = _rendered(body, source_track, index, room, config)
     _keep(folder / "footage.mp4", frames)
-    tracks = {"footage": shaken(exact_track(points_of(body, danced), room.camera, side, side, FPS), config.shaky, rng)}
+    tracks = {"footage": shaken(exact_track(points_of(body, source_track), room.camera, side, side, FPS), config.shaky, rng)}
     for name, shown in shooting.dances.items():
         _keep(folder / f"{name}.mp4", _rendered(body, shown, np.arange(config.dance_frames), room, config)[0])
         track = exact_track(points_of(body, shown), room.camera, side, side, FPS)

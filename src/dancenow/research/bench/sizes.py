@@ -230,7 +230,7 @@ class EnginesSize:
     expected_s: float
 
 
-ENGINES: Final[Mapping[Size, EnginesSize]] = {
+BACKENDS: Final[Mapping[Size, EnginesSize]] = {
     "smoke": EnginesSize(("tiny",), (64,), 1 / 16, 3, 6, False, 5),
     "laptop": EnginesSize(("draft",), (), 1.0, 40, 300, True, 180),
     "gpu": EnginesSize(("draft", "standard", "hd"), (512, 1024), 1.0, 40, 60, False, 30),

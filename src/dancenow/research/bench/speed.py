@@ -18,17 +18,17 @@ import torch
 
 from dancenow import pipeline
 from dancenow.execution import spare_threads, torch_threads
-from dancenow.generators.crop.config import BodyConfig
-from dancenow.generators.registry import load_painter
-from dancenow.generators.renderers import CropPainter, Painter, compose
+from dancenow.generators.crop.config import CropConfig
+from dancenow.generators.registry import load_renderer
+from dancenow.generators.renderers import CropRenderer, Renderer, compose
 from dancenow.media.video import VideoWriter, probe, read_frames
 from dancenow.pose.detectors.blazepose import BlazePose
-from dancenow.pose.filtering.smoothing import calmed
+from dancenow.pose.filtering.smoothing import smooth_jitter
 from dancenow.pose.pipeline import detect_poses
 from dancenow.pose.retargeting.registry import fit
 from dancenow.pose.tracking.reidentification import choose, first_look
-from dancenow.pose.tracking.tracker import Follower
-from dancenow.progress import Listener, Progress
+from dancenow.pose.tracking.tracker import PersonTracker
+from dancenow.progress import Progress, ProgressCallback
 from dancenow.provenance.consent import consent
 from dancenow.research.bench.jobs import Cell, Record, run_cells
 from dancenow.research.bench.length import empty_cache, repeat_frames, timed_transfer
@@ -53,14 +53,14 @@ MEMORY: Final = ("training, GPU MB", "whole way, GPU MB")
 """The most that torch's allocator held on a GPU; where there is none, there is no such row."""
 
 
-def bench_speed(size: Size, listen: Listener, only: Sequence[str] = ()) -> Result:
+def bench_speed(size: Size, on_progress: ProgressCallback, only: Sequence[str] = ()) -> Result:
     """Every stage of all systems, several times; only: as in `cells.run_cells`.
 
     Raises:
         UserError: as `bench_ablation`.
     """
     sized = SPEED[size]
-    sized.world.build(listen)
+    sized.world.build(on_progress)
     systems = [*sized.networks, (PAPER, None)]
     each_s = sized.expected_s / sized.repetitions / len(systems)
     cells = [
@@ -70,7 +70,7 @@ def bench_speed(size: Size, listen: Listener, only: Sequence[str] = ()) -> Resul
         for number in range(sized.repetitions)
         for system, frame_px in systems
     ]
-    records = run_cells("speed", cells, listen, only)
+    records = run_cells("speed", cells, on_progress, only)
     return Result.of_cells("speed", size, (0,), asdict(sized), records, summarize(records))
 
 
@@ -96,41 +96,47 @@ def summarize(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
 
 
 def _measure(
-    sized: SpeedSize, system: Ours | Literal["paper"], frame_px: tuple[int, int] | None, folder: Path, listen: Listener
+    sized: SpeedSize,
+    system: Ours | Literal["paper"],
+    frame_px: tuple[int, int] | None,
+    folder: Path,
+    on_progress: ProgressCallback,
 ) -> Record:
     """One system once: the stages that all share, on its size of film, and its own."""
-    subject, source = _film(sized, frame_px, folder, listen)
-    dance, rates = _shared_stages(source, subject, sized.frames, folder, listen)
+    subject, source = _film(sized, frame_px, folder, on_progress)
+    dance, rates = _shared_stages(source, subject, sized.frames, folder, on_progress)
     if system == "paper":
         config: Config = paper_config(sized.paper_px, sized.paper_width)
         count, steps = sized.paper_frames, sized.paper_steps
     else:
         config, count, steps = our_config(system), sized.frames, sized.steps
     model = folder / f"{system}.safetensors"
-    listen(Progress(f"{system}, training", 0))
+    on_progress(Progress(f"{system}, training", 0))
     _forget_memory()
     rates |= {"training": _training_hz(subject, model, config, steps)} | _memory_mb("training")
-    listen(Progress(f"{system}, generating", 0))
-    painter = load_painter(model, pipeline.torch_device("auto"))
-    rates |= _painting_hz(painter, dance, count)
-    del painter
+    on_progress(Progress(f"{system}, generating", 0))
+    renderer = load_renderer(model, pipeline.torch_device("auto"))
+    rates |= _painting_hz(renderer, dance, count)
+    del renderer
     _forget_memory()
-    listen(Progress(f"{system}, the whole way", 0))
-    rates |= _whole_way(source, sized.whole_frames, model, folder, listen)
+    on_progress(Progress(f"{system}, the whole way", 0))
+    rates |= _whole_way(source, sized.whole_frames, model, folder, on_progress)
     return {"frame_px": frame_px, "rates": {stage: round(rates[stage], 4) for stage in (*STAGES, *MEMORY) if stage in rates}}
 
 
-def _film(sized: SpeedSize, frame_px: tuple[int, int] | None, folder: Path, listen: Listener) -> tuple[Subject, Path]:
+def _film(
+    sized: SpeedSize, frame_px: tuple[int, int] | None, folder: Path, on_progress: ProgressCallback
+) -> tuple[Subject, Path]:
     """The footage and the dance of a system; enlarged ones are prepared anew, with less of the footage."""
     casting = sized.world.castings[0]
-    subject, source = sized.world.subject(casting, listen), sized.world.clip(casting.dances[0], listen).video
+    subject, source = sized.world.subject(casting, on_progress), sized.world.clip(casting.dances[0], on_progress).video
     if frame_px is None:
         return subject, source
     footage, dance = (
         _enlarged(video, frame_px, count, folder / f"{name}.mp4")
         for name, video, count in (("footage", subject.video, ENLARGED_FRAMES), ("dance", source, sized.frames))
     )
-    return prepare(footage, folder / "subject", consent=consent("rendered"), listen=listen), dance
+    return prepare(footage, folder / "subject", consent=consent("rendered"), on_progress=on_progress), dance
 
 
 def _enlarged(video: Path, frame_px: tuple[int, int], count: int, out: Path) -> Path:
@@ -158,21 +164,21 @@ def _memory_mb(what: str) -> dict[str, float]:
 
 
 def _shared_stages(
-    source: Path, subject: Subject, count: int, folder: Path, listen: Listener
+    source: Path, subject: Subject, count: int, folder: Path, on_progress: ProgressCallback
 ) -> tuple[PoseTrack, dict[str, float]]:
     """The dance as the painters want it, and the rates of decode, detect, normalize and encode in frames a second."""
     frames, decode_hz = _rate(lambda: islice(read_frames(source), count))
-    blaze = BlazePose(listen=listen)
-    follower = Follower(blaze, choose(first_look(blaze, source, listen=listen), None, source))
-    _, detect_hz = _rate(lambda: map(follower.step, frames))
-    danced = detect_poses(source, listen=listen)
+    blaze = BlazePose(on_progress=on_progress)
+    tracker = PersonTracker(blaze, choose(first_look(blaze, source, on_progress=on_progress), None, source))
+    _, detect_hz = _rate(lambda: map(tracker.step, frames))
+    source_track = detect_poses(source, on_progress=on_progress)
     start_s = time.perf_counter()
-    moved = fit("paper", danced, subject.track)(danced.pose)
-    normalize_hz = len(danced) / (time.perf_counter() - start_s)
+    moved = fit("paper", source_track, subject.track)(source_track.pose)
+    normalize_hz = len(source_track) / (time.perf_counter() - start_s)
     start_s = time.perf_counter()
     _encode(frames, source, folder / "encoded.mp4")
     encode_hz = len(frames) / (time.perf_counter() - start_s)
-    dance = calmed(replace(danced, pose=moved, width_px=subject.track.width_px, height_px=subject.track.height_px))
+    dance = smooth_jitter(replace(source_track, pose=moved, width_px=subject.track.width_px, height_px=subject.track.height_px))
     return dance, {"decode": decode_hz, "detect": detect_hz, "normalize": normalize_hz, "encode": encode_hz}
 
 
@@ -186,35 +192,35 @@ def _encode(frames: Sequence[Frame], source: Path, out: Path) -> None:
 def _training_hz(subject: Subject, model: Path, config: Config, steps: int) -> float:
     """Steps a second over a whole short training, its first step and what comes before it left out."""
     state_path(model).unlink(missing_ok=True)  # of a bench that was interrupted here
-    images = steps * (config.clips_per_step if isinstance(config, BodyConfig) else 1)
+    images = steps * (config.clips_per_step if isinstance(config, CropConfig) else 1)
     done_s: dict[float, float] = {}
 
     def watch(event: Progress) -> None:
         if event.stage == "training":
             done_s.setdefault(event.done, time.perf_counter())  # saving repeats the last event
 
-    pipeline.train_with(subject.folder, model, config, budget=Budget(images=images), resume=False, listen=watch)
+    pipeline.train_with(subject.folder, model, config, budget=Budget(images=images), resume=False, on_progress=watch)
     times_s = sorted(done_s.values())
     return (len(times_s) - 1) / (times_s[-1] - times_s[0])
 
 
-def _painting_hz(painter: Painter, dance: PoseTrack, count: int) -> dict[str, float]:
+def _painting_hz(renderer: Renderer, dance: PoseTrack, count: int) -> dict[str, float]:
     """Frames a second of generate and, where the person is put over a plate, of composite."""
-    list(painter.paint(dance, 0, 1))  # the first picture pays for allocations
-    if not isinstance(painter, CropPainter):
-        return {"generate": _rate(lambda: painter.paint(dance, 0, count))[1]}
+    list(renderer.render(dance, 0, 1))  # the first picture pays for allocations
+    if not isinstance(renderer, CropRenderer):
+        return {"generate": _rate(lambda: renderer.render(dance, 0, count))[1]}
     with torch_threads(spare_threads()):  # as in a transfer, where the other core does what surrounds this
-        canvases, generate_hz = _rate(lambda: painter.canvases(dance, 0, count))
+        canvases, generate_hz = _rate(lambda: renderer.canvases(dance, 0, count))
     painted = [(crop, rgba) for crop, rgba in canvases if rgba is not None]
-    _, compose_hz = _rate(lambda: (compose(rgba, crop, painter.target.plate) for crop, rgba in painted))
+    _, compose_hz = _rate(lambda: (compose(rgba, crop, renderer.target.plate) for crop, rgba in painted))
     return {"generate": generate_hz, "composite": compose_hz}
 
 
-def _whole_way(source: Path, count: int, model: Path, folder: Path, listen: Listener) -> dict[str, float]:
+def _whole_way(source: Path, count: int, model: Path, folder: Path, on_progress: ProgressCallback) -> dict[str, float]:
     """Frames a second of transfers from file to file: nothing kept from before, and then with the dance's poses known."""
     part = folder / "part.mp4"
     repeat_frames(source, count, part)
-    with empty_cache(listen) as cache:
+    with empty_cache(on_progress) as cache:
         done = {stage: timed_transfer(part, model, folder / "out.mp4", cache) for stage in ("whole way", "poses known")}
     rates = {stage: float(each["frames"] / each["seconds"]) for stage, each in done.items()}
     held_mb = done["whole way"]["gpu_mb"]

@@ -12,7 +12,7 @@ from typing import Final
 
 from dancenow.errors import UserError
 from dancenow.media.video import VideoWriter, probe, read_frames
-from dancenow.progress import Listener, silent
+from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import consent
 from dancenow.research.studio.clip import Clip, render_clip
 from dancenow.storage.atomic_io import cache_dir
@@ -74,7 +74,7 @@ class World:
             for dance in casting.dances:
                 yield from (dance, casting.truth(dance))
 
-    def clip(self, take: Take, listen: Listener = silent) -> Clip:
+    def clip(self, take: Take, on_progress: ProgressCallback = ignore_progress) -> Clip:
         """The rendered clip, from the cache where it is there.
 
         Raises:
@@ -88,17 +88,17 @@ class World:
         side, fps = self.film.size_px, Fraction(self.film.fps)
         return render_clip(
             take.identity, take.dance, take.room, path, fps=fps, width_px=side, height_px=side,
-            seconds=take.seconds, start_s=take.start_s, sound=False, listen=listen,
+            seconds=take.seconds, start_s=take.start_s, sound=False, on_progress=on_progress,
         )  # fmt: skip
 
-    def subject(self, casting: Casting, listen: Listener = silent) -> Subject:
+    def subject(self, casting: Casting, on_progress: ProgressCallback = ignore_progress) -> Subject:
         """The prepared footage, with its last tenth held out, from the cache where it is sound."""
-        video = self.clip(casting.footage, listen).video
+        video = self.clip(casting.footage, on_progress).video
         folder = cache_dir("bench/subjects") / f"{video.stem}-{SUBJECT_RECIPE}"
         try:
             return Subject.open(folder)
         except UserError:
-            return prepare(video, folder, consent=consent("rendered"), hold_out=True, listen=listen)
+            return prepare(video, folder, consent=consent("rendered"), hold_out=True, on_progress=on_progress)
 
     def held_out(self, subject: Subject) -> Path:
         """The part of a subject's footage that training does not see, as a video of its own."""
@@ -114,20 +114,20 @@ class World:
                 writer.write(frame.image_rgb, frame.time_s)
         return path
 
-    def build(self, listen: Listener = silent) -> None:
+    def build(self, on_progress: ProgressCallback = ignore_progress) -> None:
         """Render and prepare everything, so that nothing of it is measured later."""
         for take in self.takes():
-            self.clip(take, listen)
+            self.clip(take, on_progress)
         for casting in self.castings:
-            self.held_out(self.subject(casting, listen))
+            self.held_out(self.subject(casting, on_progress))
 
 
 def world(size_px: int, fps: int, dance_s: float, subjects: int = 3, dances: int = 2) -> World:
     """The first so many subjects, each with so many dances of `dance_s` seconds; footage is 20.25 s, of another dance."""
 
     def cast(identity: str, dance: str, room: str, start_s: float, others: tuple[tuple[str, str, str, float], ...]) -> Casting:
-        danced = tuple(Take(who, what, where, since_s, dance_s) for who, what, where, since_s in others[:dances])
-        return Casting(Take(identity, dance, room, start_s, 20.25), danced)
+        source_track = tuple(Take(who, what, where, since_s, dance_s) for who, what, where, since_s in others[:dances])
+        return Casting(Take(identity, dance, room, start_s, 20.25), source_track)
 
     castings = (
         cast("dov", "spark", "loft", 0.0, (("ada", "pulse", "bright", 3.0), ("fin", "drift", "bright", 4.0))),
@@ -137,7 +137,7 @@ def world(size_px: int, fps: int, dance_s: float, subjects: int = 3, dances: int
     return World(Film(size_px, fps), castings[:subjects])
 
 
-def with_song(silent: World, dance_s: float) -> World:
+def with_song(ignore_progress: World, dance_s: float) -> World:
     """The same with one more dance for every subject, whose dancer sings."""
     singers = {"dov": ("fin", "bright"), "eve": ("ada", "loft"), "chi": ("ben", "bright")}
 
@@ -145,4 +145,4 @@ def with_song(silent: World, dance_s: float) -> World:
         who, where = singers[casting.name]
         return replace(casting, dances=(*casting.dances, Take(who, "chorus", where, 1.0, dance_s)))
 
-    return replace(silent, castings=tuple(sung(casting) for casting in silent.castings))
+    return replace(ignore_progress, castings=tuple(sung(casting) for casting in ignore_progress.castings))

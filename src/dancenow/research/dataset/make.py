@@ -27,7 +27,7 @@ import cv2
 from dancenow import __version__
 from dancenow.errors import UserError
 from dancenow.pose.track_io import load_track
-from dancenow.progress import Listener, Progress, silent
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.research.dataset.faces import faces_of, save_faces
 from dancenow.research.dataset.index import (
     CLIPS,
@@ -68,7 +68,9 @@ STALE_S: Final = 3600.0
 """A temporary folder in which nothing has changed for so long was left by a process that was killed."""
 
 
-def make_dataset(out: Path, config: DatasetConfig, *, processes: int = 1, listen: Listener = silent) -> Dataset:
+def make_dataset(
+    out: Path, config: DatasetConfig, *, processes: int = 1, on_progress: ProgressCallback = ignore_progress
+) -> Dataset:
     """Render every clip that is not there yet, and write the index.
 
     Args:
@@ -84,9 +86,9 @@ def make_dataset(out: Path, config: DatasetConfig, *, processes: int = 1, listen
     clips = planned(config)
     done = {clip.key: found for clip in clips if (found := _finished(out, config, clip)) is not None}
     missing = [clip for clip in clips if clip.key not in done]
-    for number, (key, found) in enumerate(_rendered(out, config, missing, processes, listen), start=len(done) + 1):
+    for number, (key, found) in enumerate(_rendered(out, config, missing, processes, on_progress), start=len(done) + 1):
         done[key] = found
-        listen(Progress("rendering clips", number, len(clips)))
+        on_progress(Progress("rendering clips", number, len(clips)))
     entries = [_entry(config, clip, done[clip.key]) for clip in clips]
     dataset = Dataset("rendered", _about(config), tuple(entries))
     write_index(out / INDEX, dataset)
@@ -147,12 +149,12 @@ def _finished(out: Path, config: DatasetConfig, clip: PlannedClip) -> dict[str, 
 
 
 def _rendered(
-    out: Path, config: DatasetConfig, clips: list[PlannedClip], processes: int, listen: Listener
+    out: Path, config: DatasetConfig, clips: list[PlannedClip], processes: int, on_progress: ProgressCallback
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Render the clips and yield what is known of each as it is done."""
     if min(processes, len(clips)) <= 1:
         for clip in clips:
-            yield _render(out, config, clip, listen)
+            yield _render(out, config, clip, on_progress)
         return
     # Started afresh, not forked: threads of torch, OpenCV and Warp do not survive a fork.
     context = multiprocessing.get_context("spawn")
@@ -224,7 +226,7 @@ def _render_job(out: Path, config: DatasetConfig, clip: PlannedClip) -> tuple[st
     return _render(out, config, clip, heed)
 
 
-def _render(out: Path, config: DatasetConfig, clip: PlannedClip, listen: Listener) -> tuple[str, dict[str, Any]]:
+def _render(out: Path, config: DatasetConfig, clip: PlannedClip, on_progress: ProgressCallback) -> tuple[str, dict[str, Any]]:
     """One clip with everything that is true of it, in one step."""
     started = time.perf_counter()
     fps, size = Fraction(config.fps), config.size_px
@@ -235,7 +237,7 @@ def _render(out: Path, config: DatasetConfig, clip: PlannedClip, listen: Listene
         video = folder / f"{clip.key}.mp4"
         made = film(
             body, performance, made_room(config, clip.room), video, fps=fps, width_px=size, height_px=size,
-            seed=grain_seed(config, clip), crf=config.crf, repeatable=True, listen=listen,
+            seed=grain_seed(config, clip), crf=config.crf, repeatable=True, on_progress=on_progress,
         )  # fmt: skip
         faces = faces_of(load_track(made.track))
         save_faces(folder / f"{clip.key}.faces.npz", faces)
@@ -246,7 +248,7 @@ def _render(out: Path, config: DatasetConfig, clip: PlannedClip, listen: Listene
         face = {"visible": round(float(faces.visible.mean()), 4), "side_px": round(faces.side_px, 1)}
         found = {"recipe": _clip_recipe(config, clip), "files": files, "face": face}
         (folder / DONE).write_text(json.dumps(found, indent=1) + "\n", "utf-8")
-    listen(Progress("rendering", config.num_frames, config.num_frames, f"{time.perf_counter() - started:.0f} s"))
+    on_progress(Progress("rendering", config.num_frames, config.num_frames, f"{time.perf_counter() - started:.0f} s"))
     return clip.key, found
 
 
@@ -263,7 +265,7 @@ def _clip_recipe(config: DatasetConfig, clip: PlannedClip) -> str:
 def _entry(config: DatasetConfig, clip: PlannedClip, found: dict[str, Any]) -> Entry:
     """A clip as the index says it."""
     person = parts_of(config.identities, config.shares)[clip.identity]
-    danced = parts_of(config.dances, config.shares)[clip.dance]
+    source_track = parts_of(config.dances, config.shares)[clip.dance]
     info = {
         "identity": identity_name(clip.identity),
         "dance": dance_name(clip.dance),
@@ -273,7 +275,7 @@ def _entry(config: DatasetConfig, clip: PlannedClip, found: dict[str, Any]) -> E
         "width_px": config.size_px,
         "height_px": config.size_px,
         "seconds": float(config.num_frames / Fraction(config.fps)),
-        "parts": {name: part_under(name, person, danced) for name in ("person", "dance", "both")},
+        "parts": {name: part_under(name, person, source_track) for name in ("person", "dance", "both")},
         "spans_s": {part: list(span) for part, span in spans_of(config.seconds, config.shares).items()},
         "face": found["face"],
     }

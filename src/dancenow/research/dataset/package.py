@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from dancenow.errors import UserError
-from dancenow.progress import Listener, Progress, silent
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.research.dataset.card import write_card
 from dancenow.research.dataset.consents import require_usable
 from dancenow.research.dataset.findings import Report
@@ -24,7 +24,7 @@ from dancenow.storage.atomic_io import complete_or_absent, require_writable, sha
 SUMS: Final = "SHA256SUMS"
 
 
-def package(source: Path, out: Path, *, shard_mb: float = 256.0, listen: Listener = silent) -> Shards:
+def package(source: Path, out: Path, *, shard_mb: float = 256.0, on_progress: ProgressCallback = ignore_progress) -> Shards:
     """Write the shards of a dataset, their index, checksums and card into a new folder.
 
     Args:
@@ -40,11 +40,11 @@ def package(source: Path, out: Path, *, shard_mb: float = 256.0, listen: Listene
     if isinstance(opened, ShardSource):
         raise UserError(f"{source} is packed already; `dancenow dataset open` unpacks it.")
     require_new(out)
-    report = validate(opened, listen=listen)
+    report = validate(opened, on_progress=on_progress)
     require_valid(report, source)
     with complete_or_absent(out) as folder:
         folder.mkdir()
-        shards = _write_shards(folder, opened, int(shard_mb * 1e6), listen)
+        shards = _write_shards(folder, opened, int(shard_mb * 1e6), on_progress)
         fields = {"schema": SCHEMA, "dataset": opened.dataset.to_json(), "shards": [shard.to_json() for shard in shards]}
         (folder / SHARDS_INDEX).write_text(to_text(fields | {"digest": digest_of(fields)}), "utf-8")
         packed = Shards.open(folder)
@@ -70,7 +70,7 @@ def require_new(out: Path) -> None:
         raise UserError(f"{out} exists and is not empty; give the name of a new folder.")
 
 
-def _write_shards(folder: Path, source: FolderSource, most_bytes: int, listen: Listener) -> list[Shard]:
+def _write_shards(folder: Path, source: FolderSource, most_bytes: int, on_progress: ProgressCallback) -> list[Shard]:
     groups: list[list[Entry]] = [[]]
     filled = 0
     for entry in source.dataset.entries:
@@ -88,7 +88,7 @@ def _write_shards(folder: Path, source: FolderSource, most_bytes: int, listen: L
                 offsets[entry.key] = tar.offset
                 _add(tar, entry, source)
                 done += 1
-                listen(Progress("packing", done, len(source.dataset.entries)))
+                on_progress(Progress("packing", done, len(source.dataset.entries)))
         shards.append(Shard(path.name, path.stat().st_size, sha256_of(path), offsets))
     return shards
 
@@ -123,7 +123,7 @@ class _Exactly(io.RawIOBase):
         return self._file.read(size)
 
 
-def unpack(source: Path, out: Path, keys: Sequence[str] = (), *, listen: Listener = silent) -> list[Path]:
+def unpack(source: Path, out: Path, keys: Sequence[str] = (), *, on_progress: ProgressCallback = ignore_progress) -> list[Path]:
     """Take clips (all, or those named) out of shards into a new folder: a dataset of their own, or subject folders.
 
     Raises:
@@ -146,7 +146,7 @@ def unpack(source: Path, out: Path, keys: Sequence[str] = (), *, listen: Listene
                 path = place(folder, entry, suffix)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
-            listen(Progress("unpacking", done, len(entries)))
+            on_progress(Progress("unpacking", done, len(entries)))
         if dataset.kind == "rendered":
             write_index(folder / INDEX, dataset.only(entries))
     return [out / CLIPS / entry.key if dataset.kind == "rendered" else out / entry.key for entry in entries]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dancenow.errors import UserError
 from dancenow.media.video import MaskWriter, VideoWriter, read_frames, read_masks
-from dancenow.progress import Listener, Progress, silent
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.provenance.consent import Consent
 from dancenow.research.dataset.index import INDEX, Entry, digest_of
 from dancenow.research.dataset.protocol import PARTS
@@ -50,7 +50,7 @@ def person_subject(
     out: Path,
     *,
     protocol: PersonProtocol = "time",
-    listen: Listener = silent,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> Subject:
     """Write a person's clips as a subject folder with exact poses, masks and background, and the consent `rendered`.
 
@@ -70,7 +70,7 @@ def person_subject(
         raise UserError(f"{identity} has nothing to train on under the protocol {protocol}; take the other one.")
     with tempfile.TemporaryDirectory() as scratch:
         video, masks = Path(scratch) / "video.mp4", Path(scratch) / "masks.mkv"
-        _join(source, pieces, video, masks, listen)
+        _join(source, pieces, video, masks, on_progress)
         track = joined_track(source, pieces, sha256_of(video))
         return compose(
             out, name=identity, video=video, track=track, masks=masks, plate=_plate(source, pieces[0].entry),
@@ -78,7 +78,9 @@ def person_subject(
         )  # fmt: skip
 
 
-def cached_subject(path: Path, identity: str, protocol: PersonProtocol = "time", listen: Listener = silent) -> Path:
+def cached_subject(
+    path: Path, identity: str, protocol: PersonProtocol = "time", on_progress: ProgressCallback = ignore_progress
+) -> Path:
     """The subject folder of a person of a dataset or of shards, from the cache where it is sound.
 
     Raises:
@@ -91,18 +93,20 @@ def cached_subject(path: Path, identity: str, protocol: PersonProtocol = "time",
     try:
         Subject.open(folder)
     except UserError:
-        person_subject(source, identity, folder, protocol=protocol, listen=listen)
+        person_subject(source, identity, folder, protocol=protocol, on_progress=on_progress)
     return folder
 
 
-def training_subject(path: Path, identity: str | None, protocol: PersonProtocol, listen: Listener = silent) -> Path:
+def training_subject(
+    path: Path, identity: str | None, protocol: PersonProtocol, on_progress: ProgressCallback = ignore_progress
+) -> Path:
     """The subject folder to train from: `path` itself, or the folder of one identity if `path` is a dataset or shards of one.
 
     Raises:
         UserError: a dataset is given without an identity, or as `cached_subject`.
     """
     if identity is not None:
-        return cached_subject(path, identity, protocol, listen)
+        return cached_subject(path, identity, protocol, on_progress)
     require_no_dataset(path)
     return path
 
@@ -153,7 +157,9 @@ def joined_track(source: FolderSource | ShardSource, pieces: list[Piece], video_
     return replace(first, pose=pose, time_s=time_s, status=status, source_sha256=video_sha256)
 
 
-def _join(source: FolderSource | ShardSource, pieces: list[Piece], video: Path, masks: Path, listen: Listener) -> None:
+def _join(
+    source: FolderSource | ShardSource, pieces: list[Piece], video: Path, masks: Path, on_progress: ProgressCallback
+) -> None:
     """Write pictures and masks of the pieces, one frame at a time."""
     info = pieces[0].entry.info
     size, fps = (int(info["width_px"]), int(info["height_px"])), Fraction(info["fps"])
@@ -164,7 +170,7 @@ def _join(source: FolderSource | ShardSource, pieces: list[Piece], video: Path, 
             writer.write(image, Fraction(done) / fps)
             mask_writer.write(mask)
             done += 1
-            listen(Progress("putting clips together", done, total))
+            on_progress(Progress("putting clips together", done, total))
     if done != total:
         raise UserError(f"a clip of {pieces[0].entry.identity} breaks off; check the dataset with `dancenow dataset validate`.")
 

@@ -16,7 +16,7 @@ from dancenow.metrics.poses import pose_distance_px
 from dancenow.pose.body_statistics import body_statistics
 from dancenow.pose.pipeline import detect_poses
 from dancenow.pose.track_io import load_track
-from dancenow.progress import Listener, Progress, silent
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.research.dataset.consents import require_usable
 from dancenow.research.dataset.findings import CHECKS, Facts, Finding, PersonFacts, Report
 from dancenow.research.dataset.index import CLIPS, Dataset, Entry
@@ -33,7 +33,9 @@ FAR_FROM_DETECTOR: Final = 0.06
 """Body heights: detectors differ from exact poses of a rendered dancer by a third of it."""
 
 
-def validate(source: FolderSource | ShardSource, *, detector: int = 0, listen: Listener = silent) -> Report:
+def validate(
+    source: FolderSource | ShardSource, *, detector: int = 0, on_progress: ProgressCallback = ignore_progress
+) -> Report:
     """Check a dataset.
 
     Args:
@@ -55,14 +57,14 @@ def validate(source: FolderSource | ShardSource, *, detector: int = 0, listen: L
             findings += found
             tracks += [] if track is None else [track]
             done += 1
-            listen(Progress("checking", done, len(dataset.entries)))
+            on_progress(Progress("checking", done, len(dataset.entries)))
         if tracks:
             try:
                 people.append(person_facts(identity, tracks))
             except UserError as error:
                 findings.append(Finding("error", "poses", f"{identity}: {error}"))
     findings += [finding for person in people for finding in _judge(person)]
-    distances = _compare(source, detector, findings, listen) if detector else {}
+    distances = _compare(source, detector, findings, on_progress) if detector else {}
     checked = tuple(name for name in CHECKS if name != "detector" or detector)
     return Report(checked, tuple(findings), Facts(tuple(people), distances))
 
@@ -153,7 +155,9 @@ def _judge(person: PersonFacts) -> Iterator[Finding]:
         yield Finding("warning", "faces", f"the head of {who} is only {person.face_px:.0f} px large")
 
 
-def _compare(source: FolderSource | ShardSource, count: int, findings: list[Finding], listen: Listener) -> dict[str, float]:
+def _compare(
+    source: FolderSource | ShardSource, count: int, findings: list[Finding], on_progress: ProgressCallback
+) -> dict[str, float]:
     """The distance between a detector's poses and the tracks, in body heights, of some clips."""
     entries = source.dataset.entries
     distances = {}
@@ -162,7 +166,7 @@ def _compare(source: FolderSource | ShardSource, count: int, findings: list[Find
         try:
             with source.files(entry, track_suffix(source.dataset), video_suffix(entry)) as files:
                 track = load_track(files[track_suffix(source.dataset)])
-                seen = detect_poses(files[video_suffix(entry)], use_cache=False, listen=listen)
+                seen = detect_poses(files[video_suffix(entry)], use_cache=False, on_progress=on_progress)
         except UserError as error:
             findings.append(Finding("warning", "detector", f"{entry.key}: {str(error).removesuffix('.')}"))
             continue

@@ -16,7 +16,7 @@ import torch
 
 from dancenow.errors import UserError
 from dancenow.media.video import probe, read_frames
-from dancenow.progress import Listener, Progress, silent
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.provenance.forensics.classifier import Calibration, Forensic
 from dancenow.provenance.forensics.samples import plan
 from dancenow.research.forensics.compression import QUALITIES, Encoding, evidence_of
@@ -56,7 +56,7 @@ def train_on_folders(
     recipe: ForensicRecipe | None = None,
     seed: int = 0,
     device: torch.device | None = None,
-    listen: Listener = silent,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> Trained:
     """Train a classifier and write it to `out`, a .safetensors file that appears when it is complete.
 
@@ -69,12 +69,12 @@ def train_on_folders(
     notes: list[str] = []
     evidence: list[Evidence] = []
     for folder, family in ((real, REAL), (synthetic, "synthetic")):
-        evidence += _evidence_in(folder, found[folder], family, recipe.network.crop_px, notes, listen)
+        evidence += _evidence_in(folder, found[folder], family, recipe.network.crop_px, notes, on_progress)
     learnt, kept = split(evidence)
     task = ForensicTask(Shelf(learnt, device), recipe, seed=seed)
     with tempfile.TemporaryDirectory() as scratch:  # what is not calibrated is no classifier yet
         unfinished = Path(scratch) / "forensic.safetensors"
-        train_loop(task, unfinished, budget, resume=False, config=LoopConfig(seed=seed), listen=listen)
+        train_loop(task, unfinished, budget, resume=False, config=LoopConfig(seed=seed), on_progress=on_progress)
     words = f"{len(found[real])} real videos of {real.name}, {len(found[synthetic])} synthetic ones of {synthetic.name}"
     forensic, accuracy = calibrated(task.forensic(Calibration(), words), kept or learnt)
     if not kept:
@@ -118,7 +118,7 @@ def split(evidence: Sequence[Evidence]) -> tuple[list[Evidence], list[Evidence]]
 
 
 def _evidence_in(
-    folder: Path, videos: Sequence[Path], family: str, side_px: int, notes: list[str], listen: Listener
+    folder: Path, videos: Sequence[Path], family: str, side_px: int, notes: list[str], on_progress: ProgressCallback
 ) -> list[Evidence]:
     evidence: list[Evidence] = []
     for number, video in enumerate(videos):
@@ -126,7 +126,7 @@ def _evidence_in(
             evidence += [each for each in looks_of(video, family, side_px) if len(each.pictures)]
         except UserError as error:
             notes.append(f"{video.name} was left out: {error}")
-        listen(Progress(f"looking at {folder.name}", number + 1, len(videos)))
+        on_progress(Progress(f"looking at {folder.name}", number + 1, len(videos)))
     if not evidence:
         raise UserError(f"in none of the {len(videos)} videos of {folder} a person could be followed.")
     return evidence

@@ -24,7 +24,7 @@ from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo
 from dancenow.training.ema import follow_average
 from dancenow.training.loop import Clock
 from dancenow.training.precision import Precision, autocast
-from dancenow.training.safe_step import CarefulStep
+from dancenow.training.safe_step import SafeOptimizerStep
 from dancenow.training.state import require_same_training, restore_state, state_tensors
 
 OFFSETS: Final = (0, 1, 3)
@@ -153,7 +153,7 @@ class ForensicTask:
         self.optimizer = torch.optim.AdamW(
             self.net.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay
         )
-        self._careful = CarefulStep(self.optimizer)
+        self._optimizer_step = SafeOptimizerStep(self.optimizer)
         self.images_per_step = 2 * recipe.pairs_per_step
         self._images = 0
 
@@ -167,7 +167,7 @@ class ForensicTask:
             logits = self.net(pairs)
         score = pool(logits.float(), body)
         loss = F.binary_cross_entropy_with_logits(score, synthetic * 0.96 + 0.02)
-        self._careful(loss)
+        self._optimizer_step(loss)
         self._images += self.images_per_step
         follow_average(self.average, self.net, self.images_per_step, self._images)
         right = ((score > 0) == (synthetic > 0.5)).float().mean()

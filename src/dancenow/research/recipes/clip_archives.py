@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.errors import UserError
-from dancenow.generators.crop.dataset import ClipStore
+from dancenow.generators.crop.dataset import CropDataset
 from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.types import Pose
 
@@ -26,7 +26,7 @@ _MASK: Final = {"crf": "16", "preset": "medium"}
 _LOSSLESS: Final = 101
 
 
-def save_pack(path: Path, store: ClipStore) -> None:
+def save_pack(path: Path, store: CropDataset) -> None:
     """Write one person's store, whose plate must be known everywhere, as a rendered room's is.
 
     Raises:
@@ -50,7 +50,7 @@ def save_pack(path: Path, store: ClipStore) -> None:
         np.savez_compressed(file, **arrays)
 
 
-def load_pack(path: Path) -> ClipStore:
+def load_pack(path: Path) -> CropDataset:
     """One person's store, decoded.
 
     Raises:
@@ -70,10 +70,10 @@ def load_pack(path: Path) -> ClipStore:
         raise UserError(f"{path} is damaged; pack the cast again.")
     known = np.full((*plate.shape[:2], 1), 255, np.uint8)
     whole = np.concatenate([plate[..., ::-1].astype(np.uint8), known], axis=2)
-    return ClipStore(image=image, mask=mask, pose=pose, plate=whole, length=length, canvas_px=canvas_px, **maps)
+    return CropDataset(image=image, mask=mask, pose=pose, plate=whole, length=length, canvas_px=canvas_px, **maps)
 
 
-def load_packs(paths: Sequence[Path], threads: int = 16) -> Iterator[ClipStore]:
+def load_packs(paths: Sequence[Path], threads: int = 16) -> Iterator[CropDataset]:
     """The stores of several packs in the order given, decoded on several threads as they are asked for.
 
     Raises:

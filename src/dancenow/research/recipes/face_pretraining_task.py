@@ -26,7 +26,7 @@ from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, with_prefix
 from dancenow.training.ema import follow_average
 from dancenow.training.loop import Clock
 from dancenow.training.precision import Precision, autocast
-from dancenow.training.safe_step import CarefulStep
+from dancenow.training.safe_step import SafeOptimizerStep
 from dancenow.training.state import require_same_training, restore_state, state_tensors
 
 
@@ -66,7 +66,7 @@ class FaceBaseTask:
         self.average.load_state_dict(self.network.state_dict())
         self.perceptual = perceptual.to(device)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate, betas=(0.8, 0.99))
-        self._careful = CarefulStep(self.optimizer)
+        self._optimizer_step = SafeOptimizerStep(self.optimizer)
         self.images_per_step = config.faces_per_step
         self._images = 0
 
@@ -79,7 +79,7 @@ class FaceBaseTask:
         with autocast(self.device, config.precision):
             out = faces.made + self.network(faces.made, faces.maps).float()
             terms = face_terms(self.perceptual, out, faces.image)
-        self._careful(terms["l1"] + 0.3 * terms["structure"] + 2 * terms["perceptual"])
+        self._optimizer_step(terms["l1"] + 0.3 * terms["structure"] + 2 * terms["perceptual"])
         self._images += count
         follow_average(self.average, self.network, count, self._images)
         return {name: float(term.detach()) for name, term in terms.items()}

@@ -24,8 +24,8 @@ from dancenow.face.head import HEAD
 from dancenow.face.landmark_maps import draw
 from dancenow.face.landmarks import FaceNetworks
 from dancenow.face.mesh_validation import looked_twice
-from dancenow.pose.detectors.tflite import Roi
-from dancenow.progress import Listener, Progress, silent
+from dancenow.pose.detectors.tflite import RotatedRect
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.research.studio.body import Body, build_body
 from dancenow.research.studio.choreography import VOWELS
 from dancenow.research.studio.motion import Performance, perform, solve
@@ -115,25 +115,25 @@ def _maps(networks: FaceNetworks, picture: Rendered, yaw: float) -> NDArray[np.u
     """What is drawn of the face in a close-up, as the head is turned by `yaw` rad."""
     side, pose = len(picture.image_rgb), picture.pose
     x, y = (float(v) for v in pose.xy[_FACE].mean(axis=0))
-    roi = Roi(x, y, POSE_ROI * side / MARGIN, 0.0)
+    roi = RotatedRect(x, y, POSE_ROI * side / MARGIN, 0.0)
     mesh, sure = looked_twice(networks, picture.image_rgb, roi, pose, side / MARGIN, yaw)
     drawn = draw(mesh.landmarks[:, :2], sure, pose.xy[HEAD], pose.confidence[HEAD], side)
     return np.asarray(np.rint(drawn * 255), np.uint8)
 
 
-def closeups(config: CloseupConfig, folder: Path, listen: Listener = silent) -> list[Closeups]:
+def closeups(config: CloseupConfig, folder: Path, on_progress: ProgressCallback = ignore_progress) -> list[Closeups]:
     """Everybody's, kept in `folder` one by one: an interrupted rendering goes on where it stopped."""
     people, networks = [], None
     for number in range(config.people):
         path = folder / f"{_digest(config, number)}.npz"
         if not path.is_file():
-            networks = networks or FaceNetworks(listen)
+            networks = networks or FaceNetworks(on_progress)
             made = closeups_of(config, number, networks)
             with complete_or_absent(path) as temporary, temporary.open("wb") as file:
                 np.savez_compressed(file, **vars(made))
         with np.load(path, allow_pickle=False) as file:
             people.append(Closeups(file["image"], file["usual"], file["maps"]))
-        listen(Progress("rendering faces", number + 1, config.people))
+        on_progress(Progress("rendering faces", number + 1, config.people))
     return people
 
 

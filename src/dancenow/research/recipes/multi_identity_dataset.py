@@ -7,18 +7,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dancenow.generators.crop.dataset import Augmentation, Clip, ClipStore, compose, mirrored, random_similarity
+from dancenow.generators.crop.dataset import Augmentation, Clip, CropDataset, compose, mirrored, random_similarity
 from dancenow.networks.warping import warp
 from dancenow.types import Pose
 
 
-class Crowd:
+class MultiIdentityDataset:
     """The stores of P people as 2 P: who is P + i is person i in a mirror, to be learnt as somebody else.
 
     A light from the left or a watch on one arm would contradict its mirror image in one and the same person.
     """
 
-    def __init__(self, stores: Iterable[ClipStore], device: torch.device) -> None:
+    def __init__(self, stores: Iterable[CropDataset], device: torch.device) -> None:
         """Move the pictures to `device`, one person after the other; on the CPU they are shared with the stores.
 
         Raises:
@@ -62,7 +62,7 @@ class Crowd:
         return self._take(who, np.arange(self.length)[None].repeat(len(who), 0), centred[None].repeat(len(who), 0))
 
     def _take(self, one: NDArray[np.int64], frames: NDArray[np.int64], to_canvas: NDArray[np.float64]) -> Clip:
-        """See `ClipStore.take`: frames int [B,T] of `one` [B], placed by to_canvas [B,2,3]."""
+        """See `CropDataset.take`: frames int [B,T] of `one` [B], placed by to_canvas [B,2,3]."""
         count, length = frames.shape
         pairs = list(zip(one.repeat(length).tolist(), frames.reshape(-1).tolist(), strict=True))
         placed = np.repeat(to_canvas, length, axis=0)

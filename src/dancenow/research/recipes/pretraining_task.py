@@ -15,10 +15,10 @@ from torch import Tensor
 
 from dancenow.execution import has_bfloat16
 from dancenow.generators.crop.config import LossWeights
-from dancenow.generators.crop.dataset import Augmentation, Clip, ClipStore
+from dancenow.generators.crop.dataset import Augmentation, Clip, CropDataset
 from dancenow.generators.crop.image_losses import (
+    color_jitter,
     draw_window,
-    false_colours,
     one_above_the_other,
     picture_terms,
     pose_maps,
@@ -29,13 +29,13 @@ from dancenow.generators.crop.rollout import roll_out
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.networks.warping import composite
 from dancenow.research.recipes.conditional_norm import ManyGenerator
-from dancenow.research.recipes.multi_identity_dataset import Crowd
+from dancenow.research.recipes.multi_identity_dataset import MultiIdentityDataset
 from dancenow.skeleton import INDEX
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, with_prefix
 from dancenow.training.ema import follow_average
 from dancenow.training.loop import Clock
 from dancenow.training.precision import Precision, autocast
-from dancenow.training.safe_step import CarefulStep
+from dancenow.training.safe_step import SafeOptimizerStep
 from dancenow.training.state import require_same_training, restore_state, state_tensors
 
 _HANDS = [index for name, index in INDEX.items() if name.endswith(("thumb", "index", "pinky"))]
@@ -44,7 +44,7 @@ _HANDS = [index for name, index in INDEX.items() if name.endswith(("thumb", "ind
 @dataclass(frozen=True)
 class BaseConfig:
     """people_per_step: clips in a batch, each of another person. rollout, afresh, judged_px, perceptual_depth: as in
-    `BodyConfig`. learning_rate: of Adam at its peak; own_rate: how many times faster what is a person's own learns."""
+    `CropConfig`. learning_rate: of Adam at its peak; own_rate: how many times faster what is a person's own learns."""
 
     generator: GeneratorConfig = field(
         default_factory=lambda: GeneratorConfig(canvas_px=256, width=24, blocks=3, previous=False, shade=True)
@@ -74,21 +74,21 @@ class BaseTask:
 
     def __init__(
         self,
-        stores: Iterable[ClipStore],
+        stores: Iterable[CropDataset],
         config: BaseConfig,
         *,
         seed: int,
         perceptual: PerceptualDistance,
         device: torch.device,
-        strangers: Iterable[ClipStore] = (),
+        strangers: Iterable[CropDataset] = (),
         people: int | None = None,
     ) -> None:
         """stores: one of each person, all of the generator's canvas, taken up one by one. strangers: not to be learnt from but
         shown in the preview, painted as anybody. people: how many there are, if stores come later."""
         self.config, self.seed, self.device = config, seed, device
-        self._crowd = Crowd(stores, device) if people is None else None
+        self._crowd = MultiIdentityDataset(stores, device) if people is None else None
         shown = list(strangers)
-        self._strangers = Crowd(shown, device) if shown else None
+        self._strangers = MultiIdentityDataset(shown, device) if shown else None
         self.people = len(self._crowd) if self._crowd is not None else people or 0
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
@@ -101,7 +101,7 @@ class BaseTask:
         own, shared = self.generator.own_and_shared()
         groups = [{"params": shared, "times": 1.0}, {"params": own, "times": config.own_rate}]
         self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate, betas=(0.8, 0.99), fused=on_gpu)
-        self._careful = CarefulStep(self.optimizer)
+        self._optimizer_step = SafeOptimizerStep(self.optimizer)
         self.images_per_step = config.people_per_step
         self._images = 0
 
@@ -115,11 +115,11 @@ class BaseTask:
         with autocast(self.device, config.precision):
             maps = pose_maps(clip, config.generator.canvas_px)
             afresh = torch.from_numpy(rng.random(count) < config.afresh).to(self.device)
-            rgba = roll_out(self.generator.shared, maps, clip.to_canvas, afresh, false_colours(count, rng, self.device))
+            rgba = roll_out(self.generator.shared, maps, clip.to_canvas, afresh, color_jitter(count, rng, self.device))
             image = composite(rgba, clip.plate)
             window = draw_window(config.generator.canvas_px, config.judged_px, rng)
             terms = picture_terms(self.perceptual, clip, maps, rgba, image, window, with_structure=config.weights.structure > 0)
-        self._careful(torch.stack([getattr(config.weights, name) * term for name, term in terms.items()]).sum())
+        self._optimizer_step(torch.stack([getattr(config.weights, name) * term for name, term in terms.items()]).sum())
         self._images += count
         follow_average(self.average, self.generator, count, self._images)
         # One transfer for all: each makes the processor wait for the GPU.

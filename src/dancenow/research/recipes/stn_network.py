@@ -21,7 +21,7 @@ HEATMAP_SIGMA: Final = 0.09
 """Standard deviation of a keypoint's Gaussian, in heights: wide, so that the sampler's gradient reaches."""
 
 
-class Localiser(nn.Module):
+class LocalizationNet(nn.Module):
     """(log scale, rotation, x, y) [N,4] from frames [N,F,4K] with weights [N,F] and figures [N,G] of source and target.
 
     Frames are coded one by one and averaged over the clip, so that neither their number nor their order matters.

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from dancenow.pose.retargeting.body_model import Figure, figure_of
-from dancenow.pose.retargeting.camera_model import View
-from dancenow.pose.retargeting.skeletal import BonesMap
+from dancenow.pose.retargeting.body_model import BodyModel, figure_of
+from dancenow.pose.retargeting.camera_model import CameraModel
+from dancenow.pose.retargeting.skeletal import SkeletalRetargeter
 from dancenow.pose.retargeting.spatial_transformer import FRAMES, Inputs, chosen_frames, inputs_of, own_coordinates
-from dancenow.research.recipes.stn_network import KIND, Localiser, draw_heatmaps, move_points, move_tensor
+from dancenow.research.recipes.stn_network import KIND, LocalizationNet, draw_heatmaps, move_points, move_tensor
 from dancenow.research.studio.scene import Camera
 from dancenow.research.studio.tracks import exact_track
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, with_prefix
@@ -71,7 +71,7 @@ def own_examples(track: PoseTrack, count: int, rng: np.random.Generator) -> Iter
     for _ in range(count):
         part = _part(track, rng)
         other = _disguise(figure, rng)
-        changed = BonesMap(figure, other)(part.pose)
+        changed = SkeletalRetargeter(figure, other)(part.pose)
         turned = _rolled(changed, rng, other)
         source = replace(part, pose=turned, width_px=other.frame_width_px, height_px=other.frame_height_px)
         yield example_of(source, _part(track, rng), part.pose)
@@ -86,11 +86,14 @@ def studio_examples(
     """
     for _ in range(count):
         one, other = (dancers[i] for i in rng.choice(len(dancers), 2, replace=False))
-        danced, practised = rng.choice(sorted(one), 2)
-        start, stop = _span(len(one[danced]), fps, rng)
+        source_track, practised = rng.choice(sorted(one), 2)
+        start, stop = _span(len(one[source_track]), fps, rng)
         begin, end = _span(len(other[practised]), fps, rng)
         here, there = random_view(rng), random_view(rng)
-        source, truth = exact_track(one[danced][start:stop], *here, fps), exact_track(other[danced][start:stop], *there, fps)
+        source, truth = (
+            exact_track(one[source_track][start:stop], *here, fps),
+            exact_track(other[source_track][start:stop], *there, fps),
+        )
         target = exact_track(other[practised][begin:end], *there, fps)
         yield example_of(_noisy(source, rng), _noisy(target, rng), truth.pose)
 
@@ -108,12 +111,12 @@ class WarpTask:
         )
         stacks = [np.stack([getattr(example, name) for example in examples]) for name in ("places", "truth", "weight")]
         self._places, self._truth, self._weight = (torch.from_numpy(stack) for stack in stacks)
-        self.localiser = Localiser()
+        self.localization_net = LocalizationNet()
         if base is not None:
-            self.localiser.load_state_dict(base.part("localiser"))
+            self.localization_net.load_state_dict(base.part("localiser"))
         self._parents = base.info.parents if base is not None else ()
         self._optimizer = torch.optim.AdamW(
-            self.localiser.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+            self.localization_net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
 
     def shrink(self) -> bool:
@@ -126,7 +129,7 @@ class WarpTask:
             group["lr"] = self._config.learning_rate * 0.5 * (1 + np.cos(np.pi * min(share, 1.0)))
         rows = torch.from_numpy(rng.integers(0, len(self._places), self.images_per_step))
         frame = torch.from_numpy(rng.integers(0, FRAMES, self.images_per_step))
-        theta = self.localiser(*(each[rows] for each in self._inputs))
+        theta = self.localization_net(*(each[rows] for each in self._inputs))
         points = self._distance(theta, rows)
         tensor = self._tensor_loss(theta, rows, frame)
         self._optimizer.zero_grad()
@@ -137,24 +140,24 @@ class WarpTask:
     def error(self) -> float:
         """Mean distance of keypoints to the truth in heights, over all examples."""
         with torch.no_grad():
-            return float(self._distance(self.localiser(*self._inputs), torch.arange(len(self._places))))
+            return float(self._distance(self.localization_net(*self._inputs), torch.arange(len(self._places))))
 
     def model(self, clock: Clock) -> Checkpoint:
         """The localiser alone: what `pose.retargeting.spatial_transformer` reads."""
-        return Checkpoint(self._info(KIND, clock), with_prefix("localiser", self.localiser.state_dict()))
+        return Checkpoint(self._info(KIND, clock), with_prefix("localiser", self.localization_net.state_dict()))
 
     def state(self, clock: Clock) -> Checkpoint:
         """Weights and the optimizer's moments."""
-        tensors = with_prefix("localiser", self.localiser.state_dict())
+        tensors = with_prefix("localiser", self.localization_net.state_dict())
         for i, moments in self._optimizer.state_dict()["state"].items():
             tensors |= with_prefix(f"optimizer.{i}", moments)
         return Checkpoint(self._info("training-state", clock), tensors)
 
     def restore(self, state: Checkpoint) -> None:
         """Take up `state`, exactly."""
-        self.localiser.load_state_dict(state.part("localiser"))
+        self.localization_net.load_state_dict(state.part("localiser"))
         saved = self._optimizer.state_dict()
-        count = len(list(self.localiser.parameters()))
+        count = len(list(self.localization_net.parameters()))
         moments = {i: state.part(f"optimizer.{i}") for i in range(count)}
         self._optimizer.load_state_dict({**saved, "state": {i: each for i, each in moments.items() if each}})
 
@@ -162,7 +165,7 @@ class WarpTask:
         """The first pair's pose tensor, its truth in red, what the transformer makes of it in green."""
         row = torch.zeros(1, dtype=torch.long)
         with torch.no_grad():
-            theta = self.localiser(*(each[row] for each in self._inputs))
+            theta = self.localization_net(*(each[row] for each in self._inputs))
             maps = draw_heatmaps(self._places[row, 0], self._weight[row, 0], 128)
             truth = draw_heatmaps(self._truth[row, 0], self._weight[row, 0], 128)
             green, red = move_tensor(theta, maps)[0].amax(dim=0), truth[0].amax(dim=0)
@@ -237,13 +240,13 @@ def _slow(noise: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((padded[:-2] + padded[1:-1] + padded[2:]) / 3)
 
 
-def _disguise(figure: Figure, rng: np.random.Generator) -> Figure:
+def _disguise(figure: BodyModel, rng: np.random.Generator) -> BodyModel:
     """Another body before another camera."""
     parts_px = {name: length * float(np.exp(rng.normal(0, 0.06))) for name, length in figure.parts_px.items()}
     grown = float(np.exp(rng.uniform(-0.4, 0.4)))
     own_px = sum(parts_px[name] for name in ("torso", "thigh", "shin", "neck"))
     width_px, height_px = figure.frame_width_px * grown, figure.frame_height_px * grown
-    view = View(
+    view = CameraModel(
         middle_x_px=figure.view.middle_x_px * grown + rng.normal(0, 0.1) * width_px,
         middle_y_px=figure.view.middle_y_px * grown + rng.normal(0, 0.05) * height_px,
         focal_px=figure.view.focal_px * grown,
@@ -265,7 +268,7 @@ def _disguise(figure: Figure, rng: np.random.Generator) -> Figure:
     )
 
 
-def _rolled(pose: Pose, rng: np.random.Generator, figure: Figure) -> Pose:
+def _rolled(pose: Pose, rng: np.random.Generator, figure: BodyModel) -> Pose:
     """Turned by a few degrees about home, as by a camera held askew."""
     angle = float(np.clip(rng.normal(0, 0.04), -0.1, 0.1))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])

@@ -16,10 +16,10 @@ import torch
 from numpy.typing import NDArray
 
 from dancenow.errors import UserError
-from dancenow.generators.crop.dataset import BORDER, Augmentation, Clip, ClipStore, enlarge, shrink_plate
+from dancenow.generators.crop.dataset import BORDER, Augmentation, Clip, CropDataset, enlarge, shrink_plate
 from dancenow.media.video import read_frames_at, read_masks
 from dancenow.metrics.perceptual import PerceptualDistance
-from dancenow.pose.person_crop import cut, follow
+from dancenow.pose.person_crop import crop_image, track_crop
 from dancenow.pose.track_io import load_track
 from dancenow.research.dataset.shards import Sample, ShardedClips, Shards
 from dancenow.research.recipes.pretraining_task import BaseConfig, BaseTask, joined
@@ -65,7 +65,7 @@ class StreamedBaseTask(BaseTask):
         self._number = {name: number for number, name in enumerate(names)}
         self._shards, self._stream = shards, stream
         self._clips = ShardedClips(shards, entries=entries, seed=seed, buffer=stream.buffer)
-        self._pool: dict[int, tuple[str, ClipStore]] = {}
+        self._pool: dict[int, tuple[str, CropDataset]] = {}
         self._taken = 0
         super().__init__([], config, seed=seed, perceptual=perceptual, device=device, people=len(names))
         while len(self._pool) < min(stream.pool, len(names)):
@@ -132,7 +132,7 @@ class StreamedBaseTask(BaseTask):
         self._taken = taken
 
 
-def clip_store(sample: Sample, canvas_px: int, runs: int, length: int) -> ClipStore:
+def clip_store(sample: Sample, canvas_px: int, runs: int, length: int) -> CropDataset:
     """Short runs of frames spread over a rendered clip, cut out as training needs them; the same sample gives the same store.
 
     Raises:
@@ -145,7 +145,7 @@ def clip_store(sample: Sample, canvas_px: int, runs: int, length: int) -> ClipSt
         track = load_track(files["npz"])
         first = _spread(len(track), runs, length, sample.entry.key)
         frames = (first[:, None] + np.arange(length)).reshape(-1)
-        crops = follow(track.pose, track.time_s, canvas_px)
+        crops = track_crop(track.pose, track.time_s, canvas_px)
         kept = [enlarge(crops[int(i)], round(canvas_px * BORDER)) for i in frames]
         image, mask = _cut_out(files, frames, kept)
     if len(image) < len(frames):
@@ -153,7 +153,7 @@ def clip_store(sample: Sample, canvas_px: int, runs: int, length: int) -> ClipSt
     plate, plate_to_frame = shrink_plate(_plate(sample, track), float(np.median([crop.to_canvas[0, 0] for crop in kept])))
     poses = [crop.apply(track.pose[int(i)]) for crop, i in zip(kept, frames, strict=True)]
     pose = Pose(*(np.stack([getattr(each, name) for each in poses]) for name in ("xy", "confidence", "depth")))
-    return ClipStore(
+    return CropDataset(
         image, mask, pose, np.stack([crop.to_canvas for crop in kept]), plate, plate_to_frame,
         np.arange(0, len(frames), length), length, canvas_px,
     )  # fmt: skip
@@ -174,7 +174,7 @@ def _cut_out(
     wanted = set(frames.tolist())
     masks = [mask for i, mask in enumerate(read_masks(files["masks.mkv"], 0, int(frames[-1]) + 1)) if i in wanted]
     cuts = [
-        cut(np.concatenate([frame.image_rgb, mask[..., None]], axis=2), crop)
+        crop_image(np.concatenate([frame.image_rgb, mask[..., None]], axis=2), crop)
         for frame, mask, crop in zip(read_frames_at(files["mp4"], frames.tolist()), masks, crops, strict=False)
     ]
     whole = np.stack(cuts)

@@ -13,9 +13,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.generators.crop.dataset import BORDER, ClipStore, enlarge, shrink_plate
-from dancenow.pose.person_crop import cut, follow
-from dancenow.progress import Listener, Progress, silent
+from dancenow.generators.crop.dataset import BORDER, CropDataset, enlarge, shrink_plate
+from dancenow.pose.person_crop import crop_image, track_crop
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.research.recipes.clip_archives import SUFFIX, save_pack
 from dancenow.research.studio.body import Body, build_body
 from dancenow.research.studio.motion import Performance, perform, solve
@@ -46,7 +46,7 @@ class CastConfig:
     seed: int = 5
 
 
-def cast_store(config: CastConfig, number: int) -> ClipStore:
+def cast_store(config: CastConfig, number: int) -> CropDataset:
     """Render one random person: half a minute or so.
 
     Raises:
@@ -59,7 +59,7 @@ def cast_store(config: CastConfig, number: int) -> ClipStore:
     performance = solve(perform(dance, config.fps, dance.seconds), body)
     track = exact_track(points_of(body, performance), room.camera, config.picture_px, config.picture_px, config.fps)
     stored_px = round(config.canvas_px * BORDER)
-    crops = [enlarge(crop, stored_px) for crop in follow(track.pose, track.time_s, config.canvas_px)]
+    crops = [enlarge(crop, stored_px) for crop in track_crop(track.pose, track.time_s, config.canvas_px)]
     starts = _spread(len(performance), config, rng)
     frames = (starts[:, None] + np.arange(config.length)).reshape(-1)
     kept = [crops[i] for i in frames]
@@ -67,7 +67,7 @@ def cast_store(config: CastConfig, number: int) -> ClipStore:
     known = np.ones((config.picture_px, config.picture_px), np.bool_)
     plate = Plate(empty_room(room, config.picture_px, config.picture_px), known)
     small, plate_to_frame = shrink_plate(plate, float(np.median([crop.to_canvas[0, 0] for crop in kept])))
-    return ClipStore(
+    return CropDataset(
         image, mask, pose, np.stack([crop.to_canvas for crop in kept]), small, plate_to_frame,
         np.arange(0, len(frames), config.length), config.length, config.canvas_px,
     )  # fmt: skip
@@ -91,7 +91,7 @@ def _pictures(
     images, masks, poses = [], [], []
     drawn = render(body, chosen, room, config.picture_px, config.picture_px, config.seed)
     for frame, crop in zip(drawn, crops, strict=True):
-        both = cut(np.concatenate([frame.image_rgb, frame.mask[..., None]], axis=2), crop)
+        both = crop_image(np.concatenate([frame.image_rgb, frame.mask[..., None]], axis=2), crop)
         images.append(both[..., :3])
         masks.append(both[..., 3])
         poses.append(crop.apply(frame.pose))
@@ -99,7 +99,7 @@ def _pictures(
     return np.stack(images), np.stack(masks), Pose(*arrays)
 
 
-def cast(config: CastConfig, folder: Path, listen: Listener = silent) -> list[ClipStore]:
+def cast(config: CastConfig, folder: Path, on_progress: ProgressCallback = ignore_progress) -> list[CropDataset]:
     """All people of a cast, kept in `folder` one by one: an interrupted rendering goes on where it stopped."""
     stores = []
     for number in range(config.people):
@@ -107,18 +107,18 @@ def cast(config: CastConfig, folder: Path, listen: Listener = silent) -> list[Cl
         if not path.is_file():
             _save(path, cast_store(config, number))
         stores.append(_load(path))
-        listen(Progress("rendering people", number + 1, config.people))
+        on_progress(Progress("rendering people", number + 1, config.people))
     return stores
 
 
-def packed_cast(config: CastConfig, folder: Path, listen: Listener = silent) -> list[Path]:
+def packed_cast(config: CastConfig, folder: Path, on_progress: ProgressCallback = ignore_progress) -> list[Path]:
     """The packs (see `research.recipes.clip_archives`) of all people of a cast in `folder`; those that are missing are
     rendered."""
     paths = [folder / f"{_digest(config, number)}{SUFFIX}" for number in range(config.people)]
     for number, path in enumerate(paths):
         if not path.is_file():
             save_pack(path, cast_store(config, number))
-        listen(Progress("rendering people", number + 1, config.people))
+        on_progress(Progress("rendering people", number + 1, config.people))
     return paths
 
 
@@ -127,16 +127,16 @@ def _digest(config: CastConfig, number: int) -> str:
     return hashlib.sha256(json.dumps(one, sort_keys=True).encode()).hexdigest()[:20]
 
 
-def _save(path: Path, store: ClipStore) -> None:
+def _save(path: Path, store: CropDataset) -> None:
     arrays = {name: getattr(store, name) for name in _ARRAYS}
     pose = {f"pose_{name}": getattr(store.pose, name) for name in ("xy", "confidence", "depth")}
     with complete_or_absent(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays, **pose, sizes=np.array([store.length, store.canvas_px]))
 
 
-def _load(path: Path) -> ClipStore:
+def _load(path: Path) -> CropDataset:
     with np.load(path, allow_pickle=False) as file:
         pose = Pose(file["pose_xy"], file["pose_confidence"], file["pose_depth"])
         length, canvas_px = (int(n) for n in file["sizes"])
         arrays = {name: file[name] for name in _ARRAYS}
-    return ClipStore(**arrays, pose=pose, length=length, canvas_px=canvas_px)
+    return CropDataset(**arrays, pose=pose, length=length, canvas_px=canvas_px)

@@ -124,7 +124,7 @@ def main() -> None:
     record = Record(options.record, options.out, facts)
     resume = state_path(options.out).is_file()
     loop = LoopConfig(seed=SEED, save_every_s=45 if device.type == "cuda" else 180)
-    made = train_loop(task, options.out, budget, resume=resume, config=loop, listen=record).info
+    made = train_loop(task, options.out, budget, resume=resume, config=loop, on_progress=record).info
     rate = made.images_seen / made.train_seconds
     record.keep(images=made.images_seen, seconds=round(made.train_seconds, 1), images_per_s=round(rate, 1))
     for left_over in (state_path(options.out), preview_path(options.out)):

@@ -25,9 +25,9 @@ import numpy as np
 from dancenow.assets import CORRECTOR
 from dancenow.errors import UserError
 from dancenow.pose.body_statistics import MIN_CONFIDENCE
-from dancenow.pose.detectors.bias_correction import corrected, load_corrector
+from dancenow.pose.detectors.bias_correction import correct_bias, load_corrector
 from dancenow.pose.detectors.blazepose import BlazePose, Landmarks
-from dancenow.pose.detectors.tflite import Roi
+from dancenow.pose.detectors.tflite import RotatedRect
 from dancenow.pose.filtering.smoothing import body_size, smooth
 from dancenow.pose.pipeline import measure_poses
 from dancenow.pose.track_io import load_track, save_track
@@ -98,9 +98,9 @@ def film(options: argparse.Namespace) -> None:
         rng = np.random.default_rng(SEED + seed)
         body = build_body(random_identity(f"person {person}", rng))
         scene = shot(person, rng)
-        danced = solve(perform(scene.dance, FPS, scene.frames / FPS + 0.01, scene.start_s), body)
+        source_track = solve(perform(scene.dance, FPS, scene.frames / FPS + 0.01, scene.start_s), body)
         detected, exact = Detected(blaze), []
-        for drawn in render(body, danced, scene.room, scene.size_px, scene.size_px, seed=seed):
+        for drawn in render(body, source_track, scene.room, scene.size_px, scene.size_px, seed=seed):
             packed = cv2.imencode(".jpg", drawn.image_rgb, [cv2.IMWRITE_JPEG_QUALITY, scene.quality])[1]
             image = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
             detected.look(image)
@@ -118,7 +118,7 @@ class Detected:
 
     def __init__(self, blaze: BlazePose) -> None:
         self._blaze = blaze
-        self._roi: Roi | None = None
+        self._roi: RotatedRect | None = None
         self.poses: list[Pose] = []
         self.mirrored: list[Pose] = []
 
@@ -138,9 +138,9 @@ class Detected:
         found = self._blaze.landmarks(image_rgb, self._roi)
         return found if found.score >= 0.5 else None
 
-    def _in_a_mirror(self, image_rgb: ImageRGB, roi: Roi) -> Pose:
+    def _in_a_mirror(self, image_rgb: ImageRGB, roi: RotatedRect) -> Pose:
         across_px = image_rgb.shape[1] - 1
-        there = Roi(across_px - roi.x_px, roi.y_px, roi.size_px, -roi.angle_rad)
+        there = RotatedRect(across_px - roi.x_px, roi.y_px, roi.size_px, -roi.angle_rad)
         return turned_back(self._blaze.landmarks(np.ascontiguousarray(image_rgb[:, ::-1]), there).pose, across_px)
 
 
@@ -243,7 +243,7 @@ def steadiness(measured: PoseTrack) -> dict[str, dict[str, float]]:
         pull = np.linalg.norm(np.diff(points[..., :2], 2, axis=0), axis=-1)[thrice]
         return {"lengths": vary(3), "lengths in the picture": vary(2), "acceleration": float(pull.mean() * 100)}
 
-    return {"detected": figures(smoothed), "corrected": figures(corrected(smoothed, measured))}
+    return {"detected": figures(smoothed), "corrected": figures(correct_bias(smoothed, measured))}
 
 
 def error(measured: PoseTrack, exact: PoseTrack, weights: Path = CORRECTOR) -> dict[str, dict[str, float]]:
@@ -265,7 +265,7 @@ def error(measured: PoseTrack, exact: PoseTrack, weights: Path = CORRECTOR) -> d
             "depth correlation": float(np.corrcoef(depth, true)[0, 1]),
         }
 
-    return {"detected": figures(smoothed), "corrected": figures(corrected(smoothed, measured, weights))}
+    return {"detected": figures(smoothed), "corrected": figures(correct_bias(smoothed, measured, weights))}
 
 
 def measure(options: argparse.Namespace) -> None:

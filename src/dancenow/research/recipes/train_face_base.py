@@ -41,7 +41,7 @@ def main() -> None:
     task = FaceBaseTask(people, FaceBaseConfig(), seed=SEED, perceptual=PerceptualDistance(depth=3), device=device)
     loop = LoopConfig(seed=SEED, save_every_s=60)
     resume = state_path(options.out).is_file()
-    train_loop(task, options.out, Budget(images=options.images), resume=resume, config=loop, listen=tell)
+    train_loop(task, options.out, Budget(images=options.images), resume=resume, config=loop, on_progress=tell)
     for left_over in (state_path(options.out), preview_path(options.out)):
         left_over.unlink(missing_ok=True)
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB", flush=True)

@@ -69,7 +69,7 @@ def main() -> None:
         images = step * task.images_per_step
         terms = task.step(np.random.default_rng((SEED, images)), step / options.steps)
         if step % 500 == 499:
-            test.localiser.load_state_dict(task.localiser.state_dict())
+            test.localization_net.load_state_dict(task.localization_net.state_dict())
             print(
                 step + 1,
                 {k: round(v, 4) for k, v in terms.items()},

@@ -17,7 +17,7 @@ from dancenow.face.face_track import FaceTrack
 from dancenow.face.face_tracking import face_boxes, with_landmarks
 from dancenow.media.video import MaskWriter, VideoWriter
 from dancenow.pose.track_io import save_track
-from dancenow.progress import Listener, Progress, silent
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.research.studio.body import Body, build_body
 from dancenow.research.studio.bvh import read_bvh, retarget
 from dancenow.research.studio.choreography import DANCES
@@ -70,7 +70,7 @@ def render_clip(
     crf: int = 18,
     preset: str = "veryfast",
     sound: bool = True,
-    listen: Listener = silent,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> Clip:
     """Render one dancer's clip to `output` (an .mp4) and write its truth beside it.
 
@@ -90,7 +90,7 @@ def render_clip(
             write_soundtrack(music, DANCES[dance].bpm, len(performance) / float(fps), seed)
         return film(
             body, performance, ROOMS[room], clip.video, fps=fps, width_px=width_px, height_px=height_px, seed=seed, crf=crf,
-            preset=preset, music=music, listen=listen,
+            preset=preset, music=music, on_progress=on_progress,
         )  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def film(
     preset: str = "veryfast",
     music: Path | None = None,
     repeatable: bool = False,
-    listen: Listener = silent,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> Clip:
     """`render_clip` of anybody in any room. repeatable: see `VideoWriter`.
 
@@ -127,7 +127,7 @@ def film(
             video.write(frame.image_rgb, Fraction(t) / fps)
             masks.write(frame.mask)
             poses.append(frame.pose)
-            listen(Progress("rendering", t + 1, len(performance)))
+            on_progress(Progress("rendering", t + 1, len(performance)))
     whole = Pose(*(np.stack([getattr(pose, name) for pose in poses]) for name in ("xy", "confidence", "depth")))
     save_track(clip.track, _track(whole, fps, width_px, height_px, sha256_of(clip.video)))
     with complete_or_absent(clip.background) as temporary:

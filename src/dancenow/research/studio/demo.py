@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from dancenow.progress import Listener, silent
+from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.research.studio.clip import render_clip
 
 
@@ -34,7 +34,7 @@ DEMO_CLIPS: Final = (
 _NOISE_SEED: Final = 7
 
 
-def make_demo_assets(folder: Path | None = None, listen: Listener = silent) -> list[Path]:
+def make_demo_assets(folder: Path | None = None, on_progress: ProgressCallback = ignore_progress) -> list[Path]:
     """Render the shipped clips into `folder` (default: the package's own assets) and return their paths.
 
     Raises:
@@ -47,7 +47,7 @@ def make_demo_assets(folder: Path | None = None, listen: Listener = silent) -> l
         for clip in DEMO_CLIPS:
             rendered = render_clip(
                 clip.identity, clip.dance, clip.room, Path(scratch) / clip.name,
-                fps=Fraction(30), seconds=clip.seconds, seed=_NOISE_SEED, crf=clip.crf, preset="slow", listen=listen,
+                fps=Fraction(30), seconds=clip.seconds, seed=_NOISE_SEED, crf=clip.crf, preset="slow", on_progress=on_progress,
             )  # fmt: skip
             made.append(Path(shutil.move(rendered.video, target / clip.name)))
     return made

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from dancenow.errors import UserError
 from dancenow.media.video import probe, read_frames_at, read_masks
-from dancenow.progress import Listener, Progress, silent
-from dancenow.subject.background.shadow_removal import BRIGHT_PERCENTS, FullLight, unshaded
-from dancenow.subject.camera_motion import View, camera_motions
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
+from dancenow.subject.background.shadow_removal import BRIGHT_PERCENTS, FullLight, remove_shadow
+from dancenow.subject.camera_motion import BackgroundView, camera_motions
 from dancenow.types import ImageRGB, Plate
 
 RECIPE: Final = 4
@@ -60,7 +60,9 @@ class _Sample:
     feet: NDArray[np.bool_]
 
 
-def estimate_plate(video: Path, masks: Path, measured: NDArray[np.bool_], *, listen: Listener = silent) -> Plate:
+def estimate_plate(
+    video: Path, masks: Path, measured: NDArray[np.bool_], *, on_progress: ProgressCallback = ignore_progress
+) -> Plate:
     """The clean background of `video`, in its size, and where it was really seen.
 
     video: filmed with a still camera. masks: by `MaskWriter`, one per frame, 255 = person, of any size. measured: bool [T],
@@ -80,7 +82,7 @@ def estimate_plate(video: Path, masks: Path, measured: NDArray[np.bool_], *, lis
     for frame in read_frames_at(video, sorted(by_index)):
         candidate = by_index[frame.index]
         samples.append(_Sample(frame.image_rgb, candidate.clearance, candidate.bare, candidate.feet))
-        listen(Progress("background", len(samples), len(chosen) + 1))
+        on_progress(Progress("background", len(samples), len(chosen) + 1))
     if not samples:
         raise UserError(f"{masks} does not belong to {video}; run `dancenow prepare` again.")
     samples = _aligned(samples)
@@ -88,8 +90,8 @@ def estimate_plate(video: Path, masks: Path, measured: NDArray[np.bool_], *, lis
     median, known = _masked_order(images, _farthest(np.stack([s.clearance for s in samples])))
     light = _full_light(images, bare, np.stack([s.feet for s in samples]))
     # Once for what is known, whose light the rest takes on, and once for the rest.
-    plate = Plate(unshaded(_filled(unshaded(median, light), known, images, bare), light), known)
-    listen(Progress("background", len(chosen) + 1, len(chosen) + 1))
+    plate = Plate(remove_shadow(_filled(remove_shadow(median, light), known, images, bare), light), known)
+    on_progress(Progress("background", len(chosen) + 1, len(chosen) + 1))
     return plate
 
 
@@ -212,7 +214,7 @@ def _aligned(samples: list[_Sample]) -> list[_Sample]:
     for sample in samples:
         small = cv2.resize(sample.image_rgb, size, interpolation=cv2.INTER_AREA)
         gray = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
-        views.append(View(gray, (sample.clearance > 0).astype(np.uint8) * 255))
+        views.append(BackgroundView(gray, (sample.clearance > 0).astype(np.uint8) * 255))
     aligned = []
     for sample, motion in zip(samples, camera_motions(views), strict=True):
         if np.isinf(motion.shift_px):  # another scene: it says nothing about this background

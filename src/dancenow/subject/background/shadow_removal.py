@@ -32,7 +32,7 @@ class FullLight:
     feet: NDArray[np.bool_]
 
 
-def unshaded(image_rgb: NDArray[np.uint8], light: FullLight) -> NDArray[np.uint8]:
+def remove_shadow(image_rgb: NDArray[np.uint8], light: FullLight) -> NDArray[np.uint8]:
     """A background uint8 [H,W,3], at least as large as `light`, with its shadows lit and its details as they were."""
     seen = light.seen
     height, width = seen.shape
