@@ -7,6 +7,8 @@ names do.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from dancenow import compatibility
+
 if TYPE_CHECKING:
     from dancenow.evaluation.evaluator import evaluate
     from dancenow.generators.crop.onnx_export import export
@@ -26,6 +28,9 @@ _HOME = {
     "evaluate": "dancenow.evaluation.evaluator",
     "export": "dancenow.generators.crop.onnx_export",
 }
+
+
+compatibility.install()
 
 
 def __getattr__(name: str) -> Any:

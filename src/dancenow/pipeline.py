@@ -21,6 +21,7 @@ from typing import Final, Literal
 import torch
 
 import dancenow
+from dancenow.compatibility import renamed_keywords
 from dancenow.errors import UserError
 from dancenow.execution import spare_threads, torch_threads
 from dancenow.face.face_task import Dancer
@@ -92,6 +93,7 @@ def ignore_warning(warning: str) -> None:
     """Warnings are in the result, too."""
 
 
+@renamed_keywords(listen="on_progress")
 def train(
     subject: Path,
     out: Path,
@@ -164,6 +166,7 @@ def train_with(
     return out
 
 
+@renamed_keywords(listen="on_progress")
 def transfer(
     source: Path,
     model: Path,
@@ -232,6 +235,7 @@ def transfer(
     return TransferResult(out, stop - start, str(retargeter), notes, _cut(target_track, start, stop))
 
 
+@renamed_keywords(listen="on_progress")
 def run(
     source: Path,
     target: Path,

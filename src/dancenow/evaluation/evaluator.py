@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 
 import numpy as np
 
+from dancenow.compatibility import renamed_keywords
 from dancenow.errors import UserError
 from dancenow.evaluation.frame_metrics import REGIONS, FrameMetrics, Memory, PictureScores, Region
 from dancenow.evaluation.identity_similarity import IdentityEncoder, Likeness, Person, Portrait, person_of
@@ -97,6 +98,7 @@ class Evaluation:
         }
 
 
+@renamed_keywords(listen="on_progress")
 def evaluate(
     out: Path,
     reference: Path,

@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from dancenow.compatibility import renamed_keywords
 from dancenow.errors import UserError
 from dancenow.media.video import MaskWriter, probe, read_frames
 from dancenow.pose.detectors.bias_correction import correct_bias
@@ -36,6 +37,7 @@ MIN_SEEN: Final = 0.1
 """A person seen in less of the video than this cannot be followed or learnt."""
 
 
+@renamed_keywords(listen="on_progress")
 def detect_poses(
     video: Path,
     *,

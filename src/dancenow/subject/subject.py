@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow import __version__
+from dancenow.compatibility import renamed_keywords
 from dancenow.errors import UserError
 from dancenow.media.video import probe, read_frames, read_masks
 from dancenow.metrics.poses import pose_distance_px, torso_px
@@ -172,6 +173,7 @@ class Subject:
         return read_masks(self.folder / "masks.mkv", start, stop)
 
 
+@renamed_keywords(listen="on_progress")
 def prepare(
     video: Path,
     out: Path,

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dancenow.compatibility import renamed_keywords
 from dancenow.errors import UserError
 from dancenow.generators.crop.network import POSE_STRIDE, Generator
 from dancenow.generators.renderers import load_generator
@@ -51,6 +52,7 @@ class PosesToPerson(nn.Module):
         return rgba
 
 
+@renamed_keywords(listen="on_progress")
 def export(model: Path, out: Path, on_progress: ProgressCallback = ignore_progress) -> Path:
     """Write a body model as ONNX and compare the two.
 
