@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from dancenow.media.video import read_frames
+from dancenow.media.source import read_frames
 from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.types import ImageRGB
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import cv2
 
-from dancenow.media.video import probe, read_frames
+from dancenow.media.source import probe, read_frames
 from dancenow.storage.atomic_io import complete_or_absent
 
 WIDTH_PX = 560

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from dancenow.assets import SOURCE, TARGET
-from dancenow.media.video import VideoWriter, probe, read_frames
+from dancenow.media.sink import VideoWriter
+from dancenow.media.source import probe, read_frames
 from dancenow.storage import pretrained
 from dancenow.storage.atomic_io import cache_dir
 

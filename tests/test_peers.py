@@ -8,7 +8,7 @@ from dancenow import pipeline
 from dancenow.errors import UserError
 from dancenow.generators.edn.config import EdnConfig
 from dancenow.generators.presets import Preset, preset_config
-from dancenow.media.video import probe, read_frames
+from dancenow.media.source import probe, read_frames
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.storage.checkpoint import read_info
 from dancenow.subject.subject import Subject

@@ -14,7 +14,7 @@ from dancenow.generators.crop.config import CropConfig, LossWeights
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import GeneratorConfig
 from dancenow.generators.presets import PRESETS
-from dancenow.media.video import probe, read_frames
+from dancenow.media.source import probe, read_frames
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.pose.filtering.smoothing import smooth_jitter
 from dancenow.progress import Progress

@@ -35,7 +35,8 @@ from dancenow.generators.edn.config import EdnConfig
 from dancenow.generators.edn.task import RECIPE as PAPER_RECIPE
 from dancenow.generators.presets import Config, Preset, preset_config
 from dancenow.generators.registry import RENDERERS, create_task, load_model, renderer_of
-from dancenow.media.video import VideoWriter, probe
+from dancenow.media.sink import VideoWriter
+from dancenow.media.source import probe
 from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
 from dancenow.pose.filtering.smoothing import smooth_jitter
 from dancenow.pose.pipeline import detect_poses

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dancenow.cli import main as cli
-from dancenow.media.video import VideoWriter
+from dancenow.media.sink import VideoWriter
 from dancenow.provenance.content_credentials import Facts, VideoSigner
 from dancenow.provenance.watermark import Payload, Watermarker
 from dancenow.types import ImageRGB

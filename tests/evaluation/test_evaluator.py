@@ -17,7 +17,7 @@ from dancenow.cli.evaluate import evaluate as command
 from dancenow.errors import UserError
 from dancenow.evaluation.evaluator import Evaluation, Truth, evaluate
 from dancenow.evaluation.metric_summary import pose_figures
-from dancenow.media.video import VideoWriter
+from dancenow.media.sink import VideoWriter
 from dancenow.metrics.lpips import Lpips
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.progress import Progress, ProgressCallback, ignore_progress

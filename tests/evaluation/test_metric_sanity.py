@@ -23,7 +23,8 @@ from dancenow.evaluation.metric_sanity import (
     monotonicity,
 )
 from dancenow.evaluation.metric_summary import identity_figures, picture_figures, pose_figures
-from dancenow.media.video import VideoWriter, probe
+from dancenow.media.sink import VideoWriter
+from dancenow.media.source import probe
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.types import ImageRGB, PoseTrack

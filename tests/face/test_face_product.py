@@ -18,7 +18,7 @@ from dancenow.face.network import FaceNetwork, FaceNetworkConfig
 from dancenow.face.refinement import FaceModel, FaceRefiner, chosen, familiarity
 from dancenow.generators.edn.config import EdnConfig
 from dancenow.generators.registry import renderer_of
-from dancenow.media.video import probe, read_frames
+from dancenow.media.source import probe, read_frames
 from dancenow.progress import Progress
 from dancenow.storage.atomic_io import sha256_of
 from dancenow.storage.checkpoint import load_checkpoint, read_info

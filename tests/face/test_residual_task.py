@@ -15,7 +15,7 @@ from dancenow.face.network import FaceNetwork, FaceNetworkConfig
 from dancenow.face.pretrained_init import load_face_base
 from dancenow.face.recipe import FaceRecipe
 from dancenow.face.residual_task import ResidualPhase
-from dancenow.media.video import VideoWriter
+from dancenow.media.sink import VideoWriter
 from dancenow.progress import ignore_progress
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo
 from dancenow.types import ImageRGB

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dancenow.media.video import MaskWriter, VideoWriter
+from dancenow.media.sink import MaskWriter, VideoWriter
 from dancenow.pose.track_io import save_track
 from dancenow.research.dataset import make
 from dancenow.research.dataset.plan import DatasetConfig

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dancenow.media.video import MaskWriter, VideoWriter, probe
+from dancenow.media.sink import MaskWriter, VideoWriter
+from dancenow.media.source import probe
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import consent
 from dancenow.skeleton import INDEX, LIMBS, NUM_KEYPOINTS

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.media.video import MaskWriter, VideoWriter
+from dancenow.media.sink import MaskWriter, VideoWriter
 from dancenow.skeleton import INDEX, NUM_KEYPOINTS
 from dancenow.types import FrameStatus, ImageRGB, Pose, PoseTrack
 

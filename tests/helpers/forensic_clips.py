@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 
 from dancenow.errors import UserError
-from dancenow.media.video import VideoWriter, probe
+from dancenow.media.sink import VideoWriter
+from dancenow.media.source import probe
 from dancenow.provenance.forensics.network import ForensicConfig
 from dancenow.research.forensics.training import ForensicRecipe
 from dancenow.types import ImageRGB, PoseTrack

@@ -22,7 +22,8 @@ from av.video.frame import VideoFrame
 
 from dancenow.errors import UserError
 from dancenow.media.audio import _resampled
-from dancenow.media.video import MaskWriter, VideoWriter, probe, read_frames, read_frames_at, read_masks
+from dancenow.media.sink import MaskWriter, VideoWriter
+from dancenow.media.source import probe, read_frames, read_frames_at, read_masks
 from dancenow.types import ImageRGB
 
 RED, GREEN, BLUE, TAN = (230, 20, 25), (20, 220, 30), (25, 30, 225), (200, 150, 110)
@@ -411,7 +412,7 @@ def test_pictures_that_cannot_be_decoded_are_the_inputs_fault(tmp_path: Path, mo
         raise av.error.ExternalError(1, "Generic error in an external library")
         yield
 
-    monkeypatch.setattr("dancenow.media.video.decoded", fails)
+    monkeypatch.setattr("dancenow.media.source.decoded", fails)
     with pytest.raises(UserError, match=r"good\.mp4 cannot be decoded \(Generic"), out:
         next(read_frames(good))
     assert not (tmp_path / "out.mp4").exists()
@@ -495,7 +496,7 @@ def test_a_clock_of_copied_sound_that_starts_anew_goes_on(tmp_path: Path) -> Non
 def test_a_repeatable_file_does_not_depend_on_what_lies_in_memory(tmp_path: Path) -> None:
     """x264 with AVX-512 reads what it never wrote: fill it with one thing and with another."""
     film = (
-        "import sys; from fractions import Fraction; from pathlib import Path; from dancenow.media.video import VideoWriter\n"
+        "import sys; from fractions import Fraction; from pathlib import Path; from dancenow.media.sink import VideoWriter\n"
         "from helpers.drawn_world import dancer_track, person\n"
         "track = dancer_track(12, size_px=96, body_px=62)\n"
         "with VideoWriter(Path(sys.argv[1]), 96, 96, fps=Fraction(12), repeatable=True) as writer:\n"

@@ -13,7 +13,8 @@ import pytest
 
 from dancenow.cli.pose import pose as pose_command
 from dancenow.errors import UserError
-from dancenow.media.video import VideoWriter, probe, read_frames, read_masks
+from dancenow.media.sink import VideoWriter
+from dancenow.media.source import probe, read_frames, read_masks
 from dancenow.pose import pipeline
 from dancenow.pose.detectors.blazepose import BlazePose, Candidate, Landmarks
 from dancenow.pose.detectors.tflite import RotatedRect

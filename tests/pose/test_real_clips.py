@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dancenow.media.video import read_masks
+from dancenow.media.source import read_masks
 from dancenow.pose.pipeline import detect_poses
 from dancenow.skeleton import INDEX, KEYPOINTS
 from dancenow.types import FrameStatus

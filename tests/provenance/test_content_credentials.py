@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from dancenow.errors import UserError
-from dancenow.media.video import VideoWriter, probe
+from dancenow.media.sink import VideoWriter
+from dancenow.media.source import probe
 from dancenow.provenance import content_credentials
 from dancenow.provenance.content_credentials import Credentials, Facts, VideoSigner, read_credentials, require_signer
 from dancenow.provenance.signing import CERTIFICATE_VARIABLE, KEY_VARIABLE, signing

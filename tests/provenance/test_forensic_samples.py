@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dancenow.media.video import read_frames
+from dancenow.media.source import read_frames
 from dancenow.provenance.forensics import samples
 from dancenow.provenance.forensics.samples import PARTS, body_map, frames_apart, look, plan, runs_of, window_of
 from dancenow.skeleton import INDEX

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dancenow.media.video import VideoWriter
+from dancenow.media.sink import VideoWriter
 from dancenow.provenance.watermark import (
     NUM_BITS,
     THRESHOLD,

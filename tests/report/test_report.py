@@ -18,7 +18,8 @@ import pytest
 from numpy.typing import NDArray
 
 from dancenow.errors import UserError
-from dancenow.media.video import VideoWriter, probe, read_frames
+from dancenow.media.sink import VideoWriter
+from dancenow.media.source import probe, read_frames
 from dancenow.progress import Progress
 from dancenow.report import Footage, Gap, Pane, Report, write_report
 from dancenow.report.charts import MAX_POINTS, clock, prepare, worst_frames

@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from dancenow.errors import UserError
-from dancenow.media.video import MaskWriter, read_masks
+from dancenow.media.sink import MaskWriter
+from dancenow.media.source import read_masks
 from dancenow.progress import Progress
 from dancenow.subject.background.background_plate import (
     _filled,

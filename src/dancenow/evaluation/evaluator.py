@@ -21,7 +21,8 @@ from dancenow.errors import UserError
 from dancenow.evaluation.frame_metrics import REGIONS, FrameMetrics, Memory, PictureScores, Region
 from dancenow.evaluation.identity_similarity import IdentityEncoder, Likeness, Person, Portrait, person_of
 from dancenow.evaluation.metric_summary import Better, Curve, Metric, identity_figures, picture_figures, pose_figures
-from dancenow.media.video import VideoWriter, probe, read_frames
+from dancenow.media.sink import VideoWriter
+from dancenow.media.source import probe, read_frames
 from dancenow.metrics.lpips import Lpips
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.pose.detectors.blazepose import BlazePose

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 
 from dancenow.errors import UserError
-from dancenow.media.video import read_frames
+from dancenow.media.source import read_frames
 from dancenow.metrics.identity import head_colours, head_mask, head_window, joined, similarity
 from dancenow.metrics.perceptual import EfficientNetTrunk
 from dancenow.metrics.regions import person_box

@@ -16,7 +16,8 @@ import numpy as np
 
 from dancenow.errors import UserError
 from dancenow.evaluation.evaluator import Evaluation, Score, evaluate
-from dancenow.media.video import VideoWriter, probe, read_frames
+from dancenow.media.sink import VideoWriter
+from dancenow.media.source import probe, read_frames
 from dancenow.metrics.regions import person_box
 from dancenow.pose.pipeline import detect_poses
 from dancenow.progress import Progress, ProgressCallback, ignore_progress

@@ -19,7 +19,7 @@ from dancenow.face.face_track import FaceTrack, Reason
 from dancenow.face.face_tracking import MIN_HEAD_PX
 from dancenow.face.landmark_maps import draw_face
 from dancenow.face.network import LEAST_PX, STEP_PX
-from dancenow.media.video import read_frames_at
+from dancenow.media.source import read_frames_at
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.types import ImageRGB, Pose
 

@@ -19,7 +19,7 @@ from dancenow.face.face_tracker import FaceTracker
 from dancenow.face.hand_occlusion import hidden_by_hands
 from dancenow.face.head import Head, heads, steady
 from dancenow.face.landmarks import FaceNetworks
-from dancenow.media.video import probe, read_frames
+from dancenow.media.source import probe, read_frames
 from dancenow.pose.filtering.smoothing import local_parabola
 from dancenow.pose.person_crop import window
 from dancenow.prefetch import prefetch

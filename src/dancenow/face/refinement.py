@@ -26,7 +26,7 @@ from dancenow.face.face_track import YAW, FaceTrack
 from dancenow.face.face_tracking import extract_faces, face_boxes
 from dancenow.face.landmark_maps import draw_face
 from dancenow.face.network import FaceNetwork, FaceNetworkConfig
-from dancenow.media.video import read_frames
+from dancenow.media.source import read_frames
 from dancenow.prefetch import prefetch
 from dancenow.progress import ProgressCallback
 from dancenow.storage.checkpoint import Checkpoint

@@ -1,6 +1,6 @@
 """The sound of one file carried into another, copied as it is or encoded to AAC, on the clock of the pictures.
 
-Used by `video.VideoWriter` alone; like it, built on PyAV and streaming packet by packet.
+Used by `sink.VideoWriter` alone; like it, built on PyAV and streaming packet by packet.
 """
 
 from collections.abc import Iterator

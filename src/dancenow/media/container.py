@@ -1,16 +1,19 @@
-"""Containers opened and closed: what is wrong with a file that is read or written, said in one sentence.
+"""Open and write containers with PyAV, and say what is wrong with a file in one sentence.
 
-Used by `video` alone; like it, built on PyAV. Damaged packets are passed over, and a file appears only when it is complete.
+Damaged packets are skipped, and a written file appears only when it is complete. Used by `source` and `sink`.
 """
 
 import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
 from av.container import InputContainer, OutputContainer
+from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -112,3 +115,8 @@ def blamed_on(path: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OSError(error.errno, error.strerror) from error
         raise UserError(f"cannot write {path}: {error.strerror or error}.") from error
+
+
+def presentation_time_s(item: "VideoFrame | Packet[Any]") -> Fraction:
+    """Presentation time in seconds on the container's clock, exactly."""
+    return (item.pts or 0) * (item.time_base or Fraction(0))

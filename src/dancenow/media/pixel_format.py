@@ -1,6 +1,6 @@
 """From a decoded frame to the picture as players show it: RGB, square pixels, upright.
 
-Only `video` uses it. Colours follow the file's own matrix, and what players assume where it names none.
+Used by `source` alone. Colours follow the file's own matrix, and what players assume where it names none.
 """
 
 from dataclasses import dataclass

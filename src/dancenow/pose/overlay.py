@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from dancenow.errors import UserError
-from dancenow.media.video import VideoWriter, probe, read_frames
+from dancenow.media.sink import VideoWriter
+from dancenow.media.source import probe, read_frames
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.skeleton import KEYPOINTS, LIMB_COLOURS_RGB, LIMBS, NUM_OPENPOSE
 from dancenow.types import FrameStatus, ImageRGB, Pose, PoseTrack

@@ -13,7 +13,8 @@ import numpy as np
 
 from dancenow.compatibility import renamed_keywords
 from dancenow.errors import UserError
-from dancenow.media.video import MaskWriter, probe, read_frames
+from dancenow.media.sink import MaskWriter
+from dancenow.media.source import probe, read_frames
 from dancenow.pose.detectors.bias_correction import correct_bias
 from dancenow.pose.detectors.blazepose import BlazePose
 from dancenow.pose.filtering.smoothing import smooth
@@ -50,10 +51,10 @@ def detect_poses(
     """The track of one dancer, smoothed and corrected, with short gaps filled: a pose per frame of the video.
 
     Args:
-        video: any file that `video.read_frames` reads.
+        video: any file that `read_frames` reads.
         person: number of the person to follow, counted from 1 by size and centrality in the frame that shows most people;
             None for whoever is largest, most central and most often seen.
-        masks: where to write soft masks (`video.read_masks`), one per frame, 255 = person, of the frame scaled so that its
+        masks: where to write soft masks (`read_masks`), one per frame, 255 = person, of the frame scaled so that its
             longer side is at most 640 px; all 0 where the person was not found.
         every: look only at each `every`-th frame, from the first: a track of fewer frames a second, for measurements.
         use_cache: take what was measured before for the same content, and keep what is measured now.

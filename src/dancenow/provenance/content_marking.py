@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from dancenow.errors import UserError
-from dancenow.media.video import probe
+from dancenow.media.source import probe
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import withdrawn_on
 from dancenow.provenance.content_credentials import Credentials, Facts, VideoSigner, read_credentials

@@ -17,7 +17,7 @@ import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from dancenow.media.video import probe, read_frames
+from dancenow.media.source import probe, read_frames
 from dancenow.progress import ProgressCallback, ignore_progress, track
 from dancenow.types import ImageRGB
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.media.video import read_frames_at
+from dancenow.media.source import read_frames_at
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.storage.atomic_io import complete_or_absent, require_writable
 from dancenow.subject.coverage import UNCOVERED, Coverage, Uncovered

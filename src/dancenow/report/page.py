@@ -16,7 +16,7 @@ from string import Template
 from typing import Any, Final, TextIO
 
 import dancenow
-from dancenow.media.video import probe
+from dancenow.media.source import probe
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.report import charts
 from dancenow.report.charts import Drawn, clock, number

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from dancenow.media.video import probe
+from dancenow.media.source import probe
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.report.content import Footage, Gap, Metric, Pane, Report
 from dancenow.storage.atomic_io import sha256_of

@@ -7,7 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from dancenow.media.video import VideoWriter, probe, read_frames
+from dancenow.media.sink import VideoWriter
+from dancenow.media.source import probe, read_frames
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.provenance.content_marking import ContentMarker
 from dancenow.types import ImageRGB

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.errors import UserError
-from dancenow.media.video import read_frames_at, read_masks
+from dancenow.media.source import read_frames_at, read_masks
 from dancenow.pose.body_statistics import BodyStatistics
 from dancenow.pose.tracking.reidentification import count_people
 from dancenow.progress import Progress, ProgressCallback, ignore_progress

@@ -10,7 +10,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from dancenow.media.video import read_frames_at
+from dancenow.media.source import read_frames_at
 from dancenow.metrics.regions import person_box
 from dancenow.pose.retargeting.registry import BY_CAMERA, Retargeter, RetargetingKind, fit
 from dancenow.subject.camera_motion import BackgroundView, camera_motion

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dancenow import __version__
 from dancenow.compatibility import renamed_keywords
 from dancenow.errors import UserError
-from dancenow.media.video import probe, read_frames, read_masks
+from dancenow.media.source import probe, read_frames, read_masks
 from dancenow.metrics.poses import pose_distance_px, torso_px
 from dancenow.pose.body_statistics import BodyStatistics, body_statistics
 from dancenow.pose.detectors.bias_correction import RECIPE as CORRECT_RECIPE
@@ -165,7 +165,7 @@ class Subject:
         return self.folder / self.manifest.video
 
     def read_frames(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Frame]:
-        """The footage, as `video.read_frames`."""
+        """The footage, as `read_frames`."""
         return read_frames(self.video, start, stop, step)
 
     def read_masks(self, start: int = 0, stop: int | None = None) -> Iterator[NDArray[np.uint8]]:

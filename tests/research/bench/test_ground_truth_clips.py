@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from dancenow.errors import UserError
-from dancenow.media.video import VideoWriter, read_frames
+from dancenow.media.sink import VideoWriter
+from dancenow.media.source import read_frames
 from dancenow.metrics.regions import person_box
 from dancenow.research.bench import ground_truth_clips
 from dancenow.research.bench.ground_truth_clips import LABELS, compare, read_exact, score_video

@@ -12,7 +12,7 @@ from dancenow.generators.crop.config import CropConfig, LossWeights
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import GeneratorConfig
 from dancenow.generators.presets import PRESETS
-from dancenow.media.video import read_frames
+from dancenow.media.source import read_frames
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.pose.track_io import load_track
 from dancenow.research.dataset.index import clip_file

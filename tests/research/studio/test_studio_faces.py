@@ -10,7 +10,7 @@ import pytest
 from dancenow.face.align import normalize_expression
 from dancenow.face.face_track import EXPRESSION, FaceTrack, Reason
 from dancenow.face.face_tracking import extract_faces, face_boxes, with_landmarks
-from dancenow.media.video import VideoWriter
+from dancenow.media.sink import VideoWriter
 from dancenow.research.studio.body import ACTIONS, Body
 from dancenow.research.studio.choreography import DANCES
 from dancenow.research.studio.motion import Performance, perform, solve

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dancenow.errors import UserError
-from dancenow.media.video import probe, read_frames, read_masks
+from dancenow.media.source import probe, read_frames, read_masks
 from dancenow.pose.track_io import load_track
 from dancenow.research.studio import anny_assets
 from dancenow.research.studio.body import Body

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.errors import UserError
-from dancenow.media.video import probe, read_frames
+from dancenow.media.source import probe, read_frames
 from dancenow.pose.detectors.blazepose import BlazePose, Landmarks
 from dancenow.pose.detectors.tflite import RotatedRect
 from dancenow.progress import ProgressCallback, ignore_progress, track

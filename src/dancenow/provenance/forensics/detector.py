@@ -20,7 +20,7 @@ from torch import Tensor
 
 from dancenow.assets import FORENSIC
 from dancenow.errors import UserError
-from dancenow.media.video import probe
+from dancenow.media.source import probe
 from dancenow.progress import ProgressCallback, ignore_progress, track
 from dancenow.provenance.forensics.classifier import Calibration, Forensic, load_forensic, pool
 from dancenow.provenance.forensics.samples import Look, body_share, look, plan

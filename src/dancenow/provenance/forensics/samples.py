@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.media.video import probe, read_frames_at
+from dancenow.media.source import probe, read_frames_at
 from dancenow.pose.person_crop import MARGIN, crop_image
 from dancenow.pose.pipeline import detect_poses
 from dancenow.progress import ProgressCallback, ignore_progress

@@ -18,7 +18,7 @@ from dancenow.face.blending import BLENDS, RIM_TIME_S, Blender, soft_mask
 from dancenow.face.face_crop import crop_face
 from dancenow.face.face_track import FaceTrack
 from dancenow.face.face_tracking import face_boxes
-from dancenow.media.video import read_frames
+from dancenow.media.source import read_frames
 from dancenow.pose.track_io import load_track
 from dancenow.progress import Progress, ProgressCallback
 from dancenow.research.bench.jobs import Cell, Record, run_cells

@@ -19,7 +19,7 @@ import numpy as np
 from dancenow import pipeline
 from dancenow.evaluation.frame_metrics import FrameMetrics
 from dancenow.generators.registry import load_renderer
-from dancenow.media.video import read_frames
+from dancenow.media.source import read_frames
 from dancenow.metrics.images import sharpness
 from dancenow.metrics.motion import flicker_ratio
 from dancenow.metrics.perceptual import PerceptualDistance

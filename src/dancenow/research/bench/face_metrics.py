@@ -10,7 +10,7 @@ from dancenow.evaluation.frame_metrics import as_tensor
 from dancenow.face.face_crop import crop_face
 from dancenow.face.face_track import EXPRESSION, FaceTrack, Reason
 from dancenow.face.face_tracking import extract_faces
-from dancenow.media.video import read_frames
+from dancenow.media.source import read_frames
 from dancenow.metrics.faces import expression_correlation, landmark_distance
 from dancenow.metrics.motion import flicker_ratio, motion, warping_error
 from dancenow.metrics.perceptual import PerceptualDistance

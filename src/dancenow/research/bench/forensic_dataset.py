@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from dancenow.generators.renderers import CropRenderer, EdnRenderer
-from dancenow.media.video import read_frames
+from dancenow.media.source import read_frames
 from dancenow.metrics.perceptual import EfficientNetTrunk
 from dancenow.pose.filtering.smoothing import smooth_jitter
 from dancenow.provenance.forensics.network import ForensicConfig

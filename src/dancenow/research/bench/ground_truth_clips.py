@@ -18,7 +18,7 @@ from dancenow import pipeline
 from dancenow.errors import UserError
 from dancenow.evaluation.frame_metrics import as_tensor
 from dancenow.generators.registry import load_renderer
-from dancenow.media.video import probe, read_frames
+from dancenow.media.source import probe, read_frames
 from dancenow.metrics.images import psnr_db, ssim_map
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.metrics.regions import person_box

@@ -19,7 +19,8 @@ from typing import Any, Final
 
 from dancenow import pipeline
 from dancenow.errors import UserError
-from dancenow.media.video import VideoWriter, probe, read_frames
+from dancenow.media.sink import VideoWriter
+from dancenow.media.source import probe, read_frames
 from dancenow.progress import Progress, ProgressCallback
 from dancenow.research.bench.jobs import Cell, Record, run_cells
 from dancenow.research.bench.methods import our_config

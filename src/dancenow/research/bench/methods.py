@@ -11,7 +11,8 @@ from dancenow.generators.crop.network import GeneratorConfig
 from dancenow.generators.edn.config import EdnConfig
 from dancenow.generators.edn.network import Conditioning
 from dancenow.generators.presets import PRESETS
-from dancenow.media.video import VideoWriter, probe, read_frames
+from dancenow.media.sink import VideoWriter
+from dancenow.media.source import probe, read_frames
 from dancenow.pose.retargeting.registry import RetargetingKind
 from dancenow.progress import ProgressCallback
 from dancenow.research.bench.nearest_frame import retrieve

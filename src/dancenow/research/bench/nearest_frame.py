@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.media.video import VideoWriter, probe, read_frames, read_frames_at
+from dancenow.media.sink import VideoWriter
+from dancenow.media.source import probe, read_frames, read_frames_at
 from dancenow.pose.pipeline import detect_poses
 from dancenow.pose.retargeting.registry import RetargetingKind
 from dancenow.progress import Progress, ProgressCallback, ignore_progress

@@ -13,7 +13,7 @@ import numpy as np
 
 from dancenow import pipeline
 from dancenow.evaluation.frame_metrics import FrameMetrics
-from dancenow.media.video import read_frames, read_masks
+from dancenow.media.source import read_frames, read_masks
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.metrics.regions import person_box
 from dancenow.pose.retargeting.registry import RetargetingKind

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from dancenow.errors import UserError
 from dancenow.generators.crop.dataset import BORDER, CropDataset, enlarge, shrink_plate
 from dancenow.generators.edn.dataset import FrameDataset
-from dancenow.media.video import read_frames
+from dancenow.media.source import read_frames
 from dancenow.pose.letterbox import Letterbox
 from dancenow.pose.person_crop import crop_image, track_crop
 from dancenow.research.bench.nearest_frame import nearest

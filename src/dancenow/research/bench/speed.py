@@ -21,7 +21,8 @@ from dancenow.execution import spare_threads, torch_threads
 from dancenow.generators.crop.config import CropConfig
 from dancenow.generators.registry import load_renderer
 from dancenow.generators.renderers import CropRenderer, Renderer, compose
-from dancenow.media.video import VideoWriter, probe, read_frames
+from dancenow.media.sink import VideoWriter
+from dancenow.media.source import probe, read_frames
 from dancenow.pose.detectors.blazepose import BlazePose
 from dancenow.pose.filtering.smoothing import smooth_jitter
 from dancenow.pose.pipeline import detect_poses

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from dancenow.errors import UserError
-from dancenow.media.video import VideoWriter, probe, read_frames
+from dancenow.media.sink import VideoWriter
+from dancenow.media.source import probe, read_frames
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import consent
 from dancenow.research.studio.clip import Clip, render_clip

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.errors import UserError
-from dancenow.media.video import MaskWriter, VideoWriter, read_frames, read_masks
+from dancenow.media.sink import MaskWriter, VideoWriter
+from dancenow.media.source import read_frames, read_masks
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.provenance.consent import Consent
 from dancenow.research.dataset.index import INDEX, Entry, digest_of

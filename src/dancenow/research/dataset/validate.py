@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from dancenow.errors import UserError
-from dancenow.media.video import probe, read_masks
+from dancenow.media.source import probe, read_masks
 from dancenow.metrics.poses import pose_distance_px
 from dancenow.pose.body_statistics import body_statistics
 from dancenow.pose.pipeline import detect_poses

@@ -10,7 +10,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from dancenow.media.video import VideoWriter, read_frames
+from dancenow.media.sink import VideoWriter
+from dancenow.media.source import read_frames
 from dancenow.provenance.forensics.samples import runs_of
 from dancenow.research.forensics.training import OFFSETS, Evidence
 from dancenow.types import ImageRGB, Pose, PoseTrack

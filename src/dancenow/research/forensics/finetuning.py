@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from dancenow.errors import UserError
-from dancenow.media.video import probe, read_frames
+from dancenow.media.source import probe, read_frames
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.provenance.forensics.classifier import Calibration, Forensic
 from dancenow.provenance.forensics.samples import plan

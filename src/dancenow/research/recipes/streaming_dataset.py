@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dancenow.errors import UserError
 from dancenow.generators.crop.dataset import BORDER, Augmentation, Clip, CropDataset, enlarge, shrink_plate
-from dancenow.media.video import read_frames_at, read_masks
+from dancenow.media.source import read_frames_at, read_masks
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.pose.person_crop import crop_image, track_crop
 from dancenow.pose.track_io import load_track

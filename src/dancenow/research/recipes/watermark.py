@@ -27,7 +27,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from dancenow.media.video import VideoWriter, probe, read_frames
+from dancenow.media.sink import VideoWriter
+from dancenow.media.source import probe, read_frames
 from dancenow.provenance.watermark import (
     GRID,
     NUM_BITS,

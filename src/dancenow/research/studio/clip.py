@@ -15,7 +15,7 @@ import numpy as np
 from dancenow.errors import UserError
 from dancenow.face.face_track import FaceTrack
 from dancenow.face.face_tracking import face_boxes, with_landmarks
-from dancenow.media.video import MaskWriter, VideoWriter
+from dancenow.media.sink import MaskWriter, VideoWriter
 from dancenow.pose.track_io import save_track
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.research.studio.body import Body, build_body

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.errors import UserError
-from dancenow.media.video import probe, read_frames_at, read_masks
+from dancenow.media.source import probe, read_frames_at, read_masks
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.subject.background.shadow_removal import BRIGHT_PERCENTS, FullLight, remove_shadow
 from dancenow.subject.camera_motion import BackgroundView, camera_motions

@@ -1,34 +1,29 @@
-"""Video in and out, one frame at a time: the only place that knows containers and codecs.
+"""Write videos and masks one frame at a time.
 
-Built on PyAV (FFmpeg). Frames come as shown (rotation and pixel shape applied) with the container's own timestamps, and
-go out with the times they are given, so a variable frame rate and the music survive; memory never grows with length.
+Frames keep the times they are given, so a variable frame rate and the sound survive. A file appears under its name only when it
+is complete. Memory does not grow with its length.
 """
 
-import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import av
-import av.error
 import cv2
 import numpy as np
-from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from dancenow.errors import UserError
 from dancenow.media.audio import SoundPackets, sound_packets
-from dancenow.media.container import blamed_on, decoded, opened, writing
-from dancenow.media.pixel_format import orientation_of, square_size, to_rgb
+from dancenow.media.container import blamed_on, presentation_time_s, writing
+from dancenow.media.source import first_frame_time_s
 from dancenow.storage.atomic_io import require_writable
-from dancenow.types import Frame, ImageRGB, VideoInfo
+from dancenow.types import ImageRGB
 
 _TO_YUV = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 _BT709 = 1
@@ -37,66 +32,6 @@ _AVX_512F = 13
 """OpenCV's number for it."""
 _SAME_BYTES = {"fflags": "+bitexact"}
 """Without it, a matroska file carries a random number."""
-
-
-def probe(path: Path) -> VideoInfo:
-    """What the container says of its first video stream; one frame is decoded to make sure that it can be.
-
-    `num_frames` and `duration_s` are the container's claims and may be off for a damaged file; `fps` is the average.
-
-    Raises:
-        UserError: the file is missing, is not a video, has no pictures or is cut off before the first one.
-    """
-    with opened(path) as (container, stream):
-        frame = next(decoded(container, stream), None)
-        if frame is None:
-            raise UserError(f"{path} has no frame that can be decoded; it is damaged or empty.")
-        height, width = orientation_of(frame).apply(np.empty(square_size(frame, stream)[::-1], np.uint8)).shape
-        duration = None
-        if stream.duration is not None and stream.time_base is not None:
-            duration = float(stream.duration * stream.time_base)
-        elif container.duration is not None:
-            duration = container.duration / av.time_base
-        has_audio = bool(container.streams.audio)
-        return VideoInfo(width, height, _rate(stream), stream.frames or None, duration, has_audio, -frame.rotation % 360)
-
-
-def read_frames(path: Path, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Frame]:
-    """Yield the frames numbered `start` to `stop` - 1, or every `step`-th of them, as they are shown, each with its own time.
-
-    Times are those of the container, from the first frame of the file, and strictly increase; a frame that is not later
-    than the one before is never shown by a player and is left out. A video that breaks off yields what decodes. Frames
-    that are passed over are decoded but not converted. Every reader of the same file sees the same numbers.
-
-    Raises:
-        UserError: as `probe`.
-    """
-    numbers = itertools.count(start, step)
-    return _shown(path, itertools.takewhile(lambda index: stop is None or index < stop, numbers))
-
-
-def read_frames_at(path: Path, indices: Iterable[int]) -> Iterator[Frame]:
-    """Yield the frames with these numbers, which must increase; those past the end are left out. Raises as `probe`."""
-    return _shown(path, indices)
-
-
-def _shown(path: Path, indices: Iterable[int]) -> Iterator[Frame]:
-    wanted = iter(indices)
-    with opened(path) as (container, stream):
-        shape: tuple[int, int] | None = None
-        rotation_deg: int | None = None
-        next_index = next(wanted, None)
-        for index, (frame, time_s) in enumerate(_timed(decoded(container, stream), stream)):
-            shape = shape or square_size(frame, stream)
-            if next_index is None:
-                return
-            if frame.rotation != rotation_deg:
-                rotation_deg, orientation = frame.rotation, orientation_of(frame)
-            if index == next_index:
-                yield Frame(orientation.apply(to_rgb(frame, *shape)), index, time_s)
-                next_index = next(wanted, None)
-        if shape is None:
-            raise UserError(f"{path} has no frame that can be decoded; it is damaged or empty.")
 
 
 class VideoWriter:
@@ -167,7 +102,7 @@ class VideoWriter:
             self._sound: SoundPackets = iter(())
             if self._sound_from is not None:
                 start_s, stop_s = self._sound_range_s
-                zero_s = _first_picture_s(self._sound_from) + start_s
+                zero_s = first_frame_time_s(self._sound_from) + start_s
                 length_s = None if stop_s is None else stop_s - start_s
                 self._sound = stack.enter_context(sound_packets(self._sound_from, zero_s, length_s, self._container))
             self._next_sound = next(self._sound, None)
@@ -204,7 +139,7 @@ class VideoWriter:
 
     def _mux_sound(self, until_s: Fraction | None) -> None:
         """Keep sound and pictures side by side in the file, so that neither waits in memory."""
-        while (packet := self._next_sound) is not None and (until_s is None or _time_of(packet) <= until_s):
+        while (packet := self._next_sound) is not None and (until_s is None or presentation_time_s(packet) <= until_s):
             self._container.mux(packet)
             self._next_sound = next(self._sound, None)
 
@@ -265,41 +200,6 @@ class MaskWriter:
             return stack.__exit__(kind, error, trace)
 
 
-def read_masks(path: Path, start: int = 0, stop: int | None = None) -> Iterator[NDArray[np.uint8]]:
-    """Yield the masks numbered `start` to `stop` - 1 of a file by `MaskWriter`, each uint8 [H,W]. Raises UserError."""
-    with opened(path) as (container, stream):
-        for index, frame in enumerate(decoded(container, stream)):
-            if stop is not None and index >= stop:
-                return
-            if index >= start:
-                yield frame.to_ndarray(format="gray").astype(np.uint8, copy=False)
-
-
-def _timed(frames: Iterator[VideoFrame], stream: VideoStream) -> Iterator[tuple[VideoFrame, Fraction]]:
-    """Frames with strictly increasing times from the first; a clock that jumps back by over a second goes on from there."""
-    step_s, time_s, origin_s = 1 / _rate(stream), Fraction(-1), Fraction(0)
-    for frame in frames:
-        if time_s < 0:
-            origin_s = _time_of(frame) if frame.pts is not None else Fraction(0)
-        now_s = _time_of(frame) - origin_s if frame.pts is not None else max(time_s, -step_s) + step_s
-        if now_s < time_s - 1:
-            origin_s += now_s - (time_s + step_s)
-            now_s = time_s + step_s
-        if now_s > time_s:
-            time_s = now_s
-            yield frame, time_s
-
-
-def _time_of(item: "VideoFrame | Packet[Any]") -> Fraction:
-    """Presentation time in seconds on the container's clock, exactly."""
-    return (item.pts or 0) * (item.time_base or Fraction(0))
-
-
-def _rate(stream: VideoStream) -> Fraction:
-    rate = stream.average_rate or stream.guessed_rate
-    return rate if rate and 0 < rate <= 1000 else Fraction(30)
-
-
 def _repeatable() -> dict[str, str]:
     """Options with which x264 does not depend on what else the machine does.
 
@@ -314,15 +214,3 @@ def _fine_time_base(fps: Fraction) -> Fraction:
     """1/90000 s, refined so that frames at `fps` fall on whole ticks when that stays within what players take."""
     ticks = math.lcm(90_000, fps.numerator)
     return Fraction(1, ticks if ticks <= 1_000_000 else 90_000)
-
-
-def _first_picture_s(path: Path) -> Fraction:
-    """Time of the first frame on the container's clock; 0 for a file of sound alone."""
-    try:
-        with opened(path) as (container, stream):
-            frame = next(decoded(container, stream), None)
-            return _time_of(frame) if frame is not None else Fraction(0)
-    except UserError:
-        if Path(path).is_file():
-            return Fraction(0)
-        raise
