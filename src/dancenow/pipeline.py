@@ -22,7 +22,7 @@ import torch
 
 import dancenow
 from dancenow.compatibility import renamed_keywords
-from dancenow.errors import UserError
+from dancenow.errors import DeviceError, OptionError, OutputError, TrainingError, UserError
 from dancenow.execution import spare_threads, torch_threads
 from dancenow.face.face_task import Dancer
 from dancenow.face.pretrained_init import load_face_base
@@ -344,7 +344,7 @@ def torch_device(device: Device) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if device == "cuda" and not torch.cuda.is_available():
-        raise UserError("torch sees no CUDA device here; use --device cpu or install a torch built for CUDA.")
+        raise DeviceError("torch sees no CUDA device here; use --device cpu or install a torch built for CUDA.")
     return torch.device(device)
 
 
@@ -352,14 +352,14 @@ def require_other(out: Path, *inputs: Path) -> None:
     """Raises UserError if writing `out` would overwrite something that is read."""
     for path in inputs:
         if out.exists() and path.exists() and out.samefile(path):
-            raise UserError(f"the output {out} is also an input; give the output another name.")
+            raise OutputError(f"the output {out} is also an input; give the output another name.")
 
 
 def _refuse_to_lose(model: Path, budget: Budget) -> None:
     """An interrupted training is worth more than a repeated command line."""
     state = _read_or_none(state_path(model))
     if state is not None and budget.spent(state.train_seconds, state.images_seen) < 1.0:
-        raise UserError(
+        raise TrainingError(
             f"an unfinished training of {model} is there ({state.images_seen} images, {state.train_seconds:.0f} s): go on with"
             f" --resume, or remove {state_path(model).name} to start anew."
         )
@@ -408,5 +408,5 @@ def _cut(track: PoseTrack, start: int, stop: int) -> PoseTrack:
 def _part(frames: tuple[int, int | None], count: int) -> tuple[int, int]:
     start, stop = frames[0], count if frames[1] is None else min(frames[1], count)
     if not 0 <= start < stop:
-        raise UserError(f"frames {frames[0]}:{frames[1] or ''} are not in the source, which has {count} frames.")
+        raise OptionError(f"frames {frames[0]}:{frames[1] or ''} are not in the source, which has {count} frames.")
     return start, stop

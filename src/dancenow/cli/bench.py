@@ -30,14 +30,14 @@ def bench(
             before.
     """
     from dancenow.cli.console import live, report
-    from dancenow.errors import UserError
+    from dancenow.errors import OptionError
     from dancenow.research.bench.registry import run_benches
 
     if "page" in names:
         from dancenow.research.bench.page import write_page
 
         if len(names) > 1:
-            raise UserError("`page` goes alone: measure first, then `dancenow bench page`.")
+            raise OptionError("`page` goes alone: measure first, then `dancenow bench page`.")
         report(write_page(out))
         return
     with live() as on_progress:

@@ -39,7 +39,7 @@ def check(
     from json import dumps
 
     from dancenow.cli.console import console, live
-    from dancenow.errors import UserError
+    from dancenow.errors import OutputError
     from dancenow.pose.pipeline import detect_poses
     from dancenow.report.coverage_plot import draw_timeline
     from dancenow.storage.atomic_io import complete_or_absent, require_writable
@@ -48,10 +48,10 @@ def check(
     for path, suffix in ((out, ".png"), (json, "")):
         if path is not None:
             if subject.resolve() in (path.resolve(), *path.resolve().parents) or path.resolve() == source.resolve():
-                raise UserError(f"{path} is or belongs to an input; give the output another name.")
+                raise OutputError(f"{path} is or belongs to an input; give the output another name.")
             require_writable(path, suffix)
     if out is not None and json is not None and out.resolve() == json.resolve():
-        raise UserError(f"picture and figures cannot both be {out}; give two names.")
+        raise OutputError(f"picture and figures cannot both be {out}; give two names.")
     target, video, learnt = _footage(subject)
     with live() as on_progress:
         found = coverage(detect_poses(source, person=source_person, on_progress=on_progress), target.track, learnt=learnt)

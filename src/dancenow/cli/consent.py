@@ -29,7 +29,7 @@ def consent(
     """
     from dancenow.cli.consent_options import terms
     from dancenow.cli.console import console
-    from dancenow.errors import UserError
+    from dancenow.errors import ConsentError
     from dancenow.provenance.consent import withdraw
     from dancenow.storage.atomic_io import sha256_of
     from dancenow.subject.subject import Subject, record_consent, withdraw_consent
@@ -37,12 +37,12 @@ def consent(
     record = terms(consent, person_name, licence, consent_file)
     if revoke:
         if record is not None or licence is not None:
-            raise UserError("--revoke goes alone: withdraw first, and record new terms with another command.")
+            raise ConsentError("--revoke goes alone: withdraw first, and record new terms with another command.")
         day = withdraw(sha256_of(subject)) if subject.is_file() else withdraw_consent(subject)[1]
         console.print(f"{subject}: withdrawn on {day}; models trained from it are refused", highlight=False, soft_wrap=True)
         return
     if record is None and licence is not None:
-        raise UserError("say whose terms these are, too: --consent licensed --person-name NAME --licence ...")
+        raise ConsentError("say whose terms these are, too: --consent licensed --person-name NAME --licence ...")
     kept = (record_consent(subject, record) if record is not None else Subject.open(subject)).manifest.consent
     if kept is None:
         said = "no consent on record; nothing is trained from it"

@@ -16,16 +16,18 @@ def terms(kind: KindOption, person_name: str | None, licence: str | None, file: 
     Raises:
         UserError: options that do not go together, or as `consent` and `read_consent`.
     """
-    from dancenow.errors import UserError
+    from dancenow.errors import ConsentError
     from dancenow.provenance.consent import consent, read_consent
 
     if file is not None:
         if (kind, person_name, licence) != (None, None, None):
-            raise UserError(f"{file} says everything; leave out --consent, --person-name and --licence, or the file.")
+            raise ConsentError(f"{file} says everything; leave out --consent, --person-name and --licence, or the file.")
         return read_consent(file)
     if kind is None:
         if person_name is not None:
-            raise UserError("say on what terms, too: --consent self, --consent rendered, or --consent licensed --licence ...")
+            raise ConsentError(
+                "say on what terms, too: --consent self, --consent rendered, or --consent licensed --licence ..."
+            )
         return None
     return consent(kind, person=person_name, licence=licence)
 
@@ -46,14 +48,14 @@ def ask(video: Path) -> "Consent":
     from rich.prompt import Prompt
 
     from dancenow.cli.console import stderr
-    from dancenow.errors import UserError
+    from dancenow.errors import ConsentError
     from dancenow.provenance.consent import consent
 
     def answer(question: str, **options: object) -> str:
         try:
             return str(Prompt.ask(question, console=stderr, **options) or "").strip()  # type: ignore[call-overload]
         except EOFError as error:
-            raise UserError("the questions ended without an answer; give --consent self, rendered or licensed.") from error
+            raise ConsentError("the questions ended without an answer; give --consent self, rendered or licensed.") from error
 
     stderr.print(f"Who is in {video}, and may a model of them be made?", markup=False, highlight=False, soft_wrap=True)
     stderr.print(

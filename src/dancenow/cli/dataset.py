@@ -92,14 +92,14 @@ def card(
         url: where the dataset will be found.
     """
     from dancenow.cli.console import live, report
-    from dancenow.errors import UserError
+    from dancenow.errors import OptionError
     from dancenow.research.dataset.card import write_card
     from dancenow.research.dataset.source import ShardSource, open_source
     from dancenow.research.dataset.validate import validate
 
     source, folder = open_source(dataset), out if out is not None else dataset
     if out is None and isinstance(source, ShardSource):
-        raise UserError(f"{dataset} is packed and has its card already; give another folder with -o to write one.")
+        raise OptionError(f"{dataset} is packed and has its card already; give another folder with -o to write one.")
     with live() as on_progress:
         facts = validate(source, on_progress=on_progress).facts
     for path in write_card(source, folder, facts, url=url):
@@ -145,7 +145,7 @@ def open_dataset(
         list: show what is in the shards, and stop.
     """
     from dancenow.cli.console import console, live, report
-    from dancenow.errors import UserError
+    from dancenow.errors import OptionError
     from dancenow.research.dataset.package import unpack
     from dancenow.research.dataset.person import person_subject
     from dancenow.research.dataset.source import open_source
@@ -156,9 +156,9 @@ def open_dataset(
         console.out(table_text(source), end="", highlight=False)
         return
     if out is None:
-        raise UserError("say where the clips go with -o FOLDER, or use --list to see what there is.")
+        raise OptionError("say where the clips go with -o FOLDER, or use --list to see what there is.")
     if identity is not None and clips:
-        raise UserError("give --clips or --identity, not both.")
+        raise OptionError("give --clips or --identity, not both.")
     with live() as on_progress:
         if identity is not None:
             person_subject(source, identity, out, protocol=protocol, on_progress=on_progress)
@@ -209,14 +209,14 @@ def _show(found: "Report") -> None:
 
 
 def _shares(text: str) -> tuple[float, float, float]:
-    from dancenow.errors import UserError
+    from dancenow.errors import OptionError
 
     try:
         train, val, test = (float(part) for part in text.split(":"))
         if not (min(train, val, test) >= 0 and 0 < train < float("inf") and val + test < float("inf")):
             raise ValueError(text)
     except ValueError as error:
-        raise UserError(f"cannot read the split {text!r}; write train:val:test, such as 60:20:20.") from error
+        raise OptionError(f"cannot read the split {text!r}; write train:val:test, such as 60:20:20.") from error
     whole = train + val + test
     return train / whole, val / whole, test / whole
 

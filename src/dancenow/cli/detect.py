@@ -12,7 +12,7 @@ from typing import Annotated
 
 import tyro
 
-from dancenow.errors import UserError
+from dancenow.errors import OptionError, OutputError, UserError
 
 
 def detect(
@@ -47,9 +47,9 @@ def detect(
     if train is not None:
         _train(train, video, out, budget, seed)
     elif video is None:
-        raise UserError("give a video, or --train REAL_DIR SYNTHETIC_DIR -o WEIGHTS.safetensors.")
+        raise OptionError("give a video, or --train REAL_DIR SYNTHETIC_DIR -o WEIGHTS.safetensors.")
     elif out is not None:
-        raise UserError("--out is where --train writes its weights; the findings go to --json, the picture to --heatmap.")
+        raise OptionError("--out is where --train writes its weights; the findings go to --json, the picture to --heatmap.")
     else:
         _detect(video, json, heatmap, weights, person, classify)
 
@@ -60,9 +60,9 @@ def _train(folders: tuple[Path, Path], video: Path | None, out: Path | None, bud
     from dancenow.training.budget import Budget
 
     if video is not None:
-        raise UserError(f"with --train two folders are looked at, not {video}; judge it afterwards with --weights.")
+        raise OptionError(f"with --train two folders are looked at, not {video}; judge it afterwards with --weights.")
     if out is None:
-        raise UserError("say where the weights should go: -o WEIGHTS.safetensors.")
+        raise OptionError("say where the weights should go: -o WEIGHTS.safetensors.")
     with live() as on_progress:
         trained = train_on_folders(*folders, out, budget=Budget.parse(budget), seed=seed, on_progress=on_progress)
     if trained.accuracy is not None:
@@ -84,9 +84,9 @@ def _detect(
             _require_another(path, video, weights)
             require_writable(path, suffix)
     if json is not None and heatmap is not None and json.resolve() == heatmap.resolve():
-        raise UserError("--json and --heatmap name the same file.")
+        raise OutputError("--json and --heatmap name the same file.")
     if not classify and heatmap is not None:
-        raise UserError("without the classifier there is no heatmap; leave out --no-classify.")
+        raise OptionError("without the classifier there is no heatmap; leave out --no-classify.")
 
     def say(sentences: Sequence[str]) -> None:
         for sentence in sentences:
@@ -120,7 +120,7 @@ def _detect(
 def _require_another(path: Path, *inputs: Path | None) -> None:
     for each in inputs:
         if each is not None and path.resolve() == each.resolve():
-            raise UserError(f"{path} is an input; give what is written another name.")
+            raise OutputError(f"{path} is an input; give what is written another name.")
 
 
 def _write_json(path: Path | None, found: object) -> None:

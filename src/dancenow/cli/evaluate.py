@@ -77,11 +77,11 @@ def evaluate(
 
 
 def _require_figures_may_be(json: Path, inputs: list[Path]) -> None:
-    from dancenow.errors import UserError
+    from dancenow.errors import OutputError
     from dancenow.storage.atomic_io import require_writable
 
     if json.resolve() in [file.resolve() for file in inputs]:
-        raise UserError(f"{json} is one of the files to be read; give the figures another name.")
+        raise OutputError(f"{json} is one of the files to be read; give the figures another name.")
     require_writable(json, ".json")
 
 

@@ -39,7 +39,7 @@ def pose(
         fps: frame rate of the video that an OpenPose folder was made from, such as 29.97 or 30000/1001.
     """
     from dancenow.cli.console import console, live
-    from dancenow.errors import UserError
+    from dancenow.errors import OptionError, OutputError
     from dancenow.pose.openpose_json import require_new_folder, write_openpose
     from dancenow.pose.overlay import write_overlay
     from dancenow.pose.pipeline import detect_poses
@@ -48,7 +48,7 @@ def pose(
 
     for written in (output, overlay, masks):
         if written is not None and written.resolve() == video.resolve():
-            raise UserError(f"{written} is the input; give the output another name.")
+            raise OutputError(f"{written} is the input; give the output another name.")
     for written, suffix in ((output, ".npz"), (overlay, ".mp4"), (masks, ".mkv")):
         if written is not None:
             require_writable(written, suffix)
@@ -57,7 +57,7 @@ def pose(
     with live() as on_progress:
         if video.is_dir():
             if overlay or masks:
-                raise UserError("an OpenPose folder has no pictures; leave out --overlay and --masks.")
+                raise OptionError("an OpenPose folder has no pictures; leave out --overlay and --masks.")
             track = _from_openpose(video, video_size, fps)
         else:
             track = detect_poses(video, person=person, masks=masks, on_progress=on_progress)
@@ -84,17 +84,17 @@ def _from_openpose(folder: Path, video_size: str | None, fps: str | None) -> "Po
     import re
     from fractions import Fraction
 
-    from dancenow.errors import UserError
+    from dancenow.errors import OptionError
     from dancenow.pose.filtering.smoothing import smooth
     from dancenow.pose.openpose_json import read_openpose
 
     size = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", video_size or "")
     if size is None or not min(map(int, size.groups())):
-        raise UserError(f"{folder} is an OpenPose folder; say the size of its frames with --video-size, such as 1920x1080.")
+        raise OptionError(f"{folder} is an OpenPose folder; say the size of its frames with --video-size, such as 1920x1080.")
     try:
         rate = Fraction(fps or "")
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
     if not 0 < rate <= 1000:
-        raise UserError(f"{folder} is an OpenPose folder; say its frame rate with --fps, such as 30 or 30000/1001.")
+        raise OptionError(f"{folder} is an OpenPose folder; say its frame rate with --fps, such as 30 or 30000/1001.")
     return smooth(read_openpose(folder, int(size[1]), int(size[2]), rate))

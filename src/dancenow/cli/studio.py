@@ -47,7 +47,7 @@ def studio(
         demo_assets: render the two clips that dancenow ships into this folder, and stop.
     """
     from dancenow.cli.console import console, live
-    from dancenow.errors import UserError
+    from dancenow.errors import OptionError
     from dancenow.research.studio.clip import render_clip
     from dancenow.research.studio.demo import make_demo_assets
 
@@ -61,7 +61,7 @@ def studio(
             console.print(f"{path}: {path.stat().st_size / 1e6:.2f} MB", highlight=False, soft_wrap=True)
         return
     if output is None:
-        raise UserError("say where the clip goes with -o CLIP.mp4, or use --list to see what there is.")
+        raise OptionError("say where the clip goes with -o CLIP.mp4, or use --list to see what there is.")
     width_px, height_px = _size(size)
     with live() as on_progress:
         clip = render_clip(
@@ -89,20 +89,20 @@ def _list() -> None:
 def _size(text: str) -> tuple[int, int]:
     import re
 
-    from dancenow.errors import UserError
+    from dancenow.errors import OptionError
 
     match = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", text)
     if match is None:
-        raise UserError(f"cannot read the size {text!r}; write it as 512x512.")
+        raise OptionError(f"cannot read the size {text!r}; write it as 512x512.")
     return int(match[1]), int(match[2])
 
 
 def _rate(text: str) -> "Fraction":
     from fractions import Fraction
 
-    from dancenow.errors import UserError
+    from dancenow.errors import OptionError
 
     try:
         return Fraction(text)
     except (ValueError, ZeroDivisionError) as error:
-        raise UserError(f"cannot read the frame rate {text!r}; write it as 30 or 30000/1001.") from error
+        raise OptionError(f"cannot read the frame rate {text!r}; write it as 30 or 30000/1001.") from error

@@ -48,9 +48,9 @@ def transfer(
 
 
 def _span(text: str) -> tuple[int, int | None]:
-    from dancenow.errors import UserError
+    from dancenow.errors import OptionError
 
     start, colon, stop = text.partition(":")
     if not colon or not all(part == "" or part.isdecimal() for part in (start, stop)):
-        raise UserError(f"frames {text!r} make no sense; say for example 100:250, 100: or :250.")
+        raise OptionError(f"frames {text!r} make no sense; say for example 100:250, 100: or :250.")
     return int(start or 0), int(stop) if stop else None

@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 import numpy as np
 
 from dancenow.compatibility import renamed_keywords
-from dancenow.errors import UserError
+from dancenow.errors import InputError, OptionError, UserError
 from dancenow.evaluation.frame_metrics import REGIONS, FrameMetrics, Memory, PictureScores, Region
 from dancenow.evaluation.identity_similarity import IdentityEncoder, Likeness, Person, Portrait, person_of
 from dancenow.evaluation.metric_summary import Better, Curve, Metric, identity_figures, picture_figures, pose_figures
@@ -129,7 +129,7 @@ def evaluate(
             target or the source.
     """
     if every < 1:
-        raise UserError(f"the perceptual distance cannot be taken of each {every}th frame; give 1 or more.")
+        raise OptionError(f"the perceptual distance cannot be taken of each {every}th frame; give 1 or more.")
     _require_comparable(out, probe(out), reference, probe(reference))
     truth = Truth.of(reference, track=track, target=target, source=source, every=every, on_progress=on_progress)
     return truth.evaluate(out, ideal=ideal, on_progress=on_progress)
@@ -189,7 +189,7 @@ class Truth:
         info = probe(video)
         if track is not None and (track.width_px, track.height_px) != (info.width_px, info.height_px):
             sizes = f"{track.width_px}x{track.height_px} but {video} is {info.width_px}x{info.height_px}"
-            raise UserError(f"the track was made at {sizes}; detect it again.")
+            raise InputError(f"the track was made at {sizes}; detect it again.")
         full = track or detect_poses(video, on_progress=on_progress)
         sparse = full
         if pose_every > 1:
@@ -290,14 +290,14 @@ def _judge(videos: list[Path], truth: Truth, own: list[PoseTrack], on_progress: 
     for pictures in _in_step([truth.video, *videos]):
         index = pictures[0].index
         if index >= count:
-            raise UserError(f"the track has {count} poses but {truth.video} has more frames; detect it again.")
+            raise InputError(f"the track has {count} poses but {truth.video} has more frames; detect it again.")
         height, width = pictures[0].image_rgb.shape[:2]
         # A video of odd size is encoded with one more row or column; only the ideal can have it here.
         others = [picture.image_rgb[:height, :width] for picture in pictures[1:]]
         frames.append(truth.judge(pictures_of, pictures[0], others, own))
         on_progress(Progress("compare pictures", index + 1, count))
     if len(frames) != count:
-        raise UserError(f"the track has {count} poses but {truth.video} has {len(frames)} frames; detect it again.")
+        raise InputError(f"the track has {count} poses but {truth.video} has {len(frames)} frames; detect it again.")
     return frames
 
 
@@ -313,14 +313,14 @@ def _in_step(paths: Sequence[Path]) -> Iterator[tuple[Frame, ...]]:
         short = [path for path, frame in zip(paths, frames, strict=True) if frame is None]
         if short:
             longer = next(path for path in paths if path not in short)
-            raise UserError(f"{short[0]} ends after {index} frames but {longer} goes on; compare videos of one length.")
+            raise InputError(f"{short[0]} ends after {index} frames but {longer} goes on; compare videos of one length.")
         # Half a frame apart they show different moments; the first gap gives the length of a frame.
         if first is not None and index == 1:
             half_s = (frames[0].time_s - first.time_s) / 2
         if first is None:
             first = frames[0]
         elif any(abs(frame.time_s - frames[0].time_s) > half_s for frame in frames):
-            raise UserError(
+            raise InputError(
                 f"frame {index} is shown at {float(frames[0].time_s):.3f} s in {paths[0]} but at"
                 f" {float(frames[1].time_s):.3f} s in {paths[1]}; compare videos with the same timing."
             )
@@ -341,7 +341,7 @@ def _track_or_nobody(video: Path, truth: Truth, on_progress: ProgressCallback) -
         return PoseTrack(nobody, reference.time_s, status, *size, reference.detector, "")
     if len(found) != len(reference):
         counts = f"the track has {len(reference)} poses but {video} has {len(found)} frames"
-        raise UserError(f"{counts}; detect it again, or compare videos of one length.")
+        raise InputError(f"{counts}; detect it again, or compare videos of one length.")
     return found
 
 
@@ -356,13 +356,13 @@ def _encoded_again(reference: Path, info: VideoInfo, path: Path, on_progress: Pr
 def _require_comparable(out: Path, info: VideoInfo, reference: Path, true: VideoInfo) -> None:
     size, true_size = f"{info.width_px}x{info.height_px}", f"{true.width_px}x{true.height_px}"
     if size != true_size:
-        raise UserError(f"{out} is {size} but {reference} is {true_size}; compare videos of one size.")
+        raise InputError(f"{out} is {size} but {reference} is {true_size}; compare videos of one size.")
     if abs(float(info.fps / true.fps) - 1) > RATE_TOLERANCE:
         rates = f"{float(info.fps):.4g} frames a second but {reference} has {float(true.fps):.4g}"
-        raise UserError(f"{out} has {rates}; compare videos of one frame rate.")
+        raise InputError(f"{out} has {rates}; compare videos of one frame rate.")
     if info.num_frames and true.num_frames and info.num_frames != true.num_frames:
         counts = f"{info.num_frames} frames but {reference} has {true.num_frames}"
-        raise UserError(f"{out} has {counts}; compare videos of one length.")
+        raise InputError(f"{out} has {counts}; compare videos of one length.")
 
 
 def _number(value: float) -> float | None:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError
 from dancenow.media.source import read_frames
 from dancenow.metrics.identity import head_colours, head_mask, head_window, joined, similarity
 from dancenow.metrics.perceptual import EfficientNetTrunk
@@ -103,9 +103,9 @@ def person_of(
         height, width = frame.image_rgb.shape[:2]
         if (width, height) != (track.width_px, track.height_px):
             size = f"{track.width_px}x{track.height_px}"
-            raise UserError(f"the track was made at {size} but {video} is {width}x{height}; detect it again.")
+            raise InputError(f"the track was made at {size} but {video} is {width}x{height}; detect it again.")
         portraits.append(observer.portrait(frame.image_rgb, track.pose[frame.index]))
         on_progress(Progress(f"get to know {video.name}", frame.index + 1, len(track)))
     if all(portrait.body is None for portrait in portraits):
-        raise UserError(f"nobody can be seen in {video}; give footage of one whole person.")
+        raise InputError(f"nobody can be seen in {video}; give footage of one whole person.")
     return Person(portraits)

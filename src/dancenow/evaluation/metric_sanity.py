@@ -14,7 +14,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError, OptionError
 from dancenow.evaluation.evaluator import Evaluation, Score, evaluate
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import probe, read_frames
@@ -147,11 +147,11 @@ def monotonicity(
         UserError: a video cannot be read, they differ in size or are shorter than `num_frames`, or a kind is unknown.
     """
     if unknown := [kind for kind in levels if kind not in _DAMAGE]:
-        raise UserError(f"there is no damage {unknown[0]!r}; choose of {', '.join(_DAMAGE)}.")
+        raise OptionError(f"there is no damage {unknown[0]!r}; choose of {', '.join(_DAMAGE)}.")
     with tempfile.TemporaryDirectory(prefix="dancenow-") as folder:
         own, others = _first_frames(clip, num_frames), _first_frames(other, num_frames)
         if own[0].shape != others[0].shape:
-            raise UserError(f"{clip} and {other} differ in size; give one dance of two people by one camera.")
+            raise InputError(f"{clip} and {other} differ in size; give one dance of two people by one camera.")
         fps = probe(clip).fps
         true, swapped = (_write(Path(folder) / name, images, fps) for name, images in (("true.mp4", own), ("o.mp4", others)))
         track = detect_poses(true, on_progress=on_progress)
@@ -265,7 +265,7 @@ _DAMAGE: Final[dict[str, Callable[[_Material, int, float], ImageRGB]]] = {
 def _first_frames(video: Path, count: int) -> list[ImageRGB]:
     images = [frame.image_rgb for frame in read_frames(video, 0, count)]
     if len(images) < count:
-        raise UserError(f"{video} has {len(images)} frames but {count} are wanted; give a longer one.")
+        raise InputError(f"{video} has {len(images)} frames but {count} are wanted; give a longer one.")
     return images
 
 

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError
 from dancenow.face.expression import LIDS, LIPS, expression_of
 from dancenow.face.face_model import LANDMARK_MODEL
 from dancenow.face.face_track import PARTS, FaceTrack
@@ -111,7 +111,7 @@ def normalize_expression(source: FaceTrack, target: FaceTrack, dance: FaceTrack)
         UserError: source and dance differ in length.
     """
     if len(source) != len(dance):
-        raise UserError(f"the dance has {len(dance)} frames and the source's faces {len(source)}; both must be of one video.")
+        raise InputError(f"the dance has {len(dance)} frames and the source's faces {len(source)}; both must be of one video.")
     use = (source.landmark_confidence > 0) & (dance.expression_confidence[:, 6] > 0)
     if not use.any():
         return dance

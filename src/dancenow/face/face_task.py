@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 import torch
 
-from dancenow.errors import UserError
+from dancenow.errors import OptionError
 from dancenow.face.cyclegan_task import CyclePhase
 from dancenow.face.dataset import FaceDataset, native_canvas_px, resized, usable_faces, why_unusable
 from dancenow.face.face_state import tensors_of
@@ -65,13 +65,15 @@ def with_face(body: Task, subject: Subject, kind: FaceChoice, dancer: Dancer | N
     if kind == "none":
         return body
     if kind == "cyclegan" and dancer is None:
-        raise UserError("a cyclegan makes one person's face another's: give the dancer's video, too, as --face-source SOURCE.")
+        raise OptionError(
+            "a cyclegan makes one person's face another's: give the dancer's video, too, as --face-source SOURCE."
+        )
     learnt = subject.manifest.in_split("train", subject.track.time_s) & (subject.track.status == FrameStatus.MEASURED)
     # By the poses alone: where a face is too small, nothing need look at it.
     why = why_unusable(face_boxes(subject.track), learnt, subject.manifest.name)
     if why is not None:
         if kind != "auto":
-            raise UserError(f"{why[:-1]}; --face none does without.")
+            raise OptionError(f"{why[:-1]}; --face none does without.")
         context.warn(f"{why[0].upper()}{why[1:]}")
         return body
     faces = extract_faces(subject.video, subject.track, on_progress=context.on_progress)
@@ -100,7 +102,7 @@ def _faces_of_dancer(dancer: Dancer, target: FaceTrack, context: FaceTaskContext
     seen = dancer.track.status == FrameStatus.MEASURED
     why = why_unusable(face_boxes(dancer.track), seen, f"the dancer in {dancer.video.name}")
     if why is not None:
-        raise UserError(f"{why[:-1]}; --face residual needs no face of theirs.")
+        raise OptionError(f"{why[:-1]}; --face residual needs no face of theirs.")
     faces = resized(extract_faces(dancer.video, dancer.track, on_progress=context.on_progress), target.size_px)
     rows = usable_faces(faces, seen, context.recipe.max_faces)
     return FaceDataset.build(dancer.video, faces, dancer.track.pose, rows, context.on_progress)

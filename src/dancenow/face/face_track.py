@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError, OutputError
 from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.types import Crop, FloatArray
 
@@ -130,7 +130,7 @@ def save_faces(path: Path, faces: FaceTrack) -> None:
     """
     path = Path(path)
     if path.suffix.lower() != ".npz":
-        raise UserError(f"cannot write {path}: give the faces a name that ends in .npz.")
+        raise OutputError(f"cannot write {path}: give the faces a name that ends in .npz.")
     held: dict[str, Any] = {each.name: np.asarray(getattr(faces, each.name)) for each in fields(faces)}
     with complete_or_absent(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, format=np.array(FORMAT), terms=np.array(EXPRESSION), **held)
@@ -144,18 +144,18 @@ def load_faces(path: Path) -> FaceTrack:
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"{path} does not exist; faces are written by `save_faces`.")
+        raise InputError(f"{path} does not exist; faces are written by `save_faces`.")
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             held = {name: file[name] for name in file.files}
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path} holds no faces or is damaged; extract them again.") from error
+        raise InputError(f"{path} holds no faces or is damaged; extract them again.") from error
     if str(held.pop("format", None)) != FORMAT or tuple(held.pop("terms", ())) != EXPRESSION:
-        raise UserError(f"{path} holds no faces of this version; extract them again.")
+        raise InputError(f"{path} holds no faces of this version; extract them again.")
     try:
         whole = {name: int(held.pop(name)) for name in ("width_px", "height_px", "size_px")}
         words = {name: str(held.pop(name)) for name in ("detector", "source_sha256")}
         known: dict[str, Any] = {**held, **whole, **words}
         return FaceTrack(**known)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} holds damaged faces ({error}); extract them again.") from error
+        raise InputError(f"{path} holds damaged faces ({error}); extract them again.") from error

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError, UserError
 from dancenow.face.expression import expression_of, turn_of
 from dancenow.face.face_track import EXPRESSION, NUM_LANDMARKS, FaceTrack, Reason, load_faces, save_faces
 from dancenow.face.face_tracker import FaceTracker
@@ -84,7 +84,7 @@ def extract_faces(
     """
     info = probe(video)
     if (info.width_px, info.height_px) != (track.width_px, track.height_px):
-        raise UserError(
+        raise InputError(
             f"{video} is {info.width_px}x{info.height_px} and its pose track {track.width_px}x{track.height_px};"
             " make the track anew."
         )
@@ -141,9 +141,9 @@ def _measure(video: Path, track: PoseTrack, size_px: int, min_head_px: float, on
             count += 1
             on_progress(Progress("look at the face", count, len(track)))
     if count < len(track):
-        raise UserError(f"{video} has {count} frames and its pose track {len(track)}; make the track anew.")
+        raise InputError(f"{video} has {count} frames and its pose track {len(track)}; make the track anew.")
     if np.abs(np.ptp(times_s) - np.ptp(track.time_s)) > 0.2 + 0.1 * np.ptp(times_s):
-        raise UserError(f"the pose track of {video} leaves frames out; make one of every frame.")
+        raise InputError(f"the pose track of {video} leaves frames out; make one of every frame.")
     hidden = boxes.reason.copy()
     hidden[(hidden == Reason.OK) & _lasting(tracker.nothing)] = Reason.HIDDEN
     boxes = replace(boxes, reason=hidden)

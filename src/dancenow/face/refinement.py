@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from dancenow.errors import UserError
+from dancenow.errors import ModelError
 from dancenow.execution import has_bfloat16
 from dancenow.face.align import normalize_expression
 from dancenow.face.blending import WHOLE, Blender
@@ -74,7 +74,7 @@ class FaceModel:
             target = faces_of(checkpoint.part("faces"), checkpoint.info.subject, network.config.canvas_px)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             made = checkpoint.info.version
-            raise UserError(
+            raise ModelError(
                 f"this model was made by dancenow {made}, whose face networks were others; train it again."
             ) from error
         return cls(kind, network.to(device).eval().requires_grad_(False), target, source)
@@ -94,9 +94,9 @@ def chosen(model: FaceModel | None, wanted: Face, path: Path, source_sha256: str
     if model is None or model.kind != wanted:
         has = "none" if model is None else f"one of the kind {model.kind}"
         how = " --face-source SOURCE" if wanted == "cyclegan" else ""
-        raise UserError(f"{path} has no {wanted} face network ({has}); train it with --face {wanted}{how}.")
+        raise ModelError(f"{path} has no {wanted} face network ({has}); train it with --face {wanted}{how}.")
     if model.source_sha256 is not None and model.source_sha256 != source_sha256:
-        raise UserError(f"the face network of {path} was trained on the face of another source; train it with --face-source.")
+        raise ModelError(f"the face network of {path} was trained on the face of another source; train it with --face-source.")
     return model
 
 

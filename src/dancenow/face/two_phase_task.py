@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dancenow.errors import UserError
+from dancenow.errors import TrainingError
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo
 from dancenow.training.loop import Clock, Task
 from dancenow.training.state import restore_state, state_tensors
@@ -109,7 +109,9 @@ class BodyThenFace:
         config = dict(state.info.config)
         kind = config.pop("face_kind", "none")
         if kind != self.face.kind:
-            raise UserError(f"the training to resume has --face {kind}; go on with that, or start it anew without --resume.")
+            raise TrainingError(
+                f"the training to resume has --face {kind}; go on with that, or start it anew without --resume."
+            )
         self.body.restore(replace(state, info=replace(state.info, config=config)))
         self._seen = state.info.images_seen
         if "body_images" in state.tensors:

@@ -8,7 +8,7 @@
 from dataclasses import replace
 from typing import Any, Final, Literal
 
-from dancenow.errors import UserError
+from dancenow.errors import OptionError
 from dancenow.face.recipe import LARGE_FACE
 from dancenow.generators.crop.config import CropConfig, LossWeights
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
@@ -76,17 +76,17 @@ def preset_config(
         UserError: there is no preset of that name, or it cannot have that size.
     """
     if preset not in PRESETS:
-        raise UserError(f"there is no preset {preset!r}; choose one of {', '.join(PRESETS)}.")
+        raise OptionError(f"there is no preset {preset!r}; choose one of {', '.join(PRESETS)}.")
     config: Config = PRESETS[preset]
     wanted = {"width": width, "longer_px": longer_px, "enhance_from": enhance_from}
     changes: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
     if not changes:
         return config
     if not isinstance(config, EdnConfig):
-        raise UserError(
+        raise OptionError(
             f"the preset {preset} has one size; width, longer side and enhancer are for the presets paper and heatmaps."
         )
     try:
         return replace(config, **changes)
     except ValueError as error:
-        raise UserError(f"the preset {preset} cannot have that size: {error}.") from error
+        raise OptionError(f"the preset {preset} cannot have that size: {error}.") from error

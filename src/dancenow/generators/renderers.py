@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dancenow.errors import UserError
+from dancenow.errors import ModelError, UserError
 from dancenow.generators.crop.inference_backends import InferenceBackend, select_backend
 from dancenow.generators.crop.network import POSE_STRIDE, Generator, GeneratorConfig
 from dancenow.generators.crop.rollout import carry, nothing
@@ -273,7 +273,7 @@ def restore_filled_confidence(track: PoseTrack, target: Target) -> Pose:
 
 def _of_another_version(checkpoint: Checkpoint) -> UserError:
     made = checkpoint.info.version
-    return UserError(f"this model was made by dancenow {made}, whose networks were others; train it again.")
+    return ModelError(f"this model was made by dancenow {made}, whose networks were others; train it again.")
 
 
 def _result(picture: "Future[NDArray[np.float32]] | None") -> NDArray[np.float32] | None:

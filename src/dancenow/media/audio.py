@@ -19,7 +19,7 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from numpy.typing import NDArray
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError
 
 SoundPackets: TypeAlias = "Iterator[Packet[Any]]"
 Samples = NDArray[np.float32]
@@ -44,7 +44,7 @@ def sound_packets(path: Path, zero_s: Fraction, length_s: Fraction | None, outpu
     try:
         source = av.open(f"file:{path}", "r", metadata_errors="ignore")
     except (av.error.FFmpegError, OSError) as error:
-        raise UserError(f"the sound of {path} cannot be read; give a video or sound file.") from error
+        raise InputError(f"the sound of {path} cannot be read; give a video or sound file.") from error
     with source:
         if not source.streams.audio:
             yield iter(())

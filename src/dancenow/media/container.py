@@ -18,7 +18,7 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError, OutputError
 from dancenow.storage.atomic_io import complete_or_absent
 
 
@@ -29,31 +29,31 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     try:
         exists = path.exists()
     except PermissionError as error:
-        raise UserError(f"{path} may not be read; check the permissions of its folder.") from error
+        raise InputError(f"{path} may not be read; check the permissions of its folder.") from error
     if not exists:
-        raise UserError(f"{path} does not exist; check the name.")
+        raise InputError(f"{path} does not exist; check the name.")
     if path.is_dir():
-        raise UserError(f"{path} is a folder; give a video file.")
+        raise InputError(f"{path} is a folder; give a video file.")
     try:
         container = av.open(f"file:{path}", "r", metadata_errors="ignore")
     except av.error.FFmpegError as error:
-        raise UserError(_why_unreadable(path, error)) from error
+        raise InputError(_why_unreadable(path, error)) from error
     with container:
         if container.format.name.endswith("_pipe") or container.format.name in ("image2", "tty"):
-            raise UserError(
+            raise InputError(
                 f"{path} is a {'text' if container.format.name == 'tty' else 'picture'}, not a video; give a video file."
             )
         streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
         if not streams:
-            raise UserError(f"{path} holds sound but no pictures; give a video file." if container.streams.audio
+            raise InputError(f"{path} holds sound but no pictures; give a video file." if container.streams.audio
                             else f"{path} holds no pictures; give a video file.")  # fmt: skip
         if getattr(streams[0], "codec_context", None) is None:
-            raise UserError(f"{path} is in a video format that cannot be decoded here; convert it to H.264 first.")
+            raise InputError(f"{path} is in a video format that cannot be decoded here; convert it to H.264 first.")
         streams[0].thread_type = "AUTO"
         try:
             yield container, streams[0]
         except av.error.FFmpegError as error:
-            raise UserError(
+            raise InputError(
                 f"{path} cannot be decoded ({error.strerror or error}); convert it to H.264 first or take another copy."
             ) from error
 
@@ -114,7 +114,7 @@ def blamed_on(path: Path) -> Iterator[None]:
     except av.error.FFmpegError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OSError(error.errno, error.strerror) from error
-        raise UserError(f"cannot write {path}: {error.strerror or error}.") from error
+        raise OutputError(f"cannot write {path}: {error.strerror or error}.") from error
 
 
 def presentation_time_s(item: "VideoFrame | Packet[Any]") -> Fraction:

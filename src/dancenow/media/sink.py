@@ -18,7 +18,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from numpy.typing import NDArray
 
-from dancenow.errors import UserError
+from dancenow.errors import OutputError
 from dancenow.media.audio import SoundPackets, sound_packets
 from dancenow.media.container import blamed_on, presentation_time_s, writing
 from dancenow.media.source import first_frame_time_s
@@ -71,7 +71,7 @@ class VideoWriter:
         finish: Callable[[Path], None] | None = None,
     ) -> None:
         if Path(path).suffix.lower() != ".mp4":
-            raise UserError(f"cannot write {path}: give the video a name that ends in .mp4.")
+            raise OutputError(f"cannot write {path}: give the video a name that ends in .mp4.")
         require_writable(path)
         self._path, self._width, self._height = Path(path), width_px, height_px
         self._fps, self._time_base = fps, _fine_time_base(fps)
@@ -149,7 +149,7 @@ class VideoWriter:
         with self._stack as stack:
             if error is None:
                 if self._first_s is None:
-                    raise UserError(f"cannot write {self._path}: there are no frames to write.")
+                    raise OutputError(f"cannot write {self._path}: there are no frames to write.")
                 with blamed_on(self._path):
                     self._mux_video(None)
                     self._mux_sound(None)
@@ -193,7 +193,7 @@ class MaskWriter:
         with self._stack as stack:
             if error is None:
                 if not self._count:
-                    raise UserError(f"cannot write {self._path}: there are no masks to write.")
+                    raise OutputError(f"cannot write {self._path}: there are no masks to write.")
                 with blamed_on(self._path):
                     self._container.mux(self._stream.encode(None))
                 return None

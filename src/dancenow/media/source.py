@@ -16,7 +16,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError, UserError
 from dancenow.media.container import decoded, opened, presentation_time_s
 from dancenow.media.pixel_format import orientation_of, square_size, to_rgb
 from dancenow.types import Frame, VideoInfo
@@ -33,7 +33,7 @@ def probe(path: Path) -> VideoInfo:
     with opened(path) as (container, stream):
         frame = next(decoded(container, stream), None)
         if frame is None:
-            raise UserError(f"{path} has no frame that can be decoded; it is damaged or empty.")
+            raise InputError(f"{path} has no frame that can be decoded; it is damaged or empty.")
         height, width = orientation_of(frame).apply(np.empty(square_size(frame, stream)[::-1], np.uint8)).shape
         duration = None
         if stream.duration is not None and stream.time_base is not None:
@@ -79,7 +79,7 @@ def _shown(path: Path, indices: Iterable[int]) -> Iterator[Frame]:
                 yield Frame(orientation.apply(to_rgb(frame, *shape)), index, time_s)
                 next_index = next(wanted, None)
         if shape is None:
-            raise UserError(f"{path} has no frame that can be decoded; it is damaged or empty.")
+            raise InputError(f"{path} has no frame that can be decoded; it is damaged or empty.")
 
 
 def read_masks(path: Path, start: int = 0, stop: int | None = None) -> Iterator[NDArray[np.uint8]]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dancenow.errors import UserError
+from dancenow.errors import ModelError
 from dancenow.storage.atomic_io import sha256_of
 
 FOLDER_VARIABLE: Final = "DANCENOW_LPIPS"
@@ -82,7 +82,7 @@ class Lpips(nn.Module):
         if named:
             files = [Path(named) / name for name in (BACKBONE_FILE, HEADS_FILE)]
             if absent := [file.name for file in files if not file.is_file()]:
-                raise UserError(
+                raise ModelError(
                     f"{FOLDER_VARIABLE} is {named}, which holds no {' and no '.join(absent)}; put it there or unset it."
                 )
         else:
@@ -156,7 +156,7 @@ def _of_package() -> Path | None:
 def _require_content(file: Path, sha256: str) -> None:
     found = sha256_of(file)
     if not found.startswith(sha256):
-        raise UserError(
+        raise ModelError(
             f"{file} has SHA-256 {found[:8]}... instead of {sha256[:8]}...; replace it by the genuine file or remove it."
         )
 
@@ -165,14 +165,14 @@ def _tensors(file: Path) -> Mapping[str, Tensor]:
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise UserError(f"{file} is not a file of network weights; replace it or remove it.") from error
+        raise ModelError(f"{file} is not a file of network weights; replace it or remove it.") from error
     if not isinstance(content, Mapping):
-        raise UserError(f"{file} is not a file of network weights; replace it or remove it.")
+        raise ModelError(f"{file} is not a file of network weights; replace it or remove it.")
     return content
 
 
 def _fill(parameter: Tensor, published: Mapping[str, Tensor], name: str, file: Path) -> None:
     found = published.get(name)
     if not isinstance(found, Tensor) or found.numel() != parameter.numel():
-        raise UserError(f"{file} has no {name} of {parameter.numel()} numbers; it belongs to another network, remove it.")
+        raise ModelError(f"{file} has no {name} of {parameter.numel()} numbers; it belongs to another network, remove it.")
     parameter.copy_(found.reshape(parameter.shape))

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError
 from dancenow.skeleton import INDEX
 from dancenow.types import Pose, PoseTrack
 
@@ -81,7 +81,7 @@ class BodyStatistics:
         names = {field.name for field in dataclasses.fields(cls)}
         sound = set(saved) == names and all(isinstance(value, int | float) for value in saved.values())
         if not sound or not np.isfinite(list(saved.values())).all():
-            raise UserError("the saved body statistics are damaged; run `dancenow prepare` again.")
+            raise InputError("the saved body statistics are damaged; run `dancenow prepare` again.")
         return cls(**saved)
 
 
@@ -94,7 +94,7 @@ def body_statistics(track: PoseTrack) -> BodyStatistics:
     lengths = _bone_lengths(track.pose)
     full = {name: float(np.nanpercentile(each, FULL_LENGTH_PERCENTILE)) for name, each in lengths.items() if _seen(each)}
     if full.get("torso", 0.0) <= 0:
-        raise UserError("no frame shows the person's shoulders and hips together; film the whole body.")
+        raise InputError("no frame shows the person's shoulders and hips together; film the whole body.")
     full |= {name: share * full["torso"] for name, share in PROPORTION.items() if full.get(name, 0.0) <= 0}
     height_px = sum(full[name] for name in ("torso", "head", "thigh", "shin"))
 

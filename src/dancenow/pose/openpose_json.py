@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError, OutputError
 from dancenow.skeleton import INDEX, NUM_KEYPOINTS, NUM_OPENPOSE
 from dancenow.storage.atomic_io import complete_or_absent, require_writable
 from dancenow.types import FloatArray, FrameStatus, Pose, PoseTrack
@@ -35,7 +35,7 @@ def require_new_folder(folder: Path) -> None:
     """UserError if `write_openpose` could not write this folder: it exists with something in it, or is out of reach."""
     require_writable(folder, folder=True)
     if folder.exists() and any(folder.iterdir()):
-        raise UserError(f"{folder} exists and is not empty; give a new folder for the OpenPose files.")
+        raise OutputError(f"{folder} exists and is not empty; give a new folder for the OpenPose files.")
 
 
 def write_openpose(folder: Path, track: PoseTrack) -> None:
@@ -67,7 +67,7 @@ def read_openpose(folder: Path, width_px: int, height_px: int, fps: Fraction) ->
     """
     files = sorted(Path(folder).glob("*.json"), key=lambda file: (_number(file), file.name))
     if not files:
-        raise UserError(f"{folder} holds no OpenPose JSON files; give the folder that OpenPose's --write_json made.")
+        raise InputError(f"{folder} holds no OpenPose JSON files; give the folder that OpenPose's --write_json made.")
     numbers = [_number(file) for file in files]
     if numbers[0] < 0 or len(set(numbers)) < len(numbers):
         numbers = list(range(len(files)))
@@ -82,9 +82,9 @@ def read_openpose(folder: Path, width_px: int, height_px: int, fps: Fraction) ->
             xyc[number - numbers[0]] = last
     seen = (xyc[..., 2] > 0).any(axis=1)
     if not seen.any():
-        raise UserError(f"nobody is in any of the {len(files)} OpenPose files of {folder}.")
+        raise InputError(f"nobody is in any of the {len(files)} OpenPose files of {folder}.")
     if xyc[..., :2].max() <= 1.5:
-        raise UserError(f"the keypoints of {folder} are not in px; run OpenPose with --keypoint_scale 0.")
+        raise InputError(f"the keypoints of {folder} are not in px; run OpenPose with --keypoint_scale 0.")
     status = np.where(seen, FrameStatus.MEASURED, FrameStatus.MISSING).astype(np.uint8)
     pose = Pose(xyc[..., :2].copy(), xyc[..., 2].copy())
     time_s = np.array([float(i / fps) for i in range(count)])
@@ -96,14 +96,14 @@ def _people(file: Path, content: bytes) -> list[FloatArray]:
     try:
         people = [np.array(person["pose_keypoints_2d"], np.float32) for person in json.loads(content)["people"]]
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{file} is not an OpenPose JSON file or is damaged; run OpenPose again or remove it.") from error
+        raise InputError(f"{file} is not an OpenPose JSON file or is damaged; run OpenPose again or remove it.") from error
     return [_to_keypoints(file, flat) for flat in people if flat.size]
 
 
 def _to_keypoints(file: Path, flat: FloatArray) -> FloatArray:
     places = _PLACES.get(flat.size // 3) if flat.ndim == 1 and flat.size % 3 == 0 else None
     if places is None or not np.isfinite(flat).all():
-        raise UserError(f"{file} does not hold 18 or 25 keypoints; run OpenPose with --model_pose BODY_25 or COCO.")
+        raise InputError(f"{file} does not hold 18 or 25 keypoints; run OpenPose with --model_pose BODY_25 or COCO.")
     xyc = np.zeros((NUM_KEYPOINTS, 3), np.float32)
     xyc[places[:, 1]] = flat.reshape(-1, 3)[places[:, 0]]
     xyc[:, 2] = xyc[:, 2].clip(0, 1)

@@ -9,7 +9,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import probe, read_frames
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
@@ -53,7 +53,7 @@ def write_overlay(video: Path, track: PoseTrack, path: Path, on_progress: Progre
     """
     info = probe(video)
     if (info.width_px, info.height_px) != (track.width_px, track.height_px):
-        raise UserError(
+        raise InputError(
             f"{video} is {info.width_px}x{info.height_px} px but the track was made at {track.width_px}x{track.height_px};"
             " give the video that the track was made from."
         )

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from dancenow.compatibility import renamed_keywords
-from dancenow.errors import UserError
+from dancenow.errors import InputError, OptionError, UserError
 from dancenow.media.sink import MaskWriter
 from dancenow.media.source import probe, read_frames
 from dancenow.pose.detectors.bias_correction import correct_bias
@@ -120,7 +120,7 @@ def measure_poses(
             on_progress(Progress("follow the dancer", len(times) * every, info.num_frames))
         seen = status.count(FrameStatus.MEASURED)
         if seen < max(2, MIN_SEEN * len(poses)):
-            raise UserError(
+            raise InputError(
                 f"the person to follow was found in only {seen} of {len(poses)} frames of {video}; film one whole person,"
                 " well lit, or choose another with --person."
             )
@@ -134,7 +134,7 @@ def _postprocess(measured: PoseTrack) -> PoseTrack:
 
 def _require_number(person: int | None) -> None:
     if person is not None and person < 1:
-        raise UserError(f"there is no person {person}: people are counted from 1.")
+        raise OptionError(f"there is no person {person}: people are counted from 1.")
 
 
 def _zeros(*shape: int) -> FloatArray:

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError, OutputError
 from dancenow.skeleton import KEYPOINTS
 from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.types import FrameStatus, Pose, PoseTrack
@@ -25,7 +25,7 @@ def save_track(path: Path, track: PoseTrack) -> None:
         UserError: the name does not end in .npz, or the file cannot be written.
     """
     if Path(path).suffix.lower() != ".npz":
-        raise UserError(f"cannot write {path}: give the track a name that ends in .npz.")
+        raise OutputError(f"cannot write {path}: give the track a name that ends in .npz.")
     with complete_or_absent(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
             file,
@@ -50,15 +50,15 @@ def load_track(path: Path) -> PoseTrack:
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"{path} does not exist; make a track with `dancenow pose VIDEO -o {path.name}`.")
+        raise InputError(f"{path} does not exist; make a track with `dancenow pose VIDEO -o {path.name}`.")
     try:
         # Opened here, because numpy leaves the file of a bad archive open.
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             held = {name: file[name] for name in file.files}
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path} is not a pose track or is damaged; make it again with `dancenow pose`.") from error
+        raise InputError(f"{path} is not a pose track or is damaged; make it again with `dancenow pose`.") from error
     if str(held.get("format")) != FORMAT or tuple(held.get("keypoints", ())) != KEYPOINTS:
-        raise UserError(f"{path} is not a pose track of this version; make it again with `dancenow pose`.")
+        raise InputError(f"{path} is not a pose track of this version; make it again with `dancenow pose`.")
     try:
         pose = Pose(held["xy"], held["confidence"], held["depth"])
         width_px, height_px = (int(side) for side in held["size_px"])
@@ -66,7 +66,7 @@ def load_track(path: Path) -> PoseTrack:
             pose, held["time_s"], held["status"], width_px, height_px, str(held["detector"]), str(held["source_sha256"])
         )
     except (KeyError, ValueError, TypeError) as error:
-        raise UserError(f"{path} is a damaged pose track ({error}); make it again with `dancenow pose`.") from error
+        raise InputError(f"{path} is a damaged pose track ({error}); make it again with `dancenow pose`.") from error
     if not np.isin(track.status, list(FrameStatus)).all():
-        raise UserError(f"{path} is a damaged pose track (unknown status); make it again with `dancenow pose`.")
+        raise InputError(f"{path} is a damaged pose track (unknown status); make it again with `dancenow pose`.")
     return track

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, Self, get_args
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
-from dancenow.errors import UserError
+from dancenow.errors import ConsentError, UserError
 from dancenow.storage.atomic_io import complete_or_absent, data_dir, sha256_of
 
 Kind = Literal["self", "rendered", "licensed"]
@@ -51,13 +51,13 @@ class Consent:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise UserError(f"there is no consent of the kind {self.kind!r}; say {', '.join(KINDS)}.")
+            raise ConsentError(f"there is no consent of the kind {self.kind!r}; say {', '.join(KINDS)}.")
         if not self.person.strip():
-            raise UserError("a consent needs the name of the person in the video; give it with --person-name.")
+            raise ConsentError("a consent needs the name of the person in the video; give it with --person-name.")
         if self.kind == "licensed" and self.licence is None and self.document_sha256 is None:
-            raise UserError("a licensed video needs its licence; give it with --licence, for example CC-BY-4.0.")
+            raise ConsentError("a licensed video needs its licence; give it with --licence, for example CC-BY-4.0.")
         if _day(self.date).isoformat() != self.date:
-            raise UserError(f"{self.date!r} is not a date; write it as 2026-03-31.")
+            raise ConsentError(f"{self.date!r} is not a date; write it as 2026-03-31.")
 
     @property
     def sha256(self) -> str:
@@ -100,7 +100,7 @@ def consent(
         UserError: a kind, licence or date that there is not, or something needed that is missing.
     """
     if kind not in KINDS:
-        raise UserError(f"there is no consent of the kind {kind!r}; say {', '.join(KINDS)}.")
+        raise ConsentError(f"there is no consent of the kind {kind!r}; say {', '.join(KINDS)}.")
     return Consent(
         kind=kind,  # type: ignore[arg-type]  # it was looked up above
         person=person or _NAMES.get(kind, ""),
@@ -125,16 +125,16 @@ def read_consent(path: Path) -> Consent:
         text = path.read_text("utf-8")
         fields = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
     except OSError as error:
-        raise UserError(f"the consent file {path} cannot be read: {error.strerror}.") from error
+        raise ConsentError(f"the consent file {path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise UserError(f"the consent file {path} is neither JSON nor TOML that can be read ({error}).") from error
+        raise ConsentError(f"the consent file {path} is neither JSON nor TOML that can be read ({error}).") from error
     known = ("kind", "person", "scope", "date", "licence", "document")
     if not isinstance(fields, dict) or (strange := sorted(set(fields) - set(known))):
         said = f"{strange[0]!r}" if isinstance(fields, dict) else "no fields"
-        raise UserError(f"the consent file {path} holds {said}; it may hold {', '.join(known)}.")
+        raise ConsentError(f"the consent file {path} holds {said}; it may hold {', '.join(known)}.")
     told = {name: value.isoformat() if isinstance(value, date) else value for name, value in fields.items()}
     if wrong := [name for name, value in told.items() if not isinstance(value, str)]:
-        raise UserError(f"{wrong[0]} in the consent file {path} must be text.")
+        raise ConsentError(f"{wrong[0]} in the consent file {path} must be text.")
     kind, licence, document = told.get("kind", "licensed"), told.get("licence"), told.get("document")
     return Consent(
         kind=kind,  # type: ignore[arg-type]  # Consent says it if there is no such kind
@@ -156,11 +156,11 @@ def licence_id(text: str) -> str:
     try:
         known = str(canonicalize_license_expression(text))
     except InvalidLicenseExpression as error:
-        raise UserError(
+        raise ConsentError(
             f"{text!r} is not a licence that SPDX knows; give an identifier such as CC0-1.0, CC-BY-4.0 or LicenseRef-Ours."
         ) from error
     if "-ND-" in known:
-        raise UserError(f"{known} forbids changed versions, and a transfer is one; take other footage or ask for consent.")
+        raise ConsentError(f"{known} forbids changed versions, and a transfer is one; take other footage or ask for consent.")
     return known
 
 
@@ -171,13 +171,15 @@ def require_consent(record: Consent | None, source_sha256: str, what: str, how: 
         UserError: there is none, or it was withdrawn.
     """
     if record is None:
-        raise UserError(
+        raise ConsentError(
             f"{what} has no consent on record; add it with `{how} --consent self` if it shows yourself, `--consent rendered` if"
             " nobody real, else `--consent-file FILE`."
         )
     when = record.withdrawn or withdrawn_on(record.sha256, source_sha256)
     if when is not None:
-        raise UserError(f"the consent of {record.person} to {what} was withdrawn on {when}; remove it, and take other footage.")
+        raise ConsentError(
+            f"the consent of {record.person} to {what} was withdrawn on {when}; remove it, and take other footage."
+        )
     return record
 
 
@@ -223,11 +225,11 @@ def _withdrawn() -> dict[str, dict[str, Any]]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise UserError(
+        raise ConsentError(
             f"the list of withdrawn consents {path} cannot be read; restore it, or remove it to start anew."
         ) from error
     if not isinstance(entries, dict) or not all(map(_is_entry, entries.values())):
-        raise UserError(f"the list of withdrawn consents {path} is damaged; restore it, or remove it to start anew.")
+        raise ConsentError(f"the list of withdrawn consents {path} is damaged; restore it, or remove it to start anew.")
     return entries
 
 
@@ -246,20 +248,20 @@ def _document_sha256(path: Path) -> str:
     try:
         return sha256_of(path)
     except OSError as error:
-        raise UserError(f"the document of the consent, {path}, cannot be read: {error.strerror}.") from error
+        raise ConsentError(f"the document of the consent, {path}, cannot be read: {error.strerror}.") from error
 
 
 def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise UserError(f"{text!r} is not a date; write it as 2026-03-31.") from error
+        raise ConsentError(f"{text!r} is not a date; write it as 2026-03-31.") from error
 
 
 def _past(text: str | None) -> str:
     """The day on which a record is given, by default today; looked at here, and not when it is read in another zone."""
     if text is not None and _day(text) > datetime.now(UTC).astimezone().date():
-        raise UserError(f"a consent of {text} lies in the future; give the day on which it was given.")
+        raise ConsentError(f"a consent of {text} lies in the future; give the day on which it was given.")
     return text or _today()
 
 

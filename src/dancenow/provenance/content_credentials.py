@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 import dancenow
-from dancenow.errors import UserError
+from dancenow.errors import InputError, OutputError
 from dancenow.provenance.signing import Signing, own_root, signing
 
 SYNTHETIC: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -89,7 +89,7 @@ class VideoSigner:
         try:
             made._open().close()
         except c2pa.C2paError as error:
-            raise UserError(f"the signing certificate cannot be used ({_brief(error)}); give another or none.") from error
+            raise InputError(f"the signing certificate cannot be used ({_brief(error)}); give another or none.") from error
         return made
 
     def sign(self, video: Path) -> None:
@@ -110,7 +110,7 @@ class VideoSigner:
                 # Credentials of the source's own that have expired since; its hash is among the facts all the same.
                 self._sign(video, signed, None)
         except c2pa.C2paError as error:
-            raise UserError(f"the video cannot be signed ({_brief(error)}); check the certificate and its key.") from error
+            raise OutputError(f"the video cannot be signed ({_brief(error)}); check the certificate and its key.") from error
         signed.replace(video)
 
     def _sign(self, video: Path, signed: Path, source: Path | None) -> None:
@@ -151,7 +151,7 @@ def read_credentials(video: Path) -> Credentials:
         UserError: there is no such file.
     """
     if not Path(video).is_file():
-        raise UserError(f"{video} does not exist or is no file; check the name.")
+        raise InputError(f"{video} does not exist or is no file; check the name.")
     if not is_available():
         return Credentials("unchecked")
     import c2pa

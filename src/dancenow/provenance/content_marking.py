@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from dancenow.errors import UserError
+from dancenow.errors import ConsentError
 from dancenow.media.source import probe
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import withdrawn_on
@@ -52,10 +52,12 @@ def require_consented(info: CheckpointInfo, model: Path) -> None:
     """
     consent_sha256, source_sha256 = info.subject.get("consent_sha256"), info.subject.get("source_sha256", "")
     if consent_sha256 is None:
-        raise UserError(f"the model {model} carries no consent of the person it shows; train it again from a subject with one.")
+        raise ConsentError(
+            f"the model {model} carries no consent of the person it shows; train it again from a subject with one."
+        )
     when = withdrawn_on(consent_sha256, source_sha256)
     if when is not None:
-        raise UserError(f"the consent of the person in the model {model} was withdrawn on {when}; remove the model.")
+        raise ConsentError(f"the consent of the person in the model {model} was withdrawn on {when}; remove the model.")
 
 
 @dataclass(frozen=True)

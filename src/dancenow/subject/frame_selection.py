@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError
 from dancenow.progress import Progress, ProgressCallback
 from dancenow.subject.subject import Subject
 from dancenow.types import Frame, FrameStatus
@@ -38,7 +38,7 @@ def choose_runs(subject: Subject, part: str, length: int, max_frames: int) -> Ru
     keep = _spread_runs(usable, length, max_frames)
     starts = _run_starts(keep, length)
     if len(starts) < FEWEST_CLIPS:
-        raise UserError(f"{subject.manifest.name} has only {len(starts)} usable clips to train on; film 20 s or more.")
+        raise InputError(f"{subject.manifest.name} has only {len(starts)} usable clips to train on; film 20 s or more.")
     frames = np.flatnonzero(keep)
     return Runs(frames, np.searchsorted(frames, starts))
 
@@ -57,7 +57,7 @@ def read_chosen(subject: Subject, runs: Runs, on_progress: ProgressCallback) -> 
                 on_progress(Progress("reading frames", position, len(chosen)))
             position += 1
     if position < len(chosen):
-        raise UserError(f"the video of {subject.manifest.name} breaks off; run `dancenow prepare` again.")
+        raise InputError(f"the video of {subject.manifest.name} breaks off; run `dancenow prepare` again.")
     on_progress(Progress("reading frames", position, len(chosen)))
 
 

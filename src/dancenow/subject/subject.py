@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dancenow import __version__
 from dancenow.compatibility import renamed_keywords
-from dancenow.errors import UserError
+from dancenow.errors import InputError, OutputError, UserError
 from dancenow.media.source import probe, read_frames, read_masks
 from dancenow.metrics.poses import pose_distance_px, torso_px
 from dancenow.pose.body_statistics import BodyStatistics, body_statistics
@@ -137,7 +137,7 @@ class Subject:
         """
         folder = Path(folder)
         if not (folder / MANIFEST).is_file():
-            raise UserError(f"{folder} is not a subject folder; make one with `dancenow prepare VIDEO -o {folder}`.")
+            raise InputError(f"{folder} is not a subject folder; make one with `dancenow prepare VIDEO -o {folder}`.")
         try:
             manifest = SubjectManifest.from_json((folder / MANIFEST).read_text("utf-8"))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -283,15 +283,15 @@ def _of_this_video(track: PoseTrack, detected: PoseTrack, video: Path) -> PoseTr
     """The given track, once it is sure that it tells of this video and of the person whom the masks show."""
     size, true_size = (track.width_px, track.height_px), (detected.width_px, detected.height_px)
     if track.source_sha256 and track.source_sha256 != detected.source_sha256:
-        raise UserError(f"the track was made from another video than {video}; make it again with `dancenow pose {video}`.")
+        raise InputError(f"the track was made from another video than {video}; make it again with `dancenow pose {video}`.")
     if len(track) != len(detected) or size != true_size:
-        raise UserError(
+        raise InputError(
             f"the track has {len(track)} frames of {size[0]}x{size[1]} px but {video} has {len(detected)} of"
             f" {true_size[0]}x{true_size[1]}; give the track of this video."
         )
     distance_px = pose_distance_px(track.pose, detected.pose)
     if not np.nanmedian(distance_px) < _SAME_PERSON * torso_px(detected):
-        raise UserError(
+        raise InputError(
             f"the track does not lie on the person who is found in {video}; choose another with --person, or give the track of"
             " this video."
         )
@@ -335,13 +335,13 @@ def _require_replaceable(out: Path) -> None:
         return
     names = {path.name for path in out.iterdir()} - set(_STRAY)
     if names and MANIFEST not in names:
-        raise UserError(f"{out} exists and is not a subject folder; give the name of a new folder.")
+        raise OutputError(f"{out} exists and is not a subject folder; give the name of a new folder.")
     try:
         video = str(json.loads((out / MANIFEST).read_text("utf-8"))["video"]) if names else ""
     except (OSError, ValueError, KeyError, TypeError):
         video = next((name for name in names if Path(name).stem == "video"), "")  # a damaged subject may be made again
     if foreign := sorted(names - {MANIFEST, *_CHECKED, video}):
-        raise UserError(f"{out} also holds {foreign[0]}, which would be lost; move it away or give the name of a new folder.")
+        raise OutputError(f"{out} also holds {foreign[0]}, which would be lost; move it away or give the name of a new folder.")
 
 
 def split_by_time(duration_s: float, hold_out: bool) -> dict[str, Span]:
@@ -353,7 +353,7 @@ def split_by_time(duration_s: float, hold_out: bool) -> dict[str, Span]:
 
 
 def _damaged(folder: Path, what: str) -> UserError:
-    return UserError(f"the subject folder {folder} is damaged ({what}); make it again with `dancenow prepare`.")
+    return InputError(f"the subject folder {folder} is damaged ({what}); make it again with `dancenow prepare`.")
 
 
 def _save_png(path: Path, image: NDArray[Any]) -> None:

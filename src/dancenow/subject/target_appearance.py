@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dancenow.errors import UserError
+from dancenow.errors import ModelError
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo
 from dancenow.subject.subject import Subject
 from dancenow.types import Plate, Pose, PoseTrack
@@ -81,7 +81,7 @@ class Target:
             )
             return cls(subject["name"], Plate(plate["image_rgb"], plate["known"]), track, subject.get("consent_sha256"))
         except (KeyError, ValueError) as error:
-            raise UserError(f"this model lacks its target's data ({error}); train it again.") from error
+            raise ModelError(f"this model lacks its target's data ({error}); train it again.") from error
 
 
 class _Numpy:

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from dancenow.errors import UserError
+from dancenow.errors import OptionError
 
 UNIT_S: Final = {"s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 LONGEST_S: Final = 30 * 24 * 3600.0
@@ -39,7 +39,7 @@ class Budget:
                 return Budget(seconds=amount * UNIT_S[unit])
             if unit in ("image", "images", "img") and amount.is_integer() and 1 <= amount <= 1e10:
                 return Budget(images=int(amount))
-        raise UserError(f"a budget of {text!r} makes no sense; say for example 90s, 4m, 1.5h or 20000images.")
+        raise OptionError(f"a budget of {text!r} makes no sense; say for example 90s, 4m, 1.5h or 20000images.")
 
     def spent(self, seconds: float, images: int) -> float:
         """The share used up, 0 at the start and 1 when it is time to stop."""

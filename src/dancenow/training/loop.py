@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dancenow.errors import UserError
+from dancenow.errors import TrainingError
 from dancenow.progress import Progress, ProgressCallback
 from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.storage.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -137,7 +137,7 @@ def _shrink(task: Task, error: RuntimeError) -> None:
     if not is_out_of_memory(error):
         raise error
     if not task.shrink():
-        raise UserError(OUT_OF_MEMORY) from error
+        raise TrainingError(OUT_OF_MEMORY) from error
 
 
 def _free_memory() -> None:
@@ -182,10 +182,10 @@ class _Watch:
 
 def _resume(task: Task, path: Path, config: LoopConfig) -> Clock:
     if not path.is_file():
-        raise UserError(f"there is no training to resume at {path}; start one without --resume.")
+        raise TrainingError(f"there is no training to resume at {path}; start one without --resume.")
     state = load_checkpoint(path, "training-state")
     if state.info.config.get("seed") != config.seed:
-        raise UserError(f"{path} was trained with seed {state.info.config.get('seed')}; resume with the same one.")
+        raise TrainingError(f"{path} was trained with seed {state.info.config.get('seed')}; resume with the same one.")
     task.restore(state)
     return Clock(state.info.train_seconds, state.info.images_seen)
 

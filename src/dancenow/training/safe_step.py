@@ -7,7 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from dancenow.errors import UserError
+from dancenow.errors import TrainingError
 
 PATIENCE: Final = 20
 """Steps in a row that may be left out before a training is given up."""
@@ -36,7 +36,7 @@ class SafeOptimizerStep:
             return True
         self._left_out += 1
         if self._left_out > PATIENCE:
-            raise UserError(
+            raise TrainingError(
                 f"the training has diverged: for {PATIENCE} steps the gradients were not finite; start anew"
                 " with another --seed; the model that was saved last can be used."
             )

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dancenow.errors import UserError
+from dancenow.errors import TrainingError
 from dancenow.storage.checkpoint import Checkpoint, with_prefix
 
 Modules = Mapping[str, nn.Module]
@@ -46,7 +46,7 @@ def require_same_training(state: Checkpoint, config: Mapping[str, Any], subject:
     The record of consent may have been corrected since: what comes out carries the one that counts now.
     """
     if json.dumps(state.info.config) != json.dumps(config):
-        raise UserError("the training to resume had another preset or recipe; start it anew without --resume.")
+        raise TrainingError("the training to resume had another preset or recipe; start it anew without --resume.")
     before, now = ({k: v for k, v in fields.items() if k != "consent_sha256"} for fields in (state.info.subject, subject))
     if before != now:
-        raise UserError("the training to resume was of another subject; start it anew without --resume.")
+        raise TrainingError("the training to resume was of another subject; start it anew without --resume.")

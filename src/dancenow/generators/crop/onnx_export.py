@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from dancenow.compatibility import renamed_keywords
-from dancenow.errors import UserError
+from dancenow.errors import DependencyError, ModelError
 from dancenow.generators.crop.network import POSE_STRIDE, Generator
 from dancenow.generators.renderers import load_generator
 from dancenow.networks.onnx import OPSET, has_onnx, to_onnx
@@ -69,12 +69,14 @@ def export(model: Path, out: Path, on_progress: ProgressCallback = ignore_progre
     require_writable(out, ".onnx")
     info = read_info(model)
     if info.kind != KIND:
-        raise UserError(
+        raise ModelError(
             f"{model} holds a {info.kind} model; only body models (presets draft, standard and hd) can be exported."
         )
     require_consented(info, model)
     if not has_onnx() or find_spec("onnxruntime") is None:
-        raise UserError("exporting needs packages that are not installed; install them with: pip install 'dancenow[export]'.")
+        raise DependencyError(
+            "exporting needs packages that are not installed; install them with: pip install 'dancenow[export]'."
+        )
     on_progress(Progress("export", 0, 2))
     network = PosesToPerson(load_generator(load_checkpoint(model, KIND), torch.device("cpu"))).eval()
     needed = list(INPUTS) if network.generator.config.previous else list(INPUTS)[:-1]
@@ -89,7 +91,7 @@ def export(model: Path, out: Path, on_progress: ProgressCallback = ignore_progre
         on_progress(Progress("export", 1, 2))
         worst = max(_difference(network, temporary, _example(network.generator, seed)) for seed in (1, 2))
         if not worst <= TOLERANCE:
-            raise UserError(
+            raise ModelError(
                 f"the exported file paints something else than {model} (by {worst:.2g}, where {TOLERANCE:g} is allowed), so it"
                 " was not kept; try another version of torch or onnxruntime."
             )

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dancenow.errors import UserError
+from dancenow.errors import OptionError
 from dancenow.generators.edn.config import EdnConfig
 from dancenow.generators.edn.dataset import FrameClip, FrameDataset
 from dancenow.generators.edn.network import PICTURE, EdnGenerator, EdnNetworkConfig
@@ -105,7 +105,7 @@ class EdnTask:
         self._global_box = global_box(config, store.box.frame_width_px, store.box.frame_height_px)
         smallest_px = min(self._global_box.width_px, self._global_box.height_px) // 2 ** (config.scales - 1)
         if smallest_px < LEAST_JUDGED_PX:
-            raise UserError(
+            raise OptionError(
                 f"at {config.longer_px} px the picture is too narrow for {config.scales} scales of discriminators; give a"
                 " longer side of more px."
             )

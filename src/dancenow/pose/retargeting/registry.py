@@ -6,7 +6,7 @@ Every map is fitted to two whole tracks; `auto` is the one that was measured to 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError
 from dancenow.pose.retargeting.auto import fit_auto
 from dancenow.pose.retargeting.base import Dancer, IdentityRetargeter, Retargeter
 from dancenow.pose.retargeting.global_scale import GlobalScaleRetargeter, fit_global_scale
@@ -57,7 +57,7 @@ def load_retargeter(saved: Mapping[str, Any]) -> Retargeter:
     try:
         return LOADERS[saved["kind"]](saved)
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError("the saved normalization is damaged or of a newer version; fit it again.") from error
+        raise InputError("the saved normalization is damaged or of a newer version; fit it again.") from error
 
 
 Fit = Callable[[Dancer, Dancer, bool | None], Retargeter]

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError, OptionError
 from dancenow.media.source import probe, read_frames
 from dancenow.pose.detectors.blazepose import BlazePose, Landmarks
 from dancenow.pose.detectors.tflite import RotatedRect
@@ -157,7 +157,7 @@ def choose(looks: list[list[Detection]], person: int | None, video: Path) -> Per
     """
     everybody = [s for look in looks for s in look]
     if not everybody:
-        raise UserError(f"no person was found in {video}; film one whole person, well lit and not too far away.")
+        raise InputError(f"no person was found in {video}; film one whole person, well lit and not too far away.")
     if person is None:
         dancer = max((_alike(s, looks) for s in everybody), key=lambda group: sum(s.prominence for s in group))
     else:
@@ -165,7 +165,7 @@ def choose(looks: list[list[Detection]], person: int | None, video: Path) -> Per
         if not 1 <= person <= len(fullest):
             count = len(fullest)
             seen = f"{count} people are seen at once; give --person 1 to {count}" if count > 1 else "1 person is seen at once"
-            raise UserError(f"{video} has no person {person}: at most {seen}.")
+            raise OptionError(f"{video} has no person {person}: at most {seen}.")
         dancer = _alike(fullest[person - 1], looks)
     others = [s for look in looks if any(s in dancer for s in look) for s in look if s not in dancer]
     return PersonSelection(dancer, others)

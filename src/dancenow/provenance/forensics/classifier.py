@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dancenow.errors import UserError
+from dancenow.errors import ModelError
 from dancenow.provenance.forensics.network import FineNet, ForensicConfig
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint
 
@@ -130,7 +130,7 @@ class Forensic:
             net = _net(config["network"], checkpoint.tensors)
             calibration, trained_on = _calibration(config["calibration"]), str(config["trained_on"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise UserError(f"{path} was made by another version of dancenow; train it again with --train.") from error
+            raise ModelError(f"{path} was made by another version of dancenow; train it again with --train.") from error
         return cls(net.eval().requires_grad_(False), calibration, trained_on)
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dancenow.assets import FORENSIC
-from dancenow.errors import UserError
+from dancenow.errors import InputError
 from dancenow.media.source import probe
 from dancenow.progress import ProgressCallback, ignore_progress, track
 from dancenow.provenance.forensics.classifier import Calibration, Forensic, load_forensic, pool
@@ -131,7 +131,7 @@ def examine(
             parts = list(judge(forensic, iter(judged.look.all_over())))
             kept.append(panel(parts, forensic.calibration.sized(shares[-1])))
     if not scores:
-        raise UserError(f"{video} has no two consecutive frames with a person; the classifier needs a film, not a picture.")
+        raise InputError(f"{video} has no two consecutive frames with a person; the classifier needs a film, not a picture.")
     score = float(np.mean(scores))
     calibration = forensic.calibration.sized(float(np.mean(shares)))
     probability = calibration.probability(score)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from dancenow import pipeline
-from dancenow.errors import UserError
+from dancenow.errors import InputError, UserError
 from dancenow.progress import ProgressCallback
 from dancenow.provenance.consent import consent
 from dancenow.research.bench.ablation import judge, keep_to_look_at, summarize, train
@@ -120,7 +120,7 @@ def _filmed(sized: BudgetSize) -> list[tuple[str, Path]]:
 def _found(folder: Path, name: str) -> Path:
     path = next(folder.rglob(name), None)
     if path is None:
-        raise UserError(f"the folder that DANCENOW_DATA names has no {name}; unset it to measure rendered subjects alone.")
+        raise InputError(f"the folder that DANCENOW_DATA names has no {name}; unset it to measure rendered subjects alone.")
     return path
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dancenow.errors import UserError
+from dancenow.errors import OptionError, UserError
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.forensics.classifier import Calibration, Forensic, load_forensic
 from dancenow.provenance.forensics.detector import judge_pictures
@@ -91,7 +91,7 @@ def variant(name: str) -> Variant:
         UserError: there is none.
     """
     if name not in VARIANTS:
-        raise UserError(f"there is no variant {name!r}; choose of {', '.join(VARIANTS)}.")
+        raise OptionError(f"there is no variant {name!r}; choose of {', '.join(VARIANTS)}.")
     return VARIANTS[name]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from dancenow import pipeline
-from dancenow.errors import UserError
+from dancenow.errors import InputError
 from dancenow.evaluation.frame_metrics import as_tensor
 from dancenow.generators.registry import load_renderer
 from dancenow.media.source import probe, read_frames
@@ -68,11 +68,11 @@ def read_exact(npz: Path, video: Path) -> PoseTrack:
         if labels != LABELS or points.shape != (len(points), len(LABELS), 2) or distance.shape != points.shape[:2]:
             raise ValueError("its keypoints are others")
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(
+        raise InputError(
             f"{npz} holds no exact keypoints of a clip ({error}); give one with kp2d, depth, camera, fps."
         ) from error
     if info.num_frames not in (None, len(points)):
-        raise UserError(f"{npz} has {len(points)} poses but {video} has {info.num_frames} frames; give the clip's own.")
+        raise InputError(f"{npz} has {len(points)} poses but {video} has {info.num_frames} frames; give the clip's own.")
     hips_m = distance[:, [LABELS.index("left_hip"), LABELS.index("right_hip")]].mean(axis=1, keepdims=True)
     focal_px = float(np.linalg.norm(camera[0, :3])) * info.width_px / 2
     depth_px = (distance - hips_m) * focal_px / hips_m
@@ -121,7 +121,7 @@ def score(
     track = read_exact(npz, video)
     target = renderer.target.track
     if (track.width_px, track.height_px) != (target.width_px, target.height_px):
-        raise UserError(
+        raise InputError(
             f"{video} is {track.width_px}x{track.height_px} but the model paints {target.width_px}x{target.height_px}; give the"
             " truth as the model's camera sees it."
         )
@@ -167,7 +167,7 @@ def compare(
         UserError: the truth cannot be read, there are no such frames, or there are fewer pictures than frames.
     """
     if not 0 <= frames[0] < frames[1]:
-        raise UserError(f"there are no frames {frames[0]} to {frames[1]} in {truth}.")
+        raise InputError(f"there are no frames {frames[0]} to {frames[1]} in {truth}.")
     distance = PerceptualDistance().eval()
     ssim: list[float] = []
     psnr: list[float] = []
@@ -183,5 +183,5 @@ def compare(
         done = frame.index + 1 - frames[0]
         on_progress(Progress("compare pictures", done, frames[1] - frames[0]))
     if not ssim or done < frames[1] - frames[0]:
-        raise UserError(f"not all of the frames of {truth} have a picture beside them; compare clips of one length.")
+        raise InputError(f"not all of the frames of {truth} have a picture beside them; compare clips of one length.")
     return ExactScore(float(np.mean(ssim)), float(np.mean(psnr)), float(np.mean(perceptual)), len(ssim))

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError, OptionError
 from dancenow.progress import Progress, ProgressCallback
 from dancenow.research.bench.results import MEASURED, Result, place
 from dancenow.storage.atomic_io import cache_dir, complete_or_absent
@@ -116,7 +116,7 @@ def chosen(cells: Sequence[Cell], only: Sequence[str]) -> list[Cell]:
     """
     values = {str(value) for cell in cells for value in cell.settings.values()}
     if strange := [word for word in only if word not in values]:
-        raise UserError(f"no part of this bench is called {strange[0]!r}; choose of {', '.join(sorted(values))}.")
+        raise OptionError(f"no part of this bench is called {strange[0]!r}; choose of {', '.join(sorted(values))}.")
     named = {name for cell in cells for name, value in cell.settings.items() if str(value) in only}
     return [cell for cell in cells if all(str(cell.settings.get(name)) in only for name in named)]
 
@@ -156,5 +156,5 @@ def _read(path: Path) -> Record | None:
         if not isinstance(record[MEASURED], dict):
             raise TypeError("no record")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"the kept measurement {path} is damaged; remove it to have it measured again.") from error
+        raise InputError(f"the kept measurement {path} is damaged; remove it to have it measured again.") from error
     return record

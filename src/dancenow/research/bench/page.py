@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError
 from dancenow.research.bench.registry import BENCHES
 from dancenow.research.bench.results import MEASURED, Result, latest
 from dancenow.research.bench.sections.cost import drift, engines, growth, memory, speed
@@ -38,7 +38,7 @@ def write_page(folder: Path) -> Path:
     every = [*BENCHES, *SCRIPTS]
     found = {key: path for key, path in latest(folder, every).items() if key[1] in SHOWN_SIZES}
     if not found:
-        raise UserError(f"there are no results to show in {folder}; measure first: dancenow bench --size laptop -o {folder}.")
+        raise InputError(f"there are no results to show in {folder}; measure first: dancenow bench --size laptop -o {folder}.")
     parts = [_INTRODUCTION.format(folder=folder.resolve().name)]
     for size in SHOWN_SIZES:
         for bench in every:
@@ -55,7 +55,7 @@ def _section(result: Result, path: Path) -> str:
     try:
         body = BODIES[result.bench](result)
     except (KeyError, TypeError, IndexError, ValueError) as error:
-        raise UserError(f"the result {path} lacks what its table shows ({error}); measure it again or remove it.") from error
+        raise InputError(f"the result {path} lacks what its table shows ({error}); measure it again or remove it.") from error
     command = SCRIPTS.get(result.bench, f"dancenow bench {result.bench} --size {result.size}")
     head = f"## {TITLES[result.bench]} ({result.size})\n\n`{command}`\n"
     return f"{head}\n{body}\n{_provenance(result, path)}\n"

@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final
 
-from dancenow.errors import UserError
+from dancenow.errors import OptionError, UserError
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.research.bench.jobs import adopt
 from dancenow.research.bench.results import Result, Size, latest
@@ -47,10 +47,10 @@ def run_benches(
         UserError: there is no bench of a name, it has no parts, `out` cannot be written to, or whatever a bench raises.
     """
     if only and not (names and set(names) <= set(IN_PARTS)):
-        raise UserError(f"only {', '.join(IN_PARTS)} can be measured in parts; name one of them.")
+        raise OptionError(f"only {', '.join(IN_PARTS)} can be measured in parts; name one of them.")
     for name in names:
         if name not in BENCHES:
-            raise UserError(f"there is no bench {name!r}; choose of {', '.join(BENCHES)}, or give `page` alone.")
+            raise OptionError(f"there is no bench {name!r}; choose of {', '.join(BENCHES)}, or give `page` alone.")
     require_writable(out, folder=True)
     require_writable(out / "result.json", ".json")
     for name in names or BENCHES:

@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError
 from dancenow.generators.crop.dataset import BORDER, CropDataset, enlarge, shrink_plate
 from dancenow.generators.edn.dataset import FrameDataset
 from dancenow.media.source import read_frames
@@ -214,7 +214,7 @@ def load_scene(config: SceneConfig) -> Scene:
     """
     folder, side = scene_folder(config), config.size_px
     if not folder.is_dir():
-        raise UserError(
+        raise InputError(
             f"{config.identity} has not been filmed; run `python -m dancenow.research.recipes.train_forensic film` first."
         )
     with np.load(folder / "scene.npz", allow_pickle=False) as file:

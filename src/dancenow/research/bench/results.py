@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 import dancenow
-from dancenow.errors import UserError
+from dancenow.errors import InputError
 from dancenow.storage.atomic_io import complete_or_absent
 
 Size = Literal["smoke", "laptop", "gpu"]
@@ -58,7 +58,7 @@ class Result:
             UserError: there is none.
         """
         if not cells:
-            raise UserError(f"nothing of the bench {bench} was measured; run it without --only.")
+            raise InputError(f"nothing of the bench {bench} was measured; run it without --only.")
         places = [_where(each[MEASURED]) for each in cells]
         most = max(places, key=places.count)
         own = [each[MEASURED] for each, where in zip(cells, places, strict=True) if where == most]
@@ -93,7 +93,7 @@ class Result:
                 raise ValueError(f"schema {fields['schema']}")
             return cls(**fields)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"the result {path} is damaged or of another version; measure it again or remove it.") from error
+            raise InputError(f"the result {path} is damaged or of another version; measure it again or remove it.") from error
 
 
 def latest(folder: Path, benches: Sequence[str]) -> dict[tuple[str, str], Path]:

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError, UserError
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import probe, read_frames
 from dancenow.progress import ProgressCallback, ignore_progress
@@ -108,7 +108,7 @@ class World:
             return path
         frames = subject.manifest.in_split("val", subject.track.time_s).nonzero()[0]
         if not len(frames):
-            raise UserError(f"{subject.video} is too short to hold out a part of it; a world's footage lasts 20 s or more.")
+            raise InputError(f"{subject.video} is too short to hold out a part of it; a world's footage lasts 20 s or more.")
         info = probe(subject.video)
         with VideoWriter(path, info.width_px, info.height_px, fps=info.fps, crf=12) as writer:
             for frame in read_frames(subject.video, int(frames[0]), int(frames[-1]) + 1):

@@ -1,6 +1,6 @@
 """The consents inside a dataset: the record of each filmed subject, and whether it stands on this computer."""
 
-from dancenow.errors import UserError
+from dancenow.errors import ConsentError
 from dancenow.provenance.consent import Consent, require_consent
 from dancenow.research.dataset.index import Dataset, Entry
 
@@ -15,7 +15,7 @@ def consent_of(entry: Entry) -> Consent | None:
     try:
         return None if record is None else Consent.from_json(record)
     except (ValueError, TypeError, AttributeError) as error:
-        raise UserError(f"the record of consent of {entry.key} is damaged ({error}); get the dataset again.") from error
+        raise ConsentError(f"the record of consent of {entry.key} is damaged ({error}); get the dataset again.") from error
 
 
 def require_usable(dataset: Dataset, entry: Entry) -> None:

@@ -13,7 +13,7 @@ from fractions import Fraction
 from pathlib import Path, PurePath
 from typing import Any, Final, Literal, Self
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError
 from dancenow.storage.atomic_io import complete_or_absent
 
 SCHEMA: Final = 1
@@ -126,14 +126,14 @@ class Dataset:
         for entry in self.entries:
             if entry.key == key:
                 return entry
-        raise UserError(f"the dataset has no clip {key!r}; `dancenow dataset open ... --list` shows what it has.")
+        raise InputError(f"the dataset has no clip {key!r}; `dancenow dataset open ... --list` shows what it has.")
 
     def of(self, identity: str) -> list[Entry]:
         """The clips of one person. Raises UserError if there are none."""
         found = [entry for entry in self.entries if entry.identity == identity]
         if not found:
             some = ", ".join(self.identities[:8])
-            raise UserError(f"nobody in the dataset is called {identity!r}; there are {some}.")
+            raise InputError(f"nobody in the dataset is called {identity!r}; there are {some}.")
         return found
 
     def only(self, entries: list[Entry]) -> "Dataset":
@@ -184,9 +184,9 @@ def read_index(path: Path) -> Dataset:
     try:
         return Dataset.from_json(json.loads(path.read_text("utf-8")))
     except OSError as error:
-        raise UserError(f"the index {path} cannot be read: {error.strerror}.") from error
+        raise InputError(f"the index {path} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"the index {path} is damaged or of another version ({error}); make the dataset again.") from error
+        raise InputError(f"the index {path} is damaged or of another version ({error}); make the dataset again.") from error
 
 
 def write_index(path: Path, dataset: Dataset) -> None:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 import cv2
 
 from dancenow import __version__
-from dancenow.errors import UserError
+from dancenow.errors import InputError, OptionError, OutputError, UserError
 from dancenow.pose.track_io import load_track
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.research.dataset.faces import faces_of, save_faces
@@ -81,7 +81,7 @@ def make_dataset(
         UserError: the folder holds something else, or a dataset that looks different; the studio's packages are missing.
     """
     if not 1 <= processes <= 256:
-        raise UserError(f"processes must lie between 1 and 256, got {processes}.")
+        raise OptionError(f"processes must lie between 1 and 256, got {processes}.")
     _begin(out, config)
     clips = planned(config)
     done = {clip.key: found for clip in clips if (found := _finished(out, config, clip)) is not None}
@@ -106,16 +106,16 @@ def _begin(out: Path, config: DatasetConfig) -> None:
             if not isinstance(kept, dict):
                 raise ValueError("no fields")
         except (OSError, ValueError) as error:
-            raise UserError(f"{recipe} is damaged ({error}); give the name of a new folder.") from error
+            raise InputError(f"{recipe} is damaged ({error}); give the name of a new folder.") from error
         for name, value in config.look.items():
             if kept.get(name) != value:
-                raise UserError(
+                raise InputError(
                     f"{out} holds a dataset whose {name} is {kept.get(name)}, not {value}; go on with the same settings, or"
                     " give the name of a new folder."
                 )
         _refuse_to_shrink(out, config)
     elif out.is_dir() and any(out.iterdir()):
-        raise UserError(f"{out} exists and is not a dataset; give the name of a new folder.")
+        raise OutputError(f"{out} exists and is not a dataset; give the name of a new folder.")
     else:
         with complete_or_absent(recipe) as temporary:
             temporary.write_text(json.dumps(config.look, indent=1) + "\n", "utf-8")
@@ -131,7 +131,7 @@ def _refuse_to_shrink(out: Path, config: DatasetConfig) -> None:
     clips = out / CLIPS
     there = {path.name for path in clips.iterdir() if not path.name.startswith(".")} if clips.is_dir() else set()
     if extra := sorted(there - wanted):
-        raise UserError(
+        raise InputError(
             f"{out} also holds {extra[0]}, which this dataset would not have; ask for as many or more, or a new folder."
         )
 

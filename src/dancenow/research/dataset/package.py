@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError, OptionError, OutputError
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.research.dataset.card import write_card
 from dancenow.research.dataset.consents import require_usable
@@ -35,10 +35,10 @@ def package(source: Path, out: Path, *, shard_mb: float = 256.0, on_progress: Pr
         UserError: the dataset is not valid (the first fault is named), is packed already, or `out` is there or unwritable.
     """
     if not 0.1 <= shard_mb <= 1e6:
-        raise UserError(f"shards must have between 0.1 and 1000000 MB, got {shard_mb:g}.")
+        raise OptionError(f"shards must have between 0.1 and 1000000 MB, got {shard_mb:g}.")
     opened = open_source(source)
     if isinstance(opened, ShardSource):
-        raise UserError(f"{source} is packed already; `dancenow dataset open` unpacks it.")
+        raise InputError(f"{source} is packed already; `dancenow dataset open` unpacks it.")
     require_new(out)
     report = validate(opened, on_progress=on_progress)
     require_valid(report, source)
@@ -60,14 +60,14 @@ def require_valid(report: Report, source: Path) -> None:
     errors = report.errors
     if errors:
         more = f" and {len(errors) - 1} more" if len(errors) > 1 else ""
-        raise UserError(f"{source} is not valid: {errors[0].what}{more}; `dancenow dataset validate` shows all.")
+        raise InputError(f"{source} is not valid: {errors[0].what}{more}; `dancenow dataset validate` shows all.")
 
 
 def require_new(out: Path) -> None:
     """Raises UserError unless `out` can be made as a folder and nothing is lost by it."""
     require_writable(out, folder=True)
     if out.is_dir() and any(out.iterdir()):
-        raise UserError(f"{out} exists and is not empty; give the name of a new folder.")
+        raise OutputError(f"{out} exists and is not empty; give the name of a new folder.")
 
 
 def _write_shards(folder: Path, source: FolderSource, most_bytes: int, on_progress: ProgressCallback) -> list[Shard]:
@@ -116,7 +116,7 @@ class _Exactly(io.RawIOBase):
 
     def __init__(self, file: BinaryIO, path: Path, size: int) -> None:
         if path.stat().st_size != size:
-            raise UserError(f"{path} has changed while it was packed; try again.")
+            raise InputError(f"{path} has changed while it was packed; try again.")
         self._file = file
 
     def read(self, size: int = -1) -> bytes:
@@ -131,7 +131,7 @@ def unpack(source: Path, out: Path, keys: Sequence[str] = (), *, on_progress: Pr
     """
     opened = open_source(source)
     if not isinstance(opened, ShardSource):
-        raise UserError(f"{source} is not packed; its files can be used as they are.")
+        raise InputError(f"{source} is not packed; its files can be used as they are.")
     require_new(out)
     dataset = opened.dataset
     entries = [dataset.entry(key) for key in dict.fromkeys(keys)] if keys else list(dataset.entries)

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError, UserError
 from dancenow.media.sink import MaskWriter, VideoWriter
 from dancenow.media.source import read_frames, read_masks
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
@@ -63,12 +63,12 @@ def person_subject(
             something else.
     """
     if source.dataset.kind != "rendered":
-        raise UserError(
+        raise InputError(
             f"the dataset holds filmed subjects: unpack {identity} with `dancenow dataset open ... --clips {identity}`."
         )
     pieces = pieces_of(source.dataset.of(identity), protocol)
     if not any(piece.part == "train" for piece in pieces):
-        raise UserError(f"{identity} has nothing to train on under the protocol {protocol}; take the other one.")
+        raise InputError(f"{identity} has nothing to train on under the protocol {protocol}; take the other one.")
     with tempfile.TemporaryDirectory() as scratch:
         video, masks = Path(scratch) / "video.mp4", Path(scratch) / "masks.mkv"
         _join(source, pieces, video, masks, on_progress)
@@ -116,7 +116,9 @@ def require_no_dataset(path: Path) -> None:
     """Raises UserError if a whole dataset is given where one person is wanted."""
     if (path / INDEX).is_file() or (path / SHARDS_INDEX).is_file():
         people = open_source(path).dataset.identities
-        raise UserError(f"{path} is a dataset of {len(people)} people; say whom to train with --identity, such as {people[0]}.")
+        raise InputError(
+            f"{path} is a dataset of {len(people)} people; say whom to train with --identity, such as {people[0]}."
+        )
 
 
 def pieces_of(entries: list[Entry], protocol: PersonProtocol) -> list[Piece]:
@@ -173,7 +175,9 @@ def _join(
             done += 1
             on_progress(Progress("putting clips together", done, total))
     if done != total:
-        raise UserError(f"a clip of {pieces[0].entry.identity} breaks off; check the dataset with `dancenow dataset validate`.")
+        raise InputError(
+            f"a clip of {pieces[0].entry.identity} breaks off; check the dataset with `dancenow dataset validate`."
+        )
 
 
 def _pictures(source: FolderSource | ShardSource, piece: Piece) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
@@ -188,7 +192,7 @@ def _plate(source: FolderSource | ShardSource, entry: Entry) -> Plate:
     with source.files(entry, "background.png") as files:
         image = cv2.imdecode(np.frombuffer(files["background.png"].read_bytes(), np.uint8), cv2.IMREAD_COLOR_RGB)
     if image is None:
-        raise UserError(f"the background of {entry.key} cannot be read; check the dataset with `dancenow dataset validate`.")
+        raise InputError(f"the background of {entry.key} cannot be read; check the dataset with `dancenow dataset validate`.")
     return Plate(np.asarray(image, np.uint8), np.ones(image.shape[:2], np.bool_))
 
 

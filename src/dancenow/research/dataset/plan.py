@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError, OptionError
 from dancenow.research.dataset.protocol import PARTS, Shares, parts_of
 from dancenow.research.studio.choreography import Choreography
 from dancenow.research.studio.identity import Identity
@@ -47,22 +47,22 @@ class DatasetConfig:
         try:
             fps = float(Fraction(self.fps))
         except (ValueError, ZeroDivisionError) as error:
-            raise UserError(f"cannot read the frame rate {self.fps!r}; write it as 30 or 30000/1001.") from error
+            raise OptionError(f"cannot read the frame rate {self.fps!r}; write it as 30 or 30000/1001.") from error
         given = (self.identities, self.dances, self.seconds, self.size_px, fps)
         for (what, (low, high)), value in zip(_LIMITS.items(), given, strict=True):
             if not low <= value <= high:
-                raise UserError(f"{what} must lie between {low} and {high}, got {value:g}.")
+                raise OptionError(f"{what} must lie between {low} and {high}, got {value:g}.")
         if self.size_px % 2:
-            raise UserError(f"size must be even, got {self.size_px}.")
+            raise OptionError(f"size must be even, got {self.size_px}.")
         if self.seed < 0:
-            raise UserError(f"the seed must not be negative, got {self.seed}.")
+            raise OptionError(f"the seed must not be negative, got {self.seed}.")
         if self.num_frames < 2:
-            raise UserError(
+            raise InputError(
                 f"clips of {self.seconds:g} s at {self.fps} frames a second have {self.num_frames} frames; take longer ones."
             )
         shares = self.shares
         if len(shares) != len(PARTS) or min(shares) < 0 or shares[0] <= 0 or not math.isclose(sum(shares), 1, abs_tol=1e-6):
-            raise UserError(f"the shares of train, val and test must add up to all, with some for train, got {shares}.")
+            raise OptionError(f"the shares of train, val and test must add up to all, with some for train, got {shares}.")
 
     @property
     def num_frames(self) -> int:

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 import numpy as np
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError, OptionError
 from dancenow.research.dataset.consents import require_usable
 from dancenow.research.dataset.index import Dataset, Entry, digest_of
 from dancenow.storage.atomic_io import sha256_of
@@ -84,13 +84,13 @@ class Shards:
             if any(Path(shard.name).name != shard.name or not shard.name.endswith(".tar") for shard in shards):
                 raise ValueError("a shard is named by a path")
         except OSError as error:
-            raise UserError(f"the shards' index {path} cannot be read: {error.strerror}.") from error
+            raise InputError(f"the shards' index {path} cannot be read: {error.strerror}.") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"the shards' index {path} is damaged ({error}); get or make it again.") from error
+            raise InputError(f"the shards' index {path} is damaged ({error}); get or make it again.") from error
         for shard in shards:
             file = Path(folder) / shard.name
             if not file.is_file() or file.stat().st_size != shard.bytes:
-                raise UserError(f"the shard {file} is missing or not complete; get or make it again.")
+                raise InputError(f"the shard {file} is missing or not complete; get or make it again.")
         return cls(Path(folder), dataset, shards, digest)
 
     def read(self, entry: Entry) -> Sample:
@@ -132,7 +132,7 @@ class Shards:
                             missing.remove(suffix)
                             yield suffix, content
         except (OSError, tarfile.TarError, ValueError) as error:
-            raise UserError(f"the shard {path} is damaged at {entry.key} ({error}); get or make it again.") from error
+            raise InputError(f"the shard {path} is damaged at {entry.key} ({error}); get or make it again.") from error
 
 
 def _member(tar: tarfile.TarFile, entry: Entry) -> tuple[str, bytes]:
@@ -178,9 +178,9 @@ class ShardedClips:
         """
         chosen = {entry.key: entry for entry in (shards.dataset.entries if entries is None else entries)}
         if not chosen:
-            raise UserError(f"there is no clip to draw from in {shards.folder}.")
+            raise InputError(f"there is no clip to draw from in {shards.folder}.")
         if buffer < 1:
-            raise UserError(f"the buffer must hold a clip or more, got {buffer}.")
+            raise OptionError(f"the buffer must hold a clip or more, got {buffer}.")
         for entry in chosen.values():
             require_usable(shards.dataset, entry)
         self._shards, self._seed, self._size, self._epochs = shards, seed, buffer, epochs
@@ -233,7 +233,7 @@ class ShardedClips:
             UserError: it is of other shards, clips, another seed or buffer, or damaged.
         """
         if state.get("of") != self._what:
-            raise UserError(
+            raise InputError(
                 f"this state is of other shards than {self._shards.folder}, or of other clips, another seed or buffer; start"
                 " anew."
             )
@@ -246,7 +246,7 @@ class ShardedClips:
                 raise ValueError("it names what is not there")
             self._rng.bit_generator.state = state["rng"]
         except (KeyError, ValueError, TypeError) as error:
-            raise UserError(f"the state of the stream is damaged ({error}); start anew.") from error
+            raise InputError(f"the state of the stream is damaged ({error}); start anew.") from error
 
     def _begin(self, epoch: int) -> None:
         """The order of an epoch follows from seed and epoch alone."""

@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final, Protocol
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError
 from dancenow.pose.track_io import load_track
 from dancenow.research.dataset.index import INDEX, Dataset, Entry, FileRecord, clip_file, is_key, read_index
 from dancenow.research.dataset.make import RECIPE_FILE
@@ -53,7 +53,7 @@ class FolderSource:
         found = {suffix: self.path(entry, suffix) for suffix in suffixes or entry.files}
         for path in found.values():
             if not path.is_file():
-                raise UserError(f"{path} is missing; make the dataset again.")
+                raise InputError(f"{path} is missing; make the dataset again.")
         yield found
 
 
@@ -80,18 +80,18 @@ def open_source(path: Path) -> FolderSource | ShardSource:
     if path.name in (SHARDS_INDEX, INDEX) and path.is_file():
         path = path.parent
     if not path.is_dir():
-        raise UserError(f"{path} is not a dataset; make one with `dancenow dataset make {path} --identities 4 --dances 3`.")
+        raise InputError(f"{path} is not a dataset; make one with `dancenow dataset make {path} --identities 4 --dances 3`.")
     if (path / SHARDS_INDEX).is_file():
         return ShardSource(Shards.open(path))
     if (path / INDEX).is_file():
         return FolderSource(path, read_index(path / INDEX))
     if (path / RECIPE_FILE).is_file():
-        raise UserError(f"the dataset {path} is not complete; go on with the same `dancenow dataset make` command.")
+        raise InputError(f"the dataset {path} is not complete; go on with the same `dancenow dataset make` command.")
     folders = (
         [path] if (path / MANIFEST).is_file() else [each for each in sorted(path.iterdir()) if (each / MANIFEST).is_file()]
     )
     if not folders:
-        raise UserError(f"{path} holds neither a dataset nor subjects; see `dancenow dataset make` and `dancenow prepare`.")
+        raise InputError(f"{path} holds neither a dataset nor subjects; see `dancenow dataset make` and `dancenow prepare`.")
     root = path.parent if folders == [path] else path
     return FolderSource(root, subjects_index([each.name for each in folders], root))
 
@@ -105,7 +105,7 @@ def subjects_index(names: list[str], root: Path) -> Dataset:
     entries = [_subject_entry(root / name) for name in names]
     keys = [entry.key for entry in entries]
     if twice := [key for key in keys if keys.count(key) > 1]:
-        raise UserError(f"two subjects in {root} come to the name {twice[0]}; rename a folder.")
+        raise InputError(f"two subjects in {root} come to the name {twice[0]}; rename a folder.")
     licences = sorted({str(entry.info["licence"]) for entry in entries if entry.info["licence"]})
     about = {
         "title": f"{len(entries)} filmed subject{'s' * (len(entries) != 1)}",
@@ -127,7 +127,7 @@ def _subject_entry(folder: Path) -> Entry:
         manifest = SubjectManifest.from_json(path.read_text("utf-8"))
         sizes = {name: (folder / name).stat().st_size for name in manifest.files}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"the subject folder {folder} is damaged ({error}); make it again with `dancenow prepare`.") from error
+        raise InputError(f"the subject folder {folder} is damaged ({error}); make it again with `dancenow prepare`.") from error
     key = "".join(letter if is_key(letter) or letter in "_-" else "-" for letter in folder.name).strip("-_")[:60] or "subject"
     files = {
         MANIFEST: FileRecord(path.stat().st_size, sha256_of(path)),

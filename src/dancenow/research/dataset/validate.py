@@ -10,7 +10,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from dancenow.errors import UserError
+from dancenow.errors import OptionError, UserError
 from dancenow.media.source import probe, read_masks
 from dancenow.metrics.poses import pose_distance_px
 from dancenow.pose.body_statistics import body_statistics
@@ -45,7 +45,7 @@ def validate(
         UserError: `detector` is senseless, or the detector's files cannot be had.
     """
     if detector < 0:
-        raise UserError(f"the number of clips to detect in must not be negative, got {detector}.")
+        raise OptionError(f"the number of clips to detect in must not be negative, got {detector}.")
     dataset = source.dataset
     findings = [*_stray(source), *_consents(dataset), *leaks(dataset)]
     people: list[PersonFacts] = []

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError, UserError
 from dancenow.media.source import probe, read_frames
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.provenance.forensics.classifier import Calibration, Forensic
@@ -99,10 +99,10 @@ def videos_in(folder: Path) -> list[Path]:
         UserError: there is no such folder, or no video in it.
     """
     if not folder.is_dir():
-        raise UserError(f"there is no folder {folder}; give one of real videos and one of synthetic ones.")
+        raise InputError(f"there is no folder {folder}; give one of real videos and one of synthetic ones.")
     videos = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEOS and path.is_file())
     if not videos:
-        raise UserError(f"{folder} holds no video ({', '.join(VIDEOS)}).")
+        raise InputError(f"{folder} holds no video ({', '.join(VIDEOS)}).")
     return videos
 
 
@@ -128,7 +128,7 @@ def _evidence_in(
             notes.append(f"{video.name} was left out: {error}")
         on_progress(Progress(f"looking at {folder.name}", number + 1, len(videos)))
     if not evidence:
-        raise UserError(f"in none of the {len(videos)} videos of {folder} a person could be followed.")
+        raise InputError(f"in none of the {len(videos)} videos of {folder} a person could be followed.")
     return evidence
 
 

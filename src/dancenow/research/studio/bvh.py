@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError
 from dancenow.research.studio import rotations as rot
 from dancenow.research.studio.body import ACTIONS, Body
 from dancenow.research.studio.motion import SIDES, Performance, spread
@@ -60,7 +60,7 @@ def read_bvh(path: Path) -> BvhMotion:
     try:
         words = path.read_text(errors="replace").split()
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}.") from error
+        raise InputError(f"cannot read {path}: {error.strerror or error}.") from error
     try:
         names, parents, offsets, channels, rest = _hierarchy(iter(words))
         count, step_s = int(rest[1]), float(rest[4])
@@ -70,7 +70,7 @@ def read_bvh(path: Path) -> BvhMotion:
             raise ValueError
         places, turned = _forward(parents, offsets, channels, values)
     except (StopIteration, ValueError, IndexError) as error:
-        raise UserError(f"{path} is not a complete BVH file; export the motion again.") from error
+        raise InputError(f"{path} is not a complete BVH file; export the motion again.") from error
     return BvhMotion(tuple(names), places, turned, 1 / step_s)
 
 
@@ -141,12 +141,12 @@ def retarget(motion: BvhMotion, body: Body, fps: float, seconds: float | None = 
     index = {part: next((motion.names.index(n) for n in names if n in motion.names), -1) for part, names in _NAMES.items()}
     missing = sorted(part for part, i in index.items() if i < 0 and part not in _OPTIONAL)
     if missing:
-        raise UserError(f"the BVH skeleton lacks {missing[0]}; rename its joints as Mixamo or CMU do (Hips, LeftUpLeg, ...).")
+        raise InputError(f"the BVH skeleton lacks {missing[0]}; rename its joints as Mixamo or CMU do (Hips, LeftUpLeg, ...).")
     index["spine"] = _middle_spine(motion, index)
     length_s = len(motion.places) / motion.fps - start_s
     time = np.arange(int(fps * min(length_s, seconds or length_s) + 1e-6)) / fps
     if len(time) < 1:
-        raise UserError("the BVH file is shorter than the start asked for; start earlier.")
+        raise InputError("the BVH file is shorter than the start asked for; start earlier.")
     where = np.clip((time + start_s) * motion.fps, 0, len(motion.places) - 1)
     low = np.minimum(where.astype(int), len(motion.places) - 1)
     high, share = np.minimum(low + 1, len(motion.places) - 1), where - low

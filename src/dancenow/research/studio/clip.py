@@ -12,7 +12,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from dancenow.errors import UserError
+from dancenow.errors import OptionError, OutputError
 from dancenow.face.face_track import FaceTrack
 from dancenow.face.face_tracking import face_boxes, with_landmarks
 from dancenow.media.sink import MaskWriter, VideoWriter
@@ -209,9 +209,9 @@ def _check(
         choices.append(("dance", dance, list(DANCES)))
     for what, name, known in choices:
         if name not in known:
-            raise UserError(f"there is no {what} {name!r}; choose one of {', '.join(known)}.")
+            raise OptionError(f"there is no {what} {name!r}; choose one of {', '.join(known)}.")
     if clip.video.suffix.lower() != ".mp4":
-        raise UserError(f"cannot write {clip.video}: give the clip a name that ends in .mp4.")
+        raise OutputError(f"cannot write {clip.video}: give the clip a name that ends in .mp4.")
     values = [
         ("fps", float(fps)),
         ("size", min(size)),
@@ -221,4 +221,4 @@ def _check(
     for what, value in values:
         low, high = _LIMITS[what]
         if not low <= value <= high:
-            raise UserError(f"{what} must lie between {low} and {high}, got {value:g}.")
+            raise OptionError(f"{what} must lie between {low} and {high}, got {value:g}.")

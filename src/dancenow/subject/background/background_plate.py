@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError
 from dancenow.media.source import probe, read_frames_at, read_masks
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.subject.background.shadow_removal import BRIGHT_PERCENTS, FullLight, remove_shadow
@@ -84,7 +84,7 @@ def estimate_plate(
         samples.append(_Sample(frame.image_rgb, candidate.clearance, candidate.bare, candidate.feet))
         on_progress(Progress("background", len(samples), len(chosen) + 1))
     if not samples:
-        raise UserError(f"{masks} does not belong to {video}; run `dancenow prepare` again.")
+        raise InputError(f"{masks} does not belong to {video}; run `dancenow prepare` again.")
     samples = _aligned(samples)
     images, bare = [s.image_rgb for s in samples], np.stack([s.bare for s in samples])
     median, known = _masked_order(images, _farthest(np.stack([s.clearance for s in samples])))
