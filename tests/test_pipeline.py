@@ -24,7 +24,7 @@ from dancenow.report.side_by_side import side_by_side
 from dancenow.skeleton import INDEX
 from dancenow.storage.atomic_io import sha256_of
 from dancenow.storage.checkpoint import read_info
-from dancenow.subject.subject import prepare
+from dancenow.subject.prepare import prepare
 from dancenow.types import FrameStatus, Pose, PoseTrack
 from helpers.drawn_world import dancer_track, drawn_detector, film, room, stand_in_for_the_detector
 

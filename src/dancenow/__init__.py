@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from dancenow.generators.crop.onnx_export import export
     from dancenow.pipeline import run, train, transfer
     from dancenow.pose.pipeline import detect_poses
-    from dancenow.subject.subject import prepare
+    from dancenow.subject.prepare import prepare
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "detect_poses", "evaluate", "export", "prepare", "run", "train", "transfer"]
 
 _HOME = {
-    "prepare": "dancenow.subject.subject",
+    "prepare": "dancenow.subject.prepare",
     "train": "dancenow.pipeline",
     "transfer": "dancenow.pipeline",
     "run": "dancenow.pipeline",

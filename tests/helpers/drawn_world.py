@@ -17,8 +17,9 @@ from dancenow.provenance.consent import consent
 from dancenow.skeleton import INDEX, LIMBS, NUM_KEYPOINTS
 from dancenow.storage.atomic_io import sha256_of
 from dancenow.subject import footage_quality
-from dancenow.subject import subject as subject_module
-from dancenow.subject.subject import Subject, prepare
+from dancenow.subject import prepare as prepare_module
+from dancenow.subject.prepare import prepare
+from dancenow.subject.subject import Subject
 from dancenow.types import ImageRGB, Pose, PoseTrack
 
 SIZE_PX = 128
@@ -106,7 +107,7 @@ def drawn_detector(track_of: Callable[[int], PoseTrack]) -> Callable[..., PoseTr
 
 def stand_in_for_the_detector(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `prepare` see the drawn dancer, and nobody else, without the pretrained files."""
-    monkeypatch.setattr(subject_module, "detect_poses", drawn_detector(dancer_track))
+    monkeypatch.setattr(prepare_module, "detect_poses", drawn_detector(dancer_track))
     monkeypatch.setattr(footage_quality, "count_people", lambda *_, **__: [1] * 12)
 
 

@@ -14,8 +14,9 @@ from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.provenance.consent import consent
 from dancenow.skeleton import INDEX
 from dancenow.subject import footage_quality
-from dancenow.subject import subject as subject_module
-from dancenow.subject.subject import Subject, prepare
+from dancenow.subject import prepare as prepare_module
+from dancenow.subject.prepare import prepare
+from dancenow.subject.subject import Subject
 from dancenow.types import Pose, PoseTrack
 from helpers.drawn_world import dancer_track, drawn_detector, film
 
@@ -60,7 +61,7 @@ def cached_subject_folder(
 ) -> Subject:
     """The dancer as a prepared subject, without pretrained files."""
     assert callable(dancer)
-    monkeypatch.setattr(subject_module, "detect_poses", drawn_detector(dancer))
+    monkeypatch.setattr(prepare_module, "detect_poses", drawn_detector(dancer))
     monkeypatch.setattr(footage_quality, "count_people", lambda *_, **__: [1] * 12)
     video = film(folder / "target.mp4", dancer(num_frames))
     return prepare(video, folder / "subject", consent=consent("rendered"))

@@ -15,7 +15,8 @@ from dancenow.provenance.consent import Consent, consent, licence_id, read_conse
 from dancenow.provenance.content_marking import require_consented as require_consented_model
 from dancenow.storage.atomic_io import data_dir
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo
-from dancenow.subject.subject import MANIFEST, Subject, record_consent, withdraw_consent
+from dancenow.subject.manifest import MANIFEST
+from dancenow.subject.subject import Subject, record_consent, withdraw_consent
 from dancenow.subject.subject_cache import cached_subject_folder, require_consented, require_video_consent
 from dancenow.subject.target_appearance import Target
 from dancenow.training.state import require_same_training
@@ -106,7 +107,7 @@ def test_new_terms_replace_old_ones_and_the_same_do_not(subject: Subject, monkey
 def test_a_subject_names_no_file_outside_its_folder(subject: Subject) -> None:
     away = dataclasses.replace(subject.manifest, video="../elsewhere.mp4")
     (subject.folder / MANIFEST).write_text(away.to_json(), "utf-8")
-    with pytest.raises(UserError, match="named by a path"):
+    with pytest.raises(UserError, match="a path instead of a file name"):
         Subject.open(subject.folder)
 
 

@@ -14,8 +14,11 @@ import numpy as np
 import pytest
 
 from dancenow.errors import UserError
-from dancenow.subject import footage_quality, subject
-from dancenow.subject.subject import MANIFEST, Subject, prepare, split_by_time
+from dancenow.subject import footage_quality
+from dancenow.subject import prepare as prepare_module
+from dancenow.subject.manifest import CHECKED_FILES, MANIFEST, SubjectManifest
+from dancenow.subject.prepare import prepare, split_by_time
+from dancenow.subject.subject import Subject
 from dancenow.types import FrameStatus, Pose, PoseTrack
 from helpers.filmed import HEIGHT, WIDTH, Filmed, film
 
@@ -32,7 +35,7 @@ def prepared() -> Prepare:
             return filmed.track
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(subject, "detect_poses", detect)
+            patch.setattr(prepare_module, "detect_poses", detect)
             patch.setattr(footage_quality, "count_people", lambda *_, **__: [1] * 12)
             return prepare(filmed.video, out)
 
@@ -54,7 +57,7 @@ def made(tmp_path: Path, original: Subject) -> Subject:
 
 def test_what_was_prepared_can_be_opened(made: Subject) -> None:
     opened = Subject.open(made.folder)
-    assert sorted(path.name for path in made.folder.iterdir()) == sorted([*subject._CHECKED, MANIFEST, "video.mp4"])
+    assert sorted(path.name for path in made.folder.iterdir()) == sorted([*CHECKED_FILES, MANIFEST, "video.mp4"])
     assert opened.manifest == made.manifest
     assert (opened.manifest.name, opened.manifest.fps, opened.manifest.num_frames) == ("clip", "25", 60)
     assert np.array_equal(opened.track.pose.xy, made.track.pose.xy)
@@ -86,7 +89,7 @@ def test_a_changed_manifest_is_noticed(made: Subject, change: dict[str, Any]) ->
 
 
 def test_a_manifest_survives_json(made: Subject) -> None:
-    assert subject.SubjectManifest.from_json(made.manifest.to_json()) == made.manifest
+    assert SubjectManifest.from_json(made.manifest.to_json()) == made.manifest
 
 
 def test_preparing_again_replaces_the_subject_but_nothing_else(made: Subject, tmp_path: Path, prepared: Prepare) -> None:
@@ -129,7 +132,7 @@ def test_a_given_track_is_kept_and_a_foreign_one_refused(tmp_path: Path, monkeyp
         shutil.copyfile(filmed.masks, masks)
         return replace(filmed.track, source_sha256="a" * 64)
 
-    monkeypatch.setattr(subject, "detect_poses", detect)
+    monkeypatch.setattr(prepare_module, "detect_poses", detect)
     monkeypatch.setattr(footage_quality, "count_people", lambda *_, **__: [1] * 12)
     pose = filmed.track.pose
     given = replace(filmed.track, pose=Pose(pose.xy + np.float32(1.5), pose.confidence), detector="by hand", source_sha256="")
@@ -142,7 +145,7 @@ def test_a_given_track_is_kept_and_a_foreign_one_refused(tmp_path: Path, monkeyp
         "another video": replace(given, source_sha256="b" * 64),
         r"the track has 50 frames": replace(given, pose=given.pose[:50], time_s=given.time_s[:50], status=given.status[:50]),
         r"the track has .* of 320x": replace(given, width_px=320),
-        "does not lie on the person": replace(given, pose=Pose(pose.xy + np.float32(50), pose.confidence)),
+        "does not match the person": replace(given, pose=Pose(pose.xy + np.float32(50), pose.confidence)),
     }
     for said, track in foreign.items():
         with pytest.raises(UserError, match=said):

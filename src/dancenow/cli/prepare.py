@@ -1,6 +1,6 @@
 """`dancenow prepare`: make a subject folder from a video, and say what is wrong with the footage.
 
-The work is `dancenow.subject.subject.prepare`.
+The work is `dancenow.subject.prepare.prepare`.
 """
 
 from pathlib import Path
@@ -39,14 +39,14 @@ def prepare(
     from dancenow.cli.console import console, live, stderr
     from dancenow.pose.track_io import load_track
     from dancenow.provenance.consent import licence_id
-    from dancenow.subject import subject
+    from dancenow.subject import prepare as subject_prepare
 
     known = None if track is None else load_track(track)
     record = terms(consent, person_name, licence, consent_file)
     if record is None and licence is None and video.is_file() and can_ask():
         record = ask(video)
     with live() as on_progress:
-        made = subject.prepare(
+        made = subject_prepare.prepare(
             video, out, track=known, person=person, licence=licence and licence_id(licence), consent=record, hold_out=hold_out,
             on_progress=on_progress,
         )  # fmt: skip

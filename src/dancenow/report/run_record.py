@@ -17,7 +17,7 @@ from dancenow.report.content import Footage, Gap, Metric, Pane, Report
 from dancenow.storage.atomic_io import sha256_of
 from dancenow.storage.checkpoint import read_info
 from dancenow.subject.coverage import Coverage
-from dancenow.subject.subject import SubjectManifest
+from dancenow.subject.manifest import SubjectManifest
 from dancenow.types import PoseTrack
 
 _PACKAGES: Final = ("dancenow", "torch", "numpy", "opencv-python-headless", "av", "ai-edge-litert")

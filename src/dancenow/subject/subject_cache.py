@@ -9,7 +9,8 @@ from dancenow.errors import UserError
 from dancenow.progress import ProgressCallback
 from dancenow.provenance.consent import Consent, require_consent
 from dancenow.storage.atomic_io import cache_dir, sha256_of
-from dancenow.subject.subject import SUBJECT_RECIPE, Subject, prepare, record_consent
+from dancenow.subject.prepare import SUBJECT_RECIPE, prepare
+from dancenow.subject.subject import Subject, record_consent
 
 
 def cached_subject_folder(video: Path, person: int | None, consent: Consent | None, on_progress: ProgressCallback) -> Path:

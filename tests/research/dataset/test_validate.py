@@ -18,7 +18,8 @@ from dancenow.research.dataset.index import INDEX, Dataset, clip_file, digest_of
 from dancenow.research.dataset.source import open_source
 from dancenow.research.dataset.statistics import person_facts
 from dancenow.research.dataset.validate import validate
-from dancenow.subject.subject import MANIFEST, Subject, record_consent, withdraw_consent
+from dancenow.subject.manifest import MANIFEST
+from dancenow.subject.subject import Subject, record_consent, withdraw_consent
 from dancenow.types import FrameStatus
 from helpers.drawn_world import dancer_track
 

@@ -23,7 +23,8 @@ from dancenow.research.bench.results import Result, Size
 from dancenow.research.bench.sizes import BUDGET, BudgetSize
 from dancenow.research.bench.test_world import Casting
 from dancenow.storage.atomic_io import cache_dir, sha256_of
-from dancenow.subject.subject import SUBJECT_RECIPE, Subject, prepare
+from dancenow.subject.prepare import SUBJECT_RECIPE, prepare
+from dancenow.subject.subject import Subject
 from dancenow.training.budget import Budget
 
 Poses = Literal["exact keypoints", "detected keypoints"]

@@ -26,7 +26,8 @@ from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.provenance.consent import consent
 from dancenow.skeleton import INDEX, NUM_KEYPOINTS
 from dancenow.storage.atomic_io import sha256_of
-from dancenow.subject.subject import Subject, prepare
+from dancenow.subject.prepare import prepare
+from dancenow.subject.subject import Subject
 from dancenow.types import FrameStatus, ImageRGB, Pose, PoseTrack
 
 DETECTOR: Final = "exact keypoints"

@@ -36,7 +36,8 @@ from dancenow.research.bench.length import empty_cache, repeat_frames, timed_tra
 from dancenow.research.bench.methods import Config, our_config, paper_config
 from dancenow.research.bench.results import Result, Size
 from dancenow.research.bench.sizes import SPEED, Ours, SpeedSize
-from dancenow.subject.subject import Subject, prepare
+from dancenow.subject.prepare import prepare
+from dancenow.subject.subject import Subject
 from dancenow.training.budget import Budget
 from dancenow.training.loop import state_path
 from dancenow.types import Frame, PoseTrack

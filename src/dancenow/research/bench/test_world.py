@@ -17,7 +17,8 @@ from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import consent
 from dancenow.research.studio.clip import Clip, render_clip
 from dancenow.storage.atomic_io import cache_dir
-from dancenow.subject.subject import SUBJECT_RECIPE, Subject, prepare
+from dancenow.subject.prepare import SUBJECT_RECIPE, prepare
+from dancenow.subject.subject import Subject
 
 CLIPS: Final = "bench/clips"
 """Folder of the cache in which they lie."""

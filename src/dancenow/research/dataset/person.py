@@ -25,7 +25,9 @@ from dancenow.research.dataset.protocol import PARTS
 from dancenow.research.dataset.shards import SHARDS_INDEX
 from dancenow.research.dataset.source import FolderSource, ShardSource, open_source, track_of
 from dancenow.storage.atomic_io import cache_dir, sha256_of
-from dancenow.subject.subject import SUBJECT_RECIPE, Span, Subject, compose
+from dancenow.subject.manifest import Span
+from dancenow.subject.prepare import SUBJECT_RECIPE, write_subject
+from dancenow.subject.subject import Subject
 from dancenow.types import FrameStatus, Plate, Pose, PoseTrack
 
 PersonProtocol = Literal["time", "dance"]
@@ -73,7 +75,7 @@ def person_subject(
         video, masks = Path(scratch) / "video.mp4", Path(scratch) / "masks.mkv"
         _join(source, pieces, video, masks, on_progress)
         track = joined_track(source, pieces, sha256_of(video))
-        return compose(
+        return write_subject(
             out, name=identity, video=video, track=track, masks=masks, plate=_plate(source, pieces[0].entry),
             splits_s=_spans(pieces, track.fps), consent=record_of(source, identity),
         )  # fmt: skip

@@ -18,7 +18,7 @@ from dancenow.research.dataset.index import INDEX, Dataset, Entry, FileRecord, c
 from dancenow.research.dataset.make import RECIPE_FILE
 from dancenow.research.dataset.shards import SHARDS_INDEX, Shards
 from dancenow.storage.atomic_io import sha256_of
-from dancenow.subject.subject import MANIFEST, SubjectManifest
+from dancenow.subject.manifest import MANIFEST, SubjectManifest
 from dancenow.types import PoseTrack
 
 
