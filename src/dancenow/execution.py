@@ -3,8 +3,11 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import torch
+
+from dancenow.errors import DeviceError
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -43,3 +46,19 @@ def torch_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+def torch_device(device: Device) -> torch.device:
+    """`auto` is the GPU where torch sees one.
+
+    Raises:
+        UserError: `cuda` is asked for and not there.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("torch sees no CUDA device here; use --device cpu or install a torch built for CUDA.")
+    return torch.device(device)

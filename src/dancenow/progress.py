@@ -34,3 +34,7 @@ def track(items: Iterable[T], stage: str, total: float | None, on_progress: Prog
     for done, item in enumerate(items, start=1):
         yield item
         on_progress(Progress(stage, done, total))
+
+
+def ignore_warning(warning: str) -> None:
+    """Warnings are in the result, too."""

@@ -4,9 +4,10 @@ Poses are small and are held whole; pixels are streamed one `Frame` at a time. P
 x to the right and y down, in the frame as it is shown (after the container's rotation).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -125,6 +126,11 @@ class PoseTrack:
     def __len__(self) -> int:
         return len(self.pose)
 
+    def part(self, start: int, stop: int) -> "PoseTrack":
+        """The frames [start, stop), with times from the first of them."""
+        time_s = self.time_s[start:stop] - self.time_s[start]
+        return replace(self, pose=self.pose[start:stop], time_s=time_s, status=self.status[start:stop])
+
     @property
     def fps(self) -> float:
         """Median frame rate in 1/s; 30 for a track too short to tell."""
@@ -177,3 +183,27 @@ class Plate:
 
 def _describe(array: NDArray[Any]) -> str:
     return f"{array.dtype} {list(array.shape)}"
+
+
+@dataclass(frozen=True)
+class TransferResult:
+    """The result of a transfer: the video, its number of frames, what the retargeting did, and notes for the user.
+
+    target_track: the poses that were rendered, in the target's frame, one per frame of the video.
+    """
+
+    video: Path
+    num_frames: int
+    normalization: str
+    notes: tuple[str, ...]
+    target_track: PoseTrack
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The result of `run`: the transfer, the model that was trained or found, warnings about the footage, the report page."""
+
+    transfer: TransferResult
+    model: Path
+    warnings: tuple[str, ...]
+    report: Path | None

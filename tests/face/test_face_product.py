@@ -18,6 +18,7 @@ from dancenow.face.network import FaceNetwork, FaceNetworkConfig
 from dancenow.face.refinement import FaceModel, FaceRefiner, chosen, familiarity
 from dancenow.generators.edn.config import EdnConfig
 from dancenow.generators.registry import renderer_of
+from dancenow.generators.train_model import train_model
 from dancenow.media.source import probe, read_frames
 from dancenow.progress import Progress
 from dancenow.storage.atomic_io import sha256_of
@@ -123,7 +124,7 @@ def test_a_part_of_a_dance_has_the_faces_of_that_part() -> None:
 @pytest.mark.slow
 def test_a_face_is_trained_kept_and_transferred(subject: Subject, source: Path, tmp_path: Path) -> None:
     model = tmp_path / "model.safetensors"
-    pipeline.train_with(subject.folder, model, TINY, budget="16images", face="auto")
+    train_model(subject.folder, model, TINY, budget="16images", face="auto")
     info = read_info(model)
     said = info.config["face_network"]
     assert (said["kind"], said["canvas_px"], said["width"]) == ("residual", 64, FACE.width)
@@ -140,7 +141,7 @@ def test_a_face_is_trained_kept_and_transferred(subject: Subject, source: Path, 
 @pytest.mark.slow
 def test_a_model_without_a_face_paints_as_ever(subject: Subject, source: Path, tmp_path: Path) -> None:
     model = tmp_path / "model.safetensors"
-    pipeline.train_with(subject.folder, model, TINY, budget="4images")
+    train_model(subject.folder, model, TINY, budget="4images")
     assert "face_network" not in read_info(model).config
     assert FaceModel.load(load_checkpoint(model, KIND), CPU) is None
     pipeline.transfer(source, model, tmp_path / "out.mp4")
@@ -157,7 +158,7 @@ def test_a_training_resumed_in_either_phase_equals_an_unbroken_one(
     def train(name: str, resume: bool, on_progress: Any = lambda _: None) -> Path:
         out = tmp_path / name
         dancer = source if kind == "cyclegan" else None
-        pipeline.train_with(
+        train_model(
             subject.folder, out, TINY, budget="24images", face=kind, face_source=dancer, resume=resume, on_progress=on_progress
         )
         return out
@@ -183,32 +184,32 @@ def test_a_training_resumed_in_either_phase_equals_an_unbroken_one(
 @pytest.mark.slow
 def test_another_face_does_not_go_on_with_a_training(subject: Subject, tmp_path: Path) -> None:
     model = tmp_path / "model.safetensors"
-    pipeline.train_with(subject.folder, model, TINY, budget="8images", face="residual")
+    train_model(subject.folder, model, TINY, budget="8images", face="residual")
     with pytest.raises(UserError, match="another preset or recipe"):
-        pipeline.train_with(subject.folder, model, TINY, budget="12images", face="none", resume=True)
+        train_model(subject.folder, model, TINY, budget="12images", face="none", resume=True)
     other = tmp_path / "other.safetensors"
-    pipeline.train_with(subject.folder, other, TINY, budget="2images", face="none")
+    train_model(subject.folder, other, TINY, budget="2images", face="none")
     with pytest.raises(UserError, match="has --face none; go on with that"):
-        pipeline.train_with(subject.folder, other, TINY, budget="12images", face="residual", resume=True)
+        train_model(subject.folder, other, TINY, budget="12images", face="residual", resume=True)
 
 
 @pytest.mark.slow
 def test_a_face_too_small_is_left_out_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small, model, said = cached_subject_folder(tmp_path, monkeypatch, small_dancer), tmp_path / "model.safetensors", list[str]()
-    pipeline.train_with(small.folder, model, TINY, budget="4images", face="auto", warn=said.append)
+    train_model(small.folder, model, TINY, budget="4images", face="auto", warn=said.append)
     assert "face_network" not in read_info(model).config
     assert len(said) == 1
     assert said[0].startswith("The face of target is too small to be learnt")
     with pytest.raises(UserError, match=r"too small.*--face none does without"):
-        pipeline.train_with(small.folder, tmp_path / "m.safetensors", TINY, budget="4images", face="residual")
+        train_model(small.folder, tmp_path / "m.safetensors", TINY, budget="4images", face="residual")
 
 
 @pytest.mark.slow
 def test_a_cyclegan_needs_its_source_and_knows_it(subject: Subject, source: Path, tmp_path: Path) -> None:
     model = tmp_path / "model.safetensors"
     with pytest.raises(UserError, match="--face-source SOURCE"):
-        pipeline.train_with(subject.folder, model, TINY, budget="4images", face="cyclegan")
-    pipeline.train_with(subject.folder, model, TINY, budget="16images", face="cyclegan", face_source=source)
+        train_model(subject.folder, model, TINY, budget="4images", face="cyclegan")
+    train_model(subject.folder, model, TINY, budget="16images", face="cyclegan", face_source=source)
     done = pipeline.transfer(source, model, tmp_path / "out.mp4", face="cyclegan")
     assert len(list(read_frames(done.video))) == 36
     faces = FaceModel.load(load_checkpoint(model, KIND), CPU)
@@ -223,7 +224,7 @@ def test_a_cyclegan_needs_its_source_and_knows_it(subject: Subject, source: Path
 def test_the_papers_system_has_its_face_too(subject: Subject, source: Path, tmp_path: Path) -> None:
     model = tmp_path / "model.safetensors"
     config = EdnConfig(longer_px=64, width=1 / 16, face=replace(FACE, max_faces=8))
-    pipeline.train_with(subject.folder, model, config, budget="4images", face="residual")
+    train_model(subject.folder, model, config, budget="4images", face="residual")
     assert read_info(model).config["face_network"]["kind"] == "residual"
     pipeline.transfer(source, model, tmp_path / "out.mp4", frames=(0, 3))
 
@@ -245,7 +246,7 @@ def test_a_turn_of_the_head_that_the_footage_never_shows_gets_no_made_face() -> 
 @pytest.mark.slow
 def test_stills_are_the_frames_of_the_film(subject: Subject, tmp_path: Path) -> None:
     model = tmp_path / "model.safetensors"
-    pipeline.train_with(subject.folder, model, TINY, budget="4images")
+    train_model(subject.folder, model, TINY, budget="4images")
     renderer = renderer_of(load_checkpoint(model, KIND), CPU)
     film_of_it = list(renderer.render_frames(subject.track, np.arange(12)))
     for index, still in zip((1, 5, 11), renderer.render_frames(subject.track, np.array([1, 5, 11])), strict=True):

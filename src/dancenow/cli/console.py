@@ -1,8 +1,9 @@
-"""What the terminal shows: one progress line per long step, and nothing but text when it is not a terminal.
+"""Terminal output: a progress bar per stage, or one plain line per stage when standard error is not a terminal.
 
 Results go to standard output; progress, notes and errors go to standard error, so that output can be piped.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,9 +20,9 @@ stderr = Console(stderr=True)
 
 @contextmanager
 def live() -> Iterator[ProgressCallback]:
-    """Give a listener that draws a bar with the time left per stage; without a terminal it says nothing."""
+    """Give a progress callback that draws a bar per stage with the time left, or prints a line per stage without a terminal."""
     if not stderr.is_terminal:
-        yield progress.ignore_progress
+        yield _stage_lines()
         return
     columns = (
         TextColumn("{task.description:<22}"),
@@ -36,7 +37,7 @@ def live() -> Iterator[ProgressCallback]:
         tasks: dict[str, TaskID] = {}
         shown: set[Path] = set()
 
-        def on_progress(event: progress.Progress) -> None:
+        def show(event: progress.Progress) -> None:
             if event.stage not in tasks:
                 tasks[event.stage] = bars.add_task(event.stage, total=event.total, note="")
             if event.preview is not None and event.preview not in shown:
@@ -44,16 +45,34 @@ def live() -> Iterator[ProgressCallback]:
                 bars.console.print(f"preview, refreshed as it goes: {event.preview}", markup=False, soft_wrap=True)
             bars.update(tasks[event.stage], completed=event.done, total=event.total, note=event.note)
 
-        yield on_progress
+        yield show
+
+
+def _stage_lines() -> ProgressCallback:
+    """A progress callback for logs and pipes: one line when a stage begins, with the seconds since the command began."""
+    start_s = time.monotonic()
+    begun: set[str] = set()
+
+    def show(event: progress.Progress) -> None:
+        if event.stage not in begun:
+            begun.add(event.stage)
+            message(f"[{time.monotonic() - start_s:4.0f} s] {event.stage} ...")
+
+    return show
+
+
+def message(sentence: str) -> None:
+    """Print one line to standard error, as plain text."""
+    stderr.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
 def warn(sentence: str) -> None:
-    """Say at once what should be known before time is spent; above the bars, if there are any."""
-    stderr.print(f"warning: {sentence}", markup=False, highlight=False, soft_wrap=True)
+    """Print a warning before time is spent; above the progress bars, if there are any."""
+    message(f"warning: {sentence}")
 
 
-def report(made: Path, *sentences: str) -> None:
-    """Say what was written, and what the user should know, one sentence per line."""
+def report(path: Path, *sentences: str) -> None:
+    """Print the path of a result, and one line per sentence that the user should know about it."""
     for sentence in sentences:
-        stderr.print(f"- {sentence}", markup=False, highlight=False, soft_wrap=True)
-    console.print(str(made), markup=False, highlight=False, soft_wrap=True)
+        message(f"- {sentence}")
+    console.print(str(path), markup=False, highlight=False, soft_wrap=True)

@@ -64,7 +64,7 @@ def run(
             target_person=target_person, seed=seed, device=device, report=report, consent=record, warn=console.warn,
             on_progress=on_progress,
         )  # fmt: skip
-    console.report(result.transfer.video, result.transfer.normalization, *result.transfer.notes, *result.warnings)
+    console.report(result.transfer.video, result.transfer.normalization, *result.transfer.notes)
     if result.report is not None:
         console.report(result.report)
 

@@ -14,6 +14,7 @@ from typing import Final
 from dancenow.media.source import probe
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.report.content import Footage, Gap, Metric, Pane, Report
+from dancenow.report.page import write_report
 from dancenow.storage.atomic_io import sha256_of
 from dancenow.storage.checkpoint import read_info
 from dancenow.subject.coverage import Coverage
@@ -95,6 +96,11 @@ def describe_comparison(
 def _as_long(video: Path, other: Path) -> bool:
     lengths_s = [probe(each).duration_s or 0.0 for each in (video, other)]
     return abs(lengths_s[0] - lengths_s[1]) < 0.2
+
+
+def write_run_report(page: Path, record: RunRecord, on_progress: ProgressCallback = ignore_progress) -> None:
+    """Write the report of a run as one HTML page."""
+    write_report(page, describe(record), on_progress=on_progress)
 
 
 def describe(record: RunRecord) -> Report:

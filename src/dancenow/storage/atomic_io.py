@@ -136,3 +136,10 @@ def data_dir(name: str) -> Path:
     root = os.environ.get("DANCENOW_HOME")
     base = Path(root) if root else Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "dancenow"
     return base / name
+
+
+def require_other(out: Path, *inputs: Path) -> None:
+    """Raises UserError if writing `out` would overwrite something that is read."""
+    for path in inputs:
+        if out.exists() and path.exists() and out.samefile(path):
+            raise OutputError(f"the output {out} is also an input; give the output another name.")

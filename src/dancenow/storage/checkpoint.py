@@ -113,3 +113,11 @@ def load_checkpoint(path: Path, kind: str, device: torch.device | str = "cpu") -
             return Checkpoint(info, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path} is damaged; train again or fetch another copy.") from error
+
+
+def read_info_or_none(path: Path) -> CheckpointInfo | None:
+    """What a file in the cache is; one that is damaged is made anew, not complained of."""
+    try:
+        return read_info(path)
+    except ModelError:
+        return None

@@ -83,6 +83,16 @@ TABLE: Final[dict[str, Weights]] = {
 """Every pretrained file the project may use."""
 
 
+def fetch_all(on_progress: ProgressCallback = ignore_progress) -> None:
+    """Fetch every pretrained file that is not here yet.
+
+    Raises:
+        UserError: as `path`.
+    """
+    for name in TABLE:
+        path(name, on_progress)
+
+
 def path(name: str, on_progress: ProgressCallback = ignore_progress) -> Path:
     """Where the file `name` of `TABLE` lies, with the right content; downloaded first if it is nowhere.
 

@@ -18,6 +18,7 @@ from dancenow.pose.body_statistics import Float64Array
 from dancenow.pose.move_classes import MOVES, which_moves
 from dancenow.pose.pose_distance import PARTS, BodyPoses, body_poses, nearest
 from dancenow.pose.retargeting.registry import RetargetingKind, fit
+from dancenow.subject.subject import Subject
 from dancenow.types import PoseTrack
 
 NEIGHBOURS: Final = 3
@@ -129,6 +130,15 @@ class Coverage:
             "expected_perceptual_person": numbers(self.expected),
             "nearest_frame": self.nearest.tolist(),
         }
+
+
+def coverage_if_comparable(source_track: PoseTrack, subject: Subject, normalize: RetargetingKind) -> Coverage | None:
+    """Coverage of a dance by the training frames of a subject; None if a track shows too little of the body to compare."""
+    trained_on = subject.manifest.in_split("train", subject.track.time_s)
+    try:
+        return coverage(source_track, subject.track, normalize=normalize, learnt=trained_on)
+    except InputError:
+        return None
 
 
 def coverage(

@@ -4,6 +4,7 @@ Every map is fitted to two whole tracks; `auto` is the one that was measured to 
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final, Literal
 
 from dancenow.errors import InputError
@@ -25,6 +26,7 @@ __all__ = [
     "fit",
     "fit_global_scale",
     "load_retargeter",
+    "retarget",
 ]
 
 RetargetingKind = Literal["auto", "none", "paper", "stn", "bones"]
@@ -46,6 +48,11 @@ def fit(kind: RetargetingKind, source: Dancer, target: Dancer, same_camera: bool
         UserError: a track shows too little of the body for a map that needs to know it.
     """
     return FITS[kind](source, target, same_camera)
+
+
+def retarget(track: PoseTrack, retargeter: Retargeter, target: PoseTrack) -> PoseTrack:
+    """A source track with every pose brought to the target's body and frame."""
+    return replace(track, pose=retargeter(track.pose), width_px=target.width_px, height_px=target.height_px)
 
 
 def load_retargeter(saved: Mapping[str, Any]) -> Retargeter:

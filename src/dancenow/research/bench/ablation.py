@@ -16,6 +16,7 @@ import numpy as np
 from dancenow import pipeline
 from dancenow.evaluation.evaluator import Evaluation, Truth
 from dancenow.evaluation.frame_metrics import Region
+from dancenow.generators.train_model import train_model
 from dancenow.pose.retargeting.registry import RetargetingKind
 from dancenow.progress import ProgressCallback
 from dancenow.research.bench.jobs import Cell, Record, run_cells
@@ -166,9 +167,7 @@ def judge(
 def train(config: Config, subject: Subject, model: Path, budget: str, seed: int, on_progress: ProgressCallback) -> Record:
     """Train a method, or go on with it; what it saw, for the record."""
     resume = state_path(model).is_file()
-    pipeline.train_with(
-        subject.folder, model, config, budget=Budget.parse(budget), resume=resume, seed=seed, on_progress=on_progress
-    )
+    train_model(subject.folder, model, config, budget=Budget.parse(budget), resume=resume, seed=seed, on_progress=on_progress)
     info = read_info(model)
     return {"images_seen": info.images_seen, "train_seconds": round(info.train_seconds, 1)}
 

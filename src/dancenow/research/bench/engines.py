@@ -20,8 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dancenow import pipeline
-from dancenow.execution import cpu_has_bfloat16, has_bfloat16, spare_threads, torch_threads
+from dancenow.execution import cpu_has_bfloat16, has_bfloat16, spare_threads, torch_device, torch_threads
 from dancenow.generators.crop.inference_backends import BACKENDS, BackendName, EagerBackend, example, preferred
 from dancenow.generators.crop.network import POSE_STRIDE, Generator
 from dancenow.generators.crop.rollout import nothing
@@ -77,7 +76,7 @@ def summarize(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
 def _measure(sized: EnginesSize, ours: Ours, _folder: Path, on_progress: ProgressCallback) -> Record:
     config = our_config(ours)
     torch.manual_seed(0)
-    device = pipeline.torch_device("auto")
+    device = torch_device("auto")
     generator = Generator(config.generator).to(device).eval().requires_grad_(False)
     with torch.inference_mode(), torch_threads(spare_threads()):
         runs, build_s = _built(makers(generator, device, sized.compiled), generator)

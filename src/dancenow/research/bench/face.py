@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from dancenow import pipeline
 from dancenow.face.refinement import Face
+from dancenow.generators.train_model import train_model
 from dancenow.progress import ProgressCallback
 from dancenow.research.bench.ablation import keep_to_look_at, scores_of, summarize, tests_of, truth_of
 from dancenow.research.bench.face_metrics import face_figures
@@ -78,7 +79,7 @@ def _models(face: Face, tests: list[Test]) -> Iterator[list[Test]]:
 def _train(
     sized: FaceSize, face: Face, subject: Subject, model: Path, tests: list[Test], seed: int, on_progress: ProgressCallback
 ) -> Record:
-    pipeline.train_with(
+    train_model(
         subject.folder, model, our_config(sized.ours), budget=sized.budget, face=face,
         face_source=tests[0].source if face == "cyclegan" else None, resume=state_path(model).is_file(), seed=seed,
         on_progress=on_progress,

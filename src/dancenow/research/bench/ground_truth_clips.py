@@ -14,9 +14,9 @@ from typing import Final
 import numpy as np
 import torch
 
-from dancenow import pipeline
 from dancenow.errors import InputError
 from dancenow.evaluation.frame_metrics import as_tensor
+from dancenow.execution import Device, torch_device
 from dancenow.generators.registry import load_renderer
 from dancenow.media.source import probe, read_frames
 from dancenow.metrics.images import psnr_db, ssim_map
@@ -104,7 +104,7 @@ def score(
     *,
     frames: tuple[int, int | None] = (0, None),
     every: int = 6,
-    device: pipeline.Device = "auto",
+    device: Device = "auto",
     on_progress: ProgressCallback = ignore_progress,
 ) -> ExactScore:
     """What a model paints for the exact keypoints of a clip, against that clip, which shows the model's person.
@@ -118,7 +118,7 @@ def score(
     Raises:
         UserError: as `read_exact` and `load_renderer`, the sizes differ, or there are no such frames.
     """
-    renderer = load_renderer(model, pipeline.torch_device(device))
+    renderer = load_renderer(model, torch_device(device))
     track = read_exact(npz, video)
     target = renderer.target.track
     if (track.width_px, track.height_px) != (target.width_px, target.height_px):

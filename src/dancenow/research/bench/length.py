@@ -17,8 +17,8 @@ from itertools import chain, count, islice, repeat
 from pathlib import Path
 from typing import Any, Final
 
-from dancenow import pipeline
 from dancenow.errors import UserError
+from dancenow.generators.train_model import train_model
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import probe, read_frames
 from dancenow.progress import Progress, ProgressCallback
@@ -112,7 +112,7 @@ def quick_model(world: World, ours: Ours, on_progress: ProgressCallback) -> Path
         subject = world.subject(world.castings[-1], on_progress)
         unfinished = model.with_stem(f"unfinished-{model.stem}")
         state_path(unfinished).unlink(missing_ok=True)  # of a bench that was interrupted here
-        pipeline.train_with(
+        train_model(
             subject.folder, unfinished, our_config(ours), budget=Budget(images=4), resume=False, on_progress=on_progress
         )
         state_path(unfinished).unlink(missing_ok=True)

@@ -16,11 +16,11 @@ import cv2
 import numpy as np
 import torch
 
-from dancenow import pipeline
-from dancenow.execution import spare_threads, torch_threads
+from dancenow.execution import spare_threads, torch_device, torch_threads
 from dancenow.generators.crop.config import CropConfig
 from dancenow.generators.registry import load_renderer
 from dancenow.generators.renderers import CropRenderer, Renderer, compose
+from dancenow.generators.train_model import train_model
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import probe, read_frames
 from dancenow.pose.detectors.blazepose import BlazePose
@@ -117,7 +117,7 @@ def _measure(
     _forget_memory()
     rates |= {"training": _training_hz(subject, model, config, steps)} | _memory_mb("training")
     on_progress(Progress(f"{system}, generating", 0))
-    renderer = load_renderer(model, pipeline.torch_device("auto"))
+    renderer = load_renderer(model, torch_device("auto"))
     rates |= _painting_hz(renderer, dance, count)
     del renderer
     _forget_memory()
@@ -201,7 +201,7 @@ def _training_hz(subject: Subject, model: Path, config: Config, steps: int) -> f
         if event.stage == "training":
             done_s.setdefault(event.done, time.perf_counter())  # saving repeats the last event
 
-    pipeline.train_with(subject.folder, model, config, budget=Budget(images=images), resume=False, on_progress=watch)
+    train_model(subject.folder, model, config, budget=Budget(images=images), resume=False, on_progress=watch)
     times_s = sorted(done_s.values())
     return (len(times_s) - 1) / (times_s[-1] - times_s[0])
 

@@ -1,0 +1,82 @@
+"""Trained models that `run` keeps in the cache, keyed by subject, configuration and everything else that decides them."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from dancenow.execution import Device
+from dancenow.face.pretrained_init import load_face_base
+from dancenow.face.refinement import Face
+from dancenow.face.residual_task import FACE_RECIPE
+from dancenow.generators.crop.config import CropConfig
+from dancenow.generators.crop.pretrained_init import load_base
+from dancenow.generators.crop.task import RECIPE
+from dancenow.generators.edn.config import EdnConfig
+from dancenow.generators.edn.task import RECIPE as PAPER_RECIPE
+from dancenow.generators.presets import Config, Preset
+from dancenow.generators.registry import RENDERERS
+from dancenow.generators.train_model import train_model
+from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
+from dancenow.progress import ProgressCallback
+from dancenow.storage.atomic_io import cache_dir
+from dancenow.storage.checkpoint import read_info_or_none
+from dancenow.subject.subject import Subject
+from dancenow.training.budget import Budget
+from dancenow.training.loop import state_path
+from dancenow.types import PoseTrack
+
+
+def cached_model_path(
+    subject: Path, preset: Preset, config: Config, budget: Budget, seed: int, face: Face, source_track: PoseTrack | None
+) -> Path:
+    """The file in the cache for a model of these settings; whatever decides the result is part of its name.
+
+    source_track: of the video from which a cyclegan learns the source face.
+    """
+    version = PAPER_RECIPE if isinstance(config, EdnConfig) else RECIPE
+    base = load_base().sha256 if isinstance(config, CropConfig) and config.start == "base" else None
+    source_sha256 = None if source_track is None else source_track.source_sha256
+    faces = [face, FACE_RECIPE, load_face_base().sha256 if config.face.start == "base" else None, source_sha256]
+    recipe = json.dumps([config.to_json(), NUM_CHANNELS, version, subject.name, str(budget), seed, base, faces])
+    digest = hashlib.sha256(recipe.encode()).hexdigest()
+    return cache_dir("models") / f"{preset}-{str(budget).replace(' ', '')}-{digest[:24]}.safetensors"
+
+
+def is_trained(model: Path, budget: Budget, subject: Subject) -> bool:
+    """Whether the model exists, is sound, has spent its budget and was trained under the present consent."""
+    info, consent = read_info_or_none(model), subject.manifest.consent
+    if info is None or info.kind not in RENDERERS or consent is None:
+        return False
+    return info.subject.get("consent_sha256") == consent.sha256 and budget.spent(info.train_seconds, info.images_seen) >= 1.0
+
+
+def train_cached(
+    subject: Subject,
+    model: Path,
+    config: Config,
+    *,
+    budget: Budget,
+    face: Face,
+    face_source: Path | None,
+    face_person: int | None,
+    seed: int,
+    device: Device,
+    warn: Callable[[str], None],
+    on_progress: ProgressCallback,
+) -> list[str]:
+    """Train a model in the cache, or continue its interrupted training; returns the warnings of the training.
+
+    Raises:
+        UserError: as `train_model`.
+    """
+    warnings: list[str] = []
+    is_begun = read_info_or_none(state_path(model)) is not None
+    train_model(
+        subject.folder, model, config, budget=budget, face=face, face_source=face_source, face_person=face_person,
+        resume=is_begun, seed=seed, device=device, warn=warnings.append, on_progress=on_progress,
+    )  # fmt: skip
+    for warning in warnings:
+        warn(warning)
+    state_path(model).unlink(missing_ok=True)
+    return warnings

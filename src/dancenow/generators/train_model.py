@@ -1,0 +1,58 @@
+"""Train a model of a subject with any configuration: checks, task, training loop."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from dancenow.errors import TrainingError
+from dancenow.execution import Device, torch_device
+from dancenow.face.face_task import Dancer
+from dancenow.face.refinement import Face
+from dancenow.generators.presets import Config
+from dancenow.generators.registry import create_task
+from dancenow.progress import ProgressCallback, ignore_progress, ignore_warning
+from dancenow.storage import pretrained
+from dancenow.storage.atomic_io import require_writable
+from dancenow.storage.checkpoint import read_info_or_none
+from dancenow.subject.subject import Subject
+from dancenow.subject.subject_cache import require_consented
+from dancenow.training.budget import Budget
+from dancenow.training.loop import LoopConfig, state_path, train_loop
+
+
+def train_model(
+    subject: Path,
+    out: Path,
+    config: Config,
+    *,
+    budget: Budget | str,
+    face: Face = "none",
+    face_source: Path | None = None,
+    face_person: int | None = None,
+    resume: bool = False,
+    seed: int = 0,
+    device: Device = "auto",
+    warn: Callable[[str], None] = ignore_warning,
+    on_progress: ProgressCallback = ignore_progress,
+) -> Path:
+    """Train a model with any configuration; arguments and errors as `pipeline.train`."""
+    budget = Budget.parse(budget) if isinstance(budget, str) else budget
+    require_writable(out, ".safetensors")
+    if not resume:
+        _refuse_to_lose(out, budget)
+    opened, place = Subject.open(subject), torch_device(device)
+    require_consented(opened)
+    pretrained.path("efficientnet_lite0", on_progress)
+    dancer = None if face_source is None else Dancer.of(face_source, face_person, on_progress)
+    task = create_task(opened, config, face, dancer, seed=seed, device=place, warn=warn, on_progress=on_progress)
+    train_loop(task, out, budget, resume=resume, config=LoopConfig(seed=seed), on_progress=on_progress)
+    return out
+
+
+def _refuse_to_lose(model: Path, budget: Budget) -> None:
+    """Raise UserError if an unfinished training of `model` would be overwritten."""
+    state = read_info_or_none(state_path(model))
+    if state is not None and budget.spent(state.train_seconds, state.images_seen) < 1.0:
+        raise TrainingError(
+            f"an unfinished training of {model} is there ({state.images_seen} images, {state.train_seconds:.0f} s): go on with"
+            f" --resume, or remove {state_path(model).name} to start anew."
+        )

@@ -1,0 +1,62 @@
+"""The last stage of a transfer: frames are marked as synthetic and written with the timing and sound of the source."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+import dancenow
+from dancenow.errors import OptionError
+from dancenow.media.sink import VideoWriter
+from dancenow.progress import Progress, ProgressCallback
+from dancenow.provenance.content_marking import ContentMarker
+from dancenow.types import ImageRGB, PoseTrack
+
+SYNTHETIC_NOTE: Final = "Synthetic video: the dance was transferred onto this person by dancenow"
+
+
+def frame_range(frames: tuple[int, int | None], count: int) -> tuple[int, int]:
+    """Start and stop (exclusive) of the wanted part of a video of `count` frames; a stop of None is its end.
+
+    Raises:
+        UserError: the part is empty or begins outside the video.
+    """
+    start, stop = frames[0], count if frames[1] is None else min(frames[1], count)
+    if not 0 <= start < stop:
+        raise OptionError(f"frames {frames[0]}:{frames[1] or ''} are not in the source, which has {count} frames.")
+    return start, stop
+
+
+def write_transfer(
+    out: Path,
+    images: Iterator[ImageRGB],
+    target_track: PoseTrack,
+    start: int,
+    stop: int,
+    *,
+    fps: Fraction,
+    sound_from: Path,
+    marker: ContentMarker,
+    on_progress: ProgressCallback,
+) -> None:
+    """Write the images of the frames [start, stop) of a dance as an mp4; `marker` marks and signs it.
+
+    target_track: gives frame size and times. sound_from: the source video, whose sound of that part is kept.
+
+    Raises:
+        UserError: the file cannot be written, or the sound cannot be read.
+    """
+    times_s = [Fraction(float(t)).limit_denominator(1_000_000) for t in target_track.time_s]
+    with VideoWriter(
+        out,
+        target_track.width_px,
+        target_track.height_px,
+        fps=fps,
+        sound_from=sound_from,
+        sound_range_s=(times_s[start], times_s[stop] if stop < len(target_track) else None),
+        metadata={"comment": SYNTHETIC_NOTE, "encoder": f"dancenow {dancenow.__version__}"},
+        finish=marker.finish,
+    ) as writer:
+        for i, image in enumerate(images, start=start):
+            writer.write(marker.mark(image), times_s[i])
+            on_progress(Progress("generating", i + 1 - start, stop - start))
