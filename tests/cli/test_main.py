@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from dancenow.cli import console
 from dancenow.cli import main as cli
 from dancenow.errors import UserError
+from dancenow.progress import Progress
 
 
 def _run(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, str]:
@@ -85,3 +87,12 @@ def test_help_names_every_command_without_loading_torch() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     for command in cli.COMMANDS:
         assert command in done.stdout
+
+
+def test_without_a_terminal_there_is_one_line_per_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.live() as on_progress:
+        for done in range(3):
+            on_progress(Progress("training", done, 3))
+        on_progress(Progress("generating", 1, 3))
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split("] ")[1] for line in lines] == ["training ...", "generating ..."]
