@@ -35,8 +35,9 @@ from dancenow.report.run_record import RunRecord, Stopwatch, report_path, write_
 from dancenow.storage import pretrained
 from dancenow.storage.atomic_io import require_other, require_writable, sha256_of
 from dancenow.subject.coverage import coverage_if_comparable
+from dancenow.subject.prepare import prepare
 from dancenow.subject.same_camera import fit_videos
-from dancenow.subject.subject import Subject, prepare
+from dancenow.subject.subject import Subject
 from dancenow.subject.subject_cache import cached_subject_folder, require_video_consent
 from dancenow.training.budget import Budget
 from dancenow.types import RunResult, TransferResult
