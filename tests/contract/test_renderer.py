@@ -28,12 +28,9 @@ from dancenow.types import FrameStatus, Pose, PoseTrack
 CPU = torch.device("cpu")
 JUDGE = DiscriminatorConfig(width=4, scales=1)
 RECIPES: dict[str, CropConfig | EdnConfig] = {
-    "crops": CropConfig(GeneratorConfig(canvas_px=64, width=8, blocks=1), JUDGE, replace(JUDGE, frames=2)),
-    "crops, each by itself": CropConfig(
-        GeneratorConfig(canvas_px=64, width=8, blocks=1, previous=False), JUDGE, replace(JUDGE, frames=2), rollout=2
-    ),
+    "crops": CropConfig(GeneratorConfig(canvas_px=64, width=8, blocks=1), JUDGE, replace(JUDGE, frames=2), clip_frames=2),
     "fine crops": CropConfig(
-        GeneratorConfig(canvas_px=64, width=8, blocks=1, previous=False, fine=True), JUDGE, replace(JUDGE, frames=2), rollout=2
+        GeneratorConfig(canvas_px=64, width=8, blocks=1, fine=True), JUDGE, replace(JUDGE, frames=2), clip_frames=2
     ),
     "paper": EdnConfig(longer_px=64, width=1 / 16),
     "frame by frame": EdnConfig(longer_px=64, width=1 / 16, temporal=False),

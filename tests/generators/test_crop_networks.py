@@ -1,15 +1,15 @@
-"""Generator, discriminators and rollout: shapes and ranges, what depends on what, and losses with known values."""
+"""Generator and discriminators: shapes and ranges, what depends on what, and losses with known values."""
 
 import numpy as np
 import pytest
 import torch
 
+from dancenow.errors import UserError
 from dancenow.generators.crop.discriminator import Discriminator, DiscriminatorConfig
-from dancenow.generators.crop.network import Generator, GeneratorConfig
-from dancenow.generators.crop.rollout import carry, roll_out
+from dancenow.generators.crop.network import Generator, GeneratorConfig, generate_clips
 from dancenow.metrics.images import ssim_map
 from dancenow.networks import losses
-from dancenow.networks.warping import composite, warp
+from dancenow.networks.warping import between, composite, warp
 from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
 
 SMALL = GeneratorConfig(canvas_px=64, width=8, blocks=1)
@@ -22,23 +22,15 @@ def generator() -> Generator:
 
 
 def test_generator_gives_colour_and_alpha_in_range(generator: Generator) -> None:
-    out = generator(torch.randn(2, NUM_CHANNELS, 16, 16) * 20, torch.randn(2, 4, 64, 64) * 20)
+    out = generator(torch.randn(2, NUM_CHANNELS, 16, 16) * 20)
     assert out.shape == (2, 4, 64, 64)
     assert out[:, :3].abs().max() <= 1
     assert out[:, 3].min() >= 0
     assert out[:, 3].max() <= 1
 
 
-def test_generator_needs_its_previous_picture(generator: Generator) -> None:
-    maps = torch.randn(1, NUM_CHANNELS, 16, 16)
-    with pytest.raises(ValueError, match="previous"):
-        generator(maps)
-    alone = Generator(GeneratorConfig(canvas_px=64, width=8, blocks=1, previous=False))
-    assert alone(maps).shape == (1, 4, 64, 64)
-
-
 def test_an_untrained_generator_paints_no_checkerboard(generator: Generator) -> None:
-    out = generator(torch.randn(1, NUM_CHANNELS, 16, 16), torch.zeros(1, 4, 64, 64))
+    out = generator(torch.randn(1, NUM_CHANNELS, 16, 16))
     torch.testing.assert_close(out[..., ::2, ::2], out[..., 1::2, 1::2])
 
 
@@ -47,43 +39,28 @@ def test_sizes_that_cannot_be_built_are_refused() -> None:
         GeneratorConfig(canvas_px=100)
 
 
-def test_rollout_goes_on_from_the_frame_before(generator: Generator) -> None:
-    maps = torch.randn(1, 3, NUM_CHANNELS, 16, 16)
-    still = torch.tensor([[1.0, 0, 0], [0, 1, 0]]).expand(1, 3, 2, 3)
-    first = roll_out(generator, maps, still)
-    other_start = maps.clone()
-    other_start[:, 0] += 3.0
-    changed = roll_out(generator, other_start, still)
-    assert (first[:, 2] - changed[:, 2]).abs().max() > 1e-4
-    fresh = roll_out(generator, maps, still, afresh=torch.tensor([True]))
-    torch.testing.assert_close(fresh[:, 2], generator(maps[:, 2], torch.zeros(1, 4, 64, 64)))
+def test_headers_of_older_versions_are_read_and_autoregressive_models_refused() -> None:
+    header = {"canvas_px": 64, "width": 8, "blocks": 1, "previous": False, "fine": False, "shade": False}
+    assert GeneratorConfig.from_json(header) == SMALL
+    with pytest.raises(UserError, match="no longer supported; train it again"):
+        GeneratorConfig.from_json({**header, "previous": True})
 
 
-def test_only_the_last_frame_of_a_rollout_has_gradients(generator: Generator) -> None:
+def test_only_the_last_frame_of_a_clip_has_gradients(generator: Generator) -> None:
     maps = torch.randn(1, 2, NUM_CHANNELS, 16, 16, requires_grad=True)
-    roll_out(generator, maps, torch.tensor([[1.0, 0, 0], [0, 1, 0]]).expand(1, 2, 2, 3)).sum().backward()
+    generate_clips(generator, maps).sum().backward()
     assert maps.grad is not None
     assert maps.grad[:, 0].abs().max() == 0
     assert maps.grad[:, 1].abs().max() > 0
-
-
-def test_carry_moves_the_picture_with_the_window() -> None:
-    rgba = torch.zeros(1, 4, 64, 64)
-    rgba[:, :, 30, 20] = 1.0
-    before = torch.tensor([[[1.0, 0, 0], [0, 1, 0]]])
-    now = torch.tensor([[[1.0, 0, 5], [0, 1, -7]]])
-    moved = carry(rgba, before, now)
-    assert moved[0, 0, 23, 25] == pytest.approx(1.0, abs=1e-4)
-    assert moved.sum() == pytest.approx(4.0, abs=1e-3)
 
 
 def test_geometry_is_exact_under_mixed_precision() -> None:
     rgba = torch.rand(1, 4, 64, 64)
     before = torch.tensor([[[0.9371, 0, -301.37], [0, 0.9371, -97.21]]])
     now = torch.tensor([[[0.9402, 0, -305.11], [0, 0.9402, -96.03]]])
-    plain = carry(rgba, before, now)
+    plain = warp(rgba, between(before, now), 64)
     with torch.autocast("cpu", torch.bfloat16):
-        mixed = carry(rgba, before, now)
+        mixed = warp(rgba, between(before, now), 64)
     torch.testing.assert_close(mixed, plain)
 
 

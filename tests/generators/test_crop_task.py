@@ -39,7 +39,7 @@ CONFIG = CropConfig(
 
 @pytest.fixture(scope="module")
 def store(drawn_subject: Subject) -> CropDataset:
-    return CropDataset.build(drawn_subject, CONFIG.generator.canvas_px, CONFIG.rollout)
+    return CropDataset.build(drawn_subject, CONFIG.generator.canvas_px, length=4)
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_the_picture_comes_nearer(task: CropTask) -> None:
 @pytest.mark.parametrize("fine", [False, True])
 def test_a_resumed_run_equals_an_unbroken_one(store: CropDataset, drawn_subject: Subject, tmp_path: Path, fine: bool) -> None:
     config = LoopConfig(seed=0)
-    networks = dataclasses.replace(CONFIG.generator, previous=not fine, fine=fine)
+    networks = dataclasses.replace(CONFIG.generator, fine=fine)
     recipe = dataclasses.replace(CONFIG, adversarial_from=0.0, generator=networks, fine_from=0.6)
 
     def train(name: str, images: int, resume: bool) -> None:
@@ -202,13 +202,12 @@ def test_a_broken_picture_does_not_spoil_the_judges(store: CropDataset) -> None:
 
 
 def test_judged_steps_teach_every_weight_in_mixed_precision(store: CropDataset, drawn_subject: Subject) -> None:
-    generator = dataclasses.replace(CONFIG.generator, previous=False)
-    task = make_task(store, drawn_subject, dataclasses.replace(CONFIG, generator=generator, precision="bfloat16"))
+    task = make_task(store, drawn_subject, dataclasses.replace(CONFIG, precision="bfloat16"))
     task.step(np.random.default_rng(0), 0.9)
     still = [name for name, p in task.generator.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
     assert not still
 
 
 def test_a_judge_of_pairs_needs_pairs() -> None:
-    with pytest.raises(ValueError, match="rollout"):
-        CropConfig(rollout=1)
+    with pytest.raises(ValueError, match="temporal discriminator"):
+        CropConfig(clip_frames=1)

@@ -6,7 +6,7 @@ import torch
 from dancenow.generators.crop.network import Generator, GeneratorConfig
 from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
 
-CONFIG = GeneratorConfig(canvas_px=128, width=8, blocks=1, previous=False, fine=True)
+CONFIG = GeneratorConfig(canvas_px=128, width=8, blocks=1, fine=True)
 
 
 def test_an_untrained_fine_stage_changes_nothing_and_a_trained_one_does() -> None:
@@ -27,7 +27,7 @@ def test_an_untrained_fine_stage_changes_nothing_and_a_trained_one_does() -> Non
 
 def test_the_coarse_stage_works_at_half_the_canvas() -> None:
     """Its weights are those of a generator of half the size, so what was learnt there can be taken over."""
-    half = Generator(GeneratorConfig(canvas_px=64, width=8, blocks=1, previous=False)).state_dict()
+    half = Generator(GeneratorConfig(canvas_px=64, width=8, blocks=1)).state_dict()
     whole = Generator(CONFIG).state_dict()
     assert {name: value.shape for name, value in half.items()} == {
         name: value.shape for name, value in whole.items() if not name.startswith("fine.")

@@ -11,7 +11,6 @@ import torch
 from dancenow.errors import UserError
 from dancenow.generators.crop import onnx_export
 from dancenow.generators.crop.network import POSE_STRIDE, Generator, GeneratorConfig
-from dancenow.generators.crop.rollout import nothing
 from dancenow.networks.onnx import to_onnx
 from dancenow.pose.conditioning.pose_maps import draw_pose
 from dancenow.skeleton import KEYPOINTS, NUM_KEYPOINTS
@@ -26,31 +25,29 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DANCENOW_HOME", str(tmp_path / "home"))
 
 
-def model_of(folder: Path, *, previous: bool = True, kind: str = "body", consent_sha256: str | None = CONSENT) -> Path:
+def model_of(folder: Path, *, kind: str = "body", consent_sha256: str | None = CONSENT) -> Path:
     torch.manual_seed(0)
-    generator = Generator(GeneratorConfig(SIDE, 8, 1, previous))
-    config = {"generator": {"canvas_px": SIDE, "width": 8, "blocks": 1, "previous": previous}}
+    generator = Generator(GeneratorConfig(SIDE, 8, 1))
+    config = {"generator": {"canvas_px": SIDE, "width": 8, "blocks": 1, "previous": False}}
     info = CheckpointInfo(kind, config, subject={"name": "a", "source_sha256": "s", "consent_sha256": consent_sha256})
     save_checkpoint(folder / "model.safetensors", Checkpoint(info, with_prefix("generator", generator.state_dict())))
     return folder / "model.safetensors"
 
 
-@pytest.mark.parametrize("previous", [True, False])
-def test_keypoints_give_the_picture_that_the_model_gives(tmp_path: Path, previous: bool) -> None:
+def test_keypoints_give_the_picture_that_the_model_gives(tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="comes with the extra `export`")
     pytest.importorskip("onnx", reason="comes with the extra `export`")
-    out = onnx_export.export(model_of(tmp_path, previous=previous), tmp_path / "model.onnx")
+    out = onnx_export.export(model_of(tmp_path), tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
     random = torch.Generator().manual_seed(7)
     xy, depth = SIDE * torch.rand(1, NUM_KEYPOINTS, 2, generator=random), torch.zeros(1, NUM_KEYPOINTS)
     confidence = torch.ones(1, NUM_KEYPOINTS)
     torch.manual_seed(0)
-    generator = Generator(GeneratorConfig(SIDE, 8, 1, previous)).eval()
+    generator = Generator(GeneratorConfig(SIDE, 8, 1)).eval()
     with torch.inference_mode():
         maps = draw_pose(xy, confidence, depth, SIDE, SIDE // POSE_STRIDE)
-        before = nothing(generator, maps) if previous else None
-        expected = generator(maps, before)
-    given = {"xy": xy, "confidence": confidence, "depth": depth} | ({} if before is None else {"previous": before})
+        expected = generator(maps)
+    given = {"xy": xy, "confidence": confidence, "depth": depth}
     (made,) = session.run(["rgba"], {name: value.numpy() for name, value in given.items()})
     np.testing.assert_allclose(made, expected.numpy(), atol=onnx_export.TOLERANCE)
     said = session.get_modelmeta().custom_metadata_map

@@ -82,18 +82,16 @@ def test_a_veil_and_a_window_beside_the_frame_leave_the_plate_as_it_is() -> None
     np.testing.assert_array_equal(compose(painted(0, 0, 64, 64), aside, plate()), plate().image_rgb)
 
 
-@pytest.mark.parametrize("previous", [True, False])
-def test_in_half_precision_the_picture_is_the_same_to_the_eye(previous: bool) -> None:
+def test_in_half_precision_the_picture_is_the_same_to_the_eye() -> None:
     torch.manual_seed(0)
-    generator = Generator(GeneratorConfig(SIDE, 8, 1, previous)).eval().requires_grad_(False)
+    generator = Generator(GeneratorConfig(SIDE, 8, 1)).eval().requires_grad_(False)
     assert agreement_db(BACKENDS["bfloat16"](generator), EagerBackend(generator), generator) > 40
 
 
 @pytest.mark.skipif(not has_bfloat16(torch.device("cuda")), reason="needs a GPU that multiplies in bfloat16")
-@pytest.mark.parametrize("previous", [True, False])
-def test_a_graph_paints_the_same_after_others_have_asked_for_memory(previous: bool) -> None:
+def test_a_graph_paints_the_same_after_others_have_asked_for_memory() -> None:
     torch.manual_seed(0)
-    generator = Generator(GeneratorConfig(SIDE, 8, 1, previous)).eval().requires_grad_(False).cuda()
+    generator = Generator(GeneratorConfig(SIDE, 8, 1)).eval().requires_grad_(False).cuda()
     backend = BACKENDS["graph"](generator)
     others = [torch.full((size,), 1e4, device="cuda") for size in range(1, 2000)]
     assert agreement_db(backend, EagerBackend(generator), generator) > 40
@@ -135,8 +133,8 @@ def test_an_engine_that_paints_something_else_or_fails_is_not_taken(
     generator: Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Wrong(EagerBackend):
-        def __call__(self, maps: torch.Tensor, previous: torch.Tensor | None) -> torch.Tensor:
-            return super().__call__(maps, previous) * 0.5
+        def __call__(self, maps: torch.Tensor) -> torch.Tensor:
+            return super().__call__(maps) * 0.5
 
     def failing(_generator: Generator) -> EagerBackend:
         raise RuntimeError("not implemented for 'BFloat16'")
@@ -148,10 +146,10 @@ def test_an_engine_that_paints_something_else_or_fails_is_not_taken(
 
 
 def test_what_an_engine_gives_stays_when_it_paints_the_next(generator: Generator) -> None:
-    backend, (maps, previous) = select_backend(generator), example(generator)
-    first = backend(maps, previous)
+    backend, maps = select_backend(generator), example(generator)
+    first = backend(maps)
     kept = first.clone()
-    backend(maps * 0, previous)
+    backend(maps * 0)
     torch.testing.assert_close(first, kept, rtol=0, atol=0)
     assert first.dtype == torch.float32
 

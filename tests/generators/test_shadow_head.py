@@ -6,7 +6,7 @@ from dancenow.generators.crop.network import Generator, GeneratorConfig, composi
 from dancenow.networks.warping import composite
 from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
 
-CONFIG = GeneratorConfig(canvas_px=64, width=8, blocks=1, previous=False, shade=True)
+CONFIG = GeneratorConfig(canvas_px=64, width=8, blocks=1, shade=True)
 
 
 def test_a_shadow_darkens_the_plate_and_leaves_the_person_as_they_are() -> None:

@@ -24,7 +24,7 @@ FACE = FaceRecipe(
     share=0.5, start="nothing", width=4, blocks=0, judge_width=4, max_faces=30, faces_per_step=2, adversarial_from=0.5
 )
 TINY = CropConfig(
-    generator=GeneratorConfig(canvas_px=64, width=8, blocks=1, previous=False),
+    generator=GeneratorConfig(canvas_px=64, width=8, blocks=1),
     spatial=DiscriminatorConfig(width=4, scales=1),
     temporal=DiscriminatorConfig(frames=2, width=4, scales=1),
     weights=LossWeights(perceptual=0.0),

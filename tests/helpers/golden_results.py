@@ -36,10 +36,10 @@ CPU = torch.device("cpu")
 STEPS = 10
 JUDGE = DiscriminatorConfig(width=4, scales=1)
 CROP = CropConfig(
-    GeneratorConfig(canvas_px=64, width=8, blocks=1, previous=False, shade=True),
+    GeneratorConfig(canvas_px=64, width=8, blocks=1, shade=True),
     JUDGE,
     replace(JUDGE, frames=2),
-    rollout=2,
+    clip_frames=2,
     mirror=0.3,
     adversarial_from=0.4,
 )
@@ -81,7 +81,7 @@ def _values(pose: Pose) -> NDArray[np.float32]:
 
 
 def _crop_task(subject: Subject) -> CropTask:
-    crops = CropDataset.build(subject, 64, CROP.rollout, max_frames=32)
+    crops = CropDataset.build(subject, 64, CROP.clip_frames, max_frames=32)
     kept = Target.of_subject(subject).to_checkpoint({})
     return CropTask(crops, CROP, seed=0, kept=kept, perceptual=_distance(), device=CPU)
 

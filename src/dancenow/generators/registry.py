@@ -115,5 +115,7 @@ def _body_task(
         frames = FrameDataset.build(subject, box, config.clip_frames, config.max_frames, on_progress=on_progress)
         kept = target.to_checkpoint({}, WHOLE_FRAME_KIND)
         return EdnTask(frames, config, seed=seed, kept=kept, perceptual=perceptual, device=device)
-    crops = CropDataset.build(subject, config.generator.canvas_px, config.rollout, config.max_frames, on_progress=on_progress)
+    crops = CropDataset.build(
+        subject, config.generator.canvas_px, config.clip_frames, config.max_frames, on_progress=on_progress
+    )
     return CropTask(crops, config, seed=seed, kept=target.to_checkpoint({}), perceptual=perceptual, device=device)

@@ -23,7 +23,6 @@ from torch import Tensor
 from dancenow.errors import ModelError, UserError
 from dancenow.generators.crop.inference_backends import InferenceBackend, select_backend
 from dancenow.generators.crop.network import POSE_STRIDE, Generator, GeneratorConfig
-from dancenow.generators.crop.rollout import carry, nothing
 from dancenow.generators.edn.network import EdnGenerator, EdnNetworkConfig
 from dancenow.pose.conditioning.pose_maps import draw_pose
 from dancenow.pose.filtering.smoothing import FILLED_CONFIDENCE
@@ -94,11 +93,8 @@ class CropRenderer:
 
     def render_frames(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[ImageRGB]:
         """See `Renderer.render_frames`."""
-        if self._generator.config.previous:
-            yield from _last_of_each(self, track, frames)
-        else:
-            with prefetch(self._canvases(track, frames)) as canvases:
-                yield from self._over_the_plate(canvases)
+        with prefetch(self._canvases(track, frames)) as canvases:
+            yield from self._over_the_plate(canvases)
 
     def _over_the_plate(self, canvases: Iterator[Canvas]) -> Iterator[ImageRGB]:
         for crop, rgba in canvases:
@@ -107,12 +103,9 @@ class CropRenderer:
     def canvases(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> Iterator[Canvas]:
         """As `render`, before anything is put over the plate: each frame's window, and RGBA float32 [S,S,4] or None.
 
-        Pictures that are made each by itself are steadied by their neighbours, so one more is made on either side.
+        The temporal filter looks at the neighbors, so one more is generated on either side.
         """
         stop = len(track) if stop is None else stop
-        if self._generator.config.previous:
-            yield from self._canvases(track, np.arange(start, stop))
-            return
         first = max(start - 1, 0)
         with closing(filter_temporal(self._canvases(track, np.arange(first, min(stop + 1, len(track)))))) as canvases:
             yield from islice(canvases, start - first, stop - first)
@@ -123,35 +116,24 @@ class CropRenderer:
         crops = [windows[int(i)] for i in frames]
         is_there = track.status[frames] != FrameStatus.MISSING
         with prefetch(self._maps(drawn[frames], crops), room=2) as maps:
-            if self._generator.config.previous:
-                pictures = self._one_after_another(maps, crops, is_there)
-            else:
-                pictures = self._each_by_itself(maps, is_there)
-            yield from zip(crops, pictures, strict=True)
+            yield from zip(crops, self._generate_all(maps, is_there), strict=True)
 
-    def _one_after_another(
-        self, maps: Iterator[Tensor], crops: list[Crop], is_there: NDArray[np.bool_]
-    ) -> Iterator[NDArray[np.float32] | None]:
-        last: tuple[Tensor, Tensor] | None = None
-        for drawn, crop, there in zip(maps, crops, is_there, strict=True):
-            last = self._generate(drawn, crop, last) if there else None
-            yield _on_host(last[0]) if last else None
-
-    def _each_by_itself(self, maps: Iterator[Tensor], is_there: NDArray[np.bool_]) -> Iterator[NDArray[np.float32] | None]:
-        """Pictures that need none before them: on a CPU two at a time, each on a core of its own."""
+    def _generate_all(self, maps: Iterator[Tensor], is_there: NDArray[np.bool_]) -> Iterator[NDArray[np.float32] | None]:
+        """Generate every frame from its maps: on a CPU two at a time, each on a core of its own."""
         at_once = 1 if self._device.type == "cuda" else 2
         waiting: deque[Future[NDArray[np.float32]] | None] = deque()
         with ThreadPoolExecutor(at_once) as pool:
             for drawn, there in zip(maps, is_there, strict=True):
-                waiting.append(pool.submit(self._paint_alone, drawn) if there else None)
+                waiting.append(pool.submit(self._generate, drawn) if there else None)
                 if len(waiting) > at_once:
                     yield _result(waiting.popleft())
             while waiting:
                 yield _result(waiting.popleft())
 
     @torch.inference_mode()
-    def _paint_alone(self, maps: Tensor) -> NDArray[np.float32]:
-        return _on_host(self.backend(maps, None))
+    def _generate(self, maps: Tensor) -> NDArray[np.float32]:
+        """RGBA [S,S,4] as `compose` takes it."""
+        return np.ascontiguousarray(self.backend(maps)[0].permute(1, 2, 0).cpu().numpy())
 
     @torch.inference_mode()
     def _draw(self, drawn: Pose, crops: list[Crop]) -> Tensor:
@@ -168,15 +150,6 @@ class CropRenderer:
         for first in range(0, len(crops), batch):
             part = slice(first, first + batch)
             yield from self._draw(drawn[part], crops[part]).split(1)
-
-    @torch.inference_mode()
-    def _generate(self, maps: Tensor, crop: Crop, last: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
-        """RGBA [1,4,S,S] of one pose's maps and its window [1,2,3], given those of the picture before."""
-        now = torch.from_numpy(crop.to_canvas[None]).float().to(self._device)
-        previous = None
-        if self._generator.config.previous:
-            previous = carry(*last, now) if last else nothing(self._generator, maps)
-        return self.backend(maps, previous), now
 
 
 class EdnRenderer:
@@ -248,7 +221,7 @@ def load_generator(checkpoint: Checkpoint, device: torch.device) -> Generator:
         UserError: the checkpoint was made by a version of dancenow whose networks were others.
     """
     try:
-        generator = Generator(GeneratorConfig(**checkpoint.info.config["generator"]))
+        generator = Generator(GeneratorConfig.from_json(checkpoint.info.config["generator"]))
         generator.load_state_dict(checkpoint.part("generator"))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise _of_another_version(checkpoint) from error
@@ -278,11 +251,6 @@ def _of_another_version(checkpoint: Checkpoint) -> UserError:
 
 def _result(picture: "Future[NDArray[np.float32]] | None") -> NDArray[np.float32] | None:
     return None if picture is None else picture.result()
-
-
-def _on_host(rgba: Tensor) -> NDArray[np.float32]:
-    """RGBA [1,4,S,S] of a generator as `compose` takes it."""
-    return np.ascontiguousarray(rgba[0].permute(1, 2, 0).cpu().numpy())
 
 
 def compose(rgba: NDArray[np.float32], crop: Crop, plate: Plate) -> ImageRGB:

@@ -1,7 +1,5 @@
 """Resampling of images under affine maps, on the device, with gradients."""
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -19,10 +17,10 @@ def between(before: Tensor, now: Tensor) -> Tensor:
         return torch.cat([linear, now[:, :, 2:] - linear @ before[:, :, 2:]], dim=2)
 
 
-def warp(pixels: Tensor, to_canvas: Tensor, canvas_px: int, outside: Literal["border", "zeros"] = "border") -> Tensor:
+def warp(pixels: Tensor, to_canvas: Tensor, canvas_px: int) -> Tensor:
     """Resample [N,C,h,w] under `to_canvas` [N,2,3] (pixels -> canvas px, centres at integers) to [N,C,S,S].
 
-    Beyond the edge the edge pixels are repeated, or zero where `outside` says so.
+    Beyond the border the border pixels are repeated.
     """
     height, width = pixels.shape[-2:]
     with _exact(pixels):
@@ -34,7 +32,7 @@ def warp(pixels: Tensor, to_canvas: Tensor, canvas_px: int, outside: Literal["bo
         at = x + y + shift[:, None, None, :, 0]
         size = torch.tensor([width, height], device=pixels.device, dtype=torch.float32)
         grid = (at * 2 + 1) / size - 1
-        return F.grid_sample(pixels.float(), grid, mode="bilinear", padding_mode=outside, align_corners=False)
+        return F.grid_sample(pixels.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
 def _exact(tensor: Tensor) -> torch.autocast:

@@ -6,7 +6,7 @@ from dancenow.generators.crop.network import Generator, GeneratorConfig
 from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
 from dancenow.research.recipes.conditional_norm import ManyGenerator, ManyNorm
 
-SMALL = GeneratorConfig(canvas_px=64, width=8, blocks=1, previous=False)
+SMALL = GeneratorConfig(canvas_px=64, width=8, blocks=1)
 
 
 def many() -> ManyGenerator:

@@ -22,7 +22,7 @@ from dancenow.training.budget import Budget
 from dancenow.training.loop import Clock, LoopConfig, train_loop
 from helpers.crop_stores import a_store
 
-SMALL = GeneratorConfig(canvas_px=64, width=8, blocks=1, previous=False)
+SMALL = GeneratorConfig(canvas_px=64, width=8, blocks=1)
 STILL = Augmentation(0.0, 0.0, 0.0)
 CONFIG = BaseConfig(generator=SMALL, weights=LossWeights(perceptual=0.0), people_per_step=2, perceptual_depth=1)
 

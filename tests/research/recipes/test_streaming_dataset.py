@@ -22,7 +22,7 @@ from dancenow.training.budget import Budget
 from dancenow.training.loop import Clock, LoopConfig, train_loop
 from helpers.drawn_dataset import draw_instead_of_rendering
 
-SMALL = GeneratorConfig(canvas_px=64, width=8, blocks=1, previous=False)
+SMALL = GeneratorConfig(canvas_px=64, width=8, blocks=1)
 CONFIG = BaseConfig(generator=SMALL, weights=LossWeights(perceptual=0.0), people_per_step=2, perceptual_depth=1)
 STREAM = StreamConfig(pool=2, every=4, runs=3, length=2, buffer=3)
 

@@ -26,12 +26,11 @@ class CropConfig:
     """The whole recipe of the body generator.
 
     start: from the shipped base, which exists for one size, or from nothing. clips_per_step: clips in a batch, each an image
-    to learn from. rollout: consecutive frames per clip; of a generator that goes on from its own picture every fourth step
-    takes this many, the others two. afresh: share of the clips whose last frame is generated from nothing. mirror: share of
-    the clips that are seen in a mirror in the first half of the budget, when shapes are learnt and asymmetries are not yet.
-    keypoint_jitter: share of the canvas by which keypoints are misplaced at most, see `clips.jitter_keypoints`.
-    learning_rate: of Adam at its peak. fine_from: share of the budget after which a generator with a fine stage trains it.
-    adversarial_from: share after which the discriminators train. perceptual_depth: stages of the perceptual trunk that count.
+    to learn from. clip_frames: consecutive frames per clip; the temporal discriminator needs two. mirror: fraction of the
+    clips that are mirrored in the first half of the budget, when shapes are learned and asymmetries are not yet.
+    keypoint_jitter: largest displacement of keypoints as a fraction of the canvas, see `dataset.jitter_keypoints`.
+    learning_rate: of Adam at its peak. fine_from: progress at which a generator with a fine stage begins to train it.
+    adversarial_from: progress at which the discriminators join. perceptual_depth: stages of the perceptual trunk that count.
     judged_px: side of the window of the canvas, another one each step, that the perceptual trunk and the discriminators see:
     they cost more than the generator. max_frames: frames of the subject held in memory. face: what is trained after the body.
     precision: of the networks, where the hardware has it.
@@ -43,8 +42,7 @@ class CropConfig:
     weights: LossWeights = field(default_factory=LossWeights)
     start: Start = "nothing"
     clips_per_step: int = 2
-    rollout: int = 4
-    afresh: float = 0.2
+    clip_frames: int = 2
     mirror: float = 0.0
     keypoint_jitter: float = 0.008
     learning_rate: float = 1.5e-3
@@ -57,8 +55,8 @@ class CropConfig:
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
-        if self.rollout < 2 and self.adversarial_from < 1:
-            raise ValueError("the discriminator of consecutive pictures needs a rollout of at least 2")
+        if self.clip_frames < 2 and self.adversarial_from < 1:
+            raise ValueError("the temporal discriminator needs clip_frames of at least 2")
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for a checkpoint's header."""
@@ -68,7 +66,7 @@ class CropConfig:
     def from_json(cls, data: dict[str, Any]) -> Self:
         """The inverse of `to_json`."""
         parts = {
-            "generator": GeneratorConfig(**data["generator"]),
+            "generator": GeneratorConfig.from_json(data["generator"]),
             "spatial": DiscriminatorConfig(**data["spatial"]),
             "temporal": DiscriminatorConfig(**data["temporal"]),
             "weights": LossWeights(**data["weights"]),

@@ -26,8 +26,6 @@ DETAIL_POINTS: Final = [index for name, index in INDEX.items() if name.endswith(
 ALIGN_PX: Final = 16
 SHADE: Final = 0.15
 """Change of the plate, of a range of 2, that counts as much as the person does."""
-TINT: Final = 0.2
-"""Standard deviation of the logarithm of the false colours in which the previous picture is shown."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +47,6 @@ def draw_window(canvas_px: int, judged_px: int, rng: np.random.Generator) -> Win
     side = min(judged_px, canvas_px)
     top, left = (ALIGN_PX * int(rng.integers(0, (canvas_px - side) // ALIGN_PX + 1)) for _ in range(2))
     return Window(top, left, side)
-
-
-def color_jitter(count: int, rng: np.random.Generator, device: torch.device) -> Tensor:
-    """What the picture before is multiplied by per channel, [N,4]: see `roll_out`."""
-    return torch.from_numpy(np.exp(rng.normal(0.0, TINT, (count, 4)))).float().to(device)
 
 
 def pose_maps(clip: Clip, canvas_px: int) -> Tensor:

@@ -23,11 +23,11 @@ MIN_PSNR_DB: Final = 35.0
 
 
 class InferenceBackend(Protocol):
-    """Pose maps [1,C,S/4,S/4] and the previous RGBA [1,4,S,S], both float32, to RGBA float32 [1,4,S,S], a new tensor."""
+    """Pose maps float32 [1,C,S/4,S/4] to RGBA float32 [1,4,S,S], a new tensor."""
 
     name: BackendName
 
-    def __call__(self, maps: Tensor, previous: Tensor | None) -> Tensor: ...
+    def __call__(self, maps: Tensor) -> Tensor: ...
 
 
 class EagerBackend:
@@ -38,8 +38,8 @@ class EagerBackend:
     def __init__(self, generator: Generator) -> None:
         self._generator = _with_channels_last(generator)
 
-    def __call__(self, maps: Tensor, previous: Tensor | None) -> Tensor:
-        out: Tensor = self._generator(*(_channels_last(x) for x in (maps, previous) if x is not None))
+    def __call__(self, maps: Tensor) -> Tensor:
+        out: Tensor = self._generator(_channels_last(maps))
         return out.float()
 
 
@@ -51,9 +51,8 @@ class Bfloat16Backend:
     def __init__(self, generator: Generator) -> None:
         self._generator = _with_channels_last(copy.deepcopy(generator).bfloat16())
 
-    def __call__(self, maps: Tensor, previous: Tensor | None) -> Tensor:
-        half = [_channels_last(x.to(torch.bfloat16)) for x in (maps, previous) if x is not None]
-        out: Tensor = self._generator(*half)
+    def __call__(self, maps: Tensor) -> Tensor:
+        out: Tensor = self._generator(_channels_last(maps.to(torch.bfloat16)))
         return out.float()
 
 
@@ -64,23 +63,21 @@ class CudaGraphBackend:
 
     def __init__(self, generator: Generator) -> None:
         self._half = Bfloat16Backend(generator)  # kept: the graph reads this copy's memory, which would be given away
-        self._inputs = example(generator)
+        self._maps = example(generator)
         self._lock = threading.Lock()  # the graph reads and writes the same memory every time
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.inference_mode(), torch.cuda.stream(side):
             for _ in range(3):  # libraries choose their kernels in the first runs, which must not be recorded
-                self._half(*self._inputs)
+                self._half(self._maps)
         torch.cuda.current_stream().wait_stream(side)
         self._graph = torch.cuda.CUDAGraph()
         with torch.inference_mode(), torch.cuda.graph(self._graph):
-            self._out = self._half(*self._inputs)
+            self._out = self._half(self._maps)
 
-    def __call__(self, maps: Tensor, previous: Tensor | None) -> Tensor:
+    def __call__(self, maps: Tensor) -> Tensor:
         with self._lock:
-            for mine, given in zip(self._inputs, (maps, previous), strict=True):
-                if mine is not None and given is not None:
-                    mine.copy_(given)
+            self._maps.copy_(maps)
             self._graph.replay()
             return self._out.clone()
 
@@ -121,22 +118,18 @@ def preferred(device: torch.device) -> tuple[BackendName, ...]:
 @torch.inference_mode()
 def agreement_db(backend: InferenceBackend, plain: InferenceBackend, generator: Generator) -> float:
     """PSNR of an engine's picture against the plain network's, on noise; colours span 2."""
-    inputs = example(generator)
-    error = float((backend(*inputs) - plain(*inputs)).square().mean())
+    maps = example(generator)
+    error = float((backend(maps) - plain(maps)).square().mean())
     return 10 * math.log10(4 / max(error, 1e-12)) if math.isfinite(error) else -math.inf
 
 
-def example(generator: Generator) -> tuple[Tensor, Tensor | None]:
-    """Inputs of the right shapes, the same every time: sparse maps, and a picture of noise."""
-    config = generator.config
+def example(generator: Generator) -> Tensor:
+    """Sparse pose maps [1,C,S/4,S/4] of noise, the same every time."""
     device = next(generator.parameters()).device
     random = torch.Generator().manual_seed(0)
-    cells = config.canvas_px // POSE_STRIDE
+    cells = generator.config.canvas_px // POSE_STRIDE
     maps = torch.rand(1, NUM_CHANNELS, cells, cells, generator=random)
-    maps = torch.where(maps > 0.9, maps, 0.0).to(device)
-    if not config.previous:
-        return maps, None
-    return maps, (0.5 * torch.rand(1, 4, config.canvas_px, config.canvas_px, generator=random)).to(device)
+    return torch.where(maps > 0.9, maps, 0.0).to(device)
 
 
 def _with_channels_last(generator: Generator) -> Generator:

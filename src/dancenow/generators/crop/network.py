@@ -1,16 +1,18 @@
-"""The generator: pose maps in, and the previous picture where one is wanted; the person's colour and alpha out.
+"""The generator: pose maps in, the person's color and alpha out.
 
 In the pix2pixHD family (Wang et al., 2018: strided encoder, residual blocks, upsampling decoder, instance norm, a fine stage
 around a coarse one), turned into a U-Net that never convolves at full resolution: poses enter at a quarter of it, and pictures
 leave by pixel-shuffle (Shi et al., 2016). That is what makes it tens of times cheaper.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
+from dancenow.errors import UserError
 from dancenow.networks.blocks import Block, normalize
 from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
 
@@ -29,15 +31,13 @@ class GeneratorConfig:
     """Sizes of a generator.
 
     canvas_px: side of the square picture. width: channels at the half-resolution level; deeper levels have 2, 4 and 6
-    times as many. blocks: residual blocks at the deepest level. previous: condition on the previous generated picture; without
-    it every picture is a function of its pose alone, and nothing can drift. fine: the picture is made at half the canvas and
-    refined by a second stage, for canvases of 1024 px. shade: darken the plate besides, as the person's shadow does.
+    times as many. blocks: residual blocks at the deepest level. fine: the image is generated at half the canvas and refined by
+    a second stage, for canvases of 1024 px. shade: also darken the plate, as the person's shadow does.
     """
 
     canvas_px: int = 256
     width: int = 32
     blocks: int = 4
-    previous: bool = True
     fine: bool = False
     shade: bool = False
 
@@ -47,6 +47,21 @@ class GeneratorConfig:
             raise ValueError(f"canvas_px must be a multiple of {step} of at least 64, got {self.canvas_px}")
         if self.width < 4 or self.blocks < 0:
             raise ValueError(f"width must be at least 4 and blocks at least 0, got {self.width} and {self.blocks}")
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read the sizes from a checkpoint's header.
+
+        Versions before 0.2 wrote `previous`: whether the generator also saw the image that it generated before.
+
+        Raises:
+            UserError: it did, which is no longer supported.
+        """
+        if data.get("previous"):
+            raise UserError(
+                "this model generates each image from the one before, which is no longer supported; train it again."
+            )
+        return cls(**{name: value for name, value in data.items() if name != "previous"})
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
@@ -137,10 +152,9 @@ def composite_shadow(rgba: Tensor, shade: Tensor) -> Tensor:
 
 
 class Generator(nn.Module):
-    """Pose maps [N,C,S/4,S/4] and the previous RGBA [N,4,S,S] to RGBA [N,4,S,S]: colour in [-1,1], alpha in [0,1].
+    """Pose maps [N,C,S/4,S/4] to RGBA [N,4,S,S]: color in [-1,1], alpha in [0,1].
 
-    The previous picture is premultiplied (colour times alpha) and zero at the start of a video. `refining`: whether the fine
-    stage, where there is one, takes part.
+    Every image is a function of its pose alone, so nothing drifts. `refining`: whether the fine stage, if any, takes part.
     """
 
     def __init__(self, config: GeneratorConfig) -> None:
@@ -149,10 +163,7 @@ class Generator(nn.Module):
         w = config.width
         # Squeezed first: many sparse maps say little per channel.
         self.pose = nn.Conv2d(NUM_CHANNELS, 2 * w, 1)
-        # The previous picture enters averaged over cells: colour and place, but no texture. Fed back frame after frame,
-        # whatever it carries is amplified, and what is finer than a cell came back as a growing grid.
-        self.previous = nn.Conv2d(4, w, 1) if config.previous else None
-        self.enter = nn.Sequential(_conv(3 * w if config.previous else 2 * w, 2 * w), Block(2 * w))
+        self.enter = nn.Sequential(_conv(2 * w, 2 * w), Block(2 * w))
         self.down1 = nn.Sequential(_conv(2 * w, 4 * w, stride=2), Block(4 * w))
         self.down2 = _conv(4 * w, 6 * w, stride=2)
         self.middle = nn.Sequential(*(Block(6 * w) for _ in range(config.blocks)))
@@ -171,19 +182,11 @@ class Generator(nn.Module):
         self.fine = FineStage(w) if config.fine else None
         self.shade = ShadowHead(4 * w, w) if config.shade else None
 
-    def forward(self, pose_maps: Tensor, previous: Tensor | None = None) -> Tensor:
-        """See the class.
-
-        Raises:
-            ValueError: `previous` is missing from a generator with that input.
-        """
+    def forward(self, pose_maps: Tensor) -> Tensor:
+        """See the class."""
         x = pose = self.pose(pose_maps)
         if self.fine is not None:
             x = nn.functional.avg_pool2d(x, 2)
-        if self.previous is not None:
-            if previous is None:
-                raise ValueError("this generator goes on from a previous picture; give zeros at the start")
-            x = torch.cat([x, self.previous(nn.functional.avg_pool2d(previous, self._cell_px))], dim=1)
         level0 = self.enter(x)
         level1 = self.down1(level0)
         deep = self.middle(self.down2(level1))
@@ -204,7 +207,15 @@ class Generator(nn.Module):
         shade = nn.functional.interpolate(self.shade(level1).float(), size=size, mode="bilinear", align_corners=False)
         return composite_shadow(rgba.float(), shade)
 
-    @property
-    def _cell_px(self) -> int:
-        """Canvas px per cell of the coarse stage's first level."""
-        return POSE_STRIDE * (2 if self.fine is not None else 1)
+
+def generate_clips(generator: Generator, maps: Tensor) -> Tensor:
+    """Generate the frames of clips, [B,T,4,S,S] from pose maps [B,T,C,S/4,S/4]; gradients flow through the last frame alone.
+
+    Neighboring frames are so alike that a second one with gradients teaches little for its cost.
+    """
+    frames: list[Tensor] = []
+    last = maps.shape[1] - 1
+    for t in range(last + 1):
+        with torch.set_grad_enabled(torch.is_grad_enabled() and t == last):
+            frames.append(generator(maps[:, t]))
+    return torch.stack(frames, dim=1)

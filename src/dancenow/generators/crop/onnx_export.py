@@ -32,7 +32,6 @@ INPUTS: Final = {
     "xy": "float32 [1,K,2], keypoints in px of the window; centres of pixels are integers",
     "confidence": "float32 [1,K] in [0,1], 0 = missing",
     "depth": "float32 [1,K], px of the window",
-    "previous": "float32 [1,4,S,S], the output before, colour times alpha and alpha, moved to this window; 0 at the start",
 }
 OUTPUT: Final = "rgba"
 
@@ -44,11 +43,11 @@ class PosesToPerson(nn.Module):
         super().__init__()
         self.generator = generator
 
-    def forward(self, xy: Tensor, confidence: Tensor, depth: Tensor, previous: Tensor | None = None) -> Tensor:
+    def forward(self, xy: Tensor, confidence: Tensor, depth: Tensor) -> Tensor:
         """See `INPUTS`. Returns RGBA [1,4,S,S]: colour in [-1,1], alpha in [0,1]."""
         canvas_px = self.generator.config.canvas_px
         maps = draw_pose(xy, confidence, depth, canvas_px, canvas_px // POSE_STRIDE)
-        rgba: Tensor = self.generator(maps, previous)
+        rgba: Tensor = self.generator(maps)
         return rgba
 
 
@@ -79,10 +78,9 @@ def export(model: Path, out: Path, on_progress: ProgressCallback = ignore_progre
         )
     on_progress(Progress("export", 0, 2))
     network = PosesToPerson(load_generator(load_checkpoint(model, KIND), torch.device("cpu"))).eval()
-    needed = list(INPUTS) if network.generator.config.previous else list(INPUTS)[:-1]
     metadata = {
         "dancenow": json.dumps(asdict(info)),
-        "inputs": json.dumps({name: INPUTS[name] for name in needed}),
+        "inputs": json.dumps(INPUTS),
         "keypoints": json.dumps(KEYPOINTS),
         "opset": str(OPSET),
     }
@@ -100,17 +98,14 @@ def export(model: Path, out: Path, on_progress: ProgressCallback = ignore_progre
 
 
 def _example(generator: Generator, seed: int) -> dict[str, Tensor]:
-    """Some pose, with a keypoint missing, and some picture before."""
+    """A random pose with one keypoint missing."""
     side = generator.config.canvas_px
     random = torch.Generator().manual_seed(seed)
     xy = side * torch.rand(1, NUM_KEYPOINTS, 2, generator=random)
     confidence = torch.rand(1, NUM_KEYPOINTS, generator=random)
     confidence[:, seed] = 0
     depth = side * (torch.rand(1, NUM_KEYPOINTS, generator=random) - 0.5)
-    inputs = {"xy": xy, "confidence": confidence, "depth": depth}
-    if generator.config.previous:
-        inputs["previous"] = 0.5 * torch.rand(1, 4, side, side, generator=random)
-    return inputs
+    return {"xy": xy, "confidence": confidence, "depth": depth}
 
 
 def _difference(network: PosesToPerson, file: Path, inputs: dict[str, Tensor]) -> float:

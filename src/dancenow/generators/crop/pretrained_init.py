@@ -33,7 +33,7 @@ class Base:
     def of_checkpoint(cls, checkpoint: Checkpoint, sha256: str) -> Self:
         """From a checkpoint that `research.recipes.pretraining_task` wrote."""
         weights = {name: value.float() for name, value in checkpoint.part("generator").items()}
-        return cls(GeneratorConfig(**checkpoint.info.config["generator"]), weights, sha256)
+        return cls(GeneratorConfig.from_json(checkpoint.info.config["generator"]), weights, sha256)
 
     def give_to(self, generator: Generator) -> None:
         """Start `generator` from here.

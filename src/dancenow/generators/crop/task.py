@@ -14,16 +14,9 @@ from torch import nn
 from dancenow.generators.crop.config import CropConfig
 from dancenow.generators.crop.dataset import Augmentation, CropDataset
 from dancenow.generators.crop.discriminators import Discriminators
-from dancenow.generators.crop.image_losses import (
-    color_jitter,
-    draw_window,
-    one_above_the_other,
-    picture_terms,
-    pose_maps,
-)
-from dancenow.generators.crop.network import Generator
+from dancenow.generators.crop.image_losses import draw_window, one_above_the_other, picture_terms, pose_maps
+from dancenow.generators.crop.network import Generator, generate_clips
 from dancenow.generators.crop.pretrained_init import load_base
-from dancenow.generators.crop.rollout import roll_out
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.networks.warping import composite
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, with_prefix
@@ -33,8 +26,6 @@ from dancenow.training.precision import autocast
 from dancenow.training.safe_step import SafeOptimizerStep
 from dancenow.training.state import require_same_training, restore_state, state_tensors
 
-LONG_SHARE = 0.25
-"""Share of the steps whose clips have the recipe's whole length."""
 MIRROR_UNTIL = 0.5
 """Share of the budget after which nothing is mirrored: from then on a parting is on its own side."""
 RECIPE = 3
@@ -82,12 +73,13 @@ class CropTask:
         augmentation = Augmentation(
             mirror=config.mirror if share < MIRROR_UNTIL else 0.0, keypoint_jitter=config.keypoint_jitter
         )
-        clip = self.store.draw(count, rng, augmentation, self.device, self._length(rng, judged))
+        length = min(2 if judged else 1, config.clip_frames)
+        clip = self.store.draw(count, rng, augmentation, self.device, length)
         with autocast(self.device, config.precision):
             maps = pose_maps(clip, config.generator.canvas_px)
-            afresh = torch.from_numpy(rng.random(count) < config.afresh).to(self.device)
-            rgba = roll_out(self.generator, maps, clip.to_canvas, afresh, color_jitter(count, rng, self.device))
+            rgba = generate_clips(self.generator, maps)
             image = composite(rgba, clip.plate)
+            _skip_draws(count, rng)
             window = draw_window(config.generator.canvas_px, config.judged_px, rng)
             terms = picture_terms(self.perceptual, clip, maps, rgba, image, window, with_structure=config.weights.structure > 0)
             if judged:
@@ -104,16 +96,6 @@ class CropTask:
         smaller = self.images_per_step // 2
         self.images_per_step = max(smaller, 1)
         return smaller > 0
-
-    def _length(self, rng: np.random.Generator, judged: bool) -> int:
-        """Consecutive frames of this step's clips.
-
-        Two for the judge of pairs. A generator that goes on from its own picture sees mostly pairs, and now and then a longer
-        run, so that what is generated from generated pictures does not drift.
-        """
-        if not self.config.generator.previous:
-            return min(2 if judged else 1, self.config.rollout)
-        return self.config.rollout if rng.random() < LONG_SHARE else min(2, self.config.rollout)
 
     def _set_learning_rate(self, share: float) -> None:
         """Warm up over the first 200 images, then half a cosine down to a twentieth at the end of the budget."""
@@ -174,5 +156,11 @@ class CropTask:
         frames = starts[:, None] + np.arange(self.store.length)
         clip = self.store.take(frames, np.repeat(self.store.centred[None], 3, axis=0), self.device)
         maps = pose_maps(clip, self.config.generator.canvas_px)
-        made = composite(roll_out(self.average, maps, clip.to_canvas), clip.plate)
+        made = composite(generate_clips(self.average, maps), clip.plate)
         return one_above_the_other(clip.image[:, -1], made[:, -1])
+
+
+def _skip_draws(count: int, rng: np.random.Generator) -> None:
+    """Draw and discard what version 0.1 drew here for its autoregressive input: the same seed still gives the same model."""
+    rng.random(count)
+    rng.standard_normal((count, 4))

@@ -1,6 +1,6 @@
 """Whether a long video ends as well as it began: one dance again and again, the last time against the first.
 
-Where each picture is made from the one before, as by the paper's networks and by generators of ours with `previous`, a fault
+Where each picture is made from the one before, as by the paper's networks, a fault
 could grow from frame to frame; made one by one, they leave nothing to grow. The poses are known and nothing is
 encoded: generation alone. The dance goes forwards and backwards in turn, so that nothing jumps and its truth is one clip.
 """

@@ -23,7 +23,6 @@ from torch import Tensor
 from dancenow.execution import cpu_has_bfloat16, has_bfloat16, spare_threads, torch_device, torch_threads
 from dancenow.generators.crop.inference_backends import BACKENDS, BackendName, EagerBackend, example, preferred
 from dancenow.generators.crop.network import POSE_STRIDE, Generator
-from dancenow.generators.crop.rollout import nothing
 from dancenow.generators.edn.network import EdnGenerator, EdnNetworkConfig
 from dancenow.networks.onnx import to_onnx
 from dancenow.pose.conditioning.pose_maps import draw_pose
@@ -36,7 +35,7 @@ from dancenow.research.bench.sizes import BACKENDS as SIZES
 from dancenow.research.bench.sizes import EnginesSize, Ours
 from dancenow.skeleton import NUM_KEYPOINTS
 
-Run = Callable[[Tensor, Tensor | None], Tensor]
+Run = Callable[[Tensor], Tensor]
 Maker = Callable[[], Run]
 PLAIN: Final = "torch, float32"
 PAPER: Final = "the paper's"
@@ -92,7 +91,7 @@ def _measure(sized: EnginesSize, ours: Ours, _folder: Path, on_progress: Progres
         }
         for name in {**runs, **papers}
     }
-    return {"threads": spare_threads(), "device": device.type, "previous": config.generator.previous, "engines": rows}
+    return {"threads": spare_threads(), "device": device.type, "engines": rows}
 
 
 def _papers(sized: EnginesSize, device: torch.device) -> dict[str, Maker]:
@@ -114,7 +113,7 @@ def _paper(config: EdnNetworkConfig, half: bool, device: torch.device) -> Run:
     maps = generator.draw(xy.to(device), torch.ones(1, NUM_KEYPOINTS, device=device), box)
     past = generator.start(maps)
 
-    def run(_maps: Tensor, _previous: Tensor | None) -> Tensor:
+    def run(_maps: Tensor) -> Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             out: Tensor = generator(maps, past)
         return out.float()
@@ -150,15 +149,13 @@ def _openvino(generator: Generator, precision: Literal["bf16", "f32"]) -> Run:
     """Asked for bfloat16 on a processor without it, OpenVINO refuses."""
     import openvino
 
-    named = zip(("maps", "previous"), example(generator), strict=True)
-    content = to_onnx(generator, {name: x for name, x in named if x is not None}, "rgba")
+    content = to_onnx(generator, {"maps": example(generator)}, "rgba")
     core: Any = openvino.Core()
     settings = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": spare_threads(), "PERFORMANCE_HINT": "LATENCY"}
     request = core.compile_model(core.read_model(content), "CPU", settings).create_infer_request()
 
-    def run(maps: Tensor, previous: Tensor | None) -> Tensor:
-        given = [x.contiguous().numpy() for x in (maps, previous) if x is not None]
-        return torch.tensor(request.infer(dict(enumerate(given)), share_inputs=True, share_outputs=True)[0])
+    def run(maps: Tensor) -> Tensor:
+        return torch.tensor(request.infer({0: maps.contiguous().numpy()}, share_inputs=True, share_outputs=True)[0])
 
     return run
 
@@ -167,13 +164,13 @@ def _built(makers: Mapping[str, Maker], generator: Generator) -> tuple[dict[str,
     """The engines by name, and the seconds until each gave its first picture; those whose packages are missing are left out."""
     runs: dict[str, Run] = {}
     build_s: dict[str, float] = {}
-    inputs = example(generator)
+    maps = example(generator)
     for name, make in makers.items():
-        start_s, _ = _clocks(inputs[0].device)
+        start_s, _ = _clocks(maps.device)
         with suppress(ImportError):
             run = make()
-            run(*inputs)
-            runs[name], build_s[name] = run, _clocks(inputs[0].device)[0] - start_s
+            run(maps)
+            runs[name], build_s[name] = run, _clocks(maps.device)[0] - start_s
     return runs, build_s
 
 
@@ -184,29 +181,27 @@ def _clocks(device: torch.device) -> tuple[float, float]:
     return time.perf_counter(), time.process_time()
 
 
-def _autocast(generator: Generator, maps: Tensor, previous: Tensor | None) -> Tensor:
+def _autocast(generator: Generator, maps: Tensor) -> Tensor:
     with torch.autocast("cpu", torch.bfloat16):
-        out: Tensor = generator(maps, previous)
+        out: Tensor = generator(maps)
     return out.float()
 
 
 def _compiled(generator: Generator) -> Run:
     network: Any = torch.compile(copy.deepcopy(generator).bfloat16(), dynamic=False)
-    return lambda maps, previous: network(*(x.bfloat16() for x in (maps, previous) if x is not None)).float()
+    return lambda maps: network(maps.bfloat16()).float()
 
 
 def _onnxruntime(generator: Generator) -> Run:
     import onnxruntime
 
-    named = dict(zip(("maps", "previous"), example(generator), strict=True))
-    content = to_onnx(copy.deepcopy(generator), {name: x for name, x in named.items() if x is not None}, "rgba")
+    content = to_onnx(copy.deepcopy(generator), {"maps": example(generator)}, "rgba")
     options: Any = onnxruntime.SessionOptions()
     options.intra_op_num_threads = spare_threads()
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
-    def run(maps: Tensor, previous: Tensor | None) -> Tensor:
-        given = {"maps": maps.numpy()} | ({} if previous is None else {"previous": previous.contiguous().numpy()})
-        return torch.from_numpy(session.run(["rgba"], given)[0])
+    def run(maps: Tensor) -> Tensor:
+        return torch.from_numpy(session.run(["rgba"], {"maps": maps.numpy()})[0])
 
     return run
 
@@ -217,12 +212,12 @@ def _timed(
     """Seconds of each picture by the clock and of the processor, engines in turn."""
     wall: dict[str, list[float]] = {name: [] for name in runs}
     cpu: dict[str, list[float]] = {name: [] for name in runs}
-    inputs = example(generator)
+    maps = example(generator)
     for number in range(repetitions):
         for name, run in runs.items():
-            before = _clocks(inputs[0].device)
-            run(*inputs)
-            after = _clocks(inputs[0].device)
+            before = _clocks(maps.device)
+            run(maps)
+            after = _clocks(maps.device)
             wall[name].append(after[0] - before[0])
             cpu[name].append(after[1] - before[1])
         on_progress(Progress("engines take turns", number + 1, repetitions))
@@ -230,23 +225,16 @@ def _timed(
 
 
 def _drift(runs: Mapping[str, Run], generator: Generator, frames: int, on_progress: ProgressCallback) -> dict[str, float]:
-    """The lowest PSNR in dB of any picture of a long dance against the plain network's.
-
-    Where the generator is shown the picture before, each engine goes on from its own.
-    """
+    """The lowest PSNR in dB of any image of a long dance against the plain network's."""
     side, device = generator.config.canvas_px, next(generator.parameters()).device
     random = torch.Generator().manual_seed(1)
     centre, swing = side * torch.rand(1, NUM_KEYPOINTS, 2, generator=random), torch.rand(1, NUM_KEYPOINTS, 1, generator=random)
     confidence, depth = torch.ones(1, NUM_KEYPOINTS), torch.zeros(1, NUM_KEYPOINTS)
-    before: dict[str, Tensor] = {}
     lowest = {name: math.inf for name in runs if name != PLAIN}
     for number in range(frames):
         xy = centre + side / 16 * torch.sin(2 * math.pi * swing + number / 8)
         maps = draw_pose(xy, confidence, depth, side, side // POSE_STRIDE).to(device)
-        start = nothing(generator, maps) if generator.config.previous else None
-        made = {name: run(maps, before.get(name, start)) for name, run in runs.items()}
-        if generator.config.previous:
-            before = {name: torch.cat([rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]], dim=1) for name, rgba in made.items()}
+        made = {name: run(maps) for name, run in runs.items()}
         for name in lowest:
             error = float((made[name] - made[PLAIN]).square().mean())
             lowest[name] = min(lowest[name], round(10 * math.log10(4 / max(error, 1e-12)), 1))

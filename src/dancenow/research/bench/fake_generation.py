@@ -91,7 +91,7 @@ def _draft_config() -> CropConfig:
 
 def _body(config: CropConfig) -> Way:
     def way(source: Source, order: Order, seed: int, workshop: Workshop) -> Iterator[tuple[int, Checkpoint]]:
-        store = source.clip_store(config.generator.canvas_px, config.rollout)
+        store = source.clip_store(config.generator.canvas_px, config.clip_frames)
         perceptual = PerceptualDistance(workshop.trunk, depth=config.perceptual_depth)
         kept = source.target.to_checkpoint({})
         task = CropTask(store, config, seed=seed, kept=kept, perceptual=perceptual, device=workshop.device)
@@ -117,7 +117,7 @@ def _sharper() -> CropConfig:
     """The preset `standard` at the size of `draft`: a wider network, its other losses, judged from early on."""
     return replace(
         _draft_config(),
-        generator=GeneratorConfig(canvas_px=256, width=40, blocks=4, previous=False, shade=True),
+        generator=GeneratorConfig(canvas_px=256, width=40, blocks=4, shade=True),
         spatial=DiscriminatorConfig(width=32), temporal=DiscriminatorConfig(frames=2, width=32),
         weights=LossWeights(adversarial=0.03), start="nothing", adversarial_from=0.3, learning_rate=1e-3,
     )  # fmt: skip

@@ -85,11 +85,6 @@ def _from_nothing(size: Networks) -> CropConfig:
     return replace(our_config(size.ours), start="nothing")
 
 
-def _with_picture_before(size: Networks) -> CropConfig:
-    config = _from_nothing(size)
-    return replace(config, generator=replace(config.generator, previous=True), rollout=4)
-
-
 _METHODS: Final = (
     Method("truth, encoded again", "the reference itself in our encoding: nothing can be better", show=_show_truth),
     Method("nearest frame", "the footage's frame with the nearest pose, as it is; no training", show=_show_nearest),
@@ -110,11 +105,6 @@ _METHODS: Final = (
         "the same networks, shown Gaussian heatmaps of two consecutive poses instead of a stick figure",
         lambda size: paper_config(size.paper_px, size.paper_width, conditioning="heatmaps"),
         normalize="paper",
-    ),
-    Method(
-        "ours, with the picture before",
-        "ours from nothing, generating every frame from its pose and its own last picture",
-        _with_picture_before,
     ),
     Method("ours, from nothing", "our default without the base model that it starts from", _from_nothing),
     Method("ours", "our default", lambda size: our_config(size.ours), start="from the base model"),

@@ -65,7 +65,7 @@ ABLATION: Final[Mapping[Size, AblationSize]] = {
         3,
         51,
         45,
-        ("heatmaps", "ours, with the picture before", "ours, from nothing"),
+        ("heatmaps", "ours, from nothing"),
     ),
     "gpu": AblationSize(world(512, 24, 3.0), "10m", (0, 1, 2), "standard", 512, 1.0, 4, 2, 620, 30),
 }

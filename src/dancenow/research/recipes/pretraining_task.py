@@ -16,16 +16,9 @@ from torch import Tensor
 from dancenow.execution import has_bfloat16
 from dancenow.generators.crop.config import LossWeights
 from dancenow.generators.crop.dataset import Augmentation, Clip, CropDataset
-from dancenow.generators.crop.image_losses import (
-    color_jitter,
-    draw_window,
-    one_above_the_other,
-    picture_terms,
-    pose_maps,
-)
-from dancenow.generators.crop.network import Generator, GeneratorConfig
+from dancenow.generators.crop.image_losses import draw_window, one_above_the_other, picture_terms, pose_maps
+from dancenow.generators.crop.network import Generator, GeneratorConfig, generate_clips
 from dancenow.generators.crop.pretrained_init import KIND
-from dancenow.generators.crop.rollout import roll_out
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.networks.warping import composite
 from dancenow.research.recipes.conditional_norm import ManyGenerator
@@ -43,16 +36,13 @@ _HANDS = [index for name, index in INDEX.items() if name.endswith(("thumb", "ind
 
 @dataclass(frozen=True)
 class BaseConfig:
-    """people_per_step: clips in a batch, each of another person. rollout, afresh, judged_px, perceptual_depth: as in
+    """people_per_step: clips in a batch, each of another person. clip_frames, judged_px, perceptual_depth: as in
     `CropConfig`. learning_rate: of Adam at its peak; own_rate: how many times faster what is a person's own learns."""
 
-    generator: GeneratorConfig = field(
-        default_factory=lambda: GeneratorConfig(canvas_px=256, width=24, blocks=3, previous=False, shade=True)
-    )
+    generator: GeneratorConfig = field(default_factory=lambda: GeneratorConfig(canvas_px=256, width=24, blocks=3, shade=True))
     weights: LossWeights = field(default_factory=lambda: LossWeights(structure=0.3))
     people_per_step: int = 48
-    rollout: int = 1
-    afresh: float = 0.3
+    clip_frames: int = 1
     learning_rate: float = 3e-3
     own_rate: float = 3.0
     perceptual_depth: int = 3
@@ -114,8 +104,7 @@ class BaseTask:
         self.generator.show(torch.from_numpy(who).to(self.device))
         with autocast(self.device, config.precision):
             maps = pose_maps(clip, config.generator.canvas_px)
-            afresh = torch.from_numpy(rng.random(count) < config.afresh).to(self.device)
-            rgba = roll_out(self.generator.shared, maps, clip.to_canvas, afresh, color_jitter(count, rng, self.device))
+            rgba = generate_clips(self.generator.shared, maps)
             image = composite(rgba, clip.plate)
             window = draw_window(config.generator.canvas_px, config.judged_px, rng)
             terms = picture_terms(self.perceptual, clip, maps, rgba, image, window, with_structure=config.weights.structure > 0)
@@ -140,7 +129,7 @@ class BaseTask:
     def _draw(self, who: NDArray[np.int64], rng: np.random.Generator) -> Clip:
         """A random clip of each."""
         assert self._crowd is not None
-        return self._crowd.draw(who, rng, Augmentation(), min(self.config.rollout, self._crowd.length))
+        return self._crowd.draw(who, rng, Augmentation(), min(self.config.clip_frames, self._crowd.length))
 
     def _set_learning_rate(self, share: float) -> None:
         """Warm up over the first 200 steps, then half a cosine down to a fiftieth at the end of the budget."""
@@ -192,7 +181,7 @@ class BaseTask:
     def _painted(self, generator: Generator, clip: Clip) -> Tensor:
         """The last pictures of clips, [B,3,S,S]."""
         maps = pose_maps(clip, self.config.generator.canvas_px)
-        return composite(roll_out(generator, maps, clip.to_canvas), clip.plate)[:, -1]
+        return composite(generate_clips(generator, maps), clip.plate)[:, -1]
 
 
 def joined(clips: Sequence[Clip]) -> Clip:

@@ -97,7 +97,7 @@ class StreamedBaseTask(BaseTask):
         return rng.choice(there, size=count, replace=len(there) < count)
 
     def _draw(self, who: NDArray[np.int64], rng: np.random.Generator) -> Clip:
-        length = min(self.config.rollout, self._stream.length)
+        length = min(self.config.clip_frames, self._stream.length)
         stores = [self._pool[int(i)][1] for i in who]
         return joined([store.draw(1, rng, Augmentation(), self.device, length, evenly=True) for store in stores])
 

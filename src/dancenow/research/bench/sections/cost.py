@@ -48,15 +48,13 @@ def engines(result: Result) -> str:
     place = f"{threads} thread{'s' if threads > 1 else ''}"
     if cell.get("device") == "cuda":
         place = "on the GPU, where times are compared by the clock"
-    # Results that do not say so are of generators that were all shown the picture before.
-    own = ", each engine going on from its own pictures" if cell.get("previous", True) else ""
     networks = s.get("networks") or [s["ours"]]
     names = (
         f"generator of the preset {networks[0]}" if len(networks) == 1 else f"generators of the presets {', '.join(networks)}"
     )
     about = (
         f"The {names} with random weights, picture by picture, engines in turn, {place}."
-        f" PSNR: the lowest of any picture of a dance of {s['rollout']} frames against float32{own}."
+        f" PSNR: the lowest of any picture of a dance of {s['rollout']} frames against float32."
     )
     if papers:
         about += f" The paper's network, with {s['paper_width']:g} of the published channels, is as PyTorch runs it."
