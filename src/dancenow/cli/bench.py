@@ -22,7 +22,7 @@ def bench(
 
     Args:
         names: of ablation, budget, face, drift, speed, engines, normalize, blend, memory, growth, monotonicity; all if none is
-            named. `page` alone measures nothing: it writes BENCHMARKS.md beside the folder of results, from what is in it.
+            named. `page` alone measures nothing: it writes docs/benchmarks.md beside the folder of results, from what is in it.
         size: smoke (minutes), laptop (an hour on two cores) or gpu.
         out: the folder for the results, one JSON file each.
         only: of ablation, budget, face, drift, speed, engines and normalize: measure only the parts with these subjects,

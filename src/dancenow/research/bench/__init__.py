@@ -1,1 +1,1 @@
-"""Measurements that can be repeated: every figure in BENCHMARKS.md comes from a JSON file that `dancenow bench` wrote."""
+"""Measurements that can be repeated: every figure in docs/benchmarks.md comes from a JSON file that `dancenow bench` wrote."""

@@ -1,4 +1,4 @@
-"""BENCHMARKS.md, made from the results alone: every figure on it is one that a JSON file beside it holds."""
+"""docs/benchmarks.md, written from the results alone: every figure on it is in a JSON file of the folder `benchmarks`."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,13 +24,13 @@ SCRIPTS: Final = {
 _INTRODUCTION: Final = """\
 # Benchmarks
 
-Written by `dancenow bench page` from the JSON files in [{folder}]({folder}), which the commands below wrote; nothing here is
-typed by hand. Every figure can be measured again with the command above its table.
+`dancenow bench page` writes this page from the JSON files in the folder `{folder}`, which the commands below wrote.
+Nothing here is typed by hand. Every figure can be measured again with the command above its table.
 """
 
 
 def write_page(folder: Path) -> Path:
-    """Write BENCHMARKS.md beside the folder of results.
+    """Write docs/benchmarks.md beside the folder of results.
 
     Raises:
         UserError: there is no result to show in it, one is damaged, or the page cannot be written.
@@ -45,7 +45,8 @@ def write_page(folder: Path) -> Path:
             if (bench, size) in found:
                 path = found[bench, size]
                 parts.append(_section(Result.read(path), path))
-    page = folder.resolve().parent / "BENCHMARKS.md"
+    page = folder.resolve().parent / "docs" / "benchmarks.md"
+    page.parent.mkdir(exist_ok=True)
     with complete_or_absent(page) as temporary:
         temporary.write_text("\n".join(parts), encoding="utf-8")
     return page
@@ -68,7 +69,7 @@ def _provenance(result: Result, path: Path) -> str:
         place = _place(measured["machine"], measured["versions"])
         elsewhere[place] = elsewhere.get(place, 0) + 1
     others = "".join(f"; {count} of {len(result.cells)} cells on {place}" for place, count in elsewhere.items())
-    return f"{where}{others}. All cells: [{path.name}]({path.parent.name}/{path.name}).\n"
+    return f"{where}{others}. All cells: [{path.name}](../{path.parent.name}/{path.name}).\n"
 
 
 def _place(m: Mapping[str, Any], v: Mapping[str, Any]) -> str:

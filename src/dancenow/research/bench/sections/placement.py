@@ -102,7 +102,7 @@ def monotonicity(result: Result) -> str:
     s = result.summary
     about = (
         "A rendered clip is damaged more and more, and every figure has to follow the damage that it is made for:"
-        f" {s['track_crop']} of {s['must']} do, at every step. What a figure may overlook, and why, is in the JSON. Amounts:"
+        f" {s['follow']} of {s['must']} do, at every step. What a figure may overlook, and why, is in the JSON. Amounts:"
         f" {steps} ({units})."
     )
     return f"{about}\n\n{table(['figure', 'damage', 'from none to most', 'follows'], rows)}\n"

@@ -1,4 +1,7 @@
-"""Make the README's moving picture from a video. Usage: python docs/moving_picture.py VIDEO OUT.webp [START_S] [SECONDS]"""
+"""Make the README's moving image from a video.
+
+Usage: python docs/scripts/moving_picture.py VIDEO OUT.webp [START_S] [SECONDS]
+"""
 
 import sys
 from pathlib import Path

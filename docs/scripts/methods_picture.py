@@ -1,6 +1,6 @@
 """Make the README's still: the same moments of several videos, such as `dancenow bench budget` keeps in the cache.
 
-Usage: python docs/methods_picture.py VIDEO VIDEO... -o docs/methods.webp
+Usage: python docs/scripts/methods_picture.py VIDEO VIDEO... -o docs/images/methods.webp
 """
 
 import argparse
@@ -23,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("videos", type=Path, nargs="+")
     parser.add_argument("--moments", type=int, nargs="+", default=[8, 40, 60], help="numbers of frames")
-    parser.add_argument("-o", "--out", type=Path, default=Path(__file__).with_name("methods.webp"))
+    parser.add_argument("-o", "--out", type=Path, default=Path(__file__).parents[1] / "images" / "methods.webp")
     options = parser.parse_args()
     picture = np.concatenate([column(video, options.moments) for video in options.videos], axis=1)
     with complete_or_absent(options.out) as temporary:
