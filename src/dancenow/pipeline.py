@@ -21,8 +21,7 @@ from dancenow.generators.presets import Preset, preset_config
 from dancenow.generators.registry import load_model, renderer_of
 from dancenow.generators.train_model import train_model
 from dancenow.media.source import probe
-from dancenow.pose.filtering.smoothing import smooth_jitter
-from dancenow.pose.pipeline import detect_poses
+from dancenow.pose.pipeline import PosePipeline, detect_poses
 from dancenow.pose.retargeting.registry import RetargetingKind, retarget
 from dancenow.prefetch import prefetch
 from dancenow.progress import ProgressCallback, ignore_progress, ignore_warning
@@ -123,13 +122,14 @@ def transfer(
     source_track = detect_poses(source, person=person, on_progress=on_progress)
     retargeter = fit_videos(normalize, source, source_track, target.track, target.plate)
     start, stop = frame_range(frames, len(source_track))
-    target_track = smooth_jitter(retarget(source_track, retargeter, target.track))
+    poses = PosePipeline.create()
+    target_track = poses.smooth_jitter(retarget(source_track, retargeter, target.track))
     refiner = None
     if face_model is not None:
         refiner = FaceRefiner.of_dance(face_model, source_track, target_track, source, place, on_progress)
     with (
         torch_threads(spare_threads()),
-        closing(renderer.render(target_track, start, stop)) as images,
+        closing(renderer.render(poses.for_rendering(target_track), start, stop)) as images,
         nullcontext(images) if refiner is None else prefetch(refiner.refine(images, start, stop)) as refined,
     ):
         write_transfer(

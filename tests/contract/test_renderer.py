@@ -19,6 +19,7 @@ from dancenow.generators.edn.task import EdnTask, stored_box
 from dancenow.generators.registry import load_renderer
 from dancenow.generators.renderers import Renderer
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
+from dancenow.pose.filtering.confidence import FILLED_CONFIDENCE, restore_filled_confidence
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from dancenow.subject.subject import Subject
 from dancenow.subject.target_appearance import WHOLE_FRAME_KIND, Target
@@ -109,10 +110,10 @@ def test_nobody_there_is_the_empty_room_and_the_next_person_starts_afresh(render
 
 def test_filled_frames_are_painted_like_measured_ones(renderer: Renderer, dance: PoseTrack) -> None:
     unsure = dance.pose.confidence.copy()
-    unsure[2] *= 0.5  # as filling leaves them
+    unsure[2] *= FILLED_CONFIDENCE
     filled = replace(dance, pose=Pose(dance.pose.xy, unsure, dance.pose.depth), status=dance.status.copy())
     filled.status[2] = FrameStatus.FILLED
-    np.testing.assert_array_equal(next(renderer.render(filled, 2)), next(renderer.render(dance, 2)))
+    np.testing.assert_array_equal(next(renderer.render(restore_filled_confidence(filled), 2)), next(renderer.render(dance, 2)))
 
 
 def test_a_dance_in_another_frame_is_refused(renderer: Renderer, dance: PoseTrack) -> None:

@@ -15,7 +15,7 @@ from dancenow.face.face_track import Reason
 from dancenow.face.face_tracking import extract_faces
 from dancenow.face.landmarks import MESH_TO_68, Mesh, roi_of
 from dancenow.media.sink import VideoWriter
-from dancenow.pose.detectors.tflite import RotatedRect
+from dancenow.pose.detectors.regions import RotatedRect
 from dancenow.progress import ProgressCallback
 from dancenow.types import ImageRGB, Pose, PoseTrack
 from helpers.faces import HEIGHT_PX, turning

@@ -21,8 +21,7 @@ from dancenow.generators.edn.dataset import FrameDataset
 from dancenow.generators.edn.task import EdnTask, stored_box
 from dancenow.generators.registry import renderer_of
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
-from dancenow.pose.detectors.bias_correction import correct_bias
-from dancenow.pose.filtering.smoothing import smooth, smooth_jitter
+from dancenow.pose.pipeline import PosePipeline
 from dancenow.pose.retargeting.registry import fit
 from dancenow.storage.checkpoint import Checkpoint
 from dancenow.subject.subject import Subject
@@ -65,10 +64,10 @@ def _tracks() -> Iterator[tuple[str, NDArray[Any]]]:
     confidence[60:, 5] = 0
     depth = np.random.default_rng(1).normal(0, 30, confidence.shape).astype(np.float32)
     measured = replace(noisy, pose=Pose(noisy.pose.xy, confidence, depth), status=status)
-    smoothed = smooth(measured)
-    put_right = correct_bias(smoothed, measured)
+    poses = PosePipeline.create()
+    smoothed, put_right = poses.smooth(measured), poses.filter(measured)
     target = dancer_track(60)
-    tracks = {"measured": measured, "smoothed": smoothed, "corrected": put_right, "calmed": smooth_jitter(put_right)}
+    tracks = {"measured": measured, "smoothed": smoothed, "corrected": put_right, "calmed": poses.smooth_jitter(put_right)}
     for name, track in tracks.items():
         yield f"tracks.{name}", _values(track.pose)
         yield f"tracks.{name}.status", track.status
@@ -105,7 +104,7 @@ def _model(name: str, task: Task, subject: Subject) -> Iterator[tuple[str, NDArr
     checkpoint: Checkpoint = task.model(Clock())
     for key, tensor in checkpoint.tensors.items():
         yield f"{name}.tensor.{key}", tensor.detach().cpu().numpy()
-    track = _with_gap(subject.track)
+    track = PosePipeline.create().for_rendering(_with_gap(subject.track))
     with closing(renderer_of(checkpoint, CPU).render(track, 0, 12)) as pictures:
         yield f"{name}.frames", np.stack(list(pictures))
 

@@ -16,8 +16,9 @@ from dancenow.errors import UserError
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import probe, read_frames, read_masks
 from dancenow.pose import pipeline
-from dancenow.pose.detectors.blazepose import BlazePose, Candidate, Landmarks
-from dancenow.pose.detectors.tflite import RotatedRect
+from dancenow.pose.detectors import registry
+from dancenow.pose.detectors.base import Candidate, Landmarks
+from dancenow.pose.detectors.regions import RotatedRect
 from dancenow.pose.overlay import draw_pose, write_overlay
 from dancenow.pose.track_io import load_track
 from dancenow.skeleton import INDEX
@@ -27,8 +28,11 @@ Standing = Callable[[float, float, float], Pose]
 WIDTH, HEIGHT = 1280, 720
 
 
-class _RedFinder(BlazePose):
-    """Finds the red block and nothing else."""
+class _RedFinder:
+    """A `PoseDetector` that finds the red block and nothing else."""
+
+    name = "red/1"
+    correction_lag_s = 0.0
 
     def __init__(self, standing: Standing) -> None:
         self._standing = standing
@@ -45,12 +49,15 @@ class _RedFinder(BlazePose):
         logits[64:192, 96:160] = 10
         return Landmarks(self._standing(here.x_px, here.y_px, 400), float(bool(found)), here, here, logits)
 
+    def correct_bias(self, smoothed: PoseTrack, measured: PoseTrack) -> PoseTrack:  # noqa: ARG002
+        return smoothed
+
 
 @pytest.fixture
 def film(tmp_path: Path, standing: Standing, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[float | None]], Path]:
     """Writes a video of a block at the x given per frame (None: nobody), and lets the networks find it."""
     monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(pipeline, "BlazePose", lambda **_: _RedFinder(standing))
+    monkeypatch.setitem(registry.DETECTORS, "blazepose", lambda _: _RedFinder(standing))
 
     def write(places: list[float | None]) -> Path:
         path = tmp_path / "clip.mp4"
@@ -85,7 +92,7 @@ def test_the_same_content_is_measured_once(
 ) -> None:
     video = film([400.0] * 10)
     first = pipeline.detect_poses(video, masks=tmp_path / "a.mkv")
-    monkeypatch.setattr(pipeline, "BlazePose", None)
+    monkeypatch.setattr(_RedFinder, "detect", None)
     copy = tmp_path / "copy.mp4"
     copy.write_bytes(video.read_bytes())
     again = pipeline.detect_poses(copy, masks=tmp_path / "b.mkv")
@@ -167,7 +174,7 @@ def test_bad_outputs_are_said_before_the_work(
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "letter.txt").touch()
     (tmp_path / "folder.npz").mkdir()
-    monkeypatch.setattr(pipeline, "measure_poses", None)
+    monkeypatch.setattr(pipeline.PosePipeline, "measure", None)
     with pytest.raises(UserError, match=r"ends in \.npz"):
         pose_command(video, tmp_path / "t.txt")
     with pytest.raises(UserError, match="it is a folder"):

@@ -85,8 +85,8 @@ def _from_openpose(folder: Path, video_size: str | None, fps: str | None) -> "Po
     from fractions import Fraction
 
     from dancenow.errors import OptionError
-    from dancenow.pose.filtering.smoothing import smooth
     from dancenow.pose.openpose_json import read_openpose
+    from dancenow.pose.pipeline import PosePipeline
 
     size = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", video_size or "")
     if size is None or not min(map(int, size.groups())):
@@ -97,4 +97,4 @@ def _from_openpose(folder: Path, video_size: str | None, fps: str | None) -> "Po
         rate = Fraction(0)
     if not 0 < rate <= 1000:
         raise OptionError(f"{folder} is an OpenPose folder; say its frame rate with --fps, such as 30 or 30000/1001.")
-    return smooth(read_openpose(folder, int(size[1]), int(size[2]), rate))
+    return PosePipeline.create().smooth(read_openpose(folder, int(size[1]), int(size[2]), rate))

@@ -10,7 +10,7 @@ from dancenow.face.face_track import NUM_LANDMARKS, FaceTrack, Reason
 from dancenow.face.head import heads, steady
 from dancenow.face.landmarks import FaceNetworks, Mesh
 from dancenow.face.mesh_validation import MIN_MESH_PX, looked_twice, trust
-from dancenow.pose.detectors.tflite import RotatedRect
+from dancenow.pose.detectors.regions import RotatedRect
 from dancenow.types import FloatArray, ImageRGB, PoseTrack
 
 DETECTOR_VIEW: Final = 2.0

@@ -11,7 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.pose.detectors.tflite import Network, RotatedRect, crop_square, pixels_to_unit, sigmoid
+from dancenow.pose.detectors.regions import RotatedRect, crop_square, pixels_to_unit, sigmoid
+from dancenow.pose.detectors.tflite import Network
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.storage import pretrained
 from dancenow.types import FloatArray, ImageRGB

@@ -10,7 +10,7 @@ import numpy as np
 
 from dancenow.face.expression import turn_of
 from dancenow.face.landmarks import FaceNetworks, Mesh
-from dancenow.pose.detectors.tflite import RotatedRect
+from dancenow.pose.detectors.regions import RotatedRect
 from dancenow.skeleton import INDEX
 from dancenow.types import ImageRGB, Pose
 

@@ -20,7 +20,7 @@ from dancenow.generators.edn.task import EdnTask, stored_box
 from dancenow.generators.presets import Config
 from dancenow.generators.renderers import CropRenderer, EdnRenderer, Renderer
 from dancenow.metrics.perceptual import PerceptualDistance
-from dancenow.pose.filtering.smoothing import smooth_jitter
+from dancenow.pose.pipeline import PosePipeline
 from dancenow.progress import ProgressCallback
 from dancenow.storage.checkpoint import Checkpoint, load_checkpoint, read_info
 from dancenow.subject.subject import Subject
@@ -90,10 +90,11 @@ def _painted_by(device: torch.device) -> RenderFrames:
     """What a face phase learns from: frames of the target's own footage, as a transfer paints them before it steadies."""
 
     def render(body: Checkpoint, frames: NDArray[np.int64]) -> Iterator[ImageRGB]:
-        renderer = RENDERERS[body.info.kind](body, device)
+        renderer, poses = RENDERERS[body.info.kind](body, device), PosePipeline.create()
+        track = poses.for_rendering(poses.smooth_jitter(renderer.target.track))
         with (
             torch_threads(spare_threads()),
-            closing(renderer.render_frames(smooth_jitter(renderer.target.track), frames)) as pictures,
+            closing(renderer.render_frames(track, frames)) as pictures,
         ):
             yield from pictures
 

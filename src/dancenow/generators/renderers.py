@@ -25,7 +25,6 @@ from dancenow.generators.crop.inference_backends import InferenceBackend, select
 from dancenow.generators.crop.network import POSE_STRIDE, Generator, GeneratorConfig
 from dancenow.generators.edn.network import EdnGenerator, EdnNetworkConfig
 from dancenow.pose.conditioning.pose_maps import draw_pose
-from dancenow.pose.filtering.smoothing import FILLED_CONFIDENCE
 from dancenow.pose.letterbox import Letterbox
 from dancenow.pose.person_crop import track_crop
 from dancenow.prefetch import prefetch
@@ -53,7 +52,7 @@ class Renderer(Protocol):
     def render(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> abc.Generator[ImageRGB]:
         """The frames [start, stop) of a dance, one by one, each uint8 [H,W,3] of the target's size.
 
-        track: the whole dance in the target's frame px, as normalization leaves it. Where nobody is there (MISSING), the
+        track: the whole dance in the target's frame px, from `PosePipeline.for_rendering`. Where nobody is there (MISSING), the
         picture is the empty room and the next person starts afresh.
         """
 
@@ -111,11 +110,11 @@ class CropRenderer:
             yield from islice(canvases, start - first, stop - first)
 
     def _canvases(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[Canvas]:
-        drawn = restore_filled_confidence(track, self.target)
+        _require_target_frame(track, self.target)
         windows = track_crop(track.pose, track.time_s, self._generator.config.canvas_px)
         crops = [windows[int(i)] for i in frames]
         is_there = track.status[frames] != FrameStatus.MISSING
-        with prefetch(self._maps(drawn[frames], crops), room=2) as maps:
+        with prefetch(self._maps(track.pose[frames], crops), room=2) as maps:
             yield from zip(crops, self._generate_all(maps, is_there), strict=True)
 
     def _generate_all(self, maps: Iterator[Tensor], is_there: NDArray[np.bool_]) -> Iterator[NDArray[np.float32] | None]:
@@ -182,7 +181,8 @@ class EdnRenderer:
 
     def render(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> abc.Generator[ImageRGB]:
         """See `Renderer.render`."""
-        drawn = self._box.apply(restore_filled_confidence(track, self.target))
+        _require_target_frame(track, self.target)
+        drawn = self._box.apply(track.pose)
         past: Tensor | None = None
         for index in range(start, len(track) if stop is None else stop):
             if track.status[index] == FrameStatus.MISSING:
@@ -228,20 +228,11 @@ def load_generator(checkpoint: Checkpoint, device: torch.device) -> Generator:
     return generator.to(device).eval().requires_grad_(False)
 
 
-def restore_filled_confidence(track: PoseTrack, target: Target) -> Pose:
-    """The poses [T,K] as painters draw them: filled frames like their neighbours.
-
-    The generators never saw a whole pose at half its confidence.
-
-    Raises:
-        ValueError: the track is not in the target's frame.
-    """
+def _require_target_frame(track: PoseTrack, target: Target) -> None:
+    """Raises ValueError if the track is not in the target's frame."""
     size, wanted = (track.width_px, track.height_px), (target.track.width_px, target.track.height_px)
     if size != wanted:
         raise ValueError(f"the dance is in a frame of {size} px, but the target's is {wanted}: normalize it first")
-    pose = track.pose
-    gain = np.where(track.status == FrameStatus.FILLED, 1 / FILLED_CONFIDENCE, 1.0)[:, None]
-    return Pose(pose.xy, np.minimum(pose.confidence * gain, 1.0).astype(np.float32), pose.depth)
 
 
 def _of_another_version(checkpoint: Checkpoint) -> UserError:

@@ -1,13 +1,20 @@
-"""From a video to the dancer's track: one pose per frame, and a soft mask of the person beside it.
+"""From a video to one person's pose track: detection, tracking, filtering and correction, in one place.
 
-Measuring follows one person with BlazePose, in constant memory; what was measured is kept by the content of the video, so
-that the same video is never measured twice; smoothing and taking off the detector's habits is cheap and is done anew each time.
+    video --> measure: detect, follow one person, track backwards after a loss        (slow, cached by the video's content)
+          --> smooth: left-right swaps, outliers, gaps, jitter
+          --> correct_bias: the detector's systematic errors                          --> PoseTrack of the person
+    PoseTrack --> retarget --> smooth_jitter: what is left of it
+              --> for_rendering: full confidence where frames were filled             --> renderer
+
+`PosePipeline` is used by training and transfer alike. `detect_poses` is its function for one video.
 """
 
+import math
 import shutil
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 
@@ -15,11 +22,13 @@ from dancenow.compatibility import renamed_keywords
 from dancenow.errors import InputError, OptionError, UserError
 from dancenow.media.sink import MaskWriter
 from dancenow.media.source import probe, read_frames
-from dancenow.pose.detectors.bias_correction import correct_bias
-from dancenow.pose.detectors.blazepose import BlazePose
-from dancenow.pose.filtering.smoothing import smooth
+from dancenow.pose.detectors.base import PoseDetector
+from dancenow.pose.detectors.registry import DEFAULT_DETECTOR, create_detector
+from dancenow.pose.filtering import smoothing
+from dancenow.pose.filtering.confidence import restore_filled_confidence
+from dancenow.pose.filtering.smoothing import SmoothConfig
 from dancenow.pose.track_io import load_track, save_track
-from dancenow.pose.tracking.backward_tracking import track_with_backfill
+from dancenow.pose.tracking.backward_tracking import MAX_BUFFERED_FRAMES, track_with_backfill
 from dancenow.pose.tracking.reidentification import choose, first_look
 from dancenow.pose.tracking.tracker import PersonTracker
 from dancenow.prefetch import prefetch
@@ -28,14 +37,156 @@ from dancenow.skeleton import NUM_KEYPOINTS
 from dancenow.storage.atomic_io import cache_dir, complete_or_absent, require_writable, sha256_of
 from dancenow.types import FloatArray, FrameStatus, Pose, PoseTrack
 
-DETECTOR: Final = "blazepose-full/4"
-"""Name and version of what `measure_poses` does; a change of it makes cached tracks stale."""
 MASK_SIDE_PX: Final = 640
-"""Longer side of a mask, at most; the network gives no more detail."""
-_FEW_LOOKS: Final = 4
-"""At so many frames a video is looked at for people before it is followed sparsely."""
+"""Longer side of a mask, at most; the detector gives no more detail."""
 MIN_SEEN: Final = 0.1
-"""A person seen in less of the video than this cannot be followed or learnt."""
+"""A person seen in a smaller fraction of the frames cannot be followed or learned."""
+_FEW_SAMPLES: Final = 4
+"""Frames sampled to choose the person, where only each `every`-th frame is measured."""
+
+
+@dataclass(frozen=True)
+class FilterConfig:
+    """Settings of the filters.
+
+    smooth: of the measured track. jitter_sigma_s: of the jitter left before rendering, see `smoothing.smooth_jitter`.
+    """
+
+    smooth: SmoothConfig = smoothing.DEFAULT
+    jitter_sigma_s: float = smoothing.JITTER_SIGMA_S
+
+
+@dataclass(frozen=True)
+class Lag:
+    """How many later frames decide a frame's pose, at most.
+
+    filtering_frames: always needed. tracking_frames: held back only while the person is not found, for backward tracking.
+    """
+
+    filtering_frames: int
+    tracking_frames: int
+
+
+@dataclass(frozen=True, eq=False)
+class PosePipeline:
+    """Orders detection, tracking, filtering and correction. All smoothing and all confidence rules are its steps."""
+
+    detector: PoseDetector
+    filters: FilterConfig = FilterConfig()
+
+    @classmethod
+    def create(
+        cls,
+        detector: str = DEFAULT_DETECTOR,
+        filters: FilterConfig = FilterConfig(),
+        on_progress: ProgressCallback = ignore_progress,
+    ) -> Self:
+        """The pipeline with the named detector, see `pose.detectors.registry`. `on_progress` reports weights being downloaded.
+
+        Raises:
+            UserError: there is no detector of that name.
+        """
+        return cls(create_detector(detector, on_progress), filters)
+
+    def track(
+        self,
+        video: Path,
+        *,
+        person: int | None = None,
+        masks: Path | None = None,
+        every: int = 1,
+        use_cache: bool = True,
+        on_progress: ProgressCallback = ignore_progress,
+    ) -> PoseTrack:
+        """One person's track, filtered and corrected. Arguments and errors as `detect_poses`."""
+        probe(video)  # what cannot be read is explained before it is hashed
+        _require_number(person)
+        if masks is not None:
+            require_writable(masks)
+        sha256 = sha256_of(video)
+        if not use_cache:
+            measured = self.measure(video, person=person, masks=masks, every=every, sha256=sha256, on_progress=on_progress)
+            return self.filter(measured)
+        stem = f"{sha256[:40]}-{self.detector.name.replace('/', '-')}-{'auto' if person is None else person}"
+        stem += f"-{every}" if every > 1 else ""
+        kept_track, kept_masks = cache_dir("tracks") / f"{stem}.npz", cache_dir("tracks") / f"{stem}.mkv"
+        track = _load_if_sound(kept_track)
+        if track is None or (masks is not None and not kept_masks.exists()):
+            kept = kept_masks if masks else None
+            track = self.measure(video, person=person, masks=kept, every=every, sha256=sha256, on_progress=on_progress)
+            save_track(kept_track, track)
+        if masks is not None:
+            with complete_or_absent(masks) as temporary:
+                shutil.copyfile(kept_masks, temporary)
+        return self.filter(track)
+
+    def measure(
+        self,
+        video: Path,
+        *,
+        person: int | None = None,
+        masks: Path | None = None,
+        every: int = 1,
+        sha256: str = "",
+        on_progress: ProgressCallback = ignore_progress,
+    ) -> PoseTrack:
+        """What the detector measures, before any filter: each frame MEASURED or MISSING. Else as `track`."""
+        info = probe(video)
+        _require_number(person)
+        samples = first_look(self.detector, video, _FEW_SAMPLES if every > 1 else None, on_progress)
+        tracker = PersonTracker(self.detector, choose(samples, person, video))
+        scale = min(1.0, MASK_SIDE_PX / max(info.width_px, info.height_px))
+        mask_width_px, mask_height_px = max(1, round(info.width_px * scale)), max(1, round(info.height_px * scale))
+        empty = np.zeros((mask_height_px, mask_width_px), np.uint8)
+        times: list[float] = []
+        poses: list[Pose] = []
+        status: list[FrameStatus] = []
+        with ExitStack() as stack:
+            writer = stack.enter_context(MaskWriter(masks, mask_width_px, mask_height_px)) if masks else None
+            frames = stack.enter_context(prefetch(read_frames(video, 0, None, every)))
+            for time_s, landmarks in track_with_backfill(tracker, frames):
+                times.append(float(time_s))
+                poses.append(landmarks.pose if landmarks else _MISSING_POSE)
+                status.append(FrameStatus.MEASURED if landmarks else FrameStatus.MISSING)
+                if writer:
+                    writer.write(landmarks.mask(mask_width_px, mask_height_px, info.width_px) if landmarks else empty)
+                on_progress(Progress("follow the dancer", len(times) * every, info.num_frames))
+            seen = status.count(FrameStatus.MEASURED)
+            if seen < max(2, MIN_SEEN * len(poses)):
+                raise InputError(
+                    f"the person to follow was found in only {seen} of {len(poses)} frames of {video}; film one whole person,"
+                    " well lit, or choose another with --person."
+                )
+        pose = Pose(*(np.stack([getattr(each, name) for each in poses]) for name in ("xy", "confidence", "depth")))
+        return PoseTrack(
+            pose, np.array(times), np.array(status, np.uint8), info.width_px, info.height_px, self.detector.name, sha256
+        )
+
+    def filter(self, measured: PoseTrack) -> PoseTrack:
+        """A measured track, smoothed, and with the detector's systematic errors removed."""
+        return self.detector.correct_bias(self.smooth(measured), measured)
+
+    def smooth(self, measured: PoseTrack) -> PoseTrack:
+        """Smooth a track of any origin, without the detector's bias correction: see `smoothing.smooth`."""
+        return smoothing.smooth(measured, self.filters.smooth)
+
+    def smooth_jitter(self, track: PoseTrack) -> PoseTrack:
+        """Damp the jitter left in a detected track, after retargeting and before rendering.
+
+        Not for measurements, whose fast moves it blunts, and not for exact poses, which have no jitter.
+        """
+        return smoothing.smooth_jitter(track, self.filters.jitter_sigma_s)
+
+    def for_rendering(self, track: PoseTrack) -> PoseTrack:
+        """The track as a renderer takes it, the last step: frames that were FILLED get their neighbors' confidence."""
+        return restore_filled_confidence(track)
+
+    def lag(self, fps: float) -> Lag:
+        """The look-ahead of all steps at `fps` frames a second, for a live source."""
+        filtering = smoothing.smooth_lag_frames(self.filters.smooth, fps)
+        filtering += math.ceil(self.detector.correction_lag_s * fps)
+        filtering += smoothing.smooth_jitter_lag_frames(self.filters.jitter_sigma_s, fps)
+        return Lag(filtering, MAX_BUFFERED_FRAMES)
 
 
 @renamed_keywords(listen="on_progress")
@@ -45,91 +196,28 @@ def detect_poses(
     person: int | None = None,
     masks: Path | None = None,
     every: int = 1,
+    detector: str = DEFAULT_DETECTOR,
     use_cache: bool = True,
     on_progress: ProgressCallback = ignore_progress,
 ) -> PoseTrack:
-    """The track of one dancer, smoothed and corrected, with short gaps filled: a pose per frame of the video.
+    """One person's pose track, smoothed and corrected, with short gaps filled: a pose per frame of the video.
 
     Args:
         video: any file that `read_frames` reads.
         person: number of the person to follow, counted from 1 by size and centrality in the frame that shows most people;
-            None for whoever is largest, most central and most often seen.
+            None for the one who is largest, most central and most often seen.
         masks: where to write soft masks (`read_masks`), one per frame, 255 = person, of the frame scaled so that its
             longer side is at most 640 px; all 0 where the person was not found.
-        every: look only at each `every`-th frame, from the first: a track of fewer frames a second, for measurements.
-        use_cache: take what was measured before for the same content, and keep what is measured now.
+        every: measure only each `every`-th frame, from the first: a track of fewer frames a second, for measurements.
+        detector: name of the pose detector, see `pose.detectors.registry`.
+        use_cache: use a cached measurement of the same content, and cache a new one.
 
     Raises:
-        UserError: the video cannot be read, nobody or no such person is in it, or the person is in too few of its frames.
+        UserError: the video cannot be read, nobody or no such person is in it, the person is in too few of its frames, or
+            there is no such detector.
     """
-    probe(video)  # what cannot be read is explained before it is hashed
-    _require_number(person)
-    if masks is not None:
-        require_writable(masks)
-    sha256 = sha256_of(video)
-    if not use_cache:
-        return _postprocess(
-            measure_poses(video, person=person, masks=masks, every=every, sha256=sha256, on_progress=on_progress)
-        )
-    stem = f"{sha256[:40]}-{DETECTOR.replace('/', '-')}-{'auto' if person is None else person}"
-    stem += f"-{every}" if every > 1 else ""
-    kept_track, kept_masks = cache_dir("tracks") / f"{stem}.npz", cache_dir("tracks") / f"{stem}.mkv"
-    track = _load_if_sound(kept_track)
-    if track is None or (masks is not None and not kept_masks.exists()):
-        kept = kept_masks if masks else None
-        track = measure_poses(video, person=person, masks=kept, every=every, sha256=sha256, on_progress=on_progress)
-        save_track(kept_track, track)
-    if masks is not None:
-        with complete_or_absent(masks) as temporary:
-            shutil.copyfile(kept_masks, temporary)
-    return _postprocess(track)
-
-
-def measure_poses(
-    video: Path,
-    *,
-    person: int | None = None,
-    masks: Path | None = None,
-    every: int = 1,
-    sha256: str = "",
-    on_progress: ProgressCallback = ignore_progress,
-) -> PoseTrack:
-    """What the detector says of each frame, before smoothing: MEASURED or MISSING. Arguments and errors as `detect_poses`."""
-    info = probe(video)
-    _require_number(person)
-    blaze = BlazePose(on_progress=on_progress)
-    looks = first_look(blaze, video, _FEW_LOOKS if every > 1 else None, on_progress)
-    tracker = PersonTracker(blaze, choose(looks, person, video))
-    scale = min(1.0, MASK_SIDE_PX / max(info.width_px, info.height_px))
-    mask_width_px, mask_height_px = max(1, round(info.width_px * scale)), max(1, round(info.height_px * scale))
-    nothing = np.zeros((mask_height_px, mask_width_px), np.uint8)
-    times: list[float] = []
-    poses: list[Pose] = []
-    status: list[FrameStatus] = []
-    with ExitStack() as stack:
-        writer = stack.enter_context(MaskWriter(masks, mask_width_px, mask_height_px)) if masks else None
-        for time_s, landmarks in track_with_backfill(
-            tracker, stack.enter_context(prefetch(read_frames(video, 0, None, every)))
-        ):
-            times.append(float(time_s))
-            poses.append(landmarks.pose if landmarks else _NOBODY)
-            status.append(FrameStatus.MEASURED if landmarks else FrameStatus.MISSING)
-            if writer:
-                found = landmarks.mask(mask_width_px, mask_height_px, info.width_px) if landmarks else nothing
-                writer.write(found)
-            on_progress(Progress("follow the dancer", len(times) * every, info.num_frames))
-        seen = status.count(FrameStatus.MEASURED)
-        if seen < max(2, MIN_SEEN * len(poses)):
-            raise InputError(
-                f"the person to follow was found in only {seen} of {len(poses)} frames of {video}; film one whole person,"
-                " well lit, or choose another with --person."
-            )
-    whole = Pose(*(np.stack([getattr(pose, name) for pose in poses]) for name in ("xy", "confidence", "depth")))
-    return PoseTrack(whole, np.array(times), np.array(status, np.uint8), info.width_px, info.height_px, DETECTOR, sha256)
-
-
-def _postprocess(measured: PoseTrack) -> PoseTrack:
-    return correct_bias(smooth(measured), measured)
+    pipeline = PosePipeline.create(detector, on_progress=on_progress)
+    return pipeline.track(video, person=person, masks=masks, every=every, use_cache=use_cache, on_progress=on_progress)
 
 
 def _require_number(person: int | None) -> None:
@@ -141,11 +229,11 @@ def _zeros(*shape: int) -> FloatArray:
     return np.zeros(shape, np.float32)
 
 
-_NOBODY: Final = Pose(_zeros(NUM_KEYPOINTS, 2), _zeros(NUM_KEYPOINTS), _zeros(NUM_KEYPOINTS))
+_MISSING_POSE: Final = Pose(_zeros(NUM_KEYPOINTS, 2), _zeros(NUM_KEYPOINTS), _zeros(NUM_KEYPOINTS))
 
 
 def _load_if_sound(path: Path) -> PoseTrack | None:
     try:
         return load_track(path) if path.exists() else None
     except UserError:
-        return None  # a damaged cache entry is only a reason to measure again
+        return None  # a damaged cache entry is measured again

@@ -15,8 +15,9 @@ from dancenow.media.source import probe
 from dancenow.metrics.poses import pose_distance_px, torso_px
 from dancenow.pose.body_statistics import body_statistics
 from dancenow.pose.detectors.bias_correction import RECIPE as CORRECT_RECIPE
+from dancenow.pose.detectors.blazepose import NAME as DETECTOR
 from dancenow.pose.filtering.smoothing import SmoothConfig
-from dancenow.pose.pipeline import DETECTOR, detect_poses
+from dancenow.pose.pipeline import detect_poses
 from dancenow.pose.track_io import save_track
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import Consent

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from dancenow.pose.detectors import blazepose
-from dancenow.pose.detectors.blazepose import Landmarks
-from dancenow.pose.detectors.tflite import RotatedRect
+from dancenow.pose.detectors.base import Landmarks
+from dancenow.pose.detectors.regions import RotatedRect
 from dancenow.types import Pose
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dancenow.pose.filtering.smoothing import damped, smooth, smooth_jitter
+from dancenow.pose.filtering.smoothing import smooth, smooth_jitter
 from dancenow.skeleton import INDEX, MIRROR
 from dancenow.types import FrameStatus, Pose, PoseTrack
 
@@ -103,11 +103,11 @@ def test_uneven_times_are_respected(swaying: Swaying) -> None:
 
 def test_a_pose_is_damped_where_it_is_known_and_only_there(swaying: Swaying) -> None:
     track = swaying()
-    exact, time_s = track.pose, track.time_s
+    exact = track.pose
     noise = np.random.default_rng(0).normal(0, 1.0, exact.xy.shape).astype(np.float32)
     confidence = exact.confidence.copy()
     confidence[10:20, 3] = 0
-    calm = damped(Pose(exact.xy + noise, confidence, exact.depth), time_s, 0.06)
+    calm = smooth_jitter(replace(track, pose=Pose(exact.xy + noise, confidence, exact.depth))).pose
     known = confidence > 0
     before, after = (np.abs(xy - exact.xy)[known].mean() for xy in (exact.xy + noise, calm.xy))
     assert after < 0.7 * before

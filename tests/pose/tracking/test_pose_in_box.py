@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from dancenow.pose.detectors.blazepose import Landmarks
-from dancenow.pose.detectors.tflite import RotatedRect
+from dancenow.pose.detectors.base import Landmarks
+from dancenow.pose.detectors.regions import RotatedRect
 from dancenow.pose.tracking import pose_in_box as module
 from dancenow.pose.tracking.pose_in_box import sighted
 from dancenow.types import ImageRGB, Pose

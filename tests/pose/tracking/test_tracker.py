@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from dancenow.errors import UserError
-from dancenow.pose.detectors.blazepose import BlazePose, Candidate, Landmarks
-from dancenow.pose.detectors.tflite import RotatedRect
+from dancenow.pose.detectors.base import Candidate, Landmarks
+from dancenow.pose.detectors.regions import RotatedRect
 from dancenow.pose.tracking import backward_tracking
 from dancenow.pose.tracking.backward_tracking import track_with_backfill
 from dancenow.pose.tracking.reidentification import PersonSelection, choose, find_people, look_of, similarity
 from dancenow.pose.tracking.tracker import PersonTracker
 from dancenow.skeleton import INDEX
-from dancenow.types import Frame, ImageRGB, Pose
+from dancenow.types import Frame, ImageRGB, Pose, PoseTrack
 
 Standing = Callable[[float, float, float], Pose]
 Clothes = tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]]
@@ -30,12 +30,14 @@ WIDTH, HEIGHT = 640, 360
 
 
 @dataclass
-class World(BlazePose):
-    """Stands for the networks: finds whoever was drawn into the frame, at the place where one looks."""
+class World:
+    """A `PoseDetector` that knows where people were drawn into each frame."""
 
     standing: Standing
     people: list[tuple[Pose, Clothes]] = field(default_factory=list)
     drawn: dict[int, list[tuple[Pose, Clothes]]] = field(default_factory=dict)
+    name = "drawn/1"
+    correction_lag_s = 0.0
 
     def frame(self, index: int, *people: tuple[float, float, Clothes]) -> Frame:
         """A picture of people given as (hips' x px, height px, clothes), those behind first."""
@@ -61,6 +63,9 @@ class World(BlazePose):
             return Landmarks(self.standing(roi.x_px, roi.y_px, 1.0), 0.0, roi, roi, nobody)
         pose = min(poses, key=lambda p: abs(_roi(p).x_px - roi.x_px))
         return Landmarks(pose, 1.0, roi, _roi(pose), nobody)
+
+    def correct_bias(self, smoothed: PoseTrack, measured: PoseTrack) -> PoseTrack:  # noqa: ARG002
+        return smoothed
 
 
 def _roi(pose: Pose) -> RotatedRect:
@@ -184,7 +189,7 @@ def test_who_begins_with_another_look_is_found_from_the_first_frame_once_they_tu
 
 
 def test_frames_are_not_held_without_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backward_tracking, "_MOST_FRAMES", 5)
+    monkeypatch.setattr(backward_tracking, "MAX_BUFFERED_FRAMES", 5)
     held: list[int] = []
     tracker = PersonTracker(world, _cast(world, world.frame(0, (320, 300, RED))))
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 
 from dancenow.assets import CORRECTOR
-from dancenow.pose.filtering.smoothing import body_size, gaussian
+from dancenow.pose.filtering.smoothing import BODY_SIZE_SIGMA_S, body_size, gaussian
 from dancenow.skeleton import INDEX, LIMBS, MIRROR, NUM_KEYPOINTS
 from dancenow.types import FloatArray, Pose, PoseTrack
 
@@ -40,6 +40,9 @@ DEPTH_SHARE: Final = 0.2
 """What a detector's depth is multiplied by before it is corrected: it is exaggerated about fivefold."""
 _FULL_PERCENTILE: Final = 90
 _CENTRE_S: Final = 0.5
+LAG_S: Final = REACH / RATE_HZ + 3 * max(_CENTRE_S, BODY_SIZE_SIGMA_S)
+"""Later frames that decide a frame's correction, in seconds: the network's reach and the smoothing of place and size.
+The lengths of the limbs, taken from the whole track, change slowly and can be those of the frames so far."""
 _BLOCK: Final = 4096
 _TRUNK: Final = np.array([INDEX[name] for name in ("neck", "neck", "right_hip", "left_hip")])
 LIMB_MIRROR: Final[NDArray[np.int64]] = np.array(

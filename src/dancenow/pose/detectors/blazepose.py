@@ -1,24 +1,28 @@
-"""BlazePose: people in a picture, and 33 landmarks with a soft mask for one of them.
+"""The BlazePose detector: person candidates in an image, and 33 landmarks with a soft mask for one person.
 
 Follows Bazarevsky et al., "BlazePose: On-device Real-time Body Pose tracking" (2020) and the graphs that MediaPipe
-publishes with the two networks; they run here through LiteRT.
+publishes with the two networks; they run here through LiteRT. `bias_correction` removes its systematic errors.
 """
 
 import math
 import os
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.pose.detectors.tflite import Network, RotatedRect, crop_square, pixels_to_unit, sigmoid
+from dancenow.pose.detectors import bias_correction
+from dancenow.pose.detectors.base import Candidate, Landmarks
+from dancenow.pose.detectors.regions import RotatedRect, crop_square, pixels_to_unit, sigmoid
+from dancenow.pose.detectors.tflite import Network
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.skeleton import KEYPOINTS
 from dancenow.storage import pretrained
-from dancenow.types import FloatArray, ImageRGB, Pose
+from dancenow.types import FloatArray, ImageRGB, Pose, PoseTrack
 
+NAME: Final = "blazepose-full/4"
+"""Stored in tracks and part of cache keys: raise the version with every change after which measurements differ."""
 NUM_LANDMARKS: Final = 33
 _DETECTOR_SIZE: Final = 224
 _LANDMARK_SIZE: Final = 256
@@ -36,56 +40,29 @@ _FIRST: Final = np.array([_LANDMARK_OF.get(name, _LANDMARK_OF["left_shoulder"]) 
 _SECOND: Final = np.array([_LANDMARK_OF.get(name, _LANDMARK_OF["right_shoulder"]) for name in KEYPOINTS])
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """What the detector takes for a person: where, and how sure it is in [0,1]."""
-
-    roi: RotatedRect
-    score: float
-
-
-@dataclass(frozen=True, eq=False)
-class Landmarks:
-    """One person in one frame.
-
-    pose: [K], its depth in px of the frame. score: that a person fills the region, in [0,1]. roi: where it was looked for;
-    next_roi: where the body was found, the place to look in the next frame. mask_logits: float32 [256,256] over `roi`.
-    """
-
-    pose: Pose
-    score: float
-    roi: RotatedRect
-    next_roi: RotatedRect
-    mask_logits: FloatArray
-
-    def mask(self, width_px: int, height_px: int, frame_width_px: int) -> NDArray[np.uint8]:
-        """Soft mask uint8 [height_px,width_px], 255 = person, of the frame scaled from frame_width_px to width_px."""
-        scale = width_px / frame_width_px
-        to_small = self.roi.to_frame * scale
-        to_small[:, 2] += (scale - 1) / 2  # pixel centres are at integers
-        to_small = to_small @ pixels_to_unit(_LANDMARK_SIZE)
-        soft = (255 * sigmoid(self.mask_logits)).astype(np.uint8)
-        warped = cv2.warpAffine(soft, to_small, (width_px, height_px), flags=cv2.INTER_LINEAR)
-        return np.asarray(warped, np.uint8)
-
-
 class BlazePose:
-    """The two networks, ready to run; one instance serves one thread.
+    """The `PoseDetector` of MediaPipe: a person detector and a landmark network, loaded at the first image."""
 
-    Raises:
-        UserError: the weights cannot be had (see `weights.path`).
-    """
+    name = NAME
+    correction_lag_s = bias_correction.LAG_S
 
     def __init__(self, num_threads: int | None = None, on_progress: ProgressCallback = ignore_progress) -> None:
-        threads = num_threads or min(os.cpu_count() or 1, 4)
-        self._detector = Network(str(pretrained.path("pose_detection", on_progress)), threads)
-        self._landmarks = Network(str(pretrained.path("pose_landmark_full", on_progress)), threads)
+        self._num_threads = num_threads or min(os.cpu_count() or 1, 4)
+        self._on_progress = on_progress
         self._anchors = _anchors()
 
-    def detect(self, image_rgb: ImageRGB, window: RotatedRect | None = None, min_score: float = 0.5) -> list[Candidate]:
-        """People in `window` (whole picture if None), best first; the detector sees it at 224x224 px.
+    @cached_property
+    def _detector(self) -> Network:
+        return Network(str(pretrained.path("pose_detection", self._on_progress)), self._num_threads)
 
-        It wants a person to fill between a sixth and the whole of the window's height.
+    @cached_property
+    def _landmarks(self) -> Network:
+        return Network(str(pretrained.path("pose_landmark_full", self._on_progress)), self._num_threads)
+
+    def detect(self, image_rgb: ImageRGB, window: RotatedRect | None = None, min_score: float = 0.5) -> list[Candidate]:
+        """See `PoseDetector.detect`. The network sees the window at 224x224 px.
+
+        It needs a person to fill between a sixth and the whole of the window's height.
         """
         height_px, width_px = image_rgb.shape[:2]
         window = window or RotatedRect((width_px - 1) / 2, (height_px - 1) / 2, max(width_px, height_px), 0.0)
@@ -108,7 +85,7 @@ class BlazePose:
         return found
 
     def landmarks(self, image_rgb: ImageRGB, roi: RotatedRect) -> Landmarks:
-        """The person who fills `roi`; look at `score` before believing it."""
+        """See `PoseDetector.landmarks`."""
         crop = crop_square(image_rgb, roi, _LANDMARK_SIZE)
         names = ("Identity", "Identity_1", "Identity_2", "Identity_3")
         raw, score, mask_logits, heat_logits = self._landmarks(crop * np.float32(1 / 255), names)
@@ -120,6 +97,10 @@ class BlazePose:
         next_roi = _roi_round(xy[NUM_LANDMARKS], xy[NUM_LANDMARKS + 1])
         pose = _to_keypoints(xy, confidence, depth)
         return Landmarks(pose, float(score.item()), roi, next_roi, mask_logits[0, :, :, 0])
+
+    def correct_bias(self, smoothed: PoseTrack, measured: PoseTrack) -> PoseTrack:
+        """See `PoseDetector.correct_bias`."""
+        return bias_correction.correct_bias(smoothed, measured)
 
 
 def _anchors() -> FloatArray:

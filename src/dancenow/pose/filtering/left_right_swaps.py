@@ -15,6 +15,8 @@ Array = NDArray[np.float64]
 
 PRICE_PER_S: Final = 0.1
 """In body sizes: an exchange jumps by a shoulder's width twice, about 0.25 in all, so runs of some 2 s are undone."""
+LAG_S: Final = 0.25 / PRICE_PER_S
+"""Later frames after which a decision is final, in seconds: the longest run that is undone."""
 MIN_RATE_HZ: Final = 12.0
 """At fewer frames a second a real half turn may happen between two of them."""
 _PAIRED: Final = np.flatnonzero(np.arange(len(MIRROR)) != MIRROR)

@@ -4,6 +4,7 @@ Offline and without lag, after the confidence-aware smoothing of Everybody Dance
 all lengths are in seconds and parts of the body's size, so that one setting serves 5 to 120 frames a second.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
@@ -11,7 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.pose.filtering.left_right_swaps import exchanged_frames
+from dancenow.pose.filtering import left_right_swaps
+from dancenow.pose.filtering.confidence import FILLED_CONFIDENCE
 from dancenow.skeleton import MIRROR, NUM_OPENPOSE
 from dancenow.types import FrameStatus, Pose, PoseTrack
 
@@ -19,13 +21,11 @@ Array = NDArray[np.float64]
 _BLOCK: Final = 4096
 
 
-FILLED_CONFIDENCE: Final = 0.5
-"""Of what its neighbours in time have, for a keypoint that was interpolated."""
-
-CALM_S: Final = 0.06
-"""Half-width in seconds by which `smooth_jitter` damps: what is left of a detector's trembling moves a whole body, and
-most of the
-flicker of what is painted comes from it."""
+JITTER_SIGMA_S: Final = 0.06
+"""Half-width in seconds of the kernel that damps the jitter which `smooth` leaves: it moves the whole body, and most of the
+flicker in rendered video comes from it."""
+BODY_SIZE_SIGMA_S: Final = 0.5
+"""Standard deviation of the Gaussian over a person's size in px."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def smooth(track: PoseTrack, config: SmoothConfig = DEFAULT) -> PoseTrack:
     if not seen.any():
         return track
     size_px = body_size(track.pose, track.time_s)
-    undo = exchanged_frames(values[..., :2], seen, track.time_s, size_px)
+    undo = left_right_swaps.exchanged_frames(values[..., :2], seen, track.time_s, size_px)
     for array in (values, confidence, seen):
         array[undo] = array[undo][:, MIRROR]
     good = seen & ~_jumps(values[..., :2], seen, track.time_s, size_px, config)
@@ -73,17 +73,24 @@ def smooth(track: PoseTrack, config: SmoothConfig = DEFAULT) -> PoseTrack:
     return replace(track, pose=pose, status=status)
 
 
-def damped(pose: Pose, time_s: Array, sigma_s: float) -> Pose:
-    """Poses [T,K] with what trembles damped by a kernel of half-width `sigma_s`; what has no confidence is left as it is."""
+def smooth_jitter(track: PoseTrack, sigma_s: float = JITTER_SIGMA_S) -> PoseTrack:
+    """The track with jitter damped by a kernel of half-width `sigma_s`; keypoints of confidence 0 are unchanged."""
+    pose = track.pose
     values = np.concatenate([pose.xy, pose.depth[..., None]], axis=-1).astype(np.float64)
-    calm = local_parabola(values, pose.confidence.astype(np.float64), time_s, sigma_s)
-    kept = np.asarray(np.where(pose.confidence[..., None] > 0, calm, values), np.float32)
-    return Pose(kept[..., :2], pose.confidence, kept[..., 2])
+    smoothed = local_parabola(values, pose.confidence.astype(np.float64), track.time_s, sigma_s)
+    kept = np.asarray(np.where(pose.confidence[..., None] > 0, smoothed, values), np.float32)
+    return replace(track, pose=Pose(kept[..., :2], pose.confidence, kept[..., 2]))
 
 
-def smooth_jitter(track: PoseTrack) -> PoseTrack:
-    """A detected dance as it is painted: damped once more. Where somebody is measured it blunts, and exact poses need none."""
-    return replace(track, pose=damped(track.pose, track.time_s, CALM_S))
+def smooth_jitter_lag_frames(sigma_s: float, fps: float) -> int:
+    """Later frames that decide a frame's pose in `smooth_jitter`."""
+    return math.ceil(3 * sigma_s * fps)
+
+
+def smooth_lag_frames(config: SmoothConfig, fps: float) -> int:
+    """Later frames, at most, that decide a frame's pose in `smooth`: for size, swapped sides, jumps, gaps and the kernel."""
+    lag_s = 3 * BODY_SIZE_SIGMA_S + left_right_swaps.LAG_S + config.jump_window_s + config.max_gap_s + 3 * config.sigma_s
+    return math.ceil(lag_s * fps) + 3  # gaps and both kernels are rounded up to whole frames
 
 
 def body_size(pose: Pose, time_s: Array) -> Array:
@@ -94,7 +101,7 @@ def body_size(pose: Pose, time_s: Array) -> Array:
     high = np.where(seen, xy, -np.inf).max(axis=1)
     known = seen.any(axis=(1, 2))
     side = np.interp(time_s, time_s[known], (high - low)[known].max(axis=1))
-    return gaussian(side, time_s, 0.5)
+    return gaussian(side, time_s, BODY_SIZE_SIGMA_S)
 
 
 def _jumps(xy: Array, seen: NDArray[np.bool_], time_s: Array, size_px: Array, config: SmoothConfig) -> NDArray[np.bool_]:

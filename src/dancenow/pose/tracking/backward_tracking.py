@@ -15,12 +15,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.pose.detectors.blazepose import Landmarks
+from dancenow.pose.detectors.base import Landmarks
 from dancenow.pose.tracking.tracker import PersonTracker
 from dancenow.types import Frame
 
-_MOST_FRAMES: Final = 150
-_MOST_BYTES: Final = 48_000_000
+MAX_BUFFERED_FRAMES: Final = 150
+"""Frames held back, at most, while the person is not found."""
+_MAX_BUFFERED_BYTES: Final = 48_000_000
 _JPEG_QUALITY: Final = 95
 
 
@@ -55,7 +56,7 @@ def track_with_backfill(tracker: PersonTracker, frames: Iterable[Frame]) -> Iter
         if found is None:
             waiting.append(_Kept.of(frame))
             held_bytes += waiting[-1].jpeg.nbytes
-            while len(waiting) > _MOST_FRAMES or held_bytes > _MOST_BYTES:
+            while len(waiting) > MAX_BUFFERED_FRAMES or held_bytes > _MAX_BUFFERED_BYTES:
                 given_up = waiting.popleft()
                 held_bytes -= given_up.jpeg.nbytes
                 yield given_up.time_s, None

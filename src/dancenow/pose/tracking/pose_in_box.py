@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
-from dancenow.pose.detectors.blazepose import BlazePose
-from dancenow.pose.detectors.tflite import RotatedRect
+from dancenow.pose.detectors.base import PoseDetector
+from dancenow.pose.detectors.regions import RotatedRect
 from dancenow.pose.tracking.reidentification import is_person
 from dancenow.skeleton import INDEX
 from dancenow.types import ImageRGB, Pose
@@ -19,15 +19,15 @@ _MARGIN = 1.25
 _HIPS = [INDEX["right_hip"], INDEX["left_hip"]]
 
 
-def sighted(blaze: BlazePose, image_rgb: ImageRGB, expected: Pose) -> Pose | None:
+def sighted(detector: PoseDetector, image_rgb: ImageRGB, expected: Pose) -> Pose | None:
     """The keypoints [K] of the body that is found about where `expected` [K] is, whoever it is; None if none is there."""
     seen = expected.confidence > 0
     if not seen[[INDEX["neck"], *_HIPS]].all():
         return None
-    found = blaze.landmarks(image_rgb, _around(expected))
+    found = detector.landmarks(image_rgb, _around(expected))
     if not is_person(found, image_rgb):
         return None
-    again = blaze.landmarks(image_rgb, found.next_roi)  # from where the body proved to be it is read best
+    again = detector.landmarks(image_rgb, found.next_roi)  # from where the body proved to be it is read best
     return again.pose if is_person(again, image_rgb) else None
 
 

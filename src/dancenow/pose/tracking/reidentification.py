@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from dancenow.errors import InputError, OptionError
 from dancenow.media.source import probe, read_frames
-from dancenow.pose.detectors.blazepose import BlazePose, Landmarks
-from dancenow.pose.detectors.tflite import RotatedRect
+from dancenow.pose.detectors.base import Landmarks, PoseDetector
+from dancenow.pose.detectors.regions import RotatedRect
+from dancenow.pose.detectors.registry import create_detector
 from dancenow.progress import ProgressCallback, ignore_progress, track
 from dancenow.skeleton import INDEX, NUM_OPENPOSE
 from dancenow.types import FloatArray, Frame, ImageRGB, Pose
@@ -73,7 +74,7 @@ def similarity(look: FloatArray, others: Iterable[FloatArray]) -> float:
     return max((float((look * other).sum(axis=2).mean()) for other in others), default=0.0)
 
 
-def find_people(blaze: BlazePose, frame: Frame, windows: Iterable[RotatedRect | None]) -> list[Detection]:
+def find_people(detector: PoseDetector, frame: Frame, windows: Iterable[RotatedRect | None]) -> list[Detection]:
     """Everybody whom the detector sees in any of the windows (None: the whole picture), each once, most prominent first.
 
     Windows come from coarse to fine: in a fine one a hand or a leg of somebody near looks like a person of its own, so
@@ -81,13 +82,13 @@ def find_people(blaze: BlazePose, frame: Frame, windows: Iterable[RotatedRect | 
     """
     found: list[Detection] = []
     for window in windows:
-        for candidate in blaze.detect(frame.image_rgb, window):
+        for candidate in detector.detect(frame.image_rgb, window):
             if any(_is_on(s.landmarks.pose, np.array([[candidate.roi.x_px, candidate.roi.y_px]])) for s in found):
                 continue
-            landmarks = blaze.landmarks(frame.image_rgb, candidate.roi)
+            landmarks = detector.landmarks(frame.image_rgb, candidate.roi)
             if landmarks.score > MIN_SCORE:
                 # The detector's region is rough; the body found in it tells better where to look.
-                landmarks = blaze.landmarks(frame.image_rgb, landmarks.next_roi)
+                landmarks = detector.landmarks(frame.image_rgb, landmarks.next_roi)
             if is_person(landmarks, frame.image_rgb) and not any(_overlap(landmarks.pose, s.landmarks.pose) for s in found):
                 found.append(sight(frame, landmarks))
     return sorted(found, key=lambda s: -s.prominence)
@@ -113,7 +114,7 @@ def grid(image_rgb: ImageRGB, side_px: float) -> list[RotatedRect | None]:
 
 
 def first_look(
-    blaze: BlazePose, video: Path, samples: int | None = None, on_progress: ProgressCallback = ignore_progress
+    detector: PoseDetector, video: Path, samples: int | None = None, on_progress: ProgressCallback = ignore_progress
 ) -> list[list[Detection]]:
     """Everybody in some frames spread over the video, small people included; one list per frame looked at.
 
@@ -131,9 +132,9 @@ def first_look(
     for frame in track(frames, "look for people", samples, on_progress):
         height_px, width_px = frame.image_rgb.shape[:2]
         near_px = min(height_px, width_px)
-        found = find_people(blaze, frame, grid(frame.image_rgb, near_px))
+        found = find_people(detector, frame, grid(frame.image_rgb, near_px))
         if not found:
-            found = find_people(blaze, frame, grid(frame.image_rgb, near_px / 2))
+            found = find_people(detector, frame, grid(frame.image_rgb, near_px / 2))
         looks.append(found)
     return looks
 
@@ -173,7 +174,7 @@ def choose(looks: list[list[Detection]], person: int | None, video: Path) -> Per
 
 def count_people(video: Path, samples: int | None = None, on_progress: ProgressCallback = ignore_progress) -> list[int]:
     """How many people are seen in each frame of a `first_look` at the video. Raises UserError as that does."""
-    return [len(look) for look in first_look(BlazePose(on_progress=on_progress), video, samples, on_progress)]
+    return [len(look) for look in first_look(create_detector(on_progress=on_progress), video, samples, on_progress)]
 
 
 def _alike(seed: Detection, looks: list[list[Detection]]) -> list[Detection]:

@@ -8,8 +8,8 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from dancenow.pose.detectors.blazepose import BlazePose, Landmarks
-from dancenow.pose.detectors.tflite import RotatedRect
+from dancenow.pose.detectors.base import Landmarks, PoseDetector
+from dancenow.pose.detectors.regions import RotatedRect
 from dancenow.pose.tracking.reidentification import (
     SAME_LOOK,
     SAME_LOOK_LATER,
@@ -39,8 +39,8 @@ _GALLERY_SIZE: Final = 12
 class PersonTracker:
     """Gives, frame after frame, the landmarks of one person of the cast, or None where that person is not seen."""
 
-    def __init__(self, blaze: BlazePose, cast: PersonSelection) -> None:
-        self._blaze = blaze
+    def __init__(self, detector: PoseDetector, cast: PersonSelection) -> None:
+        self._detector = detector
         self._looks = [s.look for s in cast.dancer]
         self._known_s = [s.time_s for s in cast.dancer]
         self._others = [s.look for s in cast.others]
@@ -77,9 +77,9 @@ class PersonTracker:
     def _track(self, frame: Frame) -> Landmarks | None:
         """Look where the last frame's body says; once more if that place proves to be off, as it is at few frames a second."""
         assert self._last is not None
-        landmarks = self._blaze.landmarks(frame.image_rgb, self._last)
+        landmarks = self._detector.landmarks(frame.image_rgb, self._last)
         if landmarks.score > 0.2 and _moved(landmarks) > 0.15:
-            landmarks = self._blaze.landmarks(frame.image_rgb, landmarks.next_roi)
+            landmarks = self._detector.landmarks(frame.image_rgb, landmarks.next_roi)
         if not is_person(landmarks, frame.image_rgb) or not 0.6 < landmarks.next_roi.size_px / self._last.size_px < 1.7:
             return None
         look = look_of(frame.image_rgb, landmarks.pose)
@@ -102,14 +102,14 @@ class PersonTracker:
         if self._last is not None and lost_s < _LOST_AFTER_S:
             reach_px = self._last.size_px * (1.5 + 1.5 * lost_s)
             near = [RotatedRect(self._last.x_px, self._last.y_px, reach_px, 0.0)]
-            found = self._best(find_people(self._blaze, frame, near), _LIKELY_SAME_LOOK)
+            found = self._best(find_people(self._detector, frame, near), _LIKELY_SAME_LOOK)
             if found is not None and 0.5 < found.next_roi.size_px / self._size_px < 2.0:
                 return found
         if time_s - self._searched_s < _SEARCH_EVERY_S:
             return None
         self._searched_s = time_s
         is_about = min(abs(time_s - known_s) for known_s in [*self._known_s, self._last_s]) < _MAY_HAVE_LEFT_S
-        people = find_people(self._blaze, frame, grid(frame.image_rgb, 2 * self._size_px))
+        people = find_people(self._detector, frame, grid(frame.image_rgb, 2 * self._size_px))
         return self._best(people, SAME_LOOK if is_about else SAME_LOOK_LATER)
 
     def _best(self, people: list[Detection], min_alike: float) -> Landmarks | None:

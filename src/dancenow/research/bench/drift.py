@@ -24,8 +24,7 @@ from dancenow.metrics.images import sharpness
 from dancenow.metrics.motion import flicker_ratio
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.metrics.regions import person_box
-from dancenow.pose.filtering.smoothing import smooth_jitter
-from dancenow.pose.pipeline import detect_poses
+from dancenow.pose.pipeline import PosePipeline, detect_poses
 from dancenow.progress import Progress, ProgressCallback
 from dancenow.research.bench.ablation import train
 from dancenow.research.bench.jobs import Cell, Record, run_cells
@@ -98,7 +97,8 @@ def measure_drift(model: Path, truth: Path, track: PoseTrack, passes: int, every
         raise ValueError(f"passes must be 3, 5, 7 or more of them, got {passes}")
     renderer = load_renderer(model, torch_device("auto"))
     count, start_s = len(track), time.perf_counter()
-    dance = there_and_back(smooth_jitter(track), passes)
+    poses = PosePipeline.create()
+    dance = there_and_back(poses.for_rendering(poses.smooth_jitter(track)), passes)
     pictures = _told(renderer.render(dance), len(dance), on_progress)
     first = _figures(islice(pictures, count), truth, track, every)
     memory_mb = [_resident_mb()]

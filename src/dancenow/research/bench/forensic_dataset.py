@@ -21,7 +21,7 @@ import torch
 from dancenow.generators.renderers import CropRenderer, EdnRenderer
 from dancenow.media.source import read_frames
 from dancenow.metrics.perceptual import EfficientNetTrunk
-from dancenow.pose.filtering.smoothing import smooth_jitter
+from dancenow.pose.pipeline import PosePipeline
 from dancenow.provenance.forensics.network import ForensicConfig
 from dancenow.research.bench.fake_generation import NEAREST, Order, Workshop, is_whole, models
 from dancenow.research.bench.pseudo_fakes import PRETENCES
@@ -212,14 +212,15 @@ def forged(scene: Scene, orders: Sequence[Order], seed: int, workshop: Workshop)
     """Every dance of a scene as the nearest frames of the footage show it, and as each order's models paint it."""
     for dance in scene.dances:
         yield Shown(dance, scene.nearest_frames(dance.track), NEAREST, 0)
-    cost = sum(order.cost for order in orders)
+    cost, poses = sum(order.cost for order in orders), PosePipeline.create()
     for number, order in enumerate(orders):
         share = replace(workshop, limit_s=workshop.limit_s * order.cost / cost)
         try:
             for images, model in models(scene, order, seed + number, share):
                 renderer = (EdnRenderer if is_whole(model) else CropRenderer).load(model, workshop.device)
                 for dance in scene.dances:
-                    yield Shown(dance, list(renderer.render(smooth_jitter(dance.track))), order.way, images)
+                    track = poses.for_rendering(poses.smooth_jitter(dance.track))
+                    yield Shown(dance, list(renderer.render(track)), order.way, images)
         except RuntimeError as error:  # a GPU that others use, too: what is made is kept
             print(f"{scene.name}, {order.way}: {error}", flush=True)
 

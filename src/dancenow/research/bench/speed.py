@@ -23,9 +23,7 @@ from dancenow.generators.renderers import CropRenderer, Renderer, compose
 from dancenow.generators.train_model import train_model
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import probe, read_frames
-from dancenow.pose.detectors.blazepose import BlazePose
-from dancenow.pose.filtering.smoothing import smooth_jitter
-from dancenow.pose.pipeline import detect_poses
+from dancenow.pose.pipeline import PosePipeline
 from dancenow.pose.retargeting.registry import fit
 from dancenow.pose.tracking.reidentification import choose, first_look
 from dancenow.pose.tracking.tracker import PersonTracker
@@ -170,18 +168,23 @@ def _shared_stages(
 ) -> tuple[PoseTrack, dict[str, float]]:
     """The dance as the painters want it, and the rates of decode, detect, normalize and encode in frames a second."""
     frames, decode_hz = _rate(lambda: islice(read_frames(source), count))
-    blaze = BlazePose(on_progress=on_progress)
-    tracker = PersonTracker(blaze, choose(first_look(blaze, source, on_progress=on_progress), None, source))
+    poses = PosePipeline.create(on_progress=on_progress)
+    tracker = PersonTracker(poses.detector, choose(first_look(poses.detector, source, on_progress=on_progress), None, source))
     _, detect_hz = _rate(lambda: map(tracker.step, frames))
-    source_track = detect_poses(source, on_progress=on_progress)
+    source_track = poses.track(source, on_progress=on_progress)
     start_s = time.perf_counter()
     moved = fit("paper", source_track, subject.track)(source_track.pose)
     normalize_hz = len(source_track) / (time.perf_counter() - start_s)
     start_s = time.perf_counter()
     _encode(frames, source, folder / "encoded.mp4")
     encode_hz = len(frames) / (time.perf_counter() - start_s)
-    dance = smooth_jitter(replace(source_track, pose=moved, width_px=subject.track.width_px, height_px=subject.track.height_px))
-    return dance, {"decode": decode_hz, "detect": detect_hz, "normalize": normalize_hz, "encode": encode_hz}
+    dance = replace(source_track, pose=moved, width_px=subject.track.width_px, height_px=subject.track.height_px)
+    return poses.for_rendering(poses.smooth_jitter(dance)), {
+        "decode": decode_hz,
+        "detect": detect_hz,
+        "normalize": normalize_hz,
+        "encode": encode_hz,
+    }
 
 
 def _encode(frames: Sequence[Frame], source: Path, out: Path) -> None:

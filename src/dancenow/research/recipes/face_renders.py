@@ -24,7 +24,7 @@ from dancenow.face.head import HEAD
 from dancenow.face.landmark_maps import draw
 from dancenow.face.landmarks import FaceNetworks
 from dancenow.face.mesh_validation import looked_twice
-from dancenow.pose.detectors.tflite import RotatedRect
+from dancenow.pose.detectors.regions import RotatedRect
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.research.studio.body import Body, build_body
 from dancenow.research.studio.choreography import VOWELS

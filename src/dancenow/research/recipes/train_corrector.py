@@ -25,11 +25,12 @@ import numpy as np
 from dancenow.assets import CORRECTOR
 from dancenow.errors import UserError
 from dancenow.pose.body_statistics import MIN_CONFIDENCE
+from dancenow.pose.detectors.base import Landmarks
 from dancenow.pose.detectors.bias_correction import correct_bias, load_corrector
-from dancenow.pose.detectors.blazepose import BlazePose, Landmarks
-from dancenow.pose.detectors.tflite import RotatedRect
+from dancenow.pose.detectors.blazepose import BlazePose
+from dancenow.pose.detectors.regions import RotatedRect
 from dancenow.pose.filtering.smoothing import body_size, smooth
-from dancenow.pose.pipeline import measure_poses
+from dancenow.pose.pipeline import PosePipeline
 from dancenow.pose.track_io import load_track, save_track
 from dancenow.research.bench.ground_truth_clips import read_exact
 from dancenow.research.bench.results import place, today
@@ -200,14 +201,18 @@ def studio() -> Iterator[tuple[str, PoseTrack, PoseTrack]]:
     for casting in world.castings:
         for take in (casting.footage, *casting.dances):
             clip = world.clip(take)
-            yield f"{take.identity}, {take.dance}, {take.room}", measure_poses(clip.video), load_track(clip.track)
+            yield (
+                f"{take.identity}, {take.dance}, {take.room}",
+                PosePipeline.create().measure(clip.video),
+                load_track(clip.track),
+            )
 
 
 def own() -> Iterator[tuple[str, PoseTrack, PoseTrack]]:
     """Clips of a folder of one's own with exact keypoints beside them."""
     for video in sorted(Path(os.environ.get("DANCENOW_DATA") or "/nonexistent").rglob("*_id[01].mp4")):
         if video.with_suffix(".npz").is_file():
-            yield video.stem, measure_poses(video), read_exact(video.with_suffix(".npz"), video)
+            yield video.stem, PosePipeline.create().measure(video), read_exact(video.with_suffix(".npz"), video)
 
 
 def unknown() -> Iterator[tuple[str, PoseTrack]]:
@@ -215,7 +220,7 @@ def unknown() -> Iterator[tuple[str, PoseTrack]]:
     for video in sorted(Path(os.environ.get("DANCENOW_DATA") or "/nonexistent").rglob("*.mp4")):
         if not video.with_suffix(".npz").is_file():
             try:
-                yield video.stem, measure_poses(video)
+                yield video.stem, PosePipeline.create().measure(video)
             except UserError as problem:
                 print(problem, flush=True)
 
