@@ -3,7 +3,7 @@
     video --> measure: detect, follow one person, track backwards after a loss        (slow, cached by the video's content)
           --> smooth: left-right swaps, outliers, gaps, jitter
           --> correct_bias: the detector's systematic errors                          --> PoseTrack of the person
-    PoseTrack --> retarget --> smooth_jitter: what is left of it
+    PoseTrack --> retarget --> smooth_jitter: damp the remaining jitter
               --> for_rendering: full confidence where frames were filled             --> renderer
 
 `PosePipeline` is used by training and transfer alike. `detect_poses` is its function for one video.
