@@ -6,7 +6,8 @@
                    (track, masks, background plate)                                            ▼
                                                                face refinement ──► watermark ──► out.mp4, report
 
-Pose tracks are held whole in memory; pixels are streamed, one frame at a time.
+Pose tracks are held whole in memory; pixels are streamed, one frame at a time. `execution` is the long form of `device`; its
+token stops a call from another thread, which raises `Cancelled`, leaves nothing half-written and keeps finished steps.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 
 from dancenow.compatibility import renamed_keywords
-from dancenow.execution import Device, spare_threads, torch_device, torch_threads
+from dancenow.execution import Device, Execution
 from dancenow.face.refinement import Face, FaceModel, FaceRefiner, chosen
 from dancenow.generators.model_cache import cached_model_path, is_trained, train_cached
 from dancenow.generators.presets import Preset, preset_config
@@ -60,6 +61,7 @@ def train(
     resume: bool = False,
     seed: int = 0,
     device: Device = "auto",
+    execution: Execution | None = None,
     warn: Callable[[str], None] = ignore_warning,
     on_progress: ProgressCallback = ignore_progress,
 ) -> Path:
@@ -81,7 +83,7 @@ def train(
     config = preset_config(preset, width, longer_px, enhance_from)
     return train_model(
         subject, out, config, budget=budget, face=face, face_source=face_source, face_person=face_person, resume=resume,
-        seed=seed, device=device, warn=warn, on_progress=on_progress,
+        seed=seed, execution=execution or Execution.auto(device), warn=warn, on_progress=on_progress,
     )  # fmt: skip
 
 
@@ -96,6 +98,7 @@ def transfer(
     frames: tuple[int, int | None] = (0, None),
     person: int | None = None,
     device: Device = "auto",
+    execution: Execution | None = None,
     on_progress: ProgressCallback = ignore_progress,
 ) -> TransferResult:
     """Make the person of `model` dance the dance of `source`, with the timing and sound of the source.
@@ -112,12 +115,13 @@ def transfer(
         UserError: a file is missing or damaged, the model has no valid consent, nobody is found in the source, the part is
             empty, or the model lacks the face network that is asked for.
     """
-    info, place = probe(source), torch_device(device)
+    info, execution = probe(source), execution or Execution.auto(device)
+    on_progress = execution.reporting(on_progress)
     require_other(out, source, model)
     require_writable(out, ".mp4")
     checkpoint = load_model(model)
-    renderer = renderer_of(checkpoint, place)
-    face_model = chosen(FaceModel.load(checkpoint, place), face, model, sha256_of(source))
+    renderer = renderer_of(checkpoint, execution)
+    face_model = chosen(FaceModel.load(checkpoint, execution.torch_device), face, model, sha256_of(source))
     target, marker = renderer.target, ContentMarker.of(model, source)
     source_track = detect_poses(source, person=person, on_progress=on_progress)
     retargeter = fit_videos(normalize, source, source_track, target.track, target.plate)
@@ -126,9 +130,8 @@ def transfer(
     target_track = poses.smooth_jitter(retarget(source_track, retargeter, target.track))
     refiner = None
     if face_model is not None:
-        refiner = FaceRefiner.of_dance(face_model, source_track, target_track, source, place, on_progress)
+        refiner = FaceRefiner.of_dance(face_model, source_track, target_track, source, execution, on_progress)
     with (
-        torch_threads(spare_threads()),
         closing(renderer.render(poses.for_rendering(target_track), start, stop)) as images,
         nullcontext(images) if refiner is None else prefetch(refiner.refine(images, start, stop)) as refined,
     ):
@@ -154,6 +157,7 @@ def run(
     target_person: int | None = None,
     seed: int = 0,
     device: Device = "auto",
+    execution: Execution | None = None,
     report: bool = True,
     consent: Consent | None = None,
     warn: Callable[[str], None] = ignore_warning,
@@ -170,7 +174,7 @@ def run(
     """
     budget = Budget.parse(budget) if isinstance(budget, str) else budget
     config, page = preset_config(preset), report_path(out) if report else None
-    torch_device(device)
+    execution = execution or Execution.auto(device)
     probe(source)
     probe(target)
     require_other(out, source, target)
@@ -178,7 +182,7 @@ def run(
     require_writable(page or out)
     require_video_consent(target, target_person, consent)
     require_signer()
-    on_progress = watch = Stopwatch(on_progress)
+    on_progress = watch = Stopwatch(execution.reporting(on_progress))
     pretrained.fetch_all(on_progress)
     # The source first: one in which nobody is found should not cost a training.
     source_track = detect_poses(source, person=source_person, on_progress=on_progress)
@@ -192,16 +196,16 @@ def run(
     if not is_trained(model, budget, subject):
         warnings += train_cached(
             subject, model, config, budget=budget, face=face, face_source=face_source, face_person=source_person, seed=seed,
-            device=device, warn=warn, on_progress=on_progress,
+            execution=execution, warn=warn, on_progress=on_progress,
         )  # fmt: skip
     done = transfer(
-        source, model, out, normalize=normalize, face=face, person=source_person, device=device, on_progress=on_progress
+        source, model, out, normalize=normalize, face=face, person=source_person, execution=execution, on_progress=on_progress
     )
     if page is not None:
         settings = {"preset": preset, "budget": str(budget), "normalize": normalize, "face": face, "seed": str(seed)}
         record = RunRecord(
             source, target, out, model, subject.manifest, source_track, done.target_track, covered, done.normalization,
-            done.notes, settings | {"device": device}, watch.seconds,
+            done.notes, settings | {"device": execution.device}, watch.seconds,
         )  # fmt: skip
         write_run_report(page, record, on_progress)
     return RunResult(done, model, tuple(warnings), page)

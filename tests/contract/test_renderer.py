@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from dancenow.errors import UserError
+from dancenow.execution import Execution
 from dancenow.generators.crop.config import CropConfig
 from dancenow.generators.crop.dataset import CropDataset
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
@@ -45,7 +46,7 @@ def renderer(request: pytest.FixtureRequest, drawn_subject: Subject, tmp_path_fa
     """Of an untrained model that went through its file."""
     path = tmp_path_factory.mktemp("models") / "model.safetensors"
     save_checkpoint(path, untrained(RECIPES[request.param], drawn_subject))
-    return load_renderer(path, CPU)
+    return load_renderer(path, Execution())
 
 
 def untrained(config: CropConfig | EdnConfig, subject: Subject) -> Checkpoint:
@@ -127,11 +128,11 @@ def test_models_of_other_networks_are_refused_in_one_sentence(name: str, drawn_s
     tensors = dict(list(checkpoint.tensors.items())[:-1])
     save_checkpoint(path, Checkpoint(checkpoint.info, tensors))
     with pytest.raises(UserError, match="whose networks were others; train it again"):
-        load_renderer(path, CPU)
+        load_renderer(path, Execution())
 
 
 def test_a_file_that_paints_nothing_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "state.safetensors"
     save_checkpoint(path, Checkpoint(CheckpointInfo("training-state", {}), {"x": torch.zeros(1)}))
     with pytest.raises(UserError, match="training-state"):
-        load_renderer(path, CPU)
+        load_renderer(path, Execution())

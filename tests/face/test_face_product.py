@@ -11,6 +11,7 @@ import torch
 
 from dancenow import pipeline
 from dancenow.errors import UserError
+from dancenow.execution import Execution
 from dancenow.face import face_task
 from dancenow.face.face_track import YAW, FaceTrack, Reason
 from dancenow.face.face_tracking import face_boxes
@@ -76,7 +77,7 @@ def source(tmp_path: Path) -> Path:
 
 def refiner_of(network: FaceNetwork, dance: PoseTrack) -> FaceRefiner:
     faces = face_boxes(dance, size_px=network.config.canvas_px)
-    return FaceRefiner(FaceModel("residual", network.eval(), faces, None), faces, dance.pose, None, CPU)
+    return FaceRefiner(FaceModel("residual", network.eval(), faces, None), faces, dance.pose, None, Execution())
 
 
 def adding_network(value: float) -> FaceNetwork:
@@ -247,7 +248,7 @@ def test_a_turn_of_the_head_that_the_footage_never_shows_gets_no_made_face() -> 
 def test_stills_are_the_frames_of_the_film(subject: Subject, tmp_path: Path) -> None:
     model = tmp_path / "model.safetensors"
     train_model(subject.folder, model, TINY, budget="4images")
-    renderer = renderer_of(load_checkpoint(model, KIND), CPU)
+    renderer = renderer_of(load_checkpoint(model, KIND), Execution())
     film_of_it = list(renderer.render_frames(subject.track, np.arange(12)))
     for index, still in zip((1, 5, 11), renderer.render_frames(subject.track, np.array([1, 5, 11])), strict=True):
         np.testing.assert_array_equal(still, film_of_it[index])

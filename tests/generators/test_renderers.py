@@ -1,7 +1,6 @@
 """What the picture is put together from, and the engines that generate it: the same picture, whatever is saved on the way."""
 
 import math
-import threading
 from collections.abc import Iterator
 
 import cv2
@@ -10,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from dancenow.execution import cpu_has_bfloat16, has_bfloat16, spare_threads, torch_threads
+from dancenow.execution import cpu_has_bfloat16, has_bfloat16
 from dancenow.generators.crop.inference_backends import BACKENDS, EagerBackend, agreement_db, example, preferred, select_backend
 from dancenow.generators.crop.network import Generator, GeneratorConfig
 from dancenow.generators.renderers import VEIL, compose
@@ -152,14 +151,3 @@ def test_what_an_engine_gives_stays_when_it_paints_the_next(generator: Generator
     backend(maps * 0)
     torch.testing.assert_close(first, kept, rtol=0, atol=0)
     assert first.dtype == torch.float32
-
-
-def test_threads_are_as_before_afterwards_and_fewer_inside_in_new_threads_too() -> None:
-    before, inside = torch.get_num_threads(), []
-    with torch_threads(1):
-        thread = threading.Thread(target=lambda: inside.append(torch.get_num_threads()))
-        thread.start()
-        thread.join()
-    assert inside == [1]
-    assert torch.get_num_threads() == before
-    assert spare_threads() >= 1

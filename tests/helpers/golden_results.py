@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dancenow.execution import Execution
 from dancenow.generators.crop.config import CropConfig
 from dancenow.generators.crop.dataset import CropDataset
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
@@ -105,7 +106,7 @@ def _model(name: str, task: Task, subject: Subject) -> Iterator[tuple[str, NDArr
     for key, tensor in checkpoint.tensors.items():
         yield f"{name}.tensor.{key}", tensor.detach().cpu().numpy()
     track = PosePipeline.create().for_rendering(_with_gap(subject.track))
-    with closing(renderer_of(checkpoint, CPU).render(track, 0, 12)) as pictures:
+    with closing(renderer_of(checkpoint, Execution()).render(track, 0, 12)) as pictures:
         yield f"{name}.frames", np.stack(list(pictures))
 
 

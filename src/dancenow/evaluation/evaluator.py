@@ -21,6 +21,7 @@ from dancenow.errors import InputError, OptionError, UserError
 from dancenow.evaluation.frame_metrics import REGIONS, FrameMetrics, Memory, PictureScores, Region
 from dancenow.evaluation.identity_similarity import IdentityEncoder, Likeness, Person, Portrait, person_of
 from dancenow.evaluation.metric_summary import Better, Curve, Metric, identity_figures, picture_figures, pose_figures
+from dancenow.execution import Execution, reporting
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import probe, read_frames
 from dancenow.metrics.lpips import Lpips
@@ -109,6 +110,7 @@ def evaluate(
     source: Path | None = None,
     ideal: bool = True,
     every: int = 5,
+    execution: Execution | None = None,
     on_progress: ProgressCallback = ignore_progress,
 ) -> Evaluation:
     """Measure how far the video `out` is from the video `reference`, in constant memory for the pictures.
@@ -121,6 +123,7 @@ def evaluate(
         source: footage of the person whose dance it is: says also how much of them is left in `out`.
         ideal: also measure the reference encoded once more as our results are, to show what is within reach.
         every: the perceptual distance and the identity are taken of each `every`-th frame.
+        execution: its token cancels the call.
 
     LPIPS is among the figures where its weights are installed (`dancenow.metrics.lpips`).
 
@@ -130,6 +133,7 @@ def evaluate(
     """
     if every < 1:
         raise OptionError(f"the perceptual distance cannot be taken of each {every}th frame; give 1 or more.")
+    on_progress = reporting(on_progress, execution)
     _require_comparable(out, probe(out), reference, probe(reference))
     truth = Truth.of(reference, track=track, target=target, source=source, every=every, on_progress=on_progress)
     return truth.evaluate(out, ideal=ideal, on_progress=on_progress)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dancenow.errors import ModelError
-from dancenow.execution import has_bfloat16
+from dancenow.execution import Execution
 from dancenow.face.align import normalize_expression
 from dancenow.face.blending import WHOLE, Blender
 from dancenow.face.dataset import resized
@@ -116,9 +116,9 @@ class FaceRefiner:
     network needs none.
     """
 
-    def __init__(self, model: FaceModel, faces: FaceTrack, pose: Pose, source: Filmed | None, device: torch.device) -> None:
-        self.faces, self._pose, self._source, self._device = faces, pose, source, device
-        self._dtype = torch.bfloat16 if has_bfloat16(device) else torch.float32
+    def __init__(self, model: FaceModel, faces: FaceTrack, pose: Pose, source: Filmed | None, execution: Execution) -> None:
+        self.faces, self._pose, self._source, self._execution = faces, pose, source, execution
+        self._dtype = torch.bfloat16 if execution.has_bfloat16 else torch.float32
         self._network: nn.Module = copy.deepcopy(model.network).to(self._dtype)
         self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a fifth faster on a CPU
         yaw = faces.expression[:, YAW]
@@ -131,7 +131,7 @@ class FaceRefiner:
         source_track: PoseTrack,
         target_track: PoseTrack,
         video: Path,
-        device: torch.device,
+        execution: Execution,
         on_progress: ProgressCallback,
     ) -> Self:
         """For a dance that was danced in `video` by the poses `source_track`, and is to be shown by the poses `target_track`.
@@ -144,7 +144,7 @@ class FaceRefiner:
         boxes = face_boxes(target_track, size_px=size_px)
         faces = normalize_expression(danced_faces, model.target, boxes)
         source = Filmed(video, danced_faces, source_track.pose) if model.kind == "cyclegan" else None
-        return cls(model, faces, target_track.pose, source, device)
+        return cls(model, faces, target_track.pose, source, execution)
 
     def refine(self, images: Iterator[ImageRGB], start: int, stop: int) -> Iterator[ImageRGB]:
         """The frames [start, stop) of the dance with their faces, as they come; a frame that is not changed is passed on."""
@@ -188,11 +188,13 @@ class FaceRefiner:
 
     @torch.inference_mode()
     def _made(self, face_rgb: ImageRGB, maps: NDArray[np.float32]) -> ImageRGB:
-        face = torch.from_numpy(face_rgb).to(self._device).permute(2, 0, 1)[None].float() / 127.5 - 1
-        shown = torch.from_numpy(maps).to(self._device)[None]
-        both = (x.to(self._dtype, memory_format=torch.channels_last) for x in (face, shown))
-        added = self._network(*both)[0].float() * 127.5
-        made = np.rint(face_rgb + added.permute(1, 2, 0).cpu().numpy())
+        device = self._execution.torch_device
+        with self._execution.limited_threads():
+            face = torch.from_numpy(face_rgb).to(device).permute(2, 0, 1)[None].float() / 127.5 - 1
+            shown = torch.from_numpy(maps).to(device)[None]
+            both = (x.to(self._dtype, memory_format=torch.channels_last) for x in (face, shown))
+            added = self._network(*both)[0].float() * 127.5
+            made = np.rint(face_rgb + added.permute(1, 2, 0).cpu().numpy())
         return np.asarray(made.clip(0, 255), np.uint8)
 
 

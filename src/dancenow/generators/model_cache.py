@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from dancenow.execution import Device
+from dancenow.execution import Execution
 from dancenow.face.pretrained_init import load_face_base
 from dancenow.face.refinement import Face
 from dancenow.face.residual_task import FACE_RECIPE
@@ -61,7 +61,7 @@ def train_cached(
     face_source: Path | None,
     face_person: int | None,
     seed: int,
-    device: Device,
+    execution: Execution,
     warn: Callable[[str], None],
     on_progress: ProgressCallback,
 ) -> list[str]:
@@ -74,7 +74,7 @@ def train_cached(
     is_begun = read_info_or_none(state_path(model)) is not None
     train_model(
         subject.folder, model, config, budget=budget, face=face, face_source=face_source, face_person=face_person,
-        resume=is_begun, seed=seed, device=device, warn=warnings.append, on_progress=on_progress,
+        resume=is_begun, seed=seed, execution=execution, warn=warnings.append, on_progress=on_progress,
     )  # fmt: skip
     for warning in warnings:
         warn(warning)

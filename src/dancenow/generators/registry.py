@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dancenow.execution import spare_threads, torch_threads
+from dancenow.execution import Execution
 from dancenow.face.face_task import Dancer, FaceChoice, FaceTaskContext, with_face
 from dancenow.face.residual_task import RenderFrames
 from dancenow.generators.crop.dataset import CropDataset
@@ -28,20 +28,20 @@ from dancenow.subject.target_appearance import KIND, WHOLE_FRAME_KIND, Target
 from dancenow.training.loop import Task
 from dancenow.types import ImageRGB
 
-RENDERERS: Final[Mapping[str, Callable[[Checkpoint, torch.device], Renderer]]] = {
+RENDERERS: Final[Mapping[str, Callable[[Checkpoint, Execution], Renderer]]] = {
     KIND: CropRenderer.load,
     WHOLE_FRAME_KIND: EdnRenderer.load,
 }
 """Kind of a checkpoint -> what paints with it."""
 
 
-def load_renderer(model: Path, device: torch.device) -> Renderer:
+def load_renderer(model: Path, execution: Execution) -> Renderer:
     """What generates with a trained model, chosen by the file's header alone.
 
     Raises:
         UserError: the file is missing, damaged, or holds no model that paints.
     """
-    return renderer_of(load_model(model), device)
+    return renderer_of(load_model(model), execution)
 
 
 def load_model(model: Path) -> Checkpoint:
@@ -54,13 +54,13 @@ def load_model(model: Path) -> Checkpoint:
     return load_checkpoint(model, kind if kind in RENDERERS else KIND)
 
 
-def renderer_of(checkpoint: Checkpoint, device: torch.device) -> Renderer:
+def renderer_of(checkpoint: Checkpoint, execution: Execution) -> Renderer:
     """What generates with a model that is in memory.
 
     Raises:
         UserError: it was made by a version of dancenow whose networks were others.
     """
-    return RENDERERS[checkpoint.info.kind](checkpoint, device)
+    return RENDERERS[checkpoint.info.kind](checkpoint, execution)
 
 
 def create_task(
@@ -70,7 +70,7 @@ def create_task(
     dancer: Dancer | None,
     *,
     seed: int,
-    device: torch.device,
+    execution: Execution,
     warn: Callable[[str], None],
     on_progress: ProgressCallback,
 ) -> Task:
@@ -79,23 +79,21 @@ def create_task(
     Raises:
         UserError: there is too little to learn from, or as `with_face`.
     """
+    device = execution.torch_device
     perceptual = PerceptualDistance(depth=config.perceptual_depth)
     body = _body_task(subject, config, seed, perceptual, device, on_progress)
     body_px = config.longer_px if isinstance(config, EdnConfig) else config.generator.canvas_px
-    context = FaceTaskContext(config.face, body_px, seed, _painted_by(device), perceptual, device, warn, on_progress)
+    context = FaceTaskContext(config.face, body_px, seed, _painted_by(execution), perceptual, device, warn, on_progress)
     return with_face(body, subject, face, dancer, context)
 
 
-def _painted_by(device: torch.device) -> RenderFrames:
+def _painted_by(execution: Execution) -> RenderFrames:
     """What a face phase learns from: frames of the target's own footage, as a transfer paints them before it steadies."""
 
     def render(body: Checkpoint, frames: NDArray[np.int64]) -> Iterator[ImageRGB]:
-        renderer, poses = RENDERERS[body.info.kind](body, device), PosePipeline.create()
+        renderer, poses = RENDERERS[body.info.kind](body, execution), PosePipeline.create()
         track = poses.for_rendering(poses.smooth_jitter(renderer.target.track))
-        with (
-            torch_threads(spare_threads()),
-            closing(renderer.render_frames(track, frames)) as pictures,
-        ):
+        with closing(renderer.render_frames(track, frames)) as pictures:
             yield from pictures
 
     return render

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dancenow.errors import ModelError, UserError
-from dancenow.generators.crop.inference_backends import InferenceBackend, select_backend
+from dancenow.execution import Execution
+from dancenow.generators.crop.inference_backends import EagerBackend, InferenceBackend, select_backend
 from dancenow.generators.crop.network import POSE_STRIDE, Generator, GeneratorConfig
 from dancenow.generators.edn.network import EdnGenerator, EdnNetworkConfig
 from dancenow.pose.conditioning.pose_maps import draw_pose
@@ -69,21 +70,22 @@ class CropRenderer:
     Drawing, generating and putting together overlap: each is a stage in a thread of its own, a few pictures ahead of the next.
     """
 
-    def __init__(self, generator: Generator, backend: InferenceBackend, target: Target, device: torch.device) -> None:
-        """engine: what runs the generator."""
+    def __init__(self, generator: Generator, backend: InferenceBackend, target: Target, execution: Execution) -> None:
+        """backend: what runs the generator."""
         self.target = target
         self.backend = backend
-        self._generator, self._device = generator, device
+        self._generator, self._device, self._execution = generator, execution.torch_device, execution
 
     @classmethod
-    def load(cls, checkpoint: Checkpoint, device: torch.device) -> Self:
+    def load(cls, checkpoint: Checkpoint, execution: Execution) -> Self:
         """Ready to paint.
 
         Raises:
             UserError: the checkpoint was made by a version of dancenow whose networks were others.
         """
-        generator = load_generator(checkpoint, device)
-        return cls(generator, select_backend(generator), Target.of_checkpoint(checkpoint), device)
+        generator = load_generator(checkpoint, execution.torch_device)
+        backend = select_backend(generator) if execution.precision == "auto" else EagerBackend(generator)
+        return cls(generator, backend, Target.of_checkpoint(checkpoint), execution)
 
     def render(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> abc.Generator[ImageRGB]:
         """See `Renderer.render`."""
@@ -132,7 +134,8 @@ class CropRenderer:
     @torch.inference_mode()
     def _generate(self, maps: Tensor) -> NDArray[np.float32]:
         """RGBA [S,S,4] as `compose` takes it."""
-        return np.ascontiguousarray(self.backend(maps)[0].permute(1, 2, 0).cpu().numpy())
+        with self._execution.limited_threads():
+            return np.ascontiguousarray(self.backend(maps)[0].permute(1, 2, 0).cpu().numpy())
 
     @torch.inference_mode()
     def _draw(self, drawn: Pose, crops: list[Crop]) -> Tensor:
@@ -141,7 +144,8 @@ class CropRenderer:
         poses = [crop.apply(drawn[index]) for index, crop in enumerate(crops)]
         arrays = (np.stack([getattr(pose, name) for pose in poses]) for name in ("xy", "confidence", "depth"))
         xy, confidence, depth = (torch.from_numpy(a).to(self._device) for a in arrays)
-        return draw_pose(xy, confidence, depth, canvas_px, canvas_px // POSE_STRIDE)
+        with self._execution.limited_threads():
+            return draw_pose(xy, confidence, depth, canvas_px, canvas_px // POSE_STRIDE)
 
     def _maps(self, drawn: Pose, crops: list[Crop]) -> Iterator[Tensor]:
         """The maps [1,C,S/4,S/4] of each frame, drawn several at once."""
@@ -154,16 +158,16 @@ class CropRenderer:
 class EdnRenderer:
     """The `Renderer` of a whole-frame checkpoint: the network paints everything, background included."""
 
-    def __init__(self, generator: EdnGenerator, target: Target, device: torch.device, *, half: bool = False) -> None:
+    def __init__(self, generator: EdnGenerator, target: Target, execution: Execution, *, half: bool = False) -> None:
         """half: compute in bfloat16 on a GPU, for generators that were trained so."""
         self.target = target
-        self._generator, self._device = generator, device
-        self._half = device.type == "cuda" and half
+        self._generator, self._device, self._execution = generator, execution.torch_device, execution
+        self._half = self._device.type == "cuda" and half
         box = Letterbox.of_frame(target.track.width_px, target.track.height_px, generator.config.longer_px)
         self._box = box if generator.enhancer is None else box.doubled()
 
     @classmethod
-    def load(cls, checkpoint: Checkpoint, device: torch.device) -> Self:
+    def load(cls, checkpoint: Checkpoint, execution: Execution) -> Self:
         """Ready to paint.
 
         Raises:
@@ -176,8 +180,9 @@ class EdnRenderer:
             generator.load_state_dict(checkpoint.part("generator"))
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise _of_another_version(checkpoint) from error
-        generator.to(device).eval().requires_grad_(False)
-        return cls(generator, Target.of_checkpoint(checkpoint), device, half=recipe["precision"] == "bfloat16")
+        generator.to(execution.torch_device).eval().requires_grad_(False)
+        half = recipe["precision"] == "bfloat16" and execution.precision == "auto"
+        return cls(generator, Target.of_checkpoint(checkpoint), execution, half=half)
 
     def render(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> abc.Generator[ImageRGB]:
         """See `Renderer.render`."""
@@ -201,10 +206,11 @@ class EdnRenderer:
     def _generate(self, pose: Pose, past: Tensor | None) -> tuple[Tensor, Tensor]:
         """The picture [1,3,H,W] of one pose (canvas px), and what the next one sees of it."""
         xy, confidence = (torch.from_numpy(x[None]).to(self._device) for x in (pose.xy, pose.confidence))
-        maps = self._generator.draw(xy, confidence, self._box)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
-            picture = self._generator(maps, self._generator.start(maps) if past is None else past)
-        return picture, self._generator.remember(maps, picture)
+        with self._execution.limited_threads():
+            maps = self._generator.draw(xy, confidence, self._box)
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
+                picture = self._generator(maps, self._generator.start(maps) if past is None else past)
+            return picture, self._generator.remember(maps, picture)
 
 
 def _last_of_each(renderer: Renderer, track: PoseTrack, frames: NDArray[np.int64]) -> Iterator[ImageRGB]:

@@ -1,10 +1,11 @@
 """Train a model of a subject with any configuration: checks, task, training loop."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from dancenow.errors import TrainingError
-from dancenow.execution import Device, torch_device
+from dancenow.execution import Execution
 from dancenow.face.face_task import Dancer
 from dancenow.face.refinement import Face
 from dancenow.generators.presets import Config
@@ -30,7 +31,7 @@ def train_model(
     face_person: int | None = None,
     resume: bool = False,
     seed: int = 0,
-    device: Device = "auto",
+    execution: Execution | None = None,
     warn: Callable[[str], None] = ignore_warning,
     on_progress: ProgressCallback = ignore_progress,
 ) -> Path:
@@ -39,11 +40,15 @@ def train_model(
     require_writable(out, ".safetensors")
     if not resume:
         _refuse_to_lose(out, budget)
-    opened, place = Subject.open(subject), torch_device(device)
+    execution = execution or Execution.auto()
+    on_progress = execution.reporting(on_progress)
+    opened = Subject.open(subject)
     require_consented(opened)
+    if execution.precision == "float32":
+        config = replace(config, precision="float32", face=replace(config.face, precision="float32"))
     pretrained.path("efficientnet_lite0", on_progress)
     dancer = None if face_source is None else Dancer.of(face_source, face_person, on_progress)
-    task = create_task(opened, config, face, dancer, seed=seed, device=place, warn=warn, on_progress=on_progress)
+    task = create_task(opened, config, face, dancer, seed=seed, execution=execution, warn=warn, on_progress=on_progress)
     train_loop(task, out, budget, resume=resume, config=LoopConfig(seed=seed), on_progress=on_progress)
     return out
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from dancenow.compatibility import renamed_keywords
 from dancenow.errors import InputError, OptionError, UserError
+from dancenow.execution import Execution, reporting
 from dancenow.media.sink import MaskWriter
 from dancenow.media.source import probe, read_frames
 from dancenow.pose.detectors.base import PoseDetector
@@ -198,6 +199,7 @@ def detect_poses(
     every: int = 1,
     detector: str = DEFAULT_DETECTOR,
     use_cache: bool = True,
+    execution: Execution | None = None,
     on_progress: ProgressCallback = ignore_progress,
 ) -> PoseTrack:
     """One person's pose track, smoothed and corrected, with short gaps filled: a pose per frame of the video.
@@ -211,11 +213,13 @@ def detect_poses(
         every: measure only each `every`-th frame, from the first: a track of fewer frames a second, for measurements.
         detector: name of the pose detector, see `pose.detectors.registry`.
         use_cache: use a cached measurement of the same content, and cache a new one.
+        execution: its token cancels the call.
 
     Raises:
         UserError: the video cannot be read, nobody or no such person is in it, the person is in too few of its frames, or
             there is no such detector.
     """
+    on_progress = reporting(on_progress, execution)
     pipeline = PosePipeline.create(detector, on_progress=on_progress)
     return pipeline.track(video, person=person, masks=masks, every=every, use_cache=use_cache, on_progress=on_progress)
 

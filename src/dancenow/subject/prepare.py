@@ -11,6 +11,7 @@ import numpy as np
 
 from dancenow.compatibility import renamed_keywords
 from dancenow.errors import InputError, OutputError
+from dancenow.execution import Execution, reporting
 from dancenow.media.source import probe
 from dancenow.metrics.poses import pose_distance_px, torso_px
 from dancenow.pose.body_statistics import body_statistics
@@ -59,6 +60,7 @@ def prepare(
     licence: str | None = None,
     consent: Consent | None = None,
     hold_out: bool = False,
+    execution: Execution | None = None,
     on_progress: ProgressCallback = ignore_progress,
 ) -> Subject:
     """Detect the person, estimate the background plate, check the footage quality, and write the subject folder `out`.
@@ -70,12 +72,13 @@ def prepare(
         licence: SPDX identifier of the footage's licence; by default that of the consent.
         consent: who is in the video and the terms of use. It can be added later (`record_consent`), before training.
         hold_out: exclude the last tenth from training and from the background plate, for evaluation.
+        execution: its token cancels the call, which then leaves nothing behind.
 
     Raises:
         UserError: the video cannot be read, nobody can be tracked in it for long enough, the track belongs to another video or
             another person, or `out` is not a subject folder, holds other files, or is not writable.
     """
-    video, out = Path(video), Path(out)
+    video, out, on_progress = Path(video), Path(out), reporting(on_progress, execution)
     _require_replaceable(out)
     probe(video)
     with complete_or_absent(out) as folder:

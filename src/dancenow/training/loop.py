@@ -4,21 +4,19 @@ The clock is images seen (as in EDM2, Karras et al., 2024): a step's randomness 
 alone, so a run that was stopped and resumed draws exactly the batches of an unbroken one.
 """
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Final, Protocol, Self
+from typing import Final, Protocol
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dancenow.errors import TrainingError
+from dancenow.errors import Cancelled, TrainingError
 from dancenow.progress import Progress, ProgressCallback
 from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.storage.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -84,100 +82,92 @@ def preview_path(model_path: Path) -> Path:
 def train_loop(
     task: Task, model_path: Path, budget: Budget, *, resume: bool, config: LoopConfig, on_progress: ProgressCallback
 ) -> Checkpoint:
-    """Step until the budget is spent; write the model, the state beside it, and a preview as it goes.
+    """Step until the budget is spent; write the model, the state beside it, and a preview at intervals.
 
-    An interruption (Ctrl-C, SIGTERM) ends the step and saves everything before it goes on up.
+    On Ctrl-C (KeyboardInterrupt) or `Cancelled`, the current step ends, everything is saved, and the error is raised again.
 
     Raises:
         UserError: `resume` without a state to resume from; not even one image a step fits into memory; the training diverged.
+        Cancelled: the call was cancelled.
     """
-    clock = _resume(task, state_path(model_path), config) if resume else Clock()
-    saved_at_s, saving_s = clock.seconds, 0.0
-    watch = _Watch(clock.seconds)
-    terms: Mapping[str, float] = {}
+    training = _Training(task, budget, config, _resume(task, state_path(model_path), config) if resume else Clock())
+    saved_at_s, saving_s = training.clock.seconds, 0.0
 
     def save() -> Checkpoint:
-        model = _save(task, clock, model_path)
-        share = budget.spent(clock.seconds, clock.images)
-        on_progress(Progress("training", share, 1.0, _note(clock, terms), preview_path(model_path)))
+        model = _save(task, training.clock, model_path)
+        on_progress(training.event(preview_path(model_path)))
         return model
 
-    with _Interruption() as interruption:
-        while (share := budget.spent(clock.seconds, clock.images)) < 1.0:
-            rng = np.random.default_rng((config.seed, clock.images))
-            try:
-                terms = task.step(rng, share)
-            except RuntimeError as error:
-                _shrink(task, error)
-                is_short = True
-            else:
-                is_short = False
-            if is_short:  # only here: while the error is handled, it holds what the step had in memory
-                _free_memory()
-                continue
-            clock = Clock(watch.seconds(), clock.images + task.images_per_step)
-            on_progress(Progress("training", budget.spent(clock.seconds, clock.images), 1.0, _note(clock, terms)))
-            if clock.seconds - saved_at_s > max(config.save_every_s, SAVE_PAUSE * saving_s):
-                save()
-                saved_at_s = watch.seconds()
-                saving_s = saved_at_s - clock.seconds
-            if interruption.wanted:
-                save()
-                raise KeyboardInterrupt
+    # Steps run in a thread of their own: Ctrl-C reaches the main thread alone, so it never breaks a step in the middle.
+    with ThreadPoolExecutor(1, "training") as worker:
+        try:
+            while training.progress < 1.0:
+                if not _result(worker.submit(training.step)):
+                    continue
+                on_progress(training.event())
+                if training.clock.seconds - saved_at_s > max(config.save_every_s, SAVE_PAUSE * saving_s):
+                    save()
+                    saved_at_s = training.seconds()
+                    saving_s = saved_at_s - training.clock.seconds
+        except (KeyboardInterrupt, Cancelled):
+            worker.shutdown()  # waits for the step that may have been submitted
+            if training.clock.images:
+                _save(task, training.clock, model_path)
+            raise
     return save()
 
 
-def _shrink(task: Task, error: RuntimeError) -> None:
-    """Where memory ran out, go on with a smaller batch; the pictures of this step are drawn again, and the discriminators,
-    who may have learnt from them already, see them twice.
+class _Training:
+    """A task and what has been spent on it. The step and its clock change together, in the worker thread."""
 
-    Raises:
-        UserError: the batch cannot become smaller. Any other error is raised again.
-    """
-    if not is_out_of_memory(error):
-        raise error
-    if not task.shrink():
-        raise TrainingError(OUT_OF_MEMORY) from error
+    def __init__(self, task: Task, budget: Budget, config: LoopConfig, clock: Clock) -> None:
+        self._task, self._budget, self._seed = task, budget, config.seed
+        self.clock = clock
+        self._terms: Mapping[str, float] = {}
+        self._start_s = time.perf_counter() - clock.seconds
 
-
-def _free_memory() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-
-
-class _Interruption:
-    """Ctrl-C (or SIGTERM) waits for the end of the step, so that what is saved is whole; a second one does not wait."""
-
-    def __init__(self) -> None:
-        self.wanted = False
-
-    def __enter__(self) -> Self:
-        # Only the main thread may listen to signals; elsewhere there is no Ctrl-C to listen to.
-        self._listens = threading.current_thread() is threading.main_thread()
-        if self._listens:
-            self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def _note(self, _number: int, _frame: FrameType | None) -> None:
-        if self.wanted:
-            raise KeyboardInterrupt
-        self.wanted = True
-
-    def __exit__(self, *_: object) -> None:
-        if self._listens:
-            for number, before in self._before.items():
-                signal.signal(number, before)
-
-
-class _Watch:
-    """Seconds of this run on top of those of earlier ones."""
-
-    def __init__(self, already_s: float, now: Callable[[], float] = time.perf_counter) -> None:
-        self._now = now
-        self._start = now() - already_s
+    @property
+    def progress(self) -> float:
+        """The fraction of the budget that is spent."""
+        return self._budget.spent(self.clock.seconds, self.clock.images)
 
     def seconds(self) -> float:
-        return self._now() - self._start
+        """Seconds of this run on top of those of earlier ones."""
+        return time.perf_counter() - self._start_s
+
+    def step(self) -> bool:
+        """One step, and the clock after it. Where memory runs out, the batch shrinks and the step does not count: False.
+
+        The images of that step are drawn again, and the discriminators, which may have learnt from them, see them twice.
+
+        Raises:
+            UserError: the batch cannot become smaller. Any other error of the task is raised as it is.
+        """
+        rng = np.random.default_rng((self._seed, self.clock.images))
+        try:
+            self._terms = self._task.step(rng, self.progress)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            if not self._task.shrink():
+                raise TrainingError(OUT_OF_MEMORY) from error
+        else:
+            self.clock = Clock(self.seconds(), self.clock.images + self._task.images_per_step)
+            return True
+        if torch.cuda.is_available():  # only here: while the error is handled, it holds what the step had in memory
+            torch.cuda.empty_cache()
+        return False
+
+    def event(self, preview: Path | None = None) -> Progress:
+        """What there is to report now."""
+        losses = "  ".join(f"{name} {value:.3f}" for name, value in self._terms.items())
+        return Progress("training", self.progress, 1.0, f"{self.clock.images} images  {losses}", preview)
+
+
+def _result(future: Future[bool]) -> bool:
+    while not wait((future,), timeout=0.1).done:  # without a limit, Windows would not notice Ctrl-C here
+        pass
+    return future.result()
 
 
 def _resume(task: Task, path: Path, config: LoopConfig) -> Clock:
@@ -198,8 +188,3 @@ def _save(task: Task, clock: Clock, model_path: Path) -> Checkpoint:
     with complete_or_absent(preview_path(model_path)) as temporary:
         temporary.write_bytes(encoded.tobytes())
     return model
-
-
-def _note(clock: Clock, terms: Mapping[str, float]) -> str:
-    losses = "  ".join(f"{name} {value:.3f}" for name, value in terms.items())
-    return f"{clock.images} images  {losses}"

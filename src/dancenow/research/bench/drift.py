@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from dancenow.evaluation.frame_metrics import FrameMetrics
-from dancenow.execution import torch_device
+from dancenow.execution import Execution
 from dancenow.generators.registry import load_renderer
 from dancenow.media.source import read_frames
 from dancenow.metrics.images import sharpness
@@ -95,7 +95,7 @@ def measure_drift(model: Path, truth: Path, track: PoseTrack, passes: int, every
     """
     if passes < 3 or passes % 2 == 0:
         raise ValueError(f"passes must be 3, 5, 7 or more of them, got {passes}")
-    renderer = load_renderer(model, torch_device("auto"))
+    renderer = load_renderer(model, Execution.auto())
     count, start_s = len(track), time.perf_counter()
     poses = PosePipeline.create()
     dance = there_and_back(poses.for_rendering(poses.smooth_jitter(track)), passes)

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dancenow.execution import cpu_has_bfloat16, has_bfloat16, spare_threads, torch_device, torch_threads
+from dancenow.execution import cpu_has_bfloat16, has_bfloat16, limited_threads, spare_threads, torch_device
 from dancenow.generators.crop.inference_backends import BACKENDS, BackendName, EagerBackend, example, preferred
 from dancenow.generators.crop.network import POSE_STRIDE, Generator
 from dancenow.generators.edn.network import EdnGenerator, EdnNetworkConfig
@@ -77,7 +77,7 @@ def _measure(sized: EnginesSize, ours: Ours, _folder: Path, on_progress: Progres
     torch.manual_seed(0)
     device = torch_device("auto")
     generator = Generator(config.generator).to(device).eval().requires_grad_(False)
-    with torch.inference_mode(), torch_threads(spare_threads()):
+    with torch.inference_mode(), limited_threads(spare_threads()):
         runs, build_s = _built(makers(generator, device, sized.compiled), generator)
         papers, paper_build_s = _built(_papers(sized, device), generator)
         wall, cpu = _timed({**runs, **papers}, generator, sized.repetitions, on_progress)

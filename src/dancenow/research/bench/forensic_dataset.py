@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import torch
 
+from dancenow.execution import Execution
 from dancenow.generators.renderers import CropRenderer, EdnRenderer
 from dancenow.media.source import read_frames
 from dancenow.metrics.perceptual import EfficientNetTrunk
@@ -217,7 +218,7 @@ def forged(scene: Scene, orders: Sequence[Order], seed: int, workshop: Workshop)
         share = replace(workshop, limit_s=workshop.limit_s * order.cost / cost)
         try:
             for images, model in models(scene, order, seed + number, share):
-                renderer = (EdnRenderer if is_whole(model) else CropRenderer).load(model, workshop.device)
+                renderer = (EdnRenderer if is_whole(model) else CropRenderer).load(model, Execution(str(workshop.device)))
                 for dance in scene.dances:
                     track = poses.for_rendering(poses.smooth_jitter(dance.track))
                     yield Shown(dance, list(renderer.render(track)), order.way, images)

@@ -16,7 +16,7 @@ import torch
 
 from dancenow.errors import InputError
 from dancenow.evaluation.frame_metrics import as_tensor
-from dancenow.execution import Device, torch_device
+from dancenow.execution import Device, Execution
 from dancenow.generators.registry import load_renderer
 from dancenow.media.source import probe, read_frames
 from dancenow.metrics.images import psnr_db, ssim_map
@@ -118,7 +118,7 @@ def score(
     Raises:
         UserError: as `read_exact` and `load_renderer`, the sizes differ, or there are no such frames.
     """
-    renderer = load_renderer(model, torch_device(device))
+    renderer = load_renderer(model, Execution.auto(device))
     track = read_exact(npz, video)
     target = renderer.target.track
     if (track.width_px, track.height_px) != (target.width_px, target.height_px):

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import torch
 
-from dancenow.execution import spare_threads, torch_device, torch_threads
+from dancenow.execution import Execution
 from dancenow.generators.crop.config import CropConfig
 from dancenow.generators.registry import load_renderer
 from dancenow.generators.renderers import CropRenderer, Renderer, compose
@@ -115,7 +115,7 @@ def _measure(
     _forget_memory()
     rates |= {"training": _training_hz(subject, model, config, steps)} | _memory_mb("training")
     on_progress(Progress(f"{system}, generating", 0))
-    renderer = load_renderer(model, torch_device("auto"))
+    renderer = load_renderer(model, Execution.auto())
     rates |= _painting_hz(renderer, dance, count)
     del renderer
     _forget_memory()
@@ -214,8 +214,7 @@ def _painting_hz(renderer: Renderer, dance: PoseTrack, count: int) -> dict[str, 
     list(renderer.render(dance, 0, 1))  # the first picture pays for allocations
     if not isinstance(renderer, CropRenderer):
         return {"generate": _rate(lambda: renderer.render(dance, 0, count))[1]}
-    with torch_threads(spare_threads()):  # as in a transfer, where the other core does what surrounds this
-        canvases, generate_hz = _rate(lambda: renderer.canvases(dance, 0, count))
+    canvases, generate_hz = _rate(lambda: renderer.canvases(dance, 0, count))
     painted = [(crop, rgba) for crop, rgba in canvases if rgba is not None]
     _, compose_hz = _rate(lambda: (compose(rgba, crop, renderer.target.plate) for crop, rgba in painted))
     return {"generate": generate_hz, "composite": compose_hz}
