@@ -25,22 +25,22 @@ def source(tmp_path: Path) -> Path:
     return film(tmp_path / "source.mp4", dancer_track(36, phase=1.0, body_px=60.0))
 
 
-def test_a_subject_and_its_model_say_the_same(
+def test_a_subject_and_its_model_give_the_same_coverage(
     source: Path, drawn_subject: Subject, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = tmp_path / "model.safetensors"
-    kept = Target.of_subject(drawn_subject).to_checkpoint({})
-    save_checkpoint(model, Checkpoint(kept.info, {**kept.tensors, "weight": torch.zeros(1)}))
-    said = []
+    checkpoint = Target.of_subject(drawn_subject).to_checkpoint({})
+    save_checkpoint(model, Checkpoint(checkpoint.info, {**checkpoint.tensors, "weight": torch.zeros(1)}))
+    results = []
     for subject in (drawn_subject.folder, model):
-        figures, picture = tmp_path / "figures.json", tmp_path / "timeline.png"
-        cli.main(["check", str(source), str(subject), "-o", str(picture), "--json", str(figures)])
-        assert picture.stat().st_size > 1000
-        said.append(json.loads(figures.read_text("utf-8")))
+        values, plot = tmp_path / "values.json", tmp_path / "timeline.png"
+        cli.main(["check", str(source), str(subject), "-o", str(plot), "--json", str(values)])
+        assert plot.stat().st_size > 1000
+        results.append(json.loads(values.read_text("utf-8")))
         assert "whole body" in capsys.readouterr().out
-    assert said[0] == said[1]
-    assert len(said[0]["distance"]) == 36
-    assert set(said[0]["parts"]) == {"arms", "legs", "torso", "head"}
+    assert results[0] == results[1]
+    assert len(results[0]["distance"]) == 36
+    assert set(results[0]["parts"]) == {"arms", "legs", "torso", "head"}
 
 
 def test_bad_input_is_one_sentence(
@@ -57,10 +57,10 @@ def test_bad_input_is_one_sentence(
         ([str(source), folder, "--out", str(drawn_subject.folder / "plate.png")], "belongs to an input"),
         ([str(source), folder, "--out", str(tmp_path / "a.png"), "--json", str(tmp_path / "a.png")], "give two names"),
     ]
-    for words, message in cases:
+    for arguments, message in cases:
         with pytest.raises(SystemExit) as stopped:
-            cli.main(["check", *words])
-        said = capsys.readouterr().err
+            cli.main(["check", *arguments])
+        error = capsys.readouterr().err
         assert stopped.value.code == 2
-        assert message in said
-        assert said.count("\n") == 1
+        assert message in error
+        assert error.count("\n") == 1

@@ -1,4 +1,4 @@
-"""`dancenow detect` from the outside: what is said, what is written, and what is refused."""
+"""`dancenow detect` from the outside: what it prints, what it writes, and what it refuses."""
 
 import json
 from pathlib import Path
@@ -27,60 +27,62 @@ def weights(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_marks_come_first_then_the_classifier(tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_credentials_and_watermark_come_before_the_classifier(
+    tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     video = str(film_suspect(tmp_path / "dance.mp4", smeared=False))
-    said, picture = tmp_path / "said.json", tmp_path / "heat.png"
-    main(["detect", video, "--weights", weights, "--json", str(said), "--heatmap", str(picture)])
+    findings, heatmap = tmp_path / "findings.json", tmp_path / "heat.png"
+    main(["detect", video, "--weights", weights, "--json", str(findings), "--heatmap", str(heatmap)])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines[:4]] == [
         "Content Credentials", "Watermark", "Classifier", "Second by second, in percent",
     ]  # fmt: skip
     assert "looks synthesized (over 99% likely" in lines[2]
-    found = json.loads(said.read_text())
+    found = json.loads(findings.read_text())
     assert found["classifier"]["verdict"] == "synthesized"
     assert len(found["classifier"]["per_second"]) == 2
     assert found["credentials"]["state"] == "none"
-    assert picture.stat().st_size > 1000
+    assert heatmap.stat().st_size > 1000
 
 
-def test_marks_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_classify_reads_credentials_and_watermark_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["detect", str(film_suspect(tmp_path / "dance.mp4", smeared=False)), "--no-classify"])
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
-def test_a_video_with_nobody_in_it_still_has_its_marks_read(
+def test_a_video_without_a_person_still_has_its_marks_read(
     tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    video, said = film_suspect(tmp_path / "empty.mp4", smeared=False), tmp_path / "said.json"
+    video, findings = film_suspect(tmp_path / "empty.mp4", smeared=False), tmp_path / "findings.json"
     with pytest.raises(SystemExit) as stopped:
-        main(["detect", str(video), "--weights", weights, "--json", str(said)])
+        main(["detect", str(video), "--weights", weights, "--json", str(findings)])
     assert stopped.value.code == 2
     out, error = capsys.readouterr()
     assert "Watermark" in out
     assert "nobody was found" in error
-    assert json.loads(said.read_text())["classifier"]["verdict"] == "none"
+    assert json.loads(findings.read_text())["classifier"]["verdict"] == "none"
 
 
-def test_senseless_requests_are_one_sentence(tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_options_are_one_sentence(tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]) -> None:
     video = str(film_suspect(tmp_path / "dance.mp4", smeared=False, num_frames=12))
     folder = str(tmp_path)
-    for words, sentence in (
+    for arguments, sentence in (
         ([], "give a video"),
-        ([video, "-o", "x.safetensors"], "--out is where --train"),
+        ([video, "-o", "x.safetensors"], "--out is the output of --train"),
         ([video, "--json", video], "is an input"),
         ([video, "--weights", weights, "--heatmap", weights], "is an input"),
         ([video, "--heatmap", str(tmp_path / "heat.jpg")], "ends in .png"),
-        ([video, "--no-classify", "--heatmap", str(tmp_path / "heat.png")], "no heatmap"),
+        ([video, "--no-classify", "--heatmap", str(tmp_path / "heat.png")], "needs the classifier"),
         ([video, "--weights", video], "damaged"),
         ([str(tmp_path / "absent.mp4"), "--weights", weights], "does not exist"),
-        (["--train", folder, folder], "where the weights should go"),
-        ([video, "--train", folder, folder, "-o", "x.safetensors"], "two folders are looked at"),
+        (["--train", folder, folder], "give the output file of --train"),
+        ([video, "--train", folder, folder, "-o", "x.safetensors"], "--train takes two folders"),
         (["--train", folder, str(tmp_path / "absent"), "-o", str(tmp_path / "x.safetensors")], "no folder"),
         (["--train", folder, folder, "-o", str(tmp_path / "x.safetensors"), "--budget", "soon"], "makes no sense"),
     ):
         with pytest.raises(SystemExit) as stopped:
-            main(["detect", *words])
+            main(["detect", *arguments])
         error = capsys.readouterr().err
-        assert stopped.value.code == 2, words
-        assert sentence in error, (words, error)
+        assert stopped.value.code == 2, arguments
+        assert sentence in error, (arguments, error)
         assert error.count("\n") == 1, error

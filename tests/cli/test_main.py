@@ -1,4 +1,4 @@
-"""What a person at a terminal sees: one sentence and status 2 for bad input, no traceback, nothing slow to start."""
+"""The command line from the outside: one sentence and status 2 for bad input, no traceback, fast start."""
 
 import subprocess
 import sys
@@ -12,9 +12,9 @@ from dancenow.errors import UserError
 from dancenow.progress import Progress
 
 
-def _run(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, str]:
+def _run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str]:
     with pytest.raises(SystemExit) as stopped:
-        cli.main([str(word) for word in words])
+        cli.main([str(argument) for argument in arguments])
     return int(stopped.value.code or 0), capsys.readouterr().err
 
 
@@ -36,12 +36,12 @@ def test_bad_input_is_one_sentence_and_status_2(capsys: pytest.CaptureFixture[st
         ("pose", text, "-o", tmp_path / "track.npz"),
         ("evaluate", text, text),
     ]
-    for words in commands:
-        status, said = _run(capsys, *words)
-        assert status == 2, words
-        assert said.startswith("dancenow: "), words
-        assert said.count("\n") == 1, words
-        assert "Traceback" not in said
+    for arguments in commands:
+        status, error = _run(capsys, *arguments)
+        assert status == 2, arguments
+        assert error.startswith("dancenow: "), arguments
+        assert error.count("\n") == 1, arguments
+        assert "Traceback" not in error
     assert sorted(p.name for p in tmp_path.iterdir()) in (["cache", "text.mp4"], ["text.mp4"])
 
 
@@ -55,9 +55,9 @@ def test_ctrl_c_is_status_130(capsys: pytest.CaptureFixture[str], monkeypatch: p
         raise KeyboardInterrupt
 
     monkeypatch.setattr("dancenow.pipeline.run", interrupted)
-    status, said = _run(capsys, "run", tmp_path / "a.mp4", tmp_path / "b.mp4", "-o", tmp_path / "c.mp4")
+    status, error = _run(capsys, "run", tmp_path / "a.mp4", tmp_path / "b.mp4", "-o", tmp_path / "c.mp4")
     assert status == 130
-    assert "interrupted" in said
+    assert "interrupted" in error
 
 
 @pytest.mark.slow
@@ -96,3 +96,16 @@ def test_without_a_terminal_there_is_one_line_per_stage(capsys: pytest.CaptureFi
         on_progress(Progress("generating", 1, 3))
     lines = capsys.readouterr().err.splitlines()
     assert [line.split("] ")[1] for line in lines] == ["training ...", "generating ..."]
+
+
+def test_help_of_a_command_shows_the_flag_that_changes_something_and_no_none(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        cli.main(["run", "--help"])
+    printed = capsys.readouterr().out
+    assert "--no-report " in printed
+    assert "--report" not in printed
+    assert "None" not in printed
+    assert max(map(len, printed.splitlines())) <= 80

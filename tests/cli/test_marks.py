@@ -41,11 +41,11 @@ def detected(video: Path, capsys: pytest.CaptureFixture[str]) -> tuple[str, dict
 
 
 def test_a_whole_result_is_signed_and_marked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    said, written = detected(film(tmp_path / "out.mp4"), capsys)
-    assert "signed by dancenow user " in said
-    assert "unchanged since" in said
-    assert "it says that it is synthetic" in said
-    assert "made by dancenow with the model c0de" in said
+    printed, written = detected(film(tmp_path / "out.mp4"), capsys)
+    assert "signed by dancenow user " in printed
+    assert "unchanged since" in printed
+    assert "it says that it is synthetic" in printed
+    assert "made by dancenow with the model c0de" in printed
     assert written["credentials"]["state"] == "signed"
     assert written["credentials"]["facts"] == {"model_sha256": MODEL_SHA256, "source_sha256": "b" * 64,
                                                "subject_sha256": "c" * 64, "consent_sha256": "d" * 64}  # fmt: skip
@@ -59,28 +59,28 @@ def test_one_changed_byte_is_tampering_and_the_mark_stays(tmp_path: Path, capsys
         changed = bytearray(whole)
         changed[place] ^= 1
         (tmp_path / "changed.mp4").write_bytes(changed)
-        said, written = detected(tmp_path / "changed.mp4", capsys)
-        assert "tampered: the video or its credentials were changed after signing" in said, place
-        assert "signed by" not in said
+        printed, written = detected(tmp_path / "changed.mp4", capsys)
+        assert "tampered: the video or its credentials were changed after signing" in printed, place
+        assert "signed by" not in printed
         assert written["credentials"]["state"] == "tampered"
         assert written["watermark"]["payload"] == {"model": "c0de"}
 
 
 def test_credentials_that_were_removed_are_missed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    said, written = detected(film(tmp_path / "out.mp4", signed=False), capsys)
-    assert "none: the video carries no Content Credentials" in said
-    assert "Its credentials were removed, or lost when it was encoded again" in said
+    printed, written = detected(film(tmp_path / "out.mp4", signed=False), capsys)
+    assert "none: the video carries no Content Credentials" in printed
+    assert "Its credentials were removed, or lost when it was encoded again" in printed
     assert written["credentials"]["state"] == "none"
 
 
 def test_credentials_of_another_video_do_not_belong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    said, _ = detected(film(tmp_path / "out.mp4", model="beef"), capsys)
-    assert "signed by dancenow user " in said
-    assert "pictures and credentials do not belong together" in said
+    printed, _ = detected(film(tmp_path / "out.mp4", model="beef"), capsys)
+    assert "signed by dancenow user " in printed
+    assert "pictures and credentials do not belong together" in printed
 
 
 def test_a_plain_video_has_neither(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    said, written = detected(film(tmp_path / "plain.mp4", model=None, signed=False), capsys)
-    assert "none: the video carries no Content Credentials" in said
-    assert "Watermark: none found" in said
+    printed, written = detected(film(tmp_path / "plain.mp4", model=None, signed=False), capsys)
+    assert "none: the video carries no Content Credentials" in printed
+    assert "Watermark: none found" in printed
     assert written["watermark"]["payload"] is None

@@ -199,5 +199,5 @@ def test_the_command_records_shows_and_withdraws(subject: Subject, capsys: pytes
     for words in ("no consent on record", "self: Ada", "withdrawn on", "WITHDRAWN"):
         assert words in said
     assert "--person-name" in run("--consent", "licensed", "--licence", "MIT")
-    assert "goes alone" in run("--revoke", "--consent", "self")
-    assert "on what terms" in run("--person-name", "Ada")
+    assert "cannot be combined" in run("--revoke", "--consent", "self")
+    assert "also needs --consent" in run("--person-name", "Ada")

@@ -1,33 +1,39 @@
-"""`dancenow bench`: measures what is claimed, and writes the page that shows it.
+"""`dancenow bench`: run the benchmarks and write the benchmark page.
 
-The work is in `dancenow.research.bench`; needs the `studio` extra, because truth is rendered.
+The work is in `dancenow.research.bench`. It needs the `studio` extra, because the ground truth is rendered.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import tyro
 
+from dancenow.cli.options import Many, Out
+
 
 def bench(
-    names: tyro.conf.Positional[tuple[str, ...]] = (),
+    names: tyro.conf.Positional[Many[str]] = (),
     size: Literal["smoke", "laptop", "gpu"] = "smoke",
-    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("benchmarks"),
-    only: tuple[str, ...] = (),
+    out: Out = Path("benchmarks"),
+    only: Many[str] = (),
 ) -> None:
-    """Measure quality, speed, normalization, memory and the metrics themselves, each beside a peer.
+    """Run the benchmarks: quality, speed, normalization, memory, and the metrics themselves.
 
-    An interrupted bench goes on where it stopped when the same command is given again. What else the machine does meanwhile
-    can be told in a phrase by the variable DANCENOW_BENCH_CONDITIONS; the result holds it.
+    Each result has a peer measured beside it. Run the same command again to continue an interrupted benchmark. Set
+    DANCENOW_BENCH_CONDITIONS to a phrase about other load on the machine; the result records it.
 
     Args:
-        names: of ablation, budget, face, drift, speed, engines, normalize, blend, memory, growth, monotonicity; all if none is
-            named. `page` alone measures nothing: it writes docs/benchmarks.md beside the folder of results, from what is in it.
-        size: smoke (minutes), laptop (an hour on two cores) or gpu.
-        out: the folder for the results, one JSON file each.
-        only: of ablation, budget, face, drift, speed, engines and normalize: measure only the parts with these subjects,
-            methods, budgets, seeds, networks or data, such as `--only dov 4m ours`; the result also holds what was measured
-            before.
+        names: Benchmarks to run, by default all:
+            ablation, budget, face, drift, speed, engines, normalize,
+            blend, memory, growth, monotonicity.
+            `page` measures nothing and writes docs/benchmarks.md
+            beside the results folder.
+        size: smoke takes minutes, laptop an hour on two cores, gpu a GPU.
+        out: Folder for the results, one JSON file each.
+        only: Measure only these parts, such as `--only dov 4m ours`:
+            subjects, methods, budgets, seeds, networks or data.
+            For ablation, budget, face, drift, speed, engines, normalize.
+            The result keeps the parts measured before.
     """
     from dancenow.cli.console import live, report
     from dancenow.errors import OptionError
@@ -37,7 +43,7 @@ def bench(
         from dancenow.research.bench.page import write_page
 
         if len(names) > 1:
-            raise OptionError("`page` goes alone: measure first, then `dancenow bench page`.")
+            raise OptionError("`page` cannot be combined with other benchmarks; measure first, then run `dancenow bench page`.")
         report(write_page(out))
         return
     with live() as on_progress:

@@ -1,12 +1,14 @@
-"""`dancenow check`: which moves of a dance the target's footage does not cover, and what to film.
+"""`dancenow check`: find the moves of a dance that the target footage does not cover, and advise what to film.
 
-The work is `dancenow.subject.coverage.coverage`; the picture is `dancenow.report.coverage_plot.draw_timeline`.
+The work is in `dancenow.subject.coverage.coverage`; the plot is in `dancenow.report.coverage_plot.draw_timeline`.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import tyro
+
+from dancenow.cli.options import Maybe, MaybeOut
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,21 +22,23 @@ if TYPE_CHECKING:
 def check(
     source: tyro.conf.Positional[Path],
     subject: tyro.conf.Positional[Path],
-    out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None,
-    json: Path | None = None,
-    source_person: int | None = None,
+    out: MaybeOut = None,
+    json: Maybe[Path] = None,
+    source_person: Maybe[int] = None,
 ) -> None:
-    """Say which moves of the dance in SOURCE the person in SUBJECT was never filmed in, before hours go into training.
+    """Find the moves in SOURCE that SUBJECT's footage does not cover.
 
-    For every frame of the dance: how near the footage comes to its pose, wherever and at whatever size it was filmed, and
-    what quality is to be expected. For what lacks: when, what, and what to film.
+    Runs before training. For each frame of the dance it measures the distance to the nearest pose in the footage, whatever
+    its position and size, and predicts the quality. For each gap it lists when, what, and what to film.
 
     Args:
-        source: video of the dance.
-        subject: folder made by `dancenow prepare`, or a trained model (.safetensors).
-        out: also draw the coverage over time to this .png file, with frames of both videos.
-        json: also write every frame's figures to this file.
-        source_person: whom to follow in SOURCE, counted from 1 by size and place (see `dancenow pose --help`).
+        source: Video of the dance.
+        subject: Folder made by `dancenow prepare`, or a trained model.
+        out: Also plot the coverage over time to this .png file.
+            With frames of both videos.
+        json: Also write the values of every frame to this file.
+        source_person: Person to follow in SOURCE, counted from 1.
+            See `dancenow pose --help`.
     """
     from json import dumps
 
@@ -48,15 +52,15 @@ def check(
     for path, suffix in ((out, ".png"), (json, "")):
         if path is not None:
             if subject.resolve() in (path.resolve(), *path.resolve().parents) or path.resolve() == source.resolve():
-                raise OutputError(f"{path} is or belongs to an input; give the output another name.")
+                raise OutputError(f"{path} is or belongs to an input; choose another output name.")
             require_writable(path, suffix)
     if out is not None and json is not None and out.resolve() == json.resolve():
-        raise OutputError(f"picture and figures cannot both be {out}; give two names.")
+        raise OutputError(f"--out and --json are both {out}; give two names.")
     target, video, learnt = _footage(subject)
     with live() as on_progress:
         found = coverage(detect_poses(source, person=source_person, on_progress=on_progress), target.track, learnt=learnt)
         if out is not None:
-            title = f"{source.name} danced by {target.name}"
+            title = f"Coverage of {source.name} by the footage of {target.name}"
             draw_timeline(found, source, out, footage=video, title=title, on_progress=on_progress)
     if json is not None:
         with complete_or_absent(json) as temporary:
@@ -70,7 +74,7 @@ def check(
 
 
 def _footage(path: Path) -> "tuple[Target, Path | None, NDArray[np.bool_] | None]":
-    """The target of a subject folder or a model, the video if there is one, and which frames are for training."""
+    """Load the target of a subject folder or a model, its video (folders only) and the mask of its training frames."""
     from dancenow.storage.checkpoint import load_checkpoint, read_info
     from dancenow.subject.subject import Subject
     from dancenow.subject.target_appearance import KIND, WHOLE_FRAME_KIND, Target

@@ -1,6 +1,6 @@
-"""`dancenow dataset`: makes, checks, describes, packs and opens datasets of single dancers.
+"""`dancenow dataset`: make, validate, describe, pack and open datasets of single dancers.
 
-The work is in `dancenow.research.dataset`; making one needs the `studio` extra.
+The work is in `dancenow.research.dataset`; `make` needs the `studio` extra.
 """
 
 import sys
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
+
+from dancenow.cli.options import Flag, Many, Maybe, MaybeOut, Out
 
 if TYPE_CHECKING:
     from dancenow.research.dataset.findings import Report
@@ -25,44 +27,50 @@ def make(
     split: str = "60:20:20",
     crf: int = 18,
 ) -> None:
-    """Render a dataset of dancers whom nobody filmed: exact poses, masks and faces, the same dance on several bodies, CC0.
+    """Render a dataset of synthetic dancers (CC0) with exact poses, masks and faces.
 
-    The same command goes on where an interrupted one stopped; with more identities or dances it goes on from a smaller dataset.
+    Every dance is performed by several bodies. Run the same command again to continue, also with more identities or dances.
 
     Args:
-        out: the folder to make.
-        identities: how many people; each has a build, face, hair, clothes and room of their own, drawn at random.
-        dances: how many dances; everybody dances every one of them.
-        seconds: length of each clip.
-        size: width and height of the picture in px.
-        fps: frame rate, such as 30 or 30000/1001.
-        seed: of everything; the same seed gives the same dataset.
-        processes: how many clips to render at once; as many as there are cores is fastest.
-        split: shares of train, val and test, of people, of dances and of the time of each clip.
-        crf: of the videos' compression, x264's; lower is better and larger.
+        out: Dataset folder to write.
+        identities: Number of people.
+            Body, face, hair, clothes and room are random.
+        dances: Number of dances; everybody performs all of them.
+        seconds: Length of each clip.
+        size: Width and height in px.
+        fps: Frame rate, such as 30 or 30000/1001.
+        seed: Random seed; the same seed gives the same dataset.
+        processes: Clips to render in parallel; the number of cores is fastest.
+        split: Fractions of train, val and test.
+            For people, for dances, and for the time of each clip.
+        crf: x264 constant rate factor; lower is better and larger.
     """
     from dancenow.cli.console import live, report
     from dancenow.research.dataset.make import make_dataset
     from dancenow.research.dataset.plan import DatasetConfig
 
-    config = DatasetConfig(identities, dances, seconds, size, fps, seed, _shares(split), crf)
+    config = DatasetConfig(identities, dances, seconds, size, fps, seed, _split_fractions(split), crf)
     with live() as on_progress:
-        made = make_dataset(out, config, processes=processes, on_progress=on_progress)
-    megabytes = sum(entry.bytes for entry in made.entries) / 1e6
-    report(out, f"{len(made.entries)} clips of {len(made.identities)} people, {made.num_frames} frames, {megabytes:.1f} MB.")
+        result = make_dataset(out, config, processes=processes, on_progress=on_progress)
+    megabytes = sum(entry.bytes for entry in result.entries) / 1e6
+    num_clips, num_people = len(result.entries), len(result.identities)
+    report(out, f"{num_clips} clips of {num_people} people, {result.num_frames} frames, {megabytes:.1f} MB.")
 
 
 def validate(
     dataset: tyro.conf.Positional[Path],
     detector: int = 0,
-    json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    json: Flag = False,
 ) -> None:
-    """Check a dataset, shards, or a folder of subjects: hashes, consent, splits, coverage, poses, faces. Status 1 if it fails.
+    """Check a dataset, its shards, or subject folders. Exit status 1 if it fails.
+
+    Checks hashes, consent, splits, coverage, poses and faces.
 
     Args:
-        dataset: folder that `dataset make` or `dataset package` made, a subject, or a folder of subjects.
-        detector: compare so many clips with the pose detector; takes a while.
-        json: write everything that was found as JSON, and nothing else.
+        dataset: Folder of `dataset make` or `dataset package`, a subject,
+            or a folder of subjects.
+        detector: Compare this many clips with the pose detector; slow.
+        json: Print all findings as JSON and nothing else.
     """
     from json import dumps
 
@@ -81,15 +89,16 @@ def validate(
 
 def card(
     dataset: tyro.conf.Positional[Path],
-    out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None,
-    url: str | None = None,
+    out: MaybeOut = None,
+    url: Maybe[str] = None,
 ) -> None:
-    """Describe a dataset: a datasheet (README.md), a table of clips (clips.csv) and Croissant metadata (croissant.json).
+    """Write a datasheet (README.md), a clip table (clips.csv) and Croissant metadata (croissant.json).
 
     Args:
-        dataset: folder that `dataset make` made, a subject, or a folder of subjects.
-        out: the folder to write into, which must not be one of shards; by default the dataset's own.
-        url: where the dataset will be found.
+        dataset: Folder of `dataset make`, a subject, or a folder of subjects.
+        out: Folder to write to, not a folder of shards.
+            By default the dataset itself.
+        url: Where the dataset will be published.
     """
     from dancenow.cli.console import live, report
     from dancenow.errors import OptionError
@@ -99,7 +108,7 @@ def card(
 
     source, folder = open_source(dataset), out if out is not None else dataset
     if out is None and isinstance(source, ShardSource):
-        raise OptionError(f"{dataset} is packed and has its card already; give another folder with -o to write one.")
+        raise OptionError(f"{dataset} is packed and already has a card; choose another folder with -o.")
     with live() as on_progress:
         facts = validate(source, on_progress=on_progress).facts
     for path in write_card(source, folder, facts, url=url):
@@ -108,15 +117,16 @@ def card(
 
 def package(
     dataset: tyro.conf.Positional[Path],
-    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
+    out: Out,
     shard_mb: float = 256.0,
 ) -> None:
-    """Pack a valid dataset into shards (tar files in the WebDataset layout) with checksums, index and card.
+    """Pack a valid dataset into shards: WebDataset tar files with checksums, index and card.
 
     Args:
-        dataset: folder that `dataset make` made, a subject, or a folder of subjects.
-        out: the new folder for the shards; the same dataset gives the same bytes.
-        shard_mb: about how large a shard may become.
+        dataset: Folder of `dataset make`, a subject, or a folder of subjects.
+        out: New folder for the shards.
+            The same dataset gives the same bytes.
+        shard_mb: Approximate maximum size of a shard in MB.
     """
     from dancenow.cli.console import live, report
     from dancenow.research.dataset.package import package
@@ -128,21 +138,25 @@ def package(
 
 def open_dataset(
     shards: tyro.conf.Positional[Path],
-    out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None,
-    clips: tuple[str, ...] = (),
-    identity: str | None = None,
+    out: MaybeOut = None,
+    clips: Many[str] = (),
+    identity: Maybe[str] = None,
     protocol: Literal["time", "dance"] = "time",
-    list: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    list: Flag = False,
 ) -> None:
-    """Take clips out of shards, or one person as a subject to train on.
+    """Extract clips from shards, or one person as a subject to train on.
 
     Args:
-        shards: folder that `dataset package` made; with --identity also one that `dataset make` made.
-        out: the new folder; a subject folder with --identity.
-        clips: names of the clips to take out; by default all.
-        identity: make a subject of this person, with exact poses, to be given to `dancenow train`.
-        protocol: what of their clips is for training: time (the first part of each) or dance (those of the dances of train).
-        list: show what is in the shards, and stop.
+        shards: Folder of `dataset package`.
+            With --identity also one of `dataset make`.
+        out: New folder; with --identity a subject folder.
+        clips: Names of the clips to extract; by default all.
+        identity: Make a subject of this person for `dancenow train`.
+            It has exact poses.
+        protocol: Which of their clips are for training.
+            time: the first part of every clip.
+            dance: the dances of the train split.
+        list: List what the shards contain, and exit.
     """
     from dancenow.cli.console import console, live, report
     from dancenow.errors import OptionError
@@ -156,9 +170,9 @@ def open_dataset(
         console.out(table_text(source), end="", highlight=False)
         return
     if out is None:
-        raise OptionError("say where the clips go with -o FOLDER, or use --list to see what there is.")
+        raise OptionError("give the output folder with -o FOLDER, or use --list to list the clips.")
     if identity is not None and clips:
-        raise OptionError("give --clips or --identity, not both.")
+        raise OptionError("--clips and --identity cannot be combined; give one of them.")
     with live() as on_progress:
         if identity is not None:
             person_subject(source, identity, out, protocol=protocol, on_progress=on_progress)
@@ -168,7 +182,7 @@ def open_dataset(
 
 
 def _show(found: "Report") -> None:
-    """The table of checks, that of people, and every finding in a sentence."""
+    """Print a table of checks, a table of people, and one sentence per finding."""
     from collections import Counter
 
     from rich.box import SIMPLE
@@ -177,11 +191,11 @@ def _show(found: "Report") -> None:
     from dancenow.cli.console import console
     from dancenow.research.dataset.findings import CHECKS
 
-    checks = Table("check", "found", "what holds if nothing is found", box=SIMPLE)
+    checks = Table("check", "findings", "requirement", box=SIMPLE)
     for name in found.checked:
-        found_here = Counter(finding.level for finding in found.findings if finding.check == name)
-        said = [f"{count} {level}{'s' * (count > 1)}" for level, count in sorted(found_here.items())]
-        checks.add_row(name, ", ".join(said) or "nothing", CHECKS[name])
+        counts = Counter(finding.level for finding in found.findings if finding.check == name)
+        summary = [f"{count} {level}{'s' * (count > 1)}" for level, count in sorted(counts.items())]
+        checks.add_row(name, ", ".join(summary) or "none", CHECKS[name])
     people = Table(
         "person",
         "clips",
@@ -208,7 +222,7 @@ def _show(found: "Report") -> None:
     console.print("not valid" if found.errors else "valid", highlight=False)
 
 
-def _shares(text: str) -> tuple[float, float, float]:
+def _split_fractions(text: str) -> tuple[float, float, float]:
     from dancenow.errors import OptionError
 
     try:
@@ -217,8 +231,8 @@ def _shares(text: str) -> tuple[float, float, float]:
             raise ValueError(text)
     except ValueError as error:
         raise OptionError(f"cannot read the split {text!r}; write train:val:test, such as 60:20:20.") from error
-    whole = train + val + test
-    return train / whole, val / whole, test / whole
+    total = train + val + test
+    return train / total, val / total, test / total
 
 
 _Action = (
@@ -231,4 +245,4 @@ _Action = (
 
 
 def dataset(action: tyro.conf.OmitSubcommandPrefixes[tyro.conf.OmitArgPrefixes[_Action]]) -> None:
-    """Make, check, describe, pack and open datasets of single dancers."""
+    """Make, validate, describe, pack and open datasets of single dancers."""

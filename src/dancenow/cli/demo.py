@@ -1,20 +1,21 @@
-"""`dancenow demo`: the main job on the two dancers that come with the package."""
+"""`dancenow demo`: transfer between the two example dancers of the package."""
 
 from pathlib import Path
-from typing import Annotated
 
-import tyro
+from dancenow.cli.options import Out
 
 
 def demo(
-    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("demo"),
+    out: Out = Path("demo"),
     budget: str = "4m",
 ) -> None:
-    """Make one shipped dancer dance what the other dances: minutes on a laptop.
+    """Transfer the dance of one example dancer to the other.
+
+    Takes minutes on a laptop.
 
     Args:
-        out: folder for the result and for a video that shows it beside its source.
-        budget: how long to train.
+        out: Folder for the result and a side-by-side video.
+        budget: Training time, such as 4m.
     """
     from dancenow import pipeline
     from dancenow.assets import SOURCE, TARGET

@@ -1,55 +1,57 @@
-"""`dancenow detect`: where a video comes from, as far as it says so itself, and whether the person in it looks synthesized.
+"""`dancenow detect`: report the origin of a video and whether the person in it looks synthesized.
 
-Reads and verifies the Content Credentials and looks for the invisible mark (`dancenow.provenance.content_marking`), then
-asks the classifier
-(`dancenow.provenance.forensics.detector`). With `--train` it makes another classifier of one's own videos
+Reads and verifies the Content Credentials and the watermark (`dancenow.provenance.content_marking`), then runs the classifier
+(`dancenow.provenance.forensics.detector`). With `--train` it trains a classifier on the user's videos
 (`dancenow.research.forensics.finetuning`).
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
 import tyro
 
+from dancenow.cli.options import Flag, Maybe, MaybeOut
 from dancenow.errors import OptionError, OutputError, UserError
 
 
 def detect(
-    video: tyro.conf.Positional[Path | None] = None,
-    json: Path | None = None,
-    heatmap: Path | None = None,
-    weights: Path | None = None,
-    person: int | None = None,
-    classify: bool = True,
-    train: tuple[Path, Path] | None = None,
-    out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None,
+    video: tyro.conf.Positional[Maybe[Path]] = None,
+    json: Maybe[Path] = None,
+    heatmap: Maybe[Path] = None,
+    weights: Maybe[Path] = None,
+    person: Maybe[int] = None,
+    classify: Flag = True,
+    train: Maybe[tuple[Path, Path]] = None,
+    out: MaybeOut = None,
     budget: str = "10m",
     seed: int = 0,
 ) -> None:
-    """Say where VIDEO comes from: its Content Credentials, dancenow's invisible mark, and whether the person looks synthesized.
+    """Report where VIDEO comes from and whether the person looks synthesized.
 
-    The first two are proof where they are found; the classifier is an opinion, and can be wrong. A video without any sign may
-    still be synthetic: credentials are lost by re-encoding, and other tools leave other marks.
+    Reads the Content Credentials and dancenow's invisible watermark, then runs a classifier. Credentials and watermark are
+    proof if present. The classifier is an estimate and can be wrong. A video without any sign may still be synthetic:
+    re-encoding loses credentials, and other tools leave other marks.
 
     Args:
-        video: any video file.
-        json: also write what was found to this file.
-        heatmap: a .png to write: frames with red where the person looks synthesized, blue where real.
-        weights: another classifier than the shipped one, made with --train.
-        person: whom to judge where several are in the video, counted from 1.
-        classify: --no-classify reads credentials and mark alone.
-        train: two folders, of real and of synthetic videos: train a classifier on them instead, and write it to --out.
-        out: with --train, the .safetensors to write.
-        budget: with --train, how long to train: 10m, 1h, or 20000images.
-        seed: with --train, of everything random.
+        video: Any video file.
+        json: Also write the findings to this file.
+        heatmap: Also write frames with a heatmap to this .png file.
+            Red looks synthesized, blue looks real.
+        weights: Another classifier, made with --train.
+        person: Person to examine, counted from 1.
+        classify: Read credentials and watermark only.
+        train: Two folders, of real and of synthetic videos.
+            Train a classifier on them and write it to --out.
+        out: With --train, the .safetensors file to write.
+        budget: With --train, the training time: 10m, 1h, 20000images.
+        seed: With --train, the random seed.
     """
     if train is not None:
         _train(train, video, out, budget, seed)
     elif video is None:
         raise OptionError("give a video, or --train REAL_DIR SYNTHETIC_DIR -o WEIGHTS.safetensors.")
     elif out is not None:
-        raise OptionError("--out is where --train writes its weights; the findings go to --json, the picture to --heatmap.")
+        raise OptionError("--out is the output of --train; write the findings with --json and the heatmap with --heatmap.")
     else:
         _detect(video, json, heatmap, weights, person, classify)
 
@@ -60,14 +62,14 @@ def _train(folders: tuple[Path, Path], video: Path | None, out: Path | None, bud
     from dancenow.training.budget import Budget
 
     if video is not None:
-        raise OptionError(f"with --train two folders are looked at, not {video}; judge it afterwards with --weights.")
+        raise OptionError(f"--train takes two folders and not the video {video}; examine the video afterwards with --weights.")
     if out is None:
-        raise OptionError("say where the weights should go: -o WEIGHTS.safetensors.")
+        raise OptionError("give the output file of --train: -o WEIGHTS.safetensors.")
     with live() as on_progress:
         trained = train_on_folders(*folders, out, budget=Budget.parse(budget), seed=seed, on_progress=on_progress)
     if trained.accuracy is not None:
-        said = f"{trained.accuracy:.0%} of the clips that were kept apart are told rightly."
-        report(trained.weights, *trained.notes, said)
+        note = f"{trained.accuracy:.0%} of the held-out clips are classified correctly."
+        report(trained.weights, *trained.notes, note)
     else:
         report(trained.weights, *trained.notes)
 
@@ -81,24 +83,24 @@ def _detect(
 
     for path, suffix in ((json, ""), (heatmap, ".png")):
         if path is not None:
-            _require_another(path, video, weights)
+            _require_not_input(path, video, weights)
             require_writable(path, suffix)
     if json is not None and heatmap is not None and json.resolve() == heatmap.resolve():
-        raise OutputError("--json and --heatmap name the same file.")
+        raise OutputError("--json and --heatmap name the same file; give two names.")
     if not classify and heatmap is not None:
-        raise OptionError("without the classifier there is no heatmap; leave out --no-classify.")
+        raise OptionError("--heatmap needs the classifier; leave out --no-classify.")
 
-    def say(sentences: Sequence[str]) -> None:
+    def print_lines(sentences: Sequence[str]) -> None:
         for sentence in sentences:
             console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
     if weights is not None:
         from dancenow.provenance.forensics.classifier import load_forensic
 
-        load_forensic(weights)  # damaged weights are said before anything is looked at
+        load_forensic(weights)  # report damaged weights before the long work
     with live() as on_progress:
         marks = read_marks(video, on_progress)
-    say(marks.sentences())
+    print_lines(marks.sentences())
     found = marks.to_json()
     if classify:
         from dancenow.provenance.forensics.detector import examine
@@ -107,20 +109,20 @@ def _detect(
             with live() as on_progress:
                 finding = examine(video, weights, person=person, heatmap=heatmap, on_progress=on_progress)
         except UserError as error:
-            # The marks are worth having all the same.
+            # Credentials and watermark are useful without the classifier.
             _write_json(json, {**found, "classifier": {"verdict": "none", "why": str(error)}})
             raise
-        say(finding.sentences())
+        print_lines(finding.sentences())
         found["classifier"] = finding.to_json()
     _write_json(json, found)
     if heatmap is not None:
-        say([str(heatmap)])
+        print_lines([str(heatmap)])
 
 
-def _require_another(path: Path, *inputs: Path | None) -> None:
+def _require_not_input(path: Path, *inputs: Path | None) -> None:
     for each in inputs:
         if each is not None and path.resolve() == each.resolve():
-            raise OutputError(f"{path} is an input; give what is written another name.")
+            raise OutputError(f"{path} is an input; choose another output name.")
 
 
 def _write_json(path: Path | None, found: object) -> None:

@@ -1,12 +1,14 @@
-"""`dancenow evaluate`: how good a result is, beside the true video.
+"""`dancenow evaluate`: measure the quality of a result against the true video.
 
-The work is `dancenow.evaluation.evaluate`.
+The work is in `dancenow.evaluation.evaluate`.
 """
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tyro
+
+from dancenow.cli.options import Flag, Maybe
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,31 +19,37 @@ if TYPE_CHECKING:
 def evaluate(
     out: tyro.conf.Positional[Path],
     reference: tyro.conf.Positional[Path],
-    json: Path | None = None,
-    track: Path | None = None,
-    target: Path | None = None,
-    source: Path | None = None,
-    ideal: bool = True,
+    json: Maybe[Path] = None,
+    track: Maybe[Path] = None,
+    target: Maybe[Path] = None,
+    source: Maybe[Path] = None,
+    ideal: Flag = True,
     every: int = 5,
-    report: bool = True,
+    report: Flag = True,
 ) -> None:
     """Compare a result with the true video of the same dance, frame by frame.
 
-    Measures pictures (SSIM, PSNR, perceptual distance) over the whole frame, the person and the face, flicker and stalling,
-    whose body and face are seen, and poses (distances, missed keypoints, sliding feet). The videos must have the same size,
-    frame rate and length. LPIPS is measured too where its weights are installed.
+    Image metrics (SSIM, PSNR, perceptual distance) cover the frame, the person and the face. Other metrics cover flicker,
+    frozen frames, identity of body and face, and poses (distance, missed keypoints, foot sliding). The videos must have the
+    same size, frame rate and length. LPIPS is measured if its weights are installed.
 
     Args:
-        out: the result, a video.
-        reference: the true video: what the result should have been.
-        json: also write every figure with its curve over time to this file.
-        track: the reference's keypoints, an .npz file of `dancenow pose`; they are detected without it.
-        target: footage of the person who should be seen, of any size and length; without it, the reference is that footage.
-        source: footage of the person whose dance it is, to see how much of them is left.
-        ideal: also show what the reference itself reaches when it is encoded once more.
-        every: take the perceptual distance and the identity of each so-many-th frame; 1 is exact and slow.
-        report: also write a page about it beside the result, OUT.evaluation.html: the videos in step, every figure over time,
-            the worst frames first.
+        out: The result, a video.
+        reference: The true video: what the result should be.
+        json: Also write every metric and its curve over time to this file.
+        track: Pose track of REFERENCE (.npz, from `dancenow pose`).
+            Detected if left out.
+        target: Footage of the target person, any size and length.
+            REFERENCE if left out.
+        source: Footage of the source person.
+            Measures how much of them remains in the result.
+        ideal: Do not measure the ideal values.
+            They are what REFERENCE itself reaches after re-encoding.
+        every: Measure perceptual distance and identity every N frames.
+            1 is exact and slow.
+        report: Do not write the report page OUT.evaluation.html.
+            It plays the videos in sync and plots every metric.
+            It shows the worst frames first.
     """
     from json import dumps
 
@@ -53,7 +61,7 @@ def evaluate(
     from dancenow.storage.atomic_io import complete_or_absent, require_writable, sha256_of
 
     if json is not None:
-        _require_figures_may_be(json, [file for file in (out, reference, track, target, source) if file is not None])
+        _require_json_writable(json, [file for file in (out, reference, track, target, source) if file is not None])
     page = evaluation_path(out)
     if report:
         require_writable(page)
@@ -66,8 +74,8 @@ def evaluate(
             settings = {"ideal": "yes" if ideal else "no", "every": str(every)}
             for label, file in (("footage of the target", target), ("poses from", track)):
                 settings |= {} if file is None else {label: f"{file.name}, SHA-256 {sha256_of(file)}"}
-            told = describe_comparison(out, reference, evaluation.track, evaluation.scores, source, settings)
-            write_report(page, told, on_progress=on_progress)
+            description = describe_comparison(out, reference, evaluation.track, evaluation.scores, source, settings)
+            write_report(page, description, on_progress=on_progress)
     if json is not None:
         with complete_or_absent(json) as temporary:
             temporary.write_text(dumps(evaluation.to_json(), indent=1, allow_nan=False), encoding="utf-8")
@@ -76,12 +84,12 @@ def evaluate(
         console.print(str(page), markup=False, highlight=False, soft_wrap=True)
 
 
-def _require_figures_may_be(json: Path, inputs: list[Path]) -> None:
+def _require_json_writable(json: Path, inputs: list[Path]) -> None:
     from dancenow.errors import OutputError
     from dancenow.storage.atomic_io import require_writable
 
     if json.resolve() in [file.resolve() for file in inputs]:
-        raise OutputError(f"{json} is one of the files to be read; give the figures another name.")
+        raise OutputError(f"{json} is an input; choose another output name.")
     require_writable(json, ".json")
 
 

@@ -1,17 +1,20 @@
-"""`dancenow export`: a trained model as an ONNX file."""
+"""`dancenow export`: export a trained model to ONNX."""
 
 from pathlib import Path
-from typing import Annotated
 
 import tyro
 
+from dancenow.cli.options import Out
 
-def export(model: tyro.conf.Positional[Path], out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]) -> None:
-    """Write the network of MODEL as ONNX, with the model's header, checked to paint the same; needs the `export` extra.
+
+def export(model: tyro.conf.Positional[Path], out: Out) -> None:
+    """Export the network of MODEL to ONNX; needs the `export` extra.
+
+    The exported network is checked to compute the same image. The file keeps the header of the model.
 
     Args:
-        model: file that `dancenow train` wrote by one of our presets.
-        out: the .onnx to write; its metadata say what goes in and out.
+        model: File written by `dancenow train` with the preset draft, standard or hd.
+        out: The .onnx file to write. Its metadata describe inputs and outputs.
     """
     from dancenow.cli.console import live, report
     from dancenow.generators.crop import onnx_export

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)  # what is half written is taken away as after Ctrl-C
     try:
-        tyro.extras.subcommand_cli_from_dict(_commands(), prog="dancenow", description=_DESCRIPTION, args=words)
+        tyro.extras.subcommand_cli_from_dict(_commands(), prog="dancenow", description=_DESCRIPTION, args=words, config=_CONFIG)
     except UserError as error:
         if debug:
             raise
@@ -65,6 +65,9 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 _DESCRIPTION: Final = "The person in one video dances what the dancer in another video dances."
+
+# Positional arguments have the names that the texts use; "None" is not something to type.
+_CONFIG: Final = (tyro.conf.PositionalMetavarFromFieldName, tyro.conf.DisallowNone)
 
 
 def _commands() -> dict[str, Callable[..., Any]]:

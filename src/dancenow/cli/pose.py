@@ -1,12 +1,14 @@
-"""`dancenow pose`: the dancer's track out of a video or an OpenPose folder, and a picture of it.
+"""`dancenow pose`: write the pose track of the person in a video or OpenPose folder, and an overlay.
 
-The work is `dancenow.pose.pipeline.detect_poses`.
+The work is in `dancenow.pose.pipeline.detect_poses`.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import tyro
+
+from dancenow.cli.options import Maybe, Out
 
 if TYPE_CHECKING:
     from dancenow.types import PoseTrack
@@ -14,29 +16,32 @@ if TYPE_CHECKING:
 
 def pose(
     video: tyro.conf.Positional[Path],
-    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
-    overlay: Path | None = None,
-    person: int | None = None,
-    masks: Path | None = None,
-    openpose_out: Path | None = None,
-    video_size: str | None = None,
-    fps: str | None = None,
+    output: Out,
+    overlay: Maybe[Path] = None,
+    person: Maybe[int] = None,
+    masks: Maybe[Path] = None,
+    openpose_out: Maybe[Path] = None,
+    video_size: Maybe[str] = None,
+    fps: Maybe[str] = None,
 ) -> None:
-    """Find the dancer in every frame of a video and write the track of keypoints.
+    """Track one person in a video and write the keypoints.
 
-    One person is followed throughout, found again after a loss, and never exchanged for another. Short gaps are filled and
-    marked; jumps and jitter are removed.
+    Follows one person and finds them again after a gap. Never switches to somebody else. Fills and marks short gaps;
+    removes jumps and jitter.
 
     Args:
-        video: a video, or a folder of OpenPose JSON files (then --video-size and --fps are needed).
-        output: the track, an .npz file.
-        overlay: also write the video with the dancer's skeleton drawn on it, an .mp4 file.
-        person: whom to follow: in the frame that shows most people they are numbered from 1 by size and centrality.
-            Without it, whoever is largest, most central and most often seen.
-        masks: also write soft masks of the dancer, an .mkv file.
-        openpose_out: also write the track as a new folder of OpenPose JSON files (18 points).
-        video_size: size of the frames that an OpenPose folder was made from, such as 1920x1080.
-        fps: frame rate of the video that an OpenPose folder was made from, such as 29.97 or 30000/1001.
+        video: A video, or a folder of OpenPose JSON files.
+            A folder also needs --video-size and --fps.
+        output: The pose track to write, an .npz file.
+        overlay: Also write the video with the skeleton drawn on it (.mp4).
+        person: Person to follow, counted from 1.
+            In the frame with the most people they are numbered
+            by size and distance to the center.
+            By default the largest, most central and most often seen.
+        masks: Also write soft person masks, an .mkv file.
+        openpose_out: Also write a new folder of OpenPose JSON (18 keypoints).
+        video_size: Frame size of an OpenPose folder, such as 1920x1080.
+        fps: Frame rate of an OpenPose folder, such as 29.97 or 30000/1001.
     """
     from dancenow.cli.console import console, live
     from dancenow.errors import OptionError, OutputError
@@ -48,7 +53,7 @@ def pose(
 
     for written in (output, overlay, masks):
         if written is not None and written.resolve() == video.resolve():
-            raise OutputError(f"{written} is the input; give the output another name.")
+            raise OutputError(f"{written} is the input; choose another output name.")
     for written, suffix in ((output, ".npz"), (overlay, ".mp4"), (masks, ".mkv")):
         if written is not None:
             require_writable(written, suffix)
@@ -57,7 +62,7 @@ def pose(
     with live() as on_progress:
         if video.is_dir():
             if overlay or masks:
-                raise OptionError("an OpenPose folder has no pictures; leave out --overlay and --masks.")
+                raise OptionError("an OpenPose folder has no images; leave out --overlay and --masks.")
             track = _from_openpose(video, video_size, fps)
         else:
             track = detect_poses(video, person=person, masks=masks, on_progress=on_progress)
@@ -70,7 +75,7 @@ def pose(
 
 
 def summary(track: "PoseTrack") -> str:
-    """One line on a track: frames, rate, and how many of them were measured, filled and missing."""
+    """Summarize a track in one line: number of frames, frame rate, and frames per status."""
     import numpy as np
 
     from dancenow.types import FrameStatus
@@ -90,11 +95,11 @@ def _from_openpose(folder: Path, video_size: str | None, fps: str | None) -> "Po
 
     size = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", video_size or "")
     if size is None or not min(map(int, size.groups())):
-        raise OptionError(f"{folder} is an OpenPose folder; say the size of its frames with --video-size, such as 1920x1080.")
+        raise OptionError(f"{folder} is an OpenPose folder; give the frame size with --video-size, such as 1920x1080.")
     try:
         rate = Fraction(fps or "")
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
     if not 0 < rate <= 1000:
-        raise OptionError(f"{folder} is an OpenPose folder; say its frame rate with --fps, such as 30 or 30000/1001.")
+        raise OptionError(f"{folder} is an OpenPose folder; give the frame rate with --fps, such as 30 or 30000/1001.")
     return PosePipeline.create().smooth(read_openpose(folder, int(size[1]), int(size[2]), rate))

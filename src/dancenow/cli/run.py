@@ -1,9 +1,11 @@
-"""`dancenow run`: two videos in, one video out."""
+"""`dancenow run`: transfer a dance from one video to the person in another."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
+
+from dancenow.cli.options import Flag, Maybe, Out
 
 if TYPE_CHECKING:
     from dancenow.cli.consent_options import KindOption
@@ -13,45 +15,64 @@ if TYPE_CHECKING:
 def run(
     source: tyro.conf.Positional[Path],
     target: tyro.conf.Positional[Path],
-    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
+    out: Out,
     budget: str = "10m",
     preset: Literal["draft", "standard", "hd", "paper", "heatmaps"] = "draft",
     normalize: Literal["auto", "none", "paper", "stn", "bones"] = "auto",
     face: Literal["auto", "none", "residual", "cyclegan"] = "auto",
-    source_person: int | None = None,
-    target_person: int | None = None,
-    consent: Literal["self", "rendered", "licensed"] | None = None,
-    person_name: str | None = None,
-    licence: str | None = None,
-    consent_file: Path | None = None,
+    source_person: Maybe[int] = None,
+    target_person: Maybe[int] = None,
+    consent: Maybe[Literal["self", "rendered", "licensed"]] = None,
+    person_name: Maybe[str] = None,
+    licence: Maybe[str] = None,
+    consent_file: Maybe[Path] = None,
     seed: int = 0,
     device: Literal["auto", "cpu", "cuda"] = "auto",
-    report: bool = True,
+    report: Flag = True,
 ) -> None:
-    """Make the person in TARGET dance what the dancer in SOURCE dances.
+    """Make the person in TARGET dance like the person in SOURCE.
 
     Args:
-        source: video of the dance.
-        target: video of the person who is to dance it: 20 s or more, whole body, still camera.
-        out: the .mp4 to write.
-        budget: how long to train: 90s, 4m, 1.5h, or 20000images.
-        preset: draft (256 px, a laptop), standard (512 px, a GPU) or hd (1024 px, a GPU, for 1080p video); for comparison,
-            paper (the body generator of Everybody Dance Now, for a GPU) or heatmaps (the same networks on Gaussian heatmaps).
-        normalize: how the dancer's body is fitted to the target's: bones (every part, floor and camera), paper (place and
-            size, as published), stn (scale, turn and place by a network), none, or auto (bones if depth is sound, or paper).
-        face: the network that makes the face, trained in the last part of the budget: residual (adds detail to what the body's
-            network paints), cyclegan (makes SOURCE's face TARGET's), none, or auto (residual if the face can be learnt).
-        source_person: whom to follow in SOURCE, counted from 1 by size and place (see `dancenow pose --help`).
-        target_person: whom to follow in TARGET.
-        consent: who is in TARGET: self (you), rendered (nobody real) or licensed (somebody else, under --licence); asked for at
-            a terminal, and needed once per video.
-        person_name: the name of the person in TARGET.
-        licence: SPDX identifier of TARGET's licence, such as CC-BY-4.0.
-        consent_file: instead, a JSON or TOML file with kind, person, scope, date, licence and document (a signed paper).
-        seed: of everything random.
-        device: where to compute; auto takes the GPU if there is one.
-        report: also write a page about the result beside it, OUT.report.html: source, pose and result in step, the moves that
-            the footage does not cover, and how it was made.
+        source: Video of the dance.
+        target: Video of the person who will dance.
+            At least 20 s, whole body, still camera.
+        out: The .mp4 file to write.
+        budget: Training time (90s, 4m, 1.5h) or images (20000images).
+        preset: Model size and training recipe.
+            draft: 256 px, for a laptop.
+            standard: 512 px, for a GPU.
+            hd: 1024 px, for a GPU and 1080p video.
+            paper: the body generator of Everybody Dance Now, for a GPU.
+            heatmaps: the same networks on Gaussian heatmaps.
+        normalize: How to fit the source body to the target body.
+            auto: bones if the depth estimate is reliable, else paper.
+            bones: every body part, the floor and the camera.
+            paper: position and size, as published.
+            stn: scale, rotation and position, by a network.
+            none: no change.
+        face: Face network, trained in the last part of the budget.
+            auto: residual if the face can be learned, else none.
+            residual: adds detail to the output of the body network.
+            cyclegan: turns SOURCE's face into TARGET's.
+            none: no face network.
+        source_person: Person to follow in SOURCE, counted from 1.
+            See `dancenow pose --help`.
+        target_person: Person to follow in TARGET, counted from 1.
+        consent: Who is in TARGET. Required once per video.
+            Asked for if you run this in a terminal.
+            self: you.
+            rendered: nobody real.
+            licensed: somebody else, under --licence.
+        person_name: Name of the person in TARGET.
+        licence: SPDX identifier of TARGET's license, such as CC-BY-4.0.
+        consent_file: JSON or TOML file instead of the three options above.
+            Fields: kind, person, scope, date, licence, document.
+        seed: Random seed.
+        device: Where to compute; auto uses the GPU if there is one.
+        report: Do not write the report page OUT.report.html.
+            It plays source, poses and result in sync.
+            It lists the moves that the footage does not cover.
+            It states how the result was made.
     """
     from dancenow import pipeline
     from dancenow.cli import console

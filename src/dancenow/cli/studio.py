@@ -1,50 +1,51 @@
-"""`dancenow studio`: renders dancers with exact poses, the truth to measure against, and the clips of the demo.
+"""`dancenow studio`: render synthetic dancers with exact poses as ground truth, and the clips of the demo.
 
-The work is `dancenow.research.studio.clip.render_clip`; needs the `studio` extra.
+The work is in `dancenow.research.studio.clip.render_clip`; needs the `studio` extra.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import tyro
+from dancenow.cli.options import Flag, Maybe, MaybeOut
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
 
 def studio(
-    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None,
+    output: MaybeOut = None,
     identity: str = "ada",
     dance: str = "pulse",
     room: str = "bright",
-    bvh: Path | None = None,
-    seconds: float | None = None,
+    bvh: Maybe[Path] = None,
+    seconds: Maybe[float] = None,
     start: float = 0.0,
     fps: str = "30",
     size: str = "512x512",
     seed: int = 0,
-    sound: bool = True,
-    list: bool = False,
-    demo_assets: Path | None = None,
+    sound: Flag = True,
+    list: Flag = False,
+    demo_assets: Maybe[Path] = None,
 ) -> None:
-    """Render a dancer: a video with its exact pose track, its masks and its empty background beside it.
+    """Render a synthetic dancer with exact poses, masks and an empty background.
 
-    The same dance on two identities is ground truth for a transfer between them.
+    The same dance on two identities is the ground truth for a transfer between them.
 
     Args:
-        output: the video, an .mp4 file; the track (.npz), .masks.mkv and .background.png get the same name.
-        identity: who dances; --list names them.
-        dance: which choreography; --list names them.
-        room: where, and seen by which camera; --list names them.
-        bvh: dance this motion capture file instead of a choreography.
-        seconds: length of the clip; by default the whole dance.
-        start: seconds of the dance to leave out at its beginning.
-        fps: frame rate, such as 30 or 30000/1001.
-        size: width and height of the picture in px.
-        seed: of the camera's noise and the drums; the same seed gives the same clip.
-        sound: write a soundtrack in the dance's tempo.
-        list: show the identities, choreographies and rooms, and stop.
-        demo_assets: render the two clips that dancenow ships into this folder, and stop.
+        output: The .mp4 file to write.
+            The track (.npz), .masks.mkv and .background.png use its name.
+        identity: Who dances; --list shows the names.
+        dance: Choreography; --list shows the names.
+        room: Room and camera; --list shows the names.
+        bvh: Motion capture file (BVH) instead of a choreography.
+        seconds: Length of the clip; by default the whole dance.
+        start: Seconds to skip at the beginning of the dance.
+        fps: Frame rate, such as 30 or 30000/1001.
+        size: Width and height in px, such as 512x512.
+        seed: Random seed of the camera noise and the drums.
+        sound: Do not write a soundtrack.
+        list: List identities, choreographies and rooms, and exit.
+        demo_assets: Render the two example clips of dancenow to this folder, and exit.
     """
     from dancenow.cli.console import console, live
     from dancenow.errors import OptionError
@@ -56,12 +57,12 @@ def studio(
         return
     if demo_assets is not None:
         with live() as on_progress:
-            made = make_demo_assets(demo_assets, on_progress)
-        for path in made:
+            paths = make_demo_assets(demo_assets, on_progress)
+        for path in paths:
             console.print(f"{path}: {path.stat().st_size / 1e6:.2f} MB", highlight=False, soft_wrap=True)
         return
     if output is None:
-        raise OptionError("say where the clip goes with -o CLIP.mp4, or use --list to see what there is.")
+        raise OptionError("give the output file with -o CLIP.mp4, or use --list to list the choices.")
     width_px, height_px = _size(size)
     with live() as on_progress:
         clip = render_clip(
@@ -81,8 +82,8 @@ def _list() -> None:
     from dancenow.research.studio.scene import ROOMS
 
     console.print(f"identities: {', '.join(IDENTITIES)}")
-    for name, steps in DANCES.items():
-        console.print(f"dance {name}: {steps.seconds:g} s at {steps.bpm:g} beats a minute", highlight=False)
+    for name, choreography in DANCES.items():
+        console.print(f"dance {name}: {choreography.seconds:g} s at {choreography.bpm:g} bpm", highlight=False)
     console.print(f"rooms: {', '.join(ROOMS)}")
 
 

@@ -1,47 +1,64 @@
-"""`dancenow train`: a model of the person in a subject folder."""
+"""`dancenow train`: train a model of the person in a subject folder."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import tyro
+
+from dancenow.cli.options import Flag, Maybe, Out
 
 
 def train(
     subject: tyro.conf.Positional[Path],
-    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
+    out: Out,
     budget: str = "10m",
-    identity: str | None = None,
+    identity: Maybe[str] = None,
     protocol: Literal["time", "dance"] = "time",
     preset: Literal["draft", "standard", "hd", "paper", "heatmaps"] = "draft",
-    width: float | None = None,
-    longer_px: int | None = None,
-    enhance_from: float | None = None,
+    width: Maybe[float] = None,
+    longer_px: Maybe[int] = None,
+    enhance_from: Maybe[float] = None,
     face: Literal["auto", "none", "residual", "cyclegan"] = "auto",
-    face_source: Path | None = None,
-    resume: bool = False,
+    face_source: Maybe[Path] = None,
+    resume: Flag = False,
     seed: int = 0,
     device: Literal["auto", "cpu", "cuda"] = "auto",
 ) -> None:
     """Train a model of the person in SUBJECT.
 
     Args:
-        subject: folder that `dancenow prepare` made; or, with --identity, a rendered dataset or its shards (see `dataset`).
-        out: the .safetensors to write; a preview picture is refreshed beside it.
-        budget: how long to train: 90s, 4m, 1.5h, or 20000images.
-        identity: whom of a dataset to train.
-        protocol: of a dataset: time learns from the first part of each of their clips, dance from the dances of train.
-        preset: draft (256 px, a laptop), standard (512 px, a GPU) or hd (1024 px, a GPU, for 1080p video); for comparison,
-            paper (the body generator of Everybody Dance Now, for a GPU) or heatmaps (the same networks on Gaussian heatmaps).
-        width: of the presets paper and heatmaps, a factor on the size of their networks: 1 as published, .25 for a laptop.
-        longer_px: of the same presets, the longer side of the pictures they make: 512 as published, 256 for a laptop.
-        enhance_from: of the same presets, the share of the budget from which the local enhancer is trained at twice that
-            size, .2 for example; without it there is none.
-        face: a network for the face, trained in the last part of the budget: residual (adds detail to what the body's network
-            paints), cyclegan (makes the dancer's face that of SUBJECT), none, or auto (residual if the face can be learnt).
-        face_source: of cyclegan, the video of the dancer, since it learns from both faces.
-        resume: go on with the training of the same file; the budget counts what was spent before.
-        seed: of everything random.
-        device: where to compute; auto takes the GPU if there is one.
+        subject: Folder made by `dancenow prepare`.
+            With --identity, a rendered dataset or its shards.
+        out: The .safetensors file to write.
+            A preview image beside it is updated during training.
+        budget: Training time (90s, 4m, 1.5h) or images (20000images).
+        identity: Person of the dataset to train.
+        protocol: Which clips of the dataset are for training.
+            time: the first part of every clip.
+            dance: the dances of the train split.
+        preset: Model size and training recipe.
+            draft: 256 px, for a laptop.
+            standard: 512 px, for a GPU.
+            hd: 1024 px, for a GPU and 1080p video.
+            paper: the body generator of Everybody Dance Now, for a GPU.
+            heatmaps: the same networks on Gaussian heatmaps.
+        width: Factor on the channels of the presets paper and heatmaps.
+            1 is as published; .25 fits a laptop.
+        longer_px: Longer image side of the presets paper and heatmaps.
+            512 is as published; 256 fits a laptop.
+        enhance_from: Add the local enhancer to paper or heatmaps.
+            Train it at twice the size from this fraction of the budget on.
+            For example .2. Without this option there is no enhancer.
+        face: Face network, trained in the last part of the budget.
+            auto: residual if the face can be learned, else none.
+            residual: adds detail to the output of the body network.
+            cyclegan: turns the face of --face-source into SUBJECT's.
+            none: no face network.
+        face_source: Source video for cyclegan, which learns from both faces.
+        resume: Continue the unfinished training of the same file.
+            The budget includes what was spent before.
+        seed: Random seed.
+        device: Where to compute; auto uses the GPU if there is one.
     """
     from dancenow import pipeline
     from dancenow.cli.console import live, report, warn

@@ -1,33 +1,45 @@
-"""`dancenow transfer`: a dance onto the person of a trained model."""
+"""`dancenow transfer`: transfer a dance to the person of a trained model."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import tyro
+
+from dancenow.cli.options import Maybe, Out
 
 
 def transfer(
     source: tyro.conf.Positional[Path],
     model: tyro.conf.Positional[Path],
-    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
+    out: Out,
     normalize: Literal["auto", "none", "paper", "stn", "bones"] = "auto",
     face: Literal["auto", "none", "residual", "cyclegan"] = "auto",
     frames: str = ":",
-    person: int | None = None,
+    person: Maybe[int] = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
 ) -> None:
-    """Make the person of MODEL dance what the dancer in SOURCE dances.
+    """Make the person of MODEL dance like the person in SOURCE.
 
     Args:
-        source: video of the dance.
-        model: file that `dancenow train` wrote.
-        out: the .mp4 to write.
-        normalize: how the dancer's body is fitted to the target's: bones (every part, floor and camera), paper (place and
-            size, as published), stn (scale, turn and place by a network), none, or auto (bones if depth is sound, or paper).
-        face: the network that makes the face: residual, cyclegan, none (the body's network alone), or auto (what MODEL has).
-        frames: the part of the dance, as START:END frame numbers, either of them optional.
-        person: whom to follow in SOURCE, counted from 1 by size and place (see `dancenow pose --help`).
-        device: where to compute; auto takes the GPU if there is one.
+        source: Video of the dance.
+        model: File written by `dancenow train`.
+        out: The .mp4 file to write.
+        normalize: How to fit the source body to the target body.
+            auto: bones if the depth estimate is reliable, else paper.
+            bones: every body part, the floor and the camera.
+            paper: position and size, as published.
+            stn: scale, rotation and position, by a network.
+            none: no change.
+        face: Face network to use.
+            auto: the one that MODEL has.
+            residual: adds detail to the output of the body network.
+            cyclegan: turns SOURCE's face into MODEL's.
+            none: the body network alone.
+        frames: Part of the dance as START:END frame numbers.
+            Either may be left out.
+        person: Person to follow in SOURCE, counted from 1.
+            See `dancenow pose --help`.
+        device: Where to compute; auto uses the GPU if there is one.
     """
     from dancenow import pipeline
     from dancenow.cli.console import live, report
@@ -52,5 +64,5 @@ def _span(text: str) -> tuple[int, int | None]:
 
     start, colon, stop = text.partition(":")
     if not colon or not all(part == "" or part.isdecimal() for part in (start, stop)):
-        raise OptionError(f"frames {text!r} make no sense; say for example 100:250, 100: or :250.")
+        raise OptionError(f"cannot read the frame range {text!r}; write it as 100:250, 100: or :250.")
     return int(start or 0), int(stop) if stop else None

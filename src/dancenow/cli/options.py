@@ -1,0 +1,24 @@
+"""Types of command line options that several commands share.
+
+The lines of an argument's description in a docstring are the lines of its help text, so each is one short sentence.
+"""
+
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import tyro
+
+T = TypeVar("T")
+
+Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff, tyro.conf.arg(help_behavior_hint="")]
+"""`--name` if the default is False, `--no-name` if it is True; the description says what giving the flag does."""
+
+Maybe = Annotated[T | None, tyro.conf.arg(help_behavior_hint="")]
+"""An option that may be left out; its help text does not end in "(default: None)"."""
+
+Many = Annotated[tuple[T, ...], tyro.conf.arg(help_behavior_hint="")]
+"""Any number of values, by default none."""
+
+Out = Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+
+MaybeOut = Annotated[Path | None, tyro.conf.arg(aliases=["-o"], help_behavior_hint="")]
