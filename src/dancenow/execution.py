@@ -1,11 +1,12 @@
 """How networks are computed: device, precision, threads, and the token that cancels a call.
 
-Nothing here changes the process: a limit on threads holds in the thread that asks for it, and only while it computes.
+Nothing here changes the process: a limit on threads holds in the thread that asks for it, and only while it computes. A
+program that owns its process, as the command line does, may set `native_loading`.
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Literal, Self
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 Device = Literal["auto", "cpu", "cuda"]
 ExecutionPrecision = Literal["auto", "float32"]
+
+native_loading: Callable[[], AbstractContextManager[None]] = nullcontext
+"""Entered while a native library is loaded that announces itself on the process's standard error and cannot be told not to."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,19 @@ def limited_threads(count: int) -> Iterator[None]:
     torch.get_num_threads()  # torch sets a new thread's number at its first use, which must not come after the limit
     with _openmp().limit(limits=count):
         yield
+
+
+@contextmanager
+def closed_stderr() -> Iterator[None]:
+    """The process's standard error leads nowhere: a `native_loading` for programs that own their process."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 @cache

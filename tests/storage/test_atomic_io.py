@@ -89,3 +89,16 @@ def test_only_what_befalls_the_output_is_blamed_on_it(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="disk is full"), complete_or_absent(tmp_path / "out"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_new_file_has_the_mode_that_the_umask_leaves(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        with complete_or_absent(tmp_path / "file.txt") as temporary:
+            temporary.write_text("text")
+            temporary.chmod(0o600)
+        assert (tmp_path / "file.txt").stat().st_mode & 0o777 == 0o640
+        assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(before)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file.txt"]

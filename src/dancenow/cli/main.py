@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import tyro
 
+from dancenow import execution
 from dancenow.cli.console import stderr
 from dancenow.errors import UserError
 
@@ -42,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _interrupt)  # what is half written is taken away as after Ctrl-C
+        signal.signal(signal.SIGTERM, _interrupt)  # half-written files are removed as after Ctrl-C
+        execution.native_loading = execution.closed_stderr
     try:
         tyro.extras.subcommand_cli_from_dict(_commands(), prog="dancenow", description=_DESCRIPTION, args=words, config=_CONFIG)
     except UserError as error:

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,8 +83,8 @@ def _put(temporary: Path, path: Path, replaced: Path) -> None:
     if path.is_dir():
         path.replace(replaced)
     elif temporary.is_file():
-        # Some writers make files for the owner alone; these are made as any program would make them.
-        temporary.chmod(0o666 & ~_umask())
+        # Some writers create files for the owner alone; the result gets the mode of any new file, by the process's umask.
+        temporary.chmod(_mode_of_new_file(temporary.with_name(".mode")))
     temporary.replace(path)
 
 
@@ -104,10 +105,10 @@ def _is_within(filename: object, folder: Path) -> bool:
     return isinstance(filename, str | os.PathLike) and Path(filename).is_relative_to(folder)
 
 
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+def _mode_of_new_file(probe: Path) -> int:
+    """The umask cannot be read without setting it, which would affect other threads; a new file shows it."""
+    probe.touch(0o666)
+    return stat.S_IMODE(probe.stat().st_mode)
 
 
 def sha256_of(path: Path) -> str:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import cv2
 
-from dancenow import __version__
+from dancenow import __version__, execution
 from dancenow.errors import InputError, OptionError, OutputError, UserError
 from dancenow.pose.track_io import load_track
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
@@ -202,6 +202,7 @@ def _start_worker(stop: "Event") -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
     cv2.setNumThreads(1)
+    execution.native_loading = execution.closed_stderr
     Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
 
 

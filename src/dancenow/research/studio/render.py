@@ -4,16 +4,15 @@ One ray a pixel inside the person's box, four more where the first shows an edge
 """
 
 import importlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dancenow import execution
 from dancenow.research.studio import clothes
 from dancenow.research.studio.anny_assets import require_package
 from dancenow.research.studio.body import Body
@@ -86,18 +85,12 @@ def seen_face(body: Body, rotations: Any, places: Any, face: Any, room: Room, wi
 
 
 def _warp() -> Any:
-    """Warp, silenced: it announces itself on standard output, and a missing GPU driver on the process's standard error."""
+    """Warp, which announces itself on standard output, and a missing GPU driver on the process's standard error."""
     require_package("warp")
     warp = importlib.import_module("warp")
     warp.config.log_level = warp.LOG_ERROR
-    with Path(os.devnull).open("w") as nowhere:
-        kept = os.dup(2)
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            warp.init()
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+    with execution.native_loading():
+        warp.init()
     return warp
 
 
