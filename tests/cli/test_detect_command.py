@@ -8,10 +8,10 @@ import torch
 
 from dancenow.cli.main import main
 from dancenow.provenance.forensics import samples
-from dancenow.provenance.forensics.classifier import Calibration, Forensic
-from dancenow.provenance.forensics.network import FineNet
+from dancenow.provenance.forensics.classifier import Calibration, ForensicClassifier
+from dancenow.provenance.forensics.network import ForensicNet
 from dancenow.storage.checkpoint import save_checkpoint
-from helpers.forensic_clips import TINY_RECIPE, film_suspect, sparse_detector
+from helpers.forensic_clips import TINY_RECIPE, sparse_detector, write_test_video
 
 
 @pytest.fixture(autouse=True)
@@ -23,14 +23,16 @@ def _drawn_detector(monkeypatch: pytest.MonkeyPatch) -> None:
 def weights(tmp_path: Path) -> str:
     torch.manual_seed(0)
     path = tmp_path / "weights.safetensors"
-    save_checkpoint(path, Forensic(FineNet(TINY_RECIPE.network), Calibration(1.0, 9.0), "nothing").to_checkpoint())
+    save_checkpoint(
+        path, ForensicClassifier(ForensicNet(TINY_RECIPE.network), Calibration(1.0, 9.0), "nothing").to_checkpoint()
+    )
     return str(path)
 
 
 def test_credentials_and_watermark_come_before_the_classifier(
     tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    video = str(film_suspect(tmp_path / "dance.mp4", smeared=False))
+    video = str(write_test_video(tmp_path / "dance.mp4", blurred=False))
     findings, heatmap = tmp_path / "findings.json", tmp_path / "heat.png"
     main(["detect", video, "--weights", weights, "--json", str(findings), "--heatmap", str(heatmap)])
     lines = capsys.readouterr().out.splitlines()
@@ -46,14 +48,14 @@ def test_credentials_and_watermark_come_before_the_classifier(
 
 
 def test_no_classify_reads_credentials_and_watermark_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main(["detect", str(film_suspect(tmp_path / "dance.mp4", smeared=False)), "--no-classify"])
+    main(["detect", str(write_test_video(tmp_path / "dance.mp4", blurred=False)), "--no-classify"])
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
 def test_a_video_without_a_person_still_has_its_marks_read(
     tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    video, findings = film_suspect(tmp_path / "empty.mp4", smeared=False), tmp_path / "findings.json"
+    video, findings = write_test_video(tmp_path / "empty.mp4", blurred=False), tmp_path / "findings.json"
     with pytest.raises(SystemExit) as stopped:
         main(["detect", str(video), "--weights", weights, "--json", str(findings)])
     assert stopped.value.code == 2
@@ -64,7 +66,7 @@ def test_a_video_without_a_person_still_has_its_marks_read(
 
 
 def test_invalid_options_are_one_sentence(tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]) -> None:
-    video = str(film_suspect(tmp_path / "dance.mp4", smeared=False, num_frames=12))
+    video = str(write_test_video(tmp_path / "dance.mp4", blurred=False, num_frames=12))
     folder = str(tmp_path)
     for arguments, sentence in (
         ([], "give a video"),

@@ -1,4 +1,4 @@
-"""Videos of the drawn dancer for the classifier: as drawn, and with a body that a generator might have smeared."""
+"""Videos of the drawn dancer for the forensic classifier: as drawn, and with a blurred body."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -16,33 +16,38 @@ from dancenow.types import ImageRGB, PoseTrack
 from helpers.drawn_world import FPS, dancer_track, person
 
 TINY_RECIPE = ForensicRecipe(
-    ForensicConfig(crop_px=96, width=8), pairs_per_step=4, window_px=64, learning_rate=4e-3, disguise=0.0, precision="float32"
+    ForensicConfig(crop_px=96, width=8),
+    pairs_per_step=4,
+    crop_px=64,
+    learning_rate=4e-3,
+    augment_prob=0.0,
+    precision="float32",
 )
 
 
-def drawn(track: PoseTrack, *, smeared: bool) -> list[ImageRGB]:
-    """Frames of the dance; smeared ones are the same frames with the body out of focus."""
+def drawn(track: PoseTrack, *, blurred: bool) -> list[ImageRGB]:
+    """Frames of the dance; with blurred=True the body is out of focus."""
     frames = []
     for index in range(len(track)):
         image, mask = person(track.pose[index], track.width_px)
-        if smeared:
+        if blurred:
             near = cv2.dilate(mask, np.ones((9, 9)))[..., None] > 0
             image = np.where(near, cv2.GaussianBlur(image, (0, 0), 2.5), image).astype(np.uint8)
         frames.append(image)
     return frames
 
 
-def film_suspect(path: Path, *, smeared: bool, phase: float = 0.0, num_frames: int = 40) -> Path:
-    """A video of it."""
+def write_test_video(path: Path, *, blurred: bool, phase: float = 0.0, num_frames: int = 40) -> Path:
+    """Write the drawn dancer as a video."""
     track = dancer_track(num_frames, phase)
     with VideoWriter(path, track.width_px, track.height_px, fps=Fraction(FPS)) as writer:
-        for index, image in enumerate(drawn(track, smeared=smeared)):
+        for index, image in enumerate(drawn(track, blurred=blurred)):
             writer.write(image, Fraction(index, FPS))
     return path
 
 
 def sparse_detector(video: Path, *, every: int = 1, **_: Any) -> PoseTrack:
-    """A stand-in for `detect_poses`: it knows where the drawn dancer is, and sees nobody in a video named empty."""
+    """A stand-in for `detect_poses` that returns the drawn poses, and finds nobody in a video named empty."""
     if "empty" in Path(video).name:
         raise UserError(f"nobody was found in {video}.")
     track = dancer_track(probe(video).num_frames or 0)

@@ -38,7 +38,7 @@ def detect(
         heatmap: Also write frames with a heatmap to this .png file.
             Red looks synthesized, blue looks real.
         weights: Another classifier, made with --train.
-        person: Person to examine, counted from 1.
+        person: Person to classify, counted from 1.
         classify: Read credentials and watermark only.
         train: Two folders, of real and of synthetic videos.
             Train a classifier on them and write it to --out.
@@ -62,7 +62,7 @@ def _train(folders: tuple[Path, Path], video: Path | None, out: Path | None, bud
     from dancenow.training.budget import Budget
 
     if video is not None:
-        raise OptionError(f"--train takes two folders and not the video {video}; examine the video afterwards with --weights.")
+        raise OptionError(f"--train takes two folders and not the video {video}; classify the video afterwards with --weights.")
     if out is None:
         raise OptionError("give the output file of --train: -o WEIGHTS.safetensors.")
     with live() as on_progress:
@@ -95,19 +95,19 @@ def _detect(
             console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
     if weights is not None:
-        from dancenow.provenance.forensics.classifier import load_forensic
+        from dancenow.provenance.forensics.classifier import load_classifier
 
-        load_forensic(weights)  # report damaged weights before the long work
+        load_classifier(weights)  # report damaged weights before the long work
     with live() as on_progress:
         marks = read_marks(video, on_progress)
     print_lines(marks.sentences())
     found = marks.to_json()
     if classify:
-        from dancenow.provenance.forensics.detector import examine
+        from dancenow.provenance.forensics.detector import classify_video
 
         try:
             with live() as on_progress:
-                finding = examine(video, weights, person=person, heatmap=heatmap, on_progress=on_progress)
+                finding = classify_video(video, weights, person=person, heatmap=heatmap, on_progress=on_progress)
         except UserError as error:
             # Credentials and watermark are useful without the classifier.
             _write_json(json, {**found, "classifier": {"verdict": "none", "why": str(error)}})

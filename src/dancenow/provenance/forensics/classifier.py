@@ -1,7 +1,7 @@
-"""The classifier that tells synthesized from real: a network, its calibration, and their file.
+"""The forensic classifier: a patch network, its calibration, and its checkpoint.
 
-The network says of every patch of a picture how synthetic it looks, and the patches on the person's body are averaged (after
-patch-based forensics: Chai et al., 2020).
+The network scores each image patch, and the scores of the patches on the person's body are averaged (patch-based forensics:
+Chai et al., 2020).
 """
 
 from collections.abc import Mapping
@@ -16,28 +16,28 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dancenow.errors import ModelError
-from dancenow.provenance.forensics.network import FineNet, ForensicConfig
+from dancenow.provenance.forensics.network import ForensicConfig, ForensicNet
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint
 
 KIND: Final = "forensic"
-"""Kind of the checkpoints that hold one."""
-USUAL_SHARE: Final = 0.15
-"""Of the picture, which the body fills."""
+"""Checkpoint kind of a forensic classifier."""
+TYPICAL_BODY_FRACTION: Final = 0.15
+"""Fraction of the image that a body typically fills; the reference of `Calibration.octave`."""
 _NEWTON_STEPS: Final = 40
 
 
-def pool(logits: Tensor, body: Tensor) -> Tensor:
-    """The mean [B] of patch logits [B,1,h,w] over the body, [B,1,H,W] in [0,1]; over everything where there is no body."""
+def pool_logits(logits: Tensor, body: Tensor) -> Tensor:
+    """Average patch logits [B,1,h,w] over the body map [B,1,H,W] in [0,1], or over everything without a body: [B]."""
     weight = F.interpolate(body, logits.shape[-2:], mode="area") + 1e-4
     return (logits * weight).sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3))
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """From a clip's mean logit to a probability, if real and synthesized are equally likely beforehand (Platt, 1999).
+    """Map a clip's mean logit to a probability, assuming equal priors for real and synthesized (Platt, 1999).
 
-    octave: what is added for each doubling of the share of the picture that the body fills, beginning with `USUAL_SHARE`: of a
-    small body there is less to see. octaves: the least and the most for which that was learnt.
+    octave: offset added per doubling of the fraction of the image that the body fills, relative to `TYPICAL_BODY_FRACTION`:
+    a small body shows less detail. octaves: the smallest and the largest value of that logarithm in the calibration set.
     """
 
     slope: float = 1.0
@@ -45,73 +45,73 @@ class Calibration:
     octave: float = 0.0
     octaves: tuple[float, float] = (0.0, 0.0)
 
-    def sized(self, body_share: float) -> Self:
-        """What holds for clips in which the body fills this share of the picture."""
-        octaves = float(np.clip(_octaves(np.asarray(body_share)), *self.octaves))
+    def for_body_fraction(self, body_fraction: float) -> Self:
+        """The calibration for clips in which the body fills this fraction of the image."""
+        octaves = float(np.clip(_octaves(np.asarray(body_fraction)), *self.octaves))
         return replace(self, offset=self.offset + self.octave * octaves, octave=0.0)
 
     def logit(self, score: Tensor) -> Tensor:
-        """The logarithm of the odds that a clip of this mean logit is synthesized."""
+        """Log-odds that a clip with this mean logit is synthesized."""
         return score * self.slope + self.offset
 
     def probability(self, score: float) -> float:
-        """Of being synthesized."""
+        """Probability that the clip is synthesized."""
         return float(torch.sigmoid(self.logit(torch.tensor(score, dtype=torch.float64))))
 
     @classmethod
-    def fit(cls, scores: Tensor, synthetic: Tensor, body_shares: NDArray[np.float64] | None = None) -> Self:
-        """By the mean logits [N] of clips whose origin, bool [N], is known; both classes count the same, and no clip is ever
-        quite certain. body_shares: [N], to learn what size does, too.
+    def fit(cls, scores: Tensor, synthetic: Tensor, body_fractions: NDArray[np.float64] | None = None) -> Self:
+        """Fit to the mean logits [N] of clips with known labels, bool [N]. Both classes weigh the same, and the targets are
+        smoothed, so that no clip is ever certain. body_fractions: [N], to learn the effect of body size as well.
 
         Raises:
             ValueError: one of the classes is empty.
         """
         columns = [scores.double()]
-        if body_shares is not None:
-            octaves = _octaves(body_shares)
+        if body_fractions is not None:
+            octaves = _octaves(body_fractions)
             columns.append(torch.from_numpy(octaves))
-        *counts, offset = _fitted(torch.stack(columns, dim=1), synthetic).tolist()
-        # A classifier that is turned round by its calibration has learnt nothing: say so by saying "even".
+        *counts, offset = _fit_logistic(torch.stack(columns, dim=1), synthetic).tolist()
+        # A negative slope means that the classifier has learned nothing: report even odds.
         if counts[0] <= 0:
             return cls(0.0, 0.0)
-        if body_shares is None:
+        if body_fractions is None:
             return cls(counts[0], offset)
         return cls(counts[0], offset, counts[1], (float(octaves.min()), float(octaves.max())))
 
 
-def _octaves(body_share: NDArray[Any]) -> NDArray[np.float64]:
-    return np.asarray(np.log2(np.maximum(body_share, 1e-4) / USUAL_SHARE), np.float64)
+def _octaves(body_fraction: NDArray[Any]) -> NDArray[np.float64]:
+    return np.asarray(np.log2(np.maximum(body_fraction, 1e-4) / TYPICAL_BODY_FRACTION), np.float64)
 
 
-def _fitted(seen: Tensor, synthetic: Tensor) -> Tensor:
-    """What each column of [N,M] counts for, and an offset, [M+1], by logistic regression."""
+def _fit_logistic(columns: Tensor, synthetic: Tensor) -> Tensor:
+    """Logistic regression on the columns of [N,M]: a coefficient per column and an offset, [M+1]."""
     count = torch.stack([(~synthetic).sum(), synthetic.sum()]).double()
     if not bool((count > 0).all()):
         raise ValueError("a calibration needs clips of both classes")
     target = torch.where(synthetic, (count[1] + 1) / (count[1] + 2), 1 / (count[0] + 2))
     weight = torch.where(synthetic, 0.5 / count[1], 0.5 / count[0])
-    scale = seen.double().abs().mean(dim=0).clamp(min=1e-6)
-    scaled = torch.cat([seen.double() / scale, torch.ones(len(seen), 1, dtype=torch.float64)], dim=1)
-    line = torch.zeros(scaled.shape[1], dtype=torch.float64)
-    ridge = 1e-4 * torch.eye(len(line), dtype=torch.float64)
+    scale = columns.double().abs().mean(dim=0).clamp(min=1e-6)
+    scaled = torch.cat([columns.double() / scale, torch.ones(len(columns), 1, dtype=torch.float64)], dim=1)
+    coefficients = torch.zeros(scaled.shape[1], dtype=torch.float64)
+    ridge = 1e-4 * torch.eye(len(coefficients), dtype=torch.float64)
     for _ in range(_NEWTON_STEPS):
-        said = torch.sigmoid(scaled @ line)
-        slope_of_loss = scaled.T @ (weight * (said - target)) + ridge @ line
-        curvature = (scaled.T * (weight * said * (1 - said))) @ scaled + ridge
-        line = line - torch.linalg.solve(curvature, slope_of_loss).clamp(-2, 2)
-    return torch.cat([line[:-1] / scale, line[-1:]])
+        predicted = torch.sigmoid(scaled @ coefficients)
+        gradient = scaled.T @ (weight * (predicted - target)) + ridge @ coefficients
+        hessian = (scaled.T * (weight * predicted * (1 - predicted))) @ scaled + ridge
+        coefficients = coefficients - torch.linalg.solve(hessian, gradient).clamp(-2, 2)
+    return torch.cat([coefficients[:-1] / scale, coefficients[-1:]])
 
 
 @dataclass(frozen=True, eq=False)
-class Forensic:
-    """A trained network with its calibration, and what it was trained on, in words."""
+class ForensicClassifier:
+    """A trained network, its calibration, and a description of its training data."""
 
-    net: FineNet
+    net: ForensicNet
     calibration: Calibration
     trained_on: str
 
     def to_checkpoint(self, images_seen: int = 0) -> Checkpoint:
-        """In half precision; 2.8 MB for the size that is shipped."""
+        """Save in half precision; 2.8 MB for the shipped size."""
         config: dict[str, Any] = {
             "network": asdict(self.net.config), "calibration": asdict(self.calibration), "trained_on": self.trained_on,
         }  # fmt: skip
@@ -119,11 +119,11 @@ class Forensic:
         return Checkpoint(CheckpointInfo(KIND, config, images_seen), halves)
 
     @classmethod
-    def of_checkpoint(cls, checkpoint: Checkpoint, path: Path) -> Self:
+    def from_checkpoint(cls, checkpoint: Checkpoint, path: Path) -> Self:
         """The inverse of `to_checkpoint`.
 
         Raises:
-            UserError: the file was made by another version.
+            UserError: another version of dancenow wrote the file.
         """
         config: Mapping[str, Any] = checkpoint.info.config
         try:
@@ -134,21 +134,21 @@ class Forensic:
         return cls(net.eval().requires_grad_(False), calibration, trained_on)
 
 
-def _calibration(described: Mapping[str, Any]) -> Calibration:
-    low, high = described.get("octaves", (0.0, 0.0))  # a list in the file
-    return Calibration(**{**described, "octaves": (float(low), float(high))})
+def _calibration(config: Mapping[str, Any]) -> Calibration:
+    low, high = config.get("octaves", (0.0, 0.0))  # a list in the file
+    return Calibration(**{**config, "octaves": (float(low), float(high))})
 
 
-def _net(described: Mapping[str, Any], weights: Mapping[str, Tensor]) -> FineNet:
-    net = FineNet(ForensicConfig(**{**described, "blocks": tuple(described["blocks"])}))  # a list in the file
+def _net(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> ForensicNet:
+    net = ForensicNet(ForensicConfig(**{**config, "blocks": tuple(config["blocks"])}))  # a list in the file
     net.load_state_dict({name: value.float() for name, value in weights.items()})
     return net
 
 
-def load_forensic(path: Path) -> Forensic:
-    """Read a classifier's file.
+def load_classifier(path: Path) -> ForensicClassifier:
+    """Read a classifier's checkpoint.
 
     Raises:
-        UserError: it is missing, damaged or something else.
+        UserError: the file is missing, damaged or of another kind.
     """
-    return Forensic.of_checkpoint(load_checkpoint(path, KIND), path)
+    return ForensicClassifier.from_checkpoint(load_checkpoint(path, KIND), path)

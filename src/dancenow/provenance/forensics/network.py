@@ -1,6 +1,6 @@
-"""A small network on what is fine in two consecutive pictures and on what changes between them, trained from nothing.
+"""A small network on the fine detail of two consecutive frames and on the change between them, trained from scratch.
 
-What a blur takes away is all that it sees of the first picture (fine residuals: Fridrich and Kodovský, 2012).
+Of the first frame it sees only the high-pass residual (noise residuals: Fridrich and Kodovský, 2012).
 """
 
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 PATCH_PX: Final = 16
-"""Side of the patches that are judged; each is judged by what lies around it, too."""
-_FINE_GAIN, _CHANGE_GAIN = 4.0, 2.0
+"""Side of the scored patches; the receptive field is larger."""
+_RESIDUAL_GAIN, _CHANGE_GAIN = 4.0, 2.0
 
 
 @dataclass(frozen=True)
 class ForensicConfig:
-    """crop_px: side of the pictures it is made for. width: channels of the first stage. frames: 2 sees both pictures of a pair,
-    1 the second alone, for comparison. blocks: residual blocks of each of the three stages after the first."""
+    """crop_px: side of the input images. width: channels of the first stage. frames: 2 uses both frames of a pair, 1 only the
+    second, for comparison. blocks: residual blocks in each of the three stages after the first."""
 
     crop_px: int = 224
     width: int = 24
@@ -34,7 +34,7 @@ class ForensicConfig:
 
 
 class _Block(nn.Module):
-    """Two convolutions beside a shortcut (He et al., 2016)."""
+    """A residual block of two convolutions (He et al., 2016)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -45,38 +45,40 @@ class _Block(nn.Module):
         return out
 
 
-def _convolution(before: int, after: int, stride: int = 1) -> nn.Sequential:
+def _convolution(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.GroupNorm(8, after), nn.LeakyReLU(0.1, inplace=True)
+        nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=False),
+        nn.GroupNorm(8, out_channels),
+        nn.LeakyReLU(0.1, inplace=True),
     )
 
 
-class FineNet(nn.Module):
-    """Pairs of pictures in, a logit per patch out; positive says synthesized."""
+class ForensicNet(nn.Module):
+    """Map pairs of frames to a logit per patch; positive means synthesized."""
 
     def __init__(self, config: ForensicConfig) -> None:
         super().__init__()
         self.config = config
         widths = [config.width * times for times in (1, 2, 4, 5)]
         stages: list[nn.Module] = [_convolution(12 if config.frames == 2 else 6, widths[0], 2)]
-        for (before, after), blocks in zip(pairwise(widths), config.blocks, strict=True):
-            stages += [_convolution(before, after, 2), *(_Block(after) for _ in range(blocks))]
+        for (in_channels, out_channels), blocks in zip(pairwise(widths), config.blocks, strict=True):
+            stages += [_convolution(in_channels, out_channels, 2), *(_Block(out_channels) for _ in range(blocks))]
         self.body = nn.Sequential(*stages)
         self.head = nn.Conv2d(widths[-1], 1, 1)
         blur = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
         self.register_buffer("blur", (blur[:, None] * blur).expand(3, 1, 5, 5).contiguous(), persistent=False)
 
     def forward(self, pairs: Tensor) -> Tensor:
-        """Pairs [B,2,3,H,W] in [-1,1] to the logits of patches [B,1,H/16,W/16]."""
-        before, now = pairs[:, 0], pairs[:, 1]
-        seen = [now, self._fine(now)]
+        """Map pairs [B,2,3,H,W] in [-1,1] to patch logits [B,1,H/16,W/16]."""
+        first, second = pairs[:, 0], pairs[:, 1]
+        features = [second, self._residual(second)]
         if self.config.frames == 2:
-            seen += [self._fine(before), (now - before) * _CHANGE_GAIN]
-        logits: Tensor = self.head(self.body(torch.cat(seen, dim=1)))
+            features += [self._residual(first), (second - first) * _CHANGE_GAIN]
+        logits: Tensor = self.head(self.body(torch.cat(features, dim=1)))
         return logits
 
-    def _fine(self, picture: Tensor) -> Tensor:
-        """What a blur over five pixels takes away."""
-        with torch.autocast(picture.device.type, enabled=False):  # half precision is coarser than what is looked for
-            padded = F.pad(picture.float(), (2, 2, 2, 2), mode="reflect")
-            return (picture - F.conv2d(padded, self.blur, groups=3)) * _FINE_GAIN  # type: ignore[arg-type]
+    def _residual(self, image: Tensor) -> Tensor:
+        """The high-pass residual: the image minus its 5x5 binomial blur."""
+        with torch.autocast(image.device.type, enabled=False):  # half precision is coarser than the residual
+            padded = F.pad(image.float(), (2, 2, 2, 2), mode="reflect")
+            return (image - F.conv2d(padded, self.blur, groups=3)) * _RESIDUAL_GAIN  # type: ignore[arg-type]

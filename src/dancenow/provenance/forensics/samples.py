@@ -1,8 +1,8 @@
-"""What the classifier looks at: pairs of consecutive pictures of a person, cut out of a video a few times a second.
+"""Samples for the forensic classifier: crops of a person from pairs of consecutive frames, a few per second of video.
 
-The window shows the video's own pixels wherever it can: what enlarging blurs looks synthetic, and what shrinking sharpens looks
-real. A body that is larger than the window is looked at part by part, another at each look. Where the body is comes from its
-keypoints alone, so that real and synthetic are looked at alike.
+A crop keeps the video's own pixels wherever possible: upsampling blurs, which looks synthetic, and downsampling sharpens, which
+looks real. A body larger than the crop is sampled part by part, one part per sample. The crop is placed by the keypoints alone,
+so that real and synthesized videos are sampled in the same way.
 """
 
 from collections.abc import Iterator
@@ -21,28 +21,28 @@ from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.skeleton import INDEX, LIMBS
 from dancenow.types import Crop, Frame, FrameStatus, ImageRGB, Pose, PoseTrack
 
-LOOKS_PER_S: Final = 4.0
-"""Pairs a second, at most."""
-_FEWEST: Final = 12
-"""Looks at a short video, if it has as many pairs."""
-FILM_FPS: Final = 30.0
-"""A pair is about as far apart as frames of this rate: in faster videos it leaves frames out."""
-BODY_SHARE: Final = 4
-"""How many times smaller the map of the body is than the picture."""
+SAMPLES_PER_S: Final = 4.0
+"""Most samples per second."""
+_MIN_SAMPLES: Final = 12
+"""Samples of a short video, if it has as many frame pairs."""
+REFERENCE_FPS: Final = 30.0
+"""The two frames of a pair are about 1/30 s apart: in faster videos, frames between them are skipped."""
+BODY_MAP_STRIDE: Final = 4
+"""The body map is this many times smaller than the image."""
 PARTS: Final = ("neck", "right_ankle", "left_wrist", "left_ankle", "right_wrist", "right_hip")
-"""What the window is on, one after the other, where the body is larger than it."""
-MOST_WINDOWS: Final = 2.0
-"""How many times the window's side a body may be; a larger one is shrunk to that."""
-_LIMB, _HEAD = 0.3, 0.42
+"""Keypoints that the crop visits in turn when the body is larger than the crop."""
+MAX_BODY_CROPS: Final = 2.0
+"""Largest body extent, in crop sides; larger bodies are downsampled to it."""
+_LIMB_THICKNESS, _HEAD_RADIUS = 0.3, 0.42
 """Thickness of a limb and radius of a head, in torso lengths."""
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
-    """One pair: pictures uint8 [2,S,S,3]; body uint8 [S/4,S/4], 255 on the person; when; the window; and what it was cut
-    out of, two frames and the pose [K] in them, frame px."""
+class ForensicSample:
+    """One sample: images uint8 [2,S,S,3]; body map uint8 [S/4,S/4], 255 on the person; time; the crop; and its source, two
+    frames and the pose [K] in the first one, frame px."""
 
-    pictures: NDArray[np.uint8]
+    images: NDArray[np.uint8]
     body: NDArray[np.uint8]
     time_s: float
     crop: Crop
@@ -50,26 +50,26 @@ class Look:
     pose: Pose
 
     @classmethod
-    def through(cls, crop: Crop, frames_rgb: tuple[ImageRGB, ImageRGB], pose: Pose, time_s: float) -> Self:
-        """Look through a window."""
-        pictures = np.stack([crop_image(each, crop) for each in frames_rgb])
-        return cls(pictures, body_map(crop.apply(pose), crop.size), time_s, crop, frames_rgb, pose)
+    def from_crop(cls, crop: Crop, frames_rgb: tuple[ImageRGB, ImageRGB], pose: Pose, time_s: float) -> Self:
+        """Crop two frames."""
+        images = np.stack([crop_image(each, crop) for each in frames_rgb])
+        return cls(images, body_map(crop.apply(pose), crop.size), time_s, crop, frames_rgb, pose)
 
-    def all_over(self) -> list[Self]:
-        """The same moment through as many windows as the body has parts."""
-        windows = [window_of(self.pose, self.crop.size, number) for number in range(len(PARTS))]
-        others = {window.to_canvas.tobytes(): window for window in windows}
-        return [self.through(each, self.frames_rgb, self.pose, self.time_s) for each in others.values()]
+    def all_parts(self) -> list[Self]:
+        """The same moment through one crop per body part."""
+        crops = [sample_crop(self.pose, self.crop.size, index) for index in range(len(PARTS))]
+        distinct = {crop.to_canvas.tobytes(): crop for crop in crops}
+        return [self.from_crop(each, self.frames_rgb, self.pose, self.time_s) for each in distinct.values()]
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
-    """Where to look: the numbers of the pairs' first frames, increasing, how many frames later the second ones are, and the
-    poses [N,K] at the first, in frame px."""
+class SamplePlan:
+    """Which frames to sample: the increasing indices of the pairs' first frames, the distance to the second frames in frames,
+    and the poses [N,K] in the first frames, in frame px."""
 
     video: Path
     starts: NDArray[np.int64]
-    apart: int
+    stride: int
     pose: Pose
     num_frames: int
 
@@ -77,108 +77,108 @@ class Plan:
         return len(self.starts)
 
 
-def plan(
+def plan_samples(
     video: Path, person: int | None = None, use_cache: bool = True, on_progress: ProgressCallback = ignore_progress
-) -> Plan:
-    """Find the person a few times a second.
+) -> SamplePlan:
+    """Detect the person a few times per second and plan one sample per detection.
 
     Raises:
-        UserError: the video cannot be read, or nobody is in it long enough.
+        UserError: the video cannot be read, or no person is in it long enough.
     """
     info = probe(video)
-    every = max(1, round(float(info.fps) / LOOKS_PER_S))
+    every = max(1, round(float(info.fps) / SAMPLES_PER_S))
     if info.num_frames is not None:
-        every = max(1, min(every, info.num_frames // _FEWEST))
+        every = max(1, min(every, info.num_frames // _MIN_SAMPLES))
     track = detect_poses(video, person=person, every=every, use_cache=use_cache, on_progress=on_progress)
-    seen = np.flatnonzero(track.status != FrameStatus.MISSING)
+    detected = np.flatnonzero(track.status != FrameStatus.MISSING)
     num_frames = info.num_frames or (len(track) - 1) * every + 1
-    return Plan(Path(video), seen * every, frames_apart(float(info.fps)), track.pose[seen], num_frames)
+    return SamplePlan(Path(video), detected * every, pair_stride(float(info.fps)), track.pose[detected], num_frames)
 
 
-def frames_apart(fps: float) -> int:
-    """How many frames the pictures of a pair are apart."""
-    return max(1, round(fps / FILM_FPS))
+def pair_stride(fps: float) -> int:
+    """Distance between the two frames of a pair, in frames."""
+    return max(1, round(fps / REFERENCE_FPS))
 
 
-def look(plan: Plan, side_px: int) -> Iterator[Look]:
-    """The pairs of a plan, in order, decoded once; a pair that the end of the video cuts in two is left out.
+def read_samples(plan: SamplePlan, side_px: int) -> Iterator[ForensicSample]:
+    """Read the samples of a plan in order, decoding the video once; a pair that reaches past the end of the video is skipped.
 
-    side_px: of the pictures.
+    side_px: side of the images.
     """
-    wanted = sorted({int(n) for start in plan.starts for n in (start, start + plan.apart)})
-    place = {int(start): i for i, start in enumerate(plan.starts)}
+    wanted = sorted({int(n) for start in plan.starts for n in (start, start + plan.stride)})
+    sample_index = {int(start): i for i, start in enumerate(plan.starts)}
     waiting: dict[int, Frame] = {}
     for frame in read_frames_at(plan.video, wanted):
-        before = waiting.pop(frame.index - plan.apart, None)
-        if before is not None:
-            number = place[before.index]
-            pose = plan.pose[number]
-            crop = window_of(pose, side_px, number)
-            yield Look.through(crop, (before.image_rgb, frame.image_rgb), pose, float(before.time_s))
-        if frame.index in place:
+        first = waiting.pop(frame.index - plan.stride, None)
+        if first is not None:
+            index = sample_index[first.index]
+            pose = plan.pose[index]
+            crop = sample_crop(pose, side_px, index)
+            yield ForensicSample.from_crop(crop, (first.image_rgb, frame.image_rgb), pose, float(first.time_s))
+        if frame.index in sample_index:
             waiting[frame.index] = frame
 
 
-def window_of(pose: Pose, side_px: int, number: int = 0) -> Crop:
-    """The square window on one pose (frame px): the whole body, or one of `PARTS` of a larger one, in its own pixels.
+def sample_crop(pose: Pose, side_px: int, index: int = 0) -> Crop:
+    """The square crop around one pose (frame px): the whole body, or one of `PARTS` of a larger body at full resolution.
 
-    number: of the look, which chooses the part.
+    index: of the sample; it selects the part.
     """
-    seen = pose.confidence > 0
-    low, high = pose.xy[seen].min(axis=0).astype(np.float64), pose.xy[seen].max(axis=0).astype(np.float64)
+    valid = pose.confidence > 0
+    low, high = pose.xy[valid].min(axis=0).astype(np.float64), pose.xy[valid].max(axis=0).astype(np.float64)
     extent = float((high - low).max()) * MARGIN
-    scale = min(1.0, MOST_WINDOWS * side_px / max(extent, 1.0))
+    scale = min(1.0, MAX_BODY_CROPS * side_px / max(extent, 1.0))
     half_px = (side_px - 1) / 2 / scale
-    centre = (low + high) / 2
-    part = INDEX[PARTS[number % len(PARTS)]]
-    if seen[part]:
+    center = (low + high) / 2
+    part = INDEX[PARTS[index % len(PARTS)]]
+    if valid[part]:
         slack = np.maximum((high - low) / 2 * MARGIN - half_px, 0)
-        centre = np.clip(pose.xy[part].astype(np.float64), centre - slack, centre + slack)
-    shift = scale * (half_px - centre)
+        center = np.clip(pose.xy[part].astype(np.float64), center - slack, center + slack)
+    shift = scale * (half_px - center)
     if scale == 1.0:
         shift = np.rint(shift)  # whole pixels: nothing is interpolated
     return Crop(np.array([[scale, 0.0, shift[0]], [0.0, scale, shift[1]]]), side_px)
 
 
 def body_map(pose: Pose, side_px: int) -> NDArray[np.uint8]:
-    """Where the person of a pose (picture px) is: uint8 [S/4,S/4], 255 on limbs, trunk and head."""
-    small = side_px // BODY_SHARE
+    """Draw the body of a pose (image px): uint8 [S/4,S/4], 255 on limbs, trunk and head."""
+    small = side_px // BODY_MAP_STRIDE
     body = np.zeros((small, small), np.uint8)
-    xy = (np.clip(pose.xy / BODY_SHARE, -1e4, 1e4) * 16).astype(np.int32)  # in sixteenths of a pixel
-    seen = pose.confidence > 0
+    xy = (np.clip(pose.xy / BODY_MAP_STRIDE, -1e4, 1e4) * 16).astype(np.int32)  # fixed point: 1/16 px
+    valid = pose.confidence > 0
     trunk = [INDEX[name] for name in ("right_shoulder", "left_shoulder", "left_hip", "right_hip")]
-    torso_px = float(np.linalg.norm(pose.xy[trunk[:2]].mean(axis=0) - pose.xy[trunk[2:]].mean(axis=0))) / BODY_SHARE
-    torso_px = torso_px if seen[trunk].all() and torso_px > 1 else small / 6
+    torso_px = float(np.linalg.norm(pose.xy[trunk[:2]].mean(axis=0) - pose.xy[trunk[2:]].mean(axis=0))) / BODY_MAP_STRIDE
+    torso_px = torso_px if valid[trunk].all() and torso_px > 1 else small / 6
     for a, b in LIMBS:
-        if seen[a] and seen[b]:
-            cv2.line(body, xy[a].tolist(), xy[b].tolist(), 255, max(1, round(_LIMB * torso_px)), cv2.LINE_8, 4)
-    if seen[trunk].all():
+        if valid[a] and valid[b]:
+            cv2.line(body, xy[a].tolist(), xy[b].tolist(), 255, max(1, round(_LIMB_THICKNESS * torso_px)), cv2.LINE_8, 4)
+    if valid[trunk].all():
         cv2.fillPoly(body, [xy[trunk]], 255, cv2.LINE_8, 4)
-    if seen[INDEX["nose"]]:
-        cv2.circle(body, xy[INDEX["nose"]].tolist(), round(16 * _HEAD * torso_px), 255, -1, cv2.LINE_8, 4)
+    if valid[INDEX["nose"]]:
+        cv2.circle(body, xy[INDEX["nose"]].tolist(), round(16 * _HEAD_RADIUS * torso_px), 255, -1, cv2.LINE_8, 4)
     return body
 
 
-def body_share(bodies: NDArray[np.uint8]) -> float:
-    """The share of pictures that bodies [..., S/4, S/4] fill."""
+def body_fraction(bodies: NDArray[np.uint8]) -> float:
+    """Fraction of the image that the bodies [..., S/4, S/4] fill."""
     return float((bodies > 127).mean())
 
 
-def runs_of(
+def extract_runs(
     frames: list[ImageRGB], track: PoseTrack, side_px: int, count: int, offsets: tuple[int, ...]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Runs of pictures for training, from a clip in memory and its poses: as `look`, with later pictures in the same window.
+    """Extract short runs of images for training, from a clip in memory and its poses, with the crops of `read_samples`.
 
     Returns:
-        pictures uint8 [N,len(offsets),S,S,3] and bodies uint8 [N,S/4,S/4]; N is `count` or fewer, spread over the clip.
+        images uint8 [N,len(offsets),S,S,3] and body maps uint8 [N,S/4,S/4]; N is `count` or fewer, spread over the clip.
     """
     usable = np.flatnonzero(track.status[: max(len(frames) - offsets[-1], 0)] != FrameStatus.MISSING)
     chosen = usable[np.unique(np.linspace(0, len(usable) - 1, count).round().astype(int))] if len(usable) else usable
-    pictures = np.empty((len(chosen), len(offsets), side_px, side_px, 3), np.uint8)
-    bodies = np.empty((len(chosen), side_px // BODY_SHARE, side_px // BODY_SHARE), np.uint8)
+    images = np.empty((len(chosen), len(offsets), side_px, side_px, 3), np.uint8)
+    bodies = np.empty((len(chosen), side_px // BODY_MAP_STRIDE, side_px // BODY_MAP_STRIDE), np.uint8)
     for i, start in enumerate(chosen):
-        crop = window_of(track.pose[start], side_px, i)
+        crop = sample_crop(track.pose[start], side_px, i)
         bodies[i] = body_map(crop.apply(track.pose[start]), side_px)
         for j, offset in enumerate(offsets):
-            pictures[i, j] = crop_image(frames[start + offset], crop)
-    return pictures, bodies
+            images[i, j] = crop_image(frames[start + offset], crop)
+    return images, bodies

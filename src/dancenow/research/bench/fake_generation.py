@@ -1,6 +1,6 @@
-"""Every way we have to synthesize a person, as a source of clips to train and test the classifier on.
+"""All available methods of synthesizing a person, as a source of clips to train and test the forensic classifier.
 
-Painters are used directly, not `pipeline.transfer`: its invisible mark would be learnt instead of the pictures.
+Renderers are called directly instead of `pipeline.transfer`: the classifier would learn its watermark instead of the images.
 """
 
 import time
@@ -27,59 +27,59 @@ from dancenow.subject.target_appearance import WHOLE_FRAME_KIND, Target
 from dancenow.training.loop import Clock, Task
 
 NEAREST: Final = "nearest frame"
-"""The footage's own frames: nothing is trained."""
+"""Frames of the footage itself, without training."""
 _COST: Final = {"draft": 1.0, "draft, from nothing": 1.0, "standard, small": 2.5, "paper": 6.0, "pix2pixHD": 5.0}
-"""Of an image in training, beside one of a draft."""
-LEAST_STEPS: Final = 10
-"""Of a training whose time is over before it has begun."""
+"""Relative cost of a training image; a draft's is 1."""
+MIN_STEPS: Final = 10
+"""Steps that are always trained, even if the time is up."""
 
 
-class Source(Protocol):
-    """Footage of a person to learn from."""
+class Footage(Protocol):
+    """Footage of a person to train on."""
 
     @property
     def target(self) -> Target:
-        """What a model keeps of the person."""
+        """The person's data that is stored in a model."""
 
-    def clip_store(self, canvas_px: int, length: int) -> CropDataset:
-        """The footage for a generator of the person."""
+    def crop_dataset(self, canvas_px: int, length: int) -> CropDataset:
+        """The footage for a crop generator."""
 
-    def whole_store(self, box: Letterbox, length: int) -> FrameDataset:
-        """The footage for a generator of whole frames."""
+    def frame_dataset(self, box: Letterbox, length: int) -> FrameDataset:
+        """The footage for a whole-frame generator."""
 
 
 @dataclass(frozen=True)
-class Order:
-    """What is wanted: a way of `WAYS`, and the numbers of training images, increasing, at which clips are made."""
+class FakeSpec:
+    """A method of `METHODS`, and increasing numbers of training images at which clips are rendered."""
 
-    way: str
+    method: str
     images: tuple[int, ...] = ()
 
     @property
     def cost(self) -> float:
-        """Of the training, in images of a draft's: about what they took on a CPU."""
-        return max(self.images, default=0) * _COST[self.way]
+        """Cost of the training, in training images of a draft, measured on a CPU."""
+        return max(self.images, default=0) * _COST[self.method]
 
 
 @dataclass(frozen=True, eq=False)
-class Workshop:
-    """Where it is made: on which device, with which trunk for perceptual distances, and for how long at most."""
+class GenerationContext:
+    """Device, trunk for perceptual distances, and time limit."""
 
     device: torch.device
     trunk: EfficientNetTrunk
     limit_s: float = float("inf")
 
 
-Way = Callable[[Source, Order, int, Workshop], Iterator[tuple[int, Checkpoint]]]
+Method = Callable[[Footage, FakeSpec, int, GenerationContext], Iterator[tuple[int, Checkpoint]]]
 
 
-def models(source: Source, order: Order, seed: int, workshop: Workshop) -> Iterator[tuple[int, Checkpoint]]:
-    """The trained models of an order, each with the number of images that it saw; those that time allows."""
-    yield from WAYS[order.way](source, order, seed, workshop)
+def trained_models(source: Footage, spec: FakeSpec, seed: int, context: GenerationContext) -> Iterator[tuple[int, Checkpoint]]:
+    """Train the models of a spec, as far as time allows; yields each with its number of training images."""
+    yield from METHODS[spec.method](source, spec, seed, context)
 
 
-def is_whole(model: Checkpoint) -> bool:
-    """Whether a model paints whole frames."""
+def is_frame_model(model: Checkpoint) -> bool:
+    """Whether the model generates whole frames."""
     return model.info.kind == WHOLE_FRAME_KIND
 
 
@@ -89,32 +89,32 @@ def _draft_config() -> CropConfig:
     return preset
 
 
-def _body(config: CropConfig) -> Way:
-    def way(source: Source, order: Order, seed: int, workshop: Workshop) -> Iterator[tuple[int, Checkpoint]]:
-        store = source.clip_store(config.generator.canvas_px, config.clip_frames)
-        perceptual = PerceptualDistance(workshop.trunk, depth=config.perceptual_depth)
+def _crop_method(config: CropConfig) -> Method:
+    def method(source: Footage, spec: FakeSpec, seed: int, context: GenerationContext) -> Iterator[tuple[int, Checkpoint]]:
+        dataset = source.crop_dataset(config.generator.canvas_px, config.clip_frames)
+        perceptual = PerceptualDistance(context.trunk, depth=config.perceptual_depth)
         kept = source.target.to_checkpoint({})
-        task = CropTask(store, config, seed=seed, kept=kept, perceptual=perceptual, device=workshop.device)
-        yield from trained(task, order.images, seed, workshop.limit_s)
+        task = CropTask(dataset, config, seed=seed, kept=kept, perceptual=perceptual, device=context.device)
+        yield from train_checkpoints(task, spec.images, seed, context.limit_s)
 
-    return way
+    return method
 
 
-def _whole(*, temporal: bool) -> Way:
-    def way(source: Source, order: Order, seed: int, workshop: Workshop) -> Iterator[tuple[int, Checkpoint]]:
+def _frame_method(*, temporal: bool) -> Method:
+    def method(source: Footage, spec: FakeSpec, seed: int, context: GenerationContext) -> Iterator[tuple[int, Checkpoint]]:
         config = paper_config(256, 0.25, temporal=temporal)
         box = stored_box(config, source.target.track.width_px, source.target.track.height_px)
-        store = source.whole_store(box, config.clip_frames)
-        perceptual = PerceptualDistance(workshop.trunk, depth=config.perceptual_depth)
+        dataset = source.frame_dataset(box, config.clip_frames)
+        perceptual = PerceptualDistance(context.trunk, depth=config.perceptual_depth)
         kept = source.target.to_checkpoint({}, WHOLE_FRAME_KIND)
-        task = EdnTask(store, config, seed=seed, kept=kept, perceptual=perceptual, device=workshop.device)
-        yield from trained(task, order.images, seed, workshop.limit_s)
+        task = EdnTask(dataset, config, seed=seed, kept=kept, perceptual=perceptual, device=context.device)
+        yield from train_checkpoints(task, spec.images, seed, context.limit_s)
 
-    return way
+    return method
 
 
-def _sharper() -> CropConfig:
-    """The preset `standard` at the size of `draft`: a wider network, its other losses, judged from early on."""
+def _small_standard_config() -> CropConfig:
+    """The `standard` preset at the size of `draft`: a wider network, its losses, and an early adversarial start."""
     return replace(
         _draft_config(),
         generator=GeneratorConfig(canvas_px=256, width=40, blocks=4, shade=True),
@@ -123,27 +123,29 @@ def _sharper() -> CropConfig:
     )  # fmt: skip
 
 
-WAYS: Final[Mapping[str, Way]] = {
-    "draft": _body(_draft_config()),
-    "draft, from nothing": _body(replace(_draft_config(), start="nothing")),
-    "standard, small": _body(_sharper()),
-    "paper": _whole(temporal=True),
-    "pix2pixHD": _whole(temporal=False),
+METHODS: Final[Mapping[str, Method]] = {
+    "draft": _crop_method(_draft_config()),
+    "draft, from nothing": _crop_method(replace(_draft_config(), start="nothing")),
+    "standard, small": _crop_method(_small_standard_config()),
+    "paper": _frame_method(temporal=True),
+    "pix2pixHD": _frame_method(temporal=False),
 }
 """Add a face mode here by its name ("draft, face residual")."""
 
 
-def trained(task: Task, at: tuple[int, ...], seed: int, limit_s: float = float("inf")) -> Iterator[tuple[int, Checkpoint]]:
-    """The model after each of these numbers of images, on the way to the last, or to the end of the time."""
+def train_checkpoints(
+    task: Task, at: tuple[int, ...], seed: int, limit_s: float = float("inf")
+) -> Iterator[tuple[int, Checkpoint]]:
+    """Yield the model after each of these numbers of images, until the last one or the time limit."""
     images, steps, start_s = 0, 0, time.perf_counter()
     for wanted in at:
         while images < wanted:
-            if steps >= LEAST_STEPS and time.perf_counter() - start_s > limit_s:
+            if steps >= MIN_STEPS and time.perf_counter() - start_s > limit_s:
                 break
             task.step(np.random.default_rng((seed, images)), min(images / at[-1], 1.0))
             images, steps = images + task.images_per_step, steps + 1
         before_s = time.perf_counter()
         yield images, task.model(Clock(0.0, images))
-        start_s += time.perf_counter() - before_s  # painting is not training
+        start_s += time.perf_counter() - before_s  # the time spent by the consumer does not count
         if images < wanted:
             return

@@ -1,8 +1,8 @@
-"""The clips that the classifier is trained, calibrated and tested on: who is in them, how they were made, and where they lie.
+"""Clips for training, calibrating and testing the forensic classifier: people, roles, generation, and storage.
 
-Subjects, dances and places are each in one role only. Everybody is filmed and forged in the same way; those who are learnt from
-also lend their true clips to `pretences`. Random people are kept as looks at clips in a few encodings; the studio's own people
-are for the test alone, are kept as videos, and are judged as anybody's video is.
+Each subject, dance and scene has one role only. All clips are rendered and encoded in the same way; the real clips of training
+people also become `pseudo_fakes`. Random people are stored as samples from clips in a few encodings. The studio's own people
+are used only in the test, are stored as videos, and are classified like any user's video.
 """
 
 import json
@@ -24,8 +24,8 @@ from dancenow.media.source import read_frames
 from dancenow.metrics.perceptual import EfficientNetTrunk
 from dancenow.pose.pipeline import PosePipeline
 from dancenow.provenance.forensics.network import ForensicConfig
-from dancenow.research.bench.fake_generation import NEAREST, Order, Workshop, is_whole, models
-from dancenow.research.bench.pseudo_fakes import PRETENCES
+from dancenow.research.bench.fake_generation import NEAREST, FakeSpec, GenerationContext, is_frame_model, trained_models
+from dancenow.research.bench.pseudo_fakes import PSEUDO_FAKES
 from dancenow.research.bench.rendered_scenes import (
     FPS,
     KEPT,
@@ -37,75 +37,75 @@ from dancenow.research.bench.rendered_scenes import (
     scene_folder,
 )
 from dancenow.research.forensics.compression import (
-    QUALITIES,
+    CRFS,
     Encoding,
     draw_encodings,
-    encoded,
-    evidence_of,
+    encode_decode,
+    extract_samples,
     write_encoded,
 )
-from dancenow.research.forensics.training import REAL, Evidence
+from dancenow.research.forensics.training import REAL, ClipSamples
 from dancenow.storage.atomic_io import cache_dir, complete_or_absent
 from dancenow.types import ImageRGB
 
 Role = Literal["train", "calibrate", "test"]
 PEOPLE: Final = 90
-"""Random people."""
+"""Number of random people."""
 RECIPE: Final = 6
-"""Raise it when the same settings would give other clips."""
-REAL_TURNS: Final = 3
-"""Encodings in which each of a random person's true clips is looked at; forged ones are in one."""
-PRETENCE_TURNS: Final = 2
-"""How often each true clip is made untrue in each way."""
-LOOKS: Final = 9
-"""At each clip of a random person."""
+"""Raise it when the same settings give other clips."""
+REAL_REPEATS: Final = 3
+"""Encodings in which each real clip of a random person is sampled; fakes are sampled in one."""
+PSEUDO_FAKE_REPEATS: Final = 2
+"""How often each real clip passes through each pseudo-fake method."""
+SAMPLES_PER_CLIP: Final = 9
+"""Samples per clip of a random person."""
 COMPLETE: Final = "complete"
-"""File beside clips to which nothing will be added."""
-JUDGED: Final = (*(Encoding(crf, grain=1.5) for crf in QUALITIES), Encoding(28, scale=0.5, grain=1.5))
-"""How clips that are judged are encoded."""
-_TRAINING_SHARE: Final = 0.75
-"""Of a job's time; the rest is painting and encoding."""
-_HANDLING: Final = 100.0
-"""What painting and encoding a person's clips costs, in images of a draft's training."""
-ORDERS: Final = (
-    (Order("draft", (60, 160)),),
-    (Order("draft", (100,)), Order("draft, from nothing", (200,))),
-    (Order("draft", (40, 240)),),
-    (Order("draft", (90,)), Order("paper", (80,))),
-    (Order("draft", (120,)),),
-    (Order("draft", (60,)), Order("standard, small", (100,))),
-    (Order("draft", (30, 120, 400)),),
-    (Order("draft", (90,)), Order("pix2pixHD", (80,))),
-    (Order("draft", (80, 200)),),
+"""Marker file in a folder of clips that is complete."""
+EVALUATED_ENCODINGS: Final = (*(Encoding(crf, grain=1.5) for crf in CRFS), Encoding(28, scale=0.5, grain=1.5))
+"""Encodings of the test videos."""
+_TRAINING_FRACTION: Final = 0.75
+"""Fraction of a job's time; the rest is rendering and encoding."""
+_OVERHEAD_COST: Final = 100.0
+"""Cost of rendering and encoding a person's clips, in training images of a draft."""
+FAKE_SPECS: Final = (
+    (FakeSpec("draft", (60, 160)),),
+    (FakeSpec("draft", (100,)), FakeSpec("draft, from nothing", (200,))),
+    (FakeSpec("draft", (40, 240)),),
+    (FakeSpec("draft", (90,)), FakeSpec("paper", (80,))),
+    (FakeSpec("draft", (120,)),),
+    (FakeSpec("draft", (60,)), FakeSpec("standard, small", (100,))),
+    (FakeSpec("draft", (30, 120, 400)),),
+    (FakeSpec("draft", (90,)), FakeSpec("pix2pixHD", (80,))),
+    (FakeSpec("draft", (80, 200)),),
 )
-"""What is forged of one random person after another, besides the nearest frame, as far as time allows."""
-TEST_ORDERS: Final = (
-    Order("draft", (60, 240, 720)),
-    Order("draft, from nothing", (300,)),
-    Order("paper", (160,)),
-    Order("pix2pixHD", (120,)),
+"""What is generated for successive random people, in addition to the nearest frame, as far as time allows."""
+TEST_FAKE_SPECS: Final = (
+    FakeSpec("draft", (60, 240, 720)),
+    FakeSpec("draft, from nothing", (300,)),
+    FakeSpec("paper", (160,)),
+    FakeSpec("pix2pixHD", (120,)),
 )
 
 
 @dataclass(frozen=True)
-class Suspect:
-    """Somebody in a role. orders: what is forged; judged: kept as videos, not as looks."""
+class DatasetPerson:
+    """A person with a role. specs: fakes to generate; as_videos: stored as videos, not as samples."""
 
     name: str
     role: Role
-    orders: tuple[Order, ...]
+    specs: tuple[FakeSpec, ...]
     scene: SceneConfig
-    judged: bool = False
+    as_videos: bool = False
 
     @property
     def weight(self) -> float:
-        """Share of the time, in images of a draft's training."""
-        return _HANDLING + sum(order.cost for order in self.orders)
+        """Relative cost, in training images of a draft."""
+        return _OVERHEAD_COST + sum(spec.cost for spec in self.specs)
 
 
 @dataclass(frozen=True)
-class Exhibit:
-    """A video to judge. family: `real` or what made it; images: that its model saw; encoding: its name."""
+class EvaluationVideo:
+    """A test video. family: `real` or the generator; images: training images of its model; encoding: its name."""
 
     video: Path
     subject: str
@@ -116,8 +116,8 @@ class Exhibit:
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
-    """A clip of a scene's person: which dance it shows, its frames, and whose they are (`real`, or what made them)."""
+class RenderedClip:
+    """A clip of a scene's person: the dance, the frames, and their family (`real`, or the generator)."""
 
     dance: Dance
     frames: Sequence[ImageRGB]
@@ -125,189 +125,189 @@ class Shown:
     images: int
 
 
-def recruits() -> tuple[Suspect, ...]:
-    """The random people: of ten, eight are learnt from, one is for the calibration, one for a first test."""
+def random_people() -> tuple[DatasetPerson, ...]:
+    """The random people: of ten, eight are for training, one for calibration, one for a first test."""
     people = []
     for number in range(PEOPLE):
         role: Role = "calibrate" if number % 10 == 4 else "test" if number % 10 == 9 else "train"
         scene = SceneConfig.random(number)
-        people.append(Suspect(scene.identity, role, ORDERS[(number + number // 10) % len(ORDERS)], scene))
+        people.append(DatasetPerson(scene.identity, role, FAKE_SPECS[(number + number // 10) % len(FAKE_SPECS)], scene))
     return tuple(people)
 
 
-def studio_people() -> tuple[Suspect, ...]:
-    """The studio's people, who are judged as whole videos."""
-    return tuple(Suspect(scene.identity, "test", TEST_ORDERS, scene, judged=True) for scene in TESTED)
+def studio_people() -> tuple[DatasetPerson, ...]:
+    """The studio's people, tested on whole videos."""
+    return tuple(DatasetPerson(scene.identity, "test", TEST_FAKE_SPECS, scene, as_videos=True) for scene in TESTED)
 
 
-def is_there(suspect: Suspect) -> bool:
-    """Whether there is what their clips are made from."""
-    return scene_folder(suspect.scene).is_dir()
+def has_scene(person: DatasetPerson) -> bool:
+    """Whether the person's scene has been rendered."""
+    return scene_folder(person.scene).is_dir()
 
 
-def is_made(suspect: Suspect) -> bool:
-    """Whether their clips are complete."""
-    if suspect.judged:
-        return (clips_folder(suspect) / COMPLETE).is_file()
-    return all(path.is_file() for path in looks_paths(suspect).values())
+def is_complete(person: DatasetPerson) -> bool:
+    """Whether all of the person's clips exist."""
+    if person.as_videos:
+        return (clips_folder(person) / COMPLETE).is_file()
+    return all(path.is_file() for path in sample_paths(person).values())
 
 
-def looks_paths(suspect: Suspect) -> dict[str, Path]:
-    """Where the looks at a random person's clips lie; pretences are learnt from only."""
-    name = f"{suspect.scene.number:03d}-{RECIPE}"
-    paths = {"clips": cache_dir("forensics/looks") / f"{name}.npz"}
-    if suspect.role == "train":
-        paths["pretences"] = cache_dir("forensics/pretences") / f"{name}.npz"
+def sample_paths(person: DatasetPerson) -> dict[str, Path]:
+    """Files with the samples of a random person; pseudo-fakes exist for training only."""
+    name = f"{person.scene.number:03d}-{RECIPE}"
+    paths = {"clips": cache_dir("forensics/samples") / f"{name}.npz"}
+    if person.role == "train":
+        paths["pseudo_fakes"] = cache_dir("forensics/pseudo-fakes") / f"{name}.npz"
     return paths
 
 
-def clips_folder(suspect: Suspect) -> Path:
-    """Where the forgeries of one of the studio's people lie, nearly without loss."""
-    return cache_dir("forensics/clips") / f"{suspect.name}-{RECIPE}"
+def clips_folder(person: DatasetPerson) -> Path:
+    """Folder with the fakes of one of the studio's people, encoded almost losslessly."""
+    return cache_dir("forensics/clips") / f"{person.name}-{RECIPE}"
 
 
-def make(suspect: Suspect, workshop: Workshop) -> None:
-    """A suspect's clips; its orders share the workshop's time by what they cost."""
-    training = replace(workshop, limit_s=_TRAINING_SHARE * workshop.limit_s)
-    scene = load_scene(suspect.scene)
-    made = forged(scene, suspect.orders, suspect.scene.number or 0, training)
-    if suspect.judged:
-        _keep_clips(suspect, made)
+def make_clips(person: DatasetPerson, context: GenerationContext) -> None:
+    """Make a person's clips; the specs divide the available time by their cost."""
+    training = replace(context, limit_s=_TRAINING_FRACTION * context.limit_s)
+    scene = load_scene(person.scene)
+    fakes = generate_fakes(scene, person.specs, person.scene.number or 0, training)
+    if person.as_videos:
+        _save_clips(person, fakes)
         return
-    clips = {"clips": chain(list(true_clips(scene)) * REAL_TURNS, made), "pretences": pretended(scene)}
-    for kind, path in looks_paths(suspect).items():
+    clips = {"clips": chain(list(real_clips(scene)) * REAL_REPEATS, fakes), "pseudo_fakes": generate_pseudo_fakes(scene)}
+    for kind, path in sample_paths(person).items():
         if not path.is_file():
-            _keep_looks(suspect, clips[kind], path)
+            _save_samples(person, clips[kind], path)
 
 
-def make_all(people: Sequence[Suspect], device: torch.device, seconds: float) -> None:
-    """One after the other, those that are not made yet, until the time is over; says what went wrong and goes on."""
+def make_all_clips(people: Sequence[DatasetPerson], device: torch.device, seconds: float) -> None:
+    """Make the missing clips of one person after another until the time is up; print errors and continue."""
     deadline_s = time.perf_counter() + seconds
-    workshop = Workshop(device, EfficientNetTrunk.pretrained())
-    left = [each for each in people if not is_made(each)]
-    while left:
-        suspect, rest_s = left[0], deadline_s - time.perf_counter()
+    context = GenerationContext(device, EfficientNetTrunk.pretrained())
+    remaining = [each for each in people if not is_complete(each)]
+    while remaining:
+        person, rest_s = remaining[0], deadline_s - time.perf_counter()
         if rest_s <= 0:
-            print(f"no time for {len(left)} people", flush=True)
+            print(f"no time for {len(remaining)} people", flush=True)
             return
-        limit_s = rest_s * suspect.weight / sum(each.weight for each in left)
+        limit_s = rest_s * person.weight / sum(each.weight for each in remaining)
         start_s = time.perf_counter()
         try:
-            make(suspect, replace(workshop, limit_s=limit_s))
-        except Exception as error:  # one person's bad luck is not the others'
-            print(f"{suspect.name}: {type(error).__name__}: {error}", flush=True)
-        print(f"{suspect.name}: {time.perf_counter() - start_s:.1f} s of {limit_s:.1f}", flush=True)
-        left.pop(0)
+            make_clips(person, replace(context, limit_s=limit_s))
+        except Exception as error:  # a failure for one person must not stop the others
+            print(f"{person.name}: {type(error).__name__}: {error}", flush=True)
+        print(f"{person.name}: {time.perf_counter() - start_s:.1f} s of {limit_s:.1f}", flush=True)
+        remaining.pop(0)
 
 
-def shared_out(people: Sequence[Suspect], parts: int) -> list[list[Suspect]]:
-    """Among so many workers, each with about the same to do; what matters most first."""
-    first = {"test": 0, "calibrate": 1, "train": 2}
-    shares: list[list[Suspect]] = [[] for _ in range(parts)]
-    for each in sorted(people, key=lambda p: (not p.judged, first[p.role])):
-        min(shares, key=lambda share: sum(p.weight for p in share)).append(each)
-    return shares
+def assign_to_workers(people: Sequence[DatasetPerson], parts: int) -> list[list[DatasetPerson]]:
+    """Divide people among workers with about equal cost, the most important roles first."""
+    priority = {"test": 0, "calibrate": 1, "train": 2}
+    workers: list[list[DatasetPerson]] = [[] for _ in range(parts)]
+    for each in sorted(people, key=lambda p: (not p.as_videos, priority[p.role])):
+        min(workers, key=lambda worker: sum(p.weight for p in worker)).append(each)
+    return workers
 
 
-def forged(scene: Scene, orders: Sequence[Order], seed: int, workshop: Workshop) -> Iterator[Shown]:
-    """Every dance of a scene as the nearest frames of the footage show it, and as each order's models paint it."""
+def generate_fakes(scene: Scene, specs: Sequence[FakeSpec], seed: int, context: GenerationContext) -> Iterator[RenderedClip]:
+    """Generate every dance of a scene: from the nearest frames of the footage, and with the trained_models of each spec."""
     for dance in scene.dances:
-        yield Shown(dance, scene.nearest_frames(dance.track), NEAREST, 0)
-    cost, poses = sum(order.cost for order in orders), PosePipeline.create()
-    for number, order in enumerate(orders):
-        share = replace(workshop, limit_s=workshop.limit_s * order.cost / cost)
+        yield RenderedClip(dance, scene.nearest_frames(dance.track), NEAREST, 0)
+    cost, poses = sum(spec.cost for spec in specs), PosePipeline.create()
+    for number, spec in enumerate(specs):
+        part = replace(context, limit_s=context.limit_s * spec.cost / cost)
         try:
-            for images, model in models(scene, order, seed + number, share):
-                renderer = (EdnRenderer if is_whole(model) else CropRenderer).load(model, Execution(str(workshop.device)))
+            for images, model in trained_models(scene, spec, seed + number, part):
+                renderer = (EdnRenderer if is_frame_model(model) else CropRenderer).load(model, Execution(str(context.device)))
                 for dance in scene.dances:
                     track = poses.for_rendering(poses.smooth_jitter(dance.track))
-                    yield Shown(dance, list(renderer.render(track)), order.way, images)
-        except RuntimeError as error:  # a GPU that others use, too: what is made is kept
-            print(f"{scene.name}, {order.way}: {error}", flush=True)
+                    yield RenderedClip(dance, list(renderer.render(track)), spec.method, images)
+        except RuntimeError as error:  # a shared GPU may run out of memory: keep what has been generated
+            print(f"{scene.name}, {spec.method}: {error}", flush=True)
 
 
-def true_clips(scene: Scene) -> Iterator[Shown]:
-    """Every dance of a scene as it was filmed."""
+def real_clips(scene: Scene) -> Iterator[RenderedClip]:
+    """The filmed video of every dance of a scene."""
     for dance in scene.dances:
-        yield Shown(dance, [frame.image_rgb for frame in read_frames(dance.video)], REAL, 0)
+        yield RenderedClip(dance, [frame.image_rgb for frame in read_frames(dance.video)], REAL, 0)
 
 
-def pretended(scene: Scene) -> Iterator[Shown]:
-    """Every dance of a scene as it was filmed, made untrue in every way of `PRETENCES`."""
+def generate_pseudo_fakes(scene: Scene) -> Iterator[RenderedClip]:
+    """Pass every filmed dance of a scene through every method of `PSEUDO_FAKES`."""
     rng = np.random.default_rng((RECIPE, 1, *scene.name.encode()))
-    for shown in [*true_clips(scene)] * PRETENCE_TURNS:
-        for family, pretence in PRETENCES.items():
-            frames, index = pretence(shown.frames, rng)
-            track = shown.dance.track
-            seen = replace(track, pose=track.pose[index], status=track.status[index])
-            yield Shown(replace(shown.dance, track=seen), frames, family, 0)
+    for clip in [*real_clips(scene)] * PSEUDO_FAKE_REPEATS:
+        for family, method in PSEUDO_FAKES.items():
+            frames, index = method(clip.frames, rng)
+            track = clip.dance.track
+            track = replace(track, pose=track.pose[index], status=track.status[index])
+            yield RenderedClip(replace(clip.dance, track=track), frames, family, 0)
 
 
-def _keep_looks(suspect: Suspect, clips: Iterator[Shown], path: Path) -> None:
-    """True and forged alike are kept and sent out: encoded nearly without loss, then by chance."""
-    rng = np.random.default_rng((RECIPE, suspect.scene.number or 0))
+def _save_samples(person: DatasetPerson, clips: Iterator[RenderedClip], path: Path) -> None:
+    """Encode real and fake clips alike, first almost losslessly, then randomly, and store their samples."""
+    rng = np.random.default_rng((RECIPE, person.scene.number or 0))
     arrays: dict[str, Any] = {}
-    said: list[dict[str, str]] = []
-    for turn, shown in enumerate(clips):
-        drawn = draw_encodings(rng)
-        encoding = drawn[int(rng.integers(len(drawn)))]
-        name = f"{suspect.name}, {shown.dance.name}, {shown.family}, {shown.images}, {turn}, {encoding.name}"
-        for each in evidence_of(
-            encoded(shown.frames, Fraction(FPS), KEPT), shown.dance.track, Fraction(FPS), [encoding], family=shown.family,
-            group=suspect.name, clip=name, side_px=ForensicConfig().crop_px, looks=LOOKS,
+    index: list[dict[str, str]] = []
+    for turn, clip in enumerate(clips):
+        encodings = draw_encodings(rng)
+        encoding = encodings[int(rng.integers(len(encodings)))]
+        name = f"{person.name}, {clip.dance.name}, {clip.family}, {clip.images}, {turn}, {encoding.name}"
+        for each in extract_samples(
+            encode_decode(clip.frames, Fraction(FPS), KEPT), clip.dance.track, Fraction(FPS), [encoding], family=clip.family,
+            group=person.name, clip=name, side_px=ForensicConfig().crop_px, num_samples=SAMPLES_PER_CLIP,
         ):  # fmt: skip
-            arrays |= {f"pictures{len(said)}": each.pictures, f"bodies{len(said)}": each.bodies}
-            said.append({"family": each.family, "group": each.group, "clip": each.clip})
+            arrays |= {f"images{len(index)}": each.images, f"bodies{len(index)}": each.bodies}
+            index.append({"family": each.family, "group": each.group, "clip": each.clip})
     with complete_or_absent(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, index=np.array(json.dumps(said)), **arrays)
+        np.savez(file, index=np.array(json.dumps(index)), **arrays)
 
 
-def _keep_clips(suspect: Suspect, made: Iterator[Shown]) -> None:
-    """What is made is kept at once, so that what time cuts short is not lost."""
-    folder = clips_folder(suspect)
+def _save_clips(person: DatasetPerson, clips: Iterator[RenderedClip]) -> None:
+    """Write each clip at once, so that nothing is lost when time runs out."""
+    folder = clips_folder(person)
     folder.mkdir(parents=True, exist_ok=True)
-    said: list[dict[str, Any]] = []
-    for number, shown in enumerate(made):
-        write_encoded(shown.frames, Fraction(FPS), KEPT, folder / f"{number}.mp4")
-        said.append({"video": f"{number}.mp4", "dance": shown.dance.name, "family": shown.family, "images": shown.images})
+    index: list[dict[str, Any]] = []
+    for number, clip in enumerate(clips):
+        write_encoded(clip.frames, Fraction(FPS), KEPT, folder / f"{number}.mp4")
+        index.append({"video": f"{number}.mp4", "dance": clip.dance.name, "family": clip.family, "images": clip.images})
         with complete_or_absent(folder / "index.json") as temporary:
-            temporary.write_text(json.dumps(said, indent=1), "utf-8")
+            temporary.write_text(json.dumps(index, indent=1), "utf-8")
     (folder / COMPLETE).touch()
 
 
-def looks_at(role: Role, without: Sequence[str] = (), pretences: bool = False) -> list[Evidence]:
-    """The looks at the random people in a role, as far as they are made, but of families that are to be left out, and at
-    pretences if wanted."""
-    kinds = ["clips", *(["pretences"] if pretences else [])]
-    people = [each for each in recruits() if each.role == role and is_made(each)]
-    paths = [path for each in people for kind, path in looks_paths(each).items() if kind in kinds]
+def load_samples(role: Role, without: Sequence[str] = (), pseudo_fakes: bool = False) -> list[ClipSamples]:
+    """Load the samples of the random people in a role, as far as they exist, without some families, and optionally the
+    pseudo-fakes."""
+    kinds = ["clips", *(["pseudo_fakes"] if pseudo_fakes else [])]
+    people = [each for each in random_people() if each.role == role and is_complete(each)]
+    paths = [path for each in people for kind, path in sample_paths(each).items() if kind in kinds]
     with ThreadPoolExecutor(8) as pool:
-        return [each for of in pool.map(_loaded, paths) for each in of if each.family not in without]
+        return [each for of in pool.map(_load_clips, paths) for each in of if each.family not in without]
 
 
-def _loaded(path: Path) -> list[Evidence]:
+def _load_clips(path: Path) -> list[ClipSamples]:
     with np.load(path, allow_pickle=False) as file:
-        said = json.loads(str(file["index"]))
-        return [Evidence(file[f"pictures{n}"], file[f"bodies{n}"], **each) for n, each in enumerate(said)]
+        index = json.loads(str(file["index"]))
+        return [ClipSamples(file[f"images{n}"], file[f"bodies{n}"], **each) for n, each in enumerate(index)]
 
 
-def exhibits(encodings: Sequence[Encoding] = JUDGED) -> Iterator[Exhibit]:
-    """The videos of the test, encoded when they are asked for and kept."""
-    for suspect in studio_people():
-        folder = clips_folder(suspect)
+def evaluation_videos(encodings: Sequence[Encoding] = EVALUATED_ENCODINGS) -> Iterator[EvaluationVideo]:
+    """The test videos, encoded on first use and cached."""
+    for person in studio_people():
+        folder = clips_folder(person)
         if not (folder / "index.json").is_file():
             continue
-        made = json.loads((folder / "index.json").read_text("utf-8"))
-        sources = [(folder / each["video"], each["dance"], each["family"], each["images"]) for each in made]
-        sources += [(dance.video, dance.name, REAL, 0) for dance in load_scene(suspect.scene).dances]
+        fakes = json.loads((folder / "index.json").read_text("utf-8"))
+        sources = [(folder / each["video"], each["dance"], each["family"], each["images"]) for each in fakes]
+        sources += [(dance.video, dance.name, REAL, 0) for dance in load_scene(person.scene).dances]
         for source, dance_name, family, images in sources:
             for seed, encoding in enumerate(encodings):
-                tag = f"{suspect.name}-{dance_name}-{family}-{images}-{encoding.name}".replace(" ", "_").replace(",", "")
-                path = cache_dir("forensics/judged") / f"{tag}-{RECIPE}.mp4"
+                tag = f"{person.name}-{dance_name}-{family}-{images}-{encoding.name}".replace(" ", "_").replace(",", "")
+                path = cache_dir("forensics/test-videos") / f"{tag}-{RECIPE}.mp4"
                 if not path.is_file():
                     frames = [frame.image_rgb for frame in read_frames(source)]
                     if family == REAL:
-                        frames = encoded(frames, Fraction(FPS), KEPT)
+                        frames = encode_decode(frames, Fraction(FPS), KEPT)
                     with complete_or_absent(path) as temporary:
                         write_encoded(frames, Fraction(FPS), encoding, temporary, seed)
-                yield Exhibit(path, suspect.name, dance_name, family, images, encoding.name)
+                yield EvaluationVideo(path, person.name, dance_name, family, images, encoding.name)

@@ -113,7 +113,7 @@ class Scene:
         """What a model keeps of the person."""
         return Target(self.name, self.plate, self.whole)
 
-    def clip_store(self, canvas_px: int, length: int) -> CropDataset:
+    def crop_dataset(self, canvas_px: int, length: int) -> CropDataset:
         """The footage for a generator of the person."""
         stored_px = round(canvas_px * BORDER)
         crops = [enlarge(c, stored_px) for c in track_crop(self.whole.pose, self.whole.time_s, canvas_px)]
@@ -129,7 +129,7 @@ class Scene:
             starts=np.arange(0, len(kept), RUN), length=min(length, RUN), canvas_px=canvas_px,
         )  # fmt: skip
 
-    def whole_store(self, box: Letterbox, length: int) -> FrameDataset:
+    def frame_dataset(self, box: Letterbox, length: int) -> FrameDataset:
         """The footage for a generator of whole frames."""
         starts = np.arange(0, len(self.index), RUN)
         image = np.stack([box.place(frame) for frame in self.frames])

@@ -1,7 +1,7 @@
-"""Training of the classifier on one's own videos: a folder of real ones and one of synthetic ones.
+"""Train the classifier on a user's own videos: a folder of real ones and a folder of synthesized ones.
 
-Every video is encoded again in the same ways, so that the folders' own compression is no clue; a fifth of each folder's videos
-is kept for the calibration and tells how good the classifier is.
+Every video is re-encoded in the same ways, so that the folders' compression is no clue; every fifth video of each folder is
+held out for calibration and for the reported accuracy.
 """
 
 import tempfile
@@ -17,11 +17,11 @@ import torch
 from dancenow.errors import InputError, UserError
 from dancenow.media.source import probe, read_frames
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
-from dancenow.provenance.forensics.classifier import Calibration, Forensic
-from dancenow.provenance.forensics.samples import plan
-from dancenow.research.forensics.compression import QUALITIES, Encoding, evidence_of
+from dancenow.provenance.forensics.classifier import Calibration, ForensicClassifier
+from dancenow.provenance.forensics.samples import plan_samples
+from dancenow.research.forensics.compression import CRFS, Encoding, extract_samples
 from dancenow.research.forensics.scoring import clip_scores
-from dancenow.research.forensics.training import OFFSETS, REAL, Evidence, ForensicRecipe, ForensicTask, Shelf
+from dancenow.research.forensics.training import OFFSETS, REAL, ClipSamples, ForensicRecipe, ForensicTask, PairedSampler
 from dancenow.skeleton import NUM_KEYPOINTS
 from dancenow.storage.atomic_io import require_writable
 from dancenow.storage.checkpoint import save_checkpoint
@@ -29,18 +29,18 @@ from dancenow.training.budget import Budget
 from dancenow.training.loop import LoopConfig, train_loop
 from dancenow.types import FrameStatus, Pose, PoseTrack
 
-VIDEOS: Final = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
-"""Endings of the files that are taken."""
-LONGEST_FRAMES: Final = 72
-"""Of a long video its middle is learnt from."""
-LOOKS: Final = 8
-_HELD_OUT: Final = 5
-_ENCODINGS: Final = tuple(Encoding(crf, scale) for crf, scale in zip(QUALITIES, (1.0, 0.75, 1.0, 0.5), strict=True))
+VIDEO_SUFFIXES: Final = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
+"""Accepted file name suffixes."""
+MAX_FRAMES: Final = 72
+"""Only the middle of a longer video is used."""
+SAMPLES_PER_CLIP: Final = 8
+_HELD_OUT_EVERY: Final = 5
+_ENCODINGS: Final = tuple(Encoding(crf, scale) for crf, scale in zip(CRFS, (1.0, 0.75, 1.0, 0.5), strict=True))
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What came of a training. accuracy: on the clips that were kept apart, None without any; notes: for the user."""
+class TrainingResult:
+    """Result of a training. accuracy: on the held-out clips, None without any; notes: for the user."""
 
     weights: Path
     accuracy: float | None
@@ -57,8 +57,8 @@ def train_on_folders(
     seed: int = 0,
     device: torch.device | None = None,
     on_progress: ProgressCallback = ignore_progress,
-) -> Trained:
-    """Train a classifier and write it to `out`, a .safetensors file that appears when it is complete.
+) -> TrainingResult:
+    """Train a classifier and write it to `out`, a .safetensors file that appears only when it is complete.
 
     Raises:
         UserError: a folder is missing or has no video with a person in it, or `out` cannot be written to.
@@ -67,91 +67,91 @@ def train_on_folders(
     require_writable(out, ".safetensors")
     found = {folder: videos_in(folder) for folder in (real, synthetic)}
     notes: list[str] = []
-    evidence: list[Evidence] = []
+    clips: list[ClipSamples] = []
     for folder, family in ((real, REAL), (synthetic, "synthetic")):
-        evidence += _evidence_in(folder, found[folder], family, recipe.network.crop_px, notes, on_progress)
-    learnt, kept = split(evidence)
-    task = ForensicTask(Shelf(learnt, device), recipe, seed=seed)
-    with tempfile.TemporaryDirectory() as scratch:  # what is not calibrated is no classifier yet
+        clips += _samples_in_folder(folder, found[folder], family, recipe.network.crop_px, notes, on_progress)
+    train_clips, held_out_clips = split_clips(clips)
+    task = ForensicTask(PairedSampler(train_clips, device), recipe, seed=seed)
+    with tempfile.TemporaryDirectory() as scratch:  # an uncalibrated checkpoint is not a classifier yet
         unfinished = Path(scratch) / "forensic.safetensors"
         train_loop(task, unfinished, budget, resume=False, config=LoopConfig(seed=seed), on_progress=on_progress)
     words = f"{len(found[real])} real videos of {real.name}, {len(found[synthetic])} synthetic ones of {synthetic.name}"
-    forensic, accuracy = calibrated(task.forensic(Calibration(), words), kept or learnt)
-    if not kept:
-        notes.append("There are fewer than five videos of a kind: none could be kept apart, so how good it is is not known.")
-    save_checkpoint(out, forensic.to_checkpoint(task.images))
-    return Trained(out, accuracy if kept else None, tuple(notes))
+    classifier, accuracy = calibrate(task.classifier(Calibration(), words), held_out_clips or train_clips)
+    if not held_out_clips:
+        notes.append("A folder has fewer than five videos: none was held out, so the accuracy is not known.")
+    save_checkpoint(out, classifier.to_checkpoint(task.images))
+    return TrainingResult(out, accuracy if held_out_clips else None, tuple(notes))
 
 
-def calibrated(forensic: Forensic, clips: Sequence[Evidence]) -> tuple[Forensic, float]:
-    """The classifier with probabilities that hold for these clips, and the share of them that it gets right."""
-    scores = torch.from_numpy(clip_scores(forensic, clips))
-    made = torch.tensor([each.synthetic for each in clips])
-    calibration = Calibration.fit(scores, made)
-    right = (calibration.logit(scores) > 0) == made
-    return Forensic(forensic.net, calibration, forensic.trained_on), float(right.float().mean())
+def calibrate(classifier: ForensicClassifier, clips: Sequence[ClipSamples]) -> tuple[ForensicClassifier, float]:
+    """Calibrate the classifier on these clips; also return its accuracy on them."""
+    scores = torch.from_numpy(clip_scores(classifier, clips))
+    synthetic = torch.tensor([each.synthetic for each in clips])
+    calibration = Calibration.fit(scores, synthetic)
+    correct = (calibration.logit(scores) > 0) == synthetic
+    return ForensicClassifier(classifier.net, calibration, classifier.trained_on), float(correct.float().mean())
 
 
 def videos_in(folder: Path) -> list[Path]:
-    """The videos of a folder, by name.
+    """The videos in a folder, sorted by name.
 
     Raises:
-        UserError: there is no such folder, or no video in it.
+        UserError: the folder does not exist or holds no video.
     """
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}; give one of real videos and one of synthetic ones.")
-    videos = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEOS and path.is_file())
+    videos = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
     if not videos:
-        raise InputError(f"{folder} holds no video ({', '.join(VIDEOS)}).")
+        raise InputError(f"{folder} holds no video ({', '.join(VIDEO_SUFFIXES)}).")
     return videos
 
 
-def split(evidence: Sequence[Evidence]) -> tuple[list[Evidence], list[Evidence]]:
-    """What is learnt from, and every fifth clip of each class; nothing is kept apart where a class has fewer than five."""
-    kept: set[str] = set()
-    for made in (False, True):
-        clips = sorted({each.clip for each in evidence if each.synthetic == made})
-        if len(clips) < _HELD_OUT:
-            return list(evidence), []
-        kept |= set(clips[_HELD_OUT - 1 :: _HELD_OUT])
-    return [each for each in evidence if each.clip not in kept], [each for each in evidence if each.clip in kept]
+def split_clips(clips: Sequence[ClipSamples]) -> tuple[list[ClipSamples], list[ClipSamples]]:
+    """Split into training clips and every fifth clip of each class; nothing is held out if a class has fewer than five."""
+    held_out: set[str] = set()
+    for synthetic in (False, True):
+        names = sorted({each.clip for each in clips if each.synthetic == synthetic})
+        if len(names) < _HELD_OUT_EVERY:
+            return list(clips), []
+        held_out |= set(names[_HELD_OUT_EVERY - 1 :: _HELD_OUT_EVERY])
+    return [each for each in clips if each.clip not in held_out], [each for each in clips if each.clip in held_out]
 
 
-def _evidence_in(
+def _samples_in_folder(
     folder: Path, videos: Sequence[Path], family: str, side_px: int, notes: list[str], on_progress: ProgressCallback
-) -> list[Evidence]:
-    evidence: list[Evidence] = []
+) -> list[ClipSamples]:
+    clips: list[ClipSamples] = []
     for number, video in enumerate(videos):
         try:
-            evidence += [each for each in looks_of(video, family, side_px) if len(each.pictures)]
+            clips += [each for each in samples_of_video(video, family, side_px) if len(each.images)]
         except UserError as error:
             notes.append(f"{video.name} was left out: {error}")
-        on_progress(Progress(f"looking at {folder.name}", number + 1, len(videos)))
-    if not evidence:
-        raise InputError(f"in none of the {len(videos)} videos of {folder} a person could be followed.")
-    return evidence
+        on_progress(Progress(f"reading {folder.name}", number + 1, len(videos)))
+    if not clips:
+        raise InputError(f"no person could be tracked in any of the {len(videos)} videos of {folder}.")
+    return clips
 
 
-def looks_of(video: Path, family: str, side_px: int) -> list[Evidence]:
-    """The middle of a video in every encoding.
+def samples_of_video(video: Path, family: str, side_px: int) -> list[ClipSamples]:
+    """Extract samples from the middle of a video, in every encoding.
 
     Raises:
-        UserError: as `looks.plan`.
+        UserError: as `samples.plan_samples`.
     """
-    planned, info = plan(video), probe(video)
-    offsets = tuple(planned.apart * offset for offset in OFFSETS)
-    first = max(0, (planned.num_frames - LONGEST_FRAMES) // 2)
-    frames = [frame.image_rgb for frame in islice(read_frames(video, first), LONGEST_FRAMES)]
+    plan, info = plan_samples(video), probe(video)
+    offsets = tuple(plan.stride * offset for offset in OFFSETS)
+    first = max(0, (plan.num_frames - MAX_FRAMES) // 2)
+    frames = [frame.image_rgb for frame in islice(read_frames(video, first), MAX_FRAMES)]
     xy, confidence = np.zeros((len(frames), NUM_KEYPOINTS, 2), np.float32), np.zeros((len(frames), NUM_KEYPOINTS), np.float32)
     status = np.full(len(frames), FrameStatus.MISSING, np.uint8)
-    for i, start in enumerate(planned.starts - first):
+    for i, start in enumerate(plan.starts - first):
         if 0 <= start < len(frames) - offsets[-1]:
-            xy[start], confidence[start] = planned.pose.xy[i], planned.pose.confidence[i]
+            xy[start], confidence[start] = plan.pose.xy[i], plan.pose.confidence[i]
             status[start] = FrameStatus.MEASURED
     height, width = frames[0].shape[:2]
-    track = PoseTrack(Pose(xy, confidence), np.arange(len(frames)) / float(info.fps), status, width, height, "looks", "")
+    track = PoseTrack(Pose(xy, confidence), np.arange(len(frames)) / float(info.fps), status, width, height, "samples", "")
     name = f"{family}: {video.name}"
-    return evidence_of(
-        frames, track, info.fps, _ENCODINGS, family=family, group="all", clip=name, side_px=side_px, looks=LOOKS,
-        offsets=offsets,
+    return extract_samples(
+        frames, track, info.fps, _ENCODINGS, family=family, group="all", clip=name, side_px=side_px,
+        num_samples=SAMPLES_PER_CLIP, offsets=offsets,
     )  # fmt: skip

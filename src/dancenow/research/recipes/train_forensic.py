@@ -1,15 +1,15 @@
-"""The recipe of the classifier in `src/dancenow/assets/forensic.safetensors` (what is shipped there now: see forensic.md).
+"""Train the classifier in `src/dancenow/assets/forensic.safetensors` (what is shipped there now: see forensic.md).
 
 Usage: python -m dancenow.research.recipes.train_forensic STEP, where STEP is
 
-    film              renders everybody's scenes (needs the `studio` extra, no GPU)
-    make              makes real and forged clips of everybody
-    train [-o FILE]   trains the shipped classifier, then its variants
-    calibrate         calibrates trained ones again, which `train` does, too
-    measure           measures all of them on the test videos, into benchmarks/
+    film              render the scenes of all people (needs the `studio` extra, no GPU)
+    make              make real and fake clips of all people
+    train [-o FILE]   train the shipped classifier, then its variants
+    calibrate         calibrate trained variants again (`train` does it, too)
+    measure           test all variants on the test videos and write the result into benchmarks/
 
-All but the first run without the studio, on a GPU where there is one; what is made is kept in the cache, and each step goes on
-where it was interrupted. With --workers several processes share a step, with --seconds it ends in time.
+All steps but the first run without the studio, on a GPU if there is one. Results are cached, and an interrupted step resumes.
+With --workers several processes divide a step; --seconds limits its time.
 """
 
 import argparse
@@ -23,31 +23,38 @@ import cv2
 import torch
 
 from dancenow.assets import FORENSIC
-from dancenow.research.bench.forensic_dataset import Suspect, is_there, make_all, recruits, shared_out, studio_people
+from dancenow.research.bench.forensic_dataset import (
+    DatasetPerson,
+    assign_to_workers,
+    has_scene,
+    make_all_clips,
+    random_people,
+    studio_people,
+)
 from dancenow.research.bench.forensics import VARIANTS, measure, recalibrate, train_variant
 from dancenow.research.bench.rendered_scenes import film_scene
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 FOREVER_S = 1e9
 START_S = 15.0
-"""What a process of `make` needs before it begins, and for its last person after its time is over."""
+"""Start-up time of a process of `make`, and its overtime for the last person."""
 FINISH_S = 30.0
-"""What a training needs before it begins and for its calibration."""
+"""Start-up time of a training, and the time for its calibration."""
 
 
 def main() -> None:
-    """One step."""
+    """Run one step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("step", choices=["film", "make", "train", "calibrate", "measure"])
-    parser.add_argument("variants", nargs="*", help="of train and calibrate; all without")
+    parser.add_argument("variants", nargs="*", help="for train and calibrate; default: all")
     parser.add_argument("-o", "--out", type=Path)
-    parser.add_argument("--seconds", type=float, default=FOREVER_S, help="how long a step may take")
-    parser.add_argument("--workers", type=int, default=1, help="processes of film, make and measure")
-    parser.add_argument("--part", default="0/1", help="which part of the work: number/of how many")
-    parser.add_argument("--people", type=int, default=10**6, help="only so many of the random people")
+    parser.add_argument("--seconds", type=float, default=FOREVER_S, help="time limit of the step")
+    parser.add_argument("--workers", type=int, default=1, help="processes for film, make and measure")
+    parser.add_argument("--part", default="0/1", help="part of the work: index/count")
+    parser.add_argument("--people", type=int, default=10**6, help="use only the first random people")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    steps = {"film": film, "make": make, "train": train, "calibrate": calibrate, "measure": judge}
+    steps = {"film": film, "make": make, "train": train, "calibrate": calibrate, "measure": measure_all}
     steps[options.step](options)
 
 
@@ -56,39 +63,39 @@ def part_of(options: argparse.Namespace) -> tuple[int, int]:
     return int(number), int(parts)
 
 
-def everybody(options: argparse.Namespace) -> list[Suspect]:
-    return [*studio_people(), *recruits()[: options.people]]
+def all_people(options: argparse.Namespace) -> list[DatasetPerson]:
+    return [*studio_people(), *random_people()[: options.people]]
 
 
 def film(options: argparse.Namespace) -> None:
-    """The scenes."""
+    """Render the scenes."""
     number, parts = part_of(options)
     if options.workers > 1:
-        shared(options, FOREVER_S)
+        run_in_workers(options, FOREVER_S)
         return
-    for suspect in everybody(options)[number::parts]:
-        say(str(film_scene(suspect.scene)))
+    for person in all_people(options)[number::parts]:
+        log(str(film_scene(person.scene)))
 
 
 def make(options: argparse.Namespace) -> None:
-    """Everybody who has a scene, shared among workers."""
+    """Make the clips of all people with a scene, divided among workers."""
     number, parts = part_of(options)
     if options.workers > 1:
-        shared(options, options.seconds + START_S)
+        run_in_workers(options, options.seconds + START_S)
         return
     torch.set_num_threads(1)
-    known = [each for each in everybody(options) if is_there(each)]
-    make_all(shared_out(known, parts)[number], DEVICE, max(options.seconds - START_S, 1))
+    known = [each for each in all_people(options) if has_scene(each)]
+    make_all_clips(assign_to_workers(known, parts)[number], DEVICE, max(options.seconds - START_S, 1))
 
 
-def shared(options: argparse.Namespace, limit_s: float) -> None:
-    """A step by several processes, stopped after so many seconds."""
+def run_in_workers(options: argparse.Namespace, limit_s: float) -> None:
+    """Run a step in several processes, stopped after limit_s."""
     same = [options.step, "--people", str(options.people), "--seconds", str(options.seconds)]
-    together([[*same, "--part", f"{n}/{options.workers}"] for n in range(options.workers)], limit_s)
+    run_parallel([[*same, "--part", f"{n}/{options.workers}"] for n in range(options.workers)], limit_s)
 
 
 def train(options: argparse.Namespace) -> None:
-    """Some variants, one after the other, sharing the time."""
+    """Train some variants one after the other, dividing the time."""
     names, end_s = options.variants or list(VARIANTS), time.perf_counter() + options.seconds
     for number, name in enumerate(names):
         seconds = None
@@ -98,20 +105,20 @@ def train(options: argparse.Namespace) -> None:
 
 
 def calibrate(options: argparse.Namespace) -> None:
-    """Some variants anew."""
+    """Calibrate some variants again."""
     for name in options.variants or VARIANTS:
         print(recalibrate(name, options.out or FORENSIC, DEVICE), flush=True)
 
 
-def judge(options: argparse.Namespace) -> None:
-    """All clips, by several workers first if wanted."""
+def measure_all(options: argparse.Namespace) -> None:
+    """Measure all clips, first with several workers if requested."""
     if options.workers > 1:
-        shared(options, FOREVER_S)
+        run_in_workers(options, FOREVER_S)
     print(measure(options.out or Path("benchmarks"), FORENSIC, part_of(options)), flush=True)
 
 
-def together(jobs: list[list[str]], limit_s: float) -> None:
-    """This program's steps in processes of their own, all at once; those that are not done in time are stopped."""
+def run_parallel(jobs: list[list[str]], limit_s: float) -> None:
+    """Run steps of this program in parallel processes; stop those that exceed the time limit."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     running = [
         subprocess.Popen([sys.executable, "-m", "dancenow.research.recipes.train_forensic", *job], env=environment)
@@ -125,11 +132,11 @@ def together(jobs: list[list[str]], limit_s: float) -> None:
             process.kill()
             code = process.wait()
         if code:
-            say(f"{' '.join(job)}: ended with {code}")
+            log(f"{' '.join(job)}: ended with {code}")
 
 
-def say(words: str) -> None:
-    print(words, flush=True)
+def log(text: str) -> None:
+    print(text, flush=True)
 
 
 if __name__ == "__main__":
