@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from dancenow.errors import OutputError
 from dancenow.media.audio import SoundPackets, sound_packets
 from dancenow.media.container import blamed_on, presentation_time_s, writing
-from dancenow.media.source import first_frame_time_s
+from dancenow.media.source import VideoInput, sound_clock
 from dancenow.storage.atomic_io import require_writable
 from dancenow.types import ImageRGB
 
@@ -60,7 +60,7 @@ class VideoWriter:
         height_px: int,
         *,
         fps: Fraction,
-        sound_from: Path | None = None,
+        sound_from: VideoInput | None = None,
         sound_range_s: tuple[Fraction, Fraction | None] | None = None,
         crf: int = 18,
         preset: str = "veryfast",
@@ -102,9 +102,9 @@ class VideoWriter:
             self._sound: SoundPackets = iter(())
             if self._sound_from is not None:
                 start_s, stop_s = self._sound_range_s
-                zero_s = first_frame_time_s(self._sound_from) + start_s
+                sound_path, first_frame_s = sound_clock(self._sound_from)
                 length_s = None if stop_s is None else stop_s - start_s
-                self._sound = stack.enter_context(sound_packets(self._sound_from, zero_s, length_s, self._container))
+                self._sound = stack.enter_context(sound_packets(sound_path, first_frame_s + start_s, length_s, self._container))
             self._next_sound = next(self._sound, None)
             self._stack = stack.pop_all()
         return self

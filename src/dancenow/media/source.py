@@ -6,61 +6,133 @@ Memory does not grow with the length of a video.
 
 import itertools
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
+from typing import Self, TypeAlias
 
 import av
 import av.error
 import numpy as np
+from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from dancenow.errors import InputError, UserError
+from dancenow.errors import InputError
 from dancenow.media.container import decoded, opened, presentation_time_s
 from dancenow.media.pixel_format import orientation_of, square_size, to_rgb
+from dancenow.storage.atomic_io import sha256_of
 from dancenow.types import Frame, VideoInfo
 
 
-def probe(path: Path) -> VideoInfo:
-    """What the container says of its first video stream; one frame is decoded to make sure that it can be.
+@dataclass(frozen=True, eq=False)
+class VideoSource:
+    """A video that a command reads. It is opened once and passed along, so that it is probed and hashed once.
 
-    `num_frames` and `duration_s` are the container's claims and may be off for a damaged file; `fps` is the average.
-
-    Raises:
-        UserError: the file is missing, is not a video, has no pictures or is cut off before the first one.
+    path: the file. info: from the container and the first frame. first_frame_time_s: time of the first frame on the
+    container's clock, which the sound uses, too. Frames are numbered from 0; every pass over them sees the same numbers.
     """
-    with opened(path) as (container, stream):
-        frame = next(decoded(container, stream), None)
-        if frame is None:
-            raise InputError(f"{path} has no frame that can be decoded; it is damaged or empty.")
-        height, width = orientation_of(frame).apply(np.empty(square_size(frame, stream)[::-1], np.uint8)).shape
-        duration = None
-        if stream.duration is not None and stream.time_base is not None:
-            duration = float(stream.duration * stream.time_base)
-        elif container.duration is not None:
-            duration = container.duration / av.time_base
-        has_audio = bool(container.streams.audio)
-        return VideoInfo(width, height, _rate(stream), stream.frames or None, duration, has_audio, -frame.rotation % 360)
+
+    path: Path
+    info: VideoInfo
+    first_frame_time_s: Fraction
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Probe a file. One frame is decoded, to make sure that it can be.
+
+        Raises:
+            UserError: the file is missing, is not a video, has no pictures or is cut off before the first one.
+        """
+        path = Path(path)
+        with opened(path) as (container, stream):
+            frame = next(decoded(container, stream), None)
+            if frame is None:
+                raise _no_frame(path)
+            return cls(path, _info(container, stream, frame), presentation_time_s(frame))
+
+    def __str__(self) -> str:
+        """The name of the file, for messages."""
+        return str(self.path)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hex SHA-256 of the file, computed when it is first asked for."""
+        return sha256_of(self.path)
+
+    def frames(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Frame]:
+        """Yield the frames numbered `start` to `stop` - 1, or every `step`-th of them, each with its own time.
+
+        Times are those of the container, from the first frame of the file, and strictly increase; a frame that is not later
+        than the one before is never shown by a player and is left out. A video that breaks off yields what decodes. Frames
+        that are skipped are decoded but not converted.
+
+        Raises:
+            UserError: as `open`.
+        """
+        return read_frames(self.path, start, stop, step)
+
+    def frames_at(self, indices: Iterable[int]) -> Iterator[Frame]:
+        """Yield the frames with these numbers, which must increase; those past the end are left out. Raises as `open`."""
+        return read_frames_at(self.path, indices)
+
+
+VideoInput: TypeAlias = Path | VideoSource
+"""What public functions take: a file, or a video that is open already."""
+
+
+def open_video(video: VideoInput) -> VideoSource:
+    """The opened video of a file; a video that is open already is returned unchanged. Raises as `VideoSource.open`."""
+    return video if isinstance(video, VideoSource) else VideoSource.open(video)
+
+
+def probe(path: Path) -> VideoInfo:
+    """Describe the first video stream of a file. Raises as `VideoSource.open`."""
+    return VideoSource.open(path).info
 
 
 def read_frames(path: Path, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Frame]:
-    """Yield the frames numbered `start` to `stop` - 1, or every `step`-th of them, as they are shown, each with its own time.
-
-    Times are those of the container, from the first frame of the file, and strictly increase; a frame that is not later
-    than the one before is never shown by a player and is left out. A video that breaks off yields what decodes. Frames
-    that are passed over are decoded but not converted. Every reader of the same file sees the same numbers.
-
-    Raises:
-        UserError: as `probe`.
-    """
+    """`VideoSource.frames` of a file that is read once."""
     numbers = itertools.count(start, step)
     return _shown(path, itertools.takewhile(lambda index: stop is None or index < stop, numbers))
 
 
 def read_frames_at(path: Path, indices: Iterable[int]) -> Iterator[Frame]:
-    """Yield the frames with these numbers, which must increase; those past the end are left out. Raises as `probe`."""
+    """`VideoSource.frames_at` of a file that is read once."""
     return _shown(path, indices)
+
+
+def sound_clock(video: VideoInput) -> tuple[Path, Fraction]:
+    """The file that holds the sound of a video, and the time of the first frame on its clock; 0 for a file without pictures.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    if isinstance(video, VideoSource):
+        return video.path, video.first_frame_time_s
+    try:
+        return video, VideoSource.open(video).first_frame_time_s
+    except InputError:
+        if Path(video).is_file():
+            return video, Fraction(0)
+        raise
+
+
+def _info(container: InputContainer, stream: VideoStream, frame: VideoFrame) -> VideoInfo:
+    height, width = orientation_of(frame).apply(np.empty(square_size(frame, stream)[::-1], np.uint8)).shape
+    duration_s = None
+    if stream.duration is not None and stream.time_base is not None:
+        duration_s = float(stream.duration * stream.time_base)
+    elif container.duration is not None:
+        duration_s = container.duration / av.time_base
+    has_audio = bool(container.streams.audio)
+    return VideoInfo(width, height, _rate(stream), stream.frames or None, duration_s, has_audio, -frame.rotation % 360)
+
+
+def _no_frame(path: Path) -> InputError:
+    return InputError(f"{path} has no frame that can be decoded; it is damaged or empty.")
 
 
 def _shown(path: Path, indices: Iterable[int]) -> Iterator[Frame]:
@@ -71,15 +143,15 @@ def _shown(path: Path, indices: Iterable[int]) -> Iterator[Frame]:
         next_index = next(wanted, None)
         for index, (frame, time_s) in enumerate(_timed(decoded(container, stream), stream)):
             shape = shape or square_size(frame, stream)
-            if next_index is None:
-                return
             if frame.rotation != rotation_deg:
                 rotation_deg, orientation = frame.rotation, orientation_of(frame)
             if index == next_index:
                 yield Frame(orientation.apply(to_rgb(frame, *shape)), index, time_s)
                 next_index = next(wanted, None)
+            if next_index is None:
+                return
         if shape is None:
-            raise InputError(f"{path} has no frame that can be decoded; it is damaged or empty.")
+            raise _no_frame(path)
 
 
 def read_masks(path: Path, start: int = 0, stop: int | None = None) -> Iterator[NDArray[np.uint8]]:
@@ -110,15 +182,3 @@ def _timed(frames: Iterator[VideoFrame], stream: VideoStream) -> Iterator[tuple[
 def _rate(stream: VideoStream) -> Fraction:
     rate = stream.average_rate or stream.guessed_rate
     return rate if rate and 0 < rate <= 1000 else Fraction(30)
-
-
-def first_frame_time_s(path: Path) -> Fraction:
-    """Time of the first frame on the container's clock; 0 for a file of sound alone."""
-    try:
-        with opened(path) as (container, stream):
-            frame = next(decoded(container, stream), None)
-            return presentation_time_s(frame) if frame is not None else Fraction(0)
-    except UserError:
-        if Path(path).is_file():
-            return Fraction(0)
-        raise
