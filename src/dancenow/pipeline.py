@@ -21,7 +21,7 @@ from dancenow.generators.model_cache import cached_model_path, is_trained, train
 from dancenow.generators.presets import Preset, preset_config
 from dancenow.generators.registry import load_model, renderer_of
 from dancenow.generators.train_model import train_model
-from dancenow.media.source import probe
+from dancenow.media.source import VideoInput, open_video
 from dancenow.pose.pipeline import PosePipeline, detect_poses
 from dancenow.pose.retargeting.registry import RetargetingKind, retarget
 from dancenow.prefetch import prefetch
@@ -33,12 +33,12 @@ from dancenow.rendering.transfer_video import frame_range, write_transfer
 from dancenow.rendering.transfer_warnings import transfer_warnings
 from dancenow.report.run_record import RunRecord, Stopwatch, report_path, write_run_report
 from dancenow.storage import pretrained
-from dancenow.storage.atomic_io import require_other, require_writable, sha256_of
+from dancenow.storage.atomic_io import require_other, require_writable
 from dancenow.subject.coverage import coverage_if_comparable
 from dancenow.subject.prepare import prepare
 from dancenow.subject.same_camera import fit_videos
 from dancenow.subject.subject import Subject
-from dancenow.subject.subject_cache import cached_subject_folder, require_video_consent
+from dancenow.subject.subject_cache import cached_subject, require_video_consent
 from dancenow.training.budget import Budget
 from dancenow.types import RunResult, TransferResult
 
@@ -47,7 +47,7 @@ __all__ = ["prepare", "run", "train", "transfer"]
 
 @renamed_keywords(listen="on_progress")
 def train(
-    subject: Path,
+    subject: Path | Subject,
     out: Path,
     *,
     budget: Budget | str = "10m",
@@ -56,7 +56,7 @@ def train(
     longer_px: int | None = None,
     enhance_from: float | None = None,
     face: Face = "auto",
-    face_source: Path | None = None,
+    face_source: VideoInput | None = None,
     face_person: int | None = None,
     resume: bool = False,
     seed: int = 0,
@@ -89,7 +89,7 @@ def train(
 
 @renamed_keywords(listen="on_progress")
 def transfer(
-    source: Path,
+    source: VideoInput,
     model: Path,
     out: Path,
     *,
@@ -115,13 +115,13 @@ def transfer(
         UserError: a file is missing or damaged, the model has no valid consent, nobody is found in the source, the part is
             empty, or the model lacks the face network that is asked for.
     """
-    info, execution = probe(source), execution or Execution.auto(device)
+    source, execution = open_video(source), execution or Execution.auto(device)
     on_progress = execution.reporting(on_progress)
-    require_other(out, source, model)
+    require_other(out, source.path, model)
     require_writable(out, ".mp4")
     checkpoint = load_model(model)
     renderer = renderer_of(checkpoint, execution)
-    face_model = chosen(FaceModel.load(checkpoint, execution.torch_device), face, model, sha256_of(source))
+    face_model = chosen(FaceModel.load(checkpoint, execution.torch_device), face, model, source.sha256)
     target, marker = renderer.target, ContentMarker.of(model, source)
     source_track = detect_poses(source, person=person, on_progress=on_progress)
     retargeter = fit_videos(normalize, source, source_track, target.track, target.plate)
@@ -135,9 +135,7 @@ def transfer(
         closing(renderer.render(poses.for_rendering(target_track), start, stop)) as images,
         nullcontext(images) if refiner is None else prefetch(refiner.refine(images, start, stop)) as refined,
     ):
-        write_transfer(
-            out, refined, target_track, start, stop, fps=info.fps, sound_from=source, marker=marker, on_progress=on_progress
-        )
+        write_transfer(out, refined, target_track, start, stop, source=source, marker=marker, on_progress=on_progress)
     face_notes = () if refiner is None else refiner.notes(start, stop)
     notes = (*transfer_warnings(source_track, target_track.pose, target), *face_notes, *marker.notes)
     return TransferResult(out, stop - start, str(retargeter), notes, target_track.part(start, stop))
@@ -145,8 +143,8 @@ def transfer(
 
 @renamed_keywords(listen="on_progress")
 def run(
-    source: Path,
-    target: Path,
+    source: VideoInput,
+    target: VideoInput,
     out: Path,
     *,
     budget: Budget | str = "10m",
@@ -175,9 +173,8 @@ def run(
     budget = Budget.parse(budget) if isinstance(budget, str) else budget
     config, page = preset_config(preset), report_path(out) if report else None
     execution = execution or Execution.auto(device)
-    probe(source)
-    probe(target)
-    require_other(out, source, target)
+    source, target = open_video(source), open_video(target)
+    require_other(out, source.path, target.path)
     require_writable(out, ".mp4")
     require_writable(page or out)
     require_video_consent(target, target_person, consent)
@@ -186,7 +183,7 @@ def run(
     pretrained.fetch_all(on_progress)
     # The source first: one in which nobody is found should not cost a training.
     source_track = detect_poses(source, person=source_person, on_progress=on_progress)
-    subject = Subject.open(cached_subject_folder(target, target_person, consent, on_progress))
+    subject = cached_subject(target, target_person, consent, on_progress)
     covered = coverage_if_comparable(source_track, subject, normalize)
     warnings = [*subject.manifest.warnings, *(() if covered is None else covered.warnings)]
     for warning in warnings:

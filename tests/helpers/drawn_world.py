@@ -11,12 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 from dancenow.media.sink import MaskWriter, VideoWriter
-from dancenow.media.source import probe
+from dancenow.media.source import VideoInput, open_video
+from dancenow.pose.tracking.reidentification import PeopleSurvey
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import consent
 from dancenow.skeleton import INDEX, LIMBS, NUM_KEYPOINTS
-from dancenow.storage.atomic_io import sha256_of
-from dancenow.subject import footage_quality
 from dancenow.subject import prepare as prepare_module
 from dancenow.subject.prepare import prepare
 from dancenow.subject.subject import Subject
@@ -86,20 +85,22 @@ def drawn_detector(track_of: Callable[[int], PoseTrack]) -> Callable[..., PoseTr
     """A stand-in for `detect_poses` that knows the truth about the videos that `film` made."""
 
     def detect(
-        video: Path,
+        video: VideoInput,
         *,
         person: int | None = None,
         masks: Path | None = None,
         use_cache: bool = True,
+        survey: PeopleSurvey | None = None,
         on_progress: ProgressCallback = ignore_progress,
     ) -> PoseTrack:
-        del person, use_cache, on_progress
-        track = track_of(probe(video).num_frames or 0)
+        del person, use_cache, survey, on_progress
+        source = open_video(video)
+        track = track_of(source.info.num_frames or 0)
         if masks is not None:
             with MaskWriter(masks, track.width_px, track.height_px) as writer:
                 for index in range(len(track)):
                     writer.write(globals()["person"](track.pose[index], track.width_px)[1])
-        fields = {**vars(track), "source_sha256": sha256_of(video)}
+        fields = {**vars(track), "source_sha256": source.sha256}
         return PoseTrack(**fields)
 
     return detect
@@ -108,7 +109,7 @@ def drawn_detector(track_of: Callable[[int], PoseTrack]) -> Callable[..., PoseTr
 def stand_in_for_the_detector(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `prepare` see the drawn dancer, and nobody else, without the pretrained files."""
     monkeypatch.setattr(prepare_module, "detect_poses", drawn_detector(dancer_track))
-    monkeypatch.setattr(footage_quality, "count_people", lambda *_, **__: [1] * 12)
+    monkeypatch.setattr(PeopleSurvey, "counts", [1] * 12)
 
 
 def make_subject(folder: Path, monkeypatch: pytest.MonkeyPatch, num_frames: int = 60) -> Subject:

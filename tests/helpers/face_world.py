@@ -11,9 +11,9 @@ from dancenow.generators.crop.config import CropConfig, LossWeights
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import GeneratorConfig
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
+from dancenow.pose.tracking.reidentification import PeopleSurvey
 from dancenow.provenance.consent import consent
 from dancenow.skeleton import INDEX
-from dancenow.subject import footage_quality
 from dancenow.subject import prepare as prepare_module
 from dancenow.subject.prepare import prepare
 from dancenow.subject.subject import Subject
@@ -62,7 +62,7 @@ def cached_subject_folder(
     """The dancer as a prepared subject, without pretrained files."""
     assert callable(dancer)
     monkeypatch.setattr(prepare_module, "detect_poses", drawn_detector(dancer))
-    monkeypatch.setattr(footage_quality, "count_people", lambda *_, **__: [1] * 12)
+    monkeypatch.setattr(PeopleSurvey, "counts", [1] * 12)
     video = film(folder / "target.mp4", dancer(num_frames))
     return prepare(video, folder / "subject", consent=consent("rendered"))
 

@@ -195,6 +195,6 @@ def test_what_may_not_be_read_is_one_sentence(
 
     video = film([400.0])
     monkeypatch.setattr(av, "open", forbidden)
-    monkeypatch.setattr(pipeline, "sha256_of", forbidden)
+    monkeypatch.setattr("dancenow.media.source.sha256_of", forbidden)
     with pytest.raises(UserError, match="may not be read"):
         pipeline.detect_poses(video)

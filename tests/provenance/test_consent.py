@@ -17,7 +17,7 @@ from dancenow.storage.atomic_io import data_dir
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo
 from dancenow.subject.manifest import MANIFEST
 from dancenow.subject.subject import Subject, record_consent, withdraw_consent
-from dancenow.subject.subject_cache import cached_subject_folder, require_consented, require_video_consent
+from dancenow.subject.subject_cache import cached_subject, require_consented, require_video_consent
 from dancenow.subject.target_appearance import Target
 from dancenow.training.state import require_same_training
 
@@ -96,9 +96,9 @@ def test_a_folder_that_cannot_be_written_to_does_not_lift_a_withdrawal(
 def test_new_terms_replace_old_ones_and_the_same_do_not(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dancenow.subject.subject_cache._folder", lambda *_: subject.folder)
     kept = record_consent(subject.folder, consent("rendered")).manifest.consent
-    cached_subject_folder(subject.video, None, consent("rendered"), ignore_progress)
+    cached_subject(subject.video, None, consent("rendered"), ignore_progress)
     assert Subject.open(subject.folder).manifest.consent == kept
-    cached_subject_folder(subject.video, None, consent("self"), ignore_progress)
+    cached_subject(subject.video, None, consent("self"), ignore_progress)
     now = Subject.open(subject.folder).manifest.consent
     assert now is not None
     assert now.kind == "self"

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dancenow.errors import UserError
 from dancenow.media.sink import VideoWriter
-from dancenow.media.source import probe, read_frames
+from dancenow.media.source import VideoSource, probe, read_frames
 from dancenow.progress import Progress
 from dancenow.report import Footage, Gap, Pane, Report, write_report
 from dancenow.report.charts import MAX_POINTS, clock, prepare, worst_frames
@@ -70,15 +70,13 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def report(videos: dict[str, Path]) -> Report:
     dance = dancer_track(FRAMES)
-    panes = (
-        Pane("Source", videos["source"]), Pane("Pose", dance), Pane("Result", videos["result"]),
-        Pane("Reference", videos["reference"]),
-    )  # fmt: skip
+    source, result, reference = (VideoSource.open(videos[name]) for name in ("source", "result", "reference"))
+    panes = Pane("Source", source), Pane("Pose", dance), Pane("Result", result), Pane("Reference", reference)
     gaps = (Gap(1.0, 1.5, "arms overhead", "Film both arms overhead."), Gap(1.7, 1.8, "a turn", "Film a slow turn."))
     distance = 0.1 + 0.05 * np.cos(np.arange(FRAMES) / 5)
     footage = Footage(distance, "body heights", "Nine tenths are covered.", gaps)
     facts = {"Settings": {"preset": "draft", "seed": "0"}, "Versions": {"dancenow": "1"}}
-    return Report(videos["result"], panes, "This video is synthetic.", figures(), footage, ("It needs room.",), facts)
+    return Report(result, panes, "This video is synthetic.", figures(), footage, ("It needs room.",), facts)
 
 
 @pytest.fixture(scope="module")
@@ -164,11 +162,11 @@ def test_the_film_holds_all_panes_in_step(page: Path, videos: dict[str, Path], t
 def test_panes_of_other_rates_and_lengths_follow_the_results_time(tmp_path: Path) -> None:
     """A grey level tells the time: every pane must show the one of its own frame at that time."""
 
-    def grey(path: Path, fps: int, count: int) -> Path:
+    def grey(path: Path, fps: int, count: int) -> VideoSource:
         with VideoWriter(path, 64, 64, fps=Fraction(fps)) as writer:
             for i in range(count):
                 writer.write(np.full((64, 64, 3), 20 + round(200 * i / fps / 2), np.uint8), Fraction(i, fps))
-        return path
+        return VideoSource.open(path)
 
     result, slow = grey(tmp_path / "result.mp4", 24, 48), grey(tmp_path / "slow.mp4", 10, 10)
     film_path = tmp_path / "film.mp4"
@@ -182,9 +180,9 @@ def test_panes_of_other_rates_and_lengths_follow_the_results_time(tmp_path: Path
 
 
 def test_what_comes_from_outside_is_escaped(videos: dict[str, Path], tmp_path: Path) -> None:
-    result = tmp_path / NASTY.replace("/", "_")
-    result = result.with_name(result.name + ".mp4")
-    result.write_bytes(videos["result"].read_bytes())
+    path = tmp_path / (NASTY.replace("/", "_") + ".mp4")
+    path.write_bytes(videos["result"].read_bytes())
+    result = VideoSource.open(path)
     nasty = Report(
         result, (Pane(NASTY, result),), NASTY, (Scored(NASTY, NASTY, NASTY, "lower", 1.0, 0.5, np.arange(48.0)),),
         Footage(np.arange(48.0), NASTY, NASTY, (Gap(0, 1, NASTY, NASTY),)), (NASTY,), {NASTY: {NASTY: NASTY}},
@@ -252,8 +250,9 @@ def test_the_limit_holds_for_pictures_that_do_not_compress(tmp_path: Path, monke
     with VideoWriter(noise, 128, 128, fps=Fraction(24)) as writer:
         for i in range(96):
             writer.write(random.integers(0, 256, (128, 128, 3), np.uint8), Fraction(i, 24))
+    source = VideoSource.open(noise)
     made: Film = compose(
-        [Pane("a", noise)], noise, tmp_path / "film.mp4", thumbnails_of={5}, metadata={}, on_progress=lambda _: None
+        [Pane("a", source)], source, tmp_path / "film.mp4", thumbnails_of={5}, metadata={}, on_progress=lambda _: None
     )
     assert (tmp_path / "film.mp4").stat().st_size <= 60_000 < noise.stat().st_size
     assert len(made.time_s) == 96
@@ -296,12 +295,13 @@ def test_a_stopwatch_gives_each_stage_its_time(monkeypatch: pytest.MonkeyPatch) 
 LENGTHEN = """
 import sys
 from pathlib import Path
+from dancenow.media.source import VideoSource
 from dancenow.report import Pane, Report, write_report
 from helpers.drawn_world import dancer_track, film, peak_kb
 count = int(sys.argv[1])
 track = dancer_track(count, body_px=200.0, size_px=256)
-video = film(Path(sys.argv[2]) / f"{count}.mp4", track)
-write_report(video.with_suffix(".html"), Report(video, (Pane("a", video), Pane("b", track)), "synthetic"))
+video = VideoSource.open(film(Path(sys.argv[2]) / f"{count}.mp4", track))
+write_report(video.path.with_suffix(".html"), Report(video, (Pane("a", video), Pane("b", track)), "synthetic"))
 print(peak_kb())
 """
 

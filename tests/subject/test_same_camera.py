@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dancenow.errors import UserError
+from dancenow.media.source import VideoSource
 from dancenow.subject.same_camera import background_view, background_view_of_plate, is_same_camera, same_camera
 from dancenow.types import FrameStatus, Plate
 from helpers.filmed import HEIGHT, WIDTH, film, room
@@ -22,12 +23,12 @@ def plate_of(shift_px: tuple[float, float] = (0.0, 0.0), light: float = 1.0) -> 
 @pytest.mark.parametrize(("shift_px", "light", "same"), [((0, 0), 1.0, True), ((0, 0), 0.8, True), ((24, 6), 1.0, False)])
 def test_the_same_room_from_the_same_place(tmp_path: Path, shift_px: tuple[float, float], light: float, same: bool) -> None:
     filmed = film(tmp_path, 60, lambda i: 40 + i)
-    assert is_same_camera(filmed.video, filmed.track, plate_of(shift_px, light)) is same
+    assert is_same_camera(VideoSource.open(filmed.video), filmed.track, plate_of(shift_px, light)) is same
 
 
 def test_another_room_and_another_shape_of_the_frame_are_other_cameras(tmp_path: Path) -> None:
     here, there = film(tmp_path / "a", 40, lambda i: 40 + i), film(tmp_path / "b", 40, lambda i: 40 + i, cut_at=0)
-    views = [background_view(each.video, each.track) for each in (here, there)]
+    views = [background_view(VideoSource.open(each.video), each.track) for each in (here, there)]
     assert same_camera(*views) is False
     cut = Plate(room()[:80], np.ones((80, WIDTH), bool))
     assert same_camera(views[0], background_view_of_plate(cut)) is False
@@ -36,19 +37,19 @@ def test_another_room_and_another_shape_of_the_frame_are_other_cameras(tmp_path:
 def test_a_larger_video_of_the_same_place_is_the_same_camera(tmp_path: Path) -> None:
     filmed = film(tmp_path, 40, lambda i: 40 + i)
     large = Plate(np.asarray(cv2.resize(room(), (2 * WIDTH, 2 * HEIGHT)), np.uint8), np.ones((2 * HEIGHT, 2 * WIDTH), bool))
-    assert is_same_camera(filmed.video, filmed.track, large)
+    assert is_same_camera(VideoSource.open(filmed.video), filmed.track, large)
 
 
 def test_a_plain_wall_does_not_tell(tmp_path: Path) -> None:
     filmed = film(tmp_path, 20, lambda i: 40 + i)
     wall = Plate(np.full((HEIGHT, WIDTH, 3), 128, np.uint8), np.ones((HEIGHT, WIDTH), bool))
-    assert is_same_camera(filmed.video, filmed.track, wall) is None
-    assert same_camera(background_view_of_plate(wall), background_view(filmed.video, filmed.track)) is None
+    assert is_same_camera(VideoSource.open(filmed.video), filmed.track, wall) is None
+    assert same_camera(background_view_of_plate(wall), background_view(VideoSource.open(filmed.video), filmed.track)) is None
 
 
 def test_the_dancer_is_no_part_of_the_background(tmp_path: Path) -> None:
     filmed = film(tmp_path, 60, lambda _: 80)
-    view = background_view(filmed.video, filmed.track)
+    view = background_view(VideoSource.open(filmed.video), filmed.track)
     assert not view.background[50:100, 75:85].any()
     assert view.background[:, :40].all()
 
@@ -56,10 +57,10 @@ def test_the_dancer_is_no_part_of_the_background(tmp_path: Path) -> None:
 def test_nobody_to_be_seen_is_no_error(tmp_path: Path) -> None:
     filmed = film(tmp_path, 10, lambda _: 80)
     nobody = replace(filmed.track, status=np.full(10, FrameStatus.MISSING, np.uint8))
-    assert same_camera(background_view(filmed.video, nobody), background_view_of_plate(plate_of())) is None
+    assert same_camera(background_view(VideoSource.open(filmed.video), nobody), background_view_of_plate(plate_of())) is None
 
 
 def test_a_video_that_is_gone_is_told(tmp_path: Path) -> None:
     filmed = film(tmp_path, 10, lambda _: 80)
     with pytest.raises(UserError, match="does not exist"):
-        background_view(tmp_path / "none.mp4", filmed.track)
+        background_view(VideoSource.open(tmp_path / "none.mp4"), filmed.track)

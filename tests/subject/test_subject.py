@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 
 from dancenow.errors import UserError
+from dancenow.media.source import VideoSource
+from dancenow.pose.tracking.reidentification import PeopleSurvey
 from dancenow.subject import footage_quality
 from dancenow.subject import prepare as prepare_module
 from dancenow.subject.manifest import CHECKED_FILES, MANIFEST, SubjectManifest
@@ -36,7 +38,7 @@ def prepared() -> Prepare:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(prepare_module, "detect_poses", detect)
-            patch.setattr(footage_quality, "count_people", lambda *_, **__: [1] * 12)
+            patch.setattr(PeopleSurvey, "counts", [1] * 12)
             return prepare(filmed.video, out)
 
     return run
@@ -133,7 +135,7 @@ def test_a_given_track_is_kept_and_a_foreign_one_refused(tmp_path: Path, monkeyp
         return replace(filmed.track, source_sha256="a" * 64)
 
     monkeypatch.setattr(prepare_module, "detect_poses", detect)
-    monkeypatch.setattr(footage_quality, "count_people", lambda *_, **__: [1] * 12)
+    monkeypatch.setattr(PeopleSurvey, "counts", [1] * 12)
     pose = filmed.track.pose
     given = replace(filmed.track, pose=Pose(pose.xy + np.float32(1.5), pose.confidence), detector="by hand", source_sha256="")
     made = prepare(filmed.video, tmp_path / "me", track=given)
@@ -168,7 +170,7 @@ def test_split_membership(made: Subject) -> None:
 
 
 def pictures_of(filmed: Filmed) -> str:
-    pictures = footage_quality.examine_pictures(filmed.video, filmed.masks, len(filmed.track))
+    pictures = footage_quality.examine_pictures(VideoSource.open(filmed.video), filmed.masks, len(filmed.track))
     return " ".join(footage_quality.of_pictures(pictures))
 
 

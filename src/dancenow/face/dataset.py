@@ -5,7 +5,6 @@ A person's faces are few and small, so they are held whole; each draw shifts fac
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -19,7 +18,7 @@ from dancenow.face.face_track import FaceTrack, Reason
 from dancenow.face.face_tracking import MIN_HEAD_PX
 from dancenow.face.landmark_maps import draw_face
 from dancenow.face.network import LEAST_PX, STEP_PX
-from dancenow.media.source import read_frames_at
+from dancenow.media.source import VideoInput, open_video
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.types import ImageRGB, Pose
 
@@ -60,7 +59,7 @@ class FaceDataset:
     @classmethod
     def build(
         cls,
-        video: Path,
+        video: VideoInput,
         faces: FaceTrack,
         pose: Pose,
         frames: NDArray[np.int64],
@@ -78,7 +77,7 @@ class FaceDataset:
         played = replace(track, landmarks=changed)
         maps: list[NDArray[np.uint8]] = []
         other: list[NDArray[np.uint8]] = []
-        for place, frame in enumerate(read_frames_at(video, frames.tolist())):
+        for place, frame in enumerate(open_video(video).frames_at(frames.tolist())):
             image[place] = crop_face(frame.image_rgb, track.crop(frame.index))
             for kept, shown in ((maps, track), (other, played)):
                 kept.append(as_bytes(draw_face(shown, frame.index, pose[frame.index])))

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, Self
 
 import torch
@@ -16,6 +15,7 @@ from dancenow.face.face_tracking import extract_faces, face_boxes
 from dancenow.face.recipe import FaceRecipe
 from dancenow.face.residual_task import RenderFrames, ResidualPhase
 from dancenow.face.two_phase_task import BodyThenFace
+from dancenow.media.source import VideoInput, VideoSource, open_video
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.pose.pipeline import detect_poses
 from dancenow.progress import ProgressCallback
@@ -31,13 +31,14 @@ FaceChoice = Literal["none", "residual", "cyclegan", "auto"]
 class Dancer:
     """The source of an unpaired training: a video and the poses of whoever dances in it."""
 
-    video: Path
+    video: VideoSource
     track: PoseTrack
 
     @classmethod
-    def of(cls, video: Path, person: int | None, on_progress: ProgressCallback) -> Self:
+    def of(cls, video: VideoInput, person: int | None, on_progress: ProgressCallback) -> Self:
         """Whoever dances in a video; person: as in `detect_poses`, which also says what it raises."""
-        return cls(video, detect_poses(video, person=person, on_progress=on_progress))
+        source = open_video(video)
+        return cls(source, detect_poses(source, person=person, on_progress=on_progress))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,10 +77,10 @@ def with_face(body: Task, subject: Subject, kind: FaceChoice, dancer: Dancer | N
             raise OptionError(f"{why[:-1]}; --face none does without.")
         context.warn(f"{why[0].upper()}{why[1:]}")
         return body
-    faces = extract_faces(subject.video, subject.track, on_progress=context.on_progress)
+    faces = extract_faces(subject.source, subject.track, on_progress=context.on_progress)
     rows = usable_faces(faces, learnt, context.recipe.max_faces)
     faces = resized(faces, native_canvas_px(faces, context.recipe.most_px))
-    store = FaceDataset.build(subject.video, faces, subject.track.pose, rows, context.on_progress)
+    store = FaceDataset.build(subject.source, faces, subject.track.pose, rows, context.on_progress)
     kept = tensors_of(faces, rows)
     if kind == "cyclegan":
         assert dancer is not None
@@ -100,7 +101,7 @@ def with_face(body: Task, subject: Subject, kind: FaceChoice, dancer: Dancer | N
 def _faces_of_dancer(dancer: Dancer, target: FaceTrack, context: FaceTaskContext) -> FaceDataset:
     """The source's faces, on the target's canvas."""
     seen = dancer.track.status == FrameStatus.MEASURED
-    why = why_unusable(face_boxes(dancer.track), seen, f"the dancer in {dancer.video.name}")
+    why = why_unusable(face_boxes(dancer.track), seen, f"the dancer in {dancer.video.path.name}")
     if why is not None:
         raise OptionError(f"{why[:-1]}; --face residual needs no face of theirs.")
     faces = resized(extract_faces(dancer.video, dancer.track, on_progress=context.on_progress), target.size_px)

@@ -19,12 +19,12 @@ from dancenow.face.face_tracker import FaceTracker
 from dancenow.face.hand_occlusion import hidden_by_hands
 from dancenow.face.head import Head, heads, steady
 from dancenow.face.landmarks import FaceNetworks
-from dancenow.media.source import probe, read_frames
+from dancenow.media.source import VideoInput, VideoSource, open_video
 from dancenow.pose.filtering.smoothing import local_parabola
 from dancenow.pose.person_crop import window
 from dancenow.prefetch import prefetch
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
-from dancenow.storage.atomic_io import cache_dir, sha256_of
+from dancenow.storage.atomic_io import cache_dir
 from dancenow.types import FloatArray, FrameStatus, PoseTrack
 
 Array = NDArray[np.float64]
@@ -66,7 +66,7 @@ def face_boxes(track: PoseTrack, *, size_px: int = SIZE_PX, min_head_px: float =
 
 
 def extract_faces(
-    video: Path,
+    video: VideoInput,
     track: PoseTrack,
     *,
     size_px: int = SIZE_PX,
@@ -82,22 +82,23 @@ def extract_faces(
     Raises:
         UserError: the video cannot be read, is not the one of the track, or the weights cannot be had.
     """
-    info = probe(video)
+    source = open_video(video)
+    info = source.info
     if (info.width_px, info.height_px) != (track.width_px, track.height_px):
         raise InputError(
             f"{video} is {info.width_px}x{info.height_px} and its pose track {track.width_px}x{track.height_px};"
             " make the track anew."
         )
     if not use_cache:
-        return _measure(video, track, size_px, min_head_px, on_progress)
+        return _measure(source, track, size_px, min_head_px, on_progress)
     digest = hashlib.sha256(
         b"".join(np.ascontiguousarray(a).tobytes() for a in (track.pose.xy, track.pose.confidence, track.time_s))
     )
-    stem = f"{sha256_of(video)[:32]}-{digest.hexdigest()[:16]}-{DETECTOR.replace('/', '-')}-{size_px}-{min_head_px:g}"
+    stem = f"{source.sha256[:32]}-{digest.hexdigest()[:16]}-{DETECTOR.replace('/', '-')}-{size_px}-{min_head_px:g}"
     kept = cache_dir("faces") / f"{stem}.npz"
     faces = _load_if_sound(kept)
     if faces is None:
-        faces = _measure(video, track, size_px, min_head_px, on_progress)
+        faces = _measure(source, track, size_px, min_head_px, on_progress)
         save_faces(kept, faces)
     return faces
 
@@ -128,11 +129,13 @@ def with_landmarks(boxes: FaceTrack, points: FloatArray, confidence: FloatArray,
     )  # fmt: skip
 
 
-def _measure(video: Path, track: PoseTrack, size_px: int, min_head_px: float, on_progress: ProgressCallback) -> FaceTrack:
+def _measure(
+    source: VideoSource, track: PoseTrack, size_px: int, min_head_px: float, on_progress: ProgressCallback
+) -> FaceTrack:
     boxes = face_boxes(track, size_px=size_px, min_head_px=min_head_px)
     tracker = FaceTracker(FaceNetworks(on_progress), track, boxes)
     count, times_s = 0, np.zeros(len(track))
-    with prefetch(read_frames(video)) as frames:
+    with prefetch(source.frames()) as frames:
         for frame in frames:
             if count == len(track):
                 break
@@ -141,9 +144,9 @@ def _measure(video: Path, track: PoseTrack, size_px: int, min_head_px: float, on
             count += 1
             on_progress(Progress("look at the face", count, len(track)))
     if count < len(track):
-        raise InputError(f"{video} has {count} frames and its pose track {len(track)}; make the track anew.")
+        raise InputError(f"{source} has {count} frames and its pose track {len(track)}; make the track anew.")
     if np.abs(np.ptp(times_s) - np.ptp(track.time_s)) > 0.2 + 0.1 * np.ptp(times_s):
-        raise InputError(f"the pose track of {video} leaves frames out; make one of every frame.")
+        raise InputError(f"the pose track of {source} leaves frames out; make one of every frame.")
     hidden = boxes.reason.copy()
     hidden[(hidden == Reason.OK) & _lasting(tracker.nothing)] = Reason.HIDDEN
     boxes = replace(boxes, reason=hidden)

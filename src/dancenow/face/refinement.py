@@ -26,7 +26,7 @@ from dancenow.face.face_track import YAW, FaceTrack
 from dancenow.face.face_tracking import extract_faces, face_boxes
 from dancenow.face.landmark_maps import draw_face
 from dancenow.face.network import FaceNetwork, FaceNetworkConfig
-from dancenow.media.source import read_frames
+from dancenow.media.source import VideoSource
 from dancenow.prefetch import prefetch
 from dancenow.progress import ProgressCallback
 from dancenow.storage.checkpoint import Checkpoint
@@ -104,7 +104,7 @@ def chosen(model: FaceModel | None, wanted: Face, path: Path, source_sha256: str
 class Filmed:
     """A dancer's video, the faces in it, and its keypoints [T,K]."""
 
-    video: Path
+    video: VideoSource
     faces: FaceTrack
     pose: Pose
 
@@ -130,7 +130,7 @@ class FaceRefiner:
         model: FaceModel,
         source_track: PoseTrack,
         target_track: PoseTrack,
-        video: Path,
+        video: VideoSource,
         execution: Execution,
         on_progress: ProgressCallback,
     ) -> Self:
@@ -174,7 +174,7 @@ class FaceRefiner:
 
     def _filmed(self, source: Filmed, start: int, stop: int) -> Iterator[ImageRGB | None]:
         """The source's face of each frame made the target's, uint8 [S,S,3]; None where either is not to be seen."""
-        for frame in read_frames(source.video, start, stop):
+        for frame in source.video.frames(start, stop):
             t = frame.index
             if self.faces.valid[t] and source.faces.valid[t]:
                 face = crop_face(frame.image_rgb, source.faces.crop(t))

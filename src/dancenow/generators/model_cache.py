@@ -17,6 +17,7 @@ from dancenow.generators.edn.task import RECIPE as PAPER_RECIPE
 from dancenow.generators.presets import Config, Preset
 from dancenow.generators.registry import RENDERERS
 from dancenow.generators.train_model import train_model
+from dancenow.media.source import VideoInput
 from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
 from dancenow.progress import ProgressCallback
 from dancenow.storage.atomic_io import cache_dir
@@ -58,7 +59,7 @@ def train_cached(
     *,
     budget: Budget,
     face: Face,
-    face_source: Path | None,
+    face_source: VideoInput | None,
     face_person: int | None,
     seed: int,
     execution: Execution,
@@ -73,7 +74,7 @@ def train_cached(
     warnings: list[str] = []
     is_begun = read_info_or_none(state_path(model)) is not None
     train_model(
-        subject.folder, model, config, budget=budget, face=face, face_source=face_source, face_person=face_person,
+        subject, model, config, budget=budget, face=face, face_source=face_source, face_person=face_person,
         resume=is_begun, seed=seed, execution=execution, warn=warnings.append, on_progress=on_progress,
     )  # fmt: skip
     for warning in warnings:

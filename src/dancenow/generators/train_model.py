@@ -10,24 +10,25 @@ from dancenow.face.face_task import Dancer
 from dancenow.face.refinement import Face
 from dancenow.generators.presets import Config
 from dancenow.generators.registry import create_task
+from dancenow.media.source import VideoInput
 from dancenow.progress import ProgressCallback, ignore_progress, ignore_warning
 from dancenow.storage import pretrained
 from dancenow.storage.atomic_io import require_writable
 from dancenow.storage.checkpoint import read_info_or_none
-from dancenow.subject.subject import Subject
+from dancenow.subject.subject import Subject, open_subject
 from dancenow.subject.subject_cache import require_consented
 from dancenow.training.budget import Budget
 from dancenow.training.loop import LoopConfig, state_path, train_loop
 
 
 def train_model(
-    subject: Path,
+    subject: Path | Subject,
     out: Path,
     config: Config,
     *,
     budget: Budget | str,
     face: Face = "none",
-    face_source: Path | None = None,
+    face_source: VideoInput | None = None,
     face_person: int | None = None,
     resume: bool = False,
     seed: int = 0,
@@ -42,7 +43,7 @@ def train_model(
         _refuse_to_lose(out, budget)
     execution = execution or Execution.auto()
     on_progress = execution.reporting(on_progress)
-    opened = Subject.open(subject)
+    opened = open_subject(subject)
     require_consented(opened)
     if execution.precision == "float32":
         config = replace(config, precision="float32", face=replace(config.face, precision="float32"))

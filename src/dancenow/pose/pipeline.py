@@ -22,7 +22,7 @@ from dancenow.compatibility import renamed_keywords
 from dancenow.errors import InputError, OptionError, UserError
 from dancenow.execution import Execution, reporting
 from dancenow.media.sink import MaskWriter
-from dancenow.media.source import probe, read_frames
+from dancenow.media.source import VideoInput, open_video
 from dancenow.pose.detectors.base import PoseDetector
 from dancenow.pose.detectors.registry import DEFAULT_DETECTOR, create_detector
 from dancenow.pose.filtering import smoothing
@@ -30,12 +30,12 @@ from dancenow.pose.filtering.confidence import restore_filled_confidence
 from dancenow.pose.filtering.smoothing import SmoothConfig
 from dancenow.pose.track_io import load_track, save_track
 from dancenow.pose.tracking.backward_tracking import MAX_BUFFERED_FRAMES, track_with_backfill
-from dancenow.pose.tracking.reidentification import choose, first_look
+from dancenow.pose.tracking.reidentification import PeopleSurvey, choose
 from dancenow.pose.tracking.tracker import PersonTracker
 from dancenow.prefetch import prefetch
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.skeleton import NUM_KEYPOINTS
-from dancenow.storage.atomic_io import cache_dir, complete_or_absent, require_writable, sha256_of
+from dancenow.storage.atomic_io import cache_dir, complete_or_absent, require_writable
 from dancenow.types import FloatArray, FrameStatus, Pose, PoseTrack
 
 MASK_SIDE_PX: Final = 640
@@ -91,30 +91,30 @@ class PosePipeline:
 
     def track(
         self,
-        video: Path,
+        video: VideoInput,
         *,
         person: int | None = None,
         masks: Path | None = None,
         every: int = 1,
         use_cache: bool = True,
+        survey: PeopleSurvey | None = None,
         on_progress: ProgressCallback = ignore_progress,
     ) -> PoseTrack:
         """One person's track, filtered and corrected. Arguments and errors as `detect_poses`."""
-        probe(video)  # what cannot be read is explained before it is hashed
+        source = open_video(video)  # what cannot be read is explained before it is hashed
         _require_number(person)
         if masks is not None:
             require_writable(masks)
-        sha256 = sha256_of(video)
         if not use_cache:
-            measured = self.measure(video, person=person, masks=masks, every=every, sha256=sha256, on_progress=on_progress)
+            measured = self.measure(source, person=person, masks=masks, every=every, survey=survey, on_progress=on_progress)
             return self.filter(measured)
-        stem = f"{sha256[:40]}-{self.detector.name.replace('/', '-')}-{'auto' if person is None else person}"
+        stem = f"{source.sha256[:40]}-{self.detector.name.replace('/', '-')}-{'auto' if person is None else person}"
         stem += f"-{every}" if every > 1 else ""
         kept_track, kept_masks = cache_dir("tracks") / f"{stem}.npz", cache_dir("tracks") / f"{stem}.mkv"
         track = _load_if_sound(kept_track)
         if track is None or (masks is not None and not kept_masks.exists()):
             kept = kept_masks if masks else None
-            track = self.measure(video, person=person, masks=kept, every=every, sha256=sha256, on_progress=on_progress)
+            track = self.measure(source, person=person, masks=kept, every=every, survey=survey, on_progress=on_progress)
             save_track(kept_track, track)
         if masks is not None:
             with complete_or_absent(masks) as temporary:
@@ -123,19 +123,21 @@ class PosePipeline:
 
     def measure(
         self,
-        video: Path,
+        video: VideoInput,
         *,
         person: int | None = None,
         masks: Path | None = None,
         every: int = 1,
-        sha256: str = "",
+        survey: PeopleSurvey | None = None,
         on_progress: ProgressCallback = ignore_progress,
     ) -> PoseTrack:
         """What the detector measures, before any filter: each frame MEASURED or MISSING. Else as `track`."""
-        info = probe(video)
+        source = open_video(video)
         _require_number(person)
-        samples = first_look(self.detector, video, _FEW_SAMPLES if every > 1 else None, on_progress)
-        tracker = PersonTracker(self.detector, choose(samples, person, video))
+        info = source.info
+        if survey is None:
+            survey = PeopleSurvey(self.detector, source, _FEW_SAMPLES if every > 1 else None, on_progress)
+        tracker = PersonTracker(self.detector, choose(survey.detections, person, source))
         scale = min(1.0, MASK_SIDE_PX / max(info.width_px, info.height_px))
         mask_width_px, mask_height_px = max(1, round(info.width_px * scale)), max(1, round(info.height_px * scale))
         empty = np.zeros((mask_height_px, mask_width_px), np.uint8)
@@ -144,7 +146,7 @@ class PosePipeline:
         status: list[FrameStatus] = []
         with ExitStack() as stack:
             writer = stack.enter_context(MaskWriter(masks, mask_width_px, mask_height_px)) if masks else None
-            frames = stack.enter_context(prefetch(read_frames(video, 0, None, every)))
+            frames = stack.enter_context(prefetch(source.frames(0, None, every)))
             for time_s, landmarks in track_with_backfill(tracker, frames):
                 times.append(float(time_s))
                 poses.append(landmarks.pose if landmarks else _MISSING_POSE)
@@ -155,12 +157,12 @@ class PosePipeline:
             seen = status.count(FrameStatus.MEASURED)
             if seen < max(2, MIN_SEEN * len(poses)):
                 raise InputError(
-                    f"the person to follow was found in only {seen} of {len(poses)} frames of {video}; film one whole person,"
+                    f"the person to follow was found in only {seen} of {len(poses)} frames of {source}; film one whole person,"
                     " well lit, or choose another with --person."
                 )
         pose = Pose(*(np.stack([getattr(each, name) for each in poses]) for name in ("xy", "confidence", "depth")))
         return PoseTrack(
-            pose, np.array(times), np.array(status, np.uint8), info.width_px, info.height_px, self.detector.name, sha256
+            pose, np.array(times), np.array(status, np.uint8), info.width_px, info.height_px, self.detector.name, source.sha256
         )
 
     def filter(self, measured: PoseTrack) -> PoseTrack:
@@ -192,7 +194,7 @@ class PosePipeline:
 
 @renamed_keywords(listen="on_progress")
 def detect_poses(
-    video: Path,
+    video: VideoInput,
     *,
     person: int | None = None,
     masks: Path | None = None,
@@ -200,12 +202,13 @@ def detect_poses(
     detector: str = DEFAULT_DETECTOR,
     use_cache: bool = True,
     execution: Execution | None = None,
+    survey: PeopleSurvey | None = None,
     on_progress: ProgressCallback = ignore_progress,
 ) -> PoseTrack:
     """One person's pose track, smoothed and corrected, with short gaps filled: a pose per frame of the video.
 
     Args:
-        video: any file that `read_frames` reads.
+        video: any file that `VideoSource.open` reads, or an opened video.
         person: number of the person to follow, counted from 1 by size and centrality in the frame that shows most people;
             None for the one who is largest, most central and most often seen.
         masks: where to write soft masks (`read_masks`), one per frame, 255 = person, of the frame scaled so that its
@@ -214,14 +217,17 @@ def detect_poses(
         detector: name of the pose detector, see `pose.detectors.registry`.
         use_cache: use a cached measurement of the same content, and cache a new one.
         execution: its token cancels the call.
+        survey: of this video, if the caller needs it too; its detector is used, and the person is chosen from it.
 
     Raises:
         UserError: the video cannot be read, nobody or no such person is in it, the person is in too few of its frames, or
             there is no such detector.
     """
     on_progress = reporting(on_progress, execution)
-    pipeline = PosePipeline.create(detector, on_progress=on_progress)
-    return pipeline.track(video, person=person, masks=masks, every=every, use_cache=use_cache, on_progress=on_progress)
+    pipeline = PosePipeline(create_detector(detector, on_progress) if survey is None else survey.detector)
+    return pipeline.track(
+        video, person=person, masks=masks, every=every, use_cache=use_cache, survey=survey, on_progress=on_progress
+    )
 
 
 def _require_number(person: int | None) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from dancenow.errors import ConsentError
-from dancenow.media.source import probe
+from dancenow.media.source import VideoInput, open_video, probe
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import withdrawn_on
 from dancenow.provenance.content_credentials import Credentials, Facts, VideoSigner, read_credentials
@@ -28,17 +28,17 @@ class ContentMarker:
     notes: tuple[str, ...]
 
     @classmethod
-    def of(cls, model: Path, source: Path) -> Self:
+    def of(cls, model: Path, source: VideoInput) -> Self:
         """Of a video that `model` makes from `source`; made before the long work, which it would be a pity to lose.
 
         Raises:
             UserError: as `require_consented`; a file cannot be read, or the user's certificate cannot sign.
         """
-        info = read_info(model)
+        info, video = read_info(model), open_video(source)
         require_consented(info, model)
         subject, model_sha256 = info.subject, sha256_of(model)
-        facts = Facts(model_sha256, sha256_of(source), subject["source_sha256"], subject["consent_sha256"])
-        signer = VideoSigner.prepare(facts, source)
+        facts = Facts(model_sha256, video.sha256, subject["source_sha256"], subject["consent_sha256"])
+        signer = VideoSigner.prepare(facts, video.path)
         marker = Watermarker(Payload(model_sha256[:4]))
         notes = () if signer else ("There is no c2pa library here: the video carries its mark, but no Content Credentials.",)
         return cls(marker.apply, signer.sign if signer else None, notes)

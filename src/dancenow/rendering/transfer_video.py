@@ -8,6 +8,7 @@ from typing import Final
 import dancenow
 from dancenow.errors import OptionError
 from dancenow.media.sink import VideoWriter
+from dancenow.media.source import VideoSource
 from dancenow.progress import Progress, ProgressCallback
 from dancenow.provenance.content_marking import ContentMarker
 from dancenow.types import ImageRGB, PoseTrack
@@ -34,14 +35,13 @@ def write_transfer(
     start: int,
     stop: int,
     *,
-    fps: Fraction,
-    sound_from: Path,
+    source: VideoSource,
     marker: ContentMarker,
     on_progress: ProgressCallback,
 ) -> None:
     """Write the images of the frames [start, stop) of a dance as an mp4; `marker` marks and signs it.
 
-    target_track: gives frame size and times. sound_from: the source video, whose sound of that part is kept.
+    target_track: gives frame size and times. source: gives the frame rate, and the sound of that part.
 
     Raises:
         UserError: the file cannot be written, or the sound cannot be read.
@@ -51,8 +51,8 @@ def write_transfer(
         out,
         target_track.width_px,
         target_track.height_px,
-        fps=fps,
-        sound_from=sound_from,
+        fps=source.info.fps,
+        sound_from=source,
         sound_range_s=(times_s[start], times_s[stop] if stop < len(target_track) else None),
         metadata={"comment": SYNTHETIC_NOTE, "encoder": f"dancenow {dancenow.__version__}"},
         finish=marker.finish,

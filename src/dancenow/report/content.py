@@ -5,12 +5,12 @@ Plain data, so that a transfer, an evaluation or anybody's script can fill it; `
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dancenow.media.source import VideoSource
 from dancenow.types import PoseTrack
 
 Curve = NDArray[np.float64]
@@ -43,7 +43,7 @@ class Pane:
     """One of the pictures that play in step: a video, or a track that is drawn on a dark ground; label: a word above it."""
 
     label: str
-    shows: Path | PoseTrack
+    shows: VideoSource | PoseTrack
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Report:
     group -> label -> value, as settings, models and versions.
     """
 
-    result: Path
+    result: VideoSource
     panes: tuple[Pane, ...]
     statement: str
     figures: tuple[Metric, ...] = ()

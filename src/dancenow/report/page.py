@@ -16,7 +16,6 @@ from string import Template
 from typing import Any, Final, TextIO
 
 import dancenow
-from dancenow.media.source import probe
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.report import charts
 from dancenow.report.charts import Drawn, clock, number
@@ -38,7 +37,7 @@ def write_report(path: Path, report: Report, *, on_progress: ProgressCallback = 
         UserError: the name does not end in .html, the place cannot be written to, or a video cannot be read.
     """
     require_writable(path, SUFFIX)
-    fps = float(probe(report.result).fps)
+    fps = float(report.result.info.fps)
     figures = [Course.of_figure(figure) for figure in report.figures]
     judged = [course for course in charts.headlines(figures) if charts.varies(course)][:WORST_LISTS]
     if report.footage is not None:
@@ -82,8 +81,8 @@ class _Page:
         sections = [self._tiles(), self._notes(), self._worst_frames(), self._footage(), self._courses(), self._facts()]
         return {
             "generator": f"dancenow {dancenow.__version__}",
-            "title": escape(f"{report.result.name}: report"),
-            "heading": escape(report.result.name),
+            "title": escape(f"{report.result.path.name}: report"),
+            "heading": escape(report.result.path.name),
             "subtitle": self._subtitle(),
             "statement": escape(report.statement),
             "style": (own / "page.css").read_text("utf-8"),
@@ -97,7 +96,7 @@ class _Page:
         }
 
     def _subtitle(self) -> str:
-        info = probe(self._report.result)
+        info = self._report.result.info
         count = len(self._film.time_s)
         length = f"{self._end_s:.1f} s" if self._end_s < 60 else f"{clock(self._end_s)[:-3]} min"
         return f"{length} · {count} frames · {info.width_px}&times;{info.height_px} px · {self._fps:.4g} frames a second"

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from dancenow.media.source import probe
+from dancenow.media.source import VideoInput, VideoSource, open_video
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.report.content import Footage, Gap, Metric, Pane, Report
 from dancenow.report.page import write_report
@@ -48,8 +48,8 @@ class RunRecord:
     little of a body is seen to say. settings: label -> value, as the user gave them. seconds: stage -> how long it took.
     """
 
-    source: Path
-    target: Path
+    source: VideoSource
+    target: VideoSource
     result: Path
     model: Path
     manifest: SubjectManifest
@@ -73,28 +73,35 @@ def evaluation_path(video: Path) -> Path:
 
 
 def describe_comparison(
-    out: Path, reference: Path, track: PoseTrack, figures: Sequence[Metric], source: Path | None, settings: Mapping[str, str]
+    out: VideoInput,
+    reference: VideoInput,
+    track: PoseTrack,
+    figures: Sequence[Metric],
+    source: VideoInput | None,
+    settings: Mapping[str, str],
 ) -> Report:
     """The report of an evaluation.
 
     track: the reference's poses. source: footage of the dancer, which is shown too if it is as long as the result, as the
     video of the dance is. settings: label -> value.
     """
+    out, reference = open_video(out), open_video(reference)
+    source = None if source is None else open_video(source)
     panes = [Pane("Pose of the reference", track), Pane("Result", out), Pane("Reference", reference)]
     if source is not None and _as_long(source, out):
         panes.insert(0, Pane("Source", source))
     files = {"result": out, "reference": reference} | ({} if source is None else {"source": source})
-    inputs = {label: file.name for label, file in files.items()}
-    hashes = {f"{label} SHA-256": sha256_of(file) for label, file in files.items()}
-    statement = f"{out.name} measured against {reference.name}, frame by frame."
+    inputs = {label: file.path.name for label, file in files.items()}
+    hashes = {f"{label} SHA-256": file.sha256 for label, file in files.items()}
+    statement = f"{out.path.name} measured against {reference.path.name}, frame by frame."
     if any(figure.ideal is not None for figure in figures):
         statement += " The ideal beside a figure is what the reference itself reaches when it is encoded once more."
     facts = {"Inputs": inputs | hashes | {"poses by": track.detector}, "Settings": dict(settings), "Versions": versions()}
     return Report(out, tuple(panes), statement, tuple(figures), facts=facts)
 
 
-def _as_long(video: Path, other: Path) -> bool:
-    lengths_s = [probe(each).duration_s or 0.0 for each in (video, other)]
+def _as_long(video: VideoSource, other: VideoSource) -> bool:
+    lengths_s = [each.info.duration_s or 0.0 for each in (video, other)]
     return abs(lengths_s[0] - lengths_s[1]) < 0.2
 
 
@@ -105,11 +112,11 @@ def write_run_report(page: Path, record: RunRecord, on_progress: ProgressCallbac
 
 def describe(record: RunRecord) -> Report:
     """The report of a run."""
-    m = record
-    panes = Pane("Source", m.source), Pane("Pose, fitted to the target", m.painted), Pane("Result", m.result)
+    m, result = record, VideoSource.open(record.result)
+    panes = Pane("Source", m.source), Pane("Pose, fitted to the target", m.painted), Pane("Result", result)
     statement = (
-        f"This video is synthetic. A network that learnt from {m.target.name} painted the person there in the poses of the"
-        f" dancer in {m.source.name}; what it shows was never filmed."
+        f"This video is synthetic. A network that learnt from {m.target.path.name} painted the person there in the poses of the"
+        f" dancer in {m.source.path.name}; what it shows was never filmed."
     )
     notes = (f"Normalization: {m.normalization}.", *m.notes, *m.manifest.warnings)
     facts = {
@@ -119,7 +126,7 @@ def describe(record: RunRecord) -> Report:
         "Time taken": {stage: _duration(seconds) for stage, seconds in m.seconds.items() if seconds >= 0.05},
         "Versions": versions(),
     }
-    return Report(m.result, panes, statement, footage=_footage(m.coverage), notes=notes, facts=facts)
+    return Report(result, panes, statement, footage=_footage(m.coverage), notes=notes, facts=facts)
 
 
 def versions() -> dict[str, str]:
@@ -143,9 +150,9 @@ def _footage(found: Coverage | None) -> Footage | None:
 def _inputs(record: RunRecord) -> dict[str, str]:
     manifest = record.manifest
     return {
-        "source": record.source.name,
+        "source": record.source.path.name,
         "source SHA-256": record.source_track.source_sha256,
-        "target": record.target.name,
+        "target": record.target.path.name,
         "target SHA-256": manifest.source_sha256,
         "consent": _consent(manifest),
         "licence of the target's footage": manifest.licence or "none recorded",

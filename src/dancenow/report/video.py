@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.media.sink import VideoWriter
-from dancenow.media.source import probe, read_frames
+from dancenow.media.source import VideoSource
 from dancenow.pose.overlay import draw_pose
 from dancenow.progress import Progress, ProgressCallback
 from dancenow.report.content import Pane
@@ -88,7 +88,7 @@ def plan_film(panes: Sequence[Pane], result: VideoInfo, num_frames: int) -> Film
 
 def compose(
     panes: Sequence[Pane],
-    result: Path,
+    result: VideoSource,
     out: Path,
     *,
     thumbnails_of: Collection[int],
@@ -100,8 +100,8 @@ def compose(
     Raises:
         UserError: a video cannot be read, or `out` cannot be written.
     """
-    info = probe(result)
-    num_frames = info.num_frames or sum(1 for _ in read_frames(result))
+    info = result.info
+    num_frames = info.num_frames or sum(1 for _ in result.frames())
     plan = plan_film(panes, info, num_frames)
     draw = [_drawer(pane, size, result, info.fps) for pane, size in zip(panes, plan.sizes_px, strict=True)]
     times_s, shown, thumbnails = [], [], {}
@@ -109,7 +109,7 @@ def compose(
         out, plan.width_px, plan.height_px, fps=plan.fps, crf=26, metadata=metadata,
         max_bits_per_s=plan.max_bits_per_s, keyframe_every=max(1, round(plan.fps)),
     ) as writer:  # fmt: skip
-        for frame in read_frames(result):
+        for frame in result.frames():
             times_s.append(float(frame.time_s))
             is_shown = frame.index % plan.step == 0
             if not is_shown and frame.index not in thumbnails_of:
@@ -127,20 +127,19 @@ def compose(
 def _size_of(pane: Pane) -> tuple[int, int]:
     if isinstance(pane.shows, PoseTrack):
         return pane.shows.width_px, pane.shows.height_px
-    info = probe(pane.shows)
-    return info.width_px, info.height_px
+    return pane.shows.info.width_px, pane.shows.info.height_px
 
 
-def _drawer(pane: Pane, size_px: tuple[int, int], result: Path, fps: Fraction) -> Callable[[Frame], ImageRGB]:
+def _drawer(pane: Pane, size_px: tuple[int, int], result: VideoSource, fps: Fraction) -> Callable[[Frame], ImageRGB]:
     """What gives the pane's picture for each frame of the result, asked for in order."""
     # Times are rounded by containers; what begins within half a frame belongs to this one.
     tolerance_s = 1 / (2 * fps)
     if isinstance(pane.shows, PoseTrack):
         track = pane.shows
         return lambda frame: _drawn(track, float(frame.time_s + tolerance_s), size_px)
-    if pane.shows == result:
+    if pane.shows is result:
         return lambda frame: _fitted(frame.image_rgb, size_px)
-    video = _Follower(read_frames(pane.shows))
+    video = _Follower(pane.shows.frames())
     return lambda frame: _fitted(video.at(frame.time_s + tolerance_s).image_rgb, size_px)
 
 

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.errors import InputError
-from dancenow.media.source import read_frames_at, read_masks
+from dancenow.media.source import VideoSource, read_masks
 from dancenow.pose.body_statistics import BodyStatistics
-from dancenow.pose.tracking.reidentification import count_people
+from dancenow.pose.tracking.reidentification import PeopleSurvey
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.skeleton import INDEX
 from dancenow.subject.camera_motion import BackgroundView, camera_motions
@@ -60,7 +60,7 @@ class Pictures:
         return self.person_luma < _DARK and min(self.person_highlight, self.room_highlight) < _DIM
 
 
-def require_enough(track: PoseTrack, video: Path) -> None:
+def require_enough(track: PoseTrack, video: VideoSource) -> None:
     """Raises UserError if the person was seen in under 20% of the frames or for under 2 s: nothing can be learnt then."""
     seen = track.status == FrameStatus.MEASURED
     seen_s = float(seen.sum()) / track.fps
@@ -75,11 +75,17 @@ def require_enough(track: PoseTrack, video: Path) -> None:
 
 
 def examine(
-    video: Path, masks: Path, track: PoseTrack, body: BodyStatistics, *, on_progress: ProgressCallback = ignore_progress
+    source: VideoSource,
+    masks: Path,
+    track: PoseTrack,
+    body: BodyStatistics,
+    survey: PeopleSurvey,
+    *,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> tuple[str, ...]:
     """Sentences on what will hurt, the worst first; empty for good footage. Raises UserError if a file cannot be read."""
-    people = count_people(video, on_progress=on_progress)
-    pictures = examine_pictures(video, masks, len(track), on_progress=on_progress)
+    people = survey.counts
+    pictures = examine_pictures(source, masks, len(track), on_progress=on_progress)
     return (*of_pictures(pictures), *of_people(people), *of_track(track, body))
 
 
@@ -130,11 +136,13 @@ def of_pictures(pictures: Pictures) -> Iterator[str]:
         yield f"the pictures are noisy ({pictures.noise:.0f} levels of 255): more light helps most."
 
 
-def examine_pictures(video: Path, masks: Path, num_frames: int, *, on_progress: ProgressCallback = ignore_progress) -> Pictures:
+def examine_pictures(
+    source: VideoSource, masks: Path, num_frames: int, *, on_progress: ProgressCallback = ignore_progress
+) -> Pictures:
     """Look at 24 pairs of consecutive frames spread over the video, in constant memory. Raises UserError."""
     first = np.unique(np.linspace(0, max(0, num_frames - 2), _PAIRS).round().astype(int))
     indices = sorted({int(i) for i in first} | {int(i) + 1 for i in first if i + 1 < num_frames})
-    views = dict(_views(video, masks, indices, on_progress))
+    views = dict(_views(source, masks, indices, on_progress))
     shifts = [motion.shift_px for motion in camera_motions([views[int(i)].view for i in first if int(i) in views])]
     told = [shift for shift in shifts if not np.isnan(shift)]
     still_px = _STILL * _SIDE_PX
@@ -154,10 +162,10 @@ def examine_pictures(video: Path, masks: Path, num_frames: int, *, on_progress: 
     )
 
 
-def _views(video: Path, masks: Path, indices: list[int], on_progress: ProgressCallback) -> Iterator[tuple[int, _Look]]:
+def _views(source: VideoSource, masks: Path, indices: list[int], on_progress: ProgressCallback) -> Iterator[tuple[int, _Look]]:
     wanted = set(indices)
     kept = {i: mask for i, mask in enumerate(read_masks(masks, 0, indices[-1] + 1)) if i in wanted}
-    for count, frame in enumerate(read_frames_at(video, [i for i in indices if i in kept])):
+    for count, frame in enumerate(source.frames_at([i for i in indices if i in kept])):
         height, width = frame.image_rgb.shape[:2]
         scale = min(1.0, _SIDE_PX / max(height, width))
         size = (max(1, round(width * scale)), max(1, round(height * scale)))

@@ -12,14 +12,16 @@ import numpy as np
 from dancenow.compatibility import renamed_keywords
 from dancenow.errors import InputError, OutputError
 from dancenow.execution import Execution, reporting
-from dancenow.media.source import probe
+from dancenow.media.source import VideoInput, VideoSource, open_video
 from dancenow.metrics.poses import pose_distance_px, torso_px
 from dancenow.pose.body_statistics import body_statistics
 from dancenow.pose.detectors.bias_correction import RECIPE as CORRECT_RECIPE
 from dancenow.pose.detectors.blazepose import NAME as DETECTOR
+from dancenow.pose.detectors.registry import create_detector
 from dancenow.pose.filtering.smoothing import SmoothConfig
 from dancenow.pose.pipeline import detect_poses
 from dancenow.pose.track_io import save_track
+from dancenow.pose.tracking.reidentification import PeopleSurvey
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import Consent
 from dancenow.storage.atomic_io import complete_or_absent, require_writable, sha256_of
@@ -52,7 +54,7 @@ SUBJECT_RECIPE: Final[str] = json_digest(_RECIPE)[:12]
 
 @renamed_keywords(listen="on_progress")
 def prepare(
-    video: Path,
+    video: VideoInput,
     out: Path,
     *,
     track: PoseTrack | None = None,
@@ -78,20 +80,21 @@ def prepare(
         UserError: the video cannot be read, nobody can be tracked in it for long enough, the track belongs to another video or
             another person, or `out` is not a subject folder, holds other files, or is not writable.
     """
-    video, out, on_progress = Path(video), Path(out), reporting(on_progress, execution)
+    out, on_progress = Path(out), reporting(on_progress, execution)
     _require_replaceable(out)
-    probe(video)
+    source = open_video(video)
+    survey = PeopleSurvey(create_detector(on_progress=on_progress), source, on_progress=on_progress)
     with complete_or_absent(out) as folder:
         folder.mkdir()
         masks = folder / "masks.mkv"
-        detected = detect_poses(video, person=person, masks=masks, on_progress=on_progress)
-        track = detected if track is None else _matching_track(track, detected, video)
-        require_enough(track, video)
+        detected = detect_poses(source, person=person, masks=masks, survey=survey, on_progress=on_progress)
+        track = detected if track is None else _matching_track(track, detected, source)
+        require_enough(track, source)
         splits_s = split_by_time(float(track.time_s[-1] + 1 / track.fps), hold_out)
         in_training = (track.time_s >= splits_s["train"][0]) & (track.time_s < splits_s["train"][1])
-        plate = estimate_plate(video, masks, in_training & (track.status == FrameStatus.MEASURED), on_progress=on_progress)
-        warnings = examine(video, masks, track, body_statistics(track), on_progress=on_progress)
-        manifest = _write_contents(folder, video, track, plate, video.stem, splits_s, warnings, licence, consent)
+        plate = estimate_plate(source, masks, in_training & (track.status == FrameStatus.MEASURED), on_progress=on_progress)
+        warnings = examine(source, masks, track, body_statistics(track), survey, on_progress=on_progress)
+        manifest = _write_contents(folder, source, track, plate, source.path.stem, splits_s, warnings, licence, consent)
     return Subject(out, manifest, track, plate)
 
 
@@ -117,13 +120,13 @@ def write_subject(
     with complete_or_absent(out) as folder:
         folder.mkdir()
         shutil.copyfile(masks, folder / "masks.mkv")
-        manifest = _write_contents(folder, video, track, plate, name, splits_s, (), consent.licence, consent)
+        manifest = _write_contents(folder, open_video(video), track, plate, name, splits_s, (), consent.licence, consent)
     return Subject(out, manifest, track, plate)
 
 
 def _write_contents(
     folder: Path,
-    video: Path,
+    source: VideoSource,
     track: PoseTrack,
     plate: Plate,
     name: str,
@@ -133,7 +136,7 @@ def _write_contents(
     consent: Consent | None,
 ) -> SubjectManifest:
     """Write everything into a folder that already holds the masks; the manifest comes last."""
-    info = probe(video)
+    video = source.path
     save_track(folder / "track.npz", track)
     save_plate(folder, plate)
     manifest = SubjectManifest(
@@ -144,7 +147,7 @@ def _write_contents(
         detector=track.detector,
         width_px=track.width_px,
         height_px=track.height_px,
-        fps=str(info.fps),
+        fps=str(source.info.fps),
         num_frames=len(track),
         splits_s=splits_s,
         body=body_statistics(track),
@@ -158,7 +161,7 @@ def _write_contents(
     return manifest
 
 
-def _matching_track(track: PoseTrack, detected: PoseTrack, video: Path) -> PoseTrack:
+def _matching_track(track: PoseTrack, detected: PoseTrack, video: VideoSource) -> PoseTrack:
     """Check that the given track belongs to this video and to the person in the masks; return it with the video's digest."""
     size, video_size = (track.width_px, track.height_px), (detected.width_px, detected.height_px)
     if track.source_sha256 and track.source_sha256 != detected.source_sha256:

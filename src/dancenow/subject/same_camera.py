@@ -4,13 +4,12 @@ Poses cannot tell; the backgrounds can. Each is made from a few frames with the 
 other as `camera` does it.
 """
 
-from pathlib import Path
 from typing import Final
 
 import cv2
 import numpy as np
 
-from dancenow.media.source import read_frames_at
+from dancenow.media.source import VideoSource
 from dancenow.metrics.regions import person_box
 from dancenow.pose.retargeting.registry import BY_CAMERA, Retargeter, RetargetingKind, fit
 from dancenow.subject.camera_motion import BackgroundView, camera_motion
@@ -25,7 +24,7 @@ _SAME_PLACE: Final = 0.02
 """Share of the longer side by which a corner may have moved: somebody touched the tripod."""
 
 
-def background_view(video: Path, track: PoseTrack) -> BackgroundView:
+def background_view(source: VideoSource, track: PoseTrack) -> BackgroundView:
     """The background of a video in gray: the median of a few frames, each without the box of its dancer, whom `track` knows.
 
     Raises:
@@ -38,7 +37,7 @@ def background_view(video: Path, track: PoseTrack) -> BackgroundView:
     measured = measured[track.time_s[measured] <= track.time_s[measured[0]] + _SPAN_S]
     wanted = measured[np.unique(np.linspace(0, len(measured) - 1, _LOOKS).round().astype(int))]
     looks = []
-    for frame in read_frames_at(video, wanted.tolist()):
+    for frame in source.frames_at(wanted.tolist()):
         box = person_box(track.pose[frame.index], track.width_px, track.height_px)
         gray = cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
         if box is not None:
@@ -72,7 +71,7 @@ def same_camera(a: BackgroundView, b: BackgroundView) -> bool | None:
     return None if np.isnan(shifts_px).any() else max(shifts_px) < _SAME_PLACE * max(width_a, height_a)
 
 
-def is_same_camera(source: Path, source_track: PoseTrack, plate: Plate) -> bool | None:
+def is_same_camera(source: VideoSource, source_track: PoseTrack, plate: Plate) -> bool | None:
     """`same_camera` of a dancer's video and the background of a target.
 
     Raises:
@@ -81,7 +80,9 @@ def is_same_camera(source: Path, source_track: PoseTrack, plate: Plate) -> bool 
     return same_camera(background_view(source, source_track), background_view_of_plate(plate))
 
 
-def fit_videos(kind: RetargetingKind, source: Path, source_track: PoseTrack, track: PoseTrack, plate: Plate) -> Retargeter:
+def fit_videos(
+    kind: RetargetingKind, source: VideoSource, source_track: PoseTrack, track: PoseTrack, plate: Plate
+) -> Retargeter:
     """`normalize.fit` of a dancer in a video to a target of that track and background; the video is looked at where it matters.
 
     Raises:

@@ -6,6 +6,7 @@ it completely or not at all, and `Subject.open` checks every file.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.errors import InputError
-from dancenow.media.source import probe, read_frames, read_masks
+from dancenow.media.source import VideoSource, read_masks
 from dancenow.pose.track_io import load_track
 from dancenow.provenance.consent import Consent, grant, withdraw
 from dancenow.storage.atomic_io import complete_or_absent, sha256_of
@@ -57,23 +58,33 @@ class Subject:
         size = (manifest.width_px, manifest.height_px)
         if len(track) != manifest.num_frames or (track.width_px, track.height_px) != size or plate.known.shape != size[::-1]:
             raise _damaged(folder, "track, plate and manifest do not match")
-        info = probe(folder / manifest.video)
-        if (info.width_px, info.height_px) != size:
+        subject = cls(folder, manifest, track, plate)
+        if (subject.source.info.width_px, subject.source.info.height_px) != size:
             raise _damaged(folder, f"{manifest.video} is another video")
-        return cls(folder, manifest, track, plate)
+        return subject
 
     @property
     def video(self) -> Path:
         """Path of the copy of the footage."""
         return self.folder / self.manifest.video
 
+    @cached_property
+    def source(self) -> VideoSource:
+        """The copy of the footage, opened once."""
+        return VideoSource.open(self.video)
+
     def read_frames(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Frame]:
-        """Stream the footage, as `read_frames`."""
-        return read_frames(self.video, start, stop, step)
+        """Stream the footage, as `VideoSource.frames`."""
+        return self.source.frames(start, stop, step)
 
     def read_masks(self, start: int = 0, stop: int | None = None) -> Iterator[NDArray[np.uint8]]:
         """Stream the person's soft masks, one per frame: uint8 [h,w], smaller than the frame, 255 = person."""
         return read_masks(self.folder / "masks.mkv", start, stop)
+
+
+def open_subject(subject: Path | Subject) -> Subject:
+    """The opened subject of a folder; a subject that is open already is returned unchanged. Raises as `Subject.open`."""
+    return subject if isinstance(subject, Subject) else Subject.open(subject)
 
 
 def record_consent(folder: Path, consent: Consent) -> Subject:

@@ -6,7 +6,7 @@ through any pose; people are told apart by it as in colour-based tracking (Coman
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 from typing import Any, Final
 
 import cv2
@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.errors import InputError, OptionError
-from dancenow.media.source import probe, read_frames
+from dancenow.media.source import VideoInput, VideoSource
 from dancenow.pose.detectors.base import Landmarks, PoseDetector
 from dancenow.pose.detectors.regions import RotatedRect
-from dancenow.pose.detectors.registry import create_detector
 from dancenow.progress import ProgressCallback, ignore_progress, track
 from dancenow.skeleton import INDEX, NUM_OPENPOSE
 from dancenow.types import FloatArray, Frame, ImageRGB, Pose
@@ -114,7 +113,7 @@ def grid(image_rgb: ImageRGB, side_px: float) -> list[RotatedRect | None]:
 
 
 def first_look(
-    detector: PoseDetector, video: Path, samples: int | None = None, on_progress: ProgressCallback = ignore_progress
+    detector: PoseDetector, source: VideoSource, samples: int | None = None, on_progress: ProgressCallback = ignore_progress
 ) -> list[list[Detection]]:
     """Everybody in some frames spread over the video, small people included; one list per frame looked at.
 
@@ -123,12 +122,12 @@ def first_look(
     Raises:
         UserError: the video cannot be read.
     """
-    info = probe(video)
+    info = source.info
     count = info.num_frames or int((info.duration_s or 0) * info.fps)
     samples = samples or min(max(round(count / info.fps / 4), _SAMPLES[0]), _SAMPLES[1])
     step = max(1, count // samples) if count else max(1, round(2 * info.fps))  # some containers do not say their length
     looks = []
-    frames = read_frames(video, min(step // 2, 10), None, step)
+    frames = source.frames(min(step // 2, 10), None, step)
     for frame in track(frames, "look for people", samples, on_progress):
         height_px, width_px = frame.image_rgb.shape[:2]
         near_px = min(height_px, width_px)
@@ -147,7 +146,7 @@ class PersonSelection:
     others: list[Detection]
 
 
-def choose(looks: list[list[Detection]], person: int | None, video: Path) -> PersonSelection:
+def choose(looks: list[list[Detection]], person: int | None, video: VideoInput) -> PersonSelection:
     """Whom to follow.
 
     Without `person`, the one who is largest, most central and most often seen. Else number `person`, counted from 1 by
@@ -172,9 +171,24 @@ def choose(looks: list[list[Detection]], person: int | None, video: Path) -> Per
     return PersonSelection(dancer, others)
 
 
-def count_people(video: Path, samples: int | None = None, on_progress: ProgressCallback = ignore_progress) -> list[int]:
-    """How many people are seen in each frame of a `first_look` at the video. Raises UserError as that does."""
-    return [len(look) for look in first_look(create_detector(on_progress=on_progress), video, samples, on_progress)]
+@dataclass(frozen=True, eq=False)
+class PeopleSurvey:
+    """Everybody in some frames spread over a video, as `first_look` finds them. The frames are read once, when first needed."""
+
+    detector: PoseDetector
+    source: VideoSource
+    samples: int | None = None
+    on_progress: ProgressCallback = ignore_progress
+
+    @cached_property
+    def detections(self) -> list[list[Detection]]:
+        """One list per sampled frame. Raises UserError as `first_look`."""
+        return first_look(self.detector, self.source, self.samples, self.on_progress)
+
+    @property
+    def counts(self) -> list[int]:
+        """How many people are in each sampled frame. Raises UserError as `first_look`."""
+        return [len(people) for people in self.detections]
 
 
 def _alike(seed: Detection, looks: list[list[Detection]]) -> list[Detection]:

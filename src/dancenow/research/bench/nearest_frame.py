@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.media.sink import VideoWriter
-from dancenow.media.source import probe, read_frames, read_frames_at
+from dancenow.media.source import VideoSource, probe, read_frames, read_frames_at
 from dancenow.pose.pipeline import detect_poses
 from dancenow.pose.retargeting.registry import RetargetingKind
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
@@ -29,7 +29,7 @@ def retrieve(
         UserError: nobody can be followed in the source, or `out` cannot be written.
     """
     source_track = detect_poses(source, on_progress=on_progress)
-    wanted = fit_videos(normalize, source, source_track, subject.track, subject.plate)(source_track.pose)
+    wanted = fit_videos(normalize, VideoSource.open(source), source_track, subject.track, subject.plate)(source_track.pose)
     track = subject.track
     learnt = np.flatnonzero((track.status == FrameStatus.MEASURED) & subject.manifest.in_split("train", track.time_s))
     chosen = learnt[nearest(wanted, track.pose[learnt])]

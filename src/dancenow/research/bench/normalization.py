@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from dancenow.errors import UserError
+from dancenow.media.source import VideoSource
 from dancenow.metrics.poses import foot_sliding, ground_error
 from dancenow.pose.body_statistics import body_statistics
 from dancenow.pose.pipeline import detect_poses
@@ -182,7 +183,7 @@ def _measure_detected(sized: NormalizeSize, number: int, _folder: Path, on_progr
             source, truth = (
                 detect_poses(each, on_progress=on_progress) for each in (video, world.clip(casting.truth(dance)).video)
             )
-            same = is_same_camera(video, source, subject.plate)
+            same = is_same_camera(VideoSource.open(video), source, subject.plate)
             yield Setup(f"{dance.dance} by {dance.identity}", source, subject.track, truth, same)
 
     return _rows(setups(), on_progress)
@@ -222,7 +223,11 @@ def _measure_filmed(
     _folder: Path, on_progress: ProgressCallback,
 ) -> Record:  # fmt: skip
     source, footage, truth = (read(videos[stem], on_progress) for stem in (f"{dance}_{a}", f"{own}_{b}", f"{dance}_{b}"))
-    same = same_camera(background_view(videos[f"{dance}_{a}"], source), background_view(videos[f"{own}_{b}"], footage))
+    views = [
+        background_view(VideoSource.open(videos[stem]), track)
+        for stem, track in ((f"{dance}_{a}", source), (f"{own}_{b}", footage))
+    ]
+    same = same_camera(*views)
     return _rows(iter([Setup(f"{dance} by {own}", source, footage, truth, same)]), on_progress)
 
 

@@ -22,10 +22,10 @@ from dancenow.generators.registry import load_renderer
 from dancenow.generators.renderers import CropRenderer, Renderer, compose
 from dancenow.generators.train_model import train_model
 from dancenow.media.sink import VideoWriter
-from dancenow.media.source import probe, read_frames
+from dancenow.media.source import VideoSource, probe, read_frames
 from dancenow.pose.pipeline import PosePipeline
 from dancenow.pose.retargeting.registry import fit
-from dancenow.pose.tracking.reidentification import choose, first_look
+from dancenow.pose.tracking.reidentification import PeopleSurvey, choose
 from dancenow.pose.tracking.tracker import PersonTracker
 from dancenow.progress import Progress, ProgressCallback
 from dancenow.provenance.consent import consent
@@ -169,7 +169,8 @@ def _shared_stages(
     """The dance as the painters want it, and the rates of decode, detect, normalize and encode in frames a second."""
     frames, decode_hz = _rate(lambda: islice(read_frames(source), count))
     poses = PosePipeline.create(on_progress=on_progress)
-    tracker = PersonTracker(poses.detector, choose(first_look(poses.detector, source, on_progress=on_progress), None, source))
+    survey = PeopleSurvey(poses.detector, VideoSource.open(source), None, on_progress)
+    tracker = PersonTracker(poses.detector, choose(survey.detections, None, source))
     _, detect_hz = _rate(lambda: map(tracker.step, frames))
     source_track = poses.track(source, on_progress=on_progress)
     start_s = time.perf_counter()

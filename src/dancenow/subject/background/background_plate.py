@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.errors import InputError
-from dancenow.media.source import probe, read_frames_at, read_masks
+from dancenow.media.source import VideoInput, open_video, read_masks
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.subject.background.shadow_removal import BRIGHT_PERCENTS, FullLight, remove_shadow
 from dancenow.subject.camera_motion import BackgroundView, camera_motions
@@ -61,7 +61,7 @@ class _Sample:
 
 
 def estimate_plate(
-    video: Path, masks: Path, measured: NDArray[np.bool_], *, on_progress: ProgressCallback = ignore_progress
+    video: VideoInput, masks: Path, measured: NDArray[np.bool_], *, on_progress: ProgressCallback = ignore_progress
 ) -> Plate:
     """The clean background of `video`, in its size, and where it was really seen.
 
@@ -73,18 +73,18 @@ def estimate_plate(
     Raises:
         UserError: the video or the masks cannot be read, or have no frame in common.
     """
-    info = probe(video)
-    frame_bytes = info.width_px * info.height_px * 3
+    source = open_video(video)
+    frame_bytes = source.info.width_px * source.info.height_px * 3
     count = int(np.clip(_MEMORY_BYTES // frame_bytes, _FEWEST_SAMPLES, _MOST_SAMPLES))
     chosen = _choose(_candidates(masks, measured), count)
     by_index = {candidate.index: candidate for candidate in chosen}
     samples: list[_Sample] = []
-    for frame in read_frames_at(video, sorted(by_index)):
+    for frame in source.frames_at(sorted(by_index)):
         candidate = by_index[frame.index]
         samples.append(_Sample(frame.image_rgb, candidate.clearance, candidate.bare, candidate.feet))
         on_progress(Progress("background", len(samples), len(chosen) + 1))
     if not samples:
-        raise InputError(f"{masks} does not belong to {video}; run `dancenow prepare` again.")
+        raise InputError(f"{masks} does not belong to {source}; run `dancenow prepare` again.")
     samples = _aligned(samples)
     images, bare = [s.image_rgb for s in samples], np.stack([s.bare for s in samples])
     median, known = _masked_order(images, _farthest(np.stack([s.clearance for s in samples])))
