@@ -4,6 +4,7 @@ The figure in these videos is a red block; in place of the networks stands one t
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,9 +19,12 @@ from dancenow.media.source import probe, read_frames, read_masks
 from dancenow.pose import pipeline
 from dancenow.pose.detectors import registry
 from dancenow.pose.detectors.base import Candidate, Landmarks
+from dancenow.pose.detectors.blazepose import BlazePose
 from dancenow.pose.detectors.regions import RotatedRect
+from dancenow.pose.filtering.smoothing import SmoothConfig
 from dancenow.pose.overlay import draw_pose, write_overlay
 from dancenow.pose.track_io import load_track
+from dancenow.pose.tracking.backward_tracking import MAX_BUFFERED_FRAMES
 from dancenow.skeleton import INDEX
 from dancenow.types import FrameStatus, ImageRGB, Pose, PoseTrack
 
@@ -198,3 +202,28 @@ def test_what_may_not_be_read_is_one_sentence(
     monkeypatch.setattr("dancenow.media.source.sha256_of", forbidden)
     with pytest.raises(UserError, match="may not be read"):
         pipeline.detect_poses(video)
+
+
+@pytest.mark.parametrize("fps", [15.0, 30.0])
+def test_no_frame_depends_on_frames_beyond_the_reported_lag(
+    swaying: Callable[..., PoseTrack], standing: Standing, fps: float
+) -> None:
+    poses = pipeline.PosePipeline(_RedFinder(standing))
+    track = swaying(round(12 * fps), fps, noise_px=3.0)
+    track.pose.confidence[40:44] = 0  # a gap to fill
+    last = len(track) - 1 - poses.lag(fps).filtering_frames
+    later = track.pose.xy.copy()
+    later[-1:] += 300
+    changed = replace(track, pose=Pose(later, track.pose.confidence))
+    before, after = (poses.smooth_jitter(poses.filter(each)).pose.xy for each in (track, changed))
+    assert last > 44
+    np.testing.assert_allclose(after[:last], before[:last], atol=1e-3)
+    assert np.abs(after[-1] - before[-1]).max() > 100
+
+
+def test_the_lag_is_that_of_the_filters_and_the_detectors_correction(standing: Standing) -> None:
+    plain, blazepose = pipeline.PosePipeline(_RedFinder(standing)), pipeline.PosePipeline(BlazePose())
+    assert blazepose.lag(30).filtering_frames > plain.lag(30).filtering_frames
+    assert blazepose.lag(30).tracking_frames == MAX_BUFFERED_FRAMES
+    less = replace(blazepose, filters=pipeline.FilterConfig(SmoothConfig(max_gap_s=0.1), jitter_sigma_s=0.03))
+    assert less.lag(30).filtering_frames < blazepose.lag(30).filtering_frames
