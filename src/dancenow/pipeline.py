@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dancenow.compatibility import renamed_keywords
 from dancenow.execution import Device, Execution
-from dancenow.face.refinement import Face, FaceModel, FaceRefiner, chosen
+from dancenow.face.refinement import FaceMode, FaceModel, FaceRefiner, select_face_model
 from dancenow.generators.model_cache import cached_model_path, is_trained, train_cached
 from dancenow.generators.presets import Preset, preset_config
 from dancenow.generators.registry import load_model, renderer_of
@@ -55,7 +55,7 @@ def train(
     width: float | None = None,
     longer_px: int | None = None,
     enhance_from: float | None = None,
-    face: Face = "auto",
+    face: FaceMode = "auto",
     face_source: VideoInput | None = None,
     face_person: int | None = None,
     resume: bool = False,
@@ -94,7 +94,7 @@ def transfer(
     out: Path,
     *,
     normalize: RetargetingKind = "auto",
-    face: Face = "auto",
+    face: FaceMode = "auto",
     frames: tuple[int, int | None] = (0, None),
     person: int | None = None,
     device: Device = "auto",
@@ -121,7 +121,7 @@ def transfer(
     require_writable(out, ".mp4")
     checkpoint = load_model(model)
     renderer = renderer_of(checkpoint, execution)
-    face_model = chosen(FaceModel.load(checkpoint, execution.torch_device), face, model, source.sha256)
+    face_model = select_face_model(FaceModel.load(checkpoint, execution.torch_device), face, model, source.sha256)
     target, marker = renderer.target, ContentMarker.of(model, source)
     source_track = detect_poses(source, person=person, on_progress=on_progress)
     retargeter = fit_videos(normalize, source, source_track, target.track, target.plate)
@@ -130,7 +130,7 @@ def transfer(
     target_track = poses.smooth_jitter(retarget(source_track, retargeter, target.track))
     refiner = None
     if face_model is not None:
-        refiner = FaceRefiner.of_dance(face_model, source_track, target_track, source, execution, on_progress)
+        refiner = FaceRefiner.from_tracks(face_model, source_track, target_track, source, execution, on_progress)
     with (
         closing(renderer.render(poses.for_rendering(target_track), start, stop)) as images,
         nullcontext(images) if refiner is None else prefetch(refiner.refine(images, start, stop)) as refined,
@@ -150,7 +150,7 @@ def run(
     budget: Budget | str = "10m",
     preset: Preset = "draft",
     normalize: RetargetingKind = "auto",
-    face: Face = "auto",
+    face: FaceMode = "auto",
     source_person: int | None = None,
     target_person: int | None = None,
     seed: int = 0,

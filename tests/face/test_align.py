@@ -6,11 +6,18 @@ import numpy as np
 import pytest
 
 from dancenow.errors import UserError
-from dancenow.face.align import Neutral, canonical_transforms, level_landmarks, normalize_expression, similarity, turned
+from dancenow.face.align import (
+    NeutralFace,
+    canonical_transforms,
+    fit_similarity,
+    level_landmarks,
+    normalize_expression,
+    project_rotated,
+)
 from dancenow.face.face_model import LANDMARK_MODEL
 from dancenow.face.face_tracking import face_boxes
-from dancenow.face.head import HEAD, HEAD_MODEL
-from dancenow.face.landmark_maps import MAPS, draw_face
+from dancenow.face.head import HEAD_KEYPOINTS, HEAD_MODEL
+from dancenow.face.landmark_maps import MAPS, draw_face_maps
 from helpers.faces import mouthing, turning
 
 COUNT = 60
@@ -20,7 +27,7 @@ TALK = 0.05 * (1 - np.cos(np.linspace(0, 6 * np.pi, COUNT)))
 def test_a_similarity_is_found_again() -> None:
     points = np.random.default_rng(0).normal(size=(9, 2))
     matrix = np.array([[1.5, -0.7, 12.0], [0.7, 1.5, -3.0]])
-    found = similarity(points, points @ matrix[:, :2].T + matrix[:, 2], np.linspace(0.1, 1, 9))
+    found = fit_similarity(points, points @ matrix[:, :2].T + matrix[:, 2], np.linspace(0.1, 1, 9))
     assert np.allclose(found, matrix)
 
 
@@ -30,12 +37,12 @@ def test_canonical_faces_are_level_and_of_one_size_whatever_the_head_does() -> N
         track = turning(yaw, pitch, roll, height_px=height_px)
         faces = face_boxes(track)
         transforms = canonical_transforms(faces, track.pose, size_px=128)
-        there = np.einsum("tab,tnb->tna", transforms[:, :, :2], track.pose.xy[:, HEAD]) + transforms[:, None, :, 2]
-        wanted = turned(HEAD_MODEL, yaw, pitch) * 128 * 2 / 3 + 63.5
+        there = np.einsum("tab,tnb->tna", transforms[:, :, :2], track.pose.xy[:, HEAD_KEYPOINTS]) + transforms[:, None, :, 2]
+        wanted = project_rotated(HEAD_MODEL, yaw, pitch) * 128 * 2 / 3 + 63.5
         assert np.linalg.norm(there - wanted, axis=2).mean() < 3.0
         inverse = np.linalg.inv(np.concatenate([transforms, np.tile([[[0, 0, 1]]], (COUNT, 1, 1))], axis=1))
         back = np.einsum("tab,tnb->tna", inverse[:, :2, :2], there) + inverse[:, None, :2, 2]
-        assert np.allclose(back, track.pose.xy[:, HEAD], atol=1e-3)
+        assert np.allclose(back, track.pose.xy[:, HEAD_KEYPOINTS], atol=1e-3)
 
 
 def test_landmarks_that_come_and_go_do_not_make_the_canonical_face_jump() -> None:
@@ -63,9 +70,9 @@ def test_the_targets_own_face_says_what_the_source_says() -> None:
     assert np.corrcoef(gap, TALK)[0, 1] > 0.98
     assert np.corrcoef(faces.expression[:, 0], TALK)[0, 1] > 0.98
     closed = np.flatnonzero(TALK < 0.002)
-    ours, own = level_landmarks(faces)[closed], Neutral.of(target).at(faces.expression[closed, 6])
+    ours, own = level_landmarks(faces)[closed], NeutralFace.of(target).at(faces.expression[closed, 6])
     assert np.abs(ours - own).max() < 0.03, "at rest it is the target's face"
-    assert np.abs(ours - Neutral.of(source).at(faces.expression[closed, 6])).max() > 0.03
+    assert np.abs(ours - NeutralFace.of(source).at(faces.expression[closed, 6])).max() > 0.03
 
 
 def test_without_any_landmark_of_the_target_the_models_face_is_moved() -> None:
@@ -87,7 +94,7 @@ def test_a_source_of_another_length_is_refused() -> None:
 def test_lips_are_drawn_where_they_are() -> None:
     track = turning(np.zeros(5))
     faces = mouthing(track, np.zeros(5))
-    maps = draw_face(faces, 2, track.pose[2])
+    maps = draw_face_maps(faces, 2, track.pose[2])
     assert maps.shape == (len(MAPS), 128, 128)
     assert 0.95 < maps.max() <= 1
     lips, place = maps[MAPS.index("outer_lips")], faces.canvas_landmarks()[2, 48:60]
@@ -95,6 +102,6 @@ def test_lips_are_drawn_where_they_are() -> None:
     assert lips[:70].max() == 0
     nose = np.unravel_index(maps[MAPS.index("nose")].argmax(), (128, 128))
     assert abs(nose[1] - 63.5) < 16
-    ignore_progress = draw_face(face_boxes(track), 2, track.pose[2])
+    ignore_progress = draw_face_maps(face_boxes(track), 2, track.pose[2])
     assert ignore_progress[: MAPS.index("nose")].max() == 0
     assert ignore_progress[-5:].max() > 0.9

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dancenow.face.blending import BLENDS, RAMP, WHOLE, Blender, Method
+from dancenow.face.blending import BLEND_METHODS, DEFAULT_RAMP, WIDE_RAMP, Blender, Method
 from dancenow.face.face_crop import crop_face
 from dancenow.face.face_track import FaceTrack
 from dancenow.face.face_tracking import face_boxes
@@ -38,7 +38,7 @@ def _outside(faces: FaceTrack, t: int) -> np.ndarray:
     return np.asarray(((canvas < -1) | (canvas > faces.size_px)).any(axis=0))
 
 
-@pytest.mark.parametrize("method", list(BLENDS))
+@pytest.mark.parametrize("method", list(BLEND_METHODS))
 def test_outside_the_window_nothing_changes(faces: FaceTrack, frame: ImageRGB, method: Method) -> None:
     face = np.full((faces.size_px, faces.size_px, 3), 255, np.uint8)
     out = Blender(faces, method).blend(frame, face, 3)
@@ -57,7 +57,7 @@ def test_the_face_that_was_cut_out_leaves_the_frame_as_it_was(faces: FaceTrack, 
 
 def test_what_is_added_reaches_nearly_to_the_rim(faces: FaceTrack, frame: ImageRGB) -> None:
     lighter = crop_face(frame, faces.crop(0)) + np.uint8(20)
-    usual, whole = (Blender(faces, "feather", ramp=ramp).blend(frame, lighter, 0) for ramp in (RAMP, WHOLE))
+    usual, whole = (Blender(faces, "feather", ramp=ramp).blend(frame, lighter, 0) for ramp in (DEFAULT_RAMP, WIDE_RAMP))
     area = [(out > frame + 15).all(axis=2).sum() for out in (usual, whole)]
     assert area[1] > 1.25 * area[0]
     assert not (whole != frame).any(axis=2)[_outside(faces, 0)].any()
@@ -108,7 +108,7 @@ def test_a_window_over_the_frames_edge_is_blended_where_it_can_be(frame: ImageRG
     moved = Pose(TRACK.pose.xy - np.array([0, 60], np.float32), TRACK.pose.confidence)
     over = face_boxes(PoseTrack(moved, TRACK.time_s, TRACK.status, 512, 512, "test", ""))
     assert over.crop(0).to_frame[1, 2] < 0
-    for method in BLENDS:
+    for method in BLEND_METHODS:
         face = np.full((over.size_px, over.size_px, 3), 200, np.uint8)
         assert Blender(over, method).blend(frame, face, 0).shape == frame.shape
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from dancenow.face.dataset import FaceDataset, native_canvas_px, resized, usable_faces, why_unusable
-from dancenow.face.face_state import faces_of, tensors_of
+from dancenow.face.dataset import FaceDataset, native_canvas_px, resize_canvas, unusable_reason, usable_faces
+from dancenow.face.face_state import face_tensors, faces_from_tensors
 from dancenow.face.face_tracking import face_boxes
 from helpers.drawn_world import film
 from helpers.face_world import AWAY, large_dancer, small_dancer
@@ -27,14 +27,14 @@ def test_the_canvas_is_about_as_large_as_the_face_in_its_frame() -> None:
     faces = face_boxes(large_dancer(30))
     side_px = native_canvas_px(faces, 128)
     assert side_px % 16 == 0
-    scale = float(np.median(resized(faces, side_px).to_canvas[:, 0, 0]))
+    scale = float(np.median(resize_canvas(faces, side_px).to_canvas[:, 0, 0]))
     assert 0.8 < scale < 1.25
     assert native_canvas_px(faces, 48) == 48
 
 
 def test_a_resized_canvas_shows_the_same_window() -> None:
     faces = face_boxes(large_dancer(3), size_px=128)
-    half = resized(faces, 64)
+    half = resize_canvas(faces, 64)
     # The outer corners of the outermost pixels stay in place.
     for corner, at in ((-0.5, -0.5), (63.5, 127.5)):
         one, other = half.crop(0).to_frame @ [corner, corner, 1], faces.crop(0).to_frame @ [at, at, 1]
@@ -53,8 +53,8 @@ def test_faces_are_seen_ones_spread_over_the_time(store: FaceDataset) -> None:
 def test_picture_maps_and_what_was_painted_are_shifted_together(store: FaceDataset) -> None:
     painted = store.image.copy()
     faces = store.draw(6, np.random.default_rng(0), CPU, painted)
-    assert faces.made is not None
-    assert torch.equal(faces.made, faces.image)
+    assert faces.generated is not None
+    assert torch.equal(faces.generated, faces.image)
     assert faces.image.shape == (6, 3, 64, 64)
     again = store.draw(6, np.random.default_rng(0), CPU, painted)
     assert torch.equal(again.maps, faces.maps)
@@ -68,22 +68,22 @@ def test_picture_maps_and_what_was_painted_are_shifted_together(store: FaceDatas
 
 def test_why_a_face_cannot_be_learnt_is_one_sentence() -> None:
     everything = np.ones(40, np.bool_)
-    assert why_unusable(face_boxes(large_dancer(40)), everything, "kim") is None
-    small = why_unusable(face_boxes(small_dancer(40)), everything, "kim")
+    assert unusable_reason(face_boxes(large_dancer(40)), everything, "kim") is None
+    small = unusable_reason(face_boxes(small_dancer(40)), everything, "kim")
     assert small is not None
     assert small.startswith("the face of kim is too small")
-    few = why_unusable(face_boxes(large_dancer(20)), everything[:20], "kim")
+    few = unusable_reason(face_boxes(large_dancer(20)), everything[:20], "kim")
     assert few is not None
-    assert "is seen in only 14 of 20 frames" in few
+    assert "is visible in only 14 of 20 frames" in few
     assert few.count(".") == 1
 
 
 def test_a_model_carries_faces_and_gives_them_back() -> None:
     faces = replace(face_boxes(large_dancer(30), size_px=64), source_sha256="1" * 64)
     rows = np.flatnonzero(faces.valid)
-    kept = {name.removeprefix("faces."): tensor for name, tensor in tensors_of(faces, rows).items()}
-    back = faces_of(kept, {"width_px": 256, "height_px": 256, "source_sha256": "1" * 64}, 64)
+    kept = {name.removeprefix("faces."): tensor for name, tensor in face_tensors(faces, rows).items()}
+    back = faces_from_tensors(kept, {"width_px": 256, "height_px": 256, "source_sha256": "1" * 64}, 64)
     np.testing.assert_array_equal(back.head_px, faces.head_px[rows])
     np.testing.assert_array_equal(back.to_canvas, faces.to_canvas[rows])
     with pytest.raises(KeyError):
-        faces_of(kept, {}, 64)
+        faces_from_tensors(kept, {}, 64)

@@ -5,7 +5,7 @@ import torch
 
 from dancenow.face.cyclegan_network import FaceCycle
 from dancenow.face.landmark_maps import NUM_MAPS
-from dancenow.face.network import FaceNetwork, FaceNetworkConfig, refined
+from dancenow.face.network import FaceNetwork, FaceNetworkConfig, refine_face
 
 SMALL = FaceNetworkConfig(48, 8, 1)
 
@@ -17,13 +17,13 @@ def faces(count: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_an_untrained_network_changes_nothing() -> None:
     face, maps = faces()
-    torch.testing.assert_close(refined(FaceNetwork(SMALL), face, maps), face, rtol=0, atol=0)
+    torch.testing.assert_close(refine_face(FaceNetwork(SMALL), face, maps), face, rtol=0, atol=0)
 
 
 def test_what_is_made_stays_a_picture() -> None:
     network, (face, maps) = FaceNetwork(SMALL), faces()
     torch.nn.init.constant_(network.leave.bias, 30.0)  # type: ignore[arg-type]
-    assert refined(network, face, maps).max() == 1
+    assert refine_face(network, face, maps).max() == 1
 
 
 def test_every_weight_learns_once_the_last_ones_have() -> None:
@@ -37,10 +37,10 @@ def test_every_weight_learns_once_the_last_ones_have() -> None:
 def test_a_cycle_begins_with_everybody_as_they_are() -> None:
     cycle, (source, source_maps) = FaceCycle(SMALL), faces()
     target, target_maps = source.flip(0), source_maps.flip(0)
-    made = cycle(source, source_maps, target, target_maps)
-    for each in (made.target, made.source_again, made.source_same):
+    output = cycle(source, source_maps, target, target_maps)
+    for each in (output.target, output.reconstructed_source, output.identity_source):
         torch.testing.assert_close(each, source, rtol=0, atol=0)
-    for each in (made.source, made.target_again, made.target_same):
+    for each in (output.source, output.reconstructed_target, output.identity_target):
         torch.testing.assert_close(each, target, rtol=0, atol=0)
 
 

@@ -16,7 +16,7 @@ from dancenow.face import face_task
 from dancenow.face.face_track import YAW, FaceTrack, Reason
 from dancenow.face.face_tracking import face_boxes
 from dancenow.face.network import FaceNetwork, FaceNetworkConfig
-from dancenow.face.refinement import FaceModel, FaceRefiner, chosen, familiarity
+from dancenow.face.refinement import FaceModel, FaceRefiner, footage_weights, select_face_model
 from dancenow.generators.edn.config import EdnConfig
 from dancenow.generators.registry import renderer_of
 from dancenow.generators.train_model import train_model
@@ -190,7 +190,7 @@ def test_another_face_does_not_go_on_with_a_training(subject: Subject, tmp_path:
         train_model(subject.folder, model, TINY, budget="12images", face="none", resume=True)
     other = tmp_path / "other.safetensors"
     train_model(subject.folder, other, TINY, budget="2images", face="none")
-    with pytest.raises(UserError, match="has --face none; go on with that"):
+    with pytest.raises(UserError, match="has --face none; resume with that"):
         train_model(subject.folder, other, TINY, budget="12images", face="residual", resume=True)
 
 
@@ -201,7 +201,7 @@ def test_a_face_too_small_is_left_out_and_said(tmp_path: Path, monkeypatch: pyte
     assert "face_network" not in read_info(model).config
     assert len(said) == 1
     assert said[0].startswith("The face of target is too small to be learnt")
-    with pytest.raises(UserError, match=r"too small.*--face none does without"):
+    with pytest.raises(UserError, match=r"too small.*use --face none"):
         train_model(small.folder, tmp_path / "m.safetensors", TINY, budget="4images", face="residual")
 
 
@@ -216,9 +216,9 @@ def test_a_cyclegan_needs_its_source_and_knows_it(subject: Subject, source: Path
     faces = FaceModel.load(load_checkpoint(model, KIND), CPU)
     assert faces is not None
     assert faces.source_sha256 == sha256_of(source)
-    assert chosen(faces, "auto", model, "another") is None
+    assert select_face_model(faces, "auto", model, "another") is None
     with pytest.raises(UserError, match="face of another source"):
-        chosen(faces, "cyclegan", model, "another")
+        select_face_model(faces, "cyclegan", model, "another")
 
 
 @pytest.mark.slow
@@ -236,12 +236,12 @@ def test_a_turn_of_the_head_that_the_footage_never_shows_gets_no_made_face() -> 
     expression[:, YAW] = np.linspace(0.4, 0.6, 20)
     seen = replace(seen, expression=expression)
     yaw = np.array([0.5, 0.62, 0.2, -0.5], np.float32)
-    shown = familiarity(yaw, seen)
+    shown = footage_weights(yaw, seen)
     assert shown[0] == shown[1] == shown[2] == 1
     assert shown[3] == 0
-    assert 0 < familiarity(np.array([0.0], np.float32), seen)[0] < 1
+    assert 0 < footage_weights(np.array([0.0], np.float32), seen)[0] < 1
     nothing = replace(seen, reason=np.full_like(seen.reason, Reason.MISSING))
-    assert (familiarity(yaw, nothing) == 1).all()
+    assert (footage_weights(yaw, nothing) == 1).all()
 
 
 @pytest.mark.slow

@@ -9,11 +9,11 @@ import pytest
 
 from dancenow.errors import UserError
 from dancenow.face import face_tracking
-from dancenow.face.align import turned
+from dancenow.face.align import project_rotated
 from dancenow.face.face_model import LANDMARK_MODEL
 from dancenow.face.face_track import Reason
 from dancenow.face.face_tracking import extract_faces
-from dancenow.face.landmarks import MESH_TO_68, Mesh, roi_of
+from dancenow.face.landmarks import MESH_TO_68, Mesh, roi_of_points
 from dancenow.media.sink import VideoWriter
 from dancenow.pose.detectors.regions import RotatedRect
 from dancenow.progress import ProgressCallback
@@ -38,14 +38,14 @@ class Networks:
         type(self).asked += 1
         off_px = float(image.mean()) - 100
         points = np.zeros((468, 3))
-        flat = turned(LANDMARK_MODEL, np.zeros(1), np.zeros(1))[0]
+        flat = project_rotated(LANDMARK_MODEL, np.zeros(1), np.zeros(1))[0]
         points[MESH_TO_68] = np.concatenate([flat, LANDMARK_MODEL[:, 2:]], axis=1) * HEIGHT_PX
         points[[10, 152]] = [[0, -0.37 * HEIGHT_PX, 0], [0, 0.41 * HEIGHT_PX, 0]]
         points += [200 + off_px, 100, 0]
         return Mesh(
             points.astype(np.float32),
             0.0 if image.mean() < 50 else 1.0,
-            roi_of(points[[MESH_TO_68[0]] * 468, :2].astype(np.float32)),
+            roi_of_points(points[[MESH_TO_68[0]] * 468, :2].astype(np.float32)),
         )
 
 
@@ -124,5 +124,5 @@ def test_a_video_that_is_not_the_tracks_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_track_of_every_third_frame_is_one_sentence(tmp_path: Path) -> None:
     video = film(tmp_path / "v.mp4", [100] * 60)
-    with pytest.raises(UserError, match="leaves frames out"):
+    with pytest.raises(UserError, match="skips frames"):
         extract_faces(video, turning(np.zeros(20), fps=10.0))

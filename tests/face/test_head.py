@@ -7,7 +7,7 @@ import pytest
 
 from dancenow.face.face_track import FaceTrack, Reason
 from dancenow.face.face_tracking import face_boxes
-from dancenow.face.head import heads
+from dancenow.face.head import estimate_heads
 from dancenow.skeleton import INDEX
 from dancenow.types import Pose, PoseTrack
 from helpers.faces import HEIGHT_PX, turning
@@ -15,11 +15,11 @@ from helpers.faces import HEIGHT_PX, turning
 
 def test_a_turning_head_keeps_its_size_and_tells_its_turn() -> None:
     yaw = np.linspace(-3, 3, 61)
-    head = heads(turning(yaw).pose)
+    head = estimate_heads(turning(yaw).pose)
     assert np.abs(head.height_px / HEIGHT_PX - 1).max() < 0.08
     assert np.abs(head.yaw - yaw).max() < 0.1
-    assert np.linalg.norm(head.centre - [200, 100], axis=1).max() < 0.15 * HEIGHT_PX
-    nodding = heads(turning(np.zeros(41), np.linspace(-0.6, 0.6, 41)).pose)
+    assert np.linalg.norm(head.center - [200, 100], axis=1).max() < 0.15 * HEIGHT_PX
+    nodding = estimate_heads(turning(np.zeros(41), np.linspace(-0.6, 0.6, 41)).pose)
     assert np.abs(nodding.pitch - np.linspace(-0.6, 0.6, 41)).max() < 0.12
 
 
@@ -48,7 +48,7 @@ def test_a_trembling_detector_does_not_shake_the_window_and_a_move_is_not_late()
     still, shaken = _centres(face_boxes(swaying)), _centres(face_boxes(_shaken(swaying, 2.0)))
     assert np.abs(still[:, 0] - 200 - sway).max() < 1.0, "the window follows the head's own motion"
     jerk = np.diff(shaken - still, 2, axis=0)
-    raw = np.diff(heads(_shaken(swaying, 2.0).pose).centre - heads(swaying.pose).centre, 2, axis=0)
+    raw = np.diff(estimate_heads(_shaken(swaying, 2.0).pose).center - estimate_heads(swaying.pose).center, 2, axis=0)
     assert np.abs(jerk).mean() < 0.25 * np.abs(raw).mean()
 
 

@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from dancenow.face.dataset import FaceDataset, Faces, resized
-from dancenow.face.face_losses import played
+from dancenow.face.config import FaceConfig
+from dancenow.face.dataset import FaceBatch, FaceDataset, resize_canvas
+from dancenow.face.face_losses import augment_expressions
 from dancenow.face.network import FaceNetwork, FaceNetworkConfig
-from dancenow.face.pretrained_init import load_face_base
-from dancenow.face.recipe import FaceRecipe
+from dancenow.face.pretrained_init import load_pretrained_face
 from dancenow.face.residual_task import ResidualPhase
 from dancenow.media.sink import VideoWriter
 from dancenow.progress import ignore_progress
@@ -34,7 +34,7 @@ def painted(_body: Checkpoint, frames: NDArray[np.int64]) -> Iterator[ImageRGB]:
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> FaceDataset:
     track = turning(np.zeros(12))
-    faces = resized(mouthing(track, np.zeros(12)), 64)
+    faces = resize_canvas(mouthing(track, np.zeros(12)), 64)
     video = tmp_path_factory.mktemp("film") / "film.mp4"
     with VideoWriter(video, track.width_px, track.height_px, fps=Fraction(30)) as writer:
         for t in FRAMES:
@@ -42,13 +42,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FaceDataset:
     return FaceDataset.build(video, faces, track.pose, FRAMES)
 
 
-def phase_of(store: FaceDataset, recipe: FaceRecipe) -> ResidualPhase:
+def phase_of(store: FaceDataset, config: FaceConfig) -> ResidualPhase:
     phase = ResidualPhase(
         store,
-        recipe,
+        config,
         seed=0,
         render_frames=painted,
-        kept={},
+        target_tensors={},
         perceptual=untrained_distance(),
         body_px=64,
         device=CPU,
@@ -59,9 +59,9 @@ def phase_of(store: FaceDataset, recipe: FaceRecipe) -> ResidualPhase:
 
 
 def test_the_other_maps_show_the_same_head_with_another_mouth(store: FaceDataset) -> None:
-    faces = store.centred(FRAMES, CPU)
-    assert faces.other is not None
-    changed = (faces.other - faces.maps).abs().amax(dim=(0, 2, 3))
+    faces = store.centered(FRAMES, CPU)
+    assert faces.augmented_maps is not None
+    changed = (faces.augmented_maps - faces.maps).abs().amax(dim=(0, 2, 3))
     names = ("jaw", "brows", "eyes", "nose", "outer_lips", "inner_lips")
     assert changed[names.index("inner_lips")] > 0.5
     assert changed[names.index("nose")] == 0
@@ -69,31 +69,31 @@ def test_the_other_maps_show_the_same_head_with_another_mouth(store: FaceDataset
 
 
 def test_a_played_face_is_the_true_one_changed_as_the_base_says(store: FaceDataset) -> None:
-    faces = store.centred(FRAMES, CPU)
+    faces = store.centered(FRAMES, CPU)
     base = FaceNetwork(FaceNetworkConfig(64)).requires_grad_(False)
-    load_face_base().give_to(base)
-    acted = played(faces, base, 0.5, np.random.default_rng(0))
-    assert faces.other is not None
+    load_pretrained_face().load_into(base)
+    acted = augment_expressions(faces, base, 0.5, np.random.default_rng(0))
+    assert faces.augmented_maps is not None
     changed = (acted.image - faces.image).abs().amax(dim=(1, 2, 3)) > 0
     assert 2 < int(changed.sum()) < 10
-    for row, is_played in enumerate(changed.tolist()):
-        assert torch.equal(acted.maps[row], (faces.other if is_played else faces.maps)[row])
+    for row, is_changed in enumerate(changed.tolist()):
+        assert torch.equal(acted.maps[row], (faces.augmented_maps if is_changed else faces.maps)[row])
     mean = (acted.image - faces.image).abs()[changed].mean(dim=(0, 1))
     assert mean[36:50, 24:40].mean() > 4 * mean[:16].mean()  # the mouth, not the hair
-    nobody = played(faces, base, 0.0, np.random.default_rng(0))
+    nobody = augment_expressions(faces, base, 0.0, np.random.default_rng(0))
     assert torch.equal(nobody.image, faces.image)
 
 
 def test_with_a_base_faces_are_played_and_without_one_they_are_not(store: FaceDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[float] = []
 
-    def hear(faces: Faces, _base: nn.Module, share: float, _rng: np.random.Generator) -> Faces:
+    def hear(faces: FaceBatch, _base: nn.Module, share: float, _rng: np.random.Generator) -> FaceBatch:
         asked.append(share)
         return faces
 
-    monkeypatch.setattr("dancenow.face.residual_task.played", hear)
+    monkeypatch.setattr("dancenow.face.residual_task.augment_expressions", hear)
     rng = np.random.default_rng(0)
-    phase_of(store, FaceRecipe(faces_per_step=2, played=0.25)).step(rng, 0.0)
+    phase_of(store, FaceConfig(faces_per_step=2, expression_augmentation=0.25)).step(rng, 0.0)
     assert asked == [0.25]
-    phase_of(store, FaceRecipe(start="nothing", width=4, blocks=0, judge_width=4, faces_per_step=2)).step(rng, 0.0)
+    phase_of(store, FaceConfig(start="nothing", width=4, blocks=0, discriminator_width=4, faces_per_step=2)).step(rng, 0.0)
     assert asked == [0.25]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dancenow.face.recipe import FaceRecipe
+from dancenow.face.config import FaceConfig
 from dancenow.generators.crop.config import CropConfig, LossWeights
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import GeneratorConfig
@@ -20,8 +20,15 @@ from dancenow.subject.subject import Subject
 from dancenow.types import Pose, PoseTrack
 from helpers.drawn_world import dancer_track, drawn_detector, film
 
-FACE = FaceRecipe(
-    share=0.5, start="nothing", width=4, blocks=0, judge_width=4, max_faces=30, faces_per_step=2, adversarial_from=0.5
+FACE = FaceConfig(
+    budget_fraction=0.5,
+    start="nothing",
+    width=4,
+    blocks=0,
+    discriminator_width=4,
+    max_faces=30,
+    faces_per_step=2,
+    adversarial_from=0.5,
 )
 TINY = CropConfig(
     generator=GeneratorConfig(canvas_px=64, width=8, blocks=1),

@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.face.align import turned
+from dancenow.face.align import project_rotated
 from dancenow.face.face_model import LANDMARK_MODEL
 from dancenow.face.face_track import FaceTrack
 from dancenow.face.face_tracking import face_boxes, with_landmarks
-from dancenow.face.head import HEAD, HEAD_MODEL, NECK_TO_EARS
+from dancenow.face.head import HEAD_KEYPOINTS, HEAD_MODEL, NECK_TO_EARS
 from dancenow.skeleton import INDEX, NUM_KEYPOINTS
 from dancenow.types import Pose, PoseTrack
 
@@ -21,8 +21,8 @@ def turning(
     """Somebody whose head stands at (200, 100) and turns; hands hang far below."""
     count = len(yaw)
     xy = np.tile(np.array([200.0, 400.0]), (count, NUM_KEYPOINTS, 1))
-    head = turned(HEAD_MODEL, yaw, np.zeros(count) if pitch is None else pitch)
-    xy[:, HEAD] = rolled(head, np.zeros(count) if roll is None else roll) * height_px + [200, 100]
+    head = project_rotated(HEAD_MODEL, yaw, np.zeros(count) if pitch is None else pitch)
+    xy[:, HEAD_KEYPOINTS] = rolled(head, np.zeros(count) if roll is None else roll) * height_px + [200, 100]
     xy[:, INDEX["neck"]] = [200, 100 + (NECK_TO_EARS + 0.13) * height_px]
     pose = Pose(xy.astype(np.float32), np.ones(xy.shape[:2], np.float32))
     return PoseTrack(pose, np.arange(count) / fps, np.zeros(count, np.uint8), 400, 500, "test", "")
@@ -42,7 +42,7 @@ def mouthing(track: PoseTrack, opening: Array, face: Array = LANDMARK_MODEL, con
     lower = [*range(55, 60), *range(65, 68)]
     shape[:, lower, 1] += opening[:, None]
     yaw = boxes.expression[:, 6].astype(np.float64)
-    flat = np.concatenate([turned(one, yaw[t : t + 1], np.zeros(1)) for t, one in enumerate(shape)])
+    flat = np.concatenate([project_rotated(one, yaw[t : t + 1], np.zeros(1)) for t, one in enumerate(shape)])
     depth = shape[..., 0] * np.sin(yaw)[:, None] + shape[..., 2] * np.cos(yaw)[:, None]
     points = np.concatenate([flat, depth[..., None]], axis=2) * HEIGHT_PX + [200, 100, 0]
     sure = np.full(len(track), confidence, np.float32)

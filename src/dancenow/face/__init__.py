@@ -1,1 +1,1 @@
-"""The dancer's face: where it is, what it does, and how it is put back into a picture."""
+"""The person's face: tracking, expression transfer, refinement networks, and blending into the frame."""

@@ -1,7 +1,7 @@
-"""A face brought to the canonical one, level and of one size; and one person's expression on another's face.
+"""Align faces to a canonical frontal face, and transfer one person's expression to another's face.
 
-Both rest on a model of a head in space: turned as the head is turned, it says where the points of a canonical face are seen,
-so that a head in profile is not taken for a small one.
+Both use a 3-D model of a head. Rotated like the observed head, it predicts where the points of a canonical face appear, so that
+a head in profile is not mistaken for a small one.
 """
 
 from dataclasses import replace
@@ -11,79 +11,81 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.errors import InputError
-from dancenow.face.expression import LIDS, LIPS, expression_of
+from dancenow.face.expression import LID_PAIRS, LIP_PAIRS, measure_expression
 from dancenow.face.face_model import LANDMARK_MODEL
 from dancenow.face.face_track import PARTS, FaceTrack
-from dancenow.face.head import HEAD, HEAD_MODEL, MIN_CONFIDENCE
+from dancenow.face.head import HEAD_KEYPOINTS, HEAD_MODEL, MIN_CONFIDENCE
 from dancenow.pose.filtering.smoothing import local_parabola
 from dancenow.types import FloatArray, Pose
 
 Array = NDArray[np.float64]
-CANONICAL_HEAD: Final = 1 / 1.6
-"""Height of the head on a canonical canvas, as a share of its side: the margin of `extract.MARGIN`."""
-_RIGID: Final = (36, 39, 42, 45, 27, 28, 30, 31, 33, 35)
-"""Landmarks that no expression moves far: corners of the eyes, and the nose."""
+CANONICAL_HEAD_FRACTION: Final = 1 / 1.6
+"""Height of the head on a canonical canvas, as a fraction of the canvas side; the inverse of `face_tracking.MARGIN`."""
+_RIGID_LANDMARKS: Final = (36, 39, 42, 45, 27, 28, 30, 31, 33, 35)
+"""Landmarks that expressions hardly move: corners of the eyes, and the nose."""
 _MIN_LANDMARKS: Final = 0.4
 _SIGMA_S: Final = 0.06
-_YAW_WIDTH: Final = 0.2
-"""Radians over which frames count as turned alike for the neutral face."""
-_FEW: Final = 8
-"""Frames, in weight, below which a neutral face of one yaw leans on that of all."""
-_TOLD: Final = 0.3
-"""Confidence from which an expression is taken over wholly; below it the face stays nearer to rest, instead of trembling."""
-_AT_REST: Final = 0.4
-"""Share of the frames, those with the mouth most closed, that the face at rest is taken from: somebody may sing throughout."""
-_MEETING: Final = (*LIPS, *LIDS["right"], *LIDS["left"])
-"""Upper and lower points of lips and lids, which meet and never cross."""
-_RATIO: Final = (0.6, 1.7)
-_SIDE_PARTS: Final = (("right_eye",), ("left_eye",), ("right_brow",), ("left_brow",), ("outer_lips", "inner_lips"))
+_YAW_SIGMA_RAD: Final = 0.2
+"""Standard deviation in yaw of the frames that contribute to one neutral face."""
+_MIN_FRAME_WEIGHT: Final = 8
+"""Sum of frame weights below which the neutral face at one yaw also uses frames at every other yaw."""
+_FULL_CONFIDENCE: Final = 0.3
+"""Confidence from which an expression is transferred fully; below it the face stays closer to neutral, which avoids jitter."""
+_REST_FRACTION: Final = 0.4
+"""Fraction of frames, those with the mouth most closed, that define the neutral face: a person may sing throughout."""
+_TOUCHING_PAIRS: Final = (*LIP_PAIRS, *LID_PAIRS["right"], *LID_PAIRS["left"])
+"""Upper and lower points of lips and eyelids, which touch but never cross."""
+_SIZE_RATIO_RANGE: Final = (0.6, 1.7)
+_FACE_PARTS: Final = (("right_eye",), ("left_eye",), ("right_brow",), ("left_brow",), ("outer_lips", "inner_lips"))
 
 
-def similarity(points: NDArray[np.floating], onto: NDArray[np.floating], weight: NDArray[np.floating]) -> Array:
-    """float64 [2,3]: the similarity that carries points [N,2] nearest to `onto` [N,2] by weighted squares (Umeyama, 1991)."""
-    return np.asarray(similarities(points[None], onto[None], weight[None])[0])
+def fit_similarity(points: NDArray[np.floating], onto: NDArray[np.floating], weight: NDArray[np.floating]) -> Array:
+    """Fit the similarity that maps points [N,2] to `onto` [N,2] with least weighted squares (Umeyama, 1991): float64 [2,3]."""
+    return np.asarray(fit_similarities(points[None], onto[None], weight[None])[0])
 
 
-def similarities(points: NDArray[np.floating], onto: NDArray[np.floating], weight: NDArray[np.floating]) -> Array:
-    """float64 [T,2,3]: `similarity` for each of T; points and onto [T,N,2], weight [T,N]."""
-    turn, shift = _fitted(points, onto, weight)
+def fit_similarities(points: NDArray[np.floating], onto: NDArray[np.floating], weight: NDArray[np.floating]) -> Array:
+    """Apply `fit_similarity` to each of T sets: float64 [T,2,3]; points and onto [T,N,2], weight [T,N]."""
+    turn, shift = _fit_complex(points, onto, weight)
     return _matrices(turn, shift)
 
 
 def canonical_transforms(faces: FaceTrack, pose: Pose, size_px: int = 128) -> Array:
-    """float64 [T,2,3]: frame px -> px of a canvas with the canonical face, level and of one size, for every frame.
+    """Estimate the transform to the canonical face in every frame: float64 [T,2,3], frame px -> px of a level, fixed-size
+    canvas.
 
-    From the landmarks where they are sure, else from the five head points of the track's pose [T,K]; smooth over time.
+    It uses the landmarks where their confidence is high, else the five head keypoints of the track's pose [T,K], and is smooth
+    over time.
     """
     yaw, pitch = faces.expression[:, 6], faces.expression[:, 7]
-    middle, scale = (size_px - 1) / 2, CANONICAL_HEAD * size_px
-    confidence = pose.confidence[:, HEAD]
+    middle, scale = (size_px - 1) / 2, CANONICAL_HEAD_FRACTION * size_px
+    confidence = pose.confidence[:, HEAD_KEYPOINTS]
     weight = np.where(confidence >= MIN_CONFIDENCE, confidence, 1e-3).astype(np.float64)
-    seen = turned(HEAD_MODEL, yaw, pitch) * scale + middle
-    turn, shift = _fitted(pose.xy[:, HEAD], seen, weight)
-    # Five points that nearly coincide, or a missing pose, say nothing of size and roll: the window does.
+    seen = project_rotated(HEAD_MODEL, yaw, pitch) * scale + middle
+    turn, shift = _fit_complex(pose.xy[:, HEAD_KEYPOINTS], seen, weight)
+    # Five nearly coinciding points, or a missing pose, do not determine size and roll; the face crop does.
     level = faces.to_canvas[:, 0, 0] * (size_px / faces.size_px) * np.exp(-1j * faces.expression[:, 8])
     turn = np.where(np.abs(np.log(np.abs(turn / level).clip(1e-6))) < 0.3, turn, level)
-    centre = (faces.size_px - 1) / 2
-    at = ((centre - faces.to_canvas[:, :, 2]) / faces.to_canvas[:, 0, 0][:, None]) @ np.array([1, 1j])
-    shift = np.where(turn == level, (1 + 1j) * middle - turn * at, shift)
-    sure = np.clip(faces.landmark_confidence.astype(np.float64) / _MIN_LANDMARKS - 0.5, 0, 1)
-    measured = sure > 0
+    center = (faces.size_px - 1) / 2
+    position = ((center - faces.to_canvas[:, :, 2]) / faces.to_canvas[:, 0, 0][:, None]) @ np.array([1, 1j])
+    shift = np.where(turn == level, (1 + 1j) * middle - turn * position, shift)
+    reliability = np.clip(faces.landmark_confidence.astype(np.float64) / _MIN_LANDMARKS - 0.5, 0, 1)
+    measured = reliability > 0
     if measured.any():
-        seen = turned(LANDMARK_MODEL[list(_RIGID)], yaw[measured], pitch[measured]) * scale + middle
-        points = faces.landmarks[measured][:, list(_RIGID)]
-        by_face, face_shift = _fitted(points, seen, np.ones(points.shape[:2]))
-        share = sure[measured]
-        mixed = turn[measured] ** (1 - share) * by_face**share
-        # Mixed where the head is, or two good answers of different size would put it elsewhere.
-        place = at[measured]
-        where = (1 - share) * (turn[measured] * place + shift[measured]) + share * (by_face * place + face_shift)
-        turn[measured], shift[measured] = mixed, where - mixed * place
-    return _smoothed(turn, shift, at, faces.time_s)
+        seen = project_rotated(LANDMARK_MODEL[list(_RIGID_LANDMARKS)], yaw[measured], pitch[measured]) * scale + middle
+        points = faces.landmarks[measured][:, list(_RIGID_LANDMARKS)]
+        face_turn, face_shift = _fit_complex(points, seen, np.ones(points.shape[:2]))
+        weight = reliability[measured]
+        blended = turn[measured] ** (1 - weight) * face_turn**weight
+        # Interpolate at the head's position: two good fits of different scale would shift it elsewhere.
+        place = position[measured]
+        where = (1 - weight) * (turn[measured] * place + shift[measured]) + weight * (face_turn * place + face_shift)
+        turn[measured], shift[measured] = blended, where - blended * place
+    return _smooth_transforms(turn, shift, position, faces.time_s)
 
 
-def turned(model: Array, yaw: NDArray[np.floating], pitch: NDArray[np.floating]) -> Array:
-    """float64 [T,N,2]: points [N,3] of a head as seen when it is turned by yaw [T] and pitch [T], roll 0."""
+def project_rotated(model: Array, yaw: NDArray[np.floating], pitch: NDArray[np.floating]) -> Array:
+    """Project head points [N,3] orthographically after a rotation by yaw [T] and pitch [T], roll 0: float64 [T,N,2]."""
     x, y, z = model.T[:, None]
     cos, sin = np.cos(pitch.astype(np.float64))[:, None], np.sin(pitch.astype(np.float64))[:, None]
     y, z = y * cos - z * sin, y * sin + z * cos
@@ -91,142 +93,150 @@ def turned(model: Array, yaw: NDArray[np.floating], pitch: NDArray[np.floating])
     return np.stack([x * cos - z * sin, y + 0 * x], axis=-1)
 
 
-def normalize_expression(source: FaceTrack, target: FaceTrack, dance: FaceTrack) -> FaceTrack:
-    """The faces of the transferred dance: the target's neutral face, moved by the source's expression.
+def normalize_expression(source: FaceTrack, target: FaceTrack, boxes: FaceTrack) -> FaceTrack:
+    """Transfer the source's expression to the target's neutral face.
 
-    The neutral face of a person is the median of their landmarks among frames with the mouth at rest and the head turned alike;
-    what a source's frame differs from it by, after the rigid points are laid upon each other, is the expression. It is scaled
-    part by part to the target's lids, brows and lips.
+    A person's neutral face is the median of their landmarks over frames with the mouth at rest and a similar yaw. The
+    expression of a source frame is its difference from the source's neutral face after the rigid landmarks are aligned. It is
+    scaled to the target's eyelids, brows and lips.
 
     Args:
-        source: faces of the dancer's video, one row per frame of the dance.
-        target: faces of the target's footage, from which their neutral face is taken.
-        dance: `face_boxes` of the normalized poses, in the target's frame.
+        source: faces of the source video, one row per frame.
+        target: faces of the target's footage, which define their neutral face.
+        boxes: `face_boxes` of the retargeted poses, in the target's frame.
 
     Returns:
-        `dance` with landmarks where the source's are known, their confidence, and the source's expression of mouth, eyes and
-        brows carried to the target's neutral one.
+        `boxes` with landmarks where the source has them, their confidence, and the source's expression of mouth, eyes and brows
+            relative to the target's neutral face.
 
     Raises:
-        UserError: source and dance differ in length.
+        UserError: source and boxes differ in length.
     """
-    if len(source) != len(dance):
-        raise InputError(f"the dance has {len(dance)} frames and the source's faces {len(source)}; both must be of one video.")
-    use = (source.landmark_confidence > 0) & (dance.expression_confidence[:, 6] > 0)
+    if len(source) != len(boxes):
+        raise InputError(
+            f"the poses have {len(boxes)} frames and the source's faces {len(source)}; both must come from one video."
+        )
+    use = (source.landmark_confidence > 0) & (boxes.expression_confidence[:, 6] > 0)
     if not use.any():
-        return dance
-    own, theirs = Neutral.of(source), Neutral.of(target)
-    calm = own.at(source.expression[use, 6])
+        return boxes
+    source_face, target_face = NeutralFace.of(source), NeutralFace.of(target)
+    source_neutral = source_face.at(source.expression[use, 6])
+    target_neutral = target_face.at(boxes.expression[use, 6])
     level = level_landmarks(source)[use]
-    laid = similarities(level[:, list(_RIGID)], calm[:, list(_RIGID)], np.ones((len(level), len(_RIGID))))
-    moved = np.einsum("tab,tnb->tna", laid[:, :, :2], level) + laid[:, None, :, 2]
-    resting = theirs.at(dance.expression[use, 6])
-    told = np.clip(source.expression_confidence[use, 0] / _TOLD, 0, 1).astype(np.float64)[:, None, None]
-    placed = _uncrossed(resting + told * (moved - calm) * _ratios(calm, resting))
-    landmarks = np.zeros_like(dance.landmarks)
-    landmarks[use] = _from_level(placed, dance, use)
-    confidence = np.where(use, source.landmark_confidence, 0).astype(np.float32)
-    expression, sure = dance.expression.copy(), dance.expression_confidence.copy()
-    share = np.clip(source.expression_confidence[:, :1] / _TOLD, 0, 1)
-    expression[:, :6] = theirs.expression + share * (source.expression[:, :6] - own.expression) * _gain(own, theirs)
-    expression[:, :6] = np.where(use[:, None], expression[:, :6].clip(0), 0)
-    sure[:, :6] = source.expression_confidence[:, :6] * use[:, None]
+    rigid = list(_RIGID_LANDMARKS)
+    alignment = fit_similarities(level[:, rigid], source_neutral[:, rigid], np.ones((len(level), len(rigid))))
+    aligned = np.einsum("tab,tnb->tna", alignment[:, :, :2], level) + alignment[:, None, :, 2]
+    offset = (aligned - source_neutral) * _part_size_ratios(source_neutral, target_neutral)
+    strength = np.clip(source.expression_confidence[use, 0] / _FULL_CONFIDENCE, 0, 1).astype(np.float64)[:, None, None]
+    landmarks = np.zeros_like(boxes.landmarks)
+    landmarks[use] = _to_frame(_without_crossing(target_neutral + strength * offset), boxes, use)
+    weight = np.clip(source.expression_confidence[:, :1] / _FULL_CONFIDENCE, 0, 1)
+    change = (source.expression[:, :6] - source_face.expression) * _expression_gain(source_face, target_face)
+    expression, confidence = boxes.expression.copy(), boxes.expression_confidence.copy()
+    expression[:, :6] = np.where(use[:, None], (target_face.expression + weight * change).clip(0), 0)
+    confidence[:, :6] = source.expression_confidence[:, :6] * use[:, None]
     return replace(
-        dance, landmarks=landmarks, landmark_confidence=confidence, expression=expression, expression_confidence=sure
+        boxes,
+        landmarks=landmarks,
+        landmark_confidence=np.where(use, source.landmark_confidence, 0).astype(np.float32),
+        expression=expression,
+        expression_confidence=confidence,
     )
 
 
-class Neutral:
-    """A person's face at rest, for any yaw. expression: [6], the median of mouth, eyes and brows."""
+class NeutralFace:
+    """A person's neutral face at any yaw. expression: [6], median of mouth, eyes and brows."""
 
     def __init__(self, level: Array, yaw: Array, weight: Array, expression: FloatArray) -> None:
         self._level, self._yaw, self._weight, self.expression = level, yaw, weight, expression
 
     @classmethod
-    def of(cls, faces: FaceTrack) -> "Neutral":
-        """Of a track's landmarks; without any, the model's face."""
+    def of(cls, faces: FaceTrack) -> "NeutralFace":
+        """Estimate it from a track's landmarks; without landmarks, use the model's face."""
         used = np.flatnonzero(faces.landmark_confidence > 0)
         if not len(used):
             return cls(np.zeros((0, 68, 2)), np.zeros(0), np.zeros(0), _model_expression())
         used = used[:: max(1, len(used) // 2000)]
         opening = faces.expression[used, 0]
-        resting = opening <= np.quantile(opening, _AT_REST)
-        weight = faces.landmark_confidence[used].astype(np.float64) * np.where(resting, 1.0, 1e-3)
-        expression = np.median(faces.expression[used[resting], :6], axis=0).astype(np.float32)
+        target_neutral = opening <= np.quantile(opening, _REST_FRACTION)
+        weight = faces.landmark_confidence[used].astype(np.float64) * np.where(target_neutral, 1.0, 1e-3)
+        expression = np.median(faces.expression[used[target_neutral], :6], axis=0).astype(np.float32)
         return cls(level_landmarks(faces)[used], faces.expression[used, 6].astype(np.float64), weight, expression)
 
     def at(self, yaw: NDArray[np.floating]) -> Array:
-        """float64 [T,68,2] on a level window of side 1 around the head's centre, for heads turned by yaw [T]."""
+        """Landmarks for heads at yaw [T]: float64 [T,68,2], on a level crop of side 1 centered on the head."""
         steps = np.linspace(-1.5, 1.5, 61)
         table = np.stack([self._one(step) for step in steps])
         place = np.clip((yaw.astype(np.float64) + 1.5) / 0.05, 0, 59.999)
-        low, share = place.astype(int), (place % 1)[:, None, None]
-        return np.asarray((1 - share) * table[low] + share * table[low + 1])
+        low, weight = place.astype(int), (place % 1)[:, None, None]
+        return np.asarray((1 - weight) * table[low] + weight * table[low + 1])
 
     def _one(self, yaw: float) -> Array:
-        """The weighted median of the faces turned alike; where these are few, the model's turn of the face at hand."""
-        model = turned(LANDMARK_MODEL, np.array([yaw]), np.zeros(1))[0] * CANONICAL_HEAD
+        """Weighted median of the faces at a similar yaw; where there are few, the other faces rotated by the model."""
+        model = project_rotated(LANDMARK_MODEL, np.array([yaw]), np.zeros(1))[0] * CANONICAL_HEAD_FRACTION
         if not len(self._yaw):
             return np.asarray(model)
         zero = np.zeros_like(self._yaw)
-        as_model = turned(LANDMARK_MODEL, self._yaw, zero) * CANONICAL_HEAD
-        near = self._weight * np.exp(-0.5 * ((self._yaw - yaw) / _YAW_WIDTH) ** 2)
-        # Every frame's face differs from the model's of its own yaw; that difference hardly depends on the yaw.
-        weight = near + 1e-3 * self._weight * (1 if near.sum() >= _FEW else 10)
-        return np.asarray(model + _median(self._level - as_model, weight))
+        as_model = project_rotated(LANDMARK_MODEL, self._yaw, zero) * CANONICAL_HEAD_FRACTION
+        near = self._weight * np.exp(-0.5 * ((self._yaw - yaw) / _YAW_SIGMA_RAD) ** 2)
+        # Use each face's difference from the model at the same yaw, which hardly depends on the yaw.
+        weight = near + 1e-3 * self._weight * (1 if near.sum() >= _MIN_FRAME_WEIGHT else 10)
+        return np.asarray(model + _weighted_median(self._level - as_model, weight))
 
 
 def level_landmarks(faces: FaceTrack) -> Array:
-    """float64 [T,68,2]: landmarks on the window with its roll taken out, its centre at 0 and its side 1."""
+    """Landmarks on the face crop with its roll removed, its center at 0 and its side 1: float64 [T,68,2]."""
     middle = (faces.size_px - 1) / 2
     canvas = (faces.canvas_landmarks().astype(np.float64) - middle) / faces.size_px
-    return _rolled(canvas, -faces.expression[:, 8].astype(np.float64))
+    return _rotated(canvas, -faces.expression[:, 8].astype(np.float64))
 
 
-def _from_level(level: Array, faces: FaceTrack, use: NDArray[np.bool_]) -> FloatArray:
-    canvas = _rolled(level, faces.expression[use, 8].astype(np.float64)) * faces.size_px + (faces.size_px - 1) / 2
+def _to_frame(level: Array, faces: FaceTrack, use: NDArray[np.bool_]) -> FloatArray:
+    canvas = _rotated(level, faces.expression[use, 8].astype(np.float64)) * faces.size_px + (faces.size_px - 1) / 2
     transform = faces.to_canvas[use]
     return np.asarray((canvas - transform[:, None, :, 2]) / transform[:, 0, 0][:, None, None], np.float32)
 
 
-def _rolled(points: Array, angle: Array) -> Array:
+def _rotated(points: Array, angle: Array) -> Array:
     cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
     x, y = points[..., 0], points[..., 1]
     return np.stack([x * cos - y * sin, x * sin + y * cos], axis=-1)
 
 
-def _ratios(own: Array, theirs: Array) -> Array:
-    """float64 [T,68,2]: by how much a move of one face's parts is larger on the other, across and along the face."""
+def _part_size_ratios(own: Array, target_neutral_face: Array) -> Array:
+    """Size of each part of the second face relative to the first, by which its motion is scaled: float64 [T,68,2]."""
     ratio = np.ones_like(own)
-    for names in _SIDE_PARTS:
+    for names in _FACE_PARTS:
         part = np.concatenate([np.arange(68)[PARTS[name]] for name in names])
-        size = [np.ptp(face[:, part], axis=1).clip(1e-4) for face in (own, theirs)]
-        ratio[:, part] = np.clip(size[1] / size[0], *_RATIO)[:, None]
+        size = [np.ptp(face[:, part], axis=1).clip(1e-4) for face in (own, target_neutral_face)]
+        ratio[:, part] = np.clip(size[1] / size[0], *_SIZE_RATIO_RANGE)[:, None]
     return ratio
 
 
-def _uncrossed(level: Array) -> Array:
-    """Lips and lids [T,68,2] that would cross meet halfway."""
+def _without_crossing(level: Array) -> Array:
+    """Where lips or eyelids [T,68,2] would cross, move both to their mean height."""
     out = level.copy()
-    for upper, lower in _MEETING:
+    for upper, lower in _TOUCHING_PAIRS:
         crossed = level[:, lower, 1] < level[:, upper, 1]
         out[crossed, upper, 1] = out[crossed, lower, 1] = (level[crossed, upper, 1] + level[crossed, lower, 1]) / 2
     return out
 
 
-def _gain(own: Neutral, theirs: Neutral) -> FloatArray:
-    """[6]: lids close wholly on either face, so their moves are scaled; the rest is lengths of a face of one size."""
+def _expression_gain(own: NeutralFace, target_neutral_face: NeutralFace) -> FloatArray:
+    """Factors [6] for the expression: eyelids are relative to how far each face opens them; the rest are lengths on faces of
+    one size.
+    """
     gain = np.ones(6, np.float32)
-    gain[2:4] = np.clip(theirs.expression[2:4] / np.maximum(own.expression[2:4], 1e-3), *_RATIO)
+    gain[2:4] = np.clip(target_neutral_face.expression[2:4] / np.maximum(own.expression[2:4], 1e-3), *_SIZE_RATIO_RANGE)
     return gain
 
 
 def _model_expression() -> FloatArray:
-    return np.asarray(expression_of(LANDMARK_MODEL[None].astype(np.float32))[0])
+    return np.asarray(measure_expression(LANDMARK_MODEL[None].astype(np.float32))[0])
 
 
-def _median(values: Array, weight: Array) -> Array:
-    """The weighted median over the first axis of values [N,...]."""
+def _weighted_median(values: Array, weight: Array) -> Array:
+    """Weighted median over the first axis of values [N,...]."""
     flat = values.reshape(len(values), -1)
     order = np.argsort(flat, axis=0)
     total = np.cumsum(weight[order], axis=0)
@@ -235,10 +245,10 @@ def _median(values: Array, weight: Array) -> Array:
     return np.asarray(picked.reshape(values.shape[1:]))
 
 
-def _fitted(
+def _fit_complex(
     points: NDArray[np.floating], onto: NDArray[np.floating], weight: NDArray[np.floating]
 ) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
-    """Turn and scale, and shift, [T] each, as complex numbers: x + iy -> turn (x + iy) + shift."""
+    """Fit rotation-and-scale and shift, [T] each, as complex numbers: x + iy -> turn (x + iy) + shift."""
     w = weight.astype(np.float64) / weight.sum(axis=1, keepdims=True)
     a, b = points.astype(np.float64) @ np.array([1, 1j]), onto.astype(np.float64) @ np.array([1, 1j])
     mean_a, mean_b = (w * a).sum(axis=1), (w * b).sum(axis=1)
@@ -253,10 +263,12 @@ def _matrices(turn: NDArray[np.complex128], shift: NDArray[np.complex128]) -> Ar
     return np.moveaxis(np.array(rows), 2, 0)
 
 
-def _smoothed(turn: NDArray[np.complex128], shift: NDArray[np.complex128], at: NDArray[np.complex128], time_s: Array) -> Array:
-    """Smooth in size, roll and the place of the head on the canvas: the frame's own motion is not touched."""
+def _smooth_transforms(
+    turn: NDArray[np.complex128], shift: NDArray[np.complex128], at: NDArray[np.complex128], time_s: Array
+) -> Array:
+    """Smooth size, roll and the head's position on the canvas; the head's own motion in the frame stays."""
     there = turn * at + shift
     columns = np.stack([np.log(np.abs(turn).clip(1e-9)), np.unwrap(np.angle(turn)), there.real, there.imag], axis=1)
-    calm = local_parabola(columns[:, None], np.ones((len(at), 1)), time_s, _SIGMA_S)[:, 0]
-    turn = np.exp(calm[:, 0] + 1j * calm[:, 1])
-    return _matrices(turn, calm[:, 2] + 1j * calm[:, 3] - turn * at)
+    own_neutral = local_parabola(columns[:, None], np.ones((len(at), 1)), time_s, _SIGMA_S)[:, 0]
+    turn = np.exp(own_neutral[:, 0] + 1j * own_neutral[:, 1])
+    return _matrices(turn, own_neutral[:, 2] + 1j * own_neutral[:, 3] - turn * at)

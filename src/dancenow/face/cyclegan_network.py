@@ -1,8 +1,8 @@
-"""Two face networks that undo each other: the source's face made the target's, and back.
+"""Two face networks that invert each other: from the source's face to the target's, and back.
 
-CycleGAN (Zhu, Park, Isola and Efros, 2017) on the networks of `face.network`: what changes is added to the picture, so that
-training begins from the identity. Both are shown where the face's parts are, and so are their judges: expression and turn of
-the head are kept because a picture that shows another one than its maps is no real picture.
+CycleGAN (Zhu, Park, Isola and Efros, 2017) with the networks of `face.network`. They predict a residual, so that training
+begins from the identity. Networks and discriminators see the landmark maps: expression and head rotation are preserved, because
+an image whose expression differs from its maps is never real.
 """
 
 from dataclasses import dataclass
@@ -14,40 +14,44 @@ from dancenow.face.network import FaceNetwork, FaceNetworkConfig
 
 
 @dataclass(frozen=True, eq=False)
-class Cycled:
-    """What a cycle makes of faces of both people, [N,3,S,S] each: theirs made the other's, these made theirs again, and their
-    own as the network that makes such faces leaves them."""
+class CycleOutput:
+    """Outputs of a cycle for faces of both people, [N,3,S,S] each. target, source: translated to that person.
+    reconstructed_source, reconstructed_target: translated back. identity_target, identity_source: real faces passed through the
+    network that generates that person.
+    """
 
     target: Tensor
     source: Tensor
-    source_again: Tensor
-    target_again: Tensor
-    target_same: Tensor
-    source_same: Tensor
+    reconstructed_source: Tensor
+    reconstructed_target: Tensor
+    identity_target: Tensor
+    identity_source: Tensor
 
 
 class FaceCycle(nn.Module):
-    """to_target makes a source's face the target's, to_source the other way round."""
+    """`to_target` translates the source's faces to the target's, `to_source` the reverse."""
 
     def __init__(self, config: FaceNetworkConfig) -> None:
         super().__init__()
         self.config = config
         self.to_target, self.to_source = FaceNetwork(config), FaceNetwork(config)
 
-    def forward(self, source: Tensor, source_maps: Tensor, target: Tensor, target_maps: Tensor) -> Cycled:
-        """Faces [N,3,S,S] and their maps [N,M,S,S]."""
+    def forward(self, source: Tensor, source_maps: Tensor, target: Tensor, target_maps: Tensor) -> CycleOutput:
+        """Translate faces [N,3,S,S], given their maps [N,M,S,S]."""
         count = len(source)
-        # Each network sees two batches at once: half the calls.
-        there = _added(self.to_target, [source, target], [source_maps, target_maps])
-        back = _added(self.to_source, [target, source], [target_maps, source_maps])
-        made_target, target_same = there.split(count)
-        made_source, source_same = back.split(count)
-        source_again = _added(self.to_source, [made_target], [source_maps])
-        target_again = _added(self.to_target, [made_source], [target_maps])
-        return Cycled(made_target, made_source, source_again, target_again, target_same, source_same)
+        # Each network gets two batches at once, which halves the number of calls.
+        there = _apply_residual(self.to_target, [source, target], [source_maps, target_maps])
+        back = _apply_residual(self.to_source, [target, source], [target_maps, source_maps])
+        made_target, identity_target = there.split(count)
+        made_source, identity_source = back.split(count)
+        reconstructed_source = _apply_residual(self.to_source, [made_target], [source_maps])
+        reconstructed_target = _apply_residual(self.to_target, [made_source], [target_maps])
+        return CycleOutput(
+            made_target, made_source, reconstructed_source, reconstructed_target, identity_target, identity_source
+        )
 
 
-def _added(network: FaceNetwork, faces: list[Tensor], maps: list[Tensor]) -> Tensor:
-    pictures = torch.cat(faces)
-    changed: Tensor = pictures + network(pictures, torch.cat(maps)).float()
+def _apply_residual(network: FaceNetwork, faces: list[Tensor], maps: list[Tensor]) -> Tensor:
+    images = torch.cat(faces)
+    changed: Tensor = images + network(images, torch.cat(maps)).float()
     return changed

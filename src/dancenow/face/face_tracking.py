@@ -1,7 +1,7 @@
-"""From a video and its pose track to the face in it; and the windows of a dance of which there is no video yet.
+"""Find the face in a video, given its pose track; and the face crops of retargeted poses, for which there is no video yet.
 
-A window is a function of the pose alone, smoothed as the head itself moves, so that training and transfer cut faces the same
-way, also where there is no picture yet to look for a face in; what the picture adds are landmarks and expression.
+A crop depends on the pose alone, smoothed to the head's own motion, so that training and transfer crop faces alike, also where
+there is no image yet to detect a face in. The image adds landmarks and expression.
 """
 
 import hashlib
@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.errors import InputError, UserError
-from dancenow.face.expression import expression_of, turn_of
+from dancenow.face.expression import head_rotation, measure_expression
 from dancenow.face.face_track import EXPRESSION, NUM_LANDMARKS, FaceTrack, Reason, load_faces, save_faces
 from dancenow.face.face_tracker import FaceTracker
-from dancenow.face.hand_occlusion import hidden_by_hands
-from dancenow.face.head import Head, heads, steady
+from dancenow.face.hand_occlusion import occluded_fraction
+from dancenow.face.head import Head, estimate_heads, smooth_heads
 from dancenow.face.landmarks import FaceNetworks
 from dancenow.media.source import VideoInput, VideoSource, open_video
 from dancenow.pose.filtering.smoothing import local_parabola
@@ -29,39 +29,40 @@ from dancenow.types import FloatArray, FrameStatus, PoseTrack
 
 Array = NDArray[np.float64]
 DETECTOR: Final = "facemesh/1"
-"""Name and version of what `extract_faces` measures; a change of it makes cached faces stale."""
+"""Name and version of the measurement in `extract_faces`; a new one makes cached faces stale."""
 SIZE_PX: Final = 128
 MIN_HEAD_PX: Final = 18.0
-"""A head lower than this holds nothing that a network of faces could better."""
+"""Head height below which a face network cannot improve anything."""
 MARGIN: Final = 1.6
-"""Side of the window over the height of the head."""
+"""Side of the crop relative to the head's height."""
 MAX_YAW_RAD: Final = float(np.radians(100))
-"""Turned further than this, a head shows no face."""
-MAX_HIDDEN: Final = 0.5
-MIN_INSIDE: Final = 0.6
-"""Share of the head's window, without its margin, that must lie in the frame."""
-_SILENT_PX: Final = 22.0
-_TELLING_PX: Final = 40.0
-"""Height of a head that tells its expression wholly, and above it of one that tells nothing: of rendered dancers the mouth's
-opening correlates with the truth by .5 to .9 at 43 px, by .1 to .8 at 32 px and by .2 at 21 px."""
+"""Beyond this yaw no face is visible."""
+MAX_HIDDEN_FRACTION: Final = 0.5
+MIN_INSIDE_FRACTION: Final = 0.6
+"""Fraction of the head's box, without its margin, that must lie in the frame."""
+_NO_EXPRESSION_PX: Final = 22.0
+_FULL_EXPRESSION_PX: Final = 40.0
+"""Head height from which the expression is fully reliable, and above it the height up to which it is not reliable at all: on
+rendered people the mouth's opening correlates with the truth by .5 to .9 at 43 px, by .1 to .8 at 32 px and by .2 at 21 px.
+"""
 _LANDMARK_SIGMA_S: Final = 0.03
 _MAX_GAP_S: Final = 0.2
 
 
 def face_boxes(track: PoseTrack, *, size_px: int = SIZE_PX, min_head_px: float = MIN_HEAD_PX) -> FaceTrack:
-    """The faces of a dance by its poses alone: windows and validity; of the expression only the head's turn, no landmarks."""
-    head = steady(heads(track.pose), track.time_s)
-    hidden = hidden_by_hands(track.pose, head)
+    """Face crops and their validity from the poses alone; of the expression only the head's rotation, no landmarks."""
+    head = smooth_heads(estimate_heads(track.pose), track.time_s)
+    hidden = occluded_fraction(track.pose, head)
     reason = _reasons(track, head, hidden, min_head_px)
     count, terms = len(track), len(EXPRESSION)
-    expression, sure = np.zeros((count, terms), np.float32), np.zeros((count, terms), np.float32)
+    expression, confidences = np.zeros((count, terms), np.float32), np.zeros((count, terms), np.float32)
     expression[:, -3:] = np.stack([head.yaw, head.pitch, head.roll], axis=1)
-    sure[:, -3:] = head.seen[:, None]
-    crops = [window(c, MARGIN * float(h), size_px) for c, h in zip(head.centre, head.height_px, strict=True)]
+    confidences[:, -3:] = head.seen[:, None]
+    crops = [window(c, MARGIN * float(h), size_px) for c, h in zip(head.center, head.height_px, strict=True)]
     return FaceTrack(
         np.stack([crop.to_canvas for crop in crops]), reason, hidden, head.height_px.astype(np.float32),
         np.zeros((count, NUM_LANDMARKS, 2), np.float32), np.zeros(count, np.float32),
-        expression, sure, track.time_s, track.width_px, track.height_px, size_px, "pose", track.source_sha256,
+        expression, confidences, track.time_s, track.width_px, track.height_px, size_px, "pose", track.source_sha256,
     )  # fmt: skip
 
 
@@ -74,20 +75,20 @@ def extract_faces(
     use_cache: bool = True,
     on_progress: ProgressCallback = ignore_progress,
 ) -> FaceTrack:
-    """The faces of the person of `track` in `video`: a window per frame, its validity, landmarks and expression.
+    """Track the face of the person of `track` in `video`: one crop per frame, its validity, landmarks and expression.
 
-    The video is read once, in constant memory; frames without a face to look at cost nothing. What was measured before for
-    the same video and track is taken from the cache.
+    The video is read once, in constant memory; frames without a visible face cost nothing. Results for the same video and track
+    are cached.
 
     Raises:
-        UserError: the video cannot be read, is not the one of the track, or the weights cannot be had.
+        UserError: the video cannot be read or does not match the track, or the network weights are not available.
     """
     source = open_video(video)
     info = source.info
     if (info.width_px, info.height_px) != (track.width_px, track.height_px):
         raise InputError(
             f"{video} is {info.width_px}x{info.height_px} and its pose track {track.width_px}x{track.height_px};"
-            " make the track anew."
+            " create the track again."
         )
     if not use_cache:
         return _measure(source, track, size_px, min_head_px, on_progress)
@@ -95,28 +96,28 @@ def extract_faces(
         b"".join(np.ascontiguousarray(a).tobytes() for a in (track.pose.xy, track.pose.confidence, track.time_s))
     )
     stem = f"{source.sha256[:32]}-{digest.hexdigest()[:16]}-{DETECTOR.replace('/', '-')}-{size_px}-{min_head_px:g}"
-    kept = cache_dir("faces") / f"{stem}.npz"
-    faces = _load_if_sound(kept)
+    cached = cache_dir("faces") / f"{stem}.npz"
+    faces = _load_if_valid(cached)
     if faces is None:
         faces = _measure(source, track, size_px, min_head_px, on_progress)
-        save_faces(kept, faces)
+        save_faces(cached, faces)
     return faces
 
 
 def with_landmarks(boxes: FaceTrack, points: FloatArray, confidence: FloatArray, detector: str) -> FaceTrack:
-    """The track with landmarks [T,68,3] (frame px, depth in px) of confidence [T], and the expression that they show.
+    """Add landmarks [T,68,3] (frame px, depth in px) with confidence [T], and the expression measured from them.
 
-    The head's turn is taken from the landmarks as far as they are sure, else from the pose, which is first set right by the
-    difference of the two where both are known.
+    The head's rotation comes from the landmarks as far as they are confident, else from the pose, after correcting its pitch by
+    the median difference where both are known.
     """
     measured = confidence > 0
-    expression, sure = boxes.expression.copy(), boxes.expression_confidence.copy()
+    expression, confidences = boxes.expression.copy(), boxes.expression_confidence.copy()
     if measured.any():
-        expression[measured, :6] = expression_of(points[measured])
-        told = np.clip((boxes.head_px - _SILENT_PX) / (_TELLING_PX - _SILENT_PX), 0, 1)
-        sure[:, :6] = (confidence * told)[:, None]
+        expression[measured, :6] = measure_expression(points[measured])
+        confidence_scale = np.clip((boxes.head_px - _NO_EXPRESSION_PX) / (_FULL_EXPRESSION_PX - _NO_EXPRESSION_PX), 0, 1)
+        confidences[:, :6] = (confidence * confidence_scale)[:, None]
         turns = np.zeros_like(expression[:, 6:])
-        turns[measured] = turn_of(points[measured])
+        turns[measured] = head_rotation(points[measured])
         frontal = (confidence > 0.5) & (np.abs(boxes.expression[:, 6]) < np.pi / 2)
         if frontal.sum() >= 5:
             expression[:, 7] += np.median(turns[frontal, 1] - expression[frontal, 7])
@@ -125,7 +126,7 @@ def with_landmarks(boxes: FaceTrack, points: FloatArray, confidence: FloatArray,
     places = np.where(measured[:, None, None], points[..., :2], 0).astype(np.float32)
     return replace(
         boxes, landmarks=places, landmark_confidence=confidence.astype(np.float32), expression=expression,
-        expression_confidence=sure, detector=detector,
+        expression_confidence=confidences, detector=detector,
     )  # fmt: skip
 
 
@@ -142,26 +143,26 @@ def _measure(
             times_s[count] = float(frame.time_s)
             tracker.step(frame.image_rgb, count)
             count += 1
-            on_progress(Progress("look at the face", count, len(track)))
+            on_progress(Progress("tracking the face", count, len(track)))
     if count < len(track):
-        raise InputError(f"{source} has {count} frames and its pose track {len(track)}; make the track anew.")
+        raise InputError(f"{source} has {count} frames and its pose track {len(track)}; create the track again.")
     if np.abs(np.ptp(times_s) - np.ptp(track.time_s)) > 0.2 + 0.1 * np.ptp(times_s):
-        raise InputError(f"the pose track of {source} leaves frames out; make one of every frame.")
+        raise InputError(f"the pose track of {source} skips frames; create one with every frame.")
     hidden = boxes.reason.copy()
-    hidden[(hidden == Reason.OK) & _lasting(tracker.nothing)] = Reason.HIDDEN
+    hidden[(hidden == Reason.OK) & _majority_of_five(tracker.no_face)] = Reason.HIDDEN
     boxes = replace(boxes, reason=hidden)
-    points, confidence = _calm(tracker.points, tracker.confidence, boxes)
+    points, confidence = _smooth_landmarks(tracker.points, tracker.confidence, boxes)
     return with_landmarks(boxes, points, confidence, DETECTOR)
 
 
-def _lasting(nothing: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Where three of five frames around see no face: one alone is a blur."""
-    padded = np.pad(nothing, 2, mode="edge").astype(int)
-    return np.asarray(sum(padded[i : i + len(nothing)] for i in range(5)) >= 3)
+def _majority_of_five(no_face: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Frames around which three of five frames detect no face: a single one may be motion blur."""
+    padded = np.pad(no_face, 2, mode="edge").astype(int)
+    return np.asarray(sum(padded[i : i + len(no_face)] for i in range(5)) >= 3)
 
 
-def _calm(points: FloatArray, confidence: FloatArray, boxes: FaceTrack) -> tuple[FloatArray, FloatArray]:
-    """Short gaps filled and trembling damped, on the canvas: what the head does as a whole is in the window already."""
+def _smooth_landmarks(points: FloatArray, confidence: FloatArray, boxes: FaceTrack) -> tuple[FloatArray, FloatArray]:
+    """Fill short gaps and reduce jitter on the canvas; the motion of the head as a whole is already in the crop."""
     time_s, known = boxes.time_s, np.flatnonzero(confidence > 0)
     if len(known) < 2:
         return points, confidence
@@ -172,28 +173,28 @@ def _calm(points: FloatArray, confidence: FloatArray, boxes: FaceTrack) -> tuple
     before = known[(np.searchsorted(known, np.arange(len(points)), side="right") - 1).clip(min=0)]
     inside = (before <= np.arange(len(points))) & (after >= np.arange(len(points)))
     near = inside & (time_s[after] - time_s[before] <= _MAX_GAP_S)
-    sure = np.where(confidence > 0, confidence, 0.5 * np.interp(time_s, time_s[known], confidence[known]))
-    sure = np.where(near, sure, 0.0)
+    confidences = np.where(confidence > 0, confidence, 0.5 * np.interp(time_s, time_s[known], confidence[known]))
+    confidences = np.where(near, confidences, 0.0)
     filled = np.stack([np.interp(time_s, time_s[known], column[known]) for column in flat.T], axis=1)
-    calm = local_parabola(filled[:, None], sure[:, None].astype(np.float64), time_s, _LANDMARK_SIGMA_S)
-    back = (calm.reshape(points.shape) - offset) / scale
-    return np.where(sure[:, None, None] > 0, back, 0).astype(np.float32), sure.astype(np.float32)
+    smoothed = local_parabola(filled[:, None], confidences[:, None].astype(np.float64), time_s, _LANDMARK_SIGMA_S)
+    back = (smoothed.reshape(points.shape) - offset) / scale
+    return np.where(confidences[:, None, None] > 0, back, 0).astype(np.float32), confidences.astype(np.float32)
 
 
 def _reasons(track: PoseTrack, head: Head, hidden: FloatArray, min_head_px: float) -> NDArray[np.uint8]:
     reason = np.full(len(track), Reason.OK, np.uint8)
-    reason[hidden > MAX_HIDDEN] = Reason.HIDDEN
+    reason[hidden > MAX_HIDDEN_FRACTION] = Reason.HIDDEN
     reason[np.abs(head.yaw) > MAX_YAW_RAD] = Reason.TURNED
     reason[head.height_px < min_head_px] = Reason.TOO_SMALL
     half = head.height_px[:, None] / 2
-    low, high = (head.centre - half).clip(0), (head.centre + half).clip(max=[track.width_px - 1, track.height_px - 1])
+    low, high = (head.center - half).clip(0), (head.center + half).clip(max=[track.width_px - 1, track.height_px - 1])
     inside = np.clip(high - low, 0, None).prod(axis=1) / head.height_px**2
-    reason[(inside < MIN_INSIDE) | ~head.seen | (track.status == FrameStatus.MISSING)] = Reason.MISSING
+    reason[(inside < MIN_INSIDE_FRACTION) | ~head.seen | (track.status == FrameStatus.MISSING)] = Reason.MISSING
     return reason
 
 
-def _load_if_sound(path: Path) -> FaceTrack | None:
+def _load_if_valid(path: Path) -> FaceTrack | None:
     try:
         return load_faces(path) if path.exists() else None
     except UserError:
-        return None  # a damaged cache entry is only a reason to measure again
+        return None  # a damaged cache entry is measured again

@@ -1,8 +1,8 @@
-"""The head as its five keypoints and the neck show it: where it is, how large, and which way it looks.
+"""Position, size and rotation of the head, from its five keypoints and the neck.
 
-A head is taken for a rigid body seen from afar: the line between the ears, the line from their middle to the nose and the line
-from the neck are nearly perpendicular to each other, so the squares of what is seen of them add up to the same in any turn
-(two of three rows of a rotation). No single distance could tell the size of a head that turns.
+The head is modeled as a rigid body under orthographic projection. The line between the ears, the line from their midpoint to
+the nose and the line from the neck are nearly perpendicular to each other, so the sum of their squared projected lengths is the
+same at any rotation (two of three rows of a rotation matrix). No single distance gives the size of a rotating head.
 """
 
 from dataclasses import dataclass
@@ -18,39 +18,42 @@ from dancenow.types import Pose
 Array = NDArray[np.float64]
 
 HEAD_POINTS: Final = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
-"""The five points in the order in which this package holds them."""
-HEAD: Final = [INDEX[name] for name in HEAD_POINTS]
+"""The five points in the order used by this package."""
+HEAD_KEYPOINTS: Final = [INDEX[name] for name in HEAD_POINTS]
 MIN_CONFIDENCE: Final = 0.3
 EAR_TO_EAR: Final = 0.61
-"""Of the head's height, as are the next two: distance of the ears, of the nose from their middle, of that from the neck.
+"""Fractions of the head's height, as are the next two: distance between the ears, of the nose from their midpoint, of that from
+the neck.
 
-On rendered dancers these are .66, .48 and .97 in truth and .57, .41 and .84 as the detector has them: between the two."""
+On rendered people the true values are .66, .48 and .97, and the detector's .57, .41 and .84; these are between the two.
+"""
 EARS_TO_NOSE: Final = 0.44
 NECK_TO_EARS: Final = 0.90
 _NOSE_DROP: Final = 0.05
-"""Of the head's height, from the ears' height down to the tip of the nose when the head is level."""
+"""Fraction of the head's height from the level of the ears down to the tip of the nose of a level head."""
 _ABOVE_EARS: Final = 0.13
-"""Of the head's height, from the ears up to the middle between chin and crown."""
+"""Fraction of the head's height from the ears up to the middle between chin and crown."""
 HEAD_MODEL: Final = np.array(
     [[0, 0.18, -0.44], [-0.126, 0.06, -0.34], [0.126, 0.06, -0.34], [-0.305, 0.13, 0], [0.305, 0.13, 0]]
 )
-"""The five points in space, in heights of the head from its middle: x to the right of the picture, y down, z away."""
+"""The five points in 3-D, in head heights from the head's center: x to the image's right, y down, z away."""
 CENTRE_SIGMA_S: Final = 0.06
 """Half-width of the window's smoothing: a parabola follows a nod, and leaves nothing of a detector's trembling."""
 SIZE_SIGMA_S: Final = 0.3
-"""A head's size changes only as its owner walks."""
+"""A head's size changes only as the person walks."""
 TURN_SIGMA_S: Final = 0.06
+"""Standard deviation of the smoothing of the head's rotation."""
 
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """A head per frame. centre: float64 [T,2] px of the whole head, hair and chin; face_centre: [T,2] px, about the bridge of
-    the nose; height_px: float64 [T]; yaw, pitch, roll: float64 [T] radians as in `track.EXPRESSION`, yaw beyond pi/2 = seen
-    from behind; seen: bool [T], enough keypoints are there.
+    """A head per frame. center: float64 [T,2] px of the whole head with hair and chin; face_center: [T,2] px, about the bridge
+    of the nose; height_px: float64 [T]; yaw, pitch, roll: float64 [T] radians as in `face_track.EXPRESSION`, |yaw| > pi/2 =
+    seen from behind; seen: bool [T], enough keypoints are detected.
     """
 
-    centre: Array
-    face_centre: Array
+    center: Array
+    face_center: Array
     height_px: Array
     yaw: Array
     pitch: Array
@@ -58,10 +61,12 @@ class Head:
     seen: NDArray[np.bool_]
 
 
-def heads(pose: Pose) -> Head:
-    """Each frame by itself, of a track's poses [T,K]. Where `seen` is False the numbers are finite and mean nothing."""
+def estimate_heads(pose: Pose) -> Head:
+    """Estimate the head in each frame independently, from a track's poses [T,K]. Where `seen` is False the values are finite
+    and undefined.
+    """
     xy = pose.xy.astype(np.float64)
-    nose, right_eye, left_eye, right_ear, left_ear = (xy[:, i] for i in HEAD)
+    nose, right_eye, left_eye, right_ear, left_ear = (xy[:, i] for i in HEAD_KEYPOINTS)
     neck, ears = xy[:, INDEX["neck"]], (right_ear + left_ear) / 2
     between, forward, up = left_ear - right_ear, nose - ears, ears - neck
     squares = (
@@ -70,9 +75,9 @@ def heads(pose: Pose) -> Head:
         + (np.linalg.norm(up, axis=1) / NECK_TO_EARS) ** 2
     )
     height_px = np.sqrt(squares / 2).clip(1e-3)
-    across = between + 2.0 * (left_eye - right_eye)  # the eyes steady the ears
+    across = between + 2.0 * (left_eye - right_eye)  # the eyes stabilize the ears
     facing = np.where(across[:, 0] < 0, -1.0, 1.0)
-    # In profile the line between the ears says nothing of the roll; it is then taken for level.
+    # In profile the line between the ears does not determine the roll, which is then taken as 0.
     roll = np.arctan2(across[:, 1] * facing, np.abs(across[:, 0]).clip(0.25 * height_px))
     cos, sin = np.cos(roll), np.sin(roll)
     level_x, level_y = forward[:, 0] * cos + forward[:, 1] * sin, forward[:, 1] * cos - forward[:, 0] * sin
@@ -80,18 +85,18 @@ def heads(pose: Pose) -> Head:
     yaw = np.arctan2(level_x / EARS_TO_NOSE, width)
     pitch = np.arcsin(np.clip((level_y / height_px - _NOSE_DROP) / EARS_TO_NOSE, -1, 1))
     lift = _ABOVE_EARS * height_px[:, None] * np.stack([sin, -cos], axis=1)
-    seen = (pose.confidence[:, HEAD] >= MIN_CONFIDENCE).sum(axis=1) >= 3
-    seen &= pose.confidence[:, [*HEAD, INDEX["neck"]]].min(axis=1) > 0
+    seen = (pose.confidence[:, HEAD_KEYPOINTS] >= MIN_CONFIDENCE).sum(axis=1) >= 3
+    seen &= pose.confidence[:, [*HEAD_KEYPOINTS, INDEX["neck"]]].min(axis=1) > 0
     return Head(ears + 0.15 * forward + lift, ears + 0.75 * forward, height_px, yaw, pitch, roll, seen)
 
 
-def steady(head: Head, time_s: Array) -> Head:
-    """The heads of a whole track with their gaps filled and their trembling taken out, neither late nor cut short in a move."""
+def smooth_heads(head: Head, time_s: Array) -> Head:
+    """Fill the gaps of a whole track and remove jitter, without lag and without cutting fast moves short."""
     if not head.seen.any():
         return head
     known = np.flatnonzero(head.seen)
     turns = np.stack([np.cos(head.yaw), np.sin(head.yaw), head.pitch, head.roll], axis=1)
-    columns = np.concatenate([head.centre, head.face_centre, turns, np.log(head.height_px)[:, None]], axis=1)
+    columns = np.concatenate([head.center, head.face_center, turns, np.log(head.height_px)[:, None]], axis=1)
     filled = np.stack([np.interp(time_s, time_s[known], column[known]) for column in columns.T], axis=1)
     weight = np.where(head.seen, 1.0, 0.1)[:, None]
     places = local_parabola(filled[:, None, :4], weight, time_s, CENTRE_SIGMA_S)[:, 0]

@@ -1,7 +1,7 @@
-"""The face in a frame by MediaPipe's two networks: a detector of near faces, and 468 points of the face's surface.
+"""Face landmarks from MediaPipe's two networks: a short-range face detector, and a mesh of 468 points on the face.
 
-Follows Bazarevsky et al., "BlazeFace" (2019), Kartynnik et al., "Real-time Facial Surface Geometry" (2019), and the graphs
-that MediaPipe publishes with the networks; they run here through LiteRT, as the body's do.
+Follows Bazarevsky et al., "BlazeFace" (2019), Kartynnik et al., "Real-time Facial Surface Geometry" (2019), and the graphs that
+MediaPipe publishes with the networks; they run through LiteRT, like the pose network.
 """
 
 import math
@@ -25,7 +25,9 @@ MESH_TO_68: Final[NDArray[np.int64]] = np.array([
     61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181,
     78, 82, 13, 312, 308, 317, 14, 87,
 ])  # fmt: skip
-"""The mesh's point nearest to each of the 68; the jaw's lie on the mesh's rim, which follows the face's outline as seen."""
+"""The mesh point nearest to each of the 68 landmarks; the jaw's lie on the rim of the mesh, which follows the visible
+outline.
+"""
 _DETECTOR_SIZE: Final = 128
 _MESH_SIZE: Final = 192
 _ROI_MARGIN: Final = 1.5  # MediaPipe's, over the box of the detector or of the points
@@ -34,8 +36,8 @@ _RIGHT_CORNER, _LEFT_CORNER = 33, 263
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """The surface of a face. points: float32 [468,3] frame px, depth as in `Pose`, smaller = nearer; score: that a face fills
-    the region, in [0,1]; roi: the square that the points themselves ask for.
+    """A face mesh. points: float32 [468,3] frame px, depth as in `Pose`, smaller = nearer; score: probability in [0,1] that a
+    face fills the region; roi: the square for the next frame, from the points.
     """
 
     points: FloatArray
@@ -44,15 +46,15 @@ class Mesh:
 
     @property
     def landmarks(self) -> FloatArray:
-        """float32 [68,3]: the usual 68."""
+        """The usual 68 landmarks, float32 [68,3]."""
         return self.points[MESH_TO_68]
 
 
 class FaceNetworks:
-    """Detector and mesh, ready to run; one instance serves one thread.
+    """Face detector and mesh network, ready to run; one instance serves one thread.
 
     Raises:
-        UserError: the weights cannot be had (see `weights.path`).
+        UserError: the weights are not available (see `pretrained.path`).
     """
 
     def __init__(self, on_progress: ProgressCallback = ignore_progress) -> None:
@@ -61,7 +63,7 @@ class FaceNetworks:
         self._anchors = _anchors()
 
     def detect(self, image_rgb: ImageRGB, window: RotatedRect, min_score: float = 0.5) -> RotatedRect | None:
-        """The square round the best face in `window`, turned as its eyes are; None without a face."""
+        """Detect the best face in `window`: a square around it, rotated with the eyes; None without a face."""
         crop = crop_square(image_rgb, window, _DETECTOR_SIZE)
         boxes, logits = self._detector(crop * np.float32(1 / 127.5) - 1, ("regressors", "classificators"))
         best = int(logits[0, :, 0].argmax())
@@ -71,37 +73,37 @@ class FaceNetworks:
         points = np.concatenate([raw[None, :2], raw[4:8].reshape(2, 2)]) + self._anchors[best]
         side = float(raw[2:4].max()) * window.size_px * _ROI_MARGIN
         to_frame = window.to_frame
-        centre, right_eye, left_eye = points @ to_frame[:, :2].T + to_frame[:, 2]
-        return _turned(centre, side, left_eye - right_eye)
+        center, right_eye, left_eye = points @ to_frame[:, :2].T + to_frame[:, 2]
+        return _oriented_square(center, side, left_eye - right_eye)
 
     def mesh(self, image_rgb: ImageRGB, roi: RotatedRect) -> Mesh:
-        """The face that fills `roi`; look at `score`, and at the pose, before believing it."""
+        """Measure the mesh of the face that fills `roi`; check `score`, and the pose, before using it."""
         crop = crop_square(image_rgb, roi, _MESH_SIZE)
         raw, score = self._mesh(crop * np.float32(1 / 255), ("conv2d_21", "conv2d_31"))
         points = raw.reshape(468, 3)
         to_frame = roi.to_frame @ pixels_to_unit(_MESH_SIZE)
         xy = points[:, :2] @ to_frame[:, :2].T + to_frame[:, 2]
         placed = np.concatenate([xy, points[:, 2:] * (roi.size_px / _MESH_SIZE)], axis=1).astype(np.float32)
-        return Mesh(placed, float(sigmoid(score).item()), roi_of(placed[:, :2]))
+        return Mesh(placed, float(sigmoid(score).item()), roi_of_points(placed[:, :2]))
 
 
-def roi_of(points: FloatArray) -> RotatedRect:
-    """The square in which the mesh likes to see a face with these points [468,2]."""
+def roi_of_points(points: FloatArray) -> RotatedRect:
+    """Input square of the mesh network for a face with these points [468,2]."""
     along = points[_LEFT_CORNER] - points[_RIGHT_CORNER]
     angle = math.atan2(float(along[1]), float(along[0]))
     cos, sin = math.cos(angle), math.sin(angle)
     turned = points @ np.array([[cos, -sin], [sin, cos]], np.float32)
     low, high = turned.min(axis=0), turned.max(axis=0)
-    centre = np.array([[cos, -sin], [sin, cos]]) @ ((low + high) / 2)
-    return RotatedRect(float(centre[0]), float(centre[1]), max(float((high - low).max()) * _ROI_MARGIN, 1.0), angle)
+    center = np.array([[cos, -sin], [sin, cos]]) @ ((low + high) / 2)
+    return RotatedRect(float(center[0]), float(center[1]), max(float((high - low).max()) * _ROI_MARGIN, 1.0), angle)
 
 
-def _turned(centre: NDArray[Any], side_px: float, along: NDArray[Any]) -> RotatedRect:
-    return RotatedRect(float(centre[0]), float(centre[1]), max(side_px, 1.0), math.atan2(float(along[1]), float(along[0])))
+def _oriented_square(center: NDArray[Any], side_px: float, along: NDArray[Any]) -> RotatedRect:
+    return RotatedRect(float(center[0]), float(center[1]), max(side_px, 1.0), math.atan2(float(along[1]), float(along[0])))
 
 
 def _anchors() -> FloatArray:
-    """[896,2] centres of the detector's cells in [0,1]: strides 8 and 16 with 2 and 6 boxes a cell."""
+    """Centers of the detector's cells [896,2] in [0,1]: strides 8 and 16 with 2 and 6 boxes per cell."""
     layers = []
     for stride, boxes in ((8, 2), (16, 6)):
         cells = _DETECTOR_SIZE // stride

@@ -1,7 +1,7 @@
-"""The face networks: what is to be added to a face's picture, from that picture and from where its parts belong.
+"""The face network: predicts a residual for a face image, given the image and its landmark maps.
 
-The residual face of Everybody Dance Now (Chan et al., 2019, section 3.3) on a canvas of the face alone. Like the body's
-generator it is a U-Net that never convolves at full resolution: pictures enter by pixel-unshuffle and leave by pixel-shuffle.
+The residual face GAN of Everybody Dance Now (Chan et al., 2019, section 3.3) on a canvas of the face alone. Like the body's
+generator it is a U-Net that never convolves at full resolution: images enter by pixel-unshuffle and leave by pixel-shuffle.
 """
 
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ from torch import Tensor, nn
 from dancenow.face.landmark_maps import NUM_MAPS
 from dancenow.networks.blocks import Block, normalize
 
-STEP_PX: Final = 16
-"""Sides of canvases are multiples of it."""
-LEAST_PX: Final = 48
-"""The smallest canvas: below it the discriminator has no score to give."""
-GAIN: Final = 0.1
-"""Of the last layer, which sums hundreds of features: without it the first steps of Adam throw the picture far off."""
+CANVAS_STEP_PX: Final = 16
+"""Canvas sides are multiples of it."""
+MIN_CANVAS_PX: Final = 48
+"""The smallest canvas: below it the discriminator has no output."""
+OUTPUT_GAIN: Final = 0.1
+"""Gain of the last layer, which sums hundreds of features: without it the first steps of Adam distort the image strongly."""
 
 
 @dataclass(frozen=True)
 class FaceNetworkConfig:
     """Sizes of a face network.
 
-    canvas_px: side of the square picture, at about the footage's own scale. width: channels at half the resolution; deeper
-    levels have 2 and 3 times as many. blocks: residual blocks at the deepest level.
+    canvas_px: side of the square image, at about the footage's own scale. width: channels at half the resolution; deeper levels
+    have 2 and 3 times as many. blocks: residual blocks at the deepest level.
     """
 
     canvas_px: int = 64
@@ -34,8 +34,10 @@ class FaceNetworkConfig:
     blocks: int = 2
 
     def __post_init__(self) -> None:
-        if self.canvas_px % STEP_PX or self.canvas_px < LEAST_PX:
-            raise ValueError(f"canvas_px must be a multiple of {STEP_PX} of at least {LEAST_PX}, got {self.canvas_px}")
+        if self.canvas_px % CANVAS_STEP_PX or self.canvas_px < MIN_CANVAS_PX:
+            raise ValueError(
+                f"canvas_px must be a multiple of {CANVAS_STEP_PX} of at least {MIN_CANVAS_PX}, got {self.canvas_px}"
+            )
         if self.width < 4 or self.blocks < 0:
             raise ValueError(f"width must be at least 4 and blocks at least 0, got {self.width} and {self.blocks}")
 
@@ -46,9 +48,9 @@ def _layer(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 
 class FaceNetwork(nn.Module):
-    """A face [N,3,S,S] in [-1,1] and its maps [N,M,S,S] in [0,1] to what is to be added to it, [N,3,S,S].
+    """Maps a face [N,3,S,S] in [-1,1] and its landmark maps [N,M,S,S] in [0,1] to the residual to add, [N,3,S,S].
 
-    An untrained network adds nothing, so that training begins from the picture as it is.
+    An untrained network adds nothing, so that training begins from the unchanged image.
     """
 
     def __init__(self, config: FaceNetworkConfig) -> None:
@@ -76,11 +78,11 @@ class FaceNetwork(nn.Module):
         deep = self.middle(self.down2(level1))
         level1 = self.join2(torch.cat([level1, self.upsample(self.up2(deep))], dim=1))
         level0 = self.join1(torch.cat([level0, self.upsample(self.up1(level1))], dim=1))
-        added: Tensor = GAIN * self.shuffle(self.leave(level0))
+        added: Tensor = OUTPUT_GAIN * self.shuffle(self.leave(level0))
         return added
 
 
-def refined(network: FaceNetwork, face: Tensor, maps: Tensor) -> Tensor:
-    """The face [N,3,S,S] with what the network adds, in [-1,1]."""
-    whole: Tensor = face + network(face, maps).float()
-    return whole.clamp(-1, 1)
+def refine_face(network: FaceNetwork, face: Tensor, maps: Tensor) -> Tensor:
+    """The face [N,3,S,S] plus the network's residual, clamped to [-1,1]."""
+    result: Tensor = face + network(face, maps).float()
+    return result.clamp(-1, 1)

@@ -1,7 +1,7 @@
-"""The membrane of Poisson image editing (Perez, Gangnet and Blake, 2003) on a rectangle, by sine transforms.
+"""The membrane of Poisson image editing (Perez, Gangnet and Blake, 2003) on a rectangle, solved with sine transforms.
 
-A picture's gradients pasted into another picture are the picture itself plus the smoothest surface that takes up the difference
-along the rim. On a rectangle, sines are the Laplacian's own vectors, so two pairs of small matrix products solve it exactly.
+Pasting an image's gradients into another image adds a harmonic surface that interpolates the difference along the rim. On a
+rectangle, sines are eigenvectors of the Laplacian, so two pairs of small matrix products give the exact solution.
 """
 
 from functools import lru_cache
@@ -13,9 +13,9 @@ from dancenow.types import FloatArray
 
 
 def membrane(rim: FloatArray) -> FloatArray:
-    """float32 [H,W,C]: the rim of `rim` [H,W,C], and within it the harmonic surface (five-point Laplacian 0) that meets it.
+    """Interpolate the rim of `rim` [H,W,C] by a harmonic surface (five-point Laplacian 0) in its interior: float32 [H,W,C].
 
-    What `rim` holds within its outermost pixels does not count. H and W are 3 or more.
+    The interior of `rim` is ignored. H and W are 3 or more.
     """
     height, width = rim.shape[0] - 2, rim.shape[1] - 2
     right = np.zeros((height, width, rim.shape[2]), np.float32)
@@ -26,14 +26,14 @@ def membrane(rim: FloatArray) -> FloatArray:
     (down, rows), (across, columns) = _sines(height), _sines(width)
     channels = np.moveaxis(right, 2, 0)
     spectrum = down @ channels @ across / (rows[:, None] + columns[None])
-    out = rim.astype(np.float32, copy=True)
-    out[1:-1, 1:-1] = np.moveaxis(down @ spectrum @ across, 0, 2)
-    return out
+    result = rim.astype(np.float32, copy=True)
+    result[1:-1, 1:-1] = np.moveaxis(down @ spectrum @ across, 0, 2)
+    return result
 
 
 @lru_cache(maxsize=16)
 def _sines(count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The orthonormal sine transform [count,count], its own inverse, and the second difference's eigenvalues [count]."""
+    """The orthonormal sine transform [count,count], its own inverse, and the eigenvalues [count] of the second difference."""
     index = np.arange(1, count + 1)
     angle = np.pi * index / (count + 1)
     sines = np.sqrt(2 / (count + 1)) * np.sin(angle[:, None] * index[None])

@@ -13,12 +13,12 @@ from dancenow.storage.atomic_io import sha256_of
 from dancenow.storage.checkpoint import Checkpoint, load_checkpoint
 
 FACE_KIND: Final = "face-base"
-"""Kind of those that hold one of faces."""
+"""Checkpoint kind of pretrained face networks."""
 
 
 @dataclass(frozen=True, eq=False)
-class FaceBase:
-    """Weights for a residual face network of any canvas, and the SHA-256 of their file."""
+class PretrainedFace:
+    """Initial weights for a residual face network of any canvas size, and the SHA-256 of their file."""
 
     width: int
     blocks: int
@@ -27,27 +27,29 @@ class FaceBase:
 
     @classmethod
     def of_checkpoint(cls, checkpoint: Checkpoint, sha256: str) -> Self:
-        """From a checkpoint that `research.recipes.face_pretraining_task` wrote."""
+        """Read a checkpoint written by `research.recipes.face_pretraining_task`."""
         sizes = checkpoint.info.config["network"]
         weights = {name: value.float() for name, value in checkpoint.part("face").items()}
         return cls(sizes["width"], sizes["blocks"], weights, sha256)
 
-    def give_to(self, network: FaceNetwork) -> None:
-        """Start `network` from here.
+    def load_into(self, network: FaceNetwork) -> None:
+        """Initialize `network` with these weights.
 
         Raises:
-            ValueError: it has other sizes.
+            ValueError: the network has other sizes.
         """
         if (network.config.width, network.config.blocks) != (self.width, self.blocks):
-            raise ValueError(f"the faces' base has width {self.width} and {self.blocks} blocks, not those of {network.config}")
+            raise ValueError(
+                f"the pretrained face network has width {self.width} and {self.blocks} blocks, not those of {network.config}"
+            )
         network.load_state_dict(self.weights)
 
 
 @cache
-def load_face_base(path: Path = FACE_BASE) -> FaceBase:
-    """The shipped base of residual faces, or another file's.
+def load_pretrained_face(path: Path = FACE_BASE) -> PretrainedFace:
+    """Load the shipped weights of the residual face network, or another file.
 
     Raises:
         UserError: the file is missing or damaged.
     """
-    return FaceBase.of_checkpoint(load_checkpoint(path, FACE_KIND), sha256_of(path))
+    return PretrainedFace.of_checkpoint(load_checkpoint(path, FACE_KIND), sha256_of(path))

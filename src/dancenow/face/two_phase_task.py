@@ -1,7 +1,7 @@
-"""Two trainings in one budget: first the body, then its face, on what the body paints by then.
+"""Two trainings in one budget: first the body, then its face, on images rendered by the trained body generator.
 
-The body's schedule runs on its own share of the budget, so a budget with a face is a shorter training of the body and a short
-one of the face. One model file, one state, one clock: whatever is interrupted goes on where it was.
+The body's schedule runs on its own part of the budget, so a budget with a face is a shorter training of the body and a short
+one of the face. There is one model file, one state and one clock; an interrupted training resumes where it stopped.
 """
 
 from collections.abc import Mapping
@@ -20,58 +20,58 @@ from dancenow.training.state import restore_state, state_tensors
 
 
 class FacePhase(Protocol):
-    """What is trained when the body is there: one file per kind of face network."""
+    """The training that follows the body's: one class per kind of face network."""
 
     kind: str
     images_per_step: int
 
     def begin(self, body: Checkpoint) -> None:
-        """Make ready what is learnt from, with the body's finished model; the same body gives the same."""
+        """Prepare the training data with the body's finished model; the same body gives the same data."""
 
-    def step(self, rng: np.random.Generator, share: float) -> Mapping[str, float]:
-        """One optimizer step at `share` of the face's own budget; returns its loss terms by name."""
+    def step(self, rng: np.random.Generator, progress: float) -> Mapping[str, float]:
+        """Take one optimizer step at `progress` in [0,1] of the face's own budget; return its loss terms by name."""
 
     def shrink(self) -> bool:
         """As `loop.Task.shrink`."""
 
     def describe(self) -> Mapping[str, Any]:
-        """The network, as plain data for the model's header."""
+        """Describe the network as plain data for the model's header."""
 
     def tensors(self) -> Mapping[str, Tensor]:
-        """What the model carries of it, by name."""
+        """The tensors to store in the model, by name."""
 
     def modules(self) -> Mapping[str, nn.Module]:
-        """All networks by name, for the state."""
+        """All networks by name, for the training state."""
 
     def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:
-        """All optimizers by name, for the state."""
+        """All optimizers by name, for the training state."""
 
     def preview(self) -> NDArray[np.uint8]:
-        """A picture [H,W,3] RGB of how it is going."""
+        """A preview image [H,W,3] RGB."""
 
 
 class BodyThenFace:
-    """A `loop.Task`: another task, and from `1 - share` of the budget on a face phase."""
+    """A `loop.Task`: another task, and a face phase for the last `budget_fraction` of the budget."""
 
-    def __init__(self, body: Task, face: FacePhase, share: float) -> None:
-        self.body, self.face, self._begins_at = body, face, 1 - share
+    def __init__(self, body: Task, face: FacePhase, budget_fraction: float) -> None:
+        self.body, self.face, self._face_start = body, face, 1 - budget_fraction
         self._body_images: int | None = None
-        """Images of the body alone, once the face has begun."""
+        """Images seen by the body, once the face phase has begun."""
         self._seen = 0
 
     @property
     def images_per_step(self) -> int:
-        """Of the present phase."""
+        """Of the current phase."""
         return self.body.images_per_step if self._body_images is None else self.face.images_per_step
 
-    def step(self, rng: np.random.Generator, share: float) -> Mapping[str, float]:
+    def step(self, rng: np.random.Generator, progress: float) -> Mapping[str, float]:
         """See `loop.Task.step`."""
-        if share >= self._begins_at and self._body_images is None:
+        if progress >= self._face_start and self._body_images is None:
             self._begin(self._seen)
         if self._body_images is None:
-            terms = self.body.step(rng, share / self._begins_at)
+            terms = self.body.step(rng, progress / self._face_start)
         else:
-            terms = self.face.step(rng, (share - self._begins_at) / (1 - self._begins_at))
+            terms = self.face.step(rng, (progress - self._face_start) / (1 - self._face_start))
         self._seen += self.images_per_step
         return terms
 
@@ -84,7 +84,7 @@ class BodyThenFace:
         return self.body.shrink() if self._body_images is None else self.face.shrink()
 
     def model(self, clock: Clock) -> Checkpoint:
-        """See `loop.Task.model`: the body's model, with the face's network once there is one."""
+        """See `loop.Task.model`: the body's model, with the face network once its training has begun."""
         body = self.body.model(clock)
         if self._body_images is None:
             return body
@@ -104,14 +104,12 @@ class BodyThenFace:
         """See `loop.Task.restore`.
 
         Raises:
-            UserError: as the body's; the training had another kind of face, or none.
+            UserError: as for the body; or the training had another kind of face network, or none.
         """
         config = dict(state.info.config)
         kind = config.pop("face_kind", "none")
         if kind != self.face.kind:
-            raise TrainingError(
-                f"the training to resume has --face {kind}; go on with that, or start it anew without --resume."
-            )
+            raise TrainingError(f"the training to resume has --face {kind}; resume with that, or start again without --resume.")
         self.body.restore(replace(state, info=replace(state.info, config=config)))
         self._seen = state.info.images_seen
         if "body_images" in state.tensors:
@@ -119,11 +117,11 @@ class BodyThenFace:
             restore_state(state, self.face.modules(), self.face.optimizers())
 
     def preview(self) -> NDArray[np.uint8]:
-        """See `loop.Task.preview`: of the phase that is on."""
+        """See `loop.Task.preview`: of the current phase."""
         return self.body.preview() if self._body_images is None else self.face.preview()
 
 
-def described(info: CheckpointInfo) -> Mapping[str, Any] | None:
-    """What a model's header says of its face network; None where there is none."""
-    found: Mapping[str, Any] | None = info.config.get("face_network")
-    return found
+def face_network_of(info: CheckpointInfo) -> Mapping[str, Any] | None:
+    """The description of the face network in a model's header; None where there is none."""
+    description: Mapping[str, Any] | None = info.config.get("face_network")
+    return description

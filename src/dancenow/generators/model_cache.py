@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dancenow.execution import Execution
-from dancenow.face.pretrained_init import load_face_base
-from dancenow.face.refinement import Face
+from dancenow.face.pretrained_init import load_pretrained_face
+from dancenow.face.refinement import FaceMode
 from dancenow.face.residual_task import FACE_RECIPE
 from dancenow.generators.crop.config import CropConfig
 from dancenow.generators.crop.pretrained_init import load_base
@@ -29,7 +29,7 @@ from dancenow.types import PoseTrack
 
 
 def cached_model_path(
-    subject: Path, preset: Preset, config: Config, budget: Budget, seed: int, face: Face, source_track: PoseTrack | None
+    subject: Path, preset: Preset, config: Config, budget: Budget, seed: int, face: FaceMode, source_track: PoseTrack | None
 ) -> Path:
     """The file in the cache for a model of these settings; whatever decides the result is part of its name.
 
@@ -38,7 +38,7 @@ def cached_model_path(
     version = PAPER_RECIPE if isinstance(config, EdnConfig) else RECIPE
     base = load_base().sha256 if isinstance(config, CropConfig) and config.start == "base" else None
     source_sha256 = None if source_track is None else source_track.source_sha256
-    faces = [face, FACE_RECIPE, load_face_base().sha256 if config.face.start == "base" else None, source_sha256]
+    faces = [face, FACE_RECIPE, load_pretrained_face().sha256 if config.face.start == "base" else None, source_sha256]
     recipe = json.dumps([config.to_json(), NUM_CHANNELS, version, subject.name, str(budget), seed, base, faces])
     digest = hashlib.sha256(recipe.encode()).hexdigest()
     return cache_dir("models") / f"{preset}-{str(budget).replace(' ', '')}-{digest[:24]}.safetensors"
@@ -58,7 +58,7 @@ def train_cached(
     config: Config,
     *,
     budget: Budget,
-    face: Face,
+    face: FaceMode,
     face_source: VideoInput | None,
     face_person: int | None,
     seed: int,

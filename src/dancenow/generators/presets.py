@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Final, Literal
 
 from dancenow.errors import OptionError
-from dancenow.face.recipe import LARGE_FACE
+from dancenow.face.config import LARGE_FACE_CONFIG
 from dancenow.generators.crop.config import CropConfig, LossWeights
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import GeneratorConfig
@@ -42,7 +42,7 @@ PRESETS: Final[dict[Preset, CropConfig | EdnConfig]] = {
         adversarial_from=0.3,
         judged_px=320,
         max_frames=4000,
-        face=LARGE_FACE,
+        face=LARGE_FACE_CONFIG,
         precision="bfloat16",
     ),
     "hd": CropConfig(
@@ -56,7 +56,7 @@ PRESETS: Final[dict[Preset, CropConfig | EdnConfig]] = {
         adversarial_from=0.5,
         judged_px=512,
         max_frames=800,
-        face=LARGE_FACE,
+        face=LARGE_FACE_CONFIG,
         precision="bfloat16",
     ),
     "paper": EdnConfig(),

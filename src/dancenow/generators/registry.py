@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from dancenow.execution import Execution
-from dancenow.face.face_task import Dancer, FaceChoice, FaceTaskContext, with_face
+from dancenow.face.face_task import FaceChoice, FaceSource, FaceTaskContext, add_face_phase
 from dancenow.face.residual_task import RenderFrames
 from dancenow.generators.crop.dataset import CropDataset
 from dancenow.generators.crop.task import CropTask
@@ -67,7 +67,7 @@ def create_task(
     subject: Subject,
     config: Config,
     face: FaceChoice,
-    dancer: Dancer | None,
+    dancer: FaceSource | None,
     *,
     seed: int,
     execution: Execution,
@@ -77,14 +77,14 @@ def create_task(
     """What the loop trains: the body, and then the face, see `withface.with_face`.
 
     Raises:
-        UserError: there is too little to learn from, or as `with_face`.
+        UserError: there is too little to learn from, or as `add_face_phase`.
     """
     device = execution.torch_device
     perceptual = PerceptualDistance(depth=config.perceptual_depth)
     body = _body_task(subject, config, seed, perceptual, device, on_progress)
     body_px = config.longer_px if isinstance(config, EdnConfig) else config.generator.canvas_px
     context = FaceTaskContext(config.face, body_px, seed, _painted_by(execution), perceptual, device, warn, on_progress)
-    return with_face(body, subject, face, dancer, context)
+    return add_face_phase(body, subject, face, dancer, context)
 
 
 def _painted_by(execution: Execution) -> RenderFrames:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from dancenow.errors import TrainingError
 from dancenow.execution import Execution
-from dancenow.face.face_task import Dancer
-from dancenow.face.refinement import Face
+from dancenow.face.face_task import FaceSource
+from dancenow.face.refinement import FaceMode
 from dancenow.generators.presets import Config
 from dancenow.generators.registry import create_task
 from dancenow.media.source import VideoInput
@@ -27,7 +27,7 @@ def train_model(
     config: Config,
     *,
     budget: Budget | str,
-    face: Face = "none",
+    face: FaceMode = "none",
     face_source: VideoInput | None = None,
     face_person: int | None = None,
     resume: bool = False,
@@ -48,7 +48,7 @@ def train_model(
     if execution.precision == "float32":
         config = replace(config, precision="float32", face=replace(config.face, precision="float32"))
     pretrained.path("efficientnet_lite0", on_progress)
-    dancer = None if face_source is None else Dancer.of(face_source, face_person, on_progress)
+    dancer = None if face_source is None else FaceSource.of(face_source, face_person, on_progress)
     task = create_task(opened, config, face, dancer, seed=seed, execution=execution, warn=warn, on_progress=on_progress)
     train_loop(task, out, budget, resume=resume, config=LoopConfig(seed=seed), on_progress=on_progress)
     return out

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dancenow.face.blending import BLENDS, Blender
+from dancenow.face.blending import BLEND_METHODS, Blender
 from dancenow.face.face_crop import crop_face
 from dancenow.face.face_tracking import face_boxes
 from dancenow.research.bench import blending
@@ -27,7 +27,7 @@ def test_a_seam_is_a_seam_and_a_true_frame_has_none() -> None:
 
 def test_the_summary_is_a_mean_over_clips_and_changes() -> None:
     def record(factor: int, seam: float) -> dict[str, object]:
-        rows = [{"method": method, **dict.fromkeys(blending.FIGURES, seam)} for method in BLENDS]
+        rows = [{"method": method, **dict.fromkeys(blending.FIGURES, seam)} for method in BLEND_METHODS]
         return {"enlarged": factor, "rows": rows}
 
     summary = blending.summarize([record(1, 1.0), record(1, 3.0), record(4, 8.0)])

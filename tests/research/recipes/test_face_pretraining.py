@@ -10,7 +10,7 @@ import torch
 from dancenow.face.landmark_maps import NUM_MAPS
 from dancenow.face.landmarks import FaceNetworks
 from dancenow.face.network import FaceNetwork, FaceNetworkConfig
-from dancenow.face.pretrained_init import FACE_KIND, FaceBase
+from dancenow.face.pretrained_init import FACE_KIND, PretrainedFace
 from dancenow.progress import ignore_progress
 from dancenow.research.recipes.face_pretraining_task import FaceBaseConfig, FaceBaseTask, spoilt
 from dancenow.research.recipes.face_renders import CloseupConfig, Closeups, closeups_of
@@ -48,12 +48,12 @@ def test_a_spoilt_face_is_a_coarser_picture_of_the_same() -> None:
 def test_what_was_trained_is_a_start_for_any_canvas(tmp_path: Path) -> None:
     path = tmp_path / "face_base.safetensors"
     train_loop(task(), path, Budget(images=6), resume=False, config=LoopConfig(), on_progress=ignore_progress)
-    base = FaceBase.of_checkpoint(load_checkpoint(path, FACE_KIND), "x")
+    base = PretrainedFace.of_checkpoint(load_checkpoint(path, FACE_KIND), "x")
     network = FaceNetwork(FaceNetworkConfig(64, 8, 1))
-    base.give_to(network)
+    base.load_into(network)
     assert network.leave.weight.abs().max() > 0
     with pytest.raises(ValueError, match="width 8 and 1 blocks"):
-        base.give_to(FaceNetwork(FaceNetworkConfig(64, 12, 1)))
+        base.load_into(FaceNetwork(FaceNetworkConfig(64, 12, 1)))
 
 
 def test_a_resumed_base_equals_an_unbroken_one() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
-from dancenow.face.recipe import FaceRecipe, Start
+from dancenow.face.config import FaceConfig, Start
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import GeneratorConfig
 from dancenow.training.precision import Precision
@@ -51,7 +51,7 @@ class CropConfig:
     perceptual_depth: int = 3
     judged_px: int = 160
     max_frames: int = 2000
-    face: FaceRecipe = field(default_factory=FaceRecipe)
+    face: FaceConfig = field(default_factory=FaceConfig)
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
@@ -70,7 +70,7 @@ class CropConfig:
             "spatial": DiscriminatorConfig(**data["spatial"]),
             "temporal": DiscriminatorConfig(**data["temporal"]),
             "weights": LossWeights(**data["weights"]),
-            "face": FaceRecipe(**data.get("face", {})),
+            "face": FaceConfig.from_json(data.get("face", {})),
         }
         known = {each.name for each in fields(cls)}
         return cls(**{name: value for name, value in {**data, **parts}.items() if name in known})

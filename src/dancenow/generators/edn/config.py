@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
-from dancenow.face.recipe import LARGE_FACE, FaceRecipe
+from dancenow.face.config import LARGE_FACE_CONFIG, FaceConfig
 from dancenow.generators.edn.network import EdnNetworkConfig
 from dancenow.training.precision import Precision
 
@@ -36,7 +36,7 @@ class EdnConfig(EdnNetworkConfig):
     enhance_from: float = 1.0
     perceptual_depth: int = 5
     max_frames: int = 2000
-    face: FaceRecipe = LARGE_FACE
+    face: FaceConfig = LARGE_FACE_CONFIG
     precision: Precision = "bfloat16"
 
     def __post_init__(self) -> None:
@@ -56,5 +56,5 @@ class EdnConfig(EdnNetworkConfig):
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of `to_json`."""
-        parts = {"weights": EdnLossWeights(**data["weights"]), "face": FaceRecipe(**data.get("face", {}))}
+        parts = {"weights": EdnLossWeights(**data["weights"]), "face": FaceConfig.from_json(data.get("face", {}))}
         return cls(**{**data, **parts})

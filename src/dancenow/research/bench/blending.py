@@ -14,7 +14,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from dancenow.face.blending import BLENDS, RIM_TIME_S, Blender, soft_mask
+from dancenow.face.blending import BLEND_METHODS, RIM_TIME_CONSTANT_S, Blender, feather_mask
 from dancenow.face.face_crop import crop_face
 from dancenow.face.face_track import FaceTrack
 from dancenow.face.face_tracking import face_boxes
@@ -115,7 +115,7 @@ def _measure(sized: BlendSize, number: int, factor: int, change: str, _folder: P
             pose, track.time_s, track.status, track.width_px * factor, track.height_px * factor, track.detector, ""
         )
     faces = face_boxes(track)
-    blenders: dict[str, Blender] = {method: Blender(faces, method) for method in BLENDS}
+    blenders: dict[str, Blender] = {method: Blender(faces, method) for method in BLEND_METHODS}
     blenders["poisson, no memory"] = Blender(faces, "poisson", rim_time_s=0.0)
     kept: dict[str, list[dict[str, float]]] = {name: [] for name in blenders}
     for t, frame in enumerate(_frames(clip.video, factor, sized.frames)):
@@ -127,7 +127,7 @@ def _measure(sized: BlendSize, number: int, factor: int, change: str, _folder: P
             ms = 1000 * (time.process_time() - start_s)
             kept[name].append(_judge(frame, blended, changed, faces, t) | {"ms": ms})
         on_progress(Progress("blending", t + 1, sized.frames))
-    return {"rows": [{"method": name, **_over_time(rows)} for name, rows in kept.items()], "rim_time_s": RIM_TIME_S}
+    return {"rows": [{"method": name, **_over_time(rows)} for name, rows in kept.items()], "rim_time_s": RIM_TIME_CONSTANT_S}
 
 
 def _frames(video: Path, factor: int, count: int) -> Iterator[ImageRGB]:
@@ -145,7 +145,7 @@ def _judge(truth: ImageRGB, blended: ImageRGB, changed: ImageRGB, faces: FaceTra
     (left, top), (right, bottom) = low.clip(0), np.minimum(high, truth.shape[1::-1])
     to_box = crop.to_frame - [[0, 0, left], [0, 0, top]]
     shape = (int(right - left), int(bottom - top))
-    mask = cv2.warpAffine(soft_mask(size), to_box, shape, flags=cv2.INTER_LINEAR)
+    mask = cv2.warpAffine(feather_mask(size), to_box, shape, flags=cv2.INTER_LINEAR)
     asked = cv2.warpAffine(changed.astype(np.float32), to_box, shape, flags=cv2.INTER_CUBIC)
     a, b = (image[top:bottom, left:right].astype(np.float32) for image in (truth, blended))
     inside = mask > 0.98

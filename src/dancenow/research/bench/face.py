@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dancenow import pipeline
-from dancenow.face.refinement import Face
+from dancenow.face.refinement import FaceMode
 from dancenow.generators.train_model import train_model
 from dancenow.progress import ProgressCallback
 from dancenow.research.bench.ablation import keep_to_look_at, scores_of, summarize, tests_of, truth_of
@@ -26,7 +26,7 @@ from dancenow.storage.checkpoint import read_info
 from dancenow.subject.subject import Subject
 from dancenow.training.loop import state_path
 
-METHODS: Final[Mapping[Face, str]] = {
+METHODS: Final[Mapping[FaceMode, str]] = {
     "none": "the body's generator alone, for the whole budget",
     "residual": "the last part of the budget for a network that adds detail to the painted face",
     "cyclegan": "the last part of the budget for a network that makes the dancer's face the subject's; a model for each dance",
@@ -59,7 +59,9 @@ def bench_face(size: Size, on_progress: ProgressCallback, only: Sequence[str] = 
     return Result.of_cells("face", size, sized.seeds, settings, records, summary)
 
 
-def _measure(sized: FaceSize, face: Face, casting: Casting, seed: int, folder: Path, on_progress: ProgressCallback) -> Record:
+def _measure(
+    sized: FaceSize, face: FaceMode, casting: Casting, seed: int, folder: Path, on_progress: ProgressCallback
+) -> Record:
     subject, clips, records = sized.world.subject(casting, on_progress), [], []
     for number, tests in enumerate(_models(face, list(tests_of(sized.world, casting, subject, "auto")))):
         model = folder / f"model-{number}.safetensors"
@@ -68,7 +70,7 @@ def _measure(sized: FaceSize, face: Face, casting: Casting, seed: int, folder: P
     return {**records[0], "clips": clips}
 
 
-def _models(face: Face, tests: list[Test]) -> Iterator[list[Test]]:
+def _models(face: FaceMode, tests: list[Test]) -> Iterator[list[Test]]:
     """The tests that one model has to pass: all of them, but of a cyclegan each dance its own."""
     if face != "cyclegan":
         yield tests
@@ -77,7 +79,7 @@ def _models(face: Face, tests: list[Test]) -> Iterator[list[Test]]:
 
 
 def _train(
-    sized: FaceSize, face: Face, subject: Subject, model: Path, tests: list[Test], seed: int, on_progress: ProgressCallback
+    sized: FaceSize, face: FaceMode, subject: Subject, model: Path, tests: list[Test], seed: int, on_progress: ProgressCallback
 ) -> Record:
     train_model(
         subject.folder, model, our_config(sized.ours), budget=sized.budget, face=face,
@@ -94,7 +96,7 @@ def _train(
 
 
 def _judge(
-    sized: FaceSize, face: Face, casting: Casting, test: Test, model: Path, seed: int, on_progress: ProgressCallback
+    sized: FaceSize, face: FaceMode, casting: Casting, test: Test, model: Path, seed: int, on_progress: ProgressCallback
 ) -> Record:
     out = model.parent / f"{test.dance}.mp4"
     pipeline.transfer(test.source, model, out, normalize=test.normalize, on_progress=on_progress)

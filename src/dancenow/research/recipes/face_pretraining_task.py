@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dancenow.face.dataset import Faces, as_pictures
-from dancenow.face.face_losses import bared, face_terms, follow_schedule, side_by_side
-from dancenow.face.network import FaceNetwork, FaceNetworkConfig, refined
+from dancenow.face.dataset import FaceBatch, images_to_tensor
+from dancenow.face.face_losses import drop_landmarks, preview_grid, reconstruction_terms, set_learning_rates
+from dancenow.face.network import FaceNetwork, FaceNetworkConfig, refine_face
 from dancenow.face.pretrained_init import FACE_KIND
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.research.recipes.face_renders import Closeups
@@ -32,14 +32,17 @@ from dancenow.training.state import require_same_training, restore_state, state_
 
 @dataclass(frozen=True)
 class FaceBaseConfig:
-    """faces_per_step: in a batch, each of another person. bare: as in `FaceRecipe`. untold: share of the faces whose spoilt
-    picture tells nothing of the expression; in the others it tells some. coarse: by what factors pictures are made small and
-    large again; moved: largest shift as a share of the canvas."""
+    """How the shared face network is trained.
+
+    faces_per_step: in a batch, each of another person. landmark_dropout: as in `FaceConfig`. untold: fraction of faces whose
+    degraded image shows nothing of the expression; the others show some. coarse: range of the factors by which images are
+    downsampled and upsampled again; moved: largest shift as a fraction of the canvas.
+    """
 
     network: FaceNetworkConfig = field(default_factory=FaceNetworkConfig)
     faces_per_step: int = 8
     learning_rate: float = 7e-4
-    bare: float = 0.15
+    landmark_dropout: float = 0.15
     untold: float = 0.7
     coarse: tuple[float, float] = (3.0, 9.0)
     moved: float = 0.03
@@ -73,12 +76,12 @@ class FaceBaseTask:
     def step(self, rng: np.random.Generator, share: float) -> Mapping[str, float]:
         """See `loop.Task.step`."""
         config, count = self.config, self.images_per_step
-        follow_schedule([(self.optimizer, config.learning_rate)], self._images // count, share)
-        faces = bared(self._draw(count, rng), config.bare, rng)
-        assert faces.made is not None
+        set_learning_rates([(self.optimizer, config.learning_rate)], self._images // count, share)
+        faces = drop_landmarks(self._draw(count, rng), config.landmark_dropout, rng)
+        assert faces.generated is not None
         with autocast(self.device, config.precision):
-            out = faces.made + self.network(faces.made, faces.maps).float()
-            terms = face_terms(self.perceptual, out, faces.image)
+            out = faces.generated + self.network(faces.generated, faces.maps).float()
+            terms = reconstruction_terms(self.perceptual, out, faces.image)
         self._optimizer_step(terms["l1"] + 0.3 * terms["structure"] + 2 * terms["perceptual"])
         self._images += count
         follow_average(self.average, self.network, count, self._images)
@@ -88,7 +91,7 @@ class FaceBaseTask:
         """See `loop.Task.shrink`: these pictures are small."""
         return False
 
-    def _draw(self, count: int, rng: np.random.Generator) -> Faces:
+    def _draw(self, count: int, rng: np.random.Generator) -> FaceBatch:
         side = self.config.network.canvas_px
         images, painted, maps = [], [], []
         for who in rng.choice(len(self.people), count, replace=len(self.people) < count):
@@ -99,9 +102,9 @@ class FaceBaseTask:
             images.append(both[0])
             painted.append(cv2.addWeighted(both[0], told, both[1], 1 - told, 0))
             maps.append(person.maps[i, :, y : y + side, x : x + side])
-        image, made = (as_pictures(np.stack(each), self.device) for each in (images, painted))
+        image, made = (images_to_tensor(np.stack(each), self.device) for each in (images, painted))
         shown = torch.from_numpy(np.stack(maps)).to(self.device).float() / 255
-        return Faces(image, shown, spoilt(made, self.config, rng))
+        return FaceBatch(image, shown, spoilt(made, self.config, rng))
 
     def model(self, clock: Clock) -> Checkpoint:
         """The average network, in half precision: it is only a start."""
@@ -132,8 +135,8 @@ class FaceBaseTask:
     def preview(self) -> NDArray[np.uint8]:
         """Eight faces: true, spoilt, mended."""
         faces = self._draw(min(8, len(self.people)), np.random.default_rng(self.seed))
-        assert faces.made is not None
-        return side_by_side([faces.image, faces.made, refined(self.average, faces.made, faces.maps)])
+        assert faces.generated is not None
+        return preview_grid([faces.image, faces.generated, refine_face(self.average, faces.generated, faces.maps)])
 
 
 def spoilt(image: Tensor, config: FaceBaseConfig, rng: np.random.Generator) -> Tensor:

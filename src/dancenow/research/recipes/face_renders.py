@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from dancenow.face.face_track import YAW
 from dancenow.face.face_tracker import POSE_ROI
 from dancenow.face.face_tracking import MARGIN, face_boxes
-from dancenow.face.head import HEAD
-from dancenow.face.landmark_maps import draw
+from dancenow.face.head import HEAD_KEYPOINTS
+from dancenow.face.landmark_maps import draw_maps
 from dancenow.face.landmarks import FaceNetworks
-from dancenow.face.mesh_validation import looked_twice
+from dancenow.face.mesh_validation import detect_mesh_twice
 from dancenow.pose.detectors.regions import RotatedRect
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.research.studio.body import Body, build_body
@@ -116,8 +116,8 @@ def _maps(networks: FaceNetworks, picture: Rendered, yaw: float) -> NDArray[np.u
     side, pose = len(picture.image_rgb), picture.pose
     x, y = (float(v) for v in pose.xy[_FACE].mean(axis=0))
     roi = RotatedRect(x, y, POSE_ROI * side / MARGIN, 0.0)
-    mesh, sure = looked_twice(networks, picture.image_rgb, roi, pose, side / MARGIN, yaw)
-    drawn = draw(mesh.landmarks[:, :2], sure, pose.xy[HEAD], pose.confidence[HEAD], side)
+    mesh, sure = detect_mesh_twice(networks, picture.image_rgb, roi, pose, side / MARGIN, yaw)
+    drawn = draw_maps(mesh.landmarks[:, :2], sure, pose.xy[HEAD_KEYPOINTS], pose.confidence[HEAD_KEYPOINTS], side)
     return np.asarray(np.rint(drawn * 255), np.uint8)
 
 
