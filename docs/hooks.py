@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "dancenow"
 NO_REFERENCE = ("assets", "cli", "research")
 """Folders without an API reference: the command line has --help, research code is no public interface."""
+LINKED_PAGES = ("glossary.md", "architecture.md", "how-it-works.md")
 FROM_ROOT = {"contributing.md": ROOT / "CONTRIBUTING.md", "changelog.md": ROOT / "CHANGELOG.md"}
 
 
@@ -51,7 +52,7 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Point links to files of the repository at their copies on the site."""
+    """Link names of the code to the reference, and files of the repository to their copies on the site."""
     up = "../" * page.file.src_uri.count("/")
 
     def moved(match: re.Match[str]) -> str:
@@ -67,7 +68,30 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         root_pages = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "README.md": "index.md"}
         return f"]({up}{root_pages[path]})" if path in root_pages else match[0]
 
+    if page.file.src_uri == "architecture.md":
+        markdown = markdown.replace("<!-- folders -->", _folders_table())
+    if page.file.src_uri in LINKED_PAGES or page.file.src_uri.startswith("how-to/"):
+        markdown = _linked_names(markdown)
     return re.sub(r"\]\(((?:\.\./)*(?:docs|benchmarks|src|[A-Z]+\.md)[^)#]*)(?=[)#])\)?", moved, markdown)
+
+
+def _linked_names(markdown: str) -> str:
+    """Link names of the code, such as `pose.pipeline.PosePipeline`, to the reference, where it has them."""
+    folders = "|".join(name for name, _ in _sections() if name != "dancenow")
+    modules = "|".join(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+    pattern = rf"(?<![\[`])`(?:dancenow\.)?((?:{folders}|{modules})(?:\.\w+)+)`(?!`)"
+    link = r'<autoref identifier="dancenow.\1" optional><code>\1</code></autoref>'
+    return re.sub(pattern, link, markdown)
+
+
+def _folders_table() -> str:
+    """The folders of the package with the first sentence of each."""
+    rows = []
+    for path in sorted(PACKAGE.glob("*/__init__.py")):
+        name = path.parent.name
+        shown = f"`{name}/`" if name in NO_REFERENCE else f"[`{name}/`](reference/{name}.md)"
+        rows.append(f"| {shown} | {_summary(path)} |")
+    return "\n".join(["| folder | what is in it |", "|---|---|", *rows])
 
 
 def _modules(folder: Path) -> list[Path]:
