@@ -24,7 +24,9 @@ from dancenow.assets import SOURCE, TARGET
 IMAGES = Path(__file__).parents[1] / "images"
 SIDE_PX = 320
 GAP_PX = 8
-MOMENTS_S = (1.0, 4.0, 7.0)
+MOMENTS = (30, 120, 372)
+"""Numbers of frames, increasing."""
+SHOWN = 100
 
 Image = NDArray[np.uint8]
 
@@ -32,25 +34,22 @@ Image = NDArray[np.uint8]
 def main() -> None:
     folder = Path(sys.argv[1])
     plate = cv2.imread(str(folder / "target" / "plate.png"))
-    mask = cv2.cvtColor(frames(folder / "target_masks.mkv", (4.0,))[0], cv2.COLOR_BGR2GRAY)
-    target = frames(TARGET, (4.0,))[0]
+    mask = cv2.cvtColor(frames(folder / "target_masks.mkv", (SHOWN,))[0], cv2.COLOR_BGR2GRAY)
+    target = frames(TARGET, (SHOWN,))[0]
     mask = cv2.resize(mask, target.shape[1::-1])[..., None] / 255.0
     person = (target * mask + 255 * (1 - mask)).astype(np.uint8)
-    write("tutorial-inputs", [[*frames(SOURCE, (4.0,)), target]])
-    write("tutorial-poses", [frames(folder / "source_overlay.mp4", MOMENTS_S)])
+    write("tutorial-inputs", [[*frames(SOURCE, (SHOWN,)), target]])
+    write("tutorial-poses", [frames(folder / "source_overlay.mp4", MOMENTS)])
     write("tutorial-prepare", [[target, person, plate]])
-    write("tutorial-result", [frames(SOURCE, MOMENTS_S), frames(folder / "out.mp4", MOMENTS_S)])
+    write("tutorial-result", [frames(SOURCE, MOMENTS), frames(folder / "out.mp4", MOMENTS)])
     cv2.imwrite(str(IMAGES / "tutorial-check.webp"), cv2.imread(str(folder / "check.png")), [cv2.IMWRITE_WEBP_QUALITY, 85])
 
 
-def frames(video: Path, moments_s: tuple[float, ...]) -> list[Image]:
-    """The frames of a video at some moments, BGR."""
-    found: list[Image] = []
+def frames(video: Path, numbers: tuple[int, ...]) -> list[Image]:
+    """Some frames of a video by their numbers, BGR."""
     with av.open(str(video)) as container:
-        for frame in container.decode(video=0):
-            if len(found) < len(moments_s) and frame.time is not None and frame.time >= moments_s[len(found)]:
-                found.append(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8))
-    return found
+        decoded = enumerate(container.decode(video=0))
+        return [np.asarray(frame.to_ndarray(format="bgr24"), np.uint8) for number, frame in decoded if number in numbers]
 
 
 def write(name: str, rows: list[list[Image]]) -> None:

@@ -11,10 +11,12 @@ from dancenow.research.bench.sections.cost import drift, engines, growth, memory
 from dancenow.research.bench.sections.placement import blend, monotonicity, normalize
 from dancenow.research.bench.sections.quality import ablation, budget, face
 from dancenow.research.bench.sections.trust import dataset, forensics
+from dancenow.research.bench.summary import summary_page
 from dancenow.storage.atomic_io import complete_or_absent
 
 SHOWN_SIZES: Final = ("laptop", "gpu")
 """A smoke test only shows that a bench works."""
+SUMMARY_SIZE: Final = "laptop"
 SCRIPTS: Final = {
     "forensics": "python -m dancenow.research.recipes.train_forensic measure",
     "dataset": "python -m dancenow.research.recipes.dataset",
@@ -30,7 +32,7 @@ Nothing here is typed by hand. Every figure can be measured again with the comma
 
 
 def write_page(folder: Path) -> Path:
-    """Write docs/benchmarks.md beside the folder of results.
+    """Write docs/benchmarks.md and docs/benchmark-summary.md beside the folder of results.
 
     Raises:
         UserError: there is no result to show in it, one is damaged, or the page cannot be written.
@@ -47,9 +49,17 @@ def write_page(folder: Path) -> Path:
                 parts.append(_section(Result.read(path), path))
     page = folder.resolve().parent / "docs" / "benchmarks.md"
     page.parent.mkdir(exist_ok=True)
-    with complete_or_absent(page) as temporary:
-        temporary.write_text("\n".join(parts), encoding="utf-8")
+    for path, text in ((page, "\n".join(parts)), (page.with_name("benchmark-summary.md"), _summary(found))):
+        with complete_or_absent(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     return page
+
+
+def _summary(found: Mapping[tuple[str, str], Path]) -> str:
+    try:
+        return summary_page({bench: Result.read(path) for (bench, size), path in found.items() if size == SUMMARY_SIZE})
+    except (KeyError, TypeError, IndexError, ValueError) as error:
+        raise InputError(f"a result lacks what the summary shows ({error}); measure it again or remove it.") from error
 
 
 def _section(result: Result, path: Path) -> str:
