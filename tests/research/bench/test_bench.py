@@ -16,9 +16,9 @@ from dancenow import assets
 from dancenow.cli import main as cli
 from dancenow.errors import UserError
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
-from dancenow.research.bench import drift, jobs, nearest_frame, normalization, normalized_pictures, page, registry
+from dancenow.research.bench import drift, jobs, nearest_frame, normalization, normalized_images, page, registry
 from dancenow.research.bench.ablation import summarize
-from dancenow.research.bench.jobs import Cell, Record, adopt, run_cells
+from dancenow.research.bench.jobs import Job, Record, import_records, run_jobs
 from dancenow.research.bench.results import Result
 from dancenow.research.bench.tables import mean_and_spread
 from dancenow.storage import code_digest
@@ -31,7 +31,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "cache"))
 
 
-def counting(calls: list[int], stops_at: int | None = None) -> list[Cell]:
+def counting(calls: list[int], stops_at: int | None = None) -> list[Job]:
     def measure(number: int, folder: Path, on_progress: ProgressCallback) -> Record:
         (folder / "half-made").write_text("")
         on_progress(Progress("working", 1, 2))
@@ -40,16 +40,16 @@ def counting(calls: list[int], stops_at: int | None = None) -> list[Cell]:
         calls.append(number)
         return {"square": number**2}
 
-    return [Cell("count", {"number": n}, partial(measure, n), 1.0) for n in range(4)]
+    return [Job("count", {"number": n}, partial(measure, n), 1.0) for n in range(4)]
 
 
 def test_an_interrupted_bench_goes_on_and_measures_nothing_twice(tmp_path: Path) -> None:
     calls: list[int] = []
     with pytest.raises(KeyboardInterrupt):
-        run_cells("count", counting(calls, stops_at=2), ignore_progress)
+        run_jobs("count", counting(calls, stops_at=2), ignore_progress)
     assert calls == [0, 1]
     events: list[Progress] = []
-    records = run_cells("count", counting(calls), events.append)
+    records = run_jobs("count", counting(calls), events.append)
     assert calls == [0, 1, 2, 3]
     assert [(each["number"], each["square"]) for each in records] == [(n, n**2) for n in range(4)]
     assert events[-1].done == events[-1].total == 2.0  # what is kept is no part of the time left
@@ -59,9 +59,9 @@ def test_an_interrupted_bench_goes_on_and_measures_nothing_twice(tmp_path: Path)
 
 def test_changed_code_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
-    run_cells("count", counting(calls), ignore_progress)
+    run_jobs("count", counting(calls), ignore_progress)
     monkeypatch.setattr(jobs, "code_digest", lambda _module: "another")
-    run_cells("count", counting(calls), ignore_progress)
+    run_jobs("count", counting(calls), ignore_progress)
     assert calls == [0, 1, 2, 3] * 2
 
 
@@ -104,7 +104,7 @@ def test_only_code_that_is_measured_makes_figures_old(tmp_path: Path, monkeypatc
 
 def test_a_cell_measured_elsewhere_counts_and_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DANCENOW_BENCH_CONDITIONS", "two cells at a time")
-    run_cells("count", counting([]), ignore_progress)
+    run_jobs("count", counting([]), ignore_progress)
     kept = sorted((tmp_path / "cache").rglob("count-*.json"))
     for path in kept[1:]:  # as if three of four had been measured on another machine, where no checkout lay
         found = json.loads(path.read_text())
@@ -112,45 +112,45 @@ def test_a_cell_measured_elsewhere_counts_and_says_where(tmp_path: Path, monkeyp
         found["record"]["measured_on"]["versions"]["commit"] = None
         path.write_text(json.dumps(found))
     calls: list[int] = []
-    records = run_cells("count", counting(calls), ignore_progress)
+    records = run_jobs("count", counting(calls), ignore_progress)
     assert not calls
-    whole = Result.of_cells("memory", "laptop", (0,), {}, records, {})
-    assert whole.machine["gpu"] == "Loom 3"
-    assert whole.machine["conditions"] == "two cells at a time"
-    own = [each for each in whole.cells if "measured_on" in each]
+    merged = Result.from_records("memory", "laptop", (0,), {}, records, {})
+    assert merged.machine["gpu"] == "Loom 3"
+    assert merged.machine["conditions"] == "two cells at a time"
+    own = [each for each in merged.records if "measured_on" in each]
     assert len(own) == 1
     assert own[0]["measured_on"]["machine"]["gpu"] is None
-    said = page._provenance(whole, tmp_path / "x" / "y.json")
+    said = page._provenance(merged, tmp_path / "x" / "y.json")
     assert "Loom 3 (two cells at a time)" in said
-    assert "; 1 of 4 cells on " in said
+    assert "; 1 of 4 records on " in said
     with pytest.raises(UserError, match="nothing of the bench memory was measured"):
-        Result.of_cells("memory", "laptop", (0,), {}, [], {})
+        Result.from_records("memory", "laptop", (0,), {}, [], {})
 
 
 def test_a_result_goes_on_on_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    records = run_cells("count", counting([])[:3], ignore_progress)
-    begun = Result.of_cells("memory", "laptop", (0,), {}, records, {})
+    records = run_jobs("count", counting([])[:3], ignore_progress)
+    begun = Result.from_records("memory", "laptop", (0,), {}, records, {})
     begun.write(tmp_path)
     monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "other"))
     calls: list[int] = []
-    adopt(Result.read(begun.write(tmp_path)))
-    again = run_cells("count", counting(calls), ignore_progress)
+    import_records(Result.read(begun.write(tmp_path)))
+    again = run_jobs("count", counting(calls), ignore_progress)
     assert calls == [3]
-    assert Result.of_cells("memory", "laptop", (0,), {}, again[:3], {}) == begun
+    assert Result.from_records("memory", "laptop", (0,), {}, again[:3], {}) == begun
     monkeypatch.setattr(jobs, "code_digest", lambda _module: "another")
-    run_cells("count", counting(calls), ignore_progress)
+    run_jobs("count", counting(calls), ignore_progress)
     assert calls == [3, 0, 1, 2, 3]
-    adopt(replace(begun, cells=[{"cell": "../count-0123456789abcdef0123"}, {"number": 5}]))
+    import_records(replace(begun, records=[{"cell": "../count-0123456789abcdef0123"}, {"number": 5}]))
     assert not list(tmp_path.rglob("*0123456789abcdef0123*"))
 
 
-def grid(calls: list[str]) -> list[Cell]:
+def grid(calls: list[str]) -> list[Job]:
     def measure(name: str, _folder: Path, _on_progress: ProgressCallback) -> Record:
         calls.append(name)
         return {"measured": name}
 
     return [
-        Cell("grid", {"subject": who, "budget": budget, "seed": seed}, partial(measure, f"{who} {budget} {seed}"), 1.0)
+        Job("grid", {"subject": who, "budget": budget, "seed": seed}, partial(measure, f"{who} {budget} {seed}"), 1.0)
         for who in ("ann", "bob")
         for budget in ("4m", "15m")
         for seed in (0, 1)
@@ -159,25 +159,25 @@ def grid(calls: list[str]) -> list[Cell]:
 
 def test_a_part_is_measured_alone_and_joins_what_was_there() -> None:
     calls: list[str] = []
-    first = run_cells("grid", grid(calls), ignore_progress, ["ann", "4m"])
+    first = run_jobs("grid", grid(calls), ignore_progress, ["ann", "4m"])
     assert calls == ["ann 4m 0", "ann 4m 1"]
     assert [record["measured"] for record in first] == calls
     calls.clear()
-    both = run_cells("grid", grid(calls), ignore_progress, ["ann", "bob", "4m", "1"])
+    both = run_jobs("grid", grid(calls), ignore_progress, ["ann", "bob", "4m", "1"])
     assert calls == ["bob 4m 1"]
     assert [record["measured"] for record in both] == ["ann 4m 0", "ann 4m 1", "bob 4m 1"]
     with pytest.raises(UserError, match=r"no part of this bench is called 'eve'; choose of .*ann.*bob"):
-        run_cells("grid", grid(calls), ignore_progress, ["eve"])
-    assert len(run_cells("grid", grid(calls), ignore_progress)) == 8
+        run_jobs("grid", grid(calls), ignore_progress, ["eve"])
+    assert len(run_jobs("grid", grid(calls), ignore_progress)) == 8
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"record": 3}'])
 def test_a_damaged_kept_measurement_is_named(tmp_path: Path, damage: str) -> None:
-    run_cells("count", counting([]), ignore_progress)
+    run_jobs("count", counting([]), ignore_progress)
     kept = sorted((tmp_path / "cache").rglob("*.json"))[0]
     kept.write_text(damage)
     with pytest.raises(UserError, match=f"{kept.name} is damaged; remove it"):
-        run_cells("count", counting([]), ignore_progress)
+        run_jobs("count", counting([]), ignore_progress)
 
 
 def record(method: str, subject: str, seed: int, ssim: float, flicker: float) -> dict[str, Any]:
@@ -271,7 +271,7 @@ def test_bad_input_is_one_sentence_and_status_2(capsys: pytest.CaptureFixture[st
 
 def test_a_dance_there_and_back_never_jumps_and_ends_as_it_began() -> None:
     track = swaying_track()
-    dance = drift.there_and_back(track, 3)
+    dance = drift.ping_pong(track, 3)
     np.testing.assert_array_equal(dance.pose.xy[: len(track)], track.pose.xy)
     np.testing.assert_array_equal(dance.pose.xy[-len(track) :], track.pose.xy)
     steps = np.abs(np.diff(dance.pose.xy, axis=0)).max()
@@ -314,9 +314,9 @@ def test_a_normalization_is_judged_by_its_distance_from_the_truth() -> None:
     shifted = PoseTrack(
         **{**vars(track), "pose": Pose((track.pose.xy + np.array([30, 0])).astype(np.float32), track.pose.confidence)}
     )
-    same = normalization.judge(normalization.Setup("same", track, track, track, None), "none")
-    off = normalization.judge(normalization.Setup("off", shifted, track, track, None), "none")
-    mended = normalization.judge(normalization.Setup("off", shifted, track, track, None), "paper")
+    same = normalization.measure_setup(normalization.Setup("same", track, track, track, None), "none")
+    off = normalization.measure_setup(normalization.Setup("off", shifted, track, track, None), "none")
+    mended = normalization.measure_setup(normalization.Setup("off", shifted, track, track, None), "paper")
     assert same["keypoint_error"] == same["ground_error"] == 0
     assert off["keypoint_error"] > 0.05
     assert mended["keypoint_error"] < 0.1 * off["keypoint_error"]
@@ -334,7 +334,7 @@ def test_what_pictures_gain_is_counted_transfer_by_transfer() -> None:
         {"target": "eve", "rows": [row("a", "paper", 0.7), row("a", "bones", 0.9)]},
         {"target": "chi"},  # not measured yet
     ]
-    found = normalized_pictures.summarize_pictures(records)["bones"]["ssim_person"]
+    found = normalized_images.summarize_images(records)["bones"]["ssim_person"]
     assert found["mean"] == pytest.approx(0.8)
     assert found["over_paper"] == pytest.approx(0.1)
     assert found["spread_over_paper"] == pytest.approx(0.1)

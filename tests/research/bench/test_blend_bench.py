@@ -14,10 +14,10 @@ def test_a_seam_is_a_seam_and_a_true_frame_has_none() -> None:
     faces, frame = face_boxes(track), np.full((512, 512, 3), 90, np.uint8)
     frame[:, 200:] = 120
     face = crop_face(frame, faces.crop(0))
-    assert blending._judge(frame, frame, face, faces, 0)["seam"] == 0
+    assert blending._measure_blend(frame, frame, face, faces, 0)["seam"] == 0
     lit = np.clip(face.astype(int) + 30, 0, 255).astype(np.uint8)
     seams = {
-        m: blending._judge(frame, Blender(faces, m).blend(frame, lit, 0), lit, faces, 0)
+        m: blending._measure_blend(frame, Blender(faces, m).blend(frame, lit, 0), lit, faces, 0)
         for m in ("paste", "feather", "poisson")
     }
     assert seams["paste"]["worst_seam"] > 5 * seams["feather"]["worst_seam"]
@@ -27,7 +27,7 @@ def test_a_seam_is_a_seam_and_a_true_frame_has_none() -> None:
 
 def test_the_summary_is_a_mean_over_clips_and_changes() -> None:
     def record(factor: int, seam: float) -> dict[str, object]:
-        rows = [{"method": method, **dict.fromkeys(blending.FIGURES, seam)} for method in BLEND_METHODS]
+        rows = [{"method": method, **dict.fromkeys(blending.METRICS, seam)} for method in BLEND_METHODS]
         return {"enlarged": factor, "rows": rows}
 
     summary = blending.summarize([record(1, 1.0), record(1, 3.0), record(4, 8.0)])

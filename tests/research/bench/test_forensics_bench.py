@@ -33,7 +33,7 @@ from dancenow.research.bench.forensics import (
     variant_path,
 )
 from dancenow.research.bench.pseudo_fakes import PSEUDO_FAKES
-from dancenow.research.bench.rendered_scenes import RUN, SceneConfig, film_scene, load_scene, shaken
+from dancenow.research.bench.rendered_scenes import RUN, SceneConfig, film_scene, jitter_track, load_scene
 from helpers.drawn_world import dancer_track
 
 
@@ -136,6 +136,6 @@ def test_people_have_real_and_fake_samples(filmed: SceneConfig, monkeypatch: pyt
 
 def test_jittered_keypoints_have_the_requested_error() -> None:
     track = dancer_track(50)
-    moved = shaken(track, 0.01, np.random.default_rng(0)).pose.xy - track.pose.xy
+    moved = jitter_track(track, 0.01, np.random.default_rng(0)).pose.xy - track.pose.xy
     assert 0.5 < np.abs(moved).mean() / (0.01 * 84 * 0.8) < 1.5
     assert moved.std(axis=0).mean() < 0.5 * np.abs(moved.mean(axis=0)).mean()

@@ -13,7 +13,7 @@ from dancenow.media.sink import VideoWriter
 from dancenow.media.source import read_frames
 from dancenow.metrics.regions import person_box
 from dancenow.research.bench import ground_truth_clips
-from dancenow.research.bench.ground_truth_clips import LABELS, compare, read_exact, score_video
+from dancenow.research.bench.ground_truth_clips import LABELS, compare_frames, read_exact_track, score_result_video
 from dancenow.skeleton import INDEX
 from dancenow.types import ImageRGB
 
@@ -62,7 +62,7 @@ def save(path: Path, **changes: Any) -> Path:
 
 def test_keypoints_are_ours_with_centres_at_integers(clip: tuple[Path, Path]) -> None:
     video, npz = clip
-    track = read_exact(npz, video)
+    track = read_exact_track(npz, video)
     pose, given = track.pose[0], keypoints()[0]
     assert (len(track), track.width_px) == (FRAMES, SIDE)
     assert track.fps == pytest.approx(30)
@@ -84,20 +84,20 @@ def test_keypoints_are_ours_with_centres_at_integers(clip: tuple[Path, Path]) ->
 
 def test_only_the_box_of_the_keypoints_is_judged(clip: tuple[Path, Path], tmp_path: Path) -> None:
     video, npz = clip
-    track = read_exact(npz, video)
+    track = read_exact_track(npz, video)
     box = person_box(track.pose[0], SIDE, SIDE)
     assert box is not None
     assert box.right - box.left < SIDE - 12
     images = [frame.image_rgb.copy() for frame in read_frames(video)]
-    perfect = compare(images, video, track, frames=(0, FRAMES), every=4)
+    perfect = compare_frames(images, video, track, frames=(0, FRAMES), every=4)
     assert (perfect.psnr_db, perfect.frames) == (100, FRAMES)
     assert perfect.ssim == pytest.approx(1)
     assert perfect.perceptual == pytest.approx(0, abs=1e-6)
     for image in images:
         image[:, : box.left - 6] = 0
-    outside = compare(images, video, track, frames=(0, FRAMES), every=4)
+    outside = compare_frames(images, video, track, frames=(0, FRAMES), every=4)
     assert outside == perfect
-    grey = score_video(write(tmp_path / "grey.mp4", [np.full_like(images[0], 128)] * FRAMES), npz, video, every=4)
+    grey = score_result_video(write(tmp_path / "grey.mp4", [np.full_like(images[0], 128)] * FRAMES), npz, video, every=4)
     assert grey.ssim < 0.2
     assert grey.psnr_db < 15
     assert grey.perceptual > 0.2
@@ -108,22 +108,22 @@ def test_files_that_are_something_else_are_one_sentence(clip: tuple[Path, Path],
     other = tmp_path / "other.npz"
     for changes in ({"labels": np.array(LABELS[::-1])}, {"kp2d": keypoints()[:, :17]}, {"depth": np.zeros((3, 4))}):
         with pytest.raises(UserError, match="holds no exact keypoints"):
-            read_exact(save(other, **changes), video)
+            read_exact_track(save(other, **changes), video)
     np.savez(other, kp2d=keypoints())
     with pytest.raises(UserError, match="holds no exact keypoints"):
-        read_exact(other, video)
+        read_exact_track(other, video)
     other.write_bytes(npz.read_bytes()[:900])
     for path in (other, tmp_path / "absent.npz"):
         with pytest.raises(UserError, match="holds no exact keypoints"):
-            read_exact(path, video)
+            read_exact_track(path, video)
     short = {"kp2d": keypoints()[:5], "depth": np.ones((5, len(LABELS)), np.float32)}
     with pytest.raises(UserError, match=r"has 5 poses but .* has 8 frames"):
-        read_exact(save(other, **short), video)
-    track = read_exact(npz, video)
+        read_exact_track(save(other, **short), video)
+    track = read_exact_track(npz, video)
     with pytest.raises(UserError, match="not all of the frames"):
-        compare([], video, track, frames=(0, FRAMES))
+        compare_frames([], video, track, frames=(0, FRAMES))
     with pytest.raises(UserError, match="there are no frames 4 to 4"):
-        compare([], video, track, frames=(4, 4))
+        compare_frames([], video, track, frames=(4, 4))
 
 
 def test_an_exact_subject_is_prepared_with_the_exact_track(
@@ -131,7 +131,7 @@ def test_an_exact_subject_is_prepared_with_the_exact_track(
 ) -> None:
     asked: dict[str, Any] = {}
     monkeypatch.setattr(ground_truth_clips, "prepare", lambda video, out, **words: asked.update(words, video=video, out=out))
-    ground_truth_clips.exact_subject(*clip, tmp_path / "me")
+    ground_truth_clips.prepare_exact_subject(*clip, tmp_path / "me")
     assert asked["track"].detector == ground_truth_clips.DETECTOR
     assert asked["consent"].kind == "rendered"
     assert not asked.get("hold_out")

@@ -77,7 +77,7 @@ def test_a_resumed_base_equals_an_unbroken_one() -> None:
     any(importlib.util.find_spec(name) is None for name in ("anny", "warp")), reason="faces are rendered by the studio extra"
 )
 def test_close_ups_show_a_face_where_its_landmarks_are() -> None:
-    made = closeups_of(CloseupConfig(people=1, pictures=4, beats=8, fps=4.0), 0, FaceNetworks())
+    made = closeups_of(CloseupConfig(people=1, images=4, beats=8, fps=4.0), 0, FaceNetworks())
     assert made.image.shape == (4, 72, 72, 3)
     assert made.maps.shape == (4, NUM_MAPS, 72, 72)
     assert len({image.tobytes() for image in made.image}) == 4

@@ -14,7 +14,7 @@ from dancenow.generators.crop.pretrained_init import KIND, Base, load_base
 from dancenow.generators.presets import PRESETS
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.progress import ignore_progress
-from dancenow.research.recipes.pretraining_task import BaseConfig, BaseTask, shaken
+from dancenow.research.recipes.pretraining_task import BaseConfig, BaseTask, jitter_track
 from dancenow.research.recipes.synthetic_people import CastConfig, cast
 from dancenow.skeleton import INDEX
 from dancenow.storage.checkpoint import load_checkpoint
@@ -109,7 +109,7 @@ def test_a_base_goes_on_exactly_where_it_was(people: list[CropDataset]) -> None:
 @pytest.mark.slow
 def test_keypoints_are_shaken_but_not_lost(people: list[CropDataset]) -> None:
     clip = people[0].draw(8, np.random.default_rng(0), STILL, torch.device("cpu"), evenly=True)
-    moved = shaken(clip, np.random.default_rng(1))
+    moved = jitter_track(clip, np.random.default_rng(1))
     off = (moved.xy - clip.xy).norm(dim=-1)
     assert 0.05 < off.mean() < 2.0
     assert moved.confidence[..., INDEX["nose"]].min() == 1

@@ -19,58 +19,58 @@ from dancenow.evaluation.frame_metrics import Region
 from dancenow.generators.train_model import train_model
 from dancenow.pose.retargeting.registry import RetargetingKind
 from dancenow.progress import ProgressCallback
-from dancenow.research.bench.jobs import Cell, Record, run_cells
-from dancenow.research.bench.methods import METHODS, PROTOCOLS, Config, Method, Test, described
+from dancenow.research.bench.jobs import Job, Record, run_jobs
+from dancenow.research.bench.methods import METHODS, PROTOCOLS, Config, Method, TransferTask, describe
+from dancenow.research.bench.rendered_test_set import RenderedTestSet, SubjectCase
 from dancenow.research.bench.results import Result, Size
 from dancenow.research.bench.sizes import ABLATION, AblationSize, BudgetSize
-from dancenow.research.bench.test_world import Casting, World
 from dancenow.storage.atomic_io import cache_dir, complete_or_absent
 from dancenow.storage.checkpoint import read_info
 from dancenow.subject.subject import Subject
 from dancenow.training.budget import Budget
 from dancenow.training.loop import state_path
 
-FIGURES: Final = (
+METRICS: Final = (
     ("SSIM", "person"), ("SSIM", "face"), ("SSIM", "frame"), ("PSNR", "person"), ("perceptual", "person"),
     ("perceptual", "face"), ("flicker", "person"), ("stalling", "person"), ("Fréchet", "person"),
     ("pose distance, relative", "all"), ("pose distance, relative", "hands"), ("missed keypoints", "all"),
     ("foot sliding", "feet"), ("ground error", "feet"),
 )  # fmt: skip
-"""What is kept of an evaluation: (name, region); what `_is_kept` names too, where there is any."""
-LOOKED_AT: Final = "bench/videos"
+"""What is kept of an evaluation: (name, region); what `_is_reported` names too, where there is any."""
+RESULT_VIDEOS: Final = "bench/videos"
 """Folder of the cache for what was made, to be looked at."""
 
 
 def bench_ablation(size: Size, on_progress: ProgressCallback, only: Sequence[str] = ()) -> Result:
-    """Every method on every subject with every seed; only: as in `cells.run_cells`.
+    """Every method on every subject with every seed; only: as in `cells.run_jobs`.
 
     Raises:
         UserError: the studio's packages are missing, a kept measurement is damaged, or the cache cannot be written to.
     """
     sized = ABLATION[size]
     if not only:
-        sized.world.build(on_progress)
+        sized.test_set.build(on_progress)
     methods = [method for name, method in METHODS.items() if name not in sized.without]
     plan = [
-        (method, casting, seed)
+        (method, case, seed)
         for seed in sized.seeds  # a whole round of everything first: what is there is comparable at any time
-        for casting in sized.world.castings
+        for case in sized.test_set.cases
         for method in methods
         if seed == sized.seeds[0] or _is_reseeded(sized, method)
     ]
     cells = [
-        Cell(
+        Job(
             "ablation",
-            {"method": method.name, "subject": casting.name, "seed": seed, "budget": sized.budget, "size": size},
-            partial(_measure, sized, method, casting, seed),
-            sized.judge_s + (sized.train_s if method.config else 0),
+            {"method": method.name, "subject": case.name, "seed": seed, "budget": sized.budget, "size": size},
+            partial(_measure, sized, method, case, seed),
+            sized.evaluate_s + (sized.train_s if method.config else 0),
         )
-        for method, casting, seed in plan
+        for method, case, seed in plan
     ]
-    records = run_cells("ablation", cells, on_progress, only)
+    records = run_jobs("ablation", cells, on_progress, only)
     summary: dict[str, Any] = {protocol: summarize(records, protocol) for protocol in PROTOCOLS}
-    settings = {**asdict(sized), **described(methods)}
-    return Result.of_cells("ablation", size, sized.seeds, settings, records, summary)
+    settings = {**asdict(sized), **describe(methods)}
+    return Result.from_records("ablation", size, sized.seeds, settings, records, summary)
 
 
 def _is_reseeded(sized: AblationSize, method: Method) -> bool:
@@ -78,13 +78,15 @@ def _is_reseeded(sized: AblationSize, method: Method) -> bool:
     return method.config is not None and (sized.reseeded is None or method.name in sized.reseeded)
 
 
-def tests_of(world: World, casting: Casting, subject: Subject, normalize: RetargetingKind) -> Iterator[Test]:
+def transfer_tests(
+    test_set: RenderedTestSet, case: SubjectCase, subject: Subject, normalize: RetargetingKind
+) -> Iterator[TransferTask]:
     """What each model of a subject has to show; normalize: how other dancers' poses are brought to it."""
-    held_out = world.held_out(subject)
-    yield Test("held-out time", "own", held_out, held_out, "none")
-    for dance in casting.dances:
-        source, truth = world.clip(dance).video, world.clip(casting.truth(dance)).video
-        yield Test("transfer", dance.dance, source, truth, normalize)
+    held_out = test_set.held_out(subject)
+    yield TransferTask("held-out time", "own", held_out, held_out, "none")
+    for dance in case.dances:
+        source, truth = test_set.clip(dance).video, test_set.clip(case.truth(dance)).video
+        yield TransferTask("transfer", dance.dance, source, truth, normalize)
 
 
 def summarize(records: Sequence[Mapping[str, Any]], protocol: str) -> dict[str, dict[str, Any]]:
@@ -133,18 +135,18 @@ def _spread(values: Sequence[Sequence[float]]) -> dict[str, float | None]:
 
 
 def _measure(
-    sized: AblationSize, method: Method, casting: Casting, seed: int, folder: Path, on_progress: ProgressCallback
+    sized: AblationSize, method: Method, case: SubjectCase, seed: int, folder: Path, on_progress: ProgressCallback
 ) -> Record:
-    subject = sized.world.subject(casting, on_progress)
+    subject = sized.test_set.subject(case, on_progress)
     model = folder / "model.safetensors"
     record: Record = train(method.config(sized), subject, model, sized.budget, seed, on_progress) if method.config else {}
-    return {**record, "clips": judge(sized, method, casting, subject, model, f"{sized.budget}-{seed}", on_progress)}
+    return {**record, "clips": evaluate_method(sized, method, case, subject, model, f"{sized.budget}-{seed}", on_progress)}
 
 
-def judge(
+def evaluate_method(
     sized: AblationSize | BudgetSize,
     method: Method,
-    casting: Casting,
+    case: SubjectCase,
     subject: Subject,
     model: Path,
     how: str,
@@ -152,15 +154,22 @@ def judge(
 ) -> list[Record]:
     """What a method shows of every test of a subject, and its figures; how: for the names of what is kept to look at."""
     clips = []
-    for test in tests_of(sized.world, casting, subject, method.normalize):
+    for test in transfer_tests(sized.test_set, case, subject, method.normalize):
         out = model.parent / f"{test.dance}.mp4"
         if method.show is not None:
             method.show(test, subject, out, on_progress)
         else:
             pipeline.transfer(test.source, model, out, normalize=test.normalize, on_progress=on_progress)
-        judged = truth_of(test.truth, sized.every, sized.pose_every).evaluate(out, ideal=False, on_progress=on_progress)
-        clips.append({"protocol": test.protocol, "dance": test.dance, "frames": judged.num_frames, "scores": scores_of(judged)})
-        keep_to_look_at(out, f"{casting.name}-{test.dance}-{sized.ours}-{how}-{method.name}")
+        evaluation = load_truth(test.truth, sized.every, sized.pose_every).evaluate(out, ideal=False, on_progress=on_progress)
+        clips.append(
+            {
+                "protocol": test.protocol,
+                "dance": test.dance,
+                "frames": evaluation.num_frames,
+                "scores": metric_scores(evaluation),
+            }
+        )
+        save_result_video(out, f"{case.name}-{test.dance}-{sized.ours}-{how}-{method.name}")
     return clips
 
 
@@ -173,7 +182,7 @@ def train(config: Config, subject: Subject, model: Path, budget: str, seed: int,
 
 
 @lru_cache(maxsize=3)
-def truth_of(video: Path, every: int, pose_every: int) -> Truth:
+def load_truth(video: Path, every: int, pose_every: int) -> Truth:
     """A clip's truth, kept while the methods of one subject are compared with it: it shows the subject.
 
     Deep distances are taken of person and face only, which are all that is kept of them.
@@ -182,7 +191,7 @@ def truth_of(video: Path, every: int, pose_every: int) -> Truth:
     return Truth.of(video, every=every, pose_every=pose_every, deep_regions=regions, remember=True)
 
 
-def scores_of(judged: Evaluation) -> dict[str, dict[str, Any]]:
+def metric_scores(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
     """The figures that are kept of an evaluation, by name and region."""
     return {
         f"{score.name}, {score.region}": {
@@ -190,17 +199,17 @@ def scores_of(judged: Evaluation) -> dict[str, dict[str, Any]]:
             "unit": score.unit,
             "better": score.better,
         }
-        for score in judged.scores
-        if (score.name, score.region) in FIGURES or _is_kept(score.name)
+        for score in evaluation.scores
+        if (score.name, score.region) in METRICS or _is_reported(score.name)
     }
 
 
-def _is_kept(name: str) -> bool:
+def _is_reported(name: str) -> bool:
     return "identity" in name.lower() or name.startswith("LPIPS")
 
 
-def keep_to_look_at(out: Path, name: str) -> None:
+def save_result_video(out: Path, name: str) -> None:
     """Figures alone can be wrong: what was made is kept beside the clips, the newest of each name."""
     name = name.replace(", ", "-").replace(" ", "-")
-    with complete_or_absent(cache_dir(LOOKED_AT) / f"{name}.mp4") as temporary:
+    with complete_or_absent(cache_dir(RESULT_VIDEOS) / f"{name}.mp4") as temporary:
         shutil.copyfile(out, temporary)

@@ -21,12 +21,12 @@ from dancenow.face.face_tracking import face_boxes
 from dancenow.media.source import read_frames
 from dancenow.pose.track_io import load_track
 from dancenow.progress import Progress, ProgressCallback
-from dancenow.research.bench.jobs import Cell, Record, run_cells
+from dancenow.research.bench.jobs import Job, Record, run_jobs
 from dancenow.research.bench.results import Result, Size
 from dancenow.research.bench.sizes import BLEND, BlendSize
 from dancenow.types import FloatArray, ImageRGB, Pose
 
-Change = Callable[[FloatArray, int, float], FloatArray]
+FaceEdit = Callable[[FloatArray, int, float], FloatArray]
 """Of a canvas float32 [S,S,3], the frame's number and its time in s."""
 
 
@@ -54,7 +54,7 @@ def _wrong_at_the_top(face: FloatArray, t: int, _time_s: float) -> FloatArray:
     return changed
 
 
-CHANGES: Final[Mapping[str, Change]] = {
+FACE_EDITS: Final[Mapping[str, FaceEdit]] = {
     "warmer": _warmer,
     "lit from one side": _lit_from_one_side,
     "drifting": _drifting,
@@ -62,8 +62,8 @@ CHANGES: Final[Mapping[str, Change]] = {
     "another top, which flickers": _wrong_at_the_top,
 }
 """What is done to the window before it is put back."""
-FIGURES: Final = ("seam", "worst_seam", "face_colour", "face_detail", "pumping", "ms")
-_FEW: Final = 2
+METRICS: Final = ("seam", "worst_seam", "face_colour", "face_detail", "pumping", "ms")
+_WARMUP_FRAMES: Final = 2
 """Frames that warm up before time is taken."""
 
 
@@ -79,17 +79,17 @@ def bench_blend(size: Size, on_progress: ProgressCallback) -> Result:
         UserError: the studio's packages are missing.
     """
     sized = BLEND[size]
-    takes = [dance for casting in sized.world.castings for dance in map(casting.truth, casting.dances)][: sized.clips]
-    for take in takes:
-        sized.world.clip(take, on_progress)
+    clips = [dance for case in sized.test_set.cases for dance in map(case.truth, case.dances)][: sized.clips]
+    for clip_spec in clips:
+        sized.test_set.clip(clip_spec, on_progress)
     cells = [
-        Cell("blend", {"clip": f"{take.dance} by {take.identity}", "enlarged": factor, "change": change, "size": size},
+        Job("blend", {"clip": f"{clip_spec.dance} by {clip_spec.identity}", "enlarged": factor, "change": change, "size": size},
              partial(_measure, sized, number, factor, change), 8.0 * factor)
-        for number, take in enumerate(takes) for factor in sized.enlarged for change in CHANGES
+        for number, clip_spec in enumerate(clips) for factor in sized.enlarged for change in FACE_EDITS
     ]  # fmt: skip
-    records = run_cells("blend", cells, on_progress)
+    records = run_jobs("blend", cells, on_progress)
     summary = summarize(records)
-    return Result.of_cells("blend", size, (0,), asdict(sized), records, summary)
+    return Result.from_records("blend", size, (0,), asdict(sized), records, summary)
 
 
 def summarize(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:
@@ -98,15 +98,15 @@ def summarize(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[
     for factor in dict.fromkeys(record["enlarged"] for record in records):
         rows = [row for record in records if record["enlarged"] == factor for row in record["rows"]]
         summary[str(factor)] = {
-            method: {f: round(float(np.mean([row[f] for row in rows if row["method"] == method])), 3) for f in FIGURES}
+            method: {f: round(float(np.mean([row[f] for row in rows if row["method"] == method])), 3) for f in METRICS}
             for method in dict.fromkeys(row["method"] for row in rows)
         }
     return summary
 
 
 def _measure(sized: BlendSize, number: int, factor: int, change: str, _folder: Path, on_progress: ProgressCallback) -> Record:
-    takes = [dance for casting in sized.world.castings for dance in map(casting.truth, casting.dances)]
-    clip = sized.world.clip(takes[number], on_progress)
+    clips = [dance for case in sized.test_set.cases for dance in map(case.truth, case.dances)]
+    clip = sized.test_set.clip(clips[number], on_progress)
     track = load_track(clip.track)
     if factor > 1:
         xy = (track.pose.xy + 0.5) * np.float32(factor) - np.float32(0.5)
@@ -119,13 +119,13 @@ def _measure(sized: BlendSize, number: int, factor: int, change: str, _folder: P
     blenders["poisson, no memory"] = Blender(faces, "poisson", rim_time_s=0.0)
     kept: dict[str, list[dict[str, float]]] = {name: [] for name in blenders}
     for t, frame in enumerate(_frames(clip.video, factor, sized.frames)):
-        face = np.rint(CHANGES[change](crop_face(frame, faces.crop(t)).astype(np.float32), t, float(faces.time_s[t])))
+        face = np.rint(FACE_EDITS[change](crop_face(frame, faces.crop(t)).astype(np.float32), t, float(faces.time_s[t])))
         changed = face.clip(0, 255).astype(np.uint8)
         for name, blender in blenders.items():
             start_s = time.process_time()
             blended = blender.blend(frame, changed, t)
             ms = 1000 * (time.process_time() - start_s)
-            kept[name].append(_judge(frame, blended, changed, faces, t) | {"ms": ms})
+            kept[name].append(_measure_blend(frame, blended, changed, faces, t) | {"ms": ms})
         on_progress(Progress("blending", t + 1, sized.frames))
     return {"rows": [{"method": name, **_over_time(rows)} for name, rows in kept.items()], "rim_time_s": RIM_TIME_CONSTANT_S}
 
@@ -137,7 +137,7 @@ def _frames(video: Path, factor: int, count: int) -> Iterator[ImageRGB]:
         yield image if factor == 1 else np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def _judge(truth: ImageRGB, blended: ImageRGB, changed: ImageRGB, faces: FaceTrack, t: int) -> dict[str, float]:
+def _measure_blend(truth: ImageRGB, blended: ImageRGB, changed: ImageRGB, faces: FaceTrack, t: int) -> dict[str, float]:
     crop = faces.crop(t)
     size, margin = faces.size_px, 4
     low = np.floor(crop.to_frame[:, 2]).astype(int) - margin
@@ -171,5 +171,5 @@ def _over_time(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     out = {name: float(columns[name].mean()) for name in ("seam", "worst_seam", "face_colour", "face_detail")}
     out["pumping"] = float(columns["mean"].std())
-    out["ms"] = float(np.median(columns["ms"][_FEW:] if len(rows) > _FEW else columns["ms"]))
+    out["ms"] = float(np.median(columns["ms"][_WARMUP_FRAMES:] if len(rows) > _WARMUP_FRAMES else columns["ms"]))
     return {name: round(value, 4) for name, value in out.items()}

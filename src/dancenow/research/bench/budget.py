@@ -15,13 +15,13 @@ from dancenow import pipeline
 from dancenow.errors import InputError, UserError
 from dancenow.progress import ProgressCallback
 from dancenow.provenance.consent import consent
-from dancenow.research.bench.ablation import judge, keep_to_look_at, summarize, train
-from dancenow.research.bench.ground_truth_clips import ExactScore, exact_subject, score, score_video
-from dancenow.research.bench.jobs import Cell, Record, run_cells
-from dancenow.research.bench.methods import PROTOCOLS, Method, budget_methods, described, our_config
+from dancenow.research.bench.ablation import evaluate_method, save_result_video, summarize, train
+from dancenow.research.bench.ground_truth_clips import ExactScore, prepare_exact_subject, score_model, score_result_video
+from dancenow.research.bench.jobs import Job, Record, run_jobs
+from dancenow.research.bench.methods import PROTOCOLS, Method, budget_methods, describe, our_config
+from dancenow.research.bench.rendered_test_set import SubjectCase
 from dancenow.research.bench.results import Result, Size
 from dancenow.research.bench.sizes import BUDGET, BudgetSize
-from dancenow.research.bench.test_world import Casting
 from dancenow.storage.atomic_io import cache_dir, sha256_of
 from dancenow.subject.prepare import SUBJECT_RECIPE, prepare
 from dancenow.subject.subject import Subject
@@ -29,20 +29,23 @@ from dancenow.training.budget import Budget
 
 Poses = Literal["exact keypoints", "detected keypoints"]
 POSES: Final[tuple[Poses, ...]] = ("exact keypoints", "detected keypoints")
-_TRAINING: Final = 1.15
+_CLOCK_PER_BUDGET: Final = 1.15
 """What a training takes of the clock for a second of its budget: loading, previews, saving."""
 
 
 def bench_budget(size: Size, on_progress: ProgressCallback, only: Sequence[str] = ()) -> Result:
-    """Every method on every subject with every budget; only: as in `cells.run_cells`.
+    """Every method on every subject with every budget; only: as in `cells.run_jobs`.
 
     Raises:
         UserError: as `bench_ablation`, or the folder that DANCENOW_DATA names lacks a file of the pair.
     """
     sized = BUDGET[size]
     if not only:
-        sized.world.build(on_progress)
-    subjects: list[tuple[str, Casting | Path]] = [*_filmed(sized), *(("rendered", each) for each in sized.world.castings)]
+        sized.test_set.build(on_progress)
+    subjects: list[tuple[str, SubjectCase | Path]] = [
+        *_filmed_pairs(sized),
+        *(("rendered", each) for each in sized.test_set.cases),
+    ]
     cells = [
         _cell(sized, size, data, subject, method, budget, seed)
         for budget in sized.budgets
@@ -50,9 +53,9 @@ def bench_budget(size: Size, on_progress: ProgressCallback, only: Sequence[str] 
         for data, subject in subjects
         for method in _methods(sized)
     ]
-    records = run_cells("budget", cells, on_progress, only)
-    settings = {**asdict(sized), **described(_methods(sized))}
-    return Result.of_cells("budget", size, sized.seeds, settings, records, summarize_budgets(records))
+    records = run_jobs("budget", cells, on_progress, only)
+    settings = {**asdict(sized), **describe(_methods(sized))}
+    return Result.from_records("budget", size, sized.seeds, settings, records, summarize_budgets(records))
 
 
 def _methods(sized: BudgetSize) -> tuple[Method, ...]:
@@ -77,8 +80,8 @@ def summarize_budgets(records: Sequence[Mapping[str, Any]]) -> dict[str, list[di
     return summary
 
 
-def _cell(sized: BudgetSize, size: Size, data: str, subject: Casting | Path, method: Method, budget: str, seed: int) -> Cell:
-    if isinstance(subject, Casting):
+def _cell(sized: BudgetSize, size: Size, data: str, subject: SubjectCase | Path, method: Method, budget: str, seed: int) -> Job:
+    if isinstance(subject, SubjectCase):
         name, measure = subject.name, partial(_measure_rendered, sized, subject, method, budget, seed)
     else:
         name, measure = (
@@ -86,24 +89,24 @@ def _cell(sized: BudgetSize, size: Size, data: str, subject: Casting | Path, met
             partial(_measure_filmed, sized, subject, data, method, budget, seed),
         )
     words = {"data": data, "subject": name, "method": method.name, "start": method.start, "budget": budget, "seed": seed}
-    expected_s = _TRAINING * (Budget.parse(budget).seconds or 2.0) + sized.judge_s
-    return Cell("budget", {**words, "size": size}, measure, expected_s)
+    expected_s = _CLOCK_PER_BUDGET * (Budget.parse(budget).seconds or 2.0) + sized.evaluate_s
+    return Job("budget", {**words, "size": size}, measure, expected_s)
 
 
 def _measure_rendered(
-    sized: BudgetSize, casting: Casting, method: Method, budget: str, seed: int, folder: Path, on_progress: ProgressCallback
+    sized: BudgetSize, case: SubjectCase, method: Method, budget: str, seed: int, folder: Path, on_progress: ProgressCallback
 ) -> Record:
-    subject, model = sized.world.subject(casting, on_progress), folder / "model.safetensors"
+    subject, model = sized.test_set.subject(case, on_progress), folder / "model.safetensors"
     assert method.config is not None
     record = train(method.config(sized), subject, model, budget, seed, on_progress)
     return {
         "start": method.start,
         **record,
-        "clips": judge(sized, method, casting, subject, model, f"{budget}-{seed}", on_progress),
+        "clips": evaluate_method(sized, method, case, subject, model, f"{budget}-{seed}", on_progress),
     }
 
 
-def _filmed(sized: BudgetSize) -> list[tuple[str, Path]]:
+def _filmed_pairs(sized: BudgetSize) -> list[tuple[str, Path]]:
     """The pair of clips in a folder of one's own: with exact keypoints, and with detected ones.
 
     Raises:
@@ -114,11 +117,11 @@ def _filmed(sized: BudgetSize) -> list[tuple[str, Path]]:
         return []
     own, dance = sized.filmed
     for name in (f"{own}_id1.mp4", f"{own}_id1.npz", f"{dance}_id1.mp4", f"{dance}_id1.npz", f"{dance}_id0.mp4"):
-        _found(Path(folder), name)
+        _find_file(Path(folder), name)
     return [(poses, Path(folder)) for poses in POSES]
 
 
-def _found(folder: Path, name: str) -> Path:
+def _find_file(folder: Path, name: str) -> Path:
     path = next(folder.rglob(name), None)
     if path is None:
         raise InputError(f"the folder that DANCENOW_DATA names has no {name}; unset it to measure rendered subjects alone.")
@@ -138,21 +141,21 @@ def _measure_filmed(
     assert method.config is not None
     assert sized.filmed is not None
     own, dance = sized.filmed
-    footage, truth, npz = (_found(data, name) for name in (f"{own}_id1.mp4", f"{dance}_id1.mp4", f"{dance}_id1.npz"))
-    subject = _prepared(footage, poses, on_progress)
+    footage, truth, npz = (_find_file(data, name) for name in (f"{own}_id1.mp4", f"{dance}_id1.mp4", f"{dance}_id1.npz"))
+    subject = _load_or_prepare(footage, poses, on_progress)
     model, out = folder / "model.safetensors", folder / "out.mp4"
     record = train(method.config(sized), subject, model, budget, seed, on_progress)
     if poses == "exact keypoints":
-        found = score(model, npz, truth, every=sized.every, on_progress=on_progress)
+        found = score_model(model, npz, truth, every=sized.every, on_progress=on_progress)
     else:
-        pipeline.transfer(_found(data, f"{dance}_id0.mp4"), model, out, on_progress=on_progress)
-        found = score_video(out, npz, truth, every=sized.every, on_progress=on_progress)
-        keep_to_look_at(out, f"{own}-{dance}-{sized.ours}-{budget}-{seed}-{method.name}")
+        pipeline.transfer(_find_file(data, f"{dance}_id0.mp4"), model, out, on_progress=on_progress)
+        found = score_result_video(out, npz, truth, every=sized.every, on_progress=on_progress)
+        save_result_video(out, f"{own}-{dance}-{sized.ours}-{budget}-{seed}-{method.name}")
     clip = {"protocol": poses, "dance": dance, "frames": found.frames, "scores": _scores(found)}
     return {"start": method.start, **record, "clips": [clip]}
 
 
-def _prepared(video: Path, poses: str, on_progress: ProgressCallback) -> Subject:
+def _load_or_prepare(video: Path, poses: str, on_progress: ProgressCallback) -> Subject:
     """The subject of a clip with its exact keypoints or with detected ones, from the cache where it is sound."""
     npz = video.with_suffix(".npz")
     known = f"{sha256_of(video)[:16]}-{sha256_of(npz)[:8]}-{poses.split()[0]}-{SUBJECT_RECIPE}"
@@ -161,7 +164,7 @@ def _prepared(video: Path, poses: str, on_progress: ProgressCallback) -> Subject
         return Subject.open(folder)
     except UserError:
         if poses == "exact keypoints":
-            return exact_subject(video, npz, folder, on_progress=on_progress)
+            return prepare_exact_subject(video, npz, folder, on_progress=on_progress)
         return prepare(video, folder, consent=consent("rendered"), on_progress=on_progress)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from dancenow.evaluation.metric_sanity import LEVELS, UNITS, monotonicity
 from dancenow.progress import ProgressCallback
-from dancenow.research.bench.jobs import Cell, Record, run_cells
+from dancenow.research.bench.jobs import Job, Record, run_jobs
 from dancenow.research.bench.results import Result, Size
 from dancenow.research.bench.sizes import MONOTONICITY, MonotonicitySize
 
@@ -22,18 +22,18 @@ def bench_monotonicity(size: Size, on_progress: ProgressCallback) -> Result:
     """
     sized = MONOTONICITY[size]
     cells = [
-        Cell(
+        Job(
             "monotonicity",
             {"damage": kind, "size": size},
             partial(_measure, sized, kind),
-            (len(LEVELS[kind]) + 1) * sized.judge_s,
+            (len(LEVELS[kind]) + 1) * sized.evaluate_s,
         )
         for kind in sized.damage
     ]
-    records = run_cells("monotonicity", cells, on_progress)
+    records = run_jobs("monotonicity", cells, on_progress)
     units = {kind: UNITS[kind] for kind in sized.damage}
     settings = {**asdict(sized), "units": units}
-    return Result.of_cells("monotonicity", size, (), settings, records, summarize(records))
+    return Result.from_records("monotonicity", size, (), settings, records, summarize(records))
 
 
 def summarize(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -45,9 +45,9 @@ def summarize(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _measure(sized: MonotonicitySize, kind: str, _folder: Path, on_progress: ProgressCallback) -> Record:
-    casting = sized.world.castings[0]
-    true = casting.truth(casting.dances[0])
-    other = replace(true, identity=casting.dances[0].identity)  # by the same camera: only the person differs
-    clip, swapped = (sized.world.clip(take, on_progress).video for take in (true, other))
+    case = sized.test_set.cases[0]
+    true = case.truth(case.dances[0])
+    other = replace(true, identity=case.dances[0].identity)  # by the same camera: only the person differs
+    clip, swapped = (sized.test_set.clip(take, on_progress).video for take in (true, other))
     levels = {kind: LEVELS[kind]}
     return monotonicity(clip, levels, other=swapped, num_frames=sized.num_frames, every=sized.every, on_progress=on_progress)

@@ -27,26 +27,26 @@ from dancenow.metrics.regions import person_box
 from dancenow.pose.pipeline import PosePipeline, detect_poses
 from dancenow.progress import Progress, ProgressCallback
 from dancenow.research.bench.ablation import train
-from dancenow.research.bench.jobs import Cell, Record, run_cells
+from dancenow.research.bench.jobs import Job, Record, run_jobs
 from dancenow.research.bench.methods import METHODS, Method
 from dancenow.research.bench.results import Result, Size
 from dancenow.research.bench.sizes import DRIFT, DriftSize
 from dancenow.types import ImageRGB, PoseTrack
 
-FIGURES: Final = {"SSIM": "higher", "perceptual": "lower", "sharpness": "", "flicker": "lower"}
+METRICS: Final = {"SSIM": "higher", "perceptual": "lower", "sharpness": "", "flicker": "lower"}
 """In the person's box, against the truth. sharpness: relative to the truth's, as a ratio; 1 is the truth's own."""
 _METHODS: Final = (METHODS["ours"], replace(METHODS["+ temporal smoothing"], name="paper"))
 
 
 def bench_drift(size: Size, on_progress: ProgressCallback, only: Sequence[str] = ()) -> Result:
-    """Ours and the paper's on one subject; only: as in `cells.run_cells`.
+    """Ours and the paper's on one subject; only: as in `cells.run_jobs`.
 
     Raises:
         UserError: as `bench_ablation`.
     """
     sized = DRIFT[size]
     cells = [
-        Cell(
+        Job(
             "drift",
             {"method": method.name, "start": method.start, "size": size},
             partial(_measure, sized, method),
@@ -54,21 +54,21 @@ def bench_drift(size: Size, on_progress: ProgressCallback, only: Sequence[str] =
         )
         for method in _METHODS
     ]
-    records = run_cells("drift", cells, on_progress, only)
+    records = run_jobs("drift", cells, on_progress, only)
     settings = {**asdict(sized), "methods": {method.name: method.what for method in _METHODS}}
     summary = {record["method"]: summarize(record) for record in records}
-    return Result.of_cells("drift", size, (0,), settings, records, summary)
+    return Result.from_records("drift", size, (0,), settings, records, summary)
 
 
 def summarize(record: Mapping[str, Any]) -> dict[str, Any]:
     """First, last and change per figure, the change as a share of the first: 0.03 is 3% more."""
     first, last = record["first"], record["last"]
-    known = [name for name in FIGURES if first[name] is not None and last[name] is not None]
+    known = [name for name in METRICS if first[name] is not None and last[name] is not None]
     change = {name: round(last[name] / first[name] - 1, 5) for name in known if first[name]}
     return {"seconds": record["seconds"], "first": first, "last": last, "change": change}
 
 
-def there_and_back(track: PoseTrack, passes: int) -> PoseTrack:
+def ping_pong(track: PoseTrack, passes: int) -> PoseTrack:
     """The dance `passes` times, forwards and backwards in turn, without a jump; frame times go on."""
     count = len(track)
     order = np.concatenate([np.arange(count)[:: -1 if number % 2 else 1] for number in range(passes)])
@@ -78,11 +78,11 @@ def there_and_back(track: PoseTrack, passes: int) -> PoseTrack:
 
 def _measure(sized: DriftSize, method: Method, folder: Path, on_progress: ProgressCallback) -> Record:
     assert method.config is not None
-    casting = sized.world.castings[0]
-    subject, model = sized.world.subject(casting, on_progress), folder / "model.safetensors"
+    case = sized.test_set.cases[0]
+    subject, model = sized.test_set.subject(case, on_progress), folder / "model.safetensors"
     record = train(method.config(sized), subject, model, sized.budget, 0, on_progress)
     passes = sized.paper_passes if method.name == "paper" else sized.passes
-    truth = sized.world.clip(casting.truth(casting.dances[0]), on_progress).video
+    truth = sized.test_set.clip(case.truth(case.dances[0]), on_progress).video
     track = detect_poses(truth, on_progress=on_progress)
     return {**record, **measure_drift(model, truth, track, passes, sized.every, on_progress)}
 
@@ -98,13 +98,13 @@ def measure_drift(model: Path, truth: Path, track: PoseTrack, passes: int, every
     renderer = load_renderer(model, Execution.auto())
     count, start_s = len(track), time.perf_counter()
     poses = PosePipeline.create()
-    dance = there_and_back(poses.for_rendering(poses.smooth_jitter(track)), passes)
-    pictures = _told(renderer.render(dance), len(dance), on_progress)
-    first = _figures(islice(pictures, count), truth, track, every)
+    dance = ping_pong(poses.for_rendering(poses.smooth_jitter(track)), passes)
+    images = _with_progress(renderer.render(dance), len(dance), on_progress)
+    first = _metrics(islice(images, count), truth, track, every)
     memory_mb = [_resident_mb()]
-    for _ in islice(pictures, count * (passes - 2)):
+    for _ in islice(images, count * (passes - 2)):
         pass
-    last = _figures(pictures, truth, track, every)
+    last = _metrics(images, truth, track, every)
     memory_mb.append(_resident_mb())
     return {
         "frames": len(dance),
@@ -117,23 +117,23 @@ def measure_drift(model: Path, truth: Path, track: PoseTrack, passes: int, every
     }
 
 
-def _told(pictures: Iterator[ImageRGB], count: int, on_progress: ProgressCallback) -> Iterator[ImageRGB]:
-    for number, picture in enumerate(pictures, start=1):
-        yield picture
+def _with_progress(images: Iterator[ImageRGB], count: int, on_progress: ProgressCallback) -> Iterator[ImageRGB]:
+    for number, image in enumerate(images, start=1):
+        yield image
         on_progress(Progress("generating", number, count))
 
 
-def _figures(pictures: Iterator[ImageRGB], truth: Path, track: PoseTrack, every: int) -> dict[str, float | None]:
+def _metrics(images: Iterator[ImageRGB], truth: Path, track: PoseTrack, every: int) -> dict[str, float | None]:
     """Means over one pass, in the person's box."""
-    judge = FrameMetrics(PerceptualDistance(), every, deep_regions=("person",))
+    metrics = FrameMetrics(PerceptualDistance(), every, deep_regions=("person",))
     own, true, sharp = [], [], []
-    for frame, picture in zip(read_frames(truth), pictures, strict=True):
+    for frame, image in zip(read_frames(truth), images, strict=True):
         pose = track.pose[frame.index]
-        reference, seen = judge.judge(frame.image_rgb, pose, [picture])
+        reference, seen = metrics.judge(frame.image_rgb, pose, [image])
         true.append(reference)
         own.append(seen)
         if (box := person_box(pose, track.width_px, track.height_px)) is not None:
-            sharp.append((sharpness(box.of(picture)), sharpness(box.of(frame.image_rgb))))
+            sharp.append((sharpness(box.of(image)), sharpness(box.of(frame.image_rgb))))
     errors, true_errors = (np.array([each.warping_error for each in seen]) for seen in (own, true))
     found = {
         "SSIM": _mean([each.ssim["person"] for each in own if "person" in each.ssim]),

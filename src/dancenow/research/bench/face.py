@@ -15,13 +15,13 @@ from dancenow import pipeline
 from dancenow.face.refinement import FaceMode
 from dancenow.generators.train_model import train_model
 from dancenow.progress import ProgressCallback
-from dancenow.research.bench.ablation import keep_to_look_at, scores_of, summarize, tests_of, truth_of
-from dancenow.research.bench.face_metrics import face_figures
-from dancenow.research.bench.jobs import Cell, Record, run_cells
-from dancenow.research.bench.methods import PROTOCOLS, Test, our_config
+from dancenow.research.bench.ablation import load_truth, metric_scores, save_result_video, summarize, transfer_tests
+from dancenow.research.bench.face_metrics import face_metrics
+from dancenow.research.bench.jobs import Job, Record, run_jobs
+from dancenow.research.bench.methods import PROTOCOLS, TransferTask, our_config
+from dancenow.research.bench.rendered_test_set import SubjectCase
 from dancenow.research.bench.results import Result, Size
 from dancenow.research.bench.sizes import FACE, FaceSize
-from dancenow.research.bench.test_world import Casting
 from dancenow.storage.checkpoint import read_info
 from dancenow.subject.subject import Subject
 from dancenow.training.loop import state_path
@@ -34,43 +34,43 @@ METHODS: Final[Mapping[FaceMode, str]] = {
 
 
 def bench_face(size: Size, on_progress: ProgressCallback, only: Sequence[str] = ()) -> Result:
-    """Every kind of face on every subject with every seed; only: as in `cells.run_cells`.
+    """Every kind of face on every subject with every seed; only: as in `cells.run_jobs`.
 
     Raises:
         UserError: as `bench_ablation`.
     """
     sized = FACE[size]
     if not only:
-        sized.world.build(on_progress)
+        sized.test_set.build(on_progress)
     cells = [
-        Cell(
+        Job(
             "face",
-            {"method": face, "subject": casting.name, "seed": seed, "budget": sized.budget, "size": size},
-            partial(_measure, sized, face, casting, seed),
-            sized.judge_s + sized.train_s,
+            {"method": face, "subject": case.name, "seed": seed, "budget": sized.budget, "size": size},
+            partial(_measure, sized, face, case, seed),
+            sized.evaluate_s + sized.train_s,
         )
         for seed in sized.seeds
-        for casting in sized.world.castings
+        for case in sized.test_set.cases
         for face in METHODS
     ]
-    records = run_cells("face", cells, on_progress, only)
+    records = run_jobs("face", cells, on_progress, only)
     summary: dict[str, Any] = {protocol: summarize(records, protocol) for protocol in PROTOCOLS}
     settings = {**asdict(sized), "methods": dict(METHODS)}
-    return Result.of_cells("face", size, sized.seeds, settings, records, summary)
+    return Result.from_records("face", size, sized.seeds, settings, records, summary)
 
 
 def _measure(
-    sized: FaceSize, face: FaceMode, casting: Casting, seed: int, folder: Path, on_progress: ProgressCallback
+    sized: FaceSize, face: FaceMode, case: SubjectCase, seed: int, folder: Path, on_progress: ProgressCallback
 ) -> Record:
-    subject, clips, records = sized.world.subject(casting, on_progress), [], []
-    for number, tests in enumerate(_models(face, list(tests_of(sized.world, casting, subject, "auto")))):
+    subject, clips, records = sized.test_set.subject(case, on_progress), [], []
+    for number, tests in enumerate(_models(face, list(transfer_tests(sized.test_set, case, subject, "auto")))):
         model = folder / f"model-{number}.safetensors"
         records.append(_train(sized, face, subject, model, tests, seed, on_progress))
-        clips += [_judge(sized, face, casting, test, model, seed, on_progress) for test in tests]
+        clips += [_evaluate(sized, face, case, test, model, seed, on_progress) for test in tests]
     return {**records[0], "clips": clips}
 
 
-def _models(face: FaceMode, tests: list[Test]) -> Iterator[list[Test]]:
+def _models(face: FaceMode, tests: list[TransferTask]) -> Iterator[list[TransferTask]]:
     """The tests that one model has to pass: all of them, but of a cyclegan each dance its own."""
     if face != "cyclegan":
         yield tests
@@ -79,7 +79,13 @@ def _models(face: FaceMode, tests: list[Test]) -> Iterator[list[Test]]:
 
 
 def _train(
-    sized: FaceSize, face: FaceMode, subject: Subject, model: Path, tests: list[Test], seed: int, on_progress: ProgressCallback
+    sized: FaceSize,
+    face: FaceMode,
+    subject: Subject,
+    model: Path,
+    tests: list[TransferTask],
+    seed: int,
+    on_progress: ProgressCallback,
 ) -> Record:
     train_model(
         subject.folder, model, our_config(sized.ours), budget=sized.budget, face=face,
@@ -95,12 +101,18 @@ def _train(
     }
 
 
-def _judge(
-    sized: FaceSize, face: FaceMode, casting: Casting, test: Test, model: Path, seed: int, on_progress: ProgressCallback
+def _evaluate(
+    sized: FaceSize,
+    face: FaceMode,
+    case: SubjectCase,
+    test: TransferTask,
+    model: Path,
+    seed: int,
+    on_progress: ProgressCallback,
 ) -> Record:
     out = model.parent / f"{test.dance}.mp4"
     pipeline.transfer(test.source, model, out, normalize=test.normalize, on_progress=on_progress)
-    judged = truth_of(test.truth, sized.every, sized.pose_every).evaluate(out, ideal=False, on_progress=on_progress)
-    scores = scores_of(judged) | face_figures(out, test.truth, test.source, on_progress)
-    keep_to_look_at(out, f"{casting.name}-{test.dance}-{sized.ours}-{sized.budget}-{seed}-face-{face}")
-    return {"protocol": test.protocol, "dance": test.dance, "frames": judged.num_frames, "scores": scores}
+    evaluation = load_truth(test.truth, sized.every, sized.pose_every).evaluate(out, ideal=False, on_progress=on_progress)
+    scores = metric_scores(evaluation) | face_metrics(out, test.truth, test.source, on_progress)
+    save_result_video(out, f"{case.name}-{test.dance}-{sized.ours}-{sized.budget}-{seed}-face-{face}")
+    return {"protocol": test.protocol, "dance": test.dance, "frames": evaluation.num_frames, "scores": scores}

@@ -24,14 +24,14 @@ EVERY = 3
 """Of the frames whose faces are compared in their windows."""
 
 
-def face_figures(out: Path, truth: Path, source: Path, on_progress: ProgressCallback) -> dict[str, Record]:
-    """By name, as `ablation.scores_of`: value (None where it could not be measured), unit, and which way is better."""
+def face_metrics(out: Path, truth: Path, source: Path, on_progress: ProgressCallback) -> dict[str, Record]:
+    """By name, as `ablation.metric_scores`: value (None where it could not be measured), unit, and which way is better."""
     tracks = [detect_poses(video, on_progress=on_progress) for video in (truth, source)]
     reference, source_track = (
         extract_faces(video, track, on_progress=on_progress) for video, track in zip((truth, source), tracks, strict=True)
     )
     values = {
-        "perceptual, seen face": (window_distance(out, truth, reference, reference), "", "lower"),
+        "perceptual, seen face": (crop_distance(out, truth, reference, reference), "", "lower"),
         "flicker, face": (face_flicker(out, truth, tracks[0]), "x", "lower"),
     }
     try:
@@ -39,21 +39,21 @@ def face_figures(out: Path, truth: Path, source: Path, on_progress: ProgressCall
     except UserError:  # nobody is found in it
         own = None
     if own is not None:
-        seen = measured(own) & measured(reference)
+        seen = has_landmarks(own) & has_landmarks(reference)
         distance = landmark_distance(own.landmarks, reference.landmarks, reference.head_px, seen)
-        share = float(measured(own)[measured(reference)].mean()) if measured(reference).any() else np.nan
-        both = measured(own) & measured(source_track)
+        share = float(has_landmarks(own)[has_landmarks(reference)].mean()) if has_landmarks(reference).any() else np.nan
+        both = has_landmarks(own) & has_landmarks(source_track)
         mouth = EXPRESSION.index("mouth_opening")
         shown, asked, truly = (each.expression[:, mouth] for each in (own, source_track, reference))
         off = float(np.abs(shown - truly)[seen].mean()) if seen.any() else np.nan
         values |= {
-            "perceptual, face in its own window": (window_distance(out, truth, own, reference), "", "lower"),
+            "perceptual, face in its own window": (crop_distance(out, truth, own, reference), "", "lower"),
             "landmark distance, face": (float(np.nanmean(distance)) if seen.any() else np.nan, "heads", "lower"),
             "landmarks found, face": (share, "", "higher"),
             "mouth follows the dancer, face": (expression_correlation(shown, asked, both), "", "higher"),
             "mouth opening error, face": (off, "heads", "lower"),
             "mouth follows the dancer, truth": (
-                expression_correlation(truly, asked, measured(reference) & measured(source_track)), "", "higher",
+                expression_correlation(truly, asked, has_landmarks(reference) & has_landmarks(source_track)), "", "higher",
             ),
         }  # fmt: skip
     return {
@@ -62,7 +62,7 @@ def face_figures(out: Path, truth: Path, source: Path, on_progress: ProgressCall
     }
 
 
-def window_distance(out: Path, truth: Path, own: FaceTrack, reference: FaceTrack) -> float:
+def crop_distance(out: Path, truth: Path, own: FaceTrack, reference: FaceTrack) -> float:
     """Perceptual distance of the face, cut from the result by `own` and from the truth by `reference`. Mean over every
     `EVERY`th frame in which the truth's face is valid: backs of heads, which no face network touches, take no part.
 
@@ -79,7 +79,7 @@ def window_distance(out: Path, truth: Path, own: FaceTrack, reference: FaceTrack
     return float(np.mean(distances)) if distances else float("nan")
 
 
-def measured(faces: FaceTrack) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def has_landmarks(faces: FaceTrack) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """bool [T]: the face is valid and its landmarks were found."""
     return np.asarray(faces.valid & (faces.landmark_confidence > 0))
 

@@ -28,8 +28,8 @@ from dancenow.research.bench.fake_generation import NEAREST, FakeSpec, Generatio
 from dancenow.research.bench.pseudo_fakes import PSEUDO_FAKES
 from dancenow.research.bench.rendered_scenes import (
     FPS,
-    KEPT,
-    TESTED,
+    STORAGE_ENCODING,
+    TEST_SCENES,
     Dance,
     Scene,
     SceneConfig,
@@ -137,7 +137,7 @@ def random_people() -> tuple[DatasetPerson, ...]:
 
 def studio_people() -> tuple[DatasetPerson, ...]:
     """The studio's people, tested on whole videos."""
-    return tuple(DatasetPerson(scene.identity, "test", TEST_FAKE_SPECS, scene, as_videos=True) for scene in TESTED)
+    return tuple(DatasetPerson(scene.identity, "test", TEST_FAKE_SPECS, scene, as_videos=True) for scene in TEST_SCENES)
 
 
 def has_scene(person: DatasetPerson) -> bool:
@@ -253,8 +253,8 @@ def _save_samples(person: DatasetPerson, clips: Iterator[RenderedClip], path: Pa
         encoding = encodings[int(rng.integers(len(encodings)))]
         name = f"{person.name}, {clip.dance.name}, {clip.family}, {clip.images}, {turn}, {encoding.name}"
         for each in extract_samples(
-            encode_decode(clip.frames, Fraction(FPS), KEPT), clip.dance.track, Fraction(FPS), [encoding], family=clip.family,
-            group=person.name, clip=name, side_px=ForensicConfig().crop_px, num_samples=SAMPLES_PER_CLIP,
+            encode_decode(clip.frames, Fraction(FPS), STORAGE_ENCODING), clip.dance.track, Fraction(FPS), [encoding],
+            family=clip.family, group=person.name, clip=name, side_px=ForensicConfig().crop_px, num_samples=SAMPLES_PER_CLIP,
         ):  # fmt: skip
             arrays |= {f"images{len(index)}": each.images, f"bodies{len(index)}": each.bodies}
             index.append({"family": each.family, "group": each.group, "clip": each.clip})
@@ -268,7 +268,7 @@ def _save_clips(person: DatasetPerson, clips: Iterator[RenderedClip]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     index: list[dict[str, Any]] = []
     for number, clip in enumerate(clips):
-        write_encoded(clip.frames, Fraction(FPS), KEPT, folder / f"{number}.mp4")
+        write_encoded(clip.frames, Fraction(FPS), STORAGE_ENCODING, folder / f"{number}.mp4")
         index.append({"video": f"{number}.mp4", "dance": clip.dance.name, "family": clip.family, "images": clip.images})
         with complete_or_absent(folder / "index.json") as temporary:
             temporary.write_text(json.dumps(index, indent=1), "utf-8")
@@ -307,7 +307,7 @@ def evaluation_videos(encodings: Sequence[Encoding] = EVALUATED_ENCODINGS) -> It
                 if not path.is_file():
                     frames = [frame.image_rgb for frame in read_frames(source)]
                     if family == REAL:
-                        frames = encode_decode(frames, Fraction(FPS), KEPT)
+                        frames = encode_decode(frames, Fraction(FPS), STORAGE_ENCODING)
                     with complete_or_absent(path) as temporary:
                         write_encoded(frames, Fraction(FPS), encoding, temporary, seed)
                 yield EvaluationVideo(path, person.name, dance_name, family, images, encoding.name)

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from dancenow.errors import UserError
 from dancenow.provenance.forensics.detector import classify_video
-from dancenow.research.bench.ablation import LOOKED_AT
-from dancenow.research.bench.test_world import CLIPS
+from dancenow.research.bench.ablation import RESULT_VIDEOS
+from dancenow.research.bench.rendered_test_set import CLIPS
 from dancenow.research.forensics.training import REAL
 from dancenow.storage.atomic_io import cache_dir
 
@@ -25,7 +25,7 @@ def classify_camera_clips(shipped: Path) -> list[dict[str, Any]]:
 def classify_product_clips(shipped: Path) -> list[dict[str, Any]]:
     """Classify the result videos of other benchmarks, which pass through the whole product from detected poses to the marked
     file, and the studio clips they are compared with; as many as this machine's cache holds."""
-    folders = {PRODUCT: cache_dir(LOOKED_AT), REAL: cache_dir(CLIPS)}
+    folders = {PRODUCT: cache_dir(RESULT_VIDEOS), REAL: cache_dir(CLIPS)}
     return [
         {"family": family, **each}
         for family, folder in folders.items()

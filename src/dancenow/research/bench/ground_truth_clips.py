@@ -51,7 +51,7 @@ class ExactScore:
     frames: int
 
 
-def read_exact(npz: Path, video: Path) -> PoseTrack:
+def read_exact_track(npz: Path, video: Path) -> PoseTrack:
     """The exact track of a clip, in our keypoints: the neck is the mean of the shoulders, a toe the big toe.
 
     Thumbs, index and little fingers are not known: confidence 0. Everything else has confidence 1, hidden or not. Depth is
@@ -88,16 +88,16 @@ def read_exact(npz: Path, video: Path) -> PoseTrack:
     return PoseTrack(pose, np.arange(len(points)) / fps, status, *size, DETECTOR, sha256_of(video))
 
 
-def exact_subject(video: Path, npz: Path, out: Path, *, on_progress: ProgressCallback = ignore_progress) -> Subject:
+def prepare_exact_subject(video: Path, npz: Path, out: Path, *, on_progress: ProgressCallback = ignore_progress) -> Subject:
     """The prepared folder of a clip, all of it for training, with its exact keypoints; an older one of that name is replaced.
 
     Raises:
-        UserError: as `read_exact` and `prepare`.
+        UserError: as `read_exact_track` and `prepare`.
     """
-    return prepare(video, out, track=read_exact(npz, video), consent=consent("rendered"), on_progress=on_progress)
+    return prepare(video, out, track=read_exact_track(npz, video), consent=consent("rendered"), on_progress=on_progress)
 
 
-def score(
+def score_model(
     model: Path,
     npz: Path,
     video: Path,
@@ -116,10 +116,10 @@ def score(
         every: the perceptual distance is taken of each `every`-th frame.
 
     Raises:
-        UserError: as `read_exact` and `load_renderer`, the sizes differ, or there are no such frames.
+        UserError: as `read_exact_track` and `load_renderer`, the sizes differ, or there are no such frames.
     """
     renderer = load_renderer(model, Execution.auto(device))
-    track = read_exact(npz, video)
+    track = read_exact_track(npz, video)
     target = renderer.target.track
     if (track.width_px, track.height_px) != (target.width_px, target.height_px):
         raise InputError(
@@ -127,12 +127,12 @@ def score(
             " truth as the model's camera sees it."
         )
     start, stop = frames[0], len(track) if frames[1] is None else min(frames[1], len(track))
-    return compare(
+    return compare_frames(
         renderer.render(track, start, stop), video, track, frames=(start, stop), every=every, on_progress=on_progress
     )
 
 
-def score_video(
+def score_result_video(
     made: Path,
     npz: Path,
     video: Path,
@@ -144,16 +144,16 @@ def score_video(
     """The same of a video that was made, such as by `transfer` from a dancer whose poses were detected.
 
     Raises:
-        UserError: as `read_exact`, a video cannot be read, or there are no such frames.
+        UserError: as `read_exact_track`, a video cannot be read, or there are no such frames.
     """
-    track = read_exact(npz, video)
+    track = read_exact_track(npz, video)
     start, stop = frames[0], len(track) if frames[1] is None else min(frames[1], len(track))
     images = (frame.image_rgb for frame in read_frames(made, start, stop))
-    return compare(images, video, track, frames=(start, stop), every=every, on_progress=on_progress)
+    return compare_frames(images, video, track, frames=(start, stop), every=every, on_progress=on_progress)
 
 
 @torch.inference_mode()
-def compare(
+def compare_frames(
     images: Iterable[ImageRGB],
     truth: Path,
     track: PoseTrack,

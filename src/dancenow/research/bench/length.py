@@ -22,11 +22,11 @@ from dancenow.generators.train_model import train_model
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import probe, read_frames
 from dancenow.progress import Progress, ProgressCallback
-from dancenow.research.bench.jobs import Cell, Record, run_cells
+from dancenow.research.bench.jobs import Job, Record, run_jobs
 from dancenow.research.bench.methods import our_config
+from dancenow.research.bench.rendered_test_set import RenderedTestSet
 from dancenow.research.bench.results import Result, Size
-from dancenow.research.bench.sizes import LENGTH, LengthSize, Ours
-from dancenow.research.bench.test_world import World
+from dancenow.research.bench.sizes import LENGTH, LengthSize, OurNetwork
 from dancenow.storage import pretrained
 from dancenow.storage.atomic_io import cache_dir
 from dancenow.storage.code_digest import code_digest
@@ -63,7 +63,7 @@ def bench_memory(size: Size, on_progress: ProgressCallback) -> Result:
     longer = ends[1]["frames"] / ends[0]["frames"]
     ratios = {part: round(ends[1][part]["peak_mb"] / ends[0][part]["peak_mb"], 3) for part in ("whole", "generation")}
     summary = {"frames_ratio": round(longer, 2), "peak_ratio": ratios}
-    return Result.of_cells("memory", size, (0,), asdict(LENGTH[size]), records, summary)
+    return Result.from_records("memory", size, (0,), asdict(LENGTH[size]), records, summary)
 
 
 def bench_growth(size: Size, on_progress: ProgressCallback) -> Result:
@@ -74,7 +74,7 @@ def bench_growth(size: Size, on_progress: ProgressCallback) -> Result:
     """
     records = _records("growth", size, on_progress)
     summary = {part: _line(records, part) for part in ("whole", "generation")}
-    return Result.of_cells("growth", size, (0,), asdict(LENGTH[size]), records, summary)
+    return Result.from_records("growth", size, (0,), asdict(LENGTH[size]), records, summary)
 
 
 def timed_transfer(source: Path, model: Path, out: Path, cache: Path) -> dict[str, Any]:
@@ -105,11 +105,11 @@ def empty_cache(on_progress: ProgressCallback) -> Iterator[Path]:
         yield Path(folder)
 
 
-def quick_model(world: World, ours: Ours, on_progress: ProgressCallback) -> Path:
+def untrained_model(test_set: RenderedTestSet, ours: OurNetwork, on_progress: ProgressCallback) -> Path:
     """A model that paints badly, at full cost: what is measured here does not depend on how long it was trained."""
-    model = cache_dir("bench/models") / f"{ours}-{world.film.size_px}px-{code_digest(__name__)}.safetensors"
+    model = cache_dir("bench/models") / f"{ours}-{test_set.video_format.size_px}px-{code_digest(__name__)}.safetensors"
     if not model.is_file():
-        subject = world.subject(world.castings[-1], on_progress)
+        subject = test_set.subject(test_set.cases[-1], on_progress)
         unfinished = model.with_stem(f"unfinished-{model.stem}")
         state_path(unfinished).unlink(missing_ok=True)  # of a bench that was interrupted here
         train_model(
@@ -123,18 +123,18 @@ def quick_model(world: World, ours: Ours, on_progress: ProgressCallback) -> Path
 
 def _records(stage: str, size: Size, on_progress: ProgressCallback) -> list[Record]:
     sized = LENGTH[size]
-    sized.world.build(on_progress)
+    sized.test_set.build(on_progress)
     cells = [
-        Cell("length", {"frames": frames, "size": size}, partial(_measure, sized, frames), 10 + frames * sized.seconds_a_frame)
+        Job("length", {"frames": frames, "size": size}, partial(_measure, sized, frames), 10 + frames * sized.seconds_per_frame)
         for frames in sized.frames
     ]
-    return run_cells(stage, cells, on_progress)
+    return run_jobs(stage, cells, on_progress)
 
 
 def _measure(sized: LengthSize, frames: int, folder: Path, on_progress: ProgressCallback) -> Record:
-    footage = sized.world.clip(sized.world.castings[0].footage, on_progress).video
-    model, dance = quick_model(sized.world, sized.ours, on_progress), folder / "dance.mp4"
-    repeat_frames(footage, frames, dance)
+    footage = sized.test_set.clip(sized.test_set.cases[0].footage, on_progress).video
+    model, dance = untrained_model(sized.test_set, sized.ours, on_progress), folder / "dance.mp4"
+    loop_video(footage, frames, dance)
     with empty_cache(on_progress) as cache:
         on_progress(Progress("whole transfer", 0))
         whole = timed_transfer(dance, model, folder / "out.mp4", cache)
@@ -143,7 +143,7 @@ def _measure(sized: LengthSize, frames: int, folder: Path, on_progress: Progress
     return {"whole": whole, "generation": alone}
 
 
-def repeat_frames(video: Path, frames: int, out: Path) -> None:
+def loop_video(video: Path, frames: int, out: Path) -> None:
     """The video again and again, cut after so many frames."""
     info = probe(video)
     endless = chain.from_iterable(read_frames(each) for each in repeat(video))

@@ -15,8 +15,8 @@ from dancenow.media.sink import VideoWriter
 from dancenow.media.source import probe, read_frames
 from dancenow.pose.retargeting.registry import RetargetingKind
 from dancenow.progress import ProgressCallback
-from dancenow.research.bench.nearest_frame import retrieve
-from dancenow.research.bench.sizes import Networks, Ours
+from dancenow.research.bench.nearest_frame import show_nearest_frames
+from dancenow.research.bench.sizes import Networks, OurNetwork
 from dancenow.subject.subject import Subject
 
 Protocol = Literal["held-out time", "transfer"]
@@ -25,7 +25,7 @@ Config = CropConfig | EdnConfig
 
 
 @dataclass(frozen=True)
-class Test:
+class TransferTask:
     """One clip to make, and what it should show. dance: its name, `own` for held-out time."""
 
     protocol: Protocol
@@ -44,7 +44,7 @@ class Method:
     name: str
     what: str
     config: Callable[[Networks], Config] | None = None
-    show: Callable[[Test, Subject, Path, ProgressCallback], None] | None = None
+    show: Callable[[TransferTask, Subject, Path, ProgressCallback], None] | None = None
     start: str = "from nothing"
     normalize: RetargetingKind = "auto"
 
@@ -56,7 +56,7 @@ TINY: Final = CropConfig(
 )
 
 
-def our_config(name: Ours) -> CropConfig:
+def our_config(name: OurNetwork) -> CropConfig:
     """`tiny` or a preset of ours."""
     if name == "tiny":
         return TINY
@@ -70,15 +70,15 @@ def paper_config(longer_px: int, width: float, *, temporal: bool = True, conditi
     return EdnConfig(conditioning=conditioning, temporal=temporal, longer_px=longer_px, width=width)
 
 
-def _show_truth(test: Test, _subject: Subject, out: Path, _on_progress: ProgressCallback) -> None:
+def _show_truth(test: TransferTask, _subject: Subject, out: Path, _on_progress: ProgressCallback) -> None:
     info = probe(test.truth)
     with VideoWriter(out, info.width_px, info.height_px, fps=info.fps) as writer:
         for frame in read_frames(test.truth):
             writer.write(frame.image_rgb, frame.time_s)
 
 
-def _show_nearest(test: Test, subject: Subject, out: Path, on_progress: ProgressCallback) -> None:
-    retrieve(test.source, subject, out, test.normalize, on_progress)
+def _show_nearest(test: TransferTask, subject: Subject, out: Path, on_progress: ProgressCallback) -> None:
+    show_nearest_frames(test.source, subject, out, test.normalize, on_progress)
 
 
 def _from_nothing(size: Networks) -> CropConfig:
@@ -113,7 +113,7 @@ METHODS: Final[dict[str, Method]] = {method.name: method for method in _METHODS}
 """In the order of the table."""
 
 
-def described(methods: Sequence[Method]) -> dict[str, dict[str, str]]:
+def describe(methods: Sequence[Method]) -> dict[str, dict[str, str]]:
     """For the settings of a result: what each method is, and how it brings other dancers' poses to its subject."""
     return {"methods": {each.name: each.what for each in methods}, "normalize": {each.name: each.normalize for each in methods}}
 

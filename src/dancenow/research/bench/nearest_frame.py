@@ -20,7 +20,7 @@ from dancenow.subject.subject import Subject
 from dancenow.types import FrameStatus, Pose
 
 
-def retrieve(
+def show_nearest_frames(
     source: Path, subject: Subject, out: Path, normalize: RetargetingKind, on_progress: ProgressCallback = ignore_progress
 ) -> Path:
     """Write the dance of `source` as frames of the subject's training footage, each at the place where it was filmed.

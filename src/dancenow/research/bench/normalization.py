@@ -23,9 +23,9 @@ from dancenow.pose.body_statistics import body_statistics
 from dancenow.pose.pipeline import detect_poses
 from dancenow.pose.retargeting.registry import FITS, RetargetingKind, fit
 from dancenow.progress import ProgressCallback, track
-from dancenow.research.bench.ground_truth_clips import read_exact
-from dancenow.research.bench.jobs import Cell, Record, run_cells
-from dancenow.research.bench.normalized_pictures import measure_pictures, summarize_pictures
+from dancenow.research.bench.ground_truth_clips import read_exact_track
+from dancenow.research.bench.jobs import Job, Record, run_jobs
+from dancenow.research.bench.normalized_images import measure_images, summarize_images
 from dancenow.research.bench.results import Result, Size
 from dancenow.research.bench.sizes import NORMALIZE, NormalizeSize
 from dancenow.research.studio.clip import exact_track
@@ -52,7 +52,7 @@ class Setup:
 
 
 def bench_normalize(size: Size, on_progress: ProgressCallback, only: Sequence[str] = ()) -> Result:
-    """Every normalization that `fit` offers on every pair; only: as in `cells.run_cells`.
+    """Every normalization that `fit` offers on every pair; only: as in `cells.run_jobs`.
 
     Raises:
         UserError: the studio's packages are missing, or a clip of $DANCENOW_DATA cannot be used.
@@ -61,28 +61,28 @@ def bench_normalize(size: Size, on_progress: ProgressCallback, only: Sequence[st
     if sized.detected is not None and not only:
         sized.detected.build(on_progress)
     cells = [
-        Cell("normalize", {"data": "exact", "source": a, "target": b, "size": size}, partial(_measure_exact, sized, a, b), 3)
+        Job("normalize", {"data": "exact", "source": a, "target": b, "size": size}, partial(_measure_exact, sized, a, b), 3)
         for a, b in permutations(sized.identities, 2)
     ]
-    castings = sized.detected.castings if sized.detected is not None else ()
+    cases = sized.detected.cases if sized.detected is not None else ()
     cells += [
-        Cell("normalize", {"data": "detected", "source": "several", "target": each.name, "size": size},
+        Job("normalize", {"data": "detected", "source": "several", "target": each.name, "size": size},
              partial(_measure_detected, sized, number), 12)
-        for number, each in enumerate(castings)
+        for number, each in enumerate(cases)
     ]  # fmt: skip
     cells += _filmed_cells()
-    if sized.pictures is not None:
-        shown = {"data": "pictures", "source": "several", "budget": sized.pictures, "size": size}
+    if sized.image_budget is not None:
+        shown = {"data": "pictures", "source": "several", "budget": sized.image_budget, "size": size}
         cells += [
-            Cell("normalize", {**shown, "target": each.name}, partial(measure_pictures, sized, each), sized.picture_s)
-            for each in castings
+            Job("normalize", {**shown, "target": each.name}, partial(measure_images, sized, each), sized.images_s)
+            for each in cases
         ]
-    records = run_cells("normalize", cells, on_progress, only)
+    records = run_jobs("normalize", cells, on_progress, only)
     summary: dict[str, Any] = {}
     for data in dict.fromkeys(record["data"] for record in records):
         own = [record for record in records if record["data"] == data]
-        summary[data] = summarize_pictures(own) if data == "pictures" else summarize(own, data)
-    return Result.of_cells("normalize", size, (0,), asdict(sized), records, summary)
+        summary[data] = summarize_images(own) if data == "pictures" else summarize(own, data)
+    return Result.from_records("normalize", size, (0,), asdict(sized), records, summary)
 
 
 def summarize(records: Sequence[Mapping[str, Any]], data: str) -> dict[str, dict[str, dict[str, float | None]]]:
@@ -99,7 +99,7 @@ def summarize(records: Sequence[Mapping[str, Any]], data: str) -> dict[str, dict
     return summary
 
 
-def judge(setup: Setup, kind: RetargetingKind) -> dict[str, Any]:
+def measure_setup(setup: Setup, kind: RetargetingKind) -> dict[str, Any]:
     """One normalization on one setup.
 
     keypoint_error: mean distance to the truth, a share of the true body's height (nose to ankle). worst_part_error: of the
@@ -134,7 +134,7 @@ _FIGURES: Final = ("keypoint_error", "worst_part_error", "foot_sliding", "true_s
 
 def _rows(setups: Iterator[Setup], on_progress: ProgressCallback) -> Record:
     kinds = list(FITS)
-    return {"rows": [judge(setup, kind) for setup in track(setups, "fitting", None, on_progress) for kind in kinds]}
+    return {"rows": [measure_setup(setup, kind) for setup in track(setups, "fitting", None, on_progress) for kind in kinds]}
 
 
 def _measure_exact(sized: NormalizeSize, source: str, target: str, _folder: Path, on_progress: ProgressCallback) -> Record:
@@ -159,11 +159,11 @@ def _exact_setups(sized: NormalizeSize, source: str, target: str) -> Iterator[Se
 
 @cache
 def _exact(identity: str, dance: str, room: str, distance: float, seconds: float) -> PoseTrack:
-    seen_from = stepped_back(ROOMS[room], distance)
+    seen_from = move_camera_back(ROOMS[room], distance)
     return exact_track(identity, dance, seen_from, fps=Fraction(FPS), width_px=SIZE_PX, height_px=SIZE_PX, seconds=seconds)
 
 
-def stepped_back(room: Room, factor: float) -> Room:
+def move_camera_back(room: Room, factor: float) -> Room:
     """The room seen from `factor` times as far, at the same height."""
     x, y, z = room.camera.place
     at_x, at_y, _ = room.camera.target
@@ -172,16 +172,16 @@ def stepped_back(room: Room, factor: float) -> Room:
 
 
 def _measure_detected(sized: NormalizeSize, number: int, _folder: Path, on_progress: ProgressCallback) -> Record:
-    world = sized.detected
-    assert world is not None
-    casting = world.castings[number]
+    test_set = sized.detected
+    assert test_set is not None
+    case = test_set.cases[number]
 
     def setups() -> Iterator[Setup]:
-        subject = world.subject(casting, on_progress)
-        for dance in casting.dances:
-            video = world.clip(dance).video
+        subject = test_set.subject(case, on_progress)
+        for dance in case.dances:
+            video = test_set.clip(dance).video
             source, truth = (
-                detect_poses(each, on_progress=on_progress) for each in (video, world.clip(casting.truth(dance)).video)
+                detect_poses(each, on_progress=on_progress) for each in (video, test_set.clip(case.truth(dance)).video)
             )
             same = is_same_camera(VideoSource.open(video), source, subject.plate)
             yield Setup(f"{dance.dance} by {dance.identity}", source, subject.track, truth, same)
@@ -189,9 +189,9 @@ def _measure_detected(sized: NormalizeSize, number: int, _folder: Path, on_progr
     return _rows(setups(), on_progress)
 
 
-def _filmed_cells() -> list[Cell]:
+def _filmed_cells() -> list[Job]:
     """A folder of one's own: NAME_id0.mp4 and NAME_id1.mp4 show the same dance on two bodies, frame by frame; with exact
-    keypoints where these lie beside them (`exact.read_exact`)."""
+    keypoints where these lie beside them (`exact.read_exact_track`)."""
     folder = Path(os.environ.get("DANCENOW_DATA") or "/nonexistent")
     videos = {path.stem: path for path in sorted(folder.rglob("*_id[01].mp4"))}
     dances = [stem.removesuffix("_id0") for stem in videos if stem.endswith("_id0")]
@@ -200,7 +200,7 @@ def _filmed_cells() -> list[Cell]:
         ("DANCENOW_DATA, exact", _exact_beside),
     )
     return [
-        Cell("normalize", {"data": data, "source": f"{dance}_{a}", "target": f"{own}_{b}"},
+        Job("normalize", {"data": data, "source": f"{dance}_{a}", "target": f"{own}_{b}"},
              partial(_measure_filmed, read, videos, dance, own, a, b), 30 if read is _detected else 3)
         for data, read in sources
         for dance, own in permutations(dances, 2)
@@ -215,7 +215,7 @@ def _detected(video: Path, on_progress: ProgressCallback) -> PoseTrack:
 
 
 def _exact_beside(video: Path, _on_progress: ProgressCallback) -> PoseTrack:
-    return read_exact(video.with_suffix(".npz"), video)
+    return read_exact_track(video.with_suffix(".npz"), video)
 
 
 def _measure_filmed(

@@ -75,11 +75,11 @@ def _section(result: Result, path: Path) -> str:
 def _provenance(result: Result, path: Path) -> str:
     where = f"Measured {result.date} on {_place(result.machine, result.versions)}{_seeds(result)}"
     elsewhere: dict[str, int] = {}
-    for measured in (cell[MEASURED] for cell in result.cells if MEASURED in cell):
+    for measured in (record[MEASURED] for record in result.records if MEASURED in record):
         place = _place(measured["machine"], measured["versions"])
         elsewhere[place] = elsewhere.get(place, 0) + 1
-    others = "".join(f"; {count} of {len(result.cells)} cells on {place}" for place, count in elsewhere.items())
-    return f"{where}{others}. All cells: [{path.name}](../{path.parent.name}/{path.name}).\n"
+    others = "".join(f"; {count} of {len(result.records)} records on {place}" for place, count in elsewhere.items())
+    return f"{where}{others}. All records: [{path.name}](../{path.parent.name}/{path.name}).\n"
 
 
 def _place(m: Mapping[str, Any], v: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 
 from dancenow.errors import OptionError, UserError
 from dancenow.progress import ProgressCallback, ignore_progress
-from dancenow.research.bench.jobs import adopt
+from dancenow.research.bench.jobs import import_records
 from dancenow.research.bench.results import Result, Size, latest
 from dancenow.storage.atomic_io import require_writable
 
@@ -21,7 +21,7 @@ BENCHES: Final[Mapping[str, tuple[str, str]]] = {
     "face": ("dancenow.research.bench.face", "bench_face"),
     "drift": ("dancenow.research.bench.drift", "bench_drift"),
     "speed": ("dancenow.research.bench.speed", "bench_speed"),
-    "engines": ("dancenow.research.bench.engines", "bench_engines"),
+    "engines": ("dancenow.research.bench.inference_backends", "bench_engines"),
     "normalize": ("dancenow.research.bench.normalization", "bench_normalize"),
     "blend": ("dancenow.research.bench.blending", "bench_blend"),
     "memory": ("dancenow.research.bench.length", "bench_memory"),
@@ -32,7 +32,7 @@ BENCHES: Final[Mapping[str, tuple[str, str]]] = {
 
 
 IN_PARTS: Final = ("ablation", "budget", "face", "drift", "speed", "engines", "normalize")
-"""Benches of which a part can be measured; they take the names of the parts as `only` (see `cells.chosen`)."""
+"""Benches of which a part can be measured; they take the names of the parts as `only` (see `cells.select_jobs`)."""
 
 
 def run_benches(
@@ -55,7 +55,7 @@ def run_benches(
     require_writable(out / "result.json", ".json")
     for name in names or BENCHES:
         with suppress(KeyError, UserError):  # none there, or a damaged one
-            adopt(Result.read(latest(out, [name])[name, size]))
+            import_records(Result.read(latest(out, [name])[name, size]))
         module, function = BENCHES[name]
         bench: Bench = getattr(import_module(module), function)
         result = bench(size, on_progress, only=only) if only else bench(size, on_progress)

@@ -38,9 +38,9 @@ from dancenow.types import ImageRGB, Plate, Pose, PoseTrack
 FPS: Final = 24
 RUN: Final = 3
 """Consecutive frames of the footage."""
-FILMED_CRF: Final = 12
+RENDER_CRF: Final = 12
 """x264's, of what is rendered."""
-KEPT: Final = Encoding(16)
+STORAGE_ENCODING: Final = Encoding(16)
 """How forgeries are kept; real clips go through the same before they are judged."""
 RECIPE: Final = 1
 """Raise it when the same settings would show other pictures."""
@@ -52,8 +52,8 @@ _FOOTAGE_BEATS, _DANCE_BEATS = 64, 8
 class SceneConfig:
     """Who, where, what the footage shows, and the dances, each with its first second. number: of a random person, who dances
     random dances in a random place; identity is then a name only, and room and footage are not used. runs: of three frames of
-    footage. dance_frames: of each dance. size_px: of the picture. shaky: keypoints are wrong as a detector's are, by this share
-    of the body's height."""
+    footage. dance_frames: of each dance. size_px: of the
+    frame. jitter_fraction: keypoints are wrong as a detector's are, by this fraction of the body's height."""
 
     identity: str
     room: str
@@ -62,19 +62,19 @@ class SceneConfig:
     runs: int = 30
     dance_frames: int = 36
     size_px: int = 384
-    shaky: float = 0.004
+    jitter_fraction: float = 0.004
     seed: int = 23
     number: int | None = None
 
     @classmethod
     def random(cls, number: int) -> Self:
         """That of a random person: size of the picture and errors of keypoints differ from one to the next."""
-        size_px, shaky = _SIZES_PX[number % len(_SIZES_PX)], _SHAKY[number // len(_SIZES_PX) % len(_SHAKY)]
+        size_px, jitter_fraction = _SIZES_PX[number % len(_SIZES_PX)], _SHAKY[number // len(_SIZES_PX) % len(_SHAKY)]
         dances = (("first", 0.0), ("second", 0.0))
-        return cls(f"cast {number}", "", "", dances, runs=20, size_px=size_px, shaky=shaky, number=number)
+        return cls(f"cast {number}", "", "", dances, runs=20, size_px=size_px, jitter_fraction=jitter_fraction, number=number)
 
 
-TESTED: Final = (
+TEST_SCENES: Final = (
     SceneConfig("dov", "loft", "spark", (("pulse", 3.0), ("drift", 4.0))),
     SceneConfig("eve", "bright", "drift", (("pulse", 3.0), ("spark", 2.0))),
     SceneConfig("chi", "loft", "spark", (("pulse", 8.0), ("drift", 9.0))),
@@ -155,12 +155,12 @@ def film_scene(config: SceneConfig) -> Path:
     if not folder.is_dir():
         with complete_or_absent(folder) as temporary:
             temporary.mkdir()
-            _film(config, temporary)
+            _footage_and_dance(config, temporary)
     return folder
 
 
 @dataclass(frozen=True, eq=False)
-class _Shooting:
+class _SceneContent:
     """Who dances what where."""
 
     body: Body
@@ -169,34 +169,38 @@ class _Shooting:
     dances: Mapping[str, Performance]
 
 
-def _shooting(config: SceneConfig) -> _Shooting:
+def _scene_content(config: SceneConfig) -> _SceneContent:
     seconds = (config.dance_frames + 0.5) / FPS
     if config.number is None:
         body = build_body(IDENTITIES[config.identity])
         dances = {name: performance_of(body, name, FPS, seconds, since_s) for name, since_s in config.dances}
-        return _Shooting(body, ROOMS[config.room], performance_of(body, config.footage, FPS, None), dances)
+        return _SceneContent(body, ROOMS[config.room], performance_of(body, config.footage, FPS, None), dances)
     rng = np.random.default_rng((config.seed, config.number))
     body, room = build_body(random_identity(config.identity, rng)), random_room(rng)
     whole = random_dance("footage", _FOOTAGE_BEATS, rng)
     footage = solve(perform(whole, FPS, whole.seconds), body)
     parts = {name: (random_dance(name, _DANCE_BEATS, rng), since_s) for name, since_s in config.dances}
     source_track = {name: solve(perform(dance, FPS, seconds, since_s), body) for name, (dance, since_s) in parts.items()}
-    return _Shooting(body, room, footage, source_track)
+    return _SceneContent(body, room, footage, source_track)
 
 
-def _film(config: SceneConfig, folder: Path) -> None:
-    shooting, side = _shooting(config), config.size_px
-    body, room, source_track = shooting.body, shooting.room, shooting.footage
+def _footage_and_dance(config: SceneConfig, folder: Path) -> None:
+    content, side = _scene_content(config), config.size_px
+    body, room, source_track = content.body, content.room, content.footage
     rng = np.random.default_rng(config.seed if config.number is None else (config.seed, config.number, 1))
     starts = np.arange(config.runs) * (len(source_track) // config.runs)
     index = (starts[:, None] + np.arange(RUN)).reshape(-1)
-    frames, masks = _rendered(body, source_track, index, room, config)
+    frames, masks = _render_frames(body, source_track, index, room, config)
     _keep(folder / "footage.mp4", frames)
-    tracks = {"footage": shaken(exact_track(points_of(body, source_track), room.camera, side, side, FPS), config.shaky, rng)}
-    for name, shown in shooting.dances.items():
-        _keep(folder / f"{name}.mp4", _rendered(body, shown, np.arange(config.dance_frames), room, config)[0])
+    tracks = {
+        "footage": jitter_track(
+            exact_track(points_of(body, source_track), room.camera, side, side, FPS), config.jitter_fraction, rng
+        )
+    }
+    for name, shown in content.dances.items():
+        _keep(folder / f"{name}.mp4", _render_frames(body, shown, np.arange(config.dance_frames), room, config)[0])
         track = exact_track(points_of(body, shown), room.camera, side, side, FPS)
-        tracks[name] = shaken(track, config.shaky, rng)
+        tracks[name] = jitter_track(track, config.jitter_fraction, rng)
     arrays: dict[str, Any] = {"masks": masks, "index": index, "plate": empty_room(room, side, side)}
     for name, track in tracks.items():
         parts = {part: getattr(track.pose, part) for part in ("xy", "confidence", "depth")}
@@ -231,10 +235,10 @@ def load_scene(config: SceneConfig) -> Scene:
 
 
 def _keep(path: Path, frames: Sequence[ImageRGB]) -> None:
-    write_encoded(frames, Fraction(FPS), Encoding(FILMED_CRF), path)
+    write_encoded(frames, Fraction(FPS), Encoding(RENDER_CRF), path)
 
 
-def _rendered(
+def _render_frames(
     body: Body, performance: Performance, frames: NDArray[np.int64], room: Room, config: SceneConfig
 ) -> tuple[list[ImageRGB], NDArray[np.uint8]]:
     """Some frames of a performance, without grain, which is added when they are encoded; and masks."""
@@ -245,13 +249,13 @@ def _rendered(
     return [image for image, _ in both], np.stack([mask for _, mask in both])
 
 
-def shaken(track: PoseTrack, share: float, rng: np.random.Generator) -> PoseTrack:
+def jitter_track(track: PoseTrack, share: float, rng: np.random.Generator) -> PoseTrack:
     """The track as if detected: each keypoint has an error that stays, and a smaller one that changes from frame to frame."""
-    return replace(track, pose=shaken_pose(track.pose, share, rng))
+    return replace(track, pose=jitter_keypoints(track.pose, share, rng))
 
 
-def shaken_pose(pose: Pose, share: float, rng: np.random.Generator) -> Pose:
-    """As `shaken`, poses [T,K] alone."""
+def jitter_keypoints(pose: Pose, share: float, rng: np.random.Generator) -> Pose:
+    """As `jitter_track`, poses [T,K] alone."""
     height_px = float(np.median(np.ptp(pose.xy[..., 1], axis=1)))
     steady = rng.normal(0, share * height_px, (1, *pose.xy.shape[1:]))
     jitter = rng.normal(0, 0.3 * share * height_px, pose.xy.shape)

@@ -18,9 +18,11 @@ from dancenow.storage.atomic_io import complete_or_absent
 Size = Literal["smoke", "laptop", "gpu"]
 SCHEMA: Final = 1
 MEASURED: Final = "measured_on"
-"""Key of a cell's record under which it says when, where and with what it was measured, see `place`."""
+"""Key of a cell's record under which it says when, where and with what it was measured, see `measurement_info`."""
 CONDITIONS: Final = "DANCENOW_BENCH_CONDITIONS"
 """Variable with a phrase on what else the machine did: it goes into the result."""
+_RECORDS_KEY: Final = "cells"
+"""Key of `Result.records` in the file, kept from older results."""
 _FILE: Final = re.compile(r"(\d{4}-\d{2}-\d{2})-([a-z]+)-(smoke|laptop|gpu)\.json")
 
 
@@ -38,30 +40,30 @@ class Result:
     versions: Mapping[str, Any]
     seeds: Sequence[int]
     settings: Mapping[str, Any]
-    cells: Sequence[Mapping[str, Any]]
+    records: Sequence[Mapping[str, Any]]
     summary: Mapping[str, Any]
     schema: int = SCHEMA
 
     @classmethod
-    def of_cells(
+    def from_records(
         cls,
         bench: str,
         size: Size,
         seeds: Sequence[int],
         settings: Mapping[str, Any],
-        cells: Sequence[Mapping[str, Any]],
+        records: Sequence[Mapping[str, Any]],
         summary: Mapping[str, Any],
     ) -> Self:
-        """Of the records that `cells.run_cells` gives.
+        """Of the records that `cells.run_jobs` gives.
 
         Raises:
             UserError: there is none.
         """
-        if not cells:
+        if not records:
             raise InputError(f"nothing of the bench {bench} was measured; run it without --only.")
-        places = [_where(each[MEASURED]) for each in cells]
+        places = [_where(each[MEASURED]) for each in records]
         most = max(places, key=places.count)
-        own = [each[MEASURED] for each, where in zip(cells, places, strict=True) if where == most]
+        own = [each[MEASURED] for each, where in zip(records, places, strict=True) if where == most]
         # Where there is no checkout, or a changed one, the commit is not known; but kept records are found by a digest of the
         # code, which is this code.
         known = (each["versions"]["commit"] for each in own)
@@ -69,15 +71,16 @@ class Result:
         date, versions = max(each["date"] for each in own), {**own[0]["versions"], "commit": commit}
         kept = [
             {key: value for key, value in each.items() if key != MEASURED or where != most}
-            for each, where in zip(cells, places, strict=True)
+            for each, where in zip(records, places, strict=True)
         ]
         return cls(bench, size, date, own[0]["machine"], versions, seeds, settings, kept, summary)
 
     def write(self, folder: Path) -> Path:
         """Write DATE-BENCH-SIZE.json, which replaces an older one of the same day."""
+        content = {_RECORDS_KEY if name == "records" else name: value for name, value in asdict(self).items()}
         path = folder / f"{self.date}-{self.bench}-{self.size}.json"
         with complete_or_absent(path) as temporary:
-            temporary.write_text(json.dumps(asdict(self), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+            temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         return path
 
     @classmethod
@@ -91,7 +94,7 @@ class Result:
             fields = json.loads(path.read_text("utf-8"))
             if fields["schema"] != SCHEMA:
                 raise ValueError(f"schema {fields['schema']}")
-            return cls(**fields)
+            return cls(**{"records" if name == _RECORDS_KEY else name: value for name, value in fields.items()})
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"the result {path} is damaged or of another version; measure it again or remove it.") from error
 
@@ -111,7 +114,7 @@ def today() -> str:
     return datetime.now(UTC).date().isoformat()
 
 
-def place() -> dict[str, Any]:
+def measurement_info() -> dict[str, Any]:
     """Today's date, the machine and the versions, as a cell's record keeps them."""
     return {"date": today(), "machine": machine(), "versions": versions()}
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
+from dancenow.research.bench.rendered_test_set import RenderedTestSet, rendered_test_set, with_singing_dance
 from dancenow.research.bench.results import Size
-from dancenow.research.bench.test_world import World, with_song, world
 
-Ours = Literal["tiny", "draft", "standard", "hd"]
+OurNetwork = Literal["tiny", "draft", "standard", "hd"]
 """Our networks: a preset, or what is too small to be good and shows in seconds that a bench works."""
 
 
@@ -18,7 +18,7 @@ class Networks(Protocol):
     """What a method has to know of a size: which networks ours are, and how large the paper's."""
 
     @property
-    def ours(self) -> Ours:
+    def ours(self) -> OurNetwork:
         """`tiny` or a preset."""
 
     @property
@@ -34,28 +34,28 @@ class Networks(Protocol):
 class AblationSize:
     """budget: of every training. paper_px, paper_width: longer side and width factor of the paper's networks. ours: which
         networks ours are, `tiny` or a preset. every, pose_every: as in
-        `evaluation.Truth.of`. train_s, judge_s: expected seconds, for the time left.
+        `evaluation.Truth.of`. train_s, evaluate_s: expected seconds, for the time left.
     without: methods for which there is no time. reseeded: those that are trained with every seed, the others only with the
         first; None for all."""
 
-    world: World
+    test_set: RenderedTestSet
     budget: str
     seeds: tuple[int, ...]
-    ours: Ours
+    ours: OurNetwork
     paper_px: int
     paper_width: float
     every: int
     pose_every: int
     train_s: float
-    judge_s: float
+    evaluate_s: float
     without: tuple[str, ...] = ()
     reseeded: tuple[str, ...] | None = None
 
 
 ABLATION: Final[Mapping[Size, AblationSize]] = {
-    "smoke": AblationSize(world(128, 6, 3.0, 1, 1), "4images", (0,), "tiny", 64, 1 / 16, 6, 2, 3, 3),
+    "smoke": AblationSize(rendered_test_set(128, 6, 3.0, 1, 1), "4images", (0,), "tiny", 64, 1 / 16, 6, 2, 3, 3),
     "laptop": AblationSize(
-        world(512, 24, 3.0),
+        rendered_test_set(512, 24, 3.0),
         "45s",
         (0, 1),
         "draft",
@@ -67,32 +67,34 @@ ABLATION: Final[Mapping[Size, AblationSize]] = {
         45,
         ("heatmaps", "ours, from nothing"),
     ),
-    "gpu": AblationSize(world(512, 24, 3.0), "10m", (0, 1, 2), "standard", 512, 1.0, 4, 2, 620, 30),
+    "gpu": AblationSize(rendered_test_set(512, 24, 3.0), "10m", (0, 1, 2), "standard", 512, 1.0, 4, 2, 620, 30),
 }
 
 
 @dataclass(frozen=True)
 class BudgetSize:
     """budgets: of training, each with every seed. filmed: of a folder of one's own (DANCENOW_DATA): the clips NAME_id1.mp4 and
-    .npz to learn from and to be judged by; the latter's NAME_id0.mp4 is the dancer; None for none. judge_s: of one model.
+    .npz to learn from and to be judged by; the latter's NAME_id0.mp4 is the dancer; None for none. evaluate_s: of one model.
     The rest as in `AblationSize`."""
 
-    world: World
+    test_set: RenderedTestSet
     budgets: tuple[str, ...]
     seeds: tuple[int, ...]
-    ours: Ours
+    ours: OurNetwork
     paper_px: int
     paper_width: float
     every: int
     pose_every: int
-    judge_s: float
+    evaluate_s: float
     filmed: tuple[str, str] | None
 
 
 BUDGET: Final[Mapping[Size, BudgetSize]] = {
-    "smoke": BudgetSize(world(128, 6, 3.0, 1, 1), ("2images", "4images"), (0,), "tiny", 64, 1 / 16, 6, 2, 3, None),
-    "laptop": BudgetSize(world(512, 24, 3.0), ("4m", "15m"), (0,), "draft", 256, 0.25, 6, 3, 60, ("cxk", "jesse")),
-    "gpu": BudgetSize(world(512, 24, 3.0), ("150s", "4m", "15m"), (0,), "standard", 512, 1.0, 6, 3, 60, ("cxk", "jesse")),
+    "smoke": BudgetSize(rendered_test_set(128, 6, 3.0, 1, 1), ("2images", "4images"), (0,), "tiny", 64, 1 / 16, 6, 2, 3, None),
+    "laptop": BudgetSize(rendered_test_set(512, 24, 3.0), ("4m", "15m"), (0,), "draft", 256, 0.25, 6, 3, 60, ("cxk", "jesse")),
+    "gpu": BudgetSize(
+        rendered_test_set(512, 24, 3.0), ("150s", "4m", "15m"), (0,), "standard", 512, 1.0, 6, 3, 60, ("cxk", "jesse")
+    ),
 }
 
 
@@ -102,11 +104,11 @@ class DriftSize:
     backwards in turn (odd numbers: the last pass is forwards). budget: of training. expected_s: of one method. The rest as
     in `AblationSize`."""
 
-    world: World
+    test_set: RenderedTestSet
     passes: int
     paper_passes: int
     budget: str
-    ours: Ours
+    ours: OurNetwork
     paper_px: int
     paper_width: float
     every: int
@@ -114,9 +116,9 @@ class DriftSize:
 
 
 DRIFT: Final[Mapping[Size, DriftSize]] = {
-    "smoke": DriftSize(world(128, 6, 3.0, 1, 1), 3, 3, "4images", "tiny", 64, 1 / 16, 6, 6),
-    "laptop": DriftSize(world(512, 24, 10.0, 1, 1), 19, 3, "2m", "draft", 256, 0.25, 6, 420),
-    "gpu": DriftSize(world(512, 24, 10.0, 1, 1), 19, 19, "4m", "standard", 512, 1.0, 4, 600),
+    "smoke": DriftSize(rendered_test_set(128, 6, 3.0, 1, 1), 3, 3, "4images", "tiny", 64, 1 / 16, 6, 6),
+    "laptop": DriftSize(rendered_test_set(512, 24, 10.0, 1, 1), 19, 3, "2m", "draft", 256, 0.25, 6, 420),
+    "gpu": DriftSize(rendered_test_set(512, 24, 10.0, 1, 1), 19, 19, "4m", "standard", 512, 1.0, 4, 600),
 }
 
 
@@ -128,9 +130,9 @@ class SpeedSize:
     whole_frames: of the dance that goes the whole way, again and again if it is shorter. paper_px, paper_width: as in
     `AblationSize`."""
 
-    world: World
+    test_set: RenderedTestSet
     repetitions: int
-    networks: tuple[tuple[Ours, tuple[int, int] | None], ...]
+    networks: tuple[tuple[OurNetwork, tuple[int, int] | None], ...]
     frames: int
     paper_frames: int
     steps: int
@@ -142,27 +144,29 @@ class SpeedSize:
 
 
 SPEED: Final[Mapping[Size, SpeedSize]] = {
-    "smoke": SpeedSize(world(128, 6, 3.0, 1, 1), 2, (("tiny", None),), 3, 2, 2, 2, 6, 64, 1 / 16, 20),
-    "laptop": SpeedSize(world(512, 24, 3.0), 2, (("draft", None),), 48, 4, 20, 3, 24, 256, 1.0, 260),
-    "gpu": SpeedSize(world(512, 24, 3.0), 1, (("standard", None), ("hd", (1920, 1080))), 72, 72, 20, 10, 144, 512, 1.0, 120),
+    "smoke": SpeedSize(rendered_test_set(128, 6, 3.0, 1, 1), 2, (("tiny", None),), 3, 2, 2, 2, 6, 64, 1 / 16, 20),
+    "laptop": SpeedSize(rendered_test_set(512, 24, 3.0), 2, (("draft", None),), 48, 4, 20, 3, 24, 256, 1.0, 260),
+    "gpu": SpeedSize(
+        rendered_test_set(512, 24, 3.0), 1, (("standard", None), ("hd", (1920, 1080))), 72, 72, 20, 10, 144, 512, 1.0, 120
+    ),
 }
 
 
 @dataclass(frozen=True)
 class LengthSize:
     """frames: lengths of the dances; world: whose first footage is danced, again and again, by the last subject's model.
-    seconds_a_frame: expected."""
+    seconds_per_frame: expected."""
 
-    world: World
+    test_set: RenderedTestSet
     frames: tuple[int, ...]
-    ours: Ours
-    seconds_a_frame: float
+    ours: OurNetwork
+    seconds_per_frame: float
 
 
 LENGTH: Final[Mapping[Size, LengthSize]] = {
-    "smoke": LengthSize(world(128, 6, 3.0, 1, 1), (6, 12), "tiny", 0.5),
-    "laptop": LengthSize(world(512, 24, 3.0), (65, 650), "draft", 0.16),
-    "gpu": LengthSize(world(512, 24, 3.0), (65, 650, 1300), "standard", 0.16),
+    "smoke": LengthSize(rendered_test_set(128, 6, 3.0, 1, 1), (6, 12), "tiny", 0.5),
+    "laptop": LengthSize(rendered_test_set(512, 24, 3.0), (65, 650), "draft", 0.16),
+    "gpu": LengthSize(rendered_test_set(512, 24, 3.0), (65, 650, 1300), "standard", 0.16),
 }
 
 
@@ -170,58 +174,58 @@ LENGTH: Final[Mapping[Size, LengthSize]] = {
 class NormalizeSize:
     """identities: dance for each other; dances: each is danced in turn, with another as the footage's.
     distances: of the camera, as factors of the room's; detected: also measure on detected keypoints of this world.
-    pictures: also train a model of each of that world's subjects for this budget, and judge what it shows; of the frames
-    each `every`-th. picture_s: expected seconds of one subject."""
+    images: also train a model of each of that world's subjects for this budget, and judge what it shows; of the frames
+    each `every`-th. images_s: expected seconds of one subject."""
 
     identities: tuple[str, ...]
     dances: tuple[str, ...]
     distances: tuple[float, ...]
     seconds: float
-    detected: World | None
-    pictures: str | None = None
-    ours: Ours = "draft"
+    detected: RenderedTestSet | None
+    image_budget: str | None = None
+    ours: OurNetwork = "draft"
     every: int = 2
-    picture_s: float = 200.0
+    images_s: float = 200.0
 
 
 _PEOPLE: Final = ("ada", "ben", "dov", "fin")
 _DANCES: Final = ("pulse", "spark", "drift")
 NORMALIZE: Final[Mapping[Size, NormalizeSize]] = {
     "smoke": NormalizeSize(
-        _PEOPLE[:2], _DANCES[:2], (1.0,), 4.0, world(128, 6, 3.0, 1, 1), "4images", "tiny", every=6, picture_s=5.0
+        _PEOPLE[:2], _DANCES[:2], (1.0,), 4.0, rendered_test_set(128, 6, 3.0, 1, 1), "4images", "tiny", every=6, images_s=5.0
     ),
-    "laptop": NormalizeSize(_PEOPLE, _DANCES, (1.0, 1.4), 12.0, world(512, 24, 3.0), "1000images"),
-    "gpu": NormalizeSize(_PEOPLE, _DANCES, (1.0, 1.4), 12.0, world(512, 24, 3.0), "10m", "standard"),
+    "laptop": NormalizeSize(_PEOPLE, _DANCES, (1.0, 1.4), 12.0, rendered_test_set(512, 24, 3.0), "1000images"),
+    "gpu": NormalizeSize(_PEOPLE, _DANCES, (1.0, 1.4), 12.0, rendered_test_set(512, 24, 3.0), "10m", "standard"),
 }
 
 
 @dataclass(frozen=True)
 class MonotonicitySize:
-    """damage: kinds of it. num_frames: of the clip that is damaged. every: as in `evaluate`. judge_s: of one evaluation."""
+    """damage: kinds of it. num_frames: of the clip that is damaged. every: as in `evaluate`. evaluate_s: of one evaluation."""
 
-    world: World
+    test_set: RenderedTestSet
     damage: tuple[str, ...]
     num_frames: int
     every: int
-    judge_s: float
+    evaluate_s: float
 
 
 _ALL_DAMAGE: Final = ("blur", "shift", "noise", "freeze", "identity swap", "hide")
 MONOTONICITY: Final[Mapping[Size, MonotonicitySize]] = {
-    "smoke": MonotonicitySize(world(128, 6, 3.0, 1, 1), ("blur",), 18, 6, 2),
-    "laptop": MonotonicitySize(world(512, 24, 3.0), _ALL_DAMAGE, 48, 6, 9),
-    "gpu": MonotonicitySize(world(512, 24, 3.0), _ALL_DAMAGE, 72, 3, 15),
+    "smoke": MonotonicitySize(rendered_test_set(128, 6, 3.0, 1, 1), ("blur",), 18, 6, 2),
+    "laptop": MonotonicitySize(rendered_test_set(512, 24, 3.0), _ALL_DAMAGE, 48, 6, 9),
+    "gpu": MonotonicitySize(rendered_test_set(512, 24, 3.0), _ALL_DAMAGE, 72, 3, 15),
 }
 
 
 @dataclass(frozen=True)
-class EnginesSize:
+class BackendsSize:
     """networks: ours. paper: longer sides of the paper's, with width factor paper_width, that take turns with each of them.
     repetitions: pictures that are timed per engine; rollout: frames of the dance on which pictures are compared.
     compiled: also measure torch.compile, which needs half a minute and a C++ compiler. All of it on the GPU
     where there is one."""
 
-    networks: tuple[Ours, ...]
+    networks: tuple[OurNetwork, ...]
     paper: tuple[int, ...]
     paper_width: float
     repetitions: int
@@ -230,32 +234,32 @@ class EnginesSize:
     expected_s: float
 
 
-BACKENDS: Final[Mapping[Size, EnginesSize]] = {
-    "smoke": EnginesSize(("tiny",), (64,), 1 / 16, 3, 6, False, 5),
-    "laptop": EnginesSize(("draft",), (), 1.0, 40, 300, True, 180),
-    "gpu": EnginesSize(("draft", "standard", "hd"), (512, 1024), 1.0, 40, 60, False, 30),
+BACKENDS: Final[Mapping[Size, BackendsSize]] = {
+    "smoke": BackendsSize(("tiny",), (64,), 1 / 16, 3, 6, False, 5),
+    "laptop": BackendsSize(("draft",), (), 1.0, 40, 300, True, 180),
+    "gpu": BackendsSize(("draft", "standard", "hd"), (512, 1024), 1.0, 40, 60, False, 30),
 }
 
 
 @dataclass(frozen=True)
 class FaceSize:
     """budget: of every training, body and face together. ours: `tiny` or a preset. every, pose_every: as in
-    `evaluation.Truth.of`. train_s, judge_s: expected seconds of one model."""
+    `evaluation.Truth.of`. train_s, evaluate_s: expected seconds of one model."""
 
-    world: World
+    test_set: RenderedTestSet
     budget: str
     seeds: tuple[int, ...]
-    ours: Ours
+    ours: OurNetwork
     every: int
     pose_every: int
     train_s: float
-    judge_s: float
+    evaluate_s: float
 
 
 FACE: Final[Mapping[Size, FaceSize]] = {
-    "smoke": FaceSize(with_song(world(256, 6, 6.0, 1, 0), 6.0), "16images", (0,), "tiny", 6, 2, 5, 8),
-    "laptop": FaceSize(with_song(world(512, 24, 3.0, 2, 1), 4.0), "90s", (0,), "draft", 6, 3, 100, 90),
-    "gpu": FaceSize(with_song(world(512, 24, 3.0, 2, 1), 4.0), "150s", (0,), "standard", 6, 3, 170, 60),
+    "smoke": FaceSize(with_singing_dance(rendered_test_set(256, 6, 6.0, 1, 0), 6.0), "16images", (0,), "tiny", 6, 2, 5, 8),
+    "laptop": FaceSize(with_singing_dance(rendered_test_set(512, 24, 3.0, 2, 1), 4.0), "90s", (0,), "draft", 6, 3, 100, 90),
+    "gpu": FaceSize(with_singing_dance(rendered_test_set(512, 24, 3.0, 2, 1), 4.0), "150s", (0,), "standard", 6, 3, 170, 60),
 }
 
 
@@ -263,14 +267,14 @@ FACE: Final[Mapping[Size, FaceSize]] = {
 class BlendSize:
     """world: whose true dances are used, `clips` of them, the first `frames` of each. enlarged: factors on the frames' size."""
 
-    world: World
+    test_set: RenderedTestSet
     clips: int
     frames: int
     enlarged: tuple[int, ...]
 
 
 BLEND: Final[Mapping[Size, BlendSize]] = {
-    "smoke": BlendSize(world(128, 6, 3.0, 1, 1), 1, 4, (2,)),
-    "laptop": BlendSize(world(512, 24, 3.0), 3, 24, (1, 3)),
-    "gpu": BlendSize(world(512, 24, 3.0), 6, 72, (1, 4)),
+    "smoke": BlendSize(rendered_test_set(128, 6, 3.0, 1, 1), 1, 4, (2,)),
+    "laptop": BlendSize(rendered_test_set(512, 24, 3.0), 3, 24, (1, 3)),
+    "gpu": BlendSize(rendered_test_set(512, 24, 3.0), 6, 72, (1, 4)),
 }

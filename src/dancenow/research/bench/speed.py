@@ -29,11 +29,11 @@ from dancenow.pose.tracking.reidentification import PeopleSurvey, choose
 from dancenow.pose.tracking.tracker import PersonTracker
 from dancenow.progress import Progress, ProgressCallback
 from dancenow.provenance.consent import consent
-from dancenow.research.bench.jobs import Cell, Record, run_cells
-from dancenow.research.bench.length import empty_cache, repeat_frames, timed_transfer
+from dancenow.research.bench.jobs import Job, Record, run_jobs
+from dancenow.research.bench.length import empty_cache, loop_video, timed_transfer
 from dancenow.research.bench.methods import Config, our_config, paper_config
 from dancenow.research.bench.results import Result, Size
-from dancenow.research.bench.sizes import SPEED, Ours, SpeedSize
+from dancenow.research.bench.sizes import SPEED, OurNetwork, SpeedSize
 from dancenow.subject.prepare import prepare
 from dancenow.subject.subject import Subject
 from dancenow.training.budget import Budget
@@ -54,24 +54,22 @@ MEMORY: Final = ("training, GPU MB", "whole way, GPU MB")
 
 
 def bench_speed(size: Size, on_progress: ProgressCallback, only: Sequence[str] = ()) -> Result:
-    """Every stage of all systems, several times; only: as in `cells.run_cells`.
+    """Every stage of all systems, several times; only: as in `cells.run_jobs`.
 
     Raises:
         UserError: as `bench_ablation`.
     """
     sized = SPEED[size]
-    sized.world.build(on_progress)
+    sized.test_set.build(on_progress)
     systems = [*sized.networks, (PAPER, None)]
     each_s = sized.expected_s / sized.repetitions / len(systems)
     cells = [
-        Cell(
-            "speed", {"repetition": number, "system": system, "size": size}, partial(_measure, sized, system, frame_px), each_s
-        )
+        Job("speed", {"repetition": number, "system": system, "size": size}, partial(_measure, sized, system, frame_px), each_s)
         for number in range(sized.repetitions)
         for system, frame_px in systems
     ]
-    records = run_cells("speed", cells, on_progress, only)
-    return Result.of_cells("speed", size, (0,), asdict(sized), records, summarize(records))
+    records = run_jobs("speed", cells, on_progress, only)
+    return Result.from_records("speed", size, (0,), asdict(sized), records, summarize(records))
 
 
 def summarize(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
@@ -97,13 +95,13 @@ def summarize(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
 
 def _measure(
     sized: SpeedSize,
-    system: Ours | Literal["paper"],
+    system: OurNetwork | Literal["paper"],
     frame_px: tuple[int, int] | None,
     folder: Path,
     on_progress: ProgressCallback,
 ) -> Record:
     """One system once: the stages that all share, on its size of film, and its own."""
-    subject, source = _film(sized, frame_px, folder, on_progress)
+    subject, source = _footage_and_dance(sized, frame_px, folder, on_progress)
     dance, rates = _shared_stages(source, subject, sized.frames, folder, on_progress)
     if system == "paper":
         config: Config = paper_config(sized.paper_px, sized.paper_width)
@@ -112,34 +110,34 @@ def _measure(
         config, count, steps = our_config(system), sized.frames, sized.steps
     model = folder / f"{system}.safetensors"
     on_progress(Progress(f"{system}, training", 0))
-    _forget_memory()
+    _reset_gpu_memory()
     rates |= {"training": _training_hz(subject, model, config, steps)} | _memory_mb("training")
     on_progress(Progress(f"{system}, generating", 0))
     renderer = load_renderer(model, Execution.auto())
-    rates |= _painting_hz(renderer, dance, count)
+    rates |= _rendering_hz(renderer, dance, count)
     del renderer
-    _forget_memory()
+    _reset_gpu_memory()
     on_progress(Progress(f"{system}, the whole way", 0))
-    rates |= _whole_way(source, sized.whole_frames, model, folder, on_progress)
+    rates |= _end_to_end_hz(source, sized.whole_frames, model, folder, on_progress)
     return {"frame_px": frame_px, "rates": {stage: round(rates[stage], 4) for stage in (*STAGES, *MEMORY) if stage in rates}}
 
 
-def _film(
+def _footage_and_dance(
     sized: SpeedSize, frame_px: tuple[int, int] | None, folder: Path, on_progress: ProgressCallback
 ) -> tuple[Subject, Path]:
     """The footage and the dance of a system; enlarged ones are prepared anew, with less of the footage."""
-    casting = sized.world.castings[0]
-    subject, source = sized.world.subject(casting, on_progress), sized.world.clip(casting.dances[0], on_progress).video
+    case = sized.test_set.cases[0]
+    subject, source = sized.test_set.subject(case, on_progress), sized.test_set.clip(case.dances[0], on_progress).video
     if frame_px is None:
         return subject, source
     footage, dance = (
-        _enlarged(video, frame_px, count, folder / f"{name}.mp4")
+        _enlarge_video(video, frame_px, count, folder / f"{name}.mp4")
         for name, video, count in (("footage", subject.video, ENLARGED_FRAMES), ("dance", source, sized.frames))
     )
     return prepare(footage, folder / "subject", consent=consent("rendered"), on_progress=on_progress), dance
 
 
-def _enlarged(video: Path, frame_px: tuple[int, int], count: int, out: Path) -> Path:
+def _enlarge_video(video: Path, frame_px: tuple[int, int], count: int, out: Path) -> Path:
     """The first frames of a video, as high as the frame; to the left and right their edges are repeated."""
     width_px, height_px = frame_px
     info = probe(video)
@@ -153,7 +151,7 @@ def _enlarged(video: Path, frame_px: tuple[int, int], count: int, out: Path) -> 
     return out
 
 
-def _forget_memory() -> None:
+def _reset_gpu_memory() -> None:
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
@@ -210,21 +208,21 @@ def _training_hz(subject: Subject, model: Path, config: Config, steps: int) -> f
     return (len(times_s) - 1) / (times_s[-1] - times_s[0])
 
 
-def _painting_hz(renderer: Renderer, dance: PoseTrack, count: int) -> dict[str, float]:
+def _rendering_hz(renderer: Renderer, dance: PoseTrack, count: int) -> dict[str, float]:
     """Frames a second of generate and, where the person is put over a plate, of composite."""
     list(renderer.render(dance, 0, 1))  # the first picture pays for allocations
     if not isinstance(renderer, CropRenderer):
         return {"generate": _rate(lambda: renderer.render(dance, 0, count))[1]}
     canvases, generate_hz = _rate(lambda: renderer.canvases(dance, 0, count))
-    painted = [(crop, rgba) for crop, rgba in canvases if rgba is not None]
-    _, compose_hz = _rate(lambda: (compose(rgba, crop, renderer.target.plate) for crop, rgba in painted))
+    rendered = [(crop, rgba) for crop, rgba in canvases if rgba is not None]
+    _, compose_hz = _rate(lambda: (compose(rgba, crop, renderer.target.plate) for crop, rgba in rendered))
     return {"generate": generate_hz, "composite": compose_hz}
 
 
-def _whole_way(source: Path, count: int, model: Path, folder: Path, on_progress: ProgressCallback) -> dict[str, float]:
+def _end_to_end_hz(source: Path, count: int, model: Path, folder: Path, on_progress: ProgressCallback) -> dict[str, float]:
     """Frames a second of transfers from file to file: nothing kept from before, and then with the dance's poses known."""
     part = folder / "part.mp4"
-    repeat_frames(source, count, part)
+    loop_video(source, count, part)
     with empty_cache(on_progress) as cache:
         done = {stage: timed_transfer(part, model, folder / "out.mp4", cache) for stage in ("whole way", "poses known")}
     rates = {stage: float(each["frames"] / each["seconds"]) for stage, each in done.items()}

@@ -47,15 +47,15 @@ class CorrectionConfig:
     zoom: float = 0.05
 
 
-def example_of(measured: PoseTrack, exact: PoseTrack) -> Example:
+def example_of(detected: PoseTrack, exact: PoseTrack) -> Example:
     """A dancer as the detector saw them (before smoothing), beside the exact track of the same frames."""
-    smoothed = smooth(measured)
+    smoothed = smooth(detected)
     size_px, centre_px = scales(smoothed)
     place = (exact.pose.xy - centre_px[:, None]) / size_px[:, None, None]
     truth = np.concatenate([place, (exact.pose.depth / size_px[:, None])[..., None]], axis=-1).reshape(len(exact), -1)
     grid_s = grid_of(smoothed.time_s)
     there = np.stack([np.interp(grid_s, smoothed.time_s, column) for column in truth.T], axis=1)
-    return Example(motion_of(smoothed, measured), there.reshape(len(grid_s), NUM_KEYPOINTS, 3).astype(np.float32))
+    return Example(motion_of(smoothed, detected), there.reshape(len(grid_s), NUM_KEYPOINTS, 3).astype(np.float32))
 
 
 class CorrectionTask:

@@ -97,15 +97,15 @@ def packs_in(folder: Path) -> list[Path]:
     return paths
 
 
-def _encode(pictures: NDArray[np.uint8], layout: str, stored: str, options: dict[str, str]) -> NDArray[np.uint8]:
+def _encode(images: NDArray[np.uint8], layout: str, stored: str, options: dict[str, str]) -> NDArray[np.uint8]:
     """Pictures [N,R,R,3] or [N,R,R] as the bytes of a film."""
     file = io.BytesIO()
     with av.open(file, "w", format="matroska") as container:
         stream = container.add_stream("libx264", rate=30, options=options)
-        stream.width, stream.height, stream.pix_fmt = pictures.shape[2], pictures.shape[1], stored
+        stream.width, stream.height, stream.pix_fmt = images.shape[2], images.shape[1], stored
         stream.thread_count = 1  # the same bytes on every machine
-        for picture in pictures:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format=layout)))
+        for image in images:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format=layout)))
         container.mux(stream.encode())
     return np.frombuffer(file.getvalue(), np.uint8)
 

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from dancenow.pose.pipeline import detect_poses
 from dancenow.pose.pose_distance import PARTS
-from dancenow.research.bench.normalized_pictures import CURVE, TRUE_POSES
+from dancenow.research.bench.normalized_images import CURVE, TRUE_POSES
+from dancenow.research.bench.rendered_test_set import ClipSpec, RenderedTestSet, SubjectCase
 from dancenow.research.bench.sizes import NORMALIZE
-from dancenow.research.bench.test_world import Casting, Take, World
 from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.subject.coverage import coverage
 
@@ -55,26 +55,26 @@ def rising(distance: Curve, error: Curve, knots: int = 8) -> list[tuple[float, f
     return [(round(x, 4), round(y, 4)) for x, y, _ in pooled]
 
 
-def forecast(world: World, casting: Casting, dance: Take) -> Frames:
+def forecast(test_set: RenderedTestSet, case: SubjectCase, dance: ClipSpec) -> Frames:
     """The distances of every frame of a dance from what the subject's model learnt from."""
-    subject = world.subject(casting)
+    subject = test_set.subject(case)
     learnt = subject.manifest.in_split("train", subject.track.time_s)
-    found = coverage(detect_poses(world.clip(dance).video), subject.track, normalize="auto", learnt=learnt)
+    found = coverage(detect_poses(test_set.clip(dance).video), subject.track, normalize="auto", learnt=learnt)
     return {"distance": found.distance, **found.parts}
 
 
-def transfers(world: World, cells: list[dict[str, Any]]) -> list[tuple[dict[str, Any], Frames]]:
+def transfers(test_set: RenderedTestSet, cells: list[dict[str, Any]]) -> list[tuple[dict[str, Any], Frames]]:
     """Of every transfer the judged frames: distances, and the error of each way of `SHOWN`."""
     found = []
     for cell in (each for each in cells if each["data"] == "pictures" and "rows" in each):
-        casting = next(each for each in world.castings if each.name == cell["target"])
-        for dance in casting.dances:
+        case = next(each for each in test_set.cases if each.name == cell["target"])
+        for dance in case.dances:
             name = f"{dance.dance} by {dance.identity}"
-            told = {key: values[:: cell["every"]] for key, values in forecast(world, casting, dance).items()}
+            told = {key: values[:: cell["every"]] for key, values in forecast(test_set, case, dance).items()}
             for row in cell["rows"]:
                 if row["setup"] == name and row["normalize"] in SHOWN:
                     told[row["normalize"]] = np.array([np.nan if value is None else value for value in row[CURVE]])
-            found.append(({"subject": casting.name, "dance": name}, told))
+            found.append(({"subject": case.name, "dance": name}, told))
     return found
 
 
@@ -109,13 +109,13 @@ def by_subject(found: list[tuple[dict[str, Any], Frames]], way: str) -> dict[str
 def main() -> None:
     """Read the bench's result, measure distances, write what they say of the errors."""
     measured, out = json.loads(Path(sys.argv[1]).read_text("utf-8")), Path(sys.argv[2])
-    world = NORMALIZE[measured["size"]].detected
-    assert world is not None
-    found = transfers(world, measured["cells"])
+    test_set = NORMALIZE[measured["size"]].detected
+    assert test_set is not None
+    found = transfers(test_set, measured["cells"])
     together = pooled([frames for _, frames in found])
     result: dict[str, Any] = {
         "of": Path(sys.argv[1]).name,
-        "budget": measured["settings"]["pictures"],
+        "budget": measured["settings"]["image_budget"],
         "frames": len(together["distance"]),
         "parts": {name: spearman(together[name], together[TRUE_POSES]) for name in PARTS},
     }

@@ -93,16 +93,16 @@ class FaceBaseTask:
 
     def _draw(self, count: int, rng: np.random.Generator) -> FaceBatch:
         side = self.config.network.canvas_px
-        images, painted, maps = [], [], []
+        images, rendered, maps = [], [], []
         for who in rng.choice(len(self.people), count, replace=len(self.people) < count):
             person = self.people[int(who)]
             i, (x, y) = int(rng.integers(len(person.image))), rng.integers(0, person.image.shape[1] - side + 1, 2)
             told = 0.0 if rng.random() < self.config.untold else float(rng.uniform(0, 1))
             both = [each[i, y : y + side, x : x + side] for each in (person.image, person.usual)]
             images.append(both[0])
-            painted.append(cv2.addWeighted(both[0], told, both[1], 1 - told, 0))
+            rendered.append(cv2.addWeighted(both[0], told, both[1], 1 - told, 0))
             maps.append(person.maps[i, :, y : y + side, x : x + side])
-        image, made = (images_to_tensor(np.stack(each), self.device) for each in (images, painted))
+        image, made = (images_to_tensor(np.stack(each), self.device) for each in (images, rendered))
         shown = torch.from_numpy(np.stack(maps)).to(self.device).float() / 255
         return FaceBatch(image, shown, spoilt(made, self.config, rng))
 

@@ -47,10 +47,10 @@ WIDE_PX: Final = 1024
 
 @dataclass(frozen=True)
 class CloseupConfig:
-    """people: how many, each in a room of their own. pictures: of each. side_px: of the picture. seed: of everything."""
+    """people: how many, each in a room of their own. images: of each. side_px: of the picture. seed: of everything."""
 
     people: int = 32
-    pictures: int = 48
+    images: int = 48
     side_px: int = 72
     beats: int = 64
     fps: float = 8.0
@@ -84,16 +84,16 @@ def closeups_of(config: CloseupConfig, number: int, networks: FaceNetworks) -> C
     status = np.zeros(len(pose), np.uint8)
     faces = face_boxes(PoseTrack(pose, performance.time_s, status, WIDE_PX, WIDE_PX, "exact", ""), size_px=config.side_px)
     valid = np.flatnonzero(faces.valid)
-    chosen = valid[np.linspace(0, len(valid) - 1, config.pictures).round().astype(int)]
+    chosen = valid[np.linspace(0, len(valid) - 1, config.images).round().astype(int)]
     images, usuals, maps = [], [], []
     for t in chosen:
         crop = faces.crop(int(t))
         middle = crop.to_frame @ [(crop.size - 1) / 2, (crop.size - 1) / 2, 1]
         near = replace(room, camera=_narrowed(room.camera, middle, float(crop.to_canvas[0, 0]) * WIDE_PX / crop.size))
-        picture = _picture(body, performance, int(t), near, config)
-        images.append(picture.image_rgb)
+        image = _picture(body, performance, int(t), near, config)
+        images.append(image.image_rgb)
         usuals.append(_picture(body, usual, int(t), near, config).image_rgb)
-        maps.append(_maps(networks, picture, float(faces.expression[t, YAW])))
+        maps.append(_maps(networks, image, float(faces.expression[t, YAW])))
     return Closeups(np.stack(images), np.stack(usuals), np.stack(maps))
 
 
@@ -107,16 +107,16 @@ def _narrowed(camera: Camera, middle_px: NDArray[np.float64], times: float) -> C
 
 def _picture(body: Body, performance: Performance, t: int, room: Room, config: CloseupConfig) -> Rendered:
     one = replace(performance, **{name: value[t : t + 1] for name, value in vars(performance).items()})
-    (picture,) = render(body, one, room, config.side_px, config.side_px, seed=t)
-    return picture
+    (image,) = render(body, one, room, config.side_px, config.side_px, seed=t)
+    return image
 
 
-def _maps(networks: FaceNetworks, picture: Rendered, yaw: float) -> NDArray[np.uint8]:
+def _maps(networks: FaceNetworks, image: Rendered, yaw: float) -> NDArray[np.uint8]:
     """What is drawn of the face in a close-up, as the head is turned by `yaw` rad."""
-    side, pose = len(picture.image_rgb), picture.pose
+    side, pose = len(image.image_rgb), image.pose
     x, y = (float(v) for v in pose.xy[_FACE].mean(axis=0))
     roi = RotatedRect(x, y, POSE_ROI * side / MARGIN, 0.0)
-    mesh, sure = detect_mesh_twice(networks, picture.image_rgb, roi, pose, side / MARGIN, yaw)
+    mesh, sure = detect_mesh_twice(networks, image.image_rgb, roi, pose, side / MARGIN, yaw)
     drawn = draw_maps(mesh.landmarks[:, :2], sure, pose.xy[HEAD_KEYPOINTS], pose.confidence[HEAD_KEYPOINTS], side)
     return np.asarray(np.rint(drawn * 255), np.uint8)
 

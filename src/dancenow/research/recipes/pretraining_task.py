@@ -100,7 +100,7 @@ class BaseTask:
         self._set_learning_rate(share)
         config, count = self.config, self.images_per_step
         who = self._choose(count, rng)
-        clip = shaken(self._draw(who, rng), rng)
+        clip = jitter_track(self._draw(who, rng), rng)
         self.generator.show(torch.from_numpy(who).to(self.device))
         with autocast(self.device, config.precision):
             maps = pose_maps(clip, config.generator.canvas_px)
@@ -171,12 +171,12 @@ class BaseTask:
         """The first six people, real above generated, with the averaged weights; then the strangers, as anybody."""
         who, clip = self._shown()
         self.average.show(torch.from_numpy(who).to(self.device))
-        pictures = [one_above_the_other(clip.image[:, -1], self._painted(self.average.shared, clip))]
+        images = [one_above_the_other(clip.image[:, -1], self._painted(self.average.shared, clip))]
         if self._strangers is not None:
             clip = self._strangers.show(np.arange(len(self._strangers) // 2))
             anybody = self.average.anybody().to(self.device)
-            pictures.append(one_above_the_other(clip.image[:, -1], self._painted(anybody, clip)))
-        return np.concatenate(pictures, axis=1)
+            images.append(one_above_the_other(clip.image[:, -1], self._painted(anybody, clip)))
+        return np.concatenate(images, axis=1)
 
     def _painted(self, generator: Generator, clip: Clip) -> Tensor:
         """The last pictures of clips, [B,3,S,S]."""
@@ -189,7 +189,7 @@ def joined(clips: Sequence[Clip]) -> Clip:
     return Clip(**{each.name: torch.cat([getattr(clip, each.name) for clip in clips]) for each in fields(Clip)})
 
 
-def shaken(clip: Clip, rng: np.random.Generator) -> Clip:
+def jitter_track(clip: Clip, rng: np.random.Generator) -> Clip:
     """The clip with keypoints as a detector might give them.
 
     A steady error of every point and a smaller one that changes from frame to frame; depth overstated or missing; at times no

@@ -169,8 +169,8 @@ class WarpTask:
             maps = draw_heatmaps(self._places[row, 0], self._weight[row, 0], 128)
             truth = draw_heatmaps(self._truth[row, 0], self._weight[row, 0], 128)
             green, red = move_tensor(theta, maps)[0].amax(dim=0), truth[0].amax(dim=0)
-        picture = torch.stack([red, green, torch.zeros_like(red)], dim=2).clamp(0, 1) * 255
-        return picture.to(torch.uint8).numpy()
+        image = torch.stack([red, green, torch.zeros_like(red)], dim=2).clamp(0, 1) * 255
+        return image.to(torch.uint8).numpy()
 
     def _distance(self, theta: Tensor, rows: Tensor) -> Tensor:
         off = (move_points(theta, self._places[rows]) - self._truth[rows]).norm(dim=-1) * self._weight[rows]

@@ -32,8 +32,8 @@ from dancenow.pose.detectors.regions import RotatedRect
 from dancenow.pose.filtering.smoothing import body_size, smooth
 from dancenow.pose.pipeline import PosePipeline
 from dancenow.pose.track_io import load_track, save_track
-from dancenow.research.bench.ground_truth_clips import read_exact
-from dancenow.research.bench.results import place, today
+from dancenow.research.bench.ground_truth_clips import read_exact_track
+from dancenow.research.bench.results import measurement_info, today
 from dancenow.research.bench.sizes import BUDGET
 from dancenow.research.recipes.bias_training import CorrectionConfig, CorrectionTask, example_of
 from dancenow.research.studio.body import build_body
@@ -57,7 +57,7 @@ LONG_BONES = tuple(
     for side in ("right", "left")
     for a, b in (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
 )
-TESTED = 8
+TEST_SCENES = 8
 FPS = 30.0
 STEPS = 3000
 _NOBODY = Pose(np.zeros((NUM_KEYPOINTS, 2), np.float32), np.zeros(NUM_KEYPOINTS, np.float32))
@@ -125,12 +125,12 @@ class Detected:
 
     def look(self, image_rgb: ImageRGB) -> None:
         """The next frame."""
-        found = self._found(image_rgb)
+        found = self._find_file(image_rgb)
         self._roi = found.next_roi if found else None
         self.poses.append(found.pose if found else _NOBODY)
         self.mirrored.append(self._in_a_mirror(image_rgb, found.roi) if found else _NOBODY)
 
-    def _found(self, image_rgb: ImageRGB) -> Landmarks | None:
+    def _find_file(self, image_rgb: ImageRGB) -> Landmarks | None:
         if self._roi is None:
             people = self._blaze.detect(image_rgb)
             if not people:
@@ -172,7 +172,7 @@ def train(options: argparse.Namespace) -> None:
     examples = [
         example_of(load_track(folder(person) / f"{how}.npz"), load_track(folder(person) / "exact.npz"))
         for person in there
-        if person >= TESTED
+        if person >= TEST_SCENES
         for how in ("seen", "mirrored")
     ]
     task, start_s = CorrectionTask(examples, CorrectionConfig(), seed=SEED), time.perf_counter()
@@ -191,16 +191,16 @@ def train(options: argparse.Namespace) -> None:
 
 def recruits() -> Iterator[tuple[str, PoseTrack, PoseTrack]]:
     """Those who were not learnt from: as detected, and exact."""
-    for person in range(TESTED):
+    for person in range(TEST_SCENES):
         yield f"random person {person}", load_track(folder(person) / "seen.npz"), load_track(folder(person) / "exact.npz")
 
 
 def studio() -> Iterator[tuple[str, PoseTrack, PoseTrack]]:
     """The studio's people."""
-    world = BUDGET["laptop"].world
-    for casting in world.castings:
-        for take in (casting.footage, *casting.dances):
-            clip = world.clip(take)
+    test_set = BUDGET["laptop"].test_set
+    for case in test_set.cases:
+        for take in (case.footage, *case.dances):
+            clip = test_set.clip(take)
             yield (
                 f"{take.identity}, {take.dance}, {take.room}",
                 PosePipeline.create().measure(clip.video),
@@ -212,7 +212,7 @@ def own() -> Iterator[tuple[str, PoseTrack, PoseTrack]]:
     """Clips of a folder of one's own with exact keypoints beside them."""
     for video in sorted(Path(os.environ.get("DANCENOW_DATA") or "/nonexistent").rglob("*_id[01].mp4")):
         if video.with_suffix(".npz").is_file():
-            yield video.stem, PosePipeline.create().measure(video), read_exact(video.with_suffix(".npz"), video)
+            yield video.stem, PosePipeline.create().measure(video), read_exact_track(video.with_suffix(".npz"), video)
 
 
 def unknown() -> Iterator[tuple[str, PoseTrack]]:
@@ -225,10 +225,10 @@ def unknown() -> Iterator[tuple[str, PoseTrack]]:
                 print(problem, flush=True)
 
 
-def steadiness(measured: PoseTrack) -> dict[str, dict[str, float]]:
+def steadiness(has_landmarks: PoseTrack) -> dict[str, dict[str, float]]:
     """What needs no truth, before and after: how far the lengths of arms and legs vary, with depth and in the picture (standard
     deviation over mean), and by how much keypoints accelerate, in % of the body's size a frame squared."""
-    smoothed = smooth(measured)
+    smoothed = smooth(has_landmarks)
 
     def figures(track: PoseTrack) -> dict[str, float]:
         size_px = body_size(track.pose, track.time_s)[:, None, None]
@@ -248,15 +248,15 @@ def steadiness(measured: PoseTrack) -> dict[str, dict[str, float]]:
         pull = np.linalg.norm(np.diff(points[..., :2], 2, axis=0), axis=-1)[thrice]
         return {"lengths": vary(3), "lengths in the picture": vary(2), "acceleration": float(pull.mean() * 100)}
 
-    return {"detected": figures(smoothed), "corrected": figures(correct_bias(smoothed, measured))}
+    return {"detected": figures(smoothed), "corrected": figures(correct_bias(smoothed, has_landmarks))}
 
 
-def error(measured: PoseTrack, exact: PoseTrack, weights: Path = CORRECTOR) -> dict[str, dict[str, float]]:
+def error(has_landmarks: PoseTrack, exact: PoseTrack, weights: Path = CORRECTOR) -> dict[str, dict[str, float]]:
     """Errors in % of the body's height before and after: of place, of place without a steady part, and of what changes from
     frame to frame; and how depth correlates with the exact one, and its error."""
     seen = exact.pose.confidence > 0
     height_px = float(np.ptp(np.where(seen, exact.pose.xy[..., 1], np.nan)[:, :18], axis=1).mean())
-    smoothed = smooth(measured)
+    smoothed = smooth(has_landmarks)
 
     def figures(track: PoseTrack) -> dict[str, float]:
         off = np.where(seen[..., None], (track.pose.xy - exact.pose.xy) / height_px * 100, np.nan)
@@ -270,7 +270,7 @@ def error(measured: PoseTrack, exact: PoseTrack, weights: Path = CORRECTOR) -> d
             "depth correlation": float(np.corrcoef(depth, true)[0, 1]),
         }
 
-    return {"detected": figures(smoothed), "corrected": figures(correct_bias(smoothed, measured, weights))}
+    return {"detected": figures(smoothed), "corrected": figures(correct_bias(smoothed, has_landmarks, weights))}
 
 
 def measure(options: argparse.Namespace) -> None:
@@ -281,10 +281,10 @@ def measure(options: argparse.Namespace) -> None:
         for name, detected, exact in clips:
             rows[kind][name] = error(detected, exact)
             print(name, {how: {k: round(v, 3) for k, v in each.items()} for how, each in rows[kind][name].items()}, flush=True)
-    rows["without truth"] = {name: steadiness(measured) for name, measured in unknown()}
+    rows["without truth"] = {name: steadiness(has_landmarks) for name, has_landmarks in unknown()}
     out = (options.out or Path("benchmarks")) / f"{today()}-corrector.json"
     with complete_or_absent(out) as temporary:
-        temporary.write_text(json.dumps({**place(), "clips": rows}, indent=1) + "\n", "utf-8")
+        temporary.write_text(json.dumps({**measurement_info(), "clips": rows}, indent=1) + "\n", "utf-8")
     print(out)
 
 

@@ -43,7 +43,7 @@ def engines(result: Result) -> str:
         for name, row in result.summary.items()
     ]  # fmt: skip
     s = result.settings
-    cell = result.cells[0]
+    cell = result.records[0]
     threads = cell["threads"]
     place = f"{threads} thread{'s' if threads > 1 else ''}"
     if cell.get("device") == "cuda":
@@ -67,7 +67,7 @@ def _decibels(row: Mapping[str, Any]) -> str:
 
 
 def memory(result: Result) -> str:
-    rows = [[f"{c['frames']}", number(c["whole"]["peak_mb"]), number(c["generation"]["peak_mb"])] for c in result.cells]
+    rows = [[f"{c['frames']}", number(c["whole"]["peak_mb"]), number(c["generation"]["peak_mb"])] for c in result.records]
     s = result.summary
     ratio = s["peak_ratio"]
     about = (
@@ -79,7 +79,7 @@ def memory(result: Result) -> str:
 
 
 def growth(result: Result) -> str:
-    rows = [[f"{c['frames']}", number(c["whole"]["seconds"]), number(c["generation"]["seconds"])] for c in result.cells]
+    rows = [[f"{c['frames']}", number(c["whole"]["seconds"]), number(c["generation"]["seconds"])] for c in result.records]
     w, g = result.summary["whole"], result.summary["generation"]
     about = (
         f"Seconds of a transfer, without Python's own start. Each further frame costs {w['ms_a_frame']:g} ms on the whole way"
@@ -100,7 +100,7 @@ def drift(result: Result) -> str:
     lengths = "; ".join(f"{method} {found['seconds']:.0f} s" for method, found in result.summary.items())
     memory = "; ".join(
         f"{cell['method']} {' and '.join('-' if mb is None else number(mb) for mb in cell['memory_mb'])} MB"
-        for cell in result.cells
+        for cell in result.records
     )
     about = (
         f"One dance again and again, forwards and backwards in turn, generation alone ({lengths}); the last time beside the"

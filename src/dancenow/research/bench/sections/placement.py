@@ -92,12 +92,12 @@ def blend(result: Result) -> str:
 
 def monotonicity(result: Result) -> str:
     rows = []
-    for row in (row for cell in result.cells for row in cell["rows"] if row["must"]):
+    for row in (row for cell in result.records for row in cell["rows"] if row["must"]):
         values = " → ".join("-" if value is None else number(value) for value in row["values"])
         name = f"{row['name']}, {row['region']} {'↑' if row['better'] == 'higher' else '↓'}"
         rows.append([name, row["damage"], values, "yes" if row["follows"] else "**no**"])
     units = "; ".join(f"{kind}: {unit}" for kind, unit in result.settings["units"].items())
-    levels = {kind: amounts for cell in result.cells for kind, amounts in cell["levels"].items()}
+    levels = {kind: amounts for cell in result.records for kind, amounts in cell["levels"].items()}
     steps = "; ".join(f"{kind} {', '.join(f'{a:g}' for a in amounts)}" for kind, amounts in levels.items())
     s = result.summary
     about = (

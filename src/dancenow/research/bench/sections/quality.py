@@ -36,10 +36,10 @@ _PROTOCOL_TITLES: Final = {
 
 def ablation(result: Result) -> str:
     s = result.settings
-    film, castings = s["world"]["film"], s["world"]["castings"]
-    dances = sum(len(casting["dances"]) for casting in castings)
+    size_px, fps, cases = _test_set(s)
+    dances = sum(len(case["dances"]) for case in cases)
     lines = [
-        f"{len(castings)} rendered subjects, {film['size_px']} px at {film['fps']} frames a second, 20 s of footage each;"
+        f"{len(cases)} rendered subjects, {size_px} px at {fps} frames per second, 20 s of footage each;"
         f" {dances} dances by other bodies in another room, with the truth rendered on the subject's body. All methods see the"
         f" same frames for the same budget ({s['budget']} of training) and go the whole way: detected poses, encoding, and for"
         f" transfers {_normalized_by(s)} (held-out time needs none). What was generated carries the invisible mark; the truth"
@@ -62,6 +62,13 @@ def ablation(result: Result) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _test_set(settings: Mapping[str, Any]) -> tuple[int, int, list[Mapping[str, Any]]]:
+    """Frame size in px, frames per second and subjects; older results call them `world`, `film` and `castings`."""
+    test_set = settings["test_set"] if "test_set" in settings else settings["world"]
+    video = test_set["video_format"] if "video_format" in test_set else test_set["film"]
+    return video["size_px"], video["fps"], test_set["cases"] if "cases" in test_set else test_set["castings"]
 
 
 def _ablation_table(methods: Mapping[str, Any], shown: tuple[tuple[str, str], ...] = _ABLATION_COLUMNS) -> str:

@@ -11,11 +11,11 @@ _SHARES = ("accuracy", "auc", "real", "synthetic")
 
 def forensics(result: Result) -> str:
     s, found = result.settings, result.summary
-    people = {cell["subject"] for cell in result.cells}
+    people = {cell["subject"] for cell in result.records}
     heads = ["", "clips", "right ↑", "AUC ↑", "real called real", "synthetic found"]
     ways = ", ".join(f"`{way}`" for way, _ in s["forged of the test"])
     about = (
-        f"{len(result.cells)} videos of the studio's {len(people)} people, who are in no training, nor are their dances: true"
+        f"{len(result.records)} videos of the studio's {len(people)} people, who are in no training, nor are their dances: true"
         f" ones, and forged by {ways}, and by showing the nearest frames of the footage; each encoded at"
         f" {'; '.join(s['judged encodings'])}. In {found['shipped']['nobody found']} nobody is found, so that there is nothing"
         " to judge. Right: the mean of both classes' shares on the right side of one half. Families and encodings are of the"
@@ -62,7 +62,7 @@ def dataset(result: Result) -> str:
         "validate_s_per_1000_frames": "validated, s", "package_s_per_1000_frames": "packaged, s",
         "stream_s_per_1000_frames": "streamed, s", "mb_per_1000_frames": "MB",
     }  # fmt: skip
-    rows = [[f"{cell['size_px']} px", *(number(cell[key]) for key in columns)] for cell in result.cells]
+    rows = [[f"{cell['size_px']} px", *(number(cell[key]) for key in columns)] for cell in result.records]
     about = (
         f"For 1,000 frames with exact poses, masks and faces; {s['identities']} people in {s['dances']} dances of"
         f" {s['seconds']:g} s, in one process with one thread."

@@ -27,7 +27,7 @@ RECIPE: Final = 1
 
 
 @dataclass(frozen=True)
-class Take:
+class ClipSpec:
     """Who dances what, where, from which second of the dance on, and for how long."""
 
     identity: str
@@ -38,24 +38,24 @@ class Take:
 
 
 @dataclass(frozen=True)
-class Casting:
+class SubjectCase:
     """One subject: the footage to learn from, and what others dance for them, on other bodies and in another room."""
 
-    footage: Take
-    dances: tuple[Take, ...]
+    footage: ClipSpec
+    dances: tuple[ClipSpec, ...]
 
     @property
     def name(self) -> str:
         """Of the subject."""
         return self.footage.identity
 
-    def truth(self, dance: Take) -> Take:
+    def truth(self, dance: ClipSpec) -> ClipSpec:
         """What a perfect transfer of `dance` would show."""
         return replace(dance, identity=self.footage.identity, room=self.footage.room)
 
 
 @dataclass(frozen=True)
-class Film:
+class VideoFormat:
     """How a world is filmed: square pictures of size_px, and frames a second."""
 
     size_px: int
@@ -63,39 +63,39 @@ class Film:
 
 
 @dataclass(frozen=True)
-class World:
+class RenderedTestSet:
     """The subjects, and how they are filmed."""
 
-    film: Film
-    castings: tuple[Casting, ...]
+    video_format: VideoFormat
+    cases: tuple[SubjectCase, ...]
 
-    def takes(self) -> Iterator[Take]:
+    def clip_specs(self) -> Iterator[ClipSpec]:
         """Every clip that has to be rendered."""
-        for casting in self.castings:
-            yield casting.footage
-            for dance in casting.dances:
-                yield from (dance, casting.truth(dance))
+        for case in self.cases:
+            yield case.footage
+            for dance in case.dances:
+                yield from (dance, case.truth(dance))
 
-    def clip(self, take: Take, on_progress: ProgressCallback = ignore_progress) -> Clip:
+    def clip(self, spec: ClipSpec, on_progress: ProgressCallback = ignore_progress) -> Clip:
         """The rendered clip, from the cache where it is there.
 
         Raises:
             UserError: the studio's packages are missing, or the cache cannot be written to.
         """
-        of = f"{take.identity}-{take.dance}-{take.room}-{take.start_s:g}s-{take.seconds:g}s"
-        path = cache_dir(CLIPS) / f"{of}-{self.film.size_px}px-{self.film.fps}fps-{RECIPE}.mp4"
+        of = f"{spec.identity}-{spec.dance}-{spec.room}-{spec.start_s:g}s-{spec.seconds:g}s"
+        path = cache_dir(CLIPS) / f"{of}-{self.video_format.size_px}px-{self.video_format.fps}fps-{RECIPE}.mp4"
         clip = Clip(path)
         if clip.background.is_file():  # the last of its files to be written
             return clip
-        side, fps = self.film.size_px, Fraction(self.film.fps)
+        side, fps = self.video_format.size_px, Fraction(self.video_format.fps)
         return render_clip(
-            take.identity, take.dance, take.room, path, fps=fps, width_px=side, height_px=side,
-            seconds=take.seconds, start_s=take.start_s, sound=False, on_progress=on_progress,
+            spec.identity, spec.dance, spec.room, path, fps=fps, width_px=side, height_px=side,
+            seconds=spec.seconds, start_s=spec.start_s, sound=False, on_progress=on_progress,
         )  # fmt: skip
 
-    def subject(self, casting: Casting, on_progress: ProgressCallback = ignore_progress) -> Subject:
+    def subject(self, case: SubjectCase, on_progress: ProgressCallback = ignore_progress) -> Subject:
         """The prepared footage, with its last tenth held out, from the cache where it is sound."""
-        video = self.clip(casting.footage, on_progress).video
+        video = self.clip(case.footage, on_progress).video
         folder = cache_dir("bench/subjects") / f"{video.stem}-{SUBJECT_RECIPE}"
         try:
             return Subject.open(folder)
@@ -118,33 +118,35 @@ class World:
 
     def build(self, on_progress: ProgressCallback = ignore_progress) -> None:
         """Render and prepare everything, so that nothing of it is measured later."""
-        for take in self.takes():
-            self.clip(take, on_progress)
-        for casting in self.castings:
-            self.held_out(self.subject(casting, on_progress))
+        for spec in self.clip_specs():
+            self.clip(spec, on_progress)
+        for case in self.cases:
+            self.held_out(self.subject(case, on_progress))
 
 
-def world(size_px: int, fps: int, dance_s: float, subjects: int = 3, dances: int = 2) -> World:
+def rendered_test_set(size_px: int, fps: int, dance_s: float, subjects: int = 3, dances: int = 2) -> RenderedTestSet:
     """The first so many subjects, each with so many dances of `dance_s` seconds; footage is 20.25 s, of another dance."""
 
-    def cast(identity: str, dance: str, room: str, start_s: float, others: tuple[tuple[str, str, str, float], ...]) -> Casting:
-        source_track = tuple(Take(who, what, where, since_s, dance_s) for who, what, where, since_s in others[:dances])
-        return Casting(Take(identity, dance, room, start_s, 20.25), source_track)
+    def cast(
+        identity: str, dance: str, room: str, start_s: float, others: tuple[tuple[str, str, str, float], ...]
+    ) -> SubjectCase:
+        dance_specs = tuple(ClipSpec(who, what, where, since_s, dance_s) for who, what, where, since_s in others[:dances])
+        return SubjectCase(ClipSpec(identity, dance, room, start_s, 20.25), dance_specs)
 
-    castings = (
+    cases = (
         cast("dov", "spark", "loft", 0.0, (("ada", "pulse", "bright", 3.0), ("fin", "drift", "bright", 4.0))),
         cast("eve", "drift", "bright", 0.0, (("ben", "pulse", "loft", 3.0), ("fin", "spark", "loft", 2.0))),
         cast("chi", "spark", "loft", 19.75, (("ben", "pulse", "bright", 3.0), ("ada", "drift", "bright", 4.0))),
     )
-    return World(Film(size_px, fps), castings[:subjects])
+    return RenderedTestSet(VideoFormat(size_px, fps), cases[:subjects])
 
 
-def with_song(ignore_progress: World, dance_s: float) -> World:
+def with_singing_dance(test_set: RenderedTestSet, dance_s: float) -> RenderedTestSet:
     """The same with one more dance for every subject, whose dancer sings."""
     singers = {"dov": ("fin", "bright"), "eve": ("ada", "loft"), "chi": ("ben", "bright")}
 
-    def sung(casting: Casting) -> Casting:
-        who, where = singers[casting.name]
-        return replace(casting, dances=(*casting.dances, Take(who, "chorus", where, 1.0, dance_s)))
+    def sung(case: SubjectCase) -> SubjectCase:
+        who, where = singers[case.name]
+        return replace(case, dances=(*case.dances, ClipSpec(who, "chorus", where, 1.0, dance_s)))
 
-    return replace(ignore_progress, castings=tuple(sung(casting) for casting in ignore_progress.castings))
+    return replace(test_set, cases=tuple(sung(case) for case in test_set.cases))

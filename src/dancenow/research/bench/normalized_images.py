@@ -19,60 +19,60 @@ from dancenow.metrics.regions import person_box
 from dancenow.pose.retargeting.registry import RetargetingKind
 from dancenow.pose.track_io import load_track
 from dancenow.progress import ProgressCallback
-from dancenow.research.bench.ablation import keep_to_look_at, train
+from dancenow.research.bench.ablation import save_result_video, train
 from dancenow.research.bench.jobs import Record
 from dancenow.research.bench.methods import our_config
+from dancenow.research.bench.rendered_test_set import ClipSpec, RenderedTestSet, SubjectCase
 from dancenow.research.bench.sizes import NormalizeSize
-from dancenow.research.bench.test_world import Casting, Take, World
 
 KINDS: Final[tuple[RetargetingKind, ...]] = ("none", "paper", "stn", "bones", "auto")
 TRUE_POSES: Final = "true poses"
 """Beside the normalizations: the poses that are detected in the true video itself. What is left is the generator's."""
-FIGURES: Final = ("ssim_person", "psnr_person_db", "perceptual_person")
+METRICS: Final = ("ssim_person", "psnr_person_db", "perceptual_person")
 CURVE: Final = "perceptual_per_person"
 """Kept frame by frame: the perceptual distance in the person's box times the area of the box over the person's."""
 
 
-def measure_pictures(sized: NormalizeSize, casting: Casting, folder: Path, on_progress: ProgressCallback) -> Record:
+def measure_images(sized: NormalizeSize, case: SubjectCase, folder: Path, on_progress: ProgressCallback) -> Record:
     """Train the subject's model, then make and judge every dance with every normalization."""
-    world, budget = sized.detected, sized.pictures
-    assert world is not None
+    test_set, budget = sized.detected, sized.image_budget
+    assert test_set is not None
     assert budget is not None
-    subject, model = world.subject(casting, on_progress), folder / "model.safetensors"
+    subject, model = test_set.subject(case, on_progress), folder / "model.safetensors"
     record: Record = train(our_config(sized.ours), subject, model, budget, 0, on_progress)
     rows: list[Record] = []
-    for dance in casting.dances:
+    for dance in case.dances:
         made: dict[bytes, Mapping[str, Any]] = {}
         for kind in (*KINDS, TRUE_POSES):
             out = folder / f"{dance.dance}-{kind}.mp4"
             own = kind == TRUE_POSES
-            source = world.clip(casting.truth(dance) if own else dance).video
+            source = test_set.clip(case.truth(dance) if own else dance).video
             normalize: RetargetingKind = "none" if own else kind  # type: ignore[assignment]  # the others are kinds
             done = pipeline.transfer(source, model, out, normalize=normalize, on_progress=on_progress)
             poses = done.target_track.pose.xy.tobytes()
             # What `auto` chose has been judged under its own name.
             if poses not in made:
-                made[poses] = scores(world, casting, dance, out, sized.every)
+                made[poses] = scores(test_set, case, dance, out, sized.every)
             about = {"setup": f"{dance.dance} by {dance.identity}", "normalize": kind, "what": done.normalization}
             rows.append(about | dict(made[poses]))
-            keep_to_look_at(out, f"{casting.name}-{dance.dance}-normalize-{sized.ours}-{budget}-{kind}")
+            save_result_video(out, f"{case.name}-{dance.dance}-normalize-{sized.ours}-{budget}-{kind}")
     return {**record, "every": sized.every, "rows": rows}
 
 
-def scores(world: World, casting: Casting, dance: Take, out: Path, every: int) -> dict[str, Any]:
+def scores(test_set: RenderedTestSet, case: SubjectCase, dance: ClipSpec, out: Path, every: int) -> dict[str, Any]:
     """Means over frames in the true person's box: SSIM (higher is better) and perceptual distance (lower is better).
 
     And `CURVE` of each judged frame; None where the person is out of sight.
     """
-    clip = world.clip(casting.truth(dance))
-    judge, exact = FrameMetrics(PerceptualDistance(), 1, deep_regions=("person",)), load_track(clip.track)
+    clip = test_set.clip(case.truth(dance))
+    metrics, exact = FrameMetrics(PerceptualDistance(), 1, deep_regions=("person",)), load_track(clip.track)
     masks = [mask for i, mask in enumerate(read_masks(clip.masks)) if i % every == 0]
     rows: list[list[float]] = []
     curve: list[float | None] = []
     frames = zip(read_frames(clip.video, 0, None, every), read_frames(out, 0, None, every), masks, strict=True)
     for true, made, mask in frames:
         pose, (height, width) = exact.pose[true.index], true.image_rgb.shape[:2]
-        found = judge.judge(true.image_rgb, pose, [made.image_rgb])[1]
+        found = metrics.judge(true.image_rgb, pose, [made.image_rgb])[1]
         box = person_box(pose, width, height)
         if box is None:
             curve.append(None)
@@ -82,15 +82,15 @@ def scores(world: World, casting: Casting, dance: Take, out: Path, every: int) -
         area = float((box.right - box.left) * (box.bottom - box.top))
         curve.append(round(rows[-1][2] * area / max(shown, 1.0), 4))
     means = np.mean(np.array(rows, np.float64), axis=0)
-    return {name: round(float(mean), 5) for name, mean in zip(FIGURES, means, strict=True)} | {CURVE: curve}
+    return {name: round(float(mean), 5) for name, mean in zip(METRICS, means, strict=True)} | {CURVE: curve}
 
 
-def summarize_pictures(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, float | None]]]:
+def summarize_images(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, float | None]]]:
     """Per normalization and figure: mean over transfers; mean and standard deviation over them of the gain over `paper`."""
     rows = [{**row, "setup": f"{record['target']}: {row['setup']}"} for record in records for row in record.get("rows", ())]
     summary: dict[str, dict[str, dict[str, float | None]]] = {}
     for kind in dict.fromkeys(row["normalize"] for row in rows):
-        for figure in FIGURES:
+        for figure in METRICS:
             own = {row["setup"]: row[figure] for row in rows if row["normalize"] == kind}
             paper = {row["setup"]: row[figure] for row in rows if row["normalize"] == "paper"}
             gains = [own[setup] - paper[setup] for setup in own]

@@ -28,33 +28,33 @@ from dancenow.networks.onnx import to_onnx
 from dancenow.pose.conditioning.pose_maps import draw_pose
 from dancenow.pose.letterbox import Letterbox
 from dancenow.progress import Progress, ProgressCallback
-from dancenow.research.bench.jobs import Cell, Record, run_cells
+from dancenow.research.bench.jobs import Job, Record, run_jobs
 from dancenow.research.bench.methods import our_config, paper_config
 from dancenow.research.bench.results import Result, Size
 from dancenow.research.bench.sizes import BACKENDS as SIZES
-from dancenow.research.bench.sizes import EnginesSize, Ours
+from dancenow.research.bench.sizes import BackendsSize, OurNetwork
 from dancenow.skeleton import NUM_KEYPOINTS
 
-Run = Callable[[Tensor], Tensor]
-Maker = Callable[[], Run]
-PLAIN: Final = "torch, float32"
+Forward = Callable[[Tensor], Tensor]
+BackendFactory = Callable[[], Forward]
+BASELINE: Final = "torch, float32"
 PAPER: Final = "the paper's"
 _NAMES: Final[Mapping[BackendName, str]] = {"bfloat16": "torch, bfloat16", "graph": "CUDA graph, bfloat16"}
 
 
 def bench_engines(size: Size, on_progress: ProgressCallback, only: Sequence[str] = ()) -> Result:
-    """Every engine that can be had here, on the same generators with random weights; only: as in `cells.run_cells`.
+    """Every engine that can be had here, on the same generators with random weights; only: as in `cells.run_jobs`.
 
     Raises:
         UserError: the cache cannot be written to.
     """
     sized = SIZES[size]
     cells = [
-        Cell("engines", {"network": ours, "size": size}, partial(_measure, sized, ours), sized.expected_s)
+        Job("engines", {"network": ours, "size": size}, partial(_measure, sized, ours), sized.expected_s)
         for ours in sized.networks
     ]
-    records = run_cells("engines", cells, on_progress, only)
-    return Result.of_cells("engines", size, (0,), asdict(sized), records, summarize(records))
+    records = run_jobs("engines", cells, on_progress, only)
+    return Result.from_records("engines", size, (0,), asdict(sized), records, summarize(records))
 
 
 def summarize(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
@@ -64,7 +64,7 @@ def summarize(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
         time_ms = "wall_ms" if record["device"] == "cuda" else "cpu_ms"
         engines = record["engines"]
         for name, row in engines.items():
-            ratios = {"ratio": round(engines[PLAIN][time_ms] / row[time_ms], 3)}
+            ratios = {"ratio": round(engines[BASELINE][time_ms] / row[time_ms], 3)}
             for paper in (each for each in engines if each.startswith(PAPER)):
                 ratios[f"times {paper}"] = round(engines[paper][time_ms] / row[time_ms], 3)
             key = name if len(records) == 1 else f"{record['network']}: {name}"
@@ -72,15 +72,15 @@ def summarize(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
     return summary
 
 
-def _measure(sized: EnginesSize, ours: Ours, _folder: Path, on_progress: ProgressCallback) -> Record:
+def _measure(sized: BackendsSize, ours: OurNetwork, _folder: Path, on_progress: ProgressCallback) -> Record:
     config = our_config(ours)
     torch.manual_seed(0)
     device = torch_device("auto")
     generator = Generator(config.generator).to(device).eval().requires_grad_(False)
     with torch.inference_mode(), limited_threads(spare_threads()):
-        runs, build_s = _built(makers(generator, device, sized.compiled), generator)
-        papers, paper_build_s = _built(_papers(sized, device), generator)
-        wall, cpu = _timed({**runs, **papers}, generator, sized.repetitions, on_progress)
+        runs, build_s = _build_all(backend_factories(generator, device, sized.compiled), generator)
+        papers, paper_build_s = _build_all(_paper_networks(sized, device), generator)
+        wall, cpu = _time_all({**runs, **papers}, generator, sized.repetitions, on_progress)
         drift = _drift(runs, generator, sized.rollout, on_progress)
     rows = {
         name: {
@@ -94,17 +94,17 @@ def _measure(sized: EnginesSize, ours: Ours, _folder: Path, on_progress: Progres
     return {"threads": spare_threads(), "device": device.type, "engines": rows}
 
 
-def _papers(sized: EnginesSize, device: torch.device) -> dict[str, Maker]:
+def _paper_networks(sized: BackendsSize, device: torch.device) -> dict[str, BackendFactory]:
     """The paper's network, layer by layer; on a GPU also in the half precision in which its preset is trained and paints."""
-    found: dict[str, Maker] = {}
+    found: dict[str, BackendFactory] = {}
     for longer_px in sized.paper:
         for half in (False, True) if device.type == "cuda" and has_bfloat16(device) else (False,):
             name = f"{PAPER} at {longer_px} px, {'bfloat16 by autocast' if half else 'float32'}"
-            found[name] = partial(_paper, paper_config(longer_px, sized.paper_width).network, half, device)
+            found[name] = partial(_paper_network, paper_config(longer_px, sized.paper_width).network, half, device)
     return found
 
 
-def _paper(config: EdnNetworkConfig, half: bool, device: torch.device) -> Run:
+def _paper_network(config: EdnNetworkConfig, half: bool, device: torch.device) -> Forward:
     """Paints one picture of a square frame from a pose and its own picture before, whatever it is given."""
     generator = EdnGenerator(config, enhanced=False).to(device).eval().requires_grad_(False)
     random = torch.Generator().manual_seed(0)
@@ -121,31 +121,31 @@ def _paper(config: EdnNetworkConfig, half: bool, device: torch.device) -> Run:
     return run
 
 
-def makers(generator: Generator, device: torch.device, compiled: bool) -> dict[str, Maker]:
+def backend_factories(generator: Generator, device: torch.device, compiled: bool) -> dict[str, BackendFactory]:
     """What builds each engine for a device, by the engine's name, float32 first; compiled: torch.compile, too."""
-    found: dict[str, Maker] = {PLAIN: lambda: EagerBackend(copy.deepcopy(generator))}
+    found: dict[str, BackendFactory] = {BASELINE: lambda: EagerBackend(copy.deepcopy(generator))}
     if device.type == "cpu":
-        found |= _for_cpu(generator)
+        found |= _cpu_factories(generator)
     else:
         found |= {_NAMES[name]: partial(BACKENDS[name], generator) for name in preferred(device)}
     if compiled and (device.type == "cpu" or has_bfloat16(device)):
-        found["torch.compile, bfloat16"] = lambda: _compiled(generator)
+        found["torch.compile, bfloat16"] = lambda: _compiled_backend(generator)
     return found
 
 
-def _for_cpu(generator: Generator) -> dict[str, Maker]:
-    found: dict[str, Maker] = {
-        "torch, bfloat16 by autocast": lambda: partial(_autocast, copy.deepcopy(generator)),
+def _cpu_factories(generator: Generator) -> dict[str, BackendFactory]:
+    found: dict[str, BackendFactory] = {
+        "torch, bfloat16 by autocast": lambda: partial(_autocast_forward, copy.deepcopy(generator)),
         "torch, bfloat16": lambda: BACKENDS["bfloat16"](generator),
-        "ONNX Runtime, float32": lambda: _onnxruntime(generator),
-        "OpenVINO, float32": lambda: _openvino(generator, "f32"),
+        "ONNX Runtime, float32": lambda: _onnxruntime_backend(generator),
+        "OpenVINO, float32": lambda: _openvino_backend(generator, "f32"),
     }
     if cpu_has_bfloat16():
-        found["OpenVINO, bfloat16"] = lambda: _openvino(generator, "bf16")
+        found["OpenVINO, bfloat16"] = lambda: _openvino_backend(generator, "bf16")
     return found
 
 
-def _openvino(generator: Generator, precision: Literal["bf16", "f32"]) -> Run:
+def _openvino_backend(generator: Generator, precision: Literal["bf16", "f32"]) -> Forward:
     """Asked for bfloat16 on a processor without it, OpenVINO refuses."""
     import openvino
 
@@ -160,12 +160,14 @@ def _openvino(generator: Generator, precision: Literal["bf16", "f32"]) -> Run:
     return run
 
 
-def _built(makers: Mapping[str, Maker], generator: Generator) -> tuple[dict[str, Run], dict[str, float]]:
+def _build_all(
+    backend_factories: Mapping[str, BackendFactory], generator: Generator
+) -> tuple[dict[str, Forward], dict[str, float]]:
     """The engines by name, and the seconds until each gave its first picture; those whose packages are missing are left out."""
-    runs: dict[str, Run] = {}
+    runs: dict[str, Forward] = {}
     build_s: dict[str, float] = {}
     maps = example(generator)
-    for name, make in makers.items():
+    for name, make in backend_factories.items():
         start_s, _ = _clocks(maps.device)
         with suppress(ImportError):
             run = make()
@@ -181,18 +183,18 @@ def _clocks(device: torch.device) -> tuple[float, float]:
     return time.perf_counter(), time.process_time()
 
 
-def _autocast(generator: Generator, maps: Tensor) -> Tensor:
+def _autocast_forward(generator: Generator, maps: Tensor) -> Tensor:
     with torch.autocast("cpu", torch.bfloat16):
         out: Tensor = generator(maps)
     return out.float()
 
 
-def _compiled(generator: Generator) -> Run:
+def _compiled_backend(generator: Generator) -> Forward:
     network: Any = torch.compile(copy.deepcopy(generator).bfloat16(), dynamic=False)
     return lambda maps: network(maps.bfloat16()).float()
 
 
-def _onnxruntime(generator: Generator) -> Run:
+def _onnxruntime_backend(generator: Generator) -> Forward:
     import onnxruntime
 
     content = to_onnx(copy.deepcopy(generator), {"maps": example(generator)}, "rgba")
@@ -206,8 +208,8 @@ def _onnxruntime(generator: Generator) -> Run:
     return run
 
 
-def _timed(
-    runs: Mapping[str, Run], generator: Generator, repetitions: int, on_progress: ProgressCallback
+def _time_all(
+    runs: Mapping[str, Forward], generator: Generator, repetitions: int, on_progress: ProgressCallback
 ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     """Seconds of each picture by the clock and of the processor, engines in turn."""
     wall: dict[str, list[float]] = {name: [] for name in runs}
@@ -224,19 +226,19 @@ def _timed(
     return wall, cpu
 
 
-def _drift(runs: Mapping[str, Run], generator: Generator, frames: int, on_progress: ProgressCallback) -> dict[str, float]:
+def _drift(runs: Mapping[str, Forward], generator: Generator, frames: int, on_progress: ProgressCallback) -> dict[str, float]:
     """The lowest PSNR in dB of any image of a long dance against the plain network's."""
     side, device = generator.config.canvas_px, next(generator.parameters()).device
     random = torch.Generator().manual_seed(1)
     centre, swing = side * torch.rand(1, NUM_KEYPOINTS, 2, generator=random), torch.rand(1, NUM_KEYPOINTS, 1, generator=random)
     confidence, depth = torch.ones(1, NUM_KEYPOINTS), torch.zeros(1, NUM_KEYPOINTS)
-    lowest = {name: math.inf for name in runs if name != PLAIN}
+    lowest = {name: math.inf for name in runs if name != BASELINE}
     for number in range(frames):
         xy = centre + side / 16 * torch.sin(2 * math.pi * swing + number / 8)
         maps = draw_pose(xy, confidence, depth, side, side // POSE_STRIDE).to(device)
         made = {name: run(maps) for name, run in runs.items()}
         for name in lowest:
-            error = float((made[name] - made[PLAIN]).square().mean())
+            error = float((made[name] - made[BASELINE]).square().mean())
             lowest[name] = min(lowest[name], round(10 * math.log10(4 / max(error, 1e-12)), 1))
         on_progress(Progress("a long dance", number + 1, frames))
     return lowest

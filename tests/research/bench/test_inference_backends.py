@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from dancenow.generators.crop.network import Generator
-from dancenow.research.bench import engines, page
+from dancenow.research.bench import inference_backends, page
 from dancenow.research.bench.methods import TINY
 from dancenow.research.bench.registry import run_benches
 from dancenow.research.bench.tables import number
 
 
 def test_engines_from_nothing_to_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "our_config", lambda _name: TINY)
+    monkeypatch.setattr(inference_backends, "our_config", lambda _name: TINY)
     monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "cache"))
     (written,) = run_benches(["engines"], "smoke", tmp_path / "results")
     summary = json.loads(written.read_text("utf-8"))["summary"]
@@ -34,13 +34,17 @@ def test_engines_from_nothing_to_the_page(tmp_path: Path, monkeypatch: pytest.Mo
 def test_on_a_gpu_the_engines_of_a_gpu_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     generator, gpu = Generator(TINY.generator), torch.device("cuda")
     monkeypatch.setattr("dancenow.generators.crop.inference_backends.has_bfloat16", lambda _device: True)
-    assert set(engines.makers(generator, gpu, False)) == {engines.PLAIN, "torch, bfloat16", "CUDA graph, bfloat16"}
+    assert set(inference_backends.backend_factories(generator, gpu, False)) == {
+        inference_backends.BASELINE,
+        "torch, bfloat16",
+        "CUDA graph, bfloat16",
+    }
     monkeypatch.setattr("dancenow.generators.crop.inference_backends.has_bfloat16", lambda _device: False)
-    assert set(engines.makers(generator, gpu, False)) == {engines.PLAIN}
+    assert set(inference_backends.backend_factories(generator, gpu, False)) == {inference_backends.BASELINE}
 
 
 def test_half_precision_that_the_processor_lacks_is_not_asked_of_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "cpu_has_bfloat16", lambda: False)
-    found = engines.makers(Generator(TINY.generator), torch.device("cpu"), False)
+    monkeypatch.setattr(inference_backends, "cpu_has_bfloat16", lambda: False)
+    found = inference_backends.backend_factories(Generator(TINY.generator), torch.device("cpu"), False)
     assert "OpenVINO, float32" in found
     assert "OpenVINO, bfloat16" not in found
