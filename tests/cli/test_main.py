@@ -109,3 +109,12 @@ def test_help_of_a_command_shows_the_flag_that_changes_something_and_no_none(
     assert "--report" not in printed
     assert "None" not in printed
     assert max(map(len, printed.splitlines())) <= 80
+
+
+def test_an_old_kind_of_normalization_is_renamed_in_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    model = tmp_path / "no-model.safetensors"
+    video = tmp_path / "absent.mp4"
+    status, error = _run(capsys, "transfer", video, model, "-o", tmp_path / "out.mp4", "--normalize", "bones")
+    assert status == 2
+    assert "--normalize bones is now called --normalize skeletal" in error
+    assert error.count("\n") == 2

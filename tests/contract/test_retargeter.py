@@ -6,7 +6,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from dancenow.pose.retargeting.registry import Retargeter, RetargetingKind, fit, load_retargeter
+from dancenow.pose.retargeting.registry import Retargeter, RetargetingKind, fit_retargeter, load_retargeter
 from dancenow.types import Pose, PoseTrack
 
 KINDS: tuple[RetargetingKind, ...] = get_args(RetargetingKind)
@@ -33,7 +33,7 @@ def source() -> PoseTrack:
 
 @pytest.fixture(params=KINDS)
 def retargeter(request: pytest.FixtureRequest, source: PoseTrack) -> Retargeter:
-    return fit(request.param, source, track(2, 1.7, (500, 700), 1080, 1920))
+    return fit_retargeter(request.param, source, track(2, 1.7, (500, 700), 1080, 1920))
 
 
 def test_is_a_pose_map(retargeter: Retargeter) -> None:
@@ -93,3 +93,12 @@ def test_where_there_is_an_inverse_it_leads_back(retargeter: Retargeter, source:
 def test_nobody_in_sight_is_no_error(retargeter: Retargeter) -> None:
     empty = Pose(np.zeros((5, 28, 2), np.float32), np.zeros((5, 28), np.float32))
     assert np.isfinite(retargeter(empty).xy).all()
+
+
+def test_the_old_name_of_a_kind_works_and_says_what_it_is_now(source: PoseTrack) -> None:
+    target = track(2, 1.7, (500, 700), 1080, 1920)
+    with pytest.warns(DeprecationWarning, match="'bones' is now 'skeletal'"):
+        old = fit_retargeter("bones", source, target)  # type: ignore[arg-type]
+    assert old == fit_retargeter("skeletal", source, target)
+    saved = {**old.to_json(), "kind": "bones"}  # as the last version saved it
+    assert load_retargeter(saved) == old

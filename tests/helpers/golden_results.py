@@ -23,7 +23,7 @@ from dancenow.generators.edn.task import EdnTask, stored_box
 from dancenow.generators.registry import renderer_of
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.pose.pipeline import PosePipeline
-from dancenow.pose.retargeting.registry import fit
+from dancenow.pose.retargeting.registry import fit_retargeter
 from dancenow.storage.checkpoint import Checkpoint
 from dancenow.subject.subject import Subject
 from dancenow.subject.target_appearance import WHOLE_FRAME_KIND, Target
@@ -72,8 +72,9 @@ def _tracks() -> Iterator[tuple[str, NDArray[Any]]]:
     for name, track in tracks.items():
         yield f"tracks.{name}", _values(track.pose)
         yield f"tracks.{name}.status", track.status
-    for kind in ("none", "paper", "stn", "bones", "auto"):
-        yield f"maps.{kind}", _values(fit(kind, put_right, target)(put_right.pose))
+    for kind in ("none", "paper", "stn", "skeletal", "auto"):
+        name = "bones" if kind == "skeletal" else kind  # as it was called when it was recorded
+        yield f"maps.{name}", _values(fit_retargeter(kind, put_right, target)(put_right.pose))
 
 
 def _values(pose: Pose) -> NDArray[np.float32]:

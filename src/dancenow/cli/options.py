@@ -4,9 +4,12 @@ The lines of an argument's description in a docstring are the lines of its help 
 """
 
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import tyro
+
+if TYPE_CHECKING:
+    from dancenow.pose.retargeting.registry import RetargetingKind
 
 T = TypeVar("T")
 
@@ -22,3 +25,14 @@ Many = Annotated[tuple[T, ...], tyro.conf.arg(help_behavior_hint="")]
 Out = Annotated[Path, tyro.conf.arg(aliases=["-o"])]
 
 MaybeOut = Annotated[Path | None, tyro.conf.arg(aliases=["-o"], help_behavior_hint="")]
+
+
+def normalization(name: str) -> "RetargetingKind":
+    """The value of --normalize under its current name; says so where an old one was given."""
+    from dancenow.cli.console import message
+    from dancenow.pose.retargeting.registry import OLD_KINDS, current_kind
+
+    if name in OLD_KINDS:
+        message(f"--normalize {name} is now called --normalize {OLD_KINDS[name]}; the old name goes in the next version.")
+        name = OLD_KINDS[name]
+    return current_kind(name)

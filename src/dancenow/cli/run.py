@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
-from dancenow.cli.options import Flag, Maybe, Out
+from dancenow.cli.options import Flag, Maybe, Out, normalization
 
 if TYPE_CHECKING:
     from dancenow.cli.consent_options import KindOption
@@ -18,7 +18,7 @@ def run(
     out: Out,
     budget: str = "10m",
     preset: Literal["draft", "standard", "hd", "paper", "heatmaps"] = "draft",
-    normalize: Literal["auto", "none", "paper", "stn", "bones"] = "auto",
+    normalize: Literal["auto", "none", "paper", "stn", "skeletal", "bones"] = "auto",
     face: Literal["auto", "none", "residual", "cyclegan"] = "auto",
     source_person: Maybe[int] = None,
     target_person: Maybe[int] = None,
@@ -45,8 +45,8 @@ def run(
             paper: the body generator of Everybody Dance Now, for a GPU.
             heatmaps: the same networks on Gaussian heatmaps.
         normalize: How to fit the source body to the target body.
-            auto: bones if the depth estimate is reliable, else paper.
-            bones: every body part, the floor and the camera.
+            auto: skeletal if the depth estimate is reliable, else paper.
+            skeletal: every body part, the floor and the camera.
             paper: position and size, as published.
             stn: scale, rotation and position, by a network.
             none: no change.
@@ -81,7 +81,7 @@ def run(
     with console.live() as on_progress:
         result = pipeline.run(
             source, target, out,
-            budget=budget, preset=preset, normalize=normalize, face=face, source_person=source_person,
+            budget=budget, preset=preset, normalize=normalization(normalize), face=face, source_person=source_person,
             target_person=target_person, seed=seed, device=device, report=report, consent=record, warn=console.warn,
             on_progress=on_progress,
         )  # fmt: skip

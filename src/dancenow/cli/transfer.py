@@ -5,14 +5,14 @@ from typing import Literal
 
 import tyro
 
-from dancenow.cli.options import Maybe, Out
+from dancenow.cli.options import Maybe, Out, normalization
 
 
 def transfer(
     source: tyro.conf.Positional[Path],
     model: tyro.conf.Positional[Path],
     out: Out,
-    normalize: Literal["auto", "none", "paper", "stn", "bones"] = "auto",
+    normalize: Literal["auto", "none", "paper", "stn", "skeletal", "bones"] = "auto",
     face: Literal["auto", "none", "residual", "cyclegan"] = "auto",
     frames: str = ":",
     person: Maybe[int] = None,
@@ -25,8 +25,8 @@ def transfer(
         model: File written by `dancenow train`.
         out: The .mp4 file to write.
         normalize: How to fit the source body to the target body.
-            auto: bones if the depth estimate is reliable, else paper.
-            bones: every body part, the floor and the camera.
+            auto: skeletal if the depth estimate is reliable, else paper.
+            skeletal: every body part, the floor and the camera.
             paper: position and size, as published.
             stn: scale, rotation and position, by a network.
             none: no change.
@@ -49,7 +49,7 @@ def transfer(
             source,
             model,
             out,
-            normalize=normalize,
+            normalize=normalization(normalize),
             face=face,
             frames=_span(frames),
             person=person,

@@ -17,7 +17,7 @@ from dancenow.errors import InputError
 from dancenow.pose.body_statistics import Float64Array
 from dancenow.pose.move_classes import MOVES, which_moves
 from dancenow.pose.pose_distance import PARTS, BodyPoses, body_poses, nearest
-from dancenow.pose.retargeting.registry import RetargetingKind, fit
+from dancenow.pose.retargeting.registry import RetargetingKind, fit_retargeter
 from dancenow.subject.subject import Subject
 from dancenow.types import PoseTrack
 
@@ -182,7 +182,7 @@ def expected_error(distance: Float64Array) -> Float64Array:
 
 def _in_target(dance: PoseTrack, footage: PoseTrack, normalize: RetargetingKind) -> PoseTrack:
     """The dance in the target's frame, as far as poses are concerned: which camera filmed it does not matter here."""
-    pose = fit(normalize, dance, footage)(dance.pose)
+    pose = fit_retargeter(normalize, dance, footage)(dance.pose)
     size = footage.width_px, footage.height_px
     return PoseTrack(pose, dance.time_s, dance.status, *size, dance.detector, dance.source_sha256)
 

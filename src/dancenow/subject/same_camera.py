@@ -11,7 +11,7 @@ import numpy as np
 
 from dancenow.media.source import VideoSource
 from dancenow.metrics.regions import person_box
-from dancenow.pose.retargeting.registry import BY_CAMERA, Retargeter, RetargetingKind, fit
+from dancenow.pose.retargeting.registry import BY_CAMERA, Retargeter, RetargetingKind, current_kind, fit_retargeter
 from dancenow.subject.camera_motion import BackgroundView, camera_motion
 from dancenow.types import FrameStatus, ImageRGB, Plate, PoseTrack
 
@@ -83,12 +83,13 @@ def is_same_camera(source: VideoSource, source_track: PoseTrack, plate: Plate) -
 def fit_videos(
     kind: RetargetingKind, source: VideoSource, source_track: PoseTrack, track: PoseTrack, plate: Plate
 ) -> Retargeter:
-    """`normalize.fit` of a dancer in a video to a target of that track and background; the video is looked at where it matters.
+    """Fit a retargeter from a dancer in a video to a target of that track and background; look at the video where it matters.
 
     Raises:
         UserError: the video cannot be read, or as `fit`.
     """
-    return fit(kind, source_track, track, is_same_camera(source, source_track, plate) if kind in BY_CAMERA else None)
+    kind = current_kind(kind)
+    return fit_retargeter(kind, source_track, track, is_same_camera(source, source_track, plate) if kind in BY_CAMERA else None)
 
 
 def _small(image_rgb: ImageRGB) -> tuple[int, int]:

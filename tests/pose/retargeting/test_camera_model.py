@@ -10,7 +10,7 @@ from dancenow.metrics.poses import foot_sliding, ground_error
 from dancenow.pose.retargeting import camera_model
 from dancenow.pose.retargeting.body_model import figure_of
 from dancenow.pose.retargeting.foot_contact import bend, footholds
-from dancenow.pose.retargeting.registry import fit
+from dancenow.pose.retargeting.registry import fit_retargeter
 from dancenow.research.studio.scene import Camera
 from dancenow.research.studio.tracks import exact_track
 from dancenow.skeleton import INDEX
@@ -100,9 +100,9 @@ def test_depth_of_another_size_is_not_believed() -> None:
 def test_another_body_before_another_camera_dances_where_it_would() -> None:
     source, footage = track(stepping(1.75), NEAR), track(stepping(1.45, legs=0.9, seed=1), FAR)
     truth = track(stepping(1.45, legs=0.9), FAR)
-    moved = {kind: fit(kind, source, footage)(source.pose) for kind in ("bones", "paper")}
-    assert mean_error(moved["bones"], truth.pose) < 0.5 * mean_error(moved["paper"], truth.pose)
-    result = PoseTrack(moved["bones"], truth.time_s, truth.status, 512, 512, "moved", "")
+    moved = {kind: fit_retargeter(kind, source, footage)(source.pose) for kind in ("skeletal", "paper")}
+    assert mean_error(moved["skeletal"], truth.pose) < 0.5 * mean_error(moved["paper"], truth.pose)
+    result = PoseTrack(moved["skeletal"], truth.time_s, truth.status, 512, 512, "moved", "")
     # These dancers' own feet slide a little.
     assert np.nanmean(foot_sliding(result, truth)) < 0.75 * np.nanmean(foot_sliding(truth, truth))
     assert np.nanmean(ground_error(result, truth)) < 0.06
@@ -116,7 +116,7 @@ def test_jitter_and_gaps_bring_no_nan_and_no_limb_longer_than_limbs_are(seed: in
     xy = source.pose.xy + random.normal(0, jitter_px, source.pose.xy.shape).astype(np.float32)
     confidence = source.pose.confidence * (random.random(source.pose.confidence.shape) >= share)
     disturbed = Pose(xy, confidence.astype(np.float32), source.pose.depth)
-    moved = fit("bones", source, footage)(disturbed)
+    moved = fit_retargeter("skeletal", source, footage)(disturbed)
     assert np.isfinite(moved.xy).all()
     height_px = figure_of(footage).height_px
     for a, b in (("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow")):

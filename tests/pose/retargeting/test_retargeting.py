@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dancenow.errors import UserError
 from dancenow.pose.body_statistics import BodyStatistics, body_statistics, sole_y, standing_line
-from dancenow.pose.retargeting.registry import GlobalScaleRetargeter, fit, fit_global_scale, load_retargeter
+from dancenow.pose.retargeting.registry import GlobalScaleRetargeter, fit_global_scale, fit_retargeter, load_retargeter
 from dancenow.skeleton import INDEX
 from dancenow.types import Pose, PoseTrack
 from helpers.stick_dancers import FEET, LEGS, UPPER, Camera, dance, mean_error, track_of, without
@@ -24,7 +24,7 @@ quick = settings(deadline=None, max_examples=25, derandomize=True)
 
 
 def paper(source: PoseTrack, target: PoseTrack) -> GlobalScaleRetargeter:
-    fitted = fit("paper", source, target)
+    fitted = fit_retargeter("paper", source, target)
     assert isinstance(fitted, GlobalScaleRetargeter)
     return fitted
 
@@ -34,14 +34,14 @@ def test_the_dance_of_one_body_becomes_that_of_another(z_m: tuple[float, float])
     tall, small = dance(1.75, z_m=z_m, jump_m=0.3), dance(1.3, z_m=z_m)
     truth = dance(1.3, z_m=z_m, jump_m=0.3 * 1.3 / 1.75)
     assert mean_error(tall.pose, truth.pose) > 0.1
-    assert mean_error(fit("paper", tall, small)(tall.pose), truth.pose) < 0.02
+    assert mean_error(fit_retargeter("paper", tall, small)(tall.pose), truth.pose) < 0.02
 
 
 @pytest.mark.parametrize("z_m", [(4.5, 4.5), NEAR_AND_FAR], ids=["in place", "to and fro"])
 def test_cameras_may_differ(z_m: tuple[float, float]) -> None:
     phone = Camera(1080, 1920, 1500.0, 1.0)
     tall, small = dance(1.75, z_m=z_m), dance(1.3, z_m=z_m, camera=phone)
-    mapped = fit("paper", tall, small)(tall.pose)
+    mapped = fit_retargeter("paper", tall, small)(tall.pose)
     # The place in a frame may stay where the target stood at some time; body and gait must fit exactly.
     assert mean_error(mapped, small.pose) < 0.02
 
@@ -50,7 +50,7 @@ def test_cameras_may_differ(z_m: tuple[float, float]) -> None:
 @given(height=heights_m, x_m=places_m, z_m=depths_m, jump_m=st.floats(0, 0.5))
 def test_a_dancer_mapped_to_themselves_stays(height: float, x_m: float, z_m: tuple[float, float], jump_m: float) -> None:
     track = dance(height, x_m=x_m, z_m=z_m, jump_m=jump_m)
-    mapped = fit("paper", track, track)(track.pose)
+    mapped = fit_retargeter("paper", track, track)(track.pose)
     np.testing.assert_allclose(mapped.xy, track.pose.xy, atol=1e-3)
     np.testing.assert_allclose(mapped.depth, track.pose.depth, rtol=1e-6)
 
@@ -72,7 +72,7 @@ def test_feet_on_the_ground_land_on_the_targets_ground(
 @pytest.mark.parametrize("z_m", [(4.5, 4.5), NEAR_AND_FAR], ids=["in place", "to and fro"])
 def test_the_ground_of_a_dance_is_the_targets_ground(z_m: tuple[float, float]) -> None:
     tall, small = dance(1.75, z_m=z_m), dance(1.3, z_m=z_m, x_m=0.4)
-    stood, stands = body_statistics(small), fit("paper", tall, small)(tall.pose)
+    stood, stands = body_statistics(small), fit_retargeter("paper", tall, small)(tall.pose)
     after = body_statistics(track_of(stands, Camera()))
     assert after.ground_near_px == pytest.approx(stood.ground_near_px, abs=3)
     assert after.ground_far_px == pytest.approx(stood.ground_far_px, abs=3)
@@ -107,7 +107,7 @@ def test_the_resolution_of_the_source_does_not_matter(
     source, target = dance(1.75, z_m=z_source, jump_m=0.2), dance(1.4, z_m=z_target)
     camera = Camera(round(640 * enlargement), round(480 * enlargement), 700 * enlargement)
     enlarged = dance(1.75, z_m=z_source, jump_m=0.2, camera=camera)
-    one, other = fit("paper", source, target)(source.pose), fit("paper", enlarged, target)(enlarged.pose)
+    one, other = fit_retargeter("paper", source, target)(source.pose), fit_retargeter("paper", enlarged, target)(enlarged.pose)
     np.testing.assert_allclose(one.xy, other.xy, atol=2e-2)
 
 
@@ -149,7 +149,7 @@ def test_a_jump_stays_a_jump() -> None:
 
 def test_the_same_pose_is_mapped_the_same_alone_when_nobody_travels() -> None:
     tall, small = dance(1.75, jump_m=0.4), dance(1.3)
-    fitted = fit("paper", tall, small)
+    fitted = fit_retargeter("paper", tall, small)
     whole = fitted(tall.pose)
     for frame in (0, 45, 89):
         np.testing.assert_allclose(fitted(tall.pose[frame]).xy, whole.xy[frame], atol=1e-3)
@@ -172,7 +172,7 @@ def test_without_feet_torso_and_hips_are_used_and_it_says_so(hidden: str) -> Non
     tall, small = dance(1.75), dance(1.3, x_m=0.5)
     source = without(tall, LEGS) if hidden in ("source", "both") else tall
     target = without(small, LEGS) if hidden in ("target", "both") else small
-    fitted = fit("paper", source, target)
+    fitted = fit_retargeter("paper", source, target)
     assert "feet are not seen" in str(fitted)
     mapped = fitted(source.pose)
     assert mean_error(mapped, small.pose, UPPER) < 0.02
@@ -182,14 +182,14 @@ def test_ankles_alone_give_the_same_ground_as_whole_feet() -> None:
     tall, small = dance(1.75), dance(1.3)
     soles = [INDEX[f"{side}_{part}"] for side in ("right", "left") for part in ("heel", "toe")]
     eighteen = without(tall, soles)
-    mapped = fit("paper", eighteen, small)(eighteen.pose)
+    mapped = fit_retargeter("paper", eighteen, small)(eighteen.pose)
     assert mean_error(mapped, small.pose, UPPER) < 0.04
 
 
 def test_frames_without_feet_or_without_anybody_do_no_harm() -> None:
     tall, small = dance(1.75, z_m=NEAR_AND_FAR), dance(1.3, z_m=NEAR_AND_FAR)
     gaps = without(without(tall, LEGS, slice(30, 50)), list(range(len(INDEX))), slice(60, 63))
-    whole, holed = fit("paper", tall, small)(tall.pose), fit("paper", gaps, small)(gaps.pose)
+    whole, holed = fit_retargeter("paper", tall, small)(tall.pose), fit_retargeter("paper", gaps, small)(gaps.pose)
     assert np.isfinite(holed.xy).all()
     present = np.r_[0:30, 50:60, 63:90]
     assert mean_error(holed[present], whole[present]) < 0.02
@@ -202,7 +202,7 @@ def test_a_few_wild_frames_do_not_move_the_map() -> None:
     xy[20] += [200, 60]
     xy[90] *= 1.5
     wild = track_of(Pose(xy, tall.pose.confidence, tall.pose.depth), Camera())
-    calm, moved = fit("paper", tall, small)(tall.pose), fit("paper", wild, small)(tall.pose)
+    calm, moved = fit_retargeter("paper", tall, small)(tall.pose), fit_retargeter("paper", wild, small)(tall.pose)
     assert mean_error(moved, calm) < 0.01
 
 
@@ -215,7 +215,7 @@ def test_how_often_a_dance_is_repeated_does_not_matter() -> None:
 def test_measuring_before_and_saving_gives_the_same_map() -> None:
     tall, small = dance(1.75, z_m=NEAR_AND_FAR), dance(1.3, z_m=NEAR_AND_FAR)
     kept = BodyStatistics.from_json(json.loads(json.dumps(body_statistics(small).to_json())))
-    assert fit("paper", tall, kept) == fit("paper", tall, small)
+    assert fit_retargeter("paper", tall, kept) == fit_retargeter("paper", tall, small)
 
 
 @pytest.mark.parametrize("change", [{"height_px": None}, {"height_px": float("nan")}, {"unknown": 1.0}])
@@ -238,9 +238,9 @@ def test_a_track_without_a_torso_is_refused_with_the_remedy() -> None:
 
 
 def test_the_sentence_tells_scale_and_shift() -> None:
-    half = fit("paper", dance(1.8), dance(0.9))
+    half = fit_retargeter("paper", dance(1.8), dance(0.9))
     assert "scale 0.500" in str(half)
-    assert "near to" in str(fit("paper", dance(1.8, z_m=NEAR_AND_FAR), dance(0.9, z_m=(4.5, 6.5))))
+    assert "near to" in str(fit_retargeter("paper", dance(1.8, z_m=NEAR_AND_FAR), dance(0.9, z_m=(4.5, 6.5))))
 
 
 def test_standing_line_bridges_jumps_and_follows_walks() -> None:
@@ -268,5 +268,5 @@ def test_statistics_are_the_bodys() -> None:
 def test_without_normalization_nobody_is_measured() -> None:
     unseen = without(dance(1.75), UPPER + LEGS)
     with pytest.raises(UserError, match="shoulders and hips"):
-        fit("paper", unseen, unseen)
-    assert fit("none", unseen, unseen)(unseen.pose) is unseen.pose
+        fit_retargeter("paper", unseen, unseen)
+    assert fit_retargeter("none", unseen, unseen)(unseen.pose) is unseen.pose

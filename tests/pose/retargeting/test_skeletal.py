@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dancenow.pose.retargeting.body_model import figure_of
 from dancenow.pose.retargeting.joints import HIPS, NUM_JOINTS, TREE
-from dancenow.pose.retargeting.registry import GlobalScaleRetargeter, fit, load_retargeter
+from dancenow.pose.retargeting.registry import GlobalScaleRetargeter, fit_retargeter, load_retargeter
 from dancenow.pose.retargeting.skeletal import SkeletalRetargeter
 from dancenow.skeleton import INDEX, MIRROR
 from dancenow.types import Pose, PoseTrack
@@ -21,7 +21,7 @@ HANDS = [INDEX["right_wrist"], INDEX["left_wrist"]]
 
 
 def bones(source: PoseTrack, target: PoseTrack) -> SkeletalRetargeter:
-    fitted = fit("bones", source, target)
+    fitted = fit_retargeter("skeletal", source, target)
     assert isinstance(fitted, SkeletalRetargeter)
     return fitted
 
@@ -43,14 +43,14 @@ def with_pose(track: PoseTrack, xy: np.ndarray) -> PoseTrack:
 @pytest.mark.parametrize("longer", [0.85, 1.15])
 def test_the_targets_arms_are_given_and_the_paper_does_not(longer: float) -> None:
     tall, small = dance(1.75), with_arms(dance(1.3), longer)
-    by_bones, by_paper = (fit(kind, tall, small)(tall.pose) for kind in ("bones", "paper"))
+    by_bones, by_paper = (fit_retargeter(kind, tall, small)(tall.pose) for kind in ("skeletal", "paper"))
     assert mean_error(by_bones, small.pose, ARMS) < 0.75 * mean_error(by_paper, small.pose, ARMS)
     assert mean_error(by_bones, small.pose, LEGS) < 0.02
 
 
 def test_directions_are_the_sources() -> None:
     tall, small = dance(1.75), with_arms(dance(1.3), 1.2)
-    mapped = fit("bones", tall, small)(tall.pose)
+    mapped = fit_retargeter("skeletal", tall, small)(tall.pose)
     for a, b in (("right_elbow", "right_wrist"), ("left_shoulder", "left_elbow"), ("neck", "nose")):
         before, after = (pose.xy[:, INDEX[b]] - pose.xy[:, INDEX[a]] for pose in (tall.pose, mapped))
         angles = np.arctan2(before[:, 1], before[:, 0]) - np.arctan2(after[:, 1], after[:, 0])
@@ -61,12 +61,14 @@ def test_directions_are_the_sources() -> None:
 @given(height=st.floats(1.2, 2.0), x_m=st.floats(-0.6, 0.6), jump_m=st.floats(0, 0.5))
 def test_a_dancer_mapped_to_themselves_stays(height: float, x_m: float, jump_m: float) -> None:
     track = dance(height, x_m=x_m, jump_m=jump_m)
-    assert mean_error(fit("bones", track, track)(track.pose), track.pose) < 0.012  # arms of varying length disturb sizes
+    assert (
+        mean_error(fit_retargeter("skeletal", track, track)(track.pose), track.pose) < 0.012
+    )  # arms of varying length disturb sizes
 
 
 def test_a_standing_foot_does_not_slide_and_stands_on_the_targets_ground() -> None:
     tall, small = dance(1.8), dance(1.2, x_m=0.1)
-    mapped = fit("bones", tall, small)(tall.pose)
+    mapped = fit_retargeter("skeletal", tall, small)(tall.pose)
     right = mapped.xy[:, [INDEX["right_heel"], INDEX["right_toe"]]]
     assert np.ptp(right, axis=0).max() < 0.5
     np.testing.assert_allclose(mapped.xy[:, FEET, 1].max(axis=1), small.pose.xy[:, FEET, 1].max(), atol=2)
@@ -74,7 +76,7 @@ def test_a_standing_foot_does_not_slide_and_stands_on_the_targets_ground() -> No
 
 def test_a_jump_is_as_high_as_the_legs_are_long() -> None:
     tall, small = dance(1.8, jump_m=0.5), dance(1.2)
-    mapped, still = fit("bones", tall, small)(tall.pose), fit("bones", tall, small)(dance(1.8).pose)
+    mapped, still = fit_retargeter("skeletal", tall, small)(tall.pose), fit_retargeter("skeletal", tall, small)(dance(1.8).pose)
     leap = (still.xy - mapped.xy)[:, INDEX["neck"], 1]
     true_leap = (dance(1.2).pose.xy - dance(1.2, jump_m=0.5 * 1.2 / 1.8).pose.xy)[:, INDEX["neck"], 1]
     assert true_leap.max() > 40
@@ -119,7 +121,7 @@ def test_half_bodies_are_placed_by_their_hips(hidden: str) -> None:
     tall, small = dance(1.75, 600), dance(1.3, 600, x_m=0.5)
     source = without(tall, LEGS) if hidden in ("source", "both") else tall
     target = without(small, LEGS) if hidden in ("target", "both") else small
-    fitted = fit("bones", source, target)
+    fitted = fit_retargeter("skeletal", source, target)
     assert "feet are not seen" in str(fitted)
     assert mean_error(fitted(source.pose), small.pose, UPPER) < 0.12
 
@@ -141,7 +143,7 @@ def test_leaving_the_frame_leaves_the_rest_alone() -> None:
 
 
 def test_the_sentence_tells_scale_shift_and_how_bodies_differ() -> None:
-    sentence = str(fit("bones", dance(1.8), with_arms(dance(0.9), 1.3)))
+    sentence = str(fit_retargeter("skeletal", dance(1.8), with_arms(dance(0.9), 1.3)))
     assert "scale 0.5" in sentence
     assert "-> (320, " in sentence
     assert "bodies differ by" in sentence
@@ -150,15 +152,15 @@ def test_the_sentence_tells_scale_shift_and_how_bodies_differ() -> None:
 
 def test_auto_takes_the_paper_without_legs_and_bones_with_them() -> None:
     half = without(dance(1.75), [*LEGS, INDEX["right_knee"], INDEX["left_knee"]])
-    assert isinstance(fit("auto", half, dance(1.3)), GlobalScaleRetargeter)
-    assert isinstance(fit("auto", dance(1.75), dance(1.3)), SkeletalRetargeter)
+    assert isinstance(fit_retargeter("auto", half, dance(1.3)), GlobalScaleRetargeter)
+    assert isinstance(fit_retargeter("auto", dance(1.75), dance(1.3)), SkeletalRetargeter)
 
 
 def test_a_longer_leg_steps_further() -> None:
     walk, small = dance(1.75, 120, z_m=(3.5, 6.5)), dance(1.3, 120, z_m=(3.5, 6.5))
     level = Camera()
     truth = dance(1.3, 120, camera=level, z_m=(3.5, 6.5))
-    mapped = fit("bones", walk, small)(walk.pose)
+    mapped = fit_retargeter("skeletal", walk, small)(walk.pose)
     assert mean_error(mapped, truth.pose) < 0.08
     assert np.isfinite(figure_of(track_of(mapped, level)).height_px)
 
@@ -173,9 +175,11 @@ def test_a_short_part_of_a_dance_keeps_its_place_on_the_stage() -> None:
         whole, pose=whole.pose[120:192], time_s=whole.time_s[120:192] - whole.time_s[120], status=whole.status[120:192]
     )
     aside = float(np.median(part.pose.xy[:, INDEX["neck"], 0])) - 320
-    placed = {kind: fit(kind, part, small)(part.pose).xy[:, INDEX["neck"], 0] - 320 for kind in ("bones", "paper")}
+    placed = {
+        kind: fit_retargeter(kind, part, small)(part.pose).xy[:, INDEX["neck"], 0] - 320 for kind in ("skeletal", "paper")
+    }
     assert abs(aside) > 60
-    assert np.median(placed["bones"]) > 0.4 * aside
+    assert np.median(placed["skeletal"]) > 0.4 * aside
     assert abs(np.median(placed["paper"])) < 0.2 * aside
 
 
@@ -184,14 +188,14 @@ def test_a_dance_across_a_wide_picture_is_brought_into_a_narrow_one() -> None:
     xy = wide.pose.xy + np.array([700, 0], np.float32)
     wide = replace(wide, pose=Pose(xy, wide.pose.confidence, wide.pose.depth), width_px=2000)
     narrow = replace(dance(1.3), width_px=640)
-    hips = fit("bones", wide, narrow)(wide.pose).xy[:, INDEX["right_hip"], 0]
+    hips = fit_retargeter("skeletal", wide, narrow)(wide.pose).xy[:, INDEX["right_hip"], 0]
     assert (hips > 0).all()
     assert (hips < 640).all()
 
 
 def test_nobody_comes_nearer_than_the_picture_shows_feet() -> None:
     coming, small = dance(1.75, 120, z_m=(6.0, 2.5), camera=Camera(height_px=900)), dance(1.3)
-    mapped = fit("bones", coming, small)(coming.pose)
+    mapped = fit_retargeter("skeletal", coming, small)(coming.pose)
     assert mapped.xy[:, FEET, 1].max() < 1.05 * small.height_px
 
 
@@ -206,7 +210,7 @@ def test_every_joint_hangs_on_one_that_came_before() -> None:
 def test_by_the_same_camera_a_place_in_the_picture_is_kept() -> None:
     source, footage = dance(1.75, x_m=0.7), dance(1.5, x_m=-0.5)
     truth = dance(1.5, x_m=0.7)
-    known, unknown, other = (fit("bones", source, footage, same) for same in (True, None, False))
+    known, unknown, other = (fit_retargeter("skeletal", source, footage, same) for same in (True, None, False))
     assert mean_error(known(source.pose), truth.pose, FEET) < 0.03
     assert mean_error(other(source.pose), truth.pose, FEET) > 0.3
     assert mean_error(unknown(source.pose), truth.pose, FEET) > mean_error(known(source.pose), truth.pose, FEET)

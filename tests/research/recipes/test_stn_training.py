@@ -8,7 +8,7 @@ import torch
 
 from dancenow.assets import TRANSFORMER
 from dancenow.pose.retargeting import spatial_transformer as maps
-from dancenow.pose.retargeting.registry import fit
+from dancenow.pose.retargeting.registry import fit_retargeter
 from dancenow.research.recipes.stn_network import LocalizationNet, draw_heatmaps, move_points, move_tensor
 from dancenow.research.recipes.stn_training import WarpConfig, WarpTask, load_transformer, own_examples
 from dancenow.storage.checkpoint import save_checkpoint
@@ -68,7 +68,7 @@ def test_an_own_track_teaches_without_labels() -> None:
 
 def test_the_shipped_model_brings_a_tall_dance_to_a_small_body() -> None:
     tall, small = dance(1.75), dance(1.3)
-    fitted = fit("stn", tall, small)
+    fitted = fit_retargeter("stn", tall, small)
     assert mean_error(fitted(tall.pose), small.pose) < 0.06
     assert "scale 0.7" in str(fitted)
 
@@ -79,13 +79,13 @@ def test_the_shipped_model_is_small() -> None:
 
 def test_a_clip_has_one_transform() -> None:
     tall = dance(1.75)
-    fitted = fit("stn", tall, dance(1.3))
+    fitted = fit_retargeter("stn", tall, dance(1.3))
     whole = fitted(tall.pose)
     np.testing.assert_allclose(fitted(tall.pose[7]).xy, whole.xy[7], atol=1e-3)
 
 
 @pytest.mark.parametrize("damage", [{"scale": 0.0}, {"scale": float("nan")}])
 def test_a_damaged_saved_map_is_refused(damage: dict[str, float]) -> None:
-    fitted = fit("stn", dance(1.75), dance(1.3))
+    fitted = fit_retargeter("stn", dance(1.75), dance(1.3))
     with pytest.raises(ValueError, match="positive"):
         maps.SpatialTransformerRetargeter.from_json(fitted.to_json() | damage)

@@ -3,9 +3,10 @@
 Every map is fitted to two whole tracks; `auto` is the one that was measured to be best for what the two tracks show.
 """
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from dancenow.errors import InputError
 from dancenow.pose.retargeting.auto import fit_auto
@@ -23,22 +24,32 @@ __all__ = [
     "RetargetingKind",
     "SkeletalRetargeter",
     "SpatialTransformerRetargeter",
-    "fit",
     "fit_global_scale",
+    "fit_retargeter",
     "load_retargeter",
     "retarget",
 ]
 
-RetargetingKind = Literal["auto", "none", "paper", "stn", "bones"]
-"""auto: bones where the body is seen, else paper. none: poses as they are. paper: one scale, which goes from near to far.
-stn: scale, rotation and place as a spatial transformer predicts them. bones: part by part."""
+RetargetingKind = Literal["auto", "none", "paper", "stn", "skeletal"]
+"""auto: skeletal where the body is visible, else paper. none: poses unchanged. paper: one scale, which varies from near to far.
+stn: scale, rotation and translation from a spatial transformer. skeletal: every body part, the floor and the camera."""
+OLD_KINDS: Final[dict[str, RetargetingKind]] = {"bones": "skeletal"}
+"""Names of the last version -> today's."""
 
-
-BY_CAMERA: Final[tuple[RetargetingKind, ...]] = ("auto", "bones")
+BY_CAMERA: Final[tuple[RetargetingKind, ...]] = ("auto", "skeletal")
 """Those that ask whether one camera filmed both."""
 
 
-def fit(kind: RetargetingKind, source: Dancer, target: Dancer, same_camera: bool | None = None) -> Retargeter:
+def current_kind(kind: str) -> RetargetingKind:
+    """The kind itself, or today's name for an old one, with a DeprecationWarning."""
+    if kind in OLD_KINDS:
+        new = OLD_KINDS[kind]
+        warnings.warn(f"the retargeting {kind!r} is now {new!r}; the old name goes in the next version", DeprecationWarning, 3)
+        return new
+    return cast("RetargetingKind", kind)
+
+
+def fit_retargeter(kind: RetargetingKind, source: Dancer, target: Dancer, same_camera: bool | None = None) -> Retargeter:
     """The map of the named kind from the source dancer to the target; `none` looks at neither.
 
     Only `paper` can do with statistics in place of a track. same_camera: whether one camera that stood still filmed both, as
@@ -47,7 +58,7 @@ def fit(kind: RetargetingKind, source: Dancer, target: Dancer, same_camera: bool
     Raises:
         UserError: a track shows too little of the body for a map that needs to know it.
     """
-    return FITS[kind](source, target, same_camera)
+    return FITS[current_kind(kind)](source, target, same_camera)
 
 
 def retarget(track: PoseTrack, retargeter: Retargeter, target: PoseTrack) -> PoseTrack:
@@ -86,11 +97,12 @@ FITS: Final[dict[RetargetingKind, Fit]] = {
     "none": lambda _source, _target, _same: IdentityRetargeter(),
     "paper": lambda source, target, _same: fit_global_scale(source, target),
     "stn": _of_tracks(lambda source, target, _same: fit_spatial_transformer(source, target)),
-    "bones": _of_tracks(fit_skeletal),
+    "skeletal": _of_tracks(fit_skeletal),
 }
 LOADERS: Final[dict[str, Callable[[Mapping[str, Any]], Retargeter]]] = {
     "none": IdentityRetargeter.from_json,
     "paper": GlobalScaleRetargeter.from_json,
     "stn": SpatialTransformerRetargeter.from_json,
+    "skeletal": SkeletalRetargeter.from_json,
     "bones": SkeletalRetargeter.from_json,
 }

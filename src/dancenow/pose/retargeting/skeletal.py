@@ -48,7 +48,7 @@ class SkeletalRetargeter:
     source: BodyModel
     target: BodyModel
     same_camera: bool | None = None
-    kind: ClassVar[str] = "bones"
+    kind: ClassVar[str] = "skeletal"
 
     def __call__(self, pose: Pose) -> Pose:
         track = whole_track(pose)
@@ -87,7 +87,9 @@ class SkeletalRetargeter:
         camera = f", camera {abs(tilt):.0f} degrees {'steeper' if tilt > 0 else 'flatter'}" if abs(tilt) >= 1 else ""
         camera = ", by the same camera" if self.same_camera and self._feet else camera
         feet = "" if self._feet else " (feet are not seen: place from the hips)"
-        return f"bones: scale {self._ratio:.3f} about the ground point {shift}; {differ} ({relative[most]:+.0%}){camera}{feet}"
+        return (
+            f"skeletal: scale {self._ratio:.3f} about the ground point {shift}; {differ} ({relative[most]:+.0%}){camera}{feet}"
+        )
 
     def inverse(self) -> None:
         """There is none: what feet and hands were moved by cannot be told from the result."""

@@ -21,7 +21,7 @@ from dancenow.media.source import VideoSource
 from dancenow.metrics.poses import foot_sliding, ground_error
 from dancenow.pose.body_statistics import body_statistics
 from dancenow.pose.pipeline import detect_poses
-from dancenow.pose.retargeting.registry import FITS, RetargetingKind, fit
+from dancenow.pose.retargeting.registry import FITS, RetargetingKind, fit_retargeter
 from dancenow.progress import ProgressCallback, track
 from dancenow.research.bench.ground_truth_clips import read_exact_track
 from dancenow.research.bench.jobs import Job, Record, run_jobs
@@ -107,7 +107,7 @@ def measure_setup(setup: Setup, kind: RetargetingKind) -> dict[str, Any]:
     ground_error in torso lengths. A normalization that cannot be fitted says why in `refused`.
     """
     try:
-        moved = fit(kind, setup.source, setup.footage, setup.same_camera)(setup.source.pose)
+        moved = fit_retargeter(kind, setup.source, setup.footage, setup.same_camera)(setup.source.pose)
     except UserError as error:
         return {"setup": setup.name, "normalize": kind, "refused": str(error)} | dict.fromkeys(_FIGURES)
     truth = setup.truth

@@ -25,7 +25,7 @@ from dancenow.research.bench.methods import our_config
 from dancenow.research.bench.rendered_test_set import ClipSpec, RenderedTestSet, SubjectCase
 from dancenow.research.bench.sizes import NormalizeSize
 
-KINDS: Final[tuple[RetargetingKind, ...]] = ("none", "paper", "stn", "bones", "auto")
+KINDS: Final[tuple[RetargetingKind, ...]] = ("none", "paper", "stn", "skeletal", "auto")
 TRUE_POSES: Final = "true poses"
 """Beside the normalizations: the poses that are detected in the true video itself. What is left is the generator's."""
 METRICS: Final = ("ssim_person", "psnr_person_db", "perceptual_person")

@@ -24,7 +24,7 @@ from dancenow.generators.train_model import train_model
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import VideoSource, probe, read_frames
 from dancenow.pose.pipeline import PosePipeline
-from dancenow.pose.retargeting.registry import fit
+from dancenow.pose.retargeting.registry import fit_retargeter
 from dancenow.pose.tracking.reidentification import PeopleSurvey, choose
 from dancenow.pose.tracking.tracker import PersonTracker
 from dancenow.progress import Progress, ProgressCallback
@@ -172,7 +172,7 @@ def _shared_stages(
     _, detect_hz = _rate(lambda: map(tracker.step, frames))
     source_track = poses.track(source, on_progress=on_progress)
     start_s = time.perf_counter()
-    moved = fit("paper", source_track, subject.track)(source_track.pose)
+    moved = fit_retargeter("paper", source_track, subject.track)(source_track.pose)
     normalize_hz = len(source_track) / (time.perf_counter() - start_s)
     start_s = time.perf_counter()
     _encode(frames, source, folder / "encoded.mp4")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from dancenow.pose.retargeting.registry import OLD_KINDS
 from dancenow.research.bench.results import Result
 from dancenow.research.bench.tables import mean_and_spread, number, table
 
@@ -49,7 +50,7 @@ def normalize(result: Result) -> str:
                 entry = figures[figure]
                 text = "-" if entry["mean"] is None else mean_and_spread(entry["mean"], entry["spread"])
                 cells.append(f"**{text}**" if known and entry["mean"] == min(known) else text)
-            rows.append([kind, *cells])
+            rows.append([OLD_KINDS.get(kind, kind), *cells])
         parts += [f"### {_DATA_TITLES.get(data, data)}", "", table(["", *_NORMALIZE_COLUMNS.values()], rows), ""]
     return "\n".join(parts)
 
@@ -63,7 +64,7 @@ def _normalized_pictures(kinds: Mapping[str, Mapping[str, Mapping[str, float | N
             mean, gain, spread = (figures[name][key] for key in ("mean", "over_paper", "spread_over_paper"))
             over = "" if gain is None or kind == "paper" else f" ({gain:+.3g} ± {spread or 0:.2g})"
             cells.append(f"{number(mean or 0.0)}{over}")
-        rows.append([kind, *cells])
+        rows.append([OLD_KINDS.get(kind, kind), *cells])
     about = (
         "In the true person's box, of dances brought to subjects of whom a model was trained, by one and the same model; in"
         " brackets what is gained over the paper's map, mean ± standard deviation over transfers. `true poses`: those of the"
