@@ -19,7 +19,7 @@ from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.pose.filtering.smoothing import smooth_jitter
 from dancenow.progress import Progress
 from dancenow.provenance.consent import consent
-from dancenow.provenance.content_marking import read_marks
+from dancenow.provenance.content_marking import read_provenance
 from dancenow.report.side_by_side import side_by_side
 from dancenow.skeleton import INDEX
 from dancenow.storage.atomic_io import sha256_of
@@ -226,7 +226,7 @@ def test_a_run_says_what_the_footage_lacks_before_it_trains(
 
 def test_a_result_says_what_it_is(videos: tuple[Path, Path], tmp_path: Path) -> None:
     result = pipeline.run(*videos, tmp_path / "out.mp4", consent=RENDERED, budget="4images", report=False)
-    marks = read_marks(tmp_path / "out.mp4")
+    marks = read_provenance(tmp_path / "out.mp4")
     assert (marks.credentials.state, marks.credentials.synthetic) == ("signed", True)
     facts = marks.credentials.facts or {}
     assert facts["model_sha256"] == sha256_of(result.model)

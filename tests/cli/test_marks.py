@@ -1,4 +1,4 @@
-"""What `dancenow detect` says of where a video comes from: signed by, tampered or none, and whether the mark is there."""
+"""Output of `dancenow detect` on the origin of a video: signed, tampered or none, and whether the watermark is found."""
 
 import json
 from fractions import Fraction
@@ -9,7 +9,7 @@ import pytest
 
 from dancenow.cli import main as cli
 from dancenow.media.sink import VideoWriter
-from dancenow.provenance.content_credentials import Facts, VideoSigner
+from dancenow.provenance.content_credentials import TransferFacts, VideoSigner
 from dancenow.provenance.watermark import Payload, Watermarker
 from dancenow.types import ImageRGB
 
@@ -23,9 +23,9 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def film(path: Path, *, model: str | None = "c0de", signed: bool = True) -> Path:
-    """Half a second of a lit wall, as a transfer writes it."""
+    """Write half a second of a lit wall as a transfer does."""
     wall: ImageRGB = np.broadcast_to(np.linspace(220, 190, 256)[:, None, None], (256, 256, 3)).round().astype(np.uint8)
-    signer = VideoSigner.prepare(Facts(MODEL_SHA256, "b" * 64, "c" * 64, "d" * 64)) if signed else None
+    signer = VideoSigner.prepare(TransferFacts(MODEL_SHA256, "b" * 64, "c" * 64, "d" * 64)) if signed else None
     marker = Watermarker(Payload(model)) if model else None
     with VideoWriter(path, 256, 256, fps=Fraction(24), finish=signer.sign if signer else None) as writer:
         for i in range(12):
@@ -34,17 +34,17 @@ def film(path: Path, *, model: str | None = "c0de", signed: bool = True) -> Path
 
 
 def detected(video: Path, capsys: pytest.CaptureFixture[str]) -> tuple[str, dict[str, dict[str, object]]]:
-    """What is printed, and what is written."""
+    """Run `detect` and return what it prints and writes."""
     found = video.with_suffix(".json")
     cli.main(["detect", str(video), "--no-classify", "--json", str(found)])
     return capsys.readouterr().out, json.loads(found.read_text())
 
 
-def test_a_whole_result_is_signed_and_marked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_result_is_signed_and_watermarked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     printed, written = detected(film(tmp_path / "out.mp4"), capsys)
     assert "signed by dancenow user " in printed
     assert "unchanged since" in printed
-    assert "it says that it is synthetic" in printed
+    assert "declared as synthetic" in printed
     assert "made by dancenow with the model c0de" in printed
     assert written["credentials"]["state"] == "signed"
     assert written["credentials"]["facts"] == {"model_sha256": MODEL_SHA256, "source_sha256": "b" * 64,
@@ -52,11 +52,11 @@ def test_a_whole_result_is_signed_and_marked(tmp_path: Path, capsys: pytest.Capt
     assert written["watermark"]["payload"] == {"model": "c0de"}
 
 
-def test_one_changed_byte_is_tampering_and_the_mark_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    whole = film(tmp_path / "out.mp4").read_bytes()
-    in_the_pictures, in_the_facts, in_the_note = len(whole) - 20, whole.index(b"c" * 64), whole.rindex(b"Lavf")
-    for place in (in_the_pictures, in_the_facts, in_the_note):
-        changed = bytearray(whole)
+def test_one_changed_byte_is_tampering_and_the_watermark_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = film(tmp_path / "out.mp4").read_bytes()
+    in_images, in_facts, in_metadata = len(content) - 20, content.index(b"c" * 64), content.rindex(b"Lavf")
+    for place in (in_images, in_facts, in_metadata):
+        changed = bytearray(content)
         changed[place] ^= 1
         (tmp_path / "changed.mp4").write_bytes(changed)
         printed, written = detected(tmp_path / "changed.mp4", capsys)
@@ -66,17 +66,17 @@ def test_one_changed_byte_is_tampering_and_the_mark_stays(tmp_path: Path, capsys
         assert written["watermark"]["payload"] == {"model": "c0de"}
 
 
-def test_credentials_that_were_removed_are_missed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_removed_credentials_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     printed, written = detected(film(tmp_path / "out.mp4", signed=False), capsys)
     assert "none: the video carries no Content Credentials" in printed
-    assert "Its credentials were removed, or lost when it was encoded again" in printed
+    assert "Its credentials were removed, or lost in re-encoding" in printed
     assert written["credentials"]["state"] == "none"
 
 
-def test_credentials_of_another_video_do_not_belong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_credentials_of_another_video_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     printed, _ = detected(film(tmp_path / "out.mp4", model="beef"), capsys)
     assert "signed by dancenow user " in printed
-    assert "pictures and credentials do not belong together" in printed
+    assert "the images and the credentials do not belong together" in printed
 
 
 def test_a_plain_video_has_neither(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

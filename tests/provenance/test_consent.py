@@ -1,4 +1,4 @@
-"""Consent: what a record may say, where it comes from, and that nothing is learnt or shown without one that stands."""
+"""Consent: valid records, reading them, and that nothing is trained or generated without a valid one."""
 
 import dataclasses
 import json
@@ -24,7 +24,7 @@ from dancenow.training.state import require_same_training
 
 @pytest.fixture
 def subject(tmp_path: Path, drawn_subject: Subject, monkeypatch: pytest.MonkeyPatch) -> Subject:
-    """Prepared without consent; a copy that a test may write to."""
+    """A writable copy of a subject without consent."""
     monkeypatch.setenv("DANCENOW_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "cache"))
     shutil.copytree(drawn_subject.folder, tmp_path / "subject")
@@ -58,7 +58,7 @@ def test_a_recorded_consent_is_kept_and_goes_into_the_model(subject: Subject) ->
     require_consented_model(info, Path("model.safetensors"))
 
 
-def test_withdrawal_refuses_the_subject_and_its_models_for_good(subject: Subject, tmp_path: Path) -> None:
+def test_withdrawal_refuses_the_subject_and_all_its_earlier_models(subject: Subject, tmp_path: Path) -> None:
     earlier = model_of(record_consent(subject.folder, consent("rendered")))
     given = record_consent(subject.folder, consent("self"))
     model = model_of(given)
@@ -67,7 +67,7 @@ def test_withdrawal_refuses_the_subject_and_its_models_for_good(subject: Subject
         require_consented(Subject.open(subject.folder))
     with pytest.raises(UserError, match="was withdrawn on"):
         require_consented_model(model, tmp_path / "model.safetensors")
-    with pytest.raises(UserError, match="was withdrawn on"):  # the same footage, prepared anew
+    with pytest.raises(UserError, match="was withdrawn on"):  # the same footage, prepared again
         require_video_consent(subject.video, None, consent("self"))
     again = record_consent(subject.folder, consent("self"))
     require_consented(Subject.open(subject.folder))
@@ -95,9 +95,9 @@ def test_a_folder_that_cannot_be_written_to_does_not_lift_a_withdrawal(
 
 def test_new_terms_replace_old_ones_and_the_same_do_not(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dancenow.subject.subject_cache._folder", lambda *_: subject.folder)
-    kept = record_consent(subject.folder, consent("rendered")).manifest.consent
+    recorded = record_consent(subject.folder, consent("rendered")).manifest.consent
     cached_subject(subject.video, None, consent("rendered"), ignore_progress)
-    assert Subject.open(subject.folder).manifest.consent == kept
+    assert Subject.open(subject.folder).manifest.consent == recorded
     cached_subject(subject.video, None, consent("self"), ignore_progress)
     now = Subject.open(subject.folder).manifest.consent
     assert now is not None
@@ -111,14 +111,14 @@ def test_a_subject_names_no_file_outside_its_folder(subject: Subject) -> None:
         Subject.open(subject.folder)
 
 
-def test_training_goes_on_after_the_record_was_corrected() -> None:
+def test_training_resumes_after_the_record_was_corrected() -> None:
     info = CheckpointInfo("training-state", {}, 1, 1.0, {"source_sha256": "a", "consent_sha256": "b"})
     require_same_training(Checkpoint(info, {}), {}, {"source_sha256": "a", "consent_sha256": "c"})
     with pytest.raises(UserError, match="another subject"):
         require_same_training(Checkpoint(info, {}), {}, {"source_sha256": "z", "consent_sha256": "b"})
 
 
-def test_a_video_that_was_only_run_can_be_withdrawn(subject: Subject) -> None:
+def test_consent_to_a_video_used_with_run_can_be_withdrawn(subject: Subject) -> None:
     model = model_of(record_consent(subject.folder, consent("self")))
     cli.main(["consent", str(subject.video), "--revoke"])
     with pytest.raises(UserError, match="was withdrawn on"):
@@ -134,7 +134,7 @@ def test_withdrawing_one_video_leaves_others_under_the_same_record(subject: Subj
     require_consented(other)
 
 
-def test_a_damaged_list_is_said_and_not_taken_for_empty(subject: Subject) -> None:
+def test_a_damaged_list_of_withdrawals_is_an_error_and_not_taken_for_empty(subject: Subject) -> None:
     record_consent(subject.folder, consent("self"))
     data_dir("withdrawn.json").parent.mkdir(parents=True, exist_ok=True)
     data_dir("withdrawn.json").write_text("{")
@@ -157,16 +157,16 @@ def test_records_come_from_json_and_toml(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "neither JSON nor TOML"),
+        ("{", "neither valid JSON nor valid TOML"),
         ("[]", "may hold"),
         ('{"person": "Ada", "mood": "good"}', "'mood'"),
         ('{"person": 7}', "must be text"),
-        ('{"person": "Ada"}', "needs its licence"),
+        ('{"person": "Ada"}', "needs its license"),
         ('{"person": "Ada", "licence": "free for all"}', "SPDX"),
         ('{"person": "Ada", "licence": "MIT", "date": "yesterday"}', "not a date"),
         ('{"person": "Ada", "licence": "MIT", "date": "2999-01-01"}', "future"),
         ('{"person": "Ada", "document": "absent.pdf"}', "cannot be read"),
-        ('{"kind": "borrowed", "person": "Ada"}', "no consent of the kind"),
+        ('{"kind": "borrowed", "person": "Ada"}', "unknown kind of consent"),
         ('{"licence": "MIT"}', "--person-name"),
     ],
 )
@@ -179,7 +179,7 @@ def test_a_bad_record_is_one_sentence(tmp_path: Path, text: str, message: str) -
 def test_licences_are_spdx_and_allow_changes() -> None:
     assert licence_id("cc0-1.0") == "CC0-1.0"
     assert licence_id("LicenseRef-Ours") == "LicenseRef-Ours"
-    with pytest.raises(UserError, match="forbids changed versions"):
+    with pytest.raises(UserError, match="forbids derivatives"):
         licence_id("CC-BY-ND-4.0")
 
 
@@ -195,9 +195,9 @@ def test_the_command_records_shows_and_withdraws(subject: Subject, capsys: pytes
     cli.main(["consent", str(subject.folder), "--consent", "self", "--person-name", "Ada"])
     cli.main(["consent", str(subject.folder), "--revoke"])
     cli.main(["consent", str(subject.folder)])
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for words in ("no consent on record", "self: Ada", "withdrawn on", "WITHDRAWN"):
-        assert words in said
+        assert words in printed
     assert "--person-name" in run("--consent", "licensed", "--licence", "MIT")
     assert "cannot be combined" in run("--revoke", "--consent", "self")
     assert "also needs --consent" in run("--person-name", "Ada")

@@ -1,4 +1,4 @@
-"""Content Credentials: signed before the file appears, verified offline, and one changed byte is reported."""
+"""Content Credentials: signed before the file appears, verified offline, and a single changed byte is reported."""
 
 import shutil
 import stat
@@ -15,11 +15,11 @@ from dancenow.errors import UserError
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import probe
 from dancenow.provenance import content_credentials
-from dancenow.provenance.content_credentials import Credentials, Facts, VideoSigner, read_credentials, require_signer
-from dancenow.provenance.signing import CERTIFICATE_VARIABLE, KEY_VARIABLE, signing
+from dancenow.provenance.content_credentials import Credentials, TransferFacts, VideoSigner, read_credentials, require_signer
+from dancenow.provenance.signing import CERTIFICATE_VARIABLE, KEY_VARIABLE, load_signing_identity
 from dancenow.storage.atomic_io import data_dir
 
-FACTS = Facts("a" * 64, "b" * 64, "c" * 64, "d" * 64)
+FACTS = TransferFacts("a" * 64, "b" * 64, "c" * 64, "d" * 64)
 
 
 @pytest.fixture(autouse=True)
@@ -42,33 +42,33 @@ def signed(path: Path, source: Path | None = None) -> Path:
     return film(path, signer)
 
 
-def test_a_signed_video_says_what_it_is_and_plays(tmp_path: Path) -> None:
-    said = read_credentials(signed(tmp_path / "out.mp4"))
-    assert (said.state, said.own, said.synthetic, said.problems) == ("signed", True, True, ())
-    assert said.signer is not None
-    assert said.signer.startswith("dancenow user ")
-    assert said.facts == {"model_sha256": "a" * 64, "source_sha256": "b" * 64, "subject_sha256": "c" * 64,
+def test_a_signed_video_declares_itself_synthetic_and_plays(tmp_path: Path) -> None:
+    credentials = read_credentials(signed(tmp_path / "out.mp4"))
+    assert (credentials.state, credentials.own, credentials.synthetic, credentials.problems) == ("signed", True, True, ())
+    assert credentials.signer is not None
+    assert credentials.signer.startswith("dancenow user ")
+    assert credentials.facts == {"model_sha256": "a" * 64, "source_sha256": "b" * 64, "subject_sha256": "c" * 64,
                           "consent_sha256": "d" * 64}  # fmt: skip
     assert probe(tmp_path / "out.mp4").num_frames == 20
     assert sorted(p.name for p in tmp_path.iterdir()) == ["home", "out.mp4"]
 
 
-def test_one_changed_byte_of_the_film_is_reported(tmp_path: Path) -> None:
-    whole = signed(tmp_path / "out.mp4").read_bytes()
-    start = whole.index(b"mdat") + 4
-    for place in (start + 10, (start + len(whole)) // 2, len(whole) - 1):
-        changed = bytearray(whole)
+def test_one_changed_byte_of_the_video_is_reported(tmp_path: Path) -> None:
+    content = signed(tmp_path / "out.mp4").read_bytes()
+    start = content.index(b"mdat") + 4
+    for place in (start + 10, (start + len(content)) // 2, len(content) - 1):
+        changed = bytearray(content)
         changed[place] ^= 1
         (tmp_path / "changed.mp4").write_bytes(changed)
-        said = read_credentials(tmp_path / "changed.mp4")
-        assert said.state == "tampered", place
-        assert "changed after signing" in said.sentence()
+        credentials = read_credentials(tmp_path / "changed.mp4")
+        assert credentials.state == "tampered", place
+        assert "changed after signing" in credentials.sentence()
 
 
 def test_damaged_credentials_are_not_none(tmp_path: Path) -> None:
-    whole = bytearray(signed(tmp_path / "out.mp4").read_bytes())
-    whole[whole.index(b"jumb") + 1] ^= 1
-    (tmp_path / "damaged.mp4").write_bytes(whole)
+    content = bytearray(signed(tmp_path / "out.mp4").read_bytes())
+    content[content.index(b"jumb") + 1] ^= 1
+    (tmp_path / "damaged.mp4").write_bytes(content)
     assert read_credentials(tmp_path / "damaged.mp4").state == "tampered"
 
 
@@ -80,12 +80,12 @@ def test_a_video_without_credentials_and_a_file_that_is_none(tmp_path: Path) -> 
         read_credentials(tmp_path / "absent.mp4")
 
 
-def test_another_computers_signature_is_valid_but_not_vouched_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_signature_of_another_computer_is_valid_but_unverified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     signed(tmp_path / "out.mp4")
     monkeypatch.setenv("DANCENOW_HOME", str(tmp_path / "elsewhere"))
-    said = read_credentials(tmp_path / "out.mp4")
-    assert (said.state, said.own) == ("signed", False)
-    assert "cannot vouch" in said.sentence()
+    credentials = read_credentials(tmp_path / "out.mp4")
+    assert (credentials.state, credentials.own) == ("signed", False)
+    assert "cannot verify" in credentials.sentence()
 
 
 def test_the_source_is_an_ingredient(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_source_that_c2pa_cannot_read_does_not_cost_the_video(tmp_path: Path) 
     assert read_credentials(signed(tmp_path / "out.mp4", broken)).state == "signed"
 
 
-def test_a_certificate_that_is_out_of_date_is_said_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_expired_certificate_is_reported_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Later(datetime):
         @classmethod
         def now(cls, tz: tzinfo | None = None) -> Self:
@@ -115,13 +115,13 @@ def test_a_certificate_that_is_out_of_date_is_said_before_the_work(tmp_path: Pat
         require_signer()
 
 
-def test_a_folder_that_may_not_be_entered_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_without_permission_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def closed(_: Path) -> bool:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "is_file", closed)
-    with pytest.raises(UserError, match="may not be entered"):
-        signing()
+    with pytest.raises(UserError, match="cannot be opened"):
+        load_signing_identity()
 
 
 def test_an_expired_certificate_is_not_called_tampering() -> None:
@@ -130,30 +130,30 @@ def test_an_expired_certificate_is_not_called_tampering() -> None:
     assert Credentials("tampered", problems=("assertion.bmffHash.mismatch",)).sentence().startswith("tampered")
 
 
-def test_the_key_is_the_owners_alone_and_stays(tmp_path: Path) -> None:
+def test_the_key_is_readable_by_its_owner_only_and_reused(tmp_path: Path) -> None:
     first = read_credentials(signed(tmp_path / "one.mp4")).signer
     key = data_dir("signing") / "key.pem"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert read_credentials(signed(tmp_path / "two.mp4")).signer == first
 
 
-def test_the_users_own_certificate_signs_and_a_bad_one_is_said_before_the_work(
+def test_the_users_own_certificate_signs_and_a_bad_one_is_reported_before_the_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signed(tmp_path / "first.mp4")
-    mine = tmp_path / "mine"
-    shutil.copytree(data_dir("signing"), mine)
+    own = tmp_path / "own"
+    shutil.copytree(data_dir("signing"), own)
     monkeypatch.setenv("DANCENOW_HOME", str(tmp_path / "empty"))
-    monkeypatch.setenv(CERTIFICATE_VARIABLE, str(mine / "chain.pem"))
+    monkeypatch.setenv(CERTIFICATE_VARIABLE, str(own / "chain.pem"))
     with pytest.raises(UserError, match="set both"):
         VideoSigner.prepare(FACTS)
-    monkeypatch.setenv(KEY_VARIABLE, str(mine / "key.pem"))
+    monkeypatch.setenv(KEY_VARIABLE, str(own / "key.pem"))
     assert read_credentials(signed(tmp_path / "out.mp4")).state == "signed"
     assert not (tmp_path / "empty").exists()
-    (mine / "key.pem").write_text("nonsense")
+    (own / "key.pem").write_text("nonsense")
     with pytest.raises(UserError, match="PEM"):
         VideoSigner.prepare(FACTS)
-    monkeypatch.setenv(KEY_VARIABLE, str(mine / "absent.pem"))
+    monkeypatch.setenv(KEY_VARIABLE, str(own / "absent.pem"))
     with pytest.raises(UserError, match="cannot be read"):
         VideoSigner.prepare(FACTS)
 
@@ -170,7 +170,7 @@ def test_a_failed_signature_leaves_no_file(tmp_path: Path) -> None:
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_without_the_library_nothing_is_signed_and_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_library_nothing_is_signed_or_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(content_credentials, "is_available", lambda: False)
     assert VideoSigner.prepare(FACTS) is None
     assert read_credentials(film(tmp_path / "plain.mp4")).state == "unchecked"

@@ -1,4 +1,4 @@
-"""The invisible mark: unseen, read again after web encoding, half size, trimming and cropping, and never where it is not."""
+"""The watermark: invisible, readable after web encoding, half size, trimming and cropping, and never a false positive."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -15,11 +15,11 @@ from dancenow.provenance.watermark import (
     THRESHOLD,
     Payload,
     Watermarker,
-    averaged,
-    likeliest,
-    read_marked,
+    bit_scores,
+    decode_payload,
+    mean_image,
     read_watermark,
-    scores_of,
+    read_watermark_in_images,
 )
 from dancenow.types import ImageRGB
 
@@ -27,13 +27,13 @@ PAYLOAD = Payload("c0de")
 
 
 def wall(size_px: int = 512) -> ImageRGB:
-    """A bare studio wall, lit from above."""
+    """A flat studio wall, lit from above."""
     light = np.linspace(225, 190, size_px)[:, None, None]
     return np.broadcast_to(light, (size_px, size_px, 3)).round().astype(np.uint8)
 
 
 def dance(num_frames: int, size_px: int = 512) -> Iterator[ImageRGB]:
-    """Somebody with stripes walks before bricks and a bare wall."""
+    """A striped figure moves in front of bricks and a flat wall."""
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 1.2, (size_px, size_px, 1)).round().astype(np.int16)
     room = wall(size_px).copy()
@@ -57,7 +57,7 @@ def half(image: ImageRGB) -> ImageRGB:
 
 
 def web(path: Path, images: list[ImageRGB], crf: int = 28) -> Path:
-    """The pictures as a web site encodes them again."""
+    """Encode images as a web site does."""
     height, width = images[0].shape[:2]
     with VideoWriter(path, width, height, fps=Fraction(25), crf=crf) as writer:
         for index, image in enumerate(images):
@@ -65,7 +65,7 @@ def web(path: Path, images: list[ImageRGB], crf: int = 28) -> Path:
     return path
 
 
-def test_a_word_with_eleven_wrong_bits_is_still_the_nearest() -> None:
+def test_a_codeword_with_eleven_wrong_bits_is_decoded() -> None:
     rng = np.random.default_rng(0)
     for model in ("c0de", "0000", "ffff", "8001"):
         bits = Payload(model).bits()
@@ -73,14 +73,14 @@ def test_a_word_with_eleven_wrong_bits_is_still_the_nearest() -> None:
         for _ in range(20):
             read = bits.copy()
             read[rng.choice(NUM_BITS, 11, replace=False)] ^= True
-            found, score = likeliest(np.where(read, 1, -1).astype(np.float32))
+            found, score = decode_payload(np.where(read, 1, -1).astype(np.float32))
             assert found == Payload(model)
             assert score == pytest.approx((NUM_BITS - 22) / 8)
     with pytest.raises(ValueError, match="4 hex digits"):
         Payload("c0ffee")
 
 
-def test_the_mark_survives_web_quality_half_size_and_trimming(tmp_path: Path) -> None:
+def test_the_watermark_survives_web_quality_half_size_and_trimming(tmp_path: Path) -> None:
     marker, images = Watermarker(PAYLOAD), list(dance(38))
     marked = [marker.apply(image) for image in images]
     assert min(psnr_db(*pair) for pair in zip(images[::8], marked[::8], strict=True)) > 42
@@ -89,42 +89,42 @@ def test_the_mark_survives_web_quality_half_size_and_trimming(tmp_path: Path) ->
     assert reading.num_frames == 25
 
 
-def test_the_mark_survives_an_uneven_crop(tmp_path: Path) -> None:
+def test_the_watermark_survives_an_uneven_crop(tmp_path: Path) -> None:
     marker = Watermarker(PAYLOAD)
     cropped = [marker.apply(image)[30:480, 20:] for image in dance(16)]
     assert read_watermark(web(tmp_path / "cropped.mp4", [i[:, :490] for i in cropped])).payload == PAYLOAD
 
 
-def test_on_a_bare_wall_the_mark_is_faint_without_luma_and_does_not_flicker() -> None:
+def test_on_a_flat_wall_the_watermark_is_weak_keeps_luma_and_does_not_flicker() -> None:
     marker, image = Watermarker(PAYLOAD), wall()
     marked = [marker.apply(image) for _ in range(16)]
     assert psnr_db(marked[0], image) > 48
     luma = [cv2.cvtColor(i, cv2.COLOR_RGB2GRAY).astype(int) for i in (image, marked[0])]
     assert np.abs(luma[1] - luma[0]).max() <= 1
     assert all(np.array_equal(a, b) for a, b in pairwise(marked))
-    assert read_marked(marked).payload == PAYLOAD
+    assert read_watermark_in_images(marked).payload == PAYLOAD
 
 
-def test_no_mark_is_read_where_there_is_none(tmp_path: Path) -> None:
-    assert read_marked(dance(10)).payload is None
-    assert read_marked([wall()]).payload is None
-    assert read_marked([]).payload is None
+def test_no_watermark_is_read_in_unmarked_images(tmp_path: Path) -> None:
+    assert read_watermark_in_images(dance(10)).payload is None
+    assert read_watermark_in_images([wall()]).payload is None
+    assert read_watermark_in_images([]).payload is None
     plain = read_watermark(web(tmp_path / "plain.mp4", list(dance(8)), crf=18))
     assert plain.payload is None
     assert plain.strength < 6
 
 
-def test_no_mark_is_read_in_noise_whatever_its_kind() -> None:
+def test_no_watermark_is_read_in_any_noise() -> None:
     rng = np.random.default_rng(0)
     strengths = []
     for spread in (0.5, 4, 40):
         for size_px in (48, 160):
             noise = np.clip(rng.normal(128, spread, (size_px, size_px, 3)), 0, 255).astype(np.uint8)
-            strengths.append(likeliest(scores_of(averaged([noise])[0]))[1])
+            strengths.append(decode_payload(bit_scores(mean_image([noise])[0]))[1])
     assert max(strengths) < THRESHOLD - 2
 
 
-def test_the_marker_leaves_the_picture_it_was_given() -> None:
+def test_the_input_image_is_not_changed() -> None:
     image = wall()
     before = image.copy()
     Watermarker(PAYLOAD).apply(image)

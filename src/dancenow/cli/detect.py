@@ -78,7 +78,7 @@ def _detect(
     video: Path, json: Path | None, heatmap: Path | None, weights: Path | None, person: int | None, classify: bool
 ) -> None:
     from dancenow.cli.console import console, live
-    from dancenow.provenance.content_marking import read_marks
+    from dancenow.provenance.content_marking import read_provenance
     from dancenow.storage.atomic_io import require_writable
 
     for path, suffix in ((json, ""), (heatmap, ".png")):
@@ -99,9 +99,9 @@ def _detect(
 
         load_classifier(weights)  # report damaged weights before the long work
     with live() as on_progress:
-        marks = read_marks(video, on_progress)
-    print_lines(marks.sentences())
-    found = marks.to_json()
+        provenance = read_provenance(video, on_progress)
+    print_lines(provenance.sentences())
+    found = provenance.to_json()
     if classify:
         from dancenow.provenance.forensics.detector import classify_video
 

@@ -1,1 +1,1 @@
-"""Consent, watermark, Content Credentials, and the detection of synthetic video."""
+"""Provenance of videos: consent, watermark, Content Credentials, and the detection of synthetic video."""

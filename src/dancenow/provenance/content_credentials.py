@@ -1,6 +1,6 @@
-"""Content Credentials: what a finished video says of itself, signed, and what another video says and whether that is true.
+"""Content Credentials (C2PA): sign generated videos, and read and verify the credentials of any video.
 
-Follows the C2PA specification by way of the `c2pa-python` library; nothing here uses the network, neither to sign nor to read.
+Uses the `c2pa-python` library. Neither signing nor reading uses the network.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, Self
 
 import dancenow
 from dancenow.errors import InputError, OutputError
-from dancenow.provenance.signing import Signing, own_root, signing
+from dancenow.provenance.signing import SigningIdentity, load_signing_identity, own_root_certificate
 
 SYNTHETIC: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 FACTS_LABEL: Final = "dancenow.transfer"
@@ -22,8 +22,8 @@ State = Literal["signed", "tampered", "none", "unchecked"]
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What a video was made of, as hex SHA-256: the model's file, the source video, the subject's video, the consent."""
+class TransferFacts:
+    """Inputs of a transfer as hex SHA-256: model file, source video, subject video and consent record."""
 
     model_sha256: str
     source_sha256: str
@@ -33,11 +33,11 @@ class Facts:
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a video's Content Credentials say.
+    """Content Credentials of a video.
 
-    state: `signed` and unchanged since; `tampered`, changed after it was signed; `none`; or `unchecked` where this platform
-    cannot check. signer: the name in the certificate. own: signed by this very computer; of all other signers only the name
-    is known, and nobody vouches for it. synthetic: it says that it was generated. facts: what our own videos say of themselves.
+    state: `signed` (and unchanged since), `tampered` (changed after signing), `none`, or `unchecked` (no c2pa library on this
+    platform). signer: name in the certificate. own: signed by this computer; the identity of other signers is not verified.
+    synthetic: declared as generated. facts: the `TransferFacts` of a video made by dancenow.
     """
 
     state: State
@@ -49,34 +49,34 @@ class Credentials:
     problems: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return the credentials as JSON values."""
         return asdict(self)
 
     def sentence(self) -> str:
-        """The whole of it for a person."""
+        """Summarize the credentials in one sentence."""
         if self.state == "none":
             return "none: the video carries no Content Credentials."
         if self.state == "unchecked":
             return "not checked: the c2pa library is not available on this platform."
         if self.state == "tampered" and self.problems and all(p.startswith("signingCredential.") for p in self.problems):
-            return f"doubtful: the certificate of {self.signer or 'the signer'} does not hold ({', '.join(self.problems)})."
+            return f"doubtful: the certificate of {self.signer or 'the signer'} is not valid ({', '.join(self.problems)})."
         if self.state == "tampered":
             return f"tampered: the video or its credentials were changed after signing ({', '.join(self.problems)})."
-        known = "this computer" if self.own else "a certificate that this computer cannot vouch for"
+        origin = "this computer" if self.own else "a certificate that this computer cannot verify"
         tool = f", made with {self.tool}" if self.tool else ""
-        says = "; it says that it is synthetic" if self.synthetic else ""
-        return f"signed by {self.signer or 'somebody without a name'} ({known}), unchanged since{tool}{says}."
+        declared = "; declared as synthetic" if self.synthetic else ""
+        return f"signed by {self.signer or 'an unnamed signer'} ({origin}), unchanged since{tool}{declared}."
 
 
 class VideoSigner:
-    """Signs finished videos; made before the long work, so that a certificate that cannot sign is said at once."""
+    """Signs finished videos. Created before the long work, so that an unusable certificate is reported early."""
 
-    def __init__(self, facts: Facts, source: Path | None, identity: Signing) -> None:
+    def __init__(self, facts: TransferFacts, source: Path | None, identity: SigningIdentity) -> None:
         self._facts, self._source, self._identity = facts, source, identity
 
     @classmethod
-    def prepare(cls, facts: Facts, source: Path | None = None) -> Self | None:
-        """The signer of one video; `source` is named in it as what it was made from. None where there is no c2pa library.
+    def prepare(cls, facts: TransferFacts, source: Path | None = None) -> Self | None:
+        """Create the signer of one video, with `source` as its ingredient; None without the c2pa library.
 
         Raises:
             UserError: the user's certificate cannot be used.
@@ -85,15 +85,15 @@ class VideoSigner:
             return None
         import c2pa
 
-        made = cls(facts, source, signing())
+        signer = cls(facts, source, load_signing_identity())
         try:
-            made._open().close()
+            signer._open().close()
         except c2pa.C2paError as error:
-            raise InputError(f"the signing certificate cannot be used ({_brief(error)}); give another or none.") from error
-        return made
+            raise InputError(f"the signing certificate cannot be used ({_first_line(error)}); set another or none.") from error
+        return signer
 
     def sign(self, video: Path) -> None:
-        """Replace the finished mp4 by a signed copy of it; made for `VideoWriter(finish=...)`.
+        """Replace a finished mp4 by a signed copy; for `VideoWriter(finish=...)`.
 
         Raises:
             UserError: the library refuses to sign.
@@ -107,10 +107,10 @@ class VideoSigner:
             except c2pa.C2paError:
                 if self._source is None:
                     raise
-                # Credentials of the source's own that have expired since; its hash is among the facts all the same.
+                # The credentials of the source may have expired; its hash is among the facts anyway.
                 self._sign(video, signed, None)
         except c2pa.C2paError as error:
-            raise OutputError(f"the video cannot be signed ({_brief(error)}); check the certificate and its key.") from error
+            raise OutputError(f"the video cannot be signed ({_first_line(error)}); check certificate and key.") from error
         signed.replace(video)
 
     def _sign(self, video: Path, signed: Path, source: Path | None) -> None:
@@ -131,12 +131,12 @@ class VideoSigner:
 
 
 def require_signer() -> None:
-    """Raises UserError if this computer has a certificate that cannot sign: better before the long work than after it."""
-    VideoSigner.prepare(Facts("", "", ""))
+    """Raise UserError if the certificate of this computer cannot sign, before the long work and not after it."""
+    VideoSigner.prepare(TransferFacts("", "", ""))
 
 
 def is_available() -> bool:
-    """Whether the c2pa library can be loaded: its wheels exist for Linux, macOS and Windows on usual processors only."""
+    """Return whether the c2pa library can be loaded; it has wheels for common Linux, macOS and Windows platforms only."""
     try:
         import c2pa  # noqa: F401
     except (ImportError, OSError):
@@ -148,38 +148,38 @@ def read_credentials(video: Path) -> Credentials:
     """Read and verify the Content Credentials of a video.
 
     Raises:
-        UserError: there is no such file.
+        UserError: the file does not exist.
     """
     if not Path(video).is_file():
-        raise InputError(f"{video} does not exist or is no file; check the name.")
+        raise InputError(f"{video} does not exist or is not a file; check the name.")
     if not is_available():
         return Credentials("unchecked")
     import c2pa
 
-    root = own_root()
+    root = own_root_certificate()
     trust = {} if root is None else {"trust": {"trust_anchors": root}}
     try:
         with c2pa.Reader(Path(video), context=c2pa.Context.from_dict({"verify": _OFFLINE, **trust})) as reader:
-            return _understood(reader.get_active_manifest() or {}, reader.get_validation_state(), json.loads(reader.json()))
+            return _parse_manifest(reader.get_active_manifest() or {}, reader.get_validation_state(), json.loads(reader.json()))
     except c2pa.C2paError as error:
-        # What C2PA cannot read is not tampered with unless credentials, or what remains of them, are there.
-        if not _has_remains(Path(video)):
+        # A file that C2PA cannot read counts as tampered only if it contains credentials or parts of them.
+        if not _contains_claim(Path(video)):
             return Credentials("none")
-        return Credentials("tampered", problems=(f"they cannot be read: {_brief(error)}",))
+        return Credentials("tampered", problems=(f"cannot be read: {_first_line(error)}",))
 
 
-def _has_remains(video: Path) -> bool:
-    """Whether the name of a C2PA claim stands near the beginning or the end of the file, where credentials are kept."""
-    near = 1 << 20
+def _contains_claim(video: Path) -> bool:
+    """Return whether a C2PA claim is near the start or the end of the file, where credentials are stored."""
+    range_bytes = 1 << 20
     with video.open("rb") as file:
-        if b"c2pa.claim" in file.read(near):
+        if b"c2pa.claim" in file.read(range_bytes):
             return True
-        file.seek(max(video.stat().st_size - near, 0))
-        return b"c2pa.claim" in file.read(near)
+        file.seek(max(video.stat().st_size - range_bytes, 0))
+        return b"c2pa.claim" in file.read(range_bytes)
 
 
-def _understood(manifest: Mapping[str, Any], state: str | None, whole: Mapping[str, Any]) -> Credentials:
-    problems = tuple(dict.fromkeys(s["code"] for s in whole.get("validation_status", ()) if s["code"] != _UNKNOWN_SIGNER))
+def _parse_manifest(manifest: Mapping[str, Any], state: str | None, report: Mapping[str, Any]) -> Credentials:
+    problems = tuple(dict.fromkeys(s["code"] for s in report.get("validation_status", ()) if s["code"] != _UNKNOWN_SIGNER))
     signature = manifest.get("signature_info", {})
     tools = [" ".join(filter(None, (t.get("name"), t.get("version")))) for t in manifest.get("claim_generator_info", [])]
     assertions = {a["label"]: a["data"] for a in manifest.get("assertions", []) if isinstance(a.get("data"), dict)}
@@ -195,7 +195,7 @@ def _understood(manifest: Mapping[str, Any], state: str | None, whole: Mapping[s
     )
 
 
-def _manifest(title: str, facts: Facts) -> dict[str, Any]:
+def _manifest(title: str, facts: TransferFacts) -> dict[str, Any]:
     tool = {"name": "dancenow", "version": dancenow.__version__}
     created = {"action": "c2pa.created", "digitalSourceType": SYNTHETIC, "softwareAgent": tool}
     known = {name: value for name, value in asdict(facts).items() if value is not None}
@@ -211,7 +211,7 @@ def _manifest(title: str, facts: Facts) -> dict[str, Any]:
 
 
 def _add_source(builder: Any, source: Path) -> None:
-    """Name the source as an ingredient: credentials that it has itself are carried on. Kinds that C2PA has not are left out."""
+    """Add the source as an ingredient, with its own credentials if any; skip file types that C2PA does not support."""
     import c2pa
 
     kinds = {".mp4": "video/mp4", ".mov": "video/quicktime", ".m4v": "video/mp4", ".avi": "video/x-msvideo"}
@@ -222,8 +222,8 @@ def _add_source(builder: Any, source: Path) -> None:
         try:
             builder.add_ingredient({"title": "the dance", "relationship": "inputTo"}, kind, file)
         except c2pa.C2paError:
-            return  # what a damaged container cannot tell is still in the facts, as a hash
+            return  # a damaged container is still identified by its hash among the facts
 
 
-def _brief(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0].rstrip(". ")[:160] if str(error) else type(error).__name__

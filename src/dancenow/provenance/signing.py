@@ -1,6 +1,6 @@
-"""Who signs: the user's own certificate, or one that this computer makes for itself once.
+"""Signing identities: the user's certificate, or a self-made one that this computer creates once.
 
-The self-made chain follows what C2PA asks of signers (C2PA 2.x, "Credential types"): ES256, digitalSignature, emailProtection.
+The self-made chain meets the requirements for signers (C2PA 2.x, "Credential types"): ES256, digitalSignature, emailProtection.
 """
 
 import os
@@ -28,7 +28,7 @@ _VALID_DAYS: Final = 3650
 
 
 @dataclass(frozen=True)
-class Signing:
+class SigningIdentity:
     """A certificate chain (PEM, leaf first), its private key (PEM), and the C2PA name of the algorithm."""
 
     chain_pem: bytes
@@ -36,11 +36,11 @@ class Signing:
     algorithm: str
 
 
-def signing() -> Signing:
-    """The user's own certificate where both variables name one, else the self-made one, which is made when first needed.
+def load_signing_identity() -> SigningIdentity:
+    """Load the user's certificate if both variables are set, else the self-made one, which is created on first use.
 
     Raises:
-        UserError: only one of the variables is set, a file cannot be read, is not PEM, or they do not belong together.
+        UserError: only one variable is set, or a file cannot be read, is not PEM, or does not match the other.
     """
     chain, key = os.environ.get(CERTIFICATE_VARIABLE), os.environ.get(KEY_VARIABLE)
     if bool(chain) != bool(key):
@@ -48,36 +48,36 @@ def signing() -> Signing:
             f"set both {CERTIFICATE_VARIABLE} and {KEY_VARIABLE}, or neither to sign with a self-made certificate."
         )
     if chain and key:
-        return _read(Path(chain), Path(key))
+        return _load_identity(Path(chain), Path(key))
     folder = data_dir("signing")
-    if not all(_is_there(folder / name) for name in (_CHAIN, _KEY, _ROOT)):
-        _make(folder)
-    return _read(folder / _CHAIN, folder / _KEY)
+    if not all(_exists(folder / name) for name in (_CHAIN, _KEY, _ROOT)):
+        _create_self_signed_chain(folder)
+    return _load_identity(folder / _CHAIN, folder / _KEY)
 
 
-def own_root() -> str | None:
-    """The root of the self-made chain (PEM), by which this computer knows its own signatures; None before there is one.
+def own_root_certificate() -> str | None:
+    """Return the root of the self-made chain (PEM), which identifies signatures of this computer; None before it exists.
 
     Raises:
-        UserError: it is there and cannot be read.
+        UserError: the file exists and cannot be read.
     """
     path = data_dir("signing") / _ROOT
-    if not _is_there(path):
+    if not _exists(path):
         return None
     try:
         return path.read_text("ascii")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read; restore it, or remove {path.parent} to make a new certificate.") from error
+        raise InputError(f"{path} cannot be read; restore it, or remove {path.parent} to create a new certificate.") from error
 
 
-def _is_there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     try:
         return path.is_file()
     except PermissionError as error:
-        raise InputError(f"{path.parent} may not be entered; check the permissions of that folder.") from error
+        raise InputError(f"{path.parent} cannot be opened; check the permissions of that folder.") from error
 
 
-def _read(chain: Path, key: Path) -> Signing:
+def _load_identity(chain: Path, key: Path) -> SigningIdentity:
     try:
         chain_pem, key_pem = chain.read_bytes(), key.read_bytes()
     except OSError as error:
@@ -88,32 +88,32 @@ def _read(chain: Path, key: Path) -> Signing:
     except (ValueError, TypeError, IndexError, UnsupportedAlgorithm) as error:
         raise InputError(f"{chain} and {key} must be a certificate chain and its unencrypted private key, both PEM.") from error
     if not leaf.not_valid_before_utc <= datetime.now(UTC) <= leaf.not_valid_after_utc:
-        raise InputError(f"the certificate {chain} is not valid today; give one that is.")
+        raise InputError(f"the certificate {chain} is not valid today; choose a valid one.")
     if private.public_key() != leaf.public_key():
-        raise InputError(f"the private key {key} does not belong to the certificate {chain}; give the pair.")
+        raise InputError(f"the private key {key} does not match the certificate {chain}; set a matching pair.")
     if isinstance(private, ec.EllipticCurvePrivateKey) and private.curve.name in _CURVES:
-        return Signing(chain_pem, key_pem, _CURVES[private.curve.name])
+        return SigningIdentity(chain_pem, key_pem, _CURVES[private.curve.name])
     if isinstance(private, rsa.RSAPrivateKey):
-        return Signing(chain_pem, key_pem, "ps256")
+        return SigningIdentity(chain_pem, key_pem, "ps256")
     if isinstance(private, ed25519.Ed25519PrivateKey):
-        return Signing(chain_pem, key_pem, "ed25519")
-    raise InputError(f"the private key {key} is of a kind that C2PA does not know; use P-256, P-384, P-521, RSA or Ed25519.")
+        return SigningIdentity(chain_pem, key_pem, "ed25519")
+    raise InputError(f"the private key {key} has a type that C2PA does not support; use P-256, P-384, P-521, RSA or Ed25519.")
 
 
-def _make(folder: Path) -> None:
-    """A root and a leaf; the root's key is forgotten at once, so that nobody can ever make another leaf of it."""
+def _create_self_signed_chain(folder: Path) -> None:
+    """Create a root and a leaf. The key of the root is never stored, so no further leaf can be issued."""
     root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    # A name that tells this signer from others, and nothing about the person or the computer.
-    mark = secrets.token_hex(4)
-    root_name = _name(f"dancenow self-made root {mark}")
+    # Distinguishes this signer from others without telling anything about the person or the computer.
+    suffix = secrets.token_hex(4)
+    root_name = _name(f"dancenow self-made root {suffix}")
     root = _certificate(root_name, root_name, root_key, root_key, is_root=True)
-    leaf = _certificate(_name(f"dancenow user {mark}"), root_name, key, root_key, is_root=False)
+    leaf = _certificate(_name(f"dancenow user {suffix}"), root_name, key, root_key, is_root=False)
     root_pem, leaf_pem = root.public_bytes(Encoding.PEM), leaf.public_bytes(Encoding.PEM)
-    with complete_or_absent(folder) as made:
-        made.mkdir(mode=0o700)
-        (made / _ROOT).write_bytes(root_pem)
-        (made / _CHAIN).write_bytes(leaf_pem + root_pem)
-        descriptor = os.open(made / _KEY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with complete_or_absent(folder) as temporary:
+        temporary.mkdir(mode=0o700)
+        (temporary / _ROOT).write_bytes(root_pem)
+        (temporary / _CHAIN).write_bytes(leaf_pem + root_pem)
+        descriptor = os.open(temporary / _KEY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 

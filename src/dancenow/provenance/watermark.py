@@ -1,8 +1,8 @@
-"""An invisible mark in the pixels that says "made by dancenow, with this model", and its reader.
+"""Invisible watermark that identifies videos made by dancenow and the model used, and its decoder.
 
-A small spread-spectrum mark of our own (after Cox et al., 1997), in the colour from blue to yellow, where eyes resolve least
-and pictures have least detail. It lies on a grid relative to the frame, so that size does not matter, and does not move, so
-that codecs keep it and trimming is harmless. The words are those of an error-correcting code, read by maximum likelihood.
+A spread-spectrum watermark (after Cox et al., 1997) in the chroma channel Cb (blue to yellow), where eyes resolve least and
+images have least detail. Its grid is relative to the frame, so it is independent of the resolution. It is constant over time,
+so codecs keep it and trimming does not hurt. The payload has an error-correcting code and maximum-likelihood decoding.
 """
 
 import hashlib
@@ -22,37 +22,37 @@ from dancenow.progress import ProgressCallback, ignore_progress, track
 from dancenow.types import ImageRGB
 
 GRID: Final = 32
-"""Cells along each side of the frame: at half of 512 px a cell is a block of colour that H.264 transforms; smaller ones die."""
-_FINE: Final = 4 * GRID
+"""Cells along each side of the frame. At 256 px a cell is one H.264 chroma transform block; smaller ones do not survive."""
+_ANALYSIS_PX: Final = 4 * GRID
 NUM_BITS: Final = 64
 """Coded bits, each spread over 16 cells."""
 _MODEL_BITS: Final = 16
 THRESHOLD: Final = 7.5
-"""What the likeliest word must score, see `Reading`. For a picture that knows nothing of the signs no word of 2**16 does with
-a probability above 2**16 * exp(-7.5**2 / 2) = 4e-8 (Hoeffding, 1963), whatever the picture is."""
-CROPPED_THRESHOLD, MOST_CROPPED = 9.0, 6
-"""The same where the frame was cropped, by up to this many cells a side: 12544 rectangles, together below 3e-9."""
+"""Minimum score of the best codeword, see `WatermarkReading`. Without a watermark, the probability that any of the 2**16
+codewords reaches it is at most 2**16 * exp(-7.5**2 / 2) = 4e-8 (Hoeffding, 1963), for any image."""
+CROPPED_THRESHOLD, MAX_CROPPED_CELLS = 9.0, 6
+"""The same for cropped frames, by up to this many cells per axis: 12544 rectangles, together below 3e-9."""
 
-_BLUER: Final = np.array([0.0, -0.344, 1.772], np.float32)
-"""One level of Cb in red, green and blue: luma does not change."""
-_FAINT, _STRONGEST = 0.85, 2.7
-"""Levels of Cb on a bare grey wall, and at most."""
-_GREY, _PER_CHROMA = 8.0, 0.14
-"""Up to this chroma all is grey; for every level beyond it the mark is stronger by this factor, since eyes tell strong colours
-less finely (after CIE94)."""
-_BARE, _PER_TEXTURE = 0.7, 0.3
-"""The same for texture: deviation of luma that a bare wall has itself, and levels of Cb for every level beyond it."""
-_POWER: Final = 2.1
-"""Root mean square of the cells in levels of Cb: 42.5 dB in red, green and blue, which colourful pictures reach."""
-_UPDATE_EVERY, _SLOWNESS = 5, 0.15
+_CB_LEVEL_RGB: Final = np.array([0.0, -0.344, 1.772], np.float32)
+"""One level of Cb in red, green and blue; luma does not change."""
+_MIN_LEVEL, _MAX_LEVEL = 0.85, 2.7
+"""Amplitude in levels of Cb on a flat gray wall, and its maximum."""
+_NEUTRAL_CHROMA, _GAIN_PER_CHROMA = 8.0, 0.14
+"""Chroma up to this counts as gray. Each level beyond it raises the amplitude by this factor, since eyes distinguish saturated
+colors less finely (after CIE94)."""
+_FLAT_TEXTURE, _LEVELS_PER_TEXTURE = 0.7, 0.3
+"""The same for texture: standard deviation of luma on a flat wall, and levels of Cb per level beyond it."""
+_MAX_RMS_LEVEL: Final = 2.1
+"""Maximum root mean square over the cells in levels of Cb: 42.5 dB PSNR in RGB, which colorful images reach."""
+_UPDATE_EVERY, _AVERAGING_RATE = 5, 0.15
 _EPSILON: Final = 0.3
-"""Squared levels below which detail in luma and Cr tells nothing."""
+"""Regularization in squared levels: weaker detail in luma and Cr predicts nothing."""
 
 Plane = NDArray[np.float32]
 
 
 def _layout() -> tuple[NDArray[np.int64], Plane]:
-    """[G,G] the coded bit that each cell carries, and [G,G] its sign; from a hash, so that it is the same for ever."""
+    """Return the index [G,G] of the coded bit in each cell, and its sign [G,G]; from a hash, so that they never change."""
     count = GRID * GRID
     stream = np.frombuffer(hashlib.shake_256(b"dancenow watermark 2").digest(8 * count + count), np.uint8)
     order = np.argsort(stream[: 8 * count].view("<u8"), kind="stable")
@@ -62,11 +62,11 @@ def _layout() -> tuple[NDArray[np.int64], Plane]:
     return bit_of.reshape(GRID, GRID), sign.reshape(GRID, GRID)
 
 
-def _columns() -> NDArray[np.int64]:
-    """[NUM_BITS] masks: each coded bit is the parity of these bits of the message.
+def _code_masks() -> NDArray[np.int64]:
+    """Return masks [NUM_BITS]: each coded bit is the parity of the message bits in its mask.
 
-    The extended BCH code [64, 16], of which any two words differ in 24 bits or more: trace functions of x, x^5 and x^9 over
-    GF(2^6) (MacWilliams and Sloane, "The Theory of Error-Correcting Codes", chapter 9). x^9 has only three free bits.
+    The extended BCH code [64, 16] with minimum distance 24: trace functions of x, x^5 and x^9 over GF(2^6) (MacWilliams and
+    Sloane, "The Theory of Error-Correcting Codes", chapter 9). x^9 has only three free bits.
     """
     power = [1]
     while len(power) < NUM_BITS - 1:
@@ -77,36 +77,36 @@ def _columns() -> NDArray[np.int64]:
 
 
 _BIT_OF, _SIGN = _layout()
-_COLUMNS: Final = _columns()
+_CODE_MASKS: Final = _code_masks()
 
 
 @dataclass(frozen=True)
 class Payload:
-    """What the mark says: the first 4 hex digits of the model's SHA-256."""
+    """Content of the watermark: the first 4 hex digits of the SHA-256 of the model."""
 
     model: str
 
     def __post_init__(self) -> None:
         if len(self.model) * 4 != _MODEL_BITS:
-            raise ValueError(f"a payload is 4 hex digits, got {self.model!r}")
+            raise ValueError(f"a payload has 4 hex digits, got {self.model!r}")
         int(self.model, 16)
 
     def bits(self) -> NDArray[np.bool_]:
-        """bool [NUM_BITS]: the word of the code."""
-        return np.array([(int(self.model, 16) & column).bit_count() & 1 for column in _COLUMNS.tolist()], np.bool_)
+        """Return the codeword, bool [NUM_BITS]."""
+        return np.array([(int(self.model, 16) & column).bit_count() & 1 for column in _CODE_MASKS.tolist()], np.bool_)
 
 
-def expected_signs(payload: Payload) -> Plane:
-    """[G,G]: 1 where the mark makes a cell bluer, -1 where it makes it yellower."""
+def cell_signs(payload: Payload) -> Plane:
+    """Return [G,G]: 1 where the watermark makes a cell bluer, -1 where it makes it yellower."""
     return np.where(payload.bits()[_BIT_OF], _SIGN, -_SIGN)
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What the reader found. payload: None if there is no mark, or none that can be read.
+class WatermarkReading:
+    """Result of decoding. payload: None if there is no readable watermark.
 
-    strength: how far the likeliest word stands out, in standard deviations: 4 to 5 without a mark, see `THRESHOLD`.
-    bits_turned: how many of the coded bits read otherwise by themselves.
+    strength: score of the best codeword in standard deviations: 4 to 5 without a watermark, see `THRESHOLD`.
+    bits_turned: number of coded bits whose hard decision differs from the decoded codeword.
     """
 
     payload: Payload | None
@@ -116,153 +116,152 @@ class Reading:
 
 
 class Watermarker:
-    """Marks the frames of one video, in their order; the mark changes every fifth frame and costs little in between."""
+    """Adds the watermark to the frames of one video, in order. Amplitudes are updated every fifth frame, which saves time."""
 
     def __init__(self, payload: Payload) -> None:
-        self._sign = expected_signs(payload)
-        self._usual: Plane | None = None
-        self._change: tuple[ImageRGB, ImageRGB] | None = None
+        self._sign = cell_signs(payload)
+        self._average_level: Plane | None = None
+        self._offsets: tuple[ImageRGB, ImageRGB] | None = None
         self._count = 0
 
     def apply(self, image_rgb: ImageRGB) -> ImageRGB:
-        """The frame, uint8 [H,W,3], with the mark: a new array. All frames must have one size."""
-        if self._change is None or self._count % _UPDATE_EVERY == 0:
-            self._change = _steps(self._cells_for(image_rgb), image_rgb.shape[1], image_rgb.shape[0])
+        """Return a watermarked copy of a frame, uint8 [H,W,3]. All frames must have the same size."""
+        if self._offsets is None or self._count % _UPDATE_EVERY == 0:
+            self._offsets = _pixel_offsets(self._cell_offsets(image_rgb), image_rgb.shape[1], image_rgb.shape[0])
         self._count += 1
-        more, less = self._change
-        return np.asarray(cv2.subtract(cv2.add(image_rgb, more), less), np.uint8)
+        added, subtracted = self._offsets
+        return np.asarray(cv2.subtract(cv2.add(image_rgb, added), subtracted), np.uint8)
 
-    def _cells_for(self, image_rgb: ImageRGB) -> Plane:
-        """The change of each cell in levels of Cb, [G,G]."""
-        now = _hidden(image_rgb)
-        usual = now if self._usual is None else self._usual + _SLOWNESS * (now - self._usual)
-        self._usual = usual
-        # Where something comes or goes the fainter of now and usual counts: a strong mark never stays on a bare wall.
-        level = np.minimum(np.minimum(now, usual), _STRONGEST)
-        level *= min(1.0, _POWER / float(np.sqrt(np.mean(level * level))))
+    def _cell_offsets(self, image_rgb: ImageRGB) -> Plane:
+        """Return the offset of each cell in levels of Cb, [G,G]."""
+        now = _masked_levels(image_rgb)
+        average = now if self._average_level is None else self._average_level + _AVERAGING_RATE * (now - self._average_level)
+        self._average_level = average
+        # The weaker of the current and the average level counts, so that no strong watermark stays on a wall after motion.
+        level = np.minimum(np.minimum(now, average), _MAX_LEVEL)
+        level *= min(1.0, _MAX_RMS_LEVEL / float(np.sqrt(np.mean(level * level))))
         return np.asarray(level * self._sign, np.float32)
 
 
-def read_watermark(video: Path, on_progress: ProgressCallback = ignore_progress) -> Reading:
-    """Look for the mark in the whole of a video, of any size and from wherever it was cut.
+def read_watermark(video: Path, on_progress: ProgressCallback = ignore_progress) -> WatermarkReading:
+    """Read the watermark from all frames of a video, of any size, trimmed or cropped.
 
     Raises:
         UserError: the video cannot be read.
     """
     frames = track(read_frames(video), "watermark", probe(video).num_frames, on_progress)
-    return read_marked(frame.image_rgb for frame in frames)
+    return read_watermark_in_images(frame.image_rgb for frame in frames)
 
 
-def read_marked(images_rgb: Iterable[ImageRGB]) -> Reading:
-    """As `read_watermark`, of pictures uint8 [H,W,3]."""
-    mean_rgb, count = averaged(images_rgb)
-    scores = scores_of(mean_rgb)
-    payload, strength = likeliest(scores)
+def read_watermark_in_images(images_rgb: Iterable[ImageRGB]) -> WatermarkReading:
+    """Read the watermark as `read_watermark` from images uint8 [H,W,3]."""
+    mean_rgb, count = mean_image(images_rgb)
+    scores = bit_scores(mean_rgb)
+    payload, strength = decode_payload(scores)
     if strength < THRESHOLD:
-        cropped = _scores_if_cropped(mean_rgb)
-        word, stands_out = likeliest(cropped)
-        if stands_out >= CROPPED_THRESHOLD:
-            scores, payload, strength = cropped, word, stands_out
-    turned = int(((scores > 0) != payload.bits()).sum())
-    return Reading(payload if strength >= THRESHOLD else None, strength, turned, count)
+        cropped = _best_cropped_scores(mean_rgb)
+        cropped_payload, cropped_strength = decode_payload(cropped)
+        if cropped_strength >= CROPPED_THRESHOLD:
+            scores, payload, strength = cropped, cropped_payload, cropped_strength
+    bits_turned = int(((scores > 0) != payload.bits()).sum())
+    return WatermarkReading(payload if strength >= THRESHOLD else None, strength, bits_turned, count)
 
 
-def averaged(images_rgb: Iterable[ImageRGB]) -> tuple[Plane, int]:
-    """The mean picture of a video, [4G,4G,3], and how many pictures it is the mean of.
+def mean_image(images_rgb: Iterable[ImageRGB]) -> tuple[Plane, int]:
+    """Return the mean image [4G,4G,3] of a video, and the number of its images.
 
-    What moves and what the codec invents is averaged away, and the mark is not.
+    Averaging removes motion and coding noise, and keeps the watermark.
     """
-    total, count = np.zeros((_FINE, _FINE, 3)), 0
+    total, count = np.zeros((_ANALYSIS_PX, _ANALYSIS_PX, 3)), 0
     for image_rgb in images_rgb:
-        total += cv2.resize(image_rgb.astype(np.float32), (_FINE, _FINE), interpolation=cv2.INTER_AREA)
+        total += cv2.resize(image_rgb.astype(np.float32), (_ANALYSIS_PX, _ANALYSIS_PX), interpolation=cv2.INTER_AREA)
         count += 1
     return (total / max(count, 1)).astype(np.float32), count
 
 
-def scores_of(mean_rgb: Plane) -> Plane:
-    """[NUM_BITS] scores of a mean picture [4G,4G,3], about N(0,1) without a mark; positive for a coded bit that is set."""
-    return _scores(voices_of(mean_rgb), _BIT_OF, _SIGN)
+def bit_scores(mean_rgb: Plane) -> Plane:
+    """Return a score [NUM_BITS] per coded bit of a mean image [4G,4G,3]: about N(0,1) without a watermark, positive for a 1."""
+    return _correlate(cell_signals(mean_rgb), _BIT_OF, _SIGN)
 
 
-def _scores(voices: Plane, bit_of: NDArray[np.int64], sign: Plane) -> Plane:
-    voices, bit_of = voices.ravel(), bit_of.ravel()
-    energy = np.bincount(bit_of, voices * voices, NUM_BITS)
-    return np.asarray(np.bincount(bit_of, voices * sign.ravel(), NUM_BITS) / np.sqrt(energy + 1e-9), np.float32)
+def _correlate(signals: Plane, bit_of: NDArray[np.int64], sign: Plane) -> Plane:
+    signals, bit_of = signals.ravel(), bit_of.ravel()
+    energy = np.bincount(bit_of, signals * signals, NUM_BITS)
+    return np.asarray(np.bincount(bit_of, signals * sign.ravel(), NUM_BITS) / np.sqrt(energy + 1e-9), np.float32)
 
 
-def _scores_if_cropped(mean_rgb: Plane) -> Plane:
-    """The scores of the loudest of all rectangles of the grid that the picture may be, in quarter cells."""
-    loudest = np.zeros(NUM_BITS, np.float32)
-    for rows, columns in product(range(GRID - MOST_CROPPED, GRID + 1), repeat=2):
-        whole = np.asarray(cv2.resize(mean_rgb, (4 * columns, 4 * rows), interpolation=cv2.INTER_AREA), np.float32)
+def _best_cropped_scores(mean_rgb: Plane) -> Plane:
+    """Return the scores of the best among all crop rectangles of the grid, in steps of quarter cells."""
+    best = np.zeros(NUM_BITS, np.float32)
+    for rows, columns in product(range(GRID - MAX_CROPPED_CELLS, GRID + 1), repeat=2):
+        grid = np.asarray(cv2.resize(mean_rgb, (4 * columns, 4 * rows), interpolation=cv2.INTER_AREA), np.float32)
         for y, x in product(range(4), repeat=2):
-            voices = voices_of(whole[y : 4 * rows - (4 - y) % 4, x : 4 * columns - (4 - x) % 4])
-            height, width = voices.shape
+            signals = cell_signals(grid[y : 4 * rows - (4 - y) % 4, x : 4 * columns - (4 - x) % 4])
+            height, width = signals.shape
             for top, left in product(range(GRID + 1 - rows), range(GRID + 1 - columns)):
                 part = np.s_[top : top + height, left : left + width]
-                scores = _scores(voices, _BIT_OF[part], _SIGN[part])
-                if scores @ scores > loudest @ loudest:
-                    loudest = scores
-    return loudest
+                scores = _correlate(signals, _BIT_OF[part], _SIGN[part])
+                if scores @ scores > best @ best:
+                    best = scores
+    return best
 
 
-def voices_of(mean_rgb: Plane) -> Plane:
-    """[H,W] of a picture [4H,4W,3]: the detail in Cb that is not the picture's own, in units of what is usual around it.
+def cell_signals(mean_rgb: Plane) -> Plane:
+    """Return the Cb detail [H,W] of an image [4H,4W,3] that its content does not explain, normalized by the local deviation.
 
-    A picture's own detail in Cb goes with that in luma and in Cr (light and shade, edges between two colours), the mark does
-    not: what can be told from the other two by least squares over the surroundings is taken away.
+    Cb detail of the content correlates with luma and Cr (shading, color edges), the watermark does not. So the local
+    least-squares prediction from luma and Cr is subtracted.
     """
     cells = cv2.resize(mean_rgb, (mean_rgb.shape[1] // 4, mean_rgb.shape[0] // 4), interpolation=cv2.INTER_AREA)
     luma, red, blue = cv2.split(cv2.cvtColor(cells, cv2.COLOR_RGB2YCrCb))
     luma, red, blue = (plane - cv2.GaussianBlur(plane, (0, 0), 1.2) for plane in (luma, red, blue))
 
-    def around(one: Plane, other: Plane) -> Plane:
+    def local_mean(one: Plane, other: Plane) -> Plane:
         return np.asarray(cv2.blur(one * other, (9, 9)))
 
-    ll, rr, lr = around(luma, luma) + _EPSILON, around(red, red) + _EPSILON, around(luma, red)
-    bl, br = around(blue, luma), around(blue, red)
-    own = (luma * (bl * rr - br * lr) + red * (br * ll - bl * lr)) / (ll * rr - lr * lr)
-    left = blue - own
-    return np.asarray(np.clip(left / np.sqrt(around(left, left) + 0.25**2), -2, 2), np.float32)
+    ll, rr, lr = local_mean(luma, luma) + _EPSILON, local_mean(red, red) + _EPSILON, local_mean(luma, red)
+    bl, br = local_mean(blue, luma), local_mean(blue, red)
+    predicted = (luma * (bl * rr - br * lr) + red * (br * ll - bl * lr)) / (ll * rr - lr * lr)
+    residual = blue - predicted
+    return np.asarray(np.clip(residual / np.sqrt(local_mean(residual, residual) + 0.25**2), -2, 2), np.float32)
 
 
-def likeliest(scores: Plane) -> tuple[Payload, float]:
-    """The word of the code that agrees best with the scores, of all 2**16, and its own score.
+def decode_payload(scores: Plane) -> tuple[Payload, float]:
+    """Return the payload of the best of all 2**16 codewords, and its score.
 
-    One Hadamard transform correlates with all words at once (Green, 1966).
+    One Hadamard transform correlates the scores with all codewords at once (Green, 1966).
     """
-    words = np.zeros(2**_MODEL_BITS, np.float32)
-    words[_COLUMNS] = -scores
+    correlation = np.zeros(2**_MODEL_BITS, np.float32)
+    correlation[_CODE_MASKS] = -scores
     for bit in range(_MODEL_BITS):
-        pairs = words.reshape(-1, 2, 2**bit)
-        words = np.stack([pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]], 1)
-    words = words.ravel()
-    best = int(words.argmax())
-    return Payload(f"{best:04x}"), float(words[best]) / NUM_BITS**0.5
+        pairs = correlation.reshape(-1, 2, 2**bit)
+        correlation = np.stack([pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]], 1)
+    correlation = correlation.ravel()
+    best = int(correlation.argmax())
+    return Payload(f"{best:04x}"), float(correlation[best]) / NUM_BITS**0.5
 
 
-def _steps(cells: Plane, width_px: int, height_px: int) -> tuple[ImageRGB, ImageRGB]:
-    """What is added to and taken from every pixel, both uint8 [H,W,3]: saturating, so that white stays white."""
-    # Flat within, soft at the edges: codecs keep more of it than of what is soft throughout.
+def _pixel_offsets(cells: Plane, width_px: int, height_px: int) -> tuple[ImageRGB, ImageRGB]:
+    """Return what to add to and subtract from every pixel, both uint8 [H,W,3], for saturating arithmetic."""
+    # Flat cells with soft edges survive codecs better than a smooth interpolation.
     flat = cv2.resize(cells, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
     full = cv2.resize(flat, (width_px, height_px), interpolation=cv2.INTER_LINEAR)
-    steps = [np.rint(full * step).astype(np.int16) for step in _BLUER]
-    more, less = ([np.maximum(way * step, 0).astype(np.uint8) for step in steps] for way in (1, -1))
-    return np.asarray(cv2.merge(more), np.uint8), np.asarray(cv2.merge(less), np.uint8)
+    steps = [np.rint(full * step).astype(np.int16) for step in _CB_LEVEL_RGB]
+    added, subtracted = ([np.maximum(sign * step, 0).astype(np.uint8) for step in steps] for sign in (1, -1))
+    return np.asarray(cv2.merge(added), np.uint8), np.asarray(cv2.merge(subtracted), np.uint8)
 
 
-def _hidden(image_rgb: ImageRGB) -> Plane:
-    """Levels of Cb that the picture hides, [G,G]."""
-    fine = cv2.resize(image_rgb, (_FINE, _FINE), interpolation=cv2.INTER_AREA)
+def _masked_levels(image_rgb: ImageRGB) -> Plane:
+    """Return the amplitude [G,G] in levels of Cb that the image content masks."""
+    fine = cv2.resize(image_rgb, (_ANALYSIS_PX, _ANALYSIS_PX), interpolation=cv2.INTER_AREA)
     luma, red, blue = cv2.split(cv2.cvtColor(fine, cv2.COLOR_RGB2YCrCb).astype(np.float32))
-    chroma = np.hypot(_smaller(red, GRID) - 128, _smaller(blue, GRID) - 128)
-    # The deviation over three small cells, the calmest of the neighbours counting: so an edge by itself, before a bare wall,
-    # hides nothing, and bricks do.
-    mean, square = (cv2.blur(_smaller(plane, 2 * GRID), (3, 3)) for plane in (luma, luma * luma))
-    texture = _smaller(cv2.erode(np.sqrt(np.maximum(square - mean * mean, 0)), np.ones((3, 3))), GRID)
-    level = _FAINT * (1 + _PER_CHROMA * np.maximum(chroma - _GREY, 0)) + _PER_TEXTURE * np.maximum(texture - _BARE, 0)
-    return np.asarray(level, np.float32)
+    chroma = np.hypot(_downscale(red, GRID) - 128, _downscale(blue, GRID) - 128)
+    # Minimum over the neighbors of the local deviation: bricks mask the watermark, a single edge next to a flat wall does not.
+    mean, square = (cv2.blur(_downscale(plane, 2 * GRID), (3, 3)) for plane in (luma, luma * luma))
+    texture = _downscale(cv2.erode(np.sqrt(np.maximum(square - mean * mean, 0)), np.ones((3, 3))), GRID)
+    flat_level = _MIN_LEVEL * (1 + _GAIN_PER_CHROMA * np.maximum(chroma - _NEUTRAL_CHROMA, 0))
+    return np.asarray(flat_level + _LEVELS_PER_TEXTURE * np.maximum(texture - _FLAT_TEXTURE, 0), np.float32)
 
 
-def _smaller(plane: MatLike, side: int) -> Plane:
+def _downscale(plane: MatLike, side: int) -> Plane:
     return np.asarray(cv2.resize(plane, (side, side), interpolation=cv2.INTER_AREA))

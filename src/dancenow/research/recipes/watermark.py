@@ -36,12 +36,12 @@ from dancenow.provenance.watermark import (
     Payload,
     Plane,
     Watermarker,
-    averaged,
-    expected_signs,
-    likeliest,
-    read_marked,
-    scores_of,
-    voices_of,
+    bit_scores,
+    cell_signals,
+    cell_signs,
+    decode_payload,
+    mean_image,
+    read_watermark_in_images,
 )  # fmt: skip
 from dancenow.types import ImageRGB
 
@@ -75,16 +75,16 @@ def encoded(images: Sequence[ImageRGB], fps: Fraction, crf: int, scale: float, c
 
 def coding(left: Sequence[ImageRGB], crf: int, scale: float, cut: float) -> dict[str, Any]:
     """What is read of one coding; shares of a cropped one are not known, as the grid must be found first."""
-    reading = read_marked(left)
+    reading = read_watermark_in_images(left)
     row = {"crf": crf, "scale": scale, "cut": cut, "read": reading.payload == PAYLOAD, "strength": round(reading.strength, 1)}
     if cut:
         return row
-    mean, _ = averaged(left)
-    scores = scores_of(mean)
-    model = int(likeliest(scores)[0].model, 16)
+    mean, _ = mean_image(left)
+    scores = bit_scores(mean)
+    model = int(decode_payload(scores)[0].model, 16)
     wrong = (model ^ int(PAYLOAD.model, 16)).bit_count()
     return row | {
-        "cells_right": round(float(np.mean(voices_of(mean) * expected_signs(PAYLOAD) > 0)), 4),
+        "cells_right": round(float(np.mean(cell_signals(mean) * cell_signs(PAYLOAD) > 0)), 4),
         "bits_right": round(float(np.mean((scores > 0) == PAYLOAD.bits())), 4),
         "payload_right": 1 - wrong / 16,
     }
@@ -92,15 +92,15 @@ def coding(left: Sequence[ImageRGB], crf: int, scale: float, cut: float) -> dict
 
 def false_alarm(images: Sequence[ImageRGB]) -> dict[str, float]:
     """The strength of an unmarked clip, and the highest of other signs: what a reader with another key would have found."""
-    mean, _ = averaged(images)
-    voices, rng = voices_of(mean), np.random.default_rng(0)
-    others = [likeliest(_with_signs(voices, rng.choice((-1.0, 1.0), voices.shape)))[1] for _ in range(OTHER_SIGNS)]
-    return {"strength": round(likeliest(scores_of(mean))[1], 2), "highest_of_others": round(max(others), 2)}
+    mean, _ = mean_image(images)
+    signals, rng = cell_signals(mean), np.random.default_rng(0)
+    others = [decode_payload(_with_signs(signals, rng.choice((-1.0, 1.0), signals.shape)))[1] for _ in range(OTHER_SIGNS)]
+    return {"strength": round(decode_payload(bit_scores(mean))[1], 2), "highest_of_others": round(max(others), 2)}
 
 
-def _with_signs(voices: Plane, sign: Plane) -> Plane:
+def _with_signs(signals: Plane, sign: Plane) -> Plane:
     """Scores by signs that are not the mark's; each bit takes 64 cells in their order, since all is random."""
-    parts = (voices * sign).reshape(NUM_BITS, -1)
+    parts = (signals * sign).reshape(NUM_BITS, -1)
     return np.asarray(parts.sum(1) / np.sqrt((parts * parts).sum(1) + 1e-9), np.float32)
 
 
@@ -119,7 +119,7 @@ def measure(name: str, use: str, images: list[ImageRGB], fps: Fraction, folder: 
         "frames": len(images),
         "psnr_db": round(float(10 * np.log10(255**2 / np.mean(errors))), 2),
         "cpu_ms_per_frame": round(per_frame_ms, 2),
-        "unmarked_read": read_marked(plain).payload is not None,
+        "unmarked_read": read_watermark_in_images(plain).payload is not None,
         "false_alarm": false_alarm(plain),
         "codings": [coding(encoded(result, fps, *how, folder / "again.mp4"), *how) for how in CODINGS],
     }
