@@ -170,8 +170,9 @@ def test_split_membership(made: Subject) -> None:
 
 
 def pictures_of(filmed: Filmed) -> str:
-    pictures = footage_quality.examine_pictures(VideoSource.open(filmed.video), filmed.masks, len(filmed.track))
-    return " ".join(footage_quality.of_pictures(pictures))
+    examiner = footage_quality.PictureExaminer(filmed.masks, len(filmed.track))
+    VideoSource.open(filmed.video).feed(examiner)
+    return " ".join(footage_quality.of_pictures(examiner.pictures()))
 
 
 def test_good_pictures_raise_no_alarm(tmp_path: Path) -> None:

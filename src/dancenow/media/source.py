@@ -5,12 +5,12 @@ Memory does not grow with the length of a video.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Self, TypeAlias
+from typing import Protocol, Self, TypeAlias
 
 import av
 import av.error
@@ -25,6 +25,17 @@ from dancenow.media.container import decoded, opened, presentation_time_s
 from dancenow.media.pixel_format import orientation_of, square_size, to_rgb
 from dancenow.storage.atomic_io import sha256_of
 from dancenow.types import Frame, VideoInfo
+
+
+class FrameConsumer(Protocol):
+    """Takes some frames of a video, see `VideoSource.feed`."""
+
+    @property
+    def indices(self) -> Collection[int]:
+        """Numbers of the wanted frames."""
+
+    def take(self, frame: Frame) -> None:
+        """Use the next wanted frame; they come in order, without those past the end of the video."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +84,14 @@ class VideoSource:
             UserError: as `open`.
         """
         return read_frames(self.path, start, stop, step)
+
+    def feed(self, *consumers: FrameConsumer) -> None:
+        """Decode the video once for several consumers; each takes the frames that it wants. Raises UserError as `open`."""
+        wanted = [set(consumer.indices) for consumer in consumers]
+        for frame in self.frames_at(sorted(set[int]().union(*wanted))):
+            for consumer, indices in zip(consumers, wanted, strict=True):
+                if frame.index in indices:
+                    consumer.take(frame)
 
     def frames_at(self, indices: Iterable[int]) -> Iterator[Frame]:
         """Yield the frames with these numbers, which must increase; those past the end are left out. Raises as `open`."""

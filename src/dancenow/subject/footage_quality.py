@@ -4,7 +4,7 @@ Facts come from the track and from pairs of consecutive frames spread over the v
 one by features of the background alone, so that a dancer who fills the picture raises no alarm.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,11 +16,9 @@ from numpy.typing import NDArray
 from dancenow.errors import InputError
 from dancenow.media.source import VideoSource, read_masks
 from dancenow.pose.body_statistics import BodyStatistics
-from dancenow.pose.tracking.reidentification import PeopleSurvey
-from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.skeleton import INDEX
 from dancenow.subject.camera_motion import BackgroundView, camera_motions
-from dancenow.types import FrameStatus, PoseTrack
+from dancenow.types import Frame, FrameStatus, ImageRGB, PoseTrack
 
 _PAIRS: Final = 24
 _SIDE_PX: Final = 640
@@ -74,19 +72,9 @@ def require_enough(track: PoseTrack, video: VideoSource) -> None:
         raise InputError(f"{video} shows the person for only {seen_s:.1f} s, too little to learn from; film 20 s or more.")
 
 
-def examine(
-    source: VideoSource,
-    masks: Path,
-    track: PoseTrack,
-    body: BodyStatistics,
-    survey: PeopleSurvey,
-    *,
-    on_progress: ProgressCallback = ignore_progress,
-) -> tuple[str, ...]:
-    """Sentences on what will hurt, the worst first; empty for good footage. Raises UserError if a file cannot be read."""
-    people = survey.counts
-    pictures = examine_pictures(source, masks, len(track), on_progress=on_progress)
-    return (*of_pictures(pictures), *of_people(people), *of_track(track, body))
+def footage_warnings(pictures: Pictures, people_counts: list[int], track: PoseTrack, body: BodyStatistics) -> tuple[str, ...]:
+    """Sentences on what will hurt, the worst first; empty for good footage. people_counts: as `PeopleSurvey.counts`."""
+    return (*of_pictures(pictures), *of_people(people_counts), *of_track(track, body))
 
 
 def of_people(counts: list[int]) -> Iterator[str]:
@@ -136,18 +124,43 @@ def of_pictures(pictures: Pictures) -> Iterator[str]:
         yield f"the pictures are noisy ({pictures.noise:.0f} levels of 255): more light helps most."
 
 
-def examine_pictures(
-    source: VideoSource, masks: Path, num_frames: int, *, on_progress: ProgressCallback = ignore_progress
-) -> Pictures:
-    """Look at 24 pairs of consecutive frames spread over the video, in constant memory. Raises UserError."""
-    first = np.unique(np.linspace(0, max(0, num_frames - 2), _PAIRS).round().astype(int))
-    indices = sorted({int(i) for i in first} | {int(i) + 1 for i in first if i + 1 < num_frames})
-    views = dict(_views(source, masks, indices, on_progress))
-    shifts = [motion.shift_px for motion in camera_motions([views[int(i)].view for i in first if int(i) in views])]
+class PictureExaminer:
+    """Measures 24 pairs of consecutive frames spread over a video, in constant memory; `VideoSource.feed` gives the frames.
+
+    masks: of the person, one per frame. num_frames: of the video.
+
+    Raises:
+        UserError: the masks cannot be read.
+    """
+
+    def __init__(self, masks: Path, num_frames: int) -> None:
+        first = np.unique(np.linspace(0, max(0, num_frames - 2), _PAIRS).round().astype(int))
+        self._first = first.tolist()
+        wanted = {*self._first, *(i + 1 for i in self._first if i + 1 < num_frames)}
+        self._masks = {i: mask for i, mask in enumerate(read_masks(masks, 0, max(wanted) + 1)) if i in wanted}
+        self._views: dict[int, _Look] = {}
+
+    @property
+    def indices(self) -> Collection[int]:
+        """Numbers of the frames to measure."""
+        return self._masks.keys()
+
+    def take(self, frame: Frame) -> None:
+        """Keep a small gray copy of a frame."""
+        self._views[frame.index] = _look(frame.image_rgb, self._masks[frame.index])
+
+    def pictures(self) -> Pictures:
+        """The measurements, once all frames were taken."""
+        return _measured(self._first, self._views)
+
+
+def _measured(first: list[int], views: dict[int, _Look]) -> Pictures:
+    """first: the numbers of the pairs' first frames."""
+    shifts = [motion.shift_px for motion in camera_motions([views[i].view for i in first if i in views])]
     told = [shift for shift in shifts if not np.isnan(shift)]
     still_px = _STILL * _SIDE_PX
     lost = [np.isinf(shift) for shift in told]
-    noise = [_noise(views[int(i)].view, views[int(i) + 1].view) for i in first if int(i) in views and int(i) + 1 in views]
+    noise = [_noise(views[i].view, views[i + 1].view) for i in first if i in views and i + 1 in views]
     luma = [np.percentile(v.view.gray[v.person], (5, 50, 95)) for v in views.values() if v.person.any()]
     low, middle, high = np.median(luma, axis=0) if luma else (0.0, 255.0, 255.0)
     room = [np.percentile(v.view.gray[v.view.background > 0], 95) for v in views.values() if v.view.background.any()]
@@ -162,20 +175,16 @@ def examine_pictures(
     )
 
 
-def _views(source: VideoSource, masks: Path, indices: list[int], on_progress: ProgressCallback) -> Iterator[tuple[int, _Look]]:
-    wanted = set(indices)
-    kept = {i: mask for i, mask in enumerate(read_masks(masks, 0, indices[-1] + 1)) if i in wanted}
-    for count, frame in enumerate(source.frames_at([i for i in indices if i in kept])):
-        height, width = frame.image_rgb.shape[:2]
-        scale = min(1.0, _SIDE_PX / max(height, width))
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        gray = cv2.cvtColor(cv2.resize(frame.image_rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
-        mask = cv2.resize(kept[frame.index], size, interpolation=cv2.INTER_LINEAR)
-        rim = max(3, max(size) // 40)
-        near = cv2.dilate((mask > 25).astype(np.uint8), np.ones((2 * rim + 1, 2 * rim + 1), np.uint8))
-        view = BackgroundView(np.asarray(gray, np.uint8), np.asarray(255 * (1 - near), np.uint8))
-        yield frame.index, _Look(view, np.asarray(mask > 200))
-        on_progress(Progress("look at the footage", count + 1, len(indices)))
+def _look(image_rgb: ImageRGB, mask: NDArray[np.uint8]) -> _Look:
+    height, width = image_rgb.shape[:2]
+    scale = min(1.0, _SIDE_PX / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    gray = cv2.cvtColor(cv2.resize(image_rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    mask = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    rim = max(3, max(size) // 40)
+    near = cv2.dilate((mask > 25).astype(np.uint8), np.ones((2 * rim + 1, 2 * rim + 1), np.uint8))
+    view = BackgroundView(np.asarray(gray, np.uint8), np.asarray(255 * (1 - near), np.uint8))
+    return _Look(view, np.asarray(mask > 200))
 
 
 def _noise(a: BackgroundView, b: BackgroundView) -> float:

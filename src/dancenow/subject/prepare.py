@@ -26,8 +26,8 @@ from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import Consent
 from dancenow.storage.atomic_io import complete_or_absent, require_writable, sha256_of
 from dancenow.subject.background.background_plate import RECIPE as PLATE_RECIPE
-from dancenow.subject.background.background_plate import estimate_plate
-from dancenow.subject.footage_quality import examine, require_enough
+from dancenow.subject.background.background_plate import PlateEstimator
+from dancenow.subject.footage_quality import PictureExaminer, footage_warnings, require_enough
 from dancenow.subject.manifest import CHECKED_FILES, MANIFEST, SCHEMA, Span, SubjectManifest, json_digest
 from dancenow.subject.subject import Subject, save_plate
 from dancenow.types import FrameStatus, Plate, PoseTrack
@@ -92,8 +92,11 @@ def prepare(
         require_enough(track, source)
         splits_s = split_by_time(float(track.time_s[-1] + 1 / track.fps), hold_out)
         in_training = (track.time_s >= splits_s["train"][0]) & (track.time_s < splits_s["train"][1])
-        plate = estimate_plate(source, masks, in_training & (track.status == FrameStatus.MEASURED), on_progress=on_progress)
-        warnings = examine(source, masks, track, body_statistics(track), survey, on_progress=on_progress)
+        measured = in_training & (track.status == FrameStatus.MEASURED)
+        estimator, examiner = PlateEstimator(source, masks, measured, on_progress), PictureExaminer(masks, len(track))
+        source.feed(estimator, examiner)
+        plate = estimator.estimate()
+        warnings = footage_warnings(examiner.pictures(), survey.counts, track, body_statistics(track))
         manifest = _write_contents(folder, source, track, plate, source.path.stem, splits_s, warnings, licence, consent)
     return Subject(out, manifest, track, plate)
 

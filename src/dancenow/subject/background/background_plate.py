@@ -7,7 +7,7 @@ as in gradient-domain editing (Perez, Gangnet and Blake, 2003); what was never s
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.errors import InputError
-from dancenow.media.source import VideoInput, open_video, read_masks
+from dancenow.media.source import VideoInput, VideoSource, open_video, read_masks
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.subject.background.shadow_removal import BRIGHT_PERCENTS, FullLight, remove_shadow
 from dancenow.subject.camera_motion import BackgroundView, camera_motions
-from dancenow.types import ImageRGB, Plate
+from dancenow.types import Frame, ImageRGB, Plate
 
 RECIPE: Final = 4
 """Number of the way in which plates are made; to be raised with every change that makes another plate of the same video."""
@@ -74,25 +74,46 @@ def estimate_plate(
         UserError: the video or the masks cannot be read, or have no frame in common.
     """
     source = open_video(video)
-    frame_bytes = source.info.width_px * source.info.height_px * 3
-    count = int(np.clip(_MEMORY_BYTES // frame_bytes, _FEWEST_SAMPLES, _MOST_SAMPLES))
-    chosen = _choose(_candidates(masks, measured), count)
-    by_index = {candidate.index: candidate for candidate in chosen}
-    samples: list[_Sample] = []
-    for frame in source.frames_at(sorted(by_index)):
-        candidate = by_index[frame.index]
-        samples.append(_Sample(frame.image_rgb, candidate.clearance, candidate.bare, candidate.feet))
-        on_progress(Progress("background", len(samples), len(chosen) + 1))
-    if not samples:
-        raise InputError(f"{masks} does not belong to {source}; run `dancenow prepare` again.")
-    samples = _aligned(samples)
-    images, bare = [s.image_rgb for s in samples], np.stack([s.bare for s in samples])
-    median, known = _masked_order(images, _farthest(np.stack([s.clearance for s in samples])))
-    light = _full_light(images, bare, np.stack([s.feet for s in samples]))
-    # Once for what is known, whose light the rest takes on, and once for the rest.
-    plate = Plate(remove_shadow(_filled(remove_shadow(median, light), known, images, bare), light), known)
-    on_progress(Progress("background", len(chosen) + 1, len(chosen) + 1))
-    return plate
+    estimator = PlateEstimator(source, masks, measured, on_progress)
+    source.feed(estimator)
+    return estimator.estimate()
+
+
+class PlateEstimator:
+    """Estimates the plate from the sampled frames that `VideoSource.feed` gives it; else as `estimate_plate`."""
+
+    def __init__(
+        self, source: VideoSource, masks: Path, measured: NDArray[np.bool_], on_progress: ProgressCallback = ignore_progress
+    ) -> None:
+        frame_bytes = source.info.width_px * source.info.height_px * 3
+        count = int(np.clip(_MEMORY_BYTES // frame_bytes, _FEWEST_SAMPLES, _MOST_SAMPLES))
+        self._chosen = {candidate.index: candidate for candidate in _choose(_candidates(masks, measured), count)}
+        self._samples: list[_Sample] = []
+        self._source, self._masks, self._on_progress = source, masks, on_progress
+
+    @property
+    def indices(self) -> Collection[int]:
+        """Numbers of the frames to sample."""
+        return self._chosen.keys()
+
+    def take(self, frame: Frame) -> None:
+        """Keep a sampled frame."""
+        candidate = self._chosen[frame.index]
+        self._samples.append(_Sample(frame.image_rgb, candidate.clearance, candidate.bare, candidate.feet))
+        self._on_progress(Progress("background", len(self._samples), len(self._chosen) + 1))
+
+    def estimate(self) -> Plate:
+        """The plate, once all frames were taken. Raises UserError if the masks and the video have no frame in common."""
+        if not self._samples:
+            raise InputError(f"{self._masks} does not belong to {self._source}; run `dancenow prepare` again.")
+        samples = _aligned(self._samples)
+        images, bare = [s.image_rgb for s in samples], np.stack([s.bare for s in samples])
+        median, known = _masked_order(images, _farthest(np.stack([s.clearance for s in samples])))
+        light = _full_light(images, bare, np.stack([s.feet for s in samples]))
+        # Once for what is known, whose light the rest takes on, and once for the rest.
+        plate = Plate(remove_shadow(_filled(remove_shadow(median, light), known, images, bare), light), known)
+        self._on_progress(Progress("background", len(self._chosen) + 1, len(self._chosen) + 1))
+        return plate
 
 
 def _full_light(images: list[NDArray[np.uint8]], bare: NDArray[np.bool_], feet: NDArray[np.bool_]) -> FullLight:
