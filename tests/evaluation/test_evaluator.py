@@ -16,7 +16,7 @@ import dancenow.evaluation.evaluator
 from dancenow.cli.evaluate import evaluate as command
 from dancenow.errors import UserError
 from dancenow.evaluation.evaluator import Evaluation, Truth, evaluate
-from dancenow.evaluation.metric_summary import pose_figures
+from dancenow.evaluation.metric_summary import pose_metrics
 from dancenow.media.sink import VideoWriter
 from dancenow.metrics.lpips import Lpips
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
@@ -90,7 +90,7 @@ def no_networks(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest)
     monkeypatch.setattr(dancenow.evaluation.evaluator, "BlazePose", object)
     monkeypatch.setattr(dancenow.evaluation.evaluator, "sighted", lambda *_: None)
     monkeypatch.setattr("dancenow.storage.pretrained.path", lambda *_: Path())
-    monkeypatch.setattr("dancenow.evaluation.identity_similarity.PICTURES", 3)
+    monkeypatch.setattr("dancenow.evaluation.identity_similarity.GALLERY_FRAMES", 3)
     monkeypatch.setenv("TORCH_HOME", "nowhere")  # what is installed on a machine must not change its tests
     monkeypatch.delenv("DANCENOW_LPIPS", raising=False)
 
@@ -191,7 +191,7 @@ def test_filled_frames_are_missed_frames() -> None:
     status = own.status.copy()
     status[4:7] = FrameStatus.FILLED
     filled = dataclasses.replace(own, status=status)
-    missed = next(each for each in pose_figures(filled, own) if each.name == "missed keypoints")
+    missed = next(each for each in pose_metrics(filled, own) if each.name == "missed keypoints")
     assert missed.curve.tolist() == [NUM_KEYPOINTS * float(4 <= t < 7) for t in range(FRAMES)]
 
 
@@ -290,7 +290,7 @@ def test_the_command_prints_a_table_and_writes_valid_json(
     assert saved["num_frames"] == FRAMES
     assert saved["scores"][0]["name"] == "SSIM"
     assert len(saved["scores"][0]["curve"]) == FRAMES
-    with pytest.raises(UserError, match="one of the files to be read"):
+    with pytest.raises(UserError, match="is an input"):
         command(reference, reference, json=reference)
     with pytest.raises(UserError, match=r"ends in \.json"):
         command(reference, reference, json=tmp_path / "figures.mp4")

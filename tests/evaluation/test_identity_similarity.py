@@ -5,9 +5,16 @@ import numpy as np
 import pytest
 import torch
 
-from dancenow.evaluation.identity_similarity import IdentityEncoder, Likeness, Person, Portrait
-from dancenow.evaluation.metric_summary import identity_figures
-from dancenow.metrics.identity import HEAD_SIDE_PX, head_colours, head_mask, head_window, joined, similarity
+from dancenow.evaluation.identity_similarity import IdentityEncoder, IdentitySimilarity, PersonDescriptor, PersonGallery
+from dancenow.evaluation.metric_summary import identity_metrics
+from dancenow.metrics.identity import (
+    HEAD_SIDE_PX,
+    concatenate_descriptors,
+    gallery_similarity,
+    head_color_histograms,
+    head_crop,
+    head_mask,
+)
 from dancenow.metrics.perceptual import EfficientNetTrunk
 from dancenow.skeleton import INDEX
 from dancenow.types import ImageRGB, Pose
@@ -34,22 +41,22 @@ def head(tilt_deg: float = 0.0, hair: tuple[int, int, int] = (30, 20, 20), scale
 
 
 def window(tilt_deg: float = 0.0, hair: tuple[int, int, int] = (30, 20, 20), scale: float = 1.0) -> ImageRGB:
-    found = head_window(*head(tilt_deg, hair, scale))
+    found = head_crop(*head(tilt_deg, hair, scale))
     assert found is not None
     return found
 
 
 def test_similarity_is_the_cosine_with_the_nearest_picture() -> None:
     gallery = np.array([[1, 0, 0], [0, 2, 0]], np.float32)
-    assert similarity(np.array([0, 5, 0], np.float32), gallery) == pytest.approx(1)
-    assert similarity(np.array([3, 4, 0], np.float32), gallery) == pytest.approx(0.8)
-    assert similarity(np.array([0, 0, 1], np.float32), gallery) == 0
-    assert np.isnan(similarity(np.array([0, 0, 1], np.float32), gallery[:0]))
+    assert gallery_similarity(np.array([0, 5, 0], np.float32), gallery) == pytest.approx(1)
+    assert gallery_similarity(np.array([3, 4, 0], np.float32), gallery) == pytest.approx(0.8)
+    assert gallery_similarity(np.array([0, 0, 1], np.float32), gallery) == 0
+    assert np.isnan(gallery_similarity(np.array([0, 0, 1], np.float32), gallery[:0]))
 
 
 def test_joined_descriptions_count_alike() -> None:
     a, b, c = (np.array(v, np.float32) for v in ([3, 4], [100, 0, 0], [0, 7, 0]))
-    assert similarity(joined(a, b), joined(a, c)[None]) == pytest.approx(0.5)
+    assert gallery_similarity(concatenate_descriptors(a, b), concatenate_descriptors(a, c)[None]) == pytest.approx(0.5)
 
 
 def test_the_head_is_upright_and_of_one_size_however_it_is_held() -> None:
@@ -61,24 +68,24 @@ def test_the_head_is_upright_and_of_one_size_however_it_is_held() -> None:
 
 
 def test_head_colours_know_hair_from_face_and_stay_through_tilt() -> None:
-    gallery = head_colours(window())[None]
-    tilted, blond = head_colours(window(tilt_deg=35)), head_colours(window(hair=(220, 190, 90)))
+    gallery = head_color_histograms(window())[None]
+    tilted, blond = head_color_histograms(window(tilt_deg=35)), head_color_histograms(window(hair=(220, 190, 90)))
     assert np.linalg.norm(gallery) == pytest.approx(1, abs=1e-5)
-    assert similarity(gallery[0], gallery) == pytest.approx(1, abs=1e-5)
-    assert similarity(tilted, gallery) > 0.97
-    assert similarity(blond, gallery) < 0.9
+    assert gallery_similarity(gallery[0], gallery) == pytest.approx(1, abs=1e-5)
+    assert gallery_similarity(tilted, gallery) > 0.97
+    assert gallery_similarity(blond, gallery) < 0.9
 
 
 def test_a_head_that_cannot_be_seen_has_no_window() -> None:
     image, pose = head()
     confidence = pose.confidence.copy()
     confidence[INDEX["left_ear"]] = 0.1
-    assert head_window(image, Pose(pose.xy, confidence)) is None
-    assert head_window(image, Pose(np.full_like(pose.xy, 50), pose.confidence)) is None
+    assert head_crop(image, Pose(pose.xy, confidence)) is None
+    assert head_crop(image, Pose(np.full_like(pose.xy, 50), pose.confidence)) is None
 
 
 @pytest.fixture(scope="module")
-def observer() -> IdentityEncoder:
+def encoder() -> IdentityEncoder:
     """With a trunk of random weights: colours decide."""
     torch.manual_seed(0)
     trunk = EfficientNetTrunk()
@@ -88,31 +95,31 @@ def observer() -> IdentityEncoder:
     return IdentityEncoder(trunk)
 
 
-def portraits(observer: IdentityEncoder, recolour: bool) -> list[Portrait]:
+def descriptors(encoder: IdentityEncoder, recolour: bool) -> list[PersonDescriptor]:
     """The drawn dancer in four poses, or somebody in other clothes who dances the same."""
     track, found = dancer_track(40, size_px=192, body_px=150), []
     for t in range(0, 40, 10):
         image, _ = person(track.pose[t], 192)
-        found.append(observer.portrait(image[..., ::-1].copy() if recolour else image, track.pose[t]))
+        found.append(encoder.describe(image[..., ::-1].copy() if recolour else image, track.pose[t]))
     return found
 
 
-def test_somebody_is_more_like_themselves_in_another_pose_than_like_another(observer: IdentityEncoder) -> None:
-    own, others = portraits(observer, False), portraits(observer, True)
-    me, somebody = Person(own[:2]), Person(others[:2])
-    for portrait in own[2:]:
-        assert me.likeness(portrait).body > somebody.likeness(portrait).body + 0.05
-        assert me.likeness(portrait).face > somebody.likeness(portrait).face
-    assert me.likeness(own[0]).body == pytest.approx(1, abs=1e-5)
+def test_somebody_is_more_like_themselves_in_another_pose_than_like_another(encoder: IdentityEncoder) -> None:
+    own, others = descriptors(encoder, False), descriptors(encoder, True)
+    me, somebody = PersonGallery(own[:2]), PersonGallery(others[:2])
+    for descriptor in own[2:]:
+        assert me.compare(descriptor).body > somebody.compare(descriptor).body + 0.05
+        assert me.compare(descriptor).face > somebody.compare(descriptor).face
+    assert me.compare(own[0]).body == pytest.approx(1, abs=1e-5)
 
 
-def test_identity_falls_with_every_picture_of_another(observer: IdentityEncoder) -> None:
-    own, others = portraits(observer, False), portraits(observer, True)
-    me, somebody = Person(own), Person(others)
+def test_identity_falls_with_every_picture_of_another(encoder: IdentityEncoder) -> None:
+    own, others = descriptors(encoder, False), descriptors(encoder, True)
+    me, somebody = PersonGallery(own), PersonGallery(others)
     values = []
     for swapped in range(5):
         mixed = others[:swapped] + own[swapped:]
-        figures = identity_figures([me.likeness(p) for p in mixed], [somebody.likeness(p) for p in mixed])
+        figures = identity_metrics([me.compare(p) for p in mixed], [somebody.compare(p) for p in mixed])
         by_name = {(figure.name, figure.region): figure.value for figure in figures}
         values.append(
             [by_name["identity", "body"], by_name["identity margin", "body"], -by_name["identity of the source", "body"]]
@@ -122,16 +129,16 @@ def test_identity_falls_with_every_picture_of_another(observer: IdentityEncoder)
 
 
 def test_without_a_source_there_are_only_figures_of_the_target() -> None:
-    figures = identity_figures([Likeness(0.9, float("nan")), Likeness(0.7, 0.5)], None)
+    figures = identity_metrics([IdentitySimilarity(0.9, float("nan")), IdentitySimilarity(0.7, 0.5)], None)
     assert [(figure.name, figure.region) for figure in figures] == [("identity", "body"), ("identity", "face")]
     assert [figure.value for figure in figures] == pytest.approx([0.8, 0.5])
 
 
-def test_nobody_is_like_nobody(observer: IdentityEncoder) -> None:
+def test_nobody_is_like_nobody(encoder: IdentityEncoder) -> None:
     track = dancer_track(1)
     absent = Pose(track.pose.xy[0], np.zeros_like(track.pose.confidence[0]))
-    portrait = observer.portrait(person(track.pose[0])[0], absent)
-    assert portrait.body is None
-    assert portrait.face is None
-    likeness = Person([portrait]).likeness(portrait)
-    assert np.isnan([likeness.body, likeness.face]).all()
+    descriptor = encoder.describe(person(track.pose[0])[0], absent)
+    assert descriptor.body is None
+    assert descriptor.face is None
+    similarity = PersonGallery([descriptor]).compare(descriptor)
+    assert np.isnan([similarity.body, similarity.face]).all()

@@ -11,18 +11,18 @@ import torch
 import dancenow.evaluation.evaluator
 import dancenow.evaluation.metric_sanity
 from dancenow.errors import UserError
-from dancenow.evaluation.identity_similarity import Likeness
+from dancenow.evaluation.identity_similarity import IdentitySimilarity
 from dancenow.evaluation.metric_sanity import (
     _DAMAGE,
     LEVELS,
-    MAY_OVERLOOK,
-    MUST,
+    MAY_IGNORE,
+    MUST_FOLLOW,
     UNITS,
-    _Material,
+    _Clip,
+    check_monotonicity,
     follows,
-    monotonicity,
 )
-from dancenow.evaluation.metric_summary import identity_figures, picture_figures, pose_figures
+from dancenow.evaluation.metric_summary import identity_metrics, image_metrics, pose_metrics
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import probe
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
@@ -40,24 +40,24 @@ def dance(other: bool = False) -> list[ImageRGB]:
 
 
 @pytest.fixture(scope="module")
-def material() -> _Material:
-    return _Material(dance(), dance(other=True), dancer_track(FRAMES, body_px=72, size_px=SIDE), Fraction(24))
+def material() -> _Clip:
+    return _Clip(dance(), dance(other=True), dancer_track(FRAMES, body_px=72, size_px=SIDE), Fraction(24))
 
 
-def squared_error(material: _Material, kind: str, level: float) -> list[float]:
+def squared_error(material: _Clip, kind: str, level: float) -> list[float]:
     damaged = [_DAMAGE[kind](material, t, level) for t in range(FRAMES)]
     return [float(np.square(a.astype(float) - b).mean()) for a, b in zip(damaged, material.own, strict=True)]
 
 
 @pytest.mark.parametrize("kind", list(LEVELS))
-def test_more_of_a_damage_is_further_from_the_truth(kind: str, material: _Material) -> None:
+def test_more_of_a_damage_is_further_from_the_truth(kind: str, material: _Clip) -> None:
     errors = [np.mean(squared_error(material, kind, level)) for level in LEVELS[kind]]
     assert errors[0] > 0
     assert errors == sorted(errors)
 
 
 @pytest.mark.parametrize("kind", ["identity swap", "hide"])
-def test_shares_are_shares_and_more_holds_what_less_held(kind: str, material: _Material) -> None:
+def test_shares_are_shares_and_more_holds_what_less_held(kind: str, material: _Clip) -> None:
     less: set[int] = set()
     for share in (1 / 8, 1 / 4, 1 / 2):
         more = {t for t, error in enumerate(squared_error(material, kind, share)) if error > 0}
@@ -66,7 +66,7 @@ def test_shares_are_shares_and_more_holds_what_less_held(kind: str, material: _M
         less = more
 
 
-def test_a_shift_moves_the_picture_down_and_right_and_a_hold_repeats_pictures(material: _Material) -> None:
+def test_a_shift_moves_the_picture_down_and_right_and_a_hold_repeats_pictures(material: _Clip) -> None:
     moved = _DAMAGE["shift"](material, 3, 6)
     np.testing.assert_array_equal(moved[3:, 6:], material.own[3][:-3, :-6])
     held = [_DAMAGE["freeze"](material, t, 4) for t in range(8)]
@@ -83,13 +83,13 @@ def test_a_figure_follows_if_it_worsens_at_every_step() -> None:
 
 
 def test_for_every_figure_and_damage_it_is_said_whether_it_must_follow_or_why_not() -> None:
-    track, likeness = dancer_track(2), [Likeness(1, 1)] * 2
-    names = {figure.name for figure in [*identity_figures(likeness, likeness), *pose_figures(track, track)]}
-    names |= {figure.name for figure in picture_figures([], [])}
-    assert names <= set(MUST)
+    track, likeness = dancer_track(2), [IdentitySimilarity(1, 1)] * 2
+    names = {figure.name for figure in [*identity_metrics(likeness, likeness), *pose_metrics(track, track)]}
+    names |= {figure.name for figure in image_metrics([], [])}
+    assert names <= set(MUST_FOLLOW)
     assert set(UNITS) == set(LEVELS) == set(_DAMAGE)
-    for name, must in MUST.items():
-        reasons = next((said for family, said in MAY_OVERLOOK.items() if name.startswith(family)), {})
+    for name, must in MUST_FOLLOW.items():
+        reasons = next((said for family, said in MAY_IGNORE.items() if name.startswith(family)), {})
         assert set(must) | set(reasons) == set(LEVELS), name
         assert not set(must) & set(reasons), name
 
@@ -115,7 +115,7 @@ def film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, list
     monkeypatch.setattr(dancenow.evaluation.evaluator, "PerceptualDistance", perceptual)
     monkeypatch.setattr(dancenow.evaluation.evaluator, "BlazePose", object)
     monkeypatch.setattr("dancenow.storage.pretrained.path", lambda *_: Path())
-    monkeypatch.setattr("dancenow.evaluation.identity_similarity.PICTURES", 4)
+    monkeypatch.setattr("dancenow.evaluation.identity_similarity.GALLERY_FRAMES", 4)
 
     def write(name: str, images: list[ImageRGB]) -> Path:
         height, width = images[0].shape[:2]
@@ -131,7 +131,7 @@ def film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, list
 def test_the_table_of_a_made_clip_has_no_failure(film: Callable[[str, list[ImageRGB]], Path]) -> None:
     levels = {"identity swap": (0.5, 1.0)}
     clip, other = film("a.mp4", dance()), film("b.mp4", dance(other=True))
-    result = monotonicity(clip, levels, other=other, num_frames=FRAMES, every=2)
+    result = check_monotonicity(clip, levels, other=other, num_frames=FRAMES, every=2)
     assert result["failures"] == []
     rows = {(row["name"], row["region"], row["damage"]): row for row in result["rows"]}
     assert rows["identity", "body", "identity swap"]["follows"]
@@ -146,8 +146,8 @@ def test_the_table_of_a_made_clip_has_no_failure(film: Callable[[str, list[Image
 def test_clips_that_do_not_fit_are_refused(film: Callable[[str, list[ImageRGB]], Path]) -> None:
     clip, small = film("a.mp4", dance()), film("b.mp4", [image[:64] for image in dance()])
     with pytest.raises(UserError, match="differ in size"):
-        monotonicity(clip, other=small, num_frames=8)
-    with pytest.raises(UserError, match="16 frames but 48 are wanted"):
-        monotonicity(clip, other=clip)
+        check_monotonicity(clip, other=small, num_frames=8)
+    with pytest.raises(UserError, match="16 frames but 48 are needed"):
+        check_monotonicity(clip, other=clip)
     with pytest.raises(UserError, match=r"no damage 'rust'.*blur"):
-        monotonicity(clip, {"rust": (1.0,)}, other=clip)
+        check_monotonicity(clip, {"rust": (1.0,)}, other=clip)

@@ -117,7 +117,7 @@ def test_an_empty_folder_and_wrong_files_are_named(metric: Lpips, tmp_path: Path
     with pytest.raises(UserError, match=r"holds no alexnet.* and no alex\.pth"):
         Lpips.installed()
     published(tmp_path, metric)
-    with pytest.raises(UserError, match=r"instead of 7be5be79.*genuine"):
+    with pytest.raises(UserError, match=r"instead of 7be5be79.*original"):
         Lpips.installed()
 
 

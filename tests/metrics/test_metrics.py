@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dancenow.metrics.faces import expression_correlation, landmark_distance
 from dancenow.metrics.images import PSNR_CEILING_DB, frechet_distance, psnr_db, sharpness, ssim_map
-from dancenow.metrics.motion import change, flicker_ratio, motion, stalling, stalling_curve, warping_error
+from dancenow.metrics.motion import estimate_motion, flicker_ratio, frame_change, stalling, stalling_curve, warping_error
 from dancenow.metrics.poses import (
     FEET,
     PARTS,
@@ -105,8 +105,8 @@ def test_ssim_of_a_region_sees_only_damage_near_it() -> None:
     damaged = scene()
     damaged[:, :20] = 255 - damaged[:, :20]
     similarity = ssim_map(damaged, scene())
-    assert float(Box(0, 0, 20, HEIGHT).of(similarity).mean()) < 0.5
-    assert float(Box(30, 0, WIDTH, HEIGHT).of(similarity).mean()) == pytest.approx(1, abs=1e-5)
+    assert float(Box(0, 0, 20, HEIGHT).crop(similarity).mean()) < 0.5
+    assert float(Box(30, 0, WIDTH, HEIGHT).crop(similarity).mean()) == pytest.approx(1, abs=1e-5)
 
 
 def test_pictures_of_other_size_are_refused() -> None:
@@ -127,7 +127,7 @@ def test_frechet_distance_of_shifted_and_of_scaled_sets() -> None:
 
 
 def test_motion_is_found_and_hidden_pixels_are_left_out() -> None:
-    true_motion = motion(scene(0), scene(4))
+    true_motion = estimate_motion(scene(0), scene(4))
     inside = true_motion.to_previous[36:64, 52:72]
     np.testing.assert_allclose(np.median(inside, axis=(0, 1)), [-4, 0], atol=0.5)
     assert true_motion.visible[36:64, 52:72].mean() > 0.9
@@ -136,17 +136,17 @@ def test_motion_is_found_and_hidden_pixels_are_left_out() -> None:
 
 def test_a_steady_video_has_hardly_a_warping_error_and_flicker_adds_its_size() -> None:
     previous, current = scene(0), scene(4)
-    true_motion = motion(previous, current)
+    true_motion = estimate_motion(previous, current)
     steady = warping_error(previous, current, true_motion)
     assert steady < 5
-    still = motion(previous, previous)
+    still = estimate_motion(previous, previous)
     brighter = np.clip(previous.astype(int) + 7, 0, 255).astype(np.uint8)
     assert warping_error(previous, brighter, still) == pytest.approx(7, abs=0.5)
 
 
 def test_flicker_grows_with_noise_and_a_frozen_result_is_not_steady() -> None:
     real = [scene(3 * t) for t in range(6)]
-    motions = [motion(a, b) for a, b in pairwise(real)]
+    motions = [estimate_motion(a, b) for a, b in pairwise(real)]
 
     def errors(video: list[ImageRGB]) -> NDArray[np.float64]:
         return np.array([warping_error(a, b, m) for (a, b), m in zip(pairwise(video), motions, strict=True)])
@@ -167,7 +167,7 @@ def test_flicker_grows_with_noise_and_a_frozen_result_is_not_steady() -> None:
 @pytest.mark.parametrize("hold", [2, 3, 6])
 def test_stalling_is_the_share_of_the_motion_that_is_missing(hold: int) -> None:
     def changes(frames: list[ImageRGB]) -> NDArray[np.float64]:
-        return np.array([np.nan, *(change(*pair) for pair in pairwise(frames))])
+        return np.array([np.nan, *(frame_change(*pair) for pair in pairwise(frames))])
 
     real = [walker(t) for t in range(13)]
     rng = np.random.default_rng(0)
@@ -201,7 +201,7 @@ def test_sharpness_falls_with_blur_and_is_zero_on_a_bare_wall() -> None:
 def test_a_cut_is_not_flicker() -> None:
     random = np.random.default_rng(2)
     before, after = (random.integers(0, 255, (64, 64, 3), np.uint8) for _ in range(2))
-    unknown = warping_error(before, after, motion(before, after))
+    unknown = warping_error(before, after, estimate_motion(before, after))
     assert np.isnan(unknown) or unknown > 0
     assert flicker_ratio(np.array([np.nan, 2.0]), np.array([5.0, 1.0])) == 2
     assert np.isnan(flicker_ratio(np.array([np.nan]), np.array([1.0])))

@@ -18,9 +18,15 @@ import numpy as np
 
 from dancenow.compatibility import renamed_keywords
 from dancenow.errors import InputError, OptionError, UserError
-from dancenow.evaluation.frame_metrics import REGIONS, FrameMetrics, Memory, PictureScores, Region
-from dancenow.evaluation.identity_similarity import IdentityEncoder, Likeness, Person, Portrait, person_of
-from dancenow.evaluation.metric_summary import Better, Curve, Metric, identity_figures, picture_figures, pose_figures
+from dancenow.evaluation.frame_metrics import REGIONS, FrameMetrics, FrameScores, ReferenceCache, Region
+from dancenow.evaluation.identity_similarity import (
+    IdentityEncoder,
+    IdentitySimilarity,
+    PersonDescriptor,
+    PersonGallery,
+    build_gallery,
+)
+from dancenow.evaluation.metric_summary import Better, Curve, Metric, identity_metrics, image_metrics, pose_metrics
 from dancenow.execution import Execution, reporting
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import probe, read_frames
@@ -153,12 +159,12 @@ class Truth:
     sparse: PoseTrack
     observer: IdentityEncoder
     perceptual: PerceptualDistance
-    target: Person
-    source: Person | None
+    target: PersonGallery
+    source: PersonGallery | None
     every: int
     pose_every: int
     deep_regions: tuple[Region, ...]
-    memory: Memory | None
+    memory: ReferenceCache | None
 
     @classmethod
     def of(
@@ -202,9 +208,9 @@ class Truth:
             )
         perceptual = PerceptualDistance()
         observer = IdentityEncoder(perceptual.trunk)
-        person = person_of(video, full, observer, on_progress) if target is None else _met(target, observer, on_progress)
+        person = build_gallery(video, full, observer, on_progress) if target is None else _met(target, observer, on_progress)
         other = None if source is None else _met(source, observer, on_progress)
-        memory = Memory() if remember else None
+        memory = ReferenceCache() if remember else None
         return cls(video, info, full, sparse, observer, perceptual, person, other, every, pose_every, deep_regions, memory)
 
     def evaluate(self, out: Path, *, ideal: bool = True, on_progress: ProgressCallback = ignore_progress) -> Evaluation:
@@ -224,15 +230,15 @@ class Truth:
 
     def judge(self, pictures: FrameMetrics, reference: Frame, others: list[ImageRGB], own: list[PoseTrack]) -> "_Judged":
         """One frame of the reference and of the videos that have these tracks."""
-        judged = pictures.judge(reference.image_rgb, self.track.pose[reference.index], others)
+        judged = pictures.measure(reference.image_rgb, self.track.pose[reference.index], others)
         if reference.index % self.every:
-            unknown = [Likeness(math.nan, math.nan)] * len(others)
+            unknown = [IdentitySimilarity(math.nan, math.nan)] * len(others)
             return _Judged(judged, unknown, None if self.source is None else unknown)
         portraits = [self._portrait(image, reference.index, each) for image, each in zip(others, own, strict=True)]
-        to_source = None if self.source is None else [self.source.likeness(portrait) for portrait in portraits]
-        return _Judged(judged, [self.target.likeness(portrait) for portrait in portraits], to_source)
+        to_source = None if self.source is None else [self.source.compare(portrait) for portrait in portraits]
+        return _Judged(judged, [self.target.compare(portrait) for portrait in portraits], to_source)
 
-    def _portrait(self, image_rgb: ImageRGB, index: int, own: PoseTrack) -> Portrait:
+    def _portrait(self, image_rgb: ImageRGB, index: int, own: PoseTrack) -> PersonDescriptor:
         """Who is in a picture of a result: where its own track was measured; else, whoever stands where the reference does.
 
         The detector follows one person, and passes over frames in which that person is suddenly another: to leave these out
@@ -240,11 +246,11 @@ class Truth:
         """
         place = index // self.pose_every
         if own.status[place] == FrameStatus.MEASURED:
-            return self.observer.portrait(image_rgb, own.pose[place])
+            return self.observer.describe(image_rgb, own.pose[place])
         if self.track.status[index] == FrameStatus.MISSING:
-            return Portrait(None, None)
+            return PersonDescriptor(None, None)
         pose = sighted(self.blaze, image_rgb, self.track.pose[index])
-        return Portrait(None, None) if pose is None else self.observer.portrait(image_rgb, pose)
+        return PersonDescriptor(None, None) if pose is None else self.observer.describe(image_rgb, pose)
 
     @cached_property
     def blaze(self) -> BlazePose:
@@ -253,10 +259,10 @@ class Truth:
 
     def _figures(self, frames: list["_Judged"], number: int, own: PoseTrack) -> list[Metric]:
         """All figures of the video with that number; the curves of poses are spread over all frames."""
-        pictures = picture_figures([f.pictures[number + 1] for f in frames], [f.pictures[0] for f in frames])
+        pictures = image_metrics([f.pictures[number + 1] for f in frames], [f.pictures[0] for f in frames])
         to_source = [f.to_source[number] for f in frames if f.to_source is not None]
-        identity = identity_figures([f.to_target[number] for f in frames], to_source or None)
-        poses = [_spread(figure, len(frames), self.pose_every) for figure in pose_figures(own, self.sparse)]
+        identity = identity_metrics([f.to_target[number] for f in frames], to_source or None)
+        poses = [_spread(figure, len(frames), self.pose_every) for figure in pose_metrics(own, self.sparse)]
         return [*pictures, *identity, *poses]
 
 
@@ -273,22 +279,22 @@ def _spread(figure: Metric, count: int, every: int) -> Metric:
     return replace(figure, curve=curve)
 
 
-def _met(video: Path, observer: IdentityEncoder, on_progress: ProgressCallback) -> Person:
-    return person_of(video, detect_poses(video, on_progress=on_progress), observer, on_progress)
+def _met(video: Path, observer: IdentityEncoder, on_progress: ProgressCallback) -> PersonGallery:
+    return build_gallery(video, detect_poses(video, on_progress=on_progress), observer, on_progress)
 
 
 @dataclass(frozen=True, eq=False)
 class _Judged:
     """One frame: pictures of the reference by itself and then of each video; likenesses of each video."""
 
-    pictures: list[PictureScores]
-    to_target: list[Likeness]
-    to_source: list[Likeness] | None
+    pictures: list[FrameScores]
+    to_target: list[IdentitySimilarity]
+    to_source: list[IdentitySimilarity] | None
 
 
 def _judge(videos: list[Path], truth: Truth, own: list[PoseTrack], on_progress: ProgressCallback) -> list[_Judged]:
     pictures_of = FrameMetrics(
-        truth.perceptual, truth.every, Lpips.installed(), deep_regions=truth.deep_regions, memory=truth.memory
+        truth.perceptual, truth.every, Lpips.installed(), deep_regions=truth.deep_regions, cache=truth.memory
     )
     frames, count = [], len(truth.track)
     for pictures in _in_step([truth.video, *videos]):

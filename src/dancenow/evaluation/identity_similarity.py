@@ -1,8 +1,7 @@
-"""How like a person the people of a video look: descriptions of body and face, compared with those of the person's own footage.
+"""Identity similarity: descriptors of body and face in a video, compared with those of a person's own footage.
 
-The body is described by the colours of its parts (`pose.tracking.reidentification.look_of`), the face by the colours of
-hair and skin and by the
-last features of the ImageNet trunk; both were chosen by how well they tell the studio's dancers apart across rooms.
+The body is described by the colors of its parts (`pose.tracking.reidentification`), the face by the colors of hair and skin and
+by the last features of the ImageNet trunk; both were chosen by how well they distinguish the synthetic people across rooms.
 """
 
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from torch.nn import functional
 
 from dancenow.errors import InputError
 from dancenow.media.source import read_frames
-from dancenow.metrics.identity import head_colours, head_mask, head_window, joined, similarity
+from dancenow.metrics.identity import concatenate_descriptors, gallery_similarity, head_color_histograms, head_crop, head_mask
 from dancenow.metrics.perceptual import EfficientNetTrunk
 from dancenow.metrics.regions import person_box
 from dancenow.pose.tracking.reidentification import look_of
@@ -24,88 +23,88 @@ from dancenow.types import FloatArray, ImageRGB, Pose, PoseTrack
 
 Aspect = Literal["body", "face"]
 ASPECTS: Final[tuple[Aspect, ...]] = ("body", "face")
-PICTURES: Final = 40
-"""A person is known from so many pictures, spread over their footage: turns and light are among them."""
+GALLERY_FRAMES: Final = 40
+"""Number of frames, spread over a person's footage, in the gallery; they cover views and lighting."""
 
 
 @dataclass(frozen=True, eq=False)
-class Portrait:
-    """What one picture says of who is in it: float32 [D] of body and face, None where they are not in sight."""
+class PersonDescriptor:
+    """Descriptors of the person in one image: float32 [D] of body and face, None where not visible."""
 
     body: FloatArray | None
     face: FloatArray | None
 
 
 @dataclass(frozen=True)
-class Likeness:
-    """Similarity of one picture to a person, body and face, as `metrics.identity.similarity`; NaN where not in sight."""
+class IdentitySimilarity:
+    """Similarity of one image to a person, body and face, as `metrics.identity.gallery_similarity`; NaN where not visible."""
 
     body: float
     face: float
 
 
 class IdentityEncoder:
-    """Describes people; holds the trunk."""
+    """Computes descriptors of people; holds the trunk."""
 
     def __init__(self, trunk: EfficientNetTrunk) -> None:
         self._trunk = trunk
         self._mask = torch.from_numpy(head_mask()).float()[None, None]
 
-    def portrait(self, image_rgb: ImageRGB, pose: Pose) -> Portrait:
-        """Body and face of whoever has these keypoints [K]."""
+    def describe(self, image_rgb: ImageRGB, pose: Pose) -> PersonDescriptor:
+        """Describe body and face of the person with these keypoints [K]."""
         height, width = image_rgb.shape[:2]
         if person_box(pose, width, height) is None:
-            return Portrait(None, None)
-        window = head_window(image_rgb, pose)
-        face = None if window is None else joined(head_colours(window), self._head_features(window))
-        return Portrait(joined(look_of(image_rgb, pose)), face)
+            return PersonDescriptor(None, None)
+        crop = head_crop(image_rgb, pose)
+        face = None if crop is None else concatenate_descriptors(head_color_histograms(crop), self._head_features(crop))
+        return PersonDescriptor(concatenate_descriptors(look_of(image_rgb, pose)), face)
 
     @torch.inference_mode()
-    def _head_features(self, window_rgb: ImageRGB) -> FloatArray:
+    def _head_features(self, crop_rgb: ImageRGB) -> FloatArray:
         """[320]: the trunk's last features, averaged over the head."""
-        image = torch.from_numpy(window_rgb).permute(2, 0, 1)[None].float() / 127.5 - 1
+        image = torch.from_numpy(crop_rgb).permute(2, 0, 1)[None].float() / 127.5 - 1
         features = self._trunk.features(image)[-1].float()
         weight = functional.adaptive_avg_pool2d(self._mask, (features.shape[-2], features.shape[-1]))
         mean: FloatArray = ((features * weight).sum((2, 3)) / weight.sum())[0].numpy()
         return mean
 
 
-class Person:
-    """Somebody as their footage shows them. gallery: float32 [N,D] per aspect, N = 0 where it never shows it."""
+class PersonGallery:
+    """Descriptors of a person's footage. gallery: float32 [N,D] per aspect, N = 0 where it is never visible."""
 
-    def __init__(self, portraits: list[Portrait]) -> None:
+    def __init__(self, descriptors: list[PersonDescriptor]) -> None:
         self.gallery: dict[Aspect, FloatArray] = {}
         for aspect in ASPECTS:
-            seen = [getattr(portrait, aspect) for portrait in portraits if getattr(portrait, aspect) is not None]
+            seen = [getattr(descriptor, aspect) for descriptor in descriptors if getattr(descriptor, aspect) is not None]
             self.gallery[aspect] = np.array(seen, np.float32)
 
-    def likeness(self, portrait: Portrait) -> Likeness:
-        """How like this person somebody looks."""
+    def compare(self, descriptor: PersonDescriptor) -> IdentitySimilarity:
+        """Similarity of a descriptor to this person."""
 
         def of(aspect: Aspect) -> float:
-            description: FloatArray | None = getattr(portrait, aspect)
-            return float("nan") if description is None else similarity(description, self.gallery[aspect])
+            vector: FloatArray | None = getattr(descriptor, aspect)
+            return float("nan") if vector is None else gallery_similarity(vector, self.gallery[aspect])
 
-        return Likeness(of("body"), of("face"))
+        return IdentitySimilarity(of("body"), of("face"))
 
 
-def person_of(
-    video: Path, track: PoseTrack, observer: IdentityEncoder, on_progress: ProgressCallback = ignore_progress
-) -> Person:
-    """The person of a track, known from up to `PICTURES` frames spread evenly over their video.
+def build_gallery(
+    video: Path, track: PoseTrack, encoder: IdentityEncoder, on_progress: ProgressCallback = ignore_progress
+) -> PersonGallery:
+    """Build the gallery of a track's person from up to `GALLERY_FRAMES` frames spread evenly over their video.
 
     Raises:
-        UserError: the video cannot be read, its frames have another size than the track's, or nobody is in them.
+        UserError: the video cannot be read, its frame size differs from the track's, or nobody is visible.
     """
-    step = max(1, -(-len(track) // PICTURES))
-    portraits = []
+    step = max(1, -(-len(track) // GALLERY_FRAMES))
+    descriptors = []
     for frame in read_frames(video, 0, len(track), step):
         height, width = frame.image_rgb.shape[:2]
         if (width, height) != (track.width_px, track.height_px):
             size = f"{track.width_px}x{track.height_px}"
             raise InputError(f"the track was made at {size} but {video} is {width}x{height}; detect it again.")
-        portraits.append(observer.portrait(frame.image_rgb, track.pose[frame.index]))
+        descriptors.append(encoder.describe(frame.image_rgb, track.pose[frame.index]))
         on_progress(Progress(f"get to know {video.name}", frame.index + 1, len(track)))
-    if all(portrait.body is None for portrait in portraits):
-        raise InputError(f"nobody can be seen in {video}; give footage of one whole person.")
-    return Person(portraits)
+    if all(descriptor.body is None for descriptor in descriptors):
+        raise InputError(f"nobody is visible in {video}; give footage of one whole person.")
+    return PersonGallery(descriptors)

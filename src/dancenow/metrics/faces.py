@@ -1,4 +1,4 @@
-"""Whether a face does what it should: where its landmarks are, and how its expression follows the dancer's."""
+"""Face metrics: landmark error, and how the expression follows the source person's."""
 
 from typing import Final
 
@@ -7,35 +7,38 @@ from numpy.typing import NDArray
 
 from dancenow.types import FloatArray
 
-LEAST_FRAMES: Final = 8
-"""A correlation of fewer says nothing."""
-AT_REST: Final = 0.006
-"""A dancer's standard deviation below this, in heads, is no movement to follow: what is measured of a mouth at rest trembles by
-.004."""
-STILL: Final = 1e-4
-"""A face whose own is below this does not move at all."""
+MIN_FRAMES: Final = 8
+"""A correlation over fewer frames is meaningless."""
+MIN_SOURCE_STD: Final = 0.006
+"""Standard deviation of the source's expression, in head heights, below which there is no movement to follow: a measured mouth
+at rest jitters by .004.
+"""
+MIN_STD: Final = 1e-4
+"""Standard deviation below which a face does not move at all."""
 
 
 def landmark_distance(
-    own: FloatArray, reference: FloatArray, head_px: FloatArray, seen: NDArray[np.bool_]
+    result: FloatArray, reference: FloatArray, head_px: FloatArray, seen: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Mean distance of landmarks from where they should be, in heights of the head: [T], from 0, lower is better.
+    """Mean distance of landmarks from the reference, in head heights: [T], from 0, lower is better.
 
-    own, reference: [T,L,2] px. head_px: [T] height of the reference's head. seen: [T], where both were measured; NaN elsewhere.
-    Holds the landmark network's own error, so read it beside that of the truth encoded again. Source: the normalized mean error
-    of face alignment (Sagonas et al., 2013), normalized by the head instead of the eyes, which turn.
+    result, reference: [T,L,2] px. head_px: [T], height of the reference's head. seen: [T], where both were measured; NaN
+    elsewhere.
+    Includes the landmark network's own error, so compare it with the value of the re-encoded reference. Source: the normalized
+    mean error of face alignment (Sagonas et al., 2013), normalized by the head instead of the eyes, whose distance depends on
+    yaw.
     """
-    distance_px = np.linalg.norm(own.astype(np.float64) - reference, axis=-1).mean(axis=-1)
+    distance_px = np.linalg.norm(result.astype(np.float64) - reference, axis=-1).mean(axis=-1)
     return np.asarray(np.where(seen, distance_px / np.maximum(head_px, 1e-6), np.nan), np.float64)
 
 
-def expression_correlation(own: FloatArray, source: FloatArray, seen: NDArray[np.bool_]) -> float:
-    """How one component of an expression, [T], follows the dancer's: Pearson's correlation, in [-1, 1], higher is better.
+def expression_correlation(result: FloatArray, source: FloatArray, seen: NDArray[np.bool_]) -> float:
+    """Pearson correlation of one expression component [T] with the source person's, in [-1, 1], higher is better.
 
-    seen: [T], where both were measured. NaN of fewer than 8 frames, or where the dancer's rests. A face that does not move at
-    all is as bad as one that moves at random: 0.
+    seen: [T], where both were measured. NaN for fewer than 8 frames, or where the source is at rest. A face that does not move
+    at all is as bad as one that moves randomly: 0.
     """
-    a, b = own[seen].astype(np.float64), source[seen].astype(np.float64)
-    if len(a) < LEAST_FRAMES or b.std() < AT_REST:
+    a, b = result[seen].astype(np.float64), source[seen].astype(np.float64)
+    if len(a) < MIN_FRAMES or b.std() < MIN_SOURCE_STD:
         return float("nan")
-    return 0.0 if a.std() < STILL else float(np.corrcoef(a, b)[0, 1])
+    return 0.0 if a.std() < MIN_STD else float(np.corrcoef(a, b)[0, 1])

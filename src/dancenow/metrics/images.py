@@ -1,4 +1,4 @@
-"""How much two pictures of the same size differ, pixel by pixel: SSIM and PSNR; and two sets of pictures: Fréchet distance.
+"""Pixel-wise differences of two images, SSIM and PSNR; and the Fréchet distance of two sets of images.
 
 SSIM follows Wang, Bovik, Sheikh and Simoncelli (2004) with its constants; the Fréchet distance is that of Heusel et al. (2017).
 """
@@ -17,7 +17,7 @@ SSIM_K1: Final = 0.01
 SSIM_K2: Final = 0.03
 LEVELS: Final = 255.0
 PSNR_CEILING_DB: Final = 100.0
-"""PSNR of equal pictures is infinite; this stands for it, so that means and JSON stay finite."""
+"""Stands for the infinite PSNR of equal images, so that means and JSON stay finite."""
 
 
 def ssim_map(image_rgb: ImageRGB, reference_rgb: ImageRGB) -> NDArray[np.float32]:
@@ -29,7 +29,7 @@ def ssim_map(image_rgb: ImageRGB, reference_rgb: ImageRGB) -> NDArray[np.float32
     the mean over the three channels. The SSIM of a region is the mean of the map over it. Source: Wang et al. 2004, eq. 13.
     """
     _require_same_shape(image_rgb, reference_rgb)
-    # Around the middle of the range the squares are smaller, and float32 keeps the variances exact enough.
+    # Centered on the middle of the range the squares are smaller, and float32 keeps the variances accurate enough.
     a, b = (image.astype(np.float32) - 128 for image in (image_rgb, reference_rgb))
     mean_a, mean_b = _blur(a), _blur(b)
     variances = _blur(a * a + b * b) - mean_a * mean_a - mean_b * mean_b
@@ -43,7 +43,7 @@ def ssim_map(image_rgb: ImageRGB, reference_rgb: ImageRGB) -> NDArray[np.float32
 
 
 def psnr_db(image_rgb: ImageRGB, reference_rgb: ImageRGB) -> float:
-    """Peak signal-to-noise ratio, dB: from 0, higher is better, 100 stands for the infinity of equal pictures.
+    """Peak signal-to-noise ratio in dB: from 0, higher is better, 100 stands for the infinity of equal images.
 
     10 log10(255^2 / mean over pixels and channels of (a - b)^2). Source: the textbook definition, as in Wang et al. 2004.
     """
@@ -53,23 +53,23 @@ def psnr_db(image_rgb: ImageRGB, reference_rgb: ImageRGB) -> float:
 
 
 def sharpness(image_rgb: ImageRGB) -> float:
-    """How much fine detail a picture holds, levels of 0..255, from 0: the mean absolute Laplacian of its luma.
+    """Amount of fine detail in an image, levels of 0..255, from 0: the mean absolute Laplacian of its luma.
 
-    Noise is detail, too, so it is neither good nor bad by itself: compare it with that of the true picture of the same
-    region. Source: the energy of the Laplacian of autofocus (Subbarao et al. 1993), absolute instead of squared.
+    Noise counts as detail, so the value is neither good nor bad by itself: compare it with that of the real image in the same
+    region. Source: the energy of the Laplacian in autofocus (Subbarao et al. 1993), absolute instead of squared.
     """
     luma = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
     return float(np.abs(cv2.Laplacian(luma, cv2.CV_32F, ksize=1, borderType=cv2.BORDER_REFLECT)).mean())
 
 
 def frechet_distance(features: NDArray[np.floating], reference: NDArray[np.floating]) -> float:
-    """Distance between two sets of descriptions [N,D] and [M,D] as Gaussians: from 0, lower is better.
+    """Fréchet distance between two sets of descriptors [N,D] and [M,D] as Gaussians: from 0, lower is better.
 
-    |m_a - m_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)) with means m and covariances S. Biased upwards for few samples, so
-    compare only sets of the same sizes, and with the ideal beside it. Source: Heusel et al. 2017, eq. 6, on other features.
+    |m_a - m_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)) with means m and covariances S. Biased upward for few samples, so compare
+    only sets of the same sizes, together with the ideal. Source: Heusel et al. 2017, eq. 6, on other features.
     """
     if min(len(features), len(reference)) < 2:
-        raise ValueError("the Fréchet distance needs at least two descriptions on each side")
+        raise ValueError("the Fréchet distance needs at least two descriptors on each side")
     a, b = (np.asarray(values, np.float64) for values in (features, reference))
     mean_a, mean_b = a.mean(axis=0), b.mean(axis=0)
     a, b = (a - mean_a) / np.sqrt(len(a) - 1), (b - mean_b) / np.sqrt(len(b) - 1)
@@ -85,4 +85,4 @@ def _blur(image: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _require_same_shape(image_rgb: ImageRGB, reference_rgb: ImageRGB) -> None:
     if image_rgb.shape != reference_rgb.shape:
-        raise ValueError(f"pictures must have the same size, got {image_rgb.shape} and {reference_rgb.shape}")
+        raise ValueError(f"images must have the same size, got {image_rgb.shape} and {reference_rgb.shape}")

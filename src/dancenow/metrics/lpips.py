@@ -1,7 +1,7 @@
-"""LPIPS proper: the learned perceptual distance on AlexNet, where its published weights are found on this machine.
+"""LPIPS: the learned perceptual distance on AlexNet, where its published weights are found on this machine.
 
-The metric of Zhang et al. (CVPR 2018), version 0.1; our own forward pass over AlexNet (Krizhevsky, 2014), because neither the
-`lpips` package nor torchvision, which it needs, is a dependency: two small files are all that is taken from them.
+The metric of Zhang et al. (CVPR 2018), version 0.1. This is our own forward pass of AlexNet (Krizhevsky, 2014), because neither
+the `lpips` package nor torchvision, which it requires, is a dependency: only two small weight files are read.
 """
 
 import importlib.metadata
@@ -19,15 +19,15 @@ from dancenow.errors import ModelError
 from dancenow.storage.atomic_io import sha256_of
 
 FOLDER_VARIABLE: Final = "DANCENOW_LPIPS"
-"""Environment variable: a folder that holds `BACKBONE_FILE` and `HEADS_FILE`; looked into before any other place."""
+"""Environment variable with a folder that holds `BACKBONE_FILE` and `HEADS_FILE`; it is searched first."""
 BACKBONE_FILE: Final = "alexnet-owt-7be5be79.pth"
-"""AlexNet trained on ImageNet as torchvision publishes it; the name ends in the first digits of its SHA-256."""
+"""AlexNet trained on ImageNet as published by torchvision; the name ends with the first digits of its SHA-256."""
 HEADS_FILE: Final = "alex.pth"
 """The linear heads of LPIPS 0.1, `lpips/weights/v0.1/alex.pth` in the `lpips` package."""
 _BACKBONE_SHA256: Final = "7be5be79"
 _HEADS_SHA256: Final = "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0"
 
-# Place in torchvision's file, channels in, channels out, kernel, stride, padding, and whether a pooling comes before it.
+# Name in torchvision's file, channels in, channels out, kernel, stride, padding, and whether a pooling precedes it.
 LAYERS: Final = (
     ("features.0", 3, 64, 11, 4, 2, False),
     ("features.3", 64, 192, 5, 1, 2, True),
@@ -35,29 +35,29 @@ LAYERS: Final = (
     ("features.8", 384, 256, 3, 1, 1, False),
     ("features.10", 256, 256, 3, 1, 1, False),
 )
-# The mean and spread of ImageNet's pictures, on the scale of [-1, 1].
+# Mean and standard deviation of ImageNet, for values in [-1, 1].
 SHIFT: Final = (-0.030, -0.088, -0.188)
 SCALE: Final = (0.458, 0.448, 0.450)
 MIN_SIDE_PX: Final = 31
-"""Below this a pooling of AlexNet has no pixel left to take."""
+"""Smallest image side for which every pooling of AlexNet has an output."""
 _EPSILON: Final = 1e-10
 
 
 class Lpips(nn.Module):
-    """Distance between pictures: 0 = looks the same, larger = looks more different; lower is better.
+    """LPIPS distance between images: 0 = looks the same, larger = looks more different; lower is better.
 
     Sum over AlexNet's five rectified convolutions l of the mean over pixels of
         sum over channels c of w_lc (a_lc / |a_l| - b_lc / |b_l|)^2,
-    with the published weights w >= 0, which people's judgements of likeness taught it. Values of real pairs lie mostly
-    between 0 and 1, but nothing bounds them by 1. Source: Zhang, Isola, Efros, Shechtman and Wang, CVPR 2018, eq. 1,
-    with the weights outside the square, as their code has them.
+    with the published weights w >= 0, trained on human similarity judgments. Values of real pairs are mostly between 0 and 1,
+    but are not bounded by 1. Source: Zhang, Isola, Efros, Shechtman and Wang, CVPR 2018, eq. 1, with the weights outside the
+    square, as in their code.
     """
 
     shift: Tensor
     scale: Tensor
 
     def __init__(self) -> None:
-        """With weights of zero; `installed` and `from_files` give the real ones."""
+        """Create it with zero weights; `installed` and `from_files` load the real ones."""
         super().__init__()
         self.convolutions = nn.ModuleList(
             nn.Conv2d(channels_in, channels_out, kernel, stride, padding)
@@ -70,57 +70,57 @@ class Lpips(nn.Module):
 
     @classmethod
     def installed(cls) -> Self | None:
-        """The metric if both files are found here, else None. Nothing is ever downloaded.
+        """Load the metric if both files are found here, else return None. Nothing is ever downloaded.
 
-        Looked for in the folder that `$DANCENOW_LPIPS` names, then the backbone among torch hub's checkpoints and the heads
-        in an installed `lpips` package.
+        The folder in `$DANCENOW_LPIPS` is searched first, then torch hub's checkpoints for the backbone, and an installed
+        `lpips` package for the heads.
 
         Raises:
-            UserError: `$DANCENOW_LPIPS` names a folder without them, or a file of that name has another content.
+            UserError: the folder in `$DANCENOW_LPIPS` lacks a file, or a file of that name has other content.
         """
-        named = os.environ.get(FOLDER_VARIABLE)
-        if named:
-            files = [Path(named) / name for name in (BACKBONE_FILE, HEADS_FILE)]
-            if absent := [file.name for file in files if not file.is_file()]:
+        folder = os.environ.get(FOLDER_VARIABLE)
+        if folder:
+            files = [Path(folder) / name for name in (BACKBONE_FILE, HEADS_FILE)]
+            if missing := [file.name for file in files if not file.is_file()]:
                 raise ModelError(
-                    f"{FOLDER_VARIABLE} is {named}, which holds no {' and no '.join(absent)}; put it there or unset it."
+                    f"{FOLDER_VARIABLE} is {folder}, which holds no {' and no '.join(missing)}; put it there or unset it."
                 )
         else:
-            found = [_of_torch_hub(), _of_package()]
+            found = [_torch_hub_path(), _package_path()]
             files = [file for file in found if file is not None and file.is_file()]
             if len(files) < len(found):
                 return None
         for file, sha256 in zip(files, (_BACKBONE_SHA256, _HEADS_SHA256), strict=True):
-            _require_content(file, sha256)
+            _check_digest(file, sha256)
         return cls.from_files(*files)
 
     @classmethod
     def from_files(cls, backbone: Path, heads: Path) -> Self:
-        """The metric with the weights of torchvision's AlexNet file and of LPIPS's heads file.
+        """Load the weights from torchvision's AlexNet file and the LPIPS heads file.
 
         Raises:
-            UserError: a file is not one of tensors, or they are not those of these networks.
+            UserError: a file does not hold tensors, or not those of these networks.
         """
         model = cls()
-        published, linear = _tensors(backbone), _tensors(heads)
+        state_dict, heads_dict = _load_tensors(backbone), _load_tensors(heads)
         with torch.no_grad():
             for i, layer in enumerate(LAYERS):
                 convolution = model.convolutions[i]
                 assert isinstance(convolution, nn.Conv2d)
                 assert convolution.bias is not None
-                _fill(convolution.weight, published, f"{layer[0]}.weight", backbone)
-                _fill(convolution.bias, published, f"{layer[0]}.bias", backbone)
-                _fill(model.heads[i], linear, f"lin{i}.model.1.weight", heads)
+                _copy_weights(convolution.weight, state_dict, f"{layer[0]}.weight", backbone)
+                _copy_weights(convolution.bias, state_dict, f"{layer[0]}.bias", backbone)
+                _copy_weights(model.heads[i], heads_dict, f"lin{i}.model.1.weight", heads)
         return model
 
     def forward(self, image: Tensor, reference: Tensor) -> Tensor:
-        """Distances [N] between pictures [N,3,H,W] RGB in [-1,1], each side at least `MIN_SIDE_PX`."""
+        """Distances [N] between images [N,3,H,W] RGB in [-1,1], each side at least `MIN_SIDE_PX`."""
         return self.compare(self.features(image), self.features(reference))
 
     def features(self, image: Tensor) -> tuple[Tensor, ...]:
-        """The five rectified convolutions of pictures [N,3,H,W] RGB in [-1,1]."""
+        """The five rectified convolutions of images [N,3,H,W] RGB in [-1,1]."""
         if min(image.shape[-2:]) < MIN_SIDE_PX:
-            raise ValueError(f"LPIPS needs pictures of {MIN_SIDE_PX} px or more, got {list(image.shape[-2:])}")
+            raise ValueError(f"LPIPS needs images of {MIN_SIDE_PX} px or more, got {list(image.shape[-2:])}")
         x = (image - self.shift) / self.scale
         outputs = []
         for convolution, layer in zip(self.convolutions, LAYERS, strict=True):
@@ -131,7 +131,7 @@ class Lpips(nn.Module):
         return tuple(outputs)
 
     def compare(self, features: tuple[Tensor, ...], reference: tuple[Tensor, ...]) -> Tensor:
-        """Distances [N] between what `features` gave of two pictures."""
+        """Distances [N] between the `features` of two images."""
         layers = zip(features, reference, self.heads, strict=True)
         means = [((_unit(a) - _unit(b)).square() * w[:, None, None]).sum(1).mean((1, 2)) for a, b, w in layers]
         return torch.stack(means).sum(0)
@@ -141,11 +141,11 @@ def _unit(features: Tensor) -> Tensor:
     return features / (features.square().sum(1, keepdim=True).sqrt() + _EPSILON)
 
 
-def _of_torch_hub() -> Path:
+def _torch_hub_path() -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints" / BACKBONE_FILE
 
 
-def _of_package() -> Path | None:
+def _package_path() -> Path | None:
     try:
         distribution = importlib.metadata.distribution("lpips")
     except importlib.metadata.PackageNotFoundError:
@@ -153,15 +153,15 @@ def _of_package() -> Path | None:
     return Path(str(distribution.locate_file(f"lpips/weights/v0.1/{HEADS_FILE}")))
 
 
-def _require_content(file: Path, sha256: str) -> None:
+def _check_digest(file: Path, sha256: str) -> None:
     found = sha256_of(file)
     if not found.startswith(sha256):
         raise ModelError(
-            f"{file} has SHA-256 {found[:8]}... instead of {sha256[:8]}...; replace it by the genuine file or remove it."
+            f"{file} has SHA-256 {found[:8]}... instead of {sha256[:8]}...; replace it with the original file or remove it."
         )
 
 
-def _tensors(file: Path) -> Mapping[str, Tensor]:
+def _load_tensors(file: Path) -> Mapping[str, Tensor]:
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
@@ -171,8 +171,8 @@ def _tensors(file: Path) -> Mapping[str, Tensor]:
     return content
 
 
-def _fill(parameter: Tensor, published: Mapping[str, Tensor], name: str, file: Path) -> None:
-    found = published.get(name)
+def _copy_weights(parameter: Tensor, state_dict: Mapping[str, Tensor], name: str, file: Path) -> None:
+    found = state_dict.get(name)
     if not isinstance(found, Tensor) or found.numel() != parameter.numel():
         raise ModelError(f"{file} has no {name} of {parameter.numel()} numbers; it belongs to another network, remove it.")
     parameter.copy_(found.reshape(parameter.shape))

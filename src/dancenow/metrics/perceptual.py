@@ -1,7 +1,7 @@
-"""How different two pictures look: distances between deep features of an ImageNet trunk, as a loss and as a metric.
+"""Perceptual distance of two images: distances between deep features of an ImageNet trunk, as a loss and as a metric.
 
-The form is that of LPIPS (Zhang et al., CVPR 2018) without its learned weights, on EfficientNet-Lite0 (Tan and Le, 2019;
-weights Apache-2.0), whose batch normalizations are folded into the convolutions when they are loaded.
+It has the form of LPIPS (Zhang et al., CVPR 2018) without its learned weights, on EfficientNet-Lite0 (Tan and Le, 2019; weights
+Apache-2.0), whose batch normalizations are folded into the convolutions on loading.
 """
 
 from collections.abc import Iterator, Mapping
@@ -34,7 +34,7 @@ NORM_EPSILON: Final = 1e-8
 
 
 class SameConv(nn.Conv2d):
-    """Convolution with TensorFlow's SAME padding: where stride 2 leaves an odd rest, the far side gets the extra row."""
+    """Convolution with TensorFlow's SAME padding: with stride 2 and an odd remainder, the far side gets the extra row."""
 
     def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
         super().__init__(channels_in, channels_out, kernel, stride, groups=groups)
@@ -60,14 +60,14 @@ class InvertedResidual(nn.Module):
         self.adds_input = stride == 1 and channels_in == channels_out
 
     def forward(self, x: Tensor) -> Tensor:
-        # In place: memory traffic, not arithmetic, is what this network costs.
+        # In place: this network is limited by memory traffic, not arithmetic.
         inner = x if self.expand is None else functional.relu6(self.expand(x), inplace=True)
         y: Tensor = self.project(functional.relu6(self.depthwise(inner), inplace=True))
         return x + y if self.adds_input else y
 
 
 class EfficientNetTrunk(nn.Module):
-    """EfficientNet-Lite0 without its classifier, frozen. It has no batch statistics, so train and eval are the same."""
+    """EfficientNet-Lite0 without its classifier, frozen. It has no batch statistics, so train and eval mode are the same."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,21 +83,21 @@ class EfficientNetTrunk(nn.Module):
 
     @classmethod
     def pretrained(cls) -> Self:
-        """The trunk trained on ImageNet; its file is fetched once and kept.
+        """Load the trunk trained on ImageNet; its file is downloaded once and cached.
 
         Raises:
-            UserError: the file is not in the cache and cannot be fetched.
+            UserError: the file is not in the cache and cannot be downloaded.
         """
         return cls.from_file(pretrained.path("efficientnet_lite0"))
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
-        """The trunk with the weights of the published .pth file."""
+        """Load the trunk with the weights of the published .pth file."""
         trunk = cls()
-        published = torch.load(path, map_location="cpu", weights_only=True)
+        state_dict = torch.load(path, map_location="cpu", weights_only=True)
         with torch.no_grad():
             for conv, conv_name, norm_name in trunk._published_names():
-                weight, bias = _fold(published, conv_name, norm_name)
+                weight, bias = _fold_batch_norm(state_dict, conv_name, norm_name)
                 conv.weight.copy_(weight)
                 assert conv.bias is not None
                 conv.bias.copy_(bias)
@@ -120,7 +120,7 @@ class EfficientNetTrunk(nn.Module):
         image: [N,3,H,W] RGB in [-1,1], any size. Returns tensors [N,C,ceil(H/stride),ceil(W/stride)], C = 16, 24, 40, 112, 320.
         """
         image = image.to(self.stem.weight.dtype, memory_format=torch.channels_last)
-        x = functional.relu6(self.stem(_as_trained(image)), inplace=True)
+        x = functional.relu6(self.stem(_to_training_range(image)), inplace=True)
         outputs = []
         for i in range(STAGE_ENDS[depth - 1] + 1):
             x = self.blocks[i](x)
@@ -129,30 +129,30 @@ class EfficientNetTrunk(nn.Module):
         return tuple(outputs)
 
     def pooled(self, image: Tensor) -> Tensor:
-        """One description per picture, float32 [N,1280], for a Fréchet distance. image: [N,3,H,W] RGB in [-1,1]."""
+        """One descriptor per image, float32 [N,1280], for a Fréchet distance. image: [N,3,H,W] RGB in [-1,1]."""
         return self.pool(self.features(image))
 
     def pool(self, features: tuple[Tensor, ...]) -> Tensor:
-        """The same description from features of all five strides that are already at hand."""
+        """The same descriptor from existing features of all five strides."""
         return functional.relu6(self.head(features[-1])).mean((2, 3)).float()
 
 
 class PerceptualDistance(nn.Module):
-    """How different two pictures look: 0 = the same, at most 4, lower is better.
+    """Perceptual distance of two images: 0 = the same, at most 4, lower is better.
 
-    Mean over stages l of the mean over places p of |a_lp / |a_lp| - b_lp / |b_lp||^2, with a_lp the features of a picture at
-    a place. Source: LPIPS (Zhang et al. 2018, eq. 1) with all channels weighted alike, on another trunk: its values are not
-    those of LPIPS, for which see `dancenow.metrics.lpips`.
+    Mean over stages l of the mean over positions p of |a_lp / |a_lp| - b_lp / |b_lp||^2, with a_lp the features of an image at
+    a position. Source: LPIPS (Zhang et al. 2018, eq. 1) with equal channel weights, on another trunk: its values are not those
+    of LPIPS, for which see `dancenow.metrics.lpips`.
 
-    depth: how many stages count, finest first; 3 (to stride 8) suits a loss, all 5 a metric. Moved to
-    bfloat16, which pays on a GPU only, the trunk runs in it and the distance still in float32.
+    depth: number of stages, finest first; 3 (to stride 8) suits a loss, all 5 a metric. Moved to bfloat16, which is faster on a
+    GPU only, the trunk runs in it and the distance still in float32.
     """
 
     def __init__(self, trunk: EfficientNetTrunk | None = None, depth: int = len(STRIDES)) -> None:
-        """With the pretrained trunk unless one is given.
+        """Use the pretrained trunk unless one is given.
 
         Raises:
-            UserError: the pretrained file is not in the cache and cannot be fetched.
+            UserError: the pretrained file is not in the cache and cannot be downloaded.
         """
         super().__init__()
         if not 1 <= depth <= len(STRIDES):
@@ -161,23 +161,23 @@ class PerceptualDistance(nn.Module):
         self.depth = depth
 
     def forward(self, image: Tensor, reference: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Distances [N] between pictures [N,3,H,W] RGB in [-1,1]. Gradients flow to `image` alone.
+        """Distances [N] between images [N,3,H,W] RGB in [-1,1]. Gradients flow to `image` only.
 
-        weight: [N,1,H,W], at least 0: how much each pixel counts; the distance is its weighted mean, so its scale is free.
+        weight: [N,1,H,W], at least 0: weight of each pixel; the distance is the weighted mean, so the scale does not matter.
         """
         return self.compare(self.features(image), self.reference_features(reference), weight)
 
     def features(self, image: Tensor) -> tuple[Tensor, ...]:
-        """The trunk's features of the stages that count, with gradients: see `EfficientNetTrunk.features`."""
+        """The trunk's features of the first `depth` stages, with gradients: see `EfficientNetTrunk.features`."""
         return self.trunk.features(image, self.depth)
 
     @torch.no_grad()
     def reference_features(self, image: Tensor) -> tuple[Tensor, ...]:
-        """The same without gradients, to be kept where one reference serves several comparisons."""
+        """The same without gradients; keep them where one reference serves several comparisons."""
         return self.features(image)
 
     def pooled(self, image: Tensor) -> Tensor:
-        """Descriptions float32 [N,1280] for a Fréchet distance: see `EfficientNetTrunk.pooled`."""
+        """Descriptors float32 [N,1280] for a Fréchet distance: see `EfficientNetTrunk.pooled`."""
         return self.trunk.pooled(image)
 
     def compare(self, features: tuple[Tensor, ...], reference: tuple[Tensor, ...], weight: Tensor | None = None) -> Tensor:
@@ -190,16 +190,16 @@ class PerceptualDistance(nn.Module):
         return torch.stack(means).mean(0)
 
 
-def _as_trained(image: Tensor) -> Tensor:
-    """RGB in [-1,1] to the scale of the training pictures: (value in 0..255 - 127) / 128."""
+def _to_training_range(image: Tensor) -> Tensor:
+    """Convert RGB in [-1,1] to the range of the training images: (value in 0..255 - 127) / 128."""
     return image * (127.5 / 128) + 0.5 / 128
 
 
-def _fold(published: Mapping[str, Tensor], conv_name: str, norm_name: str) -> tuple[Tensor, Tensor]:
-    """Weight and bias of one convolution that does what a convolution and the frozen normalization behind it do."""
-    gain = published[f"{norm_name}.weight"] / torch.sqrt(published[f"{norm_name}.running_var"] + BATCH_NORM_EPSILON)
-    weight = published[f"{conv_name}.weight"] * gain[:, None, None, None]
-    return weight, published[f"{norm_name}.bias"] - published[f"{norm_name}.running_mean"] * gain
+def _fold_batch_norm(state_dict: Mapping[str, Tensor], conv_name: str, norm_name: str) -> tuple[Tensor, Tensor]:
+    """Weight and bias of one convolution equivalent to a convolution followed by its frozen batch normalization."""
+    gain = state_dict[f"{norm_name}.weight"] / torch.sqrt(state_dict[f"{norm_name}.running_var"] + BATCH_NORM_EPSILON)
+    weight = state_dict[f"{conv_name}.weight"] * gain[:, None, None, None]
+    return weight, state_dict[f"{norm_name}.bias"] - state_dict[f"{norm_name}.running_mean"] * gain
 
 
 def _unit_distance(a: Tensor, b: Tensor) -> Tensor:
@@ -213,6 +213,6 @@ def _unit(features: Tensor) -> Tensor:
 
 
 def _weighted_mean(distance: Tensor, weight: Tensor) -> Tensor:
-    """[N] from distance [N,h,w] and weight [N,1,H,W], which is averaged over each feature's share of the picture."""
+    """[N] from distance [N,h,w] and weight [N,1,H,W], which is averaged over the area of each feature."""
     small = functional.adaptive_avg_pool2d(weight.float(), (distance.shape[-2], distance.shape[-1]))[:, 0]
     return (distance * small).sum((1, 2)) / small.sum((1, 2)).clamp_min(NORM_EPSILON)

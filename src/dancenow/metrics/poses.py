@@ -1,7 +1,7 @@
-"""Whether the result dances the same dance: distances between keypoints, keypoints that were lost, feet that slide.
+"""Pose metrics: distances between keypoints, missed keypoints, sliding feet.
 
-Pose distance and missed detections are those of Everybody Dance Now (Chan et al., 2019, table of pose errors); both tracks
-must come from the same detector, whose errors then count for both.
+Pose distance and missed detections are those of Everybody Dance Now (Chan et al., 2019, table of pose errors); both tracks must
+come from the same detector, so that its errors affect both.
 """
 
 from typing import Final
@@ -13,11 +13,11 @@ from dancenow.skeleton import INDEX, KEYPOINTS
 from dancenow.types import Pose, PoseTrack
 
 MIN_CONFIDENCE: Final = 0.3
-"""A keypoint below this is not detected."""
+"""A keypoint below this confidence is not detected."""
 STILL_TORSO_PER_S: Final = 0.25
-"""A foot point of the reference that moves slower than this stands on the ground (or hangs still: rare in a dance)."""
+"""A foot keypoint of the reference slower than this stands on the ground (or hangs still: rare in a dance)."""
 SPEED_SPAN_S: Final = 0.2
-"""Speeds are measured over this time: a detector jitters from frame to frame."""
+"""Speeds are measured over this time, because detectors jitter from frame to frame."""
 
 _PART_ENDS: Final = {
     "head": ("nose", "eye", "ear"),
@@ -35,9 +35,9 @@ FEET: Final = PARTS["feet"]
 
 
 def torso_px(track: PoseTrack) -> float:
-    """Median over frames of |neck - (right hip + left hip) / 2|, px: the ruler of all that is relative.
+    """Median over frames of |neck - (right hip + left hip) / 2|, px: the unit of all relative lengths.
 
-    NaN if the three are never seen together.
+    NaN if the three are never detected together.
     """
     hips = [INDEX["right_hip"], INDEX["left_hip"]]
     used = [INDEX["neck"], *hips]
@@ -49,75 +49,75 @@ def torso_px(track: PoseTrack) -> float:
 
 
 def pose_distance_px(pose: Pose, reference: Pose, part: str = "all") -> NDArray[np.float64]:
-    """Distance between a part's keypoints, px, float64 [T]; from 0, lower is better; NaN where none is seen in both.
+    """Mean distance between a part's keypoints, px, float64 [T]; from 0, lower is better; NaN where none is detected in both.
 
-    (1 / n) sum over the n keypoints k of the part that both show of |x_k - x_reference,k|. Divide by `torso_px` to compare
-    people of different sizes. Lost keypoints do not count here: read it beside `missed_keypoints`. Source: Chan et al. 2019,
+    (1 / n) sum over the n keypoints k of the part detected in both of |x_k - x_reference,k|. Divide by `torso_px` to compare
+    people of different sizes. Missed keypoints do not count here: read it with `missed_keypoints`. Source: Chan et al. 2019,
     pose distance, which has body, hands and face; the parts here are finer.
     """
     columns = PARTS[part]
     distance = np.linalg.norm(pose.xy[:, columns].astype(np.float64) - reference.xy[:, columns], axis=2)
-    return _mean_where(distance, _seen(pose)[:, columns] & _seen(reference)[:, columns])
+    return _masked_mean(distance, _detected(pose)[:, columns] & _detected(reference)[:, columns])
 
 
 def missed_keypoints(pose: Pose, reference: Pose, part: str = "all") -> NDArray[np.float64]:
-    """Lost keypoints of a part per frame, float64 [T]; from 0 to the part's number of keypoints, lower is better.
+    """Number of missed keypoints of a part per frame, float64 [T]; from 0 to the part's number of keypoints, lower is better.
 
-    The number of keypoints that the reference shows and the result does not, that is with confidences of at least 0.3 and
-    below it. Source: Chan et al. 2019, missed detections.
+    The number of keypoints detected in the reference and not in the result, that is with confidences of at least 0.3 and below
+    it. Source: Chan et al. 2019, missed detections.
     """
     columns = PARTS[part]
-    missed: NDArray[np.float64] = (_seen(reference) & ~_seen(pose))[:, columns].sum(axis=1).astype(np.float64)
+    missed: NDArray[np.float64] = (_detected(reference) & ~_detected(pose))[:, columns].sum(axis=1).astype(np.float64)
     return missed
 
 
 def standing_points(reference: PoseTrack) -> NDArray[np.bool_]:
-    """Which of the reference's heels and toes, bool [T,4] in the order of `FEET`, stand still in each frame."""
-    speed = _speed_px_per_s(reference)
+    """Select the reference's heels and toes that stand still in each frame, bool [T,4] in the order of `FEET`."""
+    speed = _foot_speed_px_per_s(reference)
     still = speed < STILL_TORSO_PER_S * torso_px(reference)
-    return still & _seen(reference.pose)[:, FEET]
+    return still & _detected(reference.pose)[:, FEET]
 
 
 def foot_sliding(track: PoseTrack, reference: PoseTrack) -> NDArray[np.float64]:
-    """Speed of the result's feet while the reference's stand, torso lengths a second, float64 [T]; NaN where none stands.
+    """Speed of the result's feet while the reference's stand, torso lengths per second, float64 [T]; NaN where none stands.
 
     Mean over heels and toes k of `standing_points` of |x_k(t + h) - x_k(t - h)| / (2 h torso), h = 0.1 s; from 0, lower is
-    better. A standing person has the detector's jitter, so read it beside the reference's own value,
-    `foot_sliding(reference, reference)`. Source: foot skating of motion synthesis (Ikemoto et al. 2006), on the picture.
+    better. A standing person has the detector's jitter, so compare it with the reference's own value, `foot_sliding(reference,
+    reference)`. Source: foot skating of motion synthesis (Ikemoto et al. 2006), in the image.
     """
-    standing = standing_points(reference) & _seen(track.pose)[:, FEET]
-    return _mean_where(_speed_px_per_s(track) / torso_px(reference), standing)
+    standing = standing_points(reference) & _detected(track.pose)[:, FEET]
+    return _masked_mean(_foot_speed_px_per_s(track) / torso_px(reference), standing)
 
 
 def ground_error(track: PoseTrack, reference: PoseTrack) -> NDArray[np.float64]:
-    """How far the result's feet are off the ground, torso lengths, float64 [T]; from 0, lower is better.
+    """Vertical distance of the result's feet from the ground, torso lengths, float64 [T]; from 0, lower is better.
 
-    Mean over heels and toes k of `standing_points` of |y_k - y_reference,k| / torso; NaN where none stands. The ground is
-    where the reference stands, so feet that hover and feet that sink count alike. Source: ours; on the picture, what ground
-    penetration and floating are in motion synthesis.
+    Mean over heels and toes k of `standing_points` of |y_k - y_reference,k| / torso; NaN where none stands. The ground is where
+    the reference stands, so feet above and below it count alike. Source: ours; the image-space counterpart of ground
+    penetration and floating in motion synthesis.
     """
-    standing = standing_points(reference) & _seen(track.pose)[:, FEET]
-    off_px = np.abs(track.pose.xy[:, FEET, 1].astype(np.float64) - reference.pose.xy[:, FEET, 1])
-    return _mean_where(off_px / torso_px(reference), standing)
+    standing = standing_points(reference) & _detected(track.pose)[:, FEET]
+    offset_px = np.abs(track.pose.xy[:, FEET, 1].astype(np.float64) - reference.pose.xy[:, FEET, 1])
+    return _masked_mean(offset_px / torso_px(reference), standing)
 
 
-def _speed_px_per_s(track: PoseTrack) -> NDArray[np.float64]:
-    """[T,4] of heels and toes, over `SPEED_SPAN_S` around each frame; infinite where it cannot be known."""
+def _foot_speed_px_per_s(track: PoseTrack) -> NDArray[np.float64]:
+    """Speed [T,4] of heels and toes, over `SPEED_SPAN_S` around each frame; infinite where unknown."""
     frames = np.arange(len(track))
     half = max(1, round(SPEED_SPAN_S * track.fps / 2))
     before, after = np.maximum(frames - half, 0), np.minimum(frames + half, len(track) - 1)
-    way_px = np.linalg.norm(track.pose.xy[after][:, FEET].astype(np.float64) - track.pose.xy[before][:, FEET], axis=2)
+    distance_px = np.linalg.norm(track.pose.xy[after][:, FEET].astype(np.float64) - track.pose.xy[before][:, FEET], axis=2)
     span_s = (track.time_s[after] - track.time_s[before])[:, None]
-    seen = _seen(track.pose)[:, FEET]
+    seen = _detected(track.pose)[:, FEET]
     known = seen[before] & seen[after] & (span_s > 0)
-    return np.where(known, way_px / np.where(span_s > 0, span_s, 1), np.inf)
+    return np.where(known, distance_px / np.where(span_s > 0, span_s, 1), np.inf)
 
 
-def _seen(pose: Pose) -> NDArray[np.bool_]:
+def _detected(pose: Pose) -> NDArray[np.bool_]:
     return pose.confidence >= MIN_CONFIDENCE
 
 
-def _mean_where(values: NDArray[np.float64], counts: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _masked_mean(values: NDArray[np.float64], counts: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Row means [T] over the entries that count and are finite; NaN where none does."""
     counts = counts & np.isfinite(values)
     number = counts.sum(axis=1)

@@ -1,7 +1,7 @@
-"""Where in a frame a picture is judged: the whole of it, the person's box, or the face's box.
+"""Regions of a frame for evaluation: the whole frame, the person's box, and the face's box.
 
-Boxes come from the keypoints of the reference, so that two results are judged on the same pixels, as the cropped figures
-of Everybody Dance Now (Chan et al., 2019) are.
+Boxes come from the reference's keypoints, so that two results are evaluated on the same pixels, as the cropped results of
+Everybody Dance Now (Chan et al., 2019) are.
 """
 
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from dancenow.skeleton import INDEX
 from dancenow.types import Pose
 
 MIN_CONFIDENCE: Final = 0.3
-"""Keypoints below this are guesses and give no box."""
-PERSON_MARGIN: Final = 0.1
-"""Of the box's longer side, on every side: hair, hands and soles lie outside the keypoints."""
+"""Keypoints below this confidence are ignored."""
+PERSON_MARGIN_FRACTION: Final = 0.1
+"""Fraction of the box's longer side, on every side: hair, hands and soles lie outside the keypoints."""
 MIN_SIDE_PX: Final = 16
-"""Smaller boxes hold no picture to speak of."""
+"""Smaller boxes are too small to evaluate."""
 
-HEAD: Final = [INDEX[name] for name in ("nose", "right_eye", "left_eye", "right_ear", "left_ear")]
+HEAD_KEYPOINTS: Final = [INDEX[name] for name in ("nose", "right_eye", "left_eye", "right_ear", "left_ear")]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Box:
     right: int
     bottom: int
 
-    def of(self, image: NDArray[Any]) -> NDArray[Any]:
+    def crop(self, image: NDArray[Any]) -> NDArray[Any]:
         """The part of [H,W,...] inside the box; a view."""
         return image[self.top : self.bottom, self.left : self.right]
 
@@ -42,28 +42,28 @@ class Box:
         return Box(*low, max(self.right, other.right), max(self.bottom, other.bottom))
 
 
-def whole(width_px: int, height_px: int) -> Box:
+def frame_box(width_px: int, height_px: int) -> Box:
     """The box of the whole frame."""
     return Box(0, 0, width_px, height_px)
 
 
 def person_box(pose: Pose, width_px: int, height_px: int) -> Box | None:
-    """The box of a pose's [K] keypoints with a margin of a tenth, cut to the frame; None if nobody is there."""
+    """Bounding box of a pose's keypoints [K] with a margin of a tenth, clipped to the frame; None if nobody is detected."""
     seen = pose.confidence >= MIN_CONFIDENCE
     if seen.sum() < 3:
         return None
     low, high = pose.xy[seen].min(axis=0), pose.xy[seen].max(axis=0)
-    margin_px = PERSON_MARGIN * float((high - low).max())
-    return _inside(low - margin_px, high + margin_px, width_px, height_px)
+    margin_px = PERSON_MARGIN_FRACTION * float((high - low).max())
+    return _clip_to_frame(low - margin_px, high + margin_px, width_px, height_px)
 
 
 def face_box(pose: Pose, width_px: int, height_px: int) -> Box | None:
-    """A square around the head's keypoints of a pose [K], cut to the frame; None where fewer than two are seen.
+    """A square around the head keypoints of a pose [K], clipped to the frame; None where fewer than two are detected.
 
-    Its side is 1.3 times the distance from nose to neck or 2.2 times the spread of eyes, ears and nose, whichever is
-    larger: the one holds for turned heads, the other for lowered ones.
+    Its side is 1.3 times the distance from nose to neck or 2.2 times the spread of eyes, ears and nose, whichever is larger:
+    the first works for turned heads, the second for lowered ones.
     """
-    seen = [i for i in HEAD if pose.confidence[i] >= MIN_CONFIDENCE]
+    seen = [i for i in HEAD_KEYPOINTS if pose.confidence[i] >= MIN_CONFIDENCE]
     if len(seen) < 2:
         return None
     points = pose.xy[seen]
@@ -71,11 +71,11 @@ def face_box(pose: Pose, width_px: int, height_px: int) -> Box | None:
     nose, neck = INDEX["nose"], INDEX["neck"]
     if min(pose.confidence[nose], pose.confidence[neck]) >= MIN_CONFIDENCE:
         side_px = max(side_px, 1.3 * float(np.linalg.norm(pose.xy[nose] - pose.xy[neck])))
-    centre = (points.min(axis=0) + points.max(axis=0)) / 2
-    return _inside(centre - side_px / 2, centre + side_px / 2, width_px, height_px)
+    center = (points.min(axis=0) + points.max(axis=0)) / 2
+    return _clip_to_frame(center - side_px / 2, center + side_px / 2, width_px, height_px)
 
 
-def _inside(low: NDArray[np.float32], high: NDArray[np.float32], width_px: int, height_px: int) -> Box | None:
+def _clip_to_frame(low: NDArray[np.float32], high: NDArray[np.float32], width_px: int, height_px: int) -> Box | None:
     left, top = np.floor(np.clip(low, 0, [width_px, height_px])).astype(int).tolist()
     right, bottom = np.ceil(np.clip(high + 1, 0, [width_px, height_px])).astype(int).tolist()
     if min(right - left, bottom - top) < MIN_SIDE_PX:

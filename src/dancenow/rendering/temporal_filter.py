@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.metrics.motion import sampled
+from dancenow.metrics.motion import sample_at_offset
 
 Picture = NDArray[np.float32]
 Box = tuple[slice, slice]
@@ -86,7 +86,7 @@ def _averaged(picture: _Seen | None, neighbours: Sequence[_Seen | None], finder:
     total, weight = own.copy(), np.ones(own.shape[:2], np.float32)
     for other in near:
         to_other = _motion(finder, picture.grey, other.grey, len(picture.rgba))[box] + corner
-        moved = sampled(other.premultiplied, to_other)
+        moved = sample_at_offset(other.premultiplied, to_other)
         change = cv2.GaussianBlur(cv2.transform(cv2.absdiff(moved, own), _MEAN), (0, 0), _AROUND_PX)
         share = np.float32(WEIGHT) * cv2.exp(-np.square(change * np.float32(127.5 / AGREEING)))
         total += moved * share[..., None]

@@ -41,7 +41,7 @@ def background_view(source: VideoSource, track: PoseTrack) -> BackgroundView:
         box = person_box(track.pose[frame.index], track.width_px, track.height_px)
         gray = cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
         if box is not None:
-            box.of(gray)[:] = np.nan
+            box.crop(gray)[:] = np.nan
         looks.append(cv2.resize(gray, _small(frame.image_rgb), interpolation=cv2.INTER_AREA))
     stack = np.sort(np.stack(looks), axis=0)  # NaN last
     known = np.isfinite(stack).sum(axis=0)

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dancenow.evaluation.metric_sanity import LEVELS, UNITS, monotonicity
+from dancenow.evaluation.metric_sanity import LEVELS, UNITS, check_monotonicity
 from dancenow.progress import ProgressCallback
 from dancenow.research.bench.jobs import Job, Record, run_jobs
 from dancenow.research.bench.results import Result, Size
@@ -50,4 +50,6 @@ def _measure(sized: MonotonicitySize, kind: str, _folder: Path, on_progress: Pro
     other = replace(true, identity=case.dances[0].identity)  # by the same camera: only the person differs
     clip, swapped = (sized.test_set.clip(take, on_progress).video for take in (true, other))
     levels = {kind: LEVELS[kind]}
-    return monotonicity(clip, levels, other=swapped, num_frames=sized.num_frames, every=sized.every, on_progress=on_progress)
+    return check_monotonicity(
+        clip, levels, other=swapped, num_frames=sized.num_frames, every=sized.every, on_progress=on_progress
+    )

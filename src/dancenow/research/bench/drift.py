@@ -129,11 +129,11 @@ def _metrics(images: Iterator[ImageRGB], truth: Path, track: PoseTrack, every: i
     own, true, sharp = [], [], []
     for frame, image in zip(read_frames(truth), images, strict=True):
         pose = track.pose[frame.index]
-        reference, seen = metrics.judge(frame.image_rgb, pose, [image])
+        reference, seen = metrics.measure(frame.image_rgb, pose, [image])
         true.append(reference)
         own.append(seen)
         if (box := person_box(pose, track.width_px, track.height_px)) is not None:
-            sharp.append((sharpness(box.of(image)), sharpness(box.of(frame.image_rgb))))
+            sharp.append((sharpness(box.crop(image)), sharpness(box.crop(frame.image_rgb))))
     errors, true_errors = (np.array([each.warping_error for each in seen]) for seen in (own, true))
     found = {
         "SSIM": _mean([each.ssim["person"] for each in own if "person" in each.ssim]),

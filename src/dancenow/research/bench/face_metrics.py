@@ -6,13 +6,13 @@ import numpy as np
 import torch
 
 from dancenow.errors import UserError
-from dancenow.evaluation.frame_metrics import as_tensor
+from dancenow.evaluation.frame_metrics import region_to_tensor
 from dancenow.face.face_crop import crop_face
 from dancenow.face.face_track import EXPRESSION, FaceTrack, Reason
 from dancenow.face.face_tracking import extract_faces
 from dancenow.media.source import read_frames
 from dancenow.metrics.faces import expression_correlation, landmark_distance
-from dancenow.metrics.motion import flicker_ratio, motion, warping_error
+from dancenow.metrics.motion import estimate_motion, flicker_ratio, warping_error
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.metrics.regions import face_box
 from dancenow.pose.pipeline import detect_poses
@@ -75,7 +75,7 @@ def crop_distance(out: Path, truth: Path, own: FaceTrack, reference: FaceTrack) 
         if t % EVERY == 0 and reference.valid[t] and own.reason[t] != Reason.MISSING:
             pair = (crop_face(made.image_rgb, own.crop(t)), crop_face(real.image_rgb, reference.crop(t)))
             with torch.inference_mode():
-                distances.append(float(perceptual(*(as_tensor(face, "face") for face in pair))))
+                distances.append(float(perceptual(*(region_to_tensor(face, "face") for face in pair))))
     return float(np.mean(distances)) if distances else float("nan")
 
 
@@ -92,8 +92,8 @@ def face_flicker(out: Path, truth: Path, track: PoseTrack) -> float:
         box = face_box(track.pose[real.index], track.width_px, track.height_px)
         if before is not None and box is not None and before[0] is not None:
             both = box.union(before[0])
-            pairs = [(both.of(a), both.of(b)) for a, b in ((before[1], made.image_rgb), (before[2], real.image_rgb))]
-            along = motion(*pairs[1])
+            pairs = [(both.crop(a), both.crop(b)) for a, b in ((before[1], made.image_rgb), (before[2], real.image_rgb))]
+            along = estimate_motion(*pairs[1])
             errors.append((warping_error(*pairs[0], along), warping_error(*pairs[1], along)))
         before = box, made.image_rgb, real.image_rgb
     table = np.array(errors, np.float64).reshape(-1, 2)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from dancenow.errors import InputError
-from dancenow.evaluation.frame_metrics import as_tensor
+from dancenow.evaluation.frame_metrics import region_to_tensor
 from dancenow.execution import Device, Execution
 from dancenow.generators.registry import load_renderer
 from dancenow.media.source import probe, read_frames
@@ -176,11 +176,11 @@ def compare_frames(
     for frame, image in zip(read_frames(truth, *frames), images, strict=False):
         box = person_box(track.pose[frame.index], track.width_px, track.height_px)
         if box is not None:
-            own, true = box.of(image), box.of(frame.image_rgb)
-            ssim.append(float(box.of(ssim_map(image, frame.image_rgb)).mean()))
+            own, true = box.crop(image), box.crop(frame.image_rgb)
+            ssim.append(float(box.crop(ssim_map(image, frame.image_rgb)).mean()))
             psnr.append(psnr_db(own, true))
             if (frame.index - frames[0]) % every == 0:
-                perceptual.append(float(distance(as_tensor(own, "person"), as_tensor(true, "person"))))
+                perceptual.append(float(distance(region_to_tensor(own, "person"), region_to_tensor(true, "person"))))
         done = frame.index + 1 - frames[0]
         on_progress(Progress("compare pictures", done, frames[1] - frames[0]))
     if not ssim or done < frames[1] - frames[0]:

@@ -72,7 +72,7 @@ def scores(test_set: RenderedTestSet, case: SubjectCase, dance: ClipSpec, out: P
     frames = zip(read_frames(clip.video, 0, None, every), read_frames(out, 0, None, every), masks, strict=True)
     for true, made, mask in frames:
         pose, (height, width) = exact.pose[true.index], true.image_rgb.shape[:2]
-        found = metrics.judge(true.image_rgb, pose, [made.image_rgb])[1]
+        found = metrics.measure(true.image_rgb, pose, [made.image_rgb])[1]
         box = person_box(pose, width, height)
         if box is None:
             curve.append(None)

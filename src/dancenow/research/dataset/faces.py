@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.metrics.regions import HEAD, MIN_CONFIDENCE, face_box
+from dancenow.metrics.regions import HEAD_KEYPOINTS, MIN_CONFIDENCE, face_box
 from dancenow.skeleton import INDEX, KEYPOINTS
 from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.types import FloatArray, PoseTrack
@@ -48,11 +48,11 @@ def faces_of(track: PoseTrack) -> Faces:
         found = face_box(pose[t], track.width_px, track.height_px)
         if found is not None:
             box[t] = (found.left, found.top, found.right, found.bottom)
-    points = np.concatenate([pose.xy[:, HEAD], pose.depth[:, HEAD, None]], axis=2)
-    ears = (points[:, HEAD.index(INDEX["right_ear"])] + points[:, HEAD.index(INDEX["left_ear"])]) / 2
-    nose = points[:, HEAD.index(INDEX["nose"])] - ears
+    points = np.concatenate([pose.xy[:, HEAD_KEYPOINTS], pose.depth[:, HEAD_KEYPOINTS, None]], axis=2)
+    ears = (points[:, HEAD_KEYPOINTS.index(INDEX["right_ear"])] + points[:, HEAD_KEYPOINTS.index(INDEX["left_ear"])]) / 2
+    nose = points[:, HEAD_KEYPOINTS.index(INDEX["nose"])] - ears
     length = np.maximum(np.linalg.norm(nose, axis=1), 1e-6)
-    seen = pose.confidence[:, HEAD] >= MIN_CONFIDENCE
+    seen = pose.confidence[:, HEAD_KEYPOINTS] >= MIN_CONFIDENCE
     flat = not pose.depth.any()
     towards = np.where(seen[:, [0, 3, 4]].all(axis=1) & (not flat), -nose[:, 2] / length, np.nan)
     looks = seen[:, :3].all(axis=1) if flat else np.nan_to_num(towards, nan=-1.0) > TOWARDS
@@ -67,5 +67,5 @@ def save_faces(path: Path, faces: Faces) -> None:
     with complete_or_absent(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
             file, format=np.array(FORMAT), box=faces.box, towards=faces.towards, visible=faces.visible, points=faces.points,
-            names=np.array([KEYPOINTS[i] for i in HEAD]),
+            names=np.array([KEYPOINTS[i] for i in HEAD_KEYPOINTS]),
         )  # fmt: skip
