@@ -47,6 +47,7 @@ def smaller_dancer(num_frames: int) -> PoseTrack:
 @pytest.fixture(autouse=True)
 def drawn_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("DANCENOW_HOME", str(tmp_path / "cache" / "home"))
     stand_in_for_the_detector(monkeypatch)
     monkeypatch.setattr(pipeline, "detect_poses", drawn_detector(smaller_dancer))
     monkeypatch.setitem(PRESETS, "draft", TINY)

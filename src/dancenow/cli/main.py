@@ -13,9 +13,10 @@ from typing import Any, Final
 
 import tyro
 
-from dancenow import execution
+from dancenow import __version__, execution
 from dancenow.cli.console import stderr
 from dancenow.errors import UserError
+from dancenow.storage.cache_pruning import enforce_limit, size_limit
 
 COMMANDS: Final = (
     "demo",
@@ -33,6 +34,7 @@ COMMANDS: Final = (
     "studio",
     "dataset",
     "weights",
+    "cache",
 )
 """In the order in which a person meets them. Each is the function of that name in the module of that name."""
 
@@ -40,13 +42,18 @@ COMMANDS: Final = (
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit with its status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words == ["--version"]:
+        print(f"dancenow {__version__}")
+        return
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)  # half-written files are removed as after Ctrl-C
         execution.native_loading = execution.closed_stderr
     try:
+        size_limit()  # a limit that is no size is reported before the command runs
         tyro.extras.subcommand_cli_from_dict(_commands(), prog="dancenow", description=_DESCRIPTION, args=words, config=_CONFIG)
+        enforce_limit()
     except UserError as error:
         if debug:
             raise
@@ -66,7 +73,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-_DESCRIPTION: Final = "The person in one video dances what the dancer in another video dances."
+_DESCRIPTION: Final = "The person in one video dances what the dancer in another video dances. --version prints the version."
 
 # Positional arguments have the names that the texts use; "None" is not something to type.
 _CONFIG: Final = (tyro.conf.PositionalMetavarFromFieldName, tyro.conf.DisallowNone)

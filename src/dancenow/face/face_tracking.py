@@ -24,12 +24,12 @@ from dancenow.pose.filtering.smoothing import local_parabola
 from dancenow.pose.person_crop import window
 from dancenow.prefetch import prefetch
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
-from dancenow.storage.atomic_io import cache_dir
+from dancenow.storage.cache import cache_entry, cache_key
 from dancenow.types import FloatArray, FrameStatus, PoseTrack
 
 Array = NDArray[np.float64]
 DETECTOR: Final = "facemesh/1"
-"""Name and version of the measurement in `extract_faces`; a new one makes cached faces stale."""
+"""Name of the measurement in `extract_faces`, stored in face tracks."""
 SIZE_PX: Final = 128
 MIN_HEAD_PX: Final = 18.0
 """Head height below which a face network cannot improve anything."""
@@ -95,12 +95,13 @@ def extract_faces(
     digest = hashlib.sha256(
         b"".join(np.ascontiguousarray(a).tobytes() for a in (track.pose.xy, track.pose.confidence, track.time_s))
     )
-    stem = f"{source.sha256[:32]}-{digest.hexdigest()[:16]}-{DETECTOR.replace('/', '-')}-{size_px}-{min_head_px:g}"
-    cached = cache_dir("faces") / f"{stem}.npz"
-    faces = _load_if_valid(cached)
-    if faces is None:
-        faces = _measure(source, track, size_px, min_head_px, on_progress)
-        save_faces(cached, faces)
+    inputs, parameters = [source.sha256, digest.hexdigest()], {"size_px": size_px, "min_head_px": min_head_px}
+    entry = cache_entry("faces", cache_key("faces", inputs=inputs, parameters=parameters, modules=[__name__]))
+    with entry.in_use():
+        faces = _load_if_valid(entry.path(".npz"))
+        if faces is None:
+            faces = _measure(source, track, size_px, min_head_px, on_progress)
+            save_faces(entry.path(".npz"), faces)
     return faces
 
 

@@ -35,7 +35,8 @@ from dancenow.pose.tracking.tracker import PersonTracker
 from dancenow.prefetch import prefetch
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.skeleton import NUM_KEYPOINTS
-from dancenow.storage.atomic_io import cache_dir, complete_or_absent, require_writable
+from dancenow.storage.atomic_io import complete_or_absent, require_writable
+from dancenow.storage.cache import CacheEntry, cache_entry, cache_key
 from dancenow.types import FloatArray, FrameStatus, Pose, PoseTrack
 
 MASK_SIDE_PX: Final = 640
@@ -108,18 +109,28 @@ class PosePipeline:
         if not use_cache:
             measured = self.measure(source, person=person, masks=masks, every=every, survey=survey, on_progress=on_progress)
             return self.filter(measured)
-        stem = f"{source.sha256[:40]}-{self.detector.name.replace('/', '-')}-{'auto' if person is None else person}"
-        stem += f"-{every}" if every > 1 else ""
-        kept_track, kept_masks = cache_dir("tracks") / f"{stem}.npz", cache_dir("tracks") / f"{stem}.mkv"
-        track = _load_if_sound(kept_track)
-        if track is None or (masks is not None and not kept_masks.exists()):
-            kept = kept_masks if masks else None
-            track = self.measure(source, person=person, masks=kept, every=every, survey=survey, on_progress=on_progress)
-            save_track(kept_track, track)
-        if masks is not None:
-            with complete_or_absent(masks) as temporary:
-                shutil.copyfile(kept_masks, temporary)
+        entry = self._cache_entry(source.sha256, person, every)
+        cached_track, cached_masks = entry.path(".npz"), entry.path(".mkv")
+        with entry.in_use():
+            track = _load_if_sound(cached_track)
+            if track is None or (masks is not None and not cached_masks.exists()):
+                to = cached_masks if masks else None
+                track = self.measure(source, person=person, masks=to, every=every, survey=survey, on_progress=on_progress)
+                save_track(cached_track, track)
+            if masks is not None:
+                with complete_or_absent(masks) as temporary:
+                    shutil.copyfile(cached_masks, temporary)
         return self.filter(track)
+
+    def _cache_entry(self, video_sha256: str, person: int | None, every: int) -> CacheEntry:
+        """What `measure` returns does not depend on the filters, which are cheap and run each time."""
+        key = cache_key(
+            "tracks",
+            inputs=[video_sha256],
+            parameters={"person": person, "every": every},
+            modules=[__name__, type(self.detector).__module__],
+        )
+        return cache_entry("tracks", key)
 
     def measure(
         self,

@@ -120,11 +120,19 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def cache_dir(name: str) -> Path:
-    """A folder for results that can be made again: `$DANCENOW_CACHE/name`, else under the user's cache folder."""
+def cache_root() -> Path:
+    """The folder of everything that can be computed again: `$DANCENOW_CACHE`, else in the user's cache folder; not created."""
     root = os.environ.get("DANCENOW_CACHE")
-    base = Path(root) if root else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dancenow"
-    folder = base / name
+    return Path(root) if root else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dancenow"
+
+
+def cache_dir(name: str) -> Path:
+    """The folder of a stage in `cache_root`, created if needed.
+
+    Raises:
+        OutputError: it cannot be created.
+    """
+    folder = cache_root() / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

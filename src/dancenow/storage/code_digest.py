@@ -1,63 +1,166 @@
-"""Which of the package's code and weights a measurement depends on, as a digest: a module and all that it imports.
+"""Which of the package's code and weights a result depends on, as a digest: some modules and everything that they import.
 
-Comments and formatting do not count, nor which Python reads the code; nor does code that only shows figures.
+Comments, formatting, docstrings, error messages and the Python version do not count; nor does code that no result depends
+on, such as the command line and the reports. What a source file contains is kept in the cache folder by path, time and size.
 """
 
 import ast
 import hashlib
-from collections.abc import Iterator
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import dancenow
 from dancenow import assets
+from dancenow.errors import UserError
+from dancenow.storage.atomic_io import cache_dir, complete_or_absent, sha256_of
 
-_UNMEASURED: Final = ("cli.", "bench.page", "bench.sections.", "bench.tables", "report.")
-"""Modules that no figure depends on, with their folders."""
-_PACKAGE: Final = dancenow.__name__
+STAGE: Final = "code"
+_WITHOUT_EFFECT: Final = (
+    "cli", "report", "web", "compatibility", "errors", "execution", "prefetch", "progress", "provenance.consent",
+    "provenance.content_credentials", "provenance.content_marking", "provenance.signing", "research.bench.page",
+    "research.bench.sections", "research.bench.tables", "storage.atomic_io", "storage.cache", "storage.checkpoint",
+    "storage.code_digest",
+)  # fmt: skip
+"""Modules and packages that no result depends on. They are not followed, either."""
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A file of the package. code: digest of its syntax tree; imports: possible modules; weights: names in `assets`."""
+
+    modified_ns: int
+    size: int
+    code: str
+    imports: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
 
 
 @cache
-def code_digest(module: str = "") -> str:
-    """Of the named module, the package's modules that it imports, directly or not, and the weights that they read.
+def code_digest(*modules: str, through_registries: bool = True) -> str:
+    """The digest of some modules of the package, the modules that they import, directly or not, and the weights they read.
 
-    module: its full name. Without one, or for a module of elsewhere, of the whole package.
+    Args:
+        modules: full names; one of another package must have been imported. Without one the whole package counts.
+        through_registries: False leaves out modules called `registry`: an entry that is added to one changes no result of the
+            others, if the caller names the modules that it chose.
     """
-    paths = _paths()
-    names = _reached(module, paths) if module in paths else set(paths)
-    measured = sorted(name for name in names if not f"{name.removeprefix(_PACKAGE + '.')}.".startswith(_UNMEASURED))
-    digest, weights = hashlib.sha256(), set()
-    for name in measured:
-        tree = ast.parse(paths[name].read_bytes())
-        digest.update(name.encode())
-        digest.update(_words(tree).encode())
-        weights |= set(_weights(tree))
-    for path in sorted(weights):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    index = CodeIndex(Path(str(resources.files(dancenow))), dancenow.__name__)
+    return index.digest(modules, through_registries)
 
 
-def _paths() -> dict[str, Path]:
+class CodeIndex:
+    """The source files of a package, parsed only if they have changed since they were last seen."""
+
+    def __init__(self, root: Path, package: str) -> None:
+        self._root, self._package = root, package
+        self._paths = dict(_modules(root, package))
+        self._sources: dict[str, _Source] = {}
+        self._is_changed = False
+
+    def digest(self, modules: Iterable[str], through_registries: bool = True) -> str:
+        """See `code_digest`."""
+        self._load()
+        roots = set(modules)
+        for name in roots - set(self._paths):  # a detector or family of another package, or of a test
+            if file := getattr(sys.modules.get(name), "__file__", None):
+                self._paths[name] = Path(file)
+        if not roots or not roots <= set(self._paths):
+            roots = set(self._paths)
+        digest, weights = hashlib.sha256(), set[str]()
+        for name in sorted(self._reached(roots, through_registries)):
+            source = self._source(self._paths[name])
+            digest.update(f"{name} {source.code}\n".encode())
+            weights |= set(source.weights)
+        for weight in sorted(weights):
+            digest.update(self._source(Path(getattr(assets, weight))).code.encode())
+        self._save()
+        return digest.hexdigest()[:16]
+
+    def _reached(self, roots: set[str], through_registries: bool) -> set[str]:
+        """The roots, the modules that they import, those that these import, and the packages that they lie in."""
+        reached: set[str] = set()
+        waiting = [*roots]
+        while waiting:
+            name = waiting.pop()
+            if name in reached or name not in self._paths:
+                continue
+            if name not in roots and self._is_without_effect(name, through_registries):
+                continue
+            reached.add(name)
+            waiting.append(name.rpartition(".")[0])
+            waiting.extend(self._source(self._paths[name]).imports)
+        return reached
+
+    def _is_without_effect(self, name: str, through_registries: bool) -> bool:
+        if name == self._package or (not through_registries and name.endswith(".registry")):
+            return True  # the package's own module holds its version, and where its functions live
+        inside = f"{name.removeprefix(self._package + '.')}."
+        return any(inside.startswith(f"{each}.") for each in _WITHOUT_EFFECT)
+
+    def _source(self, path: Path) -> _Source:
+        key, info = str(path), path.stat()
+        known = self._sources.get(key)
+        if known is None or (known.modified_ns, known.size) != (info.st_mtime_ns, info.st_size):
+            known = _read(path, info.st_mtime_ns, info.st_size)
+            self._sources[key], self._is_changed = known, True
+        return known
+
+    def _file(self) -> Path:
+        """The index of this copy of the package, by this version of the parser."""
+        own = Path(__file__).stat()
+        name = hashlib.sha256(f"{self._root.absolute()} {own.st_mtime_ns} {own.st_size}".encode()).hexdigest()[:24]
+        return cache_dir(STAGE) / f"{name}.json"
+
+    def _load(self) -> None:
+        try:
+            kept = json.loads(self._file().read_text("utf-8"))
+            self._sources = {key: _Source(**{**each, "imports": tuple(each["imports"])}) for key, each in kept.items()}
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, UserError):
+            self._sources = {}  # absent or damaged: everything is parsed again
+
+    def _save(self) -> None:
+        if not self._is_changed:
+            return
+        content: dict[str, Any] = {key: asdict(each) for key, each in self._sources.items()}
+        try:
+            with complete_or_absent(self._file()) as temporary:
+                temporary.write_text(json.dumps(content), "utf-8")
+        except UserError:
+            return  # a cache that cannot be written is reported by what has to be kept there
+
+
+def _modules(root: Path, package: str) -> Iterator[tuple[str, Path]]:
     """Every module of the package and its file."""
-    root = Path(str(resources.files(dancenow)))
-    parts = {path: path.relative_to(root).with_suffix("").parts for path in root.rglob("*.py")}
-    return {".".join((_PACKAGE, *(p for p in names if p != "__init__"))): path for path, names in parts.items()}
+    for folder, _, files in os.walk(root):
+        parts = Path(folder).relative_to(root).parts
+        for file in files:
+            if file.endswith(".py"):
+                names = (package, *parts, file.removesuffix(".py"))
+                yield ".".join(name for name in names if name != "__init__"), Path(folder) / file
 
 
-def _reached(module: str, paths: dict[str, Path]) -> set[str]:
-    """The module, those that it imports, those that these import, and the packages that they lie in."""
-    reached: set[str] = set()
-    ahead = [module]
-    while ahead:
-        name = ahead.pop()
-        if name in reached or name not in paths:
-            continue
-        reached.add(name)
-        ahead.append(name.rpartition(".")[0])
-        ahead.extend(_imported(ast.parse(paths[name].read_bytes())))
-    return reached
+def _read(path: Path, modified_ns: int, size: int) -> _Source:
+    if path.suffix != ".py":
+        return _Source(modified_ns, size, sha256_of(path))
+    tree = _WithoutTypeChecking().visit(ast.parse(path.read_bytes()))
+    code = hashlib.sha256(_words(tree).encode()).hexdigest()
+    return _Source(modified_ns, size, code, tuple(sorted(set(_imported(tree)))), tuple(sorted(set(_weights(tree)))))
+
+
+class _WithoutTypeChecking(ast.NodeTransformer):
+    """Takes out what only type checkers read."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:  # the name is ast's
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            return node.orelse
+        return self.generic_visit(node)
 
 
 def _imported(tree: ast.AST) -> Iterator[str]:
@@ -73,19 +176,28 @@ def _imported(tree: ast.AST) -> Iterator[str]:
                 yield name
 
 
-def _weights(tree: ast.AST) -> Iterator[Path]:
+def _weights(tree: ast.AST) -> Iterator[str]:
     """Files that come with the package and are imported by their names in `assets`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == assets.__name__:
-            yield from (getattr(assets, each.name) for each in node.names)
+            yield from (each.name for each in node.names)
 
 
 def _words(node: object) -> str:
-    """A syntax tree in words. As `ast.dump`, which is not used because every few Pythons add fields to it: what is empty is
-    left out."""
-    if isinstance(node, ast.AST):
-        parts = [(name, getattr(node, name, None)) for name in node._fields]
-        return f"{type(node).__name__}({','.join(f'{name}={_words(part)}' for name, part in parts if part not in (None, []))})"
-    if isinstance(node, list):
-        return f"[{','.join(_words(each) for each in node)}]"
+    """A syntax tree in words, without docstrings and without the arguments of what is raised.
+
+    As `ast.dump`, which is not used because every few Pythons add fields to it: what is empty is left out.
+    """
+    match node:
+        case ast.Expr(value=ast.Constant(value=str())):
+            return ""
+        case ast.Raise(exc=ast.Call(func=raised)):
+            return f"Raise({_words(raised)})"
+        case ast.AST():
+            parts = [(name, getattr(node, name, None)) for name in node._fields]
+            return (
+                f"{type(node).__name__}({','.join(f'{name}={_words(part)}' for name, part in parts if part not in (None, []))})"
+            )
+        case list():
+            return f"[{','.join(filter(None, map(_words, node)))}]"
     return repr(node)

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -15,20 +15,16 @@ from dancenow.execution import Execution, reporting
 from dancenow.media.source import VideoInput, VideoSource, open_video
 from dancenow.metrics.poses import pose_distance_px, torso_px
 from dancenow.pose.body_statistics import body_statistics
-from dancenow.pose.detectors.bias_correction import RECIPE as CORRECT_RECIPE
-from dancenow.pose.detectors.blazepose import NAME as DETECTOR
 from dancenow.pose.detectors.registry import create_detector
-from dancenow.pose.filtering.smoothing import SmoothConfig
 from dancenow.pose.pipeline import detect_poses
 from dancenow.pose.track_io import save_track
 from dancenow.pose.tracking.reidentification import PeopleSurvey
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import Consent
 from dancenow.storage.atomic_io import complete_or_absent, require_writable, sha256_of
-from dancenow.subject.background.background_plate import RECIPE as PLATE_RECIPE
 from dancenow.subject.background.background_plate import PlateEstimator
 from dancenow.subject.footage_quality import PictureExaminer, footage_warnings, require_enough
-from dancenow.subject.manifest import CHECKED_FILES, MANIFEST, SCHEMA, Span, SubjectManifest, json_digest
+from dancenow.subject.manifest import CHECKED_FILES, MANIFEST, Span, SubjectManifest
 from dancenow.subject.subject import Subject, save_plate
 from dancenow.types import FrameStatus, Plate, PoseTrack
 
@@ -37,19 +33,6 @@ _IGNORED_FILES: Final = (".DS_Store", "Thumbs.db", "desktop.ini")
 _SAME_PERSON_TORSOS: Final = 0.5
 """A given track and the detected one show the same person if their median distance is below this fraction of the torso."""
 _VAL_FRACTION, _VAL_GAP_S, _VAL_MIN_DURATION_S = 0.1, 1.0, 20.0
-
-# The entries of the detector, the bias correction, the plate and the smoothing change it by themselves. Raise `steps` after any
-# other change that gives a different subject for the same video: in smoothing code, body statistics, splits or folder files.
-_RECIPE: Final = {
-    "detector": DETECTOR,
-    "smoothing": asdict(SmoothConfig()),
-    "correction": CORRECT_RECIPE,
-    "plate": PLATE_RECIPE,
-    "schema": SCHEMA,
-    "steps": 3,
-}
-SUBJECT_RECIPE: Final[str] = json_digest(_RECIPE)[:12]
-"""Digest of everything except the video that determines the result of `prepare`; a cached subject with another one is stale."""
 
 
 @renamed_keywords(listen="on_progress")

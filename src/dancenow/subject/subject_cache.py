@@ -1,64 +1,77 @@
-"""Subjects that `run` prepares by itself, kept in the cache by their video's content; and that they may be used at all.
+"""Subjects that `run` prepares by itself, cached by the content of their video; and the consent to use them.
 
-A video is prepared once; the consent that was given for it holds until another one is given.
+A video is prepared once. The consent that was given for it is recorded outside the cache, and is valid until another is given.
 """
 
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from dancenow.errors import UserError
 from dancenow.media.source import VideoInput, VideoSource, open_video
+from dancenow.pose.detectors.registry import create_detector
 from dancenow.progress import ProgressCallback
-from dancenow.provenance.consent import Consent, require_consent
-from dancenow.storage.atomic_io import cache_dir
-from dancenow.subject.prepare import SUBJECT_RECIPE, prepare
+from dancenow.provenance.consent import Consent, require_consent, withdrawn_on
+from dancenow.storage.atomic_io import complete_or_absent, data_dir
+from dancenow.storage.cache import CacheEntry, cache_entry, cache_key
+from dancenow.subject.prepare import prepare
 from dancenow.subject.subject import Subject, record_consent
 
 
 def cached_subject(video: VideoInput, person: int | None, consent: Consent | None, on_progress: ProgressCallback) -> Subject:
-    """The prepared subject of a video, from the cache where it is intact; `consent` is recorded if it says something new.
+    """The prepared subject of a video, from the cache where it is intact; `consent` is recorded if it has other terms.
 
     Raises:
         UserError: as `prepare`.
     """
     source = open_video(video)
-    folder = _folder(source, person)
+    recorded = _recorded_consent(source, person)
+    if consent is None or (recorded is not None and consent.has_terms_of(recorded)):
+        consent = recorded
+    with subject_entry(source, person).in_use():
+        subject = _open_or_prepare(source, person, consent, on_progress)
+    if consent is not None and consent != recorded:
+        with complete_or_absent(_consent_file(source, person)) as temporary:
+            temporary.write_text(json.dumps(asdict(consent), indent=2, ensure_ascii=False), "utf-8")
+    return subject
+
+
+def _open_or_prepare(
+    source: VideoSource, person: int | None, consent: Consent | None, on_progress: ProgressCallback
+) -> Subject:
+    folder = subject_entry(source, person).path()
     try:
         subject = Subject.open(folder)
     except UserError:
         return prepare(source, folder, person=person, consent=consent, on_progress=on_progress)
-    kept = subject.manifest.consent
-    if consent is not None and (kept is None or not consent.has_terms_of(kept)):
+    present = subject.manifest.consent
+    if consent is not None and (present is None or not consent.has_terms_of(present)):
         return record_consent(folder, consent)
     return subject
 
 
 def require_video_consent(video: VideoInput, person: int | None, consent: Consent | None) -> None:
-    """That there is a consent to this video that stands, given now or kept from before.
+    """Require a valid consent for this video, given now or recorded before.
 
     Raises:
         UserError: there is none, or it was withdrawn.
     """
     source = open_video(video)
-    kept = _kept(source, person)
-    if consent is None or (kept is not None and consent.has_terms_of(kept)):
-        consent = kept
+    recorded = _recorded_consent(source, person)
+    if consent is None or (recorded is not None and consent.has_terms_of(recorded)):
+        consent = recorded
     require_consent(consent, source.sha256, f"the person in {source}", "dancenow run ...")
 
 
 def has_video_consent(video: VideoInput, person: int | None) -> bool:
-    """Whether a consent to this video is kept from before."""
-    return _kept(open_video(video), person) is not None
-
-
-def _kept(source: VideoSource, person: int | None) -> Consent | None:
-    try:
-        return Subject.open(_folder(source, person)).manifest.consent
-    except UserError:
-        return None
+    """Whether a consent for this video was recorded before."""
+    return _recorded_consent(open_video(video), person) is not None
 
 
 def require_consented(subject: Subject) -> None:
-    """That a subject may be learnt from.
+    """Require that a subject may be used for training.
 
     Raises:
         UserError: it has no consent, or that was withdrawn.
@@ -67,6 +80,30 @@ def require_consented(subject: Subject) -> None:
     require_consent(manifest.consent, manifest.source_sha256, f"the subject {folder}", f"dancenow consent {folder}")
 
 
-def _folder(source: VideoSource, person: int | None) -> Path:
-    name = f"{source.sha256[:40]}-{SUBJECT_RECIPE}-{'auto' if person is None else person}"
-    return cache_dir("subjects") / name
+def subject_key(inputs: Sequence[str], **parameters: Any) -> str:
+    """The cache key of a subject folder made by `prepare` from files with these digests."""
+    modules = ["dancenow.subject.prepare", type(create_detector()).__module__]
+    return cache_key("subjects", inputs=inputs, parameters=parameters, modules=modules)
+
+
+def subject_entry(source: VideoSource, person: int | None) -> CacheEntry:
+    """Where the cache keeps the subject of a video."""
+    return cache_entry("subjects", subject_key([source.sha256], person=person))
+
+
+def _recorded_consent(source: VideoSource, person: int | None) -> Consent | None:
+    """That of the cached subject or, if it was pruned, of the record beside it, unless that was withdrawn since."""
+    try:
+        return Subject.open(subject_entry(source, person).path()).manifest.consent
+    except UserError:
+        pass
+    try:
+        recorded = Consent.from_json(json.loads(_consent_file(source, person).read_text("utf-8")))
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None
+    return recorded if withdrawn_on(recorded.sha256, source.sha256) is None else None
+
+
+def _consent_file(source: VideoSource, person: int | None) -> Path:
+    name = f"{source.sha256[:40]}-{'auto' if person is None else person}.json"
+    return data_dir("consents") / name

@@ -58,10 +58,7 @@ class PoseDetector(Protocol):
 
     @property
     def name(self) -> str:
-        """Name and version, such as "blazepose-full/4". It is stored in tracks and part of every cache key.
-
-        Raise the version with every change that gives other measurements.
-        """
+        """What measures, such as "blazepose-full/4". It is stored in tracks; what they were cached under is their code."""
         ...
 
     @property

@@ -20,8 +20,6 @@ from dancenow.pose.filtering.smoothing import BODY_SIZE_SIGMA_S, body_size, gaus
 from dancenow.skeleton import INDEX, LIMBS, MIRROR, NUM_KEYPOINTS
 from dancenow.types import FloatArray, Pose, PoseTrack
 
-RECIPE: Final = 1
-"""Raise it with every change after which the same track would come out otherwise."""
 RATE_HZ: Final = 30.0
 """Tracks are brought to this rate for the network."""
 MIN_RATE_HZ: Final = 12.0

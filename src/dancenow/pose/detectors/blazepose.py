@@ -22,7 +22,7 @@ from dancenow.storage import pretrained
 from dancenow.types import FloatArray, ImageRGB, Pose, PoseTrack
 
 NAME: Final = "blazepose-full/4"
-"""Stored in tracks and part of cache keys: raise the version with every change after which measurements differ."""
+"""Stored in tracks."""
 NUM_LANDMARKS: Final = 33
 _DETECTOR_SIZE: Final = 224
 _LANDMARK_SIZE: Final = 256

@@ -23,8 +23,9 @@ from dancenow.research.bench.rendered_test_set import SubjectCase
 from dancenow.research.bench.results import Result, Size
 from dancenow.research.bench.sizes import BUDGET, BudgetSize
 from dancenow.storage.atomic_io import cache_dir, sha256_of
-from dancenow.subject.prepare import SUBJECT_RECIPE, prepare
+from dancenow.subject.prepare import prepare
 from dancenow.subject.subject import Subject
+from dancenow.subject.subject_cache import subject_key
 from dancenow.training.budget import Budget
 
 Poses = Literal["exact keypoints", "detected keypoints"]
@@ -158,7 +159,7 @@ def _measure_filmed(
 def _load_or_prepare(video: Path, poses: str, on_progress: ProgressCallback) -> Subject:
     """The subject of a clip with its exact keypoints or with detected ones, from the cache where it is sound."""
     npz = video.with_suffix(".npz")
-    known = f"{sha256_of(video)[:16]}-{sha256_of(npz)[:8]}-{poses.split()[0]}-{SUBJECT_RECIPE}"
+    known = subject_key([sha256_of(video), sha256_of(npz)], poses=poses)
     folder = cache_dir("bench/subjects") / f"{video.stem}-{known}"
     try:
         return Subject.open(folder)

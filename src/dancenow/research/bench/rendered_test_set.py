@@ -16,9 +16,10 @@ from dancenow.media.source import probe, read_frames
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import consent
 from dancenow.research.studio.clip import Clip, render_clip
-from dancenow.storage.atomic_io import cache_dir
-from dancenow.subject.prepare import SUBJECT_RECIPE, prepare
+from dancenow.storage.atomic_io import cache_dir, sha256_of
+from dancenow.subject.prepare import prepare
 from dancenow.subject.subject import Subject
+from dancenow.subject.subject_cache import subject_key
 
 CLIPS: Final = "bench/clips"
 """Folder of the cache in which they lie."""
@@ -96,7 +97,7 @@ class RenderedTestSet:
     def subject(self, case: SubjectCase, on_progress: ProgressCallback = ignore_progress) -> Subject:
         """The prepared footage, with its last tenth held out, from the cache where it is sound."""
         video = self.clip(case.footage, on_progress).video
-        folder = cache_dir("bench/subjects") / f"{video.stem}-{SUBJECT_RECIPE}"
+        folder = cache_dir("bench/subjects") / f"{video.stem}-{subject_key([sha256_of(video)])}"
         try:
             return Subject.open(folder)
         except UserError:

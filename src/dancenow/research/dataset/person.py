@@ -24,9 +24,10 @@ from dancenow.research.dataset.index import INDEX, Entry, digest_of
 from dancenow.research.dataset.protocol import PARTS
 from dancenow.research.dataset.shards import SHARDS_INDEX
 from dancenow.research.dataset.source import FolderSource, ShardSource, open_source, track_of
-from dancenow.storage.atomic_io import cache_dir, sha256_of
+from dancenow.storage.atomic_io import sha256_of
+from dancenow.storage.cache import cache_entry, cache_key
 from dancenow.subject.manifest import Span
-from dancenow.subject.prepare import SUBJECT_RECIPE, write_subject
+from dancenow.subject.prepare import write_subject
 from dancenow.subject.subject import Subject
 from dancenow.types import FrameStatus, Plate, Pose, PoseTrack
 
@@ -91,13 +92,14 @@ def cached_subject(
     """
     source = open_source(path)
     clips = [entry.to_json() for entry in source.dataset.of(identity)]
-    digest = digest_of({"clips": clips, "protocol": protocol, "recipe": SUBJECT_RECIPE, "crf": CRF})
-    folder = cache_dir("subjects") / f"{digest[:40]}-{identity}-{protocol}"
-    try:
-        Subject.open(folder)
-    except UserError:
-        person_subject(source, identity, folder, protocol=protocol, on_progress=on_progress)
-    return folder
+    key = cache_key("subjects", parameters={"clips": clips, "protocol": protocol}, modules=[__name__])
+    entry = cache_entry("subjects", key, f"{identity}-{protocol}")
+    with entry.in_use():
+        try:
+            Subject.open(entry.path())
+        except UserError:
+            person_subject(source, identity, entry.path(), protocol=protocol, on_progress=on_progress)
+    return entry.path()
 
 
 def training_subject(

@@ -23,8 +23,6 @@ from dancenow.subject.background.shadow_removal import BRIGHT_PERCENTS, FullLigh
 from dancenow.subject.camera_motion import BackgroundView, camera_motions
 from dancenow.types import Frame, ImageRGB, Plate
 
-RECIPE: Final = 4
-"""Number of the way in which plates are made; to be raised with every change that makes another plate of the same video."""
 _MEMORY_BYTES: Final = 300_000_000
 """The sampled frames together are kept below this."""
 _MOST_SAMPLES: Final = 64

@@ -1,0 +1,194 @@
+"""The cache: keys, entries in use, listing, pruning, and the limit on its size."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from dancenow.cli import main as cli
+from dancenow.errors import OptionError
+from dancenow.storage import cache_pruning as pruning
+from dancenow.storage.cache import CacheEntry, cache_entry, cache_key
+
+MODULES = ["dancenow.pose.track_io"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv(pruning.LIMIT_VARIABLE, raising=False)
+    return tmp_path / "cache"
+
+
+def put(stage: str, name: str, size: int = 1000, age_s: float = 0.0, suffix: str = ".npz") -> CacheEntry:
+    """An entry of a file, last used some time ago."""
+    entry = CacheEntry(stage, name)
+    path = entry.path(suffix)
+    path.write_bytes(b"x" * size)
+    os.utime(path, (time.time() - age_s,) * 2)
+    return entry
+
+
+def test_a_key_is_stable_and_depends_on_everything_that_decides_the_result() -> None:
+    key = cache_key("tracks", inputs=["a", "b"], parameters={"person": 1, "every": 2}, modules=MODULES)
+    assert key == cache_key("tracks", inputs=["a", "b"], parameters={"every": 2, "person": 1}, modules=MODULES)
+    others = [
+        cache_key("faces", inputs=["a", "b"], parameters={"person": 1, "every": 2}, modules=MODULES),
+        cache_key("tracks", inputs=["b", "a"], parameters={"person": 1, "every": 2}, modules=MODULES),
+        cache_key("tracks", inputs=["a", "b"], parameters={"person": None, "every": 2}, modules=MODULES),
+        cache_key("tracks", inputs=["a", "b"], parameters={"person": 1, "every": 2}, modules=["dancenow.skeleton"]),
+    ]
+    assert len({key, *others}) == 5
+
+
+def test_a_key_follows_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = cache_key("tracks", modules=MODULES)
+    monkeypatch.setattr("dancenow.storage.cache.code_digest", lambda *_modules, **_options: "other code")
+    assert cache_key("tracks", modules=MODULES) != before
+
+
+def test_an_entry_is_all_files_of_its_name() -> None:
+    entry = cache_entry("models", "0" * 32, "draft-1.5h")
+    assert entry.path(".safetensors").name == f"draft-1_5h-{'0' * 32}.safetensors"
+    for suffix in (".safetensors", ".resume.safetensors", ".preview.png"):
+        entry.path(suffix).write_text("x")
+    put("models", f"{entry.name}0")
+    assert len(entry.files()) == 3
+    assert entry.remove()
+    assert entry.files() == []
+    assert len(pruning.list_entries(["models"])) == 1
+
+
+def test_an_entry_in_use_is_not_removed_by_another_thread_or_process() -> None:
+    entry = put("models", "a" * 32)
+    command = "from dancenow.storage import cache_pruning as p; print(len(p.prune(p.list_entries())))"
+
+    def prune_in_another_process() -> str:
+        return subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True).stdout.strip()
+
+    with entry.in_use(), entry.in_use():
+        assert not entry.remove()
+        assert prune_in_another_process() == "0"
+    assert prune_in_another_process() == "1"
+    assert entry.files() == []
+
+
+def test_using_an_entry_makes_it_the_last_to_go() -> None:
+    old, older = put("tracks", "a" * 32, age_s=10_000), put("tracks", "b" * 32, age_s=20_000)
+    with older.in_use():
+        pass
+    assert [each.entry for each in pruning.list_entries()] == [old, older]
+
+
+def test_many_threads_lock_and_remove_one_entry() -> None:
+    entry, errors = put("tracks", "a" * 32), list[BaseException]()
+
+    def work() -> None:
+        try:
+            for _ in range(30):
+                with entry.in_use():
+                    entry.path(".npz").touch()
+                    assert entry.path(".npz").exists()
+                entry.remove()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+
+
+def test_the_least_recently_used_goes_first_and_what_was_just_used_stays() -> None:
+    put("tracks", "a" * 32, 1000, age_s=9000)
+    newer, recent = put("models", "b" * 32, 1000, age_s=8000), put("subjects", "c" * 32, 1000, age_s=60)
+    assert len(pruning.prune_to(2000, pruning.list_entries())) == 1
+    assert {each.entry for each in pruning.list_entries()} == {newer, recent}
+    pruning.prune_to(0, pruning.list_entries())
+    assert [each.entry for each in pruning.list_entries()] == [recent]
+
+
+def test_the_limit_is_kept_after_a_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    put("tracks", "a" * 32, 3000, age_s=9000)
+    kept = put("tracks", "b" * 32, 1000, age_s=8000)
+    monkeypatch.setenv(pruning.LIMIT_VARIABLE, "2 kB")
+    cli.main(["cache"])
+    assert "of 2 kB" in capsys.readouterr().out
+    assert [each.entry for each in pruning.list_entries()] == [kept]
+    monkeypatch.setenv(pruning.LIMIT_VARIABLE, "plenty")
+    with pytest.raises(SystemExit):
+        cli.main(["cache"])
+    assert "'plenty' is not a size" in capsys.readouterr().err
+
+
+def test_only_known_folders_are_touched_and_links_are_not_followed(folder: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "mine.txt").write_text("mine")
+    put("tracks", "a" * 32)
+    (folder / "holiday").mkdir()
+    (folder / "holiday" / "photo.jpg").write_text("mine")
+    (folder / "tracks" / "link").symlink_to(outside)
+    (folder / "weights").symlink_to(outside, target_is_directory=True)
+    cli.main(["cache", "prune", "--all"])
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*") if ".locks" not in str(path)) == [
+        "cache/holiday/photo.jpg", "outside/mine.txt",
+    ]  # fmt: skip
+    assert not (folder / "tracks" / "link").exists()
+
+
+def test_what_a_killed_process_left_is_removed_after_a_day(folder: Path) -> None:
+    put("tracks", "a" * 32)
+    for name, age_s in ((".old-x1", 2 * 86400), (".new-x2", 60)):
+        (folder / "tracks" / name).mkdir()
+        os.utime(folder / "tracks" / name, (time.time() - age_s,) * 2)
+    pruning.list_entries()
+    assert sorted(path.name for path in (folder / "tracks").iterdir()) == [".new-x2", f"{'a' * 32}.npz"]
+
+
+def test_the_command_lists_sizes_and_prunes(capsys: pytest.CaptureFixture[str]) -> None:
+    put("tracks", "a" * 32, 2000, age_s=3 * 86400)
+    put("bench/cells", "b" * 32, 1000, age_s=7200)
+    cli.main(["cache"])
+    listed = capsys.readouterr().out
+    assert "3 kB" in listed
+    assert [line.split()[:4] for line in listed.splitlines()[2:]] == [["tracks", "1", "2", "kB"], ["bench", "1", "1", "kB"]]
+    cli.main(["cache", "size", "--stage", "bench"])
+    assert capsys.readouterr().out == "1 kB\n"
+    cli.main(["cache", "prune", "--older-than", "1d"])
+    assert capsys.readouterr().out == "1 entry removed, 2 kB freed\n"
+    cli.main(["cache", "prune", "--to", "1MB"])
+    assert capsys.readouterr().out.startswith("0 entries removed")
+    cli.main(["cache", "prune", "--all"])
+    assert pruning.list_entries() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["prune"], "say what to prune"),
+        (["list", "--all"], "belong to"),
+        (["prune", "--all", "--to", "1GB"], "leave out"),
+        (["prune", "--older-than", "soon"], "not an age"),
+        (["prune", "--to", "small"], "not a size"),
+        (["--stage", "attic"], "no cache stage 'attic'"),
+    ],
+)
+def test_bad_options_are_one_sentence(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["cache", *words])
+    assert ended.value.code == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_sizes_are_read_and_written() -> None:
+    assert [pruning.parse_size(text) for text in ("20GB", "1.5 k", "7")] == [20 * 10**9, 1500, 7]
+    assert [pruning.format_size(count) for count in (0, 999, 1500, 20 * 10**9)] == ["0 B", "999 B", "1.5 kB", "20 GB"]
+    with pytest.raises(OptionError):
+        pruning.parse_size("-1GB")
