@@ -27,7 +27,7 @@ from dancenow.storage.checkpoint import save_checkpoint, with_prefix, Checkpoint
 from dancenow.subject.target_appearance import Target
 from dancenow.generators.crop.network import (Generator, GeneratorConfig)
 from dancenow.types import Plate
-from dataclasses import asdict
+from dataclasses import asdict, replace
 import numpy as np
 from helpers.drawn_world import dancer_track, film, room
 folder = Path(sys.argv[1])
@@ -36,9 +36,10 @@ for name, count in (("short", 60), ("long", 600)):
 config = GeneratorConfig(canvas_px=64, width=4, blocks=0)
 track = dancer_track(60, body_px=200.0, size_px=320)
 target = Target("drawn", Plate(room(320), np.ones((320, 320), bool)), track, "0" * 64)
-kept = target.to_checkpoint({"generator": asdict(config), "precision": "float32"})
+kept = target.to_checkpoint("body")
 tensors = {**kept.tensors, **with_prefix("generator", Generator(config).state_dict())}
-save_checkpoint(folder / "model.safetensors", Checkpoint(kept.info, tensors))
+info = replace(kept.info, config={"generator": asdict(config), "precision": "float32"})
+save_checkpoint(folder / "model.safetensors", Checkpoint(info, tensors))
 """
 
 

@@ -6,13 +6,12 @@ import pytest
 
 from dancenow import pipeline
 from dancenow.errors import UserError
-from dancenow.generators.edn.config import EdnConfig
-from dancenow.generators.presets import Preset, preset_config
+from dancenow.generators.edn.config import EDN_KIND, EdnConfig
+from dancenow.generators.presets import preset_config
 from dancenow.media.source import probe, read_frames
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.storage.checkpoint import read_info
 from dancenow.subject.subject import Subject
-from dancenow.subject.target_appearance import WHOLE_FRAME_KIND
 from dancenow.types import PoseTrack
 from helpers.drawn_world import dancer_track, drawn_detector, film
 
@@ -24,18 +23,18 @@ def smaller_dancer(num_frames: int) -> PoseTrack:
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", ["paper", "heatmaps"])
 def test_a_peer_is_trained_and_transfers_like_ours(
-    preset: Preset, drawn_subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    preset: str, drawn_subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "detect_poses", drawn_detector(smaller_dancer))
     monkeypatch.setattr("dancenow.storage.pretrained.path", lambda *_: tmp_path)  # no trained weights are needed here
     trunk = PerceptualDistance(EfficientNetTrunk(), depth=1)
-    monkeypatch.setattr("dancenow.generators.registry.PerceptualDistance", lambda **_: trunk)
+    monkeypatch.setattr("dancenow.generators.train_model.PerceptualDistance", lambda **_: trunk)
     model, source = tmp_path / "model.safetensors", film(tmp_path / "source.mp4", smaller_dancer(12))
     size = {"width": 1 / 16, "longer_px": 64}
     pipeline.train(drawn_subject.folder, model, budget="1images", preset=preset, width=1 / 16, longer_px=64)
     pipeline.train(drawn_subject.folder, model, budget="2images", preset=preset, width=1 / 16, longer_px=64, resume=True)
     info = read_info(model)
-    assert (info.kind, info.images_seen) == (WHOLE_FRAME_KIND, 2)
+    assert (info.kind, info.images_seen) == (EDN_KIND, 2)
     assert {name: info.config["recipe"][name] for name in size} == size
     result = pipeline.transfer(source, model, tmp_path / "out.mp4")
     made = probe(result.video)

@@ -13,7 +13,7 @@ from dancenow.errors import UserError
 from dancenow.generators.crop.config import CropConfig, LossWeights
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import GeneratorConfig
-from dancenow.generators.presets import PRESETS
+from dancenow.generators.crop.presets import PRESETS
 from dancenow.media.source import probe, read_frames
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.pose.filtering.smoothing import smooth_jitter
@@ -53,7 +53,7 @@ def drawn_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PRESETS, "draft", TINY)
     monkeypatch.setattr("dancenow.storage.pretrained.path", lambda *_: tmp_path)  # no trained weights are needed here
     trunk = PerceptualDistance(EfficientNetTrunk(), depth=1)
-    monkeypatch.setattr("dancenow.generators.registry.PerceptualDistance", lambda **_: trunk)
+    monkeypatch.setattr("dancenow.generators.train_model.PerceptualDistance", lambda **_: trunk)
 
 
 @pytest.fixture

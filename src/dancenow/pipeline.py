@@ -18,7 +18,7 @@ from dancenow.compatibility import renamed_keywords
 from dancenow.execution import Device, Execution
 from dancenow.face.refinement import FaceMode, FaceModel, FaceRefiner, select_face_model
 from dancenow.generators.model_cache import cached_model_path, is_trained, train_cached
-from dancenow.generators.presets import Preset, preset_config
+from dancenow.generators.presets import preset_config
 from dancenow.generators.registry import load_model, renderer_of
 from dancenow.generators.train_model import train_model
 from dancenow.media.source import VideoInput, open_video
@@ -51,7 +51,7 @@ def train(
     out: Path,
     *,
     budget: Budget | str = "10m",
-    preset: Preset = "draft",
+    preset: str = "draft",
     width: float | None = None,
     longer_px: int | None = None,
     enhance_from: float | None = None,
@@ -148,7 +148,7 @@ def run(
     out: Path,
     *,
     budget: Budget | str = "10m",
-    preset: Preset = "draft",
+    preset: str = "draft",
     normalize: RetargetingKind = "auto",
     face: FaceMode = "auto",
     source_person: int | None = None,

@@ -29,7 +29,7 @@ def test_a_subject_and_its_model_give_the_same_coverage(
     source: Path, drawn_subject: Subject, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = tmp_path / "model.safetensors"
-    checkpoint = Target.of_subject(drawn_subject).to_checkpoint({})
+    checkpoint = Target.of_subject(drawn_subject).to_checkpoint("body")
     save_checkpoint(model, Checkpoint(checkpoint.info, {**checkpoint.tensors, "weight": torch.zeros(1)}))
     results = []
     for subject in (drawn_subject.folder, model):

@@ -9,58 +9,47 @@ import torch
 
 from dancenow.errors import UserError
 from dancenow.execution import Execution
+from dancenow.generators.base import FamilyConfig, Renderer
 from dancenow.generators.crop.config import CropConfig
-from dancenow.generators.crop.dataset import CropDataset
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import GeneratorConfig
-from dancenow.generators.crop.task import CropTask
 from dancenow.generators.edn.config import EdnConfig
-from dancenow.generators.edn.dataset import FrameDataset
-from dancenow.generators.edn.task import EdnTask, stored_box
-from dancenow.generators.registry import load_renderer
-from dancenow.generators.renderers import Renderer
+from dancenow.generators.registry import family_of, load_renderer
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.pose.filtering.confidence import FILLED_CONFIDENCE, restore_filled_confidence
+from dancenow.progress import ignore_progress
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from dancenow.subject.subject import Subject
-from dancenow.subject.target_appearance import WHOLE_FRAME_KIND, Target
 from dancenow.training.loop import Clock
 from dancenow.types import FrameStatus, Pose, PoseTrack
 
 CPU = torch.device("cpu")
 JUDGE = DiscriminatorConfig(width=4, scales=1)
-RECIPES: dict[str, CropConfig | EdnConfig] = {
-    "crops": CropConfig(GeneratorConfig(canvas_px=64, width=8, blocks=1), JUDGE, replace(JUDGE, frames=2), clip_frames=2),
+CONFIGS: dict[str, FamilyConfig] = {
+    "crops": CropConfig(GeneratorConfig(canvas_px=64, width=8, blocks=1), JUDGE, replace(JUDGE, frames=2), max_frames=32),
     "fine crops": CropConfig(
-        GeneratorConfig(canvas_px=64, width=8, blocks=1, fine=True), JUDGE, replace(JUDGE, frames=2), clip_frames=2
+        GeneratorConfig(canvas_px=64, width=8, blocks=1, fine=True), JUDGE, replace(JUDGE, frames=2), max_frames=32
     ),
-    "paper": EdnConfig(longer_px=64, width=1 / 16),
-    "frame by frame": EdnConfig(longer_px=64, width=1 / 16, temporal=False),
-    "enhanced": EdnConfig(longer_px=64, width=1 / 16, enhance_from=0.5),
-    "heatmaps": EdnConfig(longer_px=64, width=1 / 16, conditioning="heatmaps"),
+    "paper": EdnConfig(longer_px=64, width=1 / 16, max_frames=32),
+    "frame by frame": EdnConfig(longer_px=64, width=1 / 16, temporal=False, max_frames=32),
+    "enhanced": EdnConfig(longer_px=64, width=1 / 16, enhance_from=0.5, max_frames=32),
+    "heatmaps": EdnConfig(longer_px=64, width=1 / 16, conditioning="heatmaps", max_frames=32),
 }
 
 
-@pytest.fixture(params=RECIPES, scope="module")
+@pytest.fixture(params=CONFIGS, scope="module")
 def renderer(request: pytest.FixtureRequest, drawn_subject: Subject, tmp_path_factory: pytest.TempPathFactory) -> Renderer:
     """Of an untrained model that went through its file."""
     path = tmp_path_factory.mktemp("models") / "model.safetensors"
-    save_checkpoint(path, untrained(RECIPES[request.param], drawn_subject))
+    save_checkpoint(path, untrained(request.param, drawn_subject))
     return load_renderer(path, Execution())
 
 
-def untrained(config: CropConfig | EdnConfig, subject: Subject) -> Checkpoint:
-    target, distance = Target.of_subject(subject), PerceptualDistance(EfficientNetTrunk(), depth=1)
-    task: CropTask | EdnTask
-    if isinstance(config, CropConfig):
-        crops = CropDataset.build(subject, 64, 2, max_frames=32)
-        task = CropTask(crops, config, seed=0, kept=target.to_checkpoint({}), perceptual=distance, device=CPU)
-    else:
-        frames = FrameDataset.build(subject, stored_box(config, 128, 128), config.clip_frames, max_frames=32)
-        kept = target.to_checkpoint({}, WHOLE_FRAME_KIND)
-        task = EdnTask(frames, config, seed=0, kept=kept, perceptual=distance, device=CPU)
-        if config.enhance_from < 1:
-            task.step(np.random.default_rng(0), 0.9)
+def untrained(name: str, subject: Subject) -> Checkpoint:
+    config, distance = CONFIGS[name], PerceptualDistance(EfficientNetTrunk(), depth=1)
+    task = family_of(config).create_task(subject, config, seed=0, perceptual=distance, device=CPU, on_progress=ignore_progress)
+    if name == "enhanced":
+        task.step(np.random.default_rng(0), 0.9)
     return task.model(Clock())
 
 
@@ -124,7 +113,7 @@ def test_a_dance_in_another_frame_is_refused(renderer: Renderer, dance: PoseTrac
 
 @pytest.mark.parametrize("name", ["crops", "paper"])
 def test_models_of_other_networks_are_refused_in_one_sentence(name: str, drawn_subject: Subject, tmp_path: Path) -> None:
-    checkpoint, path = untrained(RECIPES[name], drawn_subject), tmp_path / "model.safetensors"
+    checkpoint, path = untrained(name, drawn_subject), tmp_path / "model.safetensors"
     tensors = dict(list(checkpoint.tensors.items())[:-1])
     save_checkpoint(path, Checkpoint(checkpoint.info, tensors))
     with pytest.raises(UserError, match="whose networks were others; train it again"):

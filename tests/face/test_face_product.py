@@ -17,6 +17,7 @@ from dancenow.face.face_track import YAW, FaceTrack, Reason
 from dancenow.face.face_tracking import face_boxes
 from dancenow.face.network import FaceNetwork, FaceNetworkConfig
 from dancenow.face.refinement import FaceModel, FaceRefiner, footage_weights, select_face_model
+from dancenow.generators.crop.config import CROP_KIND
 from dancenow.generators.edn.config import EdnConfig
 from dancenow.generators.registry import renderer_of
 from dancenow.generators.train_model import train_model
@@ -25,7 +26,6 @@ from dancenow.progress import Progress
 from dancenow.storage.atomic_io import sha256_of
 from dancenow.storage.checkpoint import load_checkpoint, read_info
 from dancenow.subject.subject import Subject
-from dancenow.subject.target_appearance import KIND
 from dancenow.types import PoseTrack
 from helpers.drawn_world import drawn_detector, film
 from helpers.face_world import (
@@ -59,7 +59,7 @@ def drawn_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dancenow.face.refinement.extract_faces", by_pose_alone)
     monkeypatch.setattr("dancenow.storage.pretrained.path", lambda *_: tmp_path)  # no trained weights are needed here
     distance = untrained_distance()
-    monkeypatch.setattr("dancenow.generators.registry.PerceptualDistance", lambda **_: distance)
+    monkeypatch.setattr("dancenow.generators.train_model.PerceptualDistance", lambda **_: distance)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_a_face_is_trained_kept_and_transferred(subject: Subject, source: Path, 
     info = read_info(model)
     said = info.config["face_network"]
     assert (said["kind"], said["canvas_px"], said["width"]) == ("residual", 64, FACE.width)
-    checkpoint = load_checkpoint(model, KIND)
+    checkpoint = load_checkpoint(model, CROP_KIND)
     moved = [v for name, v in checkpoint.part("face").items() if name == "leave.weight"]
     assert moved[0].abs().max() > 0  # it has learnt something: it began with zeros
     done = pipeline.transfer(source, model, tmp_path / "out.mp4")
@@ -144,7 +144,7 @@ def test_a_model_without_a_face_paints_as_ever(subject: Subject, source: Path, t
     model = tmp_path / "model.safetensors"
     train_model(subject.folder, model, TINY, budget="4images")
     assert "face_network" not in read_info(model).config
-    assert FaceModel.load(load_checkpoint(model, KIND), CPU) is None
+    assert FaceModel.load(load_checkpoint(model, CROP_KIND), CPU) is None
     pipeline.transfer(source, model, tmp_path / "out.mp4")
     with pytest.raises(UserError, match=r"has no residual face network \(none\); train it with --face residual\.$"):
         pipeline.transfer(source, model, tmp_path / "x.mp4", face="residual")
@@ -175,7 +175,7 @@ def test_a_training_resumed_in_either_phase_equals_an_unbroken_one(
     middle = read_info(tmp_path / "broken.safetensors")
     assert ("face_network" in middle.config) == (steps > 5)
     unbroken, broken = (
-        load_checkpoint(train(*each), KIND) for each in (("whole.safetensors", False), ("broken.safetensors", True))
+        load_checkpoint(train(*each), CROP_KIND) for each in (("whole.safetensors", False), ("broken.safetensors", True))
     )
     assert unbroken.info.images_seen == broken.info.images_seen
     for name, tensor in unbroken.tensors.items():
@@ -213,7 +213,7 @@ def test_a_cyclegan_needs_its_source_and_knows_it(subject: Subject, source: Path
     train_model(subject.folder, model, TINY, budget="16images", face="cyclegan", face_source=source)
     done = pipeline.transfer(source, model, tmp_path / "out.mp4", face="cyclegan")
     assert len(list(read_frames(done.video))) == 36
-    faces = FaceModel.load(load_checkpoint(model, KIND), CPU)
+    faces = FaceModel.load(load_checkpoint(model, CROP_KIND), CPU)
     assert faces is not None
     assert faces.source_sha256 == sha256_of(source)
     assert select_face_model(faces, "auto", model, "another") is None
@@ -248,7 +248,7 @@ def test_a_turn_of_the_head_that_the_footage_never_shows_gets_no_made_face() -> 
 def test_stills_are_the_frames_of_the_film(subject: Subject, tmp_path: Path) -> None:
     model = tmp_path / "model.safetensors"
     train_model(subject.folder, model, TINY, budget="4images")
-    renderer = renderer_of(load_checkpoint(model, KIND), Execution())
+    renderer = renderer_of(load_checkpoint(model, CROP_KIND), Execution())
     film_of_it = list(renderer.render_frames(subject.track, np.arange(12)))
     for index, still in zip((1, 5, 11), renderer.render_frames(subject.track, np.array([1, 5, 11])), strict=True):
         np.testing.assert_array_equal(still, film_of_it[index])

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dancenow.errors import UserError
-from dancenow.generators.crop.config import CropConfig, LossWeights
+from dancenow.generators.crop.config import CROP_KIND, CropConfig, LossWeights
 from dancenow.generators.crop.dataset import Augmentation, CropDataset, jitter_keypoints, mirrored
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.discriminators import Discriminators
@@ -50,7 +50,7 @@ def task(store: CropDataset, drawn_subject: Subject) -> CropTask:
 def make_task(store: CropDataset, subject: Subject, config: CropConfig = CONFIG) -> CropTask:
     torch.manual_seed(1)
     distance = PerceptualDistance(EfficientNetTrunk(), depth=1)
-    kept = Target.of_subject(subject).to_checkpoint({})
+    kept = Target.of_subject(subject).to_checkpoint(CROP_KIND)
     return CropTask(store, config, seed=0, kept=kept, perceptual=distance, device=CPU)
 
 

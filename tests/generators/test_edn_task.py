@@ -9,15 +9,15 @@ import pytest
 import torch
 
 from dancenow.errors import UserError
-from dancenow.generators.edn.config import EdnConfig
+from dancenow.generators.edn.config import EDN_KIND, EdnConfig
 from dancenow.generators.edn.dataset import FrameDataset
+from dancenow.generators.edn.family import PRESETS
 from dancenow.generators.edn.task import EdnTask, stored_box, views
-from dancenow.generators.presets import PRESETS
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.progress import Progress, ignore_progress
 from dancenow.storage.checkpoint import load_checkpoint, read_info
 from dancenow.subject.subject import Subject
-from dancenow.subject.target_appearance import WHOLE_FRAME_KIND, Target
+from dancenow.subject.target_appearance import Target
 from dancenow.training.budget import Budget
 from dancenow.training.loop import Clock, LoopConfig, preview_path, train_loop
 
@@ -32,16 +32,14 @@ def store_of(subject: Subject, config: EdnConfig) -> FrameDataset:
 def make_task(subject: Subject, config: EdnConfig = CONFIG) -> EdnTask:
     torch.manual_seed(1)
     distance = PerceptualDistance(EfficientNetTrunk(), depth=1)
-    kept = Target.of_subject(subject).to_checkpoint({}, WHOLE_FRAME_KIND)
+    kept = Target.of_subject(subject).to_checkpoint(EDN_KIND)
     return EdnTask(store_of(subject, config), config, seed=0, kept=kept, perceptual=distance, device=CPU)
 
 
 def test_presets_are_as_published() -> None:
     paper, heatmaps = PRESETS["paper"], PRESETS["heatmaps"]
-    assert isinstance(paper, EdnConfig)
     assert (paper.conditioning, paper.temporal, paper.width, paper.longer_px) == ("stick", True, 1.0, 512)
     assert (paper.scales, paper.learning_rate, paper.weights.feature_matching) == (2, 2e-4, 10.0)
-    assert isinstance(heatmaps, EdnConfig)
     assert heatmaps.conditioning == "heatmaps"
     assert EdnConfig.from_json(paper.to_json()) == paper
 
@@ -119,7 +117,7 @@ def test_a_resumed_run_equals_an_unbroken_one(drawn_subject: Subject, tmp_path: 
     assert read_info(path).images_seen == stop_after + 1
     assert read_info(path).config["enhanced"] == (stop_after + 1 > 2)
     train_loop(make_task(drawn_subject, config), path, budget, resume=True, config=loop, on_progress=ignore_progress)
-    unbroken, broken = (load_checkpoint(tmp_path / f"{name}.safetensors", WHOLE_FRAME_KIND) for name in ("unbroken", "broken"))
+    unbroken, broken = (load_checkpoint(tmp_path / f"{name}.safetensors", EDN_KIND) for name in ("unbroken", "broken"))
     assert broken.info.images_seen == unbroken.info.images_seen == 4
     assert unbroken.info.config["enhanced"]
     assert unbroken.tensors.keys() == broken.tensors.keys()
@@ -143,7 +141,7 @@ def test_files_are_usable_and_described(drawn_subject: Subject, tmp_path: Path) 
     task, path = make_task(drawn_subject), tmp_path / "model.safetensors"
     train_loop(task, path, Budget(images=2), resume=False, config=LoopConfig(), on_progress=ignore_progress)
     info = read_info(path)
-    assert (info.kind, info.images_seen) == (WHOLE_FRAME_KIND, 2)
+    assert (info.kind, info.images_seen) == (EDN_KIND, 2)
     assert EdnConfig.from_json(info.config["recipe"]) == CONFIG
     assert preview_path(path).is_file()
     preview = task.preview()

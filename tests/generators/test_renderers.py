@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from dancenow.execution import cpu_has_bfloat16, has_bfloat16
 from dancenow.generators.crop.inference_backends import BACKENDS, EagerBackend, agreement_db, example, preferred, select_backend
 from dancenow.generators.crop.network import Generator, GeneratorConfig
-from dancenow.generators.renderers import VEIL, compose
 from dancenow.pose.person_crop import window
+from dancenow.rendering.compositor import VEIL, compose
 from dancenow.types import Crop, ImageRGB, Plate
 
 SIDE = 64

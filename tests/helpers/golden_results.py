@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from dancenow.execution import Execution
-from dancenow.generators.crop.config import CropConfig
+from dancenow.generators.crop.config import CROP_KIND, CropConfig
 from dancenow.generators.crop.dataset import CropDataset
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import GeneratorConfig
 from dancenow.generators.crop.task import CropTask
-from dancenow.generators.edn.config import EdnConfig
+from dancenow.generators.edn.config import EDN_KIND, EdnConfig
 from dancenow.generators.edn.dataset import FrameDataset
 from dancenow.generators.edn.task import EdnTask, stored_box
 from dancenow.generators.registry import renderer_of
@@ -26,7 +26,7 @@ from dancenow.pose.pipeline import PosePipeline
 from dancenow.pose.retargeting.registry import fit_retargeter
 from dancenow.storage.checkpoint import Checkpoint
 from dancenow.subject.subject import Subject
-from dancenow.subject.target_appearance import WHOLE_FRAME_KIND, Target
+from dancenow.subject.target_appearance import Target
 from dancenow.training.loop import Clock, Task
 from dancenow.types import FrameStatus, Pose, PoseTrack
 from helpers.bodies import swaying_track
@@ -83,13 +83,13 @@ def _values(pose: Pose) -> NDArray[np.float32]:
 
 def _crop_task(subject: Subject) -> CropTask:
     crops = CropDataset.build(subject, 64, CROP.clip_frames, max_frames=32)
-    kept = Target.of_subject(subject).to_checkpoint({})
+    kept = Target.of_subject(subject).to_checkpoint(CROP_KIND)
     return CropTask(crops, CROP, seed=0, kept=kept, perceptual=_distance(), device=CPU)
 
 
 def _edn_task(config: EdnConfig, subject: Subject) -> EdnTask:
     frames = FrameDataset.build(subject, stored_box(config, 128, 128), config.clip_frames, max_frames=32)
-    kept = Target.of_subject(subject).to_checkpoint({}, WHOLE_FRAME_KIND)
+    kept = Target.of_subject(subject).to_checkpoint(EDN_KIND)
     return EdnTask(frames, config, seed=0, kept=kept, perceptual=_distance(), device=CPU)
 
 

@@ -10,6 +10,7 @@ import pytest
 from dancenow import pipeline
 from dancenow.cli import main as cli
 from dancenow.errors import UserError
+from dancenow.generators.crop.config import CROP_KIND
 from dancenow.progress import ignore_progress
 from dancenow.provenance.consent import Consent, consent, licence_id, read_consent
 from dancenow.provenance.content_marking import require_consented as require_consented_model
@@ -34,7 +35,7 @@ def subject(tmp_path: Path, drawn_subject: Subject, monkeypatch: pytest.MonkeyPa
 
 
 def model_of(subject: Subject) -> CheckpointInfo:
-    return Target.of_subject(subject).to_checkpoint({}).info
+    return Target.of_subject(subject).to_checkpoint(CROP_KIND).info
 
 
 def test_without_consent_nothing_is_trained(subject: Subject, tmp_path: Path) -> None:

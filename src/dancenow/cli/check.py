@@ -75,13 +75,12 @@ def check(
 
 def _footage(path: Path) -> "tuple[Target, Path | None, NDArray[np.bool_] | None]":
     """Load the target of a subject folder or a model, its video (folders only) and the mask of its training frames."""
-    from dancenow.storage.checkpoint import load_checkpoint, read_info
+    from dancenow.generators.registry import load_model
     from dancenow.subject.subject import Subject
-    from dancenow.subject.target_appearance import KIND, WHOLE_FRAME_KIND, Target
+    from dancenow.subject.target_appearance import Target
 
     if path.is_file():
-        kind = WHOLE_FRAME_KIND if read_info(path).kind == WHOLE_FRAME_KIND else KIND
-        return Target.of_checkpoint(load_checkpoint(path, kind)), None, None
+        return Target.of_checkpoint(load_model(path)), None, None
     opened = Subject.open(path)
     return Target.of_subject(opened), opened.video, opened.manifest.in_split("train", opened.track.time_s)
 

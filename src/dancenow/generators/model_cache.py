@@ -9,13 +9,8 @@ from dancenow.execution import Execution
 from dancenow.face.pretrained_init import load_pretrained_face
 from dancenow.face.refinement import FaceMode
 from dancenow.face.residual_task import FACE_RECIPE
-from dancenow.generators.crop.config import CropConfig
-from dancenow.generators.crop.pretrained_init import load_base
-from dancenow.generators.crop.task import RECIPE
-from dancenow.generators.edn.config import EdnConfig
-from dancenow.generators.edn.task import RECIPE as PAPER_RECIPE
-from dancenow.generators.presets import Config, Preset
-from dancenow.generators.registry import RENDERERS
+from dancenow.generators.base import FamilyConfig
+from dancenow.generators.registry import family_of, find_family
 from dancenow.generators.train_model import train_model
 from dancenow.media.source import VideoInput
 from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
@@ -29,17 +24,16 @@ from dancenow.types import PoseTrack
 
 
 def cached_model_path(
-    subject: Path, preset: Preset, config: Config, budget: Budget, seed: int, face: FaceMode, source_track: PoseTrack | None
+    subject: Path, preset: str, config: FamilyConfig, budget: Budget, seed: int, face: FaceMode, source_track: PoseTrack | None
 ) -> Path:
     """The file in the cache for a model of these settings; whatever decides the result is part of its name.
 
     source_track: of the video from which a cyclegan learns the source face.
     """
-    version = PAPER_RECIPE if isinstance(config, EdnConfig) else RECIPE
-    base = load_base().sha256 if isinstance(config, CropConfig) and config.start == "base" else None
+    family_key = family_of(config).cache_key(config)
     source_sha256 = None if source_track is None else source_track.source_sha256
     faces = [face, FACE_RECIPE, load_pretrained_face().sha256 if config.face.start == "base" else None, source_sha256]
-    recipe = json.dumps([config.to_json(), NUM_CHANNELS, version, subject.name, str(budget), seed, base, faces])
+    recipe = json.dumps([config.to_json(), NUM_CHANNELS, family_key, subject.name, str(budget), seed, faces])
     digest = hashlib.sha256(recipe.encode()).hexdigest()
     return cache_dir("models") / f"{preset}-{str(budget).replace(' ', '')}-{digest[:24]}.safetensors"
 
@@ -47,7 +41,7 @@ def cached_model_path(
 def is_trained(model: Path, budget: Budget, subject: Subject) -> bool:
     """Whether the model exists, is sound, has spent its budget and was trained under the present consent."""
     info, consent = read_info_or_none(model), subject.manifest.consent
-    if info is None or info.kind not in RENDERERS or consent is None:
+    if info is None or find_family(info.kind) is None or consent is None:
         return False
     return info.subject.get("consent_sha256") == consent.sha256 and budget.spent(info.train_seconds, info.images_seen) >= 1.0
 
@@ -55,7 +49,7 @@ def is_trained(model: Path, budget: Budget, subject: Subject) -> bool:
 def train_cached(
     subject: Subject,
     model: Path,
-    config: Config,
+    config: FamilyConfig,
     *,
     budget: Budget,
     face: FaceMode,

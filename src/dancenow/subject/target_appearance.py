@@ -5,7 +5,7 @@ The poses are those of the training footage: normalization measures the body on 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -15,11 +15,6 @@ from dancenow.errors import ModelError
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo
 from dancenow.subject.subject import Subject
 from dancenow.types import Plate, Pose, PoseTrack
-
-KIND: Final = "body"
-"""Kind of the checkpoints whose generator paints a square that follows the person."""
-WHOLE_FRAME_KIND: Final = "whole-frame"
-"""Kind of those whose generator paints whole frames, as the paper's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +32,8 @@ class Target:
         consent = subject.manifest.consent
         return cls(subject.manifest.name, subject.plate, subject.track, consent.sha256 if consent else None)
 
-    def to_checkpoint(self, config: Mapping[str, Any], kind: str = KIND) -> Checkpoint:
-        """A checkpoint of that kind that has everything but the generator."""
+    def to_checkpoint(self, kind: str) -> Checkpoint:
+        """A checkpoint of that kind with everything but the generator and its configuration."""
         track = self.track
         tensors = {
             "plate.image_rgb": torch.from_numpy(self.plate.image_rgb),
@@ -57,7 +52,7 @@ class Target:
             "source_sha256": track.source_sha256,
             "consent_sha256": self.consent_sha256,
         }
-        info = CheckpointInfo(kind=kind, config=config, subject=subject, parents=(track.source_sha256,))
+        info = CheckpointInfo(kind=kind, config={}, subject=subject, parents=(track.source_sha256,))
         return Checkpoint(info, tensors)
 
     @classmethod

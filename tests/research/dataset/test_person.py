@@ -11,7 +11,7 @@ from dancenow.errors import UserError
 from dancenow.generators.crop.config import CropConfig, LossWeights
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import GeneratorConfig
-from dancenow.generators.presets import PRESETS
+from dancenow.generators.crop.presets import PRESETS
 from dancenow.media.source import read_frames
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.pose.track_io import load_track
@@ -36,7 +36,7 @@ def small_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PRESETS, "draft", TINY)
     monkeypatch.setattr("dancenow.storage.pretrained.path", lambda *_: tmp_path)
     trunk = PerceptualDistance(EfficientNetTrunk(), depth=1)
-    monkeypatch.setattr("dancenow.generators.registry.PerceptualDistance", lambda **_: trunk)
+    monkeypatch.setattr("dancenow.generators.train_model.PerceptualDistance", lambda **_: trunk)
 
 
 def test_a_person_comes_out_with_exact_poses_divided_by_time(drawn_dataset: Path, shards: Path, tmp_path: Path) -> None:

@@ -1,12 +1,16 @@
 """The recipe of the crop family: sizes of its networks and how they are trained."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Self
+from typing import Any, ClassVar, Final, Self
 
 from dancenow.face.config import FaceConfig, Start
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import GeneratorConfig
 from dancenow.training.precision import Precision
+
+CROP_KIND: Final = "body"
+"""Kind of the checkpoints of this family."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class CropConfig:
     precision: of the networks, where the hardware has it.
     """
 
+    family: ClassVar[str] = "crop"
+
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
     spatial: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     temporal: DiscriminatorConfig = field(default_factory=lambda: DiscriminatorConfig(frames=2))
@@ -58,12 +64,22 @@ class CropConfig:
         if self.clip_frames < 2 and self.adversarial_from < 1:
             raise ValueError("the temporal discriminator needs clip_frames of at least 2")
 
+    @property
+    def body_px(self) -> int:
+        """Side of the generated image."""
+        return self.generator.canvas_px
+
+    @property
+    def images_per_step(self) -> int:
+        """Images that one training step sees."""
+        return self.clips_per_step
+
     def to_json(self) -> dict[str, Any]:
         """Plain data for a checkpoint's header."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of `to_json`."""
         parts = {
             "generator": GeneratorConfig.from_json(data["generator"]),

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from dancenow.compatibility import renamed_keywords
 from dancenow.errors import DependencyError, ModelError
+from dancenow.generators.crop.config import CROP_KIND
 from dancenow.generators.crop.network import POSE_STRIDE, Generator
-from dancenow.generators.renderers import load_generator
+from dancenow.generators.crop.renderer import load_generator
 from dancenow.networks.onnx import OPSET, has_onnx, to_onnx
 from dancenow.pose.conditioning.pose_maps import draw_pose
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
@@ -24,7 +25,6 @@ from dancenow.provenance.content_marking import require_consented
 from dancenow.skeleton import KEYPOINTS, NUM_KEYPOINTS
 from dancenow.storage.atomic_io import complete_or_absent, require_writable
 from dancenow.storage.checkpoint import load_checkpoint, read_info
-from dancenow.subject.target_appearance import KIND
 
 TOLERANCE: Final = 2e-3
 """Largest difference of colour (which spans 2) or alpha: a quarter of a level of 255."""
@@ -67,7 +67,7 @@ def export(model: Path, out: Path, on_progress: ProgressCallback = ignore_progre
     """
     require_writable(out, ".onnx")
     info = read_info(model)
-    if info.kind != KIND:
+    if info.kind != CROP_KIND:
         raise ModelError(
             f"{model} holds a {info.kind} model; only body models (presets draft, standard and hd) can be exported."
         )
@@ -77,7 +77,7 @@ def export(model: Path, out: Path, on_progress: ProgressCallback = ignore_progre
             "exporting needs packages that are not installed; install them with: pip install 'dancenow[export]'."
         )
     on_progress(Progress("export", 0, 2))
-    network = PosesToPerson(load_generator(load_checkpoint(model, KIND), torch.device("cpu"))).eval()
+    network = PosesToPerson(load_generator(load_checkpoint(model, CROP_KIND), torch.device("cpu"))).eval()
     metadata = {
         "dancenow": json.dumps(asdict(info)),
         "inputs": json.dumps(INPUTS),

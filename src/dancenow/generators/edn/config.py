@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Self
+from typing import Any, ClassVar, Final, Self
 
 from dancenow.face.config import LARGE_FACE_CONFIG, FaceConfig
 from dancenow.generators.edn.network import EdnNetworkConfig
 from dancenow.training.precision import Precision
+
+EDN_KIND: Final = "whole-frame"
+"""Kind of the checkpoints of this family."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class EdnConfig(EdnNetworkConfig):
     it.
     """
 
+    family: ClassVar[str] = "edn"
+
     scales: int = 2
     weights: EdnLossWeights = field(default_factory=EdnLossWeights)
     learning_rate: float = 2e-4
@@ -43,6 +48,16 @@ class EdnConfig(EdnNetworkConfig):
         super().__post_init__()
         if not 0 < self.enhance_from <= 1 or self.scales < 1:
             raise ValueError(f"enhance_from must be in (0, 1] and scales at least 1, got {self.enhance_from} and {self.scales}")
+
+    @property
+    def body_px(self) -> int:
+        """Side of the generated image."""
+        return self.longer_px
+
+    @property
+    def images_per_step(self) -> int:
+        """Images that one training step sees."""
+        return 1
 
     @property
     def network(self) -> EdnNetworkConfig:

@@ -16,11 +16,12 @@ import numpy as np
 from dancenow import pipeline
 from dancenow.evaluation.evaluator import Evaluation, Truth
 from dancenow.evaluation.frame_metrics import Region
+from dancenow.generators.base import FamilyConfig
 from dancenow.generators.train_model import train_model
 from dancenow.pose.retargeting.registry import RetargetingKind
 from dancenow.progress import ProgressCallback
 from dancenow.research.bench.jobs import Job, Record, run_jobs
-from dancenow.research.bench.methods import METHODS, PROTOCOLS, Config, Method, TransferTask, describe
+from dancenow.research.bench.methods import METHODS, PROTOCOLS, Method, TransferTask, describe
 from dancenow.research.bench.rendered_test_set import RenderedTestSet, SubjectCase
 from dancenow.research.bench.results import Result, Size
 from dancenow.research.bench.sizes import ABLATION, AblationSize, BudgetSize
@@ -173,7 +174,7 @@ def evaluate_method(
     return clips
 
 
-def train(config: Config, subject: Subject, model: Path, budget: str, seed: int, on_progress: ProgressCallback) -> Record:
+def train(config: FamilyConfig, subject: Subject, model: Path, budget: str, seed: int, on_progress: ProgressCallback) -> Record:
     """Train a method, or go on with it; what it saw, for the record."""
     resume = state_path(model).is_file()
     train_model(subject.folder, model, config, budget=Budget.parse(budget), resume=resume, seed=seed, on_progress=on_progress)

@@ -11,19 +11,20 @@ from typing import Final, Protocol
 import numpy as np
 import torch
 
-from dancenow.generators.crop.config import CropConfig, LossWeights
+from dancenow.generators.crop.config import CROP_KIND, CropConfig, LossWeights
 from dancenow.generators.crop.dataset import CropDataset
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import GeneratorConfig
+from dancenow.generators.crop.presets import PRESETS
 from dancenow.generators.crop.task import CropTask
+from dancenow.generators.edn.config import EDN_KIND
 from dancenow.generators.edn.dataset import FrameDataset
 from dancenow.generators.edn.task import EdnTask, stored_box
-from dancenow.generators.presets import PRESETS
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.pose.letterbox import Letterbox
 from dancenow.research.bench.methods import paper_config
 from dancenow.storage.checkpoint import Checkpoint
-from dancenow.subject.target_appearance import WHOLE_FRAME_KIND, Target
+from dancenow.subject.target_appearance import Target
 from dancenow.training.loop import Clock, Task
 
 NEAREST: Final = "nearest frame"
@@ -78,22 +79,11 @@ def trained_models(source: Footage, spec: FakeSpec, seed: int, context: Generati
     yield from METHODS[spec.method](source, spec, seed, context)
 
 
-def is_frame_model(model: Checkpoint) -> bool:
-    """Whether the model generates whole frames."""
-    return model.info.kind == WHOLE_FRAME_KIND
-
-
-def _draft_config() -> CropConfig:
-    preset = PRESETS["draft"]
-    assert isinstance(preset, CropConfig)
-    return preset
-
-
 def _crop_method(config: CropConfig) -> Method:
     def method(source: Footage, spec: FakeSpec, seed: int, context: GenerationContext) -> Iterator[tuple[int, Checkpoint]]:
         dataset = source.crop_dataset(config.generator.canvas_px, config.clip_frames)
         perceptual = PerceptualDistance(context.trunk, depth=config.perceptual_depth)
-        kept = source.target.to_checkpoint({})
+        kept = source.target.to_checkpoint(CROP_KIND)
         task = CropTask(dataset, config, seed=seed, kept=kept, perceptual=perceptual, device=context.device)
         yield from train_checkpoints(task, spec.images, seed, context.limit_s)
 
@@ -106,7 +96,7 @@ def _frame_method(*, temporal: bool) -> Method:
         box = stored_box(config, source.target.track.width_px, source.target.track.height_px)
         dataset = source.frame_dataset(box, config.clip_frames)
         perceptual = PerceptualDistance(context.trunk, depth=config.perceptual_depth)
-        kept = source.target.to_checkpoint({}, WHOLE_FRAME_KIND)
+        kept = source.target.to_checkpoint(EDN_KIND)
         task = EdnTask(dataset, config, seed=seed, kept=kept, perceptual=perceptual, device=context.device)
         yield from train_checkpoints(task, spec.images, seed, context.limit_s)
 
@@ -116,7 +106,7 @@ def _frame_method(*, temporal: bool) -> Method:
 def _small_standard_config() -> CropConfig:
     """The `standard` preset at the size of `draft`: a wider network, its losses, and an early adversarial start."""
     return replace(
-        _draft_config(),
+        PRESETS["draft"],
         generator=GeneratorConfig(canvas_px=256, width=40, blocks=4, shade=True),
         spatial=DiscriminatorConfig(width=32), temporal=DiscriminatorConfig(frames=2, width=32),
         weights=LossWeights(adversarial=0.03), start="nothing", adversarial_from=0.3, learning_rate=1e-3,
@@ -124,8 +114,8 @@ def _small_standard_config() -> CropConfig:
 
 
 METHODS: Final[Mapping[str, Method]] = {
-    "draft": _crop_method(_draft_config()),
-    "draft, from nothing": _crop_method(replace(_draft_config(), start="nothing")),
+    "draft": _crop_method(PRESETS["draft"]),
+    "draft, from nothing": _crop_method(replace(PRESETS["draft"], start="nothing")),
     "standard, small": _crop_method(_small_standard_config()),
     "paper": _frame_method(temporal=True),
     "pix2pixHD": _frame_method(temporal=False),

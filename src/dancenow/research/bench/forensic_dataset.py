@@ -19,12 +19,12 @@ import numpy as np
 import torch
 
 from dancenow.execution import Execution
-from dancenow.generators.renderers import CropRenderer, EdnRenderer
+from dancenow.generators.registry import renderer_of
 from dancenow.media.source import read_frames
 from dancenow.metrics.perceptual import EfficientNetTrunk
 from dancenow.pose.pipeline import PosePipeline
 from dancenow.provenance.forensics.network import ForensicConfig
-from dancenow.research.bench.fake_generation import NEAREST, FakeSpec, GenerationContext, is_frame_model, trained_models
+from dancenow.research.bench.fake_generation import NEAREST, FakeSpec, GenerationContext, trained_models
 from dancenow.research.bench.pseudo_fakes import PSEUDO_FAKES
 from dancenow.research.bench.rendered_scenes import (
     FPS,
@@ -218,7 +218,7 @@ def generate_fakes(scene: Scene, specs: Sequence[FakeSpec], seed: int, context: 
         part = replace(context, limit_s=context.limit_s * spec.cost / cost)
         try:
             for images, model in trained_models(scene, spec, seed + number, part):
-                renderer = (EdnRenderer if is_frame_model(model) else CropRenderer).load(model, Execution(str(context.device)))
+                renderer = renderer_of(model, Execution(str(context.device)))
                 for dance in scene.dances:
                     track = poses.for_rendering(poses.smooth_jitter(dance.track))
                     yield RenderedClip(dance, list(renderer.render(track)), spec.method, images)

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
+from dancenow.generators.base import FamilyConfig
 from dancenow.generators.crop.config import CropConfig
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import GeneratorConfig
+from dancenow.generators.crop.presets import PRESETS
 from dancenow.generators.edn.config import EdnConfig
 from dancenow.generators.edn.network import Conditioning
-from dancenow.generators.presets import PRESETS
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import probe, read_frames
 from dancenow.pose.retargeting.registry import RetargetingKind
@@ -21,7 +22,6 @@ from dancenow.subject.subject import Subject
 
 Protocol = Literal["held-out time", "transfer"]
 PROTOCOLS: Final[tuple[Protocol, ...]] = ("held-out time", "transfer")
-Config = CropConfig | EdnConfig
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Method:
 
     name: str
     what: str
-    config: Callable[[Networks], Config] | None = None
+    config: Callable[[Networks], FamilyConfig] | None = None
     show: Callable[[TransferTask, Subject, Path, ProgressCallback], None] | None = None
     start: str = "from nothing"
     normalize: RetargetingKind = "auto"
@@ -58,11 +58,7 @@ TINY: Final = CropConfig(
 
 def our_config(name: OurNetwork) -> CropConfig:
     """`tiny` or a preset of ours."""
-    if name == "tiny":
-        return TINY
-    config = PRESETS[name]
-    assert isinstance(config, CropConfig)
-    return config
+    return TINY if name == "tiny" else PRESETS[name]
 
 
 def paper_config(longer_px: int, width: float, *, temporal: bool = True, conditioning: Conditioning = "stick") -> EdnConfig:

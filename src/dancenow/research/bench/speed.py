@@ -17,9 +17,9 @@ import numpy as np
 import torch
 
 from dancenow.execution import Execution
-from dancenow.generators.crop.config import CropConfig
+from dancenow.generators.base import FamilyConfig, Renderer
+from dancenow.generators.crop.renderer import CropRenderer
 from dancenow.generators.registry import load_renderer
-from dancenow.generators.renderers import CropRenderer, Renderer, compose
 from dancenow.generators.train_model import train_model
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import VideoSource, probe, read_frames
@@ -29,9 +29,10 @@ from dancenow.pose.tracking.reidentification import PeopleSurvey, choose
 from dancenow.pose.tracking.tracker import PersonTracker
 from dancenow.progress import Progress, ProgressCallback
 from dancenow.provenance.consent import consent
+from dancenow.rendering.compositor import compose
 from dancenow.research.bench.jobs import Job, Record, run_jobs
 from dancenow.research.bench.length import empty_cache, loop_video, timed_transfer
-from dancenow.research.bench.methods import Config, our_config, paper_config
+from dancenow.research.bench.methods import our_config, paper_config
 from dancenow.research.bench.results import Result, Size
 from dancenow.research.bench.sizes import SPEED, OurNetwork, SpeedSize
 from dancenow.subject.prepare import prepare
@@ -104,7 +105,7 @@ def _measure(
     subject, source = _footage_and_dance(sized, frame_px, folder, on_progress)
     dance, rates = _shared_stages(source, subject, sized.frames, folder, on_progress)
     if system == "paper":
-        config: Config = paper_config(sized.paper_px, sized.paper_width)
+        config: FamilyConfig = paper_config(sized.paper_px, sized.paper_width)
         count, steps = sized.paper_frames, sized.paper_steps
     else:
         config, count, steps = our_config(system), sized.frames, sized.steps
@@ -193,10 +194,10 @@ def _encode(frames: Sequence[Frame], source: Path, out: Path) -> None:
             writer.write(frame.image_rgb, frame.time_s)
 
 
-def _training_hz(subject: Subject, model: Path, config: Config, steps: int) -> float:
+def _training_hz(subject: Subject, model: Path, config: FamilyConfig, steps: int) -> float:
     """Steps a second over a whole short training, its first step and what comes before it left out."""
     state_path(model).unlink(missing_ok=True)  # of a bench that was interrupted here
-    images = steps * (config.clips_per_step if isinstance(config, CropConfig) else 1)
+    images = steps * config.images_per_step
     done_s: dict[float, float] = {}
 
     def watch(event: Progress) -> None:

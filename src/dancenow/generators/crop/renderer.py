@@ -1,0 +1,143 @@
+"""Renders with a crop model: generate a square that follows the person and composite it onto the background plate.
+
+The background keeps its own resolution, so it is exact and steady.
+"""
+
+from collections import abc, deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from itertools import islice
+from typing import Final, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dancenow.execution import Execution
+from dancenow.generators.crop.inference_backends import EagerBackend, InferenceBackend, select_backend
+from dancenow.generators.crop.network import POSE_STRIDE, Generator, GeneratorConfig
+from dancenow.generators.target_frame import error_of_version, require_target_frame
+from dancenow.pose.conditioning.pose_maps import draw_pose
+from dancenow.pose.person_crop import track_crop
+from dancenow.prefetch import prefetch
+from dancenow.rendering.compositor import compose
+from dancenow.rendering.temporal_filter import filter_temporal
+from dancenow.storage.checkpoint import Checkpoint
+from dancenow.subject.target_appearance import Target
+from dancenow.types import Crop, FrameStatus, ImageRGB, Pose, PoseTrack
+
+DRAWN_AT_ONCE: Final = {False: 4, True: 32}
+"""Poses whose maps are drawn together, on a CPU and on a GPU: fewer calls, and still few maps in memory."""
+
+Canvas = tuple[Crop, NDArray[np.float32] | None]
+
+
+class CropRenderer:
+    """The `Renderer` of a body checkpoint.
+
+    Drawing, generating and putting together overlap: each is a stage in a thread of its own, a few pictures ahead of the next.
+    """
+
+    def __init__(self, generator: Generator, backend: InferenceBackend, target: Target, execution: Execution) -> None:
+        """backend: what runs the generator."""
+        self.target = target
+        self.backend = backend
+        self._generator, self._device, self._execution = generator, execution.torch_device, execution
+
+    @classmethod
+    def load(cls, checkpoint: Checkpoint, execution: Execution) -> Self:
+        """Ready to paint.
+
+        Raises:
+            UserError: the checkpoint was made by a version of dancenow whose networks were others.
+        """
+        generator = load_generator(checkpoint, execution.torch_device)
+        backend = select_backend(generator) if execution.precision == "auto" else EagerBackend(generator)
+        return cls(generator, backend, Target.of_checkpoint(checkpoint), execution)
+
+    def render(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> abc.Generator[ImageRGB]:
+        """See `Renderer.render`."""
+        with prefetch(self.canvases(track, start, stop)) as canvases:
+            yield from self._over_the_plate(canvases)
+
+    def render_frames(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[ImageRGB]:
+        """See `Renderer.render_frames`."""
+        with prefetch(self._canvases(track, frames)) as canvases:
+            yield from self._over_the_plate(canvases)
+
+    def _over_the_plate(self, canvases: Iterator[Canvas]) -> Iterator[ImageRGB]:
+        for crop, rgba in canvases:
+            yield self.target.plate.image_rgb.copy() if rgba is None else compose(rgba, crop, self.target.plate)
+
+    def canvases(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> Iterator[Canvas]:
+        """As `render`, before anything is put over the plate: each frame's window, and RGBA float32 [S,S,4] or None.
+
+        The temporal filter looks at the neighbors, so one more is generated on either side.
+        """
+        stop = len(track) if stop is None else stop
+        first = max(start - 1, 0)
+        with closing(filter_temporal(self._canvases(track, np.arange(first, min(stop + 1, len(track)))))) as canvases:
+            yield from islice(canvases, start - first, stop - first)
+
+    def _canvases(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[Canvas]:
+        require_target_frame(track, self.target)
+        windows = track_crop(track.pose, track.time_s, self._generator.config.canvas_px)
+        crops = [windows[int(i)] for i in frames]
+        is_there = track.status[frames] != FrameStatus.MISSING
+        with prefetch(self._maps(track.pose[frames], crops), room=2) as maps:
+            yield from zip(crops, self._generate_all(maps, is_there), strict=True)
+
+    def _generate_all(self, maps: Iterator[Tensor], is_there: NDArray[np.bool_]) -> Iterator[NDArray[np.float32] | None]:
+        """Generate every frame from its maps: on a CPU two at a time, each on a core of its own."""
+        at_once = 1 if self._device.type == "cuda" else 2
+        waiting: deque[Future[NDArray[np.float32]] | None] = deque()
+        with ThreadPoolExecutor(at_once) as pool:
+            for drawn, there in zip(maps, is_there, strict=True):
+                waiting.append(pool.submit(self._generate, drawn) if there else None)
+                if len(waiting) > at_once:
+                    yield _result(waiting.popleft())
+            while waiting:
+                yield _result(waiting.popleft())
+
+    @torch.inference_mode()
+    def _generate(self, maps: Tensor) -> NDArray[np.float32]:
+        """RGBA [S,S,4] as `compose` takes it."""
+        with self._execution.limited_threads():
+            return np.ascontiguousarray(self.backend(maps)[0].permute(1, 2, 0).cpu().numpy())
+
+    @torch.inference_mode()
+    def _draw(self, drawn: Pose, crops: list[Crop]) -> Tensor:
+        """The maps [N,C,S/4,S/4] of some poses (frame px)."""
+        canvas_px = self._generator.config.canvas_px
+        poses = [crop.apply(drawn[index]) for index, crop in enumerate(crops)]
+        arrays = (np.stack([getattr(pose, name) for pose in poses]) for name in ("xy", "confidence", "depth"))
+        xy, confidence, depth = (torch.from_numpy(a).to(self._device) for a in arrays)
+        with self._execution.limited_threads():
+            return draw_pose(xy, confidence, depth, canvas_px, canvas_px // POSE_STRIDE)
+
+    def _maps(self, drawn: Pose, crops: list[Crop]) -> Iterator[Tensor]:
+        """The maps [1,C,S/4,S/4] of each frame, drawn several at once."""
+        batch = DRAWN_AT_ONCE[self._device.type == "cuda"]
+        for first in range(0, len(crops), batch):
+            part = slice(first, first + batch)
+            yield from self._draw(drawn[part], crops[part]).split(1)
+
+
+def load_generator(checkpoint: Checkpoint, device: torch.device) -> Generator:
+    """The generator of a body checkpoint, ready to run.
+
+    Raises:
+        UserError: the checkpoint was made by a version of dancenow whose networks were others.
+    """
+    try:
+        generator = Generator(GeneratorConfig.from_json(checkpoint.info.config["generator"]))
+        generator.load_state_dict(checkpoint.part("generator"))
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise error_of_version(checkpoint) from error
+    return generator.to(device).eval().requires_grad_(False)
+
+
+def _result(image: "Future[NDArray[np.float32]] | None") -> NDArray[np.float32] | None:
+    return None if image is None else image.result()
