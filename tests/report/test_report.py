@@ -21,11 +21,11 @@ from dancenow.errors import UserError
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import VideoSource, probe, read_frames
 from dancenow.progress import Progress
-from dancenow.report import Footage, Gap, Pane, Report, write_report
-from dancenow.report.charts import MAX_POINTS, clock, prepare, worst_frames
-from dancenow.report.content import Course
+from dancenow.report import CoverageGap, FootageCoverage, Pane, Report, write_report
+from dancenow.report.charts import MAX_POINTS, format_time, prepare_chart, worst_frames
+from dancenow.report.content import MetricCurve
 from dancenow.report.run_record import Stopwatch
-from dancenow.report.video import MAX_FILM_BYTES, MAX_TOTAL_PX, Film, compose, plan_film
+from dancenow.report.video import MAX_TOTAL_PX, MAX_VIDEO_BYTES, PanesVideo, plan_video, write_panes_video
 from dancenow.types import Pose, PoseTrack, VideoInfo
 from helpers.browser import CHROMIUM, browser
 from helpers.drawn_world import dancer_track, film
@@ -72,9 +72,12 @@ def report(videos: dict[str, Path]) -> Report:
     dance = dancer_track(FRAMES)
     source, result, reference = (VideoSource.open(videos[name]) for name in ("source", "result", "reference"))
     panes = Pane("Source", source), Pane("Pose", dance), Pane("Result", result), Pane("Reference", reference)
-    gaps = (Gap(1.0, 1.5, "arms overhead", "Film both arms overhead."), Gap(1.7, 1.8, "a turn", "Film a slow turn."))
+    gaps = (
+        CoverageGap(1.0, 1.5, "arms overhead", "Film both arms overhead."),
+        CoverageGap(1.7, 1.8, "a turn", "Film a slow turn."),
+    )
     distance = 0.1 + 0.05 * np.cos(np.arange(FRAMES) / 5)
-    footage = Footage(distance, "body heights", "Nine tenths are covered.", gaps)
+    footage = FootageCoverage(distance, "body heights", "Nine tenths are covered.", gaps)
     facts = {"Settings": {"preset": "draft", "seed": "0"}, "Versions": {"dancenow": "1"}}
     return Report(result, panes, "This video is synthetic.", figures(), footage, ("It needs room.",), facts)
 
@@ -128,7 +131,7 @@ def test_the_page_says_everything_and_is_whole(page: Path) -> None:
     assert read.open == []
     for words in ("result.mp4", "This video is synthetic.", "It needs room.", "Nine tenths are covered.", "arms overhead",
                   "Film a slow turn.", "preset draft", "SSIM, person", "ideal 0.97", "higher is better", "2.0 s · 48 frames",
-                  "0:01.00\u20130:01.50", "All 4 figures"):  # fmt: skip
+                  "0:01.00\u20130:01.50", "All 4 metrics"):  # fmt: skip
         assert words in read.text, words
     canvases = [attributes for tag, attributes in read.elements if tag == "canvas"]
     assert [attributes["aria-label"] for attributes in canvases] == ["Source", "Pose", "Result", "Reference"]
@@ -171,7 +174,7 @@ def test_panes_of_other_rates_and_lengths_follow_the_results_time(tmp_path: Path
     result, slow = grey(tmp_path / "result.mp4", 24, 48), grey(tmp_path / "slow.mp4", 10, 10)
     film_path = tmp_path / "film.mp4"
     panes = [Pane("slow", slow), Pane("result", result)]
-    compose(panes, result, film_path, thumbnails_of=(), metadata={}, on_progress=lambda _: None)
+    write_panes_video(panes, result, film_path, thumbnails_of=(), metadata={}, on_progress=lambda _: None)
     for frame in read_frames(film_path):
         # The slow one shows its last frame when it has ended, after 0.9 s.
         expected_s = min(int((frame.index + 0.5) / 24 * 10), 9) / 10
@@ -185,7 +188,7 @@ def test_what_comes_from_outside_is_escaped(videos: dict[str, Path], tmp_path: P
     result = VideoSource.open(path)
     nasty = Report(
         result, (Pane(NASTY, result),), NASTY, (Scored(NASTY, NASTY, NASTY, "lower", 1.0, 0.5, np.arange(48.0)),),
-        Footage(np.arange(48.0), NASTY, NASTY, (Gap(0, 1, NASTY, NASTY),)), (NASTY,), {NASTY: {NASTY: NASTY}},
+        FootageCoverage(np.arange(48.0), NASTY, NASTY, (CoverageGap(0, 1, NASTY, NASTY),)), (NASTY,), {NASTY: {NASTY: NASTY}},
     )  # fmt: skip
     text = write_report(tmp_path / "page.html", nasty).read_text("utf-8")
     read = Read(text)
@@ -200,7 +203,7 @@ def test_worst_frames_come_first_with_their_pictures(page: Path) -> None:
     text = page.read_text("utf-8")
     lists = re.findall(r'<ol class="worst".*?</ol>', text, re.S)
     captions = re.findall(r"<b>([^<]*)</b> at (\S+), frame (\d+)", lists[0])
-    assert captions[0] == ("0.3", clock(30 / FPS), "30")
+    assert captions[0] == ("0.3", format_time(30 / FPS), "30")
     assert 2 <= len(captions) <= 8
     jpeg = re.findall(r"data:image/jpeg;base64,([A-Za-z0-9+/=]+)", lists[0])[0]
     picture = cv2.imdecode(np.frombuffer(base64.b64decode(jpeg), np.uint8), cv2.IMREAD_COLOR)
@@ -212,20 +215,20 @@ def test_worst_frames_come_first_with_their_pictures(page: Path) -> None:
 def test_worst_frames_keep_apart_and_skip_what_is_unknown() -> None:
     curve = np.full(100, np.nan)
     curve[10:20], curve[60] = np.arange(10) / 10, 0.5
-    course = Course("distance", "", "", "lower", 0.0, None, curve)
+    course = MetricCurve("distance", "", "", "lower", 0.0, None, curve)
     assert worst_frames(course, fps=25, count=4) == [19, 60]
-    assert worst_frames(Course("s", "", "", "higher", 0.0, None, curve), fps=25, count=1) == [10]
+    assert worst_frames(MetricCurve("s", "", "", "higher", 0.0, None, curve), fps=25, count=1) == [10]
 
 
 def test_a_long_curve_keeps_its_worst_moment() -> None:
     curve = np.ones(50_000)
     curve[31_234] = 0.2
-    drawn = prepare(Course("SSIM", "", "", "higher", 1.0, None, curve), np.arange(50_000) / 25)
+    drawn = prepare_chart(MetricCurve("SSIM", "", "", "higher", 1.0, None, curve), np.arange(50_000) / 25)
     assert drawn is not None
     assert len(drawn.values) <= MAX_POINTS
     assert drawn.values.min() == 0.2
     assert abs(drawn.time_s[drawn.values.argmin()] - 31_234 / 25) < 50_000 / 25 / MAX_POINTS
-    assert prepare(Course("none", "", "", "lower", 1.0, None, np.full(9, np.nan)), np.arange(9.0)) is None
+    assert prepare_chart(MetricCurve("none", "", "", "lower", 1.0, None, np.full(9, np.nan)), np.arange(9.0)) is None
 
 
 @pytest.mark.parametrize("minutes", [0.02, 1, 10, 240])
@@ -234,10 +237,10 @@ def test_the_film_of_any_length_fits(minutes: float, size: tuple[int, int]) -> N
     count = round(60 * minutes * 30)
     shape = PoseTrack(Pose(*(a[:1] for a in (dancer_track(1).pose.xy, dancer_track(1).pose.confidence))),
                       np.zeros(1), np.zeros(1, np.uint8), *size, "", "")  # fmt: skip
-    plan = plan_film([Pane("a", shape)] * 4, VideoInfo(*size, Fraction(30), count, None, False, 0), count)
+    plan = plan_video([Pane("a", shape)] * 4, VideoInfo(*size, Fraction(30), count, None, False, 0), count)
     shown = -(-count // plan.step)
     assert shown * plan.width_px * plan.height_px < 1.1 * MAX_TOTAL_PX
-    assert plan.max_bits_per_s * max(count / 30, 1) <= 8 * MAX_FILM_BYTES
+    assert plan.max_bits_per_s * max(count / 30, 1) <= 8 * MAX_VIDEO_BYTES
     assert plan.width_px % 2 == plan.height_px % 2 == 0
     assert plan.height_px >= 180
     if minutes <= 0.5:
@@ -245,13 +248,13 @@ def test_the_film_of_any_length_fits(minutes: float, size: tuple[int, int]) -> N
 
 
 def test_the_limit_holds_for_pictures_that_do_not_compress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dancenow.report.video.MAX_FILM_BYTES", 60_000)
+    monkeypatch.setattr("dancenow.report.video.MAX_VIDEO_BYTES", 60_000)
     random, noise = np.random.default_rng(0), tmp_path / "noise.mp4"
     with VideoWriter(noise, 128, 128, fps=Fraction(24)) as writer:
         for i in range(96):
             writer.write(random.integers(0, 256, (128, 128, 3), np.uint8), Fraction(i, 24))
     source = VideoSource.open(noise)
-    made: Film = compose(
+    made: PanesVideo = write_panes_video(
         [Pane("a", source)], source, tmp_path / "film.mp4", thumbnails_of={5}, metadata={}, on_progress=lambda _: None
     )
     assert (tmp_path / "film.mp4").stat().st_size <= 60_000 < noise.stat().st_size
@@ -325,17 +328,17 @@ def test_the_page_plays_and_seeks_in_chromium(page: Path, tmp_path: Path) -> Non
     with browser(tmp_path) as tab:
         tab.look(1280, 900)
         tab.open(page)
-        tab.wait_for("document.getElementById('film').readyState >= 2")
+        tab.wait_for("document.getElementById('video').readyState >= 2")
         # Every pane shows a picture of its own.
         corner = "(c => [...c.getContext('2d').getImageData(64, 120, 1, 1).data].slice(0, 3))"
         colours = tab.run(f"[...document.querySelectorAll('canvas')].map({corner})")
         assert len(colours) == 4
         assert np.ptp(colours[1]) < 20 < np.ptp(colours[0])  # the floor is brown, the ground of poses grey
         tab.click("#play")
-        tab.wait_for("document.getElementById('film').currentTime > 0.4")
+        tab.wait_for("document.getElementById('video').currentTime > 0.4")
         assert tab.run("document.getElementById('play').getAttribute('aria-label')") == "Pause"
         tab.press(" ") if tab.run("document.activeElement === document.body") else tab.click("#play")
-        tab.wait_for("document.getElementById('film').paused && !document.getElementById('film').seeking")
+        tab.wait_for("document.getElementById('video').paused && !document.getElementById('video').seeking")
         tab.click(".chart", 0.5)
         tab.wait_for(f"{now}.includes('frame 24')")
         assert abs(float(tab.run("document.querySelector('.cursor').getAttribute('x1')")) - 500) < 12

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dancenow.errors import UserError
 from dancenow.pose.move_classes import MOVES, which_moves
 from dancenow.pose.pose_distance import BLOCK_ROWS, body_poses
-from dancenow.report.coverage_plot import draw_timeline
+from dancenow.report.coverage_plot import draw_coverage_plot
 from dancenow.skeleton import INDEX, MIRROR
 from dancenow.subject.coverage import CURVE, UNCOVERED, coverage, expected_error
 from dancenow.subject.subject import Subject
@@ -176,9 +176,9 @@ def test_the_picture_shades_what_lacks(tmp_path: Path, drawn_subject: Subject) -
     track = drawn_subject.track
     found = coverage(track, track, learnt=track.time_s < 0.2)
     out = tmp_path / "new" / "timeline.png"
-    draw_timeline(found, drawn_subject.video, out, footage=drawn_subject.video, title="one danced by another")
+    draw_coverage_plot(found, drawn_subject.video, out, target_video=drawn_subject.video, title="one danced by another")
     picture = cv2.imread(str(out))
     assert picture is not None
     assert picture.shape[1] == 1680
     with pytest.raises(UserError, match=r"ends in \.png"):
-        draw_timeline(found, drawn_subject.video, tmp_path / "timeline.jpg")
+        draw_coverage_plot(found, drawn_subject.video, tmp_path / "timeline.jpg")

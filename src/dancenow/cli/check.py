@@ -1,6 +1,6 @@
 """`dancenow check`: find the moves of a dance that the target footage does not cover, and advise what to film.
 
-The work is in `dancenow.subject.coverage.coverage`; the plot is in `dancenow.report.coverage_plot.draw_timeline`.
+The work is in `dancenow.subject.coverage.coverage`; the plot is in `dancenow.report.coverage_plot.draw_coverage_plot`.
 """
 
 from pathlib import Path
@@ -45,7 +45,7 @@ def check(
     from dancenow.cli.console import console, live
     from dancenow.errors import OutputError
     from dancenow.pose.pipeline import detect_poses
-    from dancenow.report.coverage_plot import draw_timeline
+    from dancenow.report.coverage_plot import draw_coverage_plot
     from dancenow.storage.atomic_io import complete_or_absent, require_writable
     from dancenow.subject.coverage import coverage
 
@@ -61,7 +61,7 @@ def check(
         found = coverage(detect_poses(source, person=source_person, on_progress=on_progress), target.track, learnt=learnt)
         if out is not None:
             title = f"Coverage of {source.name} by the footage of {target.name}"
-            draw_timeline(found, source, out, footage=video, title=title, on_progress=on_progress)
+            draw_coverage_plot(found, source, out, target_video=video, title=title, on_progress=on_progress)
     if json is not None:
         with complete_or_absent(json) as temporary:
             temporary.write_text(dumps(found.to_json(), indent=1, allow_nan=False), encoding="utf-8")
@@ -104,11 +104,11 @@ def _parts(found: "Coverage") -> "Table":
 def _ranges(found: "Coverage") -> "Table":
     from rich.table import Table
 
-    from dancenow.report.coverage_plot import clock
+    from dancenow.report.coverage_plot import format_time
 
     table = Table(title="not covered")
     for column in ("from", "to", "what", "advice"):
         table.add_column(column, no_wrap=column in ("from", "to"))
     for each in found.ranges:
-        table.add_row(clock(each.start_s), clock(each.stop_s), each.what, each.advice)
+        table.add_row(format_time(each.start_s), format_time(each.stop_s), each.what, each.advice)
     return table

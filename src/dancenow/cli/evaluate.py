@@ -57,7 +57,7 @@ def evaluate(
     from dancenow.evaluation.evaluator import evaluate as compare
     from dancenow.pose.track_io import load_track
     from dancenow.report import write_report
-    from dancenow.report.run_record import describe_comparison, evaluation_path
+    from dancenow.report.run_record import describe_evaluation, evaluation_path
     from dancenow.storage.atomic_io import complete_or_absent, require_writable, sha256_of
 
     if json is not None:
@@ -74,7 +74,7 @@ def evaluate(
             settings = {"ideal": "yes" if ideal else "no", "every": str(every)}
             for label, file in (("footage of the target", target), ("poses from", track)):
                 settings |= {} if file is None else {label: f"{file.name}, SHA-256 {sha256_of(file)}"}
-            description = describe_comparison(out, reference, evaluation.track, evaluation.scores, source, settings)
+            description = describe_evaluation(out, reference, evaluation.track, evaluation.scores, source, settings)
             write_report(page, description, on_progress=on_progress)
     if json is not None:
         with complete_or_absent(json) as temporary:

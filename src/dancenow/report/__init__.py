@@ -1,6 +1,6 @@
-"""One page to look at a result: self-contained HTML with everything in step, the figures, and what it is made of."""
+"""HTML report of a result: a self-contained page with synchronized videos, metrics, and the details of the run."""
 
-from dancenow.report.content import Footage, Gap, Metric, Pane, Report
+from dancenow.report.content import CoverageGap, FootageCoverage, Metric, Pane, Report
 from dancenow.report.page import write_report
 
-__all__ = ["Footage", "Gap", "Metric", "Pane", "Report", "write_report"]
+__all__ = ["CoverageGap", "FootageCoverage", "Metric", "Pane", "Report", "write_report"]

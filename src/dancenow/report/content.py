@@ -1,6 +1,6 @@
-"""What a report tells: the videos and poses that play in step, the figures with their curves, and what the result is made of.
+"""Content of a report: synchronized videos and poses, metrics with their curves, and the details of the run.
 
-Plain data, so that a transfer, an evaluation or anybody's script can fill it; `page.write_report` makes the file of it.
+Plain data, which a transfer, an evaluation or a script can fill; `page.write_report` turns it into a file.
 """
 
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ Curve = NDArray[np.float64]
 
 
 class Metric(Protocol):
-    """A score as `evaluation.Score` has it: value and ideal, and float64 [T] of the result's frames, NaN where unknown.
+    """A score like `evaluator.Score`: value and ideal, and float64 [T] for the result's frames, NaN where unknown.
 
-    curve is empty where a figure has no course over time; ideal is None where it was not measured.
+    curve is empty for a metric without a value per frame; ideal is None where it was not measured.
     """
 
     @property
@@ -40,15 +40,15 @@ class Metric(Protocol):
 
 @dataclass(frozen=True)
 class Pane:
-    """One of the pictures that play in step: a video, or a track that is drawn on a dark ground; label: a word above it."""
+    """One of the synchronized panes: a video, or a pose track drawn on a dark background; label: its caption."""
 
     label: str
     shows: VideoSource | PoseTrack
 
 
 @dataclass(frozen=True)
-class Gap:
-    """A stretch of the dance, in seconds, that the footage does not cover: what happens there, and what to film."""
+class CoverageGap:
+    """A time range of the source video that the footage does not cover: what happens there, and what to film."""
 
     start_s: float
     stop_s: float
@@ -57,32 +57,32 @@ class Gap:
 
 
 @dataclass(frozen=True, eq=False)
-class Footage:
-    """How far each pose of the dance is from the nearest that the target's footage shows.
+class FootageCoverage:
+    """Distance of each pose from the nearest one in the target's footage.
 
-    distance: float64 [T] of the result's frames, NaN where there is no pose; lower is better. summary: one sentence.
+    distance: float64 [T] for the result's frames, NaN where there is no pose; lower is better. summary: one sentence.
     """
 
     distance: Curve
     unit: str = ""
     summary: str = ""
-    gaps: tuple[Gap, ...] = ()
+    gaps: tuple[CoverageGap, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Report:
     """Everything on one page.
 
-    result: the video that the page is about; its frames give the time that all panes follow. panes: from left to right.
-    statement: what kind of video it is, for who finds the file. notes: what the user should know, a sentence each. facts:
-    group -> label -> value, as settings, models and versions.
+    result: the video that the page is about; its frame times synchronize all panes. panes: from left to right. statement: what
+    kind of video it is, for anyone who receives the file. notes: what the user should know, one sentence each. facts: group ->
+    label -> value, such as settings, models and versions.
     """
 
     result: VideoSource
     panes: tuple[Pane, ...]
     statement: str
-    figures: tuple[Metric, ...] = ()
-    footage: Footage | None = None
+    metrics: tuple[Metric, ...] = ()
+    coverage: FootageCoverage | None = None
     notes: tuple[str, ...] = ()
     facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -92,8 +92,8 @@ class Report:
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
-    """One curve as it is drawn, with its gaps: a `Metric`, or the distance to the footage; fields as in those."""
+class MetricCurve:
+    """One curve of the page, with its gaps: of a `Metric`, or of the distance to the footage; fields as in those."""
 
     name: str
     region: str
@@ -102,7 +102,7 @@ class Course:
     value: float
     ideal: float | None
     curve: Curve
-    gaps: tuple[Gap, ...] = ()
+    gaps: tuple[CoverageGap, ...] = ()
 
     @property
     def title(self) -> str:
@@ -110,14 +110,14 @@ class Course:
         return f"{self.name}, {self.region}" if self.region else self.name
 
     @classmethod
-    def of_figure(cls, figure: Metric) -> "Course":
-        """A figure as it is drawn."""
-        f = figure
-        return cls(f.name, f.region, f.unit, f.better, f.value, f.ideal, np.asarray(f.curve, np.float64))
+    def from_metric(cls, metric: Metric) -> "MetricCurve":
+        """The curve of a metric."""
+        m = metric
+        return cls(m.name, m.region, m.unit, m.better, m.value, m.ideal, np.asarray(m.curve, np.float64))
 
     @classmethod
-    def of_footage(cls, footage: Footage) -> "Course":
-        """The distance to the footage as it is drawn."""
-        known = footage.distance[np.isfinite(footage.distance)]
+    def from_coverage(cls, coverage: FootageCoverage) -> "MetricCurve":
+        """The curve of the distance to the footage."""
+        known = coverage.distance[np.isfinite(coverage.distance)]
         mean = float(known.mean()) if len(known) else float("nan")
-        return cls("distance to the footage", "", footage.unit, "lower", mean, None, footage.distance, footage.gaps)
+        return cls("distance to the footage", "", coverage.unit, "lower", mean, None, coverage.distance, coverage.gaps)

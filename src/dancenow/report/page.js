@@ -2,16 +2,16 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
-  const film = byId("film"), scrub = byId("scrub"), now = byId("now"), play = byId("play"), player = byId("player");
+  const video = byId("video"), scrub = byId("scrub"), now = byId("now"), play = byId("play"), player = byId("player");
   const times = data.time_s, last = times.length - 1;
-  let at = 0;          // position in `times` of the picture that is shown or asked for
-  let waiting = false; // a seek is under way
+  let at = 0;          // index in `times` of the frame that is shown or requested
+  let waiting = false; // a seek is in progress
 
   const clock = (s) => {
     const hundredths = Math.round(100 * Math.max(s, 0)), minutes = Math.floor(hundredths / 6000);
     return `${minutes}:${(hundredths % 6000 / 100).toFixed(2).padStart(5, "0")}`;
   };
-  /** Position of the last of the increasing `list` that is not after `value`. */
+  /** Index of the last item of the sorted `list` that is at most `value`. */
   const before = (list, value) => {
     let low = 0, high = list.length - 1;
     while (low < high) {
@@ -24,16 +24,16 @@
   const panes = [...document.querySelectorAll("canvas[data-x]")].map((canvas) => (
     { canvas, context: canvas.getContext("2d", { alpha: false }), x: Number(canvas.dataset.x) }));
   const draw = () => {
-    if (film.readyState < 2) return;
+    if (video.readyState < 2) return;
     for (const { canvas, context, x } of panes) {
-      context.drawImage(film, x, 0, canvas.width, canvas.height, 0, 0, canvas.width, canvas.height);
+      context.drawImage(video, x, 0, canvas.width, canvas.height, 0, 0, canvas.width, canvas.height);
     }
   };
 
   const charts = [...document.querySelectorAll(".chart")].map((chart, index) => ({
     chart, cursor: chart.querySelector(".cursor"), here: chart.parentElement.querySelector(".here"),
-    t: data.courses[index].t, v: data.courses[index].v, reach: data.courses[index].reach }));
-  const tell = () => {
+    t: data.charts[index].t, v: data.charts[index].v, reach: data.charts[index].reach }));
+  const updateLabels = () => {
     const s = times[at], x = (1000 * s / data.end_s).toFixed(2);
     scrub.value = at;
     scrub.setAttribute("aria-valuetext", `${clock(s)}, frame ${data.frame[at]}`);
@@ -45,51 +45,51 @@
       here.textContent = known ? `now ${v[i]}` : "now –";
     }
   };
-  const show = () => { draw(); tell(); };
+  const show = () => { draw(); updateLabels(); };
 
-  /** A picture's middle is asked for: its very beginning may be rounded into the picture before. */
+  /** Seek to the middle of a frame: its start may be rounded into the previous frame. */
   const middle = (i) => times[i] + 0.4 * ((i < last ? times[i + 1] : data.end_s) - times[i]);
-  const go = (i) => {
+  const goTo = (i) => {
     at = Math.min(Math.max(i, 0), last);
     waiting = true;
-    film.currentTime = middle(at);
-    tell();
+    video.currentTime = middle(at);
+    updateLabels();
   };
-  const seek = (s) => go(before(times, s + 1e-3));
-  const step = (by) => { film.pause(); go(at + by); };
-  const toggle = () => { if (film.paused) film.play().catch(() => {}); else film.pause(); };
+  const seek = (s) => goTo(before(times, s + 1e-3));
+  const step = (by) => { video.pause(); goTo(at + by); };
+  const toggle = () => { if (video.paused) video.play().catch(() => {}); else video.pause(); };
 
   const run = () => {
-    if (!waiting) { at = before(times, film.currentTime + 1e-4); show(); }
-    if (!film.paused) requestAnimationFrame(run);
+    if (!waiting) { at = before(times, video.currentTime + 1e-4); show(); }
+    if (!video.paused) requestAnimationFrame(run);
   };
-  film.addEventListener("play", () => {
+  video.addEventListener("play", () => {
     player.classList.add("playing");
     play.setAttribute("aria-label", "Pause");
     requestAnimationFrame(run);
   });
-  film.addEventListener("pause", () => {
+  video.addEventListener("pause", () => {
     player.classList.remove("playing");
     play.setAttribute("aria-label", "Play");
-    if (!waiting) go(before(times, film.currentTime + 1e-4)); // stand on the picture, not between two
+    if (!waiting) goTo(before(times, video.currentTime + 1e-4)); // stop on a frame, not between two
   });
-  film.addEventListener("seeked", () => { waiting = false; show(); });
-  film.addEventListener("loadeddata", show);
-  film.addEventListener("error", () => {
-    byId("trouble").textContent = "This browser cannot play the pictures (H.264 in MP4); open the file in another one.";
-    byId("trouble").hidden = false;
+  video.addEventListener("seeked", () => { waiting = false; show(); });
+  video.addEventListener("loadeddata", show);
+  video.addEventListener("error", () => {
+    byId("error-message").textContent = "This browser cannot play the video (H.264 in MP4); open the file in another one.";
+    byId("error-message").hidden = false;
   });
 
   play.addEventListener("click", toggle);
   byId("back").addEventListener("click", () => step(-1));
   byId("forward").addEventListener("click", () => step(1));
-  byId("speed").addEventListener("change", (event) => { film.playbackRate = Number(event.target.value); });
+  byId("speed").addEventListener("change", (event) => { video.playbackRate = Number(event.target.value); });
   scrub.max = last;
-  scrub.addEventListener("input", () => { film.pause(); go(Number(scrub.value)); });
+  scrub.addEventListener("input", () => { video.pause(); goTo(Number(scrub.value)); });
   document.querySelector(".panes").addEventListener("click", toggle);
   for (const button of document.querySelectorAll("[data-time]")) {
     button.addEventListener("click", () => {
-      film.pause();
+      video.pause();
       seek(Number(button.dataset.time));
       player.scrollIntoView({ block: "nearest" });
     });
@@ -101,7 +101,7 @@
     };
     chart.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
-      film.pause();
+      video.pause();
       chart.setPointerCapture(event.pointerId);
       follow(event);
     });
@@ -128,12 +128,12 @@
     choose();
   }
 
-  // A blob can be searched in every browser; a data URI cannot in some.
-  const bytes = atob(film.src.slice(film.src.indexOf(",") + 1));
+  // A blob is seekable in every browser; a data URI is not in some.
+  const bytes = atob(video.src.slice(video.src.indexOf(",") + 1));
   const buffer = new Uint8Array(bytes.length);
   for (let i = 0; i < bytes.length; i++) buffer[i] = bytes.charCodeAt(i);
   document.documentElement.classList.add("js");
-  film.controls = false;
-  film.src = URL.createObjectURL(new Blob([buffer], { type: "video/mp4" }));
-  tell();
+  video.controls = false;
+  video.src = URL.createObjectURL(new Blob([buffer], { type: "video/mp4" }));
+  updateLabels();
 })();

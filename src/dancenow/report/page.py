@@ -1,7 +1,7 @@
-"""The report as a file: one HTML page that holds its pictures, its style and its script, and asks the network for nothing.
+"""Write a report as one HTML page that contains its images, style and script, and makes no network requests.
 
-Everything that comes from outside is escaped, a policy in the page forbids every request, and the film is streamed into the
-file, so that memory does not grow with the length of a video.
+All external text is escaped, a content security policy forbids every request, and the video is streamed into the file, so that
+memory does not grow with its length.
 """
 
 import base64
@@ -18,139 +18,140 @@ from typing import Any, Final, TextIO
 import dancenow
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.report import charts
-from dancenow.report.charts import Drawn, clock, number
-from dancenow.report.content import Course, Footage, Report
-from dancenow.report.video import Film, compose
+from dancenow.report.charts import ChartData, format_number, format_time
+from dancenow.report.content import FootageCoverage, MetricCurve, Report
+from dancenow.report.video import PanesVideo, write_panes_video
 from dancenow.storage.atomic_io import complete_or_absent, require_writable
 
 SUFFIX: Final = ".html"
 WORST_LISTS: Final = 6
-"""At most so many figures have thumbnails of their worst frames."""
-_FILM_MARK: Final = '$film"'
+"""Maximum number of metrics with thumbnails of their worst frames."""
+_VIDEO_PLACEHOLDER: Final = '$video"'
 _BLOCK_BYTES: Final = 3 << 18  # a multiple of three: Base64 of the blocks is Base64 of the whole
 
 
 def write_report(path: Path, report: Report, *, on_progress: ProgressCallback = ignore_progress) -> Path:
-    """Write the page, which appears when it is complete, and return `path`.
+    """Write the page, which appears only when complete, and return `path`.
 
     Raises:
-        UserError: the name does not end in .html, the place cannot be written to, or a video cannot be read.
+        UserError: the name does not end in .html, the folder is not writable, or a video cannot be read.
     """
     require_writable(path, SUFFIX)
     fps = float(report.result.info.fps)
-    figures = [Course.of_figure(figure) for figure in report.figures]
-    judged = [course for course in charts.headlines(figures) if charts.varies(course)][:WORST_LISTS]
-    if report.footage is not None:
-        judged += [course for course in [Course.of_footage(report.footage)] if charts.varies(course)]
-    worst = [Worst(course, charts.worst_frames(course, fps)) for course in judged]
+    metrics = [MetricCurve.from_metric(metric) for metric in report.metrics]
+    ranked = [curve for curve in charts.headline_curves(metrics) if charts.has_variation(curve)][:WORST_LISTS]
+    if report.coverage is not None:
+        ranked += [curve for curve in [MetricCurve.from_coverage(report.coverage)] if charts.has_variation(curve)]
+    worst = [WorstFrames(curve, charts.worst_frames(curve, fps)) for curve in ranked]
     with tempfile.TemporaryDirectory(prefix="dancenow-") as folder, complete_or_absent(path) as temporary:
-        pictures = Path(folder) / "film.mp4"
-        film = compose(
+        video_file = Path(folder) / "panes.mp4"
+        video = write_panes_video(
             report.panes,
             report.result,
-            pictures,
+            video_file,
             thumbnails_of={frame for each in worst for frame in each.frames},
             metadata={"comment": report.statement},
             on_progress=on_progress,
         )
         with temporary.open("w", encoding="utf-8", newline="\n") as page:
-            _write_page(page, _Page(report, film, figures, worst, fps), pictures)
+            _write_page(page, _Page(report, video, metrics, worst, fps), video_file)
     return path
 
 
 @dataclass(frozen=True, eq=False)
-class Worst:
+class WorstFrames:
     """A curve and the numbers of its worst frames, worst first."""
 
-    course: Course
+    curve: MetricCurve
     frames: list[int]
 
 
 class _Page:
-    """Builds the parts of the page; the charts are numbered in the order in which they stand on it."""
+    """Builds the parts of the page; the charts are numbered in their order on it."""
 
-    def __init__(self, report: Report, film: Film, figures: Sequence[Course], worst: Sequence[Worst], fps: float) -> None:
-        self._report, self._film, self._figures, self._worst = report, film, figures, worst
+    def __init__(
+        self, report: Report, video: PanesVideo, metrics: Sequence[MetricCurve], worst: Sequence[WorstFrames], fps: float
+    ) -> None:
+        self._report, self._video, self._metrics, self._worst = report, video, metrics, worst
         self._fps = fps
-        self._end_s = float(film.time_s[-1]) + 1 / fps
+        self._end_s = float(video.time_s[-1]) + 1 / fps
         self._charts: list[dict[str, Any]] = []
 
     def fields(self) -> dict[str, str]:
-        """What the template's names stand for."""
-        report, own = self._report, files("dancenow.report")
-        sections = [self._tiles(), self._notes(), self._worst_frames(), self._footage(), self._courses(), self._facts()]
+        """Values of the template's placeholders."""
+        report, resources = self._report, files("dancenow.report")
+        sections = [self._tiles(), self._notes(), self._worst_frames(), self._coverage(), self._curves(), self._facts()]
         return {
             "generator": f"dancenow {dancenow.__version__}",
             "title": escape(f"{report.result.path.name}: report"),
             "heading": escape(report.result.path.name),
             "subtitle": self._subtitle(),
             "statement": escape(report.statement),
-            "style": (own / "page.css").read_text("utf-8"),
-            "script": (own / "page.js").read_text("utf-8"),
+            "style": (resources / "page.css").read_text("utf-8"),
+            "script": (resources / "page.js").read_text("utf-8"),
             "panes": self._panes(),
-            "film_label": escape(", ".join(pane.label for pane in report.panes) + ", side by side"),
-            "film_note": self._film_note(),
+            "video_label": escape(", ".join(pane.label for pane in report.panes) + ", side by side"),
+            "video_note": self._video_note(),
             "sections": "\n".join(section for section in sections if section),
-            "footer": f"Made by dancenow {dancenow.__version__}. The file holds all it shows and asks the network for nothing.",
+            "footer": f"Made by dancenow {dancenow.__version__}. The file is self-contained and makes no network requests.",
             "data": self._data(),
         }
 
     def _subtitle(self) -> str:
         info = self._report.result.info
-        count = len(self._film.time_s)
-        length = f"{self._end_s:.1f} s" if self._end_s < 60 else f"{clock(self._end_s)[:-3]} min"
+        count = len(self._video.time_s)
+        length = f"{self._end_s:.1f} s" if self._end_s < 60 else f"{format_time(self._end_s)[:-3]} min"
         return f"{length} · {count} frames · {info.width_px}&times;{info.height_px} px · {self._fps:.4g} frames a second"
 
     def _panes(self) -> str:
         x, parts = 0, []
-        for pane, (width, height) in zip(self._report.panes, self._film.plan.sizes_px, strict=True):
+        for pane, (width, height) in zip(self._report.panes, self._video.plan.sizes_px, strict=True):
             label = escape(pane.label)
             parts.append(
                 f'<figure class="pane"><figcaption>{label}</figcaption>'
                 f'<canvas data-x="{x}" width="{width}" height="{height}" role="img" aria-label="{label}"></canvas></figure>\n'
             )
             x += width
-        plan = self._film.plan
+        plan = self._video.plan
         style = f"--panes:{len(parts)};--aspect:{plan.width_px / plan.height_px:.3f}"
         return f'<div class="panes" style="{style}">\n{"".join(parts)}</div>\n'
 
-    def _film_note(self) -> str:
-        plan = self._film.plan
+    def _video_note(self) -> str:
+        plan = self._video.plan
         which = "all frames" if plan.step == 1 else f"every {_ordinal(plan.step)} frame"
-        keys = "Space plays, ← and → step a frame, with Shift a second; a click on a curve goes there."
-        return (
-            f"{keys} Small pictures, {plan.height_px} px high, {which}, without sound: to look closely, open the result itself."
-        )
+        keys = "Space plays, ← and → step a frame, with Shift a second; click a curve to jump there."
+        return f"{keys} This is a preview, {plan.height_px} px high, {which}, without sound; open the result for full quality."
 
     def _tiles(self) -> str:
         tiles = []
-        for course in charts.headlines(self._figures):
-            ideal = f"ideal {number(course.ideal)}<br>" if course.ideal is not None else ""
+        for curve in charts.headline_curves(self._metrics):
+            ideal = f"ideal {format_number(curve.ideal)}<br>" if curve.ideal is not None else ""
             tiles.append(
-                f'<div class="tile"><dt>{escape(course.title)}</dt><dd class="value">{number(course.value)}'
-                f' <span class="unit">{escape(course.unit)}</span></dd>'
-                f'<dd class="quiet small">{ideal}{course.better} is better</dd></div>'
+                f'<div class="tile"><dt>{escape(curve.title)}</dt><dd class="value">{format_number(curve.value)}'
+                f' <span class="unit">{escape(curve.unit)}</span></dd>'
+                f'<dd class="quiet small">{ideal}{curve.better} is better</dd></div>'
             )
         if not tiles:
             return ""
-        return _section("Against the reference", f'<dl class="tiles">{"".join(tiles)}</dl>{self._table()}')
+        return _section_html("Against the reference", f'<dl class="tiles">{"".join(tiles)}</dl>{self._table()}')
 
     def _table(self) -> str:
         rows = "".join(
-            f'<tr><th scope="row">{escape(c.name)}</th><td>{escape(c.region)}</td><td class="number">{number(c.value)}</td>'
-            f'<td class="number">{number(c.ideal)}</td><td>{escape(c.unit)}</td><td>{c.better}</td></tr>'
-            for c in self._figures
+            f'<tr><th scope="row">{escape(c.name)}</th><td>{escape(c.region)}</td>'
+            f'<td class="number">{format_number(c.value)}</td><td class="number">{format_number(c.ideal)}</td>'
+            f"<td>{escape(c.unit)}</td><td>{c.better}</td></tr>"
+            for c in self._metrics
         )
-        words = ("figure", "of", "value", "ideal", "unit", "better")
+        words = ("metric", "region", "value", "ideal", "unit", "better")
         kinds = ("text", "text", "number", "number", "text", "text")
         head = "".join(f'<th scope="col" class="{kind}">{word}</th>' for word, kind in zip(words, kinds, strict=True))
         return (
-            f'<details><summary>All {len(self._figures)} figures</summary><div class="scroll">'
+            f'<details><summary>All {len(self._metrics)} metrics</summary><div class="scroll">'
             f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></details>"
         )
 
     def _notes(self) -> str:
-        return _section("What to know", _list(self._report.notes)) if self._report.notes else ""
+        return _section_html("What to know", _list_html(self._report.notes)) if self._report.notes else ""
 
     def _worst_frames(self) -> str:
         worst = [each for each in self._worst if each.frames]
@@ -158,61 +159,61 @@ class _Page:
             return ""
         lists, options = [], []
         for i, each in enumerate(worst):
-            title = escape(each.course.title)
+            title = escape(each.curve.title)
             options.append(f'<option value="worst-{i}">{title}</option>')
-            items = "".join(self._worst_item(each.course, frame) for frame in each.frames)
+            items = "".join(self._worst_item(each.curve, frame) for frame in each.frames)
             lists.append(f'<h3 class="list-title">{title}</h3><ol class="worst" id="worst-{i}">{items}</ol>')
         if len(worst) == 1:
-            chooser = f'<span class="small quiet">by {escape(worst[0].course.title)}</span>'
+            chooser = f'<span class="small quiet">by {escape(worst[0].curve.title)}</span>'
         else:
             chooser = f'<label class="small quiet">by <select id="worst-by">{"".join(options)}</select></label>'
         return f'<section><div class="row"><h2>Worst frames first</h2>{chooser}</div>{"".join(lists)}</section>'
 
-    def _worst_item(self, course: Course, frame: int) -> str:
-        time_s = float(self._film.time_s[min(frame, len(self._film.time_s) - 1)])
-        jpeg = self._film.thumbnails.get(frame)
+    def _worst_item(self, curve: MetricCurve, frame: int) -> str:
+        time_s = float(self._video.time_s[min(frame, len(self._video.time_s) - 1)])
+        jpeg = self._video.thumbnails.get(frame)
         if jpeg is None:
             return ""  # the curve is longer than the video
         labels = escape(", ".join(pane.label for pane in self._report.panes))
-        value = f"{number(float(course.curve[frame]))} {escape(course.unit)}".strip()
+        value = f"{format_number(float(curve.curve[frame]))} {escape(curve.unit)}".strip()
         return (
             f'<li><button type="button" data-time="{time_s:.4f}"><img loading="lazy" alt="{labels} at frame {frame}"'
             f' src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}">'
-            f"<span><b>{value}</b> at {clock(time_s)}, frame {frame}</span></button></li>"
+            f"<span><b>{value}</b> at {format_time(time_s)}, frame {frame}</span></button></li>"
         )
 
-    def _footage(self) -> str:
-        footage = self._report.footage
-        if footage is None:
+    def _coverage(self) -> str:
+        coverage = self._report.coverage
+        if coverage is None:
             return ""
-        parts = [f"<p>{escape(footage.summary)}</p>"] if footage.summary else []
-        parts.append(self._course(Course.of_footage(footage), "h3"))
-        parts.append(_gaps(footage))
-        return _section("What the target's footage covers", "".join(parts))
+        parts = [f"<p>{escape(coverage.summary)}</p>"] if coverage.summary else []
+        parts.append(self._curve(MetricCurve.from_coverage(coverage), "h3"))
+        parts.append(_gaps_html(coverage))
+        return _section_html("What the target's footage covers", "".join(parts))
 
-    def _courses(self) -> str:
-        first = charts.headlines(self._figures)
-        rest = [course for course in self._figures if course not in first]
-        rows, others = ("".join(self._course(course, "h3") for course in group) for group in (first, rest))
+    def _curves(self) -> str:
+        first = charts.headline_curves(self._metrics)
+        rest = [curve for curve in self._metrics if curve not in first]
+        rows, others = ("".join(self._curve(curve, "h3") for curve in group) for group in (first, rest))
         if not rows:
             return ""
         more = f"<details><summary>All other curves</summary>{others}</details>" if others else ""
-        return _section("Over time", f"<div>{rows}</div>{more}")
+        return _section_html("Over time", f"<div>{rows}</div>{more}")
 
-    def _course(self, course: Course, tag: str) -> str:
-        drawn = charts.prepare(course, self._film.time_s)
-        if drawn is None:
+    def _curve(self, curve: MetricCurve, tag: str) -> str:
+        chart = charts.prepare_chart(curve, self._video.time_s)
+        if chart is None:
             return ""
-        self._charts.append(charts.data_of(drawn))
+        self._charts.append(charts.chart_json(chart))
         return (
-            f'<div class="course"><div><{tag}>{escape(course.title)}</{tag}><p class="reading">{_reading(course)}<br>'
-            f'{self._worst_link(course)}, <span class="here"></span></p></div>{_chart(drawn, course, self._end_s)}</div>'
+            f'<div class="metric-row"><div><{tag}>{escape(curve.title)}</{tag}><p class="reading">{_reading_html(curve)}<br>'
+            f'{self._worst_link(curve)}, <span class="here"></span></p></div>{_chart_html(chart, curve, self._end_s)}</div>'
         )
 
-    def _worst_link(self, course: Course) -> str:
-        frame = charts.worst_frames(course, self._fps, count=1)[0]
-        time_s = float(self._film.time_s[min(frame, len(self._film.time_s) - 1)])
-        return f'<button type="button" class="link" data-time="{time_s:.4f}">worst at {clock(time_s)}</button>'
+    def _worst_link(self, curve: MetricCurve) -> str:
+        frame = charts.worst_frames(curve, self._fps, count=1)[0]
+        time_s = float(self._video.time_s[min(frame, len(self._video.time_s) - 1)])
+        return f'<button type="button" class="link" data-time="{time_s:.4f}">worst at {format_time(time_s)}</button>'
 
     def _facts(self) -> str:
         groups = [
@@ -221,64 +222,62 @@ class _Page:
             + "</dl></div>"
             for title, facts in self._report.facts.items()
         ]
-        return _section("How it was made", f'<div class="facts">{"".join(groups)}</div>') if groups else ""
+        return _section_html("Run details", f'<div class="facts">{"".join(groups)}</div>') if groups else ""
 
     def _data(self) -> str:
-        """What the script needs, as JSON that cannot end its element."""
-        shown = self._film.shown
+        """Data of the script, as JSON that cannot close its element."""
+        shown = self._video.shown
         data = {
-            "fps": round(float(self._film.plan.fps), 4),
+            "fps": round(float(self._video.plan.fps), 4),
             "end_s": round(self._end_s, 4),
-            "time_s": [round(float(self._film.time_s[i]), 4) for i in shown],
+            "time_s": [round(float(self._video.time_s[i]), 4) for i in shown],
             "frame": shown.tolist(),
-            "courses": self._charts,
+            "charts": self._charts,
         }
         return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
-def _write_page(page: TextIO, content: _Page, film: Path) -> None:
-    """The template up to the film, the film block by block, and the rest."""
-    before, mark, after = (files("dancenow.report") / "page.html").read_text("utf-8").partition(_FILM_MARK)
+def _write_page(page: TextIO, content: _Page, video: Path) -> None:
+    """Write the template up to the video, the video block by block, and the rest."""
+    before, mark, after = (files("dancenow.report") / "page.html").read_text("utf-8").partition(_VIDEO_PLACEHOLDER)
     fields: Mapping[str, str] = content.fields()
     page.write(Template(before).substitute(fields))
-    with film.open("rb") as pictures:
-        while block := pictures.read(_BLOCK_BYTES):
+    with video.open("rb") as video_file:
+        while block := video_file.read(_BLOCK_BYTES):
             page.write(base64.b64encode(block).decode())
     page.write(Template(mark[-1] + after).substitute(fields))
 
 
-def _section(title: str, content: str) -> str:
+def _section_html(title: str, content: str) -> str:
     return f"<section><h2>{escape(title)}</h2>{content}</section>"
 
 
-def _list(sentences: Sequence[str]) -> str:
+def _list_html(sentences: Sequence[str]) -> str:
     return f'<ul class="plain">{"".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)}</ul>'
 
 
-def _gaps(footage: Footage) -> str:
-    """A button for each gap, and the advice, each sentence once."""
+def _gaps_html(coverage: FootageCoverage) -> str:
+    """A button for each gap, and the advice without repetition."""
     chips = "".join(
-        f'<li><button type="button" data-time="{gap.start_s:.4f}">{clock(gap.start_s)}&ndash;{clock(gap.stop_s)}'
+        f'<li><button type="button" data-time="{gap.start_s:.4f}">{format_time(gap.start_s)}&ndash;{format_time(gap.stop_s)}'
         f"{' ' + escape(gap.what) if gap.what else ''}</button></li>"
-        for gap in footage.gaps
+        for gap in coverage.gaps
     )
-    advice = list(dict.fromkeys(gap.advice for gap in footage.gaps if gap.advice))
-    return (f'<ul class="chips">{chips}</ul>' if chips else "") + _list(advice) if chips or advice else ""
+    advice = list(dict.fromkeys(gap.advice for gap in coverage.gaps if gap.advice))
+    return (f'<ul class="chips">{chips}</ul>' if chips else "") + _list_html(advice) if chips or advice else ""
 
 
-def _reading(course: Course) -> str:
-    unit = f" {escape(course.unit)}" if course.unit else ""
-    ideal = f", ideal {number(course.ideal)}" if course.ideal is not None else ""
-    return f"<b>{number(course.value)}</b>{unit}{ideal}; {course.better} is better"
+def _reading_html(curve: MetricCurve) -> str:
+    unit = f" {escape(curve.unit)}" if curve.unit else ""
+    ideal = f", ideal {format_number(curve.ideal)}" if curve.ideal is not None else ""
+    return f"<b>{format_number(curve.value)}</b>{unit}{ideal}; {curve.better} is better"
 
 
-def _chart(drawn: Drawn, course: Course, end_s: float) -> str:
-    bounds = (
-        f'<span class="bound top">{number(drawn.high)}</span><span class="bound bottom">{number(drawn.low)}</span>'
-        if drawn.high > drawn.low
-        else f'<span class="bound top">{number(drawn.high)}</span>'
-    )
-    return f'<div class="chart">{charts.svg(drawn, course, end_s)}{bounds}</div>'
+def _chart_html(chart: ChartData, curve: MetricCurve, end_s: float) -> str:
+    bounds = f'<span class="bound top">{format_number(chart.high)}</span>'
+    if chart.high > chart.low:
+        bounds += f'<span class="bound bottom">{format_number(chart.low)}</span>'
+    return f'<div class="chart">{charts.chart_svg(chart, curve, end_s)}{bounds}</div>'
 
 
 def _ordinal(count: int) -> str:

@@ -1,6 +1,6 @@
-"""What a report tells of a run (inputs with their hashes, model, settings, timings, coverage) and of an evaluation.
+"""Records of a run (inputs with their hashes, model, settings, timings, coverage) and of an evaluation, for their reports.
 
-Files are named without their folders, because reports are passed on.
+Files are named without their folders, because reports are shared.
 """
 
 import platform
@@ -13,7 +13,7 @@ from typing import Final
 
 from dancenow.media.source import VideoInput, VideoSource, open_video
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
-from dancenow.report.content import Footage, Gap, Metric, Pane, Report
+from dancenow.report.content import CoverageGap, FootageCoverage, Metric, Pane, Report
 from dancenow.report.page import write_report
 from dancenow.storage.atomic_io import sha256_of
 from dancenow.storage.checkpoint import read_info
@@ -25,14 +25,14 @@ _PACKAGES: Final = ("dancenow", "torch", "numpy", "opencv-python-headless", "av"
 
 
 class Stopwatch:
-    """A listener that passes events on and keeps how long each stage took; a stage's time is what ends with its events."""
+    """A progress callback that forwards events and measures each stage; time counts toward the stage of the next event."""
 
     def __init__(self, on_progress: ProgressCallback = ignore_progress) -> None:
         self._on_progress, self._since = on_progress, time.perf_counter()
         self.seconds: dict[str, float] = {}
 
     def __call__(self, event: Progress) -> None:
-        """Note the event and pass it on."""
+        """Record the event and forward it."""
         now = time.perf_counter()
         self.seconds[event.stage] = self.seconds.get(event.stage, 0.0) + now - self._since
         self._since = now
@@ -41,11 +41,11 @@ class Stopwatch:
 
 @dataclass(frozen=True, eq=False)
 class RunRecord:
-    """What `pipeline.run` had and did.
+    """Inputs and results of `pipeline.run`.
 
-    source_track: the track in the source; painted: the same in the target's frame, as the generator saw it. coverage:
-    None where too
-    little of a body is seen to say. settings: label -> value, as the user gave them. seconds: stage -> how long it took.
+    source_track: poses in the source video. target_track: the same, retargeted and smoothed, as the generator received them.
+    coverage: None where too little of a body is visible. settings: label -> value, as given by the user. seconds: stage ->
+    duration.
     """
 
     source: VideoSource
@@ -54,7 +54,7 @@ class RunRecord:
     model: Path
     manifest: SubjectManifest
     source_track: PoseTrack
-    painted: PoseTrack
+    target_track: PoseTrack
     coverage: Coverage | None
     normalization: str
     notes: tuple[str, ...]
@@ -63,88 +63,92 @@ class RunRecord:
 
 
 def report_path(video: Path) -> Path:
-    """Where the report of a run lies: beside its video."""
+    """Path of a run's report: next to its video."""
     return video.with_suffix(".report.html")
 
 
 def evaluation_path(video: Path) -> Path:
-    """Where the report of an evaluation lies: beside the video, and beside the report of its making."""
+    """Path of an evaluation's report: next to the video and the run's report."""
     return video.with_suffix(".evaluation.html")
 
 
-def describe_comparison(
+def describe_evaluation(
     out: VideoInput,
     reference: VideoInput,
     track: PoseTrack,
-    figures: Sequence[Metric],
+    metrics: Sequence[Metric],
     source: VideoInput | None,
     settings: Mapping[str, str],
 ) -> Report:
-    """The report of an evaluation.
+    """Build the report of an evaluation.
 
-    track: the reference's poses. source: footage of the dancer, which is shown too if it is as long as the result, as the
-    video of the dance is. settings: label -> value.
+    track: the reference's poses. source: footage of the source person, which is shown if it is as long as the result, as the
+    source video is. settings: label -> value.
     """
     out, reference = open_video(out), open_video(reference)
     source = None if source is None else open_video(source)
     panes = [Pane("Pose of the reference", track), Pane("Result", out), Pane("Reference", reference)]
-    if source is not None and _as_long(source, out):
+    if source is not None and _same_length(source, out):
         panes.insert(0, Pane("Source", source))
     files = {"result": out, "reference": reference} | ({} if source is None else {"source": source})
     inputs = {label: file.path.name for label, file in files.items()}
     hashes = {f"{label} SHA-256": file.sha256 for label, file in files.items()}
     statement = f"{out.path.name} measured against {reference.path.name}, frame by frame."
-    if any(figure.ideal is not None for figure in figures):
-        statement += " The ideal beside a figure is what the reference itself reaches when it is encoded once more."
-    facts = {"Inputs": inputs | hashes | {"poses by": track.detector}, "Settings": dict(settings), "Versions": versions()}
-    return Report(out, tuple(panes), statement, tuple(figures), facts=facts)
+    if any(metric.ideal is not None for metric in metrics):
+        statement += " The ideal of a metric is the value of the re-encoded reference."
+    facts = {
+        "Inputs": inputs | hashes | {"pose detector": track.detector},
+        "Settings": dict(settings),
+        "Versions": package_versions(),
+    }
+    return Report(out, tuple(panes), statement, tuple(metrics), facts=facts)
 
 
-def _as_long(video: VideoSource, other: VideoSource) -> bool:
+def _same_length(video: VideoSource, other: VideoSource) -> bool:
     lengths_s = [each.info.duration_s or 0.0 for each in (video, other)]
     return abs(lengths_s[0] - lengths_s[1]) < 0.2
 
 
 def write_run_report(page: Path, record: RunRecord, on_progress: ProgressCallback = ignore_progress) -> None:
     """Write the report of a run as one HTML page."""
-    write_report(page, describe(record), on_progress=on_progress)
+    write_report(page, describe_run(record), on_progress=on_progress)
 
 
-def describe(record: RunRecord) -> Report:
-    """The report of a run."""
-    m, result = record, VideoSource.open(record.result)
-    panes = Pane("Source", m.source), Pane("Pose, fitted to the target", m.painted), Pane("Result", result)
+def describe_run(record: RunRecord) -> Report:
+    """Build the report of a run."""
+    result = VideoSource.open(record.result)
+    panes = Pane("Source", record.source), Pane("Pose, retargeted", record.target_track), Pane("Result", result)
     statement = (
-        f"This video is synthetic. A network that learnt from {m.target.path.name} painted the person there in the poses of the"
-        f" dancer in {m.source.path.name}; what it shows was never filmed."
+        f"This video is synthetic. A network trained on {record.target.path.name} rendered the person in it in the poses of the"
+        f" person in {record.source.path.name}; the scene was never filmed."
     )
-    notes = (f"Normalization: {m.normalization}.", *m.notes, *m.manifest.warnings)
+    notes = (f"Normalization: {record.normalization}.", *record.notes, *record.manifest.warnings)
     facts = {
-        "Inputs": _inputs(m),
-        "Model": _model(m.model),
-        "Settings": dict(m.settings),
-        "Time taken": {stage: _duration(seconds) for stage, seconds in m.seconds.items() if seconds >= 0.05},
-        "Versions": versions(),
+        "Inputs": _inputs(record),
+        "Model": _model(record.model),
+        "Settings": dict(record.settings),
+        "Time taken": {stage: _duration(seconds) for stage, seconds in record.seconds.items() if seconds >= 0.05},
+        "Versions": package_versions(),
     }
-    return Report(result, panes, statement, footage=_footage(m.coverage), notes=notes, facts=facts)
+    return Report(result, panes, statement, coverage=_coverage_section(record.coverage), notes=notes, facts=facts)
 
 
-def versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
     """Package -> version, and the machine."""
-    found = {}
+    versions = {}
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed as a package"
-    return found | {"Python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
+            versions[package] = "not installed as a package"
+    return versions | {"Python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
 
 
-def _footage(found: Coverage | None) -> Footage | None:
-    if found is None:
+def _coverage_section(coverage: Coverage | None) -> FootageCoverage | None:
+    if coverage is None:
         return None
-    gaps = tuple(Gap(each.start_s, each.stop_s, each.what, each.advice) for each in found.ranges)
-    return Footage(found.distance, "body heights", found.summary, gaps)
+    gaps = tuple(CoverageGap(each.start_s, each.stop_s, each.what, each.advice) for each in coverage.ranges)
+    return FootageCoverage(coverage.distance, "body heights", coverage.summary, gaps)
 
 
 def _inputs(record: RunRecord) -> dict[str, str]:
@@ -156,13 +160,13 @@ def _inputs(record: RunRecord) -> dict[str, str]:
         "target SHA-256": manifest.source_sha256,
         "consent": _consent(manifest),
         "licence of the target's footage": manifest.licence or "none recorded",
-        "poses by": record.source_track.detector,
+        "pose detector": record.source_track.detector,
     }
 
 
 def _consent(manifest: SubjectManifest) -> str:
     if manifest.consent is None:
-        return "none recorded; publish only what the person agreed to"
+        return "none recorded; publish only with the person's consent"
     c = manifest.consent
     return "; ".join(filter(None, (f"{c.kind}: {c.person}", c.scope, c.date, c.licence)))
 
@@ -180,5 +184,5 @@ def _model(model: Path) -> dict[str, str]:
 
 
 def _duration(seconds: float) -> str:
-    whole = round(seconds)
-    return f"{seconds:.1f} s" if seconds < 60 else f"{whole // 60} min {whole % 60} s"
+    rounded = round(seconds)
+    return f"{seconds:.1f} s" if seconds < 60 else f"{rounded // 60} min {rounded % 60} s"

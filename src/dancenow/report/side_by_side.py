@@ -1,4 +1,4 @@
-"""Videos side by side in one video, frame by frame: the way people look at a result."""
+"""Combine videos side by side into one video, frame by frame."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -24,11 +24,11 @@ def side_by_side(
     marker: ContentMarker | None = None,
     on_progress: ProgressCallback = ignore_progress,
 ) -> None:
-    """Write `videos`, which should have the same timing, next to each other; it ends with the shortest.
+    """Write `videos`, which should have the same timing, next to each other; the result ends with the shortest.
 
     Args:
-        height_px: of the result; None for the height of the last video. Each video keeps its proportions.
-        marker: what the result carries if one of the videos is synthetic.
+        height_px: of the result; None for the height of the last video. Each video keeps its aspect ratio.
+        marker: marks the result as synthetic, if one of the videos is.
 
     Raises:
         UserError: a video cannot be read, or `out` cannot be written.
@@ -41,13 +41,13 @@ def side_by_side(
     with VideoWriter(out, width, height, fps=infos[-1].fps, sound_from=sound_from, metadata=metadata, finish=finish) as writer:
         for frames in zip(*(read_frames(video) for video in videos), strict=False):
             time_s: Fraction = frames[-1].time_s
-            pictures = [_fitted(frame.image_rgb, size) for frame, size in zip(frames, sizes, strict=True)]
-            picture = np.concatenate(pictures, axis=1)
-            writer.write(marker.mark(picture) if marker else picture, time_s)
+            images = [_resize(frame.image_rgb, size) for frame, size in zip(frames, sizes, strict=True)]
+            image = np.concatenate(images, axis=1)
+            writer.write(marker.mark(image) if marker else image, time_s)
             on_progress(Progress("side by side", frames[-1].index + 1, infos[-1].num_frames))
 
 
-def _fitted(image_rgb: ImageRGB, size: tuple[int, int]) -> ImageRGB:
+def _resize(image_rgb: ImageRGB, size: tuple[int, int]) -> ImageRGB:
     if image_rgb.shape[1::-1] == size:
         return image_rgb
     shrinks = size[1] < image_rgb.shape[0]
