@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import dancenow
 from dancenow.cli import console
 from dancenow.cli import main as cli
 from dancenow.errors import UserError
@@ -87,6 +88,13 @@ def test_help_names_every_command_without_loading_torch() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     for command in cli.COMMANDS:
         assert command in done.stdout
+
+
+def test_version_starts_without_torch_or_anything_heavy() -> None:
+    heavy = "{'torch', 'numpy', 'cv2', 'av', 'tyro', 'rich'}"
+    program = f"import sys\nfrom dancenow.cli.main import main\nmain(['--version'])\nassert not {heavy} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == f"dancenow {dancenow.__version__}\n"
 
 
 def test_without_a_terminal_there_is_one_line_per_stage(capsys: pytest.CaptureFixture[str]) -> None:

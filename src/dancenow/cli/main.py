@@ -11,12 +11,8 @@ from importlib import import_module
 from types import FrameType
 from typing import Any, Final
 
-import tyro
-
 from dancenow import __version__, execution
-from dancenow.cli.console import stderr
 from dancenow.errors import UserError
-from dancenow.storage.cache_pruning import enforce_limit, size_limit
 
 COMMANDS: Final = (
     "demo",
@@ -51,16 +47,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         signal.signal(signal.SIGTERM, _interrupt)  # half-written files are removed as after Ctrl-C
         execution.native_loading = execution.closed_stderr
     try:
-        size_limit()  # a limit that is no size is reported before the command runs
-        tyro.extras.subcommand_cli_from_dict(_commands(), prog="dancenow", description=_DESCRIPTION, args=words, config=_CONFIG)
-        enforce_limit()
+        _run(words)
     except UserError as error:
         if debug:
             raise
-        stderr.print(f"dancenow: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+        _print_error(f"dancenow: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
-        stderr.print(
+        _print_error(
             "dancenow: interrupted; finished steps are kept: `run`, `bench` and `dataset make` go on by themselves, `train`"
             " with --resume."
         )
@@ -69,14 +63,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(0)
 
 
+def _run(words: Sequence[str]) -> None:
+    """Parse the words, run their command, and keep the cache within its limit."""
+    import tyro
+
+    from dancenow.storage.cache_pruning import enforce_limit, size_limit
+
+    size_limit()  # a limit that is no size is reported before the command runs
+    # Positional arguments have the names that the texts use; "None" is not something to type.
+    config = (tyro.conf.PositionalMetavarFromFieldName, tyro.conf.DisallowNone)
+    tyro.extras.subcommand_cli_from_dict(_commands(), prog="dancenow", description=_DESCRIPTION, args=words, config=config)
+    enforce_limit()
+
+
+def _print_error(text: str, **options: Any) -> None:
+    from dancenow.cli.console import stderr
+
+    stderr.print(text, **options)
+
+
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
 _DESCRIPTION: Final = "The person in one video dances what the dancer in another video dances. --version prints the version."
-
-# Positional arguments have the names that the texts use; "None" is not something to type.
-_CONFIG: Final = (tyro.conf.PositionalMetavarFromFieldName, tyro.conf.DisallowNone)
 
 
 def _commands() -> dict[str, Callable[..., Any]]:
