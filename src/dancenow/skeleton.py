@@ -64,5 +64,5 @@ def _limb_colours() -> NDArray[np.uint8]:
     return colours
 
 
-LIMB_COLOURS_RGB: Final = _limb_colours()
+LIMB_COLORS_RGB: Final = _limb_colours()
 """[L,3] uint8 colour of each limb in overlays."""

@@ -113,7 +113,7 @@ def film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, list
     monkeypatch.setattr(dancenow.evaluation.metric_sanity, "detect_poses", detect)
     monkeypatch.setattr(dancenow.evaluation.evaluator, "detect_poses", detect)
     monkeypatch.setattr(dancenow.evaluation.evaluator, "PerceptualDistance", perceptual)
-    monkeypatch.setattr(dancenow.evaluation.evaluator, "BlazePose", object)
+    monkeypatch.setattr(dancenow.evaluation.evaluator, "create_detector", object)
     monkeypatch.setattr("dancenow.storage.pretrained.path", lambda *_: Path())
     monkeypatch.setattr("dancenow.evaluation.identity_similarity.GALLERY_FRAMES", 4)
 

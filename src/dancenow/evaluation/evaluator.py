@@ -32,9 +32,10 @@ from dancenow.media.sink import VideoWriter
 from dancenow.media.source import probe, read_frames
 from dancenow.metrics.lpips import Lpips
 from dancenow.metrics.perceptual import PerceptualDistance
-from dancenow.pose.detectors.blazepose import BlazePose
+from dancenow.pose.detectors.base import PoseDetector
+from dancenow.pose.detectors.registry import create_detector
 from dancenow.pose.pipeline import detect_poses
-from dancenow.pose.tracking.pose_in_box import sighted
+from dancenow.pose.tracking.pose_in_box import find_pose_in_box
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.skeleton import NUM_KEYPOINTS
 from dancenow.storage import pretrained
@@ -249,13 +250,13 @@ class Truth:
             return self.observer.describe(image_rgb, own.pose[place])
         if self.track.status[index] == FrameStatus.MISSING:
             return PersonDescriptor(None, None)
-        pose = sighted(self.blaze, image_rgb, self.track.pose[index])
+        pose = find_pose_in_box(self.detector, image_rgb, self.track.pose[index])
         return PersonDescriptor(None, None) if pose is None else self.observer.describe(image_rgb, pose)
 
     @cached_property
-    def blaze(self) -> BlazePose:
+    def detector(self) -> PoseDetector:
         """The detector, for single pictures."""
-        return BlazePose()
+        return create_detector()
 
     def _figures(self, frames: list["_Judged"], number: int, own: PoseTrack) -> list[Metric]:
         """All figures of the video with that number; the curves of poses are spread over all frames."""

@@ -17,7 +17,7 @@ from dancenow.media.source import read_frames
 from dancenow.metrics.identity import concatenate_descriptors, gallery_similarity, head_color_histograms, head_crop, head_mask
 from dancenow.metrics.perceptual import EfficientNetTrunk
 from dancenow.metrics.regions import person_box
-from dancenow.pose.tracking.reidentification import look_of
+from dancenow.pose.tracking.reidentification import appearance_of
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.types import FloatArray, ImageRGB, Pose, PoseTrack
 
@@ -57,7 +57,7 @@ class IdentityEncoder:
             return PersonDescriptor(None, None)
         crop = head_crop(image_rgb, pose)
         face = None if crop is None else concatenate_descriptors(head_color_histograms(crop), self._head_features(crop))
-        return PersonDescriptor(concatenate_descriptors(look_of(image_rgb, pose)), face)
+        return PersonDescriptor(concatenate_descriptors(appearance_of(image_rgb, pose)), face)
 
     @torch.inference_mode()
     def _head_features(self, crop_rgb: ImageRGB) -> FloatArray:

@@ -13,7 +13,7 @@ from dancenow.errors import InputError
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import probe, read_frames
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
-from dancenow.skeleton import KEYPOINTS, LIMB_COLOURS_RGB, LIMBS, NUM_OPENPOSE
+from dancenow.skeleton import KEYPOINTS, LIMB_COLORS_RGB, LIMBS, NUM_OPENPOSE
 from dancenow.types import FrameStatus, ImageRGB, Pose, PoseTrack
 
 MIN_CONFIDENCE: Final = 0.2
@@ -35,7 +35,7 @@ def draw_pose(image_rgb: ImageRGB, pose: Pose, *, filled: bool = False) -> Image
     thick_px = 1 if filled else max(1, round(body_px / 70))
     fine_px = max(1, round(thick_px / 2))
     points = np.round(np.clip(pose.xy, -1e5, 1e5) * (1 << _SUBPIXEL_BITS)).astype(int)
-    for (a, b), colour, is_fine in zip(LIMBS, LIMB_COLOURS_RGB.tolist(), _IS_FINE, strict=True):
+    for (a, b), colour, is_fine in zip(LIMBS, LIMB_COLORS_RGB.tolist(), _IS_FINE, strict=True):
         if present[a] and present[b]:
             ends = points[a].tolist(), points[b].tolist()
             cv2.line(drawn, *ends, colour, fine_px if is_fine else thick_px, cv2.LINE_AA, _SUBPIXEL_BITS)

@@ -30,7 +30,7 @@ from dancenow.pose.filtering.confidence import restore_filled_confidence
 from dancenow.pose.filtering.smoothing import SmoothConfig
 from dancenow.pose.track_io import load_track, save_track
 from dancenow.pose.tracking.backward_tracking import MAX_BUFFERED_FRAMES, track_with_backfill
-from dancenow.pose.tracking.reidentification import PeopleSurvey, choose
+from dancenow.pose.tracking.reidentification import PeopleSurvey, select_person
 from dancenow.pose.tracking.tracker import PersonTracker
 from dancenow.prefetch import prefetch
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
@@ -148,7 +148,7 @@ class PosePipeline:
         info = source.info
         if survey is None:
             survey = PeopleSurvey(self.detector, source, _FEW_SAMPLES if every > 1 else None, on_progress)
-        tracker = PersonTracker(self.detector, choose(survey.detections, person, source))
+        tracker = PersonTracker(self.detector, select_person(survey.detections, person, source))
         scale = min(1.0, MASK_SIDE_PX / max(info.width_px, info.height_px))
         mask_width_px, mask_height_px = max(1, round(info.width_px * scale)), max(1, round(info.height_px * scale))
         empty = np.zeros((mask_height_px, mask_width_px), np.uint8)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dancenow.pose.conditioning.stick_figure import FACE, STROKE_COLOURS_RGB, STROKE_NAMES, draw_stick
+from dancenow.pose.conditioning.stick_figure import FACE, STROKE_COLORS_RGB, STROKE_NAMES, draw_stick
 from dancenow.skeleton import INDEX, MIRROR, NUM_KEYPOINTS
 from dancenow.types import Pose
 from helpers.bodies import standing_body
@@ -40,7 +40,7 @@ def test_every_limb_is_drawn_in_its_colour_halfway_between_its_ends(body: Pose) 
         middle = (body.xy[INDEX[start]] + body.xy[INDEX[end]]) / 2
         image = drawn(body, confidence)
         if start != end:
-            assert at(image, middle) == pytest.approx(STROKE_COLOURS_RGB[index] / 255, abs=0.3), (start, end)
+            assert at(image, middle) == pytest.approx(STROKE_COLORS_RGB[index] / 255, abs=0.3), (start, end)
         assert image.sum() > 0
 
 

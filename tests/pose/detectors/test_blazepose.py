@@ -14,8 +14,8 @@ from dancenow.types import Pose
 
 def test_a_region_maps_its_corners_to_the_frame_with_its_rotation() -> None:
     quarter = RotatedRect(100, 50, 40, math.pi / 2)
-    centre, corner = (quarter.to_frame @ [u, v, 1] for u, v in ((0.5, 0.5), (1.0, 0.5)))
-    np.testing.assert_allclose(centre, [100, 50])
+    center, corner = (quarter.to_frame @ [u, v, 1] for u, v in ((0.5, 0.5), (1.0, 0.5)))
+    np.testing.assert_allclose(center, [100, 50])
     np.testing.assert_allclose(corner, [100, 70])
 
 
@@ -28,7 +28,7 @@ def test_overlap_is_that_of_squares() -> None:
 
 
 def test_a_body_upside_down_gives_a_region_upside_down() -> None:
-    upright, headstand = (blazepose._roi_round(np.array([50.0, 50.0]), np.array([50.0, y])) for y in (10.0, 90.0))
+    upright, headstand = (blazepose._roi_around(np.array([50.0, 50.0]), np.array([50.0, y])) for y in (10.0, 90.0))
     assert upright.angle_rad == pytest.approx(0)
     assert abs(headstand.angle_rad) == pytest.approx(math.pi)
     assert upright.size_px == pytest.approx(100)

@@ -8,7 +8,7 @@ import pytest
 from dancenow.pose.detectors.base import Landmarks
 from dancenow.pose.detectors.regions import RotatedRect
 from dancenow.pose.tracking import pose_in_box as module
-from dancenow.pose.tracking.pose_in_box import sighted
+from dancenow.pose.tracking.pose_in_box import find_pose_in_box
 from dancenow.types import ImageRGB, Pose
 from helpers.bodies import swaying_track
 
@@ -36,7 +36,7 @@ def score_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_square_holds_the_expected_body_and_then_the_body_that_was_found() -> None:
     expected, found = swaying_track().pose[0], swaying_track().pose[9]
     detector = Detector(found)
-    assert sighted(detector, PICTURE, expected) is found  # type: ignore[arg-type]
+    assert find_pose_in_box(detector, PICTURE, expected) is found  # type: ignore[arg-type]
     first, second = detector.looked
     unit = np.linalg.inv(np.vstack([first.to_frame, [0, 0, 1]]))
     places = expected.xy @ unit[:2, :2].T + unit[:2, 2]
@@ -47,6 +47,6 @@ def test_the_square_holds_the_expected_body_and_then_the_body_that_was_found() -
 
 def test_where_nobody_is_or_nobody_is_expected_nobody_is_sighted() -> None:
     expected = swaying_track().pose[0]
-    assert sighted(Detector(expected, score=0.1), PICTURE, expected) is None  # type: ignore[arg-type]
+    assert find_pose_in_box(Detector(expected, score=0.1), PICTURE, expected) is None  # type: ignore[arg-type]
     unknown = Pose(expected.xy, np.zeros_like(expected.confidence))
-    assert sighted(Detector(expected), PICTURE, unknown) is None  # type: ignore[arg-type]
+    assert find_pose_in_box(Detector(expected), PICTURE, unknown) is None  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from dancenow.pose.detectors.base import Candidate, Landmarks
 from dancenow.pose.detectors.regions import RotatedRect
 from dancenow.pose.tracking import backward_tracking
 from dancenow.pose.tracking.backward_tracking import track_with_backfill
-from dancenow.pose.tracking.reidentification import PersonSelection, choose, find_people, look_of, similarity
+from dancenow.pose.tracking.reidentification import PersonSelection, appearance_of, find_people, select_person, similarity
 from dancenow.pose.tracking.tracker import PersonTracker
 from dancenow.skeleton import INDEX
 from dancenow.types import Frame, ImageRGB, Pose, PoseTrack
@@ -100,17 +100,17 @@ def world(standing: Standing) -> World:
 
 
 def _cast(world: World, *frames: Frame, person: int | None = None) -> PersonSelection:
-    """Whom `choose` would follow after a first look at these frames, made by `world` just before."""
+    """Whom `select_person` would follow after a first look at these frames, made by `world` just before."""
     looks = []
     for frame in frames:
         looks.append(find_people(world, frame, [None]))
-    return choose(looks, person, Path("clip.mp4"))
+    return select_person(looks, person, Path("clip.mp4"))
 
 
 def test_clothes_tell_people_apart_in_any_size_and_place(world: World) -> None:
     def look(x_px: float, tall_px: float, clothes: Clothes) -> np.ndarray:
         frame = world.frame(0, (x_px, tall_px, clothes))
-        return look_of(frame.image_rgb, world.people[0][0])
+        return appearance_of(frame.image_rgb, world.people[0][0])
 
     assert similarity(look(200, 300, RED), [look(420, 180, RED)]) > 0.9
     assert similarity(look(200, 300, RED), [look(200, 300, GREEN)]) < 0.7
@@ -119,9 +119,9 @@ def test_clothes_tell_people_apart_in_any_size_and_place(world: World) -> None:
 
 def test_the_larger_and_more_central_is_followed_unless_another_is_named(world: World) -> None:
     frame = world.frame(0, (120, 220, GREEN), (340, 300, RED))
-    red, green = (look_of(frame.image_rgb, world.people[i][0]) for i in (1, 0))
+    red, green = (appearance_of(frame.image_rgb, world.people[i][0]) for i in (1, 0))
     for person, look in ((None, red), (1, red), (2, green)):
-        assert similarity(_cast(world, frame, person=person).dancer[0].look, [look]) > 0.99
+        assert similarity(_cast(world, frame, person=person).person[0].appearance, [look]) > 0.99
     with pytest.raises(UserError, match="at most 2 people are seen at once"):
         _cast(world, frame, person=3)
 
@@ -165,10 +165,10 @@ def test_the_dancer_is_found_again_elsewhere(world: World) -> None:
 
 def test_a_first_look_links_one_person_and_leaves_the_others_out(world: World) -> None:
     cast = _cast(world, world.frame(0, (320, 300, RED)))
-    assert (len(cast.dancer), len(cast.others)) == (1, 0)
+    assert (len(cast.person), len(cast.others)) == (1, 0)
     both = world.frame(0, (150, 250, GREEN), (320, 300, RED))
     cast = _cast(world, both)
-    assert (len(cast.dancer), len(cast.others)) == (1, 1)
+    assert (len(cast.person), len(cast.others)) == (1, 1)
 
 
 def test_who_begins_with_another_look_is_found_from_the_first_frame_once_they_turn(world: World) -> None:

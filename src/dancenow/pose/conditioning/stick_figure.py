@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dancenow.skeleton import INDEX, KEYPOINTS, LIMB_COLOURS_RGB, LIMB_NAMES, LIMBS, NUM_OPENPOSE
+from dancenow.skeleton import INDEX, KEYPOINTS, LIMB_COLORS_RGB, LIMB_NAMES, LIMBS, NUM_OPENPOSE
 
 MIN_CONFIDENCE: Final = 0.2
 """Keypoints below it are not drawn: a guessed limb teaches nothing."""
@@ -36,7 +36,7 @@ STROKE_NAMES: Final = (
     *(name for name, face in zip(LIMB_NAMES, _IN_FACE, strict=True) if not face),
     *((KEYPOINTS[k], KEYPOINTS[k]) for k in FACE),
 )
-STROKE_COLOURS_RGB: Final = np.concatenate([LIMB_COLOURS_RGB[~_IN_FACE], np.array(_FACE_COLOURS_RGB, np.uint8)])
+STROKE_COLORS_RGB: Final = np.concatenate([LIMB_COLORS_RGB[~_IN_FACE], np.array(_FACE_COLOURS_RGB, np.uint8)])
 """[P,3] uint8."""
 _IS_FINE: Final = (STROKES >= NUM_OPENPOSE).any(axis=1)
 
@@ -51,7 +51,7 @@ def draw_stick(xy: Tensor, confidence: Tensor, width_px: int, height_px: int) ->
         float [N,3,height_px,width_px] RGB in [0,1].
     """
     strokes = torch.as_tensor(STROKES, device=xy.device)
-    colours = torch.as_tensor(STROKE_COLOURS_RGB / np.float32(255), device=xy.device, dtype=xy.dtype)
+    colours = torch.as_tensor(STROKE_COLORS_RGB / np.float32(255), device=xy.device, dtype=xy.dtype)
     longer_px = max(width_px, height_px)
     widths_px = np.maximum(np.where(_IS_FINE, FINE_WIDTH, BODY_WIDTH) * longer_px, 1.0)
     radius_px = torch.as_tensor(widths_px / 2, device=xy.device, dtype=xy.dtype)[:, None, None]

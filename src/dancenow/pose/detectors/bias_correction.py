@@ -1,8 +1,8 @@
-"""A detector's habits taken off a track: by a network over time that was shown where the detector errs, and how far.
+"""Correct BlazePose's systematic errors in a smoothed track, with a small temporal network over keypoints.
 
-A detector that sees one picture at a time errs in the same way in the same pose (it cuts off what points at the camera, it
-exaggerates depth fivefold), and such faults drift too slowly for any smoothing. After SmoothNet (Zeng et al., 2022), which
-works on keypoints alone, too. `research.recipes.bias_network` trains the network with torch; here it is run with numpy.
+A detector that sees one image at a time errs in the same way in the same pose (it shortens limbs that point at the camera, and
+exaggerates depth fivefold); such errors change too slowly for any smoothing. Follows SmoothNet (Zeng et al., 2022), which also
+works on keypoints alone. `research.recipes.bias_network` trains the network with torch; here it runs with numpy.
 """
 
 from collections.abc import Mapping
@@ -21,42 +21,42 @@ from dancenow.skeleton import INDEX, LIMBS, MIRROR, NUM_KEYPOINTS
 from dancenow.types import FloatArray, Pose, PoseTrack
 
 RATE_HZ: Final = 30.0
-"""Tracks are brought to this rate for the network."""
+"""Tracks are resampled to this rate for the network."""
 MIN_RATE_HZ: Final = 12.0
-"""A track of fewer poses a second shows too little of the motion, and is left as it is."""
+"""A track of a lower rate shows too little of the motion, and is not corrected."""
 INPUTS: Final = 6 * NUM_KEYPOINTS + len(LIMBS)
 OUTPUTS: Final = 3 * NUM_KEYPOINTS
 DILATIONS: Final = (1, 2, 4, 1, 2, 4)
-"""Of the network's blocks, in frames."""
+"""Dilation of each block's convolution, in frames."""
 FIRST_WIDTH: Final = 5
-"""Frames that its first layer sees."""
+"""Kernel size of the first layer, in frames."""
 REACH: Final = FIRST_WIDTH // 2 + sum(DILATIONS)
-"""Frames before and after that decide a frame's correction."""
+"""Receptive field: frames before and after a frame that decide its correction."""
 GAIN_IN, GAIN_OUT = 3.0, 0.1
-"""What goes in and comes out is in body sizes, times these: about 1 inside the network."""
-DEPTH_SHARE: Final = 0.2
-"""What a detector's depth is multiplied by before it is corrected: it is exaggerated about fivefold."""
+"""Inputs and outputs are in body sizes times these factors, so that values in the network are about 1."""
+DEPTH_SCALE: Final = 0.2
+"""Factor on the detector's depth before correction: it is exaggerated about fivefold."""
 _FULL_PERCENTILE: Final = 90
-_CENTRE_S: Final = 0.5
-LAG_S: Final = REACH / RATE_HZ + 3 * max(_CENTRE_S, BODY_SIZE_SIGMA_S)
-"""Later frames that decide a frame's correction, in seconds: the network's reach and the smoothing of place and size.
-The lengths of the limbs, taken from the whole track, change slowly and can be those of the frames so far."""
+_CENTER_S: Final = 0.5
+LAG_S: Final = REACH / RATE_HZ + 3 * max(_CENTER_S, BODY_SIZE_SIGMA_S)
+"""Later frames that decide a frame's correction, in seconds: the network's reach and the smoothing of position and size.
+The lengths of the limbs, residual from the whole track, change slowly and can be those of the frames so far."""
 _BLOCK: Final = 4096
 _TRUNK: Final = np.array([INDEX[name] for name in ("neck", "neck", "right_hip", "left_hip")])
 LIMB_MIRROR: Final[NDArray[np.int64]] = np.array(
-    [next(j for j, there in enumerate(LIMBS) if set(there) == set(MIRROR[limb])) for limb in LIMBS]
+    [next(j for j, other in enumerate(LIMBS) if set(other) == set(MIRROR[limb])) for limb in LIMBS]
 )
-"""[L] which limb is each limb's mirror image."""
+"""[L] index of each limb's mirror image."""
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """A track as the network sees it, in sizes of the body from the middle of the trunk, smoothed.
+    """The network's input: a smoothed track in body sizes, relative to the center of the trunk.
 
-    keypoints: float32 [G,K,6] at `RATE_HZ`: x, y, depth, confidence, and what smoothing took from x and y. limbs: float32 [L]:
-    how long each limb looks where it looks long, over the whole track.
+    keypoints: float32 [G,K,6] at `RATE_HZ`: x, y, depth, confidence, and the residual of x and y that smoothing removed.
+    limbs: float32 [L]: a high percentile of each limb's apparent length over the whole track.
     """
 
     keypoints: FloatArray
@@ -65,12 +65,12 @@ class Motion:
 
 @dataclass(frozen=True, eq=False)
 class Corrector:
-    """The network's weights by name; runs without torch what `research.recipes.bias_network.Corrector` trains."""
+    """The correction network in numpy: weights by name, as `research.recipes.bias_network.Corrector` trains them."""
 
     weights: Mapping[str, NDArray[np.float32]]
 
     def __call__(self, motion: Motion) -> FloatArray:
-        """What to add to x, y and depth, [G,K,3] in sizes of the body: the mean of the motion's and its mirror image's."""
+        """Correction of x, y and depth, float32 [G,K,3] in body sizes: the mean for the motion and for its mirror image."""
         mirrored = self._run(Motion(mirrored_values(motion.keypoints, (0, 4)), motion.limbs[LIMB_MIRROR]))
         return np.asarray((self._run(motion) + mirrored_values(mirrored, (0,))) / 2, np.float32)
 
@@ -93,7 +93,7 @@ class Corrector:
         return self._linear("last", _silu(self._normed("norm", hidden)))
 
     def _over_time(self, name: str, rows: FloatArray, dilation: int) -> FloatArray:
-        """A convolution over frames [G,C]; the first and last frame stand still beyond the ends."""
+        """Convolution over frames [G,C]; the first and last frame are repeated beyond the ends."""
         weight = self.weights[f"{name}.weight"]
         reach = weight.shape[2] // 2 * dilation
         padded = np.pad(rows, ((reach, reach), (0, 0)), mode="edge")
@@ -106,51 +106,53 @@ class Corrector:
         return np.asarray(rows @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"], np.float32)
 
     def _normed(self, name: str, rows: FloatArray) -> FloatArray:
-        centred = rows - rows.mean(axis=1, keepdims=True)
-        scale = np.sqrt((centred**2).mean(axis=1, keepdims=True) + 1e-5)
-        return np.asarray(centred / scale * self.weights[f"{name}.weight"] + self.weights[f"{name}.bias"], np.float32)
+        centered = rows - rows.mean(axis=1, keepdims=True)
+        scale = np.sqrt((centered**2).mean(axis=1, keepdims=True) + 1e-5)
+        return np.asarray(centered / scale * self.weights[f"{name}.weight"] + self.weights[f"{name}.bias"], np.float32)
 
 
 def correct_bias(smoothed: PoseTrack, measured: PoseTrack, weights: Path = CORRECTOR) -> PoseTrack:
-    """A detected track with the detector's habits taken off: keypoints at their places, depth of its true size.
+    """Correct the detector's systematic errors in keypoints, and the scale of depth.
 
-    smoothed: what `smooth` made of `measured`. Confidence and status stay, and so does what was not found. A track of less than
-    `MIN_RATE_HZ` poses a second, or without a trunk, is left as it is.
+    smoothed: `measured` after `smooth`. Confidence and status are unchanged, and so are missing keypoints. A track of less than
+    `MIN_RATE_HZ`, or without a trunk, is returned as it is.
     """
     if len(smoothed) < 2 or smoothed.fps < MIN_RATE_HZ or not (smoothed.pose.confidence[:, _TRUNK] > 0).any():
         return smoothed
     size_px, _ = scales(smoothed)
     grid_s = grid_of(smoothed.time_s)
     change = load_corrector(weights)(motion_of(smoothed, measured))
-    there = np.stack([np.interp(smoothed.time_s, grid_s, column) for column in change.reshape(len(grid_s), -1).T], axis=1)
-    change_px = there.reshape(len(smoothed), NUM_KEYPOINTS, 3) * size_px[:, None, None]
+    resampled = np.stack([np.interp(smoothed.time_s, grid_s, column) for column in change.reshape(len(grid_s), -1).T], axis=1)
+    change_px = resampled.reshape(len(smoothed), NUM_KEYPOINTS, 3) * size_px[:, None, None]
     pose, present = smoothed.pose, smoothed.pose.confidence > 0
     xy = np.where(present[..., None], pose.xy + change_px[..., :2], pose.xy)
-    depth = np.where(present, DEPTH_SHARE * pose.depth + change_px[..., 2], pose.depth)
+    depth = np.where(present, DEPTH_SCALE * pose.depth + change_px[..., 2], pose.depth)
     return replace(smoothed, pose=Pose(xy.astype(np.float32), pose.confidence, depth.astype(np.float32)))
 
 
 def motion_of(smoothed: PoseTrack, measured: PoseTrack) -> Motion:
-    """What the network is given of a track: as in `correct_bias`; `scales` and `grid_of` say in which units and when."""
-    size_px, centre_px = scales(smoothed)
+    """The network's input for a track, arguments as in `correct_bias`; `scales` gives its units and `grid_of` its times."""
+    size_px, center_px = scales(smoothed)
     pose, confidence = smoothed.pose, smoothed.pose.confidence
     present = confidence > 0
-    place = (pose.xy - centre_px[:, None]) / size_px[:, None, None]
-    depth = DEPTH_SHARE * pose.depth / size_px[:, None]
-    taken = np.where(measured.pose.confidence[..., None] > 0, measured.pose.xy - pose.xy, 0) / size_px[:, None, None]
-    values = np.concatenate([place, depth[..., None], np.ones_like(depth)[..., None], taken], axis=-1) * present[..., None]
+    position = (pose.xy - center_px[:, None]) / size_px[:, None, None]
+    depth = DEPTH_SCALE * pose.depth / size_px[:, None]
+    residual = np.where(measured.pose.confidence[..., None] > 0, measured.pose.xy - pose.xy, 0) / size_px[:, None, None]
+    values = (
+        np.concatenate([position, depth[..., None], np.ones_like(depth)[..., None], residual], axis=-1) * present[..., None]
+    )
     values[..., 3] = confidence
-    return Motion(_at(grid_of(smoothed.time_s), smoothed.time_s, values, present), _limbs(place, present))
+    return Motion(_resample(grid_of(smoothed.time_s), smoothed.time_s, values, present), _limbs(position, present))
 
 
 def scales(track: PoseTrack) -> tuple[Array, Array]:
-    """The body's size [T] and the middle of its trunk [T,2], both in px and smoothed over about a second."""
+    """Body size [T] and center of the trunk [T,2], both in px and smoothed over about a second."""
     xy, seen = track.pose.xy[:, _TRUNK].astype(np.float64), track.pose.confidence[:, _TRUNK] > 0
     known = seen.any(axis=1)
     middle = (xy * seen[..., None]).sum(axis=1)[known] / seen.sum(axis=1)[known, None]
     lines = [np.interp(track.time_s, track.time_s[known], column) for column in middle.T]
-    centre = np.stack([gaussian(line, track.time_s, _CENTRE_S) for line in lines], axis=1)
-    return np.maximum(body_size(track.pose, track.time_s), 1.0), centre
+    center = np.stack([gaussian(line, track.time_s, _CENTER_S) for line in lines], axis=1)
+    return np.maximum(body_size(track.pose, track.time_s), 1.0), center
 
 
 def grid_of(time_s: Array) -> Array:
@@ -160,28 +162,28 @@ def grid_of(time_s: Array) -> Array:
 
 
 def mirrored_values(values: FloatArray, across: tuple[int, ...]) -> FloatArray:
-    """Values [...,K,C] of keypoints of the mirror image; across: those of the C that point from left to right."""
-    turned = values[..., MIRROR, :].copy()
-    turned[..., list(across)] *= -1
-    return turned
+    """Values [...,K,C] of the keypoints of the mirror image; across: indices in C of horizontal values, whose sign changes."""
+    mirrored = values[..., MIRROR, :].copy()
+    mirrored[..., list(across)] *= -1
+    return mirrored
 
 
-def _at(grid_s: Array, time_s: Array, values: Array, present: NDArray[np.bool_]) -> FloatArray:
-    """Values [T,K,C] in between, float32 [G,K,C], of those frames in which a keypoint is present."""
-    there = np.empty((len(grid_s), *values.shape[1:]), np.float32)
+def _resample(grid_s: Array, time_s: Array, values: Array, present: NDArray[np.bool_]) -> FloatArray:
+    """Values [T,K,C] resampled to the times `grid_s`, float32 [G,K,C], from the frames in which each keypoint is present."""
+    resampled = np.empty((len(grid_s), *values.shape[1:]), np.float32)
     for k in range(values.shape[1]):
-        share = np.interp(grid_s, time_s, present[:, k].astype(np.float64))
+        fraction = np.interp(grid_s, time_s, present[:, k].astype(np.float64))
         for c in range(values.shape[2]):
             mean = np.interp(grid_s, time_s, values[:, k, c])
-            there[:, k, c] = mean if c == 3 else mean / np.maximum(share, 1e-6)
-    return there
+            resampled[:, k, c] = mean if c == 3 else mean / np.maximum(fraction, 1e-6)
+    return resampled
 
 
-def _limbs(place: Array, present: NDArray[np.bool_]) -> FloatArray:
-    """Length [L] of every limb in sizes of the body where it looks long; 0 where it was never seen."""
-    length = np.linalg.norm(place[:, LIMBS[:, 0]] - place[:, LIMBS[:, 1]], axis=-1)
-    both: NDArray[np.bool_] = present[:, LIMBS[:, 0]] & present[:, LIMBS[:, 1]]
-    columns = zip(length.T, both.T, strict=True)
+def _limbs(position: Array, present: NDArray[np.bool_]) -> FloatArray:
+    """Apparent length [L] of every limb in body sizes, at a high percentile; 0 if the limb is never visible."""
+    length = np.linalg.norm(position[:, LIMBS[:, 0]] - position[:, LIMBS[:, 1]], axis=-1)
+    visible: NDArray[np.bool_] = present[:, LIMBS[:, 0]] & present[:, LIMBS[:, 1]]
+    columns = zip(length.T, visible.T, strict=True)
     return np.array([np.percentile(line[seen], _FULL_PERCENTILE) if seen.any() else 0 for line, seen in columns], np.float32)
 
 
@@ -191,7 +193,7 @@ def _silu(values: FloatArray) -> FloatArray:
 
 @cache
 def load_corrector(weights: Path) -> Corrector:
-    """A trained network, read once."""
+    """Load a trained network, once per process."""
     with safe_open(weights, framework="np") as file:
         tensors: dict[str, Any] = {name.removeprefix("corrector."): file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     return Corrector({name: each.astype(np.float32) for name, each in tensors.items()})

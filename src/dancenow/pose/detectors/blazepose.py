@@ -26,7 +26,7 @@ NAME: Final = "blazepose-full/4"
 NUM_LANDMARKS: Final = 33
 _DETECTOR_SIZE: Final = 224
 _LANDMARK_SIZE: Final = 256
-_ROI_MARGIN: Final = 1.25  # MediaPipe's: the square is this much larger than the circle round the body
+_ROI_MARGIN: Final = 1.25  # MediaPipe's: side of the square over the diameter of the circle around the body
 
 _LANDMARK_OF: Final[dict[str, int]] = {
     "nose": 0, "left_eye": 2, "right_eye": 5, "left_ear": 7, "right_ear": 8,
@@ -35,7 +35,7 @@ _LANDMARK_OF: Final[dict[str, int]] = {
     "left_hip": 23, "right_hip": 24, "left_knee": 25, "right_knee": 26, "left_ankle": 27, "right_ankle": 28,
     "left_heel": 29, "right_heel": 30, "left_toe": 31, "right_toe": 32,
 }  # fmt: skip
-# The neck is OpenPose's own point, midway between the shoulders; every other keypoint is its landmark twice.
+# OpenPose's neck is the midpoint of the shoulders; every other keypoint is one landmark, averaged with itself.
 _FIRST: Final = np.array([_LANDMARK_OF.get(name, _LANDMARK_OF["left_shoulder"]) for name in KEYPOINTS])
 _SECOND: Final = np.array([_LANDMARK_OF.get(name, _LANDMARK_OF["right_shoulder"]) for name in KEYPOINTS])
 
@@ -74,14 +74,14 @@ class BlazePose:
             return []
         raw = boxes[0, likely] / np.float32(_DETECTOR_SIZE)
         points = raw[:, 4:].reshape(-1, 4, 2) + self._anchors[likely, None]
-        centre, size = raw[:, :2] + self._anchors[likely], raw[:, 2:4]
-        corners = np.concatenate([centre - size / 2, centre + size / 2], axis=1)
+        center, size = raw[:, :2] + self._anchors[likely], raw[:, 2:4]
+        corners = np.concatenate([center - size / 2, center + size / 2], axis=1)
         merged = _weighted_suppression(corners, points[:, :2], score[likely])
         to_frame = window.to_frame
         found = []
         for hip_and_top, best in merged:
             hip, top = hip_and_top @ to_frame[:, :2].T + to_frame[:, 2]
-            found.append(Candidate(_roi_round(hip, top), best))
+            found.append(Candidate(_roi_around(hip, top), best))
         return found
 
     def landmarks(self, image_rgb: ImageRGB, roi: RotatedRect) -> Landmarks:
@@ -94,7 +94,7 @@ class BlazePose:
         xy = points[:, :2] @ to_frame[:, :2].T + to_frame[:, 2]
         depth = points[:, 2] * (roi.size_px / _LANDMARK_SIZE)
         confidence = sigmoid(points[:, 3]) * sigmoid(points[:, 4])
-        next_roi = _roi_round(xy[NUM_LANDMARKS], xy[NUM_LANDMARKS + 1])
+        next_roi = _roi_around(xy[NUM_LANDMARKS], xy[NUM_LANDMARKS + 1])
         pose = _to_keypoints(xy, confidence, depth)
         return Landmarks(pose, float(score.item()), roi, next_roi, mask_logits[0, :, :, 0])
 
@@ -104,18 +104,18 @@ class BlazePose:
 
 
 def _anchors() -> FloatArray:
-    """[2254,2] centres of the detector's cells in [0,1]: strides 8, 16 and 32 with 2, 2 and 6 boxes a cell."""
+    """[2254,2] centers of the detector's cells in [0,1]: strides 8, 16 and 32 with 2, 2 and 6 boxes a cell."""
     layers = []
     for stride, boxes in ((8, 2), (16, 2), (32, 6)):
         cells = _DETECTOR_SIZE // stride
         y, x = np.mgrid[:cells, :cells]
-        centres = (np.stack([x, y], axis=-1).reshape(-1, 2) + 0.5) / cells
-        layers.append(np.repeat(centres, boxes, axis=0))
+        centers = (np.stack([x, y], axis=-1).reshape(-1, 2) + 0.5) / cells
+        layers.append(np.repeat(centers, boxes, axis=0))
     return np.concatenate(layers).astype(np.float32)
 
 
 def _weighted_suppression(corners: FloatArray, points: FloatArray, score: FloatArray) -> list[tuple[FloatArray, float]]:
-    """Boxes that overlap a better one are merged into it, weighted by score (MediaPipe's weighted non-maximum suppression).
+    """Merge boxes that overlap a better one into it, weighted by score (MediaPipe's weighted non-maximum suppression).
 
     corners: [N,4] as x0 y0 x1 y1; points: [N,2,2]; returns the merged points [2,2] and the best score, best first.
     """
@@ -134,17 +134,17 @@ def _weighted_suppression(corners: FloatArray, points: FloatArray, score: FloatA
     return merged
 
 
-def _roi_round(hip: NDArray[np.floating[Any]], top: NDArray[np.floating[Any]]) -> RotatedRect:
-    """The square round the circle with its centre at the hips through `top`, which lies along the spine."""
+def _roi_around(hip: NDArray[np.floating[Any]], top: NDArray[np.floating[Any]]) -> RotatedRect:
+    """The square around the circle with its center at the hips through `top`, which lies along the spine."""
     dx, dy = float(top[0] - hip[0]), float(top[1] - hip[1])
     size_px = max(2 * math.hypot(dx, dy) * _ROI_MARGIN, 1.0)
     return RotatedRect(float(hip[0]), float(hip[1]), size_px, math.pi / 2 - math.atan2(-dy, dx))
 
 
 def _refine(points: FloatArray, heat_logits: FloatArray) -> FloatArray:
-    """Landmarks [N,5] moved to the centre of mass of their heat maps [64,64,N] near by, where these are sure of themselves.
+    """Move landmarks [N,5] to the local center of mass of their heatmaps [64,64,N], where these are confident.
 
-    MediaPipe's RefineLandmarksFromHeatmap with its settings; on rendered dancers it takes away a third of the error.
+    MediaPipe's RefineLandmarksFromHeatmap with its settings; on rendered people it removes a third of the error.
     """
     cells = heat_logits.shape[0]
     scale = np.float32(_LANDMARK_SIZE / cells)
@@ -161,7 +161,7 @@ def _refine(points: FloatArray, heat_logits: FloatArray) -> FloatArray:
 
 
 def _to_keypoints(xy: NDArray[np.floating[Any]], confidence: FloatArray, depth: FloatArray) -> Pose:
-    """33 (or more) landmarks [N,2] -> the 28 keypoints of `skeleton`."""
+    """Convert 33 (or more) landmarks [N,2] to the 28 keypoints of `skeleton`."""
     return Pose(
         ((xy[_FIRST] + xy[_SECOND]) / 2).astype(np.float32),
         np.minimum(confidence[_FIRST], confidence[_SECOND]).astype(np.float32),

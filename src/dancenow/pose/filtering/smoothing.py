@@ -1,7 +1,7 @@
-"""Smoothing of a whole track: jumps out, short gaps filled, jitter damped, and fast moves left alone.
+"""Smooth a whole pose track: reject outliers, fill short gaps, damp jitter, and keep fast moves.
 
-Offline and without lag, after the confidence-aware smoothing of Everybody Dance Now (section 9, "keypoint smoothing");
-all lengths are in seconds and parts of the body's size, so that one setting serves 5 to 120 frames a second.
+Offline and without phase lag, after the confidence-aware smoothing of Everybody Dance Now (section 9, "keypoint smoothing").
+Durations are in seconds and distances in body sizes, so that one setting serves 5 to 120 frames per second.
 """
 
 import math
@@ -30,11 +30,11 @@ BODY_SIZE_SIGMA_S: Final = 0.5
 
 @dataclass(frozen=True)
 class SmoothConfig:
-    """Lengths in seconds, distances in parts of the body's size.
+    """Settings of `smooth`: durations in seconds, distances as fractions of the body's size.
 
-    max_gap_s: longest gap that is filled. jump_size: a keypoint further than this from the median of its neighbours within
-    jump_window_s is taken for an error. sigma_s: half-width of the smoothing kernel. At 0.035 rendered dancers have no more
-    jitter than in truth (1.4 times as much without), and their fastest moves come out a little better; from 0.05 they blunt.
+    max_gap_s: longest gap that is filled. jump_size: a keypoint further than this from the median of its neighbors within
+    jump_window_s is an outlier. sigma_s: half-width of the smoothing kernel. At 0.035 rendered people have no more jitter than
+    the ground truth (1.4 times as much without), and their fastest moves are slightly more accurate; from 0.05 they blunt.
     """
 
     max_gap_s: float = 0.5
@@ -47,10 +47,10 @@ DEFAULT: Final = SmoothConfig()
 
 
 def smooth(track: PoseTrack, config: SmoothConfig = DEFAULT) -> PoseTrack:
-    """The track with sides put right, outliers rejected, short gaps filled and jitter damped.
+    """The track with left-right swaps undone, outliers rejected, short gaps filled and jitter damped.
 
     Gaps up to `max_gap_s` are interpolated: FILLED, at half the confidence. Longer ones stay MISSING, with confidence 0 and
-    coordinates 0. Depth is treated as the coordinates are.
+    coordinates 0. Depth is smoothed like the coordinates.
     """
     values = np.concatenate([track.pose.xy, track.pose.depth[..., None]], axis=-1).astype(np.float64)
     confidence = track.pose.confidence.astype(np.float64)
@@ -58,7 +58,7 @@ def smooth(track: PoseTrack, config: SmoothConfig = DEFAULT) -> PoseTrack:
     if not seen.any():
         return track
     size_px = body_size(track.pose, track.time_s)
-    undo = left_right_swaps.exchanged_frames(values[..., :2], seen, track.time_s, size_px)
+    undo = left_right_swaps.swapped_frames(values[..., :2], seen, track.time_s, size_px)
     for array in (values, confidence, seen):
         array[undo] = array[undo][:, MIRROR]
     good = seen & ~_jumps(values[..., :2], seen, track.time_s, size_px, config)
@@ -94,7 +94,7 @@ def smooth_lag_frames(config: SmoothConfig, fps: float) -> int:
 
 
 def body_size(pose: Pose, time_s: Array) -> Array:
-    """float64 [T]: the longer side of the keypoints' box in px, over about a second; a measure of the person's scale."""
+    """float64 [T]: the longer side of the keypoints' bounding box in px, smoothed over about a second: the person's scale."""
     seen = (pose.confidence > 0)[:, :NUM_OPENPOSE, None]
     xy = pose.xy[:, :NUM_OPENPOSE].astype(np.float64)
     low = np.where(seen, xy, np.inf).min(axis=1)
@@ -105,7 +105,7 @@ def body_size(pose: Pose, time_s: Array) -> Array:
 
 
 def _jumps(xy: Array, seen: NDArray[np.bool_], time_s: Array, size_px: Array, config: SmoothConfig) -> NDArray[np.bool_]:
-    """Keypoints [T,K] that leave their neighbours' median and come back: errors, not movement."""
+    """bool [T,K]: keypoints that leave the median of their neighbors in time and come back, which is an error, not motion."""
     reach = int(config.jump_window_s * _rate(time_s))
     if reach < 1:
         return np.zeros_like(seen)
@@ -123,7 +123,7 @@ def _jumps(xy: Array, seen: NDArray[np.bool_], time_s: Array, size_px: Array, co
 
 
 def _nanmedian(windows: Array) -> Array:
-    """Median over the last axis, NaN left out; NaN where there is nothing."""
+    """Median over the last axis without NaN; NaN where all values are NaN."""
     ordered = np.sort(windows, axis=-1)  # NaN goes last
     count = np.isfinite(windows).sum(axis=-1)
     low = np.take_along_axis(ordered, np.maximum((count - 1) // 2, 0)[..., None], axis=-1)
@@ -132,7 +132,7 @@ def _nanmedian(windows: Array) -> Array:
 
 
 def _near_measured(good: NDArray[np.bool_], time_s: Array, max_gap_s: float) -> NDArray[np.bool_]:
-    """[T,K]: whether a keypoint lies between two good ones that are at most `max_gap_s` (and one frame) apart."""
+    """bool [T,K]: keypoints between two good ones that are at most `max_gap_s` (and one frame) apart."""
     index = np.where(good, np.arange(len(time_s))[:, None], -1)
     before = np.maximum.accumulate(index, axis=0)
     index = np.where(good, index, len(time_s))
@@ -145,7 +145,7 @@ def _near_measured(good: NDArray[np.bool_], time_s: Array, max_gap_s: float) -> 
 def _fill(
     values: Array, confidence: Array, good: NDArray[np.bool_], near: NDArray[np.bool_], time_s: Array
 ) -> tuple[Array, Array]:
-    """Interpolate [T,K,3] in time where `near` but not `good`, with half the confidence of the neighbours."""
+    """Interpolate [T,K,3] in time where `near` but not `good`, with half the confidence of the neighbors."""
     values, confidence = values.copy(), np.where(good, confidence, 0.0)
     for k in np.flatnonzero((near & ~good).any(axis=0)):
         holes, known = near[:, k] & ~good[:, k], good[:, k]
@@ -158,44 +158,44 @@ def _fill(
 def gaussian(values: Array, time_s: Array, sigma_s: float) -> Array:
     """Gaussian mean over time of values [T], at the frames' own times."""
     total, norm = np.zeros_like(values), np.zeros_like(values)
-    for closeness, there in _neighbours(np.arange(len(time_s)), time_s, sigma_s):
-        total += closeness * values[there]
+    for closeness, neighbor in _neighbors(np.arange(len(time_s)), time_s, sigma_s):
+        total += closeness * values[neighbor]
         norm += closeness
     return total / norm
 
 
 def local_parabola(values: Array, weight: Array, time_s: Array, sigma_s: float) -> Array:
-    """At each frame, the parabola through its neighbours [T,K,C] that is nearest in the sense of weight [T,K] and closeness.
+    """Local quadratic regression of values [T,K,C] over time, weighted by `weight` [T,K] and a Gaussian of `sigma_s`.
 
-    A parabola follows the turning points of a move, which a mean cuts off (Savitzky and Golay, 1964; here at uneven times).
+    A parabola follows the turning points of a move, which a mean cuts off (Savitzky and Golay, 1964; frames at uneven times).
     """
     out = values.copy()
-    ridge = np.diag([1e-9, 1e-2, 1e-2])  # where only one neighbour is known, a mean rather than a wild curve
+    ridge = np.diag([1e-9, 1e-2, 1e-2])  # with a single neighbor: a mean instead of an unstable curve
     for block in _blocks(len(values)):
-        here = np.arange(block.start, block.stop)
-        normal = np.zeros((len(here), values.shape[1], 3, 3)) + ridge
-        right = np.zeros((len(here), values.shape[1], 3, values.shape[2]))
-        for closeness, there in _neighbours(here, time_s, sigma_s):
-            powers = ((time_s[there] - time_s[here]) / sigma_s)[:, None] ** np.arange(3)
-            share = closeness[:, None] * weight[there]
+        frames = np.arange(block.start, block.stop)
+        normal = np.zeros((len(frames), values.shape[1], 3, 3)) + ridge
+        right = np.zeros((len(frames), values.shape[1], 3, values.shape[2]))
+        for closeness, neighbor in _neighbors(frames, time_s, sigma_s):
+            powers = ((time_s[neighbor] - time_s[frames]) / sigma_s)[:, None] ** np.arange(3)
+            share = closeness[:, None] * weight[neighbor]
             normal += share[..., None, None] * (powers[:, :, None] * powers[:, None, :])[:, None]
-            change = values[there] - values[here]
+            change = values[neighbor] - values[frames]
             right += (share[..., None] * change)[:, :, None, :] * powers[:, None, :, None]
         out[block] += np.linalg.solve(normal, right)[:, :, 0]
     return out
 
 
-def _neighbours(here: NDArray[np.int64], time_s: Array, sigma_s: float) -> Iterator[tuple[Array, NDArray[np.int64]]]:
-    """For each offset in frames within three sigma: closeness [N] in (0,1], 0 beyond the ends, and the frames [N] it is to."""
+def _neighbors(frames: NDArray[np.int64], time_s: Array, sigma_s: float) -> Iterator[tuple[Array, NDArray[np.int64]]]:
+    """For each frame offset within three sigma: Gaussian weight [N] in (0,1], 0 beyond the ends, and neighbor frames [N]."""
     reach = int(np.ceil(3 * sigma_s * _rate(time_s)))
     for offset in range(-reach, reach + 1):
-        there = (here + offset).clip(0, len(time_s) - 1)
-        closeness = np.exp(-0.5 * ((time_s[there] - time_s[here]) / sigma_s) ** 2)
-        yield np.where(there == here + offset, closeness, 0.0), there
+        neighbor = (frames + offset).clip(0, len(time_s) - 1)
+        closeness = np.exp(-0.5 * ((time_s[neighbor] - time_s[frames]) / sigma_s) ** 2)
+        yield np.where(neighbor == frames + offset, closeness, 0.0), neighbor
 
 
 def _blocks(count: int) -> Iterator[slice]:
-    """Slices of a long track: what is computed per frame and neighbour would not fit in memory for an hour at once."""
+    """Slices of a long track: values per frame and neighbor would not fit in memory for an hour of video."""
     for start in range(0, count, _BLOCK):
         yield slice(start, min(start + _BLOCK, count))
 

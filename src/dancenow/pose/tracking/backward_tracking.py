@@ -1,8 +1,8 @@
-"""Finding the dancer in frames that were passed over, from the moment at which they are found.
+"""Track backwards through buffered frames once the person is found: backfill of a late start or a loss.
 
-Somebody who begins with their back turned looks like nobody whom the first look knows, until they have turned; after a loss
-it is the same. From the frame in which they are found again, motion leads back into the frames before, which are kept for a
-while, compressed, and in bounded number.
+A person who starts with their back turned does not match the appearance in the sampled frames until they turn; after a loss
+it is the same. From the frame where they are found, motion leads back into earlier frames, which are buffered as JPEG, in
+bounded number.
 """
 
 from collections import deque
@@ -26,15 +26,15 @@ _JPEG_QUALITY: Final = 95
 
 
 @dataclass(frozen=True, eq=False)
-class _Kept:
-    """A frame in which nobody was found yet, as JPEG."""
+class _Buffered:
+    """A frame in which the person is not found yet, as JPEG."""
 
     jpeg: NDArray[np.uint8]
     index: int
     time_s: Fraction
 
     @classmethod
-    def of(cls, frame: Frame) -> "_Kept":
+    def of(cls, frame: Frame) -> "_Buffered":
         bgr = cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2BGR)
         _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
         return cls(np.asarray(jpeg, np.uint8), frame.index, frame.time_s)
@@ -45,27 +45,27 @@ class _Kept:
 
 
 def track_with_backfill(tracker: PersonTracker, frames: Iterable[Frame]) -> Iterator[tuple[Fraction, Landmarks | None]]:
-    """The time of every frame and who was followed in it, in the frames' order; a little late, where somebody was missed.
+    """The time of every frame and the person's landmarks in it (None: not found), in order, delayed while they are not found.
 
-    At most 150 frames and 48 MB of what was not understood are held at once; older ones stay missed.
+    At most `MAX_BUFFERED_FRAMES` frames and 48 MB are held at once; the person stays missing in older ones.
     """
-    waiting: deque[_Kept] = deque()
-    held_bytes = 0
+    waiting: deque[_Buffered] = deque()
+    buffered_bytes = 0
     for frame in frames:
         found = tracker.step(frame)
         if found is None:
-            waiting.append(_Kept.of(frame))
-            held_bytes += waiting[-1].jpeg.nbytes
-            while len(waiting) > MAX_BUFFERED_FRAMES or held_bytes > _MAX_BUFFERED_BYTES:
-                given_up = waiting.popleft()
-                held_bytes -= given_up.jpeg.nbytes
-                yield given_up.time_s, None
+            waiting.append(_Buffered.of(frame))
+            buffered_bytes += waiting[-1].jpeg.nbytes
+            while len(waiting) > MAX_BUFFERED_FRAMES or buffered_bytes > _MAX_BUFFERED_BYTES:
+                dropped = waiting.popleft()
+                buffered_bytes -= dropped.jpeg.nbytes
+                yield dropped.time_s, None
             continue
-        before = list(tracker.back((kept.frame() for kept in reversed(waiting)), found))
+        before = list(tracker.track_backwards((kept.frame() for kept in reversed(waiting)), found))
         for place, kept in enumerate(waiting):
             ago = len(waiting) - 1 - place
             yield kept.time_s, before[ago] if ago < len(before) else None
         waiting.clear()
-        held_bytes = 0
+        buffered_bytes = 0
         yield frame.time_s, found
     yield from ((kept.time_s, None) for kept in waiting)

@@ -1,8 +1,7 @@
-"""Whoever stands where a body is expected, in one picture alone, with no memory of who it was before.
+"""Estimate the pose in an expected region of a single image, of any person: top-down pose estimation in a known box.
 
-A `PersonTracker` looks for one person and passes over frames that show somebody else; who is asked whose body a picture
-shows has to
-see those, too. As pose estimators are run in known boxes, the expected pose only says where to look.
+A `PersonTracker` follows one person and skips frames that show somebody else. A metric that compares identities has to see
+these frames too, so the expected pose gives the region alone.
 """
 
 import math
@@ -19,20 +18,20 @@ _MARGIN = 1.25
 _HIPS = [INDEX["right_hip"], INDEX["left_hip"]]
 
 
-def sighted(detector: PoseDetector, image_rgb: ImageRGB, expected: Pose) -> Pose | None:
-    """The keypoints [K] of the body that is found about where `expected` [K] is, whoever it is; None if none is there."""
+def find_pose_in_box(detector: PoseDetector, image_rgb: ImageRGB, expected: Pose) -> Pose | None:
+    """The keypoints [K] of any person found near the pose `expected` [K]; None if there is none."""
     seen = expected.confidence > 0
     if not seen[[INDEX["neck"], *_HIPS]].all():
         return None
     found = detector.landmarks(image_rgb, _around(expected))
     if not is_person(found, image_rgb):
         return None
-    again = detector.landmarks(image_rgb, found.next_roi)  # from where the body proved to be it is read best
+    again = detector.landmarks(image_rgb, found.next_roi)  # the region of the body that was found gives better landmarks
     return again.pose if is_person(again, image_rgb) else None
 
 
 def _around(pose: Pose) -> RotatedRect:
-    """The square round the circle about the hips that holds every keypoint, turned to the trunk, with a margin."""
+    """The square around the hips that holds every keypoint, rotated to the trunk, with a margin."""
     hips = pose.xy[_HIPS].mean(axis=0).astype(np.float64)
     dx, dy = pose.xy[INDEX["neck"]] - hips
     reach_px = float(np.linalg.norm(pose.xy[pose.confidence > 0] - hips, axis=1).max())

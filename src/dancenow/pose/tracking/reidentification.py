@@ -1,7 +1,7 @@
-"""Who is in the picture: sightings of people, what they look like, and which of them is the dancer.
+"""Detect people in sampled frames, describe their appearance, and group the detections of one person (re-identification).
 
-A look is a set of colour histograms of head, torso and thighs, sampled between the keypoints, so that it follows the body
-through any pose; people are told apart by it as in colour-based tracking (Comaniciu et al., 2003).
+An appearance is a set of color histograms of body parts, sampled between the keypoints, so that it does not depend on the pose;
+people are distinguished by it as in color-based tracking (Comaniciu et al., 2003).
 """
 
 from collections.abc import Iterable
@@ -22,11 +22,12 @@ from dancenow.skeleton import INDEX, NUM_OPENPOSE
 from dancenow.types import FloatArray, Frame, ImageRGB, Pose
 
 MIN_SCORE: Final = 0.5
-"""Below this the landmark network itself says that nobody fills the region."""
-SAME_LOOK: Final = 0.93
-"""Two sightings at least this similar are one person, if no more than seconds lie between them."""
-SAME_LOOK_LATER: Final = 0.97
-"""And this if the person may have left since: others in similar clothes reach 0.95, and to lose footage is the lesser evil."""
+"""Landmark score below which the region shows no person."""
+SAME_APPEARANCE: Final = 0.93
+"""Detections at least this similar are one person, if no more than seconds lie between them."""
+SAME_APPEARANCE_LATER: Final = 0.97
+"""The same if the person may have left in between: others in similar clothes reach 0.95, and losing footage is better than
+following somebody else."""
 _BINS: Final = 10
 _TRUNK: Final = [INDEX[f"{side}_{part}"] for side in ("right", "left") for part in ("shoulder", "hip")]
 _SAMPLES: Final = (12, 40)
@@ -34,25 +35,25 @@ _SAMPLES: Final = (12, 40)
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """One person in one frame. look: float32 [5,3,bins], see `look_of`; prominence: larger and more central is more."""
+    """One person in one frame. appearance: float32 [5,3,bins], see `appearance_of`; prominence: of large and central people."""
 
     time_s: float
     landmarks: Landmarks
-    look: FloatArray
+    appearance: FloatArray
     prominence: float
 
 
-def sight(frame: Frame, landmarks: Landmarks) -> Detection:
-    """Describe the person that the landmarks were found on."""
+def describe(frame: Frame, landmarks: Landmarks) -> Detection:
+    """The detection of the person with these landmarks."""
     height_px, width_px = frame.image_rgb.shape[:2]
     xy = landmarks.pose.xy
     tall_px = float(np.ptp(xy[:, 1]))
-    off_centre = min(1.0, abs(float(xy[:, 0].mean()) - width_px / 2) / (width_px / 2))
-    prominence = tall_px / height_px * (1 - 0.5 * off_centre)
-    return Detection(float(frame.time_s), landmarks, look_of(frame.image_rgb, landmarks.pose), prominence)
+    off_center = min(1.0, abs(float(xy[:, 0].mean()) - width_px / 2) / (width_px / 2))
+    prominence = tall_px / height_px * (1 - 0.5 * off_center)
+    return Detection(float(frame.time_s), landmarks, appearance_of(frame.image_rgb, landmarks.pose), prominence)
 
 
-def look_of(image_rgb: ImageRGB, pose: Pose) -> FloatArray:
+def appearance_of(image_rgb: ImageRGB, pose: Pose) -> FloatArray:
     """Square roots of histograms, float32 [5,3,bins]: head, torso, thighs, shins, forearms by L, a and b of CIELAB."""
     at = {name: pose.xy[index] for name, index in INDEX.items()}
     u, v = (g.ravel()[:, None] for g in np.meshgrid(np.linspace(0.1, 0.9, 8), np.linspace(0.1, 0.9, 12)))
@@ -68,16 +69,16 @@ def look_of(image_rgb: ImageRGB, pose: Pose) -> FloatArray:
     return np.stack([_histograms(image_rgb, points) for points in parts])
 
 
-def similarity(look: FloatArray, others: Iterable[FloatArray]) -> float:
-    """The best Bhattacharyya coefficient of a look with any of some others, in [0,1]; 0 if there are none."""
-    return max((float((look * other).sum(axis=2).mean()) for other in others), default=0.0)
+def similarity(appearance: FloatArray, others: Iterable[FloatArray]) -> float:
+    """Highest Bhattacharyya coefficient of an appearance with any of `others`, in [0,1]; 0 if there are none."""
+    return max((float((appearance * other).sum(axis=2).mean()) for other in others), default=0.0)
 
 
 def find_people(detector: PoseDetector, frame: Frame, windows: Iterable[RotatedRect | None]) -> list[Detection]:
-    """Everybody whom the detector sees in any of the windows (None: the whole picture), each once, most prominent first.
+    """Detect all people in any of the windows (None: the whole image), each once, most prominent first.
 
-    Windows come from coarse to fine: in a fine one a hand or a leg of somebody near looks like a person of its own, so
-    whatever lies on a body that is known already is not looked at again.
+    Windows come from coarse to fine: in a fine one, a hand or leg of somebody near looks like a person, so candidates on a
+    body that was already detected are skipped.
     """
     found: list[Detection] = []
     for window in windows:
@@ -86,38 +87,38 @@ def find_people(detector: PoseDetector, frame: Frame, windows: Iterable[RotatedR
                 continue
             landmarks = detector.landmarks(frame.image_rgb, candidate.roi)
             if landmarks.score > MIN_SCORE:
-                # The detector's region is rough; the body found in it tells better where to look.
+                # The candidate's region is rough: search again in the region of the body found in it.
                 landmarks = detector.landmarks(frame.image_rgb, landmarks.next_roi)
             if is_person(landmarks, frame.image_rgb) and not any(_overlap(landmarks.pose, s.landmarks.pose) for s in found):
-                found.append(sight(frame, landmarks))
+                found.append(describe(frame, landmarks))
     return sorted(found, key=lambda s: -s.prominence)
 
 
 def is_person(landmarks: Landmarks, image_rgb: ImageRGB) -> bool:
-    """The network believes in it, and half the trunk (shoulders and hips) or more is in the picture."""
+    """Whether the landmarks score as a person, and at least half the trunk (shoulders and hips) is inside the image."""
     height_px, width_px = image_rgb.shape[:2]
     trunk = landmarks.pose.xy[_TRUNK]
     inside = ((trunk >= 0) & (trunk <= [width_px - 1, height_px - 1])).all(axis=1)
-    believed = landmarks.score > MIN_SCORE and float(landmarks.pose.confidence[_TRUNK].mean()) > 0.6
-    return believed and int(inside.sum()) >= 2
+    confident = landmarks.score > MIN_SCORE and float(landmarks.pose.confidence[_TRUNK].mean()) > 0.6
+    return confident and int(inside.sum()) >= 2
 
 
-def grid(image_rgb: ImageRGB, side_px: float) -> list[RotatedRect | None]:
-    """Square windows of about `side_px` that cover the picture with half overlaps; the whole picture is among them."""
+def search_windows(image_rgb: ImageRGB, side_px: float) -> list[RotatedRect | None]:
+    """Square windows of about `side_px` that cover the image with half overlaps; the first is the whole image (None)."""
     height_px, width_px = image_rgb.shape[:2]
     windows: list[RotatedRect | None] = [None]
     if side_px >= 0.8 * max(height_px, width_px):
         return windows
-    xs, ys = _centres(width_px, side_px), _centres(height_px, side_px)
+    xs, ys = _centers(width_px, side_px), _centers(height_px, side_px)
     return windows + [RotatedRect(x, y, side_px, 0.0) for y in ys for x in xs]
 
 
-def first_look(
+def sample_people(
     detector: PoseDetector, source: VideoSource, samples: int | None = None, on_progress: ProgressCallback = ignore_progress
 ) -> list[list[Detection]]:
-    """Everybody in some frames spread over the video, small people included; one list per frame looked at.
+    """Detect everybody in frames sampled over the whole video, including small people; one list per sampled frame.
 
-    Without `samples`, one frame in four seconds is looked at, but at least 12 and at most 40.
+    Without `samples`, one frame per four seconds is sampled, but at least 12 and at most 40.
 
     Raises:
         UserError: the video cannot be read.
@@ -126,54 +127,54 @@ def first_look(
     count = info.num_frames or int((info.duration_s or 0) * info.fps)
     samples = samples or min(max(round(count / info.fps / 4), _SAMPLES[0]), _SAMPLES[1])
     step = max(1, count // samples) if count else max(1, round(2 * info.fps))  # some containers do not say their length
-    looks = []
+    sampled = []
     frames = source.frames(min(step // 2, 10), None, step)
     for frame in track(frames, "look for people", samples, on_progress):
         height_px, width_px = frame.image_rgb.shape[:2]
         near_px = min(height_px, width_px)
-        found = find_people(detector, frame, grid(frame.image_rgb, near_px))
+        found = find_people(detector, frame, search_windows(frame.image_rgb, near_px))
         if not found:
-            found = find_people(detector, frame, grid(frame.image_rgb, near_px / 2))
-        looks.append(found)
-    return looks
+            found = find_people(detector, frame, search_windows(frame.image_rgb, near_px / 2))
+        sampled.append(found)
+    return sampled
 
 
 @dataclass(frozen=True, eq=False)
 class PersonSelection:
-    """The person to follow, at most one sighting per frame, and those who were surely somebody else, seen beside them."""
+    """Detections of the person to follow, at most one per frame, and of others who are visible in the same frames."""
 
-    dancer: list[Detection]
+    person: list[Detection]
     others: list[Detection]
 
 
-def choose(looks: list[list[Detection]], person: int | None, video: VideoInput) -> PersonSelection:
-    """Whom to follow.
+def select_person(samples: list[list[Detection]], person: int | None, video: VideoInput) -> PersonSelection:
+    """Select the person to follow.
 
-    Without `person`, the one who is largest, most central and most often seen. Else number `person`, counted from 1 by
+    Without `person`, the one who is largest, most central and most often detected. Else number `person`, counted from 1 by
     size and centrality in the frame that shows most people.
 
     Raises:
-        UserError: nobody was seen, or fewer people than `person`.
+        UserError: nobody was detected, or fewer people than `person`.
     """
-    everybody = [s for look in looks for s in look]
+    everybody = [each for people in samples for each in people]
     if not everybody:
         raise InputError(f"no person was found in {video}; film one whole person, well lit and not too far away.")
     if person is None:
-        dancer = max((_alike(s, looks) for s in everybody), key=lambda group: sum(s.prominence for s in group))
+        followed = max((_same_person(s, samples) for s in everybody), key=lambda group: sum(s.prominence for s in group))
     else:
-        fullest = max(looks, key=lambda look: (len(look), sum(s.prominence for s in look)))
+        fullest = max(samples, key=lambda people: (len(people), sum(each.prominence for each in people)))
         if not 1 <= person <= len(fullest):
             count = len(fullest)
             seen = f"{count} people are seen at once; give --person 1 to {count}" if count > 1 else "1 person is seen at once"
             raise OptionError(f"{video} has no person {person}: at most {seen}.")
-        dancer = _alike(fullest[person - 1], looks)
-    others = [s for look in looks if any(s in dancer for s in look) for s in look if s not in dancer]
-    return PersonSelection(dancer, others)
+        followed = _same_person(fullest[person - 1], samples)
+    others = [each for people in samples if any(s in followed for s in people) for each in people if each not in followed]
+    return PersonSelection(followed, others)
 
 
 @dataclass(frozen=True, eq=False)
 class PeopleSurvey:
-    """Everybody in some frames spread over a video, as `first_look` finds them. The frames are read once, when first needed."""
+    """All people in frames sampled over a video, see `sample_people`. The frames are read once, when first needed."""
 
     detector: PoseDetector
     source: VideoSource
@@ -182,26 +183,26 @@ class PeopleSurvey:
 
     @cached_property
     def detections(self) -> list[list[Detection]]:
-        """One list per sampled frame. Raises UserError as `first_look`."""
-        return first_look(self.detector, self.source, self.samples, self.on_progress)
+        """One list per sampled frame. Raises UserError as `sample_people`."""
+        return sample_people(self.detector, self.source, self.samples, self.on_progress)
 
     @property
     def counts(self) -> list[int]:
-        """How many people are in each sampled frame. Raises UserError as `first_look`."""
+        """How many people are in each sampled frame. Raises UserError as `sample_people`."""
         return [len(people) for people in self.detections]
 
 
-def _alike(seed: Detection, looks: list[list[Detection]]) -> list[Detection]:
-    """At most one sighting per frame that looks like the seed, or like one that does in the frame looked at before or after."""
-    start = next(i for i, look in enumerate(looks) if any(s is seed for s in look))
+def _same_person(seed: Detection, samples: list[list[Detection]]) -> list[Detection]:
+    """At most one detection per frame whose appearance matches the seed, or a match in the sampled frame before or after."""
+    start = next(i for i, people in enumerate(samples) if any(each is seed for each in people))
     group = {start: seed}
-    for index in [*range(start - 1, -1, -1), *range(start + 1, len(looks))]:
-        beside = [group[i].look for i in (index - 1, index + 1) if i in group]
-        known = [s.look for s in group.values()]
+    for index in [*range(start - 1, -1, -1), *range(start + 1, len(samples))]:
+        adjacent = [group[i].appearance for i in (index - 1, index + 1) if i in group]
+        known = [s.appearance for s in group.values()]
         enough = [
-            (similarity(s.look, known), s)
-            for s in looks[index]
-            if similarity(s.look, beside) >= SAME_LOOK or similarity(s.look, known) >= SAME_LOOK_LATER
+            (similarity(s.appearance, known), s)
+            for s in samples[index]
+            if similarity(s.appearance, adjacent) >= SAME_APPEARANCE or similarity(s.appearance, known) >= SAME_APPEARANCE_LATER
         ]
         if enough:
             group[index] = max(enough, key=lambda pair: pair[0])[1]
@@ -219,17 +220,17 @@ def _overlap(a: Pose, b: Pose) -> bool:
 
 
 def _histograms(image_rgb: ImageRGB, points: NDArray[np.floating[Any]]) -> FloatArray:
-    """[3,bins] square roots of soft histograms of the picture's colours at points [N,2] px."""
+    """[3,bins] square roots of soft histograms of the image's colors at points [N,2] px."""
     xy = points.astype(np.float32)[None]
     rgb = cv2.remap(image_rgb, xy, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[0]
     low, span = np.array([0.0, -40.0, -40.0]), np.array([100.0, 80.0, 80.0])
     place = np.clip((lab - low) / span, 0, 1) * (_BINS - 1)
-    weight = np.clip(1 - np.abs(place[..., None] - np.arange(_BINS)), 0, None)  # [N,3,bins]: a colour is shared by two bins
+    weight = np.clip(1 - np.abs(place[..., None] - np.arange(_BINS)), 0, None)  # [N,3,bins]: a color is split between two bins
     return np.asarray(np.sqrt(weight.mean(axis=0)), np.float32)
 
 
-def _centres(length_px: int, side_px: float) -> list[float]:
+def _centers(length_px: int, side_px: float) -> list[float]:
     if side_px >= length_px:
         return [(length_px - 1) / 2]
     count = int(np.ceil(2 * (length_px - side_px) / side_px)) + 1

@@ -25,7 +25,7 @@ from dancenow.media.sink import VideoWriter
 from dancenow.media.source import VideoSource, probe, read_frames
 from dancenow.pose.pipeline import PosePipeline
 from dancenow.pose.retargeting.registry import fit_retargeter
-from dancenow.pose.tracking.reidentification import PeopleSurvey, choose
+from dancenow.pose.tracking.reidentification import PeopleSurvey, select_person
 from dancenow.pose.tracking.tracker import PersonTracker
 from dancenow.progress import Progress, ProgressCallback
 from dancenow.provenance.consent import consent
@@ -169,7 +169,7 @@ def _shared_stages(
     frames, decode_hz = _rate(lambda: islice(read_frames(source), count))
     poses = PosePipeline.create(on_progress=on_progress)
     survey = PeopleSurvey(poses.detector, VideoSource.open(source), None, on_progress)
-    tracker = PersonTracker(poses.detector, choose(survey.detections, None, source))
+    tracker = PersonTracker(poses.detector, select_person(survey.detections, None, source))
     _, detect_hz = _rate(lambda: map(tracker.step, frames))
     source_track = poses.track(source, on_progress=on_progress)
     start_s = time.perf_counter()
