@@ -1,4 +1,4 @@
-"""A whole dataset in a second or two: everything is as `make` does it, but the drawn dancer stands in for the renderer."""
+"""A complete dataset in a second or two: made by `make`, with drawn dancers instead of the renderer."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -18,14 +18,14 @@ from dancenow.storage.atomic_io import sha256_of
 from dancenow.types import PoseTrack
 from helpers.drawn_world import dancer_track, person, room
 
-SMALL = DatasetConfig(identities=4, dances=3, seconds=2.0, size_px=128, fps="24", seed=2, shares=(0.5, 0.25, 0.25))
-"""As few as have every part of every protocol."""
+SMALL = DatasetConfig(identities=4, dances=3, seconds=2.0, size_px=128, fps="24", seed=2, split_fractions=(0.5, 0.25, 0.25))
+"""The smallest dataset with every part of every protocol."""
 
 
 def draw_instead_of_rendering(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Clips are drawn: a person of a number is as large as the number says, a dance begins where its tempo says.
+    """Replace the renderer: the index of a person sets the body size, the tempo of a dance its phase.
 
-    The list that comes back is filled with every video that is made.
+    Returns a list to which every rendered video is appended.
     """
     filmed: list[Path] = []
 
@@ -40,7 +40,7 @@ def draw_instead_of_rendering(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         ):
             for index in range(len(track)):
                 image, mask = person(track.pose[index], size_px)
-                image[:8, : 8 * (1 + body)] = 40  # everybody's room has a mark of its own in the corner
+                image[:8, : 8 * (1 + body)] = 40  # a different corner mark in everybody's room
                 video.write(image, Fraction(index) / fps)
                 masks.write(mask)
         save_track(clip.track, PoseTrack(**{**vars(track), "source_sha256": sha256_of(output)}))

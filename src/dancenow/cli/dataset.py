@@ -12,7 +12,7 @@ import tyro
 from dancenow.cli.options import Flag, Many, Maybe, MaybeOut, Out
 
 if TYPE_CHECKING:
-    from dancenow.research.dataset.findings import Report
+    from dancenow.research.dataset.findings import ValidationReport
 
 
 def make(
@@ -110,8 +110,8 @@ def card(
     if out is None and isinstance(source, ShardSource):
         raise OptionError(f"{dataset} is packed and already has a card; choose another folder with -o.")
     with live() as on_progress:
-        facts = validate(source, on_progress=on_progress).facts
-    for path in write_card(source, folder, facts, url=url):
+        statistics = validate(source, on_progress=on_progress).statistics
+    for path in write_card(source, folder, statistics, url=url):
         report(path)
 
 
@@ -181,7 +181,7 @@ def open_dataset(
     report(out)
 
 
-def _show(found: "Report") -> None:
+def _show(found: "ValidationReport") -> None:
     """Print a table of checks, a table of people, and one sentence per finding."""
     from collections import Counter
 
@@ -210,7 +210,7 @@ def _show(found: "Report") -> None:
         box=SIMPLE,
         padding=(0, 1, 0, 0),
     )
-    for p in found.facts.people:
+    for p in found.statistics.people:
         facing, face = f"{100 * p.front:.0f}/{100 * p.side:.0f}/{p.back:.0%}", f"{p.face_visible:.0%} {p.face_px:.0f}px"
         people.add_row(
             p.identity, str(p.clips), f"{p.seconds:.0f}", str(p.distinct_poses), facing, f"{p.moves:.0%}", face,

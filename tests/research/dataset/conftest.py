@@ -1,4 +1,4 @@
-"""A drawn dataset and its shards, made once; tests that change something copy them."""
+"""A small drawn dataset and its shards, made once; tests that modify something copy it."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def drawn_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four people in three dances; do not write to it."""
+    """Four people in three dances; read only."""
     out = tmp_path_factory.mktemp("dataset") / "drawn"
     with pytest.MonkeyPatch.context() as monkeypatch:
         draw_instead_of_rendering(monkeypatch)
@@ -26,7 +26,7 @@ def drawn_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def shards(drawn_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same in several shards; do not write to it."""
+    """The same dataset in several shards; read only."""
     out = tmp_path_factory.mktemp("shards") / "packed"
     package(drawn_dataset, out, shard_mb=0.2)
     return out

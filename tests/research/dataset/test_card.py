@@ -1,4 +1,4 @@
-"""The card: a datasheet whose figures are the data's, and Croissant that MLCommons' own library accepts and reads."""
+"""The card: a datasheet with numbers from the data, and Croissant that MLCommons' library accepts and reads."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ plain = [{name: value.decode() if isinstance(value, bytes) else str(value) for n
 issues = dataset.metadata.ctx.issues
 print(json.dumps([plain, sorted(issues.errors), sorted(issues.warnings)]))
 """
-"""In a process of its own: what mlcroissant imports warns, and warnings are errors here."""
+"""Runs in its own process: imports of mlcroissant emit warnings, and warnings are errors here."""
 
 
 def read_croissant(path: Path) -> tuple[list[dict[str, str]], list[str], list[str]]:
@@ -45,7 +45,7 @@ def test_mlcroissant_accepts_and_reads_it(packed: bool, shards: Path, drawn_data
     assert rows[0]["frames"] == "48"
     assert {row["part_person"] for row in rows} == {"train", "val", "test"}
     assert bool(rows[0]["shard"].endswith(".tar")) == packed
-    # What only whoever hands it out can know: when and where.
+    # Only the publisher knows when and where.
     assert all("datePublished" in warning or "url" in warning for warning in warnings), warnings
 
 
@@ -76,5 +76,5 @@ def test_a_card_of_subjects_says_who_agreed_to_what(drawn_subject: Subject, tmp_
     cli.main(["dataset", "card", str(tmp_path / "subjects"), "-o", str(tmp_path / "card")])
     text = (tmp_path / "card" / "README.md").read_text("utf-8")
     assert "| ada | licensed: Ada L. | whatever the licence allows | 2026-03-31 | CC-BY-4.0 |" in text
-    assert "Yes: people can be recognised" in text
+    assert "Yes: by face and body" in text
     assert json.loads((tmp_path / "card" / "croissant.json").read_text())["license"] == "CC-BY-4.0"

@@ -1,4 +1,4 @@
-"""Making a dataset: the plan and its protocols, going on after an interruption, growing, and what is refused."""
+"""Making a dataset: plan and protocols, resuming, growing, and invalid requests."""
 
 import dataclasses
 import json
@@ -14,86 +14,86 @@ from dancenow.pose.track_io import load_track
 from dancenow.research.dataset import make
 from dancenow.research.dataset.index import CLIPS, INDEX, read_index
 from dancenow.research.dataset.make import make_dataset
-from dancenow.research.dataset.plan import DatasetConfig, dance_of, planned, rooms_of
-from dancenow.research.dataset.protocol import PARTS, parts_of, spans_of
+from dancenow.research.dataset.plan import DatasetConfig, assign_rooms, plan_clips, sample_dance
+from dancenow.research.dataset.protocol import PARTS, assign_parts, split_spans
 from dancenow.research.dataset.source import open_source
 from helpers.drawn_dataset import SMALL, draw_instead_of_rendering
 
 
-def test_parts_have_their_shares_and_growing_moves_nobody() -> None:
-    shares = (0.6, 0.2, 0.2)
-    many = parts_of(100, shares)
+def test_parts_have_their_fractions_and_growing_moves_nobody() -> None:
+    split_fractions = (0.6, 0.2, 0.2)
+    many = assign_parts(100, split_fractions)
     assert [many.count(part) for part in PARTS] == [60, 20, 20]
-    assert parts_of(37, shares) == many[:37]
-    assert set(parts_of(4, (0.5, 0.25, 0.25))) == set(parts_of(3, (0.5, 0.25, 0.25))) == set(PARTS)
-    assert parts_of(1, shares) == ("train",)
+    assert assign_parts(37, split_fractions) == many[:37]
+    assert set(assign_parts(4, (0.5, 0.25, 0.25))) == set(assign_parts(3, (0.5, 0.25, 0.25))) == set(PARTS)
+    assert assign_parts(1, split_fractions) == ("train",)
 
 
 def test_no_room_is_seen_in_two_parts_and_some_are_shared() -> None:
     config = DatasetConfig(identities=30, dances=1)
-    people, rooms = parts_of(30, config.shares), rooms_of(config)
+    people, rooms = assign_parts(30, config.split_fractions), assign_rooms(config)
     assert all(len({people[i] for i, other in enumerate(rooms) if other == room}) == 1 for room in rooms)
     assert max(rooms.count(room) for room in rooms) == 2
     assert len(set(rooms)) < 20
 
 
 @pytest.mark.parametrize("seconds", [0.5, 6.0, 600.0])
-def test_moments_of_two_parts_are_apart(seconds: float) -> None:
-    spans = spans_of(seconds, (0.6, 0.2, 0.2))
+def test_time_spans_of_two_parts_have_a_gap(seconds: float) -> None:
+    spans = split_spans(seconds, (0.6, 0.2, 0.2))
     assert [*spans] == [*PARTS]
     for (_, stop), (start, _) in pairwise(spans.values()):
         assert start - stop == pytest.approx(min(1.0, 0.05 * seconds), abs=1e-5)
     assert spans["test"][1] == pytest.approx(seconds)
 
 
-def test_dances_never_begin_anew_within_a_clip() -> None:
+def test_dances_do_not_repeat_within_a_clip() -> None:
     config = DatasetConfig(dances=40, seconds=20.0)
-    assert all(dance_of(config, number).seconds > config.seconds for number in range(40))
+    assert all(sample_dance(config, number).seconds > config.seconds for number in range(40))
 
 
-def test_everybody_dances_everything_and_the_index_says_where(drawn_dataset: Path) -> None:
-    made = read_index(drawn_dataset / INDEX)
-    assert len(made.entries) == 12
-    assert {(entry.identity, entry.info["dance"]) for entry in made.entries} == {
+def test_everybody_performs_every_dance_and_the_index_lists_parts(drawn_dataset: Path) -> None:
+    dataset = read_index(drawn_dataset / INDEX)
+    assert len(dataset.entries) == 12
+    assert {(entry.identity, entry.info["dance"]) for entry in dataset.entries} == {
         (f"id000{i}", f"dance000{d}") for i in range(4) for d in range(3)
     }
     for protocol in ("person", "dance", "both"):
-        assert {entry.part(protocol) for entry in made.entries} >= set(PARTS)
-    assert sum(entry.part("both") is None for entry in made.entries) == 8
-    assert made.about["licence"] == "CC0-1.0"
-    # The same dance on two bodies is the same moves: a transfer's truth.
+        assert {entry.part(protocol) for entry in dataset.entries} >= set(PARTS)
+    assert sum(entry.part("both") is None for entry in dataset.entries) == 8
+    assert dataset.about["licence"] == "CC0-1.0"
+    # The same dance on two bodies has the same moves: the ground truth of a transfer.
     one, two = (load_track(drawn_dataset / CLIPS / key / f"{key}.npz") for key in ("id0000-dance0001", "id0003-dance0001"))
     assert not np.allclose(one.pose.xy, two.pose.xy, atol=2)
     straight = np.corrcoef(one.pose.xy[:, 4].ravel(), two.pose.xy[:, 4].ravel())[0, 1]
     assert straight > 0.98
 
 
-def test_an_interrupted_make_goes_on_and_leaves_no_half_clip(
+def test_an_interrupted_make_resumes_and_leaves_no_incomplete_clip(
     drawn_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filmed = draw_instead_of_rendering(monkeypatch)
     draw = vars(make)["film"]
 
     def interrupted(*arguments: object, **options: object) -> object:
-        made = draw(*arguments, **options)
+        dataset = draw(*arguments, **options)
         if len(filmed) == 5:
             raise KeyboardInterrupt
-        return made
+        return dataset
 
     monkeypatch.setattr(make, "film", interrupted)
     out = tmp_path / "dataset"
     with pytest.raises(KeyboardInterrupt):
         make_dataset(out, SMALL)
-    assert len([*(out / CLIPS).iterdir()]) == 4, "the fifth was half there"
-    with pytest.raises(UserError, match="not complete; go on"):
+    assert len([*(out / CLIPS).iterdir()]) == 4, "the fifth was not complete"
+    with pytest.raises(UserError, match="not complete; continue"):
         open_source(out)
     monkeypatch.setattr(make, "film", draw)
     make_dataset(out, SMALL)
-    assert len(filmed) == 5 + 8, "what was there is not made again"
+    assert len(filmed) == 5 + 8, "finished clips are not rendered again"
     assert (out / INDEX).read_bytes() == (drawn_dataset / INDEX).read_bytes()
 
 
-def test_a_clip_that_was_cut_short_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_truncated_clip_is_rendered_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     filmed = draw_instead_of_rendering(monkeypatch)
     config = dataclasses.replace(SMALL, identities=1)
     make_dataset(tmp_path / "d", config)
@@ -124,7 +124,7 @@ def test_a_dataset_grows_and_does_not_shrink(tmp_path: Path, monkeypatch: pytest
 
 def test_bad_input_is_refused_and_nothing_is_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.txt").write_text("all of it")
+    (tmp_path / "mine" / "thesis.txt").write_text("content")
     given = [
         ("mine", "--identities", "2", "--dances", "1"),
         ("new", "--identities", "0", "--dances", "1"),
@@ -141,17 +141,17 @@ def test_bad_input_is_refused_and_nothing_is_lost(tmp_path: Path, capsys: pytest
     for name, *options in given:
         with pytest.raises(SystemExit) as stopped:
             cli.main(["dataset", "make", str(tmp_path / name), *options])
-        said = capsys.readouterr().err
+        error = capsys.readouterr().err
         assert stopped.value.code == 2, options
-        assert said.startswith("dancenow: "), (options, said)
-        assert said.count("\n") == 1, (options, said)
+        assert error.startswith("dancenow: "), (options, error)
+        assert error.count("\n") == 1, (options, error)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
-    assert (tmp_path / "mine" / "thesis.txt").read_text() == "all of it"
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "content"
 
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_dataset_by_one_process_or_two(tmp_path: Path) -> None:
-    """Rendered in truth: same index and files; keypoints lie on the person; the room without the dancer is the background."""
+    """Renders with the studio: same index and files; keypoints on the person; the empty room is the background."""
     pytest.importorskip("anny")
     pytest.importorskip("warp")
     config = DatasetConfig(identities=2, dances=1, seconds=0.5, size_px=96, fps="12", seed=5)
@@ -162,5 +162,5 @@ def test_the_same_seed_gives_the_same_dataset_by_one_process_or_two(tmp_path: Pa
         for suffix in entry.files:
             name = f"{CLIPS}/{entry.key}/{entry.key}.{suffix}"
             assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), suffix
-    assert len(planned(config)) == len(one.entries) == 2
+    assert len(plan_clips(config)) == len(one.entries) == 2
     assert json.loads((tmp_path / "one" / INDEX).read_text())["totals"]["frames"] == 12

@@ -1,4 +1,4 @@
-"""A person of a dataset as a subject: exact poses on their pictures, parts by a protocol, and a training that takes it."""
+"""A person of a dataset as a subject: exact poses on their images, split by a protocol, and a training from it."""
 
 from pathlib import Path
 
@@ -39,11 +39,11 @@ def small_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dancenow.generators.train_model.PerceptualDistance", lambda **_: trunk)
 
 
-def test_a_person_comes_out_with_exact_poses_divided_by_time(drawn_dataset: Path, shards: Path, tmp_path: Path) -> None:
+def test_a_person_has_exact_poses_split_by_time(drawn_dataset: Path, shards: Path, tmp_path: Path) -> None:
     subject = person_subject(open_source(shards), "id0002", tmp_path / "subject")
     manifest, track = subject.manifest, Subject.open(tmp_path / "subject").track
     counts = {part: int(manifest.in_split(part, track.time_s).sum()) for part in ("train", "val", "test")}
-    # Of each clip's 2 s, 0.9 s are for train, 0.45 s for val and for test, and 0.1 s lie between two of them.
+    # Each clip of 2 s has 0.9 s for train, 0.45 s each for val and test, and gaps of 0.1 s between them.
     assert counts == {"train": 3 * 22, "val": 3 * 11, "test": 3 * 11}
     assert len(track) == 132
     seams = np.flatnonzero(track.status == FrameStatus.MISSING)
@@ -51,7 +51,7 @@ def test_a_person_comes_out_with_exact_poses_divided_by_time(drawn_dataset: Path
     assert manifest.consent is not None
     assert (manifest.consent.kind, manifest.licence) == ("rendered", "CC0-1.0")
     assert subject.plate.known.all()
-    # The second piece is the beginning of the second clip: its poses and its pictures.
+    # The second piece is the beginning of the second clip: its poses and its images.
     original = load_track(clip_file(drawn_dataset, "id0002-dance0001", "npz"))
     second = int(seams[0])
     assert np.array_equal(track.pose.xy[second : second + 10], original.pose.xy[:10])
@@ -63,7 +63,7 @@ def test_a_person_comes_out_with_exact_poses_divided_by_time(drawn_dataset: Path
     assert masks[0][wrist[1], wrist[0]] > 128
 
 
-def test_a_person_divided_by_dance_learns_from_the_dances_of_train(drawn_dataset: Path, tmp_path: Path) -> None:
+def test_a_person_split_by_dance_trains_on_the_train_dances(drawn_dataset: Path, tmp_path: Path) -> None:
     source = open_source(drawn_dataset)
     subject = person_subject(source, "id0001", tmp_path / "subject", protocol="dance")
     parts = {str(entry.info["dance"]): entry.part("dance") for entry in source.dataset.of("id0001")}
@@ -94,7 +94,7 @@ def test_a_model_is_trained_from_shards(shards: Path, tmp_path: Path) -> None:
 
 def test_a_dataset_without_a_name_is_refused(shards: Path, drawn_dataset: Path) -> None:
     for folder in (shards, drawn_dataset):
-        with pytest.raises(UserError, match="say whom to train with --identity, such as id0000"):
+        with pytest.raises(UserError, match="choose one with --identity, such as id0000"):
             training_subject(folder, None, "time")
-    with pytest.raises(UserError, match="nobody in the dataset is called 'ada'"):
+    with pytest.raises(UserError, match="the dataset has no person 'ada'"):
         training_subject(shards, "ada", "time")

@@ -1,4 +1,4 @@
-"""Shards: the same bytes every time, read by any tar, checked when opened, streamed shuffled, and gone on with exactly."""
+"""Shards: reproducible bytes, readable by any tar, checked when opened, streamed shuffled, and resumed exactly."""
 
 import hashlib
 import io
@@ -24,7 +24,7 @@ from dancenow.subject.subject import Subject, record_consent, withdraw_consent
 def test_the_same_dataset_gives_the_same_bytes(drawn_dataset: Path, shards: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(drawn_dataset, tmp_path / "elsewhere")
     for path in copy.rglob("*"):
-        path.chmod(0o700)  # another owner's habits and another day
+        path.chmod(0o700)  # other permissions and another change time
     package(copy, tmp_path / "again", shard_mb=0.2)
     names = sorted(path.name for path in shards.iterdir())
     assert names == sorted(path.name for path in (tmp_path / "again").iterdir())
@@ -68,8 +68,8 @@ def test_what_is_unpacked_is_what_was_packed(shards: Path, drawn_dataset: Path, 
     assert (tmp_path / "all" / INDEX).read_bytes() == (drawn_dataset / INDEX).read_bytes()
     for path in (tmp_path / "all" / "clips").rglob("*.*"):
         assert path.read_bytes() == (drawn_dataset / path.relative_to(tmp_path / "all")).read_bytes()
-    made = unpack(shards, tmp_path / "two", ["id0003-dance0002", "id0001-dance0000"])
-    assert [path.name for path in made] == ["id0003-dance0002", "id0001-dance0000"]
+    paths = unpack(shards, tmp_path / "two", ["id0003-dance0002", "id0001-dance0000"])
+    assert [path.name for path in paths] == ["id0003-dance0002", "id0001-dance0000"]
     assert sorted(path.name for path in (tmp_path / "two" / "clips").iterdir()) == ["id0001-dance0000", "id0003-dance0002"]
 
 
@@ -92,7 +92,7 @@ def test_a_damaged_shard_is_noticed_wherever_it_is_read(shards: Path, tmp_path: 
 
 
 def test_no_path_in_a_tar_is_followed(shards: Path, tmp_path: Path) -> None:
-    """A shard whose index fits, with members that would lead out of the folder, or are links."""
+    """A shard with a matching index and members that are links or point outside the folder."""
     copy = shutil.copytree(shards, tmp_path / "copy")
     fields = json.loads((copy / SHARDS_INDEX).read_text())
     first = fields["shards"][0]
@@ -121,7 +121,7 @@ def test_an_epoch_has_every_clip_once_in_another_order(shards: Path) -> None:
 
 
 @pytest.mark.parametrize("stop", [0, 1, 7, 12, 17, 23])
-def test_a_stream_goes_on_with_exactly_what_would_have_come(shards: Path, stop: int) -> None:
+def test_a_stream_resumes_exactly(shards: Path, stop: int) -> None:
     opened = Shards.open(shards)
     unbroken = ShardedClips(opened, seed=3, buffer=5)
     list(islice(unbroken, stop))
@@ -137,11 +137,11 @@ def test_a_state_of_something_else_is_refused(shards: Path) -> None:
     opened = Shards.open(shards)
     state = ShardedClips(opened, seed=3).state_dict()
     for other in (ShardedClips(opened, seed=4), ShardedClips(opened, seed=3, entries=opened.dataset.entries[:3])):
-        with pytest.raises(UserError, match="is of other shards"):
+        with pytest.raises(UserError, match="belongs to other shards"):
             other.load_state_dict(state)
     with pytest.raises(UserError, match="damaged"):
         ShardedClips(opened, seed=3).load_state_dict(state | {"buffer": ["nobody"]})
-    with pytest.raises(UserError, match="no clip to draw from"):
+    with pytest.raises(UserError, match="no clips to draw from"):
         ShardedClips(opened, entries=[])
 
 
@@ -185,13 +185,13 @@ def test_bad_input_is_one_sentence_and_status_2(
         ("card", shards),
         ("card", full),
     ]
-    for words in commands:
+    for arguments in commands:
         with pytest.raises(SystemExit) as stopped:
-            cli.main(["dataset", *map(str, words)])
-        said = capsys.readouterr().err
-        assert stopped.value.code == 2, words
-        assert said.startswith("dancenow: "), (words, said)
-        assert said.count("\n") == 1, (words, said)
+            cli.main(["dataset", *map(str, arguments)])
+        error = capsys.readouterr().err
+        assert stopped.value.code == 2, arguments
+        assert error.startswith("dancenow: "), (arguments, error)
+        assert error.count("\n") == 1, (arguments, error)
     assert [path.name for path in tmp_path.iterdir() if path.name != "cache"] == ["full"]
     assert (full / "mine.txt").read_text() == "mine"
 
@@ -205,7 +205,7 @@ def test_the_list_is_a_table(shards: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.slow
-def test_the_example_goes_on_where_it_stopped(shards: Path, tmp_path: Path) -> None:
+def test_the_example_resumes(shards: Path, tmp_path: Path) -> None:
     script = Path(__file__).parents[3] / "examples" / "04_stream_a_dataset.py"
     command = [sys.executable, str(script), str(shards), str(tmp_path / "state.json")]
     runs = [subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines() for _ in range(3)]

@@ -1,4 +1,4 @@
-"""What `dancenow dataset validate` finds: every kind of fault, by name, with its status; and nothing in what is sound."""
+"""Findings of `dancenow dataset validate`: every kind of error by name and exit status, and none in a valid dataset."""
 
 import dataclasses
 import json
@@ -13,10 +13,10 @@ from dancenow.cli import main as cli
 from dancenow.errors import UserError
 from dancenow.pose.track_io import load_track, save_track
 from dancenow.provenance.consent import consent
-from dancenow.research.dataset.findings import Report
+from dancenow.research.dataset.findings import ValidationReport
 from dancenow.research.dataset.index import INDEX, Dataset, clip_file, digest_of, read_index
 from dancenow.research.dataset.source import open_source
-from dancenow.research.dataset.statistics import person_facts
+from dancenow.research.dataset.statistics import person_statistics
 from dancenow.research.dataset.validate import validate
 from dancenow.subject.manifest import MANIFEST
 from dancenow.subject.subject import Subject, record_consent, withdraw_consent
@@ -30,7 +30,7 @@ def copied(drawn_dataset: Path, tmp_path: Path) -> Path:
     return shutil.copytree(drawn_dataset, tmp_path / "dataset")
 
 
-def check(folder: Path) -> Report:
+def check(folder: Path) -> ValidationReport:
     return validate(open_source(folder))
 
 
@@ -39,7 +39,7 @@ def errors(folder: Path) -> list[str]:
 
 
 def rewrite(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    """Change the index and make its digest fit, as somebody would who wrote a dataset by hand."""
+    """Change the index and its digest, as in a dataset written by hand."""
     fields = json.loads((folder / INDEX).read_text())
     change(fields)
     fields.pop("digest")
@@ -49,14 +49,14 @@ def rewrite(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
 def test_a_sound_dataset_is_valid(drawn_dataset: Path, shards: Path) -> None:
     report = check(drawn_dataset)
     assert report.errors == []
-    assert [person.identity for person in report.facts.people] == ["id0000", "id0001", "id0002", "id0003"]
-    person = report.facts.people[0]
+    assert [person.identity for person in report.statistics.people] == ["id0000", "id0001", "id0002", "id0003"]
+    person = report.statistics.people[0]
     assert (person.clips, person.frames, person.missing) == (3, 144, 0.0)
     assert person.seconds == pytest.approx(6.0)
     assert 2 <= person.distinct_poses < 30
     assert person.front > 0.9, "the drawn dancer never turns"
-    assert {"hardly ever seen" in finding.what for finding in report.warnings if finding.check == "coverage"} >= {True}
-    assert check(shards).facts == report.facts, "shards hold the same"
+    assert {"hardly seen" in finding.what for finding in report.warnings if finding.check == "coverage"} >= {True}
+    assert check(shards).statistics == report.statistics, "shards have the same content"
 
 
 def test_changed_missing_and_strange_files_are_found(copied: Path) -> None:
@@ -67,9 +67,9 @@ def test_changed_missing_and_strange_files_are_found(copied: Path) -> None:
     clip_file(copied, "id0002-dance0000", "background.png").unlink()
     (copied / "clips" / "holiday").mkdir()
     report = check(copied)
-    said = [finding.what for finding in report.errors if finding.check == "hashes"]
-    assert "mp4 of id0001-dance0001 has changed" in said
-    assert any("id0002-dance0000.background.png is missing" in what for what in said)
+    found = [finding.what for finding in report.errors if finding.check == "hashes"]
+    assert "mp4 of id0001-dance0001 has changed" in found
+    assert any("id0002-dance0000.background.png is missing" in what for what in found)
     assert any("holiday" in finding.what for finding in report.warnings)
 
 
@@ -77,9 +77,9 @@ def test_files_that_do_not_fit_together_are_found(copied: Path) -> None:
     path = clip_file(copied, "id0000-dance0000", "npz")
     other = load_track(clip_file(copied, "id0001-dance0001", "npz"))
     save_track(path, dataclasses.replace(other, pose=other.pose[:40], time_s=other.time_s[:40], status=other.status[:40]))
-    said = errors(copied)
-    assert "files: id0000-dance0000 has 40 poses for 48 frames" in said
-    assert "files: id0000-dance0000 has a track of another video" in said
+    found = errors(copied)
+    assert "files: id0000-dance0000 has 40 poses for 48 frames" in found
+    assert "files: id0000-dance0000 has a track of another video" in found
 
 
 def clip_of(fields: dict[str, Any], key: str) -> dict[str, Any]:
@@ -97,14 +97,14 @@ def test_every_leak_is_found(copied: Path) -> None:
         clip_of(fields, "id0003-dance0001")["files"]["mp4"] = clip_of(fields, "id0003-dance0000")["files"]["mp4"]
 
     rewrite(copied, leak)
-    said = "\n".join(errors(copied))
-    assert "protocol person: the person id0000 is in train and test" in said
-    assert "protocol dance: the dance dance0002 is in train and val" in said or "dance0002 is in train and test" in said
-    assert "protocol both: " in said
-    assert "train and test of id0002-dance0001 overlap by 0.20 s" in said
-    assert "test of id0002-dance0002 begins 0.01 s after train ends" in said
-    assert "test of id0003-dance0002 is 3 to 4 s, but there are 2 s" in said
-    assert "id0003-dance0000 and id0003-dance0001 are the same footage" in said
+    found = "\n".join(errors(copied))
+    assert "protocol person: the person id0000 is in train and test" in found
+    assert "protocol dance: the dance dance0002 is in train and val" in found or "dance0002 is in train and test" in found
+    assert "protocol both: " in found
+    assert "train and test of id0002-dance0001 overlap by 0.20 s" in found
+    assert "test of id0002-dance0002 begins 0.01 s after train ends" in found
+    assert "test of id0003-dance0002 is 3 to 4 s, but there are 2 s" in found
+    assert "id0003-dance0000 and id0003-dance0001 are the same footage" in found
 
 
 def test_an_index_that_was_tampered_with_is_refused(copied: Path) -> None:
@@ -115,27 +115,27 @@ def test_an_index_that_was_tampered_with_is_refused(copied: Path) -> None:
     (copied / INDEX).write_text(text)
     for change in ({"fps": "1/0"}, {"seconds": None}, {"frames": 0}, {"spans_s": {"train": 3}}, {"key": "../../etc"}):
         rewrite(copied, lambda fields, change=change: clip_of(fields, "id0003-dance0002").update(change))  # type: ignore[misc]
-        with pytest.raises(UserError, match="is damaged or of another version"):
+        with pytest.raises(UserError, match="is damaged or has another version"):
             read_index(copied / INDEX)
         (copied / INDEX).write_text(text)
 
 
-def test_a_track_that_jumps_stops_or_leaves_the_picture_shows_in_the_figures() -> None:
+def test_jumps_missing_and_cut_off_frames_are_in_the_statistics() -> None:
     sound = dancer_track(96, size_px=200)
-    assert person_facts("a", [sound]).jumps == 0
+    assert person_statistics("a", [sound]).jumps == 0
     jumping = dancer_track(96, size_px=200)
     jumping.pose.xy[50:] += 60
     jumping.pose.confidence[:24] = 0
     jumping.status[:24] = FrameStatus.MISSING
-    facts = person_facts("a", [jumping])
-    assert facts.jumps == pytest.approx(60 / 4)
-    assert facts.missing == 0.25
-    assert facts.cut > 0.2
+    statistics = person_statistics("a", [jumping])
+    assert statistics.jumps == pytest.approx(60 / 4)
+    assert statistics.missing == 0.25
+    assert statistics.cut > 0.2
 
 
 @pytest.fixture
 def subjects(drawn_subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with one subject that has no consent."""
+    """A folder with one subject without consent."""
     monkeypatch.setenv("DANCENOW_HOME", str(tmp_path / "home"))
     folder = tmp_path / "subjects" / "me, dancing"
     shutil.copytree(drawn_subject.folder, folder)
@@ -144,31 +144,31 @@ def subjects(drawn_subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyP
     return folder
 
 
-def test_subjects_need_a_consent_that_stands(subjects: Path) -> None:
-    assert any("no consent on record" in said for said in errors(subjects.parent))
+def test_subjects_need_a_valid_consent(subjects: Path) -> None:
+    assert any("no consent on record" in found for found in errors(subjects.parent))
     record_consent(subjects, consent("licensed", person="Ada", licence="CC-BY-4.0"))
     assert errors(subjects.parent) == []
     opened: Dataset = open_source(subjects.parent).dataset
     assert opened.about["licence"] == "CC-BY-4.0"
     assert opened.identities == ["me--dancing"]
     withdraw_consent(subjects)
-    assert any("was withdrawn on" in said for said in errors(subjects))
+    assert any("was withdrawn on" in found for found in errors(subjects))
 
 
 def test_the_same_footage_in_two_subjects_is_found(subjects: Path) -> None:
     record_consent(subjects, consent("self"))
     shutil.copytree(subjects, subjects.parent / "me again")
-    assert any("are the same footage" in said for said in errors(subjects.parent))
+    assert any("are the same footage" in found for found in errors(subjects.parent))
 
 
-def test_the_command_says_it_in_a_table_in_json_and_by_its_status(
+def test_the_command_reports_in_a_table_in_json_and_by_its_exit_status(
     drawn_dataset: Path, copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def run(*words: str | Path) -> tuple[int, str, str]:
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as stopped:
-            cli.main(["dataset", "validate", *map(str, words)])
-        said = capsys.readouterr()
-        return int(stopped.value.code or 0), said.out, said.err
+            cli.main(["dataset", "validate", *map(str, arguments)])
+        found = capsys.readouterr()
+        return int(stopped.value.code or 0), found.out, found.err
 
     status, out, _ = run(drawn_dataset, "--json")
     found = json.loads(out)

@@ -30,7 +30,7 @@ STREAM = StreamConfig(pool=2, every=4, runs=3, length=2, buffer=3)
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Shards:
     folder = tmp_path_factory.mktemp("streamed")
-    config = DatasetConfig(identities=6, dances=2, seconds=2.0, size_px=96, fps="24", shares=(0.6, 0.2, 0.2))
+    config = DatasetConfig(identities=6, dances=2, seconds=2.0, size_px=96, fps="24", split_fractions=(0.6, 0.2, 0.2))
     with pytest.MonkeyPatch.context() as monkeypatch:
         draw_instead_of_rendering(monkeypatch)
         make_dataset(folder / "dataset", config)
@@ -76,7 +76,7 @@ def test_a_stopped_run_goes_on_exactly(shards: Shards, tmp_path: Path, monkeypat
 
 def test_a_state_of_other_shards_is_refused(shards: Shards) -> None:
     state = create_task(shards).state(Clock())
-    with pytest.raises(UserError, match="is of other shards"):
+    with pytest.raises(UserError, match="belongs to other shards"):
         create_task(shards, StreamConfig(pool=2, every=4, runs=3, length=2, buffer=2)).restore(state)
 
 

@@ -1,1 +1,1 @@
-"""Datasets of single dancers: made in the studio, checked, described, packed into shards and read from them."""
+"""Datasets of single dancers: render, validate, describe, pack into shards, and stream."""

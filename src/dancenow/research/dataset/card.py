@@ -1,6 +1,6 @@
-"""The card of a dataset: a datasheet for people, Croissant for machines, and the table of clips that both speak of.
+"""Card of a dataset: a datasheet for people, Croissant for machines, and the table of clips.
 
-Every figure is taken from the data; two cards of the same data are the same bytes.
+All numbers are computed from the data; the same data gives the same bytes.
 """
 
 import hashlib
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from dancenow.research.dataset.datasheet import datasheet
-from dancenow.research.dataset.findings import Facts
-from dancenow.research.dataset.source import FolderSource, ShardSource, to_text
+from dancenow.research.dataset.findings import DatasetStatistics
+from dancenow.research.dataset.source import FolderSource, ShardSource, to_json_text
 from dancenow.research.dataset.table import COLUMNS, TABLE, table_text
 from dancenow.storage.atomic_io import complete_or_absent
 
@@ -20,16 +20,18 @@ _LICENCES: Final = {"CC0-1.0": "https://creativecommons.org/publicdomain/zero/1.
 _CITE: Final = "@misc{{dancenow, title = {{{title}}}, note = {{made with dancenow}}}}"
 
 
-def write_card(source: FolderSource | ShardSource, folder: Path, facts: Facts, *, url: str | None = None) -> list[Path]:
+def write_card(
+    source: FolderSource | ShardSource, folder: Path, statistics: DatasetStatistics, *, url: str | None = None
+) -> list[Path]:
     """Write README.md, clips.csv and croissant.json into a folder.
 
-    url: where the dataset will be found, for Croissant.
+    url: where the dataset will be published, for Croissant.
 
     Raises:
-        UserError: the folder cannot be written to.
+        UserError: the folder is not writable.
     """
-    texts = {TABLE: table_text(source), DATASHEET: datasheet(source, facts)}
-    texts[CROISSANT] = to_text(croissant(source, texts[TABLE], url))
+    texts = {TABLE: table_text(source), DATASHEET: datasheet(source, statistics)}
+    texts[CROISSANT] = to_json_text(croissant(source, texts[TABLE], url))
     for name, text in texts.items():
         with complete_or_absent(folder / name) as temporary:
             temporary.write_bytes(text.encode())
@@ -37,7 +39,7 @@ def write_card(source: FolderSource | ShardSource, folder: Path, facts: Facts, *
 
 
 def croissant(source: FolderSource | ShardSource, table: str, url: str | None = None) -> dict[str, Any]:
-    """The dataset as Croissant 1.0 (MLCommons, 2024), JSON-LD. table: the text of clips.csv, to which its records refer."""
+    """Return the dataset as Croissant 1.0 (MLCommons, 2024), JSON-LD. table: text of clips.csv, to which the records refer."""
     about = source.dataset.about
     title = str(about["title"])
     licence = about.get("licence") or "LicenseRef-See-Consent"
@@ -55,16 +57,16 @@ def croissant(source: FolderSource | ShardSource, table: str, url: str | None = 
         "isLiveDataset": False,
         **place,
         "distribution": [_file(TABLE, "text/csv", table.encode()), *_files(source)],
-        "recordSet": [_records()],
+        "recordSet": [_record_set()],
     }
 
 
 def _description(source: FolderSource | ShardSource) -> str:
     dataset = source.dataset
-    what = "rendered, nobody real is shown" if dataset.kind == "rendered" else "filmed with consent"
+    origin = "rendered, nobody real is shown" if dataset.kind == "rendered" else "filmed with consent"
     return (
-        f"Videos of single dancers, {what}: {len(dataset.identities)} people, {len(dataset.entries)} clips,"
-        f" {dataset.num_frames} frames, each with its pose track, its mask and its empty background. The datasheet is in"
+        f"Videos of single dancers, {origin}: {len(dataset.identities)} people, {len(dataset.entries)} clips,"
+        f" {dataset.num_frames} frames, with pose tracks, masks and empty backgrounds. The datasheet is in"
         " README.md."
     )
 
@@ -86,39 +88,39 @@ def _file_object(name: str, kind: str, size: int, sha256: str) -> dict[str, Any]
 
 
 def _files(source: FolderSource | ShardSource) -> list[dict[str, Any]]:
-    """The shards one by one and what is in them; or the files of a folder, which the table has one by one."""
+    """Return the shards and their content, or the files of a folder, which the table lists."""
     if isinstance(source, ShardSource):
         shards = [_file_object(each.name, "application/x-tar", each.bytes, each.sha256) for each in source.shards.shards]
         inside = [{"@id": shard["@id"]} for shard in shards]
-        return [*shards, *(_set(what, kind, f"*.{ending}", inside) for what, kind, ending in _endings(source))]
-    return [_set(what, kind, f"**/*.{ending}", []) for what, kind, ending in _endings(source)]
+        return [*shards, *(_file_set(what, kind, f"*.{ending}", inside) for what, kind, ending in _file_types(source))]
+    return [_file_set(what, kind, f"**/*.{ending}", []) for what, kind, ending in _file_types(source)]
 
 
-def _endings(source: FolderSource | ShardSource) -> list[tuple[str, str, str]]:
+def _file_types(source: FolderSource | ShardSource) -> list[tuple[str, str, str]]:
     if source.dataset.kind == "rendered":
         return [("videos", "video/mp4", "mp4"), ("tracks", "application/octet-stream", "npz")]
     return [("tracks", "application/octet-stream", "track.npz"), ("manifests", "application/json", "manifest.json")]
 
 
-def _set(what: str, kind: str, pattern: str, inside: list[dict[str, str]]) -> dict[str, Any]:
+def _file_set(what: str, kind: str, pattern: str, inside: list[dict[str, str]]) -> dict[str, Any]:
     where = {"containedIn": inside if len(inside) > 1 else inside[0]} if inside else {}
     return {"@type": "cr:FileSet", "@id": what, "name": what, "encodingFormat": kind, "includes": pattern, **where}
 
 
-def _records() -> dict[str, Any]:
-    """The table's rows as records."""
+def _record_set() -> dict[str, Any]:
+    """Return the rows of the table as records."""
     fields = [
         {
             "@type": "cr:Field",
             "@id": f"clips/{name}",
             "name": name,
-            "description": says,
+            "description": description,
             "dataType": kind,
             "source": {"fileObject": {"@id": TABLE}, "extract": {"column": name}},
         }
-        for name, (kind, says) in COLUMNS.items()
+        for name, (kind, description) in COLUMNS.items()
     ]
-    return {"@type": "cr:RecordSet", "@id": "clips", "name": "clips", "description": "One record a clip.", "field": fields}
+    return {"@type": "cr:RecordSet", "@id": "clips", "name": "clips", "description": "One record per clip.", "field": fields}
 
 
 _CONTEXT: Final[dict[str, Any]] = {

@@ -1,4 +1,4 @@
-"""What a check of a dataset says: findings, each in a sentence, and the figures that they rest on."""
+"""Result of a validation: findings, one sentence each, and the statistics behind them."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -6,21 +6,21 @@ from typing import Any, Final, Literal
 
 Level = Literal["error", "warning"]
 CHECKS: Final[Mapping[str, str]] = {
-    "hashes": "every file is there and has the bytes that the index says",
-    "files": "tracks, masks, backgrounds and videos can be read and fit together",
-    "consent": "everybody has agreed, or is rendered, and nobody has withdrawn",
-    "splits": "no clip, moment, person, room or dance is where a protocol forbids it",
-    "coverage": "enough different poses, seen from all sides",
-    "poses": "no frame without a pose, no jump, nobody cut off",
-    "faces": "faces show, and large enough",
-    "detector": "a detector finds the poses that the tracks say",
+    "hashes": "every file is present and matches its hash in the index",
+    "files": "tracks, masks, backgrounds and videos are readable and consistent",
+    "consent": "everybody has given consent or is rendered; nobody has withdrawn",
+    "splits": "no clip, time span, person, room or dance is in a part that its protocol forbids",
+    "coverage": "enough distinct poses from all sides",
+    "poses": "no frame without a pose, no jumps, nobody cut off",
+    "faces": "faces are visible and large enough",
+    "detector": "a detector agrees with the tracks",
 }
-"""Name -> what holds if nothing is found. The last is looked at on demand."""
+"""Name -> requirement. The last check is made on request only."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """error: the dataset may not be used; warning: it may, but should be known."""
+    """error: the dataset must not be used. warning: it may be used with this in mind."""
 
     level: Level
     check: str
@@ -28,12 +28,15 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class PersonFacts:
-    """One person's footage. seconds, frames: of all clips. height_px: median standing height. distinct_poses: how many poses
-    no two of which are nearer than what `dancenow check` calls covered. front, side, back: shares of frames by the way the body
-    faces. moves: share of the moves that have a name which are shown. face_visible: share of frames; face_px: median side of
-    the head's box there. missing: share of frames without a measured pose. jumps: frames a minute in which the body leaps.
-    cut: share of frames in which a keypoint lies outside the picture."""
+class PersonStatistics:
+    """Statistics of the footage of one person.
+
+    seconds, frames: of all clips. height_px: median standing height. distinct_poses: size of a set of poses with pairwise
+    distances above what `dancenow check` calls covered. front, side, back: fractions of frames by body orientation. moves:
+    fraction of the named moves that occur. face_visible: fraction of frames; face_px: median side of the head box in them.
+    missing: fraction of frames without a measured pose. jumps: implausibly fast frames per minute. cut: fraction of frames with
+    a keypoint outside the image.
+    """
 
     identity: str
     clips: int
@@ -54,38 +57,39 @@ class PersonFacts:
 
 
 @dataclass(frozen=True)
-class Facts:
-    """Figures of a dataset. people: one each. detector: clips that were compared with a detector, and by how many body heights
-    the two differ in the mean."""
+class DatasetStatistics:
+    """Statistics of a dataset. people: one entry each. detector: mean distance in body heights between track and detected
+    poses, for each clip that was compared.
+    """
 
-    people: tuple[PersonFacts, ...]
+    people: tuple[PersonStatistics, ...]
     detector: Mapping[str, float]
 
 
 @dataclass(frozen=True)
-class Report:
-    """All that was found. checked: names of the checks that were made."""
+class ValidationReport:
+    """All findings. checked: names of the checks that were made."""
 
     checked: tuple[str, ...]
     findings: tuple[Finding, ...]
-    facts: Facts
+    statistics: DatasetStatistics
 
     @property
     def errors(self) -> list[Finding]:
-        """What makes the dataset unfit for use."""
+        """Findings that forbid the use of the dataset."""
         return [finding for finding in self.findings if finding.level == "error"]
 
     @property
     def warnings(self) -> list[Finding]:
-        """What one should know."""
+        """Findings to keep in mind."""
         return [finding for finding in self.findings if finding.level == "warning"]
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values."""
+        """Return JSON values."""
         return {
             "valid": not self.errors,
             "checked": list(self.checked),
             "findings": [asdict(finding) for finding in self.findings],
-            "people": [asdict(person) for person in self.facts.people],
-            "detector_distance": dict(self.facts.detector),
+            "people": [asdict(person) for person in self.statistics.people],
+            "detector_distance": dict(self.statistics.detector),
         }

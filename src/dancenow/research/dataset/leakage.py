@@ -1,6 +1,6 @@
-"""Whether what a test shows was seen in training: the same footage twice, moments, people, rooms or dances in two parts.
+"""Find leaks between train and test: duplicate footage, overlapping time spans, and shared people, rooms or dances.
 
-Looked for in what the index says of each clip, whoever wrote it: a plan may be right and its index wrong.
+The search reads the index and not the plan, because the index may be wrong or written by another program.
 """
 
 from collections import defaultdict
@@ -10,27 +10,27 @@ from typing import Final
 
 from dancenow.research.dataset.findings import Finding
 from dancenow.research.dataset.index import Dataset, Entry
-from dancenow.research.dataset.protocol import GAP_S, GAP_SHARE, PARTS
+from dancenow.research.dataset.protocol import GAP_FRACTION, GAP_S, PARTS
 
-HELD_APART: Final = {"person": ("identity", "room"), "dance": ("dance",), "both": ("identity", "room", "dance")}
-"""Protocol -> what may be in one of its parts alone."""
+DISJOINT: Final = {"person": ("identity", "room"), "dance": ("dance",), "both": ("identity", "room", "dance")}
+"""Protocol -> what must not occur in two of its parts."""
 _WORDS: Final = {"identity": "the person", "room": "the room", "dance": "the dance"}
 
 
-def leaks(dataset: Dataset) -> Iterator[Finding]:
-    """All that is found; nothing for a sound dataset."""
-    yield from _same_footage(dataset)
+def find_leaks(dataset: Dataset) -> Iterator[Finding]:
+    """Yield all leaks; nothing for a valid dataset."""
+    yield from _find_duplicate_footage(dataset)
     for entry in dataset.entries:
-        # The footage of a rendered person is put together from pieces: the gaps between their parts have been taken out.
+        # The footage of a rendered person is concatenated from pieces without the gaps between them.
         record = entry.info.get("consent") or {}
-        yield from _moments(entry, apart=dataset.kind == "rendered" or record.get("kind") != "rendered")
+        yield from _check_spans(entry, apart=dataset.kind == "rendered" or record.get("kind") != "rendered")
     if dataset.kind == "rendered":
-        for protocol in HELD_APART:
-            yield from _parts(dataset.entries, protocol)
+        for protocol in DISJOINT:
+            yield from _check_parts(dataset.entries, protocol)
 
 
-def _same_footage(dataset: Dataset) -> Iterator[Finding]:
-    """Footage that is there twice is a leak if anything of it is tested on, and counts double if not."""
+def _find_duplicate_footage(dataset: Dataset) -> Iterator[Finding]:
+    """Find identical videos: a leak if one is in a test part, and double weight otherwise."""
     by_hash: dict[str, list[Entry]] = defaultdict(list)
     for entry in dataset.entries:
         for suffix in (suffix for suffix in entry.files if suffix == "mp4" or suffix.startswith("video.")):
@@ -38,18 +38,18 @@ def _same_footage(dataset: Dataset) -> Iterator[Finding]:
     for same in by_hash.values():
         if len(same) > 1:
             names = " and ".join(entry.key for entry in same[:3])
-            yield Finding("error", "splits", f"{names} are the same footage, so what one part tests another may have learnt")
+            yield Finding("error", "splits", f"{names} are the same footage, so test frames may be in the training set")
 
 
-def _moments(entry: Entry, apart: bool) -> Iterator[Finding]:
-    """A clip's own parts in time. apart: whether there has to be a gap between them."""
+def _check_spans(entry: Entry, apart: bool) -> Iterator[Finding]:
+    """Check the time spans of a clip. apart: whether there must be a gap between two parts."""
     spans = {part: (float(start), float(stop)) for part, (start, stop) in entry.info.get("spans_s", {}).items()}
     seconds = float(entry.info["seconds"])
     for part, (start, stop) in spans.items():
         if not 0 <= start < stop or start >= seconds:
             yield Finding("error", "splits", f"{part} of {entry.key} is {start:g} to {stop:g} s, but there are {seconds:g} s")
     ordered = sorted(spans.items(), key=lambda item: item[1])
-    least_s = min(GAP_S, GAP_SHARE * seconds) - 0.002
+    least_s = min(GAP_S, GAP_FRACTION * seconds) - 0.002
     for (first, (_, stop)), (second, (start, _)) in pairwise(ordered):
         if start < stop:
             yield Finding("error", "splits", f"{first} and {second} of {entry.key} overlap by {stop - start:.2f} s")
@@ -57,17 +57,17 @@ def _moments(entry: Entry, apart: bool) -> Iterator[Finding]:
             yield Finding(
                 "error",
                 "splits",
-                f"{second} of {entry.key} begins {start - stop:.2f} s after {first} ends, where a body looks the same",
+                f"{second} of {entry.key} begins {start - stop:.2f} s after {first} ends, where poses look alike",
             )
 
 
-def _parts(entries: Sequence[Entry], protocol: str) -> Iterator[Finding]:
-    """People, rooms and dances of a protocol, and parts that are empty."""
+def _check_parts(entries: Sequence[Entry], protocol: str) -> Iterator[Finding]:
+    """Check people, rooms and dances of a protocol, and find empty parts."""
     used = {part: [entry for entry in entries if entry.part(protocol) == part] for part in PARTS}
-    strange = sorted({str(entry.part(protocol)) for entry in entries} - {*PARTS, "None"})
-    if strange:
-        yield Finding("error", "splits", f"protocol {protocol} has a part {strange[0]!r} that there is not")
-    for what in HELD_APART[protocol]:
+    unknown = sorted({str(entry.part(protocol)) for entry in entries} - {*PARTS, "None"})
+    if unknown:
+        yield Finding("error", "splits", f"protocol {protocol} has an unknown part {unknown[0]!r}")
+    for what in DISJOINT[protocol]:
         seen: dict[str, set[str]] = defaultdict(set)
         for part, those in used.items():
             for entry in those:

@@ -1,7 +1,6 @@
-"""Packs a dataset into shards that are the same byte for byte wherever they are made, with checksums and everything that
-explains them; and takes clips out again.
+"""Pack a dataset into reproducible shards with checksums, index and card, and extract clips again.
 
-Tar members have no owner, no time and a fixed order; a dataset that `validate` finds faults in is not packed.
+Tar members have no owner, no time and a fixed order, so the bytes do not depend on the machine. Invalid datasets are refused.
 """
 
 import io
@@ -14,10 +13,10 @@ from dancenow.errors import InputError, OptionError, OutputError
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.research.dataset.card import write_card
 from dancenow.research.dataset.consents import require_usable
-from dancenow.research.dataset.findings import Report
+from dancenow.research.dataset.findings import ValidationReport
 from dancenow.research.dataset.index import CLIPS, INDEX, Entry, clip_file, digest_of, write_index
 from dancenow.research.dataset.shards import INFO, SCHEMA, SHARDS_INDEX, Shard, Shards
-from dancenow.research.dataset.source import FolderSource, ShardSource, open_source, to_text
+from dancenow.research.dataset.source import FolderSource, ShardSource, open_source, to_json_text
 from dancenow.research.dataset.validate import validate
 from dancenow.storage.atomic_io import complete_or_absent, require_writable, sha256_of
 
@@ -28,14 +27,15 @@ def package(source: Path, out: Path, *, shard_mb: float = 256.0, on_progress: Pr
     """Write the shards of a dataset, their index, checksums and card into a new folder.
 
     Args:
-        source: a rendered dataset or a folder of subjects. shard_mb: about how large a shard may become; a clip is never
-        divided.
+        source: a rendered dataset or a folder of subjects.
+        shard_mb: approximate maximum size of a shard; a clip is never divided.
 
     Raises:
-        UserError: the dataset is not valid (the first fault is named), is packed already, or `out` is there or unwritable.
+        UserError: the dataset is invalid (the message names the first error) or already packed, or `out` exists or is
+        unwritable.
     """
     if not 0.1 <= shard_mb <= 1e6:
-        raise OptionError(f"shards must have between 0.1 and 1000000 MB, got {shard_mb:g}.")
+        raise OptionError(f"the shard size must be between 0.1 and 1000000 MB, got {shard_mb:g}.")
     opened = open_source(source)
     if isinstance(opened, ShardSource):
         raise InputError(f"{source} is packed already; `dancenow dataset open` unpacks it.")
@@ -46,35 +46,35 @@ def package(source: Path, out: Path, *, shard_mb: float = 256.0, on_progress: Pr
         folder.mkdir()
         shards = _write_shards(folder, opened, int(shard_mb * 1e6), on_progress)
         fields = {"schema": SCHEMA, "dataset": opened.dataset.to_json(), "shards": [shard.to_json() for shard in shards]}
-        (folder / SHARDS_INDEX).write_text(to_text(fields | {"digest": digest_of(fields)}), "utf-8")
+        (folder / SHARDS_INDEX).write_text(to_json_text(fields | {"digest": digest_of(fields)}), "utf-8")
         packed = Shards.open(folder)
-        write_card(ShardSource(packed), folder, report.facts)
+        write_card(ShardSource(packed), folder, report.statistics)
         names = sorted(path.name for path in folder.iterdir())
         sums = "".join(f"{sha256_of(folder / name)}  {name}\n" for name in names)
         (folder / SUMS).write_text(sums, "utf-8")
     return Shards.open(out)
 
 
-def require_valid(report: Report, source: Path) -> None:
-    """Raises UserError with the first fault if there is one."""
+def require_valid(report: ValidationReport, source: Path) -> None:
+    """Raise UserError with the first error, if there is one."""
     errors = report.errors
     if errors:
         more = f" and {len(errors) - 1} more" if len(errors) > 1 else ""
-        raise InputError(f"{source} is not valid: {errors[0].what}{more}; `dancenow dataset validate` shows all.")
+        raise InputError(f"{source} is not valid: {errors[0].what}{more}; `dancenow dataset validate` lists all errors.")
 
 
 def require_new(out: Path) -> None:
-    """Raises UserError unless `out` can be made as a folder and nothing is lost by it."""
+    """Raise UserError unless the folder `out` can be created without losing anything."""
     require_writable(out, folder=True)
     if out.is_dir() and any(out.iterdir()):
-        raise OutputError(f"{out} exists and is not empty; give the name of a new folder.")
+        raise OutputError(f"{out} exists and is not empty; choose a new folder.")
 
 
-def _write_shards(folder: Path, source: FolderSource, most_bytes: int, on_progress: ProgressCallback) -> list[Shard]:
+def _write_shards(folder: Path, source: FolderSource, max_bytes: int, on_progress: ProgressCallback) -> list[Shard]:
     groups: list[list[Entry]] = [[]]
     filled = 0
     for entry in source.dataset.entries:
-        if groups[-1] and filled + entry.bytes > most_bytes:
+        if groups[-1] and filled + entry.bytes > max_bytes:
             groups.append([])
             filled = 0
         groups[-1].append(entry)
@@ -86,37 +86,37 @@ def _write_shards(folder: Path, source: FolderSource, most_bytes: int, on_progre
         with path.open("wb") as file, tarfile.TarFile(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as tar:
             for entry in group:
                 offsets[entry.key] = tar.offset
-                _add(tar, entry, source)
+                _add_clip(tar, entry, source)
                 done += 1
                 on_progress(Progress("packing", done, len(source.dataset.entries)))
         shards.append(Shard(path.name, path.stat().st_size, sha256_of(path), offsets))
     return shards
 
 
-def _add(tar: tarfile.TarFile, entry: Entry, source: FolderSource) -> None:
-    """A clip's members, the description first."""
+def _add_clip(tar: tarfile.TarFile, entry: Entry, source: FolderSource) -> None:
+    """Add the members of a clip, the description first."""
     if INFO not in entry.files:
-        described = to_text({"key": entry.key, **entry.info}).encode()
-        tar.addfile(_plain(f"{entry.key}.{INFO}", len(described)), io.BytesIO(described))
+        description = to_json_text({"key": entry.key, **entry.info}).encode()
+        tar.addfile(_tar_header(f"{entry.key}.{INFO}", len(description)), io.BytesIO(description))
     with source.files(entry) as files:
         for suffix, record in entry.files.items():
             with files[suffix].open("rb") as file:
-                tar.addfile(_plain(f"{entry.key}.{suffix}", record.bytes), _Exactly(file, files[suffix], record.bytes))
+                tar.addfile(_tar_header(f"{entry.key}.{suffix}", record.bytes), _CheckedFile(file, files[suffix], record.bytes))
 
 
-def _plain(name: str, size: int) -> tarfile.TarInfo:
-    """A header that says nothing of the machine or the day."""
+def _tar_header(name: str, size: int) -> tarfile.TarInfo:
+    """Return a header without information on machine or date."""
     info = tarfile.TarInfo(name)
     info.size, info.mode, info.mtime, info.uid, info.gid, info.uname, info.gname = size, 0o644, 0, 0, 0, "", ""
     return info
 
 
-class _Exactly(io.RawIOBase):
-    """A file that has grown or shrunk since it was checked is noticed while it is packed."""
+class _CheckedFile(io.RawIOBase):
+    """A file whose size is checked before packing, in case it has changed since the validation."""
 
     def __init__(self, file: BinaryIO, path: Path, size: int) -> None:
         if path.stat().st_size != size:
-            raise InputError(f"{path} has changed while it was packed; try again.")
+            raise InputError(f"{path} has changed during packing; try again.")
         self._file = file
 
     def read(self, size: int = -1) -> bytes:
@@ -124,20 +124,20 @@ class _Exactly(io.RawIOBase):
 
 
 def unpack(source: Path, out: Path, keys: Sequence[str] = (), *, on_progress: ProgressCallback = ignore_progress) -> list[Path]:
-    """Take clips (all, or those named) out of shards into a new folder: a dataset of their own, or subject folders.
+    """Extract clips (all, or those named) from shards into a new folder: a dataset of their own, or subject folders.
 
     Raises:
-        UserError: there are no shards, they are damaged, a clip is not in them, a consent was withdrawn, or `out` is there.
+        UserError: no shards, damaged shards, unknown clip, withdrawn consent, or `out` exists.
     """
     opened = open_source(source)
     if not isinstance(opened, ShardSource):
-        raise InputError(f"{source} is not packed; its files can be used as they are.")
+        raise InputError(f"{source} is not packed; use its files directly.")
     require_new(out)
     dataset = opened.dataset
     entries = [dataset.entry(key) for key in dict.fromkeys(keys)] if keys else list(dataset.entries)
     for entry in entries:
         require_usable(dataset, entry)
-    place = _clip_place if dataset.kind == "rendered" else _subject_place
+    place = _clip_path if dataset.kind == "rendered" else _subject_path
     with complete_or_absent(out) as folder:
         folder.mkdir()
         for done, entry in enumerate(entries, start=1):
@@ -152,10 +152,10 @@ def unpack(source: Path, out: Path, keys: Sequence[str] = (), *, on_progress: Pr
     return [out / CLIPS / entry.key if dataset.kind == "rendered" else out / entry.key for entry in entries]
 
 
-def _clip_place(folder: Path, entry: Entry, suffix: str) -> Path:
+def _clip_path(folder: Path, entry: Entry, suffix: str) -> Path:
     return clip_file(folder, entry.key, suffix)
 
 
-def _subject_place(folder: Path, entry: Entry, suffix: str) -> Path:
-    """A subject's file has its own name, which the index has made sure is a plain one."""
+def _subject_path(folder: Path, entry: Entry, suffix: str) -> Path:
+    """Return the path of a subject file; the index allows plain names only."""
     return folder / entry.key / suffix

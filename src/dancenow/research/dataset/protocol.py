@@ -1,7 +1,7 @@
-"""Who learns from what and is tested on what: four protocols over the same clips, written into every index.
+"""Splits of a dataset into train, val and test: four protocols over the same clips, written into every index.
 
-`person` holds out people, `dance` holds out dances, `both` holds out people and dances at once and leaves the mixed clips
-out, and `time` divides every clip, for models of one person.
+`person` holds out people, `dance` holds out dances, `both` holds out people and dances and leaves mixed clips out, and `time`
+splits every clip, for models of one person.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,14 +9,14 @@ from functools import cache
 from itertools import pairwise
 from typing import Final, Literal
 
-Shares = tuple[float, float, float]
+Fractions = tuple[float, float, float]
 Span = tuple[float, float]
 Protocol = Literal["person", "dance", "both", "time"]
 
 PARTS: Final = ("train", "val", "test")
 GAP_S: Final = 1.0
-"""Between two parts of one clip, because a moment later a body still looks the same; at most `GAP_SHARE` of the clip."""
-GAP_SHARE: Final = 0.05
+"""Gap between two parts of one clip, because poses shortly after each other look alike; at most `GAP_FRACTION` of the clip."""
+GAP_FRACTION: Final = 0.05
 DESCRIPTIONS: Final[Mapping[str, str]] = {
     "person": (
         "For models of many people: no person of val or test, and no room, is in train; dances are shared by all parts. Tests"
@@ -36,7 +36,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
         " and dances are shared by all parts, moments are not."
     ),
 }
-"""Protocol -> what it holds out and what it is for."""
+"""Protocol -> what it holds out and its use. Written into the index and the datasheet."""
 PAIRS: Final = (
     "Clips of one dance are, frame by frame, the same moves on different bodies. So for any two people the clip of one is the"
     " truth of a transfer of the other's clip of that dance onto them: people who share a room differ in the body alone, others"
@@ -46,21 +46,21 @@ PAIRS: Final = (
 
 
 @cache
-def parts_of(count: int, shares: Shares) -> tuple[str, ...]:
-    """The parts of the first so many people or dances: each one goes where most is lacking, so that growing moves nobody."""
+def assign_parts(count: int, split_fractions: Fractions) -> tuple[str, ...]:
+    """Assign people or dances to parts: each goes where most is missing, so that growing changes no earlier assignment."""
     counts: list[int] = [0, 0, 0]
-    chosen: list[str] = []
+    parts: list[str] = []
     for number in range(1, count + 1):
-        lack = [round(share * number - had, 9) for share, had in zip(shares, counts, strict=True)]
-        # Of equals train is served first and val last: a test cannot be done without.
-        part = max((0, 2, 1), key=lack.__getitem__)
+        missing = [round(fraction * number - assigned, 9) for fraction, assigned in zip(split_fractions, counts, strict=True)]
+        # Ties go to train first and to val last, because a test split is indispensable.
+        part = max((0, 2, 1), key=missing.__getitem__)
         counts[part] += 1
-        chosen.append(PARTS[part])
-    return tuple(chosen)
+        parts.append(PARTS[part])
+    return tuple(parts)
 
 
-def part_under(protocol: str, identity_part: str, dance_part: str) -> str | None:
-    """A clip's part, given those of its person and its dance; None where a protocol leaves it out or divides it by time."""
+def clip_part(protocol: str, identity_part: str, dance_part: str) -> str | None:
+    """Return the part of a clip from those of its person and dance; None if the protocol excludes it or splits by time."""
     if protocol == "person":
         return identity_part
     if protocol == "dance":
@@ -70,20 +70,20 @@ def part_under(protocol: str, identity_part: str, dance_part: str) -> str | None
     return None
 
 
-def spans_of(seconds: float, shares: Shares) -> dict[str, Span]:
-    """Protocol `time`: part -> (start, stop) in seconds, stops exclusive, for the parts that have a share."""
-    kept = [(part, share) for part, share in zip(PARTS, shares, strict=True) if share > 0]
-    gap_s = min(GAP_S, GAP_SHARE * seconds)
+def split_spans(seconds: float, split_fractions: Fractions) -> dict[str, Span]:
+    """Return part -> (start, stop) in seconds of the protocol `time`, stop exclusive, for parts with a positive fraction."""
+    kept = [(part, fraction) for part, fraction in zip(PARTS, split_fractions, strict=True) if fraction > 0]
+    gap_s = min(GAP_S, GAP_FRACTION * seconds)
     free_s = seconds - gap_s * (len(kept) - 1)
     spans, start = {}, 0.0
-    for part, share in kept:
-        stop = start + share * free_s
+    for part, fraction in kept:
+        stop = start + fraction * free_s
         spans[part] = (round(start, 6), round(stop, 6))
         start = stop + gap_s
     return spans
 
 
-def overlap(spans: Sequence[Span]) -> bool:
-    """Whether two of the spans share a moment."""
+def spans_overlap(spans: Sequence[Span]) -> bool:
+    """Return whether any two spans overlap."""
     ordered = sorted(spans)
     return any(later[0] < earlier[1] for earlier, later in pairwise(ordered))

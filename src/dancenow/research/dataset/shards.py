@@ -1,7 +1,7 @@
-"""Shards: tar files in the WebDataset layout (a clip is a run of members CLIP.ending), their index, and streaming from them.
+"""Shards: tar files in the WebDataset layout (a clip is a run of members CLIP.suffix), their index, and streaming.
 
-A shard can be read by anything that reads tar; here clips are found by the index's offsets, their names are only compared,
-never used as paths, and every file is checked against its hash.
+Any tar reader can read a shard. Here clips are found by the offsets in the index; member names are only compared, never used as
+paths, and every file is checked against its hash.
 """
 
 import hashlib
@@ -22,12 +22,12 @@ from dancenow.storage.atomic_io import sha256_of
 SHARDS_INDEX: Final = "shards.json"
 SCHEMA: Final = 1
 INFO: Final = "json"
-"""Ending of the member that says what the index says of a clip, for readers that have only the tar."""
+"""Suffix of the member with the index entry of a clip, for readers that have only the tar."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One tar file. offsets: key -> the byte at which the clip's first header begins, in the order of the file."""
+    """One tar file. offsets: key -> byte offset of the first header of the clip, in file order."""
 
     name: str
     bytes: int
@@ -35,13 +35,13 @@ class Shard:
     offsets: Mapping[str, int]
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values."""
+        """Return JSON values."""
         return {"name": self.name, "bytes": self.bytes, "sha256": self.sha256, "offsets": dict(self.offsets)}
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A clip out of a shard. files: ending -> content."""
+    """A clip from a shard. files: suffix -> content."""
 
     entry: Entry
     files: Mapping[str, bytes]
@@ -49,7 +49,7 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class Shards:
-    """A folder of shards and what is in them. digest: of the index, and with it of every byte in the shards."""
+    """A folder of shards and its index. digest: of the index, which covers every byte of the shards."""
 
     folder: Path
     dataset: Dataset
@@ -58,10 +58,10 @@ class Shards:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Read and check the index; the shards are checked as they are read.
+        """Read and check the index; shards are checked as they are read.
 
         Raises:
-            UserError: there is no index, it is damaged, or a shard is missing or has another size.
+            UserError: the index is missing or damaged, or a shard is missing or has another size.
         """
         path = Path(folder) / SHARDS_INDEX
         try:
@@ -80,21 +80,21 @@ class Shards:
             )
             keys = [key for shard in shards for key in shard.offsets]
             if sorted(keys) != sorted(entry.key for entry in dataset.entries):
-                raise ValueError("shards and clips do not fit together")
+                raise ValueError("shards and clips are not consistent")
             if any(Path(shard.name).name != shard.name or not shard.name.endswith(".tar") for shard in shards):
                 raise ValueError("a shard is named by a path")
         except OSError as error:
-            raise InputError(f"the shards' index {path} cannot be read: {error.strerror}.") from error
+            raise InputError(f"the shard index {path} cannot be read: {error.strerror}.") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"the shards' index {path} is damaged ({error}); get or make it again.") from error
+            raise InputError(f"the shard index {path} is damaged ({error}); download or make it again.") from error
         for shard in shards:
             file = Path(folder) / shard.name
             if not file.is_file() or file.stat().st_size != shard.bytes:
-                raise InputError(f"the shard {file} is missing or not complete; get or make it again.")
+                raise InputError(f"the shard {file} is missing or not complete; download or make it again.")
         return cls(Path(folder), dataset, shards, digest)
 
     def read(self, entry: Entry) -> Sample:
-        """A clip with all its files, each checked.
+        """Read a clip with all its files and check each.
 
         Raises:
             UserError: the shard is damaged.
@@ -102,7 +102,7 @@ class Shards:
         return Sample(entry, dict(self._members(entry)))
 
     def unpack(self, entry: Entry, folder: Path, *suffixes: str) -> dict[str, Path]:
-        """Write a clip's files (all, or those with these endings) into a folder under CLIP.ending, and give their paths."""
+        """Write the files of a clip (all, or those with these suffixes) to a folder as CLIP.suffix; return suffix -> path."""
         paths = {}
         for suffix, content in self._members(entry):
             if not suffixes or suffix in suffixes:
@@ -111,9 +111,9 @@ class Shards:
         return paths
 
     def verify(self) -> list[str]:
-        """Sentences on shards whose bytes are not those that were packed."""
+        """Return one sentence per shard whose bytes have changed."""
         return [
-            f"the shard {shard.name} has other bytes than were packed"
+            f"the shard {shard.name} has changed since it was packed"
             for shard in self.shards
             if sha256_of(self.folder / shard.name) != shard.sha256
         ]
@@ -132,11 +132,11 @@ class Shards:
                             missing.remove(suffix)
                             yield suffix, content
         except (OSError, tarfile.TarError, ValueError) as error:
-            raise InputError(f"the shard {path} is damaged at {entry.key} ({error}); get or make it again.") from error
+            raise InputError(f"the shard {path} is damaged at {entry.key} ({error}); download or make it again.") from error
 
 
 def _member(tar: tarfile.TarFile, entry: Entry) -> tuple[str, bytes]:
-    """The next member, which has to be one of the entry's. Raises ValueError if it is anything else."""
+    """Read the next member, which must belong to the entry. Raises ValueError otherwise."""
     info = tar.next()
     if info is None:
         raise ValueError("it ends too early")
@@ -148,18 +148,18 @@ def _member(tar: tarfile.TarFile, entry: Entry) -> tuple[str, bytes]:
     record = entry.files.get(suffix)
     if record is None or info.size != record.bytes:
         raise ValueError(f"{info.name} is not what the index says")
-    held = tar.extractfile(info)
-    content = b"" if held is None else held.read()
+    content_file = tar.extractfile(info)
+    content = b"" if content_file is None else content_file.read()
     if hashlib.sha256(content).hexdigest() != record.sha256:
-        raise ValueError(f"{info.name} has other bytes than were packed")
+        raise ValueError(f"{info.name} has changed since it was packed")
     return suffix, content
 
 
 class ShardedClips:
-    """Streams clips out of shards, shuffled, for ever or for some epochs; where it stopped it can go on, exactly.
+    """Streams shuffled clips from shards, endlessly or for some epochs, and resumes exactly from a saved state.
 
-    Shards come in a random order, each is read from its beginning to its end, and every next clip is drawn from a buffer of
-    `buffer` clips (the way of WebDataset): memory is bounded, and disks read in long runs. An epoch has every clip once.
+    Shards come in random order, each is read sequentially, and the next clip is drawn from a buffer of `buffer` clips (as in
+    WebDataset): memory is bounded and reads are sequential. An epoch contains every clip once.
     """
 
     def __init__(
@@ -171,31 +171,31 @@ class ShardedClips:
         buffer: int = 64,
         epochs: int | None = None,
     ) -> None:
-        """entries: draw from these alone, such as those of one part of a protocol.
+        """entries: draw from these only, such as those of one part of a protocol.
 
         Raises:
-            UserError: there is nothing to draw from, the buffer holds nothing, or somebody in it has not consented.
+            UserError: there are no clips to draw from, the buffer is empty, or a consent is missing.
         """
         chosen = {entry.key: entry for entry in (shards.dataset.entries if entries is None else entries)}
         if not chosen:
-            raise InputError(f"there is no clip to draw from in {shards.folder}.")
+            raise InputError(f"there are no clips to draw from in {shards.folder}.")
         if buffer < 1:
-            raise OptionError(f"the buffer must hold a clip or more, got {buffer}.")
+            raise OptionError(f"the buffer must hold at least one clip, got {buffer}.")
         for entry in chosen.values():
             require_usable(shards.dataset, entry)
         self._shards, self._seed, self._size, self._epochs = shards, seed, buffer, epochs
         self._runs = [run for shard in shards.shards if (run := [chosen[key] for key in shard.offsets if key in chosen])]
-        self._what = digest_of({"shards": shards.digest, "keys": sorted(chosen), "seed": seed, "buffer": buffer})
+        self._digest = digest_of({"shards": shards.digest, "keys": sorted(chosen), "seed": seed, "buffer": buffer})
         self._entries = chosen
         self._buffer: list[tuple[str, Sample | None]] = []
-        self._begin(0)
+        self._start_epoch(0)
         self._rng = np.random.default_rng((seed, 0))
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Sample:
-        """The next clip. Raises StopIteration after the last epoch, and UserError for a damaged shard."""
+        """Return the next clip. Raises StopIteration after the last epoch, and UserError for a damaged shard."""
         if self._epochs is not None and self._epoch >= self._epochs:
             raise StopIteration
         while len(self._buffer) < self._size and self._position < len(self._order):
@@ -207,17 +207,17 @@ class ShardedClips:
         self._buffer[number] = self._buffer[-1]
         self._buffer.pop()
         if not self._buffer and self._position == len(self._order):
-            self._begin(self._epoch + 1)
+            self._start_epoch(self._epoch + 1)
         return sample if sample is not None else self._shards.read(self._entries[key])
 
     def state_dict(self) -> dict[str, Any]:
-        """Where it stands, as JSON values: epoch, shard and offset of what is read next, what waits in the buffer, the RNG."""
+        """Return the state as JSON values: epoch, shard and offset of the next read, buffer content, and RNG."""
         shard, offset = "", 0
         if self._position < len(self._order):
             key = self._order[self._position].key
             shard, offset = next((each.name, each.offsets[key]) for each in self._shards.shards if key in each.offsets)
         return {
-            "of": self._what,
+            "of": self._digest,
             "epoch": self._epoch,
             "position": self._position,
             "shard": shard,
@@ -227,29 +227,29 @@ class ShardedClips:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state: exactly the clips come that would have come.
+        """Resume from a state: the same clips follow as without the interruption.
 
         Raises:
-            UserError: it is of other shards, clips, another seed or buffer, or damaged.
+            UserError: the state belongs to other shards, clips, seed or buffer size, or is damaged.
         """
-        if state.get("of") != self._what:
+        if state.get("of") != self._digest:
             raise InputError(
-                f"this state is of other shards than {self._shards.folder}, or of other clips, another seed or buffer; start"
-                " anew."
+                f"this state belongs to other shards than {self._shards.folder}, or to other clips, seed or buffer size; start"
+                " without a state."
             )
         try:
-            self._begin(int(state["epoch"]))
+            self._start_epoch(int(state["epoch"]))
             self._position = int(state["position"])
-            # Read again only when they are drawn: nothing is held twice.
+            # Read when they are drawn, not now, to bound memory.
             self._buffer = [(str(key), None) for key in state["buffer"]]
             if not all(key in self._entries for key, _ in self._buffer) or not 0 <= self._position <= len(self._order):
-                raise ValueError("it names what is not there")
+                raise ValueError("unknown clip or position")
             self._rng.bit_generator.state = state["rng"]
         except (KeyError, ValueError, TypeError) as error:
-            raise InputError(f"the state of the stream is damaged ({error}); start anew.") from error
+            raise InputError(f"the state of the stream is damaged ({error}); start without a state.") from error
 
-    def _begin(self, epoch: int) -> None:
-        """The order of an epoch follows from seed and epoch alone."""
+    def _start_epoch(self, epoch: int) -> None:
+        """Set the clip order of an epoch, which depends on seed and epoch only."""
         self._epoch, self._position = epoch, 0
         order = np.random.default_rng((self._seed, 1, epoch)).permutation(len(self._runs))
         self._order = [entry for number in order for entry in self._runs[number]]

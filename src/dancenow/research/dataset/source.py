@@ -1,6 +1,6 @@
-"""Where a dataset's files are: a rendered folder, a folder of subjects, or shards; the same questions to each.
+"""Access to the files of a dataset: a rendered folder, a folder of subjects, or shards, with one interface.
 
-Nothing is trusted before it is checked: an index by its digest, files from shards by their hashes, names by what they may be.
+Everything is checked before use: the index by its digest, files from shards by their hashes, names by their format.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from dancenow.errors import InputError
 from dancenow.pose.track_io import load_track
-from dancenow.research.dataset.index import INDEX, Dataset, Entry, FileRecord, clip_file, is_key, read_index
+from dancenow.research.dataset.index import INDEX, Dataset, Entry, FileRecord, clip_file, is_valid_key, read_index
 from dancenow.research.dataset.make import RECIPE_FILE
 from dancenow.research.dataset.shards import SHARDS_INDEX, Shards
 from dancenow.storage.atomic_io import sha256_of
@@ -23,26 +23,26 @@ from dancenow.types import PoseTrack
 
 
 class Source(Protocol):
-    """A dataset and the way to its files."""
+    """A dataset and access to its files."""
 
     dataset: Dataset
 
     def files(self, entry: Entry, *suffixes: str) -> "Iterator[Mapping[str, Path]]":
-        """Within a `with`: the paths of the entry's files (all, or those with these endings) by ending.
+        """Open the files of an entry (all, or those with these suffixes) in a `with` block: suffix -> path.
 
         Raises:
-            UserError: one is missing or damaged.
+            UserError: a file is missing or damaged.
         """
 
 
 class FolderSource:
-    """Files as they lie in a rendered dataset or a folder of subjects."""
+    """Files of a rendered dataset or a folder of subjects."""
 
     def __init__(self, folder: Path, dataset: Dataset) -> None:
         self.folder, self.dataset = folder, dataset
 
     def path(self, entry: Entry, suffix: str) -> Path:
-        """Where a file lies, whether it is there or not."""
+        """Return the path of a file, whether it exists or not."""
         if self.dataset.kind == "rendered":
             return clip_file(self.folder, entry.key, suffix)
         return self.folder / str(entry.info["folder"]) / suffix
@@ -58,23 +58,23 @@ class FolderSource:
 
 
 class ShardSource:
-    """Files in shards: each is checked against its hash as it is taken out."""
+    """Files in shards; each is checked against its hash when it is extracted."""
 
     def __init__(self, shards: Shards) -> None:
         self.shards, self.dataset = shards, shards.dataset
 
     @contextmanager
     def files(self, entry: Entry, *suffixes: str) -> Iterator[Mapping[str, Path]]:
-        """See `Source`; the files are there within the `with` only."""
+        """See `Source`; the files exist within the `with` block only."""
         with tempfile.TemporaryDirectory() as scratch:
             yield self.shards.unpack(entry, Path(scratch), *suffixes)
 
 
 def open_source(path: Path) -> FolderSource | ShardSource:
-    """What lies at a path: shards, a rendered dataset, a subject, or a folder of subjects.
+    """Open shards, a rendered dataset, a subject, or a folder of subjects.
 
     Raises:
-        UserError: nothing of these does, or its index is damaged.
+        UserError: the path is none of these, or its index is damaged.
     """
     path = Path(path)
     if path.name in (SHARDS_INDEX, INDEX) and path.is_file():
@@ -86,26 +86,26 @@ def open_source(path: Path) -> FolderSource | ShardSource:
     if (path / INDEX).is_file():
         return FolderSource(path, read_index(path / INDEX))
     if (path / RECIPE_FILE).is_file():
-        raise InputError(f"the dataset {path} is not complete; go on with the same `dancenow dataset make` command.")
+        raise InputError(f"the dataset {path} is not complete; continue with the same `dancenow dataset make` command.")
     folders = (
         [path] if (path / MANIFEST).is_file() else [each for each in sorted(path.iterdir()) if (each / MANIFEST).is_file()]
     )
     if not folders:
-        raise InputError(f"{path} holds neither a dataset nor subjects; see `dancenow dataset make` and `dancenow prepare`.")
+        raise InputError(f"{path} contains neither a dataset nor subjects; see `dancenow dataset make` and `dancenow prepare`.")
     root = path.parent if folders == [path] else path
-    return FolderSource(root, subjects_index([each.name for each in folders], root))
+    return FolderSource(root, index_subjects([each.name for each in folders], root))
 
 
-def subjects_index(names: list[str], root: Path) -> Dataset:
-    """The index of a folder of subjects, from their manifests.
+def index_subjects(names: list[str], root: Path) -> Dataset:
+    """Build the index of a folder of subjects from their manifests.
 
     Raises:
-        UserError: a manifest is damaged, or two subjects come to the same name.
+        UserError: a manifest is damaged, or two subjects have the same name.
     """
     entries = [_subject_entry(root / name) for name in names]
     keys = [entry.key for entry in entries]
-    if twice := [key for key in keys if keys.count(key) > 1]:
-        raise InputError(f"two subjects in {root} come to the name {twice[0]}; rename a folder.")
+    if duplicates := [key for key in keys if keys.count(key) > 1]:
+        raise InputError(f"two subjects in {root} have the name {duplicates[0]}; rename a folder.")
     licences = sorted({str(entry.info["licence"]) for entry in entries if entry.info["licence"]})
     about = {
         "title": f"{len(entries)} filmed subject{'s' * (len(entries) != 1)}",
@@ -128,7 +128,10 @@ def _subject_entry(folder: Path) -> Entry:
         sizes = {name: (folder / name).stat().st_size for name in manifest.files}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"the subject folder {folder} is damaged ({error}); make it again with `dancenow prepare`.") from error
-    key = "".join(letter if is_key(letter) or letter in "_-" else "-" for letter in folder.name).strip("-_")[:60] or "subject"
+    key = (
+        "".join(letter if is_valid_key(letter) or letter in "_-" else "-" for letter in folder.name).strip("-_")[:60]
+        or "subject"
+    )
     files = {
         MANIFEST: FileRecord(path.stat().st_size, sha256_of(path)),
         **{name: FileRecord(sizes[name], sha256) for name, sha256 in manifest.files.items()},
@@ -154,22 +157,22 @@ def _subject_entry(folder: Path) -> Entry:
 
 
 def track_suffix(dataset: Dataset) -> str:
-    """The ending of the file that holds an entry's track."""
+    """Return the suffix of the track file of an entry."""
     return "npz" if dataset.kind == "rendered" else "track.npz"
 
 
 def video_suffix(entry: Entry) -> str:
-    """The ending of the file that holds an entry's video."""
+    """Return the suffix of the video file of an entry."""
     return next(suffix for suffix in entry.files if suffix == "mp4" or suffix.startswith("video."))
 
 
-def track_of(source: FolderSource | ShardSource, entry: Entry) -> PoseTrack:
-    """An entry's track. Raises UserError if it is missing or damaged."""
+def load_entry_track(source: FolderSource | ShardSource, entry: Entry) -> PoseTrack:
+    """Load the track of an entry. Raises UserError if it is missing or damaged."""
     suffix = track_suffix(source.dataset)
     with source.files(entry, suffix) as files:
         return load_track(files[suffix])
 
 
-def to_text(values: Mapping[str, object]) -> str:
-    """JSON as every file of a dataset has it."""
+def to_json_text(values: Mapping[str, object]) -> str:
+    """Return JSON as formatted in all files of a dataset."""
     return json.dumps(values, indent=1, ensure_ascii=False) + "\n"

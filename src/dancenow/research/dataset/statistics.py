@@ -1,4 +1,4 @@
-"""Figures of a person's tracks: how many different poses, from which sides, how well the poses and the face are seen."""
+"""Statistics of a person's tracks: number of distinct poses, orientation, visibility of the face, and tracking errors."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -9,63 +9,66 @@ from numpy.typing import NDArray
 from dancenow.pose.body_statistics import body_statistics
 from dancenow.pose.move_classes import MOVES, which_moves
 from dancenow.pose.pose_distance import BodyPoses, body_poses, nearest
-from dancenow.research.dataset.faces import faces_of
-from dancenow.research.dataset.findings import PersonFacts
+from dancenow.research.dataset.faces import face_labels
+from dancenow.research.dataset.findings import PersonStatistics
 from dancenow.skeleton import INDEX
 from dancenow.subject.coverage import PART_WEIGHTS, UNCOVERED
 from dancenow.types import FrameStatus, PoseTrack
 
-STEP_S: Final = 0.2
-"""Poses are compared this far apart."""
-MOST_POSES: Final = 600
-"""Compared of one person, spread over their time, so that large datasets take no longer a person."""
-LEAP_PER_S: Final = 6.0
-"""Body heights a second: the middle of the trunk never moves so fast in a dance."""
-SIDE: Final = 0.5
-"""Cosine of the angle to the camera from which a body counts as facing it; within plus and minus this it shows a side."""
+SAMPLE_STEP_S: Final = 0.2
+"""Time between the poses that are compared."""
+MAX_POSES: Final = 600
+"""Maximum number of poses compared per person, spread over time, to bound the run time."""
+JUMP_PER_S: Final = 6.0
+"""Body heights per second: the center of the trunk never moves this fast in a dance."""
+SIDE_COSINE: Final = 0.5
+"""Cosine of the angle to the camera above which a body counts as frontal; between plus and minus this it is seen from a
+side."""
 _TRUNK: Final = [INDEX[name] for name in ("neck", "right_shoulder", "left_shoulder", "right_hip", "left_hip")]
 
 
-def person_facts(identity: str, tracks: Sequence[PoseTrack]) -> PersonFacts:
-    """The figures of all of a person's tracks.
+def person_statistics(identity: str, tracks: Sequence[PoseTrack]) -> PersonStatistics:
+    """Compute the statistics of all tracks of a person.
 
     Raises:
         UserError: a track never shows shoulders and hips together.
     """
-    poses = [_sampled(track) for track in tracks]
-    together = _joined(poses)
-    together = together[together.present]
-    towards = together.facing[:, 1]
-    known = np.linalg.norm(together.facing, axis=1) > 0
-    shown = np.asarray(which_moves(together).any(axis=0) if len(together) else np.zeros(len(MOVES), np.bool_))
-    faces = [faces_of(track) for track in tracks]
+    poses = [_sample(track) for track in tracks]
+    all_poses = _concatenate(poses)
+    all_poses = all_poses[all_poses.present]
+    towards = all_poses.facing[:, 1]
+    known = np.linalg.norm(all_poses.facing, axis=1) > 0
+    shown = np.asarray(which_moves(all_poses).any(axis=0) if len(all_poses) else np.zeros(len(MOVES), np.bool_))
+    faces = [face_labels(track) for track in tracks]
     visible = np.concatenate([face.visible for face in faces])
     sides = np.concatenate([(face.box[:, 2:] - face.box[:, :2]).max(axis=1)[face.visible] for face in faces])
     frames = sum(len(track) for track in tracks)
     seconds = sum(len(track) / track.fps for track in tracks)
-    return PersonFacts(
+    return PersonStatistics(
         identity=identity,
         clips=len(tracks),
         frames=frames,
         seconds=round(seconds, 3),
         height_px=round(float(np.median([body_statistics(track).height_px for track in tracks])), 1),
-        distinct_poses=distinct_poses(together),
-        front=_share(towards[known] > SIDE),
-        side=_share(np.abs(towards[known]) <= SIDE),
-        back=_share(towards[known] < -SIDE),
-        moves=_share(shown),
+        distinct_poses=distinct_poses(all_poses),
+        front=_fraction(towards[known] > SIDE_COSINE),
+        side=_fraction(np.abs(towards[known]) <= SIDE_COSINE),
+        back=_fraction(towards[known] < -SIDE_COSINE),
+        moves=_fraction(shown),
         unseen_moves=tuple(move.name for move, is_shown in zip(MOVES, shown, strict=True) if not is_shown),
-        face_visible=_share(visible),
+        face_visible=_fraction(visible),
         face_px=round(float(np.median(sides)), 1) if len(sides) else 0.0,
         missing=round(sum(int((track.status == FrameStatus.MISSING).sum()) for track in tracks) / frames, 4),
-        jumps=round(60 * sum(_leaps(track) for track in tracks) / seconds, 2),
-        cut=round(sum(int(_cut(track).sum()) for track in tracks) / frames, 4),
+        jumps=round(60 * sum(_count_jumps(track) for track in tracks) / seconds, 2),
+        cut=round(sum(int(_cut_off(track).sum()) for track in tracks) / frames, 4),
     )
 
 
 def distinct_poses(poses: BodyPoses, apart: float = UNCOVERED) -> int:
-    """How many of the poses can be chosen so that none is nearer than `apart` body heights to another: the spread in the space
-    of poses, by always taking the one that is farthest from all that were taken."""
+    """Return the size of a set of poses with pairwise distances above `apart` body heights.
+
+    Farthest-point sampling: always take the pose farthest from those taken so far.
+    """
     if not len(poses):
         return 0
     depth = bool(poses.xyz[..., 2].any())
@@ -73,41 +76,41 @@ def distinct_poses(poses: BodyPoses, apart: float = UNCOVERED) -> int:
     least, count, at = np.full(len(poses), np.inf), 0, 0
     while least[at] > apart:
         distance, _ = nearest(poses, poses[np.array([at])], parts, depth=depth, neighbours=1)
-        whole = np.sqrt(sum(PART_WEIGHTS[part] * row**2 for part, row in zip(parts, distance, strict=True)))
-        least = np.minimum(least, whole)
+        weighted = np.sqrt(sum(PART_WEIGHTS[part] * row**2 for part, row in zip(parts, distance, strict=True)))
+        least = np.minimum(least, weighted)
         count, at = count + 1, int(least.argmax())
     return count
 
 
-def _sampled(track: PoseTrack) -> BodyPoses:
+def _sample(track: PoseTrack) -> BodyPoses:
     poses = body_poses(track)
-    _, first = np.unique(np.floor(track.time_s / STEP_S + 1e-6), return_index=True)
+    _, first = np.unique(np.floor(track.time_s / SAMPLE_STEP_S + 1e-6), return_index=True)
     return poses[first]
 
 
-def _joined(poses: Sequence[BodyPoses]) -> BodyPoses:
-    """The poses of several tracks after one another, thinned out to `MOST_POSES`."""
+def _concatenate(poses: Sequence[BodyPoses]) -> BodyPoses:
+    """Concatenate the poses of several tracks, subsampled to `MAX_POSES`."""
     names = ("xyz", "seen", "facing", "lift", "present", "measured")
-    whole = BodyPoses(*(np.concatenate([getattr(each, name) for each in poses]) for name in names))
-    if len(whole) <= MOST_POSES:
-        return whole
-    return whole[np.linspace(0, len(whole) - 1, MOST_POSES).round().astype(np.int64)]
+    poses_all = BodyPoses(*(np.concatenate([getattr(each, name) for each in poses]) for name in names))
+    if len(poses_all) <= MAX_POSES:
+        return poses_all
+    return poses_all[np.linspace(0, len(poses_all) - 1, MAX_POSES).round().astype(np.int64)]
 
 
-def _leaps(track: PoseTrack) -> int:
-    """Frames in which the trunk is elsewhere than a body can come to in that time."""
+def _count_jumps(track: PoseTrack) -> int:
+    """Count frames in which the trunk moves faster than a body can."""
     seen = (track.status != FrameStatus.MISSING)[1:] & (track.status != FrameStatus.MISSING)[:-1]
     moved = np.linalg.norm(np.diff(track.pose.xy[:, _TRUNK].astype(np.float64), axis=0), axis=2)
     speed = np.median(moved, axis=1) / np.diff(track.time_s) / body_statistics(track).height_px
-    return int((seen & (speed > LEAP_PER_S)).sum())
+    return int((seen & (speed > JUMP_PER_S)).sum())
 
 
-def _cut(track: PoseTrack) -> NDArray[np.bool_]:
-    """bool [T]: a keypoint that is known lies outside the picture."""
+def _cut_off(track: PoseTrack) -> NDArray[np.bool_]:
+    """Return bool [T]: whether a known keypoint is outside the image."""
     edge = np.array([track.width_px, track.height_px]) - 0.5
     outside = ((track.pose.xy < -0.5) | (track.pose.xy > edge)).any(axis=2) & (track.pose.confidence > 0)
     return np.asarray(outside.any(axis=1))
 
 
-def _share(values: NDArray[np.bool_]) -> float:
+def _fraction(values: NDArray[np.bool_]) -> float:
     return round(float(values.mean()), 4) if len(values) else 0.0

@@ -1,4 +1,4 @@
-"""The table of clips that goes with every card: one row a clip, plain CSV, for people and for Croissant."""
+"""Table of clips of a dataset card: CSV with one row per clip, for people and for Croissant."""
 
 import csv
 import io
@@ -11,30 +11,30 @@ from dancenow.research.dataset.source import FolderSource, ShardSource
 TABLE: Final = "clips.csv"
 COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     "key": ("sc:Text", "Name of the clip; its files begin with it."),
-    "identity": ("sc:Text", "Who dances."),
-    "dance": ("sc:Text", "What is danced; clips of one dance are frame by frame the same moves. Empty for footage."),
-    "room": ("sc:Text", "Where, and seen by which camera. Empty for footage."),
-    "frames": ("sc:Integer", "Frames of the video."),
-    "fps": ("sc:Text", "Frames a second, a fraction."),
-    "width_px": ("sc:Integer", "Width of the picture."),
-    "height_px": ("sc:Integer", "Height of the picture."),
+    "identity": ("sc:Text", "Name of the person."),
+    "dance": ("sc:Text", "Name of the dance; clips of one dance show the same moves in every frame. Empty for footage."),
+    "room": ("sc:Text", "Name of the room with its camera. Empty for footage."),
+    "frames": ("sc:Integer", "Number of frames."),
+    "fps": ("sc:Text", "Frames per second, as a fraction."),
+    "width_px": ("sc:Integer", "Width of the image."),
+    "height_px": ("sc:Integer", "Height of the image."),
     "seconds": ("sc:Float", "Length of the video."),
     "part_person": ("sc:Text", "Part under the protocol `person`: train, val, test, or empty."),
     "part_dance": ("sc:Text", "Part under the protocol `dance`: train, val, test, or empty."),
-    "part_both": ("sc:Text", "Part under the protocol `both`: train, val, test, or empty where the clip mixes parts."),
-    "train_s": ("sc:Text", "Protocol `time`: seconds of the clip that are for training, start-stop."),
-    "val_s": ("sc:Text", "Protocol `time`: seconds for validation."),
-    "test_s": ("sc:Text", "Protocol `time`: seconds for testing."),
+    "part_both": ("sc:Text", "Part under the protocol `both`: train, val, test, or empty if the clip mixes parts."),
+    "train_s": ("sc:Text", "Protocol `time`: time span for training in seconds, start-stop."),
+    "val_s": ("sc:Text", "Protocol `time`: time span for validation."),
+    "test_s": ("sc:Text", "Protocol `time`: time span for testing."),
     "licence": ("sc:Text", "SPDX identifier."),
     "bytes": ("sc:Integer", "Size of all files of the clip."),
     "sha256": ("sc:Text", "SHA-256 of the video."),
-    "shard": ("sc:Text", "The tar file that holds it; empty where it is not packed."),
+    "shard": ("sc:Text", "Name of the tar file; empty if not packed."),
 }
-"""Column -> its type in Croissant, and what it says."""
+"""Column -> type in Croissant, and description."""
 
 
 def table_text(source: FolderSource | ShardSource) -> str:
-    """The whole table; the same dataset gives the same text."""
+    """Return the table; the same dataset gives the same text."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(COLUMNS), lineterminator="\n")
     writer.writeheader()
@@ -46,13 +46,13 @@ def _rows(source: FolderSource | ShardSource) -> Iterator[dict[str, Any]]:
     shards = source.shards.shards if isinstance(source, ShardSource) else ()
     where = {key: shard.name for shard in shards for key in shard.offsets}
     for entry in source.dataset.entries:
-        plain = {
+        fields = {
             name: entry.info.get(name, "") for name in ("identity", "dance", "room", "fps", "width_px", "height_px", "seconds")
         }
         spans = entry.info.get("spans_s", {})
         yield {
             "key": entry.key,
-            **plain,
+            **fields,
             "frames": entry.num_frames,
             **{f"part_{protocol}": entry.part(protocol) or "" for protocol in ("person", "dance", "both")},
             **{f"{part}_s": "-".join(f"{second:g}" for second in spans.get(part, ())) for part in ("train", "val", "test")},
