@@ -80,7 +80,11 @@ def _linked_names(markdown: str) -> str:
     folders = "|".join(name for name, _ in _sections() if name != "dancenow")
     modules = "|".join(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
     pattern = rf"(?<![\[`])`(?:dancenow\.)?((?:{folders}|{modules})(?:\.\w+)+)`(?!`)"
-    link = r'<autoref identifier="dancenow.\1" optional><code>\1</code></autoref>'
+
+    def link(match: re.Match[str]) -> str:
+        shown = match[1].replace(".", ".<wbr>")
+        return f'<autoref identifier="dancenow.{match[1]}" optional><code>{shown}</code></autoref>'
+
     return re.sub(pattern, link, markdown)
 
 
@@ -117,7 +121,7 @@ def _dotted(path: Path) -> str:
 def _summary(path: Path) -> str:
     """The first sentence of a module's docstring."""
     doc = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
-    return re.split(r"(?<=[.:])\s", " ".join(doc.split("\n\n")[0].split()))[0].rstrip(":")
+    return re.split(r"(?<=\.)\s", " ".join(doc.split("\n\n")[0].split()))[0]
 
 
 def _section(name: str, title: str) -> str:
