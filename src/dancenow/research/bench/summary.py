@@ -6,6 +6,8 @@ from typing import Final
 from dancenow.research.bench.results import Result
 from dancenow.research.bench.tables import number, table
 
+RENAMED: Final = {"bones": "skeletal"}
+"""Names in older results -> today's."""
 _INTRODUCTION: Final = """\
 # Benchmark summary
 
@@ -96,8 +98,11 @@ def _drift(result: Result) -> str:
 
 def _normalize(result: Result) -> str:
     rows = [
-        [f"`{name}`", *(f"{result.summary[part][name]['keypoint_error']['mean']:.2%}" for part in ("exact", "detected"))]
-        for name in ("auto", "bones", "stn", "paper", "none")
+        [
+            f"`{RENAMED.get(name, name)}`",
+            *(f"{result.summary[part][name]['keypoint_error']['mean']:.2%}" for part in ("exact", "detected")),
+        ]
+        for name in result.summary["exact"]
     ]
     return f"""\
 ## Retargeting
