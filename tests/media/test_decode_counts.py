@@ -1,0 +1,128 @@
+"""How often a command probes, decodes and hashes its videos: a video is opened once and passed along."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from dancenow import pipeline
+from dancenow.face.face_tracker import FaceTracker
+from dancenow.generators.crop.presets import PRESETS
+from dancenow.media.container import decoded
+from dancenow.media.source import VideoSource
+from dancenow.pose.detectors.registry import DETECTORS
+from dancenow.provenance.consent import consent
+from dancenow.storage.atomic_io import sha256_of
+from dancenow.subject.prepare import prepare
+from dancenow.types import ImageRGB
+from helpers.drawn_world import film
+from helpers.face_world import TINY, large_dancer, untrained_distance
+from helpers.silhouette_detector import SilhouetteDetector
+
+pytestmark = pytest.mark.slow  # whole paths, each some seconds
+
+SOURCE_FRAMES, TARGET_FRAMES = 48, 60
+
+
+@dataclass(frozen=True)
+class Work:
+    """What was done with one file. probes: opened and described. passes: how many frames each pass over it decoded."""
+
+    probes: int
+    passes: tuple[int, ...]
+    hashes: int
+
+
+class WorkCounter:
+    """Counts the work per file name, while it is installed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.probes, self.hashes = Counter[str](), Counter[str]()
+        self.frames: dict[str, list[int]] = {}
+        real_open, real_decoded, real_hash = VideoSource.open, decoded, sha256_of
+
+        def open_counted(path: Path) -> VideoSource:
+            self.probes[Path(path).name] += 1
+            return real_open(path)
+
+        def decoded_counted(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+            passes = self.frames.setdefault(Path(container.name).name, [])
+            passes.append(0)
+            place = len(passes) - 1
+            for frame in real_decoded(container, stream):
+                passes[place] += 1
+                yield frame
+
+        def hash_counted(path: Path) -> str:
+            self.hashes[Path(path).name] += 1
+            return real_hash(path)
+
+        monkeypatch.setattr(VideoSource, "open", open_counted)
+        monkeypatch.setattr("dancenow.media.source.decoded", decoded_counted)
+        monkeypatch.setattr("dancenow.media.source.sha256_of", hash_counted)
+
+    def of(self, name: str) -> Work:
+        """Passes that decode one frame only are those of the probes."""
+        passes = tuple(count for count in self.frames.get(name, ()) if count > 1)
+        return Work(self.probes[name], passes, self.hashes[name])
+
+
+class NoFaceTracker(FaceTracker):
+    """Finds no face: the pretrained networks are not needed, and every frame is decoded all the same."""
+
+    def step(self, image_rgb: ImageRGB, t: int) -> None:
+        pass
+
+
+@pytest.fixture
+def counter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WorkCounter:
+    """Counts in a world whose detector needs no pretrained networks."""
+    monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(DETECTORS, "blazepose", lambda _: SilhouetteDetector())
+    monkeypatch.setitem(PRESETS, "draft", TINY)
+    monkeypatch.setattr("dancenow.face.face_tracking.FaceTracker", NoFaceTracker)
+    monkeypatch.setattr("dancenow.face.face_tracking.FaceNetworks", lambda _: None)
+    monkeypatch.setattr("dancenow.storage.pretrained.path", lambda *_: tmp_path)
+    distance = untrained_distance()
+    monkeypatch.setattr("dancenow.generators.train_model.PerceptualDistance", lambda **_: distance)
+    return WorkCounter(monkeypatch)
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return film(tmp_path / "target.mp4", large_dancer(TARGET_FRAMES))
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return film(tmp_path / "source.mp4", large_dancer(SOURCE_FRAMES, 200.0, 1.0))
+
+
+def test_prepare(target: Path, tmp_path: Path, counter: WorkCounter) -> None:
+    """Passes: choose the person, measure the poses, sample frames for the background and the footage's quality."""
+    prepare(target, tmp_path / "subject", consent=consent("rendered"))
+    assert counter.of("target.mp4") == Work(probes=1, passes=(TARGET_FRAMES,) * 3, hashes=1)
+    assert counter.of("video.mp4") == Work(probes=0, passes=(), hashes=0), "the copy in the subject folder is not read"
+
+
+def test_transfer(source: Path, target: Path, tmp_path: Path, counter: WorkCounter) -> None:
+    """Passes: choose the person, measure the poses, compare the camera with the target's, and measure the face."""
+    subject = prepare(target, tmp_path / "subject", consent=consent("rendered"))
+    model = pipeline.train(subject.folder, tmp_path / "model.safetensors", budget="16images", face="residual")
+    pipeline.transfer(source, model, tmp_path / "out.mp4")
+    assert counter.of("source.mp4") == Work(probes=1, passes=(SOURCE_FRAMES,) * 4, hashes=1)
+    assert counter.of("target.mp4").probes == 1, "of the earlier prepare"
+
+
+def test_run(source: Path, target: Path, tmp_path: Path, counter: WorkCounter) -> None:
+    """As prepare and transfer together; the copy of the target serves the training, and the page shows source and result."""
+    pipeline.run(source, target, tmp_path / "out.mp4", budget="16images", consent=consent("rendered"))
+    assert counter.of("source.mp4") == Work(probes=1, passes=(SOURCE_FRAMES,) * 5, hashes=1)
+    assert counter.of("target.mp4") == Work(probes=1, passes=(TARGET_FRAMES,) * 3, hashes=1)
+    assert counter.of("video.mp4") == Work(probes=1, passes=(TARGET_FRAMES,) * 3, hashes=1)
+    assert counter.of("out.mp4") == Work(probes=1, passes=(SOURCE_FRAMES,), hashes=0)
