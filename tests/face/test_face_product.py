@@ -200,7 +200,7 @@ def test_a_face_too_small_is_left_out_and_said(tmp_path: Path, monkeypatch: pyte
     train_model(small.folder, model, TINY, budget="4images", face="auto", warn=said.append)
     assert "face_network" not in read_info(model).config
     assert len(said) == 1
-    assert said[0].startswith("The face of target is too small to be learnt")
+    assert said[0].startswith("The face of target is too small for a face network")
     with pytest.raises(UserError, match=r"too small.*use --face none"):
         train_model(small.folder, tmp_path / "m.safetensors", TINY, budget="4images", face="residual")
 

@@ -15,7 +15,7 @@ from dancenow.pose.move_classes import MOVES, which_moves
 from dancenow.pose.pose_distance import BLOCK_ROWS, body_poses
 from dancenow.report.coverage_plot import draw_coverage_plot
 from dancenow.skeleton import INDEX, MIRROR
-from dancenow.subject.coverage import CURVE, UNCOVERED, coverage, expected_error
+from dancenow.subject.coverage import ERROR_CURVE, UNCOVERED_DISTANCE, expected_error, measure_coverage
 from dancenow.subject.subject import Subject
 from dancenow.types import FrameStatus, Pose, PoseTrack
 from helpers.bodies import swaying_track
@@ -73,9 +73,9 @@ def test_the_footage_covers_itself_wherever_and_however_large_it_is_seen() -> No
     footage = swaying_track(120)
     pose = Pose(0.4 * footage.pose.xy + np.array([500, 300], np.float32), footage.pose.confidence)
     dance = replace(footage, pose=pose, width_px=1920, height_px=1080)
-    found = coverage(dance, footage)
+    found = measure_coverage(dance, footage)
     assert found.ranges == ()
-    assert found.share == 1.0
+    assert found.covered_fraction == 1.0
     assert found.warnings == ()
     # A tenth of a second of the footage counts as one pose, and the arms move meanwhile.
     assert found.distance.max() < 0.04
@@ -92,18 +92,18 @@ def test_the_footage_covers_itself_wherever_and_however_large_it_is_seen() -> No
 )
 def test_what_was_never_filmed_is_named_with_its_time_and_a_remedy(change: Change, what: str, parts: set[str]) -> None:
     footage = swaying_track(240)
-    found = coverage(changed(swaying_track(240), slice(90, 150), change), footage)
+    found = measure_coverage(changed(swaying_track(240), slice(90, 150), change), footage)
     assert [each.what for each in found.ranges] == [what]
     assert found.ranges[0].start_s == pytest.approx(3.0, abs=0.25)
     assert found.ranges[0].stop_s == pytest.approx(5.0, abs=0.25)
     film = next(move.film for move in MOVES if move.name == what)
     assert film in found.ranges[0].advice
-    far = {name for name, values in found.parts.items() if values[100:140].mean() > UNCOVERED}
+    far = {name for name, values in found.parts.items() if values[100:140].mean() > UNCOVERED_DISTANCE}
     assert far == parts
     assert what in found.summary
     assert any(what in line and film in line for line in found.warnings)
     # What was filmed, too, is not complained of.
-    assert coverage(changed(footage, slice(90, 150), change), changed(footage, slice(30, 120), change)).ranges == ()
+    assert measure_coverage(changed(footage, slice(90, 150), change), changed(footage, slice(30, 120), change)).ranges == ()
 
 
 def test_a_jump_is_seen_by_the_ground_and_not_by_the_pose() -> None:
@@ -131,12 +131,12 @@ def test_missing_frames_and_limbs_are_no_numbers_and_no_guesses() -> None:
     xy = dance.pose.xy.copy()
     xy[50:80] = 0
     xy[120:160, columns("knee", "ankle", "heel", "toe")] = 9e3
-    found = coverage(replace(dance, pose=Pose(xy, confidence), status=status), footage)
+    found = measure_coverage(replace(dance, pose=Pose(xy, confidence), status=status), footage)
     assert np.isnan(found.distance[50:80]).all()
     assert np.isfinite(np.delete(found.distance, slice(50, 80))).all()
     assert (found.nearest[50:80] == -1).all()
     assert found.parts["arms"][125:155].max() < 0.08
-    assert found.parts["legs"][125:155].min() > UNCOVERED
+    assert found.parts["legs"][125:155].min() > UNCOVERED_DISTANCE
     assert found.distance[:50].max() < 0.05
     assert {each.what for each in found.ranges} <= {"legs out of the picture"}
     text = json.dumps(found.to_json(), allow_nan=False)
@@ -145,14 +145,16 @@ def test_missing_frames_and_limbs_are_no_numbers_and_no_guesses() -> None:
 
 def test_only_what_a_model_learns_from_counts() -> None:
     dance = changed(swaying_track(240), slice(90, 150), arms_overhead)
-    assert coverage(dance, dance).ranges == ()
-    learnt = dance.time_s < 2.9
-    assert [each.what for each in coverage(dance, dance, learnt=learnt).ranges] == ["both arms overhead"]
+    assert measure_coverage(dance, dance).ranges == ()
+    training_frames = dance.time_s < 2.9
+    assert [each.what for each in measure_coverage(dance, dance, training_frames=training_frames).ranges] == [
+        "both arms overhead"
+    ]
 
 
 def test_the_length_of_a_dance_changes_no_frame_of_it() -> None:
     footage, frames = swaying_track(300), 5 * BLOCK_ROWS  # every other frame is compared: three blocks
-    whole, part = coverage(swaying_track(frames), footage), coverage(swaying_track(frames // 4), footage)
+    whole, part = measure_coverage(swaying_track(frames), footage), measure_coverage(swaying_track(frames // 4), footage)
     inner = slice(0, frames // 4 - 60)
     assert np.allclose(whole.distance[inner], part.distance[inner], atol=2e-3)
 
@@ -160,21 +162,21 @@ def test_the_length_of_a_dance_changes_no_frame_of_it() -> None:
 def test_the_expected_error_grows_with_the_distance() -> None:
     distance = np.linspace(0, 1, 200)
     assert (np.diff(expected_error(distance)) >= 0).all()
-    assert expected_error(np.array([0.0]))[0] == CURVE[1][0]
+    assert expected_error(np.array([0.0]))[0] == ERROR_CURVE[1][0]
     assert np.isnan(expected_error(np.array([np.nan]))[0])
 
 
 def test_nobody_to_compare_is_said() -> None:
     nobody = replace(swaying_track(30), pose=Pose(swaying_track(30).pose.xy, np.zeros((30, len(INDEX)), np.float32)))
     with pytest.raises(UserError, match="shoulders and hips"):
-        coverage(nobody, swaying_track(30))
+        measure_coverage(nobody, swaying_track(30))
     with pytest.raises(UserError, match="no frame of the footage"):
-        coverage(swaying_track(30), swaying_track(30), learnt=np.zeros(30, bool))
+        measure_coverage(swaying_track(30), swaying_track(30), training_frames=np.zeros(30, bool))
 
 
 def test_the_picture_shades_what_lacks(tmp_path: Path, drawn_subject: Subject) -> None:
     track = drawn_subject.track
-    found = coverage(track, track, learnt=track.time_s < 0.2)
+    found = measure_coverage(track, track, training_frames=track.time_s < 0.2)
     out = tmp_path / "new" / "timeline.png"
     draw_coverage_plot(found, drawn_subject.video, out, target_video=drawn_subject.video, title="one danced by another")
     picture = cv2.imread(str(out))

@@ -170,9 +170,9 @@ def test_split_membership(made: Subject) -> None:
 
 
 def pictures_of(filmed: Filmed) -> str:
-    examiner = footage_quality.PictureExaminer(filmed.masks, len(filmed.track))
+    examiner = footage_quality.ImageQualityMeter(filmed.masks, len(filmed.track))
     VideoSource.open(filmed.video).feed(examiner)
-    return " ".join(footage_quality.of_pictures(examiner.pictures()))
+    return " ".join(footage_quality.image_warnings(examiner.statistics()))
 
 
 def test_good_pictures_raise_no_alarm(tmp_path: Path) -> None:
@@ -198,13 +198,13 @@ def test_poor_light_is_noticed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("highlight", "room", "dim"), [(95.0, 125.0, False), (60.0, 200.0, True), (140.0, 60.0, True)])
 def test_dark_skin_in_dark_clothes_is_not_poor_light(highlight: float, room: float, dim: bool) -> None:
-    pictures = footage_quality.Pictures(0.0, 0.0, 45.0, highlight, room, 40.0, 1.0)
-    assert ("more light" in " ".join(footage_quality.of_pictures(pictures))) == dim
+    pictures = footage_quality.ImageStatistics(0.0, 0.0, 45.0, highlight, room, 40.0, 1.0)
+    assert ("add light" in " ".join(footage_quality.image_warnings(pictures))) == dim
 
 
 def test_what_the_track_shows_is_said(made: Subject) -> None:
     def said(track: PoseTrack) -> str:
-        return " ".join(footage_quality.of_track(track, made.manifest.body))
+        return " ".join(footage_quality.track_warnings(track, made.manifest.body))
 
     track = made.track
     assert "2 s of the person" in said(track)
@@ -217,5 +217,5 @@ def test_what_the_track_shows_is_said(made: Subject) -> None:
     assert "5 frames per second" in said(slow)
     low = PoseTrack(track.pose, track.time_s, track.status, WIDTH, HEIGHT - 20, "drawn", "")
     assert "feet are cut off" in said(low)
-    assert "several people" in " ".join(footage_quality.of_people([1, 2, 3, 1]))
-    assert list(footage_quality.of_people([1] * 9 + [2])) == []
+    assert "several people" in " ".join(footage_quality.people_warnings([1, 2, 3, 1]))
+    assert list(footage_quality.people_warnings([1] * 9 + [2])) == []

@@ -1,6 +1,6 @@
 """`dancenow check`: find the moves of a dance that the target footage does not cover, and advise what to film.
 
-The work is in `dancenow.subject.coverage.coverage`; the plot is in `dancenow.report.coverage_plot.draw_coverage_plot`.
+The work is in `dancenow.subject.coverage.measure_coverage`; the plot is in `dancenow.report.coverage_plot.draw_coverage_plot`.
 """
 
 from pathlib import Path
@@ -47,7 +47,7 @@ def check(
     from dancenow.pose.pipeline import detect_poses
     from dancenow.report.coverage_plot import draw_coverage_plot
     from dancenow.storage.atomic_io import complete_or_absent, require_writable
-    from dancenow.subject.coverage import coverage
+    from dancenow.subject.coverage import measure_coverage
 
     for path, suffix in ((out, ".png"), (json, "")):
         if path is not None:
@@ -56,9 +56,11 @@ def check(
             require_writable(path, suffix)
     if out is not None and json is not None and out.resolve() == json.resolve():
         raise OutputError(f"--out and --json are both {out}; give two names.")
-    target, video, learnt = _footage(subject)
+    target, video, training_frames = _footage(subject)
     with live() as on_progress:
-        found = coverage(detect_poses(source, person=source_person, on_progress=on_progress), target.track, learnt=learnt)
+        found = measure_coverage(
+            detect_poses(source, person=source_person, on_progress=on_progress), target.track, training_frames=training_frames
+        )
         if out is not None:
             title = f"Coverage of {source.name} by the footage of {target.name}"
             draw_coverage_plot(found, source, out, target_video=video, title=title, on_progress=on_progress)
@@ -89,14 +91,14 @@ def _parts(found: "Coverage") -> "Table":
     import numpy as np
     from rich.table import Table
 
-    from dancenow.subject.coverage import UNCOVERED
+    from dancenow.subject.coverage import UNCOVERED_DISTANCE
 
     table = Table(title="distance from the footage, in body heights")
     for column in ("", "typical", "worst tenth", "covered"):
         table.add_column(column, justify="right" if column else "left")
     for name, values in {"whole body": found.distance, **found.parts}.items():
         known = values[np.isfinite(values)]
-        figures = f"{np.median(known):.3f}", f"{np.percentile(known, 90):.3f}", f"{(known <= UNCOVERED).mean():.0%}"
+        figures = f"{np.median(known):.3f}", f"{np.percentile(known, 90):.3f}", f"{(known <= UNCOVERED_DISTANCE).mean():.0%}"
         table.add_row(name, *figures)
     return table
 

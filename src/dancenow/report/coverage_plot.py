@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dancenow.media.source import read_frames_at
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.storage.atomic_io import complete_or_absent, require_writable
-from dancenow.subject.coverage import UNCOVERED, Coverage, Uncovered
+from dancenow.subject.coverage import UNCOVERED_DISTANCE, Coverage, UncoveredRange
 from dancenow.types import ImageRGB
 
 WIDTH_PX: Final = 1680
@@ -124,21 +124,21 @@ def _curve(coverage: Coverage) -> ImageRGB:
     bottom = names_px + CURVE_PX - 4
 
     def y_of(distance: float) -> int:
-        return bottom - round((CURVE_PX - 12) * min(distance / (FULL_SCALE * UNCOVERED), 1.0))
+        return bottom - round((CURVE_PX - 12) * min(distance / (FULL_SCALE * UNCOVERED_DISTANCE), 1.0))
 
     for each in coverage.ranges:
         x, end = _x_of(coverage, each.start_s), _x_of(coverage, each.stop_s)
         image[names_px:bottom, x : max(end, x + 2)] = SHADE
-    cv2.line(image, (LEFT_PX, y_of(UNCOVERED)), (WIDTH_PX - 10, y_of(UNCOVERED)), FAINT, 1, cv2.LINE_AA)
+    cv2.line(image, (LEFT_PX, y_of(UNCOVERED_DISTANCE)), (WIDTH_PX - 10, y_of(UNCOVERED_DISTANCE)), FAINT, 1, cv2.LINE_AA)
     _put_text(image, "distance", 10, names_px + 20)
-    _put_text(image, "not covered", 10, y_of(UNCOVERED) - 6, 0.42, FAINT)
+    _put_text(image, "not covered", 10, y_of(UNCOVERED_DISTANCE) - 6, 0.42, FAINT)
     points = [
         (_x_of(coverage, float(time_s)), y_of(float(distance))) if np.isfinite(distance) else None
         for time_s, distance in zip(coverage.time_s, coverage.distance, strict=True)
     ]
     for before, after, distance in zip(points, points[1:], coverage.distance[1:], strict=False):
         if before is not None and after is not None:
-            cv2.line(image, before, after, BAD if distance > UNCOVERED else GOOD, 2, cv2.LINE_AA)
+            cv2.line(image, before, after, BAD if distance > UNCOVERED_DISTANCE else GOOD, 2, cv2.LINE_AA)
     _label_ranges(image, coverage)
     return image
 
@@ -173,7 +173,7 @@ def _colors(distance: NDArray[np.float64]) -> NDArray[np.uint8]:
     """uint8 [N,3] from green over yellow, where a pose begins to be uncovered, to red; background color where there is no
     person.
     """
-    ratio = np.nan_to_num(distance / UNCOVERED)
+    ratio = np.nan_to_num(distance / UNCOVERED_DISTANCE)
     stops = (0.3, 1.0, 2.0)
     channels = [np.interp(ratio, stops, [color[i] for color in (GOOD, FAIR, BAD)]) for i in range(3)]
     colors = np.stack(channels, axis=1)
@@ -192,7 +192,7 @@ def _axis(coverage: Coverage) -> ImageRGB:
     return image
 
 
-def _range_list(ranges: Sequence[Uncovered]) -> ImageRGB:
+def _range_list(ranges: Sequence[UncoveredRange]) -> ImageRGB:
     shown = ranges[:MAX_LISTED]
     image = _blank(LINE_PX * (len(shown) + (len(ranges) > MAX_LISTED)) + 16)
     for i, each in enumerate(shown):

@@ -1,1 +1,1 @@
-"""The target: footage prepared for training, its quality, its background, and what a model keeps of it."""
+"""The target person's footage: preparing, checking and opening subject folders, background and coverage."""

@@ -1,7 +1,7 @@
-"""How far the camera moved between two frames, judged by the background alone.
+"""Estimate how far the camera moved between two frames, from the background alone.
 
-Both frames are aligned directly by their correlation (Evangelidis and Psarakis, 2008), coarse to fine, so that door frames
-and skirting boards count where a plain wall offers no corners; the people are masked out.
+Both frames are aligned by maximizing their correlation (Evangelidis and Psarakis, 2008), coarse to fine, so that door frames
+and skirting boards count where a plain wall offers no corners; people are masked out.
 """
 
 from dataclasses import dataclass
@@ -11,21 +11,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_SAME_SCENE: Final = 0.75
-"""Correlation of the two backgrounds below which they show different things."""
-_EDGE, _LEAST_EDGES = 6.0, 0.003
-"""Levels per px that make an edge, and the share of the background that must lie on edges to tell a shift, each way."""
-_MOST_BEND: Final = 0.01
-"""Share of the longer side by which zoom and tilt may move a corner."""
+_SAME_SCENE_CORRELATION: Final = 0.75
+"""Correlation of the two backgrounds below which they show different scenes."""
+_EDGE_LEVELS, _MIN_EDGE_FRACTION = 6.0, 0.003
+"""Levels per px that make an edge, and the fraction of the background that must be edges in each direction to estimate a
+shift.
+"""
+_MAX_AFFINE_FRACTION: Final = 0.01
+"""Fraction of the longer side by which zoom and tilt may move a corner."""
 _STILL_PX: Final = 0.25
-"""A shift that small is not worth measuring better."""
-_LEAST_SEEN: Final = 0.08
-"""Share of the frame that must be background in both."""
+"""A shift below this needs no finer estimate."""
+_MIN_BACKGROUND_FRACTION: Final = 0.08
+"""Fraction of the frame that must be background in both."""
 
 
 @dataclass(frozen=True, eq=False)
 class BackgroundView:
-    """A frame made small, some 640 px: gray uint8 [h,w], and background uint8 [h,w], 255 where nobody is."""
+    """A frame reduced to about 640 px: gray uint8 [h,w], and background uint8 [h,w], 255 where there is no person."""
 
     gray: NDArray[np.uint8]
     background: NDArray[np.uint8]
@@ -33,50 +35,59 @@ class BackgroundView:
 
 @dataclass(frozen=True, eq=False)
 class CameraMotion:
-    """to_view: float64 [2,3], px of the reference -> px of the view. shift_px: at the corner that moved most.
+    """Motion of the camera. to_view: float64 [2,3], px of the reference -> px of the view. shift_px: of the corner that moves
+    most.
 
-    shift_px is infinite where the view shows another scene, and NaN where too little is visible to tell.
+    shift_px is infinite where the view shows another scene, and NaN where too little is visible.
     """
 
     to_view: NDArray[np.float64]
     shift_px: float
 
 
-def camera_motions(views: list[BackgroundView]) -> list[CameraMotion]:
-    """The motion of every view of a video, in order of time, from the middle one; each starts from its neighbour's."""
+def estimate_camera_motions(views: list[BackgroundView]) -> list[CameraMotion]:
+    """Estimate the motion of every view of a video, in temporal order, from the middle one; each search starts at its
+    neighbor's motion.
+    """
     if not views:
         return []
     middle = len(views) // 2
     motions = {middle: CameraMotion(np.eye(2, 3), 0.0)}
     for order, step in ((range(middle + 1, len(views)), -1), (range(middle - 1, -1, -1), 1)):
         for index in order:
-            motions[index] = camera_motion(views[middle], views[index], motions[index + step].to_view)
+            motions[index] = estimate_camera_motion(views[middle], views[index], motions[index + step].to_view)
     return [motions[index] for index in range(len(views))]
 
 
-def camera_motion(reference: BackgroundView, view: BackgroundView, start: NDArray[np.float64] | None = None) -> CameraMotion:
-    """The affine motion from `reference` to `view`, searched from `start` (float64 [2,3], no motion if None)."""
-    guess = np.eye(2, 3) if start is None else start
-    both = (reference.background > 0) & (view.background > 0)
-    across, down = (np.abs(np.diff(reference.gray.astype(np.float32), axis=axis)) for axis in (1, 0))
-    edges = min((across[both[:, 1:]] > _EDGE).sum(), (down[both[1:]] > _EDGE).sum())
-    if both.mean() < _LEAST_SEEN or edges < _LEAST_EDGES * both.sum():
-        return CameraMotion(guess, float("nan"))
+def estimate_camera_motion(
+    reference: BackgroundView, view: BackgroundView, start: NDArray[np.float64] | None = None
+) -> CameraMotion:
+    """Estimate the affine motion from `reference` to `view`, starting at `start` (float64 [2,3], no motion if None)."""
+    initial = np.eye(2, 3) if start is None else start
+    valid = (reference.background > 0) & (view.background > 0)
+    gradient_x, gradient_y = (np.abs(np.diff(reference.gray.astype(np.float32), axis=axis)) for axis in (1, 0))
+    edges = min((gradient_x[valid[:, 1:]] > _EDGE_LEVELS).sum(), (gradient_y[valid[1:]] > _EDGE_LEVELS).sum())
+    if valid.mean() < _MIN_BACKGROUND_FRACTION or edges < _MIN_EDGE_FRACTION * valid.sum():
+        return CameraMotion(initial, float("nan"))
     try:
-        coarse, same = _align(_quarter(reference), _quarter(view), _scaled(guess, 0.25), cv2.MOTION_EUCLIDEAN)
-        still_px = 4 * _corner_shift(coarse, _quarter(reference))
-        if still_px < _STILL_PX and same > _SAME_SCENE:  # a tripod: most cameras, and the quick way out
-            return CameraMotion(_scaled(coarse, 4.0), still_px)
-        rigid, correlation = _align(reference, view, _scaled(coarse, 4.0), cv2.MOTION_EUCLIDEAN)
+        coarse, coarse_correlation = _align(
+            _downscale(reference), _downscale(view), _scale_motion(initial, 0.25), cv2.MOTION_EUCLIDEAN
+        )
+        still_px = 4 * _corner_shift(coarse, _downscale(reference))
+        if (
+            still_px < _STILL_PX and coarse_correlation > _SAME_SCENE_CORRELATION
+        ):  # a tripod, the most frequent case: return early
+            return CameraMotion(_scale_motion(coarse, 4.0), still_px)
+        rigid, correlation = _align(reference, view, _scale_motion(coarse, 4.0), cv2.MOTION_EUCLIDEAN)
         affine, affine_correlation = _align(reference, view, rigid, cv2.MOTION_AFFINE)
-    except cv2.error:  # it does not converge: nothing in common
-        return CameraMotion(guess, float("inf"))
-    if correlation < _SAME_SCENE:
-        return CameraMotion(guess, float("inf"))
-    # Zoom and tilt are small; where little is seen, an affine fit can run away with them.
-    bent = _corner_shift(affine - rigid + np.eye(2, 3), reference)
-    believable = affine_correlation > correlation and bent < _MOST_BEND * max(reference.gray.shape)
-    to_view = affine if believable else rigid
+    except cv2.error:  # no convergence: nothing in common
+        return CameraMotion(initial, float("inf"))
+    if correlation < _SAME_SCENE_CORRELATION:
+        return CameraMotion(initial, float("inf"))
+    # Zoom and tilt are small; where little is visible, an affine fit can diverge.
+    bend_px = _corner_shift(affine - rigid + np.eye(2, 3), reference)
+    use_affine = affine_correlation > correlation and bend_px < _MAX_AFFINE_FRACTION * max(reference.gray.shape)
+    to_view = affine if use_affine else rigid
     return CameraMotion(to_view, _corner_shift(to_view, reference))
 
 
@@ -94,7 +105,7 @@ def _align(a: BackgroundView, b: BackgroundView, start: NDArray[np.float64], kin
     return np.asarray(warp, np.float64), float(correlation)
 
 
-def _quarter(view: BackgroundView) -> BackgroundView:
+def _downscale(view: BackgroundView) -> BackgroundView:
     height, width = view.gray.shape
     size = (max(8, width // 4), max(8, height // 4))
     gray = cv2.resize(view.gray, size, interpolation=cv2.INTER_AREA)
@@ -102,8 +113,8 @@ def _quarter(view: BackgroundView) -> BackgroundView:
     return BackgroundView(np.asarray(gray, np.uint8), np.asarray(background, np.uint8))
 
 
-def _scaled(motion: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
-    """The same motion between frames made `scale` times as large."""
+def _scale_motion(motion: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
+    """The same motion between frames enlarged by `scale`."""
     scaled = motion.copy()
     scaled[:, 2] *= scale
     return scaled

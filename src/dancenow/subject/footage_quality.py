@@ -1,7 +1,7 @@
-"""What will hurt in a person's footage, said in sentences that tell what to do about it.
+"""Check the quality of a person's footage: warnings that name each problem and the remedy.
 
-Facts come from the track and from pairs of consecutive frames spread over the video; a still camera is told from a moving
-one by features of the background alone, so that a dancer who fills the picture raises no alarm.
+The track and pairs of consecutive frames spread over the video are measured. A moving camera is detected by features of the
+background alone, so that a person who fills the frame causes no false warning.
 """
 
 from collections.abc import Collection, Iterator
@@ -17,114 +17,119 @@ from dancenow.errors import InputError
 from dancenow.media.source import VideoSource, read_masks
 from dancenow.pose.body_statistics import BodyStatistics
 from dancenow.skeleton import INDEX
-from dancenow.subject.camera_motion import BackgroundView, camera_motions
+from dancenow.subject.camera_motion import BackgroundView, estimate_camera_motions
 from dancenow.types import Frame, FrameStatus, ImageRGB, PoseTrack
 
-_PAIRS: Final = 24
+_NUM_PAIRS: Final = 24
 _SIDE_PX: Final = 640
-_LEAST_SHARE, _LEAST_S = 0.2, 2.0
+_MIN_FRACTION, _MIN_DURATION_S = 0.2, 2.0
 _FEET: Final = [INDEX[f"{side}_{part}"] for side in ("left", "right") for part in ("ankle", "heel", "toe")]
 
-# A camera counts as moved when a corner of the picture shifts by this share of the longer side: 5 px at 1920.
-_STILL: Final = 0.0025
+# A camera counts as moved if a corner of the image shifts by this fraction of the longer side: 5 px at 1920.
+_STILL_FRACTION: Final = 0.0025
 _DARK, _DIM, _NOISY, _FLAT = 55.0, 75.0, 7.0, 12.0
 
 
 @dataclass(frozen=True, eq=False)
-class _Look:
-    """A frame scaled to at most 640 px, and the pixels that are surely the person's: bool [h,w]."""
+class _SampledFrame:
+    """A frame reduced to at most 640 px, and the pixels that certainly show the person: bool [h,w]."""
 
     view: BackgroundView
     person: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Figures of the pictures. moved: share of samples in which the camera stands elsewhere than in the middle of the video;
-    changed: share that show another scene; luma and contrast of the person, luma of the brightest twentieth of them and of the
-    background, and noise of the background, in levels of 255."""
+class ImageStatistics:
+    """Statistics of the images. moved: fraction of samples in which the camera is elsewhere than in the middle of the video;
+    changed: fraction that show another scene; luma and contrast of the person, luma of the brightest 5% of the person and of
+    the background, and noise of the background, in levels of 255.
+    """
 
     moved: float
     changed: float
     person_luma: float
     person_highlight: float
-    room_highlight: float
+    background_highlight: float
     person_contrast: float
     noise: float
 
     @property
     def is_dim(self) -> bool:
-        """Whether the light is poor: black clothes and dark skin alone are no sign of it, they shine in good light."""
-        return self.person_luma < _DARK and min(self.person_highlight, self.room_highlight) < _DIM
+        """Whether the light is poor: black clothes and dark skin alone do not count, because they have highlights in good
+        light.
+        """
+        return self.person_luma < _DARK and min(self.person_highlight, self.background_highlight) < _DIM
 
 
-def require_enough(track: PoseTrack, video: VideoSource) -> None:
-    """Raises UserError if the person was seen in under 20% of the frames or for under 2 s: nothing can be learnt then."""
-    seen = track.status == FrameStatus.MEASURED
-    seen_s = float(seen.sum()) / track.fps
-    if seen.mean() < _LEAST_SHARE:
+def require_enough_footage(track: PoseTrack, video: VideoSource) -> None:
+    """Raise UserError if the person was detected in under 20% of the frames or for under 2 s, too little for training."""
+    detected = track.status == FrameStatus.MEASURED
+    detected_s = float(detected.sum()) / track.fps
+    if detected.mean() < _MIN_FRACTION:
         raise InputError(
-            f"{video} is bad footage of a target: the person to follow is found in only {seen.mean():.0%} of it ({seen_s:.0f} s"
-            f" at {track.fps:.3g} frames per second), and people who come and go cannot be learnt as one; film one whole person"
-            " who stays in the picture for 20 s or more, or choose another with --person."
+            f"{video} is not suitable as target footage: the person is detected in only {detected.mean():.0%} of it"
+            f" ({detected_s:.0f} s at {track.fps:.3g} frames per second), which is too little for training; film one whole"
+            " person who stays in the frame for 20 s or more, or choose another with --person."
         )
-    if seen_s < _LEAST_S:
-        raise InputError(f"{video} shows the person for only {seen_s:.1f} s, too little to learn from; film 20 s or more.")
+    if detected_s < _MIN_DURATION_S:
+        raise InputError(f"{video} shows the person for only {detected_s:.1f} s, too little for training; film 20 s or more.")
 
 
-def footage_warnings(pictures: Pictures, people_counts: list[int], track: PoseTrack, body: BodyStatistics) -> tuple[str, ...]:
-    """Sentences on what will hurt, the worst first; empty for good footage. people_counts: as `PeopleSurvey.counts`."""
-    return (*of_pictures(pictures), *of_people(people_counts), *of_track(track, body))
+def footage_warnings(
+    images: ImageStatistics, people_counts: list[int], track: PoseTrack, body: BodyStatistics
+) -> tuple[str, ...]:
+    """Warnings, the most serious first; empty for good footage. people_counts: as `PeopleSurvey.counts`."""
+    return (*image_warnings(images), *people_warnings(people_counts), *track_warnings(track, body))
 
 
-def of_people(counts: list[int]) -> Iterator[str]:
-    """Warn of several people, given how many were seen in each of some frames."""
+def people_warnings(counts: list[int]) -> Iterator[str]:
+    """Warn of several people, given the number of people in each sampled frame."""
     several = sum(count > 1 for count in counts)
     if several > 0.2 * len(counts):
         yield (
-            f"several people are in the picture ({max(counts)} at once, in {several} of {len(counts)} frames looked at): the"
-            " others become part of the background or hide the dancer; film the dancer alone, or choose with --person."
+            f"several people are in the frame ({max(counts)} at once, in {several} of {len(counts)} sampled frames): the"
+            " others become part of the background or hide the person; film one person alone, or choose with --person."
         )
 
 
-def of_track(track: PoseTrack, body: BodyStatistics) -> Iterator[str]:
-    """Warn of what the track shows: absence, little footage, a low frame rate, cut-off feet, a small person."""
+def track_warnings(track: PoseTrack, body: BodyStatistics) -> Iterator[str]:
+    """Warn of problems in the track: absence, little footage, a low frame rate, cut-off feet, a small person."""
     measured = track.status == FrameStatus.MEASURED
-    seen_s = float(measured.sum()) / track.fps
+    detected_s = float(measured.sum()) / track.fps
     if measured.mean() < 0.9:
         yield (
-            f"the person is found in only {measured.mean():.0%} of the frames: cut the video to the part in which they dance,"
-            " fully in the picture and not hidden."
+            f"the person is detected in only {measured.mean():.0%} of the frames: trim the video to the part in which they"
+            " dance, fully in the frame and not hidden."
         )
-    if seen_s < 20:
-        yield f"there are only {seen_s:.0f} s of the person: film 20 s or more, better a minute, with many different poses."
+    if detected_s < 20:
+        yield f"there are only {detected_s:.0f} s of the person: film 20 s or more, better a minute, with many different poses."
     if track.fps < 20:
         yield f"{track.fps:.3g} frames per second are few: fast moves blur and jump; film at 25 or more."
-    cut = _feet_cut(track)[measured].mean()
+    cut = _feet_hidden(track)[measured].mean()
     if cut > 0.15:
-        yield f"the feet are cut off or hidden in {cut:.0%} of the frames: step back until the whole body stays in the picture."
+        yield f"the feet are cut off or hidden in {cut:.0%} of the frames: step back until the whole body stays in the frame."
     if body.height_px < 150:
-        yield f"the person is only {body.height_px:.0f} px tall: go nearer or film at a higher resolution; 400 px is good."
+        yield f"the person is only {body.height_px:.0f} px tall: move closer or film at a higher resolution; 400 px is good."
 
 
-def of_pictures(pictures: Pictures) -> Iterator[str]:
-    """Warn of what the pictures show: cuts, a moving camera, poor light."""
-    if pictures.changed > 0.08:
+def image_warnings(images: ImageStatistics) -> Iterator[str]:
+    """Warn of problems in the images: cuts, a moving camera, poor light."""
+    if images.changed > 0.08:
         yield (
-            f"the scene changes (a cut, or the camera turns away, in {pictures.changed:.0%} of the frames looked at): use one"
+            f"the scene changes (a cut, or the camera turns away, in {images.changed:.0%} of the sampled frames): use one"
             " uncut shot from one place."
         )
-    if pictures.moved - pictures.changed > 0.12:
+    if images.moved - images.changed > 0.12:
         yield "the camera moves, so the person will not stand firmly on the ground: use a tripod or lean the phone on a wall."
-    if pictures.is_dim:
-        yield f"the person is dark (brightness {pictures.person_luma:.0f} of 255): turn on more light, and none behind them."
-    elif pictures.person_contrast < _FLAT:
+    if images.is_dim:
+        yield f"the person is dark (brightness {images.person_luma:.0f} of 255): add light, but not behind them."
+    elif images.person_contrast < _FLAT:
         yield "the person shows hardly any contrast: light them from the side and avoid fog, glare and backlight."
-    if pictures.noise > _NOISY and pictures.moved <= 0.12:  # a moving camera looks like noise
-        yield f"the pictures are noisy ({pictures.noise:.0f} levels of 255): more light helps most."
+    if images.noise > _NOISY and images.moved <= 0.12:  # a moving camera looks like noise
+        yield f"the images are noisy ({images.noise:.0f} levels of 255): more light helps most."
 
 
-class PictureExaminer:
+class ImageQualityMeter:
     """Measures 24 pairs of consecutive frames spread over a video, in constant memory; `VideoSource.feed` gives the frames.
 
     masks: of the person, one per frame. num_frames: of the video.
@@ -134,11 +139,11 @@ class PictureExaminer:
     """
 
     def __init__(self, masks: Path, num_frames: int) -> None:
-        first = np.unique(np.linspace(0, max(0, num_frames - 2), _PAIRS).round().astype(int))
+        first = np.unique(np.linspace(0, max(0, num_frames - 2), _NUM_PAIRS).round().astype(int))
         self._first = first.tolist()
         wanted = {*self._first, *(i + 1 for i in self._first if i + 1 < num_frames)}
         self._masks = {i: mask for i, mask in enumerate(read_masks(masks, 0, max(wanted) + 1)) if i in wanted}
-        self._views: dict[int, _Look] = {}
+        self._views: dict[int, _SampledFrame] = {}
 
     @property
     def indices(self) -> Collection[int]:
@@ -147,35 +152,35 @@ class PictureExaminer:
 
     def take(self, frame: Frame) -> None:
         """Keep a small gray copy of a frame."""
-        self._views[frame.index] = _look(frame.image_rgb, self._masks[frame.index])
+        self._views[frame.index] = _sample_frame(frame.image_rgb, self._masks[frame.index])
 
-    def pictures(self) -> Pictures:
-        """The measurements, once all frames were taken."""
-        return _measured(self._first, self._views)
+    def statistics(self) -> ImageStatistics:
+        """The statistics, once all frames were taken."""
+        return _statistics(self._first, self._views)
 
 
-def _measured(first: list[int], views: dict[int, _Look]) -> Pictures:
+def _statistics(first: list[int], views: dict[int, _SampledFrame]) -> ImageStatistics:
     """first: the numbers of the pairs' first frames."""
-    shifts = [motion.shift_px for motion in camera_motions([views[i].view for i in first if i in views])]
-    told = [shift for shift in shifts if not np.isnan(shift)]
-    still_px = _STILL * _SIDE_PX
-    lost = [np.isinf(shift) for shift in told]
-    noise = [_noise(views[i].view, views[i + 1].view) for i in first if i in views and i + 1 in views]
+    shifts = [motion.shift_px for motion in estimate_camera_motions([views[i].view for i in first if i in views])]
+    known = [shift for shift in shifts if not np.isnan(shift)]
+    still_px = _STILL_FRACTION * _SIDE_PX
+    other_scene = [np.isinf(shift) for shift in known]
+    noise = [_noise_levels(views[i].view, views[i + 1].view) for i in first if i in views and i + 1 in views]
     luma = [np.percentile(v.view.gray[v.person], (5, 50, 95)) for v in views.values() if v.person.any()]
     low, middle, high = np.median(luma, axis=0) if luma else (0.0, 255.0, 255.0)
-    room = [np.percentile(v.view.gray[v.view.background > 0], 95) for v in views.values() if v.view.background.any()]
-    return Pictures(
-        moved=float(np.mean([shift > still_px for shift in told])) if told else 0.0,
-        changed=float(np.mean(lost)) if told else 0.0,
+    background = [np.percentile(v.view.gray[v.view.background > 0], 95) for v in views.values() if v.view.background.any()]
+    return ImageStatistics(
+        moved=float(np.mean([shift > still_px for shift in known])) if known else 0.0,
+        changed=float(np.mean(other_scene)) if known else 0.0,
         person_luma=float(middle),
         person_highlight=float(high),
-        room_highlight=float(np.median(room)) if room else 255.0,
+        background_highlight=float(np.median(background)) if background else 255.0,
         person_contrast=float(high - low) / 2,
         noise=float(np.median(noise)) if noise else 0.0,
     )
 
 
-def _look(image_rgb: ImageRGB, mask: NDArray[np.uint8]) -> _Look:
+def _sample_frame(image_rgb: ImageRGB, mask: NDArray[np.uint8]) -> _SampledFrame:
     height, width = image_rgb.shape[:2]
     scale = min(1.0, _SIDE_PX / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -184,11 +189,11 @@ def _look(image_rgb: ImageRGB, mask: NDArray[np.uint8]) -> _Look:
     rim = max(3, max(size) // 40)
     near = cv2.dilate((mask > 25).astype(np.uint8), np.ones((2 * rim + 1, 2 * rim + 1), np.uint8))
     view = BackgroundView(np.asarray(gray, np.uint8), np.asarray(255 * (1 - near), np.uint8))
-    return _Look(view, np.asarray(mask > 200))
+    return _SampledFrame(view, np.asarray(mask > 200))
 
 
-def _noise(a: BackgroundView, b: BackgroundView) -> float:
-    """Standard deviation per frame of what differs between two consecutive frames where nobody is, outliers left out."""
+def _noise_levels(a: BackgroundView, b: BackgroundView) -> float:
+    """Standard deviation per frame of the difference between two consecutive backgrounds, without outliers."""
     clear = (a.background > 0) & (b.background > 0)
     if clear.sum() < 100:
         return 0.0
@@ -198,9 +203,9 @@ def _noise(a: BackgroundView, b: BackgroundView) -> float:
     return float(difference[usual].std() / 0.789 / np.sqrt(2))
 
 
-def _feet_cut(track: PoseTrack) -> NDArray[np.bool_]:
-    """bool [T]: neither foot is seen inside the picture."""
+def _feet_hidden(track: PoseTrack) -> NDArray[np.bool_]:
+    """bool [T]: neither foot is visible in the frame."""
     feet, confidence = track.pose.xy[:, _FEET], track.pose.confidence[:, _FEET]
     inside = (feet >= 0).all(axis=2) & (feet[..., 0] <= track.width_px - 1) & (feet[..., 1] <= track.height_px - 1)
-    seen = (inside & (confidence > 0.3)).reshape(len(track), 2, -1).sum(axis=2) >= 2
-    return np.asarray(~seen.any(axis=1))
+    detected = (inside & (confidence > 0.3)).reshape(len(track), 2, -1).sum(axis=2) >= 2
+    return np.asarray(~detected.any(axis=1))

@@ -23,7 +23,7 @@ from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import Consent
 from dancenow.storage.atomic_io import complete_or_absent, require_writable, sha256_of
 from dancenow.subject.background.background_plate import PlateEstimator
-from dancenow.subject.footage_quality import PictureExaminer, footage_warnings, require_enough
+from dancenow.subject.footage_quality import ImageQualityMeter, footage_warnings, require_enough_footage
 from dancenow.subject.manifest import CHECKED_FILES, MANIFEST, Span, SubjectManifest
 from dancenow.subject.subject import Subject, save_plate
 from dancenow.types import FrameStatus, Plate, PoseTrack
@@ -72,14 +72,14 @@ def prepare(
         masks = folder / "masks.mkv"
         detected = detect_poses(source, person=person, masks=masks, survey=survey, on_progress=on_progress)
         track = detected if track is None else _matching_track(track, detected, source)
-        require_enough(track, source)
+        require_enough_footage(track, source)
         splits_s = split_by_time(float(track.time_s[-1] + 1 / track.fps), hold_out)
         in_training = (track.time_s >= splits_s["train"][0]) & (track.time_s < splits_s["train"][1])
         measured = in_training & (track.status == FrameStatus.MEASURED)
-        estimator, examiner = PlateEstimator(source, masks, measured, on_progress), PictureExaminer(masks, len(track))
+        estimator, examiner = PlateEstimator(source, masks, measured, on_progress), ImageQualityMeter(masks, len(track))
         source.feed(estimator, examiner)
         plate = estimator.estimate()
-        warnings = footage_warnings(examiner.pictures(), survey.counts, track, body_statistics(track))
+        warnings = footage_warnings(examiner.statistics(), survey.counts, track, body_statistics(track))
         manifest = _write_contents(folder, source, track, plate, source.path.stem, splits_s, warnings, licence, consent)
     return Subject(out, manifest, track, plate)
 

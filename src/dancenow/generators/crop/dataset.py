@@ -22,7 +22,7 @@ from dancenow.pose.person_crop import _scale, crop_image, track_crop
 from dancenow.pose.pose_rarity import rarity
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.skeleton import MIRROR
-from dancenow.subject.frame_selection import choose_runs, read_chosen
+from dancenow.subject.frame_selection import read_selected_frames, select_frames
 from dancenow.subject.subject import Subject
 from dancenow.types import Crop, Plate, Pose, PoseTrack
 
@@ -108,11 +108,11 @@ class CropDataset:
         track, plate = subject.track, subject.plate
         stored_px = round(canvas_px * BORDER)
         crops = [enlarge(c, stored_px) for c in track_crop(track.pose, track.time_s, canvas_px)]
-        runs = choose_runs(subject, part, length, max_frames)
+        runs = select_frames(subject, part, length, max_frames)
         index = runs.frames
         image = np.empty((len(index), stored_px, stored_px, 3), np.uint8)
         mask = np.empty((len(index), stored_px, stored_px), np.uint8)
-        for position, (frame, soft_mask) in enumerate(read_chosen(subject, runs, on_progress)):
+        for position, (frame, soft_mask) in enumerate(read_selected_frames(subject, runs, on_progress)):
             crop = crops[frame.index]
             image[position] = crop_image(frame.image_rgb, crop)
             mask[position] = crop_mask(soft_mask, crop, track)

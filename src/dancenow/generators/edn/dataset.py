@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dancenow.pose.letterbox import Letterbox
 from dancenow.progress import ProgressCallback, ignore_progress
-from dancenow.subject.frame_selection import choose_runs, read_chosen
+from dancenow.subject.frame_selection import read_selected_frames, select_frames
 from dancenow.subject.subject import Subject
 from dancenow.types import Pose
 
@@ -51,9 +51,9 @@ class FrameDataset:
         Raises:
             UserError: there are too few frames with a person to learn from.
         """
-        runs = choose_runs(subject, part, length, max_frames)
+        runs = select_frames(subject, part, length, max_frames)
         image = np.empty((len(runs.frames), box.height_px, box.width_px, 3), np.uint8)
-        for position, (frame, _) in enumerate(read_chosen(subject, runs, on_progress)):
+        for position, (frame, _) in enumerate(read_selected_frames(subject, runs, on_progress)):
             image[position] = box.place(frame.image_rgb)
         return FrameDataset(image, box.apply(subject.track.pose[runs.frames]), runs.starts, length, box)
 

@@ -12,7 +12,7 @@ from dancenow.pose.pose_distance import BodyPoses, body_poses, nearest
 from dancenow.research.dataset.faces import face_labels
 from dancenow.research.dataset.findings import PersonStatistics
 from dancenow.skeleton import INDEX
-from dancenow.subject.coverage import PART_WEIGHTS, UNCOVERED
+from dancenow.subject.coverage import PART_WEIGHTS, UNCOVERED_DISTANCE
 from dancenow.types import FrameStatus, PoseTrack
 
 SAMPLE_STEP_S: Final = 0.2
@@ -64,7 +64,7 @@ def person_statistics(identity: str, tracks: Sequence[PoseTrack]) -> PersonStati
     )
 
 
-def distinct_poses(poses: BodyPoses, apart: float = UNCOVERED) -> int:
+def distinct_poses(poses: BodyPoses, apart: float = UNCOVERED_DISTANCE) -> int:
     """Return the size of a set of poses with pairwise distances above `apart` body heights.
 
     Farthest-point sampling: always take the pose farthest from those taken so far.

@@ -28,7 +28,7 @@ from dancenow.research.bench.normalized_images import CURVE, TRUE_POSES
 from dancenow.research.bench.rendered_test_set import ClipSpec, RenderedTestSet, SubjectCase
 from dancenow.research.bench.sizes import NORMALIZE
 from dancenow.storage.atomic_io import complete_or_absent
-from dancenow.subject.coverage import coverage
+from dancenow.subject.coverage import measure_coverage
 
 Curve = NDArray[np.float64]
 Frames = dict[str, Curve]
@@ -58,8 +58,10 @@ def rising(distance: Curve, error: Curve, knots: int = 8) -> list[tuple[float, f
 def forecast(test_set: RenderedTestSet, case: SubjectCase, dance: ClipSpec) -> Frames:
     """The distances of every frame of a dance from what the subject's model learnt from."""
     subject = test_set.subject(case)
-    learnt = subject.manifest.in_split("train", subject.track.time_s)
-    found = coverage(detect_poses(test_set.clip(dance).video), subject.track, normalize="auto", learnt=learnt)
+    training_frames = subject.manifest.in_split("train", subject.track.time_s)
+    found = measure_coverage(
+        detect_poses(test_set.clip(dance).video), subject.track, normalize="auto", training_frames=training_frames
+    )
     return {"distance": found.distance, **found.parts}
 
 

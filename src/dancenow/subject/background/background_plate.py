@@ -20,7 +20,7 @@ from dancenow.errors import InputError
 from dancenow.media.source import VideoInput, VideoSource, open_video, read_masks
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.subject.background.shadow_removal import BRIGHT_PERCENTS, FullLight, remove_shadow
-from dancenow.subject.camera_motion import BackgroundView, camera_motions
+from dancenow.subject.camera_motion import BackgroundView, estimate_camera_motions
 from dancenow.types import Frame, ImageRGB, Plate
 
 _MEMORY_BYTES: Final = 300_000_000
@@ -235,7 +235,7 @@ def _aligned(samples: list[_Sample]) -> list[_Sample]:
         gray = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
         views.append(BackgroundView(gray, (sample.clearance > 0).astype(np.uint8) * 255))
     aligned = []
-    for sample, motion in zip(samples, camera_motions(views), strict=True):
+    for sample, motion in zip(samples, estimate_camera_motions(views), strict=True):
         if np.isinf(motion.shift_px):  # another scene: it says nothing about this background
             nowhere = np.zeros_like(sample.bare)
             aligned.append(_Sample(sample.image_rgb, np.zeros_like(sample.clearance), nowhere, nowhere))
