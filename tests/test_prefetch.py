@@ -1,4 +1,4 @@
-"""Items made ahead in a thread: all of them, in order, few at a time, with errors and endings where they belong."""
+"""Items computed ahead in a thread: all of them, in order, few at a time, and errors raised in the consumer."""
 
 import threading
 import time
@@ -9,26 +9,26 @@ import pytest
 from dancenow.prefetch import prefetch
 
 
-def test_everything_comes_in_its_order() -> None:
+def test_items_keep_their_order() -> None:
     with prefetch(iter(range(50)), room=3) as items:
         assert list(items) == list(range(50))
 
 
-def test_only_a_few_items_are_ever_made_before_they_are_taken() -> None:
-    made: list[int] = []
+def test_only_a_few_items_are_computed_ahead() -> None:
+    computed: list[int] = []
 
     def count() -> Iterator[int]:
         for number in range(100):
-            made.append(number)
+            computed.append(number)
             yield number
 
     with prefetch(count(), room=2) as items:
         for taken, _ in zip(range(1, 11), items, strict=False):
             time.sleep(0.005)
-            assert len(made) <= taken + 3  # two wait, and one is being handed over
+            assert len(computed) <= taken + 3  # two wait, and one is being handed over
 
 
-def test_making_goes_on_while_an_item_is_used() -> None:
+def test_the_next_item_is_computed_while_one_is_used() -> None:
     begun = threading.Event()
 
     def pair() -> Iterator[int]:
@@ -41,7 +41,7 @@ def test_making_goes_on_while_an_item_is_used() -> None:
         assert begun.wait(10)
 
 
-def test_an_error_is_raised_where_the_item_was_to_be_taken() -> None:
+def test_an_error_is_raised_where_the_item_is_requested() -> None:
     def broken() -> Iterator[int]:
         yield 1
         raise ValueError("the second is bad")
@@ -52,7 +52,7 @@ def test_an_error_is_raised_where_the_item_was_to_be_taken() -> None:
             next(items)
 
 
-def test_what_cannot_even_be_begun_raises_where_its_first_item_was_to_be_taken() -> None:
+def test_an_error_of_iter_is_raised_where_the_first_item_is_requested() -> None:
     class Closed:
         def __iter__(self) -> Iterator[int]:
             raise ValueError("it is closed")
@@ -61,16 +61,16 @@ def test_what_cannot_even_be_begun_raises_where_its_first_item_was_to_be_taken()
         next(items)
 
 
-def test_who_takes_after_the_end_of_the_thread_is_not_kept_waiting() -> None:
+def test_a_consumer_does_not_wait_for_a_thread_that_has_ended() -> None:
     with prefetch([1]) as items:
         assert next(items) == 1
     with prefetch(range(100), room=1) as items:
         pass
-    with pytest.raises(RuntimeError, match="ended without a last one"):
+    with pytest.raises(RuntimeError, match="ended without a last item"):
         list(items)
 
 
-def test_who_leaves_early_leaves_no_thread_and_closes_what_was_read() -> None:
+def test_leaving_early_ends_the_thread_and_closes_the_source() -> None:
     closed = threading.Event()
 
     def endless() -> Iterator[int]:
@@ -92,7 +92,7 @@ def test_stages_can_be_chained() -> None:
         assert sum(doubled) == 380
 
 
-def test_a_chain_that_breaks_at_its_head_ends_at_its_tail() -> None:
+def test_an_error_in_the_first_stage_reaches_the_last() -> None:
     def broken() -> Iterator[int]:
         yield 1
         raise OSError("the disk is gone")
@@ -116,6 +116,6 @@ def test_a_chain_can_be_left_while_its_last_stage_waits_for_its_first() -> None:
 
 
 def _interrupted_in(items: Iterator[int]) -> None:
-    with prefetch(items) as made:
-        next(made)
+    with prefetch(items) as prefetched:
+        next(prefetched)
         raise KeyboardInterrupt

@@ -1,7 +1,7 @@
-"""Making things ahead of their use: an iterator that runs in a thread of its own, a few items before whoever takes them.
+"""Compute items before they are needed: an iterator that runs in its own thread, a few items ahead of its consumer.
 
-Decoding, networks and encoding all leave Python's lock while they work, so stages joined by it keep several cores busy; what
-waits between two stages is bounded, so that memory does not grow with the length of a video.
+Decoding, networks and encoding all release Python's lock while they work, so stages joined by it keep several cores busy. The
+queue between two stages is bounded, so memory does not grow with the length of a video.
 """
 
 import queue
@@ -12,70 +12,70 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 T = TypeVar("T")
-_PATIENCE_S = 0.1
-"""How long a thread waits before it looks whether the other side is still there."""
+_POLL_S = 0.1
+"""How long a thread waits before it checks that the other side is still there."""
 
 
 @dataclass(frozen=True)
 class _End:
-    """The last thing in a queue. error: what ended the iterator, if it was not its end."""
+    """The last element of a queue. error: the exception that ended the iterator, None at its normal end."""
 
     error: BaseException | None
 
 
 @contextmanager
 def prefetch(items: Iterable[T], room: int = 4) -> Iterator[Iterator[T]]:
-    """Inside the `with`, an iterator over `items`, which are made in a thread of their own.
+    """Inside the `with`, an iterator over `items`, which are computed in their own thread.
 
-    At most `room` of them wait. What `items` raises is raised where the item would have been taken. On leaving the `with`,
-    by an error or Ctrl-C too, the thread ends after the item it is at, and `items` is closed.
+    At most `room` items wait in the queue. An exception of `items` is raised where the consumer asks for the item. On leaving
+    the `with`, also by an error or Ctrl-C, the thread ends after its current item, and `items` is closed.
     """
-    made: queue.Queue[T | _End] = queue.Queue(room)
+    items_queue: queue.Queue[T | _End] = queue.Queue(room)
     is_wanted = threading.Event()
     is_wanted.set()
-    thread = threading.Thread(target=_make, args=(items, made, is_wanted), daemon=True)
+    thread = threading.Thread(target=_produce, args=(items, items_queue, is_wanted), daemon=True)
     thread.start()
     try:
-        yield _taken(made, thread)
+        yield _consume(items_queue, thread)
     finally:
         is_wanted.clear()
         thread.join()
 
 
-def _make(items: Iterable[T], made: "queue.Queue[T | _End]", is_wanted: threading.Event) -> None:
+def _produce(items: Iterable[T], items_queue: "queue.Queue[T | _End]", is_wanted: threading.Event) -> None:
     iterator: Iterator[T] | None = None
     end = _End(None)
     try:
         iterator = iter(items)
         for item in iterator:
-            if not _put(item, made, is_wanted):
+            if not _put(item, items_queue, is_wanted):
                 return
-    except BaseException as error:  # whatever it is, it belongs to whoever takes the items
+    except BaseException as error:  # of any kind: it belongs to the consumer
         end = _End(error)
     finally:
         close = getattr(iterator, "close", None)
         if close is not None:
             close()
-        _put(end, made, is_wanted)
+        _put(end, items_queue, is_wanted)
 
 
-def _put(item: "T | _End", made: "queue.Queue[T | _End]", is_wanted: threading.Event) -> bool:
+def _put(item: "T | _End", items_queue: "queue.Queue[T | _End]", is_wanted: threading.Event) -> bool:
     while is_wanted.is_set():
         try:
-            made.put(item, timeout=_PATIENCE_S)
+            items_queue.put(item, timeout=_POLL_S)
             return True
         except queue.Full:
             continue
     return False
 
 
-def _taken(made: "queue.Queue[T | _End]", thread: threading.Thread) -> Iterator[T]:
+def _consume(items_queue: "queue.Queue[T | _End]", thread: threading.Thread) -> Iterator[T]:
     while True:
         try:
-            item = made.get(timeout=_PATIENCE_S)  # without a limit, Windows would not hear Ctrl-C here
+            item = items_queue.get(timeout=_POLL_S)  # without a timeout, Windows would not notice Ctrl-C here
         except queue.Empty:
-            if not thread.is_alive() and made.empty():  # it may have put its last item and ended since
-                raise RuntimeError("the thread that makes the items ended without a last one") from None
+            if not thread.is_alive() and items_queue.empty():  # it may have put its last item and ended since
+                raise RuntimeError("the prefetch thread ended without a last item") from None
             continue
         if isinstance(item, _End):
             if item.error is not None:

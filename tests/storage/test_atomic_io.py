@@ -1,4 +1,4 @@
-"""What is written appears whole or not at all, never at another's cost, and whatever prevents it is said in one sentence."""
+"""Files and folders appear complete or not at all, existing ones are kept on failure, and an error is one sentence."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ def write_folder(path: Path, content: str = "new") -> None:
         (temporary / "letter.txt").write_text(content)
 
 
-def test_an_interruption_between_the_two_renames_puts_the_old_folder_back(
+def test_an_interruption_between_the_two_renames_restores_the_old_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "me"
@@ -40,7 +40,7 @@ def test_an_interruption_between_the_two_renames_puts_the_old_folder_back(
     assert list(tmp_path.iterdir()) == [folder]
 
 
-def test_a_folder_is_no_place_for_a_file_nor_a_file_for_a_folder(tmp_path: Path) -> None:
+def test_a_folder_is_not_replaced_by_a_file_nor_a_file_by_a_folder(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("keep me")
     with pytest.raises(UserError, match="it is a folder; give the name of a file"):
@@ -58,14 +58,14 @@ def test_a_folder_is_no_place_for_a_file_nor_a_file_for_a_folder(tmp_path: Path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 
-def test_a_place_that_cannot_be_written_to_is_said_early_and_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_is_not_writable_is_reported_early_and_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"x\.npz: .*file is not a folder"):
         require_writable(tmp_path / "file" / "x.npz", ".npz")
     with pytest.raises(UserError, match=r"ends in \.npz"):
         require_writable(tmp_path / "x.txt", ".npz")
     require_writable(tmp_path / "not" / "yet" / "x.NPZ", ".npz")
-    assert not (tmp_path / "not").exists(), "asking makes nothing"
+    assert not (tmp_path / "not").exists(), "the check creates nothing"
 
     def forbidden(*_: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
@@ -77,11 +77,11 @@ def test_a_place_that_cannot_be_written_to_is_said_early_and_late(tmp_path: Path
     ):
         t.write_text("new")
     monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(UserError, match="may not be written to"):
+    with pytest.raises(UserError, match="is not writable"):
         require_writable(tmp_path / "x.npz")
 
 
-def test_only_what_befalls_the_output_is_blamed_on_it(tmp_path: Path) -> None:
+def test_only_errors_of_the_output_are_reported_as_such(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), complete_or_absent(tmp_path / "out"):
         (tmp_path / "absent").read_text()
     with pytest.raises(UserError, match=r"cannot write .*out: No such file"), complete_or_absent(tmp_path / "out") as temporary:

@@ -1,4 +1,4 @@
-"""Checkpoints describe themselves, survive a round trip, and are refused in one sentence when they are not right."""
+"""Checkpoints describe themselves, survive a round trip, and are refused in one sentence if they are damaged or foreign."""
 
 import resource
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ from dancenow.storage.checkpoint import (
 
 @contextmanager
 def files_up_to(size_bytes: int) -> Iterator[None]:
-    """No file may grow beyond this: the nearest thing to a full disk that a test can make."""
+    """Limit the size of files, which is as close to a full disk as a test can get."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
     try:
@@ -79,31 +79,31 @@ def test_a_failed_save_keeps_the_old_file(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
 
 
-def test_what_stops_the_writing_is_said_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_while_writing_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing_for(reason: str) -> Callable[..., None]:
         def fail(*_: object, **__: object) -> None:
             raise SafetensorError(f"Error while serializing: I/O error: {reason}")
 
         return fail
 
-    for reason, said in (
+    for reason, message in (
         ("No space left on device (os error 28)", "the disk is full"),
         ("File too large (os error 27)", "File too large"),
         ("of another kind", "of another kind"),
     ):
         monkeypatch.setattr(checkpoint_module, "save_file", failing_for(reason))
-        with pytest.raises(UserError, match=rf"cannot write .*model\.safetensors: .*{said}"):
+        with pytest.raises(UserError, match=rf"cannot write .*model\.safetensors: .*{message}"):
             _saved(tmp_path / "model.safetensors")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_safetensors_still_words_its_errors_so(tmp_path: Path) -> None:
+def test_safetensors_reports_errors_in_the_expected_words(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot write"), files_up_to(1000):
         save_checkpoint(tmp_path / "model.safetensors", Checkpoint(CheckpointInfo("body", {}), {"a": torch.zeros(1000)}))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_may_not_be_read_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_without_permission_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def forbidden(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 

