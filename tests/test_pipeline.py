@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dancenow import pipeline
-from dancenow.errors import UserError
+from dancenow.errors import ConsentError, UserError
 from dancenow.generators.crop.config import CropConfig, LossWeights
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import GeneratorConfig
@@ -18,14 +18,15 @@ from dancenow.media.source import probe, read_frames
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.pose.filtering.smoothing import smooth_jitter
 from dancenow.progress import Progress
-from dancenow.provenance.consent import consent
+from dancenow.provenance.consent import consent, withdraw
 from dancenow.provenance.content_marking import read_provenance
 from dancenow.report.side_by_side import side_by_side
 from dancenow.skeleton import INDEX
+from dancenow.storage import cache_pruning
 from dancenow.storage.atomic_io import sha256_of
 from dancenow.storage.checkpoint import read_info
 from dancenow.subject.prepare import prepare
-from dancenow.types import FrameStatus, Pose, PoseTrack
+from dancenow.types import FrameStatus, Pose, PoseTrack, RunResult
 from helpers.drawn_world import dancer_track, drawn_detector, film, room, stand_in_for_the_detector
 
 pytestmark = pytest.mark.slow  # whole paths, each some seconds
@@ -85,6 +86,55 @@ def test_a_second_run_trains_nothing(videos: tuple[Path, Path], tmp_path: Path) 
     assert "background" not in stages
     for one, two in zip(read_frames(tmp_path / "one.mp4"), read_frames(tmp_path / "two.mp4"), strict=True):
         assert np.array_equal(one.image_rgb, two.image_rgb)
+
+
+def test_damaged_cache_entries_are_computed_again(videos: tuple[Path, Path], tmp_path: Path) -> None:
+    stages: list[str] = []
+
+    def run(name: str) -> RunResult:
+        stages.clear()
+        return pipeline.run(
+            *videos,
+            tmp_path / name,
+            consent=RENDERED,
+            budget="4images",
+            report=False,
+            on_progress=lambda e: stages.append(e.stage),
+        )
+
+    model = run("one.mp4").model
+    run("two.mp4")
+    assert not {"background", "training"} & set(stages)
+    model.write_bytes(model.read_bytes()[:100])
+    run("three.mp4")
+    assert "training" in stages
+    assert "background" not in stages
+    (subject,) = (tmp_path / "cache" / "subjects").iterdir()
+    (subject / "plate.png").write_bytes(b"damaged")
+    run("four.mp4")
+    assert "background" in stages
+
+
+def test_a_pruned_subject_is_prepared_again_and_its_consent_is_kept(videos: tuple[Path, Path], tmp_path: Path) -> None:
+    pipeline.run(*videos, tmp_path / "one.mp4", consent=RENDERED, budget="4images", report=False)
+    assert len(cache_pruning.prune(cache_pruning.list_entries())) >= 2
+    assert not list((tmp_path / "cache" / "subjects").iterdir())
+    pipeline.run(*videos, tmp_path / "two.mp4", budget="4images", report=False)
+    withdraw(sha256_of(videos[1]))
+    cache_pruning.prune(cache_pruning.list_entries())
+    with pytest.raises(ConsentError, match="no consent on record"):
+        pipeline.run(*videos, tmp_path / "three.mp4", budget="4images", report=False)
+
+
+def test_a_model_in_training_is_not_pruned(videos: tuple[Path, Path], tmp_path: Path) -> None:
+    removed: list[str] = []
+
+    def prune(event: Progress) -> None:
+        if event.stage == "training":
+            removed.extend(each.entry.stage for each in cache_pruning.prune(cache_pruning.list_entries(["models", "subjects"])))
+
+    pipeline.run(*videos, tmp_path / "out.mp4", consent=RENDERED, budget="8images", report=False, on_progress=prune)
+    assert removed == []
 
 
 def test_an_interrupted_run_goes_on(videos: tuple[Path, Path], tmp_path: Path) -> None:

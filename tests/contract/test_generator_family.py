@@ -1,6 +1,7 @@
 """One test over every generator family: what presets, training, transfer and the cache rely on."""
 
 import json
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -25,7 +26,12 @@ def test_every_preset_is_found_and_knows_its_family(family: GeneratorFamily[Any]
 def test_a_configuration_goes_through_json(family: GeneratorFamily[Any]) -> None:
     for config in family.presets.values():
         assert family.config_from_json(json.loads(json.dumps(config.to_json()))) == config
-        json.dumps(family.cache_key(config))
+
+
+def test_the_modules_that_train_it_exist(family: GeneratorFamily[Any]) -> None:
+    assert family.training_modules
+    for module in family.training_modules:
+        assert import_module(module)
 
 
 def test_checkpoints_lead_to_their_family(family: GeneratorFamily[Any]) -> None:

@@ -7,7 +7,7 @@ The body generator renders frames of its own footage as at transfer; their faces
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,8 +37,6 @@ from dancenow.training.precision import autocast
 from dancenow.training.safe_step import SafeOptimizerStep
 from dancenow.types import ImageRGB
 
-FACE_RECIPE: Final = 3
-"""Raise it when the training of faces changes in a way that `FaceConfig` does not show."""
 RenderFrames = Callable[[Checkpoint, NDArray[np.int64]], Iterator[ImageRGB]]
 """Renders some frames of the footage with a body model, as at transfer but without the temporal filter."""
 

@@ -88,6 +88,10 @@ class GeneratorFamily(Protocol[ConfigT]):
         """Its configurations by the names that users give."""
 
     @property
+    def training_modules(self) -> tuple[str, ...]:
+        """Full names of the modules that train a model; a cached one is trained again if they, or what they import, change."""
+
+    @property
     def adjustable(self) -> tuple[str, ...]:
         """Fields of its configuration that users may change along with a preset."""
 
@@ -116,6 +120,3 @@ class GeneratorFamily(Protocol[ConfigT]):
         Raises:
             UserError: another version of dancenow wrote it, with other networks.
         """
-
-    def cache_key(self, config: ConfigT, /) -> list[Any]:
-        """What a trained model depends on besides its configuration, as plain data."""

@@ -1,21 +1,17 @@
 """Trained models that `run` keeps in the cache, keyed by subject, configuration and everything else that decides them."""
 
-import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 from dancenow.execution import Execution
-from dancenow.face.pretrained_init import load_pretrained_face
+from dancenow.face import face_task
 from dancenow.face.refinement import FaceMode
-from dancenow.face.residual_task import FACE_RECIPE
 from dancenow.generators.base import FamilyConfig
 from dancenow.generators.registry import family_of, find_family
 from dancenow.generators.train_model import train_model
 from dancenow.media.source import VideoInput
-from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
 from dancenow.progress import ProgressCallback
-from dancenow.storage.atomic_io import cache_dir
+from dancenow.storage.cache import CacheEntry, cache_entry, cache_key, entry_name
 from dancenow.storage.checkpoint import read_info_or_none
 from dancenow.subject.subject import Subject
 from dancenow.training.budget import Budget
@@ -26,21 +22,28 @@ from dancenow.types import PoseTrack
 def cached_model_path(
     subject: Path, preset: str, config: FamilyConfig, budget: Budget, seed: int, face: FaceMode, source_track: PoseTrack | None
 ) -> Path:
-    """The file in the cache for a model of these settings; whatever decides the result is part of its name.
+    """The file in the cache for a model of these settings.
 
-    source_track: of the video from which a cyclegan learns the source face.
+    subject: a folder of the cache, whose name is the key of its content. source_track: of the video from which a cyclegan
+    learns the source face.
     """
-    family_key = family_of(config).cache_key(config)
-    source_sha256 = None if source_track is None else source_track.source_sha256
-    faces = [face, FACE_RECIPE, load_pretrained_face().sha256 if config.face.start == "base" else None, source_sha256]
-    recipe = json.dumps([config.to_json(), NUM_CHANNELS, family_key, subject.name, str(budget), seed, faces])
-    digest = hashlib.sha256(recipe.encode()).hexdigest()
-    return cache_dir("models") / f"{preset}-{str(budget).replace(' ', '')}-{digest[:24]}.safetensors"
+    family = family_of(config)
+    modules = [*family.training_modules, *(() if face == "none" else (face_task.__name__, type(family).__module__))]
+    parameters = {
+        "config": config.to_json(),
+        "budget": str(budget),
+        "seed": seed,
+        "face": face,
+        "face source": None if source_track is None else source_track.source_sha256,
+    }
+    key = cache_key("models", inputs=[subject.name], parameters=parameters, modules=modules)
+    return cache_entry("models", key, f"{preset}-{budget}").path(".safetensors")
 
 
 def is_trained(model: Path, budget: Budget, subject: Subject) -> bool:
     """Whether the model exists, is sound, has spent its budget and was trained under the present consent."""
-    info, consent = read_info_or_none(model), subject.manifest.consent
+    with _entry(model).in_use():
+        info, consent = read_info_or_none(model), subject.manifest.consent
     if info is None or find_family(info.kind) is None or consent is None:
         return False
     return info.subject.get("consent_sha256") == consent.sha256 and budget.spent(info.train_seconds, info.images_seen) >= 1.0
@@ -67,11 +70,16 @@ def train_cached(
     """
     warnings: list[str] = []
     is_begun = read_info_or_none(state_path(model)) is not None
-    train_model(
-        subject, model, config, budget=budget, face=face, face_source=face_source, face_person=face_person,
-        resume=is_begun, seed=seed, execution=execution, warn=warnings.append, on_progress=on_progress,
-    )  # fmt: skip
+    with _entry(model).in_use(), _entry(subject.folder).in_use():
+        train_model(
+            subject, model, config, budget=budget, face=face, face_source=face_source, face_person=face_person,
+            resume=is_begun, seed=seed, execution=execution, warn=warnings.append, on_progress=on_progress,
+        )  # fmt: skip
     for warning in warnings:
         warn(warning)
     state_path(model).unlink(missing_ok=True)
     return warnings
+
+
+def _entry(path: Path) -> CacheEntry:
+    return CacheEntry(path.parent.name, entry_name(path))

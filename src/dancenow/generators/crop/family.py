@@ -9,9 +9,8 @@ from dancenow.execution import Execution
 from dancenow.generators.crop.config import CROP_KIND, CropConfig
 from dancenow.generators.crop.dataset import CropDataset
 from dancenow.generators.crop.presets import PRESETS
-from dancenow.generators.crop.pretrained_init import load_base
 from dancenow.generators.crop.renderer import CropRenderer
-from dancenow.generators.crop.task import RECIPE, CropTask
+from dancenow.generators.crop.task import CropTask
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.progress import ProgressCallback
 from dancenow.storage.checkpoint import Checkpoint
@@ -24,6 +23,7 @@ class CropFamily:
 
     kind: Final = CROP_KIND
     presets: Final = PRESETS
+    training_modules: Final = ("dancenow.generators.crop.task", "dancenow.generators.crop.dataset")
     adjustable: Final[tuple[str, ...]] = ()
 
     def config_from_json(self, data: Mapping[str, Any]) -> CropConfig:
@@ -50,7 +50,3 @@ class CropFamily:
     def load_renderer(self, checkpoint: Checkpoint, execution: Execution) -> CropRenderer:
         """See `base.GeneratorFamily.load_renderer`."""
         return CropRenderer.load(checkpoint, execution)
-
-    def cache_key(self, config: CropConfig, /) -> list[Any]:
-        """See `base.GeneratorFamily.cache_key`: the version of the training, and the shipped base if it starts there."""
-        return [RECIPE, load_base().sha256 if config.start == "base" else None]

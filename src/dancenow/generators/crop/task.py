@@ -28,8 +28,6 @@ from dancenow.training.state import require_same_training, restore_state, state_
 
 MIRROR_UNTIL = 0.5
 """Share of the budget after which nothing is mirrored: from then on a parting is on its own side."""
-RECIPE = 3
-"""Raise it when training changes in a way that `CropConfig` does not show: models in the cache are then made anew."""
 
 
 class CropTask:

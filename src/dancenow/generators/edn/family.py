@@ -9,7 +9,7 @@ from dancenow.execution import Execution
 from dancenow.generators.edn.config import EDN_KIND, EdnConfig
 from dancenow.generators.edn.dataset import FrameDataset
 from dancenow.generators.edn.renderer import EdnRenderer
-from dancenow.generators.edn.task import RECIPE, EdnTask, stored_box
+from dancenow.generators.edn.task import EdnTask, stored_box
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.progress import ProgressCallback
 from dancenow.storage.checkpoint import Checkpoint
@@ -26,6 +26,7 @@ class EdnFamily:
 
     kind: Final = EDN_KIND
     presets: Final = PRESETS
+    training_modules: Final = ("dancenow.generators.edn.task", "dancenow.generators.edn.dataset")
     adjustable: Final[tuple[str, ...]] = ("width", "longer_px", "enhance_from")
 
     def config_from_json(self, data: Mapping[str, Any]) -> EdnConfig:
@@ -51,7 +52,3 @@ class EdnFamily:
     def load_renderer(self, checkpoint: Checkpoint, execution: Execution) -> EdnRenderer:
         """See `base.GeneratorFamily.load_renderer`."""
         return EdnRenderer.load(checkpoint, execution)
-
-    def cache_key(self, _config: EdnConfig, /) -> list[Any]:
-        """See `base.GeneratorFamily.cache_key`: the version of the training."""
-        return [RECIPE]

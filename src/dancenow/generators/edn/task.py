@@ -28,8 +28,6 @@ from dancenow.training.state import require_same_training, restore_state, state_
 
 JUDGE_WIDTH = 64
 BETAS = (0.5, 0.999)
-RECIPE = 2
-"""Raise it when training changes in a way that `EdnConfig` does not show: models in the cache are then made anew."""
 
 
 @dataclass(frozen=True)
