@@ -29,6 +29,7 @@ from dancenow.progress import ProgressCallback, ignore_progress, ignore_warning
 from dancenow.provenance.consent import Consent
 from dancenow.provenance.content_credentials import require_signer
 from dancenow.provenance.content_marking import ContentMarker
+from dancenow.rendering.renderer import render_video
 from dancenow.rendering.transfer_video import frame_range, write_transfer
 from dancenow.rendering.transfer_warnings import transfer_warnings
 from dancenow.report.run_record import RunRecord, Stopwatch, report_path, write_run_report
@@ -132,7 +133,7 @@ def transfer(
     if face_model is not None:
         refiner = FaceRefiner.from_tracks(face_model, source_track, target_track, source, execution, on_progress)
     with (
-        closing(renderer.render(poses.for_rendering(target_track), start, stop)) as images,
+        closing(render_video(renderer, target.background, poses.for_rendering(target_track), start, stop)) as images,
         nullcontext(images) if refiner is None else prefetch(refiner.refine(images, start, stop)) as refined,
     ):
         write_transfer(out, refined, target_track, start, stop, source=source, marker=marker, on_progress=on_progress)

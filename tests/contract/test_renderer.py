@@ -1,5 +1,6 @@
-"""One test over every painter: what transfer and benchmarks may rely on, whatever kind of model the file holds."""
+"""One test over every renderer: what transfer, training and benchmarks rely on, whatever kind of model the file holds."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 
 from dancenow.errors import UserError
 from dancenow.execution import Execution
-from dancenow.generators.base import FamilyConfig, Renderer
+from dancenow.generators.base import FamilyConfig
 from dancenow.generators.crop.config import CropConfig
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import GeneratorConfig
@@ -18,10 +19,12 @@ from dancenow.generators.registry import family_of, load_renderer
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.pose.filtering.confidence import FILLED_CONFIDENCE, restore_filled_confidence
 from dancenow.progress import ignore_progress
+from dancenow.rendering.layer import Layer, feet_y_px
+from dancenow.rendering.renderer import Renderer, render_frames, render_video
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from dancenow.subject.subject import Subject
 from dancenow.training.loop import Clock
-from dancenow.types import FrameStatus, Pose, PoseTrack
+from dancenow.types import FrameStatus, ImageRGB, Pose, PoseTrack
 
 CPU = torch.device("cpu")
 JUDGE = DiscriminatorConfig(width=4, scales=1)
@@ -59,56 +62,80 @@ def dance(drawn_subject: Subject) -> PoseTrack:
     return replace(track, pose=track.pose[:12], time_s=track.time_s[:12], status=track.status[:12].copy())
 
 
-def test_a_painter_knows_its_target(renderer: Renderer, drawn_subject: Subject) -> None:
+def images(renderer: Renderer, dance: PoseTrack, start: int = 0, stop: int | None = None) -> Iterator[ImageRGB]:
+    return render_video(renderer, renderer.target.background, dance, start, stop)
+
+
+def test_a_renderer_knows_its_target(renderer: Renderer, drawn_subject: Subject) -> None:
     assert renderer.target.name == drawn_subject.manifest.name
     np.testing.assert_array_equal(renderer.target.plate.image_rgb, drawn_subject.plate.image_rgb)
     np.testing.assert_array_equal(renderer.target.track.pose.xy, drawn_subject.track.pose.xy)
 
 
-def test_every_frame_is_a_picture_of_the_targets_size(renderer: Renderer, dance: PoseTrack) -> None:
-    pictures = list(renderer.render(dance))
-    assert len(pictures) == 12
-    assert all(p.dtype == np.uint8 and p.shape == renderer.target.plate.image_rgb.shape for p in pictures)
-    assert any((p != pictures[0]).any() for p in pictures)
+def test_every_frame_is_a_layer_with_the_depth_of_its_feet(renderer: Renderer, dance: PoseTrack) -> None:
+    layers = list(renderer.render(dance, np.arange(12)))
+    assert len(layers) == 12
+    for layer, y_px in zip(layers, feet_y_px(dance.pose), strict=True):
+        assert isinstance(layer, Layer)
+        assert layer.feet_y_px == y_px
 
 
-def test_the_same_dance_gives_the_same_pictures_and_a_part_its_part(renderer: Renderer, dance: PoseTrack) -> None:
-    whole = list(renderer.render(dance, 3))
-    part = list(renderer.render(dance, 3, 6))
-    assert (len(whole), len(part)) == (9, 3)
-    for one, other in zip(whole, part, strict=False):
+def test_every_frame_has_the_size_of_the_target(renderer: Renderer, dance: PoseTrack) -> None:
+    rendered = list(images(renderer, dance))
+    assert len(rendered) == 12
+    assert all(each.dtype == np.uint8 and each.shape == renderer.target.plate.image_rgb.shape for each in rendered)
+    assert any((each != rendered[0]).any() for each in rendered)
+
+
+def test_the_same_dance_gives_the_same_frames_and_a_part_its_part(renderer: Renderer, dance: PoseTrack) -> None:
+    until_the_end, part = list(images(renderer, dance, 3)), list(images(renderer, dance, 3, 6))
+    assert (len(until_the_end), len(part)) == (9, 3)
+    for one, other in zip(until_the_end, part, strict=False):
         np.testing.assert_array_equal(one, other)
 
 
-def test_two_dances_can_be_painted_in_turn(renderer: Renderer, dance: PoseTrack) -> None:
-    alone = list(renderer.render(dance, 0, 3))
-    for expected, one, other in zip(alone, renderer.render(dance, 0, 3), renderer.render(dance, 0, 3), strict=True):
+def test_single_frames_are_rendered_too(renderer: Renderer, dance: PoseTrack) -> None:
+    frames = np.array([1, 5, 9])
+    single = list(render_frames(renderer, renderer.target.background, dance, frames))
+    consecutive = list(render_frames(renderer, renderer.target.background, dance, np.arange(12)))
+    assert len(single) == 3
+    for image, frame in zip(single, frames.tolist(), strict=True):
+        np.testing.assert_array_equal(image, consecutive[frame])
+
+
+def test_two_dances_can_be_rendered_in_turn(renderer: Renderer, dance: PoseTrack) -> None:
+    alone = list(images(renderer, dance, 0, 3))
+    for expected, one, other in zip(alone, images(renderer, dance, 0, 3), images(renderer, dance, 0, 3), strict=True):
         np.testing.assert_array_equal(one, expected)
         np.testing.assert_array_equal(other, expected)
 
 
-def test_nobody_there_is_the_empty_room_and_the_next_person_starts_afresh(renderer: Renderer, dance: PoseTrack) -> None:
+def test_frames_without_a_person_show_the_background_and_the_next_one_has_none_before_it(
+    renderer: Renderer, dance: PoseTrack
+) -> None:
     dance.status[4:6] = FrameStatus.MISSING
     confidence = dance.pose.confidence.copy()
     confidence[4:6] = 0
     gap = replace(dance, pose=Pose(dance.pose.xy, confidence, dance.pose.depth))
-    pictures = list(renderer.render(gap))
+    assert list(renderer.render(gap, np.arange(4, 6))) == [None, None]
+    rendered = list(images(renderer, gap))
     for index in (4, 5):
-        np.testing.assert_array_equal(pictures[index], renderer.target.plate.image_rgb)
-    np.testing.assert_array_equal(pictures[6], next(renderer.render(gap, 6)))
+        np.testing.assert_array_equal(rendered[index], renderer.target.plate.image_rgb)
+    np.testing.assert_array_equal(rendered[6], next(images(renderer, gap, 6)))
 
 
-def test_filled_frames_are_painted_like_measured_ones(renderer: Renderer, dance: PoseTrack) -> None:
+def test_filled_frames_are_rendered_like_measured_ones(renderer: Renderer, dance: PoseTrack) -> None:
     unsure = dance.pose.confidence.copy()
     unsure[2] *= FILLED_CONFIDENCE
     filled = replace(dance, pose=Pose(dance.pose.xy, unsure, dance.pose.depth), status=dance.status.copy())
     filled.status[2] = FrameStatus.FILLED
-    np.testing.assert_array_equal(next(renderer.render(restore_filled_confidence(filled), 2)), next(renderer.render(dance, 2)))
+    restored = restore_filled_confidence(filled)
+    np.testing.assert_array_equal(next(images(renderer, restored, 2)), next(images(renderer, dance, 2)))
 
 
 def test_a_dance_in_another_frame_is_refused(renderer: Renderer, dance: PoseTrack) -> None:
     with pytest.raises(ValueError, match="normalize it first"):
-        next(renderer.render(replace(dance, width_px=640)))
+        next(images(renderer, replace(dance, width_px=640)))
 
 
 @pytest.mark.parametrize("name", ["crops", "paper"])
@@ -120,7 +147,7 @@ def test_models_of_other_networks_are_refused_in_one_sentence(name: str, drawn_s
         load_renderer(path, Execution())
 
 
-def test_a_file_that_paints_nothing_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_holds_no_model_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "state.safetensors"
     save_checkpoint(path, Checkpoint(CheckpointInfo("training-state", {}), {"x": torch.zeros(1)}))
     with pytest.raises(UserError, match="training-state"):

@@ -24,6 +24,7 @@ from dancenow.generators.registry import renderer_of
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.pose.pipeline import PosePipeline
 from dancenow.pose.retargeting.registry import fit_retargeter
+from dancenow.rendering.renderer import render_video
 from dancenow.storage.checkpoint import Checkpoint
 from dancenow.subject.subject import Subject
 from dancenow.subject.target_appearance import Target
@@ -107,7 +108,8 @@ def _model(name: str, task: Task, subject: Subject) -> Iterator[tuple[str, NDArr
     for key, tensor in checkpoint.tensors.items():
         yield f"{name}.tensor.{key}", tensor.detach().cpu().numpy()
     track = PosePipeline.create().for_rendering(_with_gap(subject.track))
-    with closing(renderer_of(checkpoint, Execution()).render(track, 0, 12)) as pictures:
+    renderer = renderer_of(checkpoint, Execution())
+    with closing(render_video(renderer, renderer.target.background, track, 0, 12)) as pictures:
         yield f"{name}.frames", np.stack(list(pictures))
 
 

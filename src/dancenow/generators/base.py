@@ -4,43 +4,20 @@ A family is a folder with its configuration, network, dataset, task and renderer
 and one entry in `generators.registry.FAMILIES`.
 """
 
-from collections import abc
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from dancenow.execution import Execution
 from dancenow.face.config import FaceConfig
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.progress import ProgressCallback
+from dancenow.rendering.renderer import Renderer
 from dancenow.storage.checkpoint import Checkpoint
 from dancenow.subject.subject import Subject
-from dancenow.subject.target_appearance import Target
 from dancenow.training.loop import Task
 from dancenow.training.precision import Precision
-from dancenow.types import ImageRGB, PoseTrack
-
-
-class Renderer(Protocol):
-    """Renders the frames of a dance. It keeps nothing from one dance to the next."""
-
-    target: Target
-
-    def render(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> abc.Generator[ImageRGB]:
-        """The frames [start, stop) of a dance, one by one, each uint8 [H,W,3] of the target's size.
-
-        track: the whole dance in the target's frame px, from `PosePipeline.for_rendering`. Where nobody is there (MISSING), the
-        frame is the empty room, and the next person starts without a previous frame.
-        """
-
-    def render_frames(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[ImageRGB]:
-        """Some frames [N] of a dance, increasing, as `render` gives them but without the temporal filter.
-
-        Where a frame needs the one before, a few frames are generated before each of them, instead of all.
-        """
 
 
 class FamilyConfig(Protocol):

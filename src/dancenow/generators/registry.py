@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from dancenow.errors import ModelError
 from dancenow.execution import Execution
-from dancenow.generators.base import FamilyConfig, GeneratorFamily, Renderer
+from dancenow.generators.base import FamilyConfig, GeneratorFamily
+from dancenow.rendering.renderer import Renderer
 from dancenow.storage.checkpoint import Checkpoint, load_checkpoint, read_info
 
 

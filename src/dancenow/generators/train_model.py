@@ -20,6 +20,7 @@ from dancenow.media.source import VideoInput
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.pose.pipeline import PosePipeline
 from dancenow.progress import ProgressCallback, ignore_progress, ignore_warning
+from dancenow.rendering.renderer import render_frames
 from dancenow.storage import pretrained
 from dancenow.storage.atomic_io import require_writable
 from dancenow.storage.checkpoint import Checkpoint, read_info_or_none
@@ -94,7 +95,7 @@ def _footage_renderer(execution: Execution) -> RenderFrames:
     def render(body: Checkpoint, frames: NDArray[np.int64]) -> Iterator[ImageRGB]:
         renderer, poses = renderer_of(body, execution), PosePipeline.create()
         track = poses.for_rendering(poses.smooth_jitter(renderer.target.track))
-        with closing(renderer.render_frames(track, frames)) as images:
+        with closing(render_frames(renderer, renderer.target.background, track, frames)) as images:
             yield from images
 
     return render

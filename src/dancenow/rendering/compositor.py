@@ -1,4 +1,4 @@
-"""Composites a person onto the background."""
+"""The compositor: builds a frame from a background and layers, in depth order."""
 
 import math
 from typing import Final
@@ -7,24 +7,38 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.types import Crop, ImageRGB, Plate
+from dancenow.rendering.scene import Scene
+from dancenow.types import Crop, ImageRGB
 
 VEIL: Final = 0.03
+"""Alpha less than this is taken as 0, and more than 1 - this as 1: a veil of 2% would show where the crop ends, and where
+nothing is visible nothing has to be computed."""
 
 
-def compose(rgba: NDArray[np.float32], crop: Crop, plate: Plate) -> ImageRGB:
-    """Put a canvas over the plate.
+def composite(scene: Scene, time_s: float) -> ImageRGB:
+    """Build the frame of a scene at a time: uint8 [H,W,3], a new array. The farthest person is composited first."""
+    layers = sorted(scene.layers, key=lambda layer: layer.feet_y_px)
+    hiding = max((index for index, layer in enumerate(layers) if layer.is_opaque), default=None)
+    if hiding is None:
+        image, front = scene.background.at(time_s).copy(), layers
+    else:
+        image, front = np.array(layers[hiding].rgba, np.uint8), layers[hiding + 1 :]
+    for layer in front:
+        if layer.crop is None:
+            _blend_frame(image, np.asarray(layer.rgba, np.uint8))
+        else:
+            _blend_crop(image, np.asarray(layer.rgba, np.float32), layer.crop)
+    return image
 
-    Alpha that is almost 0 or 1 becomes so: a veil of 2% would show where the window ends, and where nothing is painted nothing
-    has to be computed.
 
-    Args:
-        rgba: float32 [S,S,4], colour in [-1,1] and alpha in [0,1].
+def _blend_frame(image: ImageRGB, rgba: NDArray[np.uint8]) -> None:
+    """Blend a whole frame uint8 [H,W,4] into `image`."""
+    alpha = rgba[..., 3:].astype(np.float32) / 255
+    np.rint(rgba[..., :3] * alpha + image * (1 - alpha), out=image, casting="unsafe")
 
-    Returns:
-        uint8 [H,W,3]; only what the painted part of the window covers is touched.
-    """
-    out = plate.image_rgb.copy()
+
+def _blend_crop(image: ImageRGB, rgba: NDArray[np.float32], crop: Crop) -> None:
+    """Blend a canvas float32 [S,S,4] into `image`; only what the visible part of the crop covers is touched."""
     alpha = np.clip((rgba[..., 3:] - np.float32(VEIL)) * np.float32(1 / (1 - 2 * VEIL)), 0.0, 1.0)
     shrink = 1.0 / math.sqrt(abs(float(np.linalg.det(crop.to_frame[:, :2]))))
     blur_px = 0.4 * math.sqrt(shrink**2 - 1) if shrink > 1.5 else 0.0
@@ -33,9 +47,9 @@ def compose(rgba: NDArray[np.float32], crop: Crop, plate: Plate) -> ImageRGB:
     reach_px = math.ceil(4 * blur_px) + 3
     x0, y0 = max(left - reach_px, 0), max(top - reach_px, 0)
     x1, y1 = min(left + width + reach_px, crop.size), min(top + height + reach_px, crop.size)
-    covered = _covered(crop, (x0, y0, x1, y1), out.shape)
+    covered = _covered(crop, (x0, y0, x1, y1), image.shape)
     if not width or covered is None:
-        return out
+        return
     rows, columns = covered
     painted, opaque = rgba[y0:y1, x0:x1, :3], alpha[y0:y1, x0:x1]
     premultiplied = np.concatenate([(painted + 1) * np.float32(127.5) * opaque, opaque], axis=2)
@@ -47,10 +61,9 @@ def compose(rgba: NDArray[np.float32], crop: Crop, plate: Plate) -> ImageRGB:
     # Zero outside: the canvas fades out at its rim instead of smearing its last pixels.
     part = cv2.warpAffine(premultiplied, np.column_stack([linear, shift]), size, flags=cv2.INTER_CUBIC)
     through = cv2.merge([1.0 - np.clip(part[..., 3], 0.0, 1.0)] * 3)
-    seen_through = cv2.multiply(out[rows, columns], through, dtype=cv2.CV_32F)
+    seen_through = cv2.multiply(image[rows, columns], through, dtype=cv2.CV_32F)
     mixed = cv2.add(seen_through, cv2.cvtColor(part, cv2.COLOR_RGBA2RGB))
-    out[rows, columns] = cv2.convertScaleAbs(np.maximum(mixed, 0, out=mixed))  # rounds, and ends at 255
-    return out
+    image[rows, columns] = cv2.convertScaleAbs(np.maximum(mixed, 0, out=mixed))  # rounds, and ends at 255
 
 
 def _covered(crop: Crop, box: tuple[int, int, int, int], shape: tuple[int, ...]) -> tuple[slice, slice] | None:

@@ -1,120 +1,121 @@
-"""Pictures of a dance made steadier: each is averaged with its neighbours in time along their motion, where they agree.
+"""The temporal filter: average each layer with its neighbors in time along their motion, where they agree.
 
-Every picture is made by itself from its own pose, so what the pose leaves open trembles: seams, folds, the rim. Averaging along
-the motion, as video is denoised (Buades, Lisani and Miladinovic, 2016), takes a part of that away; where limbs cross or the
-motion is not found the neighbours do not agree, and the picture stays as it is. Nothing is fed back, so nothing drifts.
+Every frame is generated from its own pose alone, so what the pose leaves open jitters: seams, folds, edges. Averaging along
+the motion, as in video denoising (Buades, Lisani and Miladinovic, 2016), removes a part of that. Where limbs cross or the
+motion is not found, the neighbors disagree and the frame stays as it is. Nothing is fed back, so nothing drifts.
 """
 
 from collections import abc
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from typing import Final, Self, TypeVar
+from dataclasses import dataclass, replace
+from typing import Final, Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.metrics.motion import sample_at_offset
+from dancenow.rendering.layer import Layer
 
-Picture = NDArray[np.float32]
 Box = tuple[slice, slice]
-Place = TypeVar("Place")
 
 WEIGHT: Final = 0.5
-"""Of either neighbour, where it agrees; the picture itself has 1."""
-AGREEING: Final = 8.0
-"""Grey levels by which a neighbour differs where a third of its weight is left."""
+"""Weight of either neighbor where it agrees; the layer itself has 1."""
+AGREEMENT_LEVELS: Final = 8.0
+"""Difference in gray levels at which a third of a neighbor's weight is left."""
 _MOTION_PX: Final = 256
-"""The longer side at which motion is looked for."""
-_AROUND_PX: Final = 1.5
-_HARDLY: Final = 0.01
-"""Alpha below which nothing is seen."""
-_LEAST: Final = np.float32(1e-4)
-"""Alpha by which colours are divided at least."""
-_TO_GREY: Final = np.array([[1 / 3, 1 / 3, 1 / 3, 0]], np.float32)
+"""Longer side at which the motion is estimated."""
+_DIFFERENCE_SIGMA_PX: Final = 1.5
+_VISIBLE_ALPHA: Final = 0.01
+_MIN_ALPHA: Final = np.float32(1e-4)
+"""Smallest alpha that colors are divided by."""
+_TO_GRAY: Final = np.array([[1 / 3, 1 / 3, 1 / 3, 0]], np.float32)
 _MEAN: Final = np.full((1, 4), 1 / 4, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
-    """A picture as it is compared: colour times alpha and alpha [S,S,4], and small in grey, uint8."""
+class _Frame:
+    """A layer as it is compared: premultiplied color and alpha float32 [S,S,4], and a small gray image uint8."""
 
-    rgba: Picture
-    premultiplied: Picture
-    grey: NDArray[np.uint8]
+    layer: Layer
+    premultiplied: NDArray[np.float32]
+    gray: NDArray[np.uint8]
 
     @classmethod
-    def of(cls, rgba: Picture) -> Self:
+    def of(cls, layer: Layer) -> Self:
+        rgba = np.asarray(layer.rgba, np.float32)
         premultiplied = rgba * rgba[..., 3:]
         premultiplied[..., 3] = rgba[..., 3]
-        light = cv2.transform(premultiplied, _TO_GREY)
+        light = cv2.transform(premultiplied, _TO_GRAY)
         small = min(len(rgba), _MOTION_PX)
         if small < len(rgba):
             light = cv2.resize(light, (small, small), interpolation=cv2.INTER_AREA)
-        return cls(rgba, premultiplied, np.asarray(cv2.convertScaleAbs(light, alpha=127.5, beta=127.5), np.uint8))
+        return cls(layer, premultiplied, np.asarray(cv2.convertScaleAbs(light, alpha=127.5, beta=127.5), np.uint8))
 
 
-def filter_temporal(
-    pictures: abc.Generator[tuple[Place, Picture | None]],
-) -> abc.Generator[tuple[Place, Picture | None]]:
-    """The same pictures, each one later than it comes: RGBA float32 [S,S,4], colour in [-1,1] and alpha in [0,1]; None where
-    nobody is, and then the next one has no neighbour. `pictures` is closed with this."""
-    before: _Seen | None = None
-    now: tuple[Place, _Seen | None] | None = None
-    finder = _motion_finder()
-    with closing(pictures):
-        for place, picture in pictures:
-            after = None if picture is None else _Seen.of(picture)
-            if now is not None:
-                yield now[0], _averaged(now[1], (before, after), finder)
-                before = now[1]
-            now = place, after
-        if now is not None:
-            yield now[0], _averaged(now[1], (before,), finder)
+def filter_temporal(layers: abc.Generator[Layer | None]) -> abc.Generator[Layer | None]:
+    """Filter the layers of consecutive frames, each with a crop; None where nobody is, which is nobody's neighbor.
+
+    Each layer comes out after the next one has come in. `layers` is closed with this.
+    """
+    before: _Frame | None = None
+    now: _Frame | None = None
+    is_first = True
+    estimator = _flow_estimator()
+    with closing(layers):
+        for layer in layers:
+            after = None if layer is None else _Frame.of(layer)
+            if not is_first:
+                yield _average(now, (before, after), estimator)
+            before, now, is_first = now, after, False
+        if not is_first:
+            yield _average(now, (before,), estimator)
 
 
-def _averaged(picture: _Seen | None, neighbours: Sequence[_Seen | None], finder: cv2.DISOpticalFlow) -> Picture | None:
-    """A picture and what its neighbours show of the same points, where they agree with it."""
-    near = [each for each in neighbours if each is not None]
-    if picture is None or not near:
-        return None if picture is None else picture.rgba
-    box = _box(picture.rgba[..., 3])
+def _average(frame: _Frame | None, neighbors: Sequence[_Frame | None], estimator: cv2.DISOpticalFlow) -> Layer | None:
+    """Average a layer with what its neighbors show of the same points, where they agree with it."""
+    present = [each for each in neighbors if each is not None]
+    if frame is None or not present:
+        return None if frame is None else frame.layer
+    box = _visible_box(frame.premultiplied[..., 3])
     if box is None:
-        return picture.rgba
-    own, corner = picture.premultiplied[box], np.array([box[1].start, box[0].start], np.float32)
+        return frame.layer
+    own, corner = frame.premultiplied[box], np.array([box[1].start, box[0].start], np.float32)
     total, weight = own.copy(), np.ones(own.shape[:2], np.float32)
-    for other in near:
-        to_other = _motion(finder, picture.grey, other.grey, len(picture.rgba))[box] + corner
+    for other in present:
+        to_other = _estimate_motion(estimator, frame.gray, other.gray, len(frame.premultiplied))[box] + corner
         moved = sample_at_offset(other.premultiplied, to_other)
-        change = cv2.GaussianBlur(cv2.transform(cv2.absdiff(moved, own), _MEAN), (0, 0), _AROUND_PX)
-        share = np.float32(WEIGHT) * cv2.exp(-np.square(change * np.float32(127.5 / AGREEING)))
-        total += moved * share[..., None]
-        weight += share
+        change = cv2.GaussianBlur(cv2.transform(cv2.absdiff(moved, own), _MEAN), (0, 0), _DIFFERENCE_SIGMA_PX)
+        fraction = np.float32(WEIGHT) * cv2.exp(-np.square(change * np.float32(127.5 / AGREEMENT_LEVELS)))
+        total += moved * fraction[..., None]
+        weight += fraction
     alpha = (total[..., 3] / weight).clip(0, 1)
-    total *= (1 / (weight * np.maximum(alpha, _LEAST)))[..., None]
-    made = picture.rgba.copy()
-    np.clip(total, -1, 1, out=made[box])
-    made[box][..., 3] = alpha
-    return made
+    total *= (1 / (weight * np.maximum(alpha, _MIN_ALPHA)))[..., None]
+    rgba = np.array(frame.layer.rgba, np.float32)
+    np.clip(total, -1, 1, out=rgba[box])
+    rgba[box][..., 3] = alpha
+    return replace(frame.layer, rgba=rgba)
 
 
-def _box(alpha: Picture) -> Box | None:
-    """Rows and columns around all that is seen; None where nothing is."""
-    left, top, width, height = cv2.boundingRect((alpha > _HARDLY).view(np.uint8))
+def _visible_box(alpha: NDArray[np.float32]) -> Box | None:
+    """Rows and columns around everything visible; None where nothing is."""
+    left, top, width, height = cv2.boundingRect((alpha > _VISIBLE_ALPHA).view(np.uint8))
     return (slice(top, top + height), slice(left, left + width)) if width else None
 
 
-def _motion_finder() -> cv2.DISOpticalFlow:
-    """DIS (Kroeger et al., 2016) without its last refinement, which takes half of its time and makes nothing steadier."""
+def _flow_estimator() -> cv2.DISOpticalFlow:
+    """DIS (Kroeger et al., 2016) without its last refinement, which takes half of its time and does not reduce jitter."""
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     dis.setVariationalRefinementIterations(0)
     return dis
 
 
-def _motion(finder: cv2.DISOpticalFlow, own: NDArray[np.uint8], other: NDArray[np.uint8], size: int) -> Picture:
-    """From every pixel of `own` to where its point is in `other`, float32 [size,size,2] px."""
-    flow = finder.calc(own, other, np.zeros((*own.shape, 2), np.float32))
-    if len(own) != size:
-        flow = cv2.resize(flow, (size, size), interpolation=cv2.INTER_LINEAR) * np.float32(size / len(own))
+def _estimate_motion(
+    estimator: cv2.DISOpticalFlow, own: NDArray[np.uint8], other: NDArray[np.uint8], side_px: int
+) -> NDArray[np.float32]:
+    """Offset from every pixel of `own` to its point in `other`, float32 [side,side,2] px."""
+    flow = estimator.calc(own, other, np.zeros((*own.shape, 2), np.float32))
+    if len(own) != side_px:
+        flow = cv2.resize(flow, (side_px, side_px), interpolation=cv2.INTER_LINEAR) * np.float32(side_px / len(own))
     return np.asarray(flow, np.float32)

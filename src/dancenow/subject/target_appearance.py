@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dancenow.errors import ModelError
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo
+from dancenow.subject.background.base import Background, StillPlate
 from dancenow.subject.subject import Subject
 from dancenow.types import Plate, Pose, PoseTrack
 
@@ -31,6 +32,11 @@ class Target:
         """Taken from a prepared subject folder."""
         consent = subject.manifest.consent
         return cls(subject.manifest.name, subject.plate, subject.track, consent.sha256 if consent else None)
+
+    @property
+    def background(self) -> Background:
+        """The person's own background."""
+        return StillPlate(self.plate)
 
     def to_checkpoint(self, kind: str) -> Checkpoint:
         """A checkpoint of that kind with everything but the generator and its configuration."""

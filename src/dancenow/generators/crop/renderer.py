@@ -1,13 +1,11 @@
-"""Renders with a crop model: generate a square that follows the person and composite it onto the background plate.
+"""Renders the layers of a crop model: color and alpha in a square that follows the person.
 
-The background keeps its own resolution, so it is exact and steady.
+The background is composited at its own resolution, so it is exact and steady.
 """
 
 from collections import abc, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
-from itertools import islice
 from typing import Final, Self
 
 import numpy as np
@@ -22,23 +20,20 @@ from dancenow.generators.target_frame import error_of_version, require_target_fr
 from dancenow.pose.conditioning.pose_maps import draw_pose
 from dancenow.pose.person_crop import track_crop
 from dancenow.prefetch import prefetch
-from dancenow.rendering.compositor import compose
-from dancenow.rendering.temporal_filter import filter_temporal
+from dancenow.rendering.layer import Layer, feet_y_px
 from dancenow.storage.checkpoint import Checkpoint
 from dancenow.subject.target_appearance import Target
-from dancenow.types import Crop, FrameStatus, ImageRGB, Pose, PoseTrack
+from dancenow.types import Crop, FrameStatus, Pose, PoseTrack
 
 DRAWN_AT_ONCE: Final = {False: 4, True: 32}
 """Poses whose maps are drawn together, on a CPU and on a GPU: fewer calls, and still few maps in memory."""
 
-Canvas = tuple[Crop, NDArray[np.float32] | None]
-
 
 class CropRenderer:
-    """The `Renderer` of a body checkpoint.
+    """The `Renderer` of the crop family. Drawing poses and generating overlap: each runs in threads of its own."""
 
-    Drawing, generating and putting together overlap: each is a stage in a thread of its own, a few pictures ahead of the next.
-    """
+    has_temporal_filter: Final = True
+    run_up_frames: Final = 0
 
     def __init__(self, generator: Generator, backend: InferenceBackend, target: Target, execution: Execution) -> None:
         """backend: what runs the generator."""
@@ -57,37 +52,16 @@ class CropRenderer:
         backend = select_backend(generator) if execution.precision == "auto" else EagerBackend(generator)
         return cls(generator, backend, Target.of_checkpoint(checkpoint), execution)
 
-    def render(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> abc.Generator[ImageRGB]:
+    def render(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[Layer | None]:
         """See `Renderer.render`."""
-        with prefetch(self.canvases(track, start, stop)) as canvases:
-            yield from self._over_the_plate(canvases)
-
-    def render_frames(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[ImageRGB]:
-        """See `Renderer.render_frames`."""
-        with prefetch(self._canvases(track, frames)) as canvases:
-            yield from self._over_the_plate(canvases)
-
-    def _over_the_plate(self, canvases: Iterator[Canvas]) -> Iterator[ImageRGB]:
-        for crop, rgba in canvases:
-            yield self.target.plate.image_rgb.copy() if rgba is None else compose(rgba, crop, self.target.plate)
-
-    def canvases(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> Iterator[Canvas]:
-        """As `render`, before anything is put over the plate: each frame's window, and RGBA float32 [S,S,4] or None.
-
-        The temporal filter looks at the neighbors, so one more is generated on either side.
-        """
-        stop = len(track) if stop is None else stop
-        first = max(start - 1, 0)
-        with closing(filter_temporal(self._canvases(track, np.arange(first, min(stop + 1, len(track)))))) as canvases:
-            yield from islice(canvases, start - first, stop - first)
-
-    def _canvases(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[Canvas]:
         require_target_frame(track, self.target)
         windows = track_crop(track.pose, track.time_s, self._generator.config.canvas_px)
         crops = [windows[int(i)] for i in frames]
         is_there = track.status[frames] != FrameStatus.MISSING
+        feet = feet_y_px(track.pose[frames]).tolist()
         with prefetch(self._maps(track.pose[frames], crops), room=2) as maps:
-            yield from zip(crops, self._generate_all(maps, is_there), strict=True)
+            for rgba, crop, y_px in zip(self._generate_all(maps, is_there), crops, feet, strict=True):
+                yield None if rgba is None else Layer(rgba, crop, y_px)
 
     def _generate_all(self, maps: Iterator[Tensor], is_there: NDArray[np.bool_]) -> Iterator[NDArray[np.float32] | None]:
         """Generate every frame from its maps: on a CPU two at a time, each on a core of its own."""
@@ -103,7 +77,7 @@ class CropRenderer:
 
     @torch.inference_mode()
     def _generate(self, maps: Tensor) -> NDArray[np.float32]:
-        """RGBA [S,S,4] as `compose` takes it."""
+        """Generate one frame: RGBA float32 [S,S,4]."""
         with self._execution.limited_threads():
             return np.ascontiguousarray(self.backend(maps)[0].permute(1, 2, 0).cpu().numpy())
 

@@ -1,7 +1,6 @@
 """Renders with a whole-frame model: the network generates everything, background included."""
 
 from collections import abc
-from collections.abc import Iterator
 from dataclasses import fields
 from typing import Final, Self
 
@@ -14,16 +13,19 @@ from dancenow.execution import Execution
 from dancenow.generators.edn.network import EdnGenerator, EdnNetworkConfig
 from dancenow.generators.target_frame import error_of_version, require_target_frame
 from dancenow.pose.letterbox import Letterbox
+from dancenow.rendering.layer import Layer, feet_y_px
 from dancenow.storage.checkpoint import Checkpoint
 from dancenow.subject.target_appearance import Target
-from dancenow.types import FrameStatus, ImageRGB, Pose, PoseTrack
+from dancenow.types import FrameStatus, Pose, PoseTrack
 
-RUN_UP: Final = 3
-"""Frames generated before a single frame that needs those before it."""
+RUN_UP_FRAMES: Final = 3
+"""After these, an image hardly depends on the earlier ones."""
 
 
 class EdnRenderer:
-    """The `Renderer` of a whole-frame checkpoint: the network paints everything, background included."""
+    """The `Renderer` of the edn family: opaque layers of whole frames. As in the paper, nothing is filtered afterwards."""
+
+    has_temporal_filter: Final = False
 
     def __init__(self, generator: EdnGenerator, target: Target, execution: Execution, *, half: bool = False) -> None:
         """half: compute in bfloat16 on a GPU, for generators that were trained so."""
@@ -51,23 +53,24 @@ class EdnRenderer:
         half = recipe["precision"] == "bfloat16" and execution.precision == "auto"
         return cls(generator, Target.of_checkpoint(checkpoint), execution, half=half)
 
-    def render(self, track: PoseTrack, start: int = 0, stop: int | None = None) -> abc.Generator[ImageRGB]:
+    @property
+    def run_up_frames(self) -> int:
+        """See `Renderer.run_up_frames`."""
+        return RUN_UP_FRAMES if self._generator.config.temporal else 0
+
+    def render(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[Layer | None]:
         """See `Renderer.render`."""
         require_target_frame(track, self.target)
-        drawn = self._box.apply(track.pose)
+        poses, feet = self._box.apply(track.pose), feet_y_px(track.pose)
         past: Tensor | None = None
-        for index in range(start, len(track) if stop is None else stop):
+        for index in frames.tolist():
             if track.status[index] == FrameStatus.MISSING:
                 past = None
-                yield self.target.plate.image_rgb.copy()
+                yield None
             else:
-                picture, past = self._generate(drawn[index], past)
-                canvas = picture[0].float().add(1).mul(127.5).round().clamp(0, 255).byte()
-                yield self._box.take_back(canvas.permute(1, 2, 0).cpu().numpy())
-
-    def render_frames(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[ImageRGB]:
-        """See `Renderer.render_frames`."""
-        yield from _last_of_each(self, track, frames)
+                generated, past = self._generate(poses[index], past)
+                canvas = generated[0].float().add(1).mul(127.5).round().clamp(0, 255).byte()
+                yield Layer(self._box.take_back(canvas.permute(1, 2, 0).cpu().numpy()), None, float(feet[index]))
 
     @torch.inference_mode()
     def _generate(self, pose: Pose, past: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -78,10 +81,3 @@ class EdnRenderer:
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
                 picture = self._generator(maps, self._generator.start(maps) if past is None else past)
             return picture, self._generator.remember(maps, picture)
-
-
-def _last_of_each(renderer: EdnRenderer, track: PoseTrack, frames: NDArray[np.int64]) -> Iterator[ImageRGB]:
-    """Single pictures of painters whose pictures need those before: the last of a short run each."""
-    for index in frames.tolist():
-        *_, picture = renderer.render(track, max(index - RUN_UP, 0), index + 1)
-        yield picture

@@ -26,6 +26,7 @@ from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.metrics.regions import person_box
 from dancenow.pose.pipeline import PosePipeline, detect_poses
 from dancenow.progress import Progress, ProgressCallback
+from dancenow.rendering.renderer import render_video
 from dancenow.research.bench.ablation import train
 from dancenow.research.bench.jobs import Job, Record, run_jobs
 from dancenow.research.bench.methods import METHODS, Method
@@ -99,7 +100,7 @@ def measure_drift(model: Path, truth: Path, track: PoseTrack, passes: int, every
     count, start_s = len(track), time.perf_counter()
     poses = PosePipeline.create()
     dance = ping_pong(poses.for_rendering(poses.smooth_jitter(track)), passes)
-    images = _with_progress(renderer.render(dance), len(dance), on_progress)
+    images = _with_progress(render_video(renderer, renderer.target.background, dance), len(dance), on_progress)
     first = _metrics(islice(images, count), truth, track, every)
     memory_mb = [_resident_mb()]
     for _ in islice(images, count * (passes - 2)):

@@ -24,6 +24,7 @@ from dancenow.media.source import read_frames
 from dancenow.metrics.perceptual import EfficientNetTrunk
 from dancenow.pose.pipeline import PosePipeline
 from dancenow.provenance.forensics.network import ForensicConfig
+from dancenow.rendering.renderer import render_video
 from dancenow.research.bench.fake_generation import NEAREST, FakeSpec, GenerationContext, trained_models
 from dancenow.research.bench.pseudo_fakes import PSEUDO_FAKES
 from dancenow.research.bench.rendered_scenes import (
@@ -221,7 +222,9 @@ def generate_fakes(scene: Scene, specs: Sequence[FakeSpec], seed: int, context: 
                 renderer = renderer_of(model, Execution(str(context.device)))
                 for dance in scene.dances:
                     track = poses.for_rendering(poses.smooth_jitter(dance.track))
-                    yield RenderedClip(dance, list(renderer.render(track)), spec.method, images)
+                    yield RenderedClip(
+                        dance, list(render_video(renderer, renderer.target.background, track)), spec.method, images
+                    )
         except RuntimeError as error:  # a shared GPU may run out of memory: keep what has been generated
             print(f"{scene.name}, {spec.method}: {error}", flush=True)
 

@@ -24,6 +24,7 @@ from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.metrics.regions import person_box
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.provenance.consent import consent
+from dancenow.rendering.renderer import render_video
 from dancenow.skeleton import INDEX, NUM_KEYPOINTS
 from dancenow.storage.atomic_io import sha256_of
 from dancenow.subject.prepare import prepare
@@ -128,7 +129,12 @@ def score_model(
         )
     start, stop = frames[0], len(track) if frames[1] is None else min(frames[1], len(track))
     return compare_frames(
-        renderer.render(track, start, stop), video, track, frames=(start, stop), every=every, on_progress=on_progress
+        render_video(renderer, renderer.target.background, track, start, stop),
+        video,
+        track,
+        frames=(start, stop),
+        every=every,
+        on_progress=on_progress,
     )
 
 

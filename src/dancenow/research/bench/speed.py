@@ -17,8 +17,7 @@ import numpy as np
 import torch
 
 from dancenow.execution import Execution
-from dancenow.generators.base import FamilyConfig, Renderer
-from dancenow.generators.crop.renderer import CropRenderer
+from dancenow.generators.base import FamilyConfig
 from dancenow.generators.registry import load_renderer
 from dancenow.generators.train_model import train_model
 from dancenow.media.sink import VideoWriter
@@ -29,7 +28,9 @@ from dancenow.pose.tracking.reidentification import PeopleSurvey, select_person
 from dancenow.pose.tracking.tracker import PersonTracker
 from dancenow.progress import Progress, ProgressCallback
 from dancenow.provenance.consent import consent
-from dancenow.rendering.compositor import compose
+from dancenow.rendering.compositor import composite
+from dancenow.rendering.renderer import Renderer, render_layers
+from dancenow.rendering.scene import Scene
 from dancenow.research.bench.jobs import Job, Record, run_jobs
 from dancenow.research.bench.length import empty_cache, loop_video, timed_transfer
 from dancenow.research.bench.methods import our_config, paper_config
@@ -211,12 +212,13 @@ def _training_hz(subject: Subject, model: Path, config: FamilyConfig, steps: int
 
 def _rendering_hz(renderer: Renderer, dance: PoseTrack, count: int) -> dict[str, float]:
     """Frames a second of generate and, where the person is put over a plate, of composite."""
-    list(renderer.render(dance, 0, 1))  # the first picture pays for allocations
-    if not isinstance(renderer, CropRenderer):
-        return {"generate": _rate(lambda: renderer.render(dance, 0, count))[1]}
-    canvases, generate_hz = _rate(lambda: renderer.canvases(dance, 0, count))
-    rendered = [(crop, rgba) for crop, rgba in canvases if rgba is not None]
-    _, compose_hz = _rate(lambda: (compose(rgba, crop, renderer.target.plate) for crop, rgba in rendered))
+    list(render_layers(renderer, dance, 0, 1))  # the first image pays for allocations
+    rendered, generate_hz = _rate(lambda: render_layers(renderer, dance, 0, count))
+    layers = [layer for layer in rendered if layer is not None]
+    if layers[0].is_opaque:
+        return {"generate": generate_hz}
+    background = renderer.target.background
+    _, compose_hz = _rate(lambda: (composite(Scene(background, (layer,)), 0.0) for layer in layers))
     return {"generate": generate_hz, "composite": compose_hz}
 
 

@@ -1,20 +1,13 @@
-"""What the picture is put together from, and the engines that generate it: the same picture, whatever is saved on the way."""
+"""The engines that run a generator: the same image, whatever they save, and the fallback where one fails."""
 
-import math
 from collections.abc import Iterator
 
-import cv2
-import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from dancenow.execution import cpu_has_bfloat16, has_bfloat16
 from dancenow.generators.crop.inference_backends import BACKENDS, EagerBackend, agreement_db, example, preferred, select_backend
 from dancenow.generators.crop.network import Generator, GeneratorConfig
-from dancenow.pose.person_crop import window
-from dancenow.rendering.compositor import VEIL, compose
-from dancenow.types import Crop, ImageRGB, Plate
 
 SIDE = 64
 
@@ -29,56 +22,6 @@ def generator() -> Generator:
 def no_gradients() -> Iterator[None]:
     with torch.inference_mode():
         yield
-
-
-def plate() -> Plate:
-    image_rgb = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
-    return Plate(image_rgb, np.ones((90, 120), np.bool_))
-
-
-def painted(x0: int, y0: int, x1: int, y1: int) -> NDArray[np.float32]:
-    """A canvas of noise with soft alpha in a box, and a veil everywhere."""
-    rgba = np.random.default_rng(1).uniform(-1, 1, (SIDE, SIDE, 4)).astype(np.float32)
-    rgba[..., 3] = 0.02
-    rgba[y0:y1, x0:x1, 3] = np.random.default_rng(2).uniform(0.5, 1, (y1 - y0, x1 - x0))
-    return rgba
-
-
-def over_all(rgba: NDArray[np.float32], crop: Crop, behind: ImageRGB) -> NDArray[np.float64]:
-    """The same without saving anything: the whole canvas over the whole frame, in float64."""
-    alpha = np.clip((rgba[..., 3:].astype(np.float64) - VEIL) / (1 - 2 * VEIL), 0, 1)
-    premultiplied = np.concatenate([(rgba[..., :3] + 1) * 127.5 * alpha, alpha], axis=2).astype(np.float32)
-    shrink = 1 / math.sqrt(abs(float(np.linalg.det(crop.to_frame[:, :2]))))
-    if shrink > 1.5:
-        premultiplied = cv2.GaussianBlur(premultiplied, (0, 0), 0.4 * math.sqrt(shrink**2 - 1)).astype(np.float32)
-    size = (behind.shape[1], behind.shape[0])
-    whole = cv2.warpAffine(premultiplied, crop.to_frame, size, flags=cv2.INTER_CUBIC).astype(np.float64)
-    corners = np.array([[-0.5, -0.5], [crop.size - 0.5, crop.size - 0.5]]) @ crop.to_frame[:, :2].T + crop.to_frame[:, 2]
-    y, x = np.mgrid[: behind.shape[0], : behind.shape[1]]
-    is_inside = (x >= np.floor(corners[0, 0])) & (x <= np.ceil(corners[1, 0]))
-    whole[~(is_inside & (y >= np.floor(corners[0, 1])) & (y <= np.ceil(corners[1, 1])))] = 0  # the window's own limits
-    return np.asarray(np.clip(whole[..., :3] + behind * (1 - np.clip(whole[..., 3:], 0, 1)), 0, 255))
-
-
-@pytest.mark.parametrize("box", [(20, 10, 40, 60), (0, 0, 64, 64), (0, 30, 5, 34), (63, 63, 64, 64)])
-@pytest.mark.parametrize(
-    ("centre", "side_px"), [((60.0, 45.0), 80.0), ((61.3, 44.7), 33.3), ((5.0, 80.0), 70.0), ((119.0, 1.0), 20.0)]
-)
-def test_a_canvas_over_the_plate_is_what_it_would_be_without_leaving_anything_out(
-    box: tuple[int, int, int, int], centre: tuple[float, float], side_px: float
-) -> None:
-    crop, behind = window(np.array(centre), side_px, SIDE), plate()
-    made = compose(painted(*box), crop, behind)
-    expected = over_all(painted(*box), crop, behind.image_rgb)
-    assert np.abs(made - expected).max() < 1.0
-    assert (made != behind.image_rgb).any() or (np.abs(expected - behind.image_rgb) < 1).all()
-
-
-def test_a_veil_and_a_window_beside_the_frame_leave_the_plate_as_it_is() -> None:
-    veil = np.full((SIDE, SIDE, 4), 0.02, np.float32)
-    np.testing.assert_array_equal(compose(veil, window(np.array([60.0, 45.0]), 80.0, SIDE), plate()), plate().image_rgb)
-    aside = window(np.array([500.0, 45.0]), 80.0, SIDE)
-    np.testing.assert_array_equal(compose(painted(0, 0, 64, 64), aside, plate()), plate().image_rgb)
 
 
 def test_in_half_precision_the_picture_is_the_same_to_the_eye() -> None:

@@ -1,0 +1,89 @@
+"""The protocol of a renderer, and how its layers become frames: temporal filter, then compositor."""
+
+from collections import abc
+from contextlib import closing
+from itertools import islice
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.prefetch import prefetch
+from dancenow.rendering.compositor import composite
+from dancenow.rendering.layer import Layer
+from dancenow.rendering.scene import Scene
+from dancenow.rendering.temporal_filter import filter_temporal
+from dancenow.subject.background.base import Background
+from dancenow.subject.target_appearance import Target
+from dancenow.types import ImageRGB, PoseTrack
+
+
+class Renderer(Protocol):
+    """Renders the person of a model in the poses of a track. It keeps nothing from one track to the next."""
+
+    @property
+    def target(self) -> Target:
+        """The person of the model."""
+
+    @property
+    def has_temporal_filter(self) -> bool:
+        """Whether `filter_temporal` applies to its layers: it does where each is generated from its own pose alone."""
+
+    @property
+    def run_up_frames(self) -> int:
+        """Frames to generate before a single wanted one: 0 where no frame depends on those before it."""
+
+    def render(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[Layer | None]:
+        """The layers of some frames [N] of a track, increasing; None where nobody is there (MISSING).
+
+        track: the whole dance in the target's frame px, from `PosePipeline.for_rendering`. frames: consecutive if
+        `run_up_frames` is not 0; the first one, and the first one after nobody was there, has no frame before it.
+
+        Raises:
+            ValueError: the track is not in the target's frame.
+        """
+
+
+def render_video(
+    renderer: Renderer, background: Background, track: PoseTrack, start: int = 0, stop: int | None = None
+) -> abc.Generator[ImageRGB]:
+    """Render the frames [start, stop) of a track over a background, one by one, each uint8 [H,W,3].
+
+    Layers are generated in a thread of their own, a few frames ahead of the compositor.
+    """
+    with prefetch(render_layers(renderer, track, start, stop)) as layers:
+        for time_s, layer in zip(track.time_s[start:stop].tolist(), layers, strict=True):
+            yield composite(Scene(background, () if layer is None else (layer,)), time_s)
+
+
+def render_frames(
+    renderer: Renderer, background: Background, track: PoseTrack, frames: NDArray[np.int64]
+) -> abc.Generator[ImageRGB]:
+    """Render some frames [N] of a track, increasing, as `render_video` does but without the temporal filter."""
+    with prefetch(_single_layers(renderer, track, frames)) as layers:
+        for time_s, layer in zip(track.time_s[frames].tolist(), layers, strict=True):
+            yield composite(Scene(background, () if layer is None else (layer,)), time_s)
+
+
+def render_layers(renderer: Renderer, track: PoseTrack, start: int = 0, stop: int | None = None) -> abc.Generator[Layer | None]:
+    """The layers of the frames [start, stop), with the temporal filter if it applies."""
+    stop = len(track) if stop is None else min(stop, len(track))
+    if not renderer.has_temporal_filter:
+        with closing(renderer.render(track, np.arange(start, stop))) as layers:
+            yield from layers
+        return
+    # The filter looks at the neighbors, so one more frame is generated on either side.
+    first = max(start - 1, 0)
+    with closing(filter_temporal(renderer.render(track, np.arange(first, min(stop + 1, len(track)))))) as layers:
+        yield from islice(layers, start - first, stop - first)
+
+
+def _single_layers(renderer: Renderer, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[Layer | None]:
+    """Layers of single frames; where frames depend on those before, the last of a short run each."""
+    if not renderer.run_up_frames:
+        with closing(renderer.render(track, frames)) as layers:
+            yield from layers
+        return
+    for index in frames.tolist():
+        *_, layer = renderer.render(track, np.arange(max(index - renderer.run_up_frames, 0), index + 1))
+        yield layer

@@ -1,0 +1,48 @@
+"""One test over every background: what the compositor relies on."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from dancenow.rendering.compositor import composite
+from dancenow.rendering.scene import Scene
+from dancenow.subject.background.base import Background, StillPlate
+from dancenow.types import Plate
+
+
+def _still_plate() -> Background:
+    image = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
+    return StillPlate(Plate(image, image[..., 0] > 50))
+
+
+BACKGROUNDS: dict[str, Callable[[], Background]] = {"still plate": _still_plate}
+"""Add a background here."""
+
+
+@pytest.fixture(params=BACKGROUNDS)
+def background(request: pytest.FixtureRequest) -> Background:
+    return BACKGROUNDS[request.param]()
+
+
+@pytest.mark.parametrize("time_s", [0.0, 1 / 3, 1000.0])
+def test_image_and_known_mask_fit_at_all_times(background: Background, time_s: float) -> None:
+    image, known = background.at(time_s), background.known_at(time_s)
+    assert image.dtype == np.uint8
+    assert known.dtype == np.bool_
+    assert image.shape == (*known.shape, 3)
+    assert image.shape == background.at(0.0).shape
+
+
+def test_the_same_time_gives_the_same_image(background: Background) -> None:
+    first = background.at(0.5).copy()
+    background.at(2.0)
+    np.testing.assert_array_equal(background.at(0.5), first)
+
+
+def test_an_empty_scene_shows_it_and_may_be_written_to(background: Background) -> None:
+    expected = background.at(0.5).copy()
+    image = composite(Scene(background), 0.5)
+    np.testing.assert_array_equal(image, expected)
+    image[:] = 0
+    np.testing.assert_array_equal(background.at(0.5), expected)
