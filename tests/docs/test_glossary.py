@@ -12,7 +12,9 @@ from dancenow.cli.main import COMMANDS
 
 DOCS = Path(__file__).parents[2] / "docs"
 GUIDES = sorted(f"how-to/{path.name}" for path in (DOCS / "how-to").glob("*.md"))
-PAGES = ("glossary.md", "architecture.md", "how-it-works.md", "tutorial.md", *GUIDES)
+CARDS = sorted(f"../src/dancenow/assets/{path.name}" for path in (DOCS.parent / "src" / "dancenow" / "assets").glob("*.md"))
+ROOT = ("../README.md", "../CONTRIBUTING.md")
+PAGES = ("glossary.md", "architecture.md", "how-it-works.md", "index.md", "tutorial.md", *GUIDES, *CARDS, *ROOT)
 FOLDERS = {path.parent.name for path in (DOCS.parent / "src" / "dancenow").glob("*/__init__.py")}
 MODULES = {path.stem for path in (DOCS.parent / "src" / "dancenow").glob("*.py")}
 

@@ -1,8 +1,8 @@
-"""What comes with the package: two rendered dancers (`dancenow studio --demo-assets` makes them again) and small networks.
+"""What comes with the package: two rendered people (`dancenow studio --demo-assets` renders them again) and small networks.
 
-`transformer.safetensors` is the spatial transformer's base model; `base.safetensors` and `face_base.safetensors` are the
-generator and the face network that a person's training starts from; `corrector.safetensors` takes a detector's habits off its
-tracks; `forensic.safetensors` is what `dancenow detect` judges with; the `.md` beside each says how it was made.
+`base.safetensors` and `face_base.safetensors` are pretrained weights of the generator and of the face network;
+`transformer.safetensors` is the spatial transformer; `corrector.safetensors` removes systematic errors of the pose detector;
+`forensic.safetensors` is the forgery classifier. The `.md` file beside each is its model card.
 """
 
 from pathlib import Path
