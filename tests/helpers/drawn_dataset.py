@@ -27,10 +27,10 @@ def draw_instead_of_rendering(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
     Returns a list to which every rendered video is appended.
     """
-    filmed: list[Path] = []
+    rendered: list[Path] = []
 
-    def film(body: int, dance: float, _room: object, output: Path, **options: Any) -> Clip:
-        filmed.append(output)
+    def render_performance(body: int, dance: float, _room: object, output: Path, **options: Any) -> Clip:
+        rendered.append(output)
         clip, fps, size_px = Clip(output), options["fps"], options["width_px"]
         assert fps == 24, "the drawn dancer moves at 24 frames a second"
         track = dancer_track(48, phase=dance, body_px=70.0 + 4 * body, size_px=size_px)
@@ -58,6 +58,6 @@ def draw_instead_of_rendering(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     def solve(moves: float, _body: int) -> float:
         return moves
 
-    for name, stand_in in (("film", film), ("perform", tempo), ("solve", solve), ("_body", body)):
+    for name, stand_in in (("render_performance", render_performance), ("perform", tempo), ("solve", solve), ("_body", body)):
         monkeypatch.setattr(make, name, stand_in)
-    return filmed
+    return rendered

@@ -14,7 +14,7 @@ from dancenow.pose.filtering.smoothing import smooth
 from dancenow.research.recipes import bias_network as networks
 from dancenow.research.recipes.bias_training import CorrectionConfig, CorrectionTask, Example, example_of
 from dancenow.research.studio.scene import ROOMS
-from dancenow.research.studio.tracks import danced_points, exact_track
+from dancenow.research.studio.tracks import identity_keypoints, project_track
 from dancenow.skeleton import INDEX, LIMBS, MIRROR, NUM_KEYPOINTS
 from dancenow.storage.checkpoint import read_info, save_checkpoint
 from dancenow.training.loop import Clock
@@ -150,7 +150,7 @@ def test_the_network_is_given_sizes_of_the_body() -> None:
 
 def test_the_shipped_network_takes_depth_to_its_size() -> None:
     assert read_info(CORRECTOR).kind == networks.KIND
-    exact = exact_track(danced_points("dov", "spark", seconds=6.0), ROOMS["loft"].camera, 512, 512)
+    exact = project_track(identity_keypoints("dov", "spark", seconds=6.0), ROOMS["loft"].camera, 512, 512)
     track = detected(exact)
     off = np.abs(correct_bias(smooth(track), track).pose.depth - exact.pose.depth).mean()
     assert off < 0.2 * np.abs(track.pose.depth - exact.pose.depth).mean()

@@ -12,7 +12,7 @@ from dancenow.pose.retargeting.body_model import figure_of
 from dancenow.pose.retargeting.foot_contact import bend, footholds
 from dancenow.pose.retargeting.registry import fit_retargeter
 from dancenow.research.studio.scene import Camera
-from dancenow.research.studio.tracks import exact_track
+from dancenow.research.studio.tracks import project_track
 from dancenow.skeleton import INDEX
 from dancenow.types import Pose, PoseTrack
 from helpers.stick_dancers import STANDING, mean_error
@@ -38,7 +38,7 @@ def stepping(nose_m: float, *, legs: float = 1.0, seed: int = 0, beats: int = 24
         step = (values[beat + 1] - values[beat]) * along.reshape((-1,) + (1,) * (values.ndim - 1))
         return np.asarray(values[beat] + step, np.float64)
 
-    turn, place, arms = eased(facing), eased(at), eased(swing)
+    turn, position, arms = eased(facing), eased(at), eased(swing)
     points = np.zeros((len(time), len(INDEX), 3))
     for name, index in INDEX.items():
         aside, up = STANDING[name]
@@ -57,12 +57,12 @@ def stepping(nose_m: float, *, legs: float = 1.0, seed: int = 0, beats: int = 24
     x, y = points[..., 0].copy(), points[..., 1].copy()
     points[..., 0], points[..., 1] = cos * x - sin * y, sin * x + cos * y
     points *= nose_m
-    points[..., :2] += place[:, None] * nose_m * legs
+    points[..., :2] += position[:, None] * nose_m * legs
     return points
 
 
 def track(points: NDArray[np.float64], camera: Camera) -> PoseTrack:
-    return exact_track(points, camera, 512, 512, FPS)
+    return project_track(points, camera, 512, 512, FPS)
 
 
 @pytest.mark.parametrize("camera", [NEAR, FAR])
@@ -73,7 +73,7 @@ def test_the_lens_the_tilt_and_the_height_of_the_camera_are_read_off_the_dancer(
     assert figure.view.focal_px == pytest.approx(camera.focal * 512, rel=0.06)
     assert figure.view.tilt_rad == pytest.approx(true_tilt, abs=np.radians(1.0))
     per_m = figure.parts_px["shin"] / (0.255 * 1.6)
-    assert figure.view.floor_px / per_m == pytest.approx(camera.place[2], abs=0.1)
+    assert figure.view.floor_px / per_m == pytest.approx(camera.position[2], abs=0.1)
 
 
 def test_a_dancer_who_is_often_still_above_the_floor_does_not_raise_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +82,7 @@ def test_a_dancer_who_is_often_still_above_the_floor_does_not_raise_it(monkeypat
 
     def wrong_m() -> float:
         figure = figure_of(track(points, NEAR))
-        return abs(figure.view.floor_px / figure.parts_px["shin"] * 0.255 * 1.6 - NEAR.place[2])
+        return abs(figure.view.floor_px / figure.parts_px["shin"] * 0.255 * 1.6 - NEAR.position[2])
 
     weighed = wrong_m()
     monkeypatch.setattr(camera_model, "IN_THE_AIR", (1.0, 1.0))

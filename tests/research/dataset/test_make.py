@@ -71,48 +71,48 @@ def test_everybody_performs_every_dance_and_the_index_lists_parts(drawn_dataset:
 def test_an_interrupted_make_resumes_and_leaves_no_incomplete_clip(
     drawn_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    filmed = draw_instead_of_rendering(monkeypatch)
-    draw = vars(make)["film"]
+    rendered = draw_instead_of_rendering(monkeypatch)
+    draw = vars(make)["render_performance"]
 
     def interrupted(*arguments: object, **options: object) -> object:
         dataset = draw(*arguments, **options)
-        if len(filmed) == 5:
+        if len(rendered) == 5:
             raise KeyboardInterrupt
         return dataset
 
-    monkeypatch.setattr(make, "film", interrupted)
+    monkeypatch.setattr(make, "render_performance", interrupted)
     out = tmp_path / "dataset"
     with pytest.raises(KeyboardInterrupt):
         make_dataset(out, SMALL)
     assert len([*(out / CLIPS).iterdir()]) == 4, "the fifth was not complete"
     with pytest.raises(UserError, match="not complete; continue"):
         open_source(out)
-    monkeypatch.setattr(make, "film", draw)
+    monkeypatch.setattr(make, "render_performance", draw)
     make_dataset(out, SMALL)
-    assert len(filmed) == 5 + 8, "finished clips are not rendered again"
+    assert len(rendered) == 5 + 8, "finished clips are not rendered again"
     assert (out / INDEX).read_bytes() == (drawn_dataset / INDEX).read_bytes()
 
 
 def test_a_truncated_clip_is_rendered_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    filmed = draw_instead_of_rendering(monkeypatch)
+    rendered = draw_instead_of_rendering(monkeypatch)
     config = dataclasses.replace(SMALL, identities=1)
     make_dataset(tmp_path / "d", config)
-    clip = filmed[1].parent.name
+    clip = rendered[1].parent.name
     video = tmp_path / "d" / CLIPS / "id0000-dance0001" / "id0000-dance0001.mp4"
     assert clip == "id0000-dance0001"
     video.write_bytes(video.read_bytes()[:-1])
     before = (tmp_path / "d" / INDEX).read_bytes()
     make_dataset(tmp_path / "d", config)
-    assert len(filmed) == 4
+    assert len(rendered) == 4
     assert (tmp_path / "d" / INDEX).read_bytes() == before
 
 
 def test_a_dataset_grows_and_does_not_shrink(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    filmed = draw_instead_of_rendering(monkeypatch)
+    rendered = draw_instead_of_rendering(monkeypatch)
     out, small = tmp_path / "d", dataclasses.replace(SMALL, identities=2, dances=1)
     before = make_dataset(out, small)
     after = make_dataset(out, dataclasses.replace(small, dances=2))
-    assert len(filmed) == 4
+    assert len(rendered) == 4
     kept = {entry.key: entry.files for entry in after.entries}
     assert all(kept[entry.key] == entry.files for entry in before.entries)
     with pytest.raises(UserError, match="also holds id0000-dance0001"):

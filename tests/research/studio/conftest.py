@@ -1,4 +1,4 @@
-"""The studio's tests need its extra; two dressed bodies are built once for all of them."""
+"""Fixtures for tests of the studio, which need its extra; two dressed bodies are built once."""
 
 import importlib.util
 

@@ -1,4 +1,4 @@
-"""BVH files: a small one written here is danced; bad ones are explained."""
+"""BVH files: a small generated one is retargeted; invalid ones are explained."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ LIMBS = {
 
 
 def bvh_text(arm_deg: list[float]) -> str:
-    """A T-pose skeleton, y up and facing z, that turns both arms upward by the given angles, frame by frame."""
+    """A T-pose skeleton, y up and facing z, that raises both arms by the given angles, frame by frame."""
     columns: list[str] = []
 
     def joint(name: str, offset: tuple[float, ...], depth: int) -> str:
@@ -50,7 +50,7 @@ def bvh_text(arm_deg: list[float]) -> str:
     return f"HIERARCHY\n{hierarchy}MOTION\nFrames: {len(rows)}\nFrame Time: 0.1\n" + "\n".join(rows) + "\n"
 
 
-def test_arms_go_where_the_file_says(tmp_path: Path, ada: Body) -> None:
+def test_arms_follow_the_file(tmp_path: Path, ada: Body) -> None:
     path = tmp_path / "arms.bvh"
     path.write_text(bvh_text([0.0, 30.0, 60.0, 85.0]))
     performance = retarget(read_bvh(path), ada, fps=10.0)
@@ -66,14 +66,14 @@ def test_arms_go_where_the_file_says(tmp_path: Path, ada: Body) -> None:
         assert abs(points[INDEX["left_heel"], 2]) < 0.06
 
 
-def test_frames_are_resampled_to_the_rate_asked(tmp_path: Path, ada: Body) -> None:
+def test_frames_are_resampled_to_the_requested_rate(tmp_path: Path, ada: Body) -> None:
     path = tmp_path / "arms.bvh"
     path.write_text(bvh_text([float(i) for i in range(20)]))
     assert len(retarget(read_bvh(path), ada, fps=30.0)) == 60
     assert len(retarget(read_bvh(path), ada, fps=30.0, seconds=0.5)) == 15
 
 
-def test_a_spine_joint_inside_the_neck_is_passed_over(tmp_path: Path, ada: Body) -> None:
+def test_a_spine_joint_inside_the_neck_is_ignored(tmp_path: Path, ada: Body) -> None:
     path = tmp_path / "cmu.bvh"
     path.write_text(bvh_text([0.0]).replace("JOINT Neck\n{\nOFFSET 0.0 30.0 0.0", "JOINT Neck\n{\nOFFSET 0.0 0.0 0.0"))
     performance = retarget(read_bvh(path), ada, fps=10.0)
@@ -86,7 +86,7 @@ def test_the_file_is_read_exactly(tmp_path: Path) -> None:
     path = tmp_path / "arms.bvh"
     path.write_text(bvh_text([90.0]))
     motion = read_bvh(path)
-    wrist = motion.places[0, motion.names.index("LeftHand")]
+    wrist = motion.positions[0, motion.names.index("LeftHand")]
     assert wrist == pytest.approx([18.0, 95 + 20 + 28 + 53, 0.0], abs=1e-6)
     assert motion.fps == pytest.approx(10)
 

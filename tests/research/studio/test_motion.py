@@ -1,4 +1,4 @@
-"""Dances: full-bodied, on the floor, and the same on every body."""
+"""Dances: they use the whole body, stay on the floor, and are the same on every body."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dancenow.research.studio.body import ACTIONS, Body
 from dancenow.research.studio.choreography import DANCES, VOWELS
-from dancenow.research.studio.motion import Moves, Performance, pchip, perform, solve
+from dancenow.research.studio.motion import Controls, Performance, pchip, perform, solve
 from dancenow.skeleton import INDEX
 
 pytestmark = pytest.mark.slow  # whole paths, each some seconds
@@ -17,12 +17,12 @@ FPS = 30.0
 
 
 def keypoints(body: Body, performance: Performance) -> NDArray[np.float64]:
-    """World places [T,K,3]."""
+    """World positions [T,K,3]."""
     return body.keypoints(performance.rotations, body.posed_joints(performance.rotations, performance.root))
 
 
-def planted(moves: Moves, side: int) -> NDArray[np.bool_]:
-    """Intervals [T-1] during which a foot is authored to stand still, flat."""
+def planted(moves: Controls, side: int) -> NDArray[np.bool_]:
+    """Intervals [T-1] during which a foot is specified to stand still and flat."""
     still = np.abs(np.diff(moves.foot_m[:, side], axis=0)).max(1) < 1e-9
     flat = np.maximum(moves.heel_rad[1:, side], moves.heel_rad[:-1, side]) < 1e-6
     unturned = np.abs(np.diff(moves.foot_yaw_rad[:, side])) < 1e-9
@@ -31,7 +31,7 @@ def planted(moves: Moves, side: int) -> NDArray[np.bool_]:
 
 @pytest.mark.parametrize("name", DANCES)
 @pytest.mark.parametrize("who", ["ada", "ben"])
-def test_planted_feet_stay_where_they_are(name: str, who: str, request: pytest.FixtureRequest) -> None:
+def test_planted_feet_do_not_slide(name: str, who: str, request: pytest.FixtureRequest) -> None:
     body: Body = request.getfixturevalue(who)
     moves = perform(DANCES[name], FPS, DANCES[name].seconds)
     points = keypoints(body, solve(moves, body))
@@ -46,7 +46,7 @@ def test_planted_feet_stay_where_they_are(name: str, who: str, request: pytest.F
 
 
 @pytest.mark.parametrize("name", DANCES)
-def test_no_shoe_sinks_and_somebody_stands(name: str, ben: Body) -> None:
+def test_shoes_stay_on_the_floor(name: str, ben: Body) -> None:
     performance = solve(perform(DANCES[name], 3.0, DANCES[name].seconds), ben)
     lowest_m = []
     for rotations, root, face in zip(performance.rotations, performance.root, performance.face, strict=True):
@@ -99,7 +99,7 @@ def test_two_bodies_dance_the_same(ada: Body, ben: Body) -> None:
     assert np.abs(ours[0] - theirs[0]).max() > 0.02
 
 
-def test_a_dance_goes_on_when_more_is_asked(ada: Body) -> None:
+def test_a_dance_is_looped_when_more_is_requested(ada: Body) -> None:
     dance = DANCES["pulse"]
     longer = solve(perform(dance, 10.0, 2 * dance.seconds), ada)
     step_m = np.linalg.norm(np.diff(longer.root, axis=0), axis=1)
@@ -107,16 +107,16 @@ def test_a_dance_goes_on_when_more_is_asked(ada: Body) -> None:
     assert step_m.max() < 0.2
 
 
-def test_whoever_sings_opens_the_mouth_and_nearly_closes_it_before_every_vowel() -> None:
+def test_a_song_opens_the_mouth_and_nearly_closes_it_before_every_vowel() -> None:
     dance = DANCES["chorus"]
     jaw = ACTIONS.index("jawOpen")
     face = perform(dance, 104 * 2 * 10 / 60, 8.0).face  # ten frames each half beat
-    ignore_progress = perform(replace(dance, song=""), 104 * 2 * 10 / 60, 8.0).face
+    silent = perform(replace(dance, song=""), 104 * 2 * 10 / 60, 8.0).face
     starts, widest = face[:160:10, jaw], face[4:160:10, jaw]
     for i, vowel in enumerate(dance.song):
-        assert widest[i] - ignore_progress[4 + 10 * i, jaw] == pytest.approx(VOWELS[vowel].get("jawOpen", 0.0), abs=0.01)
-        assert starts[i] - ignore_progress[10 * i, jaw] <= 0.2 * VOWELS[vowel].get("jawOpen", 0.0) + 0.01
-    assert np.array_equal(face[:, ACTIONS.index("eyeBlinkLeft")], ignore_progress[:, ACTIONS.index("eyeBlinkLeft")])
+        assert widest[i] - silent[4 + 10 * i, jaw] == pytest.approx(VOWELS[vowel].get("jawOpen", 0.0), abs=0.01)
+        assert starts[i] - silent[10 * i, jaw] <= 0.2 * VOWELS[vowel].get("jawOpen", 0.0) + 0.01
+    assert np.array_equal(face[:, ACTIONS.index("eyeBlinkLeft")], silent[:, ACTIONS.index("eyeBlinkLeft")])
 
 
 def test_interpolation_hits_its_keys_and_never_overshoots() -> None:

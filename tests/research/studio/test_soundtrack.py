@@ -1,4 +1,4 @@
-"""The soundtrack: its beats fall where the steps do."""
+"""The soundtrack: its beats coincide with the steps."""
 
 import wave
 from pathlib import Path
@@ -20,7 +20,7 @@ def test_kicks_fall_on_the_beat() -> None:
     assert np.abs(samples).max() <= 1
 
 
-def test_it_is_as_long_as_asked_and_repeatable(tmp_path: Path) -> None:
+def test_it_has_the_requested_length_and_is_repeatable(tmp_path: Path) -> None:
     for name in ("a.wav", "b.wav"):
         write_soundtrack(tmp_path / name, bpm=96, seconds=2.5)
     with wave.open(str(tmp_path / "a.wav")) as file:

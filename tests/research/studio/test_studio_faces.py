@@ -1,4 +1,4 @@
-"""The truth of rendered faces, and the real networks measured against it."""
+"""Ground truth of rendered faces, and the networks measured against it."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -14,7 +14,7 @@ from dancenow.media.sink import VideoWriter
 from dancenow.research.studio.body import ACTIONS, Body
 from dancenow.research.studio.choreography import DANCES
 from dancenow.research.studio.motion import Performance, perform, solve
-from dancenow.research.studio.render import render, seen_face, seen_pose
+from dancenow.research.studio.render import project_face, project_pose, render
 from dancenow.research.studio.scene import ROOMS, Camera, Room
 from dancenow.types import PoseTrack
 
@@ -23,7 +23,7 @@ SIZE_PX = 192
 
 
 def speaking(body: Body, seconds: float) -> Performance:
-    """Somebody who stands still; mouth, right lid and brows move, each at its own pace."""
+    """A person who stands still; mouth, right lid and brows move, each at its own rate."""
     count = round(seconds * FPS)
     time_s = np.arange(count) / FPS
     face = np.zeros((count, len(ACTIONS)), np.float32)
@@ -41,11 +41,11 @@ def before_the_face(body: Body) -> Room:
 
 def truth_of(body: Body, performance: Performance, room: Room, size_px: int) -> tuple[PoseTrack, FaceTrack]:
     rotations = performance.rotations.astype(np.float64)
-    places = body.posed_joints(rotations, performance.root)
-    pose = seen_pose(body, rotations, places, room, size_px, size_px)
+    positions = body.posed_joints(rotations, performance.root)
+    pose = project_pose(body, rotations, positions, room, size_px, size_px)
     status = np.zeros(len(performance), np.uint8)
     track = PoseTrack(pose, np.arange(len(performance)) / FPS, status, size_px, size_px, "studio", "")
-    points = seen_face(body, rotations, places, performance.face, room, size_px, size_px)
+    points = project_face(body, rotations, positions, performance.face, room, size_px, size_px)
     return track, with_landmarks(face_boxes(track), points, np.ones(len(points), np.float32), "studio")
 
 
@@ -53,7 +53,7 @@ def term(faces: FaceTrack, name: str) -> np.ndarray:
     return np.asarray(faces.expression[:, EXPRESSION.index(name)])
 
 
-def test_the_truth_says_what_the_face_does(ada: Body) -> None:
+def test_the_expression_follows_the_facial_actions(ada: Body) -> None:
     performance = speaking(ada, 5.0)
     _, faces = truth_of(ada, performance, before_the_face(ada), SIZE_PX)
     for name, action in (
@@ -67,7 +67,7 @@ def test_the_truth_says_what_the_face_does(ada: Body) -> None:
     assert (faces.reason == Reason.OK).all()
 
 
-def test_a_dancer_who_turns_round_is_turned_away(ben: Body) -> None:
+def test_a_dancer_who_turns_around_is_turned_away(ben: Body) -> None:
     performance = solve(perform(DANCES["pulse"], FPS, 3.0, 3.0), ben)
     _, faces = truth_of(ben, performance, ROOMS["bright"], 512)
     away = np.abs(term(faces, "yaw")) > np.radians(115)
@@ -79,7 +79,7 @@ def test_a_dancer_who_turns_round_is_turned_away(ben: Body) -> None:
 
 @pytest.mark.slow
 @pytest.mark.pretrained
-def test_the_networks_see_what_a_rendered_face_does(ada: Body, ben: Body, tmp_path: Path) -> None:
+def test_the_networks_measure_the_expression_of_a_rendered_face(ada: Body, ben: Body, tmp_path: Path) -> None:
     performance, room = speaking(ada, 3.0), before_the_face(ada)
     track, truth = truth_of(ada, performance, room, SIZE_PX)
     with VideoWriter(tmp_path / "v.mp4", SIZE_PX, SIZE_PX, fps=Fraction(FPS), crf=12) as writer:

@@ -1,4 +1,4 @@
-"""Rendered clips: keypoints on the person, masks and background that fit, the same pixels every time."""
+"""Rendered clips: keypoints on the person, matching masks and background, reproducible pixels."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +14,7 @@ from dancenow.research.studio import anny_assets
 from dancenow.research.studio.body import Body
 from dancenow.research.studio.choreography import DANCES
 from dancenow.research.studio.clip import render_clip
-from dancenow.research.studio.fixtures import make_small_world
+from dancenow.research.studio.fixtures import render_transfer_clips
 from dancenow.research.studio.motion import perform, solve
 from dancenow.research.studio.render import empty_room, render
 from dancenow.research.studio.scene import ROOMS
@@ -58,28 +58,28 @@ def test_the_same_seed_gives_the_same_pixels(ben: Body) -> None:
     performance = solve(perform(DANCES["drift"], 4.0, 0.5), ben)
     room = ROOMS["loft"]
 
-    def pictures(seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    def images(seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
         return np.stack([frame.image_rgb for frame in render(ben, performance, room, 96, 96, seed)])
 
-    first = pictures(1)
-    assert np.array_equal(first, pictures(1))
-    assert not np.array_equal(first, pictures(2))
+    first = images(1)
+    assert np.array_equal(first, images(1))
+    assert not np.array_equal(first, images(2))
 
 
 @pytest.mark.slow
-def test_a_small_world_is_complete_and_in_step(tmp_path: Path) -> None:
-    world = make_small_world(tmp_path, size_px=96, seconds=1.0, fps=Fraction(10))
-    source, truth = load_track(world.source.track), load_track(world.truth.track)
-    info = probe(world.source.video)
+def test_transfer_clips_are_complete_and_synchronous(tmp_path: Path) -> None:
+    clips = render_transfer_clips(tmp_path, size_px=96, seconds=1.0, fps=Fraction(10))
+    source, truth = load_track(clips.source.track), load_track(clips.truth.track)
+    info = probe(clips.source.video)
     assert (info.width_px, info.height_px, info.has_audio) == (96, 96, True)
-    assert len(source) == len(truth) == len(list(read_frames(world.source.video))) == 10
+    assert len(source) == len(truth) == len(list(read_frames(clips.source.video))) == 10
     assert np.array_equal(source.time_s, truth.time_s)
-    masks = np.stack(list(read_masks(world.truth.masks)))
+    masks = np.stack(list(read_masks(clips.truth.masks)))
     assert masks.shape == (10, 96, 96)
     assert 0.03 < (masks > 128).mean() < 0.3
-    picture = cv2.imread(str(world.truth.background))
-    assert picture is not None
-    assert picture.shape == (96, 96, 3)
+    image = cv2.imread(str(clips.truth.background))
+    assert image is not None
+    assert image.shape == (96, 96, 3)
 
     def arm(track: object) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
         xy = track.pose.xy  # type: ignore[attr-defined]
@@ -93,9 +93,9 @@ def test_a_small_world_is_complete_and_in_step(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"identity": "nobody"}, "no identity 'nobody'"),
-        ({"dance": "nothing"}, "no dance 'nothing'"),
-        ({"room": "cellar"}, "no room 'cellar'"),
+        ({"identity": "nobody"}, "unknown identity 'nobody'"),
+        ({"dance": "nothing"}, "unknown dance 'nothing'"),
+        ({"room": "cellar"}, "unknown room 'cellar'"),
         ({"fps": Fraction(0)}, "fps must lie"),
         ({"width_px": 8}, "size must lie"),
         ({"seconds": 0.0}, "seconds must lie"),

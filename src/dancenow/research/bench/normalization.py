@@ -165,10 +165,10 @@ def _exact(identity: str, dance: str, room: str, distance: float, seconds: float
 
 def move_camera_back(room: Room, factor: float) -> Room:
     """The room seen from `factor` times as far, at the same height."""
-    x, y, z = room.camera.place
+    x, y, z = room.camera.position
     at_x, at_y, _ = room.camera.target
-    place = (at_x + factor * (x - at_x), at_y + factor * (y - at_y), z)
-    return replace(room, camera=replace(room.camera, place=place))
+    position = (at_x + factor * (x - at_x), at_y + factor * (y - at_y), z)
+    return replace(room, camera=replace(room.camera, position=position))
 
 
 def _measure_detected(sized: NormalizeSize, number: int, _folder: Path, on_progress: ProgressCallback) -> Record:

@@ -24,13 +24,13 @@ from dancenow.pose.person_crop import crop_image, track_crop
 from dancenow.research.bench.nearest_frame import nearest
 from dancenow.research.forensics.compression import Encoding, write_encoded
 from dancenow.research.studio.body import Body, build_body
-from dancenow.research.studio.clip import performance_of
+from dancenow.research.studio.clip import create_performance
 from dancenow.research.studio.identity import IDENTITIES
 from dancenow.research.studio.motion import Performance, perform, solve
 from dancenow.research.studio.random_sampling import random_dance, random_identity, random_room
 from dancenow.research.studio.render import empty_room, render
 from dancenow.research.studio.scene import ROOMS, Room
-from dancenow.research.studio.tracks import exact_track, points_of
+from dancenow.research.studio.tracks import project_track, world_keypoints
 from dancenow.storage.atomic_io import cache_dir, complete_or_absent
 from dancenow.subject.target_appearance import Target
 from dancenow.types import ImageRGB, Plate, Pose, PoseTrack
@@ -173,8 +173,8 @@ def _scene_content(config: SceneConfig) -> _SceneContent:
     seconds = (config.dance_frames + 0.5) / FPS
     if config.number is None:
         body = build_body(IDENTITIES[config.identity])
-        dances = {name: performance_of(body, name, FPS, seconds, since_s) for name, since_s in config.dances}
-        return _SceneContent(body, ROOMS[config.room], performance_of(body, config.footage, FPS, None), dances)
+        dances = {name: create_performance(body, name, FPS, seconds, since_s) for name, since_s in config.dances}
+        return _SceneContent(body, ROOMS[config.room], create_performance(body, config.footage, FPS, None), dances)
     rng = np.random.default_rng((config.seed, config.number))
     body, room = build_body(random_identity(config.identity, rng)), random_room(rng)
     whole = random_dance("footage", _FOOTAGE_BEATS, rng)
@@ -194,12 +194,12 @@ def _footage_and_dance(config: SceneConfig, folder: Path) -> None:
     _keep(folder / "footage.mp4", frames)
     tracks = {
         "footage": jitter_track(
-            exact_track(points_of(body, source_track), room.camera, side, side, FPS), config.jitter_fraction, rng
+            project_track(world_keypoints(body, source_track), room.camera, side, side, FPS), config.jitter_fraction, rng
         )
     }
     for name, shown in content.dances.items():
         _keep(folder / f"{name}.mp4", _render_frames(body, shown, np.arange(config.dance_frames), room, config)[0])
-        track = exact_track(points_of(body, shown), room.camera, side, side, FPS)
+        track = project_track(world_keypoints(body, shown), room.camera, side, side, FPS)
         tracks[name] = jitter_track(track, config.jitter_fraction, rng)
     arrays: dict[str, Any] = {"masks": masks, "index": index, "plate": empty_room(room, side, side)}
     for name, track in tracks.items():

@@ -55,7 +55,7 @@ from dancenow.research.dataset.plan import (
 )
 from dancenow.research.dataset.protocol import DESCRIPTIONS, PAIRS, PARTS, assign_parts, clip_part, split_spans
 from dancenow.research.studio.body import Body, build_body
-from dancenow.research.studio.clip import film
+from dancenow.research.studio.clip import render_performance
 from dancenow.research.studio.motion import perform, solve
 from dancenow.storage.atomic_io import complete_or_absent, require_writable, sha256_of
 
@@ -237,7 +237,7 @@ def _render_clip(
     with complete_or_absent(out / CLIPS / clip.key) as folder:
         folder.mkdir()
         video = folder / f"{clip.key}.mp4"
-        clip_files = film(
+        clip_files = render_performance(
             body, performance, sample_room(config, clip.room), video, fps=fps, width_px=size, height_px=size,
             seed=noise_seed(config, clip), crf=config.crf, repeatable=True, on_progress=on_progress,
         )  # fmt: skip

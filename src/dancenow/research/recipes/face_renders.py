@@ -30,7 +30,7 @@ from dancenow.research.studio.body import Body, build_body
 from dancenow.research.studio.choreography import VOWELS
 from dancenow.research.studio.motion import Performance, perform, solve
 from dancenow.research.studio.random_sampling import random_dance, random_identity, random_room
-from dancenow.research.studio.render import Rendered, render, seen_pose
+from dancenow.research.studio.render import RenderedFrame, project_pose, render
 from dancenow.research.studio.scene import Camera, Room
 from dancenow.skeleton import INDEX
 from dancenow.storage.atomic_io import complete_or_absent
@@ -79,8 +79,8 @@ def closeups_of(config: CloseupConfig, number: int, networks: FaceNetworks) -> C
     song = "".join(rng.choice(list(VOWELS), SONG))
     performance = solve(perform(replace(dance, song=song), config.fps, dance.seconds), body)
     usual = replace(performance, face=rng.uniform(0, 1, (len(performance), 1)) * performance.face.mean(axis=0))
-    places = body.posed_joints(performance.rotations.astype(np.float64), performance.root)
-    pose = seen_pose(body, performance.rotations.astype(np.float64), places, room, WIDE_PX, WIDE_PX)
+    positions = body.posed_joints(performance.rotations.astype(np.float64), performance.root)
+    pose = project_pose(body, performance.rotations.astype(np.float64), positions, room, WIDE_PX, WIDE_PX)
     status = np.zeros(len(pose), np.uint8)
     faces = face_boxes(PoseTrack(pose, performance.time_s, status, WIDE_PX, WIDE_PX, "exact", ""), size_px=config.side_px)
     valid = np.flatnonzero(faces.valid)
@@ -101,17 +101,17 @@ def _narrowed(camera: Camera, middle_px: NDArray[np.float64], times: float) -> C
     """The camera turned to a place of the wide picture, its field `times` as narrow."""
     corner, across, down = camera.ray_basis(WIDE_PX, WIDE_PX)
     ray = corner + middle_px[0] * across + middle_px[1] * down
-    target = np.array(camera.place) + ray
-    return Camera(camera.place, (float(target[0]), float(target[1]), float(target[2])), camera.focal * times)
+    target = np.array(camera.position) + ray
+    return Camera(camera.position, (float(target[0]), float(target[1]), float(target[2])), camera.focal * times)
 
 
-def _picture(body: Body, performance: Performance, t: int, room: Room, config: CloseupConfig) -> Rendered:
+def _picture(body: Body, performance: Performance, t: int, room: Room, config: CloseupConfig) -> RenderedFrame:
     one = replace(performance, **{name: value[t : t + 1] for name, value in vars(performance).items()})
     (image,) = render(body, one, room, config.side_px, config.side_px, seed=t)
     return image
 
 
-def _maps(networks: FaceNetworks, image: Rendered, yaw: float) -> NDArray[np.uint8]:
+def _maps(networks: FaceNetworks, image: RenderedFrame, yaw: float) -> NDArray[np.uint8]:
     """What is drawn of the face in a close-up, as the head is turned by `yaw` rad."""
     side, pose = len(image.image_rgb), image.pose
     x, y = (float(v) for v in pose.xy[_FACE].mean(axis=0))

@@ -20,7 +20,7 @@ from dancenow.pose.retargeting.skeletal import SkeletalRetargeter
 from dancenow.pose.retargeting.spatial_transformer import FRAMES, Inputs, chosen_frames, inputs_of, own_coordinates
 from dancenow.research.recipes.stn_network import KIND, LocalizationNet, draw_heatmaps, move_points, move_tensor
 from dancenow.research.studio.scene import Camera
-from dancenow.research.studio.tracks import exact_track
+from dancenow.research.studio.tracks import project_track
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, with_prefix
 from dancenow.training.loop import Clock
 from dancenow.types import FloatArray, Pose, PoseTrack
@@ -80,7 +80,7 @@ def own_examples(track: PoseTrack, count: int, rng: np.random.Generator) -> Iter
 def studio_examples(
     dancers: Sequence[Mapping[str, NDArray[Any]]], count: int, fps: float, rng: np.random.Generator
 ) -> Iterator[Example]:
-    """Examples of two bodies: the same dance, in metres (`tracks.anybodys_points` by dance), seen by two cameras.
+    """Examples of two bodies: the same dance, in metres (`tracks.phenotype_keypoints` by dance), seen by two cameras.
 
     dancers: of every body, world places [T,K,3] by name of the dance; all dance the same ones.
     """
@@ -91,10 +91,10 @@ def studio_examples(
         begin, end = _span(len(other[practised]), fps, rng)
         here, there = random_view(rng), random_view(rng)
         source, truth = (
-            exact_track(one[source_track][start:stop], *here, fps),
-            exact_track(other[source_track][start:stop], *there, fps),
+            project_track(one[source_track][start:stop], *here, fps),
+            project_track(other[source_track][start:stop], *there, fps),
         )
-        target = exact_track(other[practised][begin:end], *there, fps)
+        target = project_track(other[practised][begin:end], *there, fps)
         yield example_of(_noisy(source, rng), _noisy(target, rng), truth.pose)
 
 

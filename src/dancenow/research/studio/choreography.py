@@ -1,8 +1,8 @@
 # ruff: noqa: C408, E501 - a step is a row of a table and reads best on one line
-"""Choreographies of our own, written as key poses on beats: each step names only what changes from the step before.
+"""Choreographies as key poses on beats: each step states only what changes from the step before.
 
-A foot that a step does not mention stays where it stands. Sides are the dancer's own; angles are degrees, lengths metres
-for a leg of 0.85 m; `turn` is to the dancer's left, `bend` forward, `tilt` to the left.
+A foot that is not mentioned does not move. Sides are those of the dancer; angles are in degrees, lengths in meters for a leg of
+0.85 m; `turn` is to the left of the dancer, `bend` forward, `tilt` to the left.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ Foot = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Arm:
-    """Directions (outward, backward, up) of upper arm and forearm within the chest; pronation and wrist in degrees."""
+    """Directions (outward, backward, up) of upper arm and forearm relative to the chest; pronation and wrist in degrees."""
 
     upper: Triple
     fore: Triple
@@ -79,12 +79,12 @@ VOWELS: Final[dict[str, Mapping[str, float]]] = {
     "u": {"jawOpen": 0.12, "mouthPucker": 0.8},
     "-": {},
 }
-"""What the mouth does when one is sung; a dash is a rest."""
+"""Facial actions of each vowel; a dash is a rest."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """The whole body at one beat, in world terms. Feet: (x, y, lift, yaw); hips: (side, forward, up)."""
+    """Key pose at one beat, in world coordinates. Feet: (x, y, lift, yaw); hips: (side, forward, up)."""
 
     beat: float
     at: tuple[float, float] = (0.0, 0.0)
@@ -106,9 +106,9 @@ Step = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Choreography:
-    """A dance: its tempo, its bounce, and its steps; it lasts a whole number of bars and can be danced in a loop.
+    """A dance: tempo, bounce and steps. It lasts a whole number of bars and can be looped.
 
-    song: of `VOWELS`, one each half beat, again and again; empty for a dancer who keeps silent.
+    song: a sequence of `VOWELS`, one per half beat, looped; empty for a silent dancer.
     """
 
     name: str
@@ -120,45 +120,47 @@ class Choreography:
     keys: tuple[Key, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "keys", tuple(_played(self.steps)))
+        object.__setattr__(self, "keys", tuple(_expand_steps(self.steps)))
 
     @property
     def seconds(self) -> float:
-        """Length of one round."""
+        """Length of one loop."""
         return self.beats * 60 / self.bpm
 
     def unrolled(self, beats: float) -> list[Key]:
-        """The keys of as many rounds as cover `beats`."""
+        """Return the keys of as many loops as cover `beats`."""
         rounds = int(beats // self.beats) + 1
-        turned = self.keys[-1].facing
+        rotated = self.keys[-1].facing
         result = [
-            replace(key, beat=key.beat + r * self.beats, **_turned(key, r * turned)) for r in range(rounds) for key in self.keys
+            replace(key, beat=key.beat + r * self.beats, **_rotate_key(key, r * rotated))
+            for r in range(rounds)
+            for key in self.keys
         ]
         return sorted(result, key=lambda key: key.beat)
 
 
-def _turned(key: Key, by: float) -> dict[str, Any]:
-    """The same pose after whole turns `by`, so that the next round does not unwind them."""
+def _rotate_key(key: Key, by: float) -> dict[str, Any]:
+    """Return the same pose after whole turns `by`, so that the next loop does not unwind them."""
     left, right = key.left_foot, key.right_foot
     return {"facing": key.facing + by, "left_foot": (*left[:3], left[3] + by), "right_foot": (*right[:3], right[3] + by)}
 
 
-def _played(steps: Sequence[Step]) -> list[Key]:
-    """Apply the steps one after another. `lf`, `rf`: a foot's (side, forward, lift, turnout) about the place danced at."""
+def _expand_steps(steps: Sequence[Step]) -> list[Key]:
+    """Apply the steps in order. `lf`, `rf`: (side, forward, lift, turnout) of a foot relative to the position of the dancer."""
     keys: list[Key] = []
     key = Key(0.0)
     for step in steps:
         changes = {name: value for name, value in step.items() if name not in ("lf", "rf", "heels")}
         key = replace(key, **changes, heels=step.get("heels", (0.0, 0.0)))
         if "lf" in step:
-            key = replace(key, left_foot=_placed(key, step["lf"], 1))
+            key = replace(key, left_foot=_foot_position(key, step["lf"], 1))
         if "rf" in step:
-            key = replace(key, right_foot=_placed(key, step["rf"], -1))
+            key = replace(key, right_foot=_foot_position(key, step["rf"], -1))
         keys.append(key)
     return keys
 
 
-def _placed(key: Key, foot: Sequence[float], sign: int) -> Foot:
+def _foot_position(key: Key, foot: Sequence[float], sign: int) -> Foot:
     side, forward, lift, turnout = (*foot, 0.0, 0.0)[:4] if len(foot) == 2 else (*foot, 8.0)[:4]
     turnout = 8.0 if len(foot) == 2 else turnout
     angle = np.radians(key.facing)
@@ -171,8 +173,8 @@ def _placed(key: Key, foot: Sequence[float], sign: int) -> Foot:
     )
 
 
-def _mirrored(steps: Sequence[Step]) -> list[Step]:
-    """The same phrase to the other side; it must start and end at the middle."""
+def _mirror(steps: Sequence[Step]) -> list[Step]:
+    """Mirror a phrase; it must start and end in the middle."""
     swap = {"left": "right", "right": "left", "lf": "rf", "rf": "lf"}
     result: list[Step] = []
     for step in steps:
@@ -195,8 +197,8 @@ def _mirrored(steps: Sequence[Step]) -> list[Step]:
     return result
 
 
-def _dance(*phrases: Sequence[Step]) -> list[Step]:
-    """Eight-beat phrases one after another; the last closes on the first pose."""
+def _join_phrases(*phrases: Sequence[Step]) -> list[Step]:
+    """Join eight-beat phrases; the last one ends in the first pose."""
     return [{**step, "beat": step["beat"] + 8 * i} for i, phrase in enumerate(phrases) for step in phrase]
 
 
@@ -305,24 +307,24 @@ _CALL: Final[list[Step]] = [
 ]  # fmt: skip
 
 
-def _shifted(steps: Sequence[Step], facing: float) -> list[Step]:
-    """The phrase after whole turns have been danced before it."""
+def _rotate_phrase(steps: Sequence[Step], facing: float) -> list[Step]:
+    """Return a phrase after whole turns, so that it continues from the current heading."""
     return [{**step, "facing": step["facing"] + facing} if "facing" in step else step for step in steps]
 
 
 _DANCES: Final = (
-    Choreography("pulse", 120, 40, _dance(_SIDE_STEP, _SPIN_AND_KICK, _TRAVEL, _LUNGE, _shifted(_mirrored(_SIDE_STEP), 360))),
+    Choreography("pulse", 120, 40, _join_phrases(_SIDE_STEP, _SPIN_AND_KICK, _TRAVEL, _LUNGE, _rotate_phrase(_mirror(_SIDE_STEP), 360))),
     Choreography(
         "spark", 120, 80,
-        _dance(
-            _KNEES, _WAVES, _WALK_ROUND, _mirrored(_SIDE_STEP), _BACK_VIEW, _shifted(_mirrored(_WALK_ROUND), -360),
-            _shifted(_SPIN_AND_KICK, -360), _shifted(_TRAVEL, -360), _mirrored(_WAVES), _shifted(_LUNGE, -360),
+        _join_phrases(
+            _KNEES, _WAVES, _WALK_ROUND, _mirror(_SIDE_STEP), _BACK_VIEW, _rotate_phrase(_mirror(_WALK_ROUND), -360),
+            _rotate_phrase(_SPIN_AND_KICK, -360), _rotate_phrase(_TRAVEL, -360), _mirror(_WAVES), _rotate_phrase(_LUNGE, -360),
         ),
         bounce_m=0.026,
     ),
-    Choreography("drift", 96, 40, _dance(_WAVES, _WALK_ROUND, _mirrored(_WAVES), _BACK_VIEW, _shifted(_mirrored(_WALK_ROUND), -360)), bounce_m=0.014),
+    Choreography("drift", 96, 40, _join_phrases(_WAVES, _WALK_ROUND, _mirror(_WAVES), _BACK_VIEW, _rotate_phrase(_mirror(_WALK_ROUND), -360)), bounce_m=0.014),
     Choreography(
-        "chorus", 104, 40, _dance(_CALL, _SIDE_STEP, _mirrored(_CALL), _mirrored(_SIDE_STEP), _SPIN_AND_KICK),
+        "chorus", 104, 40, _join_phrases(_CALL, _SIDE_STEP, _mirror(_CALL), _mirror(_SIDE_STEP), _SPIN_AND_KICK),
         bounce_m=0.012, song="a-ioe-a-uae-o-i-",
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Clips of rendered dancers with their truth beside them: video, exact track, masks and the empty room.
+"""Clips of synthetic dancers with ground truth: video, exact track, masks and the empty room.
 
 The same dance on two identities is, frame by frame, the ground truth of a transfer between them.
 """
@@ -11,6 +11,7 @@ from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from dancenow.errors import OptionError, OutputError
 from dancenow.face.face_track import FaceTrack
@@ -23,7 +24,7 @@ from dancenow.research.studio.bvh import read_bvh, retarget
 from dancenow.research.studio.choreography import DANCES
 from dancenow.research.studio.identity import IDENTITIES
 from dancenow.research.studio.motion import Performance, perform, solve
-from dancenow.research.studio.render import empty_room, render, seen_face, seen_pose
+from dancenow.research.studio.render import empty_room, project_face, project_pose, render
 from dancenow.research.studio.scene import ROOMS, Room
 from dancenow.research.studio.soundtrack import write_soundtrack
 from dancenow.storage.atomic_io import complete_or_absent, sha256_of
@@ -35,7 +36,7 @@ _LIMITS: Final = {"fps": (1, 240), "size": (32, 4096), "seconds": (0.1, 3600)}
 
 @dataclass(frozen=True)
 class Clip:
-    """The files of one clip: NAME.mp4, NAME.npz (the exact track), NAME.masks.mkv and NAME.background.png."""
+    """Files of one clip: NAME.mp4, NAME.npz (exact track), NAME.masks.mkv and NAME.background.png."""
 
     video: Path
 
@@ -46,7 +47,7 @@ class Clip:
 
     @property
     def masks(self) -> Path:
-        """The person in every frame, 255 inside, soft at the edge."""
+        """Person mask of every frame, 255 inside, with soft edges."""
         return self.video.with_suffix(".masks.mkv")
 
     @property
@@ -72,29 +73,29 @@ def render_clip(
     sound: bool = True,
     on_progress: ProgressCallback = ignore_progress,
 ) -> Clip:
-    """Render one dancer's clip to `output` (an .mp4) and write its truth beside it.
+    """Render a clip of one dancer to `output` (an .mp4) with its ground truth beside it.
 
-    `dance` names a choreography, or is a BVH file (then without sound). `seconds` defaults to the whole dance.
+    `dance` is the name of a choreography or a BVH file (then without sound). `seconds` defaults to the whole dance.
 
     Raises:
-        UserError: an unknown name, a senseless number, an unreadable BVH file, or the studio's packages are missing.
+        UserError: an unknown name, an invalid number, an unreadable BVH file, or the studio packages are missing.
     """
     clip = Clip(Path(output))
-    _check(clip, identity, dance, room, fps, (width_px, height_px), seconds)
+    _require_valid(clip, identity, dance, room, fps, (width_px, height_px), seconds)
     body = build_body(IDENTITIES[identity])
-    performance = performance_of(body, dance, float(fps), seconds, start_s)
+    performance = create_performance(body, dance, float(fps), seconds, start_s)
     with tempfile.TemporaryDirectory() as scratch:
         music = None
         if sound and isinstance(dance, str):
             music = Path(scratch) / "music.wav"
             write_soundtrack(music, DANCES[dance].bpm, len(performance) / float(fps), seed)
-        return film(
+        return render_performance(
             body, performance, ROOMS[room], clip.video, fps=fps, width_px=width_px, height_px=height_px, seed=seed, crf=crf,
             preset=preset, music=music, on_progress=on_progress,
         )  # fmt: skip
 
 
-def film(
+def render_performance(
     body: Body,
     performance: Performance,
     room: Room,
@@ -110,10 +111,10 @@ def film(
     repeatable: bool = False,
     on_progress: ProgressCallback = ignore_progress,
 ) -> Clip:
-    """`render_clip` of anybody in any room. repeatable: see `VideoWriter`.
+    """Render a clip as `render_clip`, for any body and room. repeatable: see `VideoWriter`.
 
     Raises:
-        UserError: the studio's packages are missing, or `output` cannot be written to.
+        UserError: the studio packages are missing, or `output` is not writable.
     """
     clip = Clip(Path(output))
     poses: list[Pose] = []
@@ -128,15 +129,15 @@ def film(
             masks.write(frame.mask)
             poses.append(frame.pose)
             on_progress(Progress("rendering", t + 1, len(performance)))
-    whole = Pose(*(np.stack([getattr(pose, name) for pose in poses]) for name in ("xy", "confidence", "depth")))
-    save_track(clip.track, _track(whole, fps, width_px, height_px, sha256_of(clip.video)))
+    stacked = Pose(*(np.stack([getattr(pose, name) for pose in poses]) for name in ("xy", "confidence", "depth")))
+    save_track(clip.track, _track(stacked, fps, width_px, height_px, sha256_of(clip.video)))
     with complete_or_absent(clip.background) as temporary:
         cv2.imwrite(str(temporary), empty_room(room, width_px, height_px)[..., ::-1])
     return clip
 
 
-def performance_of(body: Body, dance: str | Path, fps: float, seconds: float | None, start_s: float = 0.0) -> Performance:
-    """A choreography by name or a BVH file, danced by `body`."""
+def create_performance(body: Body, dance: str | Path, fps: float, seconds: float | None, start_s: float = 0.0) -> Performance:
+    """Create the performance of a named choreography or a BVH file by a body."""
     if isinstance(dance, Path):
         return retarget(read_bvh(dance), body, fps, seconds, start_s)
     choreography = DANCES[dance]
@@ -154,19 +155,14 @@ def exact_track(
     seconds: float,
     start_s: float = 0.0,
 ) -> PoseTrack:
-    """The track that `render_clip` would write, without a picture: hundreds of times faster.
+    """Compute the track of `render_clip` without rendering: hundreds of times faster.
 
     room: one of `ROOMS`, or one with another camera.
 
     Raises:
-        UserError: an unreadable BVH file, or the studio's packages are missing.
+        UserError: an unreadable BVH file, or the studio packages are missing.
     """
-    body = build_body(IDENTITIES[identity])
-    performance = performance_of(body, dance, float(fps), seconds, start_s)
-    rotations = performance.rotations.astype(np.float64)
-    places = body.posed_joints(rotations, performance.root)
-    pose = seen_pose(body, rotations, places, room, width_px, height_px)
-    return _track(pose, fps, width_px, height_px, "")
+    return _exact_track(_pose_bodies(identity, dance, float(fps), seconds, start_s), room, fps, width_px, height_px)
 
 
 def exact_faces(
@@ -180,19 +176,32 @@ def exact_faces(
     seconds: float,
     start_s: float = 0.0,
 ) -> FaceTrack:
-    """The face of `exact_track`, without a picture: landmarks and expression as they are, turned away or not.
+    """Compute the face track that belongs to `exact_track` without rendering, also for faces turned away.
 
     Raises:
-        UserError: an unreadable BVH file, or the studio's packages are missing.
+        UserError: an unreadable BVH file, or the studio packages are missing.
     """
-    body = build_body(IDENTITIES[identity])
-    performance = performance_of(body, dance, float(fps), seconds, start_s)
-    rotations = performance.rotations.astype(np.float64)
-    places = body.posed_joints(rotations, performance.root)
-    pose = seen_pose(body, rotations, places, room, width_px, height_px)
-    points = seen_face(body, rotations, places, performance.face, room, width_px, height_px)
-    boxes = face_boxes(_track(pose, fps, width_px, height_px, ""))
+    posed = _pose_bodies(identity, dance, float(fps), seconds, start_s)
+    body, performance, rotations, positions = posed
+    points = project_face(body, rotations, positions, performance.face, room, width_px, height_px)
+    boxes = face_boxes(_exact_track(posed, room, fps, width_px, height_px))
     return with_landmarks(boxes, points, np.ones(len(points), np.float32), DETECTOR)
+
+
+_Posed = tuple[Body, Performance, NDArray[np.float64], NDArray[np.float32]]
+
+
+def _pose_bodies(identity: str, dance: str | Path, fps: float, seconds: float, start_s: float) -> _Posed:
+    """Return body, performance, and bone rotations [T,J,3,3] and bone heads [T,J,3] in the world."""
+    body = build_body(IDENTITIES[identity])
+    performance = create_performance(body, dance, fps, seconds, start_s)
+    rotations = performance.rotations.astype(np.float64)
+    return body, performance, rotations, body.posed_joints(rotations, performance.root)
+
+
+def _exact_track(posed: _Posed, room: Room, fps: Fraction, width_px: int, height_px: int) -> PoseTrack:
+    body, _, rotations, positions = posed
+    return _track(project_pose(body, rotations, positions, room, width_px, height_px), fps, width_px, height_px, "")
 
 
 def _track(pose: Pose, fps: Fraction, width_px: int, height_px: int, sha256: str) -> PoseTrack:
@@ -201,7 +210,7 @@ def _track(pose: Pose, fps: Fraction, width_px: int, height_px: int, sha256: str
     return PoseTrack(pose, time_s, status, width_px, height_px, DETECTOR, sha256)
 
 
-def _check(
+def _require_valid(
     clip: Clip, identity: str, dance: str | Path, room: str, fps: Fraction, size: tuple[int, int], seconds: float | None
 ) -> None:
     choices = [("identity", identity, list(IDENTITIES)), ("room", room, list(ROOMS))]
@@ -209,9 +218,9 @@ def _check(
         choices.append(("dance", dance, list(DANCES)))
     for what, name, known in choices:
         if name not in known:
-            raise OptionError(f"there is no {what} {name!r}; choose one of {', '.join(known)}.")
+            raise OptionError(f"unknown {what} {name!r}; choose one of {', '.join(known)}.")
     if clip.video.suffix.lower() != ".mp4":
-        raise OutputError(f"cannot write {clip.video}: give the clip a name that ends in .mp4.")
+        raise OutputError(f"cannot write {clip.video}: choose a name that ends in .mp4.")
     values = [
         ("fps", float(fps)),
         ("size", min(size)),

@@ -1,6 +1,6 @@
-"""The recipe of the two clips that the package ships for `dancenow demo`: run it again and the same clips come out.
+"""Recipe of the two clips that are part of the package for `dancenow demo`; running it again gives the same clips.
 
-The target dances twice as long as the source, other steps in another room, so that nothing but the moves is shared.
+The target clip is twice as long as the source clip, with other steps and another room, so only the moves are shared.
 """
 
 import shutil
@@ -17,7 +17,7 @@ from dancenow.research.studio.clip import render_clip
 
 @dataclass(frozen=True)
 class DemoClip:
-    """One shipped clip: who dances what, where, and for how long."""
+    """One clip: identity, dance, room and length."""
 
     name: str
     identity: str
@@ -35,19 +35,19 @@ _NOISE_SEED: Final = 7
 
 
 def make_demo_assets(folder: Path | None = None, on_progress: ProgressCallback = ignore_progress) -> list[Path]:
-    """Render the shipped clips into `folder` (default: the package's own assets) and return their paths.
+    """Render the clips to `folder` (default: the assets of the package) and return their paths.
 
     Raises:
-        UserError: the studio's packages are missing, or the folder cannot be written to.
+        UserError: the studio packages are missing, or the folder is not writable.
     """
     target = folder if folder is not None else Path(str(resources.files("dancenow") / "assets"))
     target.mkdir(parents=True, exist_ok=True)
-    made = []
+    paths = []
     with tempfile.TemporaryDirectory() as scratch:
         for clip in DEMO_CLIPS:
-            rendered = render_clip(
+            clip_files = render_clip(
                 clip.identity, clip.dance, clip.room, Path(scratch) / clip.name,
                 fps=Fraction(30), seconds=clip.seconds, seed=_NOISE_SEED, crf=clip.crf, preset="slow", on_progress=on_progress,
             )  # fmt: skip
-            made.append(Path(shutil.move(rendered.video, target / clip.name)))
-    return made
+            paths.append(Path(shutil.move(clip_files.video, target / clip.name)))
+    return paths

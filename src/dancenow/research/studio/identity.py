@@ -1,7 +1,7 @@
 # ruff: noqa: C408, E501 - a person is a small table
-"""Who dances: six people who differ in build, skin, hair, face and clothes.
+"""The six identities of the studio, who differ in body shape, skin, hair, face and clothes.
 
-Colours are linear-looking RGB in [0,1]; lengths along a limb run from 0 (shoulder, hip) over 1 (elbow, knee) to 2.
+Colors are linear-looking RGB in [0,1]; lengths along a limb run from 0 (shoulder, hip) over 1 (elbow, knee) to 2.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ HairStyle = Literal["short", "bun", "ponytail", "long", "afro", "bob"]
 
 @dataclass(frozen=True)
 class Cloth:
-    """A fabric: pattern of two colours; `scale_m` is the pattern's period, or the logo's radius."""
+    """A fabric: pattern of two colors; `scale_m` is the period of the pattern, or the radius of the logo."""
 
     pattern: Pattern
     first: RGB
@@ -25,7 +25,7 @@ class Cloth:
 
 @dataclass(frozen=True)
 class Top:
-    """A shirt: sleeve ends at `sleeve` along the arm; the neck opens `neck_m` deeper than a crew neck."""
+    """A shirt: the sleeve ends at `sleeve` along the arm; the neckline is `neck_m` lower than a crew neck."""
 
     cloth: Cloth
     sleeve: float
@@ -45,7 +45,7 @@ class Bottom:
 
 @dataclass(frozen=True)
 class Identity:
-    """One dancer: `phenotype` as in `anny_data.phenotype_offsets`, the rest is looks."""
+    """One dancer: `phenotype` as in `anny_assets.phenotype_offsets`; the other fields are materials and clothes."""
 
     name: str
     phenotype: Mapping[str, float]

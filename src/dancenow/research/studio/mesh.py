@@ -1,7 +1,7 @@
-"""Skinned surfaces and the four operations that make clothes of them: join, clip, offset, smooth.
+"""Skinned surfaces and the operations that make clothes from them: join, clip, offset, smooth.
 
-Every vertex attribute (place, fabric coordinates, skinning weights, facial offsets) is linear over a triangle, so clipping
-interpolates one stacked attribute table; the method is marching triangles on a per-vertex scalar.
+Every vertex attribute (position, fabric coordinates, skinning weights, facial offsets) is linear on a triangle, so clipping
+interpolates one stacked attribute table, with marching triangles on a per-vertex scalar.
 """
 
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ Triangles = NDArray[np.int32]
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """Triangles of one or several materials, in the rest pose.
+    """Triangles of one or several materials in the rest pose.
 
-    rest: float32 [V,3] m. fabric: float32 [V,3] m, where patterns are evaluated (the rest place, sleeves straightened).
+    rest: float32 [V,3] m. fabric: float32 [V,3] m, coordinates for patterns (the rest position with straightened sleeves).
     paint: float32 [V], lips on skin. weights: float32 [V,J]. actions: float32 [V,A,3] m at full facial action.
     triangles: int32 [F,3]. material: int32 [F].
     """
@@ -42,16 +42,16 @@ class Surface:
         return Surface(table[:, :3], table[:, 3:6], table[:, 6], table[:, 7 : 7 + bones], actions, triangles, material)
 
     def moved(self, rest: Array) -> "Surface":
-        """The same surface at another rest place; the fabric stays where it was cut."""
+        """Return the surface with other rest positions and unchanged fabric coordinates."""
         return Surface(rest, self.fabric, self.paint, self.weights, self.actions, self.triangles, self.material)
 
     def compact(self) -> "Surface":
-        """Without vertices that no triangle uses."""
+        """Return the surface without unused vertices."""
         used, inverse = np.unique(self.triangles, return_inverse=True)
         return self._with_table(self._table()[used], inverse.reshape(-1, 3).astype(np.int32), self.material)
 
     def subdivided(self) -> "Surface":
-        """Every triangle split into four at the middles of its edges."""
+        """Return the surface with every triangle split into four at the edge midpoints."""
         t = self.triangles
         edges = np.sort(np.concatenate([t[:, [0, 1]], t[:, [1, 2]], t[:, [2, 0]]]), axis=1)
         pairs, inverse = np.unique(edges, axis=0, return_inverse=True)
@@ -63,7 +63,7 @@ class Surface:
         return self._with_table(table, np.concatenate(faces), np.tile(self.material, 4))
 
     def clipped(self, height: NDArray[np.floating[Any]]) -> "Surface":
-        """Keep the part where the vertex scalar `height` [V] is positive, cutting triangles along its zero line."""
+        """Return the part where the vertex scalar `height` [V] is positive; triangles are cut along its zero line."""
         inside = height > 0
         count = inside[self.triangles].sum(1)
         whole, cut = self.triangles[count == 3], self.triangles[(count == 1) | (count == 2)]
@@ -75,8 +75,8 @@ class Surface:
         table = self._table()
 
         def crossing(i: NDArray[np.int32], j: NDArray[np.int32]) -> Array:
-            share = (height[i] / (height[i] - height[j]))[:, None].astype(np.float32)
-            return table[i] * (1 - share) + table[j] * share
+            fraction = (height[i] / (height[i] - height[j]))[:, None].astype(np.float32)
+            return table[i] * (1 - fraction) + table[j] * fraction
 
         start, n = len(table), len(cut)
         ab, ac = start + np.arange(n), start + n + np.arange(n)
@@ -94,7 +94,7 @@ class Surface:
 
 
 def join(surfaces: list[Surface]) -> Surface:
-    """One surface of many; vertices are not welded."""
+    """Join surfaces into one; vertices are not welded."""
     starts = np.cumsum([0, *(len(s.rest) for s in surfaces[:-1])])
     triangles = np.concatenate([s.triangles + start for s, start in zip(surfaces, starts, strict=True)])
     material = np.concatenate([s.material for s in surfaces])
@@ -104,13 +104,13 @@ def join(surfaces: list[Surface]) -> Surface:
 
 
 def triangles_of(quads: NDArray[np.int32]) -> Triangles:
-    """[F,4] quads (a repeated last corner marks a triangle) -> [F',3] triangles."""
+    """Split quads [F,4] into triangles [F',3]; a repeated last corner marks a triangle."""
     second = quads[:, [0, 2, 3]][quads[:, 2] != quads[:, 3]]
     return np.concatenate([quads[:, :3], second]).astype(np.int32)
 
 
 def vertex_normals(vertices: Array, triangles: Triangles) -> Array:
-    """Unit normals float32 [V,3], each triangle weighted by its area."""
+    """Return unit normals float32 [V,3], with triangles weighted by area."""
     a, b, c = (vertices[triangles[:, k]] for k in range(3))
     face = np.cross(b - a, c - a)
     total = np.stack([np.bincount(triangles.ravel(), np.repeat(face[:, k], 3), len(vertices)) for k in range(3)], 1)
@@ -119,7 +119,7 @@ def vertex_normals(vertices: Array, triangles: Triangles) -> Array:
 
 
 def smoothed(vertices: Array, triangles: Triangles, rounds: int, strength: float = 0.5) -> Array:
-    """Laplacian smoothing; the open rim of the surface keeps its place."""
+    """Apply Laplacian smoothing; the boundary of the surface stays fixed."""
     edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
     both = np.concatenate([edges, edges[:, ::-1]])
     valence = np.maximum(np.bincount(both[:, 0], minlength=len(vertices)), 1)[:, None]
@@ -135,8 +135,8 @@ def smoothed(vertices: Array, triangles: Triangles, rounds: int, strength: float
     return vertices
 
 
-def ellipsoid(centre: Array, radii: Array, rings: int = 20, sectors: int = 32) -> tuple[Array, Triangles]:
-    """Vertices and triangles of an ellipsoid with its axes along x, y, z."""
+def ellipsoid(center: Array, radii: Array, rings: int = 20, sectors: int = 32) -> tuple[Array, Triangles]:
+    """Return vertices and triangles of an ellipsoid with axes along x, y, z."""
     polar, around = np.meshgrid(
         np.linspace(0, np.pi, rings + 1), np.linspace(0, 2 * np.pi, sectors, endpoint=False), indexing="ij"
     )
@@ -144,4 +144,4 @@ def ellipsoid(centre: Array, radii: Array, rings: int = 20, sectors: int = 32) -
     i, j = np.meshgrid(np.arange(rings), np.arange(sectors), indexing="ij")
     a, b = i * sectors + j, i * sectors + (j + 1) % sectors
     quads = np.stack([a, a + sectors, b + sectors, b], -1).reshape(-1, 4).astype(np.int32)
-    return (centre + unit * radii).astype(np.float32), triangles_of(quads)
+    return (center + unit * radii).astype(np.float32), triangles_of(quads)

@@ -1,7 +1,7 @@
-"""From key poses on beats to a performance: eased controls over time, then legs by inverse kinematics on a given body.
+"""Motion synthesis: interpolate key poses over time, then solve the legs by inverse kinematics for a body.
 
-Keys are interpolated by monotone cubics (Fritsch and Carlson, 1980), so a pose is hit and held; hips lead, chest, arms and
-wrists follow a little later. Feet are authored on the floor and solved for, so a planted foot neither slides nor sinks.
+Keys are interpolated by monotone cubics (Fritsch and Carlson, 1980), so a pose is reached and held; hips lead, chest, arms and
+wrists follow with a lag. Feet are specified on the floor and solved for, so a planted foot neither slides nor sinks.
 """
 
 from collections.abc import Sequence
@@ -14,25 +14,25 @@ from numpy.typing import NDArray
 from dancenow.research.studio import rotations as rot
 from dancenow.research.studio.body import ACTIONS, Body
 from dancenow.research.studio.choreography import ARMS, MOODS, VOWELS, Arm, Choreography, Key
+from dancenow.research.studio.segments import SIDES, expand_to_bones
 
 Array = NDArray[np.float64]
 
-SIDES: Final = (".L", ".R")
 _LAG_BEATS: Final = {"hips": 0.0, "chest": 0.05, "arm": 0.07, "elbow": 0.12, "wrist": 0.18, "head": 0.02}
 _REFERENCE_LEG_M: Final = 0.85
 _VOWEL_PARTS: Final = np.array([0.0, 0.4, 0.75])
-"""Shares of a half beat at which a vowel begins, is widest, and is still held."""
+"""Fractions of a half beat at which a vowel begins, is widest, and is still held."""
 _CONSONANT, _HELD = 0.15, 0.8
-"""How much of a vowel the mouth shows where it begins, and where it is held."""
-_STRETCH: Final = 0.996  # a leg never quite straightens: knees would snap
+"""Strength of a vowel at its beginning, and while it is held."""
+_STRETCH: Final = 0.996  # a leg never straightens fully: the knee would flip
 
 
 @dataclass(frozen=True, eq=False)
-class Moves:
-    """Controls of a dance over time [T], independent of the body that dances it; lengths in m for a leg of 0.85 m.
+class Controls:
+    """Controls of a dance over time [T], independent of the body; lengths in m for a leg of 0.85 m.
 
-    at [T,2] and facing_rad [T]: where the dancer stands and looks. hips_m [T,3]: side, forward, up. The other angles in rad.
-    upper_arm [T,2,4]: quaternions within the chest, left then right. foot_m [T,2,3] and foot_yaw_rad [T,2]: on the floor.
+    at [T,2] and facing_rad [T]: position and heading of the dancer. hips_m [T,3]: side, forward, up. Other angles in rad.
+    upper_arm [T,2,4]: quaternions relative to the chest, left then right. foot_m [T,2,3] and foot_yaw_rad [T,2]: on the floor.
     """
 
     time_s: Array
@@ -61,7 +61,7 @@ class Moves:
 
 @dataclass(frozen=True, eq=False)
 class Performance:
-    """A dance on one body: rotations float32 [T,J,3,3] world from rest, root float32 [T,3] m, face float32 [T,A], time [T]."""
+    """Motion of one body: rotations float32 [T,J,3,3] world from rest, root float32 [T,3] m, face float32 [T,A], time [T]."""
 
     time_s: Array
     rotations: NDArray[np.float32]
@@ -73,7 +73,7 @@ class Performance:
 
 
 def pchip(knots: Array, values: Array, where: Array) -> Array:
-    """Monotone cubic interpolation of values [N,...] at increasing knots [N]; constant outside. Returns [T,...]."""
+    """Interpolate values [N,...] at increasing knots [N] by monotone cubics, constant outside. Returns [T,...]."""
     if len(knots) == 1:
         return np.repeat(values[:1], len(where), axis=0)
     shape = (-1,) + (1,) * (values.ndim - 1)
@@ -94,8 +94,8 @@ def pchip(knots: Array, values: Array, where: Array) -> Array:
     return result
 
 
-def perform(dance: Choreography, fps: float, seconds: float, start_s: float = 0.0) -> Moves:
-    """The controls of `seconds` of a choreography; it starts over when it is shorter."""
+def perform(dance: Choreography, fps: float, seconds: float, start_s: float = 0.0) -> Controls:
+    """Return the controls of `seconds` of a choreography, which is looped if it is shorter."""
     time = start_s + np.arange(round(fps * seconds)) / fps
     beat = time * dance.bpm / 60
     keys = dance.unrolled(float(beat[-1]) + 4)
@@ -115,7 +115,7 @@ def perform(dance: Choreography, fps: float, seconds: float, start_s: float = 0.
     arms = [[ARMS[name] for name in (key.left, key.right)] for key in keys]
     upper = np.stack([_upper_arms([arm[s] for arm in arms], s, knots, beat - _LAG_BEATS["arm"]) for s in (0, 1)], 1)
     foot, yaw, heel = _feet(keys, knots, beat)
-    return Moves(
+    return Controls(
         time - start_s,
         track([key.at for key in keys], "hips"),
         track([key.facing for key in keys], "hips") * radians,
@@ -136,7 +136,7 @@ def perform(dance: Choreography, fps: float, seconds: float, start_s: float = 0.
 
 
 def _upper_arms(arms: list[Arm], side: int, knots: Array, beat: Array) -> Array:
-    """Quaternions [T,4] of one upper arm within the chest, from the frames (upper arm, elbow hinge) of the keys."""
+    """Return quaternions [T,4] of an upper arm relative to the chest, from the frames (upper arm, elbow hinge) of the keys."""
     sign = 1.0 if side == 0 else -1.0
     upper = np.array([arm.upper for arm in arms]) * [sign, 1, 1]
     fore = np.array([arm.fore for arm in arms]) * [sign, 1, 1]
@@ -145,13 +145,13 @@ def _upper_arms(arms: list[Arm], side: int, knots: Array, beat: Array) -> Array:
 
 
 def _feet(keys: Sequence[Key], knots: Array, beat: Array) -> tuple[Array, Array, Array]:
-    """Floor places [T,2,3] m, yaws [T,2] and heel pitch [T,2] rad; a foot that moves between keys is carried in an arc."""
+    """Return floor positions [T,2,3] m, yaws [T,2] and heel pitch [T,2] rad; a foot moves between keys along an arc."""
     stance = np.array([[key.left_foot, key.right_foot] for key in keys], float)
-    place, yaw = stance[..., :3], np.radians(stance[..., 3])
+    position, yaw = stance[..., :3], np.radians(stance[..., 3])
     i = np.clip(np.searchsorted(knots, beat, side="right") - 1, 0, len(knots) - 2)
     span = np.diff(knots)[i]
-    share = np.clip((beat - knots[i]) / span, 0, 1)
-    distance = np.linalg.norm(np.diff(place, axis=0), axis=-1) + 0.12 * np.abs(np.diff(yaw, axis=0))
+    fraction = np.clip((beat - knots[i]) / span, 0, 1)
+    distance = np.linalg.norm(np.diff(position, axis=0), axis=-1) + 0.12 * np.abs(np.diff(yaw, axis=0))
     moving = distance > 0.01
     both = moving.all(1)[i]
     foot, turn, pitch = np.empty((len(beat), 2, 3)), np.empty((len(beat), 2)), np.zeros((len(beat), 2))
@@ -159,9 +159,9 @@ def _feet(keys: Sequence[Key], knots: Array, beat: Array) -> tuple[Array, Array,
         first = (s == 0) == (distance[:, 0] >= distance[:, 1])[i]
         begin = np.where(both, np.where(first, 0.0, 0.45), 0.08)
         end = np.where(both, np.where(first, 0.55, 1.0), 0.92)
-        u = np.clip((share - begin) / (end - begin), 0, 1)
+        u = np.clip((fraction - begin) / (end - begin), 0, 1)
         eased = u * u * (3 - 2 * u)
-        a, b = place[i, s], place[i + 1, s]
+        a, b = position[i, s], position[i + 1, s]
         foot[:, s] = a + (b - a) * eased[:, None]
         arc = np.sin(np.pi * u) ** 1.5 * np.minimum(0.05 + 0.10 * distance[i, s], 0.12) * moving[i, s]
         grounded = (a[:, 2] < 0.01) & (b[:, 2] < 0.01)
@@ -173,7 +173,7 @@ def _feet(keys: Sequence[Key], knots: Array, beat: Array) -> tuple[Array, Array,
 
 
 def _face(keys: Sequence[Key], knots: Array, beat: Array, time: Array, song: str) -> Array:
-    """Facial actions [T,A]: the mood of each key, what is sung, a lift of the brows on the beat, and blinks."""
+    """Return facial actions [T,A]: mood of each key, sung vowels, raised brows on the beat, and blinks."""
     table = np.array([[MOODS[key.mood].get(action, 0.0) for action in ACTIONS] for key in keys])
     face = pchip(knots, table, beat)
     if song:
@@ -188,7 +188,7 @@ def _face(keys: Sequence[Key], knots: Array, beat: Array, time: Array, song: str
 
 
 def _sung(song: str, beat: Array) -> Array:
-    """Facial actions [T,A] of one vowel each half beat: the lips nearly meet before it, and open early in it."""
+    """Return facial actions [T,A] of one vowel per half beat: the lips nearly meet before each, and open early in it."""
     count = int(np.ceil(2 * beat[-1])) + 2
     vowels = np.array([[VOWELS[song[i % len(song)]].get(action, 0.0) for action in ACTIONS] for i in range(count)])
     parts = np.stack([_CONSONANT * vowels, vowels, _HELD * vowels], axis=1).reshape(-1, len(ACTIONS))
@@ -196,54 +196,57 @@ def _sung(song: str, beat: Array) -> Array:
     return pchip(knots, parts, beat)
 
 
-def solve(moves: Moves, body: Body) -> Performance:
-    """Dance the moves on a body: lengths are scaled by its legs, feet land on the floor, knees follow."""
+def solve(controls: Controls, body: Body) -> Performance:
+    """Apply controls to a body: lengths scale with its legs, feet are on the floor, knees are solved for."""
     scale = body.leg_m / _REFERENCE_LEG_M
     z = np.array([0, 0, 1.0])
-    facing = rot.about(z, moves.facing_rad)
-    pelvis = rot.euler_zxy(moves.facing_rad + moves.hip_turn_rad[:, 0], moves.hip_turn_rad[:, 1], moves.hip_turn_rad[:, 2])
-    chest = pelvis @ rot.euler_zxy(*moves.chest_rad.T)
-    head = rot.between(facing, chest, 0.5) @ rot.euler_zxy(*moves.head_rad.T)
+    facing = rot.about(z, controls.facing_rad)
+    pelvis = rot.euler_zxy(
+        controls.facing_rad + controls.hip_turn_rad[:, 0], controls.hip_turn_rad[:, 1], controls.hip_turn_rad[:, 2]
+    )
+    chest = pelvis @ rot.euler_zxy(*controls.chest_rad.T)
+    head = rot.between(facing, chest, 0.5) @ rot.euler_zxy(*controls.head_rad.T)
     world = {"pelvis": pelvis, "chest": chest, "head": head}
-    root = _root(moves, body, pelvis, facing, scale)
+    root = _root(controls, body, pelvis, facing, scale)
     for s, side in enumerate(SIDES):
-        world |= _leg(moves, body, pelvis, root, s, side, scale)
-        world |= _arm(moves, body, chest, s, side)
-    rotations = spread(body, world, moves.curl)
-    face = moves.face.copy()
+        world |= _leg(controls, body, pelvis, root, s, side, scale)
+        world |= _arm(controls, body, chest, s, side)
+    rotations = expand_to_bones(body, world, controls.curl)
+    face = controls.face.copy()
     for name, value in body.identity.face.items():
         face[:, ACTIONS.index(name)] = np.clip(face[:, ACTIONS.index(name)] + value, 0, 1)
-    return Performance(moves.time_s, rotations.astype(np.float32), root.astype(np.float32), face.astype(np.float32))
+    return Performance(controls.time_s, rotations.astype(np.float32), root.astype(np.float32), face.astype(np.float32))
 
 
-def _ankle(moves: Moves, body: Body, s: int, side: str, scale: float) -> tuple[Array, Array]:
-    """World place of the ankle [T,3] and rotation of the foot [T,3,3]; the foot tips about its ball."""
+def _ankle(controls: Controls, body: Body, s: int, side: str, scale: float) -> tuple[Array, Array]:
+    """Return the world position of the ankle [T,3] and the rotation of the foot [T,3,3], which tips about its ball."""
     x, _, z = np.eye(3)
     ankle, ball = body.joint("foot" + side).astype(float), body.joint("toe3-1" + side).astype(float)
-    foot = moves.foot_m[:, s] * scale
-    turn = rot.about(z, moves.foot_yaw_rad[:, s])
-    lifted = np.clip(moves.foot_m[:, s, 2] / 0.08, 0, 1)[:, None]
-    tip = turn @ rot.about(x, moves.heel_rad[:, s])
+    foot = controls.foot_m[:, s] * scale
+    turn = rot.about(z, controls.foot_yaw_rad[:, s])
+    lifted = np.clip(controls.foot_m[:, s, 2] / 0.08, 0, 1)[:, None]
+    tip = turn @ rot.about(x, controls.heel_rad[:, s])
     floor = np.array([ankle[0], ankle[1], 0.0])
     planted = foot + np.einsum("tab,b->ta", turn, ball - floor) + np.einsum("tab,b->ta", tip, ankle - ball)
     hanging = foot + np.einsum("tab,b->ta", turn, ankle - floor)
     return planted * (1 - lifted) + hanging * lifted, tip
 
 
-def _root(moves: Moves, body: Body, pelvis: Array, facing: Array, scale: float) -> Array:
-    """World place of the root bone [T,3]: over the authored spot, but never higher than the standing legs reach."""
+def _root(controls: Controls, body: Body, pelvis: Array, facing: Array, scale: float) -> Array:
+    """Return the world position of the root bone [T,3]: above the specified point, but not higher than the standing legs
+    reach."""
     rest_root = body.joints[0].astype(float)
-    shift = np.einsum("tab,tb->ta", facing, moves.hips_m * [1, -1, 0]) * scale
+    shift = np.einsum("tab,tb->ta", facing, controls.hips_m * [1, -1, 0]) * scale
     standing = rest_root[2] - 0.004
-    root = np.concatenate([moves.at * scale, np.full((len(moves.at), 1), standing)], 1) + shift
-    root[:, 2] += moves.hips_m[:, 2] * scale
+    root = np.concatenate([controls.at * scale, np.full((len(controls.at), 1), standing)], 1) + shift
+    root[:, 2] += controls.hips_m[:, 2] * scale
     limit = np.full(len(root), np.inf)
     for s, side in enumerate(SIDES):
-        ankle, _ = _ankle(moves, body, s, side, scale)
+        ankle, _ = _ankle(controls, body, s, side, scale)
         hip = np.einsum("tab,b->ta", pelvis, body.joint("upperleg01" + side) - rest_root)
         level = np.linalg.norm((root + hip - ankle)[:, :2], axis=1)
         reach = np.sqrt(np.maximum((_STRETCH * body.leg_m) ** 2 - level**2, 0.04))
-        free = np.maximum(moves.foot_m[:, s, 2] - 0.02, 0) * 4
+        free = np.maximum(controls.foot_m[:, s, 2] - 0.02, 0) * 4
         limit = np.minimum(limit, ankle[:, 2] + reach - hip[:, 2] + free)
     gap = root[:, 2] - limit
     soft = 0.012
@@ -251,18 +254,18 @@ def _root(moves: Moves, body: Body, pelvis: Array, facing: Array, scale: float) 
     return lowered
 
 
-def _leg(moves: Moves, body: Body, pelvis: Array, root: Array, s: int, side: str, scale: float) -> dict[str, Array]:
-    """World rotations of thigh, shin, foot and toes: two-bone inverse kinematics, the knee over the toes."""
+def _leg(controls: Controls, body: Body, pelvis: Array, root: Array, s: int, side: str, scale: float) -> dict[str, Array]:
+    """Return world rotations of thigh, shin, foot and toes: two-bone inverse kinematics with the knee above the toes."""
     x, y, z = np.eye(3)
     hip0, knee0, ankle0 = (body.joint(name + side).astype(float) for name in ("upperleg01", "lowerleg01", "foot"))
     thigh, shin = np.linalg.norm(knee0 - hip0), np.linalg.norm(ankle0 - knee0)
-    ankle, foot = _ankle(moves, body, s, side, scale)
+    ankle, foot = _ankle(controls, body, s, side, scale)
     hip = root + np.einsum("tab,b->ta", pelvis, hip0 - body.joints[0])
     span = ankle - hip
     length = np.linalg.norm(span, axis=1)
     reach = np.minimum(length, _STRETCH * (thigh + shin))
     along = span / length[:, None]
-    turn = rot.about(z, moves.foot_yaw_rad[:, s])
+    turn = rot.about(z, controls.foot_yaw_rad[:, s])
     pole = -0.5 * pelvis[..., 1] - 0.5 * turn[..., 1] + 0.15 * pelvis[..., 2]
     cosine = np.clip((thigh**2 + reach**2 - shin**2) / (2 * thigh * reach), -1, 1)
     forward = rot.unit(pole - (pole * along).sum(1, keepdims=True) * along)
@@ -272,19 +275,19 @@ def _leg(moves: Moves, body: Body, pelvis: Array, root: Array, s: int, side: str
     rest_hinge = np.cross(rot.unit(ankle0 - hip0), -y)
     upper = rot.frame(knee - hip, hinge) @ rot.frame(knee0 - hip0, rest_hinge).T
     lower = rot.frame(target - knee, hinge) @ rot.frame(ankle0 - knee0, rest_hinge).T
-    on_floor = np.clip(1 - moves.foot_m[:, s, 2] / 0.05, 0, 1) * np.clip(moves.heel_rad[:, s], 0, None)
+    on_floor = np.clip(1 - controls.foot_m[:, s, 2] / 0.05, 0, 1) * np.clip(controls.heel_rad[:, s], 0, None)
     toes = foot @ rot.about(x, -on_floor)
     return {"upperleg" + side: upper, "lowerleg" + side: lower, "foot" + side: foot, "toe" + side: toes}
 
 
-def _arm(moves: Moves, body: Body, chest: Array, s: int, side: str) -> dict[str, Array]:
-    """World rotations of collar bone, both halves of upper arm and forearm, and hand: twist is spread along the limb."""
+def _arm(controls: Controls, body: Body, chest: Array, s: int, side: str) -> dict[str, Array]:
+    """Return world rotations of collar bone, both halves of upper arm and forearm, and hand; twist is spread along the limb."""
     _, y, _ = np.eye(3)
     sign = 1.0 if s == 0 else -1.0
     shoulder0, elbow0, wrist0 = (body.joint(name + side).astype(float) for name in ("upperarm01", "lowerarm01", "wrist"))
     upper0, fore0 = rot.unit(elbow0 - shoulder0), rot.unit(wrist0 - elbow0)
     hinge0 = rot.unit(np.cross(upper0, fore0))
-    in_chest = rot.from_quaternion(moves.upper_arm[:, s]) @ rot.frame(upper0, hinge0).T
+    in_chest = rot.from_quaternion(controls.upper_arm[:, s]) @ rot.frame(upper0, hinge0).T
     direction = np.einsum("tab,b->ta", in_chest, upper0)
     raised = np.clip((direction[:, 2] + 0.35) / 1.35, 0, 1)
     forward = np.clip(-direction[:, 1], 0, 1)
@@ -292,9 +295,9 @@ def _arm(moves: Moves, body: Body, chest: Array, s: int, side: str) -> dict[str,
     upper = chest @ in_chest
     swung = chest @ rot.swing(upper0, direction)
     flex0 = np.arccos(np.clip(upper0 @ fore0, -1, 1))
-    fore = upper @ rot.about(hinge0, moves.elbow_rad[:, s] - flex0)
-    roll = sign * moves.forearm_rad[:, s]
-    hand = fore @ rot.about(fore0, roll) @ rot.about(hinge0, moves.wrist_rad[:, s])
+    fore = upper @ rot.about(hinge0, controls.elbow_rad[:, s] - flex0)
+    roll = sign * controls.forearm_rad[:, s]
+    hand = fore @ rot.about(fore0, roll) @ rot.about(hinge0, controls.wrist_rad[:, s])
     return {
         "collar" + side: collar,
         "upperarm01" + side: rot.between(swung, upper, 0.5),
@@ -303,50 +306,3 @@ def _arm(moves: Moves, body: Body, chest: Array, s: int, side: str) -> dict[str,
         "lowerarm02" + side: fore @ rot.about(fore0, 0.6 * roll),
         "hand" + side: hand,
     }
-
-
-def spread(body: Body, world: dict[str, Array], curl: Array) -> Array:
-    """Spread the segments' world rotations over all bones [T,J,3,3]; curl [T,2]: how far the fingers close, left, right."""
-    spine = {
-        f"spine0{6 - i}": rot.between(world["pelvis"], world["chest"], share)
-        for i, share in enumerate((0.1, 0.3, 0.6, 0.85, 1.0), 1)
-    }
-    neck = {f"neck0{i}": rot.between(world["chest"], world["head"], i / 4) for i in (1, 2, 3)}
-    result = np.empty((len(curl), len(body.names), 3, 3))
-    for j, name in enumerate(body.names):
-        side = name[-2:] if name.endswith(SIDES) else ""
-        stem = name.removesuffix(side)
-        if stem in ("root", "pelvis"):
-            result[:, j] = world["pelvis"]
-        elif stem in spine:
-            result[:, j] = spine[stem]
-        elif stem == "breast":
-            result[:, j] = spine["spine02"]
-        elif stem in ("clavicle", "shoulder01"):
-            result[:, j] = world["collar" + side]
-        elif stem.startswith(("upperleg", "lowerleg", "toe")):
-            result[:, j] = world[stem.rstrip("0123456789-") + side]
-        elif stem + side in world:
-            result[:, j] = world[stem + side]
-        elif stem.startswith(("wrist", "metacarpal", "finger")):
-            result[:, j] = world["hand" + side] @ _finger(body, stem, side, curl[:, 0 if side == ".L" else 1])
-        else:
-            result[:, j] = neck.get(stem, world["head"])
-    return result
-
-
-def _finger(body: Body, stem: str, side: str, curl: Array) -> Array:
-    """Rotation of a finger bone within the hand [T,3,3]: knuckles bend more along the finger; the thumb only a little."""
-    if not stem.startswith("finger"):
-        return np.broadcast_to(np.eye(3), (len(curl), 3, 3))
-    finger, joint = int(stem[6]), int(stem[8])
-    wrist, index, little = (body.joint(name + side) for name in ("wrist", "finger2-1", "finger5-1"))
-    sign = 1.0 if side == ".L" else -1.0
-    axis = rot.unit(np.asarray(little - index, float))
-    if finger == 1:
-        axis, amount = rot.unit(np.cross(index - wrist, little - index) * sign), 0.35
-        axis = rot.unit(0.5 * axis + 0.5 * rot.unit(np.asarray(index - wrist, float)))
-    else:
-        amount = (0.75, 0.95, 0.6)[joint - 1] * (0.85 + 0.05 * finger)
-    total = {1: 1.0, 2: 2.0, 3: 2.8}[joint] if finger != 1 else joint
-    return rot.about(axis, -sign * amount * total * curl)

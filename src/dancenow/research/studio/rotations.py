@@ -1,4 +1,4 @@
-"""Small rotation algebra on leading dimensions [*B]: matrices, quaternions (w,x,y,z) and frames of two directions."""
+"""Rotation algebra on leading dimensions [*B]: matrices, quaternions (w,x,y,z) and frames from two directions."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ Array = NDArray[np.float64]
 
 
 def unit(vector: NDArray[Any]) -> Array:
-    """[*B,n] scaled to length 1."""
+    """Scale [*B,n] to length 1."""
     scaled: Array = vector / np.maximum(np.linalg.norm(vector, axis=-1, keepdims=True), 1e-12)
     return scaled
 
 
 def about(axis: NDArray[Any], angle_rad: NDArray[Any] | float) -> Array:
-    """Rotation [*B,3,3] about a unit axis [*B,3] (Rodrigues)."""
+    """Return the rotation [*B,3,3] about a unit axis [*B,3] (Rodrigues)."""
     axis, angle = np.broadcast_arrays(np.asarray(axis, float), np.asarray(angle_rad, float)[..., None])
     x, y, z = np.moveaxis(axis, -1, 0)
     zero = np.zeros_like(x)
@@ -26,14 +26,14 @@ def about(axis: NDArray[Any], angle_rad: NDArray[Any] | float) -> Array:
 
 
 def euler_zxy(yaw_rad: Array, pitch_rad: Array, roll_rad: Array) -> Array:
-    """Turn about z, then bend about the turned x, then tilt about the turned y."""
+    """Rotate about z, then about the rotated x, then about the rotated y."""
     x, y, z = np.eye(3)
     rotation: Array = about(z, yaw_rad) @ about(x, pitch_rad) @ about(y, roll_rad)
     return rotation
 
 
 def frame(first: NDArray[Any], second: NDArray[Any]) -> Array:
-    """Orthonormal frame [*B,3,3] whose first column is `first` and whose second lies towards `second`."""
+    """Return the orthonormal frame [*B,3,3] whose first column is `first` and whose second points toward `second`."""
     a = unit(first)
     b = unit(second - (second * a).sum(-1, keepdims=True) * a)
     columns: Array = np.stack([a, b, np.cross(a, b)], -1)
@@ -41,7 +41,7 @@ def frame(first: NDArray[Any], second: NDArray[Any]) -> Array:
 
 
 def swing(start: NDArray[Any], end: NDArray[Any]) -> Array:
-    """The shortest rotation [*B,3,3] that takes direction `start` to direction `end`."""
+    """Return the shortest rotation [*B,3,3] from direction `start` to direction `end`."""
     a, b = np.broadcast_arrays(unit(start), unit(end))
     axis = np.cross(a, b)
     sine, cosine = np.linalg.norm(axis, axis=-1), (a * b).sum(-1)
@@ -51,7 +51,7 @@ def swing(start: NDArray[Any], end: NDArray[Any]) -> Array:
 
 
 def to_quaternion(rotation: Array) -> Array:
-    """[*B,3,3] -> [*B,4], by the numerically largest of the four components."""
+    """Convert [*B,3,3] to [*B,4], by the numerically largest of the four components."""
     r = rotation
     trace = np.trace(r, axis1=-2, axis2=-1)
     squares = np.stack([1 + trace, *(1 - trace + 2 * r[..., i, i] for i in range(3))], -1) / 4
@@ -87,7 +87,7 @@ def to_quaternion(rotation: Array) -> Array:
 
 
 def from_quaternion(quaternion: Array) -> Array:
-    """[*B,4] of any length -> [*B,3,3]."""
+    """Convert [*B,4] of any length to [*B,3,3]."""
     w, x, y, z = np.moveaxis(unit(quaternion), -1, 0)
     entries = [
         1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
@@ -98,14 +98,14 @@ def from_quaternion(quaternion: Array) -> Array:
 
 
 def continuous(quaternions: Array) -> Array:
-    """[T,4] with signs chosen so that neighbours lie in one hemisphere."""
+    """Choose the signs of [T,4] so that neighbors are in one hemisphere."""
     signs = np.sign((quaternions[1:] * quaternions[:-1]).sum(-1))
     signs = np.cumprod(np.concatenate([[1.0], np.where(signs == 0, 1, signs)]))
     return quaternions * signs[:, None]
 
 
-def between(a: Array, b: Array, share: float) -> Array:
-    """The rotation [*B,3,3] that lies `share` of the way from a to b."""
+def between(a: Array, b: Array, fraction: float) -> Array:
+    """Return the rotation [*B,3,3] at `fraction` of the way from a to b."""
     qa, qb = to_quaternion(a), to_quaternion(b)
     qb = np.where((qa * qb).sum(-1, keepdims=True) < 0, -qb, qb)
-    return from_quaternion((1 - share) * qa + share * qb)
+    return from_quaternion((1 - fraction) * qa + fraction * qb)

@@ -1,6 +1,6 @@
-"""Rooms and cameras: what stands behind the dancer, rendered once per clip in numpy, and where its light comes from.
+"""Rooms and cameras: the background, rendered once per clip in numpy, and the light.
 
-World: x to the dancer's left when facing the camera, y away from the camera, z up, metres; the dancer starts at the origin.
+World: x to the left of the dancer facing the camera, y away from the camera, z up, meters; the dancer starts at the origin.
 """
 
 from collections.abc import Callable
@@ -18,29 +18,29 @@ RGB = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Camera:
-    """A still pinhole camera: place and target in m, `focal` in picture heights."""
+    """A static pinhole camera: position and target in m, `focal` in image heights."""
 
-    place: tuple[float, float, float]
+    position: tuple[float, float, float]
     target: tuple[float, float, float]
     focal: float
 
     def axes(self) -> tuple[Array, Array, Array]:
-        """Unit vectors to the right, down and forward."""
-        forward = unit(np.subtract(self.target, self.place))
+        """Return the unit vectors to the right, down and forward."""
+        forward = unit(np.subtract(self.target, self.position))
         right = unit(np.cross(forward, [0, 0, 1.0]))
         return right, np.cross(forward, right), forward
 
     def ray_basis(self, width_px: int, height_px: int) -> tuple[Array, Array, Array]:
-        """(corner, across, down): the ray of pixel (x, y) is corner + x across + y down; pixel centres are integers."""
+        """Return (corner, across, down): the ray of pixel (x, y) is corner + x across + y down; pixel centers are integers."""
         right, down, forward = self.axes()
         focal_px = self.focal * height_px
         corner = forward - right * (width_px - 1) / (2 * focal_px) - down * (height_px - 1) / (2 * focal_px)
         return corner, right / focal_px, down / focal_px
 
     def project(self, points: NDArray[Any], width_px: int, height_px: int) -> tuple[Array, Array]:
-        """World points [*B,3] -> image [*B,2] px and distance along the optical axis [*B] m."""
+        """Project world points [*B,3] to image [*B,2] px and distance along the optical axis [*B] m."""
         right, down, forward = self.axes()
-        offset = points - np.array(self.place)
+        offset = points - np.array(self.position)
         depth = offset @ forward
         focal_px = self.focal * height_px
         x = offset @ right / depth * focal_px + (width_px - 1) / 2
@@ -50,7 +50,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class Room:
-    """A box with a painter for each of its faces. wall_y: the back wall; half_width: the side walls; colours in [0,1]."""
+    """A box with a texture function for each face. wall_y: the back wall; half_width: the side walls; colors in [0,1]."""
 
     name: str
     camera: Camera
@@ -67,7 +67,7 @@ class Room:
 
 
 def background(room: Room, width_px: int, height_px: int) -> NDArray[np.float32]:
-    """The empty room as float32 [H,W,3] in [0,1], 3x3 samples a pixel."""
+    """Render the empty room as float32 [H,W,3] in [0,1], with 3x3 samples per pixel."""
     corner, across, down = room.camera.ray_basis(width_px, height_px)
     total = np.zeros((height_px, width_px, 3))
     x, y = np.meshgrid(np.arange(width_px), np.arange(height_px))
@@ -79,18 +79,18 @@ def background(room: Room, width_px: int, height_px: int) -> NDArray[np.float32]
 
 
 def _radiance(room: Room, rays: Array) -> Array:
-    eye = np.array(room.camera.place)
+    eye = np.array(room.camera.position)
     with np.errstate(divide="ignore"):
         to_floor = np.where(rays[..., 2] < 0, -eye[2] / rays[..., 2], np.inf)
         to_wall = (room.wall_y - eye[1]) / np.maximum(rays[..., 1], 1e-9)
         to_side = np.where(rays[..., 0] > 0, room.half_width - eye[0], -room.half_width - eye[0]) / rays[..., 0]
     reach = np.stack([to_floor, to_wall, to_side])
     nearest = reach.argmin(0)
-    place = eye + rays * reach.min(0)[..., None]
-    x, y, z = np.moveaxis(place, -1, 0)
+    position = eye + rays * reach.min(0)[..., None]
+    x, y, z = np.moveaxis(position, -1, 0)
     faces = [room.paint_floor(x, y), room.paint_wall(x, z), room.paint_side(y, z)]
-    colour = np.choose(nearest[..., None], faces)
-    # corners of a room gather less light
+    color = np.choose(nearest[..., None], faces)
+    # ambient occlusion in the corners
     to_edge = np.stack(
         [
             np.where(nearest == 0, 9, z),
@@ -98,19 +98,19 @@ def _radiance(room: Room, rays: Array) -> Array:
             np.where(nearest == 2, 9, room.half_width - abs(x)),
         ]
     )
-    shaded: Array = colour * (1 - 0.16 * np.exp(-np.maximum(to_edge, 0).min(0) / 0.22))[..., None]
+    shaded: Array = color * (1 - 0.16 * np.exp(-np.maximum(to_edge, 0).min(0) / 0.22))[..., None]
     return shaded
 
 
 def _noise(*coordinates: Array) -> Array:
-    """Repeatable value noise in [0,1] of integer cells."""
+    """Return repeatable value noise in [0,1] of integer cells."""
     total = sum(np.floor(c) * k for c, k in zip(coordinates, (12.9898, 78.233, 37.719), strict=False))
     wave = np.sin(total) * 43758.5453
     return np.asarray(wave - np.floor(wave))
 
 
-def _mix(a: RGB | Array, b: RGB | Array, share: Array) -> Array:
-    mixed: Array = np.asarray(a) * (1 - share[..., None]) + np.asarray(b) * share[..., None]
+def _mix(a: RGB | Array, b: RGB | Array, fraction: Array) -> Array:
+    mixed: Array = np.asarray(a) * (1 - fraction[..., None]) + np.asarray(b) * fraction[..., None]
     return mixed
 
 
@@ -129,27 +129,27 @@ def _parquet(x: Array, y: Array) -> Array:
 
 
 def _warm_wall(x: Array, z: Array) -> Array:
-    colour = np.array([0.83, 0.80, 0.74]) * (1.02 - 0.035 * np.abs(x - 0.8) - 0.01 * z)[..., None]
+    color = np.array([0.83, 0.80, 0.74]) * (1.02 - 0.035 * np.abs(x - 0.8) - 0.01 * z)[..., None]
     frame, glass = _inside(x, z, -2.05, -0.85, 0.95, 2.35), _inside(x, z, -1.98, -0.92, 1.02, 2.28)
-    colour = np.where(frame[..., None], [0.95, 0.94, 0.92], colour)
+    color = np.where(frame[..., None], [0.95, 0.94, 0.92], color)
     sky = _mix((0.80, 0.89, 0.96), (0.55, 0.74, 0.93), np.clip((z - 1.0) / 1.3, 0, 1))
     hills = 1.32 + 0.08 * np.sin(x * 3.1) + 0.05 * np.sin(x * 7.3 + 1)
     sky = np.where((z < hills)[..., None], [0.50, 0.62, 0.42], sky)
-    colour = np.where(glass[..., None], sky, colour)
+    color = np.where(glass[..., None], sky, color)
     bars = glass & ((np.abs(x + 1.45) < 0.02) | (np.abs(z - 1.68) < 0.02))
-    colour = np.where(bars[..., None], [0.93, 0.92, 0.90], colour)
+    color = np.where(bars[..., None], [0.93, 0.92, 0.90], color)
     picture, canvas = _inside(x, z, 0.92, 1.72, 1.25, 1.85), _inside(x, z, 0.97, 1.67, 1.30, 1.80)
-    colour = np.where(picture[..., None], [0.22, 0.17, 0.13], colour)
+    color = np.where(picture[..., None], [0.22, 0.17, 0.13], color)
     disc = np.hypot(x - 1.2, z - 1.58) < 0.13
     art = np.where((z < 1.45 + 0.05 * np.sin(x * 9))[..., None], [0.20, 0.36, 0.46], [0.93, 0.80, 0.62])
     art = np.where(disc[..., None], [0.88, 0.42, 0.24], art)
-    colour = np.where(canvas[..., None], art, colour)
-    return np.where((z < 0.11)[..., None], [0.93, 0.92, 0.89], colour)
+    color = np.where(canvas[..., None], art, color)
+    return np.where((z < 0.11)[..., None], [0.93, 0.92, 0.89], color)
 
 
 def _plain_side(y: Array, z: Array) -> Array:
-    colour = np.array([0.76, 0.73, 0.68]) * (1 - 0.02 * z + 0 * y)[..., None]
-    return np.where((z < 0.11)[..., None], [0.90, 0.89, 0.86], colour)
+    color = np.array([0.76, 0.73, 0.68]) * (1 - 0.02 * z + 0 * y)[..., None]
+    return np.where((z < 0.11)[..., None], [0.90, 0.89, 0.86], color)
 
 
 def _concrete(x: Array, y: Array) -> Array:
@@ -164,14 +164,14 @@ def _bricks(x: Array, z: Array) -> Array:
     row = np.floor(z / 0.085)
     shifted = x / 0.25 + 0.5 * (row % 2)
     tone = 0.80 + 0.22 * _noise(row, shifted) - 0.015 * np.abs(x + 0.6)
-    colour = np.array([0.50, 0.30, 0.25]) * tone[..., None] + 0.05 * _noise(row * 3, shifted)[..., None]
+    color = np.array([0.50, 0.30, 0.25]) * tone[..., None] + 0.05 * _noise(row * 3, shifted)[..., None]
     mortar = (np.abs(z / 0.085 - np.round(z / 0.085)) < 0.07) | (np.abs(shifted - np.round(shifted)) < 0.025)
-    colour = np.where(mortar[..., None], np.array([0.56, 0.50, 0.46]) * (tone * 0.95)[..., None], colour)
+    color = np.where(mortar[..., None], np.array([0.56, 0.50, 0.46]) * (tone * 0.95)[..., None], color)
     door = _inside(x, z, 1.15, 2.05, 0.0, 2.1)
     panel = _inside(x, z, 1.25, 1.95, 1.15, 1.98) | _inside(x, z, 1.25, 1.95, 0.15, 1.02)
-    colour = np.where(door[..., None], [0.16, 0.30, 0.33], colour)
-    colour = np.where(panel[..., None], [0.19, 0.35, 0.38], colour)
-    colour = np.where((np.hypot(x - 1.24, z - 1.05) < 0.035)[..., None], [0.80, 0.70, 0.40], colour)
+    color = np.where(door[..., None], [0.16, 0.30, 0.33], color)
+    color = np.where(panel[..., None], [0.19, 0.35, 0.38], color)
+    color = np.where((np.hypot(x - 1.24, z - 1.05) < 0.035)[..., None], [0.80, 0.70, 0.40], color)
     poster = _inside(x, z, -1.75, -0.95, 1.05, 2.15)
     print_ = np.where(
         (np.abs(((x + 1.35) ** 2 + (z - 1.65) ** 2) ** 0.5 % 0.12 - 0.06) < 0.03)[..., None],
@@ -179,13 +179,13 @@ def _bricks(x: Array, z: Array) -> Array:
         [0.13, 0.15, 0.26],
     )
     print_ = np.where((z < 1.25)[..., None], [0.90, 0.88, 0.83], print_)
-    colour = np.where(poster[..., None], print_, colour)
-    return np.where(((z < 0.14) & ~door)[..., None], [0.24, 0.22, 0.22], colour)
+    color = np.where(poster[..., None], print_, color)
+    return np.where(((z < 0.14) & ~door)[..., None], [0.24, 0.22, 0.22], color)
 
 
 def _dark_side(y: Array, z: Array) -> Array:
-    colour = np.array([0.42, 0.38, 0.36]) * (1 - 0.03 * z + 0 * y)[..., None]
-    return np.where((z < 0.14)[..., None], [0.22, 0.20, 0.20], colour)
+    color = np.array([0.42, 0.38, 0.36]) * (1 - 0.03 * z + 0 * y)[..., None]
+    return np.where((z < 0.14)[..., None], [0.22, 0.20, 0.20], color)
 
 
 _ROOMS: Final = (

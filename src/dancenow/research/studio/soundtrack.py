@@ -1,6 +1,6 @@
-"""A synthesized soundtrack at a dance's tempo: kick, clap, hat, bass and chords, in numpy, as a 16-bit WAV.
+"""Synthesize a soundtrack at the tempo of a dance: kick, clap, hat, bass and chords, in numpy, as a 16-bit WAV.
 
-Four chords go round, one a bar of four beats, so that the steps' eight-beat phrases fall on two bars.
+Four chords repeat, one per bar of four beats, so that eight-beat phrases coincide with two bars.
 """
 
 import wave
@@ -36,7 +36,7 @@ def _tone(time: Array, hz: float, decay: float, overtones: int) -> Array:
 
 
 def soundtrack(bpm: float, seconds: float, seed: int = 0) -> Array:
-    """Mono samples in [-1,1], `seconds` long, that start on the first beat."""
+    """Return mono samples in [-1,1], `seconds` long, starting on the first beat."""
     beat_s = 60 / bpm
     mix = np.zeros(int(seconds * RATE_HZ))
 
