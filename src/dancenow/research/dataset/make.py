@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import asdict
 from fractions import Fraction
 from functools import lru_cache
@@ -23,6 +22,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 import cv2
+from threadpoolctl import threadpool_limits
 
 from dancenow import __version__, execution
 from dancenow.errors import InputError, OptionError, OutputError, UserError
@@ -159,7 +159,7 @@ def _render_clips(
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
     count = min(processes, len(clips))
-    with _single_threaded(), ProcessPoolExecutor(count, context, _init_worker, (stop,)) as pool:
+    with ProcessPoolExecutor(count, context, _init_worker, (stop,)) as pool:
         jobs = [pool.submit(_render_job, out, config, clip) for clip in clips]
         try:
             for job in as_completed(jobs):
@@ -174,33 +174,22 @@ def _render_clips(
             pool.shutdown(cancel_futures=True)
 
 
-@contextmanager
-def _single_threaded() -> Iterator[None]:
-    """Make processes started inside compute with one thread; one process per core is fastest."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
 _stop: "Event | None" = None
 """In a worker: set when the parent wants no more clips."""
 
 
 def _init_worker(stop: "Event") -> None:
-    """Let the parent handle Ctrl-C, remove unfinished files on SIGTERM, and exit together with the parent."""
+    """Let the parent handle Ctrl-C, remove unfinished files on SIGTERM, and exit together with the parent.
+
+    A worker computes with one thread; one process per core is fastest.
+    """
     global _stop
     _stop = stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _interrupt)
     cv2.setNumThreads(1)
+    threadpool_limits(1)  # of the libraries that are loaded; the variables are for those that will be
+    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
     execution.native_loading = execution.closed_stderr
     Thread(target=_exit_with_parent, args=(os.getppid(),), daemon=True).start()
 
