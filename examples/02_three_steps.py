@@ -1,4 +1,4 @@
-"""The three steps one by one, so that one model can dance many dances.
+"""Prepare, train and transfer in three steps, to use one model for several dances.
 
 Usage: python 02_three_steps.py BUDGET TARGET FOLDER SOURCE...
 """
@@ -10,7 +10,7 @@ from dancenow import prepare, train, transfer
 from dancenow.provenance.consent import consent
 
 budget = sys.argv[1]
-target, folder, *sources = (Path(word) for word in sys.argv[2:])
+target, folder, *sources = (Path(argument) for argument in sys.argv[2:])
 subject = prepare(target, folder / "subject", consent=consent("self"))
 print(*subject.manifest.warnings, sep="\n")
 model = train(folder / "subject", folder / "model.safetensors", budget=budget)

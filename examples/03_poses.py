@@ -1,4 +1,4 @@
-"""What the dancer does, as numbers: how high the hands go. Usage: python 03_poses.py VIDEO"""
+"""Analyze the pose track of a dancer: how often a hand is above the nose. Usage: python 03_poses.py VIDEO"""
 
 import sys
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""What comes with the package: two rendered people (`dancenow studio --demo-assets` renders them again) and small networks.
+"""Files of the package: two example clips (`dancenow studio --demo-assets` renders them) and small networks.
 
-`base.safetensors` and `face_base.safetensors` are pretrained weights of the generator and of the face network;
-`transformer.safetensors` is the spatial transformer; `corrector.safetensors` removes systematic errors of the pose detector;
-`forensic.safetensors` is the forgery classifier. The `.md` file beside each is its model card.
+`transformer.safetensors` is the base model of the spatial transformer; `base.safetensors` and `face_base.safetensors` are the
+pretrained initial weights of the generator and the residual face network; `corrector.safetensors` corrects the bias of the pose
+detector; `forensic.safetensors` is the classifier of `dancenow detect`. The `.md` file beside each is its model card.
 """
 
 from pathlib import Path

@@ -93,14 +93,14 @@ def run(
 def _record(
     target: Path, person: int | None, kind: "KindOption", name: str | None, licence: str | None, file: Path | None
 ) -> "Consent | None":
-    """The consent that the options make, or the answers of whoever sits at the terminal; None to take what is kept."""
+    """Build the consent record from the options, or ask in a terminal; None to use the stored record."""
     from dancenow.cli.consent_options import ask, can_ask, terms
     from dancenow.errors import ConsentError
     from dancenow.subject.subject_cache import has_video_consent
 
     record = terms(kind, name, licence, file)
     if record is None and licence is not None:
-        raise ConsentError("say whose licence it is, too: --consent licensed --person-name NAME --licence ...")
+        raise ConsentError("--licence also needs the person: --consent licensed --person-name NAME --licence ...")
     if record is None and can_ask() and target.is_file() and not has_video_consent(target, person):
         return ask(target)
     return record
