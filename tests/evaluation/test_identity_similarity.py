@@ -1,4 +1,6 @@
-"""Identity: descriptions tell people apart, not poses, and a mixture of two people is the less alike the more it holds."""
+"""Identity similarity: descriptors distinguish people, not poses, and a mixture is less similar the more it has of another
+person.
+"""
 
 import cv2
 import numpy as np
@@ -46,7 +48,7 @@ def window(tilt_deg: float = 0.0, hair: tuple[int, int, int] = (30, 20, 20), sca
     return found
 
 
-def test_similarity_is_the_cosine_with_the_nearest_picture() -> None:
+def test_similarity_is_the_cosine_with_the_nearest_gallery_image() -> None:
     gallery = np.array([[1, 0, 0], [0, 2, 0]], np.float32)
     assert gallery_similarity(np.array([0, 5, 0], np.float32), gallery) == pytest.approx(1)
     assert gallery_similarity(np.array([3, 4, 0], np.float32), gallery) == pytest.approx(0.8)
@@ -54,12 +56,12 @@ def test_similarity_is_the_cosine_with_the_nearest_picture() -> None:
     assert np.isnan(gallery_similarity(np.array([0, 0, 1], np.float32), gallery[:0]))
 
 
-def test_joined_descriptions_count_alike() -> None:
+def test_concatenated_descriptors_have_equal_weight() -> None:
     a, b, c = (np.array(v, np.float32) for v in ([3, 4], [100, 0, 0], [0, 7, 0]))
     assert gallery_similarity(concatenate_descriptors(a, b), concatenate_descriptors(a, c)[None]) == pytest.approx(0.5)
 
 
-def test_the_head_is_upright_and_of_one_size_however_it_is_held() -> None:
+def test_the_head_crop_is_upright_and_of_one_size() -> None:
     upright = window()
     assert upright.shape == (HEAD_SIDE_PX, HEAD_SIDE_PX, 3)
     for other in (window(tilt_deg=50), window(scale=0.6)):
@@ -67,7 +69,7 @@ def test_the_head_is_upright_and_of_one_size_however_it_is_held() -> None:
         assert (apart > 40).mean() < 0.06
 
 
-def test_head_colours_know_hair_from_face_and_stay_through_tilt() -> None:
+def test_head_colors_separate_hair_and_face_at_any_tilt() -> None:
     gallery = head_color_histograms(window())[None]
     tilted, blond = head_color_histograms(window(tilt_deg=35)), head_color_histograms(window(hair=(220, 190, 90)))
     assert np.linalg.norm(gallery) == pytest.approx(1, abs=1e-5)
@@ -76,7 +78,7 @@ def test_head_colours_know_hair_from_face_and_stay_through_tilt() -> None:
     assert gallery_similarity(blond, gallery) < 0.9
 
 
-def test_a_head_that_cannot_be_seen_has_no_window() -> None:
+def test_a_head_that_is_not_visible_has_no_crop() -> None:
     image, pose = head()
     confidence = pose.confidence.copy()
     confidence[INDEX["left_ear"]] = 0.1
@@ -86,7 +88,7 @@ def test_a_head_that_cannot_be_seen_has_no_window() -> None:
 
 @pytest.fixture(scope="module")
 def encoder() -> IdentityEncoder:
-    """With a trunk of random weights: colours decide."""
+    """With a trunk of random weights, so that colors decide."""
     torch.manual_seed(0)
     trunk = EfficientNetTrunk()
     for parameter in trunk.parameters():
@@ -104,7 +106,7 @@ def descriptors(encoder: IdentityEncoder, recolour: bool) -> list[PersonDescript
     return found
 
 
-def test_somebody_is_more_like_themselves_in_another_pose_than_like_another(encoder: IdentityEncoder) -> None:
+def test_a_person_is_most_similar_to_themselves_in_another_pose(encoder: IdentityEncoder) -> None:
     own, others = descriptors(encoder, False), descriptors(encoder, True)
     me, somebody = PersonGallery(own[:2]), PersonGallery(others[:2])
     for descriptor in own[2:]:
@@ -113,7 +115,7 @@ def test_somebody_is_more_like_themselves_in_another_pose_than_like_another(enco
     assert me.compare(own[0]).body == pytest.approx(1, abs=1e-5)
 
 
-def test_identity_falls_with_every_picture_of_another(encoder: IdentityEncoder) -> None:
+def test_identity_falls_with_every_image_of_another_person(encoder: IdentityEncoder) -> None:
     own, others = descriptors(encoder, False), descriptors(encoder, True)
     me, somebody = PersonGallery(own), PersonGallery(others)
     values = []
@@ -128,13 +130,13 @@ def test_identity_falls_with_every_picture_of_another(encoder: IdentityEncoder) 
     assert values[0][1] > 0 > values[-1][1]
 
 
-def test_without_a_source_there_are_only_figures_of_the_target() -> None:
+def test_without_a_source_there_are_only_metrics_of_the_target() -> None:
     figures = identity_metrics([IdentitySimilarity(0.9, float("nan")), IdentitySimilarity(0.7, 0.5)], None)
     assert [(figure.name, figure.region) for figure in figures] == [("identity", "body"), ("identity", "face")]
     assert [figure.value for figure in figures] == pytest.approx([0.8, 0.5])
 
 
-def test_nobody_is_like_nobody(encoder: IdentityEncoder) -> None:
+def test_similarity_is_nan_without_a_person(encoder: IdentityEncoder) -> None:
     track = dancer_track(1)
     absent = Pose(track.pose.xy[0], np.zeros_like(track.pose.confidence[0]))
     descriptor = encoder.describe(person(track.pose[0])[0], absent)

@@ -1,4 +1,4 @@
-"""Damage that grows: what is done to a clip is what is said, and the table tells figures that follow from those that do not."""
+"""Metric sanity check: each kind of damage does what it says, and the table shows which metrics follow it."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -50,14 +50,14 @@ def squared_error(material: _Clip, kind: str, level: float) -> list[float]:
 
 
 @pytest.mark.parametrize("kind", list(LEVELS))
-def test_more_of_a_damage_is_further_from_the_truth(kind: str, material: _Clip) -> None:
+def test_more_damage_gives_a_larger_error(kind: str, material: _Clip) -> None:
     errors = [np.mean(squared_error(material, kind, level)) for level in LEVELS[kind]]
     assert errors[0] > 0
     assert errors == sorted(errors)
 
 
 @pytest.mark.parametrize("kind", ["identity swap", "hide"])
-def test_shares_are_shares_and_more_holds_what_less_held(kind: str, material: _Clip) -> None:
+def test_fractions_of_damaged_frames_are_exact_and_nested(kind: str, material: _Clip) -> None:
     less: set[int] = set()
     for share in (1 / 8, 1 / 4, 1 / 2):
         more = {t for t, error in enumerate(squared_error(material, kind, share)) if error > 0}
@@ -66,7 +66,7 @@ def test_shares_are_shares_and_more_holds_what_less_held(kind: str, material: _C
         less = more
 
 
-def test_a_shift_moves_the_picture_down_and_right_and_a_hold_repeats_pictures(material: _Clip) -> None:
+def test_shift_moves_down_and_right_and_freeze_repeats_images(material: _Clip) -> None:
     moved = _DAMAGE["shift"](material, 3, 6)
     np.testing.assert_array_equal(moved[3:, 6:], material.own[3][:-3, :-6])
     held = [_DAMAGE["freeze"](material, t, 4) for t in range(8)]
@@ -74,7 +74,7 @@ def test_a_shift_moves_the_picture_down_and_right_and_a_hold_repeats_pictures(ma
     np.testing.assert_array_equal(held[3], material.own[0])
 
 
-def test_a_figure_follows_if_it_worsens_at_every_step() -> None:
+def test_a_metric_follows_if_it_worsens_at_every_step() -> None:
     assert follows([1.0, 0.9, 0.2], "higher")
     assert follows([0.0, 1.0, 2.0], "lower")
     assert not follows([1.0, 0.9, 0.95], "higher")
@@ -82,7 +82,7 @@ def test_a_figure_follows_if_it_worsens_at_every_step() -> None:
     assert not follows([0.0, None, 1.0], "lower")
 
 
-def test_for_every_figure_and_damage_it_is_said_whether_it_must_follow_or_why_not() -> None:
+def test_every_metric_and_damage_has_a_rule_or_a_reason() -> None:
     track, likeness = dancer_track(2), [IdentitySimilarity(1, 1)] * 2
     names = {figure.name for figure in [*identity_metrics(likeness, likeness), *pose_metrics(track, track)]}
     names |= {figure.name for figure in image_metrics([], [])}
@@ -128,7 +128,7 @@ def film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, list
 
 
 @pytest.mark.slow
-def test_the_table_of_a_made_clip_has_no_failure(film: Callable[[str, list[ImageRGB]], Path]) -> None:
+def test_the_table_of_a_synthetic_clip_has_no_failure(film: Callable[[str, list[ImageRGB]], Path]) -> None:
     levels = {"identity swap": (0.5, 1.0)}
     clip, other = film("a.mp4", dance()), film("b.mp4", dance(other=True))
     result = check_monotonicity(clip, levels, other=other, num_frames=FRAMES, every=2)
@@ -143,7 +143,7 @@ def test_the_table_of_a_made_clip_has_no_failure(film: Callable[[str, list[Image
     assert "same dance" in overlooked["reason"]
 
 
-def test_clips_that_do_not_fit_are_refused(film: Callable[[str, list[ImageRGB]], Path]) -> None:
+def test_clips_that_do_not_match_are_rejected(film: Callable[[str, list[ImageRGB]], Path]) -> None:
     clip, small = film("a.mp4", dance()), film("b.mp4", [image[:64] for image in dance()])
     with pytest.raises(UserError, match="differ in size"):
         check_monotonicity(clip, other=small, num_frames=8)

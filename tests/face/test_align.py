@@ -1,4 +1,4 @@
-"""Canonical faces: whatever the head does, the same points lie in the same places; and expressions that change their face."""
+"""Canonical faces stay level and of one size at any rotation; expressions transfer to another face."""
 
 from dataclasses import replace
 
@@ -24,14 +24,14 @@ COUNT = 60
 TALK = 0.05 * (1 - np.cos(np.linspace(0, 6 * np.pi, COUNT)))
 
 
-def test_a_similarity_is_found_again() -> None:
+def test_fit_similarity_recovers_a_known_transform() -> None:
     points = np.random.default_rng(0).normal(size=(9, 2))
     matrix = np.array([[1.5, -0.7, 12.0], [0.7, 1.5, -3.0]])
     found = fit_similarity(points, points @ matrix[:, :2].T + matrix[:, 2], np.linspace(0.1, 1, 9))
     assert np.allclose(found, matrix)
 
 
-def test_canonical_faces_are_level_and_of_one_size_whatever_the_head_does() -> None:
+def test_canonical_faces_are_level_and_of_one_size_at_any_rotation() -> None:
     yaw, pitch, roll = (amount * np.sin(np.linspace(0, 4, COUNT) + phase) for amount, phase in ((0.8, 0), (0.3, 1), (0.4, 2)))
     for height_px in (40.0, 90.0):
         track = turning(yaw, pitch, roll, height_px=height_px)
@@ -45,7 +45,7 @@ def test_canonical_faces_are_level_and_of_one_size_whatever_the_head_does() -> N
         assert np.allclose(back, track.pose.xy[:, HEAD_KEYPOINTS], atol=1e-3)
 
 
-def test_landmarks_that_come_and_go_do_not_make_the_canonical_face_jump() -> None:
+def test_intermittent_landmarks_do_not_make_the_canonical_face_jump() -> None:
     track = turning(np.zeros(COUNT))
     faces = mouthing(track, np.zeros(COUNT))
     confidence = np.where(np.arange(COUNT) % 20 < 10, 1, 0).astype(np.float32)
@@ -58,7 +58,7 @@ def test_landmarks_that_come_and_go_do_not_make_the_canonical_face_jump() -> Non
     assert steps.max() < 4
 
 
-def test_the_targets_own_face_says_what_the_source_says() -> None:
+def test_the_targets_face_takes_the_sources_expression() -> None:
     narrow = LANDMARK_MODEL * [0.85, 1.08, 1.0]
     source = mouthing(turning(0.3 * np.sin(np.linspace(0, 5, COUNT))), TALK)
     target = mouthing(turning(0.5 * np.sin(np.linspace(0, 9, COUNT))), np.zeros(COUNT), narrow)
@@ -75,7 +75,7 @@ def test_the_targets_own_face_says_what_the_source_says() -> None:
     assert np.abs(ours - NeutralFace.of(source).at(faces.expression[closed, 6])).max() > 0.03
 
 
-def test_without_any_landmark_of_the_target_the_models_face_is_moved() -> None:
+def test_without_target_landmarks_the_model_face_is_used() -> None:
     source = mouthing(turning(np.zeros(COUNT)), TALK)
     unknown = face_boxes(turning(np.zeros(COUNT)))
     faces = normalize_expression(source, unknown, unknown)
@@ -84,14 +84,14 @@ def test_without_any_landmark_of_the_target_the_models_face_is_moved() -> None:
     assert normalize_expression(unknown, source, unknown) is unknown
 
 
-def test_a_source_of_another_length_is_refused() -> None:
+def test_a_source_of_another_length_is_rejected() -> None:
     with pytest.raises(UserError, match="one video"):
         normalize_expression(
             face_boxes(turning(np.zeros(4))), face_boxes(turning(np.zeros(5))), face_boxes(turning(np.zeros(5)))
         )
 
 
-def test_lips_are_drawn_where_they_are() -> None:
+def test_lips_are_drawn_at_their_position() -> None:
     track = turning(np.zeros(5))
     faces = mouthing(track, np.zeros(5))
     maps = draw_face_maps(faces, 2, track.pose[2])

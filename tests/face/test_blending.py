@@ -1,4 +1,6 @@
-"""Faces put back: nothing outside changes, an unchanged face changes nothing, colours meet at the rim, hands stay in front."""
+"""Blending: nothing changes outside the crop, an unchanged face changes nothing, colors match at the rim, hands stay in
+front.
+"""
 
 from dataclasses import replace
 
@@ -39,7 +41,7 @@ def _outside(faces: FaceTrack, t: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("method", list(BLEND_METHODS))
-def test_outside_the_window_nothing_changes(faces: FaceTrack, frame: ImageRGB, method: Method) -> None:
+def test_nothing_changes_outside_the_crop(faces: FaceTrack, frame: ImageRGB, method: Method) -> None:
     face = np.full((faces.size_px, faces.size_px, 3), 255, np.uint8)
     out = Blender(faces, method).blend(frame, face, 3)
     changed = (out != frame).any(axis=2)
@@ -49,13 +51,13 @@ def test_outside_the_window_nothing_changes(faces: FaceTrack, frame: ImageRGB, m
 
 
 @pytest.mark.parametrize("method", ["feather", "poisson"])
-def test_the_face_that_was_cut_out_leaves_the_frame_as_it_was(faces: FaceTrack, frame: ImageRGB, method: Method) -> None:
+def test_blending_the_original_face_changes_nothing(faces: FaceTrack, frame: ImageRGB, method: Method) -> None:
     blender = Blender(faces, method)
     for t in range(3):
         assert np.array_equal(blender.blend(frame, crop_face(frame, faces.crop(t)), t), frame)
 
 
-def test_what_is_added_reaches_nearly_to_the_rim(faces: FaceTrack, frame: ImageRGB) -> None:
+def test_a_residual_reaches_nearly_to_the_rim(faces: FaceTrack, frame: ImageRGB) -> None:
     lighter = crop_face(frame, faces.crop(0)) + np.uint8(20)
     usual, whole = (Blender(faces, "feather", ramp=ramp).blend(frame, lighter, 0) for ramp in (DEFAULT_RAMP, WIDE_RAMP))
     area = [(out > frame + 15).all(axis=2).sum() for out in (usual, whole)]
@@ -63,7 +65,7 @@ def test_what_is_added_reaches_nearly_to_the_rim(faces: FaceTrack, frame: ImageR
     assert not (whole != frame).any(axis=2)[_outside(faces, 0)].any()
 
 
-def test_poisson_takes_a_change_of_colour_away_and_keeps_a_new_feature(faces: FaceTrack, frame: ImageRGB) -> None:
+def test_poisson_removes_a_color_shift_and_keeps_a_new_feature(faces: FaceTrack, frame: ImageRGB) -> None:
     face = crop_face(frame, faces.crop(0)).astype(np.float32)
     tinted = np.rint(face * np.array([1.1, 1.0, 0.9], np.float32)).clip(0, 255).astype(np.uint8)
     marked = tinted.copy()
@@ -88,7 +90,7 @@ def test_a_hand_in_front_of_the_face_stays(faces: FaceTrack, frame: ImageRGB) ->
     assert out[int(y) + 10, int(x) - 24].min() > 230
 
 
-def test_a_flickering_rim_does_not_make_the_face_pump(faces: FaceTrack, frame: ImageRGB) -> None:
+def test_a_flickering_rim_does_not_change_the_brightness_of_the_face(faces: FaceTrack, frame: ImageRGB) -> None:
     still = replace(faces, to_canvas=np.repeat(faces.to_canvas[:1], len(faces), axis=0))
 
     def brightness(rim_time_s: float) -> float:
@@ -104,7 +106,7 @@ def test_a_flickering_rim_does_not_make_the_face_pump(faces: FaceTrack, frame: I
     assert brightness(0.1) < 0.5 * brightness(0.0)
 
 
-def test_a_window_over_the_frames_edge_is_blended_where_it_can_be(frame: ImageRGB) -> None:
+def test_a_crop_beyond_the_frame_is_blended_inside_it(frame: ImageRGB) -> None:
     moved = Pose(TRACK.pose.xy - np.array([0, 60], np.float32), TRACK.pose.confidence)
     over = face_boxes(PoseTrack(moved, TRACK.time_s, TRACK.status, 512, 512, "test", ""))
     assert over.crop(0).to_frame[1, 2] < 0
@@ -113,12 +115,12 @@ def test_a_window_over_the_frames_edge_is_blended_where_it_can_be(frame: ImageRG
         assert Blender(over, method).blend(frame, face, 0).shape == frame.shape
 
 
-def test_a_face_of_another_size_is_refused(faces: FaceTrack, frame: ImageRGB) -> None:
+def test_a_face_of_another_size_is_rejected(faces: FaceTrack, frame: ImageRGB) -> None:
     with pytest.raises(ValueError, match="must be"):
         Blender(faces).blend(frame, np.zeros((64, 64, 3), np.uint8), 0)
 
 
-def test_the_membrane_is_what_a_dense_solver_finds() -> None:
+def test_the_membrane_matches_a_dense_solver() -> None:
     height, width = 9, 12
     rim = np.random.default_rng(1).normal(size=(height, width, 2)).astype(np.float32)
     inner = [(y, x) for y in range(1, height - 1) for x in range(1, width - 1)]

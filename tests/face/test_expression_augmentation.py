@@ -1,4 +1,4 @@
-"""Another expression on a face: mouth, lids and brows move as far as they may, and the head stays where it is."""
+"""Random expressions: mouth, eyelids and brows move within their ranges, and the head stays in place."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ def faces(count: int = 40, yaw: float = 0.0) -> FloatArray:
     return mouthing(turning(np.full(count, yaw)), np.linspace(0, 0.05, count)).landmarks
 
 
-def test_mouths_open_over_their_whole_range_whatever_they_did() -> None:
+def test_mouth_openings_cover_their_range() -> None:
     moved = randomize_expressions(faces(), np.random.default_rng(0))
     opening = measure_expression(moved)[:, EXPRESSION.index("mouth_opening")]
     assert opening.min() < MOUTH_OPENING[0] + 0.02
@@ -22,7 +22,7 @@ def test_mouths_open_over_their_whole_range_whatever_they_did() -> None:
     assert np.ptp(width) > 0.2 * width.max()
 
 
-def test_the_head_stays_and_brows_and_lids_move_a_little() -> None:
+def test_the_head_stays_and_brows_and_eyelids_move() -> None:
     before = faces(yaw=0.5)
     moved = randomize_expressions(before, np.random.default_rng(1))
     still = [*range(PARTS["nose_bridge"].start, PARTS["nostrils"].stop), 36, 39, 42, 45, 0, 1, 2, 14, 15, 16]
@@ -30,7 +30,7 @@ def test_the_head_stays_and_brows_and_lids_move_a_little() -> None:
     rise = (before - moved)[:, PARTS["left_brow"], 1] / HEIGHT_PX
     assert BROW_RAISE[0] * 1.2 < rise.min() < 0 < rise.max() < BROW_RAISE[1] * 1.2
     lids = measure_expression(moved)[:, EXPRESSION.index("left_eye_opening")]
-    assert lids.min() < 0.5 * np.median(lids)  # somebody blinks
+    assert lids.min() < 0.5 * np.median(lids)  # some faces blink
     assert (np.abs(lids - np.median(lids)) < 1e-3).mean() > 0.5  # most do not
 
 

@@ -1,4 +1,4 @@
-"""Faces to learn from: cut where they are, shifted together, chosen evenly, and refused with the reason."""
+"""Face dataset: faces are cropped, shifted together, sampled evenly, and rejected with the reason."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FaceDataset:
     return FaceDataset.build(video, faces, track.pose, usable_faces(faces, np.ones(30, np.bool_), 10))
 
 
-def test_the_canvas_is_about_as_large_as_the_face_in_its_frame() -> None:
+def test_the_canvas_has_about_the_size_of_the_face_in_its_frame() -> None:
     faces = face_boxes(large_dancer(30))
     side_px = native_canvas_px(faces, 128)
     assert side_px % 16 == 0
@@ -32,7 +32,7 @@ def test_the_canvas_is_about_as_large_as_the_face_in_its_frame() -> None:
     assert native_canvas_px(faces, 48) == 48
 
 
-def test_a_resized_canvas_shows_the_same_window() -> None:
+def test_a_resized_canvas_shows_the_same_crop() -> None:
     faces = face_boxes(large_dancer(3), size_px=128)
     half = resize_canvas(faces, 64)
     # The outer corners of the outermost pixels stay in place.
@@ -41,7 +41,7 @@ def test_a_resized_canvas_shows_the_same_window() -> None:
         np.testing.assert_allclose(one, other)
 
 
-def test_faces_are_seen_ones_spread_over_the_time(store: FaceDataset) -> None:
+def test_faces_are_valid_and_spread_over_time(store: FaceDataset) -> None:
     assert len(store) == 10
     assert not set(store.frames.tolist()) & set(range(AWAY.start, AWAY.stop))
     assert store.frames[0] == 0
@@ -50,7 +50,7 @@ def test_faces_are_seen_ones_spread_over_the_time(store: FaceDataset) -> None:
     assert with_gap.tolist() == list(range(20, 30))
 
 
-def test_picture_maps_and_what_was_painted_are_shifted_together(store: FaceDataset) -> None:
+def test_image_maps_and_generated_image_are_shifted_together(store: FaceDataset) -> None:
     painted = store.image.copy()
     faces = store.draw(6, np.random.default_rng(0), CPU, painted)
     assert faces.generated is not None
@@ -58,7 +58,7 @@ def test_picture_maps_and_what_was_painted_are_shifted_together(store: FaceDatas
     assert faces.image.shape == (6, 3, 64, 64)
     again = store.draw(6, np.random.default_rng(0), CPU, painted)
     assert torch.equal(again.maps, faces.maps)
-    # Unshifted, the nose's dot is where the face's window has the nose; shifted, it moves with the picture.
+    # Unshifted, the nose's dot is at the nose of the crop; shifted, it moves with the image.
     rows = np.array([4])
     here = store.take(rows, np.array([[4, 4]]), CPU)
     there = store.take(rows, np.array([[6, 3]]), CPU)
@@ -66,7 +66,7 @@ def test_picture_maps_and_what_was_painted_are_shifted_together(store: FaceDatas
     assert torch.equal(here.maps[..., 3:-3, 4:-2], there.maps[..., 4:-2, 2:-4])
 
 
-def test_why_a_face_cannot_be_learnt_is_one_sentence() -> None:
+def test_the_reason_why_a_face_is_unusable_is_one_sentence() -> None:
     everything = np.ones(40, np.bool_)
     assert unusable_reason(face_boxes(large_dancer(40)), everything, "kim") is None
     small = unusable_reason(face_boxes(small_dancer(40)), everything, "kim")
@@ -78,7 +78,7 @@ def test_why_a_face_cannot_be_learnt_is_one_sentence() -> None:
     assert few.count(".") == 1
 
 
-def test_a_model_carries_faces_and_gives_them_back() -> None:
+def test_faces_survive_storage_in_a_model() -> None:
     faces = replace(face_boxes(large_dancer(30), size_px=64), source_sha256="1" * 64)
     rows = np.flatnonzero(faces.valid)
     kept = {name.removeprefix("faces."): tensor for name, tensor in face_tensors(faces, rows).items()}

@@ -1,4 +1,4 @@
-"""Face networks: nothing is added at the start, everything learns, sizes that cannot be are refused."""
+"""Face networks: an untrained one adds nothing, all weights get gradients, impossible sizes are rejected."""
 
 import pytest
 import torch
@@ -20,13 +20,13 @@ def test_an_untrained_network_changes_nothing() -> None:
     torch.testing.assert_close(refine_face(FaceNetwork(SMALL), face, maps), face, rtol=0, atol=0)
 
 
-def test_what_is_made_stays_a_picture() -> None:
+def test_the_output_stays_in_the_value_range() -> None:
     network, (face, maps) = FaceNetwork(SMALL), faces()
     torch.nn.init.constant_(network.leave.bias, 30.0)  # type: ignore[arg-type]
     assert refine_face(network, face, maps).max() == 1
 
 
-def test_every_weight_learns_once_the_last_ones_have() -> None:
+def test_every_weight_gets_a_gradient_after_the_first_step() -> None:
     network, (face, maps) = FaceNetwork(SMALL), faces()
     torch.nn.init.normal_(network.leave.weight)
     network(face, maps).square().mean().backward()
@@ -34,7 +34,7 @@ def test_every_weight_learns_once_the_last_ones_have() -> None:
     assert not still
 
 
-def test_a_cycle_begins_with_everybody_as_they_are() -> None:
+def test_an_untrained_cycle_changes_nothing() -> None:
     cycle, (source, source_maps) = FaceCycle(SMALL), faces()
     target, target_maps = source.flip(0), source_maps.flip(0)
     output = cycle(source, source_maps, target, target_maps)
@@ -45,6 +45,6 @@ def test_a_cycle_begins_with_everybody_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("config", [{"canvas_px": 40}, {"canvas_px": 32}, {"width": 2}, {"blocks": -1}])
-def test_sizes_that_cannot_be_are_refused(config: dict[str, int]) -> None:
+def test_impossible_sizes_are_rejected(config: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be"):
         FaceNetworkConfig(**config)

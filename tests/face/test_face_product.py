@@ -1,4 +1,4 @@
-"""Faces through the whole product: trained behind the body, carried by its file, painted where they can be seen."""
+"""The face network in the whole product: trained after the body, stored in its file, applied where the face is visible."""
 
 import signal
 from dataclasses import replace
@@ -89,14 +89,14 @@ def adding_network(value: float) -> FaceNetwork:
     return network
 
 
-def test_a_network_that_adds_nothing_leaves_the_picture_as_it_is() -> None:
+def test_a_network_that_adds_nothing_changes_nothing() -> None:
     dance, pictures = large_dancer(6), [noise((SIDE_PX, SIDE_PX, 3), i) for i in range(6)]
     refiner = refiner_of(adding_network(0.0), dance)
     for made, picture in zip(refiner.refine(iter(pictures), 0, 6), pictures, strict=True):
         np.testing.assert_array_equal(made, picture)
 
 
-def test_turned_away_nothing_is_touched_and_elsewhere_the_face_alone() -> None:
+def test_only_faces_turned_to_the_camera_are_refined() -> None:
     dance, grey = large_dancer(24), np.full((SIDE_PX, SIDE_PX, 3), 100, np.uint8)
     refiner = refiner_of(adding_network(4.0), dance)
     assert (refiner.faces.reason[AWAY] == Reason.TURNED).all()
@@ -109,12 +109,12 @@ def test_turned_away_nothing_is_touched_and_elsewhere_the_face_alone() -> None:
         x, y = dance.pose.xy[t, 0]
         assert changed[round(float(y)), round(float(x))]
         assert not changed[SIDE_PX // 2 :].any()
-    # It comes and goes slowly: a face that jumps in from one frame to the next is seen.
+    # It fades in and out: a sudden change from one frame to the next is visible.
     at_nose = [int(p[round(float(y)), round(float(x)), 0]) for p, (x, y) in zip(made, dance.pose.xy[:, 0], strict=True)]
     assert max(np.abs(np.diff(at_nose))) < 0.7 * (max(at_nose) - 100)
 
 
-def test_a_part_of_a_dance_has_the_faces_of_that_part() -> None:
+def test_a_range_of_frames_gets_the_faces_of_those_frames() -> None:
     dance, grey = large_dancer(10), np.full((SIDE_PX, SIDE_PX, 3), 100, np.uint8)
     refiner = refiner_of(adding_network(4.0), dance)
     whole = list(refiner.refine((grey for _ in range(10)), 0, 10))
@@ -124,7 +124,7 @@ def test_a_part_of_a_dance_has_the_faces_of_that_part() -> None:
 
 
 @pytest.mark.slow
-def test_a_face_is_trained_kept_and_transferred(subject: Subject, source: Path, tmp_path: Path) -> None:
+def test_a_face_network_is_trained_stored_and_applied(subject: Subject, source: Path, tmp_path: Path) -> None:
     model = tmp_path / "model.safetensors"
     train_model(subject.folder, model, TINY, budget="16images", face="auto")
     info = read_info(model)
@@ -141,7 +141,7 @@ def test_a_face_is_trained_kept_and_transferred(subject: Subject, source: Path, 
 
 
 @pytest.mark.slow
-def test_a_model_without_a_face_paints_as_ever(subject: Subject, source: Path, tmp_path: Path) -> None:
+def test_a_model_without_a_face_network_renders_as_before(subject: Subject, source: Path, tmp_path: Path) -> None:
     model = tmp_path / "model.safetensors"
     train_model(subject.folder, model, TINY, budget="4images")
     assert "face_network" not in read_info(model).config
@@ -154,7 +154,7 @@ def test_a_model_without_a_face_paints_as_ever(subject: Subject, source: Path, t
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["residual", "cyclegan"])
 @pytest.mark.parametrize("steps", [2, 7])
-def test_a_training_resumed_in_either_phase_equals_an_unbroken_one(
+def test_a_training_resumed_in_either_phase_equals_an_uninterrupted_one(
     subject: Subject, source: Path, tmp_path: Path, steps: int, kind: Any
 ) -> None:
     def train(name: str, resume: bool, on_progress: Any = lambda _: None) -> Path:
@@ -184,7 +184,7 @@ def test_a_training_resumed_in_either_phase_equals_an_unbroken_one(
 
 
 @pytest.mark.slow
-def test_another_face_does_not_go_on_with_a_training(subject: Subject, tmp_path: Path) -> None:
+def test_a_training_does_not_resume_with_another_face_network(subject: Subject, tmp_path: Path) -> None:
     model = tmp_path / "model.safetensors"
     train_model(subject.folder, model, TINY, budget="8images", face="residual")
     with pytest.raises(UserError, match="another preset or recipe"):
@@ -196,7 +196,7 @@ def test_another_face_does_not_go_on_with_a_training(subject: Subject, tmp_path:
 
 
 @pytest.mark.slow
-def test_a_face_too_small_is_left_out_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_face_too_small_is_skipped_with_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small, model, said = cached_subject_folder(tmp_path, monkeypatch, small_dancer), tmp_path / "model.safetensors", list[str]()
     train_model(small.folder, model, TINY, budget="4images", face="auto", warn=said.append)
     assert "face_network" not in read_info(model).config
@@ -207,7 +207,7 @@ def test_a_face_too_small_is_left_out_and_said(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.slow
-def test_a_cyclegan_needs_its_source_and_knows_it(subject: Subject, source: Path, tmp_path: Path) -> None:
+def test_a_cyclegan_needs_its_own_source(subject: Subject, source: Path, tmp_path: Path) -> None:
     model = tmp_path / "model.safetensors"
     with pytest.raises(UserError, match="--face-source SOURCE"):
         train_model(subject.folder, model, TINY, budget="4images", face="cyclegan")
@@ -223,7 +223,7 @@ def test_a_cyclegan_needs_its_source_and_knows_it(subject: Subject, source: Path
 
 
 @pytest.mark.slow
-def test_the_papers_system_has_its_face_too(subject: Subject, source: Path, tmp_path: Path) -> None:
+def test_the_edn_system_trains_a_face_network_too(subject: Subject, source: Path, tmp_path: Path) -> None:
     model = tmp_path / "model.safetensors"
     config = EdnConfig(longer_px=64, width=1 / 16, face=replace(FACE, max_faces=8))
     train_model(subject.folder, model, config, budget="4images", face="residual")
@@ -231,7 +231,7 @@ def test_the_papers_system_has_its_face_too(subject: Subject, source: Path, tmp_
     pipeline.transfer(source, model, tmp_path / "out.mp4", frames=(0, 3))
 
 
-def test_a_turn_of_the_head_that_the_footage_never_shows_gets_no_made_face() -> None:
+def test_a_yaw_missing_in_the_footage_is_not_refined() -> None:
     seen = mouthing(turning(np.zeros(20)), np.zeros(20))
     expression = seen.expression.copy()
     expression[:, YAW] = np.linspace(0.4, 0.6, 20)

@@ -1,4 +1,4 @@
-"""Faces on disk: what comes back is what was kept, and a bad file is one sentence."""
+"""Face tracks on disk: they survive saving and loading, and a bad file gives one sentence."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from dancenow.face.face_tracking import face_boxes
 from helpers.drawn_world import dancer_track
 
 
-def test_faces_come_back_as_they_were(tmp_path: Path) -> None:
+def test_faces_survive_saving_and_loading(tmp_path: Path) -> None:
     faces = face_boxes(dancer_track(20, body_px=400, size_px=512))
     save_faces(tmp_path / "faces.npz", faces)
     back = load_faces(tmp_path / "faces.npz")
@@ -22,7 +22,7 @@ def test_faces_come_back_as_they_were(tmp_path: Path) -> None:
     assert back.summary()["ok"] == 20
 
 
-def test_a_bad_file_is_one_sentence(tmp_path: Path) -> None:
+def test_a_bad_file_gives_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "faces.npz"
     with pytest.raises(UserError, match="does not exist"):
         load_faces(path)
@@ -43,7 +43,7 @@ def test_a_bad_file_is_one_sentence(tmp_path: Path) -> None:
         save_faces(tmp_path / "faces.json", faces)
 
 
-def test_a_track_refuses_what_is_not_finite_or_unknown() -> None:
+def test_a_track_rejects_non_finite_and_unknown_values() -> None:
     faces = face_boxes(dancer_track(8))
     with pytest.raises(ValueError, match="finite"):
         replace(faces, expression=np.full_like(faces.expression, np.nan))

@@ -1,4 +1,4 @@
-"""Faces out of a video, with a stand-in for the networks: what is asked of them, what is kept, and what is refused."""
+"""Face tracking with fake networks: calls, caching and rejected input."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -24,7 +24,7 @@ COUNT = 24
 
 
 class Networks:
-    """Sees the model's face at (200, 100), as much to the right as the picture is bright; nothing in the dark."""
+    """Detects the model's face at (200, 100), shifted right with the image brightness; nothing in a dark image."""
 
     asked = 0
 
@@ -63,14 +63,14 @@ def film(path: Path, brightness: list[int]) -> Path:
     return path
 
 
-def test_a_mesh_where_the_pose_has_the_face_is_believed(tmp_path: Path) -> None:
+def test_a_mesh_that_matches_the_pose_is_accepted(tmp_path: Path) -> None:
     faces = extract_faces(film(tmp_path / "v.mp4", [100] * COUNT), turning(np.zeros(COUNT)))
     assert (faces.landmark_confidence > 0.6).all()
     assert np.abs(faces.landmarks[5] - (LANDMARK_MODEL[:, :2] * HEIGHT_PX + [200, 100]))[17:].max() < 1.5
     assert faces.valid.all()
 
 
-def test_a_mesh_elsewhere_than_the_pose_is_not_believed(tmp_path: Path) -> None:
+def test_a_mesh_that_contradicts_the_pose_is_discarded(tmp_path: Path) -> None:
     faces = extract_faces(film(tmp_path / "v.mp4", [140] * COUNT), turning(np.zeros(COUNT)))
     assert (faces.landmark_confidence == 0).all()
     assert (faces.expression_confidence[:, :6] == 0).all()
@@ -78,7 +78,7 @@ def test_a_mesh_elsewhere_than_the_pose_is_not_believed(tmp_path: Path) -> None:
     assert faces.valid.all(), "the face is there all the same"
 
 
-def test_where_no_face_is_seen_for_longer_it_is_hidden(tmp_path: Path) -> None:
+def test_a_face_not_detected_for_several_frames_is_hidden(tmp_path: Path) -> None:
     faces = extract_faces(
         film(tmp_path / "v.mp4", [100] * 8 + [20] * 8 + [100] * 3 + [20] + [100] * 4), turning(np.zeros(COUNT))
     )
@@ -88,14 +88,14 @@ def test_where_no_face_is_seen_for_longer_it_is_hidden(tmp_path: Path) -> None:
     assert faces.landmark_confidence[12] == 0
 
 
-def test_faces_turned_away_or_too_small_cost_nothing(tmp_path: Path) -> None:
+def test_no_network_runs_on_faces_turned_away_or_too_small(tmp_path: Path) -> None:
     video = film(tmp_path / "v.mp4", [100] * COUNT)
     extract_faces(video, turning(np.full(COUNT, np.pi)))
     extract_faces(video, turning(np.zeros(COUNT), height_px=14.0))
     assert Networks.asked == 0
 
 
-def test_the_same_video_and_track_are_measured_once(tmp_path: Path) -> None:
+def test_results_of_the_same_video_and_track_are_cached(tmp_path: Path) -> None:
     video, track = film(tmp_path / "v.mp4", [100] * COUNT), turning(np.zeros(COUNT))
     first = extract_faces(video, track)
     asked = Networks.asked
@@ -110,7 +110,7 @@ def test_the_same_video_and_track_are_measured_once(tmp_path: Path) -> None:
     assert len(list((tmp_path / "cache" / "faces").glob("*.npz"))) == 2
 
 
-def test_a_video_that_is_not_the_tracks_is_one_sentence(tmp_path: Path) -> None:
+def test_a_video_of_another_track_gives_one_sentence(tmp_path: Path) -> None:
     video = film(tmp_path / "v.mp4", [100] * 5)
     with pytest.raises(UserError, match="5 frames"):
         extract_faces(video, turning(np.zeros(COUNT)))
@@ -122,7 +122,7 @@ def test_a_video_that_is_not_the_tracks_is_one_sentence(tmp_path: Path) -> None:
         extract_faces(tmp_path / "absent.mp4", track)
 
 
-def test_a_track_of_every_third_frame_is_one_sentence(tmp_path: Path) -> None:
+def test_a_track_of_every_third_frame_gives_one_sentence(tmp_path: Path) -> None:
     video = film(tmp_path / "v.mp4", [100] * 60)
     with pytest.raises(UserError, match="skips frames"):
         extract_faces(video, turning(np.zeros(20), fps=10.0))

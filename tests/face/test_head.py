@@ -1,4 +1,4 @@
-"""A head by its keypoints: size and turn of a model that is turned, the window steady, and what makes a face not worth it."""
+"""Head estimation from keypoints: size and rotation of a rotated model, stable crops, and reasons for invalid faces."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from dancenow.types import Pose, PoseTrack
 from helpers.faces import HEIGHT_PX, turning
 
 
-def test_a_turning_head_keeps_its_size_and_tells_its_turn() -> None:
+def test_size_and_yaw_of_a_rotating_head() -> None:
     yaw = np.linspace(-3, 3, 61)
     head = estimate_heads(turning(yaw).pose)
     assert np.abs(head.height_px / HEIGHT_PX - 1).max() < 0.08
@@ -23,7 +23,7 @@ def test_a_turning_head_keeps_its_size_and_tells_its_turn() -> None:
     assert np.abs(nodding.pitch - np.linspace(-0.6, 0.6, 41)).max() < 0.12
 
 
-def test_the_window_holds_the_head_with_a_margin() -> None:
+def test_the_crop_holds_the_head_with_a_margin() -> None:
     faces = face_boxes(turning(np.zeros(5)), size_px=96)
     top, bottom = (faces.crop(2).to_canvas @ [200, 100 + side * HEIGHT_PX / 2, 1] for side in (-1, 1))
     assert top[1] == pytest.approx(16, abs=4)
@@ -40,7 +40,7 @@ def _centres(faces: FaceTrack) -> np.ndarray:
     return np.array([faces.crop(t).to_frame @ [middle, middle, 1] for t in range(len(faces))])
 
 
-def test_a_trembling_detector_does_not_shake_the_window_and_a_move_is_not_late() -> None:
+def test_jitter_is_removed_from_the_crop_without_lag() -> None:
     track = turning(np.zeros(90))
     sway = 40 * np.sin(2 * np.pi * track.time_s / 1.2)
     moved = track.pose.xy + np.stack([sway, np.zeros(90)], axis=1)[:, None].astype(np.float32)
@@ -52,7 +52,7 @@ def test_a_trembling_detector_does_not_shake_the_window_and_a_move_is_not_late()
     assert np.abs(jerk).mean() < 0.25 * np.abs(raw).mean()
 
 
-def test_a_face_that_is_turned_away_small_missing_or_behind_a_hand_says_so() -> None:
+def test_reasons_turned_too_small_missing_and_hidden() -> None:
     track = turning(np.concatenate([np.zeros(30), np.full(30, np.pi), np.zeros(30)]))
     xy, confidence = track.pose.xy.copy(), track.pose.confidence.copy()
     confidence[75:] = 0
@@ -70,7 +70,7 @@ def test_a_face_that_is_turned_away_small_missing_or_behind_a_hand_says_so() -> 
     assert (face_boxes(turning(np.zeros(5), height_px=20)).reason == Reason.OK).all(), "a head of 20 px is worth it"
 
 
-def test_a_hand_behind_the_head_hides_nothing() -> None:
+def test_a_hand_behind_the_head_does_not_hide_it() -> None:
     track = turning(np.zeros(9))
     xy, depth = track.pose.xy.copy(), np.zeros(track.pose.confidence.shape, np.float32)
     for part, y in (("wrist", 130), ("index", 90), ("pinky", 92), ("thumb", 100)):

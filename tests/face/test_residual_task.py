@@ -1,4 +1,4 @@
-"""The residual face: what the base knows of expressions that the footage does not show is kept."""
+"""Training of the residual face network: augmentation keeps the pretrained knowledge of expressions missing in the footage."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -27,7 +27,7 @@ FRAMES = np.arange(12)
 
 
 def painted(_body: Checkpoint, frames: NDArray[np.int64]) -> Iterator[ImageRGB]:
-    """A body that paints noise."""
+    """A body generator that renders noise."""
     return (noise((500, 400, 3), int(t)) for t in frames)
 
 
@@ -58,7 +58,7 @@ def phase_of(store: FaceDataset, config: FaceConfig) -> ResidualPhase:
     return phase
 
 
-def test_the_other_maps_show_the_same_head_with_another_mouth(store: FaceDataset) -> None:
+def test_augmented_maps_show_the_same_head_with_another_mouth(store: FaceDataset) -> None:
     faces = store.centered(FRAMES, CPU)
     assert faces.augmented_maps is not None
     changed = (faces.augmented_maps - faces.maps).abs().amax(dim=(0, 2, 3))
@@ -68,7 +68,7 @@ def test_the_other_maps_show_the_same_head_with_another_mouth(store: FaceDataset
     assert changed[len(names) :].max() == 0
 
 
-def test_a_played_face_is_the_true_one_changed_as_the_base_says(store: FaceDataset) -> None:
+def test_an_augmented_face_is_the_real_one_changed_by_the_pretrained_network(store: FaceDataset) -> None:
     faces = store.centered(FRAMES, CPU)
     base = FaceNetwork(FaceNetworkConfig(64)).requires_grad_(False)
     load_pretrained_face().load_into(base)
@@ -84,7 +84,7 @@ def test_a_played_face_is_the_true_one_changed_as_the_base_says(store: FaceDatas
     assert torch.equal(nobody.image, faces.image)
 
 
-def test_with_a_base_faces_are_played_and_without_one_they_are_not(store: FaceDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_expressions_are_augmented_only_with_pretrained_weights(store: FaceDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[float] = []
 
     def hear(faces: FaceBatch, _base: nn.Module, share: float, _rng: np.random.Generator) -> FaceBatch:

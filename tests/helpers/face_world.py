@@ -1,4 +1,4 @@
-"""A drawn dancer whose face is large enough to be learnt, and who turns away for a while; and the smallest of trainings."""
+"""A drawn person whose face is large enough for a face network and who turns away for a while; a minimal training config."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +40,7 @@ TINY = CropConfig(
 )
 SIDE_PX = 256
 AWAY = slice(12, 18)
-"""Frames in which the dancer shows the back of the head."""
+"""Frames in which the person shows the back of the head."""
 
 
 def large_dancer(num_frames: int, body_px: float = 220.0, phase: float = 0.0) -> PoseTrack:
@@ -54,19 +54,19 @@ def large_dancer(num_frames: int, body_px: float = 220.0, phase: float = 0.0) ->
 
 
 def other_dancer(num_frames: int) -> PoseTrack:
-    """Somebody a little smaller, elsewhere in the dance."""
+    """A slightly smaller person at another phase of the dance."""
     return large_dancer(num_frames, 200.0, 1.0)
 
 
 def small_dancer(num_frames: int) -> PoseTrack:
-    """Whose face is a few pixels high."""
+    """A person whose face is a few pixels high."""
     return large_dancer(num_frames, 70.0)
 
 
 def cached_subject_folder(
     folder: Path, monkeypatch: pytest.MonkeyPatch, dancer: object = large_dancer, num_frames: int = 60
 ) -> Subject:
-    """The dancer as a prepared subject, without pretrained files."""
+    """The drawn person as a prepared subject, without pretrained files."""
     assert callable(dancer)
     monkeypatch.setattr(prepare_module, "detect_poses", drawn_detector(dancer))
     monkeypatch.setattr(PeopleSurvey, "counts", [1] * 12)
@@ -80,5 +80,5 @@ def untrained_distance() -> PerceptualDistance:
 
 
 def noise(shape: tuple[int, ...], seed: int = 0) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """A picture of noise, uint8."""
+    """A noise image, uint8."""
     return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)

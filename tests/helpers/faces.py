@@ -1,4 +1,4 @@
-"""Heads made of the model: somebody whose head stands still and turns, with landmarks that say what the face does."""
+"""Heads made from the 3-D model: a head that rotates in place, with landmarks that show its expression."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 def turning(
     yaw: Array, pitch: Array | None = None, roll: Array | None = None, *, height_px: float = HEIGHT_PX, fps: float = 30.0
 ) -> PoseTrack:
-    """Somebody whose head stands at (200, 100) and turns; hands hang far below."""
+    """A person whose head stays at (200, 100) and rotates; the hands hang far below."""
     count = len(yaw)
     xy = np.tile(np.array([200.0, 400.0]), (count, NUM_KEYPOINTS, 1))
     head = project_rotated(HEAD_MODEL, yaw, np.zeros(count) if pitch is None else pitch)
@@ -29,14 +29,14 @@ def turning(
 
 
 def rolled(points: Array, roll: Array) -> Array:
-    """Points [T,N,2] turned in the picture by [T]."""
+    """Rotate points [T,N,2] in the image by [T]."""
     cos, sin = np.cos(roll)[:, None], np.sin(roll)[:, None]
     x, y = points[..., 0], points[..., 1]
     return np.stack([x * cos - y * sin, x * sin + y * cos], axis=-1)
 
 
 def mouthing(track: PoseTrack, opening: Array, face: Array = LANDMARK_MODEL, confidence: float = 1.0) -> FaceTrack:
-    """The faces of a level track of `turning` whose lower lip is lowered by `opening` [T], in heights of the head."""
+    """Faces of a level track of `turning` whose lower lip is lowered by `opening` [T], in head heights."""
     boxes = face_boxes(track)
     shape = np.repeat(face[None], len(track), axis=0).copy()
     lower = [*range(55, 60), *range(65, 68)]

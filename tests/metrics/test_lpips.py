@@ -1,4 +1,4 @@
-"""LPIPS: its arithmetic against a convolution done by hand, and what happens with and without its published files."""
+"""LPIPS: its arithmetic against a convolution computed by hand, and its behavior with and without its published files."""
 
 from pathlib import Path
 
@@ -34,14 +34,14 @@ def picture(seed: int, side: int = 64) -> Tensor:
     return torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(seed)) * 2 - 1
 
 
-def test_equal_pictures_have_no_distance_and_others_have_one_both_ways(metric: Lpips) -> None:
+def test_distance_is_zero_for_equal_images_and_symmetric(metric: Lpips) -> None:
     a, b = picture(1), picture(2)
     assert float(metric(a, a)) == 0
     assert float(metric(a, b)) > 0.01
     torch.testing.assert_close(metric(a, b), metric(b, a))
 
 
-def test_the_distance_is_linear_in_its_heads_and_each_picture_is_judged_alone(metric: Lpips) -> None:
+def test_distance_is_linear_in_its_heads_and_independent_per_image(metric: Lpips) -> None:
     a, b = torch.cat([picture(1), picture(3)]), torch.cat([picture(2), picture(4)])
     whole = metric(a, b)
     torch.testing.assert_close(whole[1:], metric(a[1:], b[1:]), rtol=1e-4, atol=1e-6)
@@ -50,8 +50,8 @@ def test_the_distance_is_linear_in_its_heads_and_each_picture_is_judged_alone(me
     torch.testing.assert_close(metric(a, b), 3 * whole)
 
 
-def test_vectors_at_right_angles_are_at_the_sum_of_their_heads() -> None:
-    """Where one picture wakes only channel 4 and the other only channel 9, the distance is w4 + w9, whatever their lengths."""
+def test_distance_of_orthogonal_features_is_the_sum_of_their_heads() -> None:
+    """If one image activates only channel 4 and the other only channel 9, the distance is w4 + w9 at any magnitude."""
     metric = Lpips()
     one, other = torch.zeros(1, 64, 5, 7), torch.zeros(1, 64, 5, 7)
     one[:, 4], other[:, 9] = 6.0, 0.25
@@ -62,7 +62,7 @@ def test_vectors_at_right_angles_are_at_the_sum_of_their_heads() -> None:
     assert float(metric.compare((one, *rest), (half, *rest))) == pytest.approx(0.8 * 5 / 7)
 
 
-def test_the_first_layer_is_the_convolution_of_the_shifted_and_scaled_picture(metric: Lpips) -> None:
+def test_the_first_layer_convolves_the_shifted_and_scaled_image(metric: Lpips) -> None:
     image = picture(5)
     y, x, channel = 3, 6, 17
     scaled = (image[0].numpy() - np.array(SHIFT)[:, None, None]) / np.array(SCALE)[:, None, None]
@@ -72,7 +72,7 @@ def test_the_first_layer_is_the_convolution_of_the_shifted_and_scaled_picture(me
     assert float(metric.features(image)[0][0, channel, y, x]) == pytest.approx(expected, abs=1e-4)
 
 
-def test_the_layers_have_alexnets_sizes_and_smaller_pictures_are_refused(metric: Lpips) -> None:
+def test_layers_have_alexnets_sizes_and_smaller_images_are_rejected(metric: Lpips) -> None:
     sizes = [tuple(f.shape[1:]) for f in metric.features(picture(1, 224))]
     assert sizes == [(64, 55, 55), (192, 27, 27), (384, 13, 13), (256, 13, 13), (256, 13, 13)]
     assert metric.features(picture(1, MIN_SIDE_PX))[-1].shape[-2:] == (1, 1)
@@ -92,7 +92,7 @@ def published(folder: Path, metric: Lpips) -> None:
 
 @pytest.fixture
 def any_content(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take random weights for the published ones."""
+    """Accept random weights in place of the published ones."""
     monkeypatch.setattr(lpips, "_BACKBONE_SHA256", "")
     monkeypatch.setattr(lpips, "_HEADS_SHA256", "")
 
@@ -112,7 +112,7 @@ def test_without_the_files_there_is_no_metric(tmp_path: Path, monkeypatch: pytes
     assert Lpips.installed() is None
 
 
-def test_an_empty_folder_and_wrong_files_are_named(metric: Lpips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_name_an_empty_folder_and_wrong_files(metric: Lpips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     with pytest.raises(UserError, match=r"holds no alexnet.* and no alex\.pth"):
         Lpips.installed()
@@ -121,7 +121,7 @@ def test_an_empty_folder_and_wrong_files_are_named(metric: Lpips, tmp_path: Path
         Lpips.installed()
 
 
-def test_files_of_another_kind_are_refused(metric: Lpips, tmp_path: Path) -> None:
+def test_files_of_another_kind_are_rejected(metric: Lpips, tmp_path: Path) -> None:
     published(tmp_path, metric)
     with pytest.raises(UserError, match=r"has no features\.0\.weight"):
         Lpips.from_files(tmp_path / HEADS_FILE, tmp_path / HEADS_FILE)

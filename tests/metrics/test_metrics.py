@@ -1,4 +1,4 @@
-"""Every metric on a case whose answer is known, and on damage that grows: it must grow with it."""
+"""Every metric on a case with a known answer, and under growing damage, which it must follow."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -69,7 +69,7 @@ def test_ssim_and_psnr_worsen_with_damage(damage: Callable[[ImageRGB, float], Im
         assert len(set(values)) == len(values)
 
 
-def test_equal_pictures_have_the_best_ssim_and_psnr() -> None:
+def test_equal_images_have_the_best_ssim_and_psnr() -> None:
     np.testing.assert_allclose(ssim_map(scene(), scene()), 1, atol=1e-5)
     assert psnr_db(scene(), scene()) == PSNR_CEILING_DB
 
@@ -80,7 +80,7 @@ def test_psnr_of_a_constant_offset() -> None:
     assert psnr_db(image * 0, image * 0 + 255) == pytest.approx(0)
 
 
-def test_ssim_of_flat_pictures_is_their_luminance_term() -> None:
+def test_ssim_of_flat_images_is_their_luminance_term() -> None:
     a, b, c1 = 100.0, 140.0, (0.01 * 255) ** 2
     flat_a, flat_b = np.full((32, 32, 3), a, np.uint8), np.full((32, 32, 3), b, np.uint8)
     np.testing.assert_allclose(ssim_map(flat_a, flat_b), (2 * a * b + c1) / (a * a + b * b + c1), atol=1e-3)
@@ -101,7 +101,7 @@ def test_ssim_is_the_published_formula_at_a_pixel() -> None:
     assert float(ssim_map(image, reference)[y, x]) == pytest.approx(similarity.mean(), abs=1e-4)
 
 
-def test_ssim_of_a_region_sees_only_damage_near_it() -> None:
+def test_ssim_of_a_region_depends_only_on_damage_near_it() -> None:
     damaged = scene()
     damaged[:, :20] = 255 - damaged[:, :20]
     similarity = ssim_map(damaged, scene())
@@ -109,7 +109,7 @@ def test_ssim_of_a_region_sees_only_damage_near_it() -> None:
     assert float(Box(30, 0, WIDTH, HEIGHT).crop(similarity).mean()) == pytest.approx(1, abs=1e-5)
 
 
-def test_pictures_of_other_size_are_refused() -> None:
+def test_images_of_different_sizes_are_rejected() -> None:
     for measure in (ssim_map, psnr_db):
         with pytest.raises(ValueError, match="same size"):
             measure(scene(), scene()[1:])
@@ -126,7 +126,7 @@ def test_frechet_distance_of_shifted_and_of_scaled_sets() -> None:
     assert np.isfinite(frechet_distance(few, points[4:9]))
 
 
-def test_motion_is_found_and_hidden_pixels_are_left_out() -> None:
+def test_motion_is_estimated_and_occluded_pixels_are_excluded() -> None:
     true_motion = estimate_motion(scene(0), scene(4))
     inside = true_motion.to_previous[36:64, 52:72]
     np.testing.assert_allclose(np.median(inside, axis=(0, 1)), [-4, 0], atol=0.5)
@@ -134,7 +134,7 @@ def test_motion_is_found_and_hidden_pixels_are_left_out() -> None:
     assert true_motion.visible[32:68, 41:43].mean() < 0.6  # the wall that the square just uncovered
 
 
-def test_a_steady_video_has_hardly_a_warping_error_and_flicker_adds_its_size() -> None:
+def test_warping_error_is_small_for_a_steady_video_and_grows_with_flicker() -> None:
     previous, current = scene(0), scene(4)
     true_motion = estimate_motion(previous, current)
     steady = warping_error(previous, current, true_motion)
@@ -165,7 +165,7 @@ def test_flicker_grows_with_noise_and_a_frozen_result_is_not_steady() -> None:
 
 
 @pytest.mark.parametrize("hold", [2, 3, 6])
-def test_stalling_is_the_share_of_the_motion_that_is_missing(hold: int) -> None:
+def test_stalling_is_the_fraction_of_the_motion_that_is_missing(hold: int) -> None:
     def changes(frames: list[ImageRGB]) -> NDArray[np.float64]:
         return np.array([np.nan, *(frame_change(*pair) for pair in pairwise(frames))])
 
@@ -190,7 +190,7 @@ def walker(t: int) -> ImageRGB:
     return image
 
 
-def test_sharpness_falls_with_blur_and_is_zero_on_a_bare_wall() -> None:
+def test_sharpness_falls_with_blur_and_is_zero_on_a_plain_wall() -> None:
     picture = walker(0)
     values = [sharpness(np.asarray(cv2.GaussianBlur(picture, (0, 0), s), np.uint8)) for s in (0.5, 1.0, 2.0, 4.0)]
     assert sharpness(picture) > values[0]
@@ -233,7 +233,7 @@ def moved(reference: PoseTrack, offset: NDArray[np.float64] | list[float]) -> Po
     return track_of((reference.pose.xy + offset).astype(np.float32), reference.pose.confidence)
 
 
-def test_torso_is_the_ruler() -> None:
+def test_torso_length() -> None:
     assert torso_px(track()) == pytest.approx(40)
 
 
@@ -258,7 +258,7 @@ def test_pose_distance_grows_with_jitter_and_with_freezing() -> None:
     assert (np.diff(curve) > 0).all()
 
 
-def test_missed_keypoints_are_those_the_reference_shows() -> None:
+def test_missed_keypoints_are_those_detected_in_the_reference_only() -> None:
     reference, result = track(), track()
     confidence = result.pose.confidence.copy()
     confidence[5, [INDEX["nose"], INDEX["left_toe"]]] = 0
@@ -271,7 +271,7 @@ def test_missed_keypoints_are_those_the_reference_shows() -> None:
     assert np.isfinite(pose_distance_px(found.pose, reference.pose)).all()
 
 
-def test_distance_to_nobody_is_unknown_and_not_zero() -> None:
+def test_distance_without_a_person_is_nan() -> None:
     nobody = track_of(np.zeros((40, NUM_KEYPOINTS, 2), np.float32), np.zeros((40, NUM_KEYPOINTS), np.float32))
     assert np.isnan(pose_distance_px(nobody.pose, track().pose)).all()
     assert np.isnan(foot_sliding(nobody, track())).all()
@@ -325,14 +325,14 @@ def test_face_box_is_around_the_head_and_absent_without_one() -> None:
     assert person_box(Pose(pose.xy, np.zeros_like(confidence)), 200, 200) is None
 
 
-def test_landmark_distance_is_in_heads_and_silent_where_nothing_was_found() -> None:
+def test_landmark_distance_is_in_head_heights_and_nan_without_detection() -> None:
     truth = np.zeros((3, 68, 2), np.float32)
     own = truth + np.array([3, 4], np.float32)
     distance = landmark_distance(own, truth, np.full(3, 50, np.float32), np.array([True, True, False]))
     np.testing.assert_allclose(distance, [0.1, 0.1, np.nan])
 
 
-def test_an_expression_that_follows_correlates_and_one_that_is_frozen_does_not() -> None:
+def test_expression_correlation_of_following_and_frozen_faces() -> None:
     dancer, seen = np.sin(np.arange(30)).astype(np.float32), np.ones(30, np.bool_)
     assert expression_correlation(dancer + dancer, dancer, seen) == pytest.approx(1)
     assert expression_correlation(-dancer, dancer, seen) == pytest.approx(-1)

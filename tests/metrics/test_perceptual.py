@@ -1,4 +1,4 @@
-"""The perceptual distance: its algebra on a trunk with random weights, its judgement on the pretrained one."""
+"""Perceptual distance: its algebra on a trunk with random weights, its ranking on the pretrained one."""
 
 import cv2
 import numpy as np
@@ -56,7 +56,7 @@ def test_distance_is_zero_to_itself_positive_to_others_and_symmetric(trunk: Effi
     torch.testing.assert_close(there, back)
 
 
-def test_each_picture_of_a_batch_is_judged_alone(trunk: EfficientNetTrunk) -> None:
+def test_each_image_of_a_batch_is_independent(trunk: EfficientNetTrunk) -> None:
     distance = PerceptualDistance(trunk)
     a, b = pictures(3, seed=1), pictures(3, seed=2)
     alone = torch.cat([distance(a[i : i + 1], b[i : i + 1]) for i in range(3)])
@@ -74,7 +74,7 @@ def test_gradient_reaches_the_image_and_neither_the_reference_nor_the_weights(tr
     assert all(parameter.grad is None for parameter in distance.parameters())
 
 
-def test_gradient_is_finite_on_a_black_picture(trunk: EfficientNetTrunk) -> None:
+def test_gradient_is_finite_on_a_black_image(trunk: EfficientNetTrunk) -> None:
     image = torch.full((1, 3, 32, 32), -1.0, requires_grad=True)
     PerceptualDistance(trunk)(image, pictures(1, 32, 32)).sum().backward()
     assert image.grad is not None
@@ -94,14 +94,14 @@ def test_weight_selects_where_it_counts_and_its_scale_is_free(trunk: EfficientNe
     torch.testing.assert_close(distance(image, reference, torch.ones_like(left)), distance(image, reference))
 
 
-def test_kept_reference_features_give_the_same_distance(trunk: EfficientNetTrunk) -> None:
+def test_cached_reference_features_give_the_same_distance(trunk: EfficientNetTrunk) -> None:
     distance = PerceptualDistance(trunk, 4)
     a, b = pictures(seed=1), pictures(seed=2)
     kept = distance.reference_features(b)
     torch.testing.assert_close(distance.compare(distance.features(a), kept), distance(a, b))
 
 
-def test_depth_outside_the_trunk_is_refused(trunk: EfficientNetTrunk) -> None:
+def test_depth_outside_the_trunk_is_rejected(trunk: EfficientNetTrunk) -> None:
     with pytest.raises(ValueError, match="1 to 5, got 6"):
         PerceptualDistance(trunk, 6)
 
@@ -132,7 +132,7 @@ def test_pretrained_trunk_reproduces_published_features(pretrained: PerceptualDi
 
 
 @pytest.mark.slow
-def test_pretrained_distance_minds_blur_more_than_brightness_of_equal_error(pretrained: PerceptualDistance) -> None:
+def test_pretrained_distance_is_larger_for_blur_than_for_brightness_of_equal_error(pretrained: PerceptualDistance) -> None:
     image = drawn_figure()
     blurred = functional.avg_pool2d(functional.pad(image, (3, 3, 3, 3), mode="replicate"), 7, 1)
     brighter = image + (blurred - image).square().mean().sqrt()
@@ -152,7 +152,7 @@ def test_pretrained_distance_grows_with_blur_and_with_noise(pretrained: Perceptu
 
 
 @pytest.mark.slow
-def test_descending_the_distance_brings_a_picture_to_its_reference(pretrained: PerceptualDistance) -> None:
+def test_minimizing_the_distance_approaches_the_reference(pretrained: PerceptualDistance) -> None:
     reference = drawn_figure()
     image = torch.zeros_like(reference).requires_grad_()
     distance = PerceptualDistance(pretrained.trunk, 3)
@@ -166,7 +166,7 @@ def test_descending_the_distance_brings_a_picture_to_its_reference(pretrained: P
 
 
 @pytest.mark.slow
-def test_pooled_tells_pictures_apart_more_than_damage(pretrained: PerceptualDistance) -> None:
+def test_pooled_distinguishes_images_more_than_damage(pretrained: PerceptualDistance) -> None:
     figure = drawn_figure()
     described = pretrained.pooled(torch.cat([figure, (figure + 0.02).clamp(-1, 1), figure.flip(2)]))
     assert described.shape == (3, 1280)

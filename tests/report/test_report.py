@@ -1,4 +1,4 @@
-"""The page about a result: complete, in step, safe to pass on, small for any length, and alive in a real browser."""
+"""The HTML report: complete, synchronized, self-contained, small for any length, and working in a real browser."""
 
 import base64
 import os
@@ -37,7 +37,7 @@ VOID = {"meta", "link", "img", "input", "br", "path", "rect", "line", "polyline"
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """A figure as an evaluation gives it."""
+    """A metric as an evaluation returns it."""
 
     name: str
     region: str
@@ -48,14 +48,14 @@ class Scored:
     curve: NDArray[np.float64]
 
 
-def figures(frames: int = FRAMES, worst: int = 30) -> tuple[Scored, ...]:
-    """Two figures with a course, the first with one bad frame, and one without."""
-    likeness = 0.9 + 0.02 * np.sin(np.arange(frames) / 3)
-    likeness[worst] = 0.3
+def example_metrics(frames: int = FRAMES, worst: int = 30) -> tuple[Scored, ...]:
+    """Metrics with a curve, the first with one bad frame, and one without a curve."""
+    similarity = 0.9 + 0.02 * np.sin(np.arange(frames) / 3)
+    similarity[worst] = 0.3
     sparse = np.where(np.arange(frames) % 5 == 0, 0.2 + np.arange(frames) / 500, np.nan)
     return (
-        Scored("SSIM", "person", "", "higher", float(likeness.mean()), 0.97, likeness),
-        Scored("SSIM", "frame", "", "higher", 0.95, 0.99, likeness),
+        Scored("SSIM", "person", "", "higher", float(similarity.mean()), 0.97, similarity),
+        Scored("SSIM", "frame", "", "higher", 0.95, 0.99, similarity),
         Scored("perceptual", "person", "", "lower", float(np.nanmean(sparse)), 0.05, sparse),
         Scored("Fréchet", "person", "", "lower", float("nan"), None, np.array([])),
     )
@@ -79,7 +79,7 @@ def report(videos: dict[str, Path]) -> Report:
     distance = 0.1 + 0.05 * np.cos(np.arange(FRAMES) / 5)
     footage = FootageCoverage(distance, "body heights", "Nine tenths are covered.", gaps)
     facts = {"Settings": {"preset": "draft", "seed": "0"}, "Versions": {"dancenow": "1"}}
-    return Report(result, panes, "This video is synthetic.", figures(), footage, ("It needs room.",), facts)
+    return Report(result, panes, "This video is synthetic.", example_metrics(), footage, ("It needs room.",), facts)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def page(videos: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 class Read(HTMLParser):
-    """All that a page says and refers to, and whether its elements close."""
+    """Parses a page: its text, its references, and whether its elements close."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ def film_of(page: Path, to: Path) -> Path:
     return to
 
 
-def test_the_page_says_everything_and_is_whole(page: Path) -> None:
+def test_the_page_is_complete_and_well_formed(page: Path) -> None:
     read = Read(page.read_text("utf-8"))
     assert read.open == []
     for words in ("result.mp4", "This video is synthetic.", "It needs room.", "Nine tenths are covered.", "arms overhead",
@@ -139,7 +139,7 @@ def test_the_page_says_everything_and_is_whole(page: Path) -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_the_page_refers_to_nothing_outside_itself(page: Path) -> None:
+def test_the_page_is_self_contained(page: Path) -> None:
     text = page.read_text("utf-8")
     for _, attributes in Read(text).elements:
         for name in ("src", "href", "srcset", "action", "poster"):
@@ -148,7 +148,7 @@ def test_the_page_refers_to_nothing_outside_itself(page: Path) -> None:
     assert "default-src 'none'" in text
 
 
-def test_the_film_holds_all_panes_in_step(page: Path, videos: dict[str, Path], tmp_path: Path) -> None:
+def test_the_video_shows_all_panes_synchronized(page: Path, videos: dict[str, Path], tmp_path: Path) -> None:
     video = film_of(page, tmp_path / "film.mp4")
     info = probe(video)
     assert (info.width_px, info.height_px) == (4 * SIDE, SIDE)
@@ -163,7 +163,7 @@ def test_the_film_holds_all_panes_in_step(page: Path, videos: dict[str, Path], t
 
 
 def test_panes_of_other_rates_and_lengths_follow_the_results_time(tmp_path: Path) -> None:
-    """A grey level tells the time: every pane must show the one of its own frame at that time."""
+    """The gray level encodes the time: every pane must show that of its own frame at that time."""
 
     def grey(path: Path, fps: int, count: int) -> VideoSource:
         with VideoWriter(path, 64, 64, fps=Fraction(fps)) as writer:
@@ -182,7 +182,7 @@ def test_panes_of_other_rates_and_lengths_follow_the_results_time(tmp_path: Path
         assert abs(frame.image_rgb[:, 68:].mean() - (20 + 100 * float(frame.time_s))) < 3
 
 
-def test_what_comes_from_outside_is_escaped(videos: dict[str, Path], tmp_path: Path) -> None:
+def test_external_text_is_escaped(videos: dict[str, Path], tmp_path: Path) -> None:
     path = tmp_path / (NASTY.replace("/", "_") + ".mp4")
     path.write_bytes(videos["result"].read_bytes())
     result = VideoSource.open(path)
@@ -199,7 +199,7 @@ def test_what_comes_from_outside_is_escaped(videos: dict[str, Path], tmp_path: P
     assert all("onerror" not in attributes for _, attributes in read.elements)
 
 
-def test_worst_frames_come_first_with_their_pictures(page: Path) -> None:
+def test_worst_frames_are_listed_first_with_thumbnails(page: Path) -> None:
     text = page.read_text("utf-8")
     lists = re.findall(r'<ol class="worst".*?</ol>', text, re.S)
     captions = re.findall(r"<b>([^<]*)</b> at (\S+), frame (\d+)", lists[0])
@@ -212,7 +212,7 @@ def test_worst_frames_come_first_with_their_pictures(page: Path) -> None:
     assert len(lists) == 3  # SSIM, perceptual, and the distance to the footage
 
 
-def test_worst_frames_keep_apart_and_skip_what_is_unknown() -> None:
+def test_worst_frames_are_spread_and_skip_unknown_values() -> None:
     curve = np.full(100, np.nan)
     curve[10:20], curve[60] = np.arange(10) / 10, 0.5
     course = MetricCurve("distance", "", "", "lower", 0.0, None, curve)
@@ -220,7 +220,7 @@ def test_worst_frames_keep_apart_and_skip_what_is_unknown() -> None:
     assert worst_frames(MetricCurve("s", "", "", "higher", 0.0, None, curve), fps=25, count=1) == [10]
 
 
-def test_a_long_curve_keeps_its_worst_moment() -> None:
+def test_a_long_curve_keeps_its_worst_value() -> None:
     curve = np.ones(50_000)
     curve[31_234] = 0.2
     drawn = prepare_chart(MetricCurve("SSIM", "", "", "higher", 1.0, None, curve), np.arange(50_000) / 25)
@@ -233,7 +233,7 @@ def test_a_long_curve_keeps_its_worst_moment() -> None:
 
 @pytest.mark.parametrize("minutes", [0.02, 1, 10, 240])
 @pytest.mark.parametrize("size", [(512, 512), (1920, 1080), (1080, 1920)])
-def test_the_film_of_any_length_fits(minutes: float, size: tuple[int, int]) -> None:
+def test_a_video_of_any_length_fits(minutes: float, size: tuple[int, int]) -> None:
     count = round(60 * minutes * 30)
     shape = PoseTrack(Pose(*(a[:1] for a in (dancer_track(1).pose.xy, dancer_track(1).pose.confidence))),
                       np.zeros(1), np.zeros(1, np.uint8), *size, "", "")  # fmt: skip
@@ -247,7 +247,7 @@ def test_the_film_of_any_length_fits(minutes: float, size: tuple[int, int]) -> N
         assert plan.step == 1
 
 
-def test_the_limit_holds_for_pictures_that_do_not_compress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_limit_holds_for_incompressible_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dancenow.report.video.MAX_VIDEO_BYTES", 60_000)
     random, noise = np.random.default_rng(0), tmp_path / "noise.mp4"
     with VideoWriter(noise, 128, 128, fps=Fraction(24)) as writer:
@@ -262,7 +262,7 @@ def test_the_limit_holds_for_pictures_that_do_not_compress(tmp_path: Path, monke
     assert set(made.thumbnails) == {5}
 
 
-def test_a_place_that_cannot_be_written_is_said_before_the_work(videos: dict[str, Path], tmp_path: Path) -> None:
+def test_an_unwritable_path_is_an_error_before_the_work(videos: dict[str, Path], tmp_path: Path) -> None:
     told: list[Progress] = []
     (tmp_path / "file").write_text("")
     for path, words in ((tmp_path / "file" / "a.html", "cannot write"), (tmp_path / "a.txt", "ends in .html")):
@@ -284,7 +284,7 @@ def test_an_interrupted_report_leaves_nothing(videos: dict[str, Path], tmp_path:
     assert stat.S_IMODE((tmp_path / "a.html").stat().st_mode) & 0o400
 
 
-def test_a_stopwatch_gives_each_stage_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopwatch_measures_each_stage(monkeypatch: pytest.MonkeyPatch) -> None:
     moments = iter([0.0, 1.0, 3.0, 3.5])
     monkeypatch.setattr("time.perf_counter", lambda: next(moments))
     heard: list[Progress] = []

@@ -1,4 +1,4 @@
-"""What a dancer is told of footage that lacks moves: when, in which words, and nothing where all was filmed."""
+"""Coverage warnings: which moves are missing from the footage and when, and no warning where everything was filmed."""
 
 import json
 from collections.abc import Callable
@@ -69,7 +69,7 @@ def jumping(xy: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(xy - np.stack([0 * air, 0.2 * HEIGHT_PX * air], axis=-1)[:, None], np.float32)
 
 
-def test_the_footage_covers_itself_wherever_and_however_large_it_is_seen() -> None:
+def test_the_footage_covers_itself_at_any_position_and_scale() -> None:
     footage = swaying_track(120)
     pose = Pose(0.4 * footage.pose.xy + np.array([500, 300], np.float32), footage.pose.confidence)
     dance = replace(footage, pose=pose, width_px=1920, height_px=1080)
@@ -90,7 +90,7 @@ def test_the_footage_covers_itself_wherever_and_however_large_it_is_seen() -> No
         (kicking_left, "kick to the left", {"legs"}),
     ],
 )
-def test_what_was_never_filmed_is_named_with_its_time_and_a_remedy(change: Change, what: str, parts: set[str]) -> None:
+def test_missing_moves_are_named_with_time_and_advice(change: Change, what: str, parts: set[str]) -> None:
     footage = swaying_track(240)
     found = measure_coverage(changed(swaying_track(240), slice(90, 150), change), footage)
     assert [each.what for each in found.ranges] == [what]
@@ -102,11 +102,11 @@ def test_what_was_never_filmed_is_named_with_its_time_and_a_remedy(change: Chang
     assert far == parts
     assert what in found.summary
     assert any(what in line and film in line for line in found.warnings)
-    # What was filmed, too, is not complained of.
+    # There is no warning about moves in the footage.
     assert measure_coverage(changed(footage, slice(90, 150), change), changed(footage, slice(30, 120), change)).ranges == ()
 
 
-def test_a_jump_is_seen_by_the_ground_and_not_by_the_pose() -> None:
+def test_a_jump_is_detected_from_the_ground_not_the_pose() -> None:
     shown = which_moves(body_poses(changed(swaying_track(120), slice(50, 66), jumping)))
     jump = [move.name for move in MOVES].index("jump")
     assert shown[54:62, jump].all()
@@ -114,7 +114,7 @@ def test_a_jump_is_seen_by_the_ground_and_not_by_the_pose() -> None:
     assert not shown[71:, jump].any()
 
 
-def test_sides_are_the_dancers_own() -> None:
+def test_sides_are_the_persons_own() -> None:
     track = changed(swaying_track(60), slice(0, 60), kicking_left)
     mirrored = Pose(
         (track.pose.xy * np.array([-1, 1], np.float32) + np.array([640, 0], np.float32))[:, MIRROR], track.pose.confidence
@@ -123,7 +123,7 @@ def test_sides_are_the_dancers_own() -> None:
     assert all("kick to the right" in each and "kick to the left" not in each for each in names)
 
 
-def test_missing_frames_and_limbs_are_no_numbers_and_no_guesses() -> None:
+def test_missing_frames_are_nan_and_missing_limbs_uncovered() -> None:
     footage, dance = swaying_track(200), swaying_track(200)
     confidence, status = dance.pose.confidence.copy(), dance.status.copy()
     confidence[50:80], status[50:80] = 0, FrameStatus.MISSING
@@ -143,7 +143,7 @@ def test_missing_frames_and_limbs_are_no_numbers_and_no_guesses() -> None:
     assert json.loads(text)["distance"][60] is None
 
 
-def test_only_what_a_model_learns_from_counts() -> None:
+def test_only_training_frames_count() -> None:
     dance = changed(swaying_track(240), slice(90, 150), arms_overhead)
     assert measure_coverage(dance, dance).ranges == ()
     training_frames = dance.time_s < 2.9
@@ -152,7 +152,7 @@ def test_only_what_a_model_learns_from_counts() -> None:
     ]
 
 
-def test_the_length_of_a_dance_changes_no_frame_of_it() -> None:
+def test_distances_do_not_depend_on_the_length_of_the_video() -> None:
     footage, frames = swaying_track(300), 5 * BLOCK_ROWS  # every other frame is compared: three blocks
     whole, part = measure_coverage(swaying_track(frames), footage), measure_coverage(swaying_track(frames // 4), footage)
     inner = slice(0, frames // 4 - 60)
@@ -166,7 +166,7 @@ def test_the_expected_error_grows_with_the_distance() -> None:
     assert np.isnan(expected_error(np.array([np.nan]))[0])
 
 
-def test_nobody_to_compare_is_said() -> None:
+def test_tracks_without_a_person_are_rejected() -> None:
     nobody = replace(swaying_track(30), pose=Pose(swaying_track(30).pose.xy, np.zeros((30, len(INDEX)), np.float32)))
     with pytest.raises(UserError, match="shoulders and hips"):
         measure_coverage(nobody, swaying_track(30))
@@ -174,7 +174,7 @@ def test_nobody_to_compare_is_said() -> None:
         measure_coverage(swaying_track(30), swaying_track(30), training_frames=np.zeros(30, bool))
 
 
-def test_the_picture_shades_what_lacks(tmp_path: Path, drawn_subject: Subject) -> None:
+def test_the_coverage_plot(tmp_path: Path, drawn_subject: Subject) -> None:
     track = drawn_subject.track
     found = measure_coverage(track, track, training_frames=track.time_s < 0.2)
     out = tmp_path / "new" / "timeline.png"

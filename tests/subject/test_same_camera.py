@@ -1,4 +1,4 @@
-"""Whether one camera filmed two videos: told by their backgrounds, whoever dances before them."""
+"""Detection of one fixed camera in two videos, from their backgrounds alone."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ def test_the_same_room_from_the_same_place(tmp_path: Path, shift_px: tuple[float
     assert is_same_camera(VideoSource.open(filmed.video), filmed.track, plate_of(shift_px, light)) is same
 
 
-def test_another_room_and_another_shape_of_the_frame_are_other_cameras(tmp_path: Path) -> None:
+def test_another_room_or_aspect_ratio_is_another_camera(tmp_path: Path) -> None:
     here, there = film(tmp_path / "a", 40, lambda i: 40 + i), film(tmp_path / "b", 40, lambda i: 40 + i, cut_at=0)
     views = [background_view(VideoSource.open(each.video), each.track) for each in (here, there)]
     assert same_camera(*views) is False
@@ -40,27 +40,27 @@ def test_a_larger_video_of_the_same_place_is_the_same_camera(tmp_path: Path) -> 
     assert is_same_camera(VideoSource.open(filmed.video), filmed.track, large)
 
 
-def test_a_plain_wall_does_not_tell(tmp_path: Path) -> None:
+def test_a_plain_wall_is_undecided(tmp_path: Path) -> None:
     filmed = film(tmp_path, 20, lambda i: 40 + i)
     wall = Plate(np.full((HEIGHT, WIDTH, 3), 128, np.uint8), np.ones((HEIGHT, WIDTH), bool))
     assert is_same_camera(VideoSource.open(filmed.video), filmed.track, wall) is None
     assert same_camera(background_view_of_plate(wall), background_view(VideoSource.open(filmed.video), filmed.track)) is None
 
 
-def test_the_dancer_is_no_part_of_the_background(tmp_path: Path) -> None:
+def test_the_person_is_not_part_of_the_background(tmp_path: Path) -> None:
     filmed = film(tmp_path, 60, lambda _: 80)
     view = background_view(VideoSource.open(filmed.video), filmed.track)
     assert not view.background[50:100, 75:85].any()
     assert view.background[:, :40].all()
 
 
-def test_nobody_to_be_seen_is_no_error(tmp_path: Path) -> None:
+def test_a_video_without_a_person_is_undecided(tmp_path: Path) -> None:
     filmed = film(tmp_path, 10, lambda _: 80)
     nobody = replace(filmed.track, status=np.full(10, FrameStatus.MISSING, np.uint8))
     assert same_camera(background_view(VideoSource.open(filmed.video), nobody), background_view_of_plate(plate_of())) is None
 
 
-def test_a_video_that_is_gone_is_told(tmp_path: Path) -> None:
+def test_a_missing_video_is_an_error(tmp_path: Path) -> None:
     filmed = film(tmp_path, 10, lambda _: 80)
     with pytest.raises(UserError, match="does not exist"):
         background_view(VideoSource.open(tmp_path / "none.mp4"), filmed.track)

@@ -1,6 +1,6 @@
-"""A subject folder is whole or absent, checks itself, and says what is wrong with the footage.
+"""Subject folders: complete or absent, self-checking, with warnings about the footage.
 
-Detection is replaced by the truth of the drawn world, which is what these tests are not about.
+Detection is replaced by the ground truth of the drawn world.
 """
 
 import json
@@ -29,7 +29,7 @@ Prepare = Callable[[Filmed, Path], Subject]
 
 @pytest.fixture(scope="module")
 def prepared() -> Prepare:
-    """Prepares with the drawn truth in place of the detector."""
+    """Prepare with ground truth in place of the detector."""
 
     def run(filmed: Filmed, out: Path) -> Subject:
         def detect(_: Path, *, masks: Path, **__: Any) -> PoseTrack:
@@ -57,7 +57,7 @@ def made(tmp_path: Path, original: Subject) -> Subject:
     return replace(original, folder=tmp_path / "me")
 
 
-def test_what_was_prepared_can_be_opened(made: Subject) -> None:
+def test_a_prepared_subject_can_be_opened(made: Subject) -> None:
     opened = Subject.open(made.folder)
     assert sorted(path.name for path in made.folder.iterdir()) == sorted([*CHECKED_FILES, MANIFEST, "video.mp4"])
     assert opened.manifest == made.manifest
@@ -71,7 +71,7 @@ def test_what_was_prepared_can_be_opened(made: Subject) -> None:
 
 
 @pytest.mark.parametrize("name", ["track.npz", "masks.mkv", "plate.png", "known.png", "video.mp4", MANIFEST])
-def test_a_missing_or_damaged_file_is_noticed(made: Subject, name: str) -> None:
+def test_a_missing_or_damaged_file_is_detected(made: Subject, name: str) -> None:
     path = made.folder / name
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
@@ -83,7 +83,7 @@ def test_a_missing_or_damaged_file_is_noticed(made: Subject, name: str) -> None:
 
 
 @pytest.mark.parametrize("change", [{"num_frames": 61}, {"schema": 99}, {"splits_s": {"train": [0, 99]}}, {"body": {}}])
-def test_a_changed_manifest_is_noticed(made: Subject, change: dict[str, Any]) -> None:
+def test_a_changed_manifest_is_detected(made: Subject, change: dict[str, Any]) -> None:
     path = made.folder / MANIFEST
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(UserError, match="damaged"):
@@ -105,7 +105,7 @@ def test_preparing_again_replaces_the_subject_but_nothing_else(made: Subject, tm
     assert (precious / "letter.txt").read_text() == "keep me"
 
 
-def test_what_a_user_put_into_the_folder_is_never_lost(made: Subject, tmp_path: Path, prepared: Prepare) -> None:
+def test_other_files_in_the_folder_are_never_lost(made: Subject, tmp_path: Path, prepared: Prepare) -> None:
     filmed = film(tmp_path / "again", 60, lambda i: 130 - 1.6 * i)
     model = made.folder / "model.safetensors"
     model.write_text("hours of work")
@@ -119,7 +119,7 @@ def test_what_a_user_put_into_the_folder_is_never_lost(made: Subject, tmp_path: 
         prepared(filmed, filmed.video)
 
 
-def test_a_person_who_is_hardly_there_is_an_error_and_leaves_nothing(tmp_path: Path, prepared: Prepare) -> None:
+def test_too_little_of_a_person_is_an_error_and_leaves_nothing(tmp_path: Path, prepared: Prepare) -> None:
     with pytest.raises(UserError, match="only 10%"):
         prepared(film(tmp_path, 100, lambda i: 80 if i < 10 else None), tmp_path / "me")
     with pytest.raises(UserError, match=r"only 1\.2 s"):
@@ -127,7 +127,7 @@ def test_a_person_who_is_hardly_there_is_an_error_and_leaves_nothing(tmp_path: P
     assert not (tmp_path / "me").exists()
 
 
-def test_a_given_track_is_kept_and_a_foreign_one_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_given_track_is_used_and_one_of_another_video_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     filmed = film(tmp_path, 60, lambda i: 30 + 1.6 * i)
 
     def detect(_: Path, *, masks: Path, **__: Any) -> PoseTrack:
@@ -155,7 +155,7 @@ def test_a_given_track_is_kept_and_a_foreign_one_refused(tmp_path: Path, monkeyp
     assert Subject.open(made.folder).manifest == made.manifest
 
 
-def test_splits_keep_apart_and_lie_in_the_video() -> None:
+def test_splits_are_disjoint_and_inside_the_video() -> None:
     assert split_by_time(12.0, True) == {"train": (0.0, 12.0)}
     assert split_by_time(60.0, False) == {"train": (0.0, 60.0)}
     splits = split_by_time(60.0, True)
@@ -175,23 +175,23 @@ def pictures_of(filmed: Filmed) -> str:
     return " ".join(footage_quality.image_warnings(examiner.statistics()))
 
 
-def test_good_pictures_raise_no_alarm(tmp_path: Path) -> None:
+def test_good_footage_gives_no_warning(tmp_path: Path) -> None:
     assert pictures_of(film(tmp_path, 60, lambda i: 80 + 60 * np.sin(i / 6))) == ""
 
 
-def test_a_moving_camera_is_noticed(tmp_path: Path) -> None:
+def test_a_moving_camera_is_detected(tmp_path: Path) -> None:
     shaking = film(tmp_path, 60, lambda _: 80, camera_of=lambda i: (4 * np.sin(i / 9), 0))
     assert "tripod" in pictures_of(shaking)
     bumped = film(tmp_path / "b", 60, lambda _: 80, camera_of=lambda i: (3.0, 1.0) if i > 40 else (0.0, 0.0))
     assert "tripod" in pictures_of(bumped)
 
 
-def test_a_cut_is_noticed(tmp_path: Path) -> None:
+def test_a_cut_is_detected(tmp_path: Path) -> None:
     cut = film(tmp_path, 60, lambda _: 80, cut_at=40)
     assert "scene changes" in pictures_of(cut)
 
 
-def test_poor_light_is_noticed(tmp_path: Path) -> None:
+def test_poor_light_is_detected(tmp_path: Path) -> None:
     assert "dark" in pictures_of(film(tmp_path, 30, lambda _: 80, light=0.3))
     assert "noisy" in pictures_of(film(tmp_path / "n", 30, lambda _: 80, noise=25))
 
@@ -202,7 +202,7 @@ def test_dark_skin_in_dark_clothes_is_not_poor_light(highlight: float, room: flo
     assert ("add light" in " ".join(footage_quality.image_warnings(pictures))) == dim
 
 
-def test_what_the_track_shows_is_said(made: Subject) -> None:
+def test_warnings_about_the_track(made: Subject) -> None:
     def said(track: PoseTrack) -> str:
         return " ".join(footage_quality.track_warnings(track, made.manifest.body))
 

@@ -162,8 +162,8 @@ def feather_mask(size_px: int, ramp: Ramp = DEFAULT_RAMP) -> FloatArray:
     """
     along = np.abs(np.linspace(-1, 1, size_px, dtype=np.float32)) ** 4
     radius = (along[:, None] + along[None]) ** 0.25
-    share = np.clip((ramp[1] - radius) / (ramp[1] - ramp[0]), 0, 1)
-    return np.asarray(share * share * (3 - 2 * share), np.float32)
+    opacity = np.clip((ramp[1] - radius) / (ramp[1] - ramp[0]), 0, 1)
+    return np.asarray(opacity * opacity * (3 - 2 * opacity), np.float32)
 
 
 Box = tuple[slice, slice]

@@ -117,12 +117,17 @@ class FaceDataset:
             parts = [stored[i, y : y + side, x : x + side] for i, (x, y) in zip(rows, shifts, strict=True)]
             return np.stack(parts)
 
-        def shown(stored: NDArray[np.uint8]) -> Tensor:
+        def maps_tensor(stored: NDArray[np.uint8]) -> Tensor:
             maps = np.moveaxis(crop_each(np.moveaxis(stored, 1, 3)), 3, 1)
             return torch.from_numpy(np.ascontiguousarray(maps)).to(device).float() / 255
 
-        painted = None if generated is None else images_to_tensor(crop_each(generated), device)
-        return FaceBatch(images_to_tensor(crop_each(self.image), device), shown(self.maps), painted, shown(self.augmented_maps))
+        generated_images = None if generated is None else images_to_tensor(crop_each(generated), device)
+        return FaceBatch(
+            images_to_tensor(crop_each(self.image), device),
+            maps_tensor(self.maps),
+            generated_images,
+            maps_tensor(self.augmented_maps),
+        )
 
     def centered(self, rows: NDArray[np.int64], device: torch.device, generated: NDArray[np.uint8] | None = None) -> FaceBatch:
         """Return the faces of the given rows unshifted, as transfer sees them."""

@@ -144,6 +144,6 @@ def preview_rows(dataset: FaceDataset, count: int = 6) -> np.ndarray[tuple[int],
 
 def preview_grid(rows: Sequence[Tensor]) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
     """Rows of faces [N,3,S,S] in [-1,1] as one image, enlarged twice."""
-    picture = torch.cat([torch.cat(list(faces), dim=2) for faces in rows], dim=1).clamp(-1, 1).add(1).mul(127.5).round().byte()
-    image = picture.permute(1, 2, 0).cpu().numpy()
+    grid = torch.cat([torch.cat(list(faces), dim=2) for faces in rows], dim=1).clamp(-1, 1).add(1).mul(127.5).round().byte()
+    image = grid.permute(1, 2, 0).cpu().numpy()
     return np.ascontiguousarray(image.repeat(2, axis=0).repeat(2, axis=1))

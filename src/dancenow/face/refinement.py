@@ -77,9 +77,9 @@ class FaceModel:
             network.load_state_dict(checkpoint.part("face"))
             target = faces_from_tensors(checkpoint.part("faces"), checkpoint.info.subject, network.config.canvas_px)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            generated = checkpoint.info.version
+            version = checkpoint.info.version
             raise ModelError(
-                f"this model was made by dancenow {generated}, whose face networks were others; train it again."
+                f"this model was made by dancenow {version}, which had other face networks; train it again."
             ) from error
         return cls(kind, network.to(device).eval().requires_grad_(False), target, source)
 
