@@ -15,9 +15,10 @@ import torch
 import dancenow.evaluation.evaluator
 from dancenow.cli.evaluate import evaluate as command
 from dancenow.errors import UserError
-from dancenow.evaluation.evaluator import Evaluation, Truth, evaluate
+from dancenow.evaluation.evaluator import Evaluation, PreparedReference, evaluate
 from dancenow.evaluation.metric_summary import pose_metrics
 from dancenow.media.sink import VideoWriter
+from dancenow.media.source import VideoSource
 from dancenow.metrics.lpips import Lpips
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
@@ -71,11 +72,11 @@ def no_networks(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest)
     if request.node.get_closest_marker("pretrained"):
         return
 
-    def detect(path: Path, every: int = 1, on_progress: ProgressCallback = ignore_progress) -> PoseTrack:
+    def detect(video: VideoSource, every: int = 1, on_progress: ProgressCallback = ignore_progress) -> PoseTrack:
         on_progress(Progress("detect", 1, 1))
-        if "nobody" in path.name:
-            raise UserError(f"no person was found in {path}.")
-        return thinned(poses(4.0 if "off" in path.name else 0.0), every)
+        if "nobody" in video.path.name:
+            raise UserError(f"no person was found in {video}.")
+        return thinned(poses(4.0 if "off" in video.path.name else 0.0), every)
 
     def perceptual() -> PerceptualDistance:
         torch.manual_seed(0)
@@ -103,7 +104,7 @@ def reference(tmp_path: Path) -> Path:
 def test_what_a_truth_remembers_and_leaves_out_changes_no_figure(reference: Path, tmp_path: Path) -> None:
     noisy = video(tmp_path / "noisy.mp4", [picture(t, 9.0) for t in range(FRAMES)])
     off = video(tmp_path / "off.mp4", [picture(t, 3.0) for t in range(FRAMES)])
-    truth = Truth.of(reference, every=4, pose_every=2, deep_regions=("person", "face"), remember=True)
+    truth = PreparedReference.of(reference, every=4, pose_every=2, deep_regions=("person", "face"), use_cache=True)
     truth.evaluate(noisy, ideal=False)
     for made in (off, noisy):  # the second and third are compared with what is kept
         quick, whole = truth.evaluate(made, ideal=False), evaluate(made, reference, ideal=False, every=4)
@@ -123,7 +124,9 @@ def test_frames_that_the_follower_passes_over_are_asked_whose_they_are(
     track = poses()
     status = np.where(np.arange(FRAMES) % 2, FrameStatus.FILLED, FrameStatus.MEASURED).astype(np.uint8)
     followed = dataclasses.replace(track, status=status)
-    monkeypatch.setattr(dancenow.evaluation.evaluator, "detect_poses", lambda path, **_: followed if path == swapped else track)
+    monkeypatch.setattr(
+        dancenow.evaluation.evaluator, "detect_poses", lambda video, **_: followed if video.path == swapped else track
+    )
     unseen = evaluate(swapped, reference, ideal=False, every=1).score("identity", "body")
     monkeypatch.setattr(dancenow.evaluation.evaluator, "find_pose_in_box", lambda _blaze, _image, expected: expected)
     seen = evaluate(swapped, reference, ideal=False, every=1).score("identity", "body")
@@ -145,7 +148,7 @@ def test_the_reference_itself_is_perfect(reference: Path) -> None:
     ideal = result.score("SSIM", "person").ideal
     assert ideal is not None
     assert 0.8 < ideal < 1
-    assert {event.stage for event in events} >= {"compare pictures", "encode the ideal"}
+    assert {event.stage for event in events} >= {"compare frames", "encode the ideal"}
     assert (result.num_frames, result.width_px, result.fps) == (FRAMES, SIDE, 25)
 
 

@@ -24,7 +24,7 @@ from dancenow.evaluation.metric_sanity import (
 )
 from dancenow.evaluation.metric_summary import identity_metrics, image_metrics, pose_metrics
 from dancenow.media.sink import VideoWriter
-from dancenow.media.source import probe
+from dancenow.media.source import VideoInput, open_video
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.types import ImageRGB, PoseTrack
@@ -98,9 +98,9 @@ def test_every_metric_and_damage_has_a_rule_or_a_reason() -> None:
 def film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, list[ImageRGB]], Path]:
     """Writes clips; the detector knows the dance, and the trunk has random weights."""
 
-    def detect(path: Path, every: int = 1, on_progress: ProgressCallback = ignore_progress) -> PoseTrack:
+    def detect(video: VideoInput, every: int = 1, on_progress: ProgressCallback = ignore_progress) -> PoseTrack:
         del on_progress, every
-        return dancer_track(probe(path).num_frames or 0, body_px=72, size_px=SIDE)
+        return dancer_track(open_video(video).info.num_frames or 0, body_px=72, size_px=SIDE)
 
     def perceptual() -> PerceptualDistance:
         torch.manual_seed(0)
@@ -140,7 +140,7 @@ def test_the_table_of_a_synthetic_clip_has_no_failure(film: Callable[[str, list[
     overlooked = rows["pose distance", "all", "identity swap"]
     assert not overlooked["must"]
     assert not overlooked["follows"]  # the stand-in for the detector sees no bodies
-    assert "same dance" in overlooked["reason"]
+    assert "same motion" in overlooked["reason"]
 
 
 def test_clips_that_do_not_match_are_rejected(film: Callable[[str, list[ImageRGB]], Path]) -> None:

@@ -5,7 +5,6 @@ by the last features of the ImageNet trunk; both were chosen by how well they di
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
@@ -13,7 +12,7 @@ import torch
 from torch.nn import functional
 
 from dancenow.errors import InputError
-from dancenow.media.source import read_frames
+from dancenow.media.source import VideoInput, open_video
 from dancenow.metrics.identity import concatenate_descriptors, gallery_similarity, head_color_histograms, head_crop, head_mask
 from dancenow.metrics.perceptual import EfficientNetTrunk
 from dancenow.metrics.regions import person_box
@@ -89,22 +88,23 @@ class PersonGallery:
 
 
 def build_gallery(
-    video: Path, track: PoseTrack, encoder: IdentityEncoder, on_progress: ProgressCallback = ignore_progress
+    video: VideoInput, track: PoseTrack, encoder: IdentityEncoder, on_progress: ProgressCallback = ignore_progress
 ) -> PersonGallery:
     """Build the gallery of a track's person from up to `GALLERY_FRAMES` frames spread evenly over their video.
 
     Raises:
         UserError: the video cannot be read, its frame size differs from the track's, or nobody is visible.
     """
+    source = open_video(video)
     step = max(1, -(-len(track) // GALLERY_FRAMES))
     descriptors = []
-    for frame in read_frames(video, 0, len(track), step):
+    for frame in source.frames(0, len(track), step):
         height, width = frame.image_rgb.shape[:2]
         if (width, height) != (track.width_px, track.height_px):
             size = f"{track.width_px}x{track.height_px}"
             raise InputError(f"the track was made at {size} but {video} is {width}x{height}; detect it again.")
         descriptors.append(encoder.describe(frame.image_rgb, track.pose[frame.index]))
-        on_progress(Progress(f"get to know {video.name}", frame.index + 1, len(track)))
+        on_progress(Progress(f"get to know {source.path.name}", frame.index + 1, len(track)))
     if all(descriptor.body is None for descriptor in descriptors):
         raise InputError(f"nobody is visible in {video}; give footage of one whole person.")
     return PersonGallery(descriptors)

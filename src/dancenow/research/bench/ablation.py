@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from dancenow import pipeline
-from dancenow.evaluation.evaluator import Evaluation, Truth
+from dancenow.evaluation.evaluator import Evaluation, PreparedReference
 from dancenow.evaluation.frame_metrics import Region
 from dancenow.generators.base import FamilyConfig
 from dancenow.generators.train_model import train_model
@@ -183,13 +183,13 @@ def train(config: FamilyConfig, subject: Subject, model: Path, budget: str, seed
 
 
 @lru_cache(maxsize=3)
-def load_truth(video: Path, every: int, pose_every: int) -> Truth:
+def load_truth(video: Path, every: int, pose_every: int) -> PreparedReference:
     """A clip's truth, kept while the methods of one subject are compared with it: it shows the subject.
 
     Deep distances are taken of person and face only, which are all that is kept of them.
     """
     regions: tuple[Region, ...] = ("person", "face")
-    return Truth.of(video, every=every, pose_every=pose_every, deep_regions=regions, remember=True)
+    return PreparedReference.of(video, every=every, pose_every=pose_every, deep_regions=regions, use_cache=True)
 
 
 def metric_scores(evaluation: Evaluation) -> dict[str, dict[str, Any]]:

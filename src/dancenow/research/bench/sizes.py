@@ -34,7 +34,7 @@ class Networks(Protocol):
 class AblationSize:
     """budget: of every training. paper_px, paper_width: longer side and width factor of the paper's networks. ours: which
         networks ours are, `tiny` or a preset. every, pose_every: as in
-        `evaluation.Truth.of`. train_s, evaluate_s: expected seconds, for the time left.
+        `PreparedReference.of`. train_s, evaluate_s: expected seconds, for the time left.
     without: methods for which there is no time. reseeded: those that are trained with every seed, the others only with the
         first; None for all."""
 
@@ -244,7 +244,7 @@ BACKENDS: Final[Mapping[Size, BackendsSize]] = {
 @dataclass(frozen=True)
 class FaceSize:
     """budget: of every training, body and face together. ours: `tiny` or a preset. every, pose_every: as in
-    `evaluation.Truth.of`. train_s, evaluate_s: expected seconds of one model."""
+    `PreparedReference.of`. train_s, evaluate_s: expected seconds of one model."""
 
     test_set: RenderedTestSet
     budget: str
