@@ -106,17 +106,25 @@ def test_without_a_terminal_there_is_one_line_per_stage(capsys: pytest.CaptureFi
     assert [line.split("] ")[1] for line in lines] == ["training ...", "generating ..."]
 
 
-def test_help_of_a_command_shows_the_flag_that_changes_something_and_no_none(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_the_help_of_every_command_fits_80_columns(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        cli.main([command, "--help"])
+    usage, *lines = capsys.readouterr().out.splitlines()
+    assert usage.startswith(f"usage: dancenow {command}")
+    assert max(map(len, lines)) <= 80
+    assert "None" not in "".join(lines)
+
+
+def test_the_help_shows_only_the_flag_that_changes_something(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main(["run", "--help"])
     printed = capsys.readouterr().out
     assert "--no-report " in printed
     assert "--report" not in printed
-    assert "None" not in printed
-    assert max(map(len, printed.splitlines())) <= 80
 
 
 def test_an_old_kind_of_normalization_is_renamed_in_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -17,10 +17,12 @@ def bench(
     out: Out = Path("benchmarks"),
     only: Many[str] = (),
 ) -> None:
-    """Run the benchmarks: quality, speed, normalization, memory, and the metrics themselves.
+    """Run the benchmarks, each with a peer measured beside it.
 
-    Each result has a peer measured beside it. Run the same command again to continue an interrupted benchmark. Set
-    DANCENOW_BENCH_CONDITIONS to a phrase about other load on the machine; the result records it.
+    - They cover quality, speed, normalization, memory and the metrics.
+    - Run the same command again to continue an interrupted benchmark.
+    - Set DANCENOW_BENCH_CONDITIONS to a phrase about other load on the
+      machine; the result records it.
 
     Args:
         names: Benchmarks to run, by default all:

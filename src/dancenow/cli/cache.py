@@ -21,9 +21,10 @@ def cache(
 ) -> None:
     """List, measure or prune the cache.
 
-    Its content can be computed or downloaded again. Consents and certificates
-    are elsewhere. DANCENOW_CACHE_LIMIT, such as 20GB, limits its size: the
-    least recently used entries are removed first.
+    - Its content can be computed or downloaded again.
+    - Consents and certificates are elsewhere.
+    - DANCENOW_CACHE_LIMIT, such as 20GB, limits its size: the least recently
+      used entries are removed first.
 
     Args:
         action: List the stages, print the size, or prune.

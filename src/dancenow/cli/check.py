@@ -28,8 +28,10 @@ def check(
 ) -> None:
     """Find the moves in SOURCE that SUBJECT's footage does not cover.
 
-    Runs before training. For each frame of the dance it measures the distance to the nearest pose in the footage, whatever
-    its position and size, and predicts the quality. For each gap it lists when, what, and what to film.
+    - Takes no training.
+    - Measures how far each frame is from the nearest pose in the footage,
+      at any position and size, and predicts the quality.
+    - Lists each gap: when, what, and what to film.
 
     Args:
         source: Video of the dance.

@@ -27,9 +27,11 @@ def make(
     split: str = "60:20:20",
     crf: int = 18,
 ) -> None:
-    """Render a dataset of synthetic dancers (CC0) with exact poses, masks and faces.
+    """Render a dataset of synthetic dancers (CC0) with exact poses and masks.
 
-    Every dance is performed by several bodies. Run the same command again to continue, also with more identities or dances.
+    - Several bodies perform every dance.
+    - Run the same command again to continue, also with a larger number of
+      identities or dances.
 
     Args:
         out: Dataset folder to write.
@@ -62,9 +64,9 @@ def validate(
     detector: int = 0,
     json: Flag = False,
 ) -> None:
-    """Check a dataset, its shards, or subject folders. Exit status 1 if it fails.
+    """Check a dataset, shards, or subject folders. Exit status 1 if it fails.
 
-    Checks hashes, consent, splits, coverage, poses and faces.
+    - Checks hashes, consent, splits, coverage, poses and faces.
 
     Args:
         dataset: Folder of `dataset make` or `dataset package`, a subject,
@@ -92,7 +94,7 @@ def card(
     out: MaybeOut = None,
     url: Maybe[str] = None,
 ) -> None:
-    """Write a datasheet (README.md), a clip table (clips.csv) and Croissant metadata (croissant.json).
+    """Write the card of a dataset: README.md, clips.csv and croissant.json.
 
     Args:
         dataset: Folder of `dataset make`, a subject, or a folder of subjects.
@@ -120,7 +122,7 @@ def package(
     out: Out,
     shard_mb: float = 256.0,
 ) -> None:
-    """Pack a valid dataset into shards: WebDataset tar files with checksums, index and card.
+    """Pack a valid dataset into shards: tar files, checksums, index and card.
 
     Args:
         dataset: Folder of `dataset make`, a subject, or a folder of subjects.

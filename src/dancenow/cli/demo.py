@@ -9,9 +9,7 @@ def demo(
     out: Out = Path("demo"),
     budget: str = "4m",
 ) -> None:
-    """Transfer the dance of one example dancer to the other.
-
-    Takes minutes on a laptop.
+    """Transfer the dance of one example dancer to the other, in minutes.
 
     Args:
         out: Folder for the result and a side-by-side video.

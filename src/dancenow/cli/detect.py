@@ -28,9 +28,10 @@ def detect(
 ) -> None:
     """Report where VIDEO comes from and whether the person looks synthesized.
 
-    Reads the Content Credentials and dancenow's invisible watermark, then runs a classifier. Credentials and watermark are
-    proof if present. The classifier is an estimate and can be wrong. A video without any sign may still be synthetic:
-    re-encoding loses credentials, and other tools leave other marks.
+    - Content Credentials and the invisible watermark are proof if present.
+    - The classifier is an estimate and can be wrong.
+    - A video without any sign may still be synthetic: re-encoding loses
+      credentials, and other tools leave other marks.
 
     Args:
         video: Any video file.

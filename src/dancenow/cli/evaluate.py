@@ -29,9 +29,11 @@ def evaluate(
 ) -> None:
     """Compare a result with the true video of the same dance, frame by frame.
 
-    Image metrics (SSIM, PSNR, perceptual distance) cover the frame, the person and the face. Other metrics cover flicker,
-    frozen frames, identity of body and face, and poses (distance, missed keypoints, foot sliding). The videos must have the
-    same size, frame rate and length. LPIPS is measured if its weights are installed.
+    - Images: SSIM, PSNR and perceptual distance of frame, person and face;
+      LPIPS if its weights are installed.
+    - Motion: flicker, frozen frames, identity of body and face.
+    - Poses: distance, missed keypoints, foot sliding.
+    - The videos must have the same size, frame rate and length.
 
     Args:
         out: The result, a video.

@@ -10,7 +10,8 @@ from dancenow.cli.options import Out
 def export(model: tyro.conf.Positional[Path], out: Out) -> None:
     """Export the network of MODEL to ONNX; needs the `export` extra.
 
-    The exported network is checked to compute the same image. The file keeps the header of the model.
+    - Checks that the exported network computes the same image.
+    - Keeps the header of the model.
 
     Args:
         model: File written by `dancenow train` with the preset draft, standard or hd.

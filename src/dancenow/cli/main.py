@@ -86,7 +86,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-_DESCRIPTION: Final = "The person in one video dances what the dancer in another video dances. --version prints the version."
+_DESCRIPTION: Final = "Make the person in one video dance like the person in another.\n\n--version prints the version."
 
 
 def _commands() -> dict[str, Callable[..., Any]]:

@@ -26,8 +26,8 @@ def pose(
 ) -> None:
     """Track one person in a video and write the keypoints.
 
-    Follows one person and finds them again after a gap. Never switches to somebody else. Fills and marks short gaps;
-    removes jumps and jitter.
+    - Follows one person, finds them again after a gap, and never switches.
+    - Fills and marks short gaps; removes jumps and jitter.
 
     Args:
         video: A video, or a folder of OpenPose JSON files.

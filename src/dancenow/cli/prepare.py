@@ -22,7 +22,7 @@ def prepare(
     consent_file: Maybe[Path] = None,
     hold_out: Flag = False,
 ) -> None:
-    """Track the person in VIDEO, estimate the background, and save both in a subject folder.
+    """Track the person in VIDEO and estimate the background, for training.
 
     Args:
         video: Footage of the person who will dance.

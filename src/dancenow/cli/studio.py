@@ -29,7 +29,7 @@ def studio(
 ) -> None:
     """Render a synthetic dancer with exact poses, masks and an empty background.
 
-    The same dance on two identities is the ground truth for a transfer between them.
+    - The same dance on two identities is ground truth for a transfer.
 
     Args:
         output: The .mp4 file to write.

@@ -7,7 +7,7 @@ from dancenow.cli.options import Flag
 
 
 def weights(fetch: Flag = False) -> None:
-    """List the pretrained files: package, license, size, and whether they are present.
+    """List the pretrained files: package, license, size, whether present.
 
     Args:
         fetch: Download the missing files, to work offline afterwards.
