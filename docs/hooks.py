@@ -130,7 +130,9 @@ def _section(name: str, title: str) -> str:
     about = _summary(folder / "__init__.py")
     lines = [f"# {title}", "", about, ""]
     for path in sorted(modules):
-        lines += [f"::: {_dotted(path)}", "    options:", "      heading_level: 2", "      show_root_full_path: true", ""]
+        label = ".".join(path.relative_to(folder).with_suffix("").parts)
+        options = ("heading_level: 2", "show_root_full_path: true", f"toc_label: {label}")
+        lines += [f"::: {_dotted(path)}", "    options:", *(f"      {option}" for option in options), ""]
     return "\n".join(lines)
 
 
@@ -170,8 +172,8 @@ def _public_functions() -> str:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
     )
     intro = ["# Public functions", "", "`from dancenow import prepare, train, transfer` and so on.", ""]
-    names = [name for name in public if name in homes]
-    return "\n".join(intro + [f"::: {homes[name]}\n    options:\n      heading_level: 2\n" for name in names])
+    options = "\n    options:\n      heading_level: 2\n      skip_local_inventory: true\n"
+    return "\n".join(intro + [f"::: {homes[name]}{options}" for name in public if name in homes])
 
 
 def _protocols() -> str:
