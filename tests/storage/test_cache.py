@@ -1,5 +1,6 @@
 """The cache: keys, entries in use, listing, pruning, and the limit on its size."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from dancenow.cli import main as cli
 from dancenow.errors import OptionError
 from dancenow.storage import cache_pruning as pruning
+from dancenow.storage import pretrained
 from dancenow.storage.cache import CacheEntry, cache_entry, cache_key
 
 MODULES = ["dancenow.pose.track_io"]
@@ -82,6 +84,18 @@ def test_using_an_entry_makes_it_the_last_to_go() -> None:
     with older.in_use():
         pass
     assert [each.entry for each in pruning.list_entries()] == [old, older]
+
+
+def test_using_a_downloaded_network_makes_it_the_last_to_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = b"the network"
+    entry = pretrained.Weights("fake", "1", "fake/net.bin", hashlib.sha256(content).hexdigest(), len(content), "CC0-1.0")
+    monkeypatch.setattr(pretrained, "TABLE", {"net": entry})
+    path = put("weights", "net", age_s=20_000, suffix=".bin").path(".bin")
+    path.write_bytes(content)
+    os.utime(path, (time.time() - 20_000,) * 2)
+    put("tracks", "a" * 32, age_s=10_000)
+    assert pretrained.path("net") == path
+    assert [each.entry.stage for each in pruning.list_entries()] == ["tracks", "weights"]
 
 
 def test_many_threads_lock_and_remove_one_entry() -> None:

