@@ -102,3 +102,14 @@ def test_the_old_name_of_a_kind_works_and_says_what_it_is_now(source: PoseTrack)
     assert old == fit_retargeter("skeletal", source, target)
     saved = {**old.to_json(), "kind": "bones"}  # as the last version saved it
     assert load_retargeter(saved) == old
+
+
+def test_a_skeletal_retargeter_of_the_last_version_is_read(source: PoseTrack) -> None:
+    fitted = fit_retargeter("skeletal", source, track(2, 1.7, (500, 700), 1080, 1920))
+    saved = fitted.to_json()
+    for body in (saved["source"], saved["target"]):
+        camera = body.pop("camera")
+        for axis in ("x", "y"):
+            camera[f"middle_{axis}_px"] = camera.pop(f"center_{axis}_px")
+        body |= {"view": camera, "sound": body.pop("depth_reliable"), "size_doubt": body.pop("size_uncertainty")}
+    assert load_retargeter(json.loads(json.dumps({**saved, "kind": "bones"}))) == fitted

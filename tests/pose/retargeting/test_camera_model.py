@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from dancenow.metrics.poses import foot_sliding, ground_error
 from dancenow.pose.retargeting import camera_model
-from dancenow.pose.retargeting.body_model import figure_of
-from dancenow.pose.retargeting.foot_contact import bend, footholds
+from dancenow.pose.retargeting.body_model import fit_body_model
+from dancenow.pose.retargeting.foot_contact import bend_leg, footholds
 from dancenow.pose.retargeting.registry import fit_retargeter
 from dancenow.research.studio.scene import Camera
 from dancenow.research.studio.tracks import project_track
@@ -67,13 +67,13 @@ def track(points: NDArray[np.float64], camera: Camera) -> PoseTrack:
 
 @pytest.mark.parametrize("camera", [NEAR, FAR])
 def test_the_lens_the_tilt_and_the_height_of_the_camera_are_read_off_the_dancer(camera: Camera) -> None:
-    figure = figure_of(track(stepping(1.6), camera))
+    figure = fit_body_model(track(stepping(1.6), camera))
     true_tilt = np.arcsin(-camera.axes()[2][2])
-    assert figure.sound
-    assert figure.view.focal_px == pytest.approx(camera.focal * 512, rel=0.06)
-    assert figure.view.tilt_rad == pytest.approx(true_tilt, abs=np.radians(1.0))
+    assert figure.depth_reliable
+    assert figure.camera.focal_px == pytest.approx(camera.focal * 512, rel=0.06)
+    assert figure.camera.tilt_rad == pytest.approx(true_tilt, abs=np.radians(1.0))
     per_m = figure.parts_px["shin"] / (0.255 * 1.6)
-    assert figure.view.floor_px / per_m == pytest.approx(camera.position[2], abs=0.1)
+    assert figure.camera.floor_px / per_m == pytest.approx(camera.position[2], abs=0.1)
 
 
 def test_a_dancer_who_is_often_still_above_the_floor_does_not_raise_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,20 +81,20 @@ def test_a_dancer_who_is_often_still_above_the_floor_does_not_raise_it(monkeypat
     points[..., 2] += 0.15 * np.sin(np.arange(len(points)) / 40)[:, None] ** 2  # as faulty motion capture hovers
 
     def wrong_m() -> float:
-        figure = figure_of(track(points, NEAR))
-        return abs(figure.view.floor_px / figure.parts_px["shin"] * 0.255 * 1.6 - NEAR.position[2])
+        figure = fit_body_model(track(points, NEAR))
+        return abs(figure.camera.floor_px / figure.parts_px["shin"] * 0.255 * 1.6 - NEAR.position[2])
 
     weighed = wrong_m()
-    monkeypatch.setattr(camera_model, "IN_THE_AIR", (1.0, 1.0))
+    monkeypatch.setattr(camera_model, "AIRBORNE_WEIGHT", (1.0, 1.0))
     assert weighed < 0.9 * wrong_m()
 
 
 def test_depth_of_another_size_is_not_believed() -> None:
     seen = track(stepping(1.6), NEAR)
     exaggerated = Pose(seen.pose.xy, seen.pose.confidence, 3 * seen.pose.depth)
-    figure = figure_of(PoseTrack(exaggerated, seen.time_s, seen.status, 512, 512, "other", ""))
-    assert not figure.sound
-    assert figure_of(seen).sound
+    figure = fit_body_model(PoseTrack(exaggerated, seen.time_s, seen.status, 512, 512, "other", ""))
+    assert not figure.depth_reliable
+    assert fit_body_model(seen).depth_reliable
 
 
 def test_another_body_before_another_camera_dances_where_it_would() -> None:
@@ -118,7 +118,7 @@ def test_jitter_and_gaps_bring_no_nan_and_no_limb_longer_than_limbs_are(seed: in
     disturbed = Pose(xy, confidence.astype(np.float32), source.pose.depth)
     moved = fit_retargeter("skeletal", source, footage)(disturbed)
     assert np.isfinite(moved.xy).all()
-    height_px = figure_of(footage).height_px
+    height_px = fit_body_model(footage).height_px
     for a, b in (("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow")):
         for side in ("right", "left"):
             ends = [INDEX[f"{side}_{end}"] for end in (a, b)]
@@ -133,7 +133,7 @@ def test_a_leg_keeps_its_length_but_for_a_little() -> None:
     knee = hip + random.normal(0, 1, (200, 3))
     ankle = knee + random.normal(0, 1, (200, 3))
     wanted = ankle + random.normal(0, 0.3, (200, 3))
-    new_knee, reached = bend(hip, knee, ankle, wanted)
+    new_knee, reached = bend_leg(hip, knee, ankle, wanted)
     for a, b, c, d in ((hip, knee, hip, new_knee), (knee, ankle, new_knee, reached)):
         ratio = np.linalg.norm(c - d, axis=1) / np.linalg.norm(a - b, axis=1)
         assert (np.abs(ratio - 1) < 0.031).all()

@@ -1,8 +1,8 @@
-"""The default: the map that measured best on rendered dancers whose true transfer is known, where the tracks allow it.
+"""The default retargeter: `skeletal` where the tracks show enough of the body, else `paper`.
 
-`bones` is best with exact keypoints and with detected ones (benchmarks/2026-11-25-normalize-laptop.json): it knows where on
-the stage a dance is, and what is not certain counts little in it. It needs torso and thighs; where these are hardly seen, the
-paper's map is taken, which needs less.
+On rendered people whose true transfer is known, `skeletal` is best with exact keypoints and with detected ones
+(benchmarks/2026-11-25-normalize-laptop.json): it models the position on the floor, and weights measurements by their certainty.
+It needs torso and thighs; where these are rarely visible, the paper's mapping is used, which needs less.
 """
 
 from typing import Final
@@ -15,14 +15,14 @@ from dancenow.skeleton import INDEX
 from dancenow.types import PoseTrack
 
 NEEDED: Final = ("neck", "right_hip", "left_hip", "right_knee", "left_knee")
-MIN_SHARE: Final = 0.25
-"""Of the frames, those that must show a joint for its bones to be measured."""
-MAX_DOUBT: Final = 0.15
-"""Bones that disagree by more about the body's size, in the middle, belong to no body, or to several."""
+MIN_VISIBLE: Final = 0.25
+"""Fraction of the frames that must show a joint for its bones to be measured."""
+MAX_DISAGREEMENT: Final = 0.15
+"""If bones disagree more about the body's size (median), they are not measured from one body."""
 
 
 def fit_auto(source: PoseTrack, target: PoseTrack, same_camera: bool | None = None) -> Retargeter:
-    """`bones` where both tracks show torso and thighs often enough to be measured and their bones agree, else `paper`.
+    """`skeletal` where both tracks show torso and thighs often enough to measure them and their bones agree, else `paper`.
 
     same_camera: as in `fit_skeletal`.
 
@@ -30,12 +30,12 @@ def fit_auto(source: PoseTrack, target: PoseTrack, same_camera: bool | None = No
         UserError: a track shows too little of the body for either.
     """
     if _shows_body(source) and _shows_body(target):
-        bones = fit_skeletal(source, target, same_camera)
-        if max(bones.source.size_doubt, bones.target.size_doubt) <= MAX_DOUBT:
-            return bones
+        skeletal = fit_skeletal(source, target, same_camera)
+        if max(skeletal.source.size_uncertainty, skeletal.target.size_uncertainty) <= MAX_DISAGREEMENT:
+            return skeletal
     return fit_global_scale(source, target)
 
 
 def _shows_body(track: PoseTrack) -> bool:
     seen = track.pose.confidence[:, [INDEX[name] for name in NEEDED]] >= MIN_CONFIDENCE
-    return bool(seen.mean(axis=0).min() >= MIN_SHARE)
+    return bool(seen.mean(axis=0).min() >= MIN_VISIBLE)

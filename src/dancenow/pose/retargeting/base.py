@@ -1,6 +1,6 @@
-"""What every pose map offers, the map that changes nothing, and what several maps need.
+"""The interface of a retargeter, the identity retargeter, and helpers that several retargeters share.
 
-A map is a frozen value: measured once on two whole tracks, then applied to poses, printed and saved.
+A retargeter is a frozen value: fitted once to two whole tracks, then applied to poses, printed and saved.
 """
 
 from collections.abc import Mapping
@@ -10,32 +10,32 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 from dancenow.pose.body_statistics import BodyStatistics, body_statistics
 from dancenow.types import Pose, PoseTrack
 
-Dancer = PoseTrack | BodyStatistics
-"""A dancer to be measured, or one who was measured before."""
+TrackOrStatistics = PoseTrack | BodyStatistics
+"""A person as a track, or as the statistics measured from one."""
 
 
 @runtime_checkable
 class Retargeter(Protocol):
-    """Poses in source px in, poses in target px out. Printable in one sentence; saved as plain JSON values."""
+    """Maps poses in source px to poses in target px. Printable as one sentence; saved as plain JSON values."""
 
     kind: ClassVar[str]
 
     def __call__(self, pose: Pose) -> Pose:
-        """Map one pose [K] or a whole track's poses [T,K] in order of time; confidence is untouched, depth is scaled."""
+        """Map one pose [K] or a whole track's poses [T,K] in order of time; confidence is unchanged, depth is scaled."""
         ...
 
     def inverse(self) -> "Retargeter | None":
-        """The map from the target to the source, or None where there is none."""
+        """The retargeter from target to source, or None if there is none."""
         ...
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values from which `load_retargeter` makes the same map."""
+        """JSON values from which `load_retargeter` restores the retargeter."""
         ...
 
 
 @dataclass(frozen=True)
 class IdentityRetargeter:
-    """Every pose stays as it is."""
+    """Leaves every pose unchanged."""
 
     kind: ClassVar[str] = "none"
 
@@ -56,23 +56,23 @@ class IdentityRetargeter:
         return cls()
 
 
-def measured(dancer: Dancer) -> BodyStatistics:
-    """The statistics of a dancer; a track is measured.
+def statistics_of(person: TrackOrStatistics) -> BodyStatistics:
+    """The statistics of a person: measured, if a track is given.
 
     Raises:
         UserError: the track shows too little of the body.
     """
-    return body_statistics(dancer) if isinstance(dancer, PoseTrack) else dancer
+    return body_statistics(person) if isinstance(person, PoseTrack) else person
 
 
-def whole_track(pose: Pose) -> Pose:
-    """Poses [T,K] of a pose [K] or of poses [T,K]."""
+def as_track(pose: Pose) -> Pose:
+    """Poses [T,K] from one pose [K] or poses [T,K]."""
     if pose.xy.ndim > 3:
         raise ValueError(f"poses must be [K] or [T,K], got {pose!r}")
     return pose if pose.xy.ndim == 3 else pose[None]
 
 
 def smooth_step(value: float, low: float, high: float) -> float:
-    """0 up to `low`, 1 from `high`, smooth between."""
+    """Smoothstep: 0 up to `low`, 1 from `high`, smooth in between."""
     t = min(max((value - low) / (high - low), 0.0), 1.0)
     return t * t * (3 - 2 * t)

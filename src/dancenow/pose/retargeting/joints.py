@@ -1,6 +1,6 @@
-"""The joints that a body hangs together by: keypoints, the middle of the hips and of the ears, and which hangs on which.
+"""The kinematic tree of a body: keypoints plus mid-hip and mid-ear joints, with their parents and body parts.
 
-Retargeting walks this tree from the hips outwards; what is not seen is filled in from the frames around, joint by joint.
+Retargeting walks this tree from the hips outwards; missing joints are interpolated over time, relative to their parents.
 """
 
 from typing import Final
@@ -13,7 +13,7 @@ from dancenow.skeleton import INDEX, NUM_KEYPOINTS
 from dancenow.types import Pose
 
 HIPS, EARS = NUM_KEYPOINTS, NUM_KEYPOINTS + 1
-"""Two points between pairs of keypoints, which the body hangs on; they come after the keypoints in arrays of `J` joints."""
+"""Indices of two joints midway between pairs of keypoints; they follow the keypoints in arrays of `J` joints."""
 NUM_JOINTS: Final = NUM_KEYPOINTS + 2
 
 PARTS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
@@ -29,7 +29,7 @@ PARTS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "neck": (("neck", "ears"),),
     "head": (("right_ear", "left_ear"),),
 }
-"""The joints at both ends of each part; `hips` and `ears` are the middle of a pair."""
+"""The joints at the ends of each part; `hips` and `ears` are midpoints of a pair."""
 
 
 def _tree() -> tuple[tuple[int, int, str], ...]:
@@ -43,12 +43,12 @@ def _tree() -> tuple[tuple[int, int, str], ...]:
             ("heel", "ankle", "foot"), ("toe", "ankle", "foot"), ("eye", "ears", "head"), ("ear", "ears", "head"),
         ]  # fmt: skip
         for joint, parent, part in chain:
-            tree.append((INDEX[f"{side}_{joint}"], number_of(parent if parent in _MIDDLE else f"{side}_{parent}"), part))
+            tree.append((INDEX[f"{side}_{joint}"], joint_index(parent if parent in _MIDDLE else f"{side}_{parent}"), part))
     return tuple(tree)
 
 
-def number_of(name: str) -> int:
-    """Of a joint in arrays of `J` joints: a keypoint, `hips` or `ears`."""
+def joint_index(name: str) -> int:
+    """Index of a named joint in arrays of `J` joints: a keypoint, `hips` or `ears`."""
     return _MIDDLE[name] if name in _MIDDLE else INDEX[name]
 
 
@@ -57,37 +57,37 @@ TREE: Final = _tree()
 
 
 def joints_of(track: Pose) -> tuple[Float64Array, NDArray[np.bool_]]:
-    """Places and depth [T,J,3] in px of keypoints, hips and ears, and which are there [T,J]."""
+    """Positions and depth [T,J,3] in px of keypoints, hips and ears, and whether each is present [T,J]."""
     points = np.concatenate([track.xy, track.depth[..., None]], axis=-1).astype(np.float64)
     seen = track.confidence > 0
     pairs = [[INDEX[f"{side}_{name}"] for side in ("right", "left")] for name in ("hip", "ear")]
     middles = [points[:, pair].mean(axis=1, keepdims=True) for pair in pairs]
-    both = [seen[:, pair].all(axis=1, keepdims=True) for pair in pairs]
-    return np.concatenate([points, *middles], axis=1), np.concatenate([seen, *both], axis=1)
+    visible = [seen[:, pair].all(axis=1, keepdims=True) for pair in pairs]
+    return np.concatenate([points, *middles], axis=1), np.concatenate([seen, *visible], axis=1)
 
 
-def filled(points: Float64Array, present: NDArray[np.bool_]) -> Float64Array:
-    """Points [T,J,3] with missing joints where they would be: as before and after from the joint that they hang on.
+def fill_missing(points: Float64Array, present: NDArray[np.bool_]) -> Float64Array:
+    """Points [T,J,3] with missing joints filled in: their offset from the parent joint is interpolated over time.
 
-    Hips that are missing are hung on the neck in the same way. A joint that is never seen lies on the one it hangs on.
+    Missing hips are placed relative to the neck in the same way. A joint that is never visible lies on its parent.
     """
-    whole = points.copy()
+    result = points.copy()
     neck = INDEX["neck"]
-    both = present[:, HIPS] & present[:, neck]
-    torso = _over_time(points[:, HIPS] - points[:, neck], both)
-    whole[:, HIPS] = np.where((present[:, neck] & ~present[:, HIPS])[:, None], points[:, neck] + torso, points[:, HIPS])
-    whole[:, HIPS] = _over_time(whole[:, HIPS], present[:, HIPS] | present[:, neck])
+    visible = present[:, HIPS] & present[:, neck]
+    torso = _interpolate(points[:, HIPS] - points[:, neck], visible)
+    result[:, HIPS] = np.where((present[:, neck] & ~present[:, HIPS])[:, None], points[:, neck] + torso, points[:, HIPS])
+    result[:, HIPS] = _interpolate(result[:, HIPS], present[:, HIPS] | present[:, neck])
     for joint, parent, _ in TREE:
-        both = present[:, joint] & present[:, parent]
-        # A branch whose parent is never there is measured from wherever the parent was put.
-        known = both if both.any() else present[:, joint]
-        vector = _over_time(points[:, joint] - whole[:, parent], known)
-        whole[:, joint] = np.where(present[:, joint, None], points[:, joint], whole[:, parent] + vector)
-    return whole
+        visible = present[:, joint] & present[:, parent]
+        # If the parent is never present, the offset from its filled-in position is used.
+        known = visible if visible.any() else present[:, joint]
+        vector = _interpolate(points[:, joint] - result[:, parent], known)
+        result[:, joint] = np.where(present[:, joint, None], points[:, joint], result[:, parent] + vector)
+    return result
 
 
-def _over_time(values: Float64Array, known: NDArray[np.bool_]) -> Float64Array:
-    """Values [T,D], interpolated where they are not known; 0 if they never are."""
+def _interpolate(values: Float64Array, known: NDArray[np.bool_]) -> Float64Array:
+    """Values [T,D], interpolated where not known; 0 if never known."""
     if known.all():
         return values
     if not known.any():
@@ -96,8 +96,8 @@ def _over_time(values: Float64Array, known: NDArray[np.bool_]) -> Float64Array:
     return np.stack([np.interp(frames, frames[known], values[known, i]) for i in range(values.shape[1])], axis=1)
 
 
-def averaged(values: Float64Array, half: int) -> Float64Array:
-    """Twice a running mean over the first axis, of 2 half + 1 frames, the ends repeated: nearly a Gaussian."""
+def moving_average(values: Float64Array, half: int) -> Float64Array:
+    """Moving average over the first axis, of 2 half + 1 frames, applied twice (nearly a Gaussian); the ends are repeated."""
     if half < 1:
         return values
     for _ in range(2):

@@ -1,6 +1,6 @@
-"""How a source dancer's poses are brought to the target's body, place and camera: the choice among the maps in `pose.maps`.
+"""The retargeters by kind: they map a source person's poses to the target's body, position and camera.
 
-Every map is fitted to two whole tracks; `auto` is the one that was measured to be best for what the two tracks show.
+Every retargeter is fitted to two whole tracks; `auto` selects the one that measured best for what the two tracks show.
 """
 
 import warnings
@@ -10,20 +10,20 @@ from typing import Any, Final, Literal, cast
 
 from dancenow.errors import InputError
 from dancenow.pose.retargeting.auto import fit_auto
-from dancenow.pose.retargeting.base import Dancer, IdentityRetargeter, Retargeter
+from dancenow.pose.retargeting.base import IdentityRetargeter, Retargeter, TrackOrStatistics
 from dancenow.pose.retargeting.global_scale import GlobalScaleRetargeter, fit_global_scale
 from dancenow.pose.retargeting.skeletal import SkeletalRetargeter, fit_skeletal
 from dancenow.pose.retargeting.spatial_transformer import SpatialTransformerRetargeter, fit_spatial_transformer
 from dancenow.types import PoseTrack
 
 __all__ = [
-    "Dancer",
     "GlobalScaleRetargeter",
     "IdentityRetargeter",
     "Retargeter",
     "RetargetingKind",
     "SkeletalRetargeter",
     "SpatialTransformerRetargeter",
+    "TrackOrStatistics",
     "fit_global_scale",
     "fit_retargeter",
     "load_retargeter",
@@ -37,7 +37,7 @@ OLD_KINDS: Final[dict[str, RetargetingKind]] = {"bones": "skeletal"}
 """Names of the last version -> today's."""
 
 BY_CAMERA: Final[tuple[RetargetingKind, ...]] = ("auto", "skeletal")
-"""Those that ask whether one camera filmed both."""
+"""Kinds that use whether one camera filmed both."""
 
 
 def current_kind(kind: str) -> RetargetingKind:
@@ -49,28 +49,30 @@ def current_kind(kind: str) -> RetargetingKind:
     return cast("RetargetingKind", kind)
 
 
-def fit_retargeter(kind: RetargetingKind, source: Dancer, target: Dancer, same_camera: bool | None = None) -> Retargeter:
-    """The map of the named kind from the source dancer to the target; `none` looks at neither.
+def fit_retargeter(
+    kind: RetargetingKind, source: TrackOrStatistics, target: TrackOrStatistics, same_camera: bool | None = None
+) -> Retargeter:
+    """Fit a retargeter of the named kind from source to target; `none` uses neither.
 
-    Only `paper` can do with statistics in place of a track. same_camera: whether one camera that stood still filmed both, as
-    `subject.same_camera.is_same_camera` finds out; where it did, `bones` keeps places in the picture and turns nothing.
+    Only `paper` works with statistics in place of a track. same_camera: whether one still camera filmed both, as
+    `subject.same_camera.is_same_camera` tells; if so, `skeletal` keeps positions in the frame and does not rotate.
 
     Raises:
-        UserError: a track shows too little of the body for a map that needs to know it.
+        UserError: a track shows too little of the body for this kind.
     """
     return FITS[current_kind(kind)](source, target, same_camera)
 
 
 def retarget(track: PoseTrack, retargeter: Retargeter, target: PoseTrack) -> PoseTrack:
-    """A source track with every pose brought to the target's body and frame."""
+    """Retarget a source track to the target's body and frame."""
     return replace(track, pose=retargeter(track.pose), width_px=target.width_px, height_px=target.height_px)
 
 
 def load_retargeter(saved: Mapping[str, Any]) -> Retargeter:
-    """The map whose `to_json` is given.
+    """Load a retargeter from its `to_json`.
 
     Raises:
-        UserError: it is of no known kind, or damaged.
+        UserError: its kind is unknown, or it is damaged.
     """
     try:
         return LOADERS[saved["kind"]](saved)
@@ -78,15 +80,15 @@ def load_retargeter(saved: Mapping[str, Any]) -> Retargeter:
         raise InputError("the saved normalization is damaged or of a newer version; fit it again.") from error
 
 
-Fit = Callable[[Dancer, Dancer, bool | None], Retargeter]
+Fit = Callable[[TrackOrStatistics, TrackOrStatistics, bool | None], Retargeter]
 
 
 def _of_tracks(fit_tracks: Callable[[PoseTrack, PoseTrack, bool | None], Retargeter]) -> Fit:
-    """The same fit, for dancers that must be tracks."""
+    """A fit that needs whole tracks, as one that accepts either."""
 
-    def fitted(source: Dancer, target: Dancer, same_camera: bool | None) -> Retargeter:
+    def fitted(source: TrackOrStatistics, target: TrackOrStatistics, same_camera: bool | None) -> Retargeter:
         if not (isinstance(source, PoseTrack) and isinstance(target, PoseTrack)):
-            raise TypeError("this map measures whole tracks; statistics do for `paper` alone")
+            raise TypeError("this retargeter measures whole tracks; only `paper` works with statistics")
         return fit_tracks(source, target, same_camera)
 
     return fitted

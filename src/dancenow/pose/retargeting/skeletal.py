@@ -1,7 +1,7 @@
-"""Retargeting part by part: the source's directions and timing, the target's lengths, floor and camera.
+"""Skeletal retargeting: the source's joint directions and timing, with the target's part lengths, floor and camera.
 
-The dancer is placed in the world that their camera sees, every part is given the target's length, the path is scaled as legs
-are, feet that stand are kept standing, and the whole is seen again by the target's camera.
+The source person is reconstructed in world coordinates, every part gets the target's length, the path is scaled by leg length,
+standing feet stay in place, and the result is projected by the target's camera.
 """
 
 from collections.abc import Mapping
@@ -13,37 +13,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.pose.body_statistics import Float64Array, sole_y, standing_line
-from dancenow.pose.retargeting.base import whole_track
-from dancenow.pose.retargeting.body_model import BodyModel, figure_of
+from dancenow.pose.retargeting.base import as_track
+from dancenow.pose.retargeting.body_model import BodyModel, fit_body_model
 from dancenow.pose.retargeting.camera_model import FEET
-from dancenow.pose.retargeting.foot_contact import MAX_PULL, footholds, plant, pulled, stance
-from dancenow.pose.retargeting.joints import HIPS, TREE, averaged, filled, joints_of
+from dancenow.pose.retargeting.foot_contact import MAX_SHIFT, contact_weights, footholds, limited_shifts, move_feet
+from dancenow.pose.retargeting.joints import HIPS, TREE, fill_missing, joints_of, moving_average
 from dancenow.skeleton import INDEX, NUM_KEYPOINTS
 from dancenow.types import Pose, PoseTrack
 
 RATIO_RANGE: Final = (0.6, 1.6)
-"""A part's ratio of lengths, relative to the whole body's, is not believed beyond this."""
-LONGEST: Final = 3.0
-"""A part is not believed to be longer than this share of its full length: what is, is a slip of the detector."""
+"""Bounds of a part's ratio of lengths, relative to that of the whole body."""
+MAX_LENGTH: Final = 3.0
+"""Bound of a part's length, relative to its full length: a longer one is a detector error."""
 ROOT_SMOOTHING_S: Final = 0.08
 SAME_TILT_RAD: Final = 0.035
-"""Cameras whose angles differ by no more, and whose frames are equal, are likely to be the same, and the stage too."""
-NEAREST: Final = 0.45
-"""Nobody comes nearer to the camera than this share of the distance of home, nor so near that the picture cuts off the feet."""
-LOWEST: Final = 0.97
-"""Where the feet of the nearest are, as a share of the height of the frame."""
-IN_SIGHT: Final = (5, 95)
-"""Percentiles of the dancer's path that are to be seen, with `MARGIN` heights on both sides."""
+"""Cameras with equal frames whose tilts differ by no more are likely the same camera, and the stage the same too."""
+MIN_DISTANCE: Final = 0.45
+"""Smallest distance to the camera, as a fraction of the distance of home; nor so near that the frame cuts off the feet."""
+MAX_FEET_Y: Final = 0.97
+"""Lowest position of the feet, as a fraction of the frame height."""
+VISIBLE_PATH: Final = (5, 95)
+"""Percentiles of the path that must be visible, with `MARGIN` body heights on both sides."""
 MARGIN: Final = 0.3
-FREE_FOOT: Final = 0.02
-"""What a foot in the air counts for, beside one that stands, when the body is brought over its feet."""
-TOUCH: Final = (0.2, 0.5)
-"""Distance of the hands, in torsos, up to which they touch and from which they are free."""
+AIRBORNE_FOOT_WEIGHT: Final = 0.02
+"""Weight of a foot in the air, relative to one that stands, when the body is aligned to its feet."""
+HANDS_TOUCH: Final = (0.2, 0.5)
+"""Distance of the hands, in torso lengths, up to which they touch and from which they are free."""
 
 
 @dataclass(frozen=True)
 class SkeletalRetargeter:
-    """Per-part retargeting between two measured figures. same_camera: whether one camera filmed both, None = not known."""
+    """Retargets between two fitted body models. same_camera: whether one camera filmed both, None = not known."""
 
     source: BodyModel
     target: BodyModel
@@ -51,31 +51,33 @@ class SkeletalRetargeter:
     kind: ClassVar[str] = "skeletal"
 
     def __call__(self, pose: Pose) -> Pose:
-        track = whole_track(pose)
+        track = as_track(pose)
         points, present = joints_of(track)
-        points = self.source.believed(points)
+        points = self.source.with_reliable_depth(points)
         line_px = self._ground_line(track)
         if not present.any():
             line_px = None
-        points = filled(points, present)
+        points = fill_missing(points, present)
         size = np.exp(self.source.log_sizes(points, present, line_px))
-        body = self._turned(self.source.view.world(self.source.view.solid(points, size)))
-        ground = self.source.ground(body, present) if self._feet else np.zeros(len(body))
+        body = self._rotated(self.source.camera.to_world(self.source.camera.to_camera_space(points, size)))
+        ground = self.source.ground(body, present) if self._feet_visible else np.zeros(len(body))
         body[..., 2] -= ground[:, None]
-        source_track = self._rebuilt(body)
-        if self._feet:
-            self._plant(source_track, body, points, present)
-        self._join_hands(source_track, body, present)
-        xy, forward = self.target.view.picture(source_track)
-        grown = self.target.view.focal_px / forward[:, HIPS] / size
+        retargeted = self._retargeted(body)
+        if self._feet_visible:
+            self._plant(retargeted, body, points, present)
+        self._join_hands(retargeted, body, present)
+        xy, forward = self.target.camera.project(retargeted)
+        grown = self.target.camera.focal_px / forward[:, HIPS] / size
         depth = (track.depth * (grown * self._ratio)[:, None]).astype(np.float32)
         mapped = Pose(_missing_near_body(xy, present)[:, :NUM_KEYPOINTS].astype(np.float32), track.confidence, depth)
         return mapped if pose.xy.ndim == 3 else mapped[0]
 
     def __str__(self) -> str:
         a, b = self.source, self.target
-        there = b.view.picture(np.array([b.stage_x_px, self._home_px[1], 0.0]))[0] if self._feet else b.home_px
-        (ax, ay), (bx, by) = a.home_px, there
+        home = (
+            b.camera.project(np.array([b.stage_x_px, self._home_distances_px[1], 0.0]))[0] if self._feet_visible else b.home_px
+        )
+        (ax, ay), (bx, by) = a.home_px, home
         shift = f"({ax:.0f}, {ay:.0f}) -> ({bx:.0f}, {by:.0f}) px"
         relative = {
             name: self._part_ratio(name) / self._ratio - 1 for name in ("torso", "thigh", "shin", "upper_arm", "forearm")
@@ -85,24 +87,24 @@ class SkeletalRetargeter:
         differ = f"bodies differ by {mean:.1%} in proportion, most in the {most.replace('_', ' ')}"
         tilt = np.degrees(np.arctan(b.slant) - np.arctan(a.slant))
         camera = f", camera {abs(tilt):.0f} degrees {'steeper' if tilt > 0 else 'flatter'}" if abs(tilt) >= 1 else ""
-        camera = ", by the same camera" if self.same_camera and self._feet else camera
-        feet = "" if self._feet else " (feet are not seen: place from the hips)"
+        camera = ", by the same camera" if self.same_camera and self._feet_visible else camera
+        feet = "" if self._feet_visible else " (feet are not seen: place from the hips)"
         return (
             f"skeletal: scale {self._ratio:.3f} about the ground point {shift}; {differ} ({relative[most]:+.0%}){camera}{feet}"
         )
 
     def inverse(self) -> None:
-        """There is none: what feet and hands were moved by cannot be told from the result."""
+        """None: the shifts of feet and hands cannot be recovered from the result."""
 
     def to_json(self) -> dict[str, Any]:
-        figures = {"source": self.source.to_json(), "target": self.target.to_json()}
-        return {"kind": self.kind, **figures, "same_camera": self.same_camera}
+        models = {"source": self.source.to_json(), "target": self.target.to_json()}
+        return {"kind": self.kind, **models, "same_camera": self.same_camera}
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Self:
         same = saved.get("same_camera")
         if not (same is None or isinstance(same, bool)):
-            raise ValueError("a camera is the same, another, or not known")
+            raise ValueError("same_camera must be true, false or null")
         return cls(BodyModel.from_json(saved["source"]), BodyModel.from_json(saved["target"]), same)
 
     @property
@@ -114,7 +116,7 @@ class SkeletalRetargeter:
         return self.target.leg_px / self.source.leg_px
 
     @property
-    def _feet(self) -> bool:
+    def _feet_visible(self) -> bool:
         return self.source.feet_seen and self.target.feet_seen
 
     def _part_ratio(self, part: str) -> float:
@@ -122,38 +124,41 @@ class SkeletalRetargeter:
         return float(np.clip(ratio, *RATIO_RANGE)) * self._ratio
 
     @cached_property
-    def _home_px(self) -> tuple[float, float]:
-        """Distance along the floor of the source's home, and of the place in the target's world that it goes to.
+    def _home_distances_px(self) -> tuple[float, float]:
+        """Distance along the floor of the source's home, and of its position in the target's world.
 
-        Home goes to home. But where one camera filmed both, a place of its picture is one place of the world. Where that is
-        not known, and the two cameras seem to be the same one, so may the stage be: then the floor that is seen at the same
-        place is taken, if the target was seen there.
+        Home maps to home. If one camera filmed both, a frame position is one position in the world. If that is not known and
+        the two cameras seem to be the same, the floor at the same frame position is used, if the target was there.
         """
         a, b = self.source, self.target
         equal = (a.frame_width_px, a.frame_height_px) == (b.frame_width_px, b.frame_height_px)
-        if self.same_camera is False or not self._feet or not (equal or self.same_camera):
+        if self.same_camera is False or not self._feet_visible or not (equal or self.same_camera):
             return a.home_away_px, b.home_away_px
-        same = float(_seen_there(a, b)[1])
+        same = float(_same_frame_position(a, b)[1])
         if self.same_camera:
             return a.home_away_px, same
-        alike = float(np.exp(-0.5 * ((a.view.tilt_rad - b.view.tilt_rad) / SAME_TILT_RAD) ** 2))
+        alike = float(np.exp(-0.5 * ((a.camera.tilt_rad - b.camera.tilt_rad) / SAME_TILT_RAD) ** 2))
         return a.home_away_px, b.home_away_px + alike * (float(np.clip(same, *b.away_range_px)) - b.home_away_px)
 
     @cached_property
     def _nearest_px(self) -> float:
-        """How near to the camera the target may come, along the floor."""
+        """Smallest distance of the target to the camera along the floor."""
         b = self.target
-        lowest = np.array([b.view.middle_x_px, LOWEST * b.frame_height_px])
-        cut_off = b.view.on_floor(lowest, b.sole_px, (NEAREST * b.home_away_px, 5 * b.home_away_px))[1] if self._feet else 0.0
-        return float(min(max(NEAREST * b.home_away_px, cut_off), b.home_away_px))
+        lowest = np.array([b.camera.center_x_px, MAX_FEET_Y * b.frame_height_px])
+        cut_off = (
+            b.camera.floor_point(lowest, b.sole_px, (MIN_DISTANCE * b.home_away_px, 5 * b.home_away_px))[1]
+            if self._feet_visible
+            else 0.0
+        )
+        return float(min(max(MIN_DISTANCE * b.home_away_px, cut_off), b.home_away_px))
 
     def _ground_line(self, track: Pose) -> Float64Array | None:
-        """y in px of the ground under the dancer [T]; None where feet are never seen."""
+        """y in px of the ground under the person [T]; None if feet are never visible."""
         soles = sole_y(track, 0.08 * self.source.height_px)
-        return standing_line(soles, self.source.fps) if self._feet and np.isfinite(soles).any() else None
+        return standing_line(soles, self.source.fps) if self._feet_visible and np.isfinite(soles).any() else None
 
-    def _turned(self, world: Float64Array) -> Float64Array:
-        """The source's world [...,3] turned about the middle of the stage: cameras look at it from different sides."""
+    def _rotated(self, world: Float64Array) -> Float64Array:
+        """The source's world [...,3] rotated about the stage center, because the cameras see it from different sides."""
         if self.same_camera:
             return world
         angle = self.target.front_rad - self.source.front_rad
@@ -168,95 +173,97 @@ class SkeletalRetargeter:
             axis=-1,
         )
 
-    def _on_stage(self, world: Float64Array) -> Float64Array:
-        """Points of the source's world [...,3] where they belong in the target's: paths are as long as legs are."""
-        here, there = self._home_px
+    def _to_target_stage(self, world: Float64Array) -> Float64Array:
+        """Map points of the source's world [...,3] into the target's: paths are scaled by leg length."""
+        from_px, to_px = self._home_distances_px
         x = self.target.stage_x_px + self._leg_ratio * (world[..., 0] - self.source.stage_x_px)
-        away = np.maximum(there + self._leg_ratio * (world[..., 1] - here), self._nearest_px)
-        return np.stack([x, away, self._leg_ratio * world[..., 2] + self.target.sole_px * self._feet], axis=-1)
+        away = np.maximum(to_px + self._leg_ratio * (world[..., 1] - from_px), self._nearest_px)
+        return np.stack([x, away, self._leg_ratio * world[..., 2] + self.target.sole_px * self._feet_visible], axis=-1)
 
-    def into_sight(self, track: Pose) -> float:
-        """How far the stage is to be shifted to the right, in px, for the dance to be in the target's picture: 0 if it is.
+    def shift_into_frame(self, track: Pose) -> float:
+        """Shift of the stage to the right, in px, that brings the dance into the target's frame; 0 if it is inside.
 
-        Of a dance across a wide picture that does not fit into a narrow one, as much as possible is shown.
+        Of a dance that is too wide for the frame, as much as possible is shown.
         """
         points, present = joints_of(track)
-        there = present[:, HIPS]
-        if not there.any():
+        visible = present[:, HIPS]
+        if not visible.any():
             return 0.0
-        body = self._turned(self.source.world(self.source.believed(points), present, self._ground_line(track)))
-        hips = self._on_stage(body[there, HIPS])
+        body = self._rotated(self.source.world(self.source.with_reliable_depth(points), present, self._ground_line(track)))
+        hips = self._to_target_stage(body[visible, HIPS])
         half = self.target.frame_width_px / 2 - MARGIN * self.target.height_px
-        return _into(np.sort(hips[:, 0]), max(half, 0.0))
+        return _fit_shift(np.sort(hips[:, 0]), max(half, 0.0))
 
-    def _rebuilt(self, body: Float64Array) -> Float64Array:
-        """The target's body [T,J,3] over the source's path, with the source's directions."""
-        source_track = np.empty_like(body)
-        source_track[:, HIPS] = self._on_stage(body[:, HIPS])
+    def _retargeted(self, body: Float64Array) -> Float64Array:
+        """The target's body [T,J,3] on the source's path, with the source's joint directions."""
+        retargeted = np.empty_like(body)
+        retargeted[:, HIPS] = self._to_target_stage(body[:, HIPS])
         for joint, parent, part in TREE:
             vector = body[:, joint] - body[:, parent]
             length = np.linalg.norm(vector, axis=1, keepdims=True)
-            longest = LONGEST * self.source.parts_px[part]
-            source_track[:, joint] = source_track[:, parent] + self._part_ratio(part) * vector * np.minimum(
+            longest = MAX_LENGTH * self.source.parts_px[part]
+            retargeted[:, joint] = retargeted[:, parent] + self._part_ratio(part) * vector * np.minimum(
                 1.0, longest / np.maximum(length, 1e-9)
             )
-        return source_track
+        return retargeted
 
-    def _plant(self, source_track: Float64Array, body: Float64Array, points: Float64Array, present: NDArray[np.bool_]) -> None:
-        """Bring the body over its feet, and the feet to their footholds, in place."""
+    def _plant(self, retargeted: Float64Array, body: Float64Array, points: Float64Array, present: NDArray[np.bool_]) -> None:
+        """Align the body to its feet, and move the feet to their footholds, in place."""
         a, b = self.source, self.target
         heels = a.heels_px
         seen = present[:, FEET]
-        stands = stance(points[:, FEET, :2], body[:, FEET, 2] - heels, seen, a.fps, a.height_px)
-        held = footholds(self._on_stage(body[:, FEET]), stands, points[:, FEET, :2] / a.height_px, a.fps)
+        stands = contact_weights(points[:, FEET, :2], body[:, FEET, 2] - heels, seen, a.fps, a.height_px)
+        held = footholds(self._to_target_stage(body[:, FEET]), stands, points[:, FEET, :2] / a.height_px, a.fps)
         held[..., 2] += b.heels_px - self._leg_ratio * heels
-        want = held - source_track[:, FEET]
-        # Standing feet say where the body is; feet in the air have a say where none stands.
-        root = _root(want, (stands + FREE_FOOT) * seen, round(ROOT_SMOOTHING_S * a.fps))
-        source_track += root[:, None]
-        plant(source_track, pulled(want - root[:, None], seen, MAX_PULL * b.height_px))
+        wanted = held - retargeted[:, FEET]
+        # Standing feet determine the position of the body; feet in the air count where none stands.
+        root = _root(wanted, (stands + AIRBORNE_FOOT_WEIGHT) * seen, round(ROOT_SMOOTHING_S * a.fps))
+        retargeted += root[:, None]
+        move_feet(retargeted, limited_shifts(wanted - root[:, None], seen, MAX_SHIFT * b.height_px))
 
-    def _join_hands(self, source_track: Float64Array, body: Float64Array, present: NDArray[np.bool_]) -> None:
-        """Hands that touch in the source touch: both go half of the way, elbows half of that; in place."""
+    def _join_hands(self, retargeted: Float64Array, body: Float64Array, present: NDArray[np.bool_]) -> None:
+        """Make hands touch that touch in the source, in place: each moves half of the distance, elbows half of that."""
         hands = [INDEX["right_wrist"], INDEX["left_wrist"]]
         apart = body[:, hands[1]] - body[:, hands[0]]
-        free = (np.linalg.norm(apart, axis=1) / self.source.parts_px["torso"] - TOUCH[0]) / (TOUCH[1] - TOUCH[0])
+        free = (np.linalg.norm(apart, axis=1) / self.source.parts_px["torso"] - HANDS_TOUCH[0]) / (
+            HANDS_TOUCH[1] - HANDS_TOUCH[0]
+        )
         near = np.clip(1 - free, 0, 1) * present[:, hands].all(axis=1)
         wanted = apart * self._part_ratio("hand")
-        miss = (wanted - (source_track[:, hands[1]] - source_track[:, hands[0]])) * near[:, None] / 2
+        miss = (wanted - (retargeted[:, hands[1]] - retargeted[:, hands[0]])) * near[:, None] / 2
         for side, sign in (("right", -1.0), ("left", 1.0)):
             for name, part in (("elbow", 0.5), ("wrist", 1.0), ("thumb", 1.0), ("index", 1.0), ("pinky", 1.0)):
-                source_track[:, INDEX[f"{side}_{name}"]] += sign * part * miss
+                retargeted[:, INDEX[f"{side}_{name}"]] += sign * part * miss
 
 
 def fit_skeletal(source: PoseTrack, target: PoseTrack, same_camera: bool | None = None) -> SkeletalRetargeter:
-    """Measure both dancers. same_camera: whether one camera that stood still filmed both, which poses do not tell; then places
-    in the picture and the side that is seen are kept. None: two like cameras are taken for the same in part.
+    """Fit to two tracks. same_camera: whether one still camera filmed both, which poses do not show; frame positions and facing
+    direction are then kept. None (not known): similar cameras are partly treated as the same.
 
     Raises:
         UserError: a track shows too little of the body.
     """
-    a, b = figure_of(source), figure_of(target)
+    a, b = fit_body_model(source), fit_body_model(target)
     if a.feet_seen != b.feet_seen:
-        a, b = figure_of(source, by_hips=True), figure_of(target, by_hips=True)
+        a, b = fit_body_model(source, by_hips=True), fit_body_model(target, by_hips=True)
     if same_camera and a.feet_seen:
-        b = replace(b, stage_x_px=float(_seen_there(a, b)[0]))
+        b = replace(b, stage_x_px=float(_same_frame_position(a, b)[0]))
     fitted = SkeletalRetargeter(a, b, same_camera)
-    return replace(fitted, target=replace(b, stage_x_px=b.stage_x_px + fitted.into_sight(source.pose)))
+    return replace(fitted, target=replace(b, stage_x_px=b.stage_x_px + fitted.shift_into_frame(source.pose)))
 
 
-def _seen_there(a: BodyModel, b: BodyModel) -> Float64Array:
-    """Where on the floor of b's world the place is that its camera sees where a's sees a's home, [3]."""
+def _same_frame_position(a: BodyModel, b: BodyModel) -> Float64Array:
+    """Position [3] on the floor of b's world that b's camera sees at the frame position of a's home."""
     scale = np.array([b.frame_width_px / a.frame_width_px, b.frame_height_px / a.frame_height_px])
-    return b.view.on_floor(a.home_px * scale, 0.0, (0.2 * b.home_away_px, 5 * b.home_away_px))
+    return b.camera.floor_point(a.home_px * scale, 0.0, (0.2 * b.home_away_px, 5 * b.home_away_px))
 
 
-def _into(x_px: Float64Array, half_px: float) -> float:
-    """The least shift that brings as many of the places [N], in order, as can be between -half_px and half_px.
+def _fit_shift(x_px: Float64Array, half_px: float) -> float:
+    """Smallest shift that brings as many of the sorted positions [N] as possible between -half_px and half_px.
 
-    The furthest few do not count where the others fit.
+    The outermost few are ignored if the others fit.
     """
-    low, high = np.percentile(x_px, IN_SIGHT)
+    low, high = np.percentile(x_px, VISIBLE_PATH)
     if high - low > 2 * half_px:
         inside = np.searchsorted(x_px, x_px + 2 * half_px, side="right") - np.arange(len(x_px))
         first = int(inside.argmax())
@@ -264,20 +271,20 @@ def _into(x_px: Float64Array, half_px: float) -> float:
     return float(np.clip(0.0, -half_px - low, half_px - high))
 
 
-def _root(want: Float64Array, weight: Float64Array, half: int) -> Float64Array:
-    """[T,3]: the shift of the whole body that suits the feet [T,4,3], smooth; where none is seen, that of the frames around."""
+def _root(wanted: Float64Array, weight: Float64Array, half: int) -> Float64Array:
+    """Smooth shift of the body [T,3] that fits the feet's shifts [T,4,3]; interpolated where no foot is visible."""
     total = weight.sum(axis=1)
-    shift = (want * weight[..., None]).sum(axis=1) / np.maximum(total, 1e-9)[:, None]
+    shift = (wanted * weight[..., None]).sum(axis=1) / np.maximum(total, 1e-9)[:, None]
     known = total > 0
     if not known.any():
         return np.zeros_like(shift)
     frames = np.arange(len(shift))
-    filled_in = np.stack([np.interp(frames, frames[known], shift[known, axis]) for axis in range(3)], axis=1)
-    return averaged(filled_in, half)
+    interpolated = np.stack([np.interp(frames, frames[known], shift[known, axis]) for axis in range(3)], axis=1)
+    return moving_average(interpolated, half)
 
 
 def _missing_near_body(xy: Float64Array, present: NDArray[np.bool_]) -> Float64Array:
-    """Missing joints get the place of the joint that they hang on, not one that was guessed."""
+    """Missing joints get the position of their parent, not an interpolated one."""
     for joint, parent, _ in TREE:
         xy[:, joint] = np.where(present[:, joint, None], xy[:, joint], xy[:, parent])
     return xy

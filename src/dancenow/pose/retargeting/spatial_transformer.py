@@ -1,8 +1,7 @@
-"""The spatial transformer's map: one scale, rotation and translation for a whole clip, which a localisation network predicts.
+"""Spatial transformer retargeting: a localization network predicts one scale, rotation and translation for a whole clip.
 
-After Jaderberg et al., 2015 (spatial transformer networks). `research.recipes.stn_network` trains the network with
-torch; here it is run
-with numpy, so that a map is fitted without torch. Poses are seen in a body's own coordinates: from home, in heights.
+After Jaderberg et al., 2015 (spatial transformer networks). `research.recipes.stn_network` trains the network with torch; here
+it runs with numpy, so that fitting needs no torch. Poses are in body coordinates: relative to home, in body heights.
 """
 
 from collections.abc import Mapping
@@ -17,26 +16,26 @@ from safetensors import safe_open
 
 from dancenow.assets import TRANSFORMER
 from dancenow.pose.body_statistics import MIN_CONFIDENCE, Float64Array
-from dancenow.pose.retargeting.base import whole_track
-from dancenow.pose.retargeting.body_model import AVERAGE, BodyModel, figure_of
+from dancenow.pose.retargeting.base import as_track
+from dancenow.pose.retargeting.body_model import AVERAGE, BodyModel, fit_body_model
 from dancenow.pose.retargeting.joints import PARTS
 from dancenow.skeleton import NUM_KEYPOINTS
 from dancenow.types import FloatArray, Pose, PoseTrack
 
 FRAMES: Final = 48
-"""Of a track, evenly chosen, the network looks at so many."""
+"""Frames of a track, evenly spaced, that the network sees."""
 FRAME_INPUTS: Final = 4 * NUM_KEYPOINTS
 FIGURE_INPUTS: Final = 4 + len(PARTS)
 REACH: Final = (0.35, 0.25, 0.2)
-"""The largest change of log scale, rotation (rad) and place (heights) that the network can ask for."""
+"""Bounds of the predicted change of log scale, rotation (rad) and translation (body heights)."""
 
 
 @dataclass(frozen=True)
 class SpatialTransformerRetargeter:
-    """Turn by `rotation_rad` and scale about the source's home, which goes to `to_*_px` of the target's picture.
+    """Rotates by `rotation_rad` and scales about the source's home, which maps to `to_*_px` of the target's frame.
 
-    The same for all frames: what is predicted per clip cannot jitter. doubt: how far parts of the source disagree, as a share
-    of the scale.
+    The same for all frames, so that it adds no jitter. doubt: disagreement between parts of the source, as a fraction of the
+    scale.
     """
 
     scale: float
@@ -49,7 +48,7 @@ class SpatialTransformerRetargeter:
     kind: ClassVar[str] = "stn"
 
     def __call__(self, pose: Pose) -> Pose:
-        track = whole_track(pose)
+        track = as_track(pose)
         cos, sin = np.cos(self.rotation_rad), np.sin(self.rotation_rad)
         linear = self.scale * np.array([[cos, -sin], [sin, cos]])
         xy = (track.xy - [self.from_x_px, self.from_y_px]) @ linear.T + [self.to_x_px, self.to_y_px]
@@ -79,12 +78,12 @@ class SpatialTransformerRetargeter:
 
 @dataclass(frozen=True, eq=False)
 class LocalizationNet:
-    """The network's weights by name; runs without torch what `research.recipes.stn_network.LocalizationNet` trains."""
+    """The localization network in numpy: weights by name, as `research.recipes.stn_network.LocalizationNet` trains them."""
 
     weights: Mapping[str, NDArray[np.float32]]
 
     def __call__(self, inputs: "Inputs") -> Float64Array:
-        """Change [4] of log scale, rotation and place that one pair asks for."""
+        """Predicted change [4] of log scale, rotation and translation for one pair."""
         codes = [inputs.source_figure, inputs.target_figure]
         for frames, known in ((inputs.source_frames, inputs.source_known), (inputs.target_frames, inputs.target_known)):
             hidden = self._layer("frames.2", np.maximum(self._layer("frames.0", frames), 0))
@@ -99,7 +98,7 @@ class LocalizationNet:
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """What the network sees of a pair: *_frames [F,4K] poses in the body's coordinates, *_known [F], *_figure [G]."""
+    """The network's input for a pair: *_frames [F,4K] poses in body coordinates, *_known [F], *_figure [G]."""
 
     source_frames: FloatArray
     source_known: FloatArray
@@ -110,14 +109,14 @@ class Inputs:
 
 
 def fit_spatial_transformer(source: PoseTrack, target: PoseTrack, weights: Path = TRANSFORMER) -> SpatialTransformerRetargeter:
-    """What the network predicts for the whole clip: the mean over its parts.
+    """Fit to two tracks: the mean of the predictions for parts of the clip.
 
     Raises:
         UserError: a track shows too little of the body.
     """
-    a, b = figure_of(source), figure_of(target)
+    a, b = fit_body_model(source), fit_body_model(target)
     if a.feet_seen != b.feet_seen:
-        a, b = figure_of(source, by_hips=True), figure_of(target, by_hips=True)
+        a, b = fit_body_model(source, by_hips=True), fit_body_model(target, by_hips=True)
     localization_net = _load(weights)
     changes = np.stack([localization_net(inputs_of(part, a, target, b)) for part in _parts_of(source)])
     log_scale, rotation, x, y = changes.mean(axis=0)
@@ -133,41 +132,39 @@ def fit_spatial_transformer(source: PoseTrack, target: PoseTrack, weights: Path 
 
 
 def inputs_of(source: PoseTrack, a: BodyModel, target: PoseTrack, b: BodyModel) -> Inputs:
-    """A pair of tracks and their figures as the network sees them."""
+    """The network's input for a pair of tracks and their body models."""
     return Inputs(*_frames(source, a), _numbers(a), *_frames(target, b), _numbers(b))
 
 
-def own_coordinates(xy: NDArray[Any], figure: BodyModel) -> FloatArray:
-    """Places [...,2] px from home, in heights of the body."""
-    return np.asarray((xy - figure.home_px) / figure.height_px, np.float32)
+def own_coordinates(xy: NDArray[Any], body: BodyModel) -> FloatArray:
+    """Positions [...,2] px -> relative to home, in body heights."""
+    return np.asarray((xy - body.home_px) / body.height_px, np.float32)
 
 
 def chosen_frames(track: PoseTrack, count: int = FRAMES) -> NDArray[np.int64]:
-    """Numbers of the frames [F] that the network looks at."""
+    """Indices of the frames [F] that the network sees."""
     return np.linspace(0, len(track) - 1, count).round().astype(np.int64)
 
 
-def _frames(track: PoseTrack, figure: BodyModel) -> tuple[FloatArray, FloatArray]:
+def _frames(track: PoseTrack, body: BodyModel) -> tuple[FloatArray, FloatArray]:
     pose = track.pose[chosen_frames(track)]
     seen = (pose.confidence >= MIN_CONFIDENCE).astype(np.float32)
-    places = np.clip(own_coordinates(pose.xy, figure), -3, 3) * seen[..., None]
-    depth = np.clip(pose.depth / figure.height_px, -2, 2) * seen
+    places = np.clip(own_coordinates(pose.xy, body), -3, 3) * seen[..., None]
+    depth = np.clip(pose.depth / body.height_px, -2, 2) * seen
     rows = np.concatenate([places, depth[..., None], seen[..., None]], axis=-1)
     return rows.reshape(len(rows), -1).astype(np.float32), seen.max(axis=1)
 
 
-def _numbers(figure: BodyModel) -> FloatArray:
-    """The figure [G], each number about 1 in size."""
-    longer = [
-        10 * np.log(figure.parts_px[name] / figure.parts_px["torso"] * AVERAGE["torso"] / AVERAGE[name]) for name in PARTS
-    ]
-    size_px = np.array([figure.frame_width_px, figure.frame_height_px])
-    aside, below = (float(value) for value in (figure.home_px - size_px / 2) / figure.height_px)
-    return np.array([5 * figure.slant - 1, 4 / figure.distance - 1, aside, below, *longer], np.float32)
+def _numbers(body: BodyModel) -> FloatArray:
+    """The body model as numbers [G] of about unit scale."""
+    longer = [10 * np.log(body.parts_px[name] / body.parts_px["torso"] * AVERAGE["torso"] / AVERAGE[name]) for name in PARTS]
+    size_px = np.array([body.frame_width_px, body.frame_height_px])
+    aside, below = (float(value) for value in (body.home_px - size_px / 2) / body.height_px)
+    return np.array([5 * body.slant - 1, 4 / body.distance - 1, aside, below, *longer], np.float32)
 
 
 def _parts_of(track: PoseTrack) -> list[PoseTrack]:
-    """The whole and those of its halves in which somebody is."""
+    """The whole track, and those of its halves that show the person."""
     half = len(track) // 2
     halves = [(0, half), (half, len(track))] if half >= FRAMES // 2 else []
     spans = [(0, len(track)), *((a, b) for a, b in halves if (track.pose.confidence[a:b] >= MIN_CONFIDENCE).any())]

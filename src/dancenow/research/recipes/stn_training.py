@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from dancenow.pose.retargeting.body_model import BodyModel, figure_of
+from dancenow.pose.retargeting.body_model import BodyModel, fit_body_model
 from dancenow.pose.retargeting.camera_model import CameraModel
 from dancenow.pose.retargeting.skeletal import SkeletalRetargeter
 from dancenow.pose.retargeting.spatial_transformer import FRAMES, Inputs, chosen_frames, inputs_of, own_coordinates
@@ -58,7 +58,7 @@ def example_of(source: PoseTrack, target: PoseTrack, truth: Pose) -> Example:
     Raises:
         UserError: a track shows too little of the body.
     """
-    a, b = figure_of(source), figure_of(target)
+    a, b = fit_body_model(source), fit_body_model(target)
     chosen = chosen_frames(source)
     weight = (source.pose.confidence[chosen] > 0) & (truth.confidence[chosen] > 0)
     places, belong = own_coordinates(source.pose.xy[chosen], a), own_coordinates(truth.xy[chosen], b)
@@ -67,7 +67,7 @@ def example_of(source: PoseTrack, target: PoseTrack, truth: Pose) -> Example:
 
 def own_examples(track: PoseTrack, count: int, rng: np.random.Generator) -> Iterator[Example]:
     """Examples from one track and nothing else: a part of it, seen by another camera on another body, must come back."""
-    figure = figure_of(track)
+    figure = fit_body_model(track)
     for _ in range(count):
         part = _part(track, rng)
         other = _disguise(figure, rng)
@@ -246,20 +246,20 @@ def _disguise(figure: BodyModel, rng: np.random.Generator) -> BodyModel:
     grown = float(np.exp(rng.uniform(-0.4, 0.4)))
     own_px = sum(parts_px[name] for name in ("torso", "thigh", "shin", "neck"))
     width_px, height_px = figure.frame_width_px * grown, figure.frame_height_px * grown
-    view = CameraModel(
-        middle_x_px=figure.view.middle_x_px * grown + rng.normal(0, 0.1) * width_px,
-        middle_y_px=figure.view.middle_y_px * grown + rng.normal(0, 0.05) * height_px,
-        focal_px=figure.view.focal_px * grown,
-        tilt_rad=figure.view.tilt_rad,
-        floor_px=figure.view.floor_px * grown * float(np.exp(rng.normal(0, 0.2))),
-        heel_px=figure.view.heel_px * grown,
+    camera = CameraModel(
+        center_x_px=figure.camera.center_x_px * grown + rng.normal(0, 0.1) * width_px,
+        center_y_px=figure.camera.center_y_px * grown + rng.normal(0, 0.05) * height_px,
+        focal_px=figure.camera.focal_px * grown,
+        tilt_rad=figure.camera.tilt_rad,
+        floor_px=figure.camera.floor_px * grown * float(np.exp(rng.normal(0, 0.2))),
+        heel_px=figure.camera.heel_px * grown,
     )
     return replace(
         figure,
         frame_width_px=round(width_px * float(rng.choice([1.0, 1.5]))),
         frame_height_px=round(height_px),
         height_px=own_px * grown,
-        view=view,
+        camera=camera,
         stage_x_px=figure.stage_x_px * grown,
         home_away_px=figure.home_away_px * grown,
         away_range_px=(figure.away_range_px[0] * grown, figure.away_range_px[1] * grown),
