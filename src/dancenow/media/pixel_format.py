@@ -13,6 +13,7 @@ from av.video.reformatter import Colorspace, Interpolation
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from dancenow.media.hdr import hdr_to_rgb, is_hdr
 from dancenow.types import ImageRGB
 
 _TO_RGB = Interpolation.BILINEAR
@@ -29,6 +30,8 @@ def square_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
 
 def to_rgb(frame: VideoFrame, width: int, height: int) -> ImageRGB:
     """uint8 [height,width,3]. A file that does not name its colour matrix gets what players assume: BT.709 for HD."""
+    if is_hdr(frame):
+        return hdr_to_rgb(frame, width, height)
     matrix = None
     if frame.colorspace == _AVCOL_UNSPECIFIED and frame.format.name.startswith(("yuv", "nv", "p0")):
         matrix = Colorspace.ITU709 if frame.width >= 1280 or frame.height > 576 else Colorspace.ITU601
