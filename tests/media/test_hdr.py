@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -63,7 +64,7 @@ def test_a_phone_video_is_read_as_sdr(tmp_path: Path, transfer: int, codec: str)
     image = np.repeat(np.repeat(colors()[:, ::6], 16, axis=0), 16, axis=1)
     coded = to_hdr(image, transfer)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=30, options={"crf": "8"})
+        stream: Any = container.add_stream(codec, rate=30, options={"crf": "8"})
         stream.width, stream.height, stream.pix_fmt = image.shape[1], image.shape[0], "yuv420p10le"
         stream.colorspace, stream.color_primaries, stream.color_trc, stream.color_range = 9, 9, transfer, 1
         for index in range(4):

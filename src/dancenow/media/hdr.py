@@ -42,7 +42,9 @@ def is_hdr(frame: VideoFrame) -> bool:
 def hdr_to_rgb(frame: VideoFrame, width_px: int, height_px: int) -> ImageRGB:
     """The frame as SDR RGB, uint8 [height_px,width_px,3]."""
     coded = frame.reformat(width_px, height_px, "rgb48le", interpolation=_EXACT, threads=1).to_ndarray()
-    return tone_map(coded, int(frame.color_trc), wide_gamut=int(frame.color_primaries) == _BT2020_PRIMARIES)
+    return tone_map(
+        coded.astype(np.uint16, copy=False), int(frame.color_trc), wide_gamut=int(frame.color_primaries) == _BT2020_PRIMARIES
+    )
 
 
 def tone_map(coded: NDArray[np.uint16], transfer: int, *, wide_gamut: bool = True) -> ImageRGB:
