@@ -9,7 +9,7 @@ from dancenow.generators.crop.discriminator import Discriminator, DiscriminatorC
 from dancenow.generators.crop.network import Generator, GeneratorConfig, generate_clips
 from dancenow.metrics.images import ssim_map
 from dancenow.networks import losses
-from dancenow.networks.warping import between, composite, warp
+from dancenow.networks.warping import canvas_to_canvas, composite, warp
 from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
 
 SMALL = GeneratorConfig(canvas_px=64, width=8, blocks=1)
@@ -58,9 +58,9 @@ def test_geometry_is_exact_under_mixed_precision() -> None:
     rgba = torch.rand(1, 4, 64, 64)
     before = torch.tensor([[[0.9371, 0, -301.37], [0, 0.9371, -97.21]]])
     now = torch.tensor([[[0.9402, 0, -305.11], [0, 0.9402, -96.03]]])
-    plain = warp(rgba, between(before, now), 64)
+    plain = warp(rgba, canvas_to_canvas(before, now), 64)
     with torch.autocast("cpu", torch.bfloat16):
-        mixed = warp(rgba, between(before, now), 64)
+        mixed = warp(rgba, canvas_to_canvas(before, now), 64)
     torch.testing.assert_close(mixed, plain)
 
 

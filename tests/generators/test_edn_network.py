@@ -21,7 +21,7 @@ def generator(conditioning: Conditioning = "stick", temporal: bool = True) -> Ed
 def test_the_generator_sees_the_channels_of_the_papers(conditioning: Conditioning, temporal: bool, channels: int) -> None:
     network = generator(conditioning, temporal)
     maps = network.draw(torch.rand(1, 28, 2) * 64, torch.ones(1, 28), BOX)
-    past = network.start(maps)
+    past = network.first_past(maps)
     assert maps.shape[1] + past.shape[1] == channels
     picture = network(maps, past)
     assert picture.shape == (1, 3, 64, 64)
@@ -30,21 +30,21 @@ def test_the_generator_sees_the_channels_of_the_papers(conditioning: Conditionin
 
 def test_the_first_frame_has_no_picture_before_it() -> None:
     network = generator()
-    assert network.start(torch.rand(1, 3, 64, 64)).abs().max() == 0
+    assert network.first_past(torch.rand(1, 3, 64, 64)).abs().max() == 0
 
 
 def test_with_heatmaps_the_past_is_the_pose_before() -> None:
     network = generator("heatmaps")
     maps, picture = torch.rand(2, 18, 64, 64), torch.rand(2, 3, 64, 64)
-    assert torch.equal(network.remember(maps, picture), maps)
-    assert torch.equal(network.start(maps), maps)
+    assert torch.equal(network.next_past(maps, picture), maps)
+    assert torch.equal(network.first_past(maps), maps)
 
 
 @pytest.mark.parametrize("conditioning", ["stick", "heatmaps"])
 def test_training_generates_two_frames_one_after_the_other(conditioning: Conditioning) -> None:
     network = generator(conditioning)
     maps = torch.rand(1, network.config.clip_frames, network.config.map_channels, 64, 64)
-    made = network.roll_out(maps)
+    made = network.generate_clip(maps)
     if conditioning == "stick":
         first = network(maps[:, 0], torch.zeros(1, 3, 64, 64))
         second = network(maps[:, 1], first)

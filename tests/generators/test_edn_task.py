@@ -12,7 +12,7 @@ from dancenow.errors import UserError
 from dancenow.generators.edn.config import EDN_KIND, EdnConfig
 from dancenow.generators.edn.dataset import FrameDataset
 from dancenow.generators.edn.family import PRESETS
-from dancenow.generators.edn.task import EdnTask, stored_box, views
+from dancenow.generators.edn.task import EdnTask, discriminator_inputs, stored_box
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.progress import Progress, ignore_progress
 from dancenow.storage.checkpoint import load_checkpoint, read_info
@@ -54,10 +54,10 @@ def test_presets_are_as_published() -> None:
     ],
 )
 def test_discriminators_see_what_the_papers_say(config: EdnConfig, channels: dict[str, int]) -> None:
-    assert {name: view.channels(config) for name, view in views(config).items()} == channels
+    assert {name: view.channels(config) for name, view in discriminator_inputs(config).items()} == channels
     maps = torch.rand(2, config.clip_frames, config.map_channels, 8, 8)
-    made = torch.rand(2, config.made_frames, 3, 8, 8)
-    for name, view in views(config).items():
+    made = torch.rand(2, config.generated_frames, 3, 8, 8)
+    for name, view in discriminator_inputs(config).items():
         seen = torch.cat(view.of(maps, made), dim=1)
         assert seen.shape[1] == channels[name]
         assert torch.equal(seen[:, -3:], made[:, -1])
@@ -78,7 +78,7 @@ def test_the_second_picture_teaches_the_first(drawn_subject: Subject) -> None:
     """As published: the gradient of I1 = G(x1, I0) goes through I0."""
     task = make_task(drawn_subject)
     maps = torch.rand(1, 2, 3, 64, 64, requires_grad=True)
-    task.generator.roll_out(maps)[:, 1].sum().backward()
+    task.generator.generate_clip(maps)[:, 1].sum().backward()
     assert maps.grad is not None
     assert float(maps.grad[:, 0].abs().max()) > 0
 
@@ -146,7 +146,7 @@ def test_files_are_usable_and_described(drawn_subject: Subject, tmp_path: Path) 
     assert preview_path(path).is_file()
     preview = task.preview()
     assert preview.shape == (3 * 64, 3 * 64, 3)
-    real = task.store.image[task.store.starts[0] + 1]
+    real = task.dataset.image[task.dataset.starts[0] + 1]
     assert np.abs(preview[64:128, :64].astype(int) - real).max() <= 1
 
 

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dancenow.pose.person_crop import window
-from dancenow.rendering.compositor import VEIL, composite
+from dancenow.rendering.compositor import MIN_ALPHA, composite
 from dancenow.rendering.layer import Layer, feet_y_px
 from dancenow.rendering.scene import Scene
 from dancenow.skeleton import INDEX, NUM_KEYPOINTS
@@ -33,7 +33,7 @@ def painted(x0: int, y0: int, x1: int, y1: int) -> NDArray[np.float32]:
 
 def over_all(rgba: NDArray[np.float32], crop: Crop, behind: ImageRGB) -> NDArray[np.float64]:
     """The same without saving anything: the whole canvas over the whole frame, in float64."""
-    alpha = np.clip((rgba[..., 3:].astype(np.float64) - VEIL) / (1 - 2 * VEIL), 0, 1)
+    alpha = np.clip((rgba[..., 3:].astype(np.float64) - MIN_ALPHA) / (1 - 2 * MIN_ALPHA), 0, 1)
     premultiplied = np.concatenate([(rgba[..., :3] + 1) * 127.5 * alpha, alpha], axis=2).astype(np.float32)
     shrink = 1 / math.sqrt(abs(float(np.linalg.det(crop.to_frame[:, :2]))))
     if shrink > 1.5:

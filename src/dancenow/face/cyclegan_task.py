@@ -27,7 +27,7 @@ from dancenow.face.face_losses import (
 )
 from dancenow.face.network import FaceNetworkConfig, refine_face
 from dancenow.storage.checkpoint import Checkpoint, with_prefix
-from dancenow.training.ema import follow_average
+from dancenow.training.ema import update_average
 from dancenow.training.precision import autocast
 from dancenow.training.safe_step import SafeOptimizerStep
 
@@ -91,7 +91,7 @@ class CycleGanPhase:
         terms = {"adversarial": as_target.adversarial + as_source.adversarial, "cycle": cycle, "identity": same}
         self._optimizer_step(terms["adversarial"] + config.cycle * cycle + config.identity * same)
         self._count.steps += 1
-        follow_average(self.average, self.networks, 1, int(self._count.steps))
+        update_average(self.average, self.networks, 1, int(self._count.steps))
         return {name: float(term.detach()) for name, term in terms.items()}
 
     def shrink(self) -> bool:

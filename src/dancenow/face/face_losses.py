@@ -62,7 +62,7 @@ class FaceDiscriminator(nn.Module):
         super().__init__()
         self.network = MultiScalePatchGAN(3 + NUM_MAPS, width, 1)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=learning_rate, betas=(0.5, 0.99))
-        self._optimizer_step = SafeOptimizerStep(self.optimizer, most=math.inf)
+        self._optimizer_step = SafeOptimizerStep(self.optimizer, max_norm=math.inf)
 
     def terms(
         self, generated: Tensor, generated_maps: Tensor, real: Tensor, real_maps: Tensor, teacher: Tensor | None = None

@@ -32,7 +32,7 @@ from dancenow.face.pretrained_init import load_pretrained_face
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.progress import ProgressCallback
 from dancenow.storage.checkpoint import Checkpoint, with_prefix
-from dancenow.training.ema import follow_average
+from dancenow.training.ema import update_average
 from dancenow.training.precision import autocast
 from dancenow.training.safe_step import SafeOptimizerStep
 from dancenow.types import ImageRGB
@@ -103,7 +103,7 @@ class ResidualPhase:
             terms = self._terms(faces, adversarial=progress >= config.adversarial_from)
         self._optimizer_step(torch.stack([getattr(config, name) * term for name, term in terms.items()]).sum())
         self._count.steps += 1
-        follow_average(self.average, self.network, 1, int(self._count.steps))
+        update_average(self.average, self.network, 1, int(self._count.steps))
         return {name: float(term.detach()) for name, term in terms.items()}
 
     def _terms(self, faces: FaceBatch, *, adversarial: bool) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Building blocks that several networks share."""
+"""Building blocks of several networks."""
 
 import torch
 from torch import Tensor, nn
@@ -22,5 +22,5 @@ class Block(nn.Module):
 
 
 def normalize(channels: int) -> nn.Module:
-    """Group norm: as instance norm it needs no batch, but it keeps the mean colour of a whole picture apart."""
+    """Group norm: like instance norm it needs no batch, but it keeps the mean color of an image."""
     return nn.GroupNorm(max(1, channels // 16), channels)

@@ -1,4 +1,4 @@
-"""The losses of training, as pure functions that return scalars.
+"""Training losses as pure functions that return scalars.
 
 Adversarial terms are least squares (LSGAN, Mao et al., 2017); feature matching follows pix2pixHD (Wang et al., 2018).
 """
@@ -19,7 +19,7 @@ def structure(image: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """1 - SSIM of [N,3,H,W] images in [-1,1] under a weight [N,1,H,W] >= 0: 0 for equal ones, at most 2.
 
     The window, constants and mean over channels are those of `metrics.images.ssim_map` (Wang et al., 2004); in float32,
-    because variances are small differences. As a loss beside L1: Zhao, Gallo, Frosio and Kautz (2017).
+    because variances are small differences. As a loss with L1: Zhao, Gallo, Frosio and Kautz (2017).
     """
     with torch.autocast(image.device.type, enabled=False):
         a, b = image.float(), target.float()
@@ -34,7 +34,7 @@ def structure(image: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 
 
 def _local_mean(images: Tensor) -> Tensor:
-    """Under a Gaussian window of 11 px, sigma 1.5 px, mirrored at the edge."""
+    """Mean under a Gaussian window of 11 px, sigma 1.5 px, mirrored at the border."""
     channels = images.shape[1]
     window = torch.exp(-0.5 * (torch.arange(-5, 6, device=images.device, dtype=images.dtype) / 1.5) ** 2)
     window = (window / window.sum()).repeat(channels, 1, 1, 1)
@@ -43,10 +43,10 @@ def _local_mean(images: Tensor) -> Tensor:
 
 
 def matte_prior(alpha: Tensor, mask: Tensor, known: Tensor) -> Tensor:
-    """A weak pull of alpha [N,1,H,W] towards the detector's mask where the picture alone cannot decide.
+    """A weak pull of alpha [N,1,H,W] towards the detector's mask where the image alone is ambiguous.
 
-    Inside the person alpha should be 1 even where shirt and wall share a colour. Outside it should be 0, but only where
-    the plate is known: over a hole in the plate the generator must be free to paint.
+    Inside the person alpha should be 1 even where shirt and wall have the same color. Outside it should be 0, but only
+    where the plate is known: over a hole in the plate the generator must be free to generate the background.
     """
     inside = (mask > 0.9).float()
     outside = (mask < 0.05).float() * known
@@ -54,7 +54,7 @@ def matte_prior(alpha: Tensor, mask: Tensor, known: Tensor) -> Tensor:
 
 
 def lsgan_discriminator(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
-    """Mean over scales of ((D(real) - 1)^2 + D(fake)^2) / 2; 0.25 when the discriminator cannot tell."""
+    """Mean over scales of ((D(real) - 1)^2 + D(fake)^2) / 2; 0.25 when the discriminator is undecided."""
     terms = [(r - 1).square().mean() + f.square().mean() for r, f in zip(real, fake, strict=True)]
     return torch.stack(terms).mean() / 2
 
@@ -65,6 +65,6 @@ def lsgan_generator(fake: Sequence[Tensor]) -> Tensor:
 
 
 def feature_matching(real: Sequence[Sequence[Tensor]], fake: Sequence[Sequence[Tensor]]) -> Tensor:
-    """Mean absolute difference of the discriminator's inner features, over scales and layers."""
+    """Mean absolute difference of the discriminator's features, over scales and layers."""
     pairs = [(r, f) for rs, fs in zip(real, fake, strict=True) for r, f in zip(rs, fs, strict=True)]
     return torch.stack([F.l1_loss(f, r.detach()) for r, f in pairs]).mean()

@@ -1,4 +1,4 @@
-"""A network as an ONNX file, for whoever runs networks without torch."""
+"""Export a network as ONNX, to run it without torch."""
 
 import io
 import warnings
@@ -10,25 +10,25 @@ import torch
 from torch import Tensor, nn
 
 OPSET: Final = 17
-"""The first with everything that is needed here; old runtimes know it, too."""
+"""The first opset with all operators needed here; old runtimes support it."""
 
 
 def has_onnx() -> bool:
-    """Whether the package is there that torch writes such files with."""
+    """Whether the onnx package, with which torch writes such files, is installed."""
     return find_spec("onnx") is not None
 
 
 def to_onnx(network: nn.Module, inputs: Mapping[str, Tensor], output: str, metadata: Mapping[str, str] | None = None) -> bytes:
-    """The content of an ONNX file; shapes are those of the example inputs, by their names in the order of `forward`.
+    """Export to the content of an ONNX file. Shapes are those of the example inputs, named in the order of `forward`.
 
     Raises:
         ImportError: the onnx package is missing.
     """
     import onnx
 
-    file: Any = io.BytesIO()  # torch's types know paths alone
+    file: Any = io.BytesIO()  # torch's type hints allow paths only
     with warnings.catch_warnings(), torch.no_grad():
-        # The tracing exporter is called deprecated; the other one needs two more packages and writes the same network.
+        # The tracing exporter is deprecated, but the other one needs two more packages and writes the same network.
         warnings.simplefilter("ignore")
         names: Sequence[str] = list(inputs)
         torch.onnx.export(

@@ -1,6 +1,6 @@
 """The networks of pix2pixHD (Wang et al., 2018) with the sizes of its section 3.1 and appendix, for any number of channels.
 
-They are what Everybody Dance Now (Chan et al., 2019) is built on, and the peers that ours are measured against.
+Everybody Dance Now (Chan et al., 2019) is built on them, and benchmarks compare with them.
 """
 
 from collections.abc import Sequence
@@ -13,16 +13,16 @@ from torch import Tensor, nn
 DOWNSAMPLINGS = 4
 BLOCKS = 9
 ENHANCER_BLOCKS = 3
-LEAST_JUDGED_PX = 24
-"""The smallest side at which a patch discriminator has a score to give."""
+MIN_DISCRIMINATOR_PX = 24
+"""The smallest side at which a patch discriminator gives a score."""
 DEPTH = 4
-"""Layers of a patch discriminator whose features are matched; the scores come after them."""
+"""Layers of a patch discriminator whose features are matched, before the scores."""
 
 
 class GlobalGenerator(nn.Module):
     """c7s1-64, d128, d256, d512, d1024, nine R1024, u512, u256, u128, u64, c7s1-3 for width 64: 182 million parameters.
 
-    [N,inputs,H,W] to a picture [N,3,H,W] in [-1,1]; H and W are multiples of 16, and 32 or more.
+    [N,inputs,H,W] to an image [N,3,H,W] in [-1,1]; H and W are multiples of 16, and 32 or more.
     """
 
     def __init__(self, inputs: int, width: int = 64) -> None:
@@ -34,15 +34,15 @@ class GlobalGenerator(nn.Module):
             *(ResidualBlock(widths[-1]) for _ in range(BLOCKS)),
             *(_up(b, a) for a, b in reversed(list(pairwise(widths)))),
         )
-        self.leave = _to_picture(width)
+        self.leave = _to_image(width)
         self.apply(_as_published)
 
     def forward(self, x: Tensor) -> Tensor:
-        picture: Tensor = self.leave(self.features(x))
-        return picture
+        image: Tensor = self.leave(self.features(x))
+        return image
 
     def features(self, x: Tensor) -> Tensor:
-        """What the enhancer takes over: the last features [N,width,H,W]."""
+        """The last features [N,width,H,W], which the enhancer uses."""
         features: Tensor = self.trunk(x)
         return features
 
@@ -58,12 +58,12 @@ class LocalEnhancer(nn.Module):
         width = global_width // 2
         self.enter = nn.Sequential(_wide(inputs, width), _down(width, global_width))
         self.trunk = nn.Sequential(*(ResidualBlock(global_width) for _ in range(ENHANCER_BLOCKS)), _up(global_width, width))
-        self.leave = _to_picture(width)
+        self.leave = _to_image(width)
         self.apply(_as_published)
 
     def forward(self, x: Tensor, whole: GlobalGenerator) -> Tensor:
-        picture: Tensor = self.leave(self.trunk(self.enter(x) + whole.features(F.avg_pool2d(x, 2))))
-        return picture
+        image: Tensor = self.leave(self.trunk(self.enter(x) + whole.features(F.avg_pool2d(x, 2))))
+        return image
 
 
 class ResidualBlock(nn.Module):
@@ -85,7 +85,7 @@ class ResidualBlock(nn.Module):
 
 
 class PatchGAN(nn.Module):
-    """C64, C128, C256, C512 and the scores: each judges a patch of 70x70 px (Isola et al., 2017). Sides are 24 px or more."""
+    """C64, C128, C256, C512 and the scores: each sees 70x70 px (Isola et al., 2017). Sides are 24 px or more."""
 
     def __init__(self, inputs: int, width: int = 64) -> None:
         super().__init__()
@@ -110,22 +110,22 @@ class PatchGAN(nn.Module):
 
 
 class MultiScalePatchGAN(nn.Module):
-    """The same network, trained apart, on the picture and on the picture halved, and halved again."""
+    """One separate network per scale: on the image, the image at half the size, and so on."""
 
     def __init__(self, inputs: int, width: int, scales: int) -> None:
         super().__init__()
         self.scales = nn.ModuleList(PatchGAN(inputs, width) for _ in range(scales))
 
     def forward(self, parts: Sequence[Tensor]) -> tuple[list[Tensor], list[list[Tensor]]]:
-        """What is judged together, [N,*,H,W] each, to the scores and the features at every scale."""
+        """Inputs that are concatenated, [N,*,H,W] each, to the scores and the features at every scale."""
         x = torch.cat(list(parts), dim=1)
         scores, features = [], []
         for level, discriminator in enumerate(self.scales):
             if level:
                 x = F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
-            score, inner = discriminator(x)
+            score, layer_features = discriminator(x)
             scores.append(score.float())  # their squares are summed: too coarse in bfloat16
-            features.append(inner)
+            features.append(layer_features)
         return scores, features
 
 
@@ -147,7 +147,7 @@ def _up(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(convolution, nn.InstanceNorm2d(outputs), nn.ReLU(inplace=True))
 
 
-def _to_picture(width: int) -> nn.Sequential:
+def _to_image(width: int) -> nn.Sequential:
     """c7s1-3 with tanh instead of the norm."""
     return nn.Sequential(nn.Conv2d(width, 3, 7, padding=3, padding_mode="reflect"), nn.Tanh())
 

@@ -1,4 +1,4 @@
-"""Resampling of images under affine maps, on the device, with gradients."""
+"""Resample images under affine maps, on the device, with gradients."""
 
 import torch
 import torch.nn.functional as F
@@ -6,12 +6,12 @@ from torch import Tensor
 
 
 def composite(rgba: Tensor, plate: Tensor) -> Tensor:
-    """Colour over plate by alpha: [...,4,S,S] over [...,3,S,S]."""
+    """Composite RGBA [...,4,S,S] over a plate [...,3,S,S]."""
     return torch.lerp(plate, rgba[..., :3, :, :].float(), rgba[..., 3:, :, :].float())
 
 
-def between(before: Tensor, now: Tensor) -> Tensor:
-    """The map from one window's canvas to another's, [B,2,3], from their maps from the frame."""
+def canvas_to_canvas(before: Tensor, now: Tensor) -> Tensor:
+    """The affine map [B,2,3] from the canvas of crop `before` to that of crop `now`; both [B,2,3], frame px -> canvas px."""
     with _exact(now):
         linear = now[:, :, :2] @ _inverse(before[:, :, :2])
         return torch.cat([linear, now[:, :, 2:] - linear @ before[:, :, 2:]], dim=2)
@@ -36,11 +36,11 @@ def warp(pixels: Tensor, to_canvas: Tensor, canvas_px: int) -> Tensor:
 
 
 def _exact(tensor: Tensor) -> torch.autocast:
-    """Geometry in float32 whatever surrounds it: in bfloat16 a window's place is off by pixels."""
+    """Geometry in float32, also inside autocast: in bfloat16 a crop is off by pixels."""
     return torch.autocast(tensor.device.type, enabled=False)
 
 
 def _inverse(linear: Tensor) -> Tensor:
-    """Of regular matrices [N,2,2]; unlike `torch.linalg.inv` it does not wait for a GPU to say that they are."""
+    """The inverse of regular matrices [N,2,2]; unlike `torch.linalg.inv` it does not wait for the GPU to check them."""
     inverse: Tensor = torch.linalg.inv_ex(linear)[0]
     return inverse

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dancenow.rendering.scene import Scene
 from dancenow.types import Crop, ImageRGB
 
-VEIL: Final = 0.03
+MIN_ALPHA: Final = 0.03
 """Alpha less than this is taken as 0, and more than 1 - this as 1: a veil of 2% would show where the crop ends, and where
 nothing is visible nothing has to be computed."""
 
@@ -39,7 +39,7 @@ def _blend_frame(image: ImageRGB, rgba: NDArray[np.uint8]) -> None:
 
 def _blend_crop(image: ImageRGB, rgba: NDArray[np.float32], crop: Crop) -> None:
     """Blend a canvas float32 [S,S,4] into `image`; only what the visible part of the crop covers is touched."""
-    alpha = np.clip((rgba[..., 3:] - np.float32(VEIL)) * np.float32(1 / (1 - 2 * VEIL)), 0.0, 1.0)
+    alpha = np.clip((rgba[..., 3:] - np.float32(MIN_ALPHA)) * np.float32(1 / (1 - 2 * MIN_ALPHA)), 0.0, 1.0)
     shrink = 1.0 / math.sqrt(abs(float(np.linalg.det(crop.to_frame[:, :2]))))
     blur_px = 0.4 * math.sqrt(shrink**2 - 1) if shrink > 1.5 else 0.0
     left, top, width, height = cv2.boundingRect((alpha > 0).view(np.uint8))
@@ -51,23 +51,23 @@ def _blend_crop(image: ImageRGB, rgba: NDArray[np.float32], crop: Crop) -> None:
     if not width or covered is None:
         return
     rows, columns = covered
-    painted, opaque = rgba[y0:y1, x0:x1, :3], alpha[y0:y1, x0:x1]
-    premultiplied = np.concatenate([(painted + 1) * np.float32(127.5) * opaque, opaque], axis=2)
+    color, opacity = rgba[y0:y1, x0:x1, :3], alpha[y0:y1, x0:x1]
+    premultiplied = np.concatenate([(color + 1) * np.float32(127.5) * opacity, opacity], axis=2)
     if blur_px:
         premultiplied = cv2.GaussianBlur(premultiplied, (0, 0), blur_px)
     linear = crop.to_frame[:, :2]
     shift = crop.to_frame[:, 2] + linear @ [x0, y0] - [columns.start, rows.start]
     size = (columns.stop - columns.start, rows.stop - rows.start)
-    # Zero outside: the canvas fades out at its rim instead of smearing its last pixels.
+    # Zero outside: the canvas fades out at its border instead of smearing its last pixels.
     part = cv2.warpAffine(premultiplied, np.column_stack([linear, shift]), size, flags=cv2.INTER_CUBIC)
-    through = cv2.merge([1.0 - np.clip(part[..., 3], 0.0, 1.0)] * 3)
-    seen_through = cv2.multiply(image[rows, columns], through, dtype=cv2.CV_32F)
-    mixed = cv2.add(seen_through, cv2.cvtColor(part, cv2.COLOR_RGBA2RGB))
-    image[rows, columns] = cv2.convertScaleAbs(np.maximum(mixed, 0, out=mixed))  # rounds, and ends at 255
+    transmittance = cv2.merge([1.0 - np.clip(part[..., 3], 0.0, 1.0)] * 3)
+    behind = cv2.multiply(image[rows, columns], transmittance, dtype=cv2.CV_32F)
+    mixed = cv2.add(behind, cv2.cvtColor(part, cv2.COLOR_RGBA2RGB))
+    image[rows, columns] = cv2.convertScaleAbs(np.maximum(mixed, 0, out=mixed))  # rounds and clips at 255
 
 
 def _covered(crop: Crop, box: tuple[int, int, int, int], shape: tuple[int, ...]) -> tuple[slice, slice] | None:
-    """Rows and columns of the frame that a part of the canvas covers, its x0, y0, x1, y1; None if it lies beside the frame."""
+    """Rows and columns of the frame that a part of the canvas covers, its x0, y0, x1, y1; None if it lies outside."""
     x0, y0, x1, y1 = box
     corners = np.array([[x, y] for x in (x0 - 0.5, x1 - 0.5) for y in (y0 - 0.5, y1 - 0.5)])
     corners = corners @ crop.to_frame[:, :2].T + crop.to_frame[:, 2]

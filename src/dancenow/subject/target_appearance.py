@@ -1,6 +1,6 @@
-"""What a trained model carries of its target, so that a transfer needs the model alone: background and poses.
+"""What a model stores of the target person, so that a transfer needs the model alone: background plate and pose track.
 
-The poses are those of the training footage: normalization measures the body on them.
+The track is that of the training footage: retargeting measures the body on it.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from dancenow.types import Plate, Pose, PoseTrack
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """The person who will dance: plate, own track, the subject's name, and the hash of the consent, without which none may."""
+    """The target person: name, background plate, track, and the hash of the consent, without which no transfer is allowed."""
 
     name: str
     plate: Plate
@@ -29,7 +29,7 @@ class Target:
 
     @classmethod
     def of_subject(cls, subject: Subject) -> Self:
-        """Taken from a prepared subject folder."""
+        """From a prepared subject folder."""
         consent = subject.manifest.consent
         return cls(subject.manifest.name, subject.plate, subject.track, consent.sha256 if consent else None)
 
@@ -66,7 +66,7 @@ class Target:
         """The inverse of `to_checkpoint`.
 
         Raises:
-            UserError: the checkpoint lacks what a transfer needs.
+            UserError: the checkpoint lacks a part of it.
         """
         try:
             subject, part = checkpoint.info.subject, _Numpy(checkpoint.part("track"))
@@ -82,7 +82,7 @@ class Target:
             )
             return cls(subject["name"], Plate(plate["image_rgb"], plate["known"]), track, subject.get("consent_sha256"))
         except (KeyError, ValueError) as error:
-            raise ModelError(f"this model lacks its target's data ({error}); train it again.") from error
+            raise ModelError(f"this model lacks the data of its target ({error}); train it again.") from error
 
 
 class _Numpy:

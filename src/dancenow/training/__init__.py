@@ -1,1 +1,1 @@
-"""Training: one loop, one file per task."""
+"""Training: loop, budget, averaging, safe steps, state."""

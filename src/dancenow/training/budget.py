@@ -1,4 +1,4 @@
-"""What a user can say about effort: minutes, or pictures seen. Every schedule runs on the share of it that is spent."""
+"""The budget of a training: minutes, or images seen. Every schedule is a function of the progress through it."""
 
 import math
 import re
@@ -42,7 +42,7 @@ class Budget:
         raise OptionError(f"a budget of {text!r} makes no sense; say for example 90s, 4m, 1.5h or 20000images.")
 
     def spent(self, seconds: float, images: int) -> float:
-        """The share used up, 0 at the start and 1 when it is time to stop."""
+        """The progress through the budget: 0 at the start, 1 at the end."""
         return min(1.0, seconds / self.seconds if self.seconds is not None else images / (self.images or 1))
 
     def __str__(self) -> str:

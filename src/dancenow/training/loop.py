@@ -1,4 +1,4 @@
-"""The training loop of every task: a clock against the budget, batches seeded by what was seen, files that survive.
+"""The training loop of every task: a clock against the budget, batches seeded by the images seen, checkpoints that survive.
 
 The clock is images seen (as in EDM2, Karras et al., 2024): a step's randomness is a function of (seed, images seen)
 alone, so a run that was stopped and resumed draws exactly the batches of an unbroken one.
@@ -24,58 +24,58 @@ from dancenow.training.budget import Budget
 from dancenow.training.safe_step import OUT_OF_MEMORY, is_out_of_memory
 
 SAVE_PAUSE: Final = 20
-"""Times as long as saving took, at least, until the next: gigabytes every 45 s would eat the budget."""
+"""The pause between checkpoints is at least this many times as long as saving: gigabytes every 45 s cost too much."""
 
 
 @dataclass(frozen=True)
 class Clock:
-    """What has been spent: seconds inside the loop and images, over all the runs of one training."""
+    """What is spent: seconds inside the loop and images, over all runs of one training."""
 
     seconds: float = 0.0
     images: int = 0
 
 
 class Task(Protocol):
-    """What the loop trains: one file per task."""
+    """What the loop trains."""
 
     @property
     def images_per_step(self) -> int:
         """What a step adds to the clock."""
 
-    def step(self, rng: np.random.Generator, share: float) -> Mapping[str, float]:
-        """One optimizer step at `share` of the budget; returns its loss terms by name."""
+    def step(self, rng: np.random.Generator, progress: float) -> Mapping[str, float]:
+        """Take one optimizer step at `progress` in [0,1] of the budget; returns its loss terms by name."""
 
     def shrink(self) -> bool:
-        """Take fewer images a step, because memory ran out in the last one; False if there is nothing left to shrink."""
+        """Take fewer images per step, because memory ran out in the last one; False if the batch cannot become smaller."""
 
     def model(self, clock: Clock) -> Checkpoint:
-        """What users keep: usable at once, at any time."""
+        """The model for users: usable at any time."""
 
     def state(self, clock: Clock) -> Checkpoint:
-        """Everything that going on needs."""
+        """Everything that a resumed training needs."""
 
     def restore(self, state: Checkpoint) -> None:
-        """Take up `state` again, exactly."""
+        """Continue exactly from `state`."""
 
     def preview(self) -> NDArray[np.uint8]:
-        """A picture [H,W,3] RGB of how it is going."""
+        """An RGB image [H,W,3] of the present quality."""
 
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """seed: of everything random. save_every_s: seconds between the files that survive a crash, more where they are large."""
+    """seed: of all random numbers. save_every_s: seconds between checkpoints, more where they are large."""
 
     seed: int = 0
     save_every_s: float = 45.0
 
 
 def state_path(model_path: Path) -> Path:
-    """Where the state of an unfinished training lies: beside the model."""
+    """Path of the state of an unfinished training, beside the model."""
     return model_path.with_suffix(".resume.safetensors")
 
 
 def preview_path(model_path: Path) -> Path:
-    """Where the preview picture is refreshed: beside the model."""
+    """Path of the preview image, beside the model."""
     return model_path.with_suffix(".preview.png")
 
 
@@ -87,7 +87,7 @@ def train_loop(
     On Ctrl-C (KeyboardInterrupt) or `Cancelled`, the current step ends, everything is saved, and the error is raised again.
 
     Raises:
-        UserError: `resume` without a state to resume from; not even one image a step fits into memory; the training diverged.
+        UserError: `resume` without a state to resume from; not even one image per step fits into memory; the training diverged.
         Cancelled: the call was cancelled.
     """
     training = _Training(task, budget, config, _resume(task, state_path(model_path), config) if resume else Clock())
@@ -132,7 +132,7 @@ class _Training:
         return self._budget.spent(self.clock.seconds, self.clock.images)
 
     def seconds(self) -> float:
-        """Seconds of this run on top of those of earlier ones."""
+        """Seconds of this run plus those of earlier ones."""
         return time.perf_counter() - self._start_s
 
     def step(self) -> bool:

@@ -1,6 +1,4 @@
-"""What a training does when numbers or memory run out: a step whose gradients are not finite is not taken, and a batch that
-does not fit becomes smaller.
-"""
+"""Skip optimizer steps with non-finite gradients, and recognize errors that mean that memory ran out."""
 
 from typing import Final
 
@@ -10,32 +8,32 @@ from torch import Tensor, nn
 from dancenow.errors import TrainingError
 
 PATIENCE: Final = 20
-"""Steps in a row that may be left out before a training is given up."""
+"""Consecutive steps that may be skipped before the training stops with an error."""
 
 
 class SafeOptimizerStep:
-    """Steps an optimizer with clipped gradients, or not at all if one of them is infinite or not a number."""
+    """Steps an optimizer with clipped gradients, or skips the step if a gradient is not finite."""
 
-    def __init__(self, optimizer: torch.optim.Optimizer, most: float = 1.0) -> None:
-        """most: the norm that gradients are clipped to."""
-        self.optimizer, self._most, self._left_out = optimizer, most, 0
+    def __init__(self, optimizer: torch.optim.Optimizer, max_norm: float = 1.0) -> None:
+        """max_norm: the norm that gradients are clipped to."""
+        self.optimizer, self._max_norm, self._skipped = optimizer, max_norm, 0
 
-    def __call__(self, total: Tensor) -> bool:
-        """Whether the step was taken.
+    def __call__(self, loss: Tensor) -> bool:
+        """Take the step; False if it was skipped.
 
         Raises:
-            UserError: it was not, and neither were the last `PATIENCE`.
+            UserError: more than `PATIENCE` steps in a row were skipped.
         """
         self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        loss.backward()
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        norm = nn.utils.clip_grad_norm_(parameters, self._most)
+        norm = nn.utils.clip_grad_norm_(parameters, self._max_norm)
         if bool(torch.isfinite(norm)):
             self.optimizer.step()
-            self._left_out = 0
+            self._skipped = 0
             return True
-        self._left_out += 1
-        if self._left_out > PATIENCE:
+        self._skipped += 1
+        if self._skipped > PATIENCE:
             raise TrainingError(
                 f"the training has diverged: for {PATIENCE} steps the gradients were not finite; start anew"
                 " with another --seed; the model that was saved last can be used."
@@ -52,7 +50,7 @@ _OUT_OF_MEMORY: Final = (
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether torch could not get memory, on a GPU or on the CPU, where it says so in words only."""
+    """Whether torch ran out of memory, on a GPU or on the CPU, where only the message says so."""
     return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY)
 
 

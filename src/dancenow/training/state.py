@@ -1,6 +1,6 @@
-"""What going on with a training needs, as tensors by name: the weights of all networks and the slots of all optimizers.
+"""The state of a training as tensors by name: the weights of all networks and the slots of all optimizers.
 
-Shared by the tasks, so that each of them resumes exactly.
+Every task uses it, so that it resumes exactly.
 """
 
 import json
@@ -18,7 +18,7 @@ Optimizers = Mapping[str, torch.optim.Optimizer]
 
 
 def state_tensors(modules: Modules, optimizers: Optimizers) -> dict[str, Tensor]:
-    """Everything that `restore_state` takes up again."""
+    """All tensors that `restore_state` reads."""
     tensors: dict[str, Tensor] = {}
     for name, module in modules.items():
         tensors |= with_prefix(name, module.state_dict())
@@ -29,7 +29,7 @@ def state_tensors(modules: Modules, optimizers: Optimizers) -> dict[str, Tensor]
 
 
 def restore_state(state: Checkpoint, modules: Modules, optimizers: Optimizers) -> None:
-    """The inverse of `state_tensors`, into networks and optimizers of the same make."""
+    """The inverse of `state_tensors`, for networks and optimizers of the same configuration."""
     for name, module in modules.items():
         module.load_state_dict(state.part(name))
     for name, optimizer in optimizers.items():
@@ -41,9 +41,9 @@ def restore_state(state: Checkpoint, modules: Modules, optimizers: Optimizers) -
 
 
 def require_same_training(state: Checkpoint, config: Mapping[str, Any], subject: Mapping[str, Any]) -> None:
-    """Raises UserError if `state` is of another recipe or another subject than the training that is to go on.
+    """Raise UserError if `state` belongs to another configuration or subject than the training to resume.
 
-    The record of consent may have been corrected since: what comes out carries the one that counts now.
+    The consent record may differ: the model gets the present one.
     """
     if json.dumps(state.info.config) != json.dumps(config):
         raise TrainingError("the training to resume had another preset or recipe; start it anew without --resume.")

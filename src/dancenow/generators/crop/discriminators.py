@@ -14,7 +14,7 @@ from dancenow.generators.crop.discriminator import Discriminator, DiscriminatorC
 from dancenow.generators.crop.image_losses import Window
 from dancenow.generators.crop.network import POSE_STRIDE
 from dancenow.networks import losses
-from dancenow.networks.warping import between, warp
+from dancenow.networks.warping import canvas_to_canvas, warp
 from dancenow.pose.conditioning.pose_maps import draw_pose
 from dancenow.training.safe_step import SafeOptimizerStep
 
@@ -36,7 +36,7 @@ class Discriminators:
         self.spatial, self.temporal = Discriminator(spatial), Discriminator(temporal)
         parameters = [*self.spatial.parameters(), *self.temporal.parameters()]
         self.optimizer = torch.optim.Adam(parameters, lr=learning_rate, betas=(0.5, 0.99))
-        self._optimizer_step = SafeOptimizerStep(self.optimizer, most=math.inf)
+        self._optimizer_step = SafeOptimizerStep(self.optimizer, max_norm=math.inf)
 
     def terms(self, clip: Clip, maps: Tensor, image: Tensor, window: Window) -> dict[str, Tensor]:
         """Learn from this batch, then say what the generator has to answer for.
@@ -80,7 +80,7 @@ class Discriminators:
 
 def _maps_before(clip: Clip, canvas_px: int) -> Tensor:
     """The pose before the last, drawn where `_last_two` shows it: in the last one's window. [B,C,S/4,S/4]."""
-    to_last = between(clip.to_canvas[:, -2], clip.to_canvas[:, -1])
+    to_last = canvas_to_canvas(clip.to_canvas[:, -2], clip.to_canvas[:, -1])
     with torch.autocast(to_last.device.type, enabled=False):
         xy = clip.xy[:, -2] @ to_last[:, :, :2].mT + to_last[:, None, :, 2]
     return draw_pose(xy, clip.confidence[:, -2], clip.depth[:, -2], canvas_px, canvas_px // POSE_STRIDE)
@@ -88,5 +88,5 @@ def _maps_before(clip: Clip, canvas_px: int) -> Tensor:
 
 def _last_two(images: Tensor, clip: Clip) -> Tensor:
     """The last picture and, in its window, the one before: [B,6,S,S]."""
-    moved = warp(images[:, -2].float(), between(clip.to_canvas[:, -2], clip.to_canvas[:, -1]), images.shape[-1])
+    moved = warp(images[:, -2].float(), canvas_to_canvas(clip.to_canvas[:, -2], clip.to_canvas[:, -1]), images.shape[-1])
     return torch.cat([moved, images[:, -1]], dim=1)

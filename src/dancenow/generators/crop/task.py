@@ -20,7 +20,7 @@ from dancenow.generators.crop.pretrained_init import load_base
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.networks.warping import composite
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, with_prefix
-from dancenow.training.ema import follow_average
+from dancenow.training.ema import update_average
 from dancenow.training.loop import Clock
 from dancenow.training.precision import autocast
 from dancenow.training.safe_step import SafeOptimizerStep
@@ -84,7 +84,7 @@ class CropTask:
                 terms |= self.discriminators.terms(clip, maps, image, window)
         self._optimizer_step(torch.stack([getattr(config.weights, name) * term for name, term in terms.items()]).sum())
         self._images += count
-        follow_average(self.average, self.generator, count, self._images)
+        update_average(self.average, self.generator, count, self._images)
         return {name: float(term.detach()) for name, term in terms.items()}
 
     def shrink(self) -> bool:

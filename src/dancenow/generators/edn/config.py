@@ -1,4 +1,4 @@
-"""The recipe of the edn family, the system of Everybody Dance Now: sizes of its networks and how they are trained."""
+"""Configuration of the edn family, the system of Everybody Dance Now: sizes of its networks and how they are trained."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -14,7 +14,7 @@ EDN_KIND: Final = "whole-frame"
 
 @dataclass(frozen=True)
 class EdnLossWeights:
-    """What each term counts for, as published; the perceptual trunk is ours, EfficientNet-Lite0 where the paper has VGG."""
+    """Weights of the loss terms, as published; the perceptual trunk is EfficientNet-Lite0 where the paper has VGG."""
 
     adversarial: float = 1.0
     feature_matching: float = 10.0
@@ -23,11 +23,11 @@ class EdnLossWeights:
 
 @dataclass(frozen=True)
 class EdnConfig(EdnNetworkConfig):
-    """The whole recipe of a whole-frame generator; the defaults are those published for the first, global stage.
+    """Configuration of a whole-frame model; the defaults are those published for the first, global stage.
 
     scales: of the discriminators; the local enhancer's have one more. learning_rate: of Adam with betas .5 and .999; constant
-    for the first half of each stage, then linear to zero. enhance_from: share of the budget after which the local enhancer
-    is trained at twice `longer_px`; 1 = never. For the first half of its stage it is trained alone, then with the global
+    for the first half of each stage, then linear to zero. enhance_from: progress at which the local enhancer begins to be
+    trained at twice `longer_px`; 1 = never. For the first half of its stage it is trained alone, then with the global
     generator. perceptual_depth: stages of the perceptual trunk that count. max_frames: frames of the subject held in memory,
     3 bytes per px of the last stage. face: what is trained after the body. precision: of the networks, where the hardware has
     it.
@@ -61,7 +61,7 @@ class EdnConfig(EdnNetworkConfig):
 
     @property
     def network(self) -> EdnNetworkConfig:
-        """What the networks alone need to know."""
+        """The part that the networks need."""
         return EdnNetworkConfig(**{each.name: getattr(self, each.name) for each in fields(EdnNetworkConfig)})
 
     def to_json(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Training clips of whole frames: runs of consecutive frames of a subject, letterboxed as at transfer time.
+"""Training clips of whole frames: consecutive frames of a subject, letterboxed as at transfer time.
 
-The paper trains on whole frames as they were filmed: nothing is cut out, moved or mirrored.
+As in the paper, frames are not cropped, moved or mirrored.
 """
 
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ class FrameClip:
 
 @dataclass(frozen=True, eq=False)
 class FrameDataset:
-    """A subject's frames on their canvas `box`, in memory: image uint8 [N,H,W,3], pose [N,K] in canvas px; `starts` int64 [M]
-    is where a run of `length` frames begins."""
+    """A subject's frames on the canvas `box`, in memory: image uint8 [N,H,W,3], pose [N,K] in canvas px; `starts` int64 [M]
+    are positions where `length` consecutive frames begin."""
 
     image: NDArray[np.uint8]
     pose: Pose
@@ -46,10 +46,10 @@ class FrameDataset:
         part: str = "train",
         on_progress: ProgressCallback = ignore_progress,
     ) -> "FrameDataset":
-        """Decode the subject's video once and keep frames of `part`, at most `max_frames`, spread over its time.
+        """Decode the subject's video once and keep at most `max_frames` frames of the split `part`, spread over its time.
 
         Raises:
-            UserError: there are too few frames with a person to learn from.
+            UserError: too few frames show the person.
         """
         runs = select_frames(subject, part, length, max_frames)
         image = np.empty((len(runs.frames), box.height_px, box.width_px, 3), np.uint8)
@@ -58,7 +58,7 @@ class FrameDataset:
         return FrameDataset(image, box.apply(subject.track.pose[runs.frames]), runs.starts, length, box)
 
     def draw(self, batch: int, rng: np.random.Generator, device: torch.device) -> FrameClip:
-        """A random batch; the same generator state gives the same batch."""
+        """Draw a random batch; the same state of `rng` gives the same batch."""
         return self.take(rng.choice(self.starts, size=batch), device)
 
     def take(self, starts: NDArray[np.int64], device: torch.device) -> FrameClip:

@@ -1,7 +1,7 @@
-"""Whole frames from whole poses, one after another: what the generator sees of the present and of the past.
+"""The generator of whole frames and its inputs: the present pose and the past.
 
-Everybody Dance Now (Chan et al., 2019, section 3.2) shows it a stick figure and the picture generated before; the literal
-variant shows it heatmaps of two consecutive poses. Without the past it is pix2pixHD frame by frame, the paper's ablation.
+In Everybody Dance Now (Chan et al., 2019, section 3.2) it sees a stick figure and the previous generated image; the literal
+variant sees heatmaps of two consecutive poses. Without the past it is pix2pixHD frame by frame, the paper's ablation.
 """
 
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from dancenow.pose.letterbox import STEP_PX, Letterbox
 from dancenow.skeleton import NUM_OPENPOSE
 
 Conditioning = Literal["stick", "heatmaps"]
-"""stick: a figure of coloured limbs. heatmaps: a Gaussian per OpenPose keypoint."""
+"""stick: colored limbs. heatmaps: a Gaussian per OpenPose keypoint."""
 
-PICTURE: Final = 3
+RGB_CHANNELS: Final = 3
 MAP_CHANNELS: Final[dict[Conditioning, int]] = {"stick": 3, "heatmaps": NUM_OPENPOSE}
 GLOBAL_WIDTH: Final = 64
 """Channels of the published generator's first layer."""
@@ -27,12 +27,13 @@ GLOBAL_WIDTH: Final = 64
 
 @dataclass(frozen=True)
 class EdnNetworkConfig:
-    """The networks of a whole-frame generator, as published but for the size.
+    """Sizes of the networks, as published except for the resolution.
 
-    Drawn poses enter in [0,1], black where nothing is; how the authors scaled theirs is not in the publication.
+    Drawn poses enter in [0,1], black where nothing is; the publication does not say how the authors scaled theirs.
 
-    conditioning: what poses are drawn as. temporal: see the past, the picture before (stick) or the pose before (heatmaps).
-    longer_px: longer side of the global generator's frame; the aspect is the footage's. width: factor on every channel count.
+    conditioning: how poses are drawn. temporal: also see the past, the previous image (stick) or pose (heatmaps).
+    longer_px: longer side of the global generator's frame; its aspect ratio is that of the footage. width: factor on every
+    channel count.
     """
 
     conditioning: Conditioning = "stick"
@@ -59,26 +60,26 @@ class EdnNetworkConfig:
 
     @property
     def past_channels(self) -> int:
-        """Channels of what is shown of the past."""
+        """Channels of the past."""
         if not self.temporal:
             return 0
-        return PICTURE if self.conditioning == "stick" else self.map_channels
+        return RGB_CHANNELS if self.conditioning == "stick" else self.map_channels
 
     @property
     def clip_frames(self) -> int:
-        """Consecutive poses that training takes at once: two frames are generated; heatmaps need the pose before, too."""
+        """Consecutive poses in a training clip: two frames are generated, and heatmaps also need the pose before them."""
         if not self.temporal:
             return 1
         return 2 if self.conditioning == "stick" else 3
 
     @property
-    def made_frames(self) -> int:
-        """Consecutive frames that training generates and judges together."""
+    def generated_frames(self) -> int:
+        """Consecutive frames that training generates and shows to the discriminators together."""
         return 2 if self.temporal else 1
 
 
 class EdnGenerator(nn.Module):
-    """The drawn pose and the past [N,C,H,W] to a picture [N,3,H,W] in [-1,1]; with the enhancer at twice the size."""
+    """The drawn pose and the past, [N,C,H,W] each, to an image [N,3,H,W] in [-1,1]; with the enhancer at twice the size."""
 
     def __init__(self, config: EdnNetworkConfig, *, enhanced: bool = False) -> None:
         super().__init__()
@@ -89,31 +90,31 @@ class EdnGenerator(nn.Module):
         self.enhancer = LocalEnhancer(inputs, width) if enhanced else None
 
     def forward(self, maps: Tensor, past: Tensor) -> Tensor:
-        """See the class; `past` comes from `start` or `remember`."""
+        """See the class; `past` comes from `first_past` or `next_past`."""
         x = torch.cat([maps, past], dim=1)
-        picture: Tensor = self.whole(x) if self.enhancer is None else self.enhancer(x, self.whole)
-        return picture
+        image: Tensor = self.whole(x) if self.enhancer is None else self.enhancer(x, self.whole)
+        return image
 
     def draw(self, xy: Tensor, confidence: Tensor, box: Letterbox) -> Tensor:
-        """Poses [N,K,2] in canvas px with confidence [N,K] as this generator sees them: [N,C,H,W]."""
+        """Draw poses [N,K,2] in canvas px with confidence [N,K] for this generator: [N,C,H,W]."""
         draw = draw_stick if self.config.conditioning == "stick" else draw_heatmaps
         return draw(xy, confidence, box.width_px, box.height_px)
 
-    def start(self, maps: Tensor) -> Tensor:
-        """The past of a first frame drawn as `maps`: no picture, or the pose itself, as if it had been held."""
-        return self.remember(maps, maps.new_zeros(maps.shape[0], PICTURE, *maps.shape[2:]))
+    def first_past(self, maps: Tensor) -> Tensor:
+        """The past of a first frame drawn as `maps`: a black image, or the pose itself, as if it stood still."""
+        return self.next_past(maps, maps.new_zeros(maps.shape[0], RGB_CHANNELS, *maps.shape[2:]))
 
-    def remember(self, maps: Tensor, picture: Tensor) -> Tensor:
-        """What the next frame sees of a frame drawn as `maps` and generated as `picture`."""
+    def next_past(self, maps: Tensor, image: Tensor) -> Tensor:
+        """What the next frame sees of a frame drawn as `maps` and generated as `image`."""
         if not self.config.temporal:
             return maps[:, :0]
-        return picture if self.config.conditioning == "stick" else maps
+        return image if self.config.conditioning == "stick" else maps
 
-    def roll_out(self, maps: Tensor) -> Tensor:
-        """Generate the last `made_frames` of a clip drawn as [B,T,C,H,W], T = `clip_frames`: [B,T',3,H,W] with gradients."""
-        past = self.start(maps[:, 0])
-        pictures = []
-        for t in range(maps.shape[1] - self.config.made_frames, maps.shape[1]):
-            pictures.append(self(maps[:, t], past))
-            past = self.remember(maps[:, t], pictures[-1])
-        return torch.stack(pictures, dim=1)
+    def generate_clip(self, maps: Tensor) -> Tensor:
+        """Generate the last `generated_frames` of a clip drawn as [B,T,C,H,W], T = `clip_frames`: [B,T',3,H,W]."""
+        past = self.first_past(maps[:, 0])
+        images = []
+        for t in range(maps.shape[1] - self.config.generated_frames, maps.shape[1]):
+            images.append(self(maps[:, t], past))
+            past = self.next_past(maps[:, t], images[-1])
+        return torch.stack(images, dim=1)

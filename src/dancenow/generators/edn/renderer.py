@@ -28,7 +28,7 @@ class EdnRenderer:
     has_temporal_filter: Final = False
 
     def __init__(self, generator: EdnGenerator, target: Target, execution: Execution, *, half: bool = False) -> None:
-        """half: compute in bfloat16 on a GPU, for generators that were trained so."""
+        """half: compute in bfloat16 on a GPU, for models that were trained in it."""
         self.target = target
         self._generator, self._device, self._execution = generator, execution.torch_device, execution
         self._half = self._device.type == "cuda" and half
@@ -37,20 +37,20 @@ class EdnRenderer:
 
     @classmethod
     def load(cls, checkpoint: Checkpoint, execution: Execution) -> Self:
-        """Ready to paint.
+        """Load a checkpoint of this family.
 
         Raises:
-            UserError: the checkpoint was made by a version of dancenow whose networks were others.
+            UserError: another version of dancenow wrote it, with other networks.
         """
         try:
-            recipe = checkpoint.info.config["recipe"]
-            config = EdnNetworkConfig(**{each.name: recipe[each.name] for each in fields(EdnNetworkConfig)})
+            config_json = checkpoint.info.config["recipe"]
+            config = EdnNetworkConfig(**{each.name: config_json[each.name] for each in fields(EdnNetworkConfig)})
             generator = EdnGenerator(config, enhanced=checkpoint.info.config["enhanced"])
             generator.load_state_dict(checkpoint.part("generator"))
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise error_of_version(checkpoint) from error
         generator.to(execution.torch_device).eval().requires_grad_(False)
-        half = recipe["precision"] == "bfloat16" and execution.precision == "auto"
+        half = config_json["precision"] == "bfloat16" and execution.precision == "auto"
         return cls(generator, Target.of_checkpoint(checkpoint), execution, half=half)
 
     @property
@@ -74,10 +74,10 @@ class EdnRenderer:
 
     @torch.inference_mode()
     def _generate(self, pose: Pose, past: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The picture [1,3,H,W] of one pose (canvas px), and what the next one sees of it."""
+        """Generate the image [1,3,H,W] of one pose (canvas px), and what the next frame sees of it."""
         xy, confidence = (torch.from_numpy(x[None]).to(self._device) for x in (pose.xy, pose.confidence))
         with self._execution.limited_threads():
             maps = self._generator.draw(xy, confidence, self._box)
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
-                picture = self._generator(maps, self._generator.start(maps) if past is None else past)
-            return picture, self._generator.remember(maps, picture)
+                image = self._generator(maps, self._generator.first_past(maps) if past is None else past)
+            return image, self._generator.next_past(maps, image)

@@ -111,7 +111,7 @@ def _paper_network(config: EdnNetworkConfig, half: bool, device: torch.device) -
     xy = config.longer_px * torch.rand(1, NUM_KEYPOINTS, 2, generator=random)
     box = Letterbox.of_frame(config.longer_px, config.longer_px, config.longer_px)
     maps = generator.draw(xy.to(device), torch.ones(1, NUM_KEYPOINTS, device=device), box)
-    past = generator.start(maps)
+    past = generator.first_past(maps)
 
     def run(_maps: Tensor) -> Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=half):

@@ -21,7 +21,7 @@ from dancenow.provenance.forensics.network import ForensicConfig, ForensicNet
 from dancenow.provenance.forensics.samples import body_fraction
 from dancenow.research.forensics.augmentation import augment, draw_augmentation
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo
-from dancenow.training.ema import follow_average
+from dancenow.training.ema import update_average
 from dancenow.training.loop import Clock
 from dancenow.training.precision import Precision, autocast
 from dancenow.training.safe_step import SafeOptimizerStep
@@ -169,7 +169,7 @@ class ForensicTask:
         loss = F.binary_cross_entropy_with_logits(score, synthetic * 0.96 + 0.02)
         self._optimizer_step(loss)
         self._images += self.images_per_step
-        follow_average(self.average, self.net, self.images_per_step, self._images)
+        update_average(self.average, self.net, self.images_per_step, self._images)
         correct = ((score > 0) == (synthetic > 0.5)).float().mean()
         return {"loss": float(loss.detach()), "accuracy": float(correct)}
 

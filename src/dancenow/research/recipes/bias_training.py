@@ -14,7 +14,7 @@ from dancenow.pose.filtering.smoothing import smooth
 from dancenow.research.recipes.bias_network import KIND, Corrector
 from dancenow.skeleton import MIRROR, NUM_KEYPOINTS
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, with_prefix
-from dancenow.training.ema import follow_average
+from dancenow.training.ema import update_average
 from dancenow.training.loop import Clock
 from dancenow.types import FloatArray, PoseTrack
 
@@ -89,7 +89,7 @@ class CorrectionTask:
         (terms["place"] + self._config.steady * (terms["speed"] + terms["acceleration"])).backward()
         self._optimizer.step()
         self._images += self.images_per_step
-        follow_average(self.average, self.corrector, self.images_per_step, self._images)
+        update_average(self.average, self.corrector, self.images_per_step, self._images)
         return {name: float(term.detach()) for name, term in terms.items()}
 
     def model(self, clock: Clock) -> Checkpoint:

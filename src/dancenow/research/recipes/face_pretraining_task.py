@@ -23,7 +23,7 @@ from dancenow.face.pretrained_init import FACE_KIND
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.research.recipes.face_renders import Closeups
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, with_prefix
-from dancenow.training.ema import follow_average
+from dancenow.training.ema import update_average
 from dancenow.training.loop import Clock
 from dancenow.training.precision import Precision, autocast
 from dancenow.training.safe_step import SafeOptimizerStep
@@ -84,7 +84,7 @@ class FaceBaseTask:
             terms = reconstruction_terms(self.perceptual, out, faces.image)
         self._optimizer_step(terms["l1"] + 0.3 * terms["structure"] + 2 * terms["perceptual"])
         self._images += count
-        follow_average(self.average, self.network, count, self._images)
+        update_average(self.average, self.network, count, self._images)
         return {name: float(term.detach()) for name, term in terms.items()}
 
     def shrink(self) -> bool:

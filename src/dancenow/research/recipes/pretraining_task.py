@@ -25,7 +25,7 @@ from dancenow.research.recipes.conditional_norm import ManyGenerator
 from dancenow.research.recipes.multi_identity_dataset import MultiIdentityDataset
 from dancenow.skeleton import INDEX
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, with_prefix
-from dancenow.training.ema import follow_average
+from dancenow.training.ema import update_average
 from dancenow.training.loop import Clock
 from dancenow.training.precision import Precision, autocast
 from dancenow.training.safe_step import SafeOptimizerStep
@@ -110,7 +110,7 @@ class BaseTask:
             terms = picture_terms(self.perceptual, clip, maps, rgba, image, window, with_structure=config.weights.structure > 0)
         self._optimizer_step(torch.stack([getattr(config.weights, name) * term for name, term in terms.items()]).sum())
         self._images += count
-        follow_average(self.average, self.generator, count, self._images)
+        update_average(self.average, self.generator, count, self._images)
         # One transfer for all: each makes the processor wait for the GPU.
         values = torch.stack([term.detach().float() for term in terms.values()]).tolist()
         return dict(zip(terms, values, strict=True))
