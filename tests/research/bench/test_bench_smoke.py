@@ -1,4 +1,4 @@
-"""The whole way at the size of a smoke test: a rendered world, the real detector, trainings of a few pictures, and the page."""
+"""End to end at smoke-test size: a rendered test set, the real detector, trainings of a methods images, and the page."""
 
 import importlib.util
 import json
@@ -25,7 +25,7 @@ pytestmark = [
 
 @pytest.fixture
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the pretrained files of the real one."""
+    """An empty cache with the pretrained files."""
     weights = cache_dir("weights")
     monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "cache"))
     (tmp_path / "cache").mkdir()
@@ -33,22 +33,22 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("own_cache")
-def test_an_ablation_from_nothing_to_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    few = {name: METHODS[name] for name in ("truth, encoded again", "+ temporal smoothing", "ours")}
-    monkeypatch.setattr(ablation, "METHODS", few)
+def test_an_ablation_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    methods = {name: METHODS[name] for name in ("truth, encoded repeated", "+ temporal smoothing", "ours")}
+    monkeypatch.setattr(ablation, "METHODS", methods)
     (written,) = run_benches(["ablation"], "smoke", tmp_path / "results")
     result = json.loads(written.read_text("utf-8"))
-    assert [cell["method"] for cell in result["cells"]] == list(few)
+    assert [cell["method"] for cell in result["cells"]] == list(methods)
     for protocol in ("held-out time", "transfer"):
-        truth, *others = (result["summary"][protocol][name]["figures"]["SSIM, person"]["mean"] for name in few)
+        truth, *others = (result["summary"][protocol][name]["figures"]["SSIM, person"]["mean"] for name in methods)
         assert truth > 0.9
         assert all(truth > other for other in others)
     assert [cell.get("images_seen") for cell in result["cells"]] == [None, 4, 4]
 
     events: list[Progress] = []
-    (again,) = run_benches(["ablation"], "smoke", tmp_path / "results", events.append)
-    assert not [event for event in events if event.stage == "ablation"]  # everything was kept
-    assert json.loads(again.read_text("utf-8"))["cells"] == result["cells"]
+    (repeated,) = run_benches(["ablation"], "smoke", tmp_path / "results", events.append)
+    assert not [event for event in events if event.stage == "ablation"]  # every record was cached
+    assert json.loads(repeated.read_text("utf-8"))["cells"] == result["cells"]
 
     monkeypatch.setattr(page, "SHOWN_SIZES", ("smoke",))
     text = page.write_page(written.parent).read_text("utf-8")
@@ -57,7 +57,7 @@ def test_an_ablation_from_nothing_to_the_page(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.usefixtures("own_cache")
-def test_budgets_and_drift_are_measured_in_parts_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_budget_and_drift_run_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "results"
     (part,) = run_benches(["budget"], "smoke", folder, only=["ours", "2images"])
     cells = json.loads(part.read_text("utf-8"))["cells"]
@@ -81,7 +81,7 @@ def test_budgets_and_drift_are_measured_in_parts_and_shown(tmp_path: Path, monke
     (cell,) = drift["cells"]
     assert cell["seconds"] == 3 * cell["pass_seconds"]
     assert 0 < cell["first"]["SSIM"] <= 1
-    assert abs(drift["summary"]["ours"]["change"]["SSIM"]) < 0.2  # two images teach nothing that could run away
+    assert abs(drift["summary"]["ours"]["change"]["SSIM"]) < 0.2  # two training images cannot cause drift
     monkeypatch.setattr(page, "SHOWN_SIZES", ("smoke",))
     rows = [line for line in page.write_page(folder).read_text("utf-8").splitlines() if line.startswith("| ")]
     assert any("2images | ours | from nothing" in row for row in rows)
@@ -89,13 +89,13 @@ def test_budgets_and_drift_are_measured_in_parts_and_shown(tmp_path: Path, monke
 
 
 @pytest.mark.usefixtures("own_cache")
-def test_faces_are_measured_beside_the_body_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_face_modes_are_compared_with_the_body_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "results"
     (written,) = run_benches(["face"], "smoke", folder)
     result = json.loads(written.read_text("utf-8"))
     cells = {cell["method"]: cell for cell in result["cells"]}
     assert [cells[name]["canvas_px"] is None for name in ("none", "residual", "cyclegan")] == [True, False, False]
-    assert {clip["protocol"] for clip in cells["cyclegan"]["clips"]} == {"transfer"}  # it is trained for one dancer
+    assert {clip["protocol"] for clip in cells["cyclegan"]["clips"]} == {"transfer"}  # it is trained for one source person
     figures = result["summary"]["transfer"]["residual"]["figures"]
     assert figures["perceptual, face"]["mean"] > 0
     assert figures["perceptual, seen face"]["mean"] > 0
@@ -106,7 +106,7 @@ def test_faces_are_measured_beside_the_body_alone(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.usefixtures("own_cache")
-def test_speed_is_measured_on_enlarged_video_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_speed_is_measured_on_upscaled_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = replace(SPEED["smoke"], repetitions=1, networks=(("tiny", (320, 180)),))
     monkeypatch.setattr(speed, "SPEED", {"smoke": small})
     (written,) = run_benches(["speed"], "smoke", tmp_path / "results")
@@ -117,4 +117,4 @@ def test_speed_is_measured_on_enlarged_video_too(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(page, "SHOWN_SIZES", ("smoke",))
     text = page.write_page(written.parent).read_text("utf-8")
     assert "`tiny` on video enlarged to 320x180 px" in text
-    assert any(line.startswith("| poses known |") for line in text.splitlines())
+    assert any(line.startswith("| end to end, poses cached |") for line in text.splitlines())

@@ -1,4 +1,4 @@
-"""The bench of blending: a seam is seen where there is one, and the summary holds every method."""
+"""Blending benchmark: the seam metric, and the summary."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from dancenow.research.bench import blending
 from helpers.drawn_world import dancer_track
 
 
-def test_a_seam_is_a_seam_and_a_true_frame_has_none() -> None:
+def test_a_seam_is_measured_and_an_unchanged_frame_has_none() -> None:
     track = dancer_track(6, body_px=420, size_px=512)
     faces, frame = face_boxes(track), np.full((512, 512, 3), 90, np.uint8)
     frame[:, 200:] = 120
@@ -25,7 +25,7 @@ def test_a_seam_is_a_seam_and_a_true_frame_has_none() -> None:
     assert seams["poisson"]["face_colour"] < 5 < 25 < seams["paste"]["face_colour"]
 
 
-def test_the_summary_is_a_mean_over_clips_and_changes() -> None:
+def test_the_summary_is_a_mean_over_clips_and_edits() -> None:
     def record(factor: int, seam: float) -> dict[str, object]:
         rows = [{"method": method, **dict.fromkeys(blending.METRICS, seam)} for method in BLEND_METHODS]
         return {"enlarged": factor, "rows": rows}

@@ -1,4 +1,4 @@
-"""Exact keypoints from outside become our track, and what is judged with them is judged where they are."""
+"""Exact keypoints of external clips: reading, and scores in the person's box."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -21,12 +21,12 @@ SIDE, FRAMES = 96, 8
 
 
 def camera() -> NDArray[np.float32]:
-    """Looks along z, with a focal length of 1.5 half pictures: 72 px."""
+    """Looks along z, with a focal length of 1.5 half images: 72 px."""
     return np.array([[1.5, 0, 0, 0], [0, -1.5, 0, 0], [0, 0, 1, 0], [0, 0, 1, 0]], np.float32)
 
 
 def keypoints() -> NDArray[np.float32]:
-    """[T,23,2] px of an upright body, pixel centres at halves."""
+    """[T,23,2] px of an upright body, pixel centers at halves."""
     rng = np.random.default_rng(0)
     body = np.stack([rng.uniform(36, 60, len(LABELS)), np.linspace(16, 80, len(LABELS))], axis=1)
     return np.repeat(body[None], FRAMES, axis=0).astype(np.float32)
@@ -60,7 +60,7 @@ def save(path: Path, **changes: Any) -> Path:
     return path
 
 
-def test_keypoints_are_ours_with_centres_at_integers(clip: tuple[Path, Path]) -> None:
+def test_keypoints_are_converted_to_pixel_centers_at_integers(clip: tuple[Path, Path]) -> None:
     video, npz = clip
     track = read_exact_track(npz, video)
     pose, given = track.pose[0], keypoints()[0]
@@ -82,7 +82,7 @@ def test_keypoints_are_ours_with_centres_at_integers(clip: tuple[Path, Path]) ->
     assert pose.depth[INDEX["neck"]] == 0
 
 
-def test_only_the_box_of_the_keypoints_is_judged(clip: tuple[Path, Path], tmp_path: Path) -> None:
+def test_only_the_person_box_is_scored(clip: tuple[Path, Path], tmp_path: Path) -> None:
     video, npz = clip
     track = read_exact_track(npz, video)
     box = person_box(track.pose[0], SIDE, SIDE)
@@ -97,13 +97,13 @@ def test_only_the_box_of_the_keypoints_is_judged(clip: tuple[Path, Path], tmp_pa
         image[:, : box.left - 6] = 0
     outside = compare_frames(images, video, track, frames=(0, FRAMES), every=4)
     assert outside == perfect
-    grey = score_result_video(write(tmp_path / "grey.mp4", [np.full_like(images[0], 128)] * FRAMES), npz, video, every=4)
-    assert grey.ssim < 0.2
-    assert grey.psnr_db < 15
-    assert grey.perceptual > 0.2
+    gray = score_result_video(write(tmp_path / "gray.mp4", [np.full_like(images[0], 128)] * FRAMES), npz, video, every=4)
+    assert gray.ssim < 0.2
+    assert gray.psnr_db < 15
+    assert gray.perceptual > 0.2
 
 
-def test_files_that_are_something_else_are_one_sentence(clip: tuple[Path, Path], tmp_path: Path) -> None:
+def test_unsuitable_files_raise_one_sentence(clip: tuple[Path, Path], tmp_path: Path) -> None:
     video, npz = clip
     other = tmp_path / "other.npz"
     for changes in ({"labels": np.array(LABELS[::-1])}, {"kp2d": keypoints()[:, :17]}, {"depth": np.zeros((3, 4))}):

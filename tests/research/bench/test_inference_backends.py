@@ -1,4 +1,4 @@
-"""The bench of engines from nothing to the page, at a size that takes seconds."""
+"""Benchmark of inference backends, end to end at smoke-test size."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from dancenow.research.bench.registry import run_benches
 from dancenow.research.bench.tables import number
 
 
-def test_engines_from_nothing_to_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_backends_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inference_backends, "our_config", lambda _name: TINY)
     monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "cache"))
     (written,) = run_benches(["engines"], "smoke", tmp_path / "results")
@@ -31,7 +31,7 @@ def test_engines_from_nothing_to_the_page(tmp_path: Path, monkeypatch: pytest.Mo
     assert all(f"| {name} | {number(row['cpu_ms'])} |" in text for name, row in summary.items())
 
 
-def test_on_a_gpu_the_engines_of_a_gpu_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpu_backends_are_measured_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     generator, gpu = Generator(TINY.generator), torch.device("cuda")
     monkeypatch.setattr("dancenow.generators.crop.inference_backends.has_bfloat16", lambda _device: True)
     assert set(inference_backends.backend_factories(generator, gpu, False)) == {
@@ -43,7 +43,7 @@ def test_on_a_gpu_the_engines_of_a_gpu_are_measured(monkeypatch: pytest.MonkeyPa
     assert set(inference_backends.backend_factories(generator, gpu, False)) == {inference_backends.BASELINE}
 
 
-def test_half_precision_that_the_processor_lacks_is_not_asked_of_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_openvino_half_precision_is_skipped_without_processor_support(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inference_backends, "cpu_has_bfloat16", lambda: False)
     found = inference_backends.backend_factories(Generator(TINY.generator), torch.device("cpu"), False)
     assert "OpenVINO, float32" in found

@@ -1,7 +1,7 @@
-"""Methods side by side, on the same footage, for the same seconds of training, the whole real path included.
+"""Compare methods on the same footage with the same training time, through the whole real pipeline.
 
-Two protocols: held-out time of the subject's own footage (that of Everybody Dance Now, Chan et al., 2019), and other people's
-dances against the truth rendered on the subject's body, which no filmed data set has.
+Two protocols: self-reconstruction of held-out footage (as in Everybody Dance Now, Chan et al., 2019), and transfer of other
+people's dances, compared with a ground truth rendered on the subject's body, which no filmed dataset has.
 """
 
 import shutil
@@ -37,16 +37,16 @@ METRICS: Final = (
     ("pose distance, relative", "all"), ("pose distance, relative", "hands"), ("missed keypoints", "all"),
     ("foot sliding", "feet"), ("ground error", "feet"),
 )  # fmt: skip
-"""What is kept of an evaluation: (name, region); what `_is_reported` names too, where there is any."""
+"""Reported metrics: (name, region); those that `_is_reported` accepts are added where they exist."""
 RESULT_VIDEOS: Final = "bench/videos"
-"""Folder of the cache for what was made, to be looked at."""
+"""Cache folder with the result videos, for visual inspection."""
 
 
 def bench_ablation(size: Size, on_progress: ProgressCallback, only: Sequence[str] = ()) -> Result:
-    """Every method on every subject with every seed; only: as in `cells.run_jobs`.
+    """Run every method on every subject with every seed; only: as in `jobs.run_jobs`.
 
     Raises:
-        UserError: the studio's packages are missing, a kept measurement is damaged, or the cache cannot be written to.
+        UserError: the studio's packages are missing, a cached record is damaged, or the cache cannot be written to.
     """
     sized = ABLATION[size]
     if not only:
@@ -54,12 +54,12 @@ def bench_ablation(size: Size, on_progress: ProgressCallback, only: Sequence[str
     methods = [method for name, method in METHODS.items() if name not in sized.without]
     plan = [
         (method, case, seed)
-        for seed in sized.seeds  # a whole round of everything first: what is there is comparable at any time
+        for seed in sized.seeds  # seed by seed, so that partial results are comparable
         for case in sized.test_set.cases
         for method in methods
         if seed == sized.seeds[0] or _is_reseeded(sized, method)
     ]
-    cells = [
+    jobs = [
         Job(
             "ablation",
             {"method": method.name, "subject": case.name, "seed": seed, "budget": sized.budget, "size": size},
@@ -68,21 +68,21 @@ def bench_ablation(size: Size, on_progress: ProgressCallback, only: Sequence[str
         )
         for method, case, seed in plan
     ]
-    records = run_jobs("ablation", cells, on_progress, only)
+    records = run_jobs("ablation", jobs, on_progress, only)
     summary: dict[str, Any] = {protocol: summarize(records, protocol) for protocol in PROTOCOLS}
     settings = {**asdict(sized), **describe(methods)}
     return Result.from_records("ablation", size, sized.seeds, settings, records, summary)
 
 
 def _is_reseeded(sized: AblationSize, method: Method) -> bool:
-    """Whether a method is trained with every seed, and not with the first alone."""
+    """Whether a method is trained with every seed, not only with the first."""
     return method.config is not None and (sized.reseeded is None or method.name in sized.reseeded)
 
 
 def transfer_tests(
     test_set: RenderedTestSet, case: SubjectCase, subject: Subject, normalize: RetargetingKind
 ) -> Iterator[TransferTask]:
-    """What each model of a subject has to show; normalize: how other dancers' poses are brought to it."""
+    """The test clips of a subject's models; normalize: retargeting of other dancers' poses to the subject."""
     held_out = test_set.held_out(subject)
     yield TransferTask("held-out time", "own", held_out, held_out, "none")
     for dance in case.dances:
@@ -91,19 +91,19 @@ def transfer_tests(
 
 
 def summarize(records: Sequence[Mapping[str, Any]], protocol: str) -> dict[str, dict[str, Any]]:
-    """Per method and figure: mean over subjects, spread over subjects, spread over seeds; both standard deviations.
+    """Per method and metric: mean over subjects, standard deviation over subjects, standard deviation over seeds.
 
-    A subject's value is its mean over clips and seeds. The spread over seeds is the root of the mean variance within
-    subjects; None for one seed, or one subject. What was never measured is left out.
+    A subject's value is its mean over clips and seeds. The deviation over seeds is the root of the mean variance within
+    subjects; None for a single seed or subject. Missing measurements are skipped.
     """
     methods = list(dict.fromkeys(record["method"] for record in records))
     summary: dict[str, dict[str, Any]] = {}
     for method in methods:
         own = [record for record in records if record["method"] == method]
         rows: dict[str, Any] = {}
-        for figure, entry in _entries(own, protocol).items():
-            if values := _by_subject(own, protocol, figure):
-                rows[figure] = {**_spread(values), "unit": entry["unit"], "better": entry["better"]}
+        for metric, entry in _entries(own, protocol).items():
+            if values := _by_subject(own, protocol, metric):
+                rows[metric] = {**_spread(values), "unit": entry["unit"], "better": entry["better"]}
         seen = [record["images_seen"] for record in own if "images_seen" in record]
         summary[method] = {"figures": rows, "images_seen": float(np.mean(seen)) if seen else None}
     return summary
@@ -114,11 +114,11 @@ def _entries(records: Sequence[Mapping[str, Any]], protocol: str) -> dict[str, M
     return {name: entry for clip in clips for name, entry in clip["scores"].items()}
 
 
-def _by_subject(records: Sequence[Mapping[str, Any]], protocol: str, figure: str) -> list[list[float]]:
-    """Per subject the figure of each seed, a mean over its clips."""
+def _by_subject(records: Sequence[Mapping[str, Any]], protocol: str, metric: str) -> list[list[float]]:
+    """Per subject, the metric of each seed, averaged over clips."""
     subjects: dict[str, list[float]] = {}
     for record in records:
-        clips = [clip["scores"].get(figure, {}) for clip in record["clips"] if clip["protocol"] == protocol]
+        clips = [clip["scores"].get(metric, {}) for clip in record["clips"] if clip["protocol"] == protocol]
         known = [float(score["value"]) for score in clips if score.get("value") is not None]
         if known:
             subjects.setdefault(record["subject"], []).append(float(np.mean(known)))
@@ -153,7 +153,7 @@ def evaluate_method(
     how: str,
     on_progress: ProgressCallback,
 ) -> list[Record]:
-    """What a method shows of every test of a subject, and its figures; how: for the names of what is kept to look at."""
+    """Generate and evaluate every test of a subject; how: part of the names of the saved result videos."""
     clips = []
     for test in transfer_tests(sized.test_set, case, subject, method.normalize):
         out = model.parent / f"{test.dance}.mp4"
@@ -175,7 +175,7 @@ def evaluate_method(
 
 
 def train(config: FamilyConfig, subject: Subject, model: Path, budget: str, seed: int, on_progress: ProgressCallback) -> Record:
-    """Train a method, or go on with it; what it saw, for the record."""
+    """Train a method or resume its training; returns what it saw, for the record."""
     resume = state_path(model).is_file()
     train_model(subject.folder, model, config, budget=Budget.parse(budget), resume=resume, seed=seed, on_progress=on_progress)
     info = read_info(model)
@@ -184,16 +184,16 @@ def train(config: FamilyConfig, subject: Subject, model: Path, budget: str, seed
 
 @lru_cache(maxsize=3)
 def load_truth(video: Path, every: int, pose_every: int) -> PreparedReference:
-    """A clip's truth, kept while the methods of one subject are compared with it: it shows the subject.
+    """Load a clip's ground truth and keep it in memory while the methods of one subject are evaluated.
 
-    Deep distances are taken of person and face only, which are all that is kept of them.
+    Deep features are computed for person and face only, the regions that are reported.
     """
     regions: tuple[Region, ...] = ("person", "face")
     return PreparedReference.of(video, every=every, pose_every=pose_every, deep_regions=regions, use_cache=True)
 
 
 def metric_scores(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
-    """The figures that are kept of an evaluation, by name and region."""
+    """The reported metrics of an evaluation, by name and region."""
     return {
         f"{score.name}, {score.region}": {
             "value": round(score.value, 6) if np.isfinite(score.value) else None,
@@ -210,7 +210,7 @@ def _is_reported(name: str) -> bool:
 
 
 def save_result_video(out: Path, name: str) -> None:
-    """Figures alone can be wrong: what was made is kept beside the clips, the newest of each name."""
+    """Save a copy of a result video in the cache, replacing an older one: metrics alone can mislead."""
     name = name.replace(", ", "-").replace(" ", "-")
     with complete_or_absent(cache_dir(RESULT_VIDEOS) / f"{name}.mp4") as temporary:
         shutil.copyfile(out, temporary)

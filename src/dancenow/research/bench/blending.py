@@ -1,7 +1,8 @@
-"""How well a changed face sits in its frame: cut-and-paste, feathering, Poisson by sine transforms, and OpenCV's seamlessClone.
+"""Compare ways of blending an edited face into its frame: paste, feathering, Poisson by sine transforms, OpenCV's
+seamlessClone.
 
-Rendered dancers are the truth. The window on the head is cut out, changed as a network of faces changes it, and put back; a
-perfect blend shows no seam, no colour that comes and goes, and takes no time.
+Rendered dancers are the ground truth. The head crop is edited as a face network edits it and blended back; an ideal method
+shows no seam and no color flicker, and takes no time.
 """
 
 import time
@@ -27,7 +28,7 @@ from dancenow.research.bench.sizes import BLEND, BlendSize
 from dancenow.types import FloatArray, ImageRGB, Pose
 
 FaceEdit = Callable[[FloatArray, int, float], FloatArray]
-"""Of a canvas float32 [S,S,3], the frame's number and its time in s."""
+"""An edit of a face crop float32 [S,S,3], given the frame index and its time in s."""
 
 
 def _warmer(face: FloatArray, _t: int, _time_s: float) -> FloatArray:
@@ -61,19 +62,19 @@ FACE_EDITS: Final[Mapping[str, FaceEdit]] = {
     "warmer and blurred": _blurred,
     "another top, which flickers": _wrong_at_the_top,
 }
-"""What is done to the window before it is put back."""
+"""Edits applied to the head crop before blending."""
 METRICS: Final = ("seam", "worst_seam", "face_colour", "face_detail", "pumping", "ms")
 _WARMUP_FRAMES: Final = 2
-"""Frames that warm up before time is taken."""
+"""Frames excluded from the timing."""
 
 
 def bench_blend(size: Size, on_progress: ProgressCallback) -> Result:
-    """Every method and every change on every clip, at the frames' own size and enlarged.
+    """Run every method and every edit on every clip, at the original size and upsampled.
 
-    seam: mean difference of gradients to the truth between the face and a little beyond the window, grey levels a pixel;
-    worst_seam: its 99th percentile. face_colour: mean difference to the truth inside, grey levels; face_detail: mean difference
-    of gradients inside to those of the changed face. pumping: standard deviation over time of the face's mean difference to the
-    truth. ms: median processor time of a frame, which other work on the machine hardly changes.
+    seam: mean gradient difference to the truth between the face and a little beyond the crop, gray levels per pixel;
+    worst_seam: its 99th percentile. face_colour: mean difference to the truth inside, gray levels; face_detail: mean gradient
+    difference to the edited face inside. pumping: standard deviation over time of the face's mean difference to the truth.
+    ms: median processor time per frame, which other load on the machine hardly changes.
 
     Raises:
         UserError: the studio's packages are missing.
@@ -82,18 +83,18 @@ def bench_blend(size: Size, on_progress: ProgressCallback) -> Result:
     clips = [dance for case in sized.test_set.cases for dance in map(case.truth, case.dances)][: sized.clips]
     for clip_spec in clips:
         sized.test_set.clip(clip_spec, on_progress)
-    cells = [
+    jobs = [
         Job("blend", {"clip": f"{clip_spec.dance} by {clip_spec.identity}", "enlarged": factor, "change": change, "size": size},
              partial(_measure, sized, number, factor, change), 8.0 * factor)
         for number, clip_spec in enumerate(clips) for factor in sized.enlarged for change in FACE_EDITS
     ]  # fmt: skip
-    records = run_jobs("blend", cells, on_progress)
+    records = run_jobs("blend", jobs, on_progress)
     summary = summarize(records)
     return Result.from_records("blend", size, (0,), asdict(sized), records, summary)
 
 
 def summarize(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:
-    """Per enlargement, method and figure the mean over clips and changes."""
+    """Per upsampling factor, method and metric, the mean over clips and edits."""
     summary: dict[str, dict[str, dict[str, float]]] = {}
     for factor in dict.fromkeys(record["enlarged"] for record in records):
         rows = [row for record in records if record["enlarged"] == factor for row in record["rows"]]
@@ -162,7 +163,7 @@ def _measure_blend(truth: ImageRGB, blended: ImageRGB, changed: ImageRGB, faces:
 
 
 def _gradient(image: FloatArray) -> FloatArray:
-    """float32 [H,W]: length of the forward differences, mean over channels."""
+    """Gradient magnitude float32 [H,W]: forward differences, mean over channels."""
     dx, dy = np.diff(image, axis=1, append=image[:, -1:]), np.diff(image, axis=0, append=image[-1:])
     return np.asarray(np.hypot(dx, dy).mean(axis=2), np.float32)
 

@@ -1,7 +1,7 @@
-"""Quality for the budget: what a model is worth after so many seconds of training, ours beside the paper's and from two starts.
+"""Quality against training time: ours from two initializations, and the paper's system, after equal seconds of training.
 
-On the rendered subjects of the ablation; and, where a folder of one's own holds a pair of clips with exact keypoints, on that
-pair, with these keypoints and with detected ones.
+Measured on the rendered subjects of the ablation, and, if the folder DANCENOW_DATA holds a pair of clips with exact keypoints,
+on that pair with exact and with detected keypoints.
 """
 
 import os
@@ -31,11 +31,11 @@ from dancenow.training.budget import Budget
 Poses = Literal["exact keypoints", "detected keypoints"]
 POSES: Final[tuple[Poses, ...]] = ("exact keypoints", "detected keypoints")
 _CLOCK_PER_BUDGET: Final = 1.15
-"""What a training takes of the clock for a second of its budget: loading, previews, saving."""
+"""Wall-clock seconds per second of training budget, including loading, previews and saving."""
 
 
 def bench_budget(size: Size, on_progress: ProgressCallback, only: Sequence[str] = ()) -> Result:
-    """Every method on every subject with every budget; only: as in `cells.run_jobs`.
+    """Run every method on every subject with every budget; only: as in `jobs.run_jobs`.
 
     Raises:
         UserError: as `bench_ablation`, or the folder that DANCENOW_DATA names lacks a file of the pair.
@@ -47,20 +47,20 @@ def bench_budget(size: Size, on_progress: ProgressCallback, only: Sequence[str] 
         *_filmed_pairs(sized),
         *(("rendered", each) for each in sized.test_set.cases),
     ]
-    cells = [
-        _cell(sized, size, data, subject, method, budget, seed)
+    jobs = [
+        _job(sized, size, data, subject, method, budget, seed)
         for budget in sized.budgets
         for seed in sized.seeds
         for data, subject in subjects
         for method in _methods(sized)
     ]
-    records = run_jobs("budget", cells, on_progress, only)
+    records = run_jobs("budget", jobs, on_progress, only)
     settings = {**asdict(sized), **describe(_methods(sized))}
     return Result.from_records("budget", size, sized.seeds, settings, records, summarize_budgets(records))
 
 
 def _methods(sized: BudgetSize) -> tuple[Method, ...]:
-    """Ours has one start where no base model is shipped for its networks."""
+    """The compared methods; ours appears once if no pretrained weights are shipped for its network."""
     ours, from_nothing, paper = budget_methods()
     if our_config(sized.ours).start == "base":
         return ours, from_nothing, paper
@@ -68,7 +68,7 @@ def _methods(sized: BudgetSize) -> tuple[Method, ...]:
 
 
 def summarize_budgets(records: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Per protocol a row for every budget and method: figures as in the ablation's `summarize`, images seen, and its start."""
+    """Per protocol, a row per budget and method: metrics as in the ablation's `summarize`, images seen, initialization."""
     summary: dict[str, list[dict[str, Any]]] = {}
     for protocol in (*POSES, *PROTOCOLS):
         own = [record for record in records if any(clip["protocol"] == protocol for clip in record["clips"])]
@@ -81,7 +81,7 @@ def summarize_budgets(records: Sequence[Mapping[str, Any]]) -> dict[str, list[di
     return summary
 
 
-def _cell(sized: BudgetSize, size: Size, data: str, subject: SubjectCase | Path, method: Method, budget: str, seed: int) -> Job:
+def _job(sized: BudgetSize, size: Size, data: str, subject: SubjectCase | Path, method: Method, budget: str, seed: int) -> Job:
     if isinstance(subject, SubjectCase):
         name, measure = subject.name, partial(_measure_rendered, sized, subject, method, budget, seed)
     else:
@@ -108,7 +108,7 @@ def _measure_rendered(
 
 
 def _filmed_pairs(sized: BudgetSize) -> list[tuple[str, Path]]:
-    """The pair of clips in a folder of one's own: with exact keypoints, and with detected ones.
+    """The pair of clips in DANCENOW_DATA, once with exact and once with detected keypoints.
 
     Raises:
         UserError: the folder lacks a file of the pair.
@@ -157,7 +157,7 @@ def _measure_filmed(
 
 
 def _load_or_prepare(video: Path, poses: str, on_progress: ProgressCallback) -> Subject:
-    """The subject of a clip with its exact keypoints or with detected ones, from the cache where it is sound."""
+    """The subject of a clip with exact or detected keypoints, from the cache if it is valid."""
     npz = video.with_suffix(".npz")
     known = subject_key([sha256_of(video), sha256_of(npz)], poses=poses)
     folder = cache_dir("bench/subjects") / f"{video.stem}-{known}"

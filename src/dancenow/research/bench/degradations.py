@@ -1,5 +1,4 @@
-"""Whether the metrics themselves can be trusted, as a bench: `dancenow.evaluation.metric_sanity` on a rendered clip, one
-damage a cell."""
+"""Benchmark of the metrics themselves: `dancenow.evaluation.metric_sanity` on a rendered clip, one job per degradation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -15,13 +14,13 @@ from dancenow.research.bench.sizes import MONOTONICITY, MonotonicitySize
 
 
 def bench_monotonicity(size: Size, on_progress: ProgressCallback) -> Result:
-    """Every figure under every kind of damage, which it must follow or may overlook.
+    """Measure every metric under every degradation; metrics must respond to some and may ignore others.
 
     Raises:
         UserError: as `bench_ablation`.
     """
     sized = MONOTONICITY[size]
-    cells = [
+    jobs = [
         Job(
             "monotonicity",
             {"damage": kind, "size": size},
@@ -30,14 +29,14 @@ def bench_monotonicity(size: Size, on_progress: ProgressCallback) -> Result:
         )
         for kind in sized.damage
     ]
-    records = run_jobs("monotonicity", cells, on_progress)
+    records = run_jobs("monotonicity", jobs, on_progress)
     units = {kind: UNITS[kind] for kind in sized.damage}
     settings = {**asdict(sized), "units": units}
     return Result.from_records("monotonicity", size, (), settings, records, summarize(records))
 
 
 def summarize(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """How many rows must follow, how many of them do, and which do not."""
+    """Count the rows that must respond and those that do, and name the failures."""
     rows = [row for record in records for row in record["rows"]]
     must = [row for row in rows if row["must"]]
     failures = [f"{row['name']} of {row['region']} under {row['damage']}" for row in must if not row["follows"]]
@@ -47,7 +46,7 @@ def summarize(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _measure(sized: MonotonicitySize, kind: str, _folder: Path, on_progress: ProgressCallback) -> Record:
     case = sized.test_set.cases[0]
     true = case.truth(case.dances[0])
-    other = replace(true, identity=case.dances[0].identity)  # by the same camera: only the person differs
+    other = replace(true, identity=case.dances[0].identity)  # same camera: only the person differs
     clip, swapped = (sized.test_set.clip(take, on_progress).video for take in (true, other))
     levels = {kind: LEVELS[kind]}
     return check_monotonicity(

@@ -1,8 +1,8 @@
-"""Whether a long video ends as well as it began: one dance again and again, the last time against the first.
+"""Check that quality does not drift in a long video: one dance repeated many times, the last pass compared with the first.
 
-Where each picture is made from the one before, as by the paper's networks, a fault
-could grow from frame to frame; made one by one, they leave nothing to grow. The poses are known and nothing is
-encoded: generation alone. The dance goes forwards and backwards in turn, so that nothing jumps and its truth is one clip.
+In autoregressive generation, as in the paper's networks, an error could grow from frame to frame; frames generated
+independently cannot drift. The poses are known and nothing is encoded. The dance is played forwards and backwards in turn, so
+that it never jumps and its ground truth is a single clip.
 """
 
 import os
@@ -35,18 +35,18 @@ from dancenow.research.bench.sizes import DRIFT, DriftSize
 from dancenow.types import ImageRGB, PoseTrack
 
 METRICS: Final = {"SSIM": "higher", "perceptual": "lower", "sharpness": "", "flicker": "lower"}
-"""In the person's box, against the truth. sharpness: relative to the truth's, as a ratio; 1 is the truth's own."""
+"""In the person's box, compared with the truth. sharpness: ratio to the truth's sharpness."""
 _METHODS: Final = (METHODS["ours"], replace(METHODS["+ temporal smoothing"], name="paper"))
 
 
 def bench_drift(size: Size, on_progress: ProgressCallback, only: Sequence[str] = ()) -> Result:
-    """Ours and the paper's on one subject; only: as in `cells.run_jobs`.
+    """Run ours and the paper's system on one subject; only: as in `jobs.run_jobs`.
 
     Raises:
         UserError: as `bench_ablation`.
     """
     sized = DRIFT[size]
-    cells = [
+    jobs = [
         Job(
             "drift",
             {"method": method.name, "start": method.start, "size": size},
@@ -55,14 +55,14 @@ def bench_drift(size: Size, on_progress: ProgressCallback, only: Sequence[str] =
         )
         for method in _METHODS
     ]
-    records = run_jobs("drift", cells, on_progress, only)
+    records = run_jobs("drift", jobs, on_progress, only)
     settings = {**asdict(sized), "methods": {method.name: method.what for method in _METHODS}}
     summary = {record["method"]: summarize(record) for record in records}
     return Result.from_records("drift", size, (0,), settings, records, summary)
 
 
 def summarize(record: Mapping[str, Any]) -> dict[str, Any]:
-    """First, last and change per figure, the change as a share of the first: 0.03 is 3% more."""
+    """First value, last value and relative change per metric: 0.03 is +3%."""
     first, last = record["first"], record["last"]
     known = [name for name in METRICS if first[name] is not None and last[name] is not None]
     change = {name: round(last[name] / first[name] - 1, 5) for name in known if first[name]}
@@ -70,7 +70,7 @@ def summarize(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def ping_pong(track: PoseTrack, passes: int) -> PoseTrack:
-    """The dance `passes` times, forwards and backwards in turn, without a jump; frame times go on."""
+    """Repeat the dance `passes` times, alternately forwards and backwards; frame times continue."""
     count = len(track)
     order = np.concatenate([np.arange(count)[:: -1 if number % 2 else 1] for number in range(passes)])
     time_s = np.arange(len(order)) / track.fps
@@ -89,13 +89,13 @@ def _measure(sized: DriftSize, method: Method, folder: Path, on_progress: Progre
 
 
 def measure_drift(model: Path, truth: Path, track: PoseTrack, passes: int, every: int, on_progress: ProgressCallback) -> Record:
-    """Figures of the first and of the last pass, and the memory after each, as they are painted.
+    """Metrics of the first and the last pass, and the resident memory after each.
 
     Raises:
-        ValueError: the number of passes is even, so that the last one would go backwards, or too small.
+        ValueError: the number of passes is even, so that the last pass would run backwards, or less than 3.
     """
     if passes < 3 or passes % 2 == 0:
-        raise ValueError(f"passes must be 3, 5, 7 or more of them, got {passes}")
+        raise ValueError(f"passes must be an odd number from 3 on, got {passes}")
     renderer = load_renderer(model, Execution.auto())
     count, start_s = len(track), time.perf_counter()
     poses = PosePipeline.create()
@@ -150,7 +150,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _resident_mb() -> float | None:
-    """What the process holds now; None where the system does not say."""
+    """Resident memory of this process in MB; None where the system does not report it."""
     statm = Path("/proc/self/statm")
     if not statm.exists():
         return None

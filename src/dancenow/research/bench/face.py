@@ -1,8 +1,8 @@
-"""What a face network is worth: the same footage, the same budget for everything, with none, the residual and the cyclegan.
+"""Compare face modes at equal training time: no face network, the residual refinement, and the cyclegan.
 
-Whatever a face network costs, the body's training has less. Held-out time of the subject's own footage, and other people's
-dances against the truth rendered on the subject's body. A cyclegan is trained for one dancer, so it has a model for each dance
-and does not take part in held-out time.
+Training a face network takes time from the body's training. Protocols as in the ablation: held-out footage, and transfer with a
+rendered ground truth. A cyclegan is trained for one source person, so each dance has its own model, and held-out footage is
+skipped.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,14 +27,14 @@ from dancenow.subject.subject import Subject
 from dancenow.training.loop import state_path
 
 METHODS: Final[Mapping[FaceMode, str]] = {
-    "none": "the body's generator alone, for the whole budget",
-    "residual": "the last part of the budget for a network that adds detail to the painted face",
-    "cyclegan": "the last part of the budget for a network that makes the dancer's face the subject's; a model for each dance",
+    "none": "the body generator alone, for the whole budget",
+    "residual": "the last part of the budget trains a network that adds detail to the rendered face",
+    "cyclegan": "the last part of the budget trains a network that maps the source face to the target's; one model per dance",
 }
 
 
 def bench_face(size: Size, on_progress: ProgressCallback, only: Sequence[str] = ()) -> Result:
-    """Every kind of face on every subject with every seed; only: as in `cells.run_jobs`.
+    """Run every face mode on every subject with every seed; only: as in `jobs.run_jobs`.
 
     Raises:
         UserError: as `bench_ablation`.
@@ -42,7 +42,7 @@ def bench_face(size: Size, on_progress: ProgressCallback, only: Sequence[str] = 
     sized = FACE[size]
     if not only:
         sized.test_set.build(on_progress)
-    cells = [
+    jobs = [
         Job(
             "face",
             {"method": face, "subject": case.name, "seed": seed, "budget": sized.budget, "size": size},
@@ -53,7 +53,7 @@ def bench_face(size: Size, on_progress: ProgressCallback, only: Sequence[str] = 
         for case in sized.test_set.cases
         for face in METHODS
     ]
-    records = run_jobs("face", cells, on_progress, only)
+    records = run_jobs("face", jobs, on_progress, only)
     summary: dict[str, Any] = {protocol: summarize(records, protocol) for protocol in PROTOCOLS}
     settings = {**asdict(sized), "methods": dict(METHODS)}
     return Result.from_records("face", size, sized.seeds, settings, records, summary)
@@ -71,7 +71,7 @@ def _measure(
 
 
 def _models(face: FaceMode, tests: list[TransferTask]) -> Iterator[list[TransferTask]]:
-    """The tests that one model has to pass: all of them, but of a cyclegan each dance its own."""
+    """Groups of tests that share a model: all tests, or one transfer each for a cyclegan."""
     if face != "cyclegan":
         yield tests
         return

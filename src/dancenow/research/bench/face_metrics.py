@@ -1,4 +1,4 @@
-"""Figures of the face alone, of a result beside its truth: landmarks, the mouth beside the dancer's, and flicker."""
+"""Metrics of the face region: landmarks, correlation of the mouth with the source person's, and flicker."""
 
 from pathlib import Path
 
@@ -21,11 +21,11 @@ from dancenow.research.bench.jobs import Record
 from dancenow.types import PoseTrack
 
 EVERY = 3
-"""Of the frames whose faces are compared in their windows."""
+"""Stride of the frames whose face crops are compared."""
 
 
 def face_metrics(out: Path, truth: Path, source: Path, on_progress: ProgressCallback) -> dict[str, Record]:
-    """By name, as `ablation.metric_scores`: value (None where it could not be measured), unit, and which way is better."""
+    """By name, as in `ablation.metric_scores`: value (None if it could not be measured), unit, and the better direction."""
     tracks = [detect_poses(video, on_progress=on_progress) for video in (truth, source)]
     reference, source_track = (
         extract_faces(video, track, on_progress=on_progress) for video, track in zip((truth, source), tracks, strict=True)
@@ -36,7 +36,7 @@ def face_metrics(out: Path, truth: Path, source: Path, on_progress: ProgressCall
     }
     try:
         own = extract_faces(out, detect_poses(out, on_progress=on_progress), on_progress=on_progress)
-    except UserError:  # nobody is found in it
+    except UserError:  # no person is detected in it
         own = None
     if own is not None:
         seen = has_landmarks(own) & has_landmarks(reference)
@@ -63,11 +63,11 @@ def face_metrics(out: Path, truth: Path, source: Path, on_progress: ProgressCall
 
 
 def crop_distance(out: Path, truth: Path, own: FaceTrack, reference: FaceTrack) -> float:
-    """Perceptual distance of the face, cut from the result by `own` and from the truth by `reference`. Mean over every
-    `EVERY`th frame in which the truth's face is valid: backs of heads, which no face network touches, take no part.
+    """Perceptual distance of the face, cropped from the result by `own` and from the truth by `reference`: mean over every
+    `EVERY`th frame with a valid face in the truth; backs of heads, which no face network changes, are skipped.
 
-    With the truth's windows for both, place counts. With the result's own windows it does not: of a transfer, whether the face
-    is right though the head may stand beside its place.
+    With the truth's crops for both, the position counts. With the result's own crops it does not: this tells whether the face
+    of a transfer is right although the head may be misplaced.
     """
     perceptual, distances = PerceptualDistance(), []
     for made, real in zip(read_frames(out), read_frames(truth), strict=True):
@@ -80,12 +80,12 @@ def crop_distance(out: Path, truth: Path, own: FaceTrack, reference: FaceTrack) 
 
 
 def has_landmarks(faces: FaceTrack) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """bool [T]: the face is valid and its landmarks were found."""
+    """Whether the face is valid and its landmarks were detected: bool [T]."""
     return np.asarray(faces.valid & (faces.landmark_confidence > 0))
 
 
 def face_flicker(out: Path, truth: Path, track: PoseTrack) -> float:
-    """`flicker_ratio` within the face's box of the truth, by the track of the truth."""
+    """`flicker_ratio` within the truth's face box."""
     errors: list[tuple[float, float]] = []
     before = None
     for made, real in zip(read_frames(out), read_frames(truth), strict=True):

@@ -1,7 +1,7 @@
-"""Rendered clips with exact keypoints from outside: a subject that learns from them, and what a model of it is worth.
+"""Externally rendered clips with exact keypoints: prepare a subject from one, and score a model on one.
 
-A clip is NAME.mp4 with NAME.npz beside it: `kp2d` [T,23,2] px (pixel centres at halves), `depth` [T,23] m from the camera,
-`camera` [4,4] (world to clip coordinates) and `fps`; keypoints are COCO's 17 and then toes and heels.
+A clip is NAME.mp4 beside NAME.npz: `kp2d` [T,23,2] px (pixel centers at halves), `depth` [T,23] m from the camera, `camera`
+[4,4] (world to clip coordinates) and `fps`. The keypoints are COCO's 17, then toes and heels.
 """
 
 import zipfile
@@ -37,14 +37,14 @@ LABELS: Final = (
     "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
     "left_big_toe", "right_big_toe", "left_small_toe", "right_small_toe", "left_heel", "right_heel",
 )  # fmt: skip
-"""What the columns of an npz are; `labels` in it must say the same, if it is there."""
+"""Order of the keypoints in the npz; an array `labels` in it must match."""
 _OURS: Final = {name.replace("big_toe", "toe"): i for i, name in enumerate(LABELS) if "small" not in name}
 
 
 @dataclass(frozen=True)
 class ExactScore:
-    """Means over the judged frames, in the box of the exact keypoints with a margin of a tenth of its longer side
-    (`metrics.regions.person_box`). perceptual: `PerceptualDistance`, of every so many frames only."""
+    """Means over the evaluated frames, in the box of the exact keypoints with a margin of a tenth of its longer side
+    (`metrics.regions.person_box`). perceptual: `PerceptualDistance`, on every n-th frame only."""
 
     ssim: float
     psnr_db: float
@@ -53,13 +53,13 @@ class ExactScore:
 
 
 def read_exact_track(npz: Path, video: Path) -> PoseTrack:
-    """The exact track of a clip, in our keypoints: the neck is the mean of the shoulders, a toe the big toe.
+    """Read the exact track of a clip in this package's skeleton: the neck is the mean of the shoulders, a toe the big toe.
 
-    Thumbs, index and little fingers are not known: confidence 0. Everything else has confidence 1, hidden or not. Depth is
-    px-scaled and from the middle of the hips, as the detector's.
+    Thumb, index and pinky are unknown: confidence 0. All others have confidence 1, occluded or not. Depth is in px, relative
+    to the middle of the hips, as from the detector.
 
     Raises:
-        UserError: the npz is missing, damaged or another kind of file, or does not fit the video.
+        UserError: the npz is missing, damaged, of another kind, or does not match the video.
     """
     info = probe(video)
     try:
@@ -90,7 +90,7 @@ def read_exact_track(npz: Path, video: Path) -> PoseTrack:
 
 
 def prepare_exact_subject(video: Path, npz: Path, out: Path, *, on_progress: ProgressCallback = ignore_progress) -> Subject:
-    """The prepared folder of a clip, all of it for training, with its exact keypoints; an older one of that name is replaced.
+    """Prepare a clip as a subject with its exact keypoints, all of it for training; replaces an older folder of that name.
 
     Raises:
         UserError: as `read_exact_track` and `prepare`.
@@ -108,24 +108,23 @@ def score_model(
     device: Device = "auto",
     on_progress: ProgressCallback = ignore_progress,
 ) -> ExactScore:
-    """What a model paints for the exact keypoints of a clip, against that clip, which shows the model's person.
+    """Score a model on the exact keypoints of a clip that shows the model's person.
 
     Args:
-        model: any model that paints; the keypoints are drawn where they are, nothing is normalized, nothing is encoded.
-        frames: first frame and end (exclusive) of what is painted and judged; pictures that go on from
-            the one before start afresh at the first.
-        every: the perceptual distance is taken of each `every`-th frame.
+        model: any model; keypoints are drawn in place, without retargeting or encoding.
+        frames: first frame and end (exclusive) of the scored part.
+        every: stride of the frames with a perceptual distance.
 
     Raises:
-        UserError: as `read_exact_track` and `load_renderer`, the sizes differ, or there are no such frames.
+        UserError: as `read_exact_track` and `load_renderer`, the sizes differ, or the frames do not exist.
     """
     renderer = load_renderer(model, Execution.auto(device))
     track = read_exact_track(npz, video)
     target = renderer.target.track
     if (track.width_px, track.height_px) != (target.width_px, target.height_px):
         raise InputError(
-            f"{video} is {track.width_px}x{track.height_px} but the model paints {target.width_px}x{target.height_px}; give the"
-            " truth as the model's camera sees it."
+            f"{video} is {track.width_px}x{track.height_px} but the model renders {target.width_px}x{target.height_px}; give"
+            " a clip from the model's own camera."
         )
     start, stop = frames[0], len(track) if frames[1] is None else min(frames[1], len(track))
     return compare_frames(
@@ -147,10 +146,10 @@ def score_result_video(
     every: int = 6,
     on_progress: ProgressCallback = ignore_progress,
 ) -> ExactScore:
-    """The same of a video that was made, such as by `transfer` from a dancer whose poses were detected.
+    """Score a finished video, such as one by `transfer` from a dancer with detected poses.
 
     Raises:
-        UserError: as `read_exact_track`, a video cannot be read, or there are no such frames.
+        UserError: as `read_exact_track`, a video cannot be read, or the frames do not exist.
     """
     track = read_exact_track(npz, video)
     start, stop = frames[0], len(track) if frames[1] is None else min(frames[1], len(track))
@@ -168,10 +167,10 @@ def compare_frames(
     every: int = 6,
     on_progress: ProgressCallback = ignore_progress,
 ) -> ExactScore:
-    """Pictures, one per frame of that part of the truth, in the person's box of the track.
+    """Compare images, one per frame of that part of the truth, in the track's person box.
 
     Raises:
-        UserError: the truth cannot be read, there are no such frames, or there are fewer pictures than frames.
+        UserError: the truth cannot be read, the frames do not exist, or there are fewer images than frames.
     """
     if not 0 <= frames[0] < frames[1]:
         raise InputError(f"there are no frames {frames[0]} to {frames[1]} in {truth}.")
@@ -190,5 +189,5 @@ def compare_frames(
         done = frame.index + 1 - frames[0]
         on_progress(Progress("compare pictures", done, frames[1] - frames[0]))
     if not ssim or done < frames[1] - frames[0]:
-        raise InputError(f"not all of the frames of {truth} have a picture beside them; compare clips of one length.")
+        raise InputError(f"not every frame of {truth} has a matching image; compare clips of equal length.")
     return ExactScore(float(np.mean(ssim)), float(np.mean(psnr)), float(np.mean(perceptual)), len(ssim))

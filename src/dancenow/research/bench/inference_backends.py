@@ -1,9 +1,9 @@
-"""What runs the generator fastest, on one core or a GPU, and paints the same picture: the ground for
-`generators.crop.inference_backends`'s choice.
+"""Compare inference backends for the generator, on one core or a GPU: the basis of `generators.crop.inference_backends`'s
+choice.
 
-Engines take turns, picture by picture, so that a busy machine slows all of them; processor time is given beside the clock's,
-because it hardly depends on what else the machine does. On a GPU, whose work it is not, the clock alone counts. The paper's
-network as PyTorch runs it takes its turns, too, where a size asks for it: it paints something else, its time alone counts.
+Backends alternate image by image, so that a busy machine slows all of them equally. Processor time is reported beside
+wall-clock time, because it hardly depends on other load; on a GPU only the wall clock counts. If a size asks for it, the
+paper's network in plain PyTorch takes part: its output differs, so only its time counts.
 """
 
 import copy
@@ -43,22 +43,22 @@ _NAMES: Final[Mapping[BackendName, str]] = {"bfloat16": "torch, bfloat16", "grap
 
 
 def bench_engines(size: Size, on_progress: ProgressCallback, only: Sequence[str] = ()) -> Result:
-    """Every engine that can be had here, on the same generators with random weights; only: as in `cells.run_jobs`.
+    """Run every available backend on the same generators with random weights; only: as in `jobs.run_jobs`.
 
     Raises:
         UserError: the cache cannot be written to.
     """
     sized = SIZES[size]
-    cells = [
+    jobs = [
         Job("engines", {"network": ours, "size": size}, partial(_measure, sized, ours), sized.expected_s)
         for ours in sized.networks
     ]
-    records = run_jobs("engines", cells, on_progress, only)
+    records = run_jobs("engines", jobs, on_progress, only)
     return Result.from_records("engines", size, (0,), asdict(sized), records, summarize(records))
 
 
 def summarize(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
-    """By engine, of several networks by network and engine: how many times as fast as float32 it is, and as the paper's."""
+    """By backend, or network and backend: the speed relative to float32 and to the paper's network."""
     summary: dict[str, dict[str, Any]] = {}
     for record in records:
         time_ms = "wall_ms" if record["device"] == "cuda" else "cpu_ms"
@@ -78,24 +78,24 @@ def _measure(sized: BackendsSize, ours: OurNetwork, _folder: Path, on_progress: 
     device = torch_device("auto")
     generator = Generator(config.generator).to(device).eval().requires_grad_(False)
     with torch.inference_mode(), limited_threads(spare_threads()):
-        runs, build_s = _build_all(backend_factories(generator, device, sized.compiled), generator)
+        backends, build_s = _build_all(backend_factories(generator, device, sized.compiled), generator)
         papers, paper_build_s = _build_all(_paper_networks(sized, device), generator)
-        wall, cpu = _time_all({**runs, **papers}, generator, sized.repetitions, on_progress)
-        drift = _drift(runs, generator, sized.rollout, on_progress)
+        wall, cpu = _time_all({**backends, **papers}, generator, sized.repetitions, on_progress)
+        psnr_db = _rollout_psnr_db(backends, generator, sized.rollout, on_progress)
     rows = {
         name: {
             "cpu_ms": round(1000 * float(np.median(cpu[name])), 2),
             "wall_ms": round(1000 * float(np.median(wall[name])), 3),
             "build_s": round({**build_s, **paper_build_s}[name], 2),
-            "psnr_db": drift.get(name),
+            "psnr_db": psnr_db.get(name),
         }
-        for name in {**runs, **papers}
+        for name in {**backends, **papers}
     }
     return {"threads": spare_threads(), "device": device.type, "engines": rows}
 
 
 def _paper_networks(sized: BackendsSize, device: torch.device) -> dict[str, BackendFactory]:
-    """The paper's network, layer by layer; on a GPU also in the half precision in which its preset is trained and paints."""
+    """The paper's network layer by layer; on a GPU also in the half precision in which its preset is trained and rendered."""
     found: dict[str, BackendFactory] = {}
     for longer_px in sized.paper:
         for half in (False, True) if device.type == "cuda" and has_bfloat16(device) else (False,):
@@ -105,7 +105,7 @@ def _paper_networks(sized: BackendsSize, device: torch.device) -> dict[str, Back
 
 
 def _paper_network(config: EdnNetworkConfig, half: bool, device: torch.device) -> Forward:
-    """Paints one picture of a square frame from a pose and its own picture before, whatever it is given."""
+    """Generate one square frame from a fixed pose and previous frame, whatever the input."""
     generator = EdnGenerator(config, enhanced=False).to(device).eval().requires_grad_(False)
     random = torch.Generator().manual_seed(0)
     xy = config.longer_px * torch.rand(1, NUM_KEYPOINTS, 2, generator=random)
@@ -122,7 +122,7 @@ def _paper_network(config: EdnNetworkConfig, half: bool, device: torch.device) -
 
 
 def backend_factories(generator: Generator, device: torch.device, compiled: bool) -> dict[str, BackendFactory]:
-    """What builds each engine for a device, by the engine's name, float32 first; compiled: torch.compile, too."""
+    """A factory per backend for a device, float32 first; compiled: also torch.compile."""
     found: dict[str, BackendFactory] = {BASELINE: lambda: EagerBackend(copy.deepcopy(generator))}
     if device.type == "cpu":
         found |= _cpu_factories(generator)
@@ -146,7 +146,7 @@ def _cpu_factories(generator: Generator) -> dict[str, BackendFactory]:
 
 
 def _openvino_backend(generator: Generator, precision: Literal["bf16", "f32"]) -> Forward:
-    """Asked for bfloat16 on a processor without it, OpenVINO refuses."""
+    """OpenVINO refuses bfloat16 on a processor without it."""
     import openvino
 
     content = to_onnx(generator, {"maps": example(generator)}, "rgba")
@@ -163,8 +163,8 @@ def _openvino_backend(generator: Generator, precision: Literal["bf16", "f32"]) -
 def _build_all(
     backend_factories: Mapping[str, BackendFactory], generator: Generator
 ) -> tuple[dict[str, Forward], dict[str, float]]:
-    """The engines by name, and the seconds until each gave its first picture; those whose packages are missing are left out."""
-    runs: dict[str, Forward] = {}
+    """The backends by name, and the seconds until the first image of each; backends with missing packages are skipped."""
+    backends: dict[str, Forward] = {}
     build_s: dict[str, float] = {}
     maps = example(generator)
     for name, make in backend_factories.items():
@@ -172,12 +172,12 @@ def _build_all(
         with suppress(ImportError):
             run = make()
             run(maps)
-            runs[name], build_s[name] = run, _clocks(maps.device)[0] - start_s
-    return runs, build_s
+            backends[name], build_s[name] = run, _clocks(maps.device)[0] - start_s
+    return backends, build_s
 
 
 def _clocks(device: torch.device) -> tuple[float, float]:
-    """Seconds by the clock and of the processor, once the device has done what it was told."""
+    """Wall-clock and processor seconds, after the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter(), time.process_time()
@@ -209,14 +209,14 @@ def _onnxruntime_backend(generator: Generator) -> Forward:
 
 
 def _time_all(
-    runs: Mapping[str, Forward], generator: Generator, repetitions: int, on_progress: ProgressCallback
+    backends: Mapping[str, Forward], generator: Generator, repetitions: int, on_progress: ProgressCallback
 ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Seconds of each picture by the clock and of the processor, engines in turn."""
-    wall: dict[str, list[float]] = {name: [] for name in runs}
-    cpu: dict[str, list[float]] = {name: [] for name in runs}
+    """Wall-clock and processor seconds of each image, backends alternating."""
+    wall: dict[str, list[float]] = {name: [] for name in backends}
+    cpu: dict[str, list[float]] = {name: [] for name in backends}
     maps = example(generator)
     for number in range(repetitions):
-        for name, run in runs.items():
+        for name, run in backends.items():
             before = _clocks(maps.device)
             run(maps)
             after = _clocks(maps.device)
@@ -226,19 +226,21 @@ def _time_all(
     return wall, cpu
 
 
-def _drift(runs: Mapping[str, Forward], generator: Generator, frames: int, on_progress: ProgressCallback) -> dict[str, float]:
-    """The lowest PSNR in dB of any image of a long dance against the plain network's."""
+def _rollout_psnr_db(
+    backends: Mapping[str, Forward], generator: Generator, frames: int, on_progress: ProgressCallback
+) -> dict[str, float]:
+    """Per backend, the lowest PSNR in dB of any image of a long dance, compared with the float32 network."""
     side, device = generator.config.canvas_px, next(generator.parameters()).device
     random = torch.Generator().manual_seed(1)
-    centre, swing = side * torch.rand(1, NUM_KEYPOINTS, 2, generator=random), torch.rand(1, NUM_KEYPOINTS, 1, generator=random)
+    center, phase = side * torch.rand(1, NUM_KEYPOINTS, 2, generator=random), torch.rand(1, NUM_KEYPOINTS, 1, generator=random)
     confidence, depth = torch.ones(1, NUM_KEYPOINTS), torch.zeros(1, NUM_KEYPOINTS)
-    lowest = {name: math.inf for name in runs if name != BASELINE}
+    lowest = {name: math.inf for name in backends if name != BASELINE}
     for number in range(frames):
-        xy = centre + side / 16 * torch.sin(2 * math.pi * swing + number / 8)
+        xy = center + side / 16 * torch.sin(2 * math.pi * phase + number / 8)
         maps = draw_pose(xy, confidence, depth, side, side // POSE_STRIDE).to(device)
-        made = {name: run(maps) for name, run in runs.items()}
+        outputs = {name: run(maps) for name, run in backends.items()}
         for name in lowest:
-            error = float((made[name] - made[BASELINE]).square().mean())
+            error = float((outputs[name] - outputs[BASELINE]).square().mean())
             lowest[name] = min(lowest[name], round(10 * math.log10(4 / max(error, 1e-12)), 1))
         on_progress(Progress("a long dance", number + 1, frames))
     return lowest

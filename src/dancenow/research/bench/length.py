@@ -1,6 +1,6 @@
-"""How memory and time grow with the length of the dance: whole transfers in processes of their own, and generation alone.
+"""Memory and time against the length of the dance: complete transfers in separate processes, and generation alone.
 
-`memory` and `growth` are two views of the same cells, so the second costs nothing.
+`memory` and `growth` share their jobs, so the second costs nothing.
 """
 
 import json
@@ -33,7 +33,7 @@ from dancenow.storage.code_digest import code_digest
 from dancenow.training.budget import Budget
 from dancenow.training.loop import preview_path, state_path
 
-# VmHWM begins anew with the program; ru_maxrss would hold the peak of the process that started it.
+# VmHWM starts with the program; ru_maxrss would include the peak of the parent process.
 _TRANSFER: Final = """
 import json, resource, sys, time
 from pathlib import Path
@@ -47,13 +47,13 @@ peak_kb = [float(line.split()[1]) for line in lines if line.startswith("VmHWM")]
 peak_kb += [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "darwin" else 1)]
 torch = sys.modules.get("torch")
 gpu_mb = round(torch.cuda.max_memory_allocated() / 2**20, 1) if torch is not None and torch.cuda.is_available() else None
-said = {"frames": result.num_frames, "peak_mb": round(peak_kb[0] / 1024, 1), "seconds": round(seconds, 2), "gpu_mb": gpu_mb}
-print(json.dumps(said))
+found = {"frames": result.num_frames, "peak_mb": round(peak_kb[0] / 1024, 1), "seconds": round(seconds, 2), "gpu_mb": gpu_mb}
+print(json.dumps(found))
 """
 
 
 def bench_memory(size: Size, on_progress: ProgressCallback) -> Result:
-    """Peak memory against the number of frames.
+    """Measure peak memory against the number of frames.
 
     Raises:
         UserError: as `bench_ablation`.
@@ -67,7 +67,7 @@ def bench_memory(size: Size, on_progress: ProgressCallback) -> Result:
 
 
 def bench_growth(size: Size, on_progress: ProgressCallback) -> Result:
-    """Seconds against the number of frames: what starting costs, and what each further frame costs.
+    """Measure seconds against the number of frames: a constant part and the cost per frame.
 
     Raises:
         UserError: as `bench_ablation`.
@@ -78,11 +78,11 @@ def bench_growth(size: Size, on_progress: ProgressCallback) -> Result:
 
 
 def timed_transfer(source: Path, model: Path, out: Path, cache: Path) -> dict[str, Any]:
-    """frames, peak_mb, seconds (without Python's start and imports) and gpu_mb (of torch's allocator; None without a GPU) of a
-    transfer in a process and a cache of its own.
+    """Run a transfer in its own process and cache: frames, peak_mb, seconds (without Python's start and imports) and gpu_mb
+    (torch's allocator; None without a GPU).
 
     Raises:
-        UserError: the transfer failed; its last line is in the sentence.
+        UserError: the transfer failed; the message has its last line.
     """
     environment = {**os.environ, "DANCENOW_CACHE": str(cache)}
     command = [sys.executable, "-c", _TRANSFER, str(source), str(model), str(out)]
@@ -91,13 +91,13 @@ def timed_transfer(source: Path, model: Path, out: Path, cache: Path) -> dict[st
     )
     if done.returncode:
         why = (done.stderr.strip().splitlines() or [f"it was ended by signal {-done.returncode}"])[-1]
-        raise UserError(f"the transfer that was to be measured failed: {why}")
+        raise UserError(f"the measured transfer failed: {why}")
     return dict(json.loads(done.stdout))
 
 
 @contextmanager
 def empty_cache(on_progress: ProgressCallback) -> Iterator[Path]:
-    """A cache folder where nothing was measured yet, but every pretrained file is there."""
+    """A cache folder without results, but with all pretrained files."""
     for name in ("pose_detection", "pose_landmark_full"):
         pretrained.path(name, on_progress)
     with tempfile.TemporaryDirectory(prefix="dancenow-bench-") as folder:
@@ -106,12 +106,12 @@ def empty_cache(on_progress: ProgressCallback) -> Iterator[Path]:
 
 
 def untrained_model(test_set: RenderedTestSet, ours: OurNetwork, on_progress: ProgressCallback) -> Path:
-    """A model that paints badly, at full cost: what is measured here does not depend on how long it was trained."""
+    """A barely trained model: cost does not depend on training, so quality does not matter here."""
     model = cache_dir("bench/models") / f"{ours}-{test_set.video_format.size_px}px-{code_digest(__name__)}.safetensors"
     if not model.is_file():
         subject = test_set.subject(test_set.cases[-1], on_progress)
         unfinished = model.with_stem(f"unfinished-{model.stem}")
-        state_path(unfinished).unlink(missing_ok=True)  # of a bench that was interrupted here
+        state_path(unfinished).unlink(missing_ok=True)  # left by an interrupted benchmark
         train_model(
             subject.folder, unfinished, our_config(ours), budget=Budget(images=4), resume=False, on_progress=on_progress
         )
@@ -124,11 +124,11 @@ def untrained_model(test_set: RenderedTestSet, ours: OurNetwork, on_progress: Pr
 def _records(stage: str, size: Size, on_progress: ProgressCallback) -> list[Record]:
     sized = LENGTH[size]
     sized.test_set.build(on_progress)
-    cells = [
+    jobs = [
         Job("length", {"frames": frames, "size": size}, partial(_measure, sized, frames), 10 + frames * sized.seconds_per_frame)
         for frames in sized.frames
     ]
-    return run_jobs(stage, cells, on_progress)
+    return run_jobs(stage, jobs, on_progress)
 
 
 def _measure(sized: LengthSize, frames: int, folder: Path, on_progress: ProgressCallback) -> Record:
@@ -139,12 +139,12 @@ def _measure(sized: LengthSize, frames: int, folder: Path, on_progress: Progress
         on_progress(Progress("whole transfer", 0))
         whole = timed_transfer(dance, model, folder / "out.mp4", cache)
         on_progress(Progress("generation alone", 0))
-        alone = timed_transfer(dance, model, folder / "out.mp4", cache)  # the poses are in its cache now
+        alone = timed_transfer(dance, model, folder / "out.mp4", cache)  # its cache has the poses now
     return {"whole": whole, "generation": alone}
 
 
 def loop_video(video: Path, frames: int, out: Path) -> None:
-    """The video again and again, cut after so many frames."""
+    """Repeat the video until it has this many frames."""
     info = probe(video)
     endless = chain.from_iterable(read_frames(each) for each in repeat(video))
     with VideoWriter(out, info.width_px, info.height_px, fps=info.fps) as writer:
@@ -153,7 +153,7 @@ def loop_video(video: Path, frames: int, out: Path) -> None:
 
 
 def _line(records: Sequence[Record], part: str) -> dict[str, float]:
-    """Through the last two lengths: milliseconds a frame, and seconds before the first."""
+    """Line through the last two lengths: milliseconds per frame, and the constant seconds."""
     (few, few_s), (many, many_s) = ((record["frames"], record[part]["seconds"]) for record in records[-2:])
     slope_s = (many_s - few_s) / (many - few)
     return {"ms_a_frame": round(1000 * slope_s, 2), "start_s": round(few_s - slope_s * few, 2)}

@@ -1,4 +1,4 @@
-"""The methods that are compared: what each trains or shows, and the sentence that says what it is."""
+"""The compared methods: how each one is trained or generated, and its description."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ PROTOCOLS: Final[tuple[Protocol, ...]] = ("held-out time", "transfer")
 
 @dataclass(frozen=True)
 class TransferTask:
-    """One clip to make, and what it should show. dance: its name, `own` for held-out time."""
+    """One clip to generate, and its ground truth. dance: its name, `own` for held-out time."""
 
     protocol: Protocol
     dance: str
@@ -37,8 +37,8 @@ class TransferTask:
 
 @dataclass(frozen=True)
 class Method:
-    """A way to make a clip: by training `config`, or without any training by `show`. start: what training begins with.
-    normalize: how another dancer's poses are brought to the subject, which is a part of the system.
+    """A method: trains `config`, or writes the clip by `show` without training. start: initialization of the training.
+    normalize: retargeting of other dancers' poses, which is a part of the system.
     """
 
     name: str
@@ -57,12 +57,12 @@ TINY: Final = CropConfig(
 
 
 def our_config(name: OurNetwork) -> CropConfig:
-    """`tiny` or a preset of ours."""
+    """Our configuration: `tiny` or a preset."""
     return TINY if name == "tiny" else PRESETS[name]
 
 
 def paper_config(longer_px: int, width: float, *, temporal: bool = True, conditioning: Conditioning = "stick") -> EdnConfig:
-    """The paper's recipe at a size."""
+    """The paper's recipe at a given size."""
     return EdnConfig(conditioning=conditioning, temporal=temporal, longer_px=longer_px, width=width)
 
 
@@ -82,27 +82,27 @@ def _from_nothing(size: Networks) -> CropConfig:
 
 
 _METHODS: Final = (
-    Method("truth, encoded again", "the reference itself in our encoding: nothing can be better", show=_show_truth),
-    Method("nearest frame", "the footage's frame with the nearest pose, as it is; no training", show=_show_nearest),
+    Method("truth, encoded again", "the ground truth in our encoding: an upper bound", show=_show_truth),
+    Method("nearest frame", "the unchanged footage frame with the nearest pose; no training", show=_show_nearest),
     Method(
         "pix2pixHD",
-        "the paper's networks frame by frame: stick figure in, whole frame out, no picture before",
+        "the paper's networks frame by frame: stick figure in, whole frame out, no previous frame",
         lambda size: paper_config(size.paper_px, size.paper_width, temporal=False),
         normalize="paper",
     ),
     Method(
         "+ temporal smoothing",
-        "the paper's body system: the picture before as input, and a discriminator of two consecutive frames",
+        "the paper's body system: the previous frame as input, and a discriminator of two consecutive frames",
         lambda size: paper_config(size.paper_px, size.paper_width),
         normalize="paper",
     ),
     Method(
         "heatmaps",
-        "the same networks, shown Gaussian heatmaps of two consecutive poses instead of a stick figure",
+        "the same networks, conditioned on Gaussian heatmaps of two consecutive poses instead of a stick figure",
         lambda size: paper_config(size.paper_px, size.paper_width, conditioning="heatmaps"),
         normalize="paper",
     ),
-    Method("ours, from nothing", "our default without the base model that it starts from", _from_nothing),
+    Method("ours, from nothing", "our default without its pretrained weights", _from_nothing),
     Method("ours", "our default", lambda size: our_config(size.ours), start="from the base model"),
 )
 METHODS: Final[dict[str, Method]] = {method.name: method for method in _METHODS}
@@ -110,10 +110,10 @@ METHODS: Final[dict[str, Method]] = {method.name: method for method in _METHODS}
 
 
 def describe(methods: Sequence[Method]) -> dict[str, dict[str, str]]:
-    """For the settings of a result: what each method is, and how it brings other dancers' poses to its subject."""
+    """For the settings of a result: each method's description and retargeting."""
     return {"methods": {each.name: each.what for each in methods}, "normalize": {each.name: each.normalize for each in methods}}
 
 
 def budget_methods() -> tuple[Method, ...]:
-    """Those that are compared at several budgets: ours from the base model and from nothing, and the paper's."""
+    """Methods compared at several budgets: ours with and without pretrained weights, and the paper's."""
     return METHODS["ours"], METHODS["ours, from nothing"], replace(METHODS["+ temporal smoothing"], name="paper")

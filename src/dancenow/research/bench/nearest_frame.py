@@ -1,7 +1,7 @@
-"""The oldest answer to motion transfer: show the footage's frame whose pose is nearest, as it is, with no learning at all.
+"""Motion transfer without learning: show the unchanged footage frame with the nearest pose.
 
-Frame retrieval as in video-based rendering (Schödl et al., Video Textures, 2000); it has perfect sharpness, wrong poses and
-jumps, and so shows which figures reward sharpness alone.
+Frame retrieval as in video-based rendering (Schödl et al., Video Textures, 2000). It is perfectly sharp, has wrong poses and
+jumps, and so reveals metrics that reward sharpness alone.
 """
 
 from pathlib import Path
@@ -23,10 +23,10 @@ from dancenow.types import FrameStatus, Pose
 def show_nearest_frames(
     source: Path, subject: Subject, out: Path, normalize: RetargetingKind, on_progress: ProgressCallback = ignore_progress
 ) -> Path:
-    """Write the dance of `source` as frames of the subject's training footage, each at the place where it was filmed.
+    """Write the dance of `source` with frames of the subject's training footage.
 
     Raises:
-        UserError: nobody can be followed in the source, or `out` cannot be written.
+        UserError: no person can be tracked in the source, or `out` cannot be written.
     """
     source_track = detect_poses(source, on_progress=on_progress)
     wanted = fit_videos(normalize, VideoSource.open(source), source_track, subject.track, subject.plate)(source_track.pose)
@@ -34,7 +34,7 @@ def show_nearest_frames(
     learnt = np.flatnonzero((track.status == FrameStatus.MEASURED) & subject.manifest.in_split("train", track.time_s))
     chosen = learnt[nearest(wanted, track.pose[learnt])]
     info = probe(subject.video)
-    # Packed, because the frames are needed in another order than the one in which they are decoded.
+    # Compressed, because the frames are needed in another order than they are decoded.
     packed = {
         frame.index: cv2.imencode(".png", frame.image_rgb, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1]
         for frame in read_frames_at(subject.video, sorted({int(index) for index in chosen}))
@@ -47,12 +47,12 @@ def show_nearest_frames(
 
 
 def nearest(wanted: Pose, known: Pose) -> NDArray[np.int64]:
-    """For each pose [T] the number, int64 [T], of the nearest known one [N].
+    """For each pose [T], the index of the nearest known pose [N]: int64 [T].
 
-    Nearest in the mean squared distance of keypoints in frame px, weighted by both confidences: place counts, because the
-    frame is shown as it is.
+    Distance: mean squared distance of keypoints in frame px, weighted by both confidences; the position counts, because the
+    frame is shown unchanged.
     """
-    # |a - b|^2 summed with weights w_a w_b is three matrix products.
+    # The weighted sum of |a - b|^2 with weights w_a w_b is three matrix products.
     a, b = (pose.xy.astype(np.float64).reshape(len(pose), -1) for pose in (wanted, known))
     w_a, w_b = (np.repeat(pose.confidence.astype(np.float64), 2, axis=1) for pose in (wanted, known))
     total = (w_a * a * a) @ w_b.T - 2 * (w_a * a) @ (w_b * b).T + w_a @ (w_b * b * b).T

@@ -1,8 +1,7 @@
-"""How near each normalization brings a dancer's keypoints to where they are when the target dances the same.
+"""How close each retargeting brings a dancer's keypoints to those of the target performing the same dance.
 
-The truth is rendered: the same dance on the target's body before the target's camera. The target's own footage, on which the
-map is fitted, shows another dance. Exact keypoints first; detected ones of the ablation's world beside them, and what the
-normalizations are worth in pictures.
+The truth is rendered: the same dance on the target's body in front of the target's camera. The retargeter is fitted on footage
+of another dance. Measured with exact keypoints, with detected ones on the ablation's test set, and on generated images.
 """
 
 import os
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dancenow.errors import UserError
 from dancenow.media.source import VideoSource
@@ -36,13 +36,13 @@ from dancenow.types import PoseTrack
 SIZE_PX: Final = 512
 FPS: Final = 24
 ROOM_PAIR: Final = ("bright", "loft")
-"""The dancer's and the target's: two cameras of different height, distance and focal length."""
+"""The dancer's and the target's room: two cameras of different height, distance and focal length."""
 
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """One transfer. source: the dance; footage: what the map is fitted on; truth: the dance on the target's body. same_camera:
-    whether one camera filmed source and footage, as a transfer finds out from the pictures."""
+    """One transfer. source: the dance; footage: the target track for fitting; truth: the dance on the target's body.
+    same_camera: whether one camera filmed source and footage, as a transfer detects it from the images."""
 
     name: str
     source: PoseTrack
@@ -52,7 +52,7 @@ class Setup:
 
 
 def bench_normalize(size: Size, on_progress: ProgressCallback, only: Sequence[str] = ()) -> Result:
-    """Every normalization that `fit` offers on every pair; only: as in `cells.run_jobs`.
+    """Measure every retargeting kind on every pair; only: as in `jobs.run_jobs`.
 
     Raises:
         UserError: the studio's packages are missing, or a clip of $DANCENOW_DATA cannot be used.
@@ -60,24 +60,24 @@ def bench_normalize(size: Size, on_progress: ProgressCallback, only: Sequence[st
     sized = NORMALIZE[size]
     if sized.detected is not None and not only:
         sized.detected.build(on_progress)
-    cells = [
+    jobs = [
         Job("normalize", {"data": "exact", "source": a, "target": b, "size": size}, partial(_measure_exact, sized, a, b), 3)
         for a, b in permutations(sized.identities, 2)
     ]
     cases = sized.detected.cases if sized.detected is not None else ()
-    cells += [
+    jobs += [
         Job("normalize", {"data": "detected", "source": "several", "target": each.name, "size": size},
              partial(_measure_detected, sized, number), 12)
         for number, each in enumerate(cases)
     ]  # fmt: skip
-    cells += _filmed_cells()
+    jobs += _filmed_jobs()
     if sized.image_budget is not None:
         shown = {"data": "pictures", "source": "several", "budget": sized.image_budget, "size": size}
-        cells += [
+        jobs += [
             Job("normalize", {**shown, "target": each.name}, partial(measure_images, sized, each), sized.images_s)
             for each in cases
         ]
-    records = run_jobs("normalize", cells, on_progress, only)
+    records = run_jobs("normalize", jobs, on_progress, only)
     summary: dict[str, Any] = {}
     for data in dict.fromkeys(record["data"] for record in records):
         own = [record for record in records if record["data"] == data]
@@ -86,25 +86,25 @@ def bench_normalize(size: Size, on_progress: ProgressCallback, only: Sequence[st
 
 
 def summarize(records: Sequence[Mapping[str, Any]], data: str) -> dict[str, dict[str, dict[str, float | None]]]:
-    """Per normalization and figure: mean and standard deviation over pairs of bodies, each a mean over its setups."""
+    """Per retargeting kind and metric: mean and standard deviation over pairs of bodies, each a mean over its setups."""
     pairs = [list(record["rows"]) for record in records if record["data"] == data]
     kinds = list(dict.fromkeys(row["normalize"] for pair in pairs for row in pair))
     summary: dict[str, dict[str, dict[str, float | None]]] = {}
     for kind in kinds:
-        for figure in ("keypoint_error", "worst_part_error", "foot_sliding", "ground_error"):
-            means = [_mean([row[figure] for row in pair if row["normalize"] == kind]) for pair in pairs]
+        for metric in ("keypoint_error", "worst_part_error", "foot_sliding", "ground_error"):
+            means = [_mean([row[metric] for row in pair if row["normalize"] == kind]) for pair in pairs]
             known = [mean for mean in means if mean is not None]
             spread = float(np.std(known, ddof=1)) if len(known) > 1 else None
-            summary.setdefault(kind, {})[figure] = {"mean": _mean(known), "spread": spread}
+            summary.setdefault(kind, {})[metric] = {"mean": _mean(known), "spread": spread}
     return summary
 
 
 def measure_setup(setup: Setup, kind: RetargetingKind) -> dict[str, Any]:
-    """One normalization on one setup.
+    """Measure one retargeting kind on one setup.
 
-    keypoint_error: mean distance to the truth, a share of the true body's height (nose to ankle). worst_part_error: of the
-    keypoint that is worst on average. foot_sliding in torso lengths a second, of which `true_sliding` is the truth's own;
-    ground_error in torso lengths. A normalization that cannot be fitted says why in `refused`.
+    keypoint_error: mean distance to the truth, as a fraction of the true body's height (nose to ankle). worst_part_error: of
+    the worst keypoint on average. foot_sliding: torso lengths per second; `true_sliding` is the truth's own. ground_error:
+    torso lengths. If the retargeter cannot be fitted, `refused` gives the reason.
     """
     try:
         moved = fit_retargeter(kind, setup.source, setup.footage, setup.same_camera)(setup.source.pose)
@@ -112,21 +112,27 @@ def measure_setup(setup: Setup, kind: RetargetingKind) -> dict[str, Any]:
         return {"setup": setup.name, "normalize": kind, "refused": str(error)} | dict.fromkeys(_FIGURES)
     truth = setup.truth
     result = PoseTrack(moved, truth.time_s, setup.source.status, truth.width_px, truth.height_px, "normalized", "")
-    seen = (truth.pose.confidence >= 0.3) & (moved.confidence >= 0.3)
-    distance = np.where(seen, np.linalg.norm(moved.xy.astype(np.float64) - truth.pose.xy, axis=2), np.nan)
+    both_visible = (truth.pose.confidence >= 0.3) & (moved.confidence >= 0.3)
+    distance = np.where(both_visible, np.linalg.norm(moved.xy.astype(np.float64) - truth.pose.xy, axis=2), np.nan)
     height_px = body_statistics(truth).height_px
-    figures = (
-        np.nanmean(distance) / height_px,
-        np.nanmax(np.nanmean(distance, axis=0)) / height_px,
-        np.nanmean(foot_sliding(result, truth)),
-        np.nanmean(foot_sliding(truth, truth)),
-        np.nanmean(ground_error(result, truth)),
+    metrics = (
+        _finite_mean(distance) / height_px,
+        max((_finite_mean(column) for column in distance.T if np.isfinite(column).any()), default=np.nan) / height_px,
+        _finite_mean(foot_sliding(result, truth)),
+        _finite_mean(foot_sliding(truth, truth)),
+        _finite_mean(ground_error(result, truth)),
     )
-    return {"setup": setup.name, "normalize": kind} | {n: _rounded(v) for n, v in zip(_FIGURES, figures, strict=True)}
+    return {"setup": setup.name, "normalize": kind} | {n: _rounded(v) for n, v in zip(_FIGURES, metrics, strict=True)}
 
 
-def _rounded(figure: float) -> float | None:
-    return round(float(figure), 5) if np.isfinite(figure) else None
+def _finite_mean(values: NDArray[Any]) -> float:
+    """Mean of the finite values; NaN if there are none, as for keypoints that are never visible."""
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else float("nan")
+
+
+def _rounded(metric: float) -> float | None:
+    return round(float(metric), 5) if np.isfinite(metric) else None
 
 
 _FIGURES: Final = ("keypoint_error", "worst_part_error", "foot_sliding", "true_sliding", "ground_error")
@@ -142,7 +148,7 @@ def _measure_exact(sized: NormalizeSize, source: str, target: str, _folder: Path
 
 
 def _exact_setups(sized: NormalizeSize, source: str, target: str) -> Iterator[Setup]:
-    """Every dance of another's while the footage shows the next one, at every pair of distances that has the near one."""
+    """Every dance, with footage of the next one, at all pairs of camera distances that include the near one."""
     near = sized.distances[0]
     pairs = [(near, near), *((near, far) for far in sized.distances[1:]), *((far, near) for far in sized.distances[1:])]
     for number, dance in enumerate(sized.dances):
@@ -164,7 +170,7 @@ def _exact(identity: str, dance: str, room: str, distance: float, seconds: float
 
 
 def move_camera_back(room: Room, factor: float) -> Room:
-    """The room seen from `factor` times as far, at the same height."""
+    """Move the room's camera `factor` times as far away, at the same height."""
     x, y, z = room.camera.position
     at_x, at_y, _ = room.camera.target
     position = (at_x + factor * (x - at_x), at_y + factor * (y - at_y), z)
@@ -189,9 +195,9 @@ def _measure_detected(sized: NormalizeSize, number: int, _folder: Path, on_progr
     return _rows(setups(), on_progress)
 
 
-def _filmed_cells() -> list[Job]:
-    """A folder of one's own: NAME_id0.mp4 and NAME_id1.mp4 show the same dance on two bodies, frame by frame; with exact
-    keypoints where these lie beside them (`exact.read_exact_track`)."""
+def _filmed_jobs() -> list[Job]:
+    """Clips in DANCENOW_DATA: NAME_id0.mp4 and NAME_id1.mp4 show the same dance on two bodies, frame by frame; also with exact
+    keypoints if the npz files exist (`ground_truth_clips.read_exact_track`)."""
     folder = Path(os.environ.get("DANCENOW_DATA") or "/nonexistent")
     videos = {path.stem: path for path in sorted(folder.rglob("*_id[01].mp4"))}
     dances = [stem.removesuffix("_id0") for stem in videos if stem.endswith("_id0")]

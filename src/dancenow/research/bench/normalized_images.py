@@ -1,7 +1,7 @@
-"""What a normalization is worth in pictures: one trained model per subject, the same dances brought to it by each of them.
+"""Effect of retargeting on the generated images: one trained model per subject renders the same dances with each retargeting.
 
-Every result is compared with what the subject's own body looks like when it dances the same before its own camera, which is
-rendered; the model is the same for all, so that only the poses differ.
+Results are compared with a rendering of the subject's own body performing the same dance in front of its own camera; the model
+is the same, so only the poses differ.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,14 +27,14 @@ from dancenow.research.bench.sizes import NormalizeSize
 
 KINDS: Final[tuple[RetargetingKind, ...]] = ("none", "paper", "stn", "skeletal", "auto")
 TRUE_POSES: Final = "true poses"
-"""Beside the normalizations: the poses that are detected in the true video itself. What is left is the generator's."""
+"""A control beside the retargeting kinds: poses detected in the true video; the remaining error is the generator's."""
 METRICS: Final = ("ssim_person", "psnr_person_db", "perceptual_person")
 CURVE: Final = "perceptual_per_person"
-"""Kept frame by frame: the perceptual distance in the person's box times the area of the box over the person's."""
+"""Per frame: the perceptual distance in the person's box times the box area over the person's area."""
 
 
 def measure_images(sized: NormalizeSize, case: SubjectCase, folder: Path, on_progress: ProgressCallback) -> Record:
-    """Train the subject's model, then make and judge every dance with every normalization."""
+    """Train the subject's model, then generate and evaluate every dance with every retargeting kind."""
     test_set, budget = sized.detected, sized.image_budget
     assert test_set is not None
     assert budget is not None
@@ -50,7 +50,7 @@ def measure_images(sized: NormalizeSize, case: SubjectCase, folder: Path, on_pro
             normalize: RetargetingKind = "none" if own else kind  # type: ignore[assignment]  # the others are kinds
             done = pipeline.transfer(source, model, out, normalize=normalize, on_progress=on_progress)
             poses = done.target_track.pose.xy.tobytes()
-            # What `auto` chose has been judged under its own name.
+            # The choice of `auto` has been evaluated under its own name.
             if poses not in made:
                 made[poses] = scores(test_set, case, dance, out, sized.every)
             about = {"setup": f"{dance.dance} by {dance.identity}", "normalize": kind, "what": done.normalization}
@@ -62,7 +62,7 @@ def measure_images(sized: NormalizeSize, case: SubjectCase, folder: Path, on_pro
 def scores(test_set: RenderedTestSet, case: SubjectCase, dance: ClipSpec, out: Path, every: int) -> dict[str, Any]:
     """Means over frames in the true person's box: SSIM (higher is better) and perceptual distance (lower is better).
 
-    And `CURVE` of each judged frame; None where the person is out of sight.
+    And `CURVE` of each evaluated frame; None where the person is not visible.
     """
     clip = test_set.clip(case.truth(dance))
     metrics, exact = FrameMetrics(PerceptualDistance(), 1, deep_regions=("person",)), load_track(clip.track)
@@ -86,7 +86,7 @@ def scores(test_set: RenderedTestSet, case: SubjectCase, dance: ClipSpec, out: P
 
 
 def summarize_images(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, float | None]]]:
-    """Per normalization and figure: mean over transfers; mean and standard deviation over them of the gain over `paper`."""
+    """Per retargeting kind and metric: mean over transfers; mean and standard deviation of the gain over `paper`."""
     rows = [{**row, "setup": f"{record['target']}: {row['setup']}"} for record in records for row in record.get("rows", ())]
     summary: dict[str, dict[str, dict[str, float | None]]] = {}
     for kind in dict.fromkeys(row["normalize"] for row in rows):

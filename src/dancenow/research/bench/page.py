@@ -1,4 +1,4 @@
-"""docs/benchmarks.md, written from the results alone: every figure on it is in a JSON file of the folder `benchmarks`."""
+"""Write docs/benchmarks.md from the result files alone: every number on it is in a JSON file of the folder `benchmarks`."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,19 +15,19 @@ from dancenow.research.bench.summary import summary_page
 from dancenow.storage.atomic_io import complete_or_absent
 
 SHOWN_SIZES: Final = ("laptop", "gpu")
-"""A smoke test only shows that a bench works."""
+"""Sizes on the page; a smoke test only shows that a benchmark runs."""
 SUMMARY_SIZE: Final = "laptop"
 SCRIPTS: Final = {
     "forensics": "python -m dancenow.research.recipes.train_forensic measure",
     "dataset": "python -m dancenow.research.recipes.dataset",
 }
-"""What is measured otherwise than by `dancenow bench`."""
+"""Results that other commands than `dancenow bench` measure."""
 
 _INTRODUCTION: Final = """\
 # Benchmarks
 
 `dancenow bench page` writes this page from the JSON files in the folder `{folder}`, which the commands below wrote.
-Nothing here is typed by hand. Every figure can be measured again with the command above its table.
+Nothing here is typed by hand. Every number can be measured again with the command above its table.
 """
 
 
@@ -35,7 +35,7 @@ def write_page(folder: Path) -> Path:
     """Write docs/benchmarks.md and docs/benchmark-summary.md beside the folder of results.
 
     Raises:
-        UserError: there is no result to show in it, one is damaged, or the page cannot be written.
+        UserError: there are no results, one is damaged, or the page cannot be written.
     """
     every = [*BENCHES, *SCRIPTS]
     found = {key: path for key, path in latest(folder, every).items() if key[1] in SHOWN_SIZES}
@@ -103,11 +103,11 @@ TITLES: Final = {
     "ablation": "Quality, method by method",
     "budget": "Quality for the budget",
     "face": "The face",
-    "drift": "Does a long video end as it began?",
+    "drift": "Quality drift in long videos",
     "speed": "Speed",
     "engines": "What runs the generator",
     "normalize": "Normalization",
-    "blend": "Faces put back into their frames",
+    "blend": "Blending faces into frames",
     "memory": "Memory against length",
     "growth": "Time against length",
     "monotonicity": "Do the metrics measure?",

@@ -1,4 +1,4 @@
-"""The benches by name, and how they are run: one after another, each leaving its JSON before the next begins."""
+"""The benchmarks by name; they run one after another, and each writes its JSON before the next one starts."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -13,7 +13,7 @@ from dancenow.research.bench.results import Result, Size, latest
 from dancenow.storage.atomic_io import require_writable
 
 Bench = Callable[..., Result]
-"""Of a size and a listener; those of `IN_PARTS` also of `only`."""
+"""Takes a size and a progress callback; those in `IN_PARTS` also `only`."""
 
 BENCHES: Final[Mapping[str, tuple[str, str]]] = {
     "ablation": ("dancenow.research.bench.ablation", "bench_ablation"),
@@ -28,33 +28,33 @@ BENCHES: Final[Mapping[str, tuple[str, str]]] = {
     "growth": ("dancenow.research.bench.length", "bench_growth"),
     "monotonicity": ("dancenow.research.bench.degradations", "bench_monotonicity"),
 }
-"""Name -> module and function: torch is imported when a bench begins, not when its name is read."""
+"""Name -> module and function: torch is imported when a benchmark starts, not when its name is read."""
 
 
 IN_PARTS: Final = ("ablation", "budget", "face", "drift", "speed", "engines", "normalize")
-"""Benches of which a part can be measured; they take the names of the parts as `only` (see `cells.select_jobs`)."""
+"""Benchmarks that can run in parts, named by `only` (see `jobs.select_jobs`)."""
 
 
 def run_benches(
     names: Sequence[str], size: Size, out: Path, on_progress: ProgressCallback = ignore_progress, only: Sequence[str] = ()
 ) -> Iterator[Path]:
-    """Run the named benches (none: all of them) and yield each one's result as it is written into the folder `out`.
+    """Run the named benchmarks (none: all) and yield each result file as it is written into the folder `out`.
 
-    only: measure these parts alone; the result holds them and what was measured of the others before, by the same code, here
-        or, by the latest result in `out`, elsewhere.
+    only: measure these parts alone; the result also holds records of other parts that the same code measured before, here or,
+        from the latest result in `out`, elsewhere.
 
     Raises:
-        UserError: there is no bench of a name, it has no parts, `out` cannot be written to, or whatever a bench raises.
+        UserError: a name is unknown, a benchmark has no parts, `out` cannot be written to, or whatever a benchmark raises.
     """
     if only and not (names and set(names) <= set(IN_PARTS)):
         raise OptionError(f"only {', '.join(IN_PARTS)} can be measured in parts; name one of them.")
     for name in names:
         if name not in BENCHES:
-            raise OptionError(f"there is no bench {name!r}; choose of {', '.join(BENCHES)}, or give `page` alone.")
+            raise OptionError(f"there is no bench {name!r}; choose from {', '.join(BENCHES)}, or give `page` alone.")
     require_writable(out, folder=True)
     require_writable(out / "result.json", ".json")
     for name in names or BENCHES:
-        with suppress(KeyError, UserError):  # none there, or a damaged one
+        with suppress(KeyError, UserError):  # no result, or a damaged one
             import_records(Result.read(latest(out, [name])[name, size]))
         module, function = BENCHES[name]
         bench: Bench = getattr(import_module(module), function)

@@ -1,8 +1,8 @@
-"""Where real and forged clips come from: footage of a rendered person to learn from, and the same person's dances beside it.
+"""Rendered scenes as the source of real and fake clips: a person's footage for training, and dances of the same person.
 
-Rendered once with exact poses and kept as near-lossless video, so that forgeries can be made where nothing can be rendered. The
-studio's people are for the test; random people, dances, lights and cameras are learnt from, filmed in the same way, so that
-nothing but the person and the place differs between what is learnt from and what is judged.
+Scenes are rendered once with exact poses and stored as near-lossless video, so that fakes can be generated on machines without
+the renderer. The studio's people are for the test; random people, dances, lights and cameras are for training and are rendered
+in the same way, so that only person and place differ between training and test.
 """
 
 import json
@@ -37,23 +37,23 @@ from dancenow.types import ImageRGB, Plate, Pose, PoseTrack
 
 FPS: Final = 24
 RUN: Final = 3
-"""Consecutive frames of the footage."""
+"""Consecutive frames per run of the footage."""
 RENDER_CRF: Final = 12
-"""x264's, of what is rendered."""
+"""x264 CRF of the rendered videos."""
 STORAGE_ENCODING: Final = Encoding(16)
-"""How forgeries are kept; real clips go through the same before they are judged."""
+"""Encoding of stored fakes; real clips pass through it before the test."""
 RECIPE: Final = 1
-"""Raise it when the same settings would show other pictures."""
+"""Raise it when the same settings give other images."""
 _SIZES_PX, _SHAKY = (384, 320, 448), (0.0, 0.003, 0.006)
 _FOOTAGE_BEATS, _DANCE_BEATS = 64, 8
 
 
 @dataclass(frozen=True)
 class SceneConfig:
-    """Who, where, what the footage shows, and the dances, each with its first second. number: of a random person, who dances
-    random dances in a random place; identity is then a name only, and room and footage are not used. runs: of three frames of
-    footage. dance_frames: of each dance. size_px: of the
-    frame. jitter_fraction: keypoints are wrong as a detector's are, by this fraction of the body's height."""
+    """Person, room, dance of the footage, and test dances, each with its start in s. number: of a random person with random
+    dances in a random room; `identity` is then only a name, and `room` and `footage` are not used. runs: runs of footage.
+    dance_frames: per dance. size_px: side of the frame. jitter_fraction: keypoint error, as of a detector, relative to the
+    body's height."""
 
     identity: str
     room: str
@@ -68,7 +68,7 @@ class SceneConfig:
 
     @classmethod
     def random(cls, number: int) -> Self:
-        """That of a random person: size of the picture and errors of keypoints differ from one to the next."""
+        """The scene of a random person; frame size and keypoint error vary with the number."""
         size_px, jitter_fraction = _SIZES_PX[number % len(_SIZES_PX)], _SHAKY[number // len(_SIZES_PX) % len(_SHAKY)]
         dances = (("first", 0.0), ("second", 0.0))
         return cls(f"cast {number}", "", "", dances, runs=20, size_px=size_px, jitter_fraction=jitter_fraction, number=number)
@@ -82,12 +82,12 @@ TEST_SCENES: Final = (
     SceneConfig("ben", "loft", "drift", (("pulse", 10.0), ("spark", 12.0))),
     SceneConfig("fin", "bright", "pulse", (("spark", 20.0), ("drift", 6.0))),
 )
-"""The studio's six people, who are in no training, in its two rooms, which are in none either."""
+"""The studio's six people and two rooms, which are in no training."""
 
 
 @dataclass(frozen=True, eq=False)
 class Dance:
-    """A real clip of the person: its video, nearly without loss, and the poses that generators are given."""
+    """A real clip of the person: its near-lossless video, and the poses for the generators."""
 
     name: str
     video: Path
@@ -97,8 +97,8 @@ class Dance:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A person in a place. frames: the footage, runs of `RUN` [N]; masks [N,H,W]; track: its poses [N]; whole: the poses of all
-    of the dance that the footage is of, [T], and index [N] its numbers in it."""
+    """A person in a room. frames: the footage [N], in runs of `RUN`; masks [N,H,W]; whole: poses of the complete footage dance
+    [T]; index [N]: the frames' indices in it."""
 
     name: str
     frames: Sequence[ImageRGB]
@@ -110,11 +110,11 @@ class Scene:
 
     @property
     def target(self) -> Target:
-        """What a model keeps of the person."""
+        """The person's data that is stored in a model."""
         return Target(self.name, self.plate, self.whole)
 
     def crop_dataset(self, canvas_px: int, length: int) -> CropDataset:
-        """The footage for a generator of the person."""
+        """The footage for a crop generator."""
         stored_px = round(canvas_px * BORDER)
         crops = [enlarge(c, stored_px) for c in track_crop(self.whole.pose, self.whole.time_s, canvas_px)]
         kept = [crops[i] for i in self.index]
@@ -130,23 +130,23 @@ class Scene:
         )  # fmt: skip
 
     def frame_dataset(self, box: Letterbox, length: int) -> FrameDataset:
-        """The footage for a generator of whole frames."""
+        """The footage for a whole-frame generator."""
         starts = np.arange(0, len(self.index), RUN)
         image = np.stack([box.place(frame) for frame in self.frames])
         return FrameDataset(image, box.apply(self.whole.pose[self.index]), starts, min(length, RUN), box)
 
     def nearest_frames(self, track: PoseTrack) -> list[ImageRGB]:
-        """The footage's frame with the nearest pose for every pose of a dance."""
+        """For each pose of a dance, the footage frame with the nearest pose."""
         return [self.frames[i] for i in nearest(track.pose, self.whole.pose[self.index])]
 
 
 def scene_folder(config: SceneConfig) -> Path:
-    """Where a scene lies."""
+    """Cache folder of a scene."""
     return cache_dir("forensics/scenes") / f"{config.identity}-{config.size_px}px-{RECIPE}"
 
 
 def film_scene(config: SceneConfig) -> Path:
-    """Render a scene into its folder, unless it is there: half a minute or so.
+    """Render a scene into its folder if it does not exist; takes about half a minute.
 
     Raises:
         UserError: the studio's packages are missing.
@@ -161,7 +161,7 @@ def film_scene(config: SceneConfig) -> Path:
 
 @dataclass(frozen=True, eq=False)
 class _SceneContent:
-    """Who dances what where."""
+    """Body, room, and performances of a scene."""
 
     body: Body
     room: Room
@@ -211,15 +211,15 @@ def _footage_and_dance(config: SceneConfig, folder: Path) -> None:
 
 
 def load_scene(config: SceneConfig) -> Scene:
-    """A scene that was filmed.
+    """Load a rendered scene.
 
     Raises:
-        UserError: it was not.
+        UserError: it has not been rendered.
     """
     folder, side = scene_folder(config), config.size_px
     if not folder.is_dir():
         raise InputError(
-            f"{config.identity} has not been filmed; run `python -m dancenow.research.recipes.train_forensic film` first."
+            f"{config.identity} has not been rendered; run `python -m dancenow.research.recipes.train_forensic film` first."
         )
     with np.load(folder / "scene.npz", allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
@@ -241,7 +241,7 @@ def _keep(path: Path, frames: Sequence[ImageRGB]) -> None:
 def _render_frames(
     body: Body, performance: Performance, frames: NDArray[np.int64], room: Room, config: SceneConfig
 ) -> tuple[list[ImageRGB], NDArray[np.uint8]]:
-    """Some frames of a performance, without grain, which is added when they are encoded; and masks."""
+    """Render some frames of a performance, without grain, which encoding adds; also the masks."""
     names = ("time_s", "rotations", "root", "face")
     part = replace(performance, **{name: getattr(performance, name)[frames] for name in names})
     drawn: Iterator[Any] = render(body, part, room, config.size_px, config.size_px, noise=0.0)
@@ -249,14 +249,14 @@ def _render_frames(
     return [image for image, _ in both], np.stack([mask for _, mask in both])
 
 
-def jitter_track(track: PoseTrack, share: float, rng: np.random.Generator) -> PoseTrack:
-    """The track as if detected: each keypoint has an error that stays, and a smaller one that changes from frame to frame."""
-    return replace(track, pose=jitter_keypoints(track.pose, share, rng))
+def jitter_track(track: PoseTrack, fraction: float, rng: np.random.Generator) -> PoseTrack:
+    """Add detector-like errors: per keypoint, a constant offset and a smaller one that changes from frame to frame."""
+    return replace(track, pose=jitter_keypoints(track.pose, fraction, rng))
 
 
-def jitter_keypoints(pose: Pose, share: float, rng: np.random.Generator) -> Pose:
-    """As `jitter_track`, poses [T,K] alone."""
+def jitter_keypoints(pose: Pose, fraction: float, rng: np.random.Generator) -> Pose:
+    """Like `jitter_track`, for poses [T,K]. fraction: of the body's height."""
     height_px = float(np.median(np.ptp(pose.xy[..., 1], axis=1)))
-    steady = rng.normal(0, share * height_px, (1, *pose.xy.shape[1:]))
-    jitter = rng.normal(0, 0.3 * share * height_px, pose.xy.shape)
+    steady = rng.normal(0, fraction * height_px, (1, *pose.xy.shape[1:]))
+    jitter = rng.normal(0, 0.3 * fraction * height_px, pose.xy.shape)
     return Pose((pose.xy + steady + jitter).astype(np.float32), pose.confidence, pose.depth)

@@ -1,7 +1,7 @@
-"""The rendered world that results are measured in: each subject's footage, and other people's dances with their truth.
+"""The rendered test set of the benchmarks: each subject's footage, and other people's dances with their ground truth.
 
-A clip is rendered once per machine and kept; the same dance on the subject's own body, in the subject's own room, is what a
-perfect transfer would show (the truth that no camera can film).
+A clip is rendered once per machine and cached. The ground truth of a transfer is the same dance rendered on the subject's own
+body in the subject's own room, which no camera can film.
 """
 
 from collections.abc import Iterator
@@ -22,14 +22,14 @@ from dancenow.subject.subject import Subject
 from dancenow.subject.subject_cache import subject_key
 
 CLIPS: Final = "bench/clips"
-"""Folder of the cache in which they lie."""
+"""Cache folder of the rendered clips."""
 RECIPE: Final = 1
-"""Raise it when the studio renders something else for the same words: clips in the cache are then made anew."""
+"""Raise it when the studio renders something else for the same settings: cached clips are then rendered again."""
 
 
 @dataclass(frozen=True)
 class ClipSpec:
-    """Who dances what, where, from which second of the dance on, and for how long."""
+    """Identity, dance, room, start in the dance, and duration."""
 
     identity: str
     dance: str
@@ -40,24 +40,24 @@ class ClipSpec:
 
 @dataclass(frozen=True)
 class SubjectCase:
-    """One subject: the footage to learn from, and what others dance for them, on other bodies and in another room."""
+    """One subject: its footage, and dances of other people with other bodies in another room."""
 
     footage: ClipSpec
     dances: tuple[ClipSpec, ...]
 
     @property
     def name(self) -> str:
-        """Of the subject."""
+        """Name of the subject."""
         return self.footage.identity
 
     def truth(self, dance: ClipSpec) -> ClipSpec:
-        """What a perfect transfer of `dance` would show."""
+        """The clip that a perfect transfer of `dance` would show."""
         return replace(dance, identity=self.footage.identity, room=self.footage.room)
 
 
 @dataclass(frozen=True)
 class VideoFormat:
-    """How a world is filmed: square pictures of size_px, and frames a second."""
+    """Square frames of size_px, and frames per second."""
 
     size_px: int
     fps: int
@@ -65,20 +65,20 @@ class VideoFormat:
 
 @dataclass(frozen=True)
 class RenderedTestSet:
-    """The subjects, and how they are filmed."""
+    """The subjects and their video format."""
 
     video_format: VideoFormat
     cases: tuple[SubjectCase, ...]
 
     def clip_specs(self) -> Iterator[ClipSpec]:
-        """Every clip that has to be rendered."""
+        """Every clip to render."""
         for case in self.cases:
             yield case.footage
             for dance in case.dances:
                 yield from (dance, case.truth(dance))
 
     def clip(self, spec: ClipSpec, on_progress: ProgressCallback = ignore_progress) -> Clip:
-        """The rendered clip, from the cache where it is there.
+        """Return the rendered clip, from the cache if it exists.
 
         Raises:
             UserError: the studio's packages are missing, or the cache cannot be written to.
@@ -86,7 +86,7 @@ class RenderedTestSet:
         of = f"{spec.identity}-{spec.dance}-{spec.room}-{spec.start_s:g}s-{spec.seconds:g}s"
         path = cache_dir(CLIPS) / f"{of}-{self.video_format.size_px}px-{self.video_format.fps}fps-{RECIPE}.mp4"
         clip = Clip(path)
-        if clip.background.is_file():  # the last of its files to be written
+        if clip.background.is_file():  # the last file to be written
             return clip
         side, fps = self.video_format.size_px, Fraction(self.video_format.fps)
         return render_clip(
@@ -95,7 +95,7 @@ class RenderedTestSet:
         )  # fmt: skip
 
     def subject(self, case: SubjectCase, on_progress: ProgressCallback = ignore_progress) -> Subject:
-        """The prepared footage, with its last tenth held out, from the cache where it is sound."""
+        """Return the prepared footage with its last tenth held out, from the cache if it is valid."""
         video = self.clip(case.footage, on_progress).video
         folder = cache_dir("bench/subjects") / f"{video.stem}-{subject_key([sha256_of(video)])}"
         try:
@@ -104,13 +104,13 @@ class RenderedTestSet:
             return prepare(video, folder, consent=consent("rendered"), hold_out=True, on_progress=on_progress)
 
     def held_out(self, subject: Subject) -> Path:
-        """The part of a subject's footage that training does not see, as a video of its own."""
+        """The held-out part of a subject's footage as a separate video."""
         path = subject.folder.parent / f"{subject.folder.name}-held-out.mp4"
         if path.is_file():
             return path
         frames = subject.manifest.in_split("val", subject.track.time_s).nonzero()[0]
         if not len(frames):
-            raise InputError(f"{subject.video} is too short to hold out a part of it; a world's footage lasts 20 s or more.")
+            raise InputError(f"{subject.video} is too short to hold out a part of it; test footage lasts 20 s or more.")
         info = probe(subject.video)
         with VideoWriter(path, info.width_px, info.height_px, fps=info.fps, crf=12) as writer:
             for frame in read_frames(subject.video, int(frames[0]), int(frames[-1]) + 1):
@@ -118,7 +118,7 @@ class RenderedTestSet:
         return path
 
     def build(self, on_progress: ProgressCallback = ignore_progress) -> None:
-        """Render and prepare everything, so that nothing of it is measured later."""
+        """Render and prepare everything in advance, outside of any measurement."""
         for spec in self.clip_specs():
             self.clip(spec, on_progress)
         for case in self.cases:
@@ -126,7 +126,7 @@ class RenderedTestSet:
 
 
 def rendered_test_set(size_px: int, fps: int, dance_s: float, subjects: int = 3, dances: int = 2) -> RenderedTestSet:
-    """The first so many subjects, each with so many dances of `dance_s` seconds; footage is 20.25 s, of another dance."""
+    """The first subjects, each with dances of `dance_s` seconds; the footage lasts 20.25 s and shows another dance."""
 
     def cast(
         identity: str, dance: str, room: str, start_s: float, others: tuple[tuple[str, str, str, float], ...]
@@ -143,7 +143,7 @@ def rendered_test_set(size_px: int, fps: int, dance_s: float, subjects: int = 3,
 
 
 def with_singing_dance(test_set: RenderedTestSet, dance_s: float) -> RenderedTestSet:
-    """The same with one more dance for every subject, whose dancer sings."""
+    """Add one dance per subject with a singing dancer."""
     singers = {"dov": ("fin", "bright"), "eve": ("ada", "loft"), "chi": ("ben", "bright")}
 
     def sung(case: SubjectCase) -> SubjectCase:

@@ -1,4 +1,4 @@
-"""What a bench leaves behind: one JSON file with every cell, the machine, the versions and the seeds, named by its date."""
+"""Result file of a benchmark: JSON with all records, the machine, the versions and the seeds, named by its date."""
 
 import json
 import os
@@ -18,9 +18,9 @@ from dancenow.storage.atomic_io import complete_or_absent
 Size = Literal["smoke", "laptop", "gpu"]
 SCHEMA: Final = 1
 MEASURED: Final = "measured_on"
-"""Key of a cell's record under which it says when, where and with what it was measured, see `measurement_info`."""
+"""Key in a record for when, where and with which versions it was measured, see `measurement_info`."""
 CONDITIONS: Final = "DANCENOW_BENCH_CONDITIONS"
-"""Variable with a phrase on what else the machine did: it goes into the result."""
+"""Environment variable that describes other load on the machine; it is stored in the result."""
 _RECORDS_KEY: Final = "cells"
 """Key of `Result.records` in the file, kept from older results."""
 _FILE: Final = re.compile(r"(\d{4}-\d{2}-\d{2})-([a-z]+)-(smoke|laptop|gpu)\.json")
@@ -28,9 +28,9 @@ _FILE: Final = re.compile(r"(\d{4}-\d{2}-\d{2})-([a-z]+)-(smoke|laptop|gpu)\.jso
 
 @dataclass(frozen=True)
 class Result:
-    """One bench that was run. cells: a record each; summary: what the page shows; settings and seeds as JSON values.
+    """One completed benchmark. records: of all jobs; summary: what the page shows; settings and seeds as JSON values.
 
-    date, machine, versions: of most of the cells. A cell that was measured elsewhere says so itself, under `MEASURED`.
+    date, machine, versions: of most records. A record that was measured elsewhere says so itself, under `MEASURED`.
     """
 
     bench: str
@@ -54,18 +54,18 @@ class Result:
         records: Sequence[Mapping[str, Any]],
         summary: Mapping[str, Any],
     ) -> Self:
-        """Of the records that `cells.run_jobs` gives.
+        """Build a result from the records of `jobs.run_jobs`.
 
         Raises:
-            UserError: there is none.
+            UserError: there are no records.
         """
         if not records:
             raise InputError(f"nothing of the bench {bench} was measured; run it without --only.")
         places = [_where(each[MEASURED]) for each in records]
         most = max(places, key=places.count)
         own = [each[MEASURED] for each, where in zip(records, places, strict=True) if where == most]
-        # Where there is no checkout, or a changed one, the commit is not known; but kept records are found by a digest of the
-        # code, which is this code.
+        # Without a clean checkout the commit is unknown; but cached records are found by a digest of the code, so they belong
+        # to this code.
         known = (each["versions"]["commit"] for each in own)
         commit = next((name for name in known if name and not name.endswith("+")), None) or _commit()
         date, versions = max(each["date"] for each in own), {**own[0]["versions"], "commit": commit}
@@ -76,7 +76,7 @@ class Result:
         return cls(bench, size, date, own[0]["machine"], versions, seeds, settings, kept, summary)
 
     def write(self, folder: Path) -> Path:
-        """Write DATE-BENCH-SIZE.json, which replaces an older one of the same day."""
+        """Write DATE-BENCH-SIZE.json, replacing an older file of the same day."""
         content = {_RECORDS_KEY if name == "records" else name: value for name, value in asdict(self).items()}
         path = folder / f"{self.date}-{self.bench}-{self.size}.json"
         with complete_or_absent(path) as temporary:
@@ -88,7 +88,7 @@ class Result:
         """The inverse of `write`.
 
         Raises:
-            UserError: the file is damaged or of another version.
+            UserError: the file is damaged or from another version.
         """
         try:
             fields = json.loads(path.read_text("utf-8"))
@@ -96,11 +96,11 @@ class Result:
                 raise ValueError(f"schema {fields['schema']}")
             return cls(**{"records" if name == _RECORDS_KEY else name: value for name, value in fields.items()})
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"the result {path} is damaged or of another version; measure it again or remove it.") from error
+            raise InputError(f"the result {path} is damaged or from another version; measure it again or remove it.") from error
 
 
 def latest(folder: Path, benches: Sequence[str]) -> dict[tuple[str, str], Path]:
-    """The newest file of every (bench, size) in a folder; what is named otherwise is somebody else's."""
+    """The newest file of every (bench, size) in a folder; files with other names are ignored."""
     found: dict[tuple[str, str], Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         match = _FILE.fullmatch(path.name)
@@ -115,18 +115,18 @@ def today() -> str:
 
 
 def measurement_info() -> dict[str, Any]:
-    """Today's date, the machine and the versions, as a cell's record keeps them."""
+    """Date, machine and versions, as stored in a record."""
     return {"date": today(), "machine": machine(), "versions": versions()}
 
 
 def _where(measured: Mapping[str, Any]) -> dict[str, Any]:
-    """What two cells of one machine have in common; memory may grow, and threads are a cell's own affair."""
+    """What records of one machine have in common; memory may vary, and threads belong to a job."""
     told = {**measured["machine"], **measured["versions"]}
     return {key: value for key, value in told.items() if key not in ("ram_gb", "threads", "commit")}
 
 
 def machine() -> dict[str, Any]:
-    """What runs the bench. usable_cores: that this process may use; conditions: what `CONDITIONS` says, if anything."""
+    """The machine. usable_cores: available to this process; conditions: the value of `CONDITIONS`, if set."""
     import torch
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
@@ -144,7 +144,7 @@ def machine() -> dict[str, Any]:
 
 
 def versions() -> dict[str, Any]:
-    """What was run. commit: of the checkout that the package lies in, with a + if it was changed; None without one."""
+    """The software. commit: of the package's checkout, with a + if it is modified; None without one."""
     import torch
 
     return {
@@ -172,7 +172,7 @@ def _commit() -> str | None:
         return subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout.strip()
 
     try:
-        git("ls-files", "--error-unmatch", "__init__.py")  # a checkout of something else may lie around an installed package
+        git("ls-files", "--error-unmatch", "__init__.py")  # an installed package may lie inside an unrelated checkout
         return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "--", ".") else "")
     except (OSError, subprocess.CalledProcessError):
         return None

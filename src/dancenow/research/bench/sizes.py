@@ -1,6 +1,6 @@
-"""How large each bench is at each size: smoke (seconds, in the tests), laptop (two cores, an hour), gpu.
+"""Settings of each benchmark at each size: smoke (seconds, in the tests), laptop (two cores, an hour), gpu.
 
-Everything a figure depends on stands here, and goes into the result's JSON.
+Everything that a number depends on is here and is stored in the result's JSON.
 """
 
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from dancenow.research.bench.rendered_test_set import RenderedTestSet, rendered_
 from dancenow.research.bench.results import Size
 
 OurNetwork = Literal["tiny", "draft", "standard", "hd"]
-"""Our networks: a preset, or what is too small to be good and shows in seconds that a bench works."""
+"""Our networks: a preset, or one that trains in seconds to test a benchmark."""
 
 
 class Networks(Protocol):
-    """What a method has to know of a size: which networks ours are, and how large the paper's."""
+    """What a method needs to know of a size: our network, and the size of the paper's."""
 
     @property
     def ours(self) -> OurNetwork:
@@ -23,20 +23,19 @@ class Networks(Protocol):
 
     @property
     def paper_px(self) -> int:
-        """Longer side of the paper's pictures."""
+        """Longer side of the paper's frames."""
 
     @property
     def paper_width(self) -> float:
-        """Factor on its channels."""
+        """Factor on the paper's channels."""
 
 
 @dataclass(frozen=True)
 class AblationSize:
-    """budget: of every training. paper_px, paper_width: longer side and width factor of the paper's networks. ours: which
-        networks ours are, `tiny` or a preset. every, pose_every: as in
-        `PreparedReference.of`. train_s, evaluate_s: expected seconds, for the time left.
-    without: methods for which there is no time. reseeded: those that are trained with every seed, the others only with the
-        first; None for all."""
+    """budget: of every training. paper_px, paper_width: longer side and width factor of the paper's networks. ours: `tiny` or a
+    preset. every, pose_every: as in `PreparedReference.of`. train_s, evaluate_s: expected seconds, for the remaining time.
+    without: methods that are skipped for lack of time. reseeded: methods trained with every seed, the others only with the
+    first; None for all."""
 
     test_set: RenderedTestSet
     budget: str
@@ -73,8 +72,8 @@ ABLATION: Final[Mapping[Size, AblationSize]] = {
 
 @dataclass(frozen=True)
 class BudgetSize:
-    """budgets: of training, each with every seed. filmed: of a folder of one's own (DANCENOW_DATA): the clips NAME_id1.mp4 and
-    .npz to learn from and to be judged by; the latter's NAME_id0.mp4 is the dancer; None for none. evaluate_s: of one model.
+    """budgets: of training, each with every seed. filmed: clips in DANCENOW_DATA: NAME_id1.mp4 and .npz of the first for
+    training, of the second as ground truth, whose NAME_id0.mp4 shows the source person; None for none. evaluate_s: per model.
     The rest as in `AblationSize`."""
 
     test_set: RenderedTestSet
@@ -100,9 +99,9 @@ BUDGET: Final[Mapping[Size, BudgetSize]] = {
 
 @dataclass(frozen=True)
 class DriftSize:
-    """world: whose first casting's first dance is danced `passes` times by ours and `paper_passes` by the paper's, forwards and
-    backwards in turn (odd numbers: the last pass is forwards). budget: of training. expected_s: of one method. The rest as
-    in `AblationSize`."""
+    """test_set: provides the first subject's first dance, which is repeated `passes` times for ours and `paper_passes` times
+    for the paper's, alternately forwards and backwards (odd: the last pass is forwards). budget: of training. expected_s: per
+    method. The rest as in `AblationSize`."""
 
     test_set: RenderedTestSet
     passes: int
@@ -124,11 +123,10 @@ DRIFT: Final[Mapping[Size, DriftSize]] = {
 
 @dataclass(frozen=True)
 class SpeedSize:
-    """networks: of ours, each with the size (width, height) to which footage and dance are enlarged for it, in px, None for the
-    world's own. frames, paper_frames: generated per repetition by ours and by the paper's. steps, paper_steps: of training
-    per repetition, enough for a share of the discriminators' that is the preset's.
-    whole_frames: of the dance that goes the whole way, again and again if it is shorter. paper_px, paper_width: as in
-    `AblationSize`."""
+    """networks: ours, each with the size (width, height) in px to which footage and dance are upsampled, None for the test
+    set's own. frames, paper_frames: generated per repetition by ours and by the paper's. steps, paper_steps: of training per
+    repetition, enough for the preset's fraction of discriminator steps. whole_frames: of the dance for the end-to-end
+    transfer, repeated if it is shorter. paper_px, paper_width: as in `AblationSize`."""
 
     test_set: RenderedTestSet
     repetitions: int
@@ -154,7 +152,7 @@ SPEED: Final[Mapping[Size, SpeedSize]] = {
 
 @dataclass(frozen=True)
 class LengthSize:
-    """frames: lengths of the dances; world: whose first footage is danced, again and again, by the last subject's model.
+    """frames: lengths of the dances; test_set: its first footage is looped as the dance, for the last subject's model.
     seconds_per_frame: expected."""
 
     test_set: RenderedTestSet
@@ -172,10 +170,9 @@ LENGTH: Final[Mapping[Size, LengthSize]] = {
 
 @dataclass(frozen=True)
 class NormalizeSize:
-    """identities: dance for each other; dances: each is danced in turn, with another as the footage's.
-    distances: of the camera, as factors of the room's; detected: also measure on detected keypoints of this world.
-    images: also train a model of each of that world's subjects for this budget, and judge what it shows; of the frames
-    each `every`-th. images_s: expected seconds of one subject."""
+    """identities: dance for each other; dances: each in turn, with footage of another one. distances: of the camera, as factors
+    of the room's; detected: test set to measure on detected keypoints, too. image_budget: also train a model of each of its
+    subjects for this budget and evaluate its images, every `every`-th frame. images_s: expected seconds per subject."""
 
     identities: tuple[str, ...]
     dances: tuple[str, ...]
@@ -201,7 +198,7 @@ NORMALIZE: Final[Mapping[Size, NormalizeSize]] = {
 
 @dataclass(frozen=True)
 class MonotonicitySize:
-    """damage: kinds of it. num_frames: of the clip that is damaged. every: as in `evaluate`. evaluate_s: of one evaluation."""
+    """damage: kinds of degradation. num_frames: of the clip. every: as in `evaluate`. evaluate_s: of one evaluation."""
 
     test_set: RenderedTestSet
     damage: tuple[str, ...]
@@ -220,10 +217,9 @@ MONOTONICITY: Final[Mapping[Size, MonotonicitySize]] = {
 
 @dataclass(frozen=True)
 class BackendsSize:
-    """networks: ours. paper: longer sides of the paper's, with width factor paper_width, that take turns with each of them.
-    repetitions: pictures that are timed per engine; rollout: frames of the dance on which pictures are compared.
-    compiled: also measure torch.compile, which needs half a minute and a C++ compiler. All of it on the GPU
-    where there is one."""
+    """networks: ours. paper: longer sides of the paper's network, with width factor paper_width, measured beside each of them.
+    repetitions: timed images per backend; rollout: frames of the dance on which images are compared. compiled: also measure
+    torch.compile, which takes half a minute and a C++ compiler. Everything runs on the GPU if there is one."""
 
     networks: tuple[OurNetwork, ...]
     paper: tuple[int, ...]
@@ -244,7 +240,7 @@ BACKENDS: Final[Mapping[Size, BackendsSize]] = {
 @dataclass(frozen=True)
 class FaceSize:
     """budget: of every training, body and face together. ours: `tiny` or a preset. every, pose_every: as in
-    `PreparedReference.of`. train_s, evaluate_s: expected seconds of one model."""
+    `PreparedReference.of`. train_s, evaluate_s: expected seconds per model."""
 
     test_set: RenderedTestSet
     budget: str
@@ -265,7 +261,7 @@ FACE: Final[Mapping[Size, FaceSize]] = {
 
 @dataclass(frozen=True)
 class BlendSize:
-    """world: whose true dances are used, `clips` of them, the first `frames` of each. enlarged: factors on the frames' size."""
+    """test_set: its ground-truth dances are used, `clips` of them, the first `frames` of each. enlarged: upsampling factors."""
 
     test_set: RenderedTestSet
     clips: int

@@ -1,7 +1,7 @@
-"""Frames a second of every stage and of the whole way, ours beside the paper's networks as published, in the same run.
+"""Frames per second of every stage and end to end, ours beside the paper's networks as published, in the same run.
 
-Repetitions of the two are interleaved, so that a machine that grows hot or busy slows both; figures are medians over
-repetitions. Ratios say more than the figures, which belong to one machine.
+Repetitions alternate, so that a machine that heats up or is busy slows all systems; results are medians over repetitions.
+Ratios are more informative than the absolute numbers, which belong to one machine.
 """
 
 import time
@@ -47,16 +47,16 @@ PAPER: Final[Literal["paper"]] = "paper"
 STAGES: Final = (
     "decode", "detect", "normalize", "generate", "composite", "encode", "whole way", "poses known", "training",
 )  # fmt: skip
-"""In the order of the data. Training is in steps a second, all else in frames a second; generate includes drawing the pose;
-poses known: the whole way once more, when the dance has been detected before."""
+"""In processing order. Training in steps per second, all others in frames per second; generate includes drawing the pose; poses
+known: end to end once more with the dance's poses cached."""
 ENLARGED_FRAMES: Final = 144
-"""Of the footage that is enlarged; how long it is does not change any rate."""
+"""Frames of upsampled footage; its length does not change any rate."""
 MEMORY: Final = ("training, GPU MB", "whole way, GPU MB")
-"""The most that torch's allocator held on a GPU; where there is none, there is no such row."""
+"""Peak memory of torch's allocator; only on a GPU."""
 
 
 def bench_speed(size: Size, on_progress: ProgressCallback, only: Sequence[str] = ()) -> Result:
-    """Every stage of all systems, several times; only: as in `cells.run_jobs`.
+    """Run every stage of all systems several times; only: as in `jobs.run_jobs`.
 
     Raises:
         UserError: as `bench_ablation`.
@@ -65,18 +65,18 @@ def bench_speed(size: Size, on_progress: ProgressCallback, only: Sequence[str] =
     sized.test_set.build(on_progress)
     systems = [*sized.networks, (PAPER, None)]
     each_s = sized.expected_s / sized.repetitions / len(systems)
-    cells = [
+    jobs = [
         Job("speed", {"repetition": number, "system": system, "size": size}, partial(_measure, sized, system, frame_px), each_s)
         for number in range(sized.repetitions)
         for system, frame_px in systems
     ]
-    records = run_jobs("speed", cells, on_progress, only)
+    records = run_jobs("speed", jobs, on_progress, only)
     return Result.from_records("speed", size, (0,), asdict(sized), records, summarize(records))
 
 
 def summarize(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
-    """Per stage and system the median and the standard deviation over repetitions, and under `ratio` of each of ours the ratio
-    of its median and the paper's."""
+    """Per stage and system, the median and the standard deviation over repetitions; `ratio`: ours relative to the paper's
+    median."""
     summary: dict[str, dict[str, Any]] = {}
     systems = list(dict.fromkeys(record["system"] for record in records))
     for stage in (*STAGES, *MEMORY):
@@ -102,7 +102,7 @@ def _measure(
     folder: Path,
     on_progress: ProgressCallback,
 ) -> Record:
-    """One system once: the stages that all share, on its size of film, and its own."""
+    """Measure one system once: the shared stages at its video size, and its own."""
     subject, source = _footage_and_dance(sized, frame_px, folder, on_progress)
     dance, rates = _shared_stages(source, subject, sized.frames, folder, on_progress)
     if system == "paper":
@@ -127,7 +127,7 @@ def _measure(
 def _footage_and_dance(
     sized: SpeedSize, frame_px: tuple[int, int] | None, folder: Path, on_progress: ProgressCallback
 ) -> tuple[Subject, Path]:
-    """The footage and the dance of a system; enlarged ones are prepared anew, with less of the footage."""
+    """The footage and the dance of a system; upsampled ones are prepared again, with less footage."""
     case = sized.test_set.cases[0]
     subject, source = sized.test_set.subject(case, on_progress), sized.test_set.clip(case.dances[0], on_progress).video
     if frame_px is None:
@@ -140,7 +140,7 @@ def _footage_and_dance(
 
 
 def _enlarge_video(video: Path, frame_px: tuple[int, int], count: int, out: Path) -> Path:
-    """The first frames of a video, as high as the frame; to the left and right their edges are repeated."""
+    """Upsample the first frames of a video to the frame's height; edges are repeated to the left and right."""
     width_px, height_px = frame_px
     info = probe(video)
     with VideoWriter(out, width_px, height_px, fps=info.fps) as writer:
@@ -166,7 +166,7 @@ def _memory_mb(what: str) -> dict[str, float]:
 def _shared_stages(
     source: Path, subject: Subject, count: int, folder: Path, on_progress: ProgressCallback
 ) -> tuple[PoseTrack, dict[str, float]]:
-    """The dance as the painters want it, and the rates of decode, detect, normalize and encode in frames a second."""
+    """The dance as renderers take it, and the rates of decode, detect, normalize and encode in frames per second."""
     frames, decode_hz = _rate(lambda: islice(read_frames(source), count))
     poses = PosePipeline.create(on_progress=on_progress)
     survey = PeopleSurvey(poses.detector, VideoSource.open(source), None, on_progress)
@@ -196,8 +196,8 @@ def _encode(frames: Sequence[Frame], source: Path, out: Path) -> None:
 
 
 def _training_hz(subject: Subject, model: Path, config: FamilyConfig, steps: int) -> float:
-    """Steps a second over a whole short training, its first step and what comes before it left out."""
-    state_path(model).unlink(missing_ok=True)  # of a bench that was interrupted here
+    """Training steps per second over a short training, without the first step and the start-up."""
+    state_path(model).unlink(missing_ok=True)  # left by an interrupted benchmark
     images = steps * config.images_per_step
     done_s: dict[float, float] = {}
 
@@ -211,8 +211,8 @@ def _training_hz(subject: Subject, model: Path, config: FamilyConfig, steps: int
 
 
 def _rendering_hz(renderer: Renderer, dance: PoseTrack, count: int) -> dict[str, float]:
-    """Frames a second of generate and, where the person is put over a plate, of composite."""
-    list(render_layers(renderer, dance, 0, 1))  # the first image pays for allocations
+    """Frames per second of generate and, if the layers are not opaque, of composite."""
+    list(render_layers(renderer, dance, 0, 1))  # the first frame includes allocations
     rendered, generate_hz = _rate(lambda: render_layers(renderer, dance, 0, count))
     layers = [layer for layer in rendered if layer is not None]
     if layers[0].is_opaque:
@@ -223,7 +223,7 @@ def _rendering_hz(renderer: Renderer, dance: PoseTrack, count: int) -> dict[str,
 
 
 def _end_to_end_hz(source: Path, count: int, model: Path, folder: Path, on_progress: ProgressCallback) -> dict[str, float]:
-    """Frames a second of transfers from file to file: nothing kept from before, and then with the dance's poses known."""
+    """Frames per second of transfers from file to file: with an empty cache, then with cached poses."""
     part = folder / "part.mp4"
     loop_video(source, count, part)
     with empty_cache(on_progress) as cache:
@@ -234,7 +234,7 @@ def _end_to_end_hz(source: Path, count: int, model: Path, folder: Path, on_progr
 
 
 def _rate(make: Callable[[], Iterable[T]]) -> tuple[list[T], float]:
-    """What comes out, and how many a second."""
+    """Run an iteration; its items, and how many per second."""
     start_s = time.perf_counter()
     made = list(make())
     return made, len(made) / (time.perf_counter() - start_s)

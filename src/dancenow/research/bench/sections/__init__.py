@@ -1,1 +1,1 @@
-"""The sections of docs/benchmarks.md: what each bench's result says in words and tables."""
+"""The sections of docs/benchmarks.md: text and tables for each benchmark's result."""

@@ -1,4 +1,4 @@
-"""Bodies and faces put in their places, and whether the metrics see what is wrong: normalization, blending, monotonicity."""
+"""Sections on retargeting, on blending faces, and on the sanity of the metrics."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -10,8 +10,8 @@ from dancenow.research.bench.tables import mean_and_spread, number, table
 _DATA_TITLES: Final = {
     "exact": "Exact keypoints",
     "detected": "Detected keypoints",
-    "DANCENOW_DATA": "Detected keypoints, clips of a folder of one's own",
-    "DANCENOW_DATA, exact": "Exact keypoints, clips of a folder of one's own",
+    "DANCENOW_DATA": "Detected keypoints, clips in DANCENOW_DATA",
+    "DANCENOW_DATA, exact": "Exact keypoints, clips in DANCENOW_DATA",
 }
 _NORMALIZE_COLUMNS: Final = {
     "keypoint_error": "keypoint error ↓",
@@ -22,7 +22,7 @@ _NORMALIZE_COLUMNS: Final = {
 _BLEND_COLUMNS: Final = {
     "seam": "seam ↓",
     "worst_seam": "worst seam ↓",
-    "face_colour": "colour ↓",
+    "face_colour": "color ↓",
     "face_detail": "detail ↓",
     "pumping": "pumping ↓",
     "ms": "ms ↓",
@@ -31,11 +31,11 @@ _BLEND_COLUMNS: Final = {
 
 def normalize(result: Result) -> str:
     parts = [
-        "How far a dancer's keypoints are from the truth after each normalization: share of the true body's height (nose to"
-        " ankle), mean over all keypoints and that of the worst one; feet that should stand, sliding in torso lengths a second"
-        " (the truth's own sliding is not subtracted), and their distance from the ground in torso lengths. Mean over pairs of"
-        " bodies ± standard deviation over them; fitted on the dancer's dance and on footage of another dance. Rendered bodies,"
-        " still cameras.",
+        "Distance of a dancer's keypoints to the ground truth after each retargeting, as a fraction of the true body's height"
+        " (nose to ankle): mean over all keypoints, and the worst keypoint; sliding of feet that should stand, in torso lengths"
+        " per second (the truth's own sliding is not subtracted), and their distance from the ground in torso lengths. Mean"
+        " over pairs of bodies ± standard deviation; fitted on the dancer's dance and on footage of another dance. Rendered"
+        " bodies, still cameras.",
         "",
     ]
     for data, kinds in result.summary.items():
@@ -66,19 +66,19 @@ def _normalized_pictures(kinds: Mapping[str, Mapping[str, Mapping[str, float | N
             cells.append(f"{number(mean or 0.0)}{over}")
         rows.append([OLD_KINDS.get(kind, kind), *cells])
     about = (
-        "In the true person's box, of dances brought to subjects of whom a model was trained, by one and the same model; in"
-        " brackets what is gained over the paper's map, mean ± standard deviation over transfers. `true poses`: those of the"
-        " true video itself, so that what is left is the generator's."
+        "In the true person's box, for dances retargeted to subjects with one trained model each; in brackets the gain over the"
+        " paper's map, mean ± standard deviation over transfers. `true poses`: poses detected in the true video; the remaining"
+        " error is the generator's."
     )
-    return f"### In pictures\n\n{about}\n\n{table(['', *columns.values()], rows)}\n"
+    return f"### In images\n\n{about}\n\n{table(['', *columns.values()], rows)}\n"
 
 
 def blend(result: Result) -> str:
     parts = [
-        "A window on the head of rendered dancers, changed in colour, light or sharpness as a network of faces changes it,"
-        " and put back. Seam: mean difference of gradients to the truth round the face, grey levels a pixel, and its 99th"
-        " percentile; colour: the face's difference to the truth in grey levels; detail: the difference of its gradients to"
-        " those that were asked for; pumping: the standard deviation over time of its mean colour; ms: of one core, a frame.",
+        "The head crop of rendered dancers, with color, light or sharpness changed as by a face network, is blended back into"
+        " the frame. Seam: mean gradient difference to the truth around the face, in gray levels per pixel, and its 99th"
+        " percentile; color: the face's difference to the truth in gray levels; detail: the gradient difference to the edited"
+        " face; pumping: standard deviation over time of the face's mean color; ms: on one core, per frame.",
         "",
     ]
     for factor, methods in result.summary.items():
@@ -87,7 +87,7 @@ def blend(result: Result) -> str:
             best = {figure: min(m[figure] for m in methods.values()) for figure in _BLEND_COLUMNS}
             cells = [f"**{number(v)}**" if v == best[f] else number(v) for f, v in figures.items() if f in _BLEND_COLUMNS]
             rows.append([method, *cells])
-        parts += [f"### Frames {factor} times their size", "", table(["", *_BLEND_COLUMNS.values()], rows), ""]
+        parts += [f"### Frames upsampled {factor} times", "", table(["", *_BLEND_COLUMNS.values()], rows), ""]
     return "\n".join(parts)
 
 
@@ -97,13 +97,20 @@ def monotonicity(result: Result) -> str:
         values = " → ".join("-" if value is None else number(value) for value in row["values"])
         name = f"{row['name']}, {row['region']} {'↑' if row['better'] == 'higher' else '↓'}"
         rows.append([name, row["damage"], values, "yes" if row["follows"] else "**no**"])
-    units = "; ".join(f"{kind}: {unit}" for kind, unit in result.settings["units"].items())
+    units = "; ".join(f"{kind}: {unit}" for kind, unit in _current_units(result.settings["units"]).items())
     levels = {kind: amounts for cell in result.records for kind, amounts in cell["levels"].items()}
     steps = "; ".join(f"{kind} {', '.join(f'{a:g}' for a in amounts)}" for kind, amounts in levels.items())
     s = result.summary
     about = (
-        "A rendered clip is damaged more and more, and every figure has to follow the damage that it is made for:"
-        f" {s['follow']} of {s['must']} do, at every step. What a figure may overlook, and why, is in the JSON. Amounts:"
+        "A rendered clip is degraded in increasing steps, and every metric must respond to the degradations it is made for:"
+        f" {s['follow']} of {s['must']} do, at every step. What a metric may ignore, and why, is in the JSON. Amounts:"
         f" {steps} ({units})."
     )
-    return f"{about}\n\n{table(['figure', 'damage', 'from none to most', 'follows'], rows)}\n"
+    return f"{about}\n\n{table(['metric', 'degradation', 'from none to most', 'responds'], rows)}\n"
+
+
+def _current_units(units: Mapping[str, str]) -> dict[str, str]:
+    """The units as the code describes them now; older results use other words."""
+    from dancenow.evaluation.metric_sanity import UNITS
+
+    return {kind: UNITS.get(kind, unit) for kind, unit in units.items()}

@@ -1,4 +1,4 @@
-"""Pictures beside their truth: method by method, budget by budget, face by face."""
+"""Sections on image quality against the ground truth: by method, by training budget, and of the face."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -14,10 +14,10 @@ _ABLATION_COLUMNS: Final = (
 )  # fmt: skip
 _FACE_COLUMNS: Final = (
     ("perceptual, face", "perceptual face"), ("perceptual, seen face", "where it is seen"),
-    ("perceptual, face in its own window", "in its own window"),
+    ("perceptual, face in its own window", "in its own crop"),
     ("SSIM, face", "SSIM face"), ("landmark distance, face", "landmark distance"),
-    ("landmarks found, face", "landmarks found"), ("mouth follows the dancer, face", "mouth follows"),
-    ("mouth follows the dancer, truth", "truth's mouth follows"), ("mouth opening error, face", "mouth's error"),
+    ("landmarks found, face", "landmarks found"), ("mouth follows the dancer, face", "mouth correlation"),
+    ("mouth follows the dancer, truth", "truth's mouth correlation"), ("mouth opening error, face", "mouth error"),
     ("flicker, face", "flicker face"), ("SSIM, person", "SSIM person"), ("perceptual, person", "perceptual person"),
 )  # fmt: skip
 _BUDGET_COLUMNS: Final = (
@@ -27,8 +27,8 @@ _BUDGET_COLUMNS: Final = (
 )  # fmt: skip
 _CEILING: Final = "truth, encoded again"
 _PROTOCOL_TITLES: Final = {
-    "exact keypoints": "Exact keypoints of a clip of one's own",
-    "detected keypoints": "Detected keypoints, a clip of one's own, the whole way",
+    "exact keypoints": "Exact keypoints, clips in DANCENOW_DATA",
+    "detected keypoints": "Detected keypoints, clips in DANCENOW_DATA, end to end",
     "held-out time": "Self-reconstruction of held-out time (the paper's protocol)",
     "transfer": "Transfer across bodies, against the rendered truth (ours)",
 }
@@ -40,25 +40,25 @@ def ablation(result: Result) -> str:
     dances = sum(len(case["dances"]) for case in cases)
     lines = [
         f"{len(cases)} rendered subjects, {size_px} px at {fps} frames per second, 20 s of footage each;"
-        f" {dances} dances by other bodies in another room, with the truth rendered on the subject's body. All methods see the"
-        f" same frames for the same budget ({s['budget']} of training) and go the whole way: detected poses, encoding, and for"
-        f" transfers {_normalized_by(s)} (held-out time needs none). What was generated carries the invisible mark; the truth"
-        f" and the nearest frame do not. The paper's networks have their published shape with {s['paper_width']:g} of the"
-        f" published channels, at {s['paper_px']} px; ours is `{s['ours']}`.",
+        f" {dances} dances by other people in another room, with the ground truth rendered on the subject's body. All methods"
+        f" see the same frames for the same budget ({s['budget']} of training) and run end to end: detected poses, encoding,"
+        f" and for transfers {_normalized_by(s)} (held-out time needs none). Generated video carries the invisible watermark;"
+        f" the truth and the nearest frame do not. The paper's networks have their published shape at {s['paper_width']:g} of"
+        f" the published channels and {s['paper_px']} px; ours is `{s['ours']}`.",
         "Mean over subjects ± standard deviation over subjects; in brackets over seeds, within a subject. Best in bold; the"
-        " truth itself, encoded again, is the ceiling and takes no part.",
+        " re-encoded truth is the upper bound and does not compete.",
         "",
     ]
     for protocol, methods in result.summary.items():
         lines += [f"### {_PROTOCOL_TITLES[protocol]}", "", _ablation_table(methods), ""]
-    lines += ["Methods:", "", *(f"- **{name}**: {what}" for name, what in s["methods"].items()), ""]
+    lines += _method_lines(s["methods"])
     lines += [
-        "What the figures do not say: the dancers are rendered, cleaner than film and with less cloth that moves; minutes of"
-        " training are far fewer than the paper's hours, which favours small networks; the dances share some steps with the"
-        " footage; the perceptual trunk, EfficientNet-Lite0, is also what methods are trained with. Detected poses are what"
-        " pose figures compare, so the detector's own errors are in them, and where nobody is detected there is no distance but"
-        " missed keypoints. A blur is steady: flicker says little without the other columns. A Fréchet distance of so few"
-        " frames is biased upwards, alike for all.",
+        "Limits: the dancers are rendered, cleaner than filmed video and with less moving cloth; minutes of training are far"
+        " fewer than the paper's hours, which favors small networks; the dances share some steps with the footage; the"
+        " perceptual trunk, EfficientNet-Lite0, is also a training loss. Pose metrics compare detected poses, so they include"
+        " the detector's errors; where no person is detected, there is no distance, only missed keypoints. A blurred video is"
+        " steady: flicker says little without the other columns. A Fréchet distance of so few frames is biased upwards, equally"
+        " for all.",
         "",
     ]
     return "\n".join(lines)
@@ -100,30 +100,40 @@ def _ablation_cell(methods: Mapping[str, Any], name: str, figure: str) -> str:
     return f"**{text}**" if entry["mean"] == best else text
 
 
+def _method_lines(methods: Mapping[str, str]) -> list[str]:
+    """The list of methods, as the code describes them now; older results use other words."""
+    from dancenow.research.bench import face
+    from dancenow.research.bench import methods as current
+
+    known: dict[str, str] = {name: method.what for name, method in current.METHODS.items()}
+    known |= {"paper": known["+ temporal smoothing"]} | {str(mode): what for mode, what in face.METHODS.items()}
+    return ["Methods:", "", *(f"- **{name}**: {known.get(name, what)}" for name, what in methods.items()), ""]
+
+
 def budget(result: Result) -> str:
     s = result.settings
     about = (
-        f"Person's box, after so many seconds of training at equal seconds for all: ours (`{s['ours']}`), and the paper's body"
-        f" system with {s['paper_width']:g} of the published channels at {s['paper_px']} px, in which it learns faster than at"
-        " its own size. Mean over subjects ± standard deviation over them; best of a budget in bold. Exact and detected"
-        " keypoints: one clip of a folder of one's own is learnt from, another dance by the same body is the truth; exact"
-        " keypoints are drawn where they are and nothing is encoded, detected ones come from another body that dances it and"
-        " go the whole way. Held-out time and transfer: the rendered subjects and tests of the ablation; transfers by"
+        f"In the person's box, after equal seconds of training: ours (`{s['ours']}`), and the paper's body system at"
+        f" {s['paper_width']:g} of the published channels and {s['paper_px']} px, where it learns faster than at its own size."
+        " Mean over subjects ± standard deviation; best of a budget in bold. Exact and detected keypoints: training on one clip"
+        " in DANCENOW_DATA, with another dance by the same body as ground truth; exact keypoints are drawn in place and nothing"
+        " is encoded; detected ones come from another body performing the dance and run end to end. Held-out time and transfer:"
+        " the rendered subjects and tests of the ablation; transfers by"
         f" {_normalized_by(s)}."
     )
     parts = [about, ""]
     for protocol, rows in result.summary.items():
         title = _PROTOCOL_TITLES.get(protocol, protocol.capitalize())
         parts += [f"### {title}", "", _budget_table(rows), ""]
-    parts += ["Methods:", "", *(f"- **{name}**: {what}" for name, what in s["methods"].items()), ""]
+    parts += _method_lines(s["methods"])
     return "\n".join(parts)
 
 
 def _normalized_by(settings: Mapping[str, Any]) -> str:
-    """What brought the dancers' poses to the subjects: the paper's map for all methods, in results that name none."""
+    """The retargeting of the compared methods; results that name none used the paper's map for all."""
     kinds = settings.get("normalize", {})
     own = [name for name, kind in kinds.items() if kind == "auto"]
-    return f"the default normalization for {', '.join(own)}, the paper's map for the others" if own else "normalization `paper`"
+    return f"the default retargeting for {', '.join(own)}, the paper's map for the others" if own else "retargeting `paper`"
 
 
 def _budget_table(rows: list[Mapping[str, Any]]) -> str:
@@ -145,14 +155,14 @@ def _budget_table(rows: list[Mapping[str, Any]]) -> str:
 def face(result: Result) -> str:
     s = result.settings
     about = (
-        f"With and without a network for the face, at equal budgets for all of it ({s['budget']} of `{s['ours']}`), on rendered"
-        " subjects: what the face costs, the body's training has less. Mean over subjects ± standard deviation over them; best"
-        " in bold. Landmark distance and the mouth's error are in heights of the head, between what one detector finds in"
-        " result and truth. How the mouth follows the dancer is a correlation over the frames in which both are found, of"
-        " dancers whose mouth moves: they sing; that of the rendered truth stands beside it."
+        f"With and without a face network, at equal budgets in total ({s['budget']} of `{s['ours']}`), on rendered subjects:"
+        " training the face takes time from the body. Mean over subjects ± standard deviation; best in bold. Landmark distance"
+        " and mouth error are in head heights, between detections in result and truth. Mouth correlation: with the source"
+        " person's mouth, over the frames in which both are detected, for singing dancers; that of the rendered truth is given"
+        " for comparison."
     )
     parts = [about, ""]
     for protocol, methods in result.summary.items():
         parts += [f"### {_PROTOCOL_TITLES[protocol]}", "", _ablation_table(methods, _FACE_COLUMNS), ""]
-    parts += ["Methods:", "", *(f"- **{name}**: {what}" for name, what in s["methods"].items()), ""]
+    parts += _method_lines(s["methods"])
     return "\n".join(parts)
