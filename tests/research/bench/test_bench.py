@@ -5,14 +5,12 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from dancenow import assets
 from dancenow.cli import main as cli
 from dancenow.errors import UserError
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
@@ -71,35 +69,6 @@ def test_the_code_digest_ignores_formatting_comments_and_the_python_version() ->
     assert words != code_digest._words(ast.parse("def f(x: int = 3) -> int:\n    return x\n"))
     assert "type_params" not in words
     assert "type_ignores" not in words
-
-
-def test_only_changes_of_imported_code_invalidate_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, words in {
-        "__init__": "", "bench.one": "from dancenow import painting\nfrom dancenow.assets import BASE", "bench.two": "",
-        "painting": "def paint():\n    import_module('dancenow.brushes')", "brushes": "", "report": "", "idle": "",
-    }.items():  # fmt: skip
-        path = tmp_path / "package" / f"{name.replace('.', '/')}.py"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(words)
-    monkeypatch.setattr(resources, "files", lambda _package: tmp_path / "package")
-    monkeypatch.setattr(assets, "BASE", tmp_path / "base.safetensors")
-    (tmp_path / "base.safetensors").write_bytes(b"1")
-
-    def digests() -> list[str]:
-        code_digest.code_digest.cache_clear()
-        return [code_digest.code_digest(f"dancenow.{name}") for name in ("bench.one", "bench.two", "of_elsewhere")]
-
-    try:
-        before = digests()
-        assert len(set(before)) == 3
-        for changed, stale in {"brushes.py": [0, 2], "idle.py": [2], "report.py": [], "base.safetensors": [0, 2]}.items():
-            path = tmp_path / changed if changed.startswith("base") else tmp_path / "package" / changed
-            path.write_text("another = 1")
-            now = digests()
-            assert [n for n in range(3) if now[n] != before[n]] == stale, changed
-            before = now
-    finally:
-        code_digest.code_digest.cache_clear()
 
 
 def test_a_record_from_another_machine_counts_and_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
