@@ -160,7 +160,7 @@ def record(method: str, subject: str, seed: int, ssim: float, flicker: float) ->
 
 def records() -> list[dict[str, Any]]:
     return [
-        *(record("truth, encoded continued", who, 0, 0.99, 1.0) for who in ("ann", "bob")),
+        *(record("truth, encoded again", who, 0, 0.99, 1.0) for who in ("ann", "bob")),
         *(record("blurred", who, seed, 0.7 + 0.02 * seed, 1.2) for who in ("ann", "bob") for seed in (0, 1)),
         *(record("sharp", who, seed, 0.8, 1.5 + (who == "bob")) for who in ("ann", "bob") for seed in (0, 1)),
     ]
@@ -174,7 +174,7 @@ def test_the_summary_separates_subjects_and_seeds() -> None:
     assert blurred["SSIM, person"]["seed_spread"] == pytest.approx(0.02 / np.sqrt(2))
     assert sharp["flicker, person"]["spread"] == pytest.approx(1 / np.sqrt(2))
     assert sharp["flicker, person"]["seed_spread"] == 0
-    assert figures["truth, encoded continued"]["figures"]["SSIM, person"]["seed_spread"] is None
+    assert figures["truth, encoded again"]["figures"]["SSIM, person"]["seed_spread"] is None
 
 
 def result(size: Any = "laptop", date: str = "2030-01-02") -> Result:
@@ -208,7 +208,7 @@ def test_the_page_shows_only_the_newest_results(tmp_path: Path) -> None:
     assert "**0.800 ± 0 (0)**" in rows["sharp"]
     assert "**1.20 ± 0 (0)**" in rows["blurred"]
     assert "0.710 ± 0 (0.014)" in rows["blurred"]
-    assert "**" not in rows["truth, encoded continued"]
+    assert "**" not in rows["truth, encoded again"]
 
 
 def test_reading_a_result_restores_it(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("own_cache")
 def test_an_ablation_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    methods = {name: METHODS[name] for name in ("truth, encoded repeated", "+ temporal smoothing", "ours")}
+    methods = {name: METHODS[name] for name in ("truth, encoded again", "+ temporal smoothing", "ours")}
     monkeypatch.setattr(ablation, "METHODS", methods)
     (written,) = run_benches(["ablation"], "smoke", tmp_path / "results")
     result = json.loads(written.read_text("utf-8"))
