@@ -120,7 +120,7 @@ def test_unsuitable_files_raise_one_sentence(clip: tuple[Path, Path], tmp_path: 
     with pytest.raises(UserError, match=r"has 5 poses but .* has 8 frames"):
         read_exact_track(save(other, **short), video)
     track = read_exact_track(npz, video)
-    with pytest.raises(UserError, match="not all of the frames"):
+    with pytest.raises(UserError, match="not every frame of"):
         compare_frames([], video, track, frames=(0, FRAMES))
     with pytest.raises(UserError, match="there are no frames 4 to 4"):
         compare_frames([], video, track, frames=(4, 4))
