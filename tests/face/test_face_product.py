@@ -21,7 +21,7 @@ from dancenow.generators.crop.config import CROP_KIND
 from dancenow.generators.edn.config import EdnConfig
 from dancenow.generators.registry import renderer_of
 from dancenow.generators.train_model import train_model
-from dancenow.media.source import probe, read_frames
+from dancenow.media.source import VideoInput, VideoSource, probe, read_frames
 from dancenow.progress import Progress
 from dancenow.rendering.renderer import render_frames, render_video
 from dancenow.storage.atomic_io import sha256_of
@@ -46,9 +46,15 @@ from helpers.faces import mouthing, turning
 CPU = torch.device("cpu")
 
 
-def by_pose_alone(_video: Path, track: PoseTrack, *, size_px: int = 128, **_: Any) -> FaceTrack:
+def by_pose_alone(_video: VideoInput, track: PoseTrack, *, size_px: int = 128, **_: Any) -> FaceTrack:
     """Stands in for the extraction of faces, which needs pretrained networks."""
     return face_boxes(track, size_px=size_px)
+
+
+def no_faces(video: VideoInput, track: PoseTrack, **options: Any) -> FaceTrack:
+    """The face detector finds a face in no frame."""
+    faces = by_pose_alone(video, track, **options)
+    return replace(faces, reason=np.maximum(faces.reason, np.uint8(Reason.HIDDEN)))
 
 
 @pytest.fixture(autouse=True)
@@ -204,6 +210,35 @@ def test_a_face_too_small_is_skipped_with_a_warning(tmp_path: Path, monkeypatch:
     assert said[0].startswith("The face of target is too small for a face network")
     with pytest.raises(UserError, match=r"too small.*use --face none"):
         train_model(small.folder, tmp_path / "m.safetensors", TINY, budget="4images", face="residual")
+
+
+def test_footage_in_which_no_face_is_found_trains_without_a_face_network(
+    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The heads are large enough, but the face detector finds nothing in them, as in a dark room."""
+    monkeypatch.setattr(face_task, "extract_faces", no_faces)
+    model, warnings = tmp_path / "model.safetensors", list[str]()
+    train_model(subject.folder, model, TINY, budget="4images", face="auto", warn=warnings.append)
+    assert "face_network" not in read_info(model).config
+    assert len(warnings) == 1
+    assert warnings[0].startswith(
+        "The face of target is visible in only 0 of 60 frames (turned to the camera, unhidden, well lit"
+    )
+    with pytest.raises(UserError, match=r"only 0 of 60 frames.*use --face none to train without one\.$"):
+        train_model(subject.folder, tmp_path / "m.safetensors", TINY, budget="4images", face="residual")
+
+
+def test_a_cyclegan_needs_faces_in_its_source(
+    subject: Subject, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dark_source(video: VideoSource, track: PoseTrack, **options: Any) -> FaceTrack:
+        return (no_faces if video.path == source else by_pose_alone)(video, track, **options)
+
+    monkeypatch.setattr(face_task, "extract_faces", dark_source)
+    with pytest.raises(
+        UserError, match=r"person in source\.mp4 is visible in only 0 of 36 frames.*--face residual does not need"
+    ):
+        train_model(subject.folder, tmp_path / "m.safetensors", TINY, budget="4images", face="cyclegan", face_source=source)
 
 
 @pytest.mark.slow

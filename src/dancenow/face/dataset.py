@@ -191,6 +191,6 @@ def unusable_reason(faces: FaceTrack, allowed: NDArray[np.bool_], whose: str) ->
             " needed): move closer or film at a higher resolution."
         )
     return (
-        f"the face of {whose} is visible in only {count} of {total} frames (turned to the camera, unhidden, at least"
-        f" {MIN_HEAD_PX:.0f} px high), and {MIN_FACES} are needed for a face network."
+        f"the face of {whose} is visible in only {count} of {total} frames (turned to the camera, unhidden, well lit, at"
+        f" least {MIN_HEAD_PX:.0f} px high), and {MIN_FACES} are needed for a face network."
     )

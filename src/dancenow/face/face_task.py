@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from dancenow.errors import OptionError
 from dancenow.face.config import FaceConfig
@@ -72,14 +74,12 @@ def add_face_phase(
             "a cyclegan translates the source's face to the target's: give the source video, too, as --face-source SOURCE."
         )
     in_training = subject.manifest.in_split("train", subject.track.time_s) & (subject.track.status == FrameStatus.MEASURED)
-    # The poses alone show whether a face is too small, so nothing has to be detected in it.
-    why = unusable_reason(face_boxes(subject.track), in_training, subject.manifest.name)
-    if why is not None:
+    faces, why = _find_faces(subject.source, subject.track, in_training, subject.manifest.name, context)
+    if faces is None:
         if kind != "auto":
             raise OptionError(f"{why[:-1]}; use --face none to train without one.")
         context.warn(f"{why[0].upper()}{why[1:]}")
         return body
-    faces = extract_faces(subject.source, subject.track, on_progress=context.on_progress)
     rows = usable_faces(faces, in_training, context.config.max_faces)
     faces = resize_canvas(faces, native_canvas_px(faces, context.config.max_canvas_px))
     dataset = FaceDataset.build(subject.source, faces, subject.track.pose, rows, context.on_progress)
@@ -101,10 +101,24 @@ def add_face_phase(
 
 def _source_faces(face_source: FaceSource, target: FaceTrack, context: FaceTaskContext) -> FaceDataset:
     """The source's faces, on canvases of the target's size."""
-    seen = face_source.track.status == FrameStatus.MEASURED
-    why = unusable_reason(face_boxes(face_source.track), seen, f"the person in {face_source.video.path.name}")
-    if why is not None:
+    video, track = face_source.video, face_source.track
+    measured = track.status == FrameStatus.MEASURED
+    found, why = _find_faces(video, track, measured, f"the person in {video.path.name}", context)
+    if found is None:
         raise OptionError(f"{why[:-1]}; --face residual does not need the source's face.")
-    faces = resize_canvas(extract_faces(face_source.video, face_source.track, on_progress=context.on_progress), target.size_px)
-    rows = usable_faces(faces, seen, context.config.max_faces)
-    return FaceDataset.build(face_source.video, faces, face_source.track.pose, rows, context.on_progress)
+    faces = resize_canvas(found, target.size_px)
+    rows = usable_faces(faces, measured, context.config.max_faces)
+    return FaceDataset.build(video, faces, track.pose, rows, context.on_progress)
+
+
+def _find_faces(
+    video: VideoSource, track: PoseTrack, allowed: NDArray[np.bool_], whose: str, context: FaceTaskContext
+) -> tuple[FaceTrack | None, str]:
+    """Extract the faces; None and the reason in one sentence if too few of the allowed frames [T] show one."""
+    # The poses alone show whether the head is too small or turned away, and cost nothing.
+    why = unusable_reason(face_boxes(track), allowed, whose)
+    if why is not None:
+        return None, why
+    faces = extract_faces(video, track, on_progress=context.on_progress)
+    why = unusable_reason(faces, allowed, whose)
+    return (faces, "") if why is None else (None, why)
