@@ -18,19 +18,21 @@ def demo(
     from dancenow import pipeline
     from dancenow.assets import SOURCE, TARGET
     from dancenow.cli.console import live, report, warn
+    from dancenow.media.source import VideoSource
     from dancenow.provenance.consent import consent
     from dancenow.provenance.content_marking import ContentMarker
     from dancenow.rendering.transfer_video import SYNTHETIC_NOTE
     from dancenow.report.side_by_side import side_by_side
 
     result, comparison = out / "result.mp4", out / "side_by_side.mp4"
+    source = VideoSource.open(SOURCE)
     with live() as on_progress:
         done = pipeline.run(
-            SOURCE, TARGET, result, budget=budget, consent=consent("rendered"), warn=warn, on_progress=on_progress
+            source, TARGET, result, budget=budget, consent=consent("rendered"), warn=warn, on_progress=on_progress
         )
         note = {"comment": SYNTHETIC_NOTE}
-        marker = ContentMarker.of(done.model, SOURCE)
-        side_by_side([SOURCE, result], comparison, sound_from=SOURCE, metadata=note, marker=marker, on_progress=on_progress)
+        marker = ContentMarker.of(done.model, source)
+        side_by_side([source, result], comparison, sound_from=source, metadata=note, marker=marker, on_progress=on_progress)
     report(result, done.transfer.normalization, *done.transfer.notes)
     report(comparison)
     if done.report is not None:

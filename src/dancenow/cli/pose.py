@@ -45,6 +45,7 @@ def pose(
     """
     from dancenow.cli.console import console, live
     from dancenow.errors import OptionError, OutputError
+    from dancenow.media.source import VideoSource
     from dancenow.pose.openpose_json import require_new_folder, write_openpose
     from dancenow.pose.overlay import write_overlay
     from dancenow.pose.pipeline import detect_poses
@@ -65,12 +66,13 @@ def pose(
                 raise OptionError("an OpenPose folder has no images; leave out --overlay and --masks.")
             track = _from_openpose(video, video_size, fps)
         else:
-            track = detect_poses(video, person=person, masks=masks, on_progress=on_progress)
+            source = VideoSource.open(video)
+            track = detect_poses(source, person=person, masks=masks, on_progress=on_progress)
         save_track(output, track)
         if openpose_out is not None:
             write_openpose(openpose_out, track)
         if overlay is not None:
-            write_overlay(video, track, overlay, on_progress)
+            write_overlay(source, track, overlay, on_progress)
     console.print(f"{output}: {summary(track)}", highlight=False, soft_wrap=True)
 
 

@@ -9,6 +9,7 @@ from dancenow.cli.options import Flag, Maybe, Out, normalization
 
 if TYPE_CHECKING:
     from dancenow.cli.consent_options import KindOption
+    from dancenow.media.source import VideoInput
     from dancenow.provenance.consent import Consent
 
 
@@ -76,11 +77,14 @@ def run(
     """
     from dancenow import pipeline
     from dancenow.cli import console
+    from dancenow.media.source import VideoSource
 
-    record = _record(target, target_person, consent, person_name, licence, consent_file)
+    # What is wrong with a missing file is explained by `pipeline.run`.
+    footage = VideoSource.open(target) if target.is_file() else target
+    record = _record(footage, target_person, consent, person_name, licence, consent_file)
     with console.live() as on_progress:
         result = pipeline.run(
-            source, target, out,
+            source, footage, out,
             budget=budget, preset=preset, normalize=normalization(normalize), face=face, source_person=source_person,
             target_person=target_person, seed=seed, device=device, report=report, consent=record, warn=console.warn,
             on_progress=on_progress,
@@ -91,16 +95,17 @@ def run(
 
 
 def _record(
-    target: Path, person: int | None, kind: "KindOption", name: str | None, licence: str | None, file: Path | None
+    target: "VideoInput", person: int | None, kind: "KindOption", name: str | None, licence: str | None, file: Path | None
 ) -> "Consent | None":
     """Build the consent record from the options, or ask in a terminal; None to use the stored record."""
     from dancenow.cli.consent_options import ask, can_ask, terms
     from dancenow.errors import ConsentError
+    from dancenow.media.source import open_video
     from dancenow.subject.subject_cache import has_video_consent
 
     record = terms(kind, name, licence, file)
     if record is None and licence is not None:
         raise ConsentError("--licence also needs the person: --consent licensed --person-name NAME --licence ...")
-    if record is None and can_ask() and target.is_file() and not has_video_consent(target, person):
-        return ask(target)
+    if record is None and can_ask() and not has_video_consent(target, person):
+        return ask(open_video(target).path)
     return record

@@ -1,6 +1,6 @@
-"""The sound of one file carried into another, copied as it is or encoded to AAC, on the clock of the pictures.
+"""Copy the sound of one file into another, or encode it to AAC, in sync with the video.
 
-Used by `sink.VideoWriter` alone; like it, built on PyAV and streaming packet by packet.
+Used by `sink.VideoWriter` alone; packets are streamed one by one.
 """
 
 from collections.abc import Iterator
@@ -25,16 +25,17 @@ SoundPackets: TypeAlias = "Iterator[Packet[Any]]"
 Samples = NDArray[np.float32]
 
 _COPIED = frozenset({"aac", "mp3", "mp3float", "ac3", "eac3", "alac", "opus", "libopus"})
-"""Decoder names of the codecs that an mp4 may carry as they are."""
+"""Decoder names of the codecs that an mp4 file supports."""
 _BREAK_S = Fraction(3, 100)
-"""Times in containers are rounded to a few ms; a jump by more than this is heard, and is a break."""
+"""Times in containers are rounded to a few ms; a longer jump is audible, and counts as a break."""
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 
 
 @contextmanager
 def sound_packets(path: Path, zero_s: Fraction, length_s: Fraction | None, output: OutputContainer) -> Iterator[SoundPackets]:
-    """Add a sound stream to `output` and give its packets, ready to be muxed in order; none if `path` has no sound,
-    or sound in a format that is not known here.
+    """Add a sound stream to `output` and give its packets in order, ready to be muxed.
+
+    There are none if `path` has no sound, or if its format is unknown.
 
     `zero_s` is the time on the clock of `path` that becomes 0; `length_s` is how much is used, None for all.
 
@@ -50,7 +51,7 @@ def sound_packets(path: Path, zero_s: Fraction, length_s: Fraction | None, outpu
             yield iter(())
             return
         stream = source.streams.audio[0]
-        if getattr(stream, "codec_context", None) is None:  # in a format that is not known here
+        if getattr(stream, "codec_context", None) is None:  # an unknown format
             yield iter(())
             return
         if stream.codec_context.name in _COPIED:
@@ -64,10 +65,11 @@ def sound_packets(path: Path, zero_s: Fraction, length_s: Fraction | None, outpu
 def _copied(
     source: InputContainer, stream: AudioStream, target: AudioStream, zero_s: Fraction, length_s: Fraction | None
 ) -> SoundPackets:
-    """The packets that sound within the range, and the one before it, which decoders need to start cleanly.
+    """Copy the packets of the range, and the one before it, which decoders need to start cleanly.
 
-    What lies before time 0 keeps its negative time: the mp4 writer makes it an edit list, and players skip it. A clock that
-    jumps back by over a second goes on from there; packets that overlap the one before, which mp4 cannot hold, are left out.
+    Packets before time 0 keep their negative time: the mp4 writer turns them into an edit list, and players skip them. A clock
+    that jumps back by over a second continues from there. Packets that overlap the previous one are dropped: mp4 does not
+    support them.
     """
     due_s: Fraction | None = None
     for packet in _demuxed(source, stream):
@@ -92,10 +94,10 @@ def _copied(
 def _encoded(
     source: InputContainer, stream: AudioStream, target: AudioStream, zero_s: Fraction, length_s: Fraction | None
 ) -> SoundPackets:
-    """The samples within the range, to the sample, as AAC."""
+    """Encode the range to AAC, exact to the sample."""
     rate, layout = target.rate, target.layout.name
     length = None if length_s is None else round(length_s * rate)
-    for start, samples in _unbroken(_resampled(source, stream, rate, layout), zero_s, rate):
+    for start, samples in _continuous(_resampled(source, stream, rate, layout), zero_s, rate):
         first = max(0, -start)
         last = samples.shape[1] if length is None else min(samples.shape[1], length - start)
         if last > first:
@@ -107,8 +109,8 @@ def _encoded(
     yield from target.encode(None)
 
 
-def _unbroken(parts: Iterator[tuple[Fraction, Samples]], zero_s: Fraction, rate: int) -> Iterator[tuple[int, Samples]]:
-    """(position, samples) without a break: gaps are filled with silence, overlaps cut, as encoders know neither."""
+def _continuous(parts: Iterator[tuple[Fraction, Samples]], zero_s: Fraction, rate: int) -> Iterator[tuple[int, Samples]]:
+    """Yield (position, samples) without breaks: gaps are filled with silence and overlaps cut, as encoders need."""
     end: int | None = None
     for time_s, samples in parts:
         start = round((time_s - zero_s) * rate)
@@ -126,8 +128,8 @@ def _unbroken(parts: Iterator[tuple[Fraction, Samples]], zero_s: Fraction, rate:
 def _resampled(source: InputContainer, stream: AudioStream, rate: int, layout: str) -> Iterator[tuple[Fraction, Samples]]:
     """(time in s, float32 [C,N]) at `rate`, counted to the sample from the last break in the stream's own times.
 
-    A break is a jump of the clock or a change of format; times within `_BREAK_S` of what is expected are rounding. A clock
-    that jumps back by over a second goes on from there, as that of the pictures does.
+    A break is a jump of the clock or a change of format; a difference of up to `_BREAK_S` is rounding. A clock that jumps
+    back by over a second continues from there, as the clock of the video does.
     """
     resampler: AudioResampler | None = None
     count, start_s, due_s, origin_s = 0, Fraction(0), Fraction(0), Fraction(0)
@@ -143,7 +145,7 @@ def _resampled(source: InputContainer, stream: AudioStream, rate: int, layout: s
             resampler, form = AudioResampler(format="fltp", layout=layout, rate=rate), now
             count, start_s, due_s = 0, time_s, time_s
         due_s += Fraction(frame.samples, frame.sample_rate)
-        frame.pts = None  # the resampler is to count samples, not to judge times
+        frame.pts = None  # the resampler counts samples and ignores times
         for piece in _pieces(resampler, frame, start_s + Fraction(count, rate), rate):
             yield piece
             count += piece[1].shape[1]
@@ -154,14 +156,14 @@ def _resampled(source: InputContainer, stream: AudioStream, rate: int, layout: s
 def _pieces(
     resampler: AudioResampler, frame: AudioFrame | None, time_s: Fraction, rate: int
 ) -> Iterator[tuple[Fraction, Samples]]:
-    """What the resampler gives for a frame, or holds back (None), from `time_s` on."""
+    """The resampled pieces of a frame from `time_s` on; of None, those that the resampler still holds."""
     for part in resampler.resample(frame):
         yield time_s, part.to_ndarray().astype(np.float32, copy=False)
         time_s += Fraction(part.samples, rate)
 
 
 def _demuxed(source: InputContainer, stream: AudioStream) -> "Iterator[Packet[AudioStream]]":
-    """The stream's packets up to the end, or to where the file breaks off."""
+    """Yield the stream's packets until it ends or the file breaks off."""
     try:
         yield from source.demux(stream)
     except av.error.FFmpegError:
@@ -171,7 +173,7 @@ def _demuxed(source: InputContainer, stream: AudioStream) -> "Iterator[Packet[Au
 def _decode(stream: AudioStream, packet: "Packet[AudioStream]") -> list[AudioFrame]:
     try:
         return stream.decode(packet)
-    except av.error.FFmpegError:  # damaged or not understood: the pictures matter more
+    except av.error.FFmpegError:  # damaged or unsupported: the video matters more
         return []
 
 

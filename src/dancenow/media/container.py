@@ -24,7 +24,7 @@ from dancenow.storage.atomic_io import complete_or_absent
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container and its first moving picture, closed at the end whatever happens; FFmpeg's errors name the file."""
+    """Open a file and give its container and first video stream, which are closed at the end; FFmpeg's errors name the file."""
     path = Path(path)
     try:
         exists = path.exists()
@@ -71,7 +71,7 @@ def _why_unreadable(path: Path, error: av.error.FFmpegError) -> str:
 
 
 def decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    """All frames that decode; damaged packets are passed over and a broken end is an end."""
+    """Yield all frames that decode. Damaged packets are skipped; a file that breaks off ends there."""
     packets = container.demux(stream)
     while True:
         try:
@@ -92,23 +92,23 @@ def writing(
     path: Path, container_format: str, options: dict[str, str], finish: Callable[[Path], None] | None = None
 ) -> Iterator[OutputContainer]:
     with complete_or_absent(path) as temporary:
-        with blamed_on(path):
+        with errors_of(path):
             container = av.open(f"file:{temporary}", "w", format=container_format, container_options=options)
         try:
             yield container
         except BaseException:
-            with suppress(av.error.FFmpegError):  # the file is thrown away; what went wrong first is what counts
+            with suppress(av.error.FFmpegError):  # the file is discarded; the first error is the one to report
                 container.close()
             raise
-        with blamed_on(path):
+        with errors_of(path):
             container.close()
         if finish is not None:
             finish(temporary)
 
 
 @contextmanager
-def blamed_on(path: Path) -> Iterator[None]:
-    """FFmpeg's errors while it writes `path`, and no others, are said to be of that file."""
+def errors_of(path: Path) -> Iterator[None]:
+    """Report FFmpeg's errors while it writes `path`, and no others, as errors of that file."""
     try:
         yield
     except av.error.FFmpegError as error:

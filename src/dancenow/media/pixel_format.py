@@ -1,6 +1,6 @@
-"""From a decoded frame to the picture as players show it: RGB, square pixels, upright.
+"""Convert decoded frames to the image that players show: RGB, square pixels, upright.
 
-Used by `source` alone. Colours follow the file's own matrix, and what players assume where it names none.
+Used by `source` alone. Colors follow the file's own matrix, or the one that players assume if it names none.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from dancenow.media.hdr import hdr_to_rgb, is_hdr
 from dancenow.types import ImageRGB
 
 _TO_RGB = Interpolation.BILINEAR
-"""On the way in, exact rounding takes 2.1 ms instead of 0.4 at 512x512 and gains one level in 255: not worth it there."""
+"""For reading, exact rounding takes 2.1 ms instead of 0.4 at 512x512 and gains one level in 255: not worth it."""
 _AVCOL_UNSPECIFIED = 2
 
 
@@ -29,7 +29,7 @@ def square_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
 
 
 def to_rgb(frame: VideoFrame, width: int, height: int) -> ImageRGB:
-    """uint8 [height,width,3]. A file that does not name its colour matrix gets what players assume: BT.709 for HD."""
+    """uint8 [height,width,3]. A file that does not name its color matrix gets the one that players assume: BT.709 for HD."""
     if is_hdr(frame):
         return hdr_to_rgb(frame, width, height)
     matrix = None
@@ -41,25 +41,25 @@ def to_rgb(frame: VideoFrame, width: int, height: int) -> ImageRGB:
 
 @dataclass(frozen=True)
 class Orientation:
-    """How stored pixels become what is shown: rows and columns swapped first, then reversed."""
+    """How to turn stored pixels upright: rows and columns are swapped first, then reversed."""
 
     swap: bool = False
     flip_rows: bool = False
     flip_columns: bool = False
 
     def apply(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The image [H,W,...] as it is shown."""
+        """The image [H,W,...], upright."""
         if self == Orientation():
             return image
-        turned = image.swapaxes(0, 1) if self.swap else image
-        return np.ascontiguousarray(turned[:: -1 if self.flip_rows else 1, :: -1 if self.flip_columns else 1])
+        swapped = image.swapaxes(0, 1) if self.swap else image
+        return np.ascontiguousarray(swapped[:: -1 if self.flip_rows else 1, :: -1 if self.flip_columns else 1])
 
 
 def orientation_of(frame: VideoFrame) -> Orientation:
-    """What the frame's display matrix asks for: x' = a x + c y, y' = b x + d y.
+    """Read the frame's display matrix: x' = a x + c y, y' = b x + d y.
 
-    Ask it of few frames: PyAV ties a frame and its side data in a circle, so each one asked holds its pixels until the
-    garbage collector comes by, hundreds of frames later.
+    Call it for few frames: PyAV makes a reference cycle of a frame and its side data, so the pixels stay in memory until the
+    garbage collector runs, hundreds of frames later.
     """
     side_data: Any = frame.side_data.get("DISPLAYMATRIX")
     if side_data is None:

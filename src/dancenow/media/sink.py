@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from dancenow.errors import OutputError
 from dancenow.media.audio import SoundPackets, sound_packets
-from dancenow.media.container import blamed_on, presentation_time_s, writing
+from dancenow.media.container import errors_of, presentation_time_s, writing
 from dancenow.media.source import VideoInput, sound_clock
 from dancenow.storage.atomic_io import require_writable
 from dancenow.types import ImageRGB
@@ -29,9 +29,9 @@ _TO_YUV = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FU
 _BT709 = 1
 _LIMITED_RANGE = 1
 _AVX_512F = 13
-"""OpenCV's number for it."""
-_SAME_BYTES = {"fflags": "+bitexact"}
-"""Without it, a matroska file carries a random number."""
+"""OpenCV's number of this CPU feature."""
+_BIT_EXACT = {"fflags": "+bitexact"}
+"""Without it, a matroska file contains a random number."""
 
 
 class VideoWriter:
@@ -41,16 +41,15 @@ class VideoWriter:
     Times may be irregular; they are kept to 6 microseconds (exactly, at a constant rate) and count from the first frame
     written. Sizes that are odd are padded by repeating the last row or column, because 4:2:0 chroma needs even ones.
 
-    The sound of `sound_from` is copied without loss where mp4 takes its codec, else encoded to AAC, and stays in sync
-    with that file's pictures. `sound_range_s` is the (start, stop) of the part of it that the frames come from, in seconds
-    from its first frame. A source without sound gives a silent file. `crf` and `preset` are x264's. `max_bits_per_s` limits
-    what the pictures may take on average, whatever `crf` asks for, and `keyframe_every` is after how many frames at most a
-    player can begin anew: fewer make a larger file that can be searched faster. `repeatable` gives the same bytes for the same
-    frames, by one thread.
+    The sound of `sound_from` is copied without loss if mp4 supports its codec, and otherwise encoded to AAC. It stays in sync
+    with that file's frames. `sound_range_s` is the (start, stop) of the part to use, in seconds from its first frame. A source
+    without sound gives a silent file. `crf` and `preset` are x264's. `max_bits_per_s` limits the average bit rate of the video,
+    whatever `crf` asks for. `keyframe_every` is the largest distance between keyframes, in frames: a small one makes a larger
+    file that players can seek faster. `repeatable` gives the same bytes for the same frames, with one thread.
 
     Raises:
         UserError: the name does not end in .mp4 or is a folder's, no frame was written, the folder cannot be written to, the
-            disk is full. What goes wrong with other files inside the `with` stays what it is.
+            disk is full. Errors of other files inside the `with` are passed on unchanged.
     """
 
     def __init__(
@@ -110,9 +109,9 @@ class VideoWriter:
         return self
 
     def write(self, image_rgb: ImageRGB, time_s: Fraction) -> None:
-        """Append one frame, uint8 [H,W,3], that is shown from `time_s` on; times must increase.
+        """Append one frame, uint8 [H,W,3], shown from `time_s`; times must increase.
 
-        A frame less than a tick after the one before is shown a tick after it, so that no frame is lost.
+        A frame less than a tick after the previous one is shown a tick after it, so that no frame is lost.
         """
         expected = (self._height, self._width, 3)
         if image_rgb.shape != expected or image_rgb.dtype != np.uint8:
@@ -128,17 +127,17 @@ class VideoWriter:
             src_color_range=ColorRange.JPEG, dst_color_range=ColorRange.MPEG,
         )  # fmt: skip
         frame.pts, frame.time_base = tick, self._time_base
-        with blamed_on(self._path):
+        with errors_of(self._path):
             self._mux_sound(shown_s)
             self._mux_video(frame)
 
     def _mux_video(self, frame: VideoFrame | None) -> None:
         for packet in self._stream.encode(frame):
-            packet.duration = round(1 / (self._fps * self._time_base))  # counts for the last one: the others end at the next
+            packet.duration = round(1 / (self._fps * self._time_base))  # matters for the last frame only
             self._container.mux(packet)
 
     def _mux_sound(self, until_s: Fraction | None) -> None:
-        """Keep sound and pictures side by side in the file, so that neither waits in memory."""
+        """Interleave sound and video in the file, so that neither waits in memory."""
         while (packet := self._next_sound) is not None and (until_s is None or presentation_time_s(packet) <= until_s):
             self._container.mux(packet)
             self._next_sound = next(self._sound, None)
@@ -150,7 +149,7 @@ class VideoWriter:
             if error is None:
                 if self._first_s is None:
                     raise OutputError(f"cannot write {self._path}: there are no frames to write.")
-                with blamed_on(self._path):
+                with errors_of(self._path):
                     self._mux_video(None)
                     self._mux_sound(None)
                 return None
@@ -170,7 +169,7 @@ class MaskWriter:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self._container = stack.enter_context(writing(self._path, "matroska", _SAME_BYTES))
+            self._container = stack.enter_context(writing(self._path, "matroska", _BIT_EXACT))
             self._stream = self._container.add_stream("ffv1", rate=25, options={"level": "3", "slices": "4", "context": "1"})
             self._stream.height, self._stream.width = self._shape
             self._stream.pix_fmt = "gray"
@@ -184,7 +183,7 @@ class MaskWriter:
         frame = VideoFrame.from_ndarray(np.ascontiguousarray(mask), format="gray")
         frame.pts, frame.time_base = self._count, Fraction(1, 25)
         self._count += 1
-        with blamed_on(self._path):
+        with errors_of(self._path):
             self._container.mux(self._stream.encode(frame))
 
     def __exit__(
@@ -194,23 +193,23 @@ class MaskWriter:
             if error is None:
                 if not self._count:
                     raise OutputError(f"cannot write {self._path}: there are no masks to write.")
-                with blamed_on(self._path):
+                with errors_of(self._path):
                     self._container.mux(self._stream.encode(None))
                 return None
             return stack.__exit__(kind, error, trace)
 
 
 def _repeatable() -> dict[str, str]:
-    """Options with which x264 does not depend on what else the machine does.
+    """Options that make x264's output independent of the machine's load.
 
-    Its files depend on the number of threads; and those of small pictures, with AVX-512, on memory that it never wrote: at 96
-    px a video came out differently one time in nine (x264 core 165). With AVX2 at most they are always the same.
+    Its files depend on the number of threads. For small frames, AVX-512 code also reads memory that it never wrote: at 96 px
+    one video in nine differed (x264 core 165). With AVX2 at most they are always the same.
     """
-    without_avx512 = {"x264-params": "asm=avx2"} if cv2.checkHardwareSupport(_AVX_512F) else {}
-    return {"threads": "1", **without_avx512}
+    no_avx512 = {"x264-params": "asm=avx2"} if cv2.checkHardwareSupport(_AVX_512F) else {}
+    return {"threads": "1", **no_avx512}
 
 
 def _fine_time_base(fps: Fraction) -> Fraction:
-    """1/90000 s, refined so that frames at `fps` fall on whole ticks when that stays within what players take."""
+    """1/90000 s, refined so that frames at `fps` fall on whole ticks if players support that."""
     ticks = math.lcm(90_000, fps.numerator)
     return Fraction(1, ticks if ticks <= 1_000_000 else 90_000)

@@ -77,7 +77,7 @@ class VideoSource:
         """Yield the frames numbered `start` to `stop` - 1, or every `step`-th of them, each with its own time.
 
         Times are those of the container, from the first frame of the file, and strictly increase; a frame that is not later
-        than the one before is never shown by a player and is left out. A video that breaks off yields what decodes. Frames
+        than the previous one is never shown by a player and is left out. A video that breaks off yields what decodes. Frames
         that are skipped are decoded but not converted.
 
         Raises:
@@ -115,12 +115,12 @@ def probe(path: Path) -> VideoInfo:
 def read_frames(path: Path, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Frame]:
     """`VideoSource.frames` of a file that is read once."""
     numbers = itertools.count(start, step)
-    return _shown(path, itertools.takewhile(lambda index: stop is None or index < stop, numbers))
+    return _read(path, itertools.takewhile(lambda index: stop is None or index < stop, numbers))
 
 
 def read_frames_at(path: Path, indices: Iterable[int]) -> Iterator[Frame]:
     """`VideoSource.frames_at` of a file that is read once."""
-    return _shown(path, indices)
+    return _read(path, indices)
 
 
 def sound_clock(video: VideoInput) -> tuple[Path, Fraction]:
@@ -154,13 +154,13 @@ def _no_frame(path: Path) -> InputError:
     return InputError(f"{path} has no frame that can be decoded; it is damaged or empty.")
 
 
-def _shown(path: Path, indices: Iterable[int]) -> Iterator[Frame]:
+def _read(path: Path, indices: Iterable[int]) -> Iterator[Frame]:
     wanted = iter(indices)
     with opened(path) as (container, stream):
         shape: tuple[int, int] | None = None
         rotation_deg: int | None = None
         next_index = next(wanted, None)
-        for index, (frame, time_s) in enumerate(_timed(decoded(container, stream), stream)):
+        for index, (frame, time_s) in enumerate(_with_times(decoded(container, stream), stream)):
             shape = shape or square_size(frame, stream)
             if frame.rotation != rotation_deg:
                 rotation_deg, orientation = frame.rotation, orientation_of(frame)
@@ -183,8 +183,8 @@ def read_masks(path: Path, start: int = 0, stop: int | None = None) -> Iterator[
                 yield frame.to_ndarray(format="gray").astype(np.uint8, copy=False)
 
 
-def _timed(frames: Iterator[VideoFrame], stream: VideoStream) -> Iterator[tuple[VideoFrame, Fraction]]:
-    """Frames with strictly increasing times from the first; a clock that jumps back by over a second goes on from there."""
+def _with_times(frames: Iterator[VideoFrame], stream: VideoStream) -> Iterator[tuple[VideoFrame, Fraction]]:
+    """Yield frames with strictly increasing times from 0; a clock that jumps back by over a second continues from there."""
     step_s, time_s, origin_s = 1 / _rate(stream), Fraction(-1), Fraction(0)
     for frame in frames:
         if time_s < 0:

@@ -11,7 +11,7 @@ import numpy as np
 
 from dancenow.errors import InputError
 from dancenow.media.sink import VideoWriter
-from dancenow.media.source import probe, read_frames
+from dancenow.media.source import VideoInput, open_video
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.skeleton import KEYPOINTS, LIMB_COLORS_RGB, LIMBS, NUM_OPENPOSE
 from dancenow.types import FrameStatus, ImageRGB, Pose, PoseTrack
@@ -45,20 +45,21 @@ def draw_pose(image_rgb: ImageRGB, pose: Pose, *, filled: bool = False) -> Image
     return drawn
 
 
-def write_overlay(video: Path, track: PoseTrack, path: Path, on_progress: ProgressCallback = ignore_progress) -> None:
+def write_overlay(video: VideoInput, track: PoseTrack, path: Path, on_progress: ProgressCallback = ignore_progress) -> None:
     """Write the video with the track drawn on it, with its timing and sound.
 
     Raises:
         UserError: the track was made in a picture of another size, or the file cannot be written.
     """
-    info = probe(video)
+    source = open_video(video)
+    info = source.info
     if (info.width_px, info.height_px) != (track.width_px, track.height_px):
         raise InputError(
             f"{video} is {info.width_px}x{info.height_px} px but the track was made at {track.width_px}x{track.height_px};"
             " give the video that the track was made from."
         )
-    with VideoWriter(path, info.width_px, info.height_px, fps=info.fps, sound_from=video) as writer:
-        for frame in read_frames(video, stop=len(track)):
+    with VideoWriter(path, info.width_px, info.height_px, fps=info.fps, sound_from=source) as writer:
+        for frame in source.frames(stop=len(track)):
             filled = track.status[frame.index] == FrameStatus.FILLED
             writer.write(draw_pose(frame.image_rgb, track.pose[frame.index], filled=bool(filled)), frame.time_s)
             on_progress(Progress("draw the overlay", frame.index + 1, len(track)))

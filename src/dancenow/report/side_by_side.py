@@ -8,18 +8,18 @@ import cv2
 import numpy as np
 
 from dancenow.media.sink import VideoWriter
-from dancenow.media.source import probe, read_frames
+from dancenow.media.source import VideoInput, open_video
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.provenance.content_marking import ContentMarker
 from dancenow.types import ImageRGB
 
 
 def side_by_side(
-    videos: Sequence[Path],
+    videos: Sequence[VideoInput],
     out: Path,
     *,
     height_px: int | None = None,
-    sound_from: Path | None = None,
+    sound_from: VideoInput | None = None,
     metadata: dict[str, str] | None = None,
     marker: ContentMarker | None = None,
     on_progress: ProgressCallback = ignore_progress,
@@ -33,13 +33,14 @@ def side_by_side(
     Raises:
         UserError: a video cannot be read, or `out` cannot be written.
     """
-    infos = [probe(video) for video in videos]
+    sources = [open_video(video) for video in videos]
+    infos = [source.info for source in sources]
     height = height_px or infos[-1].height_px
     sizes = [(max(1, round(info.width_px * height / info.height_px)), height) for info in infos]
     width = sum(size[0] for size in sizes)
     finish = marker.finish if marker else None
     with VideoWriter(out, width, height, fps=infos[-1].fps, sound_from=sound_from, metadata=metadata, finish=finish) as writer:
-        for frames in zip(*(read_frames(video) for video in videos), strict=False):
+        for frames in zip(*(source.frames() for source in sources), strict=False):
             time_s: Fraction = frames[-1].time_s
             images = [_resize(frame.image_rgb, size) for frame, size in zip(frames, sizes, strict=True)]
             image = np.concatenate(images, axis=1)
