@@ -1,7 +1,7 @@
-"""The 28 keypoints, the limbs between them, their mirror pairs and their colours.
+"""The skeleton: 28 keypoints, the limbs between them, their mirror pairs and overlay colors.
 
-The first 18 are the OpenPose-COCO points in OpenPose's order (Cao et al., 2017), as Everybody Dance Now uses them; the
-ten that follow (heels, toes, thumbs, index and little fingers) come from the detector for free and carry feet and hands.
+The first 18 are the OpenPose-COCO keypoints in OpenPose's order (Cao et al., 2017), as in Everybody Dance Now; the next ten
+(heels, toes, thumbs, index and little fingers) are also measured by the detector, and carry feet and hands.
 """
 
 from typing import Final
@@ -34,7 +34,7 @@ LIMB_NAMES: Final = (
     ("left_wrist", "left_index"), ("left_wrist", "left_thumb"), ("left_wrist", "left_pinky"),
 )  # fmt: skip
 LIMBS: Final[NDArray[np.int64]] = np.array([[INDEX[a], INDEX[b]] for a, b in LIMB_NAMES])
-"""[L,2] keypoint indices of each limb's two ends."""
+"""[L,2] keypoint indices of each limb's ends."""
 
 
 def _mirror_of(name: str) -> str:
@@ -46,23 +46,23 @@ def _mirror_of(name: str) -> str:
 
 
 MIRROR: Final[NDArray[np.int64]] = np.array([INDEX[_mirror_of(name)] for name in KEYPOINTS])
-"""[K] index of each keypoint's mirror image: `xy[..., MIRROR, :]` after `x -> width - 1 - x` is a mirrored person."""
+"""[K] index of each keypoint's mirror image: `xy[..., MIRROR, :]` after `x -> width - 1 - x` is the mirrored person."""
 
 
-def _limb_colours() -> NDArray[np.uint8]:
-    """One hue per limb: warm on the dancer's right, cold on the left, grey between, so that overlays show left from right."""
-    colours = np.zeros((len(LIMB_NAMES), 3), np.uint8)
+def _limb_colors() -> NDArray[np.uint8]:
+    """One hue per limb: warm on the person's right, cold on the left, gray in the middle, so that overlays show the side."""
+    colors = np.zeros((len(LIMB_NAMES), 3), np.uint8)
     warm, cold, count = (255, 120, 40), (50, 150, 255), [0, 0]
     for i, (_, end) in enumerate(LIMB_NAMES):
         side = 0 if end.startswith("right_") else 1 if end.startswith("left_") else 2
         if side == 2:
-            colours[i] = (200, 200, 200)
+            colors[i] = (200, 200, 200)
             continue
         shade = 1.0 - 0.35 * (count[side] % 3) / 2
-        colours[i] = [int(c * shade) for c in (warm if side == 0 else cold)]
+        colors[i] = [int(c * shade) for c in (warm if side == 0 else cold)]
         count[side] += 1
-    return colours
+    return colors
 
 
-LIMB_COLORS_RGB: Final = _limb_colours()
-"""[L,3] uint8 colour of each limb in overlays."""
+LIMB_COLORS_RGB: Final = _limb_colors()
+"""[L,3] uint8 color of each limb in overlays."""

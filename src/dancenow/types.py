@@ -1,7 +1,7 @@
-"""The nouns that travel between stages: frozen, validated at construction, numpy only.
+"""The types that stages exchange: frames, poses, tracks and crops. Frozen, validated at construction, numpy only.
 
-Poses are small and are held whole; pixels are streamed one `Frame` at a time. Pixel centres are at integer coordinates,
-x to the right and y down, in the frame as it is shown (after the container's rotation).
+Poses are small and held as a whole; pixels are streamed one `Frame` at a time. Pixel centers are at integer coordinates,
+x to the right and y down, in the frame as displayed (after the container's rotation).
 """
 
 from dataclasses import dataclass, field, replace
@@ -30,7 +30,7 @@ def _is_image(image: NDArray[Any]) -> bool:
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a container says of its first video stream; sizes as shown, that is after rotation."""
+    """Properties of the first video stream of a container; sizes are as displayed, after rotation."""
 
     width_px: int
     height_px: int
@@ -43,7 +43,7 @@ class VideoInfo:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One decoded picture: `image_rgb` uint8 [H,W,3], its number, and its time in seconds from the first frame."""
+    """One decoded frame: `image_rgb` uint8 [H,W,3], its number, and its time in seconds from the first frame."""
 
     image_rgb: ImageRGB
     index: int
@@ -92,7 +92,7 @@ class Pose:
 
 
 class FrameStatus(IntEnum):
-    """How a frame of a track came to its pose."""
+    """Where the pose of a frame comes from."""
 
     MEASURED = 0
     FILLED = 1
@@ -101,10 +101,10 @@ class FrameStatus(IntEnum):
 
 @dataclass(frozen=True, eq=False)
 class PoseTrack:
-    """One person through a whole video: a pose per frame and where it came from.
+    """One person in a whole video: a pose per frame and its status.
 
     pose: [T,K]. time_s: float64 [T], increasing, from the first frame. status: uint8 [T] of `FrameStatus`; MISSING frames
-    have confidence 0 everywhere. width_px and height_px: the size of the frame in which xy is measured.
+    have confidence 0 everywhere. width_px and height_px: size of the frame that xy refers to.
     """
 
     pose: Pose
@@ -143,7 +143,7 @@ class PoseTrack:
 
 @dataclass(frozen=True, eq=False)
 class Crop:
-    """A square window on the frame. to_canvas: float64 [2,3] frame px -> canvas px; size: the canvas is size x size px."""
+    """A square region of the frame. to_canvas: float64 [2,3] frame px -> canvas px; size: the canvas is size x size px."""
 
     to_canvas: NDArray[np.float64]
     size: int
@@ -170,7 +170,7 @@ class Crop:
 
 @dataclass(frozen=True, eq=False)
 class Plate:
-    """The background without the person: image_rgb uint8 [H,W,3]; known bool [H,W], False where it was never seen."""
+    """The background without the person: image_rgb uint8 [H,W,3]; known bool [H,W], False where it is never visible."""
 
     image_rgb: ImageRGB
     known: NDArray[np.bool_]

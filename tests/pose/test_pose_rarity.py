@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dancenow.pose.pose_rarity import LEAST, MOST, rarity
+from dancenow.pose.pose_rarity import MAX_WEIGHT, MIN_WEIGHT, rarity
 from dancenow.skeleton import INDEX
 from dancenow.types import Pose
 from helpers.bodies import swaying_track
@@ -23,7 +23,7 @@ def test_place_does_not_count_and_weights_stay_bounded() -> None:
     wander = (np.arange(240) * 2.0)[:, None, None].astype(np.float32)
     moved = Pose(track.pose.xy + wander, track.pose.confidence)
     np.testing.assert_allclose(rarity(moved), rarity(track.pose), rtol=1e-2)
-    assert rarity(moved).max() / rarity(moved).min() <= MOST / LEAST + 1e-9
+    assert rarity(moved).max() / rarity(moved).min() <= MAX_WEIGHT / MIN_WEIGHT + 1e-9
 
 
 def test_missing_points_and_short_clips_are_no_trouble() -> None:

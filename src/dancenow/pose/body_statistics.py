@@ -1,7 +1,7 @@
-"""What a pose track says of a body and of the floor it stands on: its size in px, and where its feet meet the ground.
+"""Measure a person's body and floor from a pose track: the size in px, and the ground line where the feet stand.
 
 Follows the near and far lines of Everybody Dance Now (Chan et al., 2019, section on global pose normalization), with
-bone lengths in place of bounding extents, so that the figures hold for the body and not for the dance.
+bone lengths in place of bounding extents, so that the results depend on the body and not on the dance.
 """
 
 import dataclasses
@@ -19,31 +19,31 @@ from dancenow.types import Pose, PoseTrack
 Float64Array = NDArray[np.float64]
 
 MIN_CONFIDENCE: Final = 0.3
-"""Keypoints below this are guesses of the detector: they do not count."""
+"""Keypoints of lower confidence are guesses of the detector, and are ignored."""
 JUMP_S: Final = 0.8
-"""The longest time in the air; what leaves the ground for longer has moved away from the camera."""
+"""Longest time in the air; feet above the ground line for longer have moved away from the camera."""
 SPIKE_S: Final = 0.1
-"""Feet that are lower for less than this are a slip of the detector: twice this is the width of a median."""
+"""Feet that are lower for less than this are a detector error: twice this is the width of a median filter."""
 GROUND_SMOOTHING_S: Final = 0.25
-"""Standard deviation of the Gaussian over the ground line."""
+"""Standard deviation of the Gaussian that smooths the ground line."""
 LINE_PERCENTILES: Final = (10, 90)
-"""Of the ground line over time: the far and the near line."""
+"""Percentiles of the ground line over time that are the far and the near line."""
 FULL_LENGTH_PERCENTILE: Final = 90
-"""A bone shows its full length when it lies across the view; the last tenth is left to the detector's noise."""
+"""A bone shows its full length when it is parallel to the image; the largest tenth is detector noise."""
 CLUSTER: Final = 0.2
-"""The share of frames nearest to the far or near line that say how large the body is there."""
+"""Fraction of frames nearest to the far or near line that give the size of the body there."""
 MIN_FEET: Final = 0.2
-"""With feet in a smaller share of the frames that show the hips, the ground is unknown."""
+"""If a smaller fraction of the frames that show the hips also shows feet, the ground is unknown."""
 
-# Length as a share of the torso (neck to mid hip) for bones that are never seen: averages of adult bodies.
+# Length relative to the torso (neck to mid hip) for bones that are never visible: averages of adult bodies.
 PROPORTION: Final = {"head": 0.45, "thigh": 0.9, "shin": 0.85}
 ANKLE_TO_SOLE: Final = 0.08
-"""Share of the standing height by which the sole shows below the ankle, where no heel or toe is seen."""
+"""Distance of the sole below the ankle, as a fraction of the standing height, where no heel or toe is visible."""
 
 
 @dataclass(frozen=True)
 class BodyStatistics:
-    """A dancer's size and place in their own video, all in px of that video's frame.
+    """A person's size and position in their own video, all in px of its frame.
 
     height_px: nose to ankle of the straight body, over the whole track; height_*_px: on the far and on the near ground line.
     ground_*_px: y of those lines; with feet_seen False they are extrapolated from the hips. hip_*_px: median of the mid hip.
@@ -64,16 +64,16 @@ class BodyStatistics:
 
     @property
     def depth_travel(self) -> float:
-        """How far the ground line wanders, as a share of the standing height: 0 = the dancer stays at one depth."""
+        """Range of the ground line, as a fraction of the standing height: 0 = the person stays at one depth."""
         return (self.ground_near_px - self.ground_far_px) / self.height_px
 
     def to_json(self) -> dict[str, Any]:
-        """Plain numbers by field name, for a manifest."""
+        """The fields as JSON values, for a manifest."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Self:
-        """The statistics that `to_json` saved.
+        """Restore from `to_json`.
 
         Raises:
             UserError: a field is missing, unknown or not a finite number.
@@ -89,7 +89,7 @@ def body_statistics(track: PoseTrack) -> BodyStatistics:
     """Measure the body and the floor in a whole track.
 
     Raises:
-        UserError: shoulders and hips are never seen together, so nothing gives the size of the body.
+        UserError: shoulders and hips are never visible together, so nothing gives the size of the body.
     """
     lengths = _bone_lengths(track.pose)
     full = {name: float(np.nanpercentile(each, FULL_LENGTH_PERCENTILE)) for name, each in lengths.items() if _seen(each)}
@@ -126,7 +126,7 @@ def body_statistics(track: PoseTrack) -> BodyStatistics:
 def sole_y(pose: Pose, ankle_to_sole_px: float) -> Float64Array:
     """y in px of the lowest visible point of both feet, float64 [T]; NaN in frames without feet.
 
-    Frames where only an ankle is seen get it plus the usual distance of this track, or `ankle_to_sole_px` if it shows none.
+    Where only an ankle is visible: its y plus the usual distance in this track, or `ankle_to_sole_px` if it shows none.
     """
     soles = _lowest(pose, "right_heel", "left_heel", "right_toe", "left_toe")
     ankles = _lowest(pose, "right_ankle", "left_ankle")
@@ -135,11 +135,10 @@ def sole_y(pose: Pose, ankle_to_sole_px: float) -> Float64Array:
 
 
 def standing_line(sole_y_px: Float64Array, fps: float) -> Float64Array:
-    """y in px of the ground under the dancer, float64 [T], from the lowest point of the feet in every frame.
+    """y in px of the ground under the person, float64 [T], from the lowest point of the feet in every frame.
 
-    Spikes are cut (a median), time in the air of up to `JUMP_S` is bridged (a morphological closing), so that a jump stays
-    a jump; then the line is smoothed.
-    Frames without feet are interpolated; at least one must have them.
+    Removes spikes (median filter), bridges up to `JUMP_S` in the air (morphological closing), so that a jump stays a jump, and
+    smooths the line. Frames without feet are interpolated; at least one must have them.
     """
     frames = np.arange(len(sole_y_px))
     known = np.isfinite(sole_y_px)
@@ -155,15 +154,15 @@ def standing_line(sole_y_px: Float64Array, fps: float) -> Float64Array:
 
 
 def _windows(values: Float64Array, half: int) -> Float64Array:
-    """[T, 2*half+1] the neighbourhood of each value; the ends are repeated."""
+    """[T, 2*half+1]: the neighborhood of each value; the ends are repeated."""
     return np.lib.stride_tricks.sliding_window_view(np.pad(values, half, mode="edge"), 2 * half + 1)
 
 
 def _sizes_at_ends(lengths: dict[str, Float64Array], full: dict[str, float], line_px: Float64Array) -> tuple[float, float]:
     """Size of the body at the far and near end of the ground line, relative to the whole track's.
 
-    In each frame the bone that is nearest to its full length tells the size, because some bone lies across the view in
-    nearly every pose. At most 1 at the far end relative to the near one: distance never enlarges.
+    The bone nearest to its full length gives the size in each frame, because some bone is parallel to the image in nearly
+    every pose. The far end is never larger than the near one.
     """
     relative = np.stack([lengths[name] / full[name] for name in ("torso", "thigh", "shin")])
     size = np.where(np.isfinite(relative), relative, 0).max(axis=0)
@@ -175,7 +174,7 @@ def _sizes_at_ends(lengths: dict[str, Float64Array], full: dict[str, float], lin
 
 
 def _bone_lengths(pose: Pose) -> dict[str, Float64Array]:
-    """px [T] of head (nose to neck), torso, and the longer-looking thigh and shin; NaN where not seen."""
+    """Length [T] in px of head (nose to neck), torso, and the longer thigh and shin; NaN where not visible."""
     neck, nose = _points(pose, "neck"), _points(pose, "nose")
     hips = _middle(pose, "right_hip", "left_hip")
 
@@ -193,18 +192,18 @@ def _bone_lengths(pose: Pose) -> dict[str, Float64Array]:
 
 
 def _points(pose: Pose, name: str) -> Float64Array:
-    """float64 [T,2] of one keypoint; NaN below the confidence that counts."""
+    """float64 [T,2] of one keypoint; NaN below `MIN_CONFIDENCE`."""
     seen = pose.confidence[:, INDEX[name], None] >= MIN_CONFIDENCE
     return np.where(seen, pose.xy[:, INDEX[name]].astype(np.float64), np.nan)
 
 
 def _middle(pose: Pose, a: str, b: str) -> Float64Array:
-    """float64 [T,2] between two keypoints; NaN where either is missing."""
+    """Midpoint of two keypoints, float64 [T,2]; NaN where either is missing."""
     return (_points(pose, a) + _points(pose, b)) / 2
 
 
 def _lowest(pose: Pose, *names: str) -> Float64Array:
-    """Largest y [T] among the named keypoints that are seen; NaN where none is."""
+    """Largest y [T] of the visible ones of the named keypoints; NaN where none is."""
     lowest: Float64Array = np.fmax.reduce([_points(pose, name)[:, 1] for name in names])
     return lowest
 

@@ -1,4 +1,4 @@
-"""A whole frame on the canvas of a network: scaled with its aspect kept, centred, its edges repeated up to whole cells.
+"""Letterbox a whole frame onto a network's canvas: keep the aspect ratio, center it, and pad with repeated edges.
 
 The paper's system works on whole frames; its networks halve the frame four or five times, so sides are multiples of 32 px.
 """
@@ -17,7 +17,7 @@ STEP_PX: Final = 32
 
 @dataclass(frozen=True)
 class Letterbox:
-    """Where a frame lies on a canvas, all in px.
+    """Position of a frame on a canvas, all in px.
 
     width_px, height_px: the canvas. left_px, top_px, inner_width_px, inner_height_px: the frame on it. frame_width_px,
     frame_height_px: the frame by itself.
@@ -48,11 +48,11 @@ class Letterbox:
 
     @property
     def scale(self) -> tuple[float, float]:
-        """Canvas px per frame px, along x and y; equal but for rounding."""
+        """Canvas px per frame px, along x and y; equal except for rounding."""
         return self.inner_width_px / self.frame_width_px, self.inner_height_px / self.frame_height_px
 
     def place(self, image_rgb: ImageRGB) -> ImageRGB:
-        """A frame as a canvas uint8 [H,W,3]; edge pixels are repeated around it."""
+        """Resize and pad a frame to the canvas, uint8 [H,W,3]."""
         right = self.width_px - self.inner_width_px - self.left_px
         bottom = self.height_px - self.inner_height_px - self.top_px
         inner = resize(image_rgb, self.inner_width_px, self.inner_height_px)
@@ -60,19 +60,19 @@ class Letterbox:
         return np.asarray(padded, np.uint8)
 
     def take_back(self, canvas_rgb: ImageRGB) -> ImageRGB:
-        """The frame that a canvas shows, at the frame's own size."""
+        """Crop the frame out of a canvas and resize it to the frame's own size."""
         inner = canvas_rgb[self.top_px : self.top_px + self.inner_height_px, self.left_px : self.left_px + self.inner_width_px]
         return resize(inner, self.frame_width_px, self.frame_height_px)
 
     def apply(self, pose: Pose) -> Pose:
-        """Poses in frame px as poses in canvas px."""
+        """Transform poses from frame px to canvas px."""
         scale = np.array(self.scale, np.float32)
-        shift = np.array([self.left_px, self.top_px], np.float32) + (scale - 1) / 2  # pixel centres are at integers
+        shift = np.array([self.left_px, self.top_px], np.float32) + (scale - 1) / 2  # pixel centers are at integers
         return Pose((pose.xy * scale + shift).astype(np.float32), pose.confidence, (pose.depth * scale[0]).astype(np.float32))
 
 
 def resize(image_rgb: ImageRGB, width_px: int, height_px: int) -> ImageRGB:
-    """Averaged when it shrinks, cubic when it grows."""
+    """Resize by area averaging when it shrinks, by cubic interpolation when it grows."""
     shrinks = width_px < image_rgb.shape[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     resized: NDArray[np.uint8] = np.asarray(cv2.resize(image_rgb, (width_px, height_px), interpolation=how), np.uint8)

@@ -1,6 +1,6 @@
-"""Words that a dancer understands for what a body does in a frame, told from its keypoints alone.
+"""Classify frames into named dance moves from keypoints alone, with rules in words that a dancer understands.
 
-Sides are the dancer's own, but for the side of the picture that a body faces; lengths are in body heights, as in
+Sides are the person's own, except for the side of the frame that a body faces; lengths are in body heights, as in
 `pose.pose_distance`.
 """
 
@@ -25,7 +25,7 @@ LEAN: Final = 0.3
 
 @dataclass(frozen=True)
 class Move:
-    """What it is called, what to film if it lacks, the part of the body that does it (or the facing), and where it is."""
+    """A move: its name, what to film if the footage lacks it, its body part (or facing), and the rule that detects it."""
 
     name: str
     film: str
@@ -34,7 +34,7 @@ class Move:
 
 
 class _Body:
-    """A track's poses under the names that the moves below use: arrays [T] of body heights; a side is right or left."""
+    """A track's poses by the names that the rules use: arrays [T] in body heights; a side is right or left."""
 
     def __init__(self, poses: BodyPoses) -> None:
         self._poses = poses
@@ -62,7 +62,7 @@ class _Body:
         return np.fmax(self.y("right_ankle"), self.y("left_ankle"))
 
     def _axis(self, name: str, axis: int) -> Float64Array:
-        """NaN where the keypoint is not seen: comparisons with it are False."""
+        """NaN where the keypoint is not visible: comparisons with it are False."""
         column = INDEX[name]
         return np.where(self._poses.seen[:, column], self._poses.xyz[:, column, axis].astype(np.float64), np.nan)
 
@@ -121,9 +121,9 @@ def _leaning(side: str) -> Callable[[_Body], Frames]:
 
 
 def _bent(b: _Body) -> Frames:
-    """Foreshortened towards the camera, or towards where a body that is turned looks."""
-    prefetch = b.x("neck") * np.sign(b.right_px)
-    return (b.y("neck") > -0.2) | ((np.abs(b.right_px) >= HALF_TURNED) & (prefetch > LEAN * np.abs(b.y("neck"))))
+    """Foreshortened towards the camera, or leaning in the direction that a turned body faces."""
+    forward = b.x("neck") * np.sign(b.right_px)
+    return (b.y("neck") > -0.2) | ((np.abs(b.right_px) >= HALF_TURNED) & (forward > LEAN * np.abs(b.y("neck"))))
 
 
 def _half_turned(sign: float) -> Callable[[_Body], Frames]:
@@ -156,7 +156,7 @@ def _one(side: str, of: Callable[[str], Callable[[_Body], Frames]]) -> Callable[
 
 
 def _sided(name: str, film: str, part: str, of: Callable[[str], Callable[[_Body], Frames]]) -> list[Move]:
-    """The move to either side, `{}` in its words."""
+    """The move for both sides; `{}` in its texts is the side."""
     return [Move(name.format(side), film.format(side), part, of(side)) for side in ("left", "right")]
 
 
@@ -208,6 +208,6 @@ MOVES: Final = (
 
 
 def which_moves(poses: BodyPoses) -> NDArray[np.bool_]:
-    """bool [T,M]: which of `MOVES` each frame shows; none where nobody is present."""
+    """bool [T,M]: which of `MOVES` each frame shows; none where no person is present."""
     body = _Body(poses)
     return np.stack([move.of(body) for move in MOVES], axis=1) & poses.present[:, None]

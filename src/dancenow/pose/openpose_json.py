@@ -1,4 +1,4 @@
-"""OpenPose's JSON folders, in and out: one file per frame, `pose_keypoints_2d` as x, y, confidence per point.
+"""Read and write OpenPose JSON folders: one file per frame, `pose_keypoints_2d` as x, y, confidence per point.
 
 Format of CMU OpenPose 1.7 (doc/02_output.md): BODY_25 and the 18 COCO points are read, the 18 are written.
 """
@@ -24,7 +24,7 @@ _BODY_25: Final = (
     "right_eye", "left_eye", "right_ear", "left_ear",
     "left_toe", "", "left_heel", "right_toe", "", "right_heel",
 )  # fmt: skip
-"""BODY_25 in our names; the middle of the hips and the small toes have none."""
+"""BODY_25 by our keypoint names; mid hip and small toes have none."""
 _PLACES: Final[dict[int, NDArray[np.int64]]] = {
     25: np.array([[i, INDEX[name]] for i, name in enumerate(_BODY_25) if name]),
     NUM_OPENPOSE: np.array([[i, i] for i in range(NUM_OPENPOSE)]),
@@ -32,7 +32,7 @@ _PLACES: Final[dict[int, NDArray[np.int64]]] = {
 
 
 def require_new_folder(folder: Path) -> None:
-    """UserError if `write_openpose` could not write this folder: it exists with something in it, or is out of reach."""
+    """UserError if `write_openpose` could not write this folder: it exists and is not empty, or cannot be created."""
     require_writable(folder, folder=True)
     if folder.exists() and any(folder.iterdir()):
         raise OutputError(f"{folder} exists and is not empty; give a new folder for the OpenPose files.")
@@ -42,7 +42,7 @@ def write_openpose(folder: Path, track: PoseTrack) -> None:
     """Write one `NAME_000000000000_keypoints.json` per frame; a MISSING frame holds no people.
 
     Raises:
-        UserError: the folder exists already with something in it, or cannot be written.
+        UserError: the folder exists and is not empty, or cannot be written.
     """
     folder = Path(folder)
     require_new_folder(folder)
@@ -59,8 +59,8 @@ def write_openpose(folder: Path, track: PoseTrack) -> None:
 def read_openpose(folder: Path, width_px: int, height_px: int, fps: Fraction) -> PoseTrack:
     """Read a folder of BODY_25 or COCO-18 files as one track, in px of a frame of the size given.
 
-    Files are taken in the order of the last number in their names; a number that is left out is a MISSING frame. Of several
-    people the largest is taken, and then whoever is nearest to the last pose.
+    Files are taken in the order of the last number in their names; a missing number is a MISSING frame. Of several
+    people the largest is followed, and then the one nearest to the last pose.
 
     Raises:
         UserError: no such files, a damaged one, another set of keypoints, coordinates that are not in px, or nobody in any.
@@ -92,7 +92,7 @@ def read_openpose(folder: Path, width_px: int, height_px: int, fps: Fraction) ->
 
 
 def _people(file: Path, content: bytes) -> list[FloatArray]:
-    """Everybody in one file, each [K,3] as x, y, confidence."""
+    """All people in one file, each [K,3] as x, y, confidence."""
     try:
         people = [np.array(person["pose_keypoints_2d"], np.float32) for person in json.loads(content)["people"]]
     except (ValueError, KeyError, TypeError) as error:
@@ -112,7 +112,7 @@ def _to_keypoints(file: Path, flat: FloatArray) -> FloatArray:
 
 
 def _pick(people: list[FloatArray], last: FloatArray | None) -> FloatArray | None:
-    """Whoever is nearest to the last pose; without one, the largest."""
+    """The person nearest to the last pose; without one, the largest."""
     people = [person for person in people if person[:, 2].any()]
     if not people:
         return None

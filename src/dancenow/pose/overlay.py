@@ -1,6 +1,6 @@
-"""A pose drawn over the picture it was found in, to be looked at; never fed to a network.
+"""Draw poses over video frames for inspection; never used as network input.
 
-Colours are those of `skeleton`: warm on the dancer's right, cold on the left, so that swapped sides are seen at once.
+Colors are those of `skeleton`: warm on the person's right, cold on the left, so that swapped sides are visible.
 """
 
 from pathlib import Path
@@ -19,13 +19,13 @@ from dancenow.types import FrameStatus, ImageRGB, Pose, PoseTrack
 MIN_CONFIDENCE: Final = 0.2
 _SUBPIXEL_BITS: Final = 4
 _IS_FINE: Final = np.array([max(a, b) >= NUM_OPENPOSE or KEYPOINTS[b].endswith(("eye", "ear")) for a, b in LIMBS])
-"""Limbs of hands, feet and face, which are drawn thinner."""
+"""Whether a limb is part of a hand, foot or face, which are drawn thinner."""
 
 
 def draw_pose(image_rgb: ImageRGB, pose: Pose, *, filled: bool = False) -> ImageRGB:
-    """A copy of the picture with the limbs of one pose [K] on it; a filled (guessed) pose is drawn in outline thickness.
+    """A copy of the image with the limbs of one pose [K]; a filled (interpolated) pose is drawn with thin lines.
 
-    Line widths follow the size of the body; keypoints below `MIN_CONFIDENCE` are left out.
+    Line widths follow the size of the body; keypoints below `MIN_CONFIDENCE` are not drawn.
     """
     drawn = image_rgb.copy()
     present = pose.confidence >= MIN_CONFIDENCE
@@ -35,10 +35,10 @@ def draw_pose(image_rgb: ImageRGB, pose: Pose, *, filled: bool = False) -> Image
     thick_px = 1 if filled else max(1, round(body_px / 70))
     fine_px = max(1, round(thick_px / 2))
     points = np.round(np.clip(pose.xy, -1e5, 1e5) * (1 << _SUBPIXEL_BITS)).astype(int)
-    for (a, b), colour, is_fine in zip(LIMBS, LIMB_COLORS_RGB.tolist(), _IS_FINE, strict=True):
+    for (a, b), color, is_fine in zip(LIMBS, LIMB_COLORS_RGB.tolist(), _IS_FINE, strict=True):
         if present[a] and present[b]:
             ends = points[a].tolist(), points[b].tolist()
-            cv2.line(drawn, *ends, colour, fine_px if is_fine else thick_px, cv2.LINE_AA, _SUBPIXEL_BITS)
+            cv2.line(drawn, *ends, color, fine_px if is_fine else thick_px, cv2.LINE_AA, _SUBPIXEL_BITS)
     radius = round(0.8 * thick_px * (1 << _SUBPIXEL_BITS))
     for k in np.flatnonzero(present[:NUM_OPENPOSE]):
         cv2.circle(drawn, points[k].tolist(), radius, (255, 255, 255), -1, cv2.LINE_AA, _SUBPIXEL_BITS)
@@ -49,7 +49,7 @@ def write_overlay(video: VideoInput, track: PoseTrack, path: Path, on_progress: 
     """Write the video with the track drawn on it, with its timing and sound.
 
     Raises:
-        UserError: the track was made in a picture of another size, or the file cannot be written.
+        UserError: the track was made from frames of another size, or the file cannot be written.
     """
     source = open_video(video)
     info = source.info

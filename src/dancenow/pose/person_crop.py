@@ -1,7 +1,7 @@
-"""The square window that follows the person: all of the generator's pixels go to them.
+"""The square crop that follows the person, so that all of the generator's resolution is used for them.
 
-The window is a function of the (smoothed) track alone, so training and transfer frame people the same way; it moves and
-zooms slowly, because every jerk of the window would show as a shimmer of the generated person.
+The crop depends on the smoothed track alone, so training and transfer frame people in the same way. It moves and zooms slowly,
+because jitter of the crop is visible as flicker of the generated person.
 """
 
 import math
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dancenow.types import Crop, Pose
 
 MARGIN = 1.25
-"""Side of the window over the larger side of the keypoints' box: hair, hands and soft shadow need room."""
+"""Side of the crop over the larger side of the keypoints' bounding box: hair, hands and soft shadow need room."""
 ZOOM_WINDOW_S = 1.5
 MOVE_SIGMA_S = 0.25
 
@@ -22,9 +22,9 @@ def track_crop(pose: Pose, time_s: NDArray[np.float64], canvas_px: int) -> list[
     """One crop per frame of a track.
 
     Args:
-        pose: [T,K] keypoints in frame px; frames without any keypoint borrow the window of their neighbours.
+        pose: [T,K] keypoints in frame px; frames without any keypoint use the crop of their neighbors.
         time_s: float64 [T] increasing.
-        canvas_px: side of the canvas that every window is mapped to.
+        canvas_px: side of the canvas that every crop is mapped to.
 
     Returns:
         T crops that hold every keypoint of their frame with a margin.
@@ -32,16 +32,16 @@ def track_crop(pose: Pose, time_s: NDArray[np.float64], canvas_px: int) -> list[
     low, high = _boxes(pose)
     seen = np.isfinite(low[:, 0])
     if not seen.any():
-        raise ValueError("a track without any keypoint has no window")
+        raise ValueError("a track without any keypoint has no crop")
     low, high = _fill(low, time_s, seen), _fill(high, time_s, seen)
     rate_hz = 1.0 / float(np.median(np.diff(time_s))) if len(time_s) > 1 else 30.0
     need_px = _rolling_max((high - low).max(axis=1) * MARGIN, round(ZOOM_WINDOW_S * rate_hz))
-    centre = _gaussian((low + high) / 2, MOVE_SIGMA_S * rate_hz)
+    center = _gaussian((low + high) / 2, MOVE_SIGMA_S * rate_hz)
     side_px = _gaussian(need_px[:, None], ZOOM_WINDOW_S / 2 * rate_hz)[:, 0]
-    # The smoothed window may lag behind a leap: widen it where it would cut somebody off.
-    reach_px = np.maximum(high - centre, centre - low).max(axis=1)
+    # The smoothed crop may lag behind a jump: widen it where it would cut off the person.
+    reach_px = np.maximum(high - center, center - low).max(axis=1)
     side_px = np.maximum(side_px, 2.04 * reach_px)
-    return [window(c, float(s), canvas_px) for c, s in zip(centre, side_px, strict=True)]
+    return [window(c, float(s), canvas_px) for c, s in zip(center, side_px, strict=True)]
 
 
 def window(centre_px: NDArray[np.float64], side_px: float, canvas_px: int) -> Crop:
@@ -78,10 +78,10 @@ def _gaussian(values: NDArray[np.float64], sigma_frames: float) -> NDArray[np.fl
 
 
 def crop_image(image: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:
-    """The window's pixels uint8 [S,S,C]; averaged when it shrinks, edge pixels repeated beyond the frame."""
+    """Warp an image to the canvas of the crop, uint8 [S,S,C], antialiased; edge pixels are repeated beyond the frame."""
     shrink = 1.0 / _scale(crop.to_canvas)
     if shrink > 1.5:
-        # warpAffine samples points: blur away first what the smaller canvas cannot hold.
+        # warpAffine samples points: blur first to avoid aliasing.
         sigma = 0.4 * math.sqrt(shrink**2 - 1)
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
     size = (crop.size, crop.size)

@@ -1,8 +1,7 @@
-"""Poses without place and size: what is left is the pose itself, which way the body faces, and what is hidden.
+"""Normalize poses for position and size, and find nearest poses between two videos by pose, facing direction and visibility.
 
-Lengths are in body heights (nose to ankle, as `pose.body_statistics` measures them), so that two videos can be compared;
-distances between
-many poses are matrix products over blocks of rows, in the way of nearest-neighbour search.
+Lengths are in body heights (nose to ankle, see `pose.body_statistics`), so that two videos can be compared. Distances between
+many poses are matrix products over blocks of rows, as in brute-force nearest-neighbor search.
 """
 
 from collections.abc import Sequence
@@ -25,7 +24,7 @@ from dancenow.skeleton import INDEX
 from dancenow.types import FloatArray, FrameStatus, PoseTrack
 
 DEPTH_WEIGHT: Final = 0.4
-"""Of a depth against a place in the picture: detectors guess it."""
+"""Weight of depth relative to x and y: detectors estimate it poorly."""
 FACING_WEIGHT: Final = 0.25
 """Body heights by which two poses differ that face 60 degrees apart: twice this is front against back."""
 HIDDEN_COST: Final = 0.2
@@ -35,9 +34,9 @@ WIDTHS: Final = {"shoulder": 0.22, "hip": 0.13}
 NOSE_REACH: Final = 0.08
 """How far before the neck the nose of a body in profile shows."""
 SIZE_WINDOW_S: Final = 1.0
-"""A body does not change its size in the picture faster than this: the width of a median."""
+"""The apparent size of a body changes more slowly than this: the width of a median filter."""
 BLOCK_ROWS: Final = 512
-"""Poses that are compared at once with all others: bounds the memory."""
+"""Poses compared with all others at once: bounds the memory."""
 
 
 def _both(*names: str) -> list[int]:
@@ -61,7 +60,7 @@ _BONES: Final = [
 
 @dataclass(frozen=True, eq=False)
 class BodyPoses:
-    """The poses of a track by themselves, one row a frame.
+    """The normalized poses of a track, one row per frame.
 
     xyz: float32 [T,K,3] in body heights, x right and y down in the picture, z away from the camera; arms and head from the
     neck, all else from the middle of the hips. seen: bool [T,K]. facing: float32 [T,2], unit vectors: towards the picture's
@@ -86,7 +85,7 @@ class BodyPoses:
 
 
 def body_poses(track: PoseTrack) -> BodyPoses:
-    """Take place and size out of a track.
+    """Normalize a track for position and size.
 
     Raises:
         UserError: shoulders and hips are never seen together, so nothing gives the size of the body.
@@ -111,15 +110,15 @@ def body_poses(track: PoseTrack) -> BodyPoses:
 
 
 def nearest(
-    dance: BodyPoses, footage: BodyPoses, parts: Sequence[str], *, depth: bool, neighbours: int
+    dance: BodyPoses, footage: BodyPoses, parts: Sequence[str], *, depth: bool, neighbors: int
 ) -> tuple[Float64Array, NDArray[np.int64]]:
     """How far each pose of the dance is from the footage, and where in the footage it is nearest: float64 [P,A], int64 [A].
 
-    A row of distances for each of `parts`: the mean over the part's `neighbours` nearest poses, since a single one may be a
+    A row of distances for each of `parts`: the mean over the part's `neighbors` nearest poses, since a single one may be a
     slip of the detector. The index is that of the pose which is nearest in all parts together. depth: whether the depths of
     both can be compared. Memory: `BLOCK_ROWS` x B numbers a part.
     """
-    neighbours = min(neighbours, len(footage))
+    neighbors = min(neighbors, len(footage))
     factors = [_right(footage, part, depth).T for part in parts]
     distance, index = np.zeros((len(parts), len(dance))), np.zeros(len(dance), np.int64)
     for start in range(0, len(dance), BLOCK_ROWS):
@@ -129,7 +128,7 @@ def nearest(
         for i, part in enumerate(parts):
             squared = _left(block, part, depth) @ factors[i]
             total += squared
-            least = np.partition(squared, neighbours - 1, axis=1)[:, :neighbours]
+            least = np.partition(squared, neighbors - 1, axis=1)[:, :neighbors]
             distance[i, rows] = np.sqrt(np.maximum(least, 0)).mean(axis=1)
         index[rows] = total.argmin(axis=1)
     return distance, index

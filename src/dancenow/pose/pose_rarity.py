@@ -1,6 +1,6 @@
-"""How rare each pose of some footage is, so that training can show what is seldom danced more often.
+"""Weight footage frames by the rarity of their pose, so that training samples rare poses more often.
 
-A dancer stands for most of a video and kicks twice; drawn evenly, the kick is hardly ever learnt.
+A person stands for most of a video and kicks twice; with uniform sampling the kick is hardly learned.
 """
 
 from typing import Final
@@ -10,21 +10,21 @@ from numpy.typing import NDArray
 
 from dancenow.types import Pose
 
-NEIGHBOURS: Final = 8
+NEIGHBORS: Final = 8
 NEAR_FRAMES: Final = 10
-"""Frames so near in time are no neighbours: they are the same pose."""
-LEAST, MOST = 0.5, 3.0
+"""Frames this near in time are not neighbors: they show the same pose."""
+MIN_WEIGHT, MAX_WEIGHT = 0.5, 3.0
 _BLOCK: Final = 256
 
 
 def rarity(pose: Pose) -> NDArray[np.float64]:
-    """Weights [N] with mean 1 of N poses in their order of time: the distance to the nearest other poses, over its mean.
+    """Sampling weights [N] with mean 1 of N poses in order of time: the relative distance to the nearest other poses.
 
-    Poses are compared without place, in one size for all the footage; weights stay between about `LEAST` and `MOST`.
+    Poses are compared without position, at one scale for the whole footage; weights are about in [`MIN_WEIGHT`, `MAX_WEIGHT`].
     """
-    points = _at_home(pose)
+    points = _normalized(pose)
     count = len(points)
-    if count <= 2 * NEAR_FRAMES + NEIGHBOURS:
+    if count <= 2 * NEAR_FRAMES + NEIGHBORS:
         return np.ones(count)
     distances = np.empty(count)
     index = np.arange(count)
@@ -33,14 +33,14 @@ def rarity(pose: Pose) -> NDArray[np.float64]:
         rows = slice(start, min(start + _BLOCK, count))
         between = squares[rows, None] + squares[None] - 2 * points[rows] @ points.T
         between[np.abs(index[rows, None] - index[None]) <= NEAR_FRAMES] = np.inf
-        nearest = np.partition(between, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
+        nearest = np.partition(between, NEIGHBORS, axis=1)[:, :NEIGHBORS]
         distances[rows] = np.sqrt(np.maximum(nearest, 0)).mean(axis=1)
-    weights = np.clip(distances / max(float(distances.mean()), 1e-9), LEAST, MOST)
+    weights = np.clip(distances / max(float(distances.mean()), 1e-9), MIN_WEIGHT, MAX_WEIGHT)
     return np.asarray(weights / weights.mean())
 
 
-def _at_home(pose: Pose) -> NDArray[np.float64]:
-    """Keypoints [N,2K] about their middle in units of their spread; missing ones lie in the middle."""
+def _normalized(pose: Pose) -> NDArray[np.float64]:
+    """Keypoints [N,2K] relative to their mean in units of their spread; missing ones lie at the mean."""
     seen = (pose.confidence > 0)[..., None]
     xy = pose.xy.astype(np.float64)
     count = np.maximum(seen.sum(axis=1, keepdims=True), 1)

@@ -1,4 +1,4 @@
-"""Pose tracks on disk: a compressed npz of plain arrays, checked when it is read.
+"""Save and load pose tracks: a compressed .npz file of plain arrays, validated on loading.
 
 The fields are those of `PoseTrack`; nothing is pickled.
 """

@@ -170,7 +170,7 @@ def measure_coverage(
     if not len(rows):
         raise InputError("no frame of the source shows the person's body; choose a video of the whole body.")
     depth = bool(source_track.pose.depth.any() and footage.pose.depth.any())
-    sampled, index = nearest(source_body[rows], footage_body[frames], tuple(PARTS), depth=depth, neighbours=NUM_NEIGHBORS)
+    sampled, index = nearest(source_body[rows], footage_body[frames], tuple(PARTS), depth=depth, neighbors=NUM_NEIGHBORS)
     parts = {name: _interpolate(values, rows, source_body.present) for name, values in zip(PARTS, sampled, strict=True)}
     distance = np.sqrt(sum(weight * parts[name] ** 2 for name, weight in PART_WEIGHTS.items()))
     nearest_frame = np.full(len(source_track), -1)

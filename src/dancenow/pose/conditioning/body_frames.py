@@ -1,7 +1,7 @@
-"""Frames of trunk and head: where in them a place of the picture lies, and which way they face.
+"""Conditioning maps of trunk and head: a soft mask, body coordinates inside it, and facing direction.
 
-Between the lines of a skeleton a trunk is empty, and a face is five points. A soft window with two coordinates tells a
-generator where a stripe or an eye belongs, and three numbers drawn into the window tell front from back and left from right.
+Between the limbs of a skeleton the trunk is empty, and a face is five points. A soft mask with two coordinates tells a generator
+where a stripe or an eye belongs, and two values drawn into the mask tell front from back and left from right.
 """
 
 from typing import Final
@@ -17,19 +17,19 @@ _HIPS: Final = (INDEX["right_hip"], INDEX["left_hip"])
 _NOSE, _NECK = INDEX["nose"], INDEX["neck"]
 _FACE: Final = [INDEX[name] for name in ("nose", "right_eye", "left_eye", "right_ear", "left_ear")]
 _EARS: Final = [INDEX["right_ear"], INDEX["left_ear"]]
-_LEAST: Final = 0.02
-"""The least length of a frame as a share of the canvas: a trunk seen from its end still has some size."""
-_NOTHING: Final = 1e-6
+_MIN_LENGTH: Final = 0.02
+"""Smallest length of a trunk or head axis, as a fraction of the canvas: a trunk seen along its axis still has some size."""
+_EPSILON: Final = 1e-6
 
 
 def draw_frames(at: Tensor, confidence: Tensor, depth: Tensor, grid: Tensor) -> Tensor:
     """Five maps of the trunk and five of the head.
 
-    at: [N,K,2], depth: [N,K], both as a share of the canvas; confidence: [N,K]; grid: [S], the cells' middles.
+    at: [N,K,2], depth: [N,K], both as a fraction of the canvas; confidence: [N,K]; grid: [S], the cell centers.
 
-    Returns [N,10,S,S], each frame as: window in [0,1], then the window times the places across and along (about [-1,1]), and
-    times two numbers in [-1,1] that say how it is turned: the trunk's width as seen and the shoulders' difference in depth;
-    where the nose is between the ears, across and along. All zero where the frame's points are missing.
+    Returns [N,10,S,S], for trunk and head: a soft mask in [0,1], then the mask times the coordinates across and along the axis
+    (about [-1,1]), and times two values in [-1,1] of the facing direction: for the trunk its apparent width and the shoulders'
+    difference in depth; for the head the nose's offset from the ears, across and along. All zero where keypoints are missing.
     """
     return torch.cat([_trunk(at, confidence, depth, grid), _head(at, confidence, grid)], dim=1)
 
@@ -41,48 +41,48 @@ def _trunk(at: Tensor, confidence: Tensor, depth: Tensor, grid: Tensor) -> Tenso
     perpendicular = _perpendicular(bottom - top)
     facing = ((left - right) * perpendicular).sum(dim=1) / (0.7 * size)
     twist = (depth[:, _SHOULDERS[1]] - depth[:, _SHOULDERS[0]]) / (0.7 * size)
-    window = torch.exp(-((across / 0.5) ** 4) - (along / 0.75) ** 4)
+    mask = torch.exp(-((across / 0.5) ** 4) - (along / 0.75) ** 4)
     present = confidence[:, [*_SHOULDERS, *_HIPS]].amin(dim=1)
-    return _maps(window, 2 * across, 2 * along, facing, twist, present)
+    return _maps(mask, 2 * across, 2 * along, facing, twist, present)
 
 
 def _head(at: Tensor, confidence: Tensor, grid: Tensor) -> Tensor:
     weight = confidence[:, _FACE, None]
-    centre = (at[:, _FACE] * weight).sum(dim=1) / weight.sum(dim=1).clamp_min(1e-6)
-    axis = at[:, _NECK] - centre
-    size, across, along = _coordinates(centre, axis, grid)
+    center = (at[:, _FACE] * weight).sum(dim=1) / weight.sum(dim=1).clamp_min(1e-6)
+    axis = at[:, _NECK] - center
+    size, across, along = _coordinates(center, axis, grid)
     off = (at[:, _NOSE] - at[:, _EARS].mean(dim=1)) * confidence[:, [_NOSE, *_EARS]].amin(dim=1, keepdim=True)
     sideways = (off * _perpendicular(axis)).sum(dim=1) / (0.5 * size)
     nod = (off * _unit(axis)).sum(dim=1) / (0.5 * size)
-    window = torch.exp(-((across / 0.75) ** 4) - (along / 0.9) ** 4)
+    mask = torch.exp(-((across / 0.75) ** 4) - (along / 0.9) ** 4)
     present = torch.minimum(confidence[:, _NECK], confidence[:, _FACE].amax(dim=1))
-    return _maps(window, 1.5 * across, 1.5 * along, sideways, nod, present)
+    return _maps(mask, 1.5 * across, 1.5 * along, sideways, nod, present)
 
 
-def _coordinates(centre: Tensor, axis: Tensor, grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Length [N] of the axis [N,2], and places [N,S,S] across and along it from `centre` [N,2] in units of that length."""
-    size, unit = axis.norm(dim=1).clamp_min(_LEAST), _unit(axis)
-    dx, dy = grid - centre[:, :1], grid - centre[:, 1:]
+def _coordinates(center: Tensor, axis: Tensor, grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Length [N] of the axis [N,2], and coordinates [N,S,S] across and along it from `center` [N,2] in units of that length."""
+    size, unit = axis.norm(dim=1).clamp_min(_MIN_LENGTH), _unit(axis)
+    dx, dy = grid - center[:, :1], grid - center[:, 1:]
     x, y = dx[:, None, :], dy[:, :, None]
     ux, uy = unit[:, 0, None, None], unit[:, 1, None, None]
     return size, (x * uy - y * ux) / size[:, None, None], (x * ux + y * uy) / size[:, None, None]
 
 
 def _perpendicular(axis: Tensor) -> Tensor:
-    """Unit vectors [N,2] across an axis [N,2], in the direction in which `_coordinates` counts."""
+    """Unit vectors [N,2] across an axis [N,2], in the positive direction of `_coordinates`."""
     unit = _unit(axis)
     return torch.stack([unit[:, 1], -unit[:, 0]], dim=1)
 
 
 def _unit(axis: Tensor) -> Tensor:
-    """Directions [N,2]; downwards where an axis has no length."""
+    """Unit vectors [N,2]; downwards where an axis has no length."""
     length = axis.norm(dim=1, keepdim=True)
-    return torch.where(length > _NOTHING, axis / length.clamp_min(_NOTHING), axis.new_tensor([0.0, 1.0]))
+    return torch.where(length > _EPSILON, axis / length.clamp_min(_EPSILON), axis.new_tensor([0.0, 1.0]))
 
 
-def _maps(window: Tensor, across: Tensor, along: Tensor, first: Tensor, second: Tensor, present: Tensor) -> Tensor:
-    """One frame's five maps [N,5,S,S]."""
-    window = window * present[:, None, None]
-    places = [window * across.clamp(-2.0, 2.0), window * along.clamp(-2.0, 2.0)]
-    turns = [window * number.clamp(-1.0, 1.0)[:, None, None] for number in (first, second)]
-    return torch.stack([window, *places, *turns], dim=1)
+def _maps(mask: Tensor, across: Tensor, along: Tensor, first: Tensor, second: Tensor, present: Tensor) -> Tensor:
+    """The five maps [N,5,S,S] of trunk or head."""
+    mask = mask * present[:, None, None]
+    coordinates = [mask * across.clamp(-2.0, 2.0), mask * along.clamp(-2.0, 2.0)]
+    directions = [mask * number.clamp(-1.0, 1.0)[:, None, None] for number in (first, second)]
+    return torch.stack([mask, *coordinates, *directions], dim=1)

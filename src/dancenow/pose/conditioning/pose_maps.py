@@ -1,9 +1,9 @@
-"""From keypoints to the maps that the generator sees, drawn on the device inside the step and never stored.
+"""Pose maps, the generator's conditioning: keypoint heatmaps, limb capsules with texture coordinates and depth.
 
-A Gaussian heatmap per keypoint is the pose tensor of "do as I do" transfer. Each limb adds four maps of a soft capsule: where
-it is, the place along it and across it (texture coordinates, so that a stripe need not be counted off from a joint), and its
-depth, which tells which arm is in front. Trunk and head, too wide for a capsule, add a frame of five maps each:
-`pose.conditioning.body_frames`.
+A Gaussian heatmap per keypoint is the usual pose tensor of "do as I do" transfer. Each limb adds four maps of a soft capsule:
+its mask, the coordinates along and across it (so that a stripe need not be counted from a joint), and its depth, which shows
+which arm is in front. Trunk and head, too wide for a capsule, add five maps each: `pose.conditioning.body_frames`. The maps are
+drawn on the device in every step, and never stored.
 """
 
 from typing import Final
@@ -18,10 +18,10 @@ NUM_LIMBS: Final = len(LIMBS)
 NUM_CHANNELS: Final = NUM_KEYPOINTS + 4 * NUM_LIMBS + NUM_FRAME_MAPS
 
 HEATMAP_SIGMA: Final = 0.016
-"""Standard deviation as a share of the canvas: one cell of a 64-cell map, which is enough to place a point to a fraction of a
-canvas pixel."""
+"""Standard deviation as a fraction of the canvas: one cell of a 64-cell map, which places a point to a fraction of a canvas
+pixel."""
 LIMB_SIGMA: Final = 0.022
-"""About half the width of an arm, so that the coordinates are there as far as the skin."""
+"""About half the width of an arm, so that the coordinates reach the skin."""
 
 
 def draw_pose(xy: Tensor, confidence: Tensor, depth: Tensor, canvas_px: int, cells: int) -> Tensor:
@@ -33,8 +33,8 @@ def draw_pose(xy: Tensor, confidence: Tensor, depth: Tensor, canvas_px: int, cel
         cells: side of the maps; each cell covers canvas_px / cells px.
 
     Returns:
-        float [N, K + 4 L + 10, cells, cells]: heatmaps and limb capsules in [0,1], then capsules times the place along the
-        limb, across it, and depth, each in [-1,1], then the frames of trunk and head.
+        float [N, K + 4 L + 10, cells, cells]: heatmaps and limb capsules in [0,1], then capsules times the coordinate along
+        the limb, across it, and depth, each in [-1,1], then the maps of trunk and head.
     """
     grid = (torch.arange(cells, device=xy.device, dtype=xy.dtype) + 0.5) / cells
     at = (xy + 0.5) / canvas_px
@@ -47,7 +47,7 @@ def draw_pose(xy: Tensor, confidence: Tensor, depth: Tensor, canvas_px: int, cel
 
 
 def draw_heatmaps(xy: Tensor, confidence: Tensor, width_px: int, height_px: int) -> Tensor:
-    """The pose tensor alone: a Gaussian for each of the 18 OpenPose keypoints, at the resolution of a canvas of any aspect.
+    """Draw keypoint heatmaps alone: a Gaussian for each of the 18 OpenPose keypoints, at the resolution of any canvas.
 
     xy: float [N,K,2] canvas px. confidence: [N,K] in [0,1]. Returns float [N,18,height_px,width_px] in [0,1]; the standard
     deviation is `HEATMAP_SIGMA` of the longer side.
@@ -68,7 +68,7 @@ def _capsules(ends: Tensor, present: Tensor, grid: Tensor) -> tuple[Tensor, Tens
     """Soft segments exp(-d^2 / 2s^2) of the distance d to the segment, and the same times two coordinates in [-1,1].
 
     ends [N,L,2,2], present [N,L] -> three of [N,L,S,S]. Along: -1 at the first end, 1 at the second. Across: the signed
-    distance from the axis, positive on the right of who looks along the limb in the picture.
+    distance from the axis, positive to the right when looking along the limb in the image.
     """
     start, axis = ends[:, :, 0], ends[:, :, 1] - ends[:, :, 0]
     length = axis.norm(dim=-1).clamp_min(1e-4)

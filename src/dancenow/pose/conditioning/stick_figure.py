@@ -1,6 +1,6 @@
-"""Poses as stick figures with dots in the face, the conditioning of Everybody Dance Now (Chan et al., 2019, section 3.1).
+"""Stick figures with dots in the face, the conditioning of Everybody Dance Now (Chan et al., 2019, section 3.1).
 
-Drawn on the device inside the step, antialiased, all limbs of all poses at once; left and right limbs have their own colours.
+Drawn on the device inside the step, antialiased, all limbs of all poses at once; left and right limbs have their own colors.
 """
 
 import math
@@ -13,15 +13,15 @@ from torch import Tensor
 from dancenow.skeleton import INDEX, KEYPOINTS, LIMB_COLORS_RGB, LIMB_NAMES, LIMBS, NUM_OPENPOSE
 
 MIN_CONFIDENCE: Final = 0.2
-"""Keypoints below it are not drawn: a guessed limb teaches nothing."""
+"""Keypoints of lower confidence are not drawn: a guessed limb does not help training."""
 BODY_WIDTH: Final = 0.009
-"""Width of a limb of the body, and diameter of a dot in the face, as a share of the canvas's longer side: 4.6 px at 512."""
+"""Width of a limb of the body, and diameter of a dot in the face, as a fraction of the canvas's longer side: 4.6 px at 512."""
 FINE_WIDTH: Final = 0.005
 """Width of fingers and feet."""
 
 FACE: Final = tuple(INDEX[name] for name in ("nose", "right_eye", "left_eye", "right_ear", "left_ear"))
 _IN_FACE: Final = np.asarray(np.isin(LIMBS, FACE).all(axis=1))
-_FACE_COLOURS_RGB: Final = [
+_FACE_COLORS_RGB: Final = [
     (255, 160, 160)
     if KEYPOINTS[k].startswith("right_")
     else (160, 255, 160)
@@ -31,12 +31,12 @@ _FACE_COLOURS_RGB: Final = [
 ]
 
 STROKES: Final = np.concatenate([LIMBS[~_IN_FACE], np.array([[k, k] for k in FACE])])
-"""[P,2] keypoints between which a stroke is drawn, later ones on top; a dot begins and ends at one."""
+"""[P,2] keypoints between which a stroke is drawn, later ones on top; a dot has the same keypoint at both ends."""
 STROKE_NAMES: Final = (
     *(name for name, face in zip(LIMB_NAMES, _IN_FACE, strict=True) if not face),
     *((KEYPOINTS[k], KEYPOINTS[k]) for k in FACE),
 )
-STROKE_COLORS_RGB: Final = np.concatenate([LIMB_COLORS_RGB[~_IN_FACE], np.array(_FACE_COLOURS_RGB, np.uint8)])
+STROKE_COLORS_RGB: Final = np.concatenate([LIMB_COLORS_RGB[~_IN_FACE], np.array(_FACE_COLORS_RGB, np.uint8)])
 """[P,3] uint8."""
 _IS_FINE: Final = (STROKES >= NUM_OPENPOSE).any(axis=1)
 
@@ -51,7 +51,7 @@ def draw_stick(xy: Tensor, confidence: Tensor, width_px: int, height_px: int) ->
         float [N,3,height_px,width_px] RGB in [0,1].
     """
     strokes = torch.as_tensor(STROKES, device=xy.device)
-    colours = torch.as_tensor(STROKE_COLORS_RGB / np.float32(255), device=xy.device, dtype=xy.dtype)
+    colors = torch.as_tensor(STROKE_COLORS_RGB / np.float32(255), device=xy.device, dtype=xy.dtype)
     longer_px = max(width_px, height_px)
     widths_px = np.maximum(np.where(_IS_FINE, FINE_WIDTH, BODY_WIDTH) * longer_px, 1.0)
     radius_px = torch.as_tensor(widths_px / 2, device=xy.device, dtype=xy.dtype)[:, None, None]
@@ -60,20 +60,20 @@ def draw_stick(xy: Tensor, confidence: Tensor, width_px: int, height_px: int) ->
     seen = xy[confidence >= MIN_CONFIDENCE]
     if not len(seen):
         return image
-    # Only where somebody is: a figure fills a small part of a whole frame.
+    # Only inside the bounding box: a figure covers a small part of a whole frame.
     left, top, right, bottom = _bounds(seen, width_px, height_px, math.ceil(widths_px.max()))
     cover = (
         _distance_px(xy[:, strokes], (left, right), (top, bottom)).neg_().add_(radius_px + 0.5).clamp_(0.0, 1.0).mul_(present)
     )
-    # What a stroke shows is what all later ones leave free.
+    # A stroke is visible where no later one covers it.
     free = torch.cumprod((1 - cover).flip(1), dim=1).flip(1)
     cover[:, :-1] *= free[:, 1:]
-    image[:, :, top:bottom, left:right] = torch.einsum("nphw,pc->nchw", cover, colours)
+    image[:, :, top:bottom, left:right] = torch.einsum("nphw,pc->nchw", cover, colors)
     return image
 
 
 def _bounds(xy: Tensor, width_px: int, height_px: int, rim_px: int) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom (exclusive) of what is drawn between points [M,2] inside the canvas."""
+    """Bounding box of points [M,2] with a margin, inside the canvas: left, top, right and bottom (exclusive)."""
     size = xy.new_tensor([width_px, height_px])
     low = (xy.amin(dim=0) - rim_px).clamp(min=0).minimum(size).long().tolist()
     high = (xy.amax(dim=0) + rim_px + 1).clamp(min=0).minimum(size).long().tolist()
@@ -81,7 +81,7 @@ def _bounds(xy: Tensor, width_px: int, height_px: int, rim_px: int) -> tuple[int
 
 
 def _distance_px(ends: Tensor, columns: tuple[int, int], rows: tuple[int, int]) -> Tensor:
-    """Distance [N,P,h,w] of the centres of the pixels in `columns` and `rows` from the segments with ends [N,P,2,2]."""
+    """Distance [N,P,h,w] of the centers of the pixels in `columns` and `rows` from the segments with ends [N,P,2,2]."""
     start, axis = ends[:, :, 0], ends[:, :, 1] - ends[:, :, 0]
     dx = (torch.arange(*columns, device=ends.device, dtype=ends.dtype) - start[..., 0, None])[..., None, :]
     dy = (torch.arange(*rows, device=ends.device, dtype=ends.dtype) - start[..., 1, None])[..., :, None]

@@ -75,7 +75,7 @@ def distinct_poses(poses: BodyPoses, apart: float = UNCOVERED_DISTANCE) -> int:
     parts = tuple(PART_WEIGHTS)
     least, count, at = np.full(len(poses), np.inf), 0, 0
     while least[at] > apart:
-        distance, _ = nearest(poses, poses[np.array([at])], parts, depth=depth, neighbours=1)
+        distance, _ = nearest(poses, poses[np.array([at])], parts, depth=depth, neighbors=1)
         weighted = np.sqrt(sum(PART_WEIGHTS[part] * row**2 for part, row in zip(parts, distance, strict=True)))
         least = np.minimum(least, weighted)
         count, at = count + 1, int(least.argmax())
