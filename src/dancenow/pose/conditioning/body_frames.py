@@ -1,6 +1,6 @@
 """Conditioning maps of trunk and head: a soft mask, body coordinates inside it, and facing direction.
 
-Between the limbs of a skeleton the trunk is empty, and a face is five points. A soft mask with two coordinates tells a generator
+Between the limbs of a skeleton the trunk is empty, and a face has five points. A soft mask and two coordinates tell a generator
 where a stripe or an eye belongs, and two values drawn into the mask tell front from back and left from right.
 """
 
