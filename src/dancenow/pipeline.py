@@ -25,7 +25,7 @@ from dancenow.media.source import VideoInput, open_video
 from dancenow.pose.pipeline import PosePipeline, detect_poses
 from dancenow.pose.retargeting.registry import RetargetingKind, retarget
 from dancenow.prefetch import prefetch
-from dancenow.progress import ProgressCallback, ignore_progress, ignore_warning
+from dancenow.progress import ProgressCallback, ignore_progress, ignore_warning, warn_each
 from dancenow.provenance.consent import Consent
 from dancenow.provenance.content_credentials import require_signer
 from dancenow.provenance.content_marking import ContentMarker
@@ -34,7 +34,7 @@ from dancenow.rendering.transfer_video import frame_range, write_transfer
 from dancenow.rendering.transfer_warnings import transfer_warnings
 from dancenow.report.run_record import RunRecord, Stopwatch, report_path, write_run_report
 from dancenow.storage import pretrained
-from dancenow.storage.atomic_io import require_other, require_writable
+from dancenow.storage.atomic_io import require_outputs
 from dancenow.subject.coverage import coverage_if_comparable
 from dancenow.subject.prepare import prepare
 from dancenow.subject.same_camera import fit_videos
@@ -118,8 +118,7 @@ def transfer(
     """
     source, execution = open_video(source), execution or Execution.auto(device)
     on_progress = execution.reporting(on_progress)
-    require_other(out, source.path, model)
-    require_writable(out, ".mp4")
+    require_outputs(out, None, source.path, model)
     checkpoint = load_model(model)
     renderer = renderer_of(checkpoint, execution)
     face_model = select_face_model(FaceModel.load(checkpoint, execution.torch_device), face, model, source.sha256)
@@ -129,9 +128,7 @@ def transfer(
     start, stop = frame_range(frames, len(source_track))
     poses = PosePipeline.create()
     target_track = poses.smooth_jitter(retarget(source_track, retargeter, target.track))
-    refiner = None
-    if face_model is not None:
-        refiner = FaceRefiner.from_tracks(face_model, source_track, target_track, source, execution, on_progress)
+    refiner = FaceRefiner.from_tracks(face_model, source_track, target_track, source, execution, on_progress)
     with (
         closing(render_video(renderer, target.background, poses.for_rendering(target_track), start, stop)) as images,
         nullcontext(images) if refiner is None else prefetch(refiner.refine(images, start, stop)) as refined,
@@ -164,20 +161,16 @@ def run(
 ) -> RunResult:
     """Everything from two videos: the person in `target` dances what the person in `source` dances.
 
-    Subjects and models are cached by content; an interrupted training continues. A report page is written beside the video
-    (`.report.html`) unless `report` is False. `warn` is called with each warning about the footage before the training begins.
-    `consent` is that of the person in `target`; it is needed the first time this video is used.
+    Subjects and models are cached by content; an interrupted training continues. `report`: also write a report page beside the
+    video. `warn` gets each warning about the footage before the training. `consent` is needed the first time `target` is used.
 
     Raises:
         UserError: as `prepare`, `train` and `transfer`; files and budget are checked before anything long begins.
     """
     budget = Budget.parse(budget) if isinstance(budget, str) else budget
     config, page = preset_config(preset), report_path(out) if report else None
-    execution = execution or Execution.auto(device)
-    source, target = open_video(source), open_video(target)
-    require_other(out, source.path, target.path)
-    require_writable(out, ".mp4")
-    require_writable(page or out)
+    source, target, execution = open_video(source), open_video(target), execution or Execution.auto(device)
+    require_outputs(out, page, source.path, target.path)
     require_video_consent(target, target_person, consent)
     require_signer()
     on_progress = watch = Stopwatch(execution.reporting(on_progress))
@@ -186,11 +179,9 @@ def run(
     source_track = detect_poses(source, person=source_person, on_progress=on_progress)
     subject = cached_subject(target, target_person, consent, on_progress)
     covered = coverage_if_comparable(source_track, subject, normalize)
-    warnings = [*subject.manifest.warnings, *(() if covered is None else covered.warnings)]
-    for warning in warnings:
-        warn(warning)
+    warnings = warn_each((*subject.manifest.warnings, *(covered.warnings if covered else ())), warn)
     face_source = source if face == "cyclegan" else None
-    model = cached_model_path(subject.folder, preset, config, budget, seed, face, source_track if face_source else None)
+    model = cached_model_path(subject.folder, preset, config, budget, seed, face, face_source, execution.precision)
     if not is_trained(model, budget, subject):
         warnings += train_cached(
             subject, model, config, budget=budget, face=face, face_source=face_source, face_person=source_person, seed=seed,

@@ -71,5 +71,13 @@ def track(items: Iterable[T], stage: str, total: float | None, on_progress: Prog
         on_progress(Progress(stage, done, total))
 
 
+def warn_each(warnings: Iterable[str], warn: Callable[[str], None]) -> list[str]:
+    """Call `warn` with every warning, and return them as a list."""
+    collected = list(warnings)
+    for warning in collected:
+        warn(warning)
+    return collected
+
+
 def ignore_warning(warning: str) -> None:
     """Warnings are in the result, too."""

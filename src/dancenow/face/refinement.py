@@ -133,18 +133,22 @@ class FaceRefiner:
     @classmethod
     def from_tracks(
         cls,
-        model: FaceModel,
+        model: FaceModel | None,
         source_track: PoseTrack,
         target_track: PoseTrack,
         video: VideoSource,
         execution: Execution,
         on_progress: ProgressCallback,
-    ) -> Self:
+    ) -> Self | None:
         """Prepare the transfer of the poses `source_track`, detected in `video` and retargeted to `target_track`.
+
+        Returns None without a face model: there is nothing to refine.
 
         Raises:
             UserError: the video cannot be read, or the face detector's weights are not available.
         """
+        if model is None:
+            return None
         size_px = model.network.config.canvas_px
         source_faces = resize_canvas(extract_faces(video, source_track, on_progress=on_progress), size_px)
         boxes = face_boxes(target_track, size_px=size_px)

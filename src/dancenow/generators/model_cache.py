@@ -3,28 +3,34 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from dancenow.execution import Execution
+from dancenow.execution import Execution, ExecutionPrecision
 from dancenow.face import face_task
 from dancenow.face.refinement import FaceMode
 from dancenow.generators.base import FamilyConfig
 from dancenow.generators.registry import family_of, find_family
 from dancenow.generators.train_model import train_model
-from dancenow.media.source import VideoInput
-from dancenow.progress import ProgressCallback
+from dancenow.media.source import VideoInput, VideoSource
+from dancenow.progress import ProgressCallback, warn_each
 from dancenow.storage.cache import CacheEntry, cache_entry, cache_key, entry_name
 from dancenow.storage.checkpoint import read_info_or_none
 from dancenow.subject.subject import Subject
 from dancenow.training.budget import Budget
 from dancenow.training.loop import state_path
-from dancenow.types import PoseTrack
 
 
 def cached_model_path(
-    subject: Path, preset: str, config: FamilyConfig, budget: Budget, seed: int, face: FaceMode, source_track: PoseTrack | None
+    subject: Path,
+    preset: str,
+    config: FamilyConfig,
+    budget: Budget,
+    seed: int,
+    face: FaceMode,
+    face_source: VideoSource | None,
+    precision: ExecutionPrecision,
 ) -> Path:
     """The file in the cache for a model of these settings.
 
-    subject: a folder of the cache, whose name is the key of its content. source_track: of the video from which a cyclegan
+    subject: a folder of the cache, whose name is the key of its content. face_source: the video from which a cyclegan
     learns the source face.
     """
     family = family_of(config)
@@ -34,7 +40,8 @@ def cached_model_path(
         "budget": str(budget),
         "seed": seed,
         "face": face,
-        "face source": None if source_track is None else source_track.source_sha256,
+        "precision": precision,
+        "face source": None if face_source is None else face_source.sha256,
     }
     key = cache_key("models", inputs=[subject.name], parameters=parameters, modules=modules)
     return cache_entry("models", key, f"{preset}-{budget}").path(".safetensors")
@@ -75,8 +82,7 @@ def train_cached(
             subject, model, config, budget=budget, face=face, face_source=face_source, face_person=face_person,
             resume=is_begun, seed=seed, execution=execution, warn=warnings.append, on_progress=on_progress,
         )  # fmt: skip
-    for warning in warnings:
-        warn(warning)
+    warn_each(warnings, warn)
     state_path(model).unlink(missing_ok=True)
     return warnings
 
