@@ -59,7 +59,7 @@ def test_it_starts_as_no_change() -> None:
 
 
 def test_training_takes_a_habit_off() -> None:
-    task = CorrectionTask(examples(), replace(SMALL, learning_rate=3e-3, hidden_shares=(0.0,)), seed=0)
+    task = CorrectionTask(examples(), replace(SMALL, learning_rate=3e-3, hidden_fractions=(0.0,)), seed=0)
     terms = [task.step(np.random.default_rng(step), step / 60)["place"] for step in range(60)]
     assert np.mean(terms[-5:]) < 0.5 * np.mean(terms[:5])
 

@@ -33,7 +33,7 @@ def test_packs_come_in_the_order_of_their_names(tmp_path: Path) -> None:
 
 
 def test_bad_packs_are_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no packed cast"):
+    with pytest.raises(UserError, match="no packed people"):
         packs_in(tmp_path)
     path = tmp_path / f"one{SUFFIX}"
     path.write_bytes(b"nothing")
@@ -41,5 +41,5 @@ def test_bad_packs_are_told(tmp_path: Path) -> None:
         load_pack(path)
     store = a_store(0)
     store.plate[0, 0, 3] = 0
-    with pytest.raises(ValueError, match="whole plate"):
+    with pytest.raises(ValueError, match="complete plate"):
         save_pack(path, store)

@@ -36,6 +36,6 @@ def test_everybody_is_there_once_more_in_a_mirror() -> None:
     assert_same(*(Clip(**{e.name: getattr(turned, e.name)[i : i + 1] for e in fields(Clip)}) for i in range(2)))
 
 
-def test_a_crowd_is_of_one_canvas() -> None:
-    with pytest.raises(ValueError, match="one canvas"):
+def test_all_people_need_the_same_canvas() -> None:
+    with pytest.raises(ValueError, match="same canvas"):
         MultiIdentityDataset([a_store(0), a_store(1, canvas_px=128)], CPU)

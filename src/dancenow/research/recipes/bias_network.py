@@ -1,6 +1,6 @@
-"""The corrector of detected tracks: residual convolutions over time on all keypoints of a body at once.
+"""The bias correction network for detected tracks: residual temporal convolutions over all keypoints of a body at once.
 
-`pose.detectors.bias_correction` runs the trained network without torch, and says what goes in and comes out.
+`pose.detectors.bias_correction` runs the trained network without torch and describes its inputs and outputs.
 """
 
 from typing import Final
@@ -17,7 +17,7 @@ HIDDEN: Final = 160
 
 
 class Corrector(nn.Module):
-    """What to add to x, y and depth [N,G,K,3] of motions: keypoints [N,G,K,6] and limbs [N,L]
+    """Predicts offsets of x, y and depth [N,G,K,3] for motions: keypoints [N,G,K,6] and limbs [N,L]
     (`pose.detectors.bias_correction.Motion`)."""
 
     def __init__(self, dropout: float = 0.0) -> None:
@@ -26,7 +26,7 @@ class Corrector(nn.Module):
         self.blocks = nn.ModuleList(_Block(dilation, dropout) for dilation in DILATIONS)
         self.norm = nn.LayerNorm(HIDDEN)
         self.last = nn.Linear(HIDDEN, OUTPUTS)
-        nn.init.zeros_(self.last.weight)  # it starts as no change
+        nn.init.zeros_(self.last.weight)  # initially no change
         nn.init.zeros_(self.last.bias)
 
     def forward(self, keypoints: Tensor, limbs: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ class Corrector(nn.Module):
 
 
 class _Block(nn.Module):
-    """Rows [N,G,H] and what neighbours in time add to them."""
+    """A residual block of a temporal convolution on rows [N,G,H]."""
 
     def __init__(self, dilation: int, dropout: float) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Training of the corrector: rendered dancers as a detector saw them, beside where their keypoints really were."""
+"""Training of the bias correction network: detected tracks of rendered dancers with their exact keypoints."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -23,7 +23,7 @@ RECIPE: Final = 1
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """One dancer's motion as it was detected, and the truth [G,K,3] in the same units, from the same middle."""
+    """One dancer's detected motion, and the truth [G,K,3] in the same units and relative to the same center."""
 
     motion: Motion
     truth: FloatArray
@@ -31,9 +31,9 @@ class Example:
 
 @dataclass(frozen=True)
 class CorrectionConfig:
-    """clips_per_step, frames: of a batch. steady: what errors of speed and of acceleration count beside those of place.
-    depth_weight: what a depth counts beside an x. hidden_shares: of the keypoints that the network does not see, one of these
-    for each clip. turn_rad, zoom: by which pictures are turned and scaled, standard deviations."""
+    """clips_per_step, frames: of a batch. steady: weight of velocity and acceleration errors relative to position errors.
+    depth_weight: weight of depth relative to x. hidden_fractions: fraction of hidden keypoints, one of these for each clip.
+    turn_rad, zoom: standard deviations of the rotation and scale augmentation."""
 
     clips_per_step: int = 24
     frames: int = 96
@@ -42,13 +42,13 @@ class CorrectionConfig:
     dropout: float = 0.1
     steady: float = 2.0
     depth_weight: float = 0.5
-    hidden_shares: tuple[float, ...] = (0.0, 0.0, 0.1, 0.4)
+    hidden_fractions: tuple[float, ...] = (0.0, 0.0, 0.1, 0.4)
     turn_rad: float = 0.08
     zoom: float = 0.05
 
 
 def example_of(detected: PoseTrack, exact: PoseTrack) -> Example:
-    """A dancer as the detector saw them (before smoothing), beside the exact track of the same frames."""
+    """An example from a detected track (before smoothing) and the exact track of the same frames."""
     smoothed = smooth(detected)
     size_px, centre_px = scales(smoothed)
     place = (exact.pose.xy - centre_px[:, None]) / size_px[:, None, None]
@@ -59,7 +59,7 @@ def example_of(detected: PoseTrack, exact: PoseTrack) -> Example:
 
 
 class CorrectionTask:
-    """Trains a corrector from nothing; the weights that are kept are a running mean."""
+    """Trains a bias correction network from scratch; the stored weights are a moving average."""
 
     def __init__(self, examples: Sequence[Example], config: CorrectionConfig, *, seed: int) -> None:
         """Raises:
@@ -76,10 +76,10 @@ class CorrectionTask:
             self.corrector.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
 
-    def step(self, rng: np.random.Generator, share: float) -> dict[str, float]:
-        """One step; terms: place, speed and acceleration, mean errors in sizes of the body."""
+    def step(self, rng: np.random.Generator, progress: float) -> dict[str, float]:
+        """One training step; terms: position, velocity and acceleration, mean errors relative to the body size."""
         for group in self._optimizer.param_groups:
-            group["lr"] = self._config.learning_rate * (1 - min(share, 1.0)) ** 0.5
+            group["lr"] = self._config.learning_rate * (1 - min(progress, 1.0)) ** 0.5
         keypoints, limbs, truth, seen = self._batch(rng)
         off = (keypoints[..., :3] + self.corrector(keypoints, limbs) - truth) * seen
         off = off * off.new_tensor([1.0, 1.0, self._config.depth_weight])
@@ -93,13 +93,13 @@ class CorrectionTask:
         return {name: float(term.detach()) for name, term in terms.items()}
 
     def model(self, clock: Clock) -> Checkpoint:
-        """What `pose.detectors.bias_correction` reads."""
+        """The checkpoint that `pose.detectors.bias_correction` reads."""
         config = {"seed": self._seed, "recipe": RECIPE, "dancers": len(self._examples)}
         tensors = with_prefix("corrector", {name: each.half() for name, each in self.average.state_dict().items()})
         return Checkpoint(CheckpointInfo(KIND, config, clock.images, clock.seconds), tensors)
 
     def _batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Keypoints [N,G,K,6], limbs [N,L], truth [N,G,K,3], and what is not hidden [N,1,K,1]."""
+        """Keypoints [N,G,K,6], limbs [N,L], truth [N,G,K,3], and visibility [N,1,K,1]."""
         config, count, frames = self._config, self._config.clips_per_step, self._config.frames
         chosen = [self._examples[i] for i in rng.integers(len(self._examples), size=count)]
         starts = [int(rng.integers(len(each.truth) - frames + 1)) for each in chosen]
@@ -117,20 +117,21 @@ class CorrectionTask:
         matrix = torch.from_numpy(np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])).float()
         matrix = matrix.permute(2, 0, 1) * zoom[:, None, None]
         keypoints, truth = _turned(keypoints, matrix, zoom), _turned(truth, matrix, zoom)
-        share = rng.choice(config.hidden_shares, (count, 1))
-        seen = torch.from_numpy((rng.random((count, NUM_KEYPOINTS)) >= share).astype(np.float32))[:, None, :, None]
+        fraction = rng.choice(config.hidden_fractions, (count, 1))
+        seen = torch.from_numpy((rng.random((count, NUM_KEYPOINTS)) >= fraction).astype(np.float32))[:, None, :, None]
         return keypoints * seen, limbs * zoom[:, None], truth, seen
 
 
 def mirrored(values: Tensor, across: tuple[int, ...]) -> Tensor:
-    """As `pose.detectors.bias_correction.mirrored_values`."""
+    """Mirror values, as `pose.detectors.bias_correction.mirrored_values` does."""
     sign = torch.ones(values.shape[-1])
     sign[list(across)] = -1
     return values[..., torch.from_numpy(MIRROR), :] * sign
 
 
 def _turned(values: Tensor, matrix: Tensor, zoom: Tensor) -> Tensor:
-    """Values [N,G,K,C] of another picture: x, y and, of six, what smoothing took, by matrix [N,2,2], depth by zoom [N]."""
+    """Rotate and scale values [N,G,K,C]: x, y and, of six channels, the smoothing residual by matrix [N,2,2]; depth by zoom
+    [N]."""
     parts = [torch.einsum("nij,ngkj->ngki", matrix, values[..., :2]), values[..., 2:3] * zoom[:, None, None, None]]
     if values.shape[-1] > 3:
         parts += [values[..., 3:4], torch.einsum("nij,ngkj->ngki", matrix, values[..., 4:])]

@@ -1,7 +1,7 @@
-"""The cast in small files: what a GPU without the studio, or at the end of a slow line, needs for training.
+"""Compact archives of rendered people, for training on machines without the studio or with a slow connection.
 
-A person's 40 MB of pictures become about two thirds of one: pictures and masks by H.264, the pictures with colours at full
-resolution and near transparent (CRF 14); plate, poses and maps are exact.
+A person's 40 MB of images become about 0.7 MB: images and masks are H.264, the images with full-resolution chroma and visually
+lossless (CRF 14); plate, poses and transforms are exact.
 """
 
 import io
@@ -27,14 +27,14 @@ _LOSSLESS: Final = 101
 
 
 def save_pack(path: Path, store: CropDataset) -> None:
-    """Write one person's store, whose plate must be known everywhere, as a rendered room's is.
+    """Write one person's dataset; its plate must have no holes, as that of a rendered room.
 
     Raises:
         UserError: the file cannot be written.
         ValueError: the plate has holes, or the side of the pictures is odd.
     """
     if store.plate[..., 3].min() < 255 or store.image.shape[1] % 2:
-        raise ValueError("only stores with a whole plate and an even side can be packed")
+        raise ValueError("only datasets with a complete plate and an even image side can be packed")
     _, plate = cv2.imencode(".webp", store.plate[..., 2::-1], [cv2.IMWRITE_WEBP_QUALITY, _LOSSLESS])
     arrays = {
         "image": _encode(store.image, "rgb24", "yuv444p", _PICTURE),
@@ -51,7 +51,7 @@ def save_pack(path: Path, store: CropDataset) -> None:
 
 
 def load_pack(path: Path) -> CropDataset:
-    """One person's store, decoded.
+    """Read and decode one person's dataset.
 
     Raises:
         UserError: the file is missing, damaged or no pack.
@@ -65,16 +65,16 @@ def load_pack(path: Path) -> CropDataset:
         pose = Pose(held["pose_xy"], held["pose_confidence"], held["pose_depth"])
         maps = {name: held[name] for name in ("to_stored", "plate_to_frame", "starts")}
     except (OSError, KeyError, ValueError, EOFError, av.FFmpegError) as error:
-        raise InputError(f"{path} is missing, damaged or not a packed person; pack the cast again.") from error
+        raise InputError(f"{path} is missing, damaged or not a packed person; pack the people again.") from error
     if plate is None or not len(image) == len(mask) == len(pose.xy):
-        raise InputError(f"{path} is damaged; pack the cast again.")
+        raise InputError(f"{path} is damaged; pack the people again.")
     known = np.full((*plate.shape[:2], 1), 255, np.uint8)
     whole = np.concatenate([plate[..., ::-1].astype(np.uint8), known], axis=2)
     return CropDataset(image=image, mask=mask, pose=pose, plate=whole, length=length, canvas_px=canvas_px, **maps)
 
 
 def load_packs(paths: Sequence[Path], threads: int = 16) -> Iterator[CropDataset]:
-    """The stores of several packs in the order given, decoded on several threads as they are asked for.
+    """Read several archives in the given order, decoding ahead on several threads.
 
     Raises:
         UserError: see `load_pack`.
@@ -84,7 +84,7 @@ def load_packs(paths: Sequence[Path], threads: int = 16) -> Iterator[CropDataset
 
 
 def packs_in(folder: Path) -> list[Path]:
-    """The packs of a folder, in the order of their names.
+    """The archives in a folder, sorted by name.
 
     Raises:
         UserError: there are none.
@@ -92,13 +92,13 @@ def packs_in(folder: Path) -> list[Path]:
     paths = sorted(folder.glob(f"*{SUFFIX}"))
     if not paths:
         raise InputError(
-            f"there is no packed cast in {folder}; make one with `python -m dancenow.research.recipes.train_base --pack-only`."
+            f"there are no packed people in {folder}; run `python -m dancenow.research.recipes.train_base --pack-only`."
         )
     return paths
 
 
 def _encode(images: NDArray[np.uint8], layout: str, stored: str, options: dict[str, str]) -> NDArray[np.uint8]:
-    """Pictures [N,R,R,3] or [N,R,R] as the bytes of a film."""
+    """Encode images [N,R,R,3] or [N,R,R] as a video in memory."""
     file = io.BytesIO()
     with av.open(file, "w", format="matroska") as container:
         stream = container.add_stream("libx264", rate=30, options=options)

@@ -1,7 +1,7 @@
-"""One generator for many people: what is theirs are the gains and biases of its norms, all else is shared.
+"""One generator for many people: each person has their own norm gains and biases, everything else is shared.
 
-Conditional normalization (Dumoulin et al., 2017) keeps what people share, how a pose becomes a picture, in the convolutions.
-The mean person's gains make a plain `Generator`, which is a start for somebody who was never seen.
+Conditional normalization (Dumoulin et al., 2017): the convolutions learn what people share, how a pose becomes an image. With
+the mean person's gains the result is a plain `Generator`, an initialization for a new person.
 """
 
 import torch
@@ -12,7 +12,7 @@ from dancenow.generators.crop.network import Generator, GeneratorConfig
 
 
 class ManyNorm(nn.Module):
-    """A group norm with gain and bias [P,C] of P people; `who` [N] says whose picture each of the batch is."""
+    """A group norm with gain and bias [P,C] for P people; `who` [N] is the person of each sample in the batch."""
 
     def __init__(self, norm: nn.GroupNorm, people: int) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class ManyNorm(nn.Module):
         return torch.addcmul(bias, normal, gain)
 
     def mean(self) -> nn.GroupNorm:
-        """The norm of nobody in particular."""
+        """The norm of the mean person."""
         norm = nn.GroupNorm(self.groups, self.gain.shape[1], self.eps)
         norm.weight.data.copy_(self.gain.detach().mean(dim=0))
         norm.bias.data.copy_(self.bias.detach().mean(dim=0))
@@ -37,7 +37,7 @@ class ManyNorm(nn.Module):
 
 
 class ManyGenerator(nn.Module):
-    """A `Generator` of P people. `shared` is to be called as one, after `show` said whose pictures come."""
+    """A `Generator` for P people. Call `show` with the people of a batch, then `shared` as a generator."""
 
     def __init__(self, config: GeneratorConfig, people: int) -> None:
         super().__init__()
@@ -45,13 +45,13 @@ class ManyGenerator(nn.Module):
         _give_norms(self.shared, people)
 
     def show(self, who: Tensor) -> None:
-        """Whose picture each of the next batches' is: int64 [N]."""
+        """Set the person of each sample in the next batches: int64 [N]."""
         for module in self.shared.modules():
             if isinstance(module, ManyNorm):
                 module.who = who
 
     def own_and_shared(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-        """The parameters that each person has of their own, and those that all share."""
+        """The parameters of single people, and the shared ones."""
         norms = [module for module in self.modules() if isinstance(module, ManyNorm)]
         own = [parameter for norm in norms for parameter in norm.parameters()]
         ours = {id(parameter) for parameter in own}

@@ -1,17 +1,17 @@
-"""How well the coverage forecast orders the true errors of transfers: rendered dancers, 20 s of footage each, known truth.
+"""How well the coverage forecast ranks the true errors of transfers: rendered dancers, 20 s of footage each, known ground
+truth.
 
 Usage: python -m dancenow.research.recipes.coverage NORMALIZE.json OUT.json
 
-NORMALIZE.json is a result of `dancenow bench normalize` with pictures: its models learnt from each subject's footage and
-danced what others dance, and every judged frame's error is in it.
-Nothing of the forecast was tuned on these. The curve that turns distances into errors is fitted on all of them; `unseen` says
-how far off it is for each subject when fitted on the others.
+NORMALIZE.json is a result of `dancenow bench normalize` with images: its models were trained on each subject's footage and
+rendered other people's dances; it holds the error of every evaluated frame. Nothing in the forecast was tuned on them. The
+curve from distances to errors is fitted on all of them; `unseen` is its error for each subject when fitted on the others.
 
-A mean over the person's box is unfair: stretched arms fill it with wall, which is exact, so that far poses look good. The error
-is the perceptual distance in the box times the box's area over the person's: per pixel of person.
+A mean over the person's box is biased: stretched arms fill it with wall, which is exact, so that unusual poses look good. The
+error is therefore the perceptual distance in the box times the box's area over the person's: per pixel of the person.
 
-The forecast is of poses and not of places: it is to order the errors with `true poses`. Those of `auto`, stated beside them,
-are in the main errors of place, of which footage says nothing.
+The forecast is about poses, not positions: it should rank the errors with `true poses`. Errors with `auto`, given for
+comparison, are mainly position errors, which footage cannot predict.
 """
 
 import json
@@ -36,14 +36,14 @@ SHOWN = ("auto", TRUE_POSES)
 
 
 def spearman(a: Curve, b: Curve) -> float:
-    """Rank correlation of the frames where both are known."""
+    """Rank correlation over the frames where both are known."""
     known = np.isfinite(a) & np.isfinite(b)
     rank_a, rank_b = (np.argsort(np.argsort(values[known], kind="stable"), kind="stable") for values in (a, b))
     return round(float(np.corrcoef(rank_a, rank_b)[0, 1]), 3)
 
 
 def rising(distance: Curve, error: Curve, knots: int = 8) -> list[tuple[float, float]]:
-    """A curve that never falls: medians of `knots` groups of equal size, neighbours that fall pooled (isotonic regression)."""
+    """A monotone curve: medians of `knots` groups of equal size, decreasing neighbors pooled (isotonic regression)."""
     order = np.argsort(distance)
     groups = [[float(np.median(distance[g])), float(np.median(error[g])), 1.0] for g in np.array_split(order, knots)]
     pooled: list[list[float]] = []
@@ -56,7 +56,7 @@ def rising(distance: Curve, error: Curve, knots: int = 8) -> list[tuple[float, f
 
 
 def forecast(test_set: RenderedTestSet, case: SubjectCase, dance: ClipSpec) -> Frames:
-    """The distances of every frame of a dance from what the subject's model learnt from."""
+    """The distance of every frame of a dance from the subject's training footage."""
     subject = test_set.subject(case)
     training_frames = subject.manifest.in_split("train", subject.track.time_s)
     found = measure_coverage(
@@ -66,7 +66,7 @@ def forecast(test_set: RenderedTestSet, case: SubjectCase, dance: ClipSpec) -> F
 
 
 def transfers(test_set: RenderedTestSet, cells: list[dict[str, Any]]) -> list[tuple[dict[str, Any], Frames]]:
-    """Of every transfer the judged frames: distances, and the error of each way of `SHOWN`."""
+    """For every transfer, the evaluated frames: distances, and the errors of each variant in `SHOWN`."""
     found = []
     for cell in (each for each in cells if each["data"] == "pictures" and "rows" in each):
         case = next(each for each in test_set.cases if each.name == cell["target"])
@@ -81,12 +81,12 @@ def transfers(test_set: RenderedTestSet, cells: list[dict[str, Any]]) -> list[tu
 
 
 def pooled(frames: list[Frames]) -> Frames:
-    """All frames together."""
+    """Concatenate all frames."""
     return {name: np.concatenate([each[name] for each in frames]) for name in frames[0]}
 
 
 def unseen(found: list[tuple[dict[str, Any], Frames]], way: str) -> dict[str, dict[str, float]]:
-    """Per subject: mean absolute error of the forecast when the curve is fitted on the other subjects; of their mean, too."""
+    """Per subject: mean absolute error of a forecast fitted on the other subjects, and of their mean error."""
     result = {}
     subjects = list(dict.fromkeys(about["subject"] for about, _ in found))
     for subject in subjects if len(subjects) > 1 else ():
@@ -109,7 +109,7 @@ def by_subject(found: list[tuple[dict[str, Any], Frames]], way: str) -> dict[str
 
 
 def main() -> None:
-    """Read the bench's result, measure distances, write what they say of the errors."""
+    """Read the benchmark's result, compute distances, and write how they predict the errors."""
     measured, out = json.loads(Path(sys.argv[1]).read_text("utf-8")), Path(sys.argv[2])
     test_set = NORMALIZE[measured["size"]].detected
     assert test_set is not None

@@ -1,8 +1,7 @@
-"""What a rendered dataset costs: time and size per 1,000 frames, and how fast it is checked, packed and streamed.
+"""Cost of a rendered dataset: time and size per 1,000 frames, and the speed of validation, packaging and streaming.
 
-Writes `DATE-dataset-laptop.json` beside this file; one process with one thread, so that a machine with n cores takes about an
-n-th of the time with `--processes n`. The seconds of the processor count where something else ran beside it. Needs the
-`studio` extra.
+Writes `DATE-dataset-laptop.json`; one process with one thread, so a machine with n cores takes about 1/n of the time with
+`--processes n`. If the machine runs other work, look at the processor seconds. Needs the `studio` extra.
 """
 
 import argparse
@@ -31,7 +30,7 @@ SECONDS = 4.0
 
 
 def measure(size_px: int) -> dict[str, Any]:
-    """One size: two people in two dances; what Warp compiles the first time is not counted."""
+    """Measure one size: two people in two dances; the one-time compilation by Warp is excluded."""
     config = DatasetConfig(identities=2, dances=2, seconds=SECONDS, size_px=size_px, seed=11)
     with tempfile.TemporaryDirectory() as scratch:
         folder, packed = Path(scratch) / "dataset", Path(scratch) / "shards"
@@ -63,7 +62,7 @@ def measure(size_px: int) -> dict[str, Any]:
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds and result."""
+    """Run and return seconds and result."""
     start = time.perf_counter()
     result = work()
     return time.perf_counter() - start, result

@@ -1,8 +1,8 @@
-"""Training of the faces' base: one residual network for many random dancers, so that a person's own begins with a face.
+"""Pretraining of the face network: one residual network for many random dancers, as the initialization for a person's own.
 
-The pictures that it learns to mend are spoilt as an unfinished body's generator spoils them: coarse, moved, off in colour, and
-with another expression than the landmarks', which so have to be followed. A person's own training then shows it what their body
-really paints.
+Its input images are degraded like the output of a half-trained body generator: blurred, shifted, with wrong colors, and with
+another expression than the landmarks', so that the network must follow the landmarks. The person's own training then shows the
+real output of their body generator.
 """
 
 from collections.abc import Mapping, Sequence
@@ -73,10 +73,10 @@ class FaceBaseTask:
         self.images_per_step = config.faces_per_step
         self._images = 0
 
-    def step(self, rng: np.random.Generator, share: float) -> Mapping[str, float]:
+    def step(self, rng: np.random.Generator, progress: float) -> Mapping[str, float]:
         """See `loop.Task.step`."""
         config, count = self.config, self.images_per_step
-        set_learning_rates([(self.optimizer, config.learning_rate)], self._images // count, share)
+        set_learning_rates([(self.optimizer, config.learning_rate)], self._images // count, progress)
         faces = drop_landmarks(self._draw(count, rng), config.landmark_dropout, rng)
         assert faces.generated is not None
         with autocast(self.device, config.precision):
@@ -88,7 +88,7 @@ class FaceBaseTask:
         return {name: float(term.detach()) for name, term in terms.items()}
 
     def shrink(self) -> bool:
-        """See `loop.Task.shrink`: these pictures are small."""
+        """See `loop.Task.shrink`: the images are small already."""
         return False
 
     def _draw(self, count: int, rng: np.random.Generator) -> FaceBatch:
@@ -107,7 +107,7 @@ class FaceBaseTask:
         return FaceBatch(image, shown, spoilt(made, self.config, rng))
 
     def model(self, clock: Clock) -> Checkpoint:
-        """The average network, in half precision: it is only a start."""
+        """The averaged network in half precision, sufficient for an initialization."""
         info = CheckpointInfo(FACE_KIND, {**asdict(self.config), "people": len(self.people)}, clock.images, clock.seconds)
         weights = {name: value.half() for name, value in self.average.state_dict().items()}
         return Checkpoint(info, with_prefix("face", weights))
@@ -133,14 +133,14 @@ class FaceBaseTask:
 
     @torch.no_grad()
     def preview(self) -> NDArray[np.uint8]:
-        """Eight faces: true, spoilt, mended."""
+        """Eight faces: truth, degraded, refined."""
         faces = self._draw(min(8, len(self.people)), np.random.default_rng(self.seed))
         assert faces.generated is not None
         return preview_grid([faces.image, faces.generated, refine_face(self.average, faces.generated, faces.maps)])
 
 
 def spoilt(image: Tensor, config: FaceBaseConfig, rng: np.random.Generator) -> Tensor:
-    """Faces [N,3,S,S] as an unfinished generator paints them."""
+    """Degrade faces [N,3,S,S] like the output of a half-trained generator."""
     side = image.shape[-1]
     out = []
     for face in image[:, None]:

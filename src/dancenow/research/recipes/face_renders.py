@@ -1,11 +1,10 @@
-"""Close-ups of random dancers' faces and their landmarks: what the base of the face networks is trained on.
+"""Close-ups of random dancers' faces with landmarks: training data of the pretrained face network.
 
-The landmarks are not the exact ones, but those that the face's detector sees in the picture: so they are at a transfer, too.
+Landmarks come from the face detector, not from the renderer, as in a transfer.
 
-The camera stays where it is and narrows its field to the window that `face.face_tracking` would cut, so that faces are
-seen as in
-footage, and nothing is enlarged. Everybody sings, and beside each picture is another of the same head, whose expression tells
-nothing of the first's: that is what a body's generator paints, which is not told of expressions.
+The camera stays in place and narrows its field of view to the crop of `face.face_tracking`, so that faces look as in footage
+and nothing is upsampled. Everybody sings. Each image has a second one of the same head with an unrelated expression: this is
+what a body generator renders, which is not conditioned on expressions.
 """
 
 import hashlib
@@ -37,7 +36,7 @@ from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.types import PoseTrack
 
 RECIPE: Final = 3
-"""Raise it when the same settings would show other pictures."""
+"""Raise it when the same settings give other images."""
 _FACE: Final = [INDEX[name] for name in ("nose", "right_eye", "left_eye")]
 SONG: Final = 16
 """Half beats of what each sings, again and again."""
@@ -47,7 +46,7 @@ WIDE_PX: Final = 1024
 
 @dataclass(frozen=True)
 class CloseupConfig:
-    """people: how many, each in a room of their own. images: of each. side_px: of the picture. seed: of everything."""
+    """people: how many, each in their own room. images: per person. side_px: of an image. seed: of everything."""
 
     people: int = 32
     images: int = 48
@@ -59,8 +58,8 @@ class CloseupConfig:
 
 @dataclass(frozen=True, eq=False)
 class Closeups:
-    """One person. image: uint8 [N,R,R,3]; usual: the same with some of the person's average expression; maps: uint8 [N,M,R,R],
-    255 = 1, see `face.landmark_maps`."""
+    """One person. image: uint8 [N,R,R,3]; usual: the same with a part of the person's average expression; maps: uint8
+    [N,M,R,R], 255 = 1, see `face.landmark_maps`."""
 
     image: NDArray[np.uint8]
     usual: NDArray[np.uint8]
@@ -68,7 +67,7 @@ class Closeups:
 
 
 def closeups_of(config: CloseupConfig, number: int, networks: FaceNetworks) -> Closeups:
-    """Render one random person's face; networks: what sees its landmarks.
+    """Render one random person's face; networks: the landmark detector.
 
     Raises:
         UserError: the studio's packages are missing.
@@ -98,7 +97,7 @@ def closeups_of(config: CloseupConfig, number: int, networks: FaceNetworks) -> C
 
 
 def _narrowed(camera: Camera, middle_px: NDArray[np.float64], times: float) -> Camera:
-    """The camera turned to a place of the wide picture, its field `times` as narrow."""
+    """The camera turned to a point of the wide image, with a field of view `times` as narrow."""
     corner, across, down = camera.ray_basis(WIDE_PX, WIDE_PX)
     ray = corner + middle_px[0] * across + middle_px[1] * down
     target = np.array(camera.position) + ray
@@ -112,7 +111,7 @@ def _picture(body: Body, performance: Performance, t: int, room: Room, config: C
 
 
 def _maps(networks: FaceNetworks, image: RenderedFrame, yaw: float) -> NDArray[np.uint8]:
-    """What is drawn of the face in a close-up, as the head is turned by `yaw` rad."""
+    """The landmark maps of a close-up of a head turned by `yaw` rad."""
     side, pose = len(image.image_rgb), image.pose
     x, y = (float(v) for v in pose.xy[_FACE].mean(axis=0))
     roi = RotatedRect(x, y, POSE_ROI * side / MARGIN, 0.0)
@@ -122,7 +121,7 @@ def _maps(networks: FaceNetworks, image: RenderedFrame, yaw: float) -> NDArray[n
 
 
 def closeups(config: CloseupConfig, folder: Path, on_progress: ProgressCallback = ignore_progress) -> list[Closeups]:
-    """Everybody's, kept in `folder` one by one: an interrupted rendering goes on where it stopped."""
+    """All people's close-ups, cached in `folder` one by one, so that an interrupted rendering can resume."""
     people, networks = [], None
     for number in range(config.people):
         path = folder / f"{_digest(config, number)}.npz"

@@ -1,4 +1,4 @@
-"""Many people's frames on one device, from which a batch of different people is drawn at once: what a GPU's speed needs."""
+"""Frames of many people on one device, to draw batches of different people at GPU speed."""
 
 from collections.abc import Iterable
 
@@ -13,13 +13,13 @@ from dancenow.types import Pose
 
 
 class MultiIdentityDataset:
-    """The stores of P people as 2 P: who is P + i is person i in a mirror, to be learnt as somebody else.
+    """The datasets of P people as 2 P identities: index P + i is the mirrored person i.
 
-    A light from the left or a watch on one arm would contradict its mirror image in one and the same person.
+    Mirrored people are separate identities, because a light from the left or a watch on one arm contradicts its mirror image.
     """
 
     def __init__(self, stores: Iterable[CropDataset], device: torch.device) -> None:
-        """Move the pictures to `device`, one person after the other; on the CPU they are shared with the stores.
+        """Move the images to `device`, one person after the other; on the CPU they share memory with the datasets.
 
         Raises:
             ValueError: there are none, or they are of several canvases or lengths.
@@ -39,7 +39,7 @@ class MultiIdentityDataset:
             self._starts.append(store.starts)
             sizes.add((store.canvas_px, store.image.shape[1], store.length))
         if len(sizes) != 1:
-            raise ValueError(f"a crowd needs people of one canvas and one length of run, got {sorted(sizes)}")
+            raise ValueError(f"all people need the same canvas and run length, got {sorted(sizes)}")
         self.canvas_px, self.stored_px, self.length = sizes.pop()
         self._from_plate = [to_frame for _, to_frame in plates]
         self._plates = _of_one_size([plate for plate, _ in plates])
@@ -48,7 +48,8 @@ class MultiIdentityDataset:
         return 2 * len(self._poses)
 
     def draw(self, who: NDArray[np.int64], rng: np.random.Generator, augmentation: Augmentation, length: int) -> Clip:
-        """A random run of `length` frames, at most the stores', of each of `who` [B], each at a random place on its canvas."""
+        """Draw a random run of `length` frames, at most the datasets', of each identity in `who` [B], randomly placed on the
+        canvas."""
         one = who % len(self._poses)
         first = np.array([rng.choice(self._starts[i]) for i in one]) + rng.integers(0, self.length - length + 1, len(who))
         placed = random_similarity(rng, len(who), self.canvas_px, self.stored_px, augmentation)
@@ -56,7 +57,7 @@ class MultiIdentityDataset:
         return mirrored(clip, who >= len(self._poses)) if (who >= len(self._poses)).any() else clip
 
     def show(self, who: NDArray[np.int64]) -> Clip:
-        """The first run of each of `who` [B], none of them mirrored, where transfer would place it."""
+        """The first run of each of `who` [B], not mirrored, placed as in a transfer."""
         off = (self.canvas_px - self.stored_px) / 2
         centred = np.array([[1.0, 0.0, off], [0.0, 1.0, off]])
         return self._take(who, np.arange(self.length)[None].repeat(len(who), 0), centred[None].repeat(len(who), 0))
@@ -94,7 +95,7 @@ class MultiIdentityDataset:
 
 
 def _of_one_size(plates: list[Tensor]) -> list[Tensor]:
-    """Plates uint8 [h,w,4] with the last row and column repeated, as `warp` does beyond the edge, up to one size for all."""
+    """Pad plates uint8 [h,w,4] to a common size by repeating the last row and column, as `warp` does beyond the edge."""
     height, width = (max(plate.shape[axis] for plate in plates) for axis in (0, 1))
     made = []
     for plate in plates:

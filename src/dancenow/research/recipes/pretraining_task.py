@@ -1,7 +1,6 @@
-"""Training of the base model: one generator over many random dancers, so that a person's own training starts with a body.
+"""Pretraining of the crop generator on many random dancers, as the initialization of a person's own training.
 
-A `loop.Task` whose batches mix people, large for a GPU's sake. Keypoints are shaken as detectors shake them, because people
-will come with detected ones.
+A `loop.Task` whose batches mix people and are large, for GPU speed. Keypoints are jittered like a detector's.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,8 +35,8 @@ _HANDS = [index for name, index in INDEX.items() if name.endswith(("thumb", "ind
 
 @dataclass(frozen=True)
 class BaseConfig:
-    """people_per_step: clips in a batch, each of another person. clip_frames, judged_px, perceptual_depth: as in
-    `CropConfig`. learning_rate: of Adam at its peak; own_rate: how many times faster what is a person's own learns."""
+    """people_per_step: clips in a batch, each of another person. clip_frames, judged_px, perceptual_depth: as in `CropConfig`.
+    learning_rate: peak rate of Adam; own_rate: factor on it for parameters of single people."""
 
     generator: GeneratorConfig = field(default_factory=lambda: GeneratorConfig(canvas_px=256, width=24, blocks=3, shade=True))
     weights: LossWeights = field(default_factory=lambda: LossWeights(structure=0.3))
@@ -50,7 +49,7 @@ class BaseConfig:
     precision: Precision = "bfloat16"
 
     def of_batch(self, people_per_step: int) -> Self:
-        """The same with another batch, and a learning rate for it: twice as high for eight times as many."""
+        """The configuration for another batch size; the learning rate doubles for an eightfold batch."""
         ratio = people_per_step / self.people_per_step
         return replace(self, people_per_step=people_per_step, learning_rate=self.learning_rate * ratio ** (1 / 3))
 
@@ -60,7 +59,7 @@ class BaseConfig:
 
 
 class BaseTask:
-    """A `loop.Task`: the generator of many people, its average and its optimizer."""
+    """A `loop.Task`: the multi-person generator, its moving average and its optimizer."""
 
     def __init__(
         self,
@@ -95,9 +94,9 @@ class BaseTask:
         self.images_per_step = config.people_per_step
         self._images = 0
 
-    def step(self, rng: np.random.Generator, share: float) -> Mapping[str, float]:
+    def step(self, rng: np.random.Generator, progress: float) -> Mapping[str, float]:
         """See `loop.Task.step`."""
-        self._set_learning_rate(share)
+        self._set_learning_rate(progress)
         config, count = self.config, self.images_per_step
         who = self._choose(count, rng)
         clip = jitter_track(self._draw(who, rng), rng)
@@ -116,30 +115,30 @@ class BaseTask:
         return dict(zip(terms, values, strict=True))
 
     def shrink(self) -> bool:
-        """See `loop.Task.shrink`: half as many people at once."""
+        """See `loop.Task.shrink`: halve the number of people per batch."""
         self.optimizer.zero_grad(set_to_none=True)
         smaller = self.images_per_step // 2
         self.images_per_step = max(smaller, 1)
         return smaller > 0
 
     def _choose(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Whose clips make a batch; as long as there are enough people, each is another's."""
+        """The people of a batch; all different if there are enough."""
         return rng.choice(self.people, size=count, replace=self.people < count)
 
     def _draw(self, who: NDArray[np.int64], rng: np.random.Generator) -> Clip:
-        """A random clip of each."""
+        """Draw a random clip of each person."""
         assert self._crowd is not None
         return self._crowd.draw(who, rng, Augmentation(), min(self.config.clip_frames, self._crowd.length))
 
-    def _set_learning_rate(self, share: float) -> None:
-        """Warm up over the first 200 steps, then half a cosine down to a fiftieth at the end of the budget."""
+    def _set_learning_rate(self, progress: float) -> None:
+        """Linear warm-up over 200 steps, then half a cosine down to a fiftieth at the end of the budget."""
         warm = min(1.0, (self._images / self.images_per_step + 1) / 200)
-        level = warm * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * share)))
+        level = warm * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * progress)))
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate * group["times"] * level
 
     def model(self, clock: Clock) -> Checkpoint:
-        """The mean person's generator, in half precision: it is only a start."""
+        """The mean person's generator in half precision, sufficient for an initialization."""
         info = CheckpointInfo(KIND, {**self.config.to_json(), "people": self.people}, clock.images, clock.seconds)
         weights = {name: value.half() for name, value in self.average.anybody().state_dict().items()}
         return Checkpoint(info, with_prefix("generator", weights))
@@ -161,14 +160,15 @@ class BaseTask:
         self._images = state.info.images_seen
 
     def _shown(self) -> tuple[NDArray[np.int64], Clip]:
-        """Who is in the preview, and their clips."""
+        """The people in the preview, and their clips."""
         assert self._crowd is not None
         who = np.arange(min(6, len(self._crowd) // 2))
         return who, self._crowd.show(who)
 
     @torch.no_grad()
     def preview(self) -> NDArray[np.uint8]:
-        """The first six people, real above generated, with the averaged weights; then the strangers, as anybody."""
+        """The first six people, real above generated with the averaged weights; then unseen people, by the mean person's
+        generator."""
         who, clip = self._shown()
         self.average.show(torch.from_numpy(who).to(self.device))
         images = [one_above_the_other(clip.image[:, -1], self._painted(self.average.shared, clip))]
@@ -185,7 +185,7 @@ class BaseTask:
 
 
 def joined(clips: Sequence[Clip]) -> Clip:
-    """One batch of several."""
+    """Concatenate clips to one batch."""
     return Clip(**{each.name: torch.cat([getattr(clip, each.name) for clip in clips]) for each in fields(Clip)})
 
 

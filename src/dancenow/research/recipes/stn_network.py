@@ -1,7 +1,7 @@
-"""A spatial transformer for poses: a localisation network on two tracks, and differentiable sampling of the pose tensor.
+"""A spatial transformer for poses: a localization network on two tracks, and differentiable sampling of the pose tensor.
 
-After Jaderberg et al., 2015: theta -> grid -> sampler, here a similarity of log scale, rotation and translation per clip; the
-same theta moves the keypoints. `pose.retargeting.spatial_transformer` runs the trained localiser without torch.
+After Jaderberg et al., 2015: theta -> grid -> sampler; here theta is a similarity of log scale, rotation and translation per
+clip, and also moves the keypoints. `pose.retargeting.spatial_transformer` runs the trained network without torch.
 """
 
 from typing import Final
@@ -22,9 +22,10 @@ HEATMAP_SIGMA: Final = 0.09
 
 
 class LocalizationNet(nn.Module):
-    """(log scale, rotation, x, y) [N,4] from frames [N,F,4K] with weights [N,F] and figures [N,G] of source and target.
+    """Predicts (log scale, rotation, x, y) [N,4] from frames [N,F,4K] with weights [N,F] and figures [N,G] of source and
+    target.
 
-    Frames are coded one by one and averaged over the clip, so that neither their number nor their order matters.
+    Frames are encoded one by one and averaged over the clip, so that neither their number nor their order matters.
     """
 
     def __init__(self) -> None:
@@ -36,7 +37,7 @@ class LocalizationNet(nn.Module):
         )
         last = self.clip[-1]
         assert isinstance(last, nn.Linear)
-        nn.init.zeros_(last.weight)  # it starts as the identity
+        nn.init.zeros_(last.weight)  # initially the identity
         nn.init.zeros_(last.bias)
         self.reach: Tensor
         self.register_buffer("reach", torch.tensor([REACH[0], REACH[1], REACH[2], REACH[2]]), persistent=False)
@@ -68,9 +69,9 @@ def move_points(theta: Tensor, xy: Tensor) -> Tensor:
 
 
 def move_tensor(theta: Tensor, maps: Tensor) -> Tensor:
-    """Sample pose tensors [N,C,S,S] through theta [N,4]: what `move_points` does to points, done to the maps of them."""
+    """Sample pose tensors [N,C,S,S] through theta [N,4]: the counterpart of `move_points` for heatmaps."""
     linear, shift = _affine(theta)
-    # The window is centred half a height above home, and affine_grid asks where each pixel comes from.
+    # The window is centered half a height above home; affine_grid takes the source position of each pixel.
     centre = torch.tensor([0.0, -0.5], device=maps.device, dtype=maps.dtype)
     inverse = torch.linalg.inv(linear)
     back = (inverse @ (centre - shift)[..., None])[..., 0] - centre
@@ -80,7 +81,7 @@ def move_tensor(theta: Tensor, maps: Tensor) -> Tensor:
 
 
 def draw_heatmaps(xy: Tensor, confidence: Tensor, cells: int) -> Tensor:
-    """Pose tensor [N,K,S,S] of points [N,K,2] in heights from home, within the window."""
+    """Draw points [N,K,2], in heights from home, as a pose tensor [N,K,S,S]."""
     centre = torch.tensor([0.0, -0.5], device=xy.device, dtype=xy.dtype)
     line = ((torch.arange(cells, device=xy.device, dtype=xy.dtype) + 0.5) / cells - 0.5) * WINDOW
     at = xy - centre

@@ -1,7 +1,7 @@
-"""Training of the spatial transformer: on a track of one's own, without labels, and on studio pairs whose truth is known.
+"""Training of the spatial transformer: self-supervised on a single track, and on studio pairs with known truth.
 
-An own track teaches by being undone: the same dance, given another body's shape and another camera, must come back. Both kinds
-of example are a pair of tracks and the place where every keypoint of the first belongs in the second's picture.
+Self-supervised: the same dance on another body's shape and in front of another camera must be mapped back. Both kinds of
+example are a pair of tracks and the target position of every keypoint of the first in the second's image.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,9 +31,9 @@ _CELLS: Final = 24
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """One pair as the network sees it, and the truth: places [F,K,2] of the source's keypoints and where they belong.
+    """One pair of inputs, and the truth: places [F,K,2] of the source's keypoints and their target positions.
 
-    Both in heights from home, each in its own picture; weight [F,K] is 0 where nothing is seen.
+    Both in heights from home, each in its own image; weight [F,K] is 0 for invisible keypoints.
     """
 
     inputs: Inputs
@@ -44,7 +44,7 @@ class Example:
 
 @dataclass(frozen=True)
 class WarpConfig:
-    """images_per_step pairs are drawn a step; the learning rate falls to 0 over the budget."""
+    """images_per_step: pairs per step; the learning rate falls to 0 over the budget."""
 
     images_per_step: int = 32
     learning_rate: float = 1e-3
@@ -53,7 +53,7 @@ class WarpConfig:
 
 
 def example_of(source: PoseTrack, target: PoseTrack, truth: Pose) -> Example:
-    """A pair of tracks, and the source's poses as they ought to be in the target's picture.
+    """An example from a pair of tracks and the source's poses as they should be in the target's image.
 
     Raises:
         UserError: a track shows too little of the body.
@@ -66,7 +66,7 @@ def example_of(source: PoseTrack, target: PoseTrack, truth: Pose) -> Example:
 
 
 def own_examples(track: PoseTrack, count: int, rng: np.random.Generator) -> Iterator[Example]:
-    """Examples from one track and nothing else: a part of it, seen by another camera on another body, must come back."""
+    """Self-supervised examples: a part of a track, on another body in front of another camera, must be mapped back."""
     figure = fit_body_model(track)
     for _ in range(count):
         part = _part(track, rng)
@@ -99,7 +99,7 @@ def studio_examples(
 
 
 class WarpTask:
-    """What `train_loop` trains: a localiser, from nothing or from another's weights."""
+    """Trains a localization network, from scratch or from given weights."""
 
     def __init__(self, examples: Sequence[Example], config: WarpConfig, *, seed: int, base: Checkpoint | None = None) -> None:
         torch.manual_seed(seed)
@@ -123,10 +123,11 @@ class WarpTask:
         """See `loop.Task.shrink`: there is nothing to shrink."""
         return False
 
-    def step(self, rng: np.random.Generator, share: float) -> dict[str, float]:
-        """One step on pairs drawn by `rng`; terms: keypoints (mean distance in heights) and tensor (of the sampled maps)."""
+    def step(self, rng: np.random.Generator, progress: float) -> dict[str, float]:
+        """One step on pairs drawn by `rng`; terms: keypoints (mean distance in heights) and tensor (of the sampled
+        heatmaps)."""
         for group in self._optimizer.param_groups:
-            group["lr"] = self._config.learning_rate * 0.5 * (1 + np.cos(np.pi * min(share, 1.0)))
+            group["lr"] = self._config.learning_rate * 0.5 * (1 + np.cos(np.pi * min(progress, 1.0)))
         rows = torch.from_numpy(rng.integers(0, len(self._places), self.images_per_step))
         frame = torch.from_numpy(rng.integers(0, FRAMES, self.images_per_step))
         theta = self.localization_net(*(each[rows] for each in self._inputs))
@@ -143,7 +144,7 @@ class WarpTask:
             return float(self._distance(self.localization_net(*self._inputs), torch.arange(len(self._places))))
 
     def model(self, clock: Clock) -> Checkpoint:
-        """The localiser alone: what `pose.retargeting.spatial_transformer` reads."""
+        """The localization network alone, as `pose.retargeting.spatial_transformer` reads it."""
         return Checkpoint(self._info(KIND, clock), with_prefix("localiser", self.localization_net.state_dict()))
 
     def state(self, clock: Clock) -> Checkpoint:
@@ -154,7 +155,7 @@ class WarpTask:
         return Checkpoint(self._info("training-state", clock), tensors)
 
     def restore(self, state: Checkpoint) -> None:
-        """Take up `state`, exactly."""
+        """Restore `state` exactly."""
         self.localization_net.load_state_dict(state.part("localiser"))
         saved = self._optimizer.state_dict()
         count = len(list(self.localization_net.parameters()))
@@ -162,7 +163,7 @@ class WarpTask:
         self._optimizer.load_state_dict({**saved, "state": {i: each for i, each in moments.items() if each}})
 
     def preview(self) -> NDArray[np.uint8]:
-        """The first pair's pose tensor, its truth in red, what the transformer makes of it in green."""
+        """The first pair's pose tensor: truth in red, transformed source in green."""
         row = torch.zeros(1, dtype=torch.long)
         with torch.no_grad():
             theta = self.localization_net(*(each[row] for each in self._inputs))
@@ -189,7 +190,7 @@ class WarpTask:
 
 
 def load_transformer(path: Any) -> Checkpoint:
-    """A trained transformer's checkpoint, to go on from.
+    """Read a trained transformer's checkpoint to continue from.
 
     Raises:
         UserError: missing, damaged, or of another kind.
@@ -210,7 +211,7 @@ def _part(track: PoseTrack, rng: np.random.Generator) -> PoseTrack:
 
 
 def random_view(rng: np.random.Generator) -> tuple[Camera, int, int]:
-    """A camera as people put it up, and its frame: nearer or further, from knee to above the head, turned a little."""
+    """A camera as people place it, and its frame size: near or far, from knee to above head height, turned a little."""
     width_px, height_px = ((512, 512), (720, 1280), (1280, 720), (640, 480))[rng.integers(4)]
     away_m = rng.uniform(3.2, 6.5)
     fill = rng.uniform(0.45, 0.75)  # of the frame's height, what a standing person takes
@@ -224,7 +225,7 @@ def random_view(rng: np.random.Generator) -> tuple[Camera, int, int]:
 
 
 def _noisy(track: PoseTrack, rng: np.random.Generator) -> PoseTrack:
-    """As a detector has it: a slow error of a share of the body; depth of doubtful size, often exaggerated, or none."""
+    """Add detector-like errors: slow ones relative to the body size; depth of wrong scale, often exaggerated, or none."""
     body_px = float(np.median(np.ptp(track.pose.xy[..., 1], axis=1)))
     slow = _slow(rng.normal(0, 0.012 * body_px, track.pose.xy.shape))
     bias = rng.normal(0, 0.006 * body_px, (1, *track.pose.xy.shape[1:]))
@@ -235,13 +236,13 @@ def _noisy(track: PoseTrack, rng: np.random.Generator) -> PoseTrack:
 
 
 def _slow(noise: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A running mean of three frames."""
+    """A moving average over three frames."""
     padded = np.concatenate([noise[:1], noise, noise[-1:]])
     return np.asarray((padded[:-2] + padded[1:-1] + padded[2:]) / 3)
 
 
 def _disguise(figure: BodyModel, rng: np.random.Generator) -> BodyModel:
-    """Another body before another camera."""
+    """Another body in front of another camera."""
     parts_px = {name: length * float(np.exp(rng.normal(0, 0.06))) for name, length in figure.parts_px.items()}
     grown = float(np.exp(rng.uniform(-0.4, 0.4)))
     own_px = sum(parts_px[name] for name in ("torso", "thigh", "shin", "neck"))
@@ -269,7 +270,7 @@ def _disguise(figure: BodyModel, rng: np.random.Generator) -> BodyModel:
 
 
 def _rolled(pose: Pose, rng: np.random.Generator, figure: BodyModel) -> Pose:
-    """Turned by a few degrees about home, as by a camera held askew."""
+    """Rotate by a few degrees about home, as by a tilted camera."""
     angle = float(np.clip(rng.normal(0, 0.04), -0.1, 0.1))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     home = figure.home_px

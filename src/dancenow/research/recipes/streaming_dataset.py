@@ -1,7 +1,7 @@
-"""The base model's training from shards: clips are streamed, decoded once, drawn from for a while, and let go.
+"""Pretraining from dataset shards: clips are streamed, decoded once, drawn from for a while, and dropped.
 
-Memory holds a pool of people, however many the shards have. Stream and pool belong to the training's state, so a run that was
-stopped goes on with exactly the clips that would have come.
+Memory holds a pool of people, however many the shards have. Stream and pool are part of the training state, so a resumed run
+sees exactly the clips that an unbroken one would.
 """
 
 import json
@@ -30,8 +30,8 @@ from dancenow.types import Crop, Plate, Pose, PoseTrack
 
 @dataclass(frozen=True)
 class StreamConfig:
-    """pool: people in memory at once. every: images after which the oldest makes room for the next clip. runs: of `length`
-    consecutive frames each, taken of a clip. buffer: clips to shuffle in, see `ShardedClips`."""
+    """pool: people in memory. every: images after which the oldest is replaced by the next clip. runs: of `length` consecutive
+    frames each, per clip. buffer: clips to shuffle in, see `ShardedClips`."""
 
     pool: int = 16
     every: int = 64
@@ -41,7 +41,7 @@ class StreamConfig:
 
 
 class StreamedBaseTask(BaseTask):
-    """A `BaseTask` over the people of `train` under the protocol `person`."""
+    """A `BaseTask` on the `train` people under the protocol `person`."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class StreamedBaseTask(BaseTask):
         """
         entries = [entry for entry in shards.dataset.entries if entry.part("person") == "train"]
         if not entries:
-            raise InputError(f"{shards.folder} has nobody who is train under the protocol person; pack a rendered dataset.")
+            raise InputError(f"{shards.folder} has no training people under the protocol person; pack a rendered dataset.")
         names = list(dict.fromkeys(entry.identity for entry in entries))
         self._number = {name: number for number, name in enumerate(names)}
         self._shards, self._stream = shards, stream
@@ -71,20 +71,20 @@ class StreamedBaseTask(BaseTask):
         while len(self._pool) < min(stream.pool, len(names)):
             self._take(next(self._clips))
 
-    def step(self, rng: np.random.Generator, share: float) -> Mapping[str, float]:
-        """See `loop.Task.step`; now and then a clip is exchanged first."""
+    def step(self, rng: np.random.Generator, progress: float) -> Mapping[str, float]:
+        """See `loop.Task.step`; now and then a clip is replaced first."""
         if self._images // self._stream.every > self._taken:
             self._take(next(self._clips))
             self._taken = self._images // self._stream.every
-        return super().step(rng, share)
+        return super().step(rng, progress)
 
     @property
     def pool(self) -> list[str]:
-        """Names of the clips that are drawn from, the oldest first."""
+        """Names of the clips in the pool, oldest first."""
         return [key for key, _ in self._pool.values()]
 
     def _take(self, sample: Sample) -> None:
-        """Put a clip in place of its person's last one, and let the oldest go where there are too many."""
+        """Replace a person's last clip, and drop the oldest if the pool is full."""
         person = self._number[sample.entry.identity]
         self._pool.pop(person, None)
         store = clip_store(sample, self.config.generator.canvas_px, self._stream.runs, self._stream.length)
@@ -107,7 +107,7 @@ class StreamedBaseTask(BaseTask):
         return who, joined([store.take(np.arange(store.length)[None], store.centred[None], self.device) for store in stores])
 
     def state(self, clock: Clock) -> Checkpoint:
-        """See `loop.Task.state`: with what was streamed and what lies in the pool."""
+        """See `loop.Task.state`: includes the stream's position and the pool."""
         state = super().state(clock)
         held = {"clips": self._clips.state_dict(), "pool": self.pool, "taken": self._taken}
         words = np.frombuffer(json.dumps(held).encode(), np.uint8).copy()
@@ -124,7 +124,7 @@ class StreamedBaseTask(BaseTask):
             held = json.loads(state.tensors["stream"].numpy().tobytes())
             clips, keys, taken = held["clips"], [str(key) for key in held["pool"]], int(held["taken"])
         except (KeyError, ValueError, TypeError) as error:
-            raise TrainingError("the training to resume was not one from shards; start it anew without --resume.") from error
+            raise TrainingError("the training to resume did not use shards; start again without --resume.") from error
         self._clips.load_state_dict(clips)
         self._pool = {}
         for key in keys:
@@ -133,7 +133,7 @@ class StreamedBaseTask(BaseTask):
 
 
 def clip_store(sample: Sample, canvas_px: int, runs: int, length: int) -> CropDataset:
-    """Short runs of frames spread over a rendered clip, cut out as training needs them; the same sample gives the same store.
+    """Crop short runs of frames spread over a rendered clip for training; deterministic for a given sample.
 
     Raises:
         UserError: the clip is too short for even one run, or damaged.
@@ -160,7 +160,7 @@ def clip_store(sample: Sample, canvas_px: int, runs: int, length: int) -> CropDa
 
 
 def _spread(count: int, runs: int, length: int, key: str) -> NDArray[np.int64]:
-    """First frames of runs that do not overlap, evenly over a clip of `count` frames; fewer of a short one."""
+    """First frames of non-overlapping runs, evenly over a clip of `count` frames; fewer for a short clip."""
     fitting = min(runs, count // length)
     if fitting < 1:
         raise InputError(f"the clip {key} has {count} frames, fewer than a run of {length}; make a dataset of longer clips.")

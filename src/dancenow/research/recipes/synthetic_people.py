@@ -1,7 +1,7 @@
-"""Footage of random dancers, cut as training needs it: what a base model is trained on.
+"""Footage of random dancers, cropped for training: the data of the pretrained crop generator.
 
-Nothing is filmed or detected: poses, masks and rooms are exact. Short runs of frames spread over a long dance show more poses
-than whole clips of the same size would.
+Poses, masks and rooms are exact. Short runs of frames spread over a long dance show more poses than complete clips of the same
+size.
 """
 
 import hashlib
@@ -27,14 +27,14 @@ from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.types import Crop, Plate, Pose
 
 RECIPE: Final = 1
-"""Raise it when the same settings would show other pictures."""
+"""Raise it when the same settings give other images."""
 _ARRAYS: Final = ("image", "mask", "to_stored", "plate", "plate_to_frame", "starts")
 
 
 @dataclass(frozen=True)
 class CastConfig:
-    """people: how many, each in a room of their own. runs: of `length` consecutive frames each. beats: of the dance that they
-    are taken from. picture_px: side of the rendered frame. canvas_px: of the generator. seed: of everything."""
+    """people: how many, each in their own room. runs: of `length` consecutive frames each. beats: length of the dance.
+    picture_px: side of the rendered frame. canvas_px: of the generator. seed: of everything."""
 
     people: int = 120
     runs: int = 20
@@ -47,7 +47,7 @@ class CastConfig:
 
 
 def cast_store(config: CastConfig, number: int) -> CropDataset:
-    """Render one random person: half a minute or so.
+    """Render one random person, in about half a minute.
 
     Raises:
         UserError: the studio's packages are missing.
@@ -74,7 +74,7 @@ def cast_store(config: CastConfig, number: int) -> CropDataset:
 
 
 def _spread(count: int, config: CastConfig, rng: np.random.Generator) -> NDArray[np.int64]:
-    """First frames of runs that do not overlap, spread over the dance."""
+    """First frames of non-overlapping runs, spread over the dance."""
     step = count // config.runs
     if step < config.length:
         raise ValueError(f"{config.runs} runs of {config.length} frames do not fit into {count} frames")
@@ -100,7 +100,7 @@ def _pictures(
 
 
 def cast(config: CastConfig, folder: Path, on_progress: ProgressCallback = ignore_progress) -> list[CropDataset]:
-    """All people of a cast, kept in `folder` one by one: an interrupted rendering goes on where it stopped."""
+    """The datasets of all people, cached in `folder` one by one, so that an interrupted rendering can resume."""
     stores = []
     for number in range(config.people):
         path = folder / f"{_digest(config, number)}.npz"
@@ -112,8 +112,7 @@ def cast(config: CastConfig, folder: Path, on_progress: ProgressCallback = ignor
 
 
 def packed_cast(config: CastConfig, folder: Path, on_progress: ProgressCallback = ignore_progress) -> list[Path]:
-    """The packs (see `research.recipes.clip_archives`) of all people of a cast in `folder`; those that are missing are
-    rendered."""
+    """The archives (see `research.recipes.clip_archives`) of all people in `folder`; missing ones are rendered."""
     paths = [folder / f"{_digest(config, number)}{SUFFIX}" for number in range(config.people)]
     for number, path in enumerate(paths):
         if not path.is_file():

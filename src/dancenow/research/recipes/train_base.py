@@ -1,10 +1,9 @@
-"""The recipe of the base model in `src/dancenow/assets/base.safetensors`: run it again and a model as good comes out.
+"""Train the crop generator's weights in `src/dancenow/assets/base.safetensors`; a new run gives an equally good model.
 
-People, dances, rooms and cameras are random and nobody's: none of the studio's six people, dances or cameras is among them, so
-these can be a test. They are rendered first, which needs the `studio` extra, into small packs; with --packs it takes packs that
-another machine rendered (--pack-only). It can be interrupted, and goes on when it is started again. Without a GPU take
---batch 4 and fewer images. With --shards it streams the people of a dataset that `dancenow dataset package` made instead,
-which may be larger than the memory.
+People, dances, rooms and cameras are random; the studio's six people, dances and cameras are not among them, so they can be a
+test. People are first rendered into small archives, which needs the `studio` extra; --packs uses archives that another machine
+rendered (--pack-only). An interrupted run resumes when started again. Without a GPU use --batch 4 and fewer images. With
+--shards the people of a dataset by `dancenow dataset package` are streamed instead, which may be larger than the memory.
 """
 
 import argparse
@@ -33,7 +32,7 @@ EVERY_S = 5.0
 
 
 class Record:
-    """Listens to a training: a line now and then, and a folder with the model, the preview and the losses as last saved."""
+    """Progress callback that prints a line now and then and keeps a folder with the latest model, preview and losses."""
 
     def __init__(self, folder: Path | None, model: Path, facts: dict[str, Any]) -> None:
         self._folder, self._model, self._facts = folder, model, facts
@@ -63,7 +62,7 @@ class Record:
             self._sums, self._steps, self._told_s = {}, 0, now_s
 
     def keep(self, **facts: Any) -> None:
-        """Write what there is."""
+        """Write the current state."""
         if self._folder is None:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -79,18 +78,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", "--out", type=Path, default=BASE)
     parser.add_argument("--people", type=int, default=120)
-    parser.add_argument("--held-out", type=int, default=3, help="people, the last ones, that are shown but not learnt from")
+    parser.add_argument("--held-out", type=int, default=3, help="people at the end that are previewed but not trained on")
     parser.add_argument("--images", type=int, default=195456)
-    parser.add_argument("--seconds", type=float, help="train for that long instead")
+    parser.add_argument("--seconds", type=float, help="train for this time instead")
     parser.add_argument("--batch", type=int, default=BaseConfig().people_per_step)
     parser.add_argument("--packs", type=Path, help="folder of people rendered elsewhere")
     parser.add_argument("--pack-only", action="store_true", help="render into --packs and stop")
     parser.add_argument("--shards", type=Path)
-    parser.add_argument("--record", type=Path, help="folder for model, preview and losses as they come")
+    parser.add_argument("--record", type=Path, help="folder for the latest model, preview and losses")
     options = parser.parse_args()
     config = BaseConfig().of_batch(options.batch)
     if options.pack_only or (options.packs is None and options.shards is None):
-        # Only here: machines that train need no studio.
+        # Imported here: machines that only train need no studio.
         from dancenow.research.recipes.synthetic_people import CastConfig, packed_cast
 
         cast = replace(CastConfig(), people=options.people, canvas_px=config.generator.canvas_px)

@@ -1,13 +1,13 @@
-"""The recipe of the network in `src/dancenow/assets/corrector.safetensors`, which takes a detector's habits off its tracks.
+"""Train the network in `src/dancenow/assets/corrector.safetensors`, which removes a detector's bias from its tracks.
 
 Usage: python -m dancenow.research.recipes.train_corrector STEP, where STEP is
 
-    film [--part 0/2]    renders random people and runs the detector on them (needs the `studio` extra)
-    train [-o FILE]      trains the network on all but the first people
-    measure [-o FOLDER]  measures those first people, the studio's, and clips of $DANCENOW_DATA
+    film [--part 0/2]    render random people and run the detector on them (needs the `studio` extra)
+    train [-o FILE]      train the network on all but the first people
+    measure [-o FOLDER]  measure those first people, the studio's, and clips of $DANCENOW_DATA
 
-People, dances and cameras are random and nobody's; the studio's six people and their dances stay out of it, so that these are a
-test. Filming takes some ten seconds a person on a core and goes on where it was interrupted.
+People, dances and cameras are random; the studio's six people and their dances are not among them, so they are a test.
+Rendering takes about ten seconds per person on a core; an interrupted run resumes.
 """
 
 import argparse
@@ -65,7 +65,7 @@ _NOBODY = Pose(np.zeros((NUM_KEYPOINTS, 2), np.float32), np.zeros(NUM_KEYPOINTS,
 
 @dataclass(frozen=True, eq=False)
 class Shot:
-    """One person's clip: size_px square, frames, from start_s of the dance; quality of its JPEG pictures."""
+    """One person's clip: size_px square, number of frames, start_s in the dance; quality of its JPEG frames."""
 
     dance: Choreography
     room: Room
@@ -76,7 +76,7 @@ class Shot:
 
 
 def shot(number: int, rng: np.random.Generator) -> Shot:
-    """What a person dances, and how it is filmed."""
+    """A person's dance, and how it is rendered."""
     dance, room = random_dance(f"dance {number}", 64, rng), random_room(rng)
     if number < LIVELY:
         return Shot(dance, room, 384, 300, 0.0, int(rng.integers(60, 96)))
@@ -89,7 +89,7 @@ def shot(number: int, rng: np.random.Generator) -> Shot:
 
 
 def film(options: argparse.Namespace) -> None:
-    """Everybody whose tracks are not there yet: as detected, as detected in a mirror, and exact."""
+    """Render all people without tracks: as detected, as detected in the mirror image, and exact."""
     number, parts = (int(each) for each in options.part.split("/"))
     blaze = BlazePose(1)
     for person in range(number, PEOPLE, parts):
@@ -115,7 +115,7 @@ def film(options: argparse.Namespace) -> None:
 
 
 class Detected:
-    """Follows whoever is in the picture, from frame to frame, and looks again in a mirror."""
+    """Tracks the person from frame to frame, and once more in the mirror image."""
 
     def __init__(self, blaze: BlazePose) -> None:
         self._blaze = blaze
@@ -124,7 +124,7 @@ class Detected:
         self.mirrored: list[Pose] = []
 
     def look(self, image_rgb: ImageRGB) -> None:
-        """The next frame."""
+        """Process the next frame."""
         found = self._find_file(image_rgb)
         self._roi = found.next_roi if found else None
         self.poses.append(found.pose if found else _NOBODY)
@@ -146,14 +146,14 @@ class Detected:
 
 
 def turned_back(pose: Pose, across_px: int) -> Pose:
-    """A pose that was found in the mirror image, whose last column is across_px."""
+    """Map a pose from the mirror image, whose last column is across_px, to the original image."""
     xy = pose.xy[MIRROR].copy()
     xy[:, 0] = across_px - xy[:, 0]
     return Pose(xy, pose.confidence[MIRROR], pose.depth[MIRROR])
 
 
 def track_of(poses: list[Pose], size_px: int) -> PoseTrack:
-    """One track."""
+    """Build a track from poses."""
     whole = Pose(*(np.stack([getattr(pose, name) for pose in poses]) for name in ("xy", "confidence", "depth")))
     found = whole.confidence.max(axis=1) > 0
     status = np.where(found, FrameStatus.MEASURED, FrameStatus.MISSING).astype(np.uint8)
@@ -161,12 +161,12 @@ def track_of(poses: list[Pose], size_px: int) -> PoseTrack:
 
 
 def folder(person: int) -> Path:
-    """Where a person's tracks lie."""
+    """Cache folder of a person's tracks."""
     return cache_dir("corrector") / f"{person:03d}"
 
 
 def train(options: argparse.Namespace) -> None:
-    """For a number of steps, so that the result does not depend on the machine's speed."""
+    """Train for a number of steps, so that the result does not depend on the machine's speed."""
     there = [person for person in range(PEOPLE) if folder(person).is_dir()]
     print(f"{len(there)} people", flush=True)
     examples = [
@@ -209,14 +209,14 @@ def studio() -> Iterator[tuple[str, PoseTrack, PoseTrack]]:
 
 
 def own() -> Iterator[tuple[str, PoseTrack, PoseTrack]]:
-    """Clips of a folder of one's own with exact keypoints beside them."""
+    """Clips in DANCENOW_DATA with exact keypoints."""
     for video in sorted(Path(os.environ.get("DANCENOW_DATA") or "/nonexistent").rglob("*_id[01].mp4")):
         if video.with_suffix(".npz").is_file():
             yield video.stem, PosePipeline.create().measure(video), read_exact_track(video.with_suffix(".npz"), video)
 
 
 def unknown() -> Iterator[tuple[str, PoseTrack]]:
-    """Clips of a folder of one's own whose poses nobody knows, as detected."""
+    """Detected clips in DANCENOW_DATA without exact keypoints."""
     for video in sorted(Path(os.environ.get("DANCENOW_DATA") or "/nonexistent").rglob("*.mp4")):
         if not video.with_suffix(".npz").is_file():
             try:
@@ -225,10 +225,10 @@ def unknown() -> Iterator[tuple[str, PoseTrack]]:
                 print(problem, flush=True)
 
 
-def steadiness(has_landmarks: PoseTrack) -> dict[str, dict[str, float]]:
+def steadiness(detected: PoseTrack) -> dict[str, dict[str, float]]:
     """What needs no truth, before and after: how far the lengths of arms and legs vary, with depth and in the picture (standard
     deviation over mean), and by how much keypoints accelerate, in % of the body's size a frame squared."""
-    smoothed = smooth(has_landmarks)
+    smoothed = smooth(detected)
 
     def figures(track: PoseTrack) -> dict[str, float]:
         size_px = body_size(track.pose, track.time_s)[:, None, None]
@@ -248,15 +248,15 @@ def steadiness(has_landmarks: PoseTrack) -> dict[str, dict[str, float]]:
         pull = np.linalg.norm(np.diff(points[..., :2], 2, axis=0), axis=-1)[thrice]
         return {"lengths": vary(3), "lengths in the picture": vary(2), "acceleration": float(pull.mean() * 100)}
 
-    return {"detected": figures(smoothed), "corrected": figures(correct_bias(smoothed, has_landmarks))}
+    return {"detected": figures(smoothed), "corrected": figures(correct_bias(smoothed, detected))}
 
 
-def error(has_landmarks: PoseTrack, exact: PoseTrack, weights: Path = CORRECTOR) -> dict[str, dict[str, float]]:
+def error(detected: PoseTrack, exact: PoseTrack, weights: Path = CORRECTOR) -> dict[str, dict[str, float]]:
     """Errors in % of the body's height before and after: of place, of place without a steady part, and of what changes from
     frame to frame; and how depth correlates with the exact one, and its error."""
     seen = exact.pose.confidence > 0
     height_px = float(np.ptp(np.where(seen, exact.pose.xy[..., 1], np.nan)[:, :18], axis=1).mean())
-    smoothed = smooth(has_landmarks)
+    smoothed = smooth(detected)
 
     def figures(track: PoseTrack) -> dict[str, float]:
         off = np.where(seen[..., None], (track.pose.xy - exact.pose.xy) / height_px * 100, np.nan)
@@ -270,18 +270,18 @@ def error(has_landmarks: PoseTrack, exact: PoseTrack, weights: Path = CORRECTOR)
             "depth correlation": float(np.corrcoef(depth, true)[0, 1]),
         }
 
-    return {"detected": figures(smoothed), "corrected": figures(correct_bias(smoothed, has_landmarks, weights))}
+    return {"detected": figures(smoothed), "corrected": figures(correct_bias(smoothed, detected, weights))}
 
 
 def measure(options: argparse.Namespace) -> None:
-    """Into a JSON file."""
+    """Write all measurements to a JSON file."""
     rows: dict[str, Any] = {}
     for kind, clips in (("random people", recruits()), ("studio", studio()), ("own folder", own())):
         rows[kind] = {}
         for name, detected, exact in clips:
             rows[kind][name] = error(detected, exact)
             print(name, {how: {k: round(v, 3) for k, v in each.items()} for how, each in rows[kind][name].items()}, flush=True)
-    rows["without truth"] = {name: steadiness(has_landmarks) for name, has_landmarks in unknown()}
+    rows["without truth"] = {name: steadiness(detected) for name, detected in unknown()}
     out = (options.out or Path("benchmarks")) / f"{today()}-corrector.json"
     with complete_or_absent(out) as temporary:
         temporary.write_text(json.dumps({**measurement_info(), "clips": rows}, indent=1) + "\n", "utf-8")
@@ -289,11 +289,11 @@ def measure(options: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """One step."""
+    """Run one step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("step", choices=["film", "train", "measure"])
     parser.add_argument("-o", "--out", type=Path)
-    parser.add_argument("--part", default="0/1", help="which part of the filming: number/of how many")
+    parser.add_argument("--part", default="0/1", help="which part of the filming: index/count")
     parser.add_argument("--steps", type=int, default=STEPS)
     options = parser.parse_args()
     cv2.setNumThreads(1)

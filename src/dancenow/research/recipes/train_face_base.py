@@ -1,7 +1,6 @@
-"""The recipe of the faces' base in `src/dancenow/assets/face_base.safetensors`: run it again and a network as good comes out.
+"""Train the face network's weights in `src/dancenow/assets/face_base.safetensors`; a new run gives an equally good network.
 
-Needs the `studio` extra. People, dances, rooms and cameras are random and nobody's. It can be interrupted, and goes on when it
-is started again.
+Needs the `studio` extra. People, dances, rooms and cameras are random. An interrupted run resumes when started again.
 """
 
 import argparse
@@ -22,7 +21,7 @@ SEED = 3
 
 
 def tell(event: Progress) -> None:
-    """A line now and then, for a log."""
+    """Print a line now and then."""
     if event.stage != "training":
         print(event.stage, int(event.done), flush=True)
     elif event.note and int(event.note.split()[0]) % 800 == 0:

@@ -1,6 +1,6 @@
-"""The recipe of the base model in `src/dancenow/assets/transformer.safetensors`: run it again and the same weights come out.
+"""Train the weights in `src/dancenow/assets/transformer.safetensors`; a new run gives the same weights.
 
-Needs the `studio` extra. Bodies and dances are random and nobody's: none of the studio's is among them, so those are a test.
+Needs the `studio` extra. Bodies and dances are random; the studio's are not among them, so they are a test.
 """
 
 import argparse
@@ -30,14 +30,14 @@ FPS = 10.0
 
 
 def anybody(rng: np.random.Generator) -> dict[str, float]:
-    """A random grown-up's or teenager's phenotype."""
+    """The phenotype of a random adult or teenager."""
     low_high = {"gender": (0, 1), "age": (0.5, 0.75), "muscle": (0.3, 0.7), "weight": (0.3, 0.75), "height": (0.1, 0.9)}
     drawn = {name: float(rng.uniform(*each)) for name, each in low_high.items()}
     return drawn | {"proportions": float(rng.uniform(0.2, 0.9))}
 
 
 def examples(pairs: int) -> list[Example]:
-    """As many studio pairs, and half as many tracks to be undone."""
+    """Studio pairs, and half as many self-supervised examples."""
     rng = np.random.default_rng(SEED)
     bodies = [anybody(rng) for _ in range(BODIES)]
     dances = [random_dance(f"dance {i}", 96, rng) for i in range(DANCES)]

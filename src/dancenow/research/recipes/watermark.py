@@ -1,16 +1,15 @@
-"""How much of the invisible mark is left after encoding, scaling, trimming and cropping, how visible it is, and what it costs.
+"""Robustness of the watermark to encoding, scaling, trimming and cropping, its visibility, and its cost.
 
 Usage: python -m dancenow.research.recipes.watermark OUT.json tuned|apart VIDEO...
 
-Each clip is the first two seconds, marked, written as a result is (CRF 18), cut by a third, scaled or cropped, and
-encoded again; `tuned` are those that the mark was made with, `apart`
-those that it was not. Clips that OUT.json has already are kept, so that a long list can be measured in parts. `wall` is a bare
-studio wall with a camera's noise, of `tuned`.
+Each clip is the first two seconds: marked, written like a result (CRF 18), shortened by a third, scaled or cropped, and
+encoded again. `tuned` clips were used to design the watermark, `apart` clips were not. Clips already in OUT.json are kept, so
+that a long list can be measured in parts. `wall` is a bare studio wall with sensor noise, of `tuned`.
 
-cells_right and bits_right are hard decisions before any is corrected: of the cells, each read alone, and of the 64 coded bits.
-payload_right is the share of the 16 bits of the payload in the likeliest word, read whether it stands out or not; `read` is
-what the reader says. false_alarm is of the unmarked clip, encoded: the strength for the true signs, and the highest for other,
-random signs.
+cells_right and bits_right are hard decisions before error correction: of single cells, and of the 64 coded bits. payload_right
+is the fraction of the 16 payload bits that are right in the likeliest codeword, whether it is significant or not; `read` is
+the reader's decision. false_alarm is of the unmarked clip, encoded: the strength for the true signs, and the highest for
+random ones.
 """
 
 import json
@@ -49,7 +48,7 @@ PAYLOAD = Payload("5eed")
 SECONDS = 2
 CODINGS = ((18, 1.0, 0.0), (23, 1.0, 0.0), (28, 1.0, 0.0), (33, 1.0, 0.0), (28, 0.75, 0.0), (23, 0.5, 0.0), (28, 0.5, 0.0),
            (33, 0.5, 0.0), (28, 0.4, 0.0), (28, 1.0, 0.1), (28, 0.5, 0.1))  # fmt: skip
-"""CRF, scale, and the share of width and height that is cut away, unevenly."""
+"""CRF, scale, and the fraction of width and height that is cropped, unevenly."""
 OTHER_SIGNS = 200
 
 
@@ -62,7 +61,7 @@ def wall(size_px: int = 512, count: int = 60) -> Iterator[ImageRGB]:
 
 
 def encoded(images: Sequence[ImageRGB], fps: Fraction, crf: int, scale: float, cut: float, path: Path) -> list[ImageRGB]:
-    """What is left of the pictures."""
+    """Crop, scale, encode and decode images."""
     height, width = images[0].shape[:2]
     top, left = round(0.7 * cut * height), round(0.2 * cut * width)
     cropped = [i[top : top + round((1 - cut) * height), left : left + round((1 - cut) * width)] for i in images]
@@ -74,7 +73,7 @@ def encoded(images: Sequence[ImageRGB], fps: Fraction, crf: int, scale: float, c
 
 
 def coding(left: Sequence[ImageRGB], crf: int, scale: float, cut: float) -> dict[str, Any]:
-    """What is read of one coding; shares of a cropped one are not known, as the grid must be found first."""
+    """Read the watermark after one coding; fractions are unknown after cropping, because the grid must be found first."""
     reading = read_watermark_in_images(left)
     row = {"crf": crf, "scale": scale, "cut": cut, "read": reading.payload == PAYLOAD, "strength": round(reading.strength, 1)}
     if cut:
@@ -91,7 +90,7 @@ def coding(left: Sequence[ImageRGB], crf: int, scale: float, cut: float) -> dict
 
 
 def false_alarm(images: Sequence[ImageRGB]) -> dict[str, float]:
-    """The strength of an unmarked clip, and the highest of other signs: what a reader with another key would have found."""
+    """The strength for an unmarked clip, and the highest for other signs, as a reader with another key would find."""
     mean, _ = mean_image(images)
     signals, rng = cell_signals(mean), np.random.default_rng(0)
     others = [decode_payload(_with_signs(signals, rng.choice((-1.0, 1.0), signals.shape)))[1] for _ in range(OTHER_SIGNS)]
@@ -99,13 +98,13 @@ def false_alarm(images: Sequence[ImageRGB]) -> dict[str, float]:
 
 
 def _with_signs(signals: Plane, sign: Plane) -> Plane:
-    """Scores by signs that are not the mark's; each bit takes 64 cells in their order, since all is random."""
+    """Scores for signs other than the watermark's; each bit takes 64 cells in order, since all is random."""
     parts = (signals * sign).reshape(NUM_BITS, -1)
     return np.asarray(parts.sum(1) / np.sqrt((parts * parts).sum(1) + 1e-9), np.float32)
 
 
 def measure(name: str, use: str, images: list[ImageRGB], fps: Fraction, folder: Path) -> dict[str, Any]:
-    """One clip through every coding."""
+    """Measure one clip with every coding."""
     marker, start = Watermarker(PAYLOAD), time.process_time()
     marked = [marker.apply(image) for image in images]
     per_frame_ms = 1000 * (time.process_time() - start) / len(images)
@@ -126,7 +125,7 @@ def measure(name: str, use: str, images: list[ImageRGB], fps: Fraction, folder: 
 
 
 def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The means over the clips of each coding, and how many clips are read."""
+    """Means over the clips for each coding, and how many clips are read."""
     means = []
     for i, (crf, scale, cut) in enumerate(CODINGS):
         of = [row["codings"][i] for row in rows]
