@@ -10,10 +10,10 @@ import torch
 
 from dancenow.errors import UserError
 from dancenow.generators.crop.config import CROP_KIND, CropConfig, LossWeights
-from dancenow.generators.crop.dataset import Augmentation, CropDataset, jitter_keypoints, mirrored
+from dancenow.generators.crop.dataset import Augmentation, CropDataset, jitter_keypoints, mirror_clips
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.discriminators import Discriminators
-from dancenow.generators.crop.image_losses import Window, pose_maps
+from dancenow.generators.crop.image_losses import Patch, pose_maps
 from dancenow.generators.crop.network import GeneratorConfig
 from dancenow.generators.crop.task import CropTask
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
@@ -141,7 +141,7 @@ def test_the_same_seed_draws_the_same_clips(store: CropDataset) -> None:
 
 def test_keypoints_are_misplaced_alike_in_all_frames_and_no_further_than_asked(store: CropDataset) -> None:
     frames = store.starts[:4, None] + np.arange(2)
-    clip = store.take(frames, np.repeat(store.centred[None], len(frames), axis=0), CPU)
+    clip = store.take(frames, np.repeat(store.centered[None], len(frames), axis=0), CPU)
     off = (jitter_keypoints(clip, 3.0, np.random.default_rng(0)).xy - clip.xy).numpy()
     np.testing.assert_allclose(off[:, 0], off[:, 1], atol=1e-3)
     spread = off.std(axis=(1, 2, 3))
@@ -154,7 +154,7 @@ def test_keypoints_are_misplaced_alike_in_all_frames_and_no_further_than_asked(s
 
 def test_a_mirror_swaps_left_and_right(store: CropDataset) -> None:
     clip = store.draw(2, np.random.default_rng(3), Augmentation(), CPU, length=2)
-    seen = mirrored(clip, np.array([True, False]))
+    seen = mirror_clips(clip, np.array([True, False]))
     assert torch.equal(seen.image[1], clip.image[1])
     assert torch.equal(seen.image[0], clip.image[0].flip(-1))
     left, right = INDEX["left_wrist"], INDEX["right_wrist"]
@@ -163,7 +163,7 @@ def test_a_mirror_swaps_left_and_right(store: CropDataset) -> None:
     place = torch.tensor([80.0, 60.0, 1.0])
     there, here = seen.to_canvas[0, 0] @ place, clip.to_canvas[0, 0] @ place
     torch.testing.assert_close(there, torch.stack([63 - here[0], here[1]]))
-    again = mirrored(seen, np.array([True, False]))
+    again = mirror_clips(seen, np.array([True, False]))
     torch.testing.assert_close(again.xy, clip.xy)
 
 
@@ -197,7 +197,7 @@ def test_a_broken_picture_does_not_spoil_the_judges(store: CropDataset) -> None:
     discriminators = Discriminators(CONFIG.spatial, CONFIG.temporal, 1e-3)
     clip = store.draw(1, np.random.default_rng(0), Augmentation(), CPU, length=2)
     broken = torch.full_like(clip.image, float("nan"))
-    discriminators.terms(clip, pose_maps(clip, 64), broken, Window(0, 0, 64))
+    discriminators.terms(clip, pose_maps(clip, 64), broken, Patch(0, 0, 64))
     assert all(torch.isfinite(p).all() for module in discriminators.modules.values() for p in module.parameters())
 
 
@@ -211,3 +211,10 @@ def test_judged_steps_teach_every_weight_in_mixed_precision(store: CropDataset, 
 def test_a_judge_of_pairs_needs_pairs() -> None:
     with pytest.raises(ValueError, match="temporal discriminator"):
         CropConfig(clip_frames=1)
+
+
+def test_headers_of_version_0_1_are_read() -> None:
+    header = CropConfig(clip_frames=3, patch_px=64).to_json()
+    header |= {"rollout": header.pop("clip_frames"), "judged_px": header.pop("patch_px"), "afresh": 0.2}
+    header["generator"]["previous"] = False
+    assert CropConfig.from_json(header) == CropConfig(clip_frames=3, patch_px=64)

@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from dancenow.execution import cpu_has_bfloat16, has_bfloat16
-from dancenow.generators.crop.inference_backends import BACKENDS, EagerBackend, agreement_db, example, preferred, select_backend
+from dancenow.generators.crop.inference_backends import (
+    BACKENDS,
+    EagerBackend,
+    example_maps,
+    preferred_backends,
+    psnr_db,
+    select_backend,
+)
 from dancenow.generators.crop.network import Generator, GeneratorConfig
 
 SIDE = 64
@@ -27,7 +34,7 @@ def no_gradients() -> Iterator[None]:
 def test_in_half_precision_the_picture_is_the_same_to_the_eye() -> None:
     torch.manual_seed(0)
     generator = Generator(GeneratorConfig(SIDE, 8, 1)).eval().requires_grad_(False)
-    assert agreement_db(BACKENDS["bfloat16"](generator), EagerBackend(generator), generator) > 40
+    assert psnr_db(BACKENDS["bfloat16"](generator), EagerBackend(generator), generator) > 40
 
 
 @pytest.mark.skipif(not has_bfloat16(torch.device("cuda")), reason="needs a GPU that multiplies in bfloat16")
@@ -36,7 +43,7 @@ def test_a_graph_paints_the_same_after_others_have_asked_for_memory() -> None:
     generator = Generator(GeneratorConfig(SIDE, 8, 1)).eval().requires_grad_(False).cuda()
     backend = BACKENDS["graph"](generator)
     others = [torch.full((size,), 1e4, device="cuda") for size in range(1, 2000)]
-    assert agreement_db(backend, EagerBackend(generator), generator) > 40
+    assert psnr_db(backend, EagerBackend(generator), generator) > 40
     assert all(float(other[-1]) == 1e4 for other in others[::100])
 
 
@@ -46,7 +53,7 @@ def test_half_precision_is_taken_only_where_the_processor_has_it(generator: Gene
     monkeypatch.setattr("dancenow.execution.cpu_has_bfloat16", lambda: True)
     assert select_backend(generator).name == "bfloat16"
     assert isinstance(cpu_has_bfloat16(), bool)
-    assert preferred(torch.device("meta")) == ()
+    assert preferred_backends(torch.device("meta")) == ()
 
 
 @pytest.mark.parametrize("is_old", [False, True])
@@ -62,7 +69,7 @@ def test_a_gpu_that_only_emulates_half_precision_is_not_given_it(
     monkeypatch.setattr("torch.cuda.get_device_capability", lambda _device: (generation, 0))
     gpu = torch.device("cuda")
     assert has_bfloat16(gpu) == (generation >= 8)
-    assert preferred(gpu) == (("graph", "bfloat16") if generation >= 8 else ())
+    assert preferred_backends(gpu) == (("graph", "bfloat16") if generation >= 8 else ())
 
 
 def test_half_precision_needs_a_device_that_is_there() -> None:
@@ -81,14 +88,14 @@ def test_an_engine_that_paints_something_else_or_fails_is_not_taken(
     def failing(_generator: Generator) -> EagerBackend:
         raise RuntimeError("not implemented for 'BFloat16'")
 
-    monkeypatch.setattr("dancenow.generators.crop.inference_backends.preferred", lambda _: ("bfloat16",))
+    monkeypatch.setattr("dancenow.generators.crop.inference_backends.preferred_backends", lambda _: ("bfloat16",))
     for bad in (Wrong, failing):
         monkeypatch.setattr("dancenow.generators.crop.inference_backends.BACKENDS", {**BACKENDS, "bfloat16": bad})
         assert select_backend(generator).name == "float32"
 
 
 def test_what_an_engine_gives_stays_when_it_paints_the_next(generator: Generator) -> None:
-    backend, maps = select_backend(generator), example(generator)
+    backend, maps = select_backend(generator), example_maps(generator)
     first = backend(maps)
     kept = first.clone()
     backend(maps * 0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dancenow.generators.crop.dataset import Augmentation, Clip, mirrored
+from dancenow.generators.crop.dataset import Augmentation, Clip, mirror_clips
 from dancenow.research.recipes.multi_identity_dataset import MultiIdentityDataset
 from helpers.crop_stores import a_store
 
@@ -24,7 +24,7 @@ def test_a_crowd_shows_what_its_stores_show() -> None:
     shown = MultiIdentityDataset(stores, CPU).show(np.array([2, 0]))
     for row, person in enumerate((2, 0)):
         store = stores[person]
-        alone = store.take(np.arange(store.length)[None], store.centred[None], CPU)
+        alone = store.take(np.arange(store.length)[None], store.centered[None], CPU)
         assert_same(Clip(**{each.name: getattr(shown, each.name)[row : row + 1] for each in fields(Clip)}), alone)
 
 
@@ -32,7 +32,7 @@ def test_everybody_is_there_once_more_in_a_mirror() -> None:
     crowd = MultiIdentityDataset([a_store(seed, runs=1) for seed in range(2)], CPU)
     assert len(crowd) == 4
     both = crowd.draw(np.array([0, 2]), np.random.default_rng(0), STILL, crowd.length)
-    turned = mirrored(both, np.array([True, False]))
+    turned = mirror_clips(both, np.array([True, False]))
     assert_same(*(Clip(**{e.name: getattr(turned, e.name)[i : i + 1] for e in fields(Clip)}) for i in range(2)))
 
 

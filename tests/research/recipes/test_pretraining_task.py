@@ -11,7 +11,7 @@ from dancenow.generators.crop.config import LossWeights
 from dancenow.generators.crop.dataset import Augmentation, CropDataset
 from dancenow.generators.crop.network import Generator, GeneratorConfig
 from dancenow.generators.crop.presets import PRESETS
-from dancenow.generators.crop.pretrained_init import KIND, Base, load_base
+from dancenow.generators.crop.pretrained_init import KIND, PretrainedGenerator, load_pretrained_generator
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.progress import ignore_progress
 from dancenow.research.recipes.pretraining_task import BaseConfig, BaseTask, jitter_track
@@ -46,7 +46,7 @@ def create_task(people: list[CropDataset]) -> BaseTask:
 def test_random_people_are_in_their_pictures(people: list[CropDataset]) -> None:
     """Keypoints fall on the person, and where nobody is, the picture is the plate."""
     for store in people:
-        clip = store.take(store.starts[:, None] + np.arange(2), np.repeat(store.centred[None], 3, 0), torch.device("cpu"))
+        clip = store.take(store.starts[:, None] + np.arange(2), np.repeat(store.centered[None], 3, 0), torch.device("cpu"))
         at = clip.xy.round().long().clamp(0, 63)
         hits = [clip.mask[b, t, 0, y, x] for b in range(3) for t in range(2) for x, y in at[b, t].tolist()]
         assert torch.stack(hits).mean() > 0.8
@@ -60,16 +60,16 @@ def test_a_base_comes_out_that_a_training_can_start_from(people: list[CropDatase
     path = tmp_path / "base.safetensors"
     task = create_task(people)
     train_loop(task, path, Budget(images=8), resume=False, config=LoopConfig(), on_progress=ignore_progress)
-    base = Base.of_checkpoint(load_checkpoint(path, KIND), "0" * 64)
+    base = PretrainedGenerator.of_checkpoint(load_checkpoint(path, KIND), "0" * 64)
     assert base.config == SMALL
     fresh = Generator(SMALL)
-    base.give_to(fresh)
+    base.load_into(fresh)
     shadowed = Generator(dataclasses.replace(SMALL, shade=True))
-    base.give_to(shadowed)  # a base from before there were shadows is a start for a generator that paints them
+    base.load_into(shadowed)  # a base from before there were shadows is a start for a generator that paints them
     torch.testing.assert_close(shadowed.up0.weight, fresh.up0.weight)
     torch.testing.assert_close(fresh.up0.weight, task.average.shared.up0.weight, atol=1e-3, rtol=1e-2)
-    with pytest.raises(ValueError, match="base model is of"):
-        base.give_to(Generator(dataclasses.replace(SMALL, width=16)))
+    with pytest.raises(ValueError, match="pretrained weights are for"):
+        base.load_into(Generator(dataclasses.replace(SMALL, width=16)))
 
 
 def test_a_base_has_shadows_and_shows_strangers() -> None:
@@ -82,10 +82,10 @@ def test_a_base_has_shadows_and_shows_strangers() -> None:
     terms = task.step(np.random.default_rng(0), 0.0)
     assert all(np.isfinite(value) for value in terms.values())
     assert task.preview().shape == (2 * 64, 3 * 64, 3)
-    base = Base.of_checkpoint(task.model(Clock(1.0, 3)), "0" * 64)
+    base = PretrainedGenerator.of_checkpoint(task.model(Clock(1.0, 3)), "0" * 64)
     assert "shade.body.1.weight" in base.weights
-    base.give_to(Generator(config.generator))
-    base.give_to(Generator(SMALL))
+    base.load_into(Generator(config.generator))
+    base.load_into(Generator(SMALL))
 
 
 def test_a_smaller_batch_learns_more_slowly() -> None:
@@ -119,4 +119,4 @@ def test_keypoints_are_shaken_but_not_lost(people: list[CropDataset]) -> None:
 def test_the_shipped_base_fits_the_draft_preset() -> None:
     draft = PRESETS["draft"]
     assert draft.start == "base"
-    load_base().give_to(Generator(draft.generator))
+    load_pretrained_generator().load_into(Generator(draft.generator))

@@ -1,4 +1,4 @@
-"""The recipe of the crop family: sizes of its networks and how they are trained."""
+"""Configuration of the crop family: sizes of its networks and how they are trained."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -11,11 +11,13 @@ from dancenow.training.precision import Precision
 
 CROP_KIND: Final = "body"
 """Kind of the checkpoints of this family."""
+_RENAMED: Final = {"rollout": "clip_frames", "judged_px": "patch_px"}
+"""Fields of version 0.1 -> their present names."""
 
 
 @dataclass(frozen=True)
 class LossWeights:
-    """What each term counts for. The adversarial terms join at `adversarial_from` of the budget."""
+    """Weights of the loss terms. The adversarial ones join at progress `adversarial_from`."""
 
     l1: float = 1.0
     structure: float = 0.0
@@ -27,15 +29,16 @@ class LossWeights:
 
 @dataclass(frozen=True)
 class CropConfig:
-    """The whole recipe of the body generator.
+    """Configuration of a crop model.
 
-    start: from the shipped base, which exists for one size, or from nothing. clips_per_step: clips in a batch, each an image
-    to learn from. clip_frames: consecutive frames per clip; the temporal discriminator needs two. mirror: fraction of the
-    clips that are mirrored in the first half of the budget, when shapes are learned and asymmetries are not yet.
+    start: from the shipped pretrained weights ("base"), which exist for one size, or from random ones ("nothing").
+    clips_per_step: clips in a batch, each an image to learn from. clip_frames: consecutive frames per clip; the
+    temporal discriminator needs two. mirror: fraction of the clips that are mirrored in the first half of the budget, when
+    shapes are learned and asymmetries are not yet.
     keypoint_jitter: largest displacement of keypoints as a fraction of the canvas, see `dataset.jitter_keypoints`.
     learning_rate: of Adam at its peak. fine_from: progress at which a generator with a fine stage begins to train it.
     adversarial_from: progress at which the discriminators join. perceptual_depth: stages of the perceptual trunk that count.
-    judged_px: side of the window of the canvas, another one each step, that the perceptual trunk and the discriminators see:
+    patch_px: side of the random patch of the canvas that the perceptual trunk and the discriminators see in each step:
     they cost more than the generator. max_frames: frames of the subject held in memory. face: what is trained after the body.
     precision: of the networks, where the hardware has it.
     """
@@ -55,7 +58,7 @@ class CropConfig:
     fine_from: float = 0.0
     adversarial_from: float = 0.8
     perceptual_depth: int = 3
-    judged_px: int = 160
+    patch_px: int = 160
     max_frames: int = 2000
     face: FaceConfig = field(default_factory=FaceConfig)
     precision: Precision = "float32"
@@ -80,7 +83,7 @@ class CropConfig:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`, also for headers of version 0.1."""
         parts = {
             "generator": GeneratorConfig.from_json(data["generator"]),
             "spatial": DiscriminatorConfig(**data["spatial"]),
@@ -89,4 +92,5 @@ class CropConfig:
             "face": FaceConfig.from_json(data.get("face", {})),
         }
         known = {each.name for each in fields(cls)}
-        return cls(**{name: value for name, value in {**data, **parts}.items() if name in known})
+        renamed = {new: data[old] for old, new in _RENAMED.items() if old in data}
+        return cls(**{name: value for name, value in {**data, **renamed, **parts}.items() if name in known})

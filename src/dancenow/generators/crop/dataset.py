@@ -1,8 +1,7 @@
-"""Training clips: runs of consecutive frames of a subject, framed as at transfer time, augmented on the device.
+"""Training clips: consecutive crops of a subject, placed as at transfer time, augmented on the device.
 
-Frames are cut once, a little larger than the canvas, into a bounded store in memory; each draw then shifts, turns and
-zooms the whole clip, picture, mask, plate and keypoints together, by one random similarity, and misplaces its keypoints a
-little, as detectors do.
+Frames are cropped once, a little larger than the canvas, and held in memory. Each draw applies one random similarity to the
+images, masks, plates and keypoints of a clip, and jitters the keypoints a little, as detectors do.
 """
 
 import math
@@ -27,7 +26,7 @@ from dancenow.subject.subject import Subject
 from dancenow.types import Crop, Plate, Pose, PoseTrack
 
 BORDER: Final = 1.125
-"""Side of a stored picture over the canvas: the room that augmentation moves in."""
+"""Side of a stored crop relative to the canvas: the margin for augmentation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +34,8 @@ class Clip:
     """A training batch of B clips of T consecutive frames on canvases of S px.
 
     image, plate: float32 [B,T,3,S,S] in [-1,1]. mask, known: float32 [B,T,1,S,S] in [0,1]. xy: [B,T,K,2] canvas px.
-    confidence, depth: [B,T,K]. to_canvas: [B,T,2,3] frame px -> canvas px, so that a picture can be carried from one
-    frame's window to the next one's.
+    confidence, depth: [B,T,K]. to_canvas: [B,T,2,3] frame px -> canvas px, to move an image from the crop of one
+    frame to that of the next.
     """
 
     image: Tensor
@@ -51,9 +50,9 @@ class Clip:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Half-ranges of the random similarity: shift as a share of the canvas, zoom as a ratio, turn in degrees; how often a
-    clip is seen in a mirror; and by how much, as a share of the canvas, keypoints are misplaced at most (see
-    `jitter_keypoints`)."""
+    """Half-ranges of the random similarity: shift as a fraction of the canvas, zoom as a ratio, turn in degrees. mirror:
+    probability of mirroring a clip. keypoint_jitter: largest standard deviation as a fraction of the canvas, see
+    `jitter_keypoints`."""
 
     shift: float = 0.04
     zoom: float = 0.08
@@ -64,11 +63,11 @@ class Augmentation:
 
 @dataclass(frozen=True, eq=False)
 class CropDataset:
-    """A subject's frames, cut out and held in memory.
+    """A subject's crops in memory.
 
     image: uint8 [N,R,R,3]; mask: uint8 [N,R,R]; R is the canvas times `BORDER`. pose: [N,K] in stored px. to_stored:
     float64 [N,2,3] frame px -> stored px. plate: uint8 [h,w,4] at about the scale of the canvas, the last channel 255
-    where known, and plate_to_frame: float64 [2,3]. starts: int [M], where a run of `length` frames begins.
+    where known, and plate_to_frame: float64 [2,3]. starts: int [M], positions where `length` consecutive frames begin.
     """
 
     image: NDArray[np.uint8]
@@ -83,7 +82,7 @@ class CropDataset:
 
     @cached_property
     def _chances(self) -> NDArray[np.float64]:
-        """Of each start to be drawn: rare poses more often."""
+        """Probability of each start: higher for rare poses."""
         weights = rarity(self.pose)[self.starts + self.length - 1]
         return np.asarray(weights / weights.sum())
 
@@ -96,18 +95,18 @@ class CropDataset:
         part: str = "train",
         on_progress: ProgressCallback = ignore_progress,
     ) -> "CropDataset":
-        """Decode the subject's video once and keep the crops of `part`, at most `max_frames`, spread over its time.
+        """Decode the subject's video once and keep at most `max_frames` crops of the split `part`, spread over its time.
 
         Args:
             length: consecutive frames per clip.
-            part: which of the manifest's splits to draw from.
+            part: the split of the manifest.
 
         Raises:
-            UserError: there are too few frames with a person to learn from.
+            UserError: too few frames show the person.
         """
         track, plate = subject.track, subject.plate
         stored_px = round(canvas_px * BORDER)
-        crops = [enlarge(c, stored_px) for c in track_crop(track.pose, track.time_s, canvas_px)]
+        crops = [enlarge_crop(c, stored_px) for c in track_crop(track.pose, track.time_s, canvas_px)]
         runs = select_frames(subject, part, length, max_frames)
         index = runs.frames
         image = np.empty((len(index), stored_px, stored_px, 3), np.uint8)
@@ -139,19 +138,19 @@ class CropDataset:
         length: int | None = None,
         evenly: bool = False,
     ) -> Clip:
-        """A random batch, rare poses more often unless `evenly`; the same generator state gives the same batch.
+        """Draw a random batch, rare poses more often unless `evenly`; the same state of `rng` gives the same batch.
 
-        length: of the clips, at most the store's.
+        length: frames per clip, at most that of the dataset.
         """
         length = length or self.length
         first = rng.choice(self.starts, size=batch, p=None if evenly else self._chances)
-        # Anywhere in the run: of long footage only some runs are kept, and every frame of them is there to be learnt.
+        # Anywhere in the run: of long footage only some runs are kept, and every frame of them should be used.
         first = first + rng.integers(0, self.length - length + 1, batch)
         frames = first[:, None] + np.arange(length)
         placed = random_similarity(rng, batch, self.canvas_px, self.image.shape[1], augmentation)
         clip = self.take(frames, placed, device)
         if augmentation.mirror:
-            clip = mirrored(clip, rng.random(batch) < augmentation.mirror)
+            clip = mirror_clips(clip, rng.random(batch) < augmentation.mirror)
         return (
             jitter_keypoints(clip, augmentation.keypoint_jitter * self.canvas_px, rng) if augmentation.keypoint_jitter else clip
         )
@@ -160,8 +159,8 @@ class CropDataset:
         """The given stored frames [B,T] on canvases placed by `to_canvas` float64 [B,2,3], stored px -> canvas px."""
         batch, length = frames.shape
         flat = frames.reshape(-1)
-        to_canvas_of_frame = compose(to_canvas[:, None], self.to_stored[frames])
-        from_plate = compose(to_canvas_of_frame, self.plate_to_frame).reshape(-1, 2, 3)
+        to_canvas_of_frame = compose_affine(to_canvas[:, None], self.to_stored[frames])
+        from_plate = compose_affine(to_canvas_of_frame, self.plate_to_frame).reshape(-1, 2, 3)
         pixels = np.concatenate([self.image[flat], self.mask[flat][..., None]], axis=3)
         placed = torch.from_numpy(np.repeat(to_canvas, length, axis=0)).float().to(device)
         canvas = warp(_planes(pixels, device), placed, self.canvas_px)
@@ -184,19 +183,19 @@ class CropDataset:
         return Clip(**folded)
 
     @property
-    def centred(self) -> NDArray[np.float64]:
-        """float64 [2,3]: the placement without augmentation, exactly what transfer uses."""
+    def centered(self) -> NDArray[np.float64]:
+        """float64 [2,3] stored px -> canvas px without augmentation, exactly as at transfer time."""
         off = (self.canvas_px - self.image.shape[1]) / 2
         return np.array([[1.0, 0.0, off], [0.0, 1.0, off]])
 
 
-def mirrored(clip: Clip, which: NDArray[np.bool_]) -> Clip:
-    """The clip with the chosen ones of its B members seen in a mirror: left keypoints become right ones."""
+def mirror_clips(clip: Clip, which: NDArray[np.bool_]) -> Clip:
+    """Mirror the chosen ones of the B clips; left keypoints become right ones."""
     size, chosen = clip.image.shape[-1], torch.from_numpy(which).to(clip.image.device)
     flip = torch.tensor([[-1.0, 0.0], [0.0, 1.0]], device=clip.xy.device)
     shift = torch.tensor([size - 1.0, 0.0], device=clip.xy.device)
     swap = torch.from_numpy(MIRROR).to(clip.xy.device)
-    seen = Clip(
+    flipped = Clip(
         **{name: getattr(clip, name).flip(-1) for name in ("image", "plate", "mask", "known")},
         xy=(clip.xy @ flip + shift)[..., swap, :],
         confidence=clip.confidence[..., swap],
@@ -205,17 +204,19 @@ def mirrored(clip: Clip, which: NDArray[np.bool_]) -> Clip:
     )
     return Clip(
         **{
-            each.name: torch.where(_like(chosen, getattr(clip, each.name)), getattr(seen, each.name), getattr(clip, each.name))
+            each.name: torch.where(
+                _like(chosen, getattr(clip, each.name)), getattr(flipped, each.name), getattr(clip, each.name)
+            )
             for each in fields(Clip)
         }
     )
 
 
 def jitter_keypoints(clip: Clip, most_px: float, rng: np.random.Generator) -> Clip:
-    """The clip with every keypoint off its place by something normal, the same in all its frames, pictures left as they are.
+    """Add Gaussian noise to every keypoint, the same in all frames of a clip; images stay as they are.
 
-    Two minutes of somebody hold few poses, and what is learnt by heart is of no use for others (Bishop, 1995: noise on what a
-    network sees makes it smoother). most_px: standard deviations are drawn for each member of the batch, from 0 to this.
+    Two minutes of footage contain few poses; noise on the inputs prevents that the network memorizes them (Bishop, 1995: it
+    acts as a regularizer). most_px: the standard deviation of each clip is drawn from 0 to this.
     """
     batch, _, keypoints, _ = clip.xy.shape
     off = rng.uniform(0.0, most_px, (batch, 1, 1, 1)) * rng.standard_normal((batch, 1, keypoints, 2))
@@ -227,23 +228,23 @@ def _like(chosen: Tensor, values: Tensor) -> Tensor:
     return chosen.reshape(-1, *[1] * (values.dim() - 1))
 
 
-def enlarge(crop: Crop, stored_px: int) -> Crop:
-    """The same window with more around it: the canvas sits in the middle of a `stored_px` square at equal scale."""
+def enlarge_crop(crop: Crop, stored_px: int) -> Crop:
+    """Add a margin to a crop: its canvas is in the middle of a `stored_px` square at the same scale."""
     to_stored = crop.to_canvas.copy()
     to_stored[:, 2] += (stored_px - crop.size) / 2
     return Crop(to_stored, stored_px)
 
 
 def crop_mask(mask: NDArray[np.uint8], crop: Crop, track: PoseTrack) -> NDArray[np.uint8]:
-    """The window of a mask uint8 [h,w] that may be smaller than the frame of `track`; 0 beyond the frame."""
+    """Crop a mask uint8 [h,w] that may be smaller than the frame of `track`; 0 outside of the frame."""
     scale = np.array([track.width_px / mask.shape[1], track.height_px / mask.shape[0]])
     to_frame = np.array([[scale[0], 0.0, (scale[0] - 1) / 2], [0.0, scale[1], (scale[1] - 1) / 2]])
     size = (crop.size, crop.size)
-    return np.asarray(cv2.warpAffine(mask, compose(crop.to_canvas, to_frame), size, flags=cv2.INTER_LINEAR), np.uint8)
+    return np.asarray(cv2.warpAffine(mask, compose_affine(crop.to_canvas, to_frame), size, flags=cv2.INTER_LINEAR), np.uint8)
 
 
 def shrink_plate(plate: Plate, scale: float) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """The plate at `scale` (at most 1) as uint8 [h,w,4], the last channel 255 where known, and its map to frame px."""
+    """Resize the plate by `scale` (at most 1): uint8 [h,w,4], the last channel 255 where known, and its map to frame px."""
     height, width = plate.known.shape
     planes = np.concatenate([plate.image_rgb, plate.known[..., None].astype(np.uint8) * 255], axis=2)
     size = (max(1, round(width * min(scale, 1.0))), max(1, round(height * min(scale, 1.0))))
@@ -252,7 +253,7 @@ def shrink_plate(plate: Plate, scale: float) -> tuple[NDArray[np.uint8], NDArray
     return np.asarray(cv2.resize(planes, size, interpolation=cv2.INTER_AREA), np.uint8), to_frame
 
 
-def compose(outer: NDArray[np.float64], inner: NDArray[np.float64]) -> NDArray[np.float64]:
+def compose_affine(outer: NDArray[np.float64], inner: NDArray[np.float64]) -> NDArray[np.float64]:
     """The affine map [...,2,3] that applies `inner` first and then `outer`."""
     linear = outer[..., :2] @ inner[..., :2]
     shift = outer[..., :2] @ inner[..., 2:] + outer[..., 2:]
@@ -273,7 +274,7 @@ def _stack(poses: Sequence[Pose]) -> Pose:
 def random_similarity(
     rng: np.random.Generator, batch: int, canvas_px: int, stored_px: int, augmentation: Augmentation
 ) -> NDArray[np.float64]:
-    """float64 [B,2,3] stored px -> canvas px: a turn and zoom about the middle, then a shift."""
+    """Draw float64 [B,2,3] stored px -> canvas px: a rotation and zoom about the center, then a shift."""
     turn = np.radians(rng.uniform(-1, 1, batch) * augmentation.turn_deg)
     zoom = np.exp(rng.uniform(-1, 1, batch) * math.log1p(augmentation.zoom))
     shift = rng.uniform(-1, 1, (batch, 2)) * augmentation.shift * canvas_px

@@ -1,7 +1,7 @@
-"""Multi-scale patch discriminators: one judges a picture, one judges two consecutive pictures.
+"""Multi-scale patch discriminators of one image or of two consecutive images.
 
-PatchGAN at several scales as in pix2pixHD (Wang et al., 2018); the temporal one sees both pictures and both poses, as in
-Everybody Dance Now (Chan et al., 2019). Poses join where the picture has come down to the resolution of their maps.
+PatchGAN at several scales as in pix2pixHD (Wang et al., 2018); the temporal one sees two images and two poses, as in
+Everybody Dance Now (Chan et al., 2019). Poses join where the features have the resolution of the pose maps.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
 
 @dataclass(frozen=True)
 class DiscriminatorConfig:
-    """frames: consecutive pictures that are judged together. width: channels of the first layer. scales: pyramid levels."""
+    """frames: consecutive images that are seen together. width: channels of the first layer. scales: pyramid levels."""
 
     frames: int = 1
     width: int = 24
@@ -25,21 +25,21 @@ class DiscriminatorConfig:
 
 @dataclass(frozen=True, eq=False)
 class DiscriminatorOutput:
-    """Per scale: the patch scores [N,1,h,w], and the inner features for feature matching."""
+    """Per scale: the patch scores [N,1,h,w], and the features of every layer for feature matching."""
 
     scores: list[Tensor]
     features: list[list[Tensor]]
 
 
 class PatchDiscriminator(nn.Module):
-    """One scale: 3 strided and one plain 4x4 convolution; a patch of about 70 px behind every score."""
+    """One scale: 3 strided and one plain convolution; every score sees a patch of about 70 px."""
 
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
         w = config.width
         self.image1 = nn.Sequential(nn.Conv2d(3 * config.frames, w, 4, stride=2, padding=1), nn.LeakyReLU(0.2))
         self.image2 = self._layer(w, 2 * w, stride=2)
-        # Squeezed first: the many sparse maps would otherwise cost more than the picture.
+        # Squeezed first: the many sparse maps would otherwise cost more than the image.
         self.pose = nn.Conv2d(NUM_CHANNELS * config.frames, 2 * w, 1)
         self.joint = self._layer(4 * w, 4 * w, stride=2)
         self.deep = self._layer(4 * w, 4 * w, stride=1)
@@ -75,7 +75,7 @@ class Discriminator(nn.Module):
         for level, discriminator in enumerate(self.pyramid):
             if level:
                 images, pose_maps = F.avg_pool2d(images, 2), F.avg_pool2d(pose_maps, 2)
-            score, inner = discriminator(images, pose_maps)
+            score, layer_features = discriminator(images, pose_maps)
             scores.append(score)
-            features.append(inner)
+            features.append(layer_features)
         return DiscriminatorOutput(scores, features)

@@ -1,7 +1,7 @@
-"""What generated pictures are judged by without discriminators, and where: shared by a person's own training and the base's.
+"""The image losses and the weight of each pixel, for the training of one person and for pretraining.
 
-Where the plate is right little counts; the shadow counts as the person does; face, hands and feet count most, being small
-and looked at first.
+Pixels where the plate is right count little; the shadow counts as much as the person; face, hands and feet count most,
+because they are small and viewers look at them first.
 """
 
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ from dancenow.skeleton import INDEX
 
 DETAIL_PARTS = ("nose", "eye", "ear", "wrist", "thumb", "index", "pinky", "ankle", "heel", "toe")
 DETAIL_POINTS: Final = [index for name, index in INDEX.items() if name.endswith(DETAIL_PARTS)]
-"""Keypoints around which pictures are judged most strictly."""
+"""Keypoints around which pixels count most."""
 ALIGN_PX: Final = 16
-SHADE: Final = 0.15
-"""Change of the plate, of a range of 2, that counts as much as the person does."""
+PLATE_CHANGE: Final = 0.15
+"""Change of the plate, of a range of 2, that counts as much as the person."""
 
 
 @dataclass(frozen=True)
-class Window:
+class Patch:
     """A square part of the canvas, in canvas px."""
 
     top_px: int
@@ -37,70 +37,70 @@ class Window:
     side_px: int
 
     def of(self, maps: Tensor, stride: int = 1) -> Tensor:
-        """The part of pictures or maps [...,H,W] whose cells are `stride` px wide."""
+        """The part of images or maps [...,H,W] whose cells are `stride` px wide."""
         top, left, side = self.top_px // stride, self.left_px // stride, self.side_px // stride
         return maps[..., top : top + side, left : left + side]
 
 
-def draw_window(canvas_px: int, judged_px: int, rng: np.random.Generator) -> Window:
-    """A random part of the canvas, aligned with the cells of the deepest maps that the judges see."""
-    side = min(judged_px, canvas_px)
+def random_patch(canvas_px: int, patch_px: int, rng: np.random.Generator) -> Patch:
+    """A random part of the canvas, aligned with the cells of the deepest maps that the discriminators see."""
+    side = min(patch_px, canvas_px)
     top, left = (ALIGN_PX * int(rng.integers(0, (canvas_px - side) // ALIGN_PX + 1)) for _ in range(2))
-    return Window(top, left, side)
+    return Patch(top, left, side)
 
 
 def pose_maps(clip: Clip, canvas_px: int) -> Tensor:
-    """The conditioning of every frame, [B,T,C,S/4,S/4]."""
+    """Draw the pose maps of every frame, [B,T,C,S/4,S/4]."""
     xy, confidence, depth = (x.flatten(0, 1) for x in (clip.xy, clip.confidence, clip.depth))
     maps = draw_pose(xy, confidence, depth, canvas_px, canvas_px // POSE_STRIDE)
     return maps.reshape(*clip.xy.shape[:2], *maps.shape[1:])
 
 
-def shade_of(image: Tensor, plate: Tensor) -> Tensor:
-    """Where a picture [B,3,S,S] differs from the plate, [B,1,S/4,S/4] in [0,1]: the person, and the shadow that they cast."""
+def plate_change(image: Tensor, plate: Tensor) -> Tensor:
+    """How much an image [B,3,S,S] differs from the plate, [B,1,S/4,S/4] in [0,1]: at the person and their shadow."""
     change = (image - plate).abs().mean(dim=1, keepdim=True)
-    return F.avg_pool2d(change, POSE_STRIDE).mul(1 / SHADE).clamp(max=1)
+    return F.avg_pool2d(change, POSE_STRIDE).mul(1 / PLATE_CHANGE).clamp(max=1)
 
 
-def attention(mask: Tensor, maps: Tensor, shade: Tensor) -> Tensor:
-    """How much each pixel counts, [B,1,S,S]: little where the plate is right, most at face and hands."""
+def pixel_weights(mask: Tensor, maps: Tensor, change: Tensor) -> Tensor:
+    """The weight of each pixel, [B,1,S,S]: low where the plate is right, highest at face, hands and feet."""
     near = F.max_pool2d(F.avg_pool2d(mask, POSE_STRIDE), 5, stride=1, padding=2)
     detail = maps[:, DETAIL_POINTS].amax(dim=1, keepdim=True)
-    cells = 0.15 + torch.maximum(near, shade) + 1.5 * detail
+    cells = 0.15 + torch.maximum(near, change) + 1.5 * detail
     return F.interpolate(cells, scale_factor=POSE_STRIDE, mode="bilinear", align_corners=False)
 
 
-def one_above_the_other(real: Tensor, made: Tensor) -> NDArray[np.uint8]:
-    """Pictures [N,3,S,S] in [-1,1] as one, uint8 [2 S, N S, 3]: the real ones above the generated ones."""
-    rows = [torch.cat(list(images), dim=2) for images in (real, made)]
-    picture = torch.cat(rows, dim=1).clamp(-1, 1).add(1).mul(127.5).round().byte()
-    return picture.permute(1, 2, 0).cpu().numpy()
+def stack_rows(real: Tensor, generated: Tensor) -> NDArray[np.uint8]:
+    """Images [N,3,S,S] in [-1,1] as one uint8 [2 S, N S, 3]: the real ones above the generated ones."""
+    rows = [torch.cat(list(images), dim=2) for images in (real, generated)]
+    image = torch.cat(rows, dim=1).clamp(-1, 1).add(1).mul(127.5).round().byte()
+    return image.permute(1, 2, 0).cpu().numpy()
 
 
-def picture_terms(
+def image_terms(
     perceptual: PerceptualDistance,
     clip: Clip,
     maps: Tensor,
     rgba: Tensor,
     image: Tensor,
-    window: Window,
+    patch: Patch,
     *,
     with_structure: bool = False,
 ) -> dict[str, Tensor]:
-    """The terms of the last picture of each clip: L1 everywhere, the perceptual distance in the window, the matte's prior;
-    if wanted, structure in the window.
+    """The loss terms of the last image of each clip: L1 everywhere, perceptual distance in the patch, prior of the matte;
+    optionally structure in the patch.
 
-    maps [B,T,C,S/4,S/4], rgba [B,T,4,S,S] and image [B,T,3,S,S], composited, are of the clip's frames or of its last ones.
+    maps [B,T,C,S/4,S/4], rgba [B,T,4,S,S] and image [B,T,3,S,S], composited, belong to the clip's frames or its last ones.
     """
-    made, real = image[:, -1], clip.image[:, -1]
+    generated, real = image[:, -1], clip.image[:, -1]
     alpha, mask, known = rgba[:, -1, 3:], clip.mask[:, -1], clip.known[:, -1]
-    shade = shade_of(real, clip.plate[:, -1])
-    weight = attention(mask, maps[:, -1], shade)
+    change = plate_change(real, clip.plate[:, -1])
+    weight = pixel_weights(mask, maps[:, -1], change)
     terms = {
-        "l1": losses.weighted_l1(made, real, weight),
-        "perceptual": perceptual(window.of(made), window.of(real), window.of(weight)).mean(),
-        "matte": losses.matte_prior(alpha, mask, known * (1 - F.interpolate(shade, scale_factor=POSE_STRIDE))),
+        "l1": losses.weighted_l1(generated, real, weight),
+        "perceptual": perceptual(patch.of(generated), patch.of(real), patch.of(weight)).mean(),
+        "matte": losses.matte_prior(alpha, mask, known * (1 - F.interpolate(change, scale_factor=POSE_STRIDE))),
     }
     if with_structure:
-        terms["structure"] = losses.structure(window.of(made), window.of(real), window.of(weight))
+        terms["structure"] = losses.structure(patch.of(generated), patch.of(real), patch.of(weight))
     return terms

@@ -1,7 +1,7 @@
-"""How a trained generator is run: in which precision and layout, by which library. Chosen by measurement, see `bench engines`.
+"""Backends that run a trained generator: precision, memory layout and library. Chosen by measurement, see `dancenow bench`.
 
-Everything that an engine needs is made when it is built, so that no picture of a video waits for a compiler; one that does
-not paint what the plain network paints is not used.
+A backend prepares everything when it is built, so that no frame waits for a compiler. One whose output differs from the plain
+network's is not used.
 """
 
 import copy
@@ -19,7 +19,7 @@ from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
 
 BackendName = Literal["float32", "bfloat16", "graph"]
 MIN_PSNR_DB: Final = 35.0
-"""Of one picture against the plain network's, on noise; bfloat16 gives 50 and more, what is broken gives less than 20."""
+"""PSNR of an image against the plain network's, on noise; bfloat16 gives 50 and more, a broken backend less than 20."""
 
 
 class InferenceBackend(Protocol):
@@ -31,7 +31,7 @@ class InferenceBackend(Protocol):
 
 
 class EagerBackend:
-    """The network as it is."""
+    """The network in float32, layer by layer."""
 
     name: BackendName = "float32"
 
@@ -44,7 +44,7 @@ class EagerBackend:
 
 
 class Bfloat16Backend:
-    """All of the network in bfloat16."""
+    """The whole network in bfloat16."""
 
     name: BackendName = "bfloat16"
 
@@ -57,14 +57,14 @@ class Bfloat16Backend:
 
 
 class CudaGraphBackend:
-    """A CUDA graph of the network in bfloat16: the GPU is told once what to do, not layer by layer for every picture."""
+    """A CUDA graph of the network in bfloat16: its kernels are launched at once, not one by one for every frame."""
 
     name: BackendName = "graph"
 
     def __init__(self, generator: Generator) -> None:
-        self._half = Bfloat16Backend(generator)  # kept: the graph reads this copy's memory, which would be given away
-        self._maps = example(generator)
-        self._lock = threading.Lock()  # the graph reads and writes the same memory every time
+        self._half = Bfloat16Backend(generator)  # kept: the graph reads the memory of this copy, which would be freed
+        self._maps = example_maps(generator)
+        self._lock = threading.Lock()  # the graph always reads and writes the same memory
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.inference_mode(), torch.cuda.stream(side):
@@ -90,23 +90,23 @@ BACKENDS: Final[Mapping[BackendName, Callable[[Generator], InferenceBackend]]] =
 
 
 def select_backend(generator: Generator) -> InferenceBackend:
-    """The fastest engine for this generator, on its device, that paints what the network paints."""
+    """The fastest backend for this generator on its device whose output agrees with the network's."""
     plain = EagerBackend(generator)
-    for name in preferred(next(generator.parameters()).device):
+    for name in preferred_backends(next(generator.parameters()).device):
         try:
             backend = BACKENDS[name](generator)
-            if agreement_db(backend, plain, generator) >= MIN_PSNR_DB:
+            if psnr_db(backend, plain, generator) >= MIN_PSNR_DB:
                 return backend
-        except (ImportError, RuntimeError):  # a package, or an operation in half precision, that is not here
+        except (ImportError, RuntimeError):  # a package, or an operation in half precision, is missing
             continue
     return plain
 
 
-def preferred(device: torch.device) -> tuple[BackendName, ...]:
-    """The engines worth trying on a device, fastest first.
+def preferred_backends(device: torch.device) -> tuple[BackendName, ...]:
+    """The backends worth trying on a device, fastest first.
 
-    Where bfloat16 is emulated it is slower than float32. Other libraries are measured by `bench engines`, but none is worth
-    what it brings with it: OpenVINO needs a quarter less processor time, hardly seen in a whole transfer, and has crashed.
+    Emulated bfloat16 is slower than float32. Other libraries are measured by the benchmark, but none is worth its dependency:
+    OpenVINO needs a quarter less processor time, which is hardly visible in a whole transfer, and has crashed.
     """
     if device.type == "cuda":
         return ("graph", "bfloat16") if has_bfloat16(device) else ()
@@ -116,14 +116,14 @@ def preferred(device: torch.device) -> tuple[BackendName, ...]:
 
 
 @torch.inference_mode()
-def agreement_db(backend: InferenceBackend, plain: InferenceBackend, generator: Generator) -> float:
-    """PSNR of an engine's picture against the plain network's, on noise; colours span 2."""
-    maps = example(generator)
+def psnr_db(backend: InferenceBackend, plain: InferenceBackend, generator: Generator) -> float:
+    """PSNR in dB of a backend's image against the plain network's, on noise; colors span 2."""
+    maps = example_maps(generator)
     error = float((backend(maps) - plain(maps)).square().mean())
     return 10 * math.log10(4 / max(error, 1e-12)) if math.isfinite(error) else -math.inf
 
 
-def example(generator: Generator) -> Tensor:
+def example_maps(generator: Generator) -> Tensor:
     """Sparse pose maps [1,C,S/4,S/4] of noise, the same every time."""
     device = next(generator.parameters()).device
     random = torch.Generator().manual_seed(0)
@@ -133,12 +133,12 @@ def example(generator: Generator) -> Tensor:
 
 
 def _with_channels_last(generator: Generator) -> Generator:
-    untyped: Any = generator  # torch's types do not know this argument
+    untyped: Any = generator  # torch's type hints lack this argument
     untyped.to(memory_format=torch.channels_last)
     return generator
 
 
 def _channels_last(x: Tensor) -> Tensor:
-    """The same numbers [1,C,H,W] in that layout: transposed as a matrix, which on a CPU takes a quarter of torch's own way."""
+    """[1,C,H,W] in channels-last layout. Transposed as a matrix: a quarter of the time of torch's own method on a CPU."""
     rows = x.squeeze(0).flatten(1).t().contiguous()
     return rows.view(*x.shape[2:], x.shape[1]).permute(2, 0, 1)[None]

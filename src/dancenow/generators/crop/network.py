@@ -1,8 +1,8 @@
 """The generator: pose maps in, the person's color and alpha out.
 
-In the pix2pixHD family (Wang et al., 2018: strided encoder, residual blocks, upsampling decoder, instance norm, a fine stage
-around a coarse one), turned into a U-Net that never convolves at full resolution: poses enter at a quarter of it, and pictures
-leave by pixel-shuffle (Shi et al., 2016). That is what makes it tens of times cheaper.
+Like pix2pixHD (Wang et al., 2018: strided encoder, residual blocks, upsampling decoder, instance norm, a fine stage around a
+coarse one), but a U-Net that never convolves at full resolution: poses enter at a quarter of it, and images leave by
+pixel-shuffle (Shi et al., 2016). That makes it tens of times cheaper.
 """
 
 from collections.abc import Mapping
@@ -18,19 +18,19 @@ from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
 
 POSE_STRIDE = 4
 """Canvas px per cell of the pose maps, and of the encoder's first level."""
-NOTHING = 1e-4
-FIRST_SHADE = 0.02
-SHADE_GAIN = 6.0
-"""Shadows are learnt from nothing in a few hundred steps of a draft; with less they stay faint."""
+ALPHA_EPSILON = 1e-4
+INITIAL_SHADOW = 0.02
+SHADOW_GAIN = 6.0
+"""With it shadows are learned in a few hundred steps of a draft; with less they stay faint."""
 EMPTY_LOGIT = -2.0
-"""Alpha's logit at the start: an almost empty picture on the plate, not a grey veil over it."""
+"""Initial logit of alpha: an almost transparent image on the plate, not a gray veil over it."""
 
 
 @dataclass(frozen=True)
 class GeneratorConfig:
     """Sizes of a generator.
 
-    canvas_px: side of the square picture. width: channels at the half-resolution level; deeper levels have 2, 4 and 6
+    canvas_px: side of the square image. width: channels at the half-resolution level; deeper levels have 2, 4 and 6
     times as many. blocks: residual blocks at the deepest level. fine: the image is generated at half the canvas and refined by
     a second stage, for canvases of 1024 px. shade: also darken the plate, as the person's shadow does.
     """
@@ -70,7 +70,7 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 
 def _before_shuffle(inputs: int, outputs: int) -> nn.Conv2d:
-    """The convolution before a pixel-shuffle by 2; the four pixels it makes of one start equal.
+    """The convolution before a pixel-shuffle by 2; the four pixels made from one are equal at the start.
 
     Without that (ICNR, Aitken et al., 2017) a checkerboard has to be trained away first.
     """
@@ -83,8 +83,8 @@ def _before_shuffle(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 class FineStage(nn.Module):
-    """Features [N,w,S/4,S/4] of the coarse stage and the squeezed pose [N,2w,S/4,S/4] to what is to be added to the coarse
-    picture at full size, [N,4,S,S] before the last activations; nothing at the start (the enhancer of pix2pixHD, turned round).
+    """Features [N,w,S/4,S/4] of the coarse stage and the squeezed pose [N,2w,S/4,S/4] to what is added to the coarse
+    image at full size, [N,4,S,S] before the last activations; zero at the start (the enhancer of pix2pixHD, reversed).
     """
 
     def __init__(self, width: int) -> None:
@@ -105,7 +105,7 @@ class FineStage(nn.Module):
 
 
 class _RecoveringReLU(torch.autograd.Function):
-    """max(x, 0), with a slope below 0, too, for gradients that ask for more: nothing is dark for ever."""
+    """max(x, 0) that also has a slope below 0 for gradients that increase x, so that no unit dies."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -122,8 +122,7 @@ class _RecoveringReLU(torch.autograd.Function):
 class ShadowHead(nn.Module):
     """Features [N,C,h,w] to how much darker the plate becomes, [N,1,h,w] in [0,0.9]: a little everywhere at the start.
 
-    A person's alpha cannot learn this: once it is 0 far from them, its sigmoid is flat there. Here a place without any shade
-    still has a slope by which it can gain some.
+    The person's alpha cannot learn this: where it is 0, its sigmoid is flat. Here a place without shadow still has a gradient.
     """
 
     def __init__(self, channels: int, width: int) -> None:
@@ -131,24 +130,24 @@ class ShadowHead(nn.Module):
         last = nn.Conv2d(width, 1, 3, padding=1)
         assert last.bias is not None
         nn.init.zeros_(last.weight)
-        nn.init.constant_(last.bias, FIRST_SHADE / SHADE_GAIN)
+        nn.init.constant_(last.bias, INITIAL_SHADOW / SHADOW_GAIN)
         self.body = nn.Sequential(_conv(channels, width), last)
 
     def forward(self, features: Tensor) -> Tensor:
-        dark: Tensor = self.body(features) * SHADE_GAIN
+        dark: Tensor = self.body(features) * SHADOW_GAIN
         if not dark.requires_grad:
             return torch.relu(dark).clamp(max=0.9)
         shade: Tensor = _RecoveringReLU.apply(dark)  # type: ignore[no-untyped-call]
         return shade.clamp(max=0.9)
 
 
-def composite_shadow(rgba: Tensor, shade: Tensor) -> Tensor:
-    """A picture [N,4,S,S] over a shadow [N,1,S,S], as one: black, which covers the plate as much as the shadow darkens it."""
-    colour, alpha = rgba[:, :3], rgba[:, 3:]
-    dark = shade * (1 - alpha)
+def composite_shadow(rgba: Tensor, shadow: Tensor) -> Tensor:
+    """Combine an image [N,4,S,S] and a shadow [N,1,S,S]: the shadow is black with an alpha of its darkening."""
+    color, alpha = rgba[:, :3], rgba[:, 3:]
+    dark = shadow * (1 - alpha)
     covered = alpha + dark
-    # Where nothing is, the colour is black, so that the first trace of a shadow has the gradient of one.
-    return torch.cat([(colour * alpha - dark - NOTHING) / (covered + NOTHING), covered], dim=1)
+    # Where nothing is visible the color is black, so that the first trace of a shadow has the right gradient.
+    return torch.cat([(color * alpha - dark - ALPHA_EPSILON) / (covered + ALPHA_EPSILON), covered], dim=1)
 
 
 class Generator(nn.Module):
@@ -161,7 +160,7 @@ class Generator(nn.Module):
         super().__init__()
         self.config, self.refining = config, True
         w = config.width
-        # Squeezed first: many sparse maps say little per channel.
+        # Squeezed first: many sparse maps hold little information per channel.
         self.pose = nn.Conv2d(NUM_CHANNELS, 2 * w, 1)
         self.enter = nn.Sequential(_conv(2 * w, 2 * w), Block(2 * w))
         self.down1 = nn.Sequential(_conv(2 * w, 4 * w, stride=2), Block(4 * w))
@@ -199,7 +198,7 @@ class Generator(nn.Module):
             out = self.upsample(out)
             if self.refining:
                 out = out + self.fine(features, pose)
-        # Of all channels and cut after: activations of a part of the channels take several times as long on a CPU.
+        # Activate all channels, then slice: activations of a part of the channels take several times as long on a CPU.
         rgba = torch.cat([torch.tanh(out)[:, :3], torch.sigmoid(out)[:, 3:]], dim=1)
         if self.shade is None:
             return rgba

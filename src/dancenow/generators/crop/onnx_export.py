@@ -1,6 +1,7 @@
-"""A trained model as an ONNX file, which ONNX Runtime and others run without torch; it carries the model's own header.
+"""Export a crop model as ONNX, for ONNX Runtime and others without torch; the file contains the model's header.
 
-Keypoints go in and the person comes out: drawing the pose is part of the file. It is compared with the model before it is kept.
+Its inputs are keypoints and its output is the person: drawing the pose is part of the network. The file is compared with the
+model before it is kept.
 """
 
 import json
@@ -27,24 +28,24 @@ from dancenow.storage.atomic_io import complete_or_absent, require_writable
 from dancenow.storage.checkpoint import load_checkpoint, read_info
 
 TOLERANCE: Final = 2e-3
-"""Largest difference of colour (which spans 2) or alpha: a quarter of a level of 255."""
+"""Largest difference of color (which spans 2) or alpha: a quarter of a level of 255."""
 INPUTS: Final = {
-    "xy": "float32 [1,K,2], keypoints in px of the window; centres of pixels are integers",
+    "xy": "float32 [1,K,2], keypoints in canvas px; pixel centers are integers",
     "confidence": "float32 [1,K] in [0,1], 0 = missing",
-    "depth": "float32 [1,K], px of the window",
+    "depth": "float32 [1,K], canvas px",
 }
 OUTPUT: Final = "rgba"
 
 
 class PosesToPerson(nn.Module):
-    """A generator with the drawing of its pose maps before it."""
+    """A generator preceded by the drawing of its pose maps."""
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
         self.generator = generator
 
     def forward(self, xy: Tensor, confidence: Tensor, depth: Tensor) -> Tensor:
-        """See `INPUTS`. Returns RGBA [1,4,S,S]: colour in [-1,1], alpha in [0,1]."""
+        """See `INPUTS`. Returns RGBA [1,4,S,S]: color in [-1,1], alpha in [0,1]."""
         canvas_px = self.generator.config.canvas_px
         maps = draw_pose(xy, confidence, depth, canvas_px, canvas_px // POSE_STRIDE)
         rgba: Tensor = self.generator(maps)
@@ -53,17 +54,18 @@ class PosesToPerson(nn.Module):
 
 @renamed_keywords(listen="on_progress")
 def export(model: Path, out: Path, on_progress: ProgressCallback = ignore_progress) -> Path:
-    """Write a body model as ONNX and compare the two.
+    """Write a crop model as ONNX and compare the two.
 
-    The file's metadata holds, as JSON, the model's own header under `dancenow` (with the hash of the consent), and what goes in
-    and out under `inputs`, `keypoints` and `opset`. A whole transfer is more than the network: windows, background, marks.
+    The metadata of the file contains, as JSON, the model's header under `dancenow` (with the hash of the consent), and the
+    description of the inputs under `inputs`, `keypoints` and `opset`. A transfer needs more than the network: crops,
+    background, watermark.
 
     Args:
         model: file that `train` wrote. out: the .onnx file to write.
 
     Raises:
         UserError: a file is missing or damaged, the model is of another kind, carries no consent or it was withdrawn, the
-            `export` packages are missing, or the file does not paint what the model paints.
+            `export` packages are missing, or the output of the file differs from that of the model.
     """
     require_writable(out, ".onnx")
     info = read_info(model)
@@ -90,8 +92,8 @@ def export(model: Path, out: Path, on_progress: ProgressCallback = ignore_progre
         worst = max(_difference(network, temporary, _example(network.generator, seed)) for seed in (1, 2))
         if not worst <= TOLERANCE:
             raise ModelError(
-                f"the exported file paints something else than {model} (by {worst:.2g}, where {TOLERANCE:g} is allowed), so it"
-                " was not kept; try another version of torch or onnxruntime."
+                f"the output of the exported file differs from that of {model} (by {worst:.2g}, where {TOLERANCE:g} is"
+                " allowed), so it was not kept; try another version of torch or onnxruntime."
             )
     on_progress(Progress("export", 2, 2))
     return out
@@ -109,7 +111,7 @@ def _example(generator: Generator, seed: int) -> dict[str, Tensor]:
 
 
 def _difference(network: PosesToPerson, file: Path, inputs: dict[str, Tensor]) -> float:
-    """The largest difference between the network and the file, run by ONNX Runtime."""
+    """The largest difference between the network and the file run by ONNX Runtime."""
     import onnxruntime
 
     with torch.inference_mode():
@@ -117,5 +119,5 @@ def _difference(network: PosesToPerson, file: Path, inputs: dict[str, Tensor]) -
     options: Any = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    (made,) = session.run([OUTPUT], {name: value.numpy() for name, value in inputs.items()})
-    return float(np.abs(made - expected).max())
+    (output,) = session.run([OUTPUT], {name: value.numpy() for name, value in inputs.items()})
+    return float(np.abs(output - expected).max())

@@ -25,7 +25,7 @@ from dancenow.storage.checkpoint import Checkpoint
 from dancenow.subject.target_appearance import Target
 from dancenow.types import Crop, FrameStatus, Pose, PoseTrack
 
-DRAWN_AT_ONCE: Final = {False: 4, True: 32}
+MAPS_PER_BATCH: Final = {False: 4, True: 32}
 """Poses whose maps are drawn together, on a CPU and on a GPU: fewer calls, and still few maps in memory."""
 
 
@@ -43,10 +43,10 @@ class CropRenderer:
 
     @classmethod
     def load(cls, checkpoint: Checkpoint, execution: Execution) -> Self:
-        """Ready to paint.
+        """Load a checkpoint of this family.
 
         Raises:
-            UserError: the checkpoint was made by a version of dancenow whose networks were others.
+            UserError: another version of dancenow wrote it, with other networks.
         """
         generator = load_generator(checkpoint, execution.torch_device)
         backend = select_backend(generator) if execution.precision == "auto" else EagerBackend(generator)
@@ -57,19 +57,19 @@ class CropRenderer:
         require_target_frame(track, self.target)
         windows = track_crop(track.pose, track.time_s, self._generator.config.canvas_px)
         crops = [windows[int(i)] for i in frames]
-        is_there = track.status[frames] != FrameStatus.MISSING
+        is_present = track.status[frames] != FrameStatus.MISSING
         feet = feet_y_px(track.pose[frames]).tolist()
         with prefetch(self._maps(track.pose[frames], crops), room=2) as maps:
-            for rgba, crop, y_px in zip(self._generate_all(maps, is_there), crops, feet, strict=True):
+            for rgba, crop, y_px in zip(self._generate_all(maps, is_present), crops, feet, strict=True):
                 yield None if rgba is None else Layer(rgba, crop, y_px)
 
-    def _generate_all(self, maps: Iterator[Tensor], is_there: NDArray[np.bool_]) -> Iterator[NDArray[np.float32] | None]:
-        """Generate every frame from its maps: on a CPU two at a time, each on a core of its own."""
+    def _generate_all(self, maps: Iterator[Tensor], is_present: NDArray[np.bool_]) -> Iterator[NDArray[np.float32] | None]:
+        """Generate every frame from its maps; on a CPU two at a time, each on its own core."""
         at_once = 1 if self._device.type == "cuda" else 2
         waiting: deque[Future[NDArray[np.float32]] | None] = deque()
         with ThreadPoolExecutor(at_once) as pool:
-            for drawn, there in zip(maps, is_there, strict=True):
-                waiting.append(pool.submit(self._generate, drawn) if there else None)
+            for frame_maps, present in zip(maps, is_present, strict=True):
+                waiting.append(pool.submit(self._generate, frame_maps) if present else None)
                 if len(waiting) > at_once:
                     yield _result(waiting.popleft())
             while waiting:
@@ -82,28 +82,28 @@ class CropRenderer:
             return np.ascontiguousarray(self.backend(maps)[0].permute(1, 2, 0).cpu().numpy())
 
     @torch.inference_mode()
-    def _draw(self, drawn: Pose, crops: list[Crop]) -> Tensor:
-        """The maps [N,C,S/4,S/4] of some poses (frame px)."""
+    def _draw(self, poses: Pose, crops: list[Crop]) -> Tensor:
+        """Draw the maps [N,C,S/4,S/4] of some poses (frame px)."""
         canvas_px = self._generator.config.canvas_px
-        poses = [crop.apply(drawn[index]) for index, crop in enumerate(crops)]
-        arrays = (np.stack([getattr(pose, name) for pose in poses]) for name in ("xy", "confidence", "depth"))
+        on_canvas = [crop.apply(poses[index]) for index, crop in enumerate(crops)]
+        arrays = (np.stack([getattr(pose, name) for pose in on_canvas]) for name in ("xy", "confidence", "depth"))
         xy, confidence, depth = (torch.from_numpy(a).to(self._device) for a in arrays)
         with self._execution.limited_threads():
             return draw_pose(xy, confidence, depth, canvas_px, canvas_px // POSE_STRIDE)
 
-    def _maps(self, drawn: Pose, crops: list[Crop]) -> Iterator[Tensor]:
-        """The maps [1,C,S/4,S/4] of each frame, drawn several at once."""
-        batch = DRAWN_AT_ONCE[self._device.type == "cuda"]
+    def _maps(self, poses: Pose, crops: list[Crop]) -> Iterator[Tensor]:
+        """Draw the maps [1,C,S/4,S/4] of each frame, several at once."""
+        batch = MAPS_PER_BATCH[self._device.type == "cuda"]
         for first in range(0, len(crops), batch):
             part = slice(first, first + batch)
-            yield from self._draw(drawn[part], crops[part]).split(1)
+            yield from self._draw(poses[part], crops[part]).split(1)
 
 
 def load_generator(checkpoint: Checkpoint, device: torch.device) -> Generator:
-    """The generator of a body checkpoint, ready to run.
+    """Load the generator of a crop model, for inference.
 
     Raises:
-        UserError: the checkpoint was made by a version of dancenow whose networks were others.
+        UserError: another version of dancenow wrote it, with other networks.
     """
     try:
         generator = Generator(GeneratorConfig.from_json(checkpoint.info.config["generator"]))

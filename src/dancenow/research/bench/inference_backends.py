@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from dancenow.execution import cpu_has_bfloat16, has_bfloat16, limited_threads, spare_threads, torch_device
-from dancenow.generators.crop.inference_backends import BACKENDS, BackendName, EagerBackend, example, preferred
+from dancenow.generators.crop.inference_backends import BACKENDS, BackendName, EagerBackend, example_maps, preferred_backends
 from dancenow.generators.crop.network import POSE_STRIDE, Generator
 from dancenow.generators.edn.network import EdnGenerator, EdnNetworkConfig
 from dancenow.networks.onnx import to_onnx
@@ -127,7 +127,7 @@ def backend_factories(generator: Generator, device: torch.device, compiled: bool
     if device.type == "cpu":
         found |= _cpu_factories(generator)
     else:
-        found |= {_NAMES[name]: partial(BACKENDS[name], generator) for name in preferred(device)}
+        found |= {_NAMES[name]: partial(BACKENDS[name], generator) for name in preferred_backends(device)}
     if compiled and (device.type == "cpu" or has_bfloat16(device)):
         found["torch.compile, bfloat16"] = lambda: _compiled_backend(generator)
     return found
@@ -149,7 +149,7 @@ def _openvino_backend(generator: Generator, precision: Literal["bf16", "f32"]) -
     """OpenVINO refuses bfloat16 on a processor without it."""
     import openvino
 
-    content = to_onnx(generator, {"maps": example(generator)}, "rgba")
+    content = to_onnx(generator, {"maps": example_maps(generator)}, "rgba")
     core: Any = openvino.Core()
     settings = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": spare_threads(), "PERFORMANCE_HINT": "LATENCY"}
     request = core.compile_model(core.read_model(content), "CPU", settings).create_infer_request()
@@ -166,7 +166,7 @@ def _build_all(
     """The backends by name, and the seconds until the first image of each; backends with missing packages are skipped."""
     backends: dict[str, Forward] = {}
     build_s: dict[str, float] = {}
-    maps = example(generator)
+    maps = example_maps(generator)
     for name, make in backend_factories.items():
         start_s, _ = _clocks(maps.device)
         with suppress(ImportError):
@@ -197,7 +197,7 @@ def _compiled_backend(generator: Generator) -> Forward:
 def _onnxruntime_backend(generator: Generator) -> Forward:
     import onnxruntime
 
-    content = to_onnx(copy.deepcopy(generator), {"maps": example(generator)}, "rgba")
+    content = to_onnx(copy.deepcopy(generator), {"maps": example_maps(generator)}, "rgba")
     options: Any = onnxruntime.SessionOptions()
     options.intra_op_num_threads = spare_threads()
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
@@ -214,7 +214,7 @@ def _time_all(
     """Wall-clock and processor seconds of each image, backends alternating."""
     wall: dict[str, list[float]] = {name: [] for name in backends}
     cpu: dict[str, list[float]] = {name: [] for name in backends}
-    maps = example(generator)
+    maps = example_maps(generator)
     for number in range(repetitions):
         for name, run in backends.items():
             before = _clocks(maps.device)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.errors import InputError
-from dancenow.generators.crop.dataset import BORDER, CropDataset, enlarge, shrink_plate
+from dancenow.generators.crop.dataset import BORDER, CropDataset, enlarge_crop, shrink_plate
 from dancenow.generators.edn.dataset import FrameDataset
 from dancenow.media.source import read_frames
 from dancenow.pose.letterbox import Letterbox
@@ -116,7 +116,7 @@ class Scene:
     def crop_dataset(self, canvas_px: int, length: int) -> CropDataset:
         """The footage for a crop generator."""
         stored_px = round(canvas_px * BORDER)
-        crops = [enlarge(c, stored_px) for c in track_crop(self.whole.pose, self.whole.time_s, canvas_px)]
+        crops = [enlarge_crop(c, stored_px) for c in track_crop(self.whole.pose, self.whole.time_s, canvas_px)]
         kept = [crops[i] for i in self.index]
         poses = [crop.apply(self.whole.pose[int(i)]) for crop, i in zip(kept, self.index, strict=True)]
         plate, plate_to_frame = shrink_plate(self.plate, float(np.median([c.to_canvas[0, 0] for c in kept])))

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dancenow.generators.crop.dataset import Augmentation, Clip, CropDataset, compose, mirrored, random_similarity
+from dancenow.generators.crop.dataset import Augmentation, Clip, CropDataset, compose_affine, mirror_clips, random_similarity
 from dancenow.networks.warping import warp
 from dancenow.types import Pose
 
@@ -54,21 +54,21 @@ class MultiIdentityDataset:
         first = np.array([rng.choice(self._starts[i]) for i in one]) + rng.integers(0, self.length - length + 1, len(who))
         placed = random_similarity(rng, len(who), self.canvas_px, self.stored_px, augmentation)
         clip = self._take(one, first[:, None] + np.arange(length), placed)
-        return mirrored(clip, who >= len(self._poses)) if (who >= len(self._poses)).any() else clip
+        return mirror_clips(clip, who >= len(self._poses)) if (who >= len(self._poses)).any() else clip
 
     def show(self, who: NDArray[np.int64]) -> Clip:
         """The first run of each of `who` [B], not mirrored, placed as in a transfer."""
         off = (self.canvas_px - self.stored_px) / 2
-        centred = np.array([[1.0, 0.0, off], [0.0, 1.0, off]])
-        return self._take(who, np.arange(self.length)[None].repeat(len(who), 0), centred[None].repeat(len(who), 0))
+        centered = np.array([[1.0, 0.0, off], [0.0, 1.0, off]])
+        return self._take(who, np.arange(self.length)[None].repeat(len(who), 0), centered[None].repeat(len(who), 0))
 
     def _take(self, one: NDArray[np.int64], frames: NDArray[np.int64], to_canvas: NDArray[np.float64]) -> Clip:
         """See `CropDataset.take`: frames int [B,T] of `one` [B], placed by to_canvas [B,2,3]."""
         count, length = frames.shape
         pairs = list(zip(one.repeat(length).tolist(), frames.reshape(-1).tolist(), strict=True))
         placed = np.repeat(to_canvas, length, axis=0)
-        whole = compose(placed, np.stack([self._maps[i][t] for i, t in pairs]))
-        from_plate = compose(whole, np.stack([self._from_plate[i] for i, _ in pairs]))
+        whole = compose_affine(placed, np.stack([self._maps[i][t] for i, t in pairs]))
+        from_plate = compose_affine(whole, np.stack([self._from_plate[i] for i, _ in pairs]))
         images = torch.stack([self._pictures[i][0][t] for i, t in pairs])
         masks = torch.stack([self._pictures[i][1][t] for i, t in pairs])
         stored = torch.cat([images, masks[..., None]], dim=3)

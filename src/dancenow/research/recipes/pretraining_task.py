@@ -15,7 +15,7 @@ from torch import Tensor
 from dancenow.execution import has_bfloat16
 from dancenow.generators.crop.config import LossWeights
 from dancenow.generators.crop.dataset import Augmentation, Clip, CropDataset
-from dancenow.generators.crop.image_losses import draw_window, one_above_the_other, picture_terms, pose_maps
+from dancenow.generators.crop.image_losses import image_terms, pose_maps, random_patch, stack_rows
 from dancenow.generators.crop.network import Generator, GeneratorConfig, generate_clips
 from dancenow.generators.crop.pretrained_init import KIND
 from dancenow.metrics.perceptual import PerceptualDistance
@@ -35,7 +35,7 @@ _HANDS = [index for name, index in INDEX.items() if name.endswith(("thumb", "ind
 
 @dataclass(frozen=True)
 class BaseConfig:
-    """people_per_step: clips in a batch, each of another person. clip_frames, judged_px, perceptual_depth: as in `CropConfig`.
+    """people_per_step: clips in a batch, each of another person. clip_frames, patch_px, perceptual_depth: as in `CropConfig`.
     learning_rate: peak rate of Adam; own_rate: factor on it for parameters of single people."""
 
     generator: GeneratorConfig = field(default_factory=lambda: GeneratorConfig(canvas_px=256, width=24, blocks=3, shade=True))
@@ -45,7 +45,7 @@ class BaseConfig:
     learning_rate: float = 3e-3
     own_rate: float = 3.0
     perceptual_depth: int = 3
-    judged_px: int = 160
+    patch_px: int = 160
     precision: Precision = "bfloat16"
 
     def of_batch(self, people_per_step: int) -> Self:
@@ -105,8 +105,8 @@ class BaseTask:
             maps = pose_maps(clip, config.generator.canvas_px)
             rgba = generate_clips(self.generator.shared, maps)
             image = composite(rgba, clip.plate)
-            window = draw_window(config.generator.canvas_px, config.judged_px, rng)
-            terms = picture_terms(self.perceptual, clip, maps, rgba, image, window, with_structure=config.weights.structure > 0)
+            window = random_patch(config.generator.canvas_px, config.patch_px, rng)
+            terms = image_terms(self.perceptual, clip, maps, rgba, image, window, with_structure=config.weights.structure > 0)
         self._optimizer_step(torch.stack([getattr(config.weights, name) * term for name, term in terms.items()]).sum())
         self._images += count
         update_average(self.average, self.generator, count, self._images)
@@ -171,11 +171,11 @@ class BaseTask:
         generator."""
         who, clip = self._shown()
         self.average.show(torch.from_numpy(who).to(self.device))
-        images = [one_above_the_other(clip.image[:, -1], self._painted(self.average.shared, clip))]
+        images = [stack_rows(clip.image[:, -1], self._painted(self.average.shared, clip))]
         if self._strangers is not None:
             clip = self._strangers.show(np.arange(len(self._strangers) // 2))
             anybody = self.average.anybody().to(self.device)
-            images.append(one_above_the_other(clip.image[:, -1], self._painted(anybody, clip)))
+            images.append(stack_rows(clip.image[:, -1], self._painted(anybody, clip)))
         return np.concatenate(images, axis=1)
 
     def _painted(self, generator: Generator, clip: Clip) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from dancenow.errors import InputError, TrainingError
-from dancenow.generators.crop.dataset import BORDER, Augmentation, Clip, CropDataset, enlarge, shrink_plate
+from dancenow.generators.crop.dataset import BORDER, Augmentation, Clip, CropDataset, enlarge_crop, shrink_plate
 from dancenow.media.source import read_frames_at, read_masks
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.pose.person_crop import crop_image, track_crop
@@ -104,7 +104,7 @@ class StreamedBaseTask(BaseTask):
     def _shown(self) -> tuple[NDArray[np.int64], Clip]:
         who = np.array(sorted(self._pool)[:6])
         stores = [self._pool[int(i)][1] for i in who]
-        return who, joined([store.take(np.arange(store.length)[None], store.centred[None], self.device) for store in stores])
+        return who, joined([store.take(np.arange(store.length)[None], store.centered[None], self.device) for store in stores])
 
     def state(self, clock: Clock) -> Checkpoint:
         """See `loop.Task.state`: includes the stream's position and the pool."""
@@ -146,7 +146,7 @@ def clip_store(sample: Sample, canvas_px: int, runs: int, length: int) -> CropDa
         first = _spread(len(track), runs, length, sample.entry.key)
         frames = (first[:, None] + np.arange(length)).reshape(-1)
         crops = track_crop(track.pose, track.time_s, canvas_px)
-        kept = [enlarge(crops[int(i)], round(canvas_px * BORDER)) for i in frames]
+        kept = [enlarge_crop(crops[int(i)], round(canvas_px * BORDER)) for i in frames]
         image, mask = _cut_out(files, frames, kept)
     if len(image) < len(frames):
         raise InputError(f"the clip {sample.entry.key} breaks off; check the dataset with `dancenow dataset validate`.")

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.generators.crop.dataset import BORDER, CropDataset, enlarge, shrink_plate
+from dancenow.generators.crop.dataset import BORDER, CropDataset, enlarge_crop, shrink_plate
 from dancenow.pose.person_crop import crop_image, track_crop
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.research.recipes.clip_archives import SUFFIX, save_pack
@@ -59,7 +59,7 @@ def cast_store(config: CastConfig, number: int) -> CropDataset:
     performance = solve(perform(dance, config.fps, dance.seconds), body)
     track = project_track(world_keypoints(body, performance), room.camera, config.picture_px, config.picture_px, config.fps)
     stored_px = round(config.canvas_px * BORDER)
-    crops = [enlarge(crop, stored_px) for crop in track_crop(track.pose, track.time_s, config.canvas_px)]
+    crops = [enlarge_crop(crop, stored_px) for crop in track_crop(track.pose, track.time_s, config.canvas_px)]
     starts = _spread(len(performance), config, rng)
     frames = (starts[:, None] + np.arange(config.length)).reshape(-1)
     kept = [crops[i] for i in frames]
