@@ -180,6 +180,19 @@ def test_a_part_of_the_dance(videos: tuple[Path, Path], tmp_path: Path) -> None:
         pipeline.transfer(videos[0], model, tmp_path / "none.mp4", frames=(36, None))
 
 
+def test_an_empty_part_is_refused_before_the_detection(
+    videos: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "detect_poses", lambda *_, **__: pytest.fail("nothing should be detected"))
+    for part, sentence in (
+        ((0, 0), r"the frame range 0:0 is empty"),
+        ((9, 5), r"the frame range 9:5 is empty"),
+        ((36, None), r"frames 36: are not in the source, which has 36 frames"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            pipeline.transfer(videos[0], tmp_path / "model.safetensors", tmp_path / "none.mp4", frames=part)
+
+
 def test_a_detected_dance_is_calmed_before_it_is_painted(videos: tuple[Path, Path], tmp_path: Path) -> None:
     model = pipeline.run(*videos, tmp_path / "out.mp4", consent=RENDERED, budget="4images").model
     result = pipeline.transfer(videos[0], model, tmp_path / "as-it-is.mp4", normalize="none")

@@ -30,7 +30,7 @@ from dancenow.provenance.consent import Consent
 from dancenow.provenance.content_credentials import require_signer
 from dancenow.provenance.content_marking import ContentMarker
 from dancenow.rendering.renderer import render_video
-from dancenow.rendering.transfer_video import frame_range, write_transfer
+from dancenow.rendering.transfer_video import frame_range, require_frame_range, write_transfer
 from dancenow.rendering.transfer_warnings import transfer_warnings
 from dancenow.report.run_record import RunRecord, Stopwatch, report_path, write_run_report
 from dancenow.storage import pretrained
@@ -119,6 +119,7 @@ def transfer(
     source, execution = open_video(source), execution or Execution.auto(device)
     on_progress = execution.reporting(on_progress)
     require_outputs(out, None, source.path, model)
+    require_frame_range(frames, source.info.num_frames)
     checkpoint = load_model(model)
     renderer = renderer_of(checkpoint, execution)
     face_model = select_face_model(FaceModel.load(checkpoint, execution.torch_device), face, model, source.sha256)

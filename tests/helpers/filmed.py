@@ -53,10 +53,14 @@ def film(
     camera_of: Callable[[int], tuple[float, float]] = lambda _: (0.0, 0.0),
     noise: float = 2.0,
     light: float = 1.0,
+    offset: float = 0.0,
     fps: int = FPS,
     cut_at: int | None = None,
 ) -> Filmed:
-    """Film the dancer at `x_of(frame)` px (None: absent), the camera shifted by `camera_of`; from `cut_at` elsewhere."""
+    """Film the dancer at `x_of(frame)` px (None: absent), the camera shifted by `camera_of`; from `cut_at` elsewhere.
+
+    light, offset: factor of all levels, and what is added to them.
+    """
     rng = np.random.default_rng(0)
     empty = room()
     xy = np.zeros((num_frames, NUM_KEYPOINTS, 2), np.float32)
@@ -74,7 +78,7 @@ def film(
                 image, mask = _dancer(image, x)
             shift = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
             moved = cv2.warpAffine(image, shift, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE)
-            noisy = light * moved + rng.normal(0, noise, moved.shape)
+            noisy = light * moved + offset + rng.normal(0, noise, moved.shape)
             pictures.write(np.clip(noisy, 0, 255).astype(np.uint8), Fraction(i, fps))
             mask_file.write(np.asarray(cv2.warpAffine(mask, shift, (WIDTH, HEIGHT)), np.uint8))
     status = np.where(confidence[:, 0] > 0, FrameStatus.MEASURED, FrameStatus.MISSING).astype(np.uint8)

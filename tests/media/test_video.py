@@ -250,7 +250,16 @@ def test_what_is_not_a_video_is_explained(tmp_path: Path) -> None:
         frame.sample_rate = 48000
         output.mux(audio.encode(frame))
         output.mux(audio.encode(None))
-    cases = {text: "not a video", empty: "empty", picture: "picture", sound: "no pictures", tmp_path: "folder"}
+    animated = tmp_path / "e.webp"
+    with av.open(str(animated), "w", format="webp") as output:
+        stream = output.add_stream("libwebp_anim", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for level in range(3):
+            image = np.full((48, 64, 3), 80 * level, np.uint8)
+            output.mux(stream.encode(VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")))
+        output.mux(stream.encode(None))
+    cases = {text: "not a video", empty: "empty", picture: "picture", sound: "no pictures", tmp_path: "folder",
+             animated: "is an animated WebP.*convert it to mp4"}  # fmt: skip
     for path, words in cases.items():
         with pytest.raises(UserError, match=words):
             probe(path)

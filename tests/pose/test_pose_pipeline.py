@@ -119,6 +119,8 @@ def test_footage_without_a_person_is_one_sentence(film: Callable[[list[float | N
         pipeline.detect_poses(film([None] * 10), masks=tmp_path / "masks.mkv")
     with pytest.raises(UserError, match=r"found in only [1-3] of 40 frames of .*clip\.mp4"):
         pipeline.detect_poses(film([None] * 20 + [400.0] * 3 + [None] * 17), masks=tmp_path / "masks.mkv")
+    with pytest.raises(UserError, match=r"clip\.mp4 has only 1 frame, which shows no motion; give a longer video\.$"):
+        pipeline.detect_poses(film([400.0]), masks=tmp_path / "masks.mkv")
     assert not (tmp_path / "masks.mkv").exists()
     with pytest.raises(UserError, match="does not exist"):
         pipeline.detect_poses(tmp_path / "no.mp4")

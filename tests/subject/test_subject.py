@@ -196,7 +196,15 @@ def test_poor_light_is_detected(tmp_path: Path) -> None:
     assert "noisy" in pictures_of(film(tmp_path / "n", 30, lambda _: 80, noise=25))
 
 
-@pytest.mark.parametrize(("highlight", "room", "dim"), [(95.0, 125.0, False), (60.0, 200.0, True), (140.0, 60.0, True)])
+def test_underexposed_footage_is_detected(tmp_path: Path) -> None:
+    """All levels shifted down, as by an exposure that is set too low: the blacks are lost, the highlights are not."""
+    dark = film(tmp_path, 30, lambda _: 80, light=0.7, offset=-40)
+    assert "the footage is too dark" in pictures_of(dark)
+
+
+@pytest.mark.parametrize(
+    ("highlight", "room", "dim"), [(95.0, 125.0, False), (60.0, 200.0, True), (140.0, 60.0, True), (99.0, 96.0, True)]
+)
 def test_dark_skin_in_dark_clothes_is_not_poor_light(highlight: float, room: float, dim: bool) -> None:
     pictures = footage_quality.ImageStatistics(0.0, 0.0, 45.0, highlight, room, 40.0, 1.0)
     assert ("add light" in " ".join(footage_quality.image_warnings(pictures))) == dim

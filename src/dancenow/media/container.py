@@ -39,6 +39,8 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     except av.error.FFmpegError as error:
         raise InputError(_why_unreadable(path, error)) from error
     with container:
+        if container.format.name.endswith("_pipe") and _is_animated_webp(path):
+            raise InputError(f"{path} is an animated WebP, which cannot be decoded here; convert it to mp4 first.")
         if container.format.name.endswith("_pipe") or container.format.name in ("image2", "tty"):
             raise InputError(
                 f"{path} is a {'text' if container.format.name == 'tty' else 'picture'}, not a video; give a video file."
@@ -56,6 +58,13 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             raise InputError(
                 f"{path} cannot be decoded ({error.strerror or error}); convert it to H.264 first or take another copy."
             ) from error
+
+
+def _is_animated_webp(path: Path) -> bool:
+    """Whether the extended header of a WebP file has the animation flag (RFC 9649, section 2.7.1)."""
+    with path.open("rb") as file:
+        head = file.read(21)
+    return head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and len(head) == 21 and bool(head[20] & 0b10)
 
 
 def _why_unreadable(path: Path, error: av.error.FFmpegError) -> str:

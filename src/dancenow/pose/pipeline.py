@@ -165,6 +165,8 @@ class PosePipeline:
                 if writer:
                     writer.write(landmarks.mask(mask_width_px, mask_height_px, info.width_px) if landmarks else empty)
                 on_progress(Progress("follow the dancer", len(times) * every, info.num_frames))
+            if len(poses) < 2:
+                raise InputError(f"{source} has only {len(poses)} frame, which shows no motion; give a longer video.")
             seen = status.count(FrameStatus.MEASURED)
             if seen < max(2, MIN_SEEN * len(poses)):
                 raise InputError(

@@ -16,16 +16,24 @@ from dancenow.types import ImageRGB, PoseTrack
 SYNTHETIC_NOTE: Final = "Synthetic video: the dance was transferred onto this person by dancenow"
 
 
+def require_frame_range(frames: tuple[int, int | None], count: int | None) -> None:
+    """Raise UserError if the wanted part is empty or begins after the end. count: frames of the video, None if unknown."""
+    start, stop = frames
+    text = f"{start}:{'' if stop is None else stop}"
+    if start < 0 or (stop is not None and stop <= start):
+        raise OptionError(f"the frame range {text} is empty; it must end after its first frame, and frames count from 0.")
+    if count is not None and start >= count:
+        raise OptionError(f"frames {text} are not in the source, which has {count} frames.")
+
+
 def frame_range(frames: tuple[int, int | None], count: int) -> tuple[int, int]:
     """Start and stop (exclusive) of the wanted part of a video of `count` frames; a stop of None is its end.
 
     Raises:
-        UserError: the part is empty or begins outside the video.
+        UserError: as `require_frame_range`.
     """
-    start, stop = frames[0], count if frames[1] is None else min(frames[1], count)
-    if not 0 <= start < stop:
-        raise OptionError(f"frames {frames[0]}:{frames[1] or ''} are not in the source, which has {count} frames.")
-    return start, stop
+    require_frame_range(frames, count)
+    return frames[0], count if frames[1] is None else min(frames[1], count)
 
 
 def write_transfer(

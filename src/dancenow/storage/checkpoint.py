@@ -82,11 +82,12 @@ def read_info(path: Path) -> CheckpointInfo:
     Raises:
         ModelError: there is no such file, it is damaged, or dancenow did not write it.
     """
-    if path.is_dir():
-        raise ModelError(f"{path} is a folder; give the checkpoint file that `dancenow train` made.")
-    if not path.is_file():
-        raise ModelError(f"there is no checkpoint at {path}; `dancenow train` makes one.")
     try:
+        if path.is_dir():
+            raise ModelError(f"{path} is a folder; give the checkpoint file that `dancenow train` made.")
+        if not path.is_file():
+            raise ModelError(f"there is no checkpoint at {path}; `dancenow train` makes one.")
+        path.open("rb").close()  # safetensors does not tell a file that may not be read from a damaged one
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
         fields = json.loads(metadata["dancenow"])

@@ -28,6 +28,8 @@ _FEET: Final = [INDEX[f"{side}_{part}"] for side in ("left", "right") for part i
 # A camera counts as moved if a corner of the image shifts by this fraction of the longer side: 5 px at 1920.
 _STILL_FRACTION: Final = 0.0025
 _DARK, _DIM, _NOISY, _FLAT = 55.0, 75.0, 7.0, 12.0
+_NO_LIGHT: Final = 110.0
+"""Highlights of person and room that both stay below this level leave shadows without detail; well exposed clips reach 140."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +58,10 @@ class ImageStatistics:
     @property
     def is_dim(self) -> bool:
         """Whether the light is poor: black clothes and dark skin alone do not count, because they have highlights in good
-        light.
+        light, and so has the room.
         """
-        return self.person_luma < _DARK and min(self.person_highlight, self.background_highlight) < _DIM
+        highlights = self.person_highlight, self.background_highlight
+        return self.person_luma < _DARK and (min(highlights) < _DIM or max(highlights) < _NO_LIGHT)
 
 
 def require_enough_footage(track: PoseTrack, video: VideoSource) -> None:
@@ -122,7 +125,11 @@ def image_warnings(images: ImageStatistics) -> Iterator[str]:
     if images.moved - images.changed > 0.12:
         yield "the camera moves, so the person will not stand firmly on the ground: use a tripod or lean the phone on a wall."
     if images.is_dim:
-        yield f"the person is dark (brightness {images.person_luma:.0f} of 255): add light, but not behind them."
+        yield (
+            f"the footage is too dark (brightness {images.person_luma:.0f} of 255 on the person,"
+            f" {images.background_highlight:.0f} in the brightest parts of the room), and the face may not be found: add light,"
+            " but not behind the person."
+        )
     elif images.person_contrast < _FLAT:
         yield "the person shows hardly any contrast: light them from the side and avoid fog, glare and backlight."
     if images.noise > _NOISY and images.moved <= 0.12:  # a moving camera looks like noise
