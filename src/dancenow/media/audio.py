@@ -24,20 +24,25 @@ from dancenow.errors import InputError
 SoundPackets: TypeAlias = "Iterator[Packet[Any]]"
 Samples = NDArray[np.float32]
 
-_COPIED = frozenset({"aac", "mp3", "mp3float", "ac3", "eac3", "alac", "opus", "libopus"})
-"""Decoder names of the codecs that an mp4 file supports."""
+_COPIED = frozenset({"aac", "mp3", "mp3float", "ac3", "eac3", "alac"})
+"""Decoder names of the codecs that players of mp4 files support, QuickTime and older phones among them."""
+_COPIED_ON_REQUEST = _COPIED | {"opus", "libopus"}
+"""The same with those that mp4 files may hold, but QuickTime and older phones do not play."""
 _BREAK_S = Fraction(3, 100)
 """Times in containers are rounded to a few ms; a longer jump is audible, and counts as a break."""
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 
 
 @contextmanager
-def sound_packets(path: Path, zero_s: Fraction, length_s: Fraction | None, output: OutputContainer) -> Iterator[SoundPackets]:
+def sound_packets(
+    path: Path, zero_s: Fraction, length_s: Fraction | None, output: OutputContainer, *, copy: bool = False
+) -> Iterator[SoundPackets]:
     """Add a sound stream to `output` and give its packets in order, ready to be muxed.
 
     There are none if `path` has no sound, or if its format is unknown.
 
-    `zero_s` is the time on the clock of `path` that becomes 0; `length_s` is how much is used, None for all.
+    `zero_s` is the time on the clock of `path` that becomes 0; `length_s` is how much is used, None for all. `copy` also
+    copies codecs that not every player supports.
 
     Raises:
         UserError: `path` cannot be read.
@@ -54,7 +59,7 @@ def sound_packets(path: Path, zero_s: Fraction, length_s: Fraction | None, outpu
         if getattr(stream, "codec_context", None) is None:  # an unknown format
             yield iter(())
             return
-        if stream.codec_context.name in _COPIED:
+        if stream.codec_context.name in (_COPIED_ON_REQUEST if copy else _COPIED):
             yield _copied(source, stream, output.add_stream_from_template(stream, opaque=True), zero_s, length_s)
             return
         rate = stream.rate if stream.rate in _AAC_RATES else 48_000

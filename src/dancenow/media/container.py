@@ -19,6 +19,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from dancenow.errors import InputError, OutputError
+from dancenow.media.deinterlacing import deinterlace
 from dancenow.storage.atomic_io import complete_or_absent
 
 
@@ -80,7 +81,11 @@ def _why_unreadable(path: Path, error: av.error.FFmpegError) -> str:
 
 
 def decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    """Yield all frames that decode. Damaged packets are skipped; a file that breaks off ends there."""
+    """Yield all frames that decode, deinterlaced. Damaged packets are skipped; a file that breaks off ends there."""
+    return deinterlace(_decoded(container, stream))
+
+
+def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
     packets = container.demux(stream)
     while True:
         try:

@@ -41,11 +41,12 @@ class VideoWriter:
     Times may be irregular; they are kept to 6 microseconds (exactly, at a constant rate) and count from the first frame
     written. Sizes that are odd are padded by repeating the last row or column, because 4:2:0 chroma needs even ones.
 
-    The sound of `sound_from` is copied without loss if mp4 supports its codec, and otherwise encoded to AAC. It stays in sync
-    with that file's frames. `sound_range_s` is the (start, stop) of the part to use, in seconds from its first frame. A source
-    without sound gives a silent file. `crf` and `preset` are x264's. `max_bits_per_s` limits the average bit rate of the video,
-    whatever `crf` asks for. `keyframe_every` is the largest distance between keyframes, in frames: a small one makes a larger
-    file that players can seek faster. `repeatable` gives the same bytes for the same frames, with one thread.
+    The sound of `sound_from` is copied without loss if every player supports its codec in mp4, and otherwise encoded to AAC;
+    `copy_sound` copies Opus, too, which QuickTime does not play. It stays in sync with that file's frames. `sound_range_s` is
+    the (start, stop) of the part to use, in seconds from its first frame. A source without sound gives a silent file. `crf` and
+    `preset` are x264's. `max_bits_per_s` limits the average bit rate of the video, whatever `crf` asks for. `keyframe_every` is
+    the largest distance between keyframes, in frames: a small one makes a larger file that players can seek faster.
+    `repeatable` gives the same bytes for the same frames, with one thread.
 
     Raises:
         UserError: the name does not end in .mp4 or is a folder's, no frame was written, the folder cannot be written to, the
@@ -61,6 +62,7 @@ class VideoWriter:
         fps: Fraction,
         sound_from: VideoInput | None = None,
         sound_range_s: tuple[Fraction, Fraction | None] | None = None,
+        copy_sound: bool = False,
         crf: int = 18,
         preset: str = "veryfast",
         max_bits_per_s: int | None = None,
@@ -75,6 +77,7 @@ class VideoWriter:
         self._path, self._width, self._height = Path(path), width_px, height_px
         self._fps, self._time_base = fps, _fine_time_base(fps)
         self._sound_from, self._sound_range_s = sound_from, sound_range_s or (Fraction(0), None)
+        self._copy_sound = copy_sound
         self._options = {"crf": str(crf), "preset": preset}
         if max_bits_per_s is not None:
             self._options |= {"maxrate": str(max_bits_per_s), "bufsize": str(2 * max_bits_per_s)}
@@ -103,7 +106,8 @@ class VideoWriter:
                 start_s, stop_s = self._sound_range_s
                 sound_path, first_frame_s = sound_clock(self._sound_from)
                 length_s = None if stop_s is None else stop_s - start_s
-                self._sound = stack.enter_context(sound_packets(sound_path, first_frame_s + start_s, length_s, self._container))
+                sound = sound_packets(sound_path, first_frame_s + start_s, length_s, self._container, copy=self._copy_sound)
+                self._sound = stack.enter_context(sound)
             self._next_sound = next(self._sound, None)
             self._stack = stack.pop_all()
         return self
