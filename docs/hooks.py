@@ -183,8 +183,9 @@ def _protocols() -> str:
         if path.relative_to(PACKAGE).parts[0] in NO_REFERENCE:
             continue
         for node in ast.parse(path.read_text("utf-8")).body:
-            is_protocol = isinstance(node, ast.ClassDef) and any("Protocol" in ast.unparse(base) for base in node.bases)
-            if is_protocol and not node.name.startswith("_"):
+            if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):
+                continue
+            if any("Protocol" in ast.unparse(base) for base in node.bases):
                 about = (ast.get_docstring(node) or "").split("\n\n")[0].replace("\n", " ").replace("|", "\\|")
                 found.append(f"| [`{node.name}`][{_dotted(path)}.{node.name}] | `{_dotted(path)}` | {about} |")
     intro = "What a part of the system must offer. A class that has these methods fits; it inherits from nothing."

@@ -1,4 +1,4 @@
-"""Make the README's still: the same moments of several videos, such as `dancenow bench budget` keeps in the cache.
+"""Make the still that compares methods: the same frames of several videos, such as `dancenow bench budget` keeps in the cache.
 
 Usage: python docs/scripts/methods_picture.py VIDEO VIDEO... -o docs/images/methods.webp
 """
@@ -9,35 +9,35 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from dancenow.media.source import read_frames
+from dancenow.media.source import VideoSource
 from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.types import ImageRGB
 
 SIDE_PX = 240
-SHARE = 0.86
-"""Of the frame's height that is shown, from below."""
+VISIBLE_HEIGHT = 0.86
+"""Fraction of the frame's height that is shown, from below."""
 
 
 def main() -> None:
-    """Moments from above to below, videos from left to right, each cut round the middle of the frame."""
+    """Write a sheet: frames from top to bottom, videos from left to right, each cropped around the middle."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("videos", type=Path, nargs="+")
     parser.add_argument("--moments", type=int, nargs="+", default=[8, 40, 60], help="numbers of frames")
     parser.add_argument("-o", "--out", type=Path, default=Path(__file__).parents[1] / "images" / "methods.webp")
     options = parser.parse_args()
-    picture = np.concatenate([column(video, options.moments) for video in options.videos], axis=1)
+    sheet = np.concatenate([column(video, options.moments) for video in options.videos], axis=1)
     with complete_or_absent(options.out) as temporary:
-        cv2.imwrite(str(temporary), picture[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, 80])
+        cv2.imwrite(str(temporary), sheet[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, 80])
 
 
 def column(video: Path, moments: list[int]) -> ImageRGB:
-    """Some frames of a video, one below the other."""
-    frames = {frame.index: frame.image_rgb for frame in read_frames(video) if frame.index in moments}
+    """Stack some frames of a video."""
+    frames = {frame.index: frame.image_rgb for frame in VideoSource.open(video).frames() if frame.index in moments}
     height, width = frames[moments[0]].shape[:2]
-    side = round(SHARE * height)
+    side = round(VISIBLE_HEIGHT * height)
     left = (width - side) // 2
-    cuts = [frames[moment][height - side :, left : left + side] for moment in moments]
-    shown = [np.asarray(cv2.resize(each, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA), np.uint8) for each in cuts]
+    crops = [frames[moment][height - side :, left : left + side] for moment in moments]
+    shown = [np.asarray(cv2.resize(each, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA), np.uint8) for each in crops]
     return np.concatenate(shown)
 
 

@@ -33,16 +33,20 @@ Image = NDArray[np.uint8]
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    plate = cv2.imread(str(folder / "target" / "plate.png"))
-    mask = cv2.cvtColor(frames(folder / "target_masks.mkv", (SHOWN,))[0], cv2.COLOR_BGR2GRAY)
     target = frames(TARGET, (SHOWN,))[0]
-    mask = cv2.resize(mask, target.shape[1::-1])[..., None] / 255.0
-    person = (target * mask + 255 * (1 - mask)).astype(np.uint8)
+    mask = frames(folder / "target_masks.mkv", (SHOWN,))[0]
+    alpha = cv2.resize(mask, target.shape[1::-1])[..., :1] / 255.0
+    person = (target * alpha + 255 * (1 - alpha)).astype(np.uint8)
     write("tutorial-inputs", [[*frames(SOURCE, (SHOWN,)), target]])
     write("tutorial-poses", [frames(folder / "source_overlay.mp4", MOMENTS)])
-    write("tutorial-prepare", [[target, person, plate]])
+    write("tutorial-prepare", [[target, person, read(folder / "target" / "plate.png")]])
     write("tutorial-result", [frames(SOURCE, MOMENTS), frames(folder / "out.mp4", MOMENTS)])
-    cv2.imwrite(str(IMAGES / "tutorial-check.webp"), cv2.imread(str(folder / "check.png")), [cv2.IMWRITE_WEBP_QUALITY, 85])
+    cv2.imwrite(str(IMAGES / "tutorial-check.webp"), read(folder / "check.png"), [cv2.IMWRITE_WEBP_QUALITY, 85])
+
+
+def read(path: Path) -> Image:
+    """An image file, BGR."""
+    return np.asarray(cv2.imread(str(path)), np.uint8)
 
 
 def frames(video: Path, numbers: tuple[int, ...]) -> list[Image]:
