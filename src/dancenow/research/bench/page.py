@@ -57,7 +57,8 @@ def write_page(folder: Path) -> Path:
 
 def _summary(found: Mapping[tuple[str, str], Path]) -> str:
     try:
-        return summary_page({bench: Result.read(path) for (bench, size), path in found.items() if size == SUMMARY_SIZE})
+        results = {bench: Result.read(path) for (bench, size), path in found.items() if size == SUMMARY_SIZE}
+        return summary_page(results, TITLES)
     except (KeyError, TypeError, IndexError, ValueError) as error:
         raise InputError(f"a result lacks what the summary shows ({error}); measure it again or remove it.") from error
 

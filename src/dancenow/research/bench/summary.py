@@ -1,5 +1,6 @@
 """docs/benchmark-summary.md: the main figures of the results in a few short tables, with links to all of them."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -19,13 +20,20 @@ than film.
 """
 
 
-def summary_page(results: Mapping[str, Result]) -> str:
+def summary_page(results: Mapping[str, Result], titles: Mapping[str, str]) -> str:
     """The page, with a section for each bench that has a result.
+
+    titles: bench -> its title among all tables, to which the section links.
 
     Raises:
         KeyError, TypeError, IndexError: a result lacks what its section shows.
     """
-    return "\n".join([_INTRODUCTION, *(section(results[bench]) for bench, section in SECTIONS.items() if bench in results)])
+    parts = [_INTRODUCTION]
+    for bench, section in SECTIONS.items():
+        if bench in results:
+            anchor = re.sub(r"[^\w\s-]", "", f"{titles[bench]} ({results[bench].size})".lower()).replace(" ", "-")
+            parts.append(section(results[bench]).replace("[Details]", f"[Details](benchmarks.md#{anchor})"))
+    return "\n".join(parts)
 
 
 def _budget(result: Result) -> str:
@@ -41,7 +49,7 @@ def _budget(result: Result) -> str:
 A person dances what another person dances, after so much training on 20 seconds of footage. Means over three people, in the
 person's box. *paper* is the system of Everybody Dance Now with {result.settings["paper_width"]:g} of its channels at
 {result.settings["paper_px"]} px, a size in which it learns faster than at its own.
-[Details](benchmarks.md#quality-for-the-budget-laptop).
+[Details].
 
 {table(head, rows)}
 """
@@ -62,7 +70,7 @@ def _speed(result: Result) -> str:
 ## Speed
 
 Frames per second, and training steps per second. *paper* is the paper's network with {result.settings["paper_width"]:g} of its
-channels at {result.settings["paper_px"]} px. [Details](benchmarks.md#speed-laptop).
+channels at {result.settings["paper_px"]} px. [Details].
 
 {table(["stage", "draft", "paper"], rows)}
 """
@@ -75,7 +83,7 @@ def _growth(result: Result) -> str:
 ## Long videos
 
 - **Time:** each further frame of a {size_px} px video costs {number(whole["ms_a_frame"])} ms, from file to file.
-  [Details](benchmarks.md#time-against-length-laptop).
+  [Details].
 """
 
 
@@ -83,7 +91,7 @@ def _memory(result: Result) -> str:
     ratio = result.summary["peak_ratio"]["whole"]
     return f"""\
 - **Memory:** a video that is {result.summary["frames_ratio"]:g} times as long needs {number(ratio)} times the memory.
-  [Details](benchmarks.md#memory-against-length-laptop).
+  [Details].
 """
 
 
@@ -92,7 +100,7 @@ def _drift(result: Result) -> str:
     change = ours["change"]
     return f"""\
 - **Drift:** from the first to the last seconds of a {ours["seconds"]:g} s video, SSIM changes by {change["SSIM"]:+.2%} and
-  perceptual distance by {change["perceptual"]:+.2%}. [Details](benchmarks.md#does-a-long-video-end-as-it-began-laptop).
+  perceptual distance by {change["perceptual"]:+.2%}. [Details].
 """
 
 
@@ -108,7 +116,7 @@ def _normalize(result: Result) -> str:
 ## Retargeting
 
 Distance of keypoints from the truth after each `--normalize`, as a fraction of body height.
-[Details](benchmarks.md#normalization-laptop).
+[Details].
 
 {table(["method", "from exact poses ↓", "from detected poses ↓"], rows)}
 """
@@ -123,7 +131,7 @@ def _forensics(result: Result) -> str:
 
 On {overall["clips"]} videos of people that it never saw, balanced accuracy is {accuracy} and AUC is {auc}. {real} of the real
 ones are called real, {synthetic} of the synthetic ones are found. "Real" means rendered without a generator, not filmed: do not
-accuse anybody by it. [Details](benchmarks.md#telling-synthesized-from-real-laptop).
+accuse anybody by it. [Details].
 """
 
 
