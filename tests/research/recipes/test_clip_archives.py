@@ -1,4 +1,4 @@
-"""A packed person comes back: poses exactly, pictures nearly."""
+"""Archives of rendered people keep poses exactly and images nearly."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""One generator of many people: what is theirs changes the picture, and the mean person is a plain generator."""
+"""The multi-person generator: each person's norms change the image, and the mean person is a plain generator."""
 
 import torch
 

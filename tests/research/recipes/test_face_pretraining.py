@@ -1,4 +1,4 @@
-"""The base of the faces: spoilt pictures are mended, a start is taken over whole, close-ups show a face and its landmarks."""
+"""Pretraining of the face network: degraded images are refined, the weights are reused, close-ups show faces."""
 
 import importlib.util
 from pathlib import Path

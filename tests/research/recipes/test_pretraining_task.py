@@ -44,7 +44,7 @@ def create_task(people: list[CropDataset]) -> BaseTask:
 
 @pytest.mark.slow
 def test_random_people_are_in_their_pictures(people: list[CropDataset]) -> None:
-    """Keypoints fall on the person, and where nobody is, the picture is the plate."""
+    """Keypoints lie on the person, and outside the person the image is the plate."""
     for store in people:
         clip = store.take(store.starts[:, None] + np.arange(2), np.repeat(store.centered[None], 3, 0), torch.device("cpu"))
         at = clip.xy.round().long().clamp(0, 63)

@@ -1,1 +1,1 @@
-"""The forgery classifier: is the person in a video synthesized?"""
+"""The forensic classifier: detect whether the person in a video is synthesized."""

@@ -187,7 +187,7 @@ def compare_frames(
             if (frame.index - frames[0]) % every == 0:
                 perceptual.append(float(distance(region_to_tensor(own, "person"), region_to_tensor(true, "person"))))
         done = frame.index + 1 - frames[0]
-        on_progress(Progress("compare pictures", done, frames[1] - frames[0]))
+        on_progress(Progress("compare frames", done, frames[1] - frames[0]))
     if not ssim or done < frames[1] - frames[0]:
         raise InputError(f"not every frame of {truth} has a matching image; compare clips of equal length.")
     return ExactScore(float(np.mean(ssim)), float(np.mean(psnr)), float(np.mean(perceptual)), len(ssim))

@@ -1,1 +1,1 @@
-"""Training of the forgery classifier; `dancenow.provenance.forensics` runs it."""
+"""Training of the forensic classifier; `dancenow.provenance.forensics` runs it."""

@@ -31,7 +31,7 @@ def save_pack(path: Path, store: CropDataset) -> None:
 
     Raises:
         UserError: the file cannot be written.
-        ValueError: the plate has holes, or the side of the pictures is odd.
+        ValueError: the plate has holes, or the side of the images is odd.
     """
     if store.plate[..., 3].min() < 255 or store.image.shape[1] % 2:
         raise ValueError("only datasets with a complete plate and an even image side can be packed")

@@ -111,13 +111,13 @@ def by_subject(found: list[tuple[dict[str, Any], Frames]], way: str) -> dict[str
 def main() -> None:
     """Read the benchmark's result, compute distances, and write how they predict the errors."""
     measured, out = json.loads(Path(sys.argv[1]).read_text("utf-8")), Path(sys.argv[2])
-    test_set = NORMALIZE[measured["size"]].detected
+    test_set, settings = NORMALIZE[measured["size"]].detected, measured["settings"]
     assert test_set is not None
     found = transfers(test_set, measured["cells"])
     together = pooled([frames for _, frames in found])
     result: dict[str, Any] = {
         "of": Path(sys.argv[1]).name,
-        "budget": measured["settings"]["image_budget"],
+        "budget": settings["image_budget"] if "image_budget" in settings else settings["pictures"],  # the older key
         "frames": len(together["distance"]),
         "parts": {name: spearman(together[name], together[TRUE_POSES]) for name in PARTS},
     }

@@ -41,7 +41,7 @@ _FACE: Final = [INDEX[name] for name in ("nose", "right_eye", "left_eye")]
 SONG: Final = 16
 """Half beats of what each sings, again and again."""
 WIDE_PX: Final = 1024
-"""Of the picture in which the head is looked for; nothing of that size is rendered."""
+"""Side of the virtual image in which the head is located; nothing of that size is rendered."""
 
 
 @dataclass(frozen=True)

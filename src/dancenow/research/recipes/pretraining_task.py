@@ -72,8 +72,8 @@ class BaseTask:
         strangers: Iterable[CropDataset] = (),
         people: int | None = None,
     ) -> None:
-        """stores: one of each person, all of the generator's canvas, taken up one by one. strangers: not to be learnt from but
-        shown in the preview, painted as anybody. people: how many there are, if stores come later."""
+        """stores: one per person, with the generator's canvas, read one by one. strangers: not trained on, shown in the preview
+        by the mean person's generator. people: their number, if stores come later."""
         self.config, self.seed, self.device = config, seed, device
         self._crowd = MultiIdentityDataset(stores, device) if people is None else None
         shown = list(strangers)
@@ -179,7 +179,7 @@ class BaseTask:
         return np.concatenate(images, axis=1)
 
     def _painted(self, generator: Generator, clip: Clip) -> Tensor:
-        """The last pictures of clips, [B,3,S,S]."""
+        """Generate the last frames of clips, [B,3,S,S]."""
         maps = pose_maps(clip, self.config.generator.canvas_px)
         return composite(generate_clips(generator, maps), clip.plate)[:, -1]
 

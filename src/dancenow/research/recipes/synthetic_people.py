@@ -84,7 +84,7 @@ def _spread(count: int, config: CastConfig, rng: np.random.Generator) -> NDArray
 def _pictures(
     body: Body, performance: Performance, frames: NDArray[np.int64], room: Room, crops: list[Crop], config: CastConfig
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], Pose]:
-    """The stored pictures [N,R,R,3], masks [N,R,R] and poses [N,K] in stored px of the chosen frames."""
+    """The stored images [N,R,R,3], masks [N,R,R] and poses [N,K] in stored px of the chosen frames."""
     chosen = replace(
         performance, **{name: getattr(performance, name)[frames] for name in ("time_s", "rotations", "root", "face")}
     )
