@@ -163,6 +163,11 @@ def test_splits_are_disjoint_and_inside_the_video() -> None:
     assert splits["train"] == (0.0, 53.0)
 
 
+def test_a_fraction_of_a_short_video_can_be_held_out() -> None:
+    assert split_by_time(10.0, 0.25) == {"train": (0.0, 6.875), "val": (7.5, 10.0)}
+    assert split_by_time(60.0, 0.25) == {"train": (0.0, 44.0), "val": (45.0, 60.0)}
+
+
 def test_split_membership(made: Subject) -> None:
     time_s = made.track.time_s
     assert made.manifest.in_split("train", time_s).all()

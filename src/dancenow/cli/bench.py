@@ -20,6 +20,8 @@ def bench(
     """Run the benchmarks, each with a peer measured beside it.
 
     - They cover quality, speed, normalization, memory and the metrics.
+    - real measures the clips in the folder DANCENOW_DATA names and writes
+      contact sheets beside the result, in a folder that git ignores.
     - Run the same command again to continue an interrupted benchmark.
     - Set DANCENOW_BENCH_CONDITIONS to a phrase about other load on the
       machine; the result records it.
@@ -27,14 +29,16 @@ def bench(
     Args:
         names: Benchmarks to run, by default all:
             ablation, budget, face, drift, speed, engines, normalize,
-            blend, memory, growth, monotonicity.
+            blend, memory, growth, monotonicity, and real if the
+            environment variable DANCENOW_DATA names a folder of clips.
             `page` measures nothing and writes docs/benchmarks.md
             beside the results folder.
         size: smoke takes minutes, laptop an hour on two cores, gpu a GPU.
         out: Folder for the results, one JSON file each.
         only: Measure only these parts, such as `--only dov 4m ours`:
-            subjects, methods, budgets, seeds, networks or data.
-            For ablation, budget, face, drift, speed, engines, normalize.
+            subjects, clips, methods, budgets, seeds, networks or data.
+            For ablation, budget, face, drift, speed, engines, normalize,
+            real.
             The result keeps the parts measured before.
     """
     from dancenow.cli.console import live, report

@@ -44,7 +44,7 @@ def prepare(
     person: int | None = None,
     licence: str | None = None,
     consent: Consent | None = None,
-    hold_out: bool = False,
+    hold_out: bool | float = False,
     execution: Execution | None = None,
     on_progress: ProgressCallback = ignore_progress,
 ) -> Subject:
@@ -56,7 +56,8 @@ def prepare(
         person: number of the person to track, as in `detect_poses`.
         licence: SPDX identifier of the footage's licence; by default that of the consent.
         consent: who is in the video and the terms of use. It can be added later (`record_consent`), before training.
-        hold_out: exclude the last tenth from training and from the background plate, for evaluation.
+        hold_out: exclude the last tenth from training and from the background plate, for evaluation, if the footage is long
+            enough; a fraction excludes that part of any footage.
         execution: its token cancels the call, which then leaves nothing behind.
 
     Raises:
@@ -184,9 +185,15 @@ def _require_replaceable(out: Path) -> None:
         )
 
 
-def split_by_time(duration_s: float, hold_out: bool) -> dict[str, Span]:
-    """Assign everything to training; with `hold_out` and 20 s or more, the last tenth to validation, after a gap of 1 s."""
-    if not hold_out or duration_s < _VAL_MIN_DURATION_S:
+def split_by_time(duration_s: float, hold_out: bool | float) -> dict[str, Span]:
+    """Assign everything to training; with `hold_out` and 20 s or more, the last tenth to validation, after a gap of 1 s.
+
+    A fraction holds out that part at the end of footage of any length, after a gap of a quarter of it, at most 1 s.
+    """
+    if hold_out is True:
+        hold_out = _VAL_FRACTION if duration_s >= _VAL_MIN_DURATION_S else 0.0
+    if not hold_out:
         return {"train": (0.0, duration_s)}
-    val_start_s = duration_s * (1 - _VAL_FRACTION)
-    return {"train": (0.0, val_start_s - _VAL_GAP_S), "val": (val_start_s, duration_s)}
+    val_start_s = duration_s * (1 - hold_out)
+    gap_s = min(_VAL_GAP_S, hold_out * duration_s / 4)
+    return {"train": (0.0, val_start_s - gap_s), "val": (val_start_s, duration_s)}

@@ -72,7 +72,7 @@ def test_budget_and_drift_run_in_parts(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(UserError, match="no part of this bench is called 'fred'"):
         list(run_benches(["budget"], "smoke", folder, only=["fred"]))
     with pytest.raises(
-        UserError, match="only ablation, budget, face, drift, speed, engines, normalize can be measured in parts"
+        UserError, match="only ablation, budget, face, drift, speed, engines, normalize, real can be measured in parts"
     ):
         list(run_benches(["memory"], "smoke", folder, only=["dov"]))
 

@@ -114,7 +114,7 @@ def select_jobs(jobs: Sequence[Job], only: Sequence[str]) -> list[Job]:
     Raises:
         UserError: no job has one of the values.
     """
-    values = {str(value) for job in jobs for value in job.settings.values()}
+    values = {str(value) for job in jobs for value in job.settings.values() if isinstance(value, str | int | float)}
     if unknown := [word for word in only if word not in values]:
         raise OptionError(f"no part of this bench is called {unknown[0]!r}; choose from {', '.join(sorted(values))}.")
     named = {name for job in jobs for name, value in job.settings.items() if str(value) in only}

@@ -1,5 +1,6 @@
 """The benchmarks by name; they run one after another, and each writes its JSON before the next one starts."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -8,6 +9,7 @@ from typing import Final
 
 from dancenow.errors import OptionError, UserError
 from dancenow.progress import ProgressCallback, ignore_progress
+from dancenow.research.bench.contact_sheet import copy_sheets
 from dancenow.research.bench.jobs import import_records
 from dancenow.research.bench.results import Result, Size, latest
 from dancenow.storage.atomic_io import require_writable
@@ -27,11 +29,12 @@ BENCHES: Final[Mapping[str, tuple[str, str]]] = {
     "memory": ("dancenow.research.bench.length", "bench_memory"),
     "growth": ("dancenow.research.bench.length", "bench_growth"),
     "monotonicity": ("dancenow.research.bench.degradations", "bench_monotonicity"),
+    "real": ("dancenow.research.bench.real", "bench_real"),
 }
 """Name -> module and function: torch is imported when a benchmark starts, not when its name is read."""
 
 
-IN_PARTS: Final = ("ablation", "budget", "face", "drift", "speed", "engines", "normalize")
+IN_PARTS: Final = ("ablation", "budget", "face", "drift", "speed", "engines", "normalize", "real")
 """Benchmarks that can run in parts, named by `only` (see `jobs.select_jobs`)."""
 
 
@@ -53,10 +56,17 @@ def run_benches(
             raise OptionError(f"there is no bench {name!r}; choose from {', '.join(BENCHES)}, or give `page` alone.")
     require_writable(out, folder=True)
     require_writable(out / "result.json", ".json")
-    for name in names or BENCHES:
+    for name in names or _default_benches():
         with suppress(KeyError, UserError):  # no result, or a damaged one
             import_records(Result.read(latest(out, [name])[name, size]))
         module, function = BENCHES[name]
         bench: Bench = getattr(import_module(module), function)
         result = bench(size, on_progress, only=only) if only else bench(size, on_progress)
-        yield result.write(out)
+        path = result.write(out)
+        copy_sheets(result.records, path)
+        yield path
+
+
+def _default_benches() -> list[str]:
+    """All of them; real clips only where there are some."""
+    return [name for name in BENCHES if name != "real" or os.environ.get("DANCENOW_DATA")]

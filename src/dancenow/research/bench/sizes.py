@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
+from dancenow.face.refinement import FaceMode
 from dancenow.research.bench.rendered_test_set import RenderedTestSet, rendered_test_set, with_singing_dance
 from dancenow.research.bench.results import Size
 
@@ -273,4 +274,26 @@ BLEND: Final[Mapping[Size, BlendSize]] = {
     "smoke": BlendSize(rendered_test_set(128, 6, 3.0, 1, 1), 1, 4, (2,)),
     "laptop": BlendSize(rendered_test_set(512, 24, 3.0), 3, 24, (1, 3)),
     "gpu": BlendSize(rendered_test_set(512, 24, 3.0), 6, 72, (1, 4)),
+}
+
+
+@dataclass(frozen=True)
+class RealSize:
+    """budget: of training, in images, so that results do not depend on other load. face: which face network is trained too.
+    held_out_fraction: of a clip, at its end. max_frames: of held-out time and of the dance, at most. expected_s: of one clip.
+    The rest as in `AblationSize`."""
+
+    ours: OurNetwork
+    face: FaceMode
+    budget: str
+    held_out_fraction: float
+    max_frames: int
+    every: int
+    expected_s: float
+
+
+REAL: Final[Mapping[Size, RealSize]] = {
+    "smoke": RealSize("tiny", "none", "4images", 0.2, 6, 3, 20),
+    "laptop": RealSize("draft", "auto", "400images", 0.2, 60, 5, 200),
+    "gpu": RealSize("draft", "auto", "20000images", 0.2, 120, 5, 400),
 }
