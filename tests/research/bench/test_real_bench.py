@@ -15,6 +15,7 @@ from dancenow.media.source import probe, read_frames
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.metrics.st_lpips import StLpips
 from dancenow.progress import Progress
+from dancenow.research.bench import page
 from dancenow.research.bench.contact_sheet import SheetRow, contact_sheet, mark_unknown
 from dancenow.research.bench.real import find_clips
 from dancenow.research.bench.real_metrics import ReconstructionMeter, background_pixels, region_boxes
@@ -181,3 +182,9 @@ def test_clips_are_measured_refused_and_kept(tmp_path: Path, monkeypatch: pytest
     assert set(result["summary"]["failed"]) == {"dancer, dance of empty", "empty"}
     assert result["summary"]["held-out time"]["SSIM, person"]["clips"] == 1
     assert not [event for event in events if "dancer" in event.stage]
+
+    monkeypatch.setattr(page, "SHOWN_SIZES", ("smoke",))
+    lines = page.write_page(out).read_text("utf-8").splitlines()
+    shown = f"{scores['SSIM, person']:.3f}"
+    assert any(line.startswith("| dancer |") and shown in line for line in lines)
+    assert any(line.startswith("- empty: prepare: no person was found") for line in lines)
