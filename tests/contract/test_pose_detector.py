@@ -52,8 +52,12 @@ def rendered_sample() -> Sample:
     return Sample(frame.image_rgb, np.full_like(frame.image_rgb, 120), frame.pose)
 
 
-SAMPLES: dict[str, Callable[[], Sample]] = {"silhouette": drawn_sample, "blazepose": rendered_sample}
-MARKS = {"blazepose": (pytest.mark.slow, pytest.mark.pretrained)}
+SAMPLES: dict[str, Callable[[], Sample]] = {
+    "silhouette": drawn_sample,
+    "blazepose": rendered_sample,
+    "blazepose-4crops": rendered_sample,
+}
+MARKS = {name: (pytest.mark.slow, pytest.mark.pretrained) for name in SAMPLES if name.startswith("blazepose")}
 
 
 @pytest.fixture(autouse=True)
@@ -160,6 +164,16 @@ def test_tracks_of_two_detectors_are_cached_apart(video: Path, monkeypatch: pyte
     np.testing.assert_allclose(other.pose.xy - one.pose.xy, 5, atol=1e-4)
 
 
+def test_a_detector_of_another_name_measures_again(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def named(name: str) -> SilhouetteDetector:
+        detector = SilhouetteDetector()
+        monkeypatch.setattr(detector, "name", name, raising=False)
+        return detector
+
+    tracks = [PosePipeline(named(name)).track(video) for name in ("silhouette/1", "silhouette-4crops/1")]
+    assert [track.detector for track in tracks] == ["silhouette/1", "silhouette-4crops/1"]
+
+
 def test_an_unknown_detector_is_one_sentence_with_the_choices(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no pose detector openpose; choose one of: blazepose, silhouette"):
+    with pytest.raises(UserError, match="no pose detector openpose; choose one of: blazepose, blazepose-4crops, silhouette"):
         detect_poses(tmp_path / "dance.mp4", detector="openpose")

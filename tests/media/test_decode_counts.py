@@ -83,7 +83,8 @@ class NoFaceTracker(FaceTracker):
 def counter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WorkCounter:
     """Counts in a world whose detector needs no pretrained networks."""
     monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setitem(DETECTORS, "blazepose", lambda _: SilhouetteDetector())
+    for name in DETECTORS:
+        monkeypatch.setitem(DETECTORS, name, lambda _: SilhouetteDetector())
     monkeypatch.setitem(PRESETS, "draft", TINY)
     monkeypatch.setattr("dancenow.face.face_tracking.FaceTracker", NoFaceTracker)
     monkeypatch.setattr("dancenow.face.face_tracking.FaceNetworks", lambda _: None)

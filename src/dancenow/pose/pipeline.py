@@ -127,7 +127,7 @@ class PosePipeline:
         key = cache_key(
             "tracks",
             inputs=[video_sha256],
-            parameters={"person": person, "every": every},
+            parameters={"person": person, "every": every, "detector": self.detector.name},
             modules=[__name__, type(self.detector).__module__],
         )
         return cache_entry("tracks", key)

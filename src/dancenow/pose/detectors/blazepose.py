@@ -1,11 +1,13 @@
 """The BlazePose detector: person candidates in an image, and 33 landmarks with a soft mask for one person.
 
 Follows Bazarevsky et al., "BlazePose: On-device Real-time Body Pose tracking" (2020) and the graphs that MediaPipe
-publishes with the two networks; they run here through LiteRT. `bias_correction` removes its systematic errors.
+publishes with the two networks; they run here through LiteRT. `crop_averaging` can steady the landmarks, and `bias_correction`
+removes their systematic errors.
 """
 
 import math
 import os
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 
 from dancenow.pose.detectors import bias_correction
 from dancenow.pose.detectors.base import Candidate, Landmarks
+from dancenow.pose.detectors.crop_averaging import average_masks, offset_regions
 from dancenow.pose.detectors.regions import RotatedRect, crop_square, pixels_to_unit, sigmoid
 from dancenow.pose.detectors.tflite import Network
 from dancenow.progress import ProgressCallback, ignore_progress
@@ -41,12 +44,18 @@ _SECOND: Final = np.array([_LANDMARK_OF.get(name, _LANDMARK_OF["right_shoulder"]
 
 
 class BlazePose:
-    """The `PoseDetector` of MediaPipe: a person detector and a landmark network, loaded at the first image."""
+    """The `PoseDetector` of MediaPipe: a person detector and a landmark network, loaded at the first image.
 
-    name = NAME
+    num_crops: crops of a region whose landmarks are averaged, 1, 2 or 4, see `crop_averaging`.
+    """
+
     correction_lag_s = bias_correction.LAG_S
 
-    def __init__(self, num_threads: int | None = None, on_progress: ProgressCallback = ignore_progress) -> None:
+    def __init__(
+        self, num_threads: int | None = None, on_progress: ProgressCallback = ignore_progress, *, num_crops: int = 1
+    ) -> None:
+        self.name = NAME if num_crops == 1 else f"blazepose-full-{num_crops}crops/4"
+        self._num_crops = num_crops
         self._num_threads = num_threads or min(os.cpu_count() or 1, 4)
         self._on_progress = on_progress
         self._anchors = _anchors()
@@ -57,7 +66,8 @@ class BlazePose:
 
     @cached_property
     def _landmarks(self) -> Network:
-        return Network(str(pretrained.path("pose_landmark_full", self._on_progress)), self._num_threads)
+        path = str(pretrained.path("pose_landmark_full", self._on_progress))
+        return Network(path, self._num_threads, batch_size=self._num_crops)
 
     def detect(self, image_rgb: ImageRGB, window: RotatedRect | None = None, min_score: float = 0.5) -> list[Candidate]:
         """See `PoseDetector.detect`. The network sees the window at 224x224 px.
@@ -86,17 +96,19 @@ class BlazePose:
 
     def landmarks(self, image_rgb: ImageRGB, roi: RotatedRect) -> Landmarks:
         """See `PoseDetector.landmarks`."""
-        crop = crop_square(image_rgb, roi, _LANDMARK_SIZE)
+        regions = offset_regions(roi, self._num_crops)
+        crops = np.stack([crop_square(image_rgb, region, _LANDMARK_SIZE) for region in regions])
         names = ("Identity", "Identity_1", "Identity_2", "Identity_3")
-        raw, score, mask_logits, heat_logits = self._landmarks(crop * np.float32(1 / 255), names)
-        points = _refine(raw.reshape(39, 5), heat_logits[0])
-        to_frame = roi.to_frame @ pixels_to_unit(_LANDMARK_SIZE)
-        xy = points[:, :2] @ to_frame[:, :2].T + to_frame[:, 2]
-        depth = points[:, 2] * (roi.size_px / _LANDMARK_SIZE)
-        confidence = sigmoid(points[:, 3]) * sigmoid(points[:, 4])
+        raw, score, mask_logits, heat_logits = self._landmarks.batch(crops * np.float32(1 / 255), names)
+        estimates = [
+            _in_frame(_refine(each.reshape(39, 5), heat), region)
+            for each, heat, region in zip(raw, heat_logits, regions, strict=True)
+        ]
+        xy, depth, confidence = (np.mean([getattr(e, n) for e in estimates], axis=0) for n in ("xy", "depth", "confidence"))
         next_roi = _roi_around(xy[NUM_LANDMARKS], xy[NUM_LANDMARKS + 1])
         pose = _to_keypoints(xy, confidence, depth)
-        return Landmarks(pose, float(score.item()), roi, next_roi, mask_logits[0, :, :, 0])
+        mask = average_masks(mask_logits[..., 0], regions, roi)
+        return Landmarks(pose, float(score.mean()), roi, next_roi, mask)
 
     def correct_bias(self, smoothed: PoseTrack, measured: PoseTrack) -> PoseTrack:
         """See `PoseDetector.correct_bias`."""
@@ -158,6 +170,23 @@ def _refine(points: FloatArray, heat_logits: FloatArray) -> FloatArray:
     refined[:, 0] = (heat.sum(axis=1) * x).sum(axis=1) / total * scale
     refined[:, 1] = (heat.sum(axis=2) * y).sum(axis=1) / total * scale
     return np.where(heat.max(axis=(1, 2))[:, None] >= 0.5, refined, points)
+
+
+@dataclass(frozen=True, eq=False)
+class _Estimate:
+    """The 39 landmarks of one crop: xy [39,2] and depth [39] in px of the frame, confidence [39]."""
+
+    xy: NDArray[np.float64]
+    depth: FloatArray
+    confidence: FloatArray
+
+
+def _in_frame(points: FloatArray, region: RotatedRect) -> _Estimate:
+    """Map landmarks [39,5] from the px of a region's crop to the frame."""
+    to_frame = region.to_frame @ pixels_to_unit(_LANDMARK_SIZE)
+    xy = points[:, :2] @ to_frame[:, :2].T + to_frame[:, 2]
+    depth = np.asarray(points[:, 2] * (region.size_px / _LANDMARK_SIZE))
+    return _Estimate(xy, depth, sigmoid(points[:, 3]) * sigmoid(points[:, 4]))
 
 
 def _to_keypoints(xy: NDArray[np.floating[Any]], confidence: FloatArray, depth: FloatArray) -> Pose:

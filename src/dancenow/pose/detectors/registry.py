@@ -14,8 +14,17 @@ def _blazepose(on_progress: ProgressCallback) -> PoseDetector:
     return BlazePose(on_progress=on_progress)
 
 
+def _blazepose_4crops(on_progress: ProgressCallback) -> PoseDetector:
+    from dancenow.pose.detectors.blazepose import BlazePose
+
+    return BlazePose(on_progress=on_progress, num_crops=4)
+
+
 DEFAULT_DETECTOR: Final = "blazepose"
-DETECTORS: Final[dict[str, Callable[[ProgressCallback], PoseDetector]]] = {"blazepose": _blazepose}
+DETECTORS: Final[dict[str, Callable[[ProgressCallback], PoseDetector]]] = {
+    "blazepose": _blazepose,
+    "blazepose-4crops": _blazepose_4crops,
+}
 """Name -> factory; the callback reports the download of weights."""
 
 
