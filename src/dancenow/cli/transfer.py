@@ -25,7 +25,8 @@ def transfer(
         model: File written by `dancenow train`.
         out: The .mp4 file to write.
         normalize: How to fit the source body to the target body.
-            auto: skeletal if the depth estimate is reliable, else paper.
+            auto: no change for one person in one video; else skeletal if bones
+              can be measured, else paper.
             skeletal: every body part, the floor and the camera.
             paper: position and size, as published.
             stn: scale, rotation and position, by a network.

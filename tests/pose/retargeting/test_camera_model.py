@@ -97,6 +97,18 @@ def test_depth_of_another_size_is_not_believed() -> None:
     assert fit_body_model(seen).depth_reliable
 
 
+def test_compressed_depth_is_stretched_so_that_a_body_is_as_tall_in_every_dance() -> None:
+    seen = track(stepping(1.6), NEAR)
+    jitter = np.random.default_rng(0).normal(0, 2, seen.pose.xy.shape)
+    heights_px = []
+    for gain in (1.0, 0.75):
+        pose = Pose((seen.pose.xy + jitter).astype(np.float32), seen.pose.confidence, np.float32(gain) * seen.pose.depth)
+        model = fit_body_model(PoseTrack(pose, seen.time_s, seen.status, 512, 512, "other", ""))
+        heights_px.append(model.height_px)
+    assert model.depth_gain == pytest.approx(1 / 0.75, abs=0.1)
+    assert heights_px[1] == pytest.approx(heights_px[0], rel=0.01)
+
+
 def test_another_body_before_another_camera_dances_where_it_would() -> None:
     source, footage = track(stepping(1.75), NEAR), track(stepping(1.45, legs=0.9, seed=1), FAR)
     truth = track(stepping(1.45, legs=0.9), FAR)

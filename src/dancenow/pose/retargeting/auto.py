@@ -1,4 +1,4 @@
-"""The default retargeter: `skeletal` where the tracks show enough of the body, else `paper`.
+"""The default retargeter: `none` for one person in one video, else `skeletal` where the body is visible, else `paper`.
 
 On rendered people whose true transfer is known, `skeletal` is best with exact keypoints and with detected ones
 (benchmarks/2026-11-25-normalize-laptop.json): it models the position on the floor, and weights measurements by their certainty.
@@ -8,8 +8,9 @@ It needs torso and thighs; where these are rarely visible, the paper's mapping i
 from typing import Final
 
 from dancenow.pose.body_statistics import MIN_CONFIDENCE
-from dancenow.pose.retargeting.base import Retargeter
+from dancenow.pose.retargeting.base import IdentityRetargeter, Retargeter
 from dancenow.pose.retargeting.global_scale import fit_global_scale
+from dancenow.pose.retargeting.same_person import is_same_person
 from dancenow.pose.retargeting.skeletal import fit_skeletal
 from dancenow.skeleton import INDEX
 from dancenow.types import PoseTrack
@@ -22,13 +23,15 @@ MAX_DISAGREEMENT: Final = 0.15
 
 
 def fit_auto(source: PoseTrack, target: PoseTrack, same_camera: bool | None = None) -> Retargeter:
-    """`skeletal` where both tracks show torso and thighs often enough to measure them and their bones agree, else `paper`.
+    """`none` for one person in one video; else `skeletal` where torso and thighs are visible and bones agree; else `paper`.
 
     same_camera: as in `fit_skeletal`.
 
     Raises:
         UserError: a track shows too little of the body for either.
     """
+    if is_same_person(source, target):
+        return IdentityRetargeter()
     if _shows_body(source) and _shows_body(target):
         skeletal = fit_skeletal(source, target, same_camera)
         if max(skeletal.source.size_uncertainty, skeletal.target.size_uncertainty) <= MAX_DISAGREEMENT:

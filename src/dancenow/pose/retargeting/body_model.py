@@ -40,7 +40,10 @@ EXACT_PART_UNCERTAINTY: Final = 0.005
 """The same where depth is exact."""
 FULL_PERCENTILE: Final = (50, 80)
 """Percentile of a part's lengths that is its full length: with reliable depth, and without, when most appear too short."""
-DEPTH_GAINS: Final = np.linspace(0, 1.2, 25)
+DEPTH_GAINS: Final = np.linspace(0, 1.5, 31)
+"""Scales of depth that are tried. Depth that is not exact is multiplied by the best one if it is over 1: a detector that
+compresses depth shortens the parts that point at the camera, more in one dance than in another. Over six clips the error of the
+height varied by 2.9%, and with the scale by 1.6%."""
 MIN_DEPTH_GAIN: Final = 0.85
 """Depth is reliable if its best scale is at least this. A detector's uncorrected depth, noisy and exaggerated, is not: scaled
 down as a whole or part by part it gave worse results than none."""
@@ -79,7 +82,7 @@ class BodyModel:
     person. depth_reliable: whether depth is used. size_uncertainty: disagreement of bones about the body's size in a frame.
     parts_px: full lengths. sole_px: height of the lower foot above the floor while standing. floor_bias: mean excess of the log
     size from the floor. front_rad: direction that the person mostly faces, from right of the camera to away from it, shrunk by
-    its uncertainty. Without feet (`feet_seen` False) the floor is a guess.
+    its uncertainty. depth_gain: scale of the source's depth. Without feet (`feet_seen` False) the floor is a guess.
     """
 
     frame_width_px: int
@@ -97,6 +100,7 @@ class BodyModel:
     sole_px: float = 0.0
     floor_bias: float = 0.0
     front_rad: float = 0.0
+    depth_gain: float = 1.0
 
     @property
     def heels_px(self) -> Float64Array:
@@ -126,7 +130,7 @@ class BodyModel:
 
     def with_reliable_depth(self, points: Float64Array) -> Float64Array:
         """Joints [T,J,3] with their depth if it is reliable, else with depth 0."""
-        return np.asarray(points * [1.0, 1.0, float(self.depth_reliable)])
+        return np.asarray(points * [1.0, 1.0, self.depth_gain if self.depth_reliable else 0.0])
 
     def log_sizes(self, points: Float64Array, present: NDArray[np.bool_], line_px: Float64Array | None) -> Float64Array:
         """Log of the apparent size [T] of joints [T,J,3], relative to home, from bone lengths and the ground line [T].
@@ -193,6 +197,7 @@ class BodyModel:
             body.sole_px,
             body.floor_bias,
             body.front_rad,
+            body.depth_gain,
         ]
         if not np.isfinite([*lengths, *places]).all() or min(lengths) <= 0:
             raise ValueError("lengths must be positive")
@@ -209,12 +214,17 @@ def fit_body_model(track: PoseTrack, *, by_hips: bool = False) -> BodyModel:
     feet_seen = body.feet_seen and not by_hips
     points, present = joints_of(track.pose)
     sure = present & _sure(track.pose.confidence)
-    depth_reliable = _depth_gain(points, sure) >= MIN_DEPTH_GAIN
+    gain = _depth_gain(points, sure)
+    depth_reliable = gain >= MIN_DEPTH_GAIN
     points = points * [1.0, 1.0, float(depth_reliable)]
     usable = sure.copy()
     usable[:, FEET] &= feet_seen
     frame_px = track.width_px, track.height_px
     camera, uncertainty = estimate_camera(points, usable, frame_px, track.fps, body.height_px, depth_reliable=depth_reliable)
+    depth_gain = max(gain, 1.0) if depth_reliable and uncertainty > EXACT_UNCERTAINTY else 1.0
+    if depth_gain > 1:
+        points = points * [1.0, 1.0, depth_gain]
+        camera, uncertainty = estimate_camera(points, usable, frame_px, track.fps, body.height_px, depth_reliable=True)
     lengths = bone_lengths(points, sure, camera.focal_px, np.array([camera.center_x_px, camera.center_y_px]))
     size = np.exp(consensus_size(lengths, _smoothing(uncertainty, track.fps))[0])
     exact = depth_reliable and uncertainty <= EXACT_UNCERTAINTY
@@ -222,7 +232,7 @@ def fit_body_model(track: PoseTrack, *, by_hips: bool = False) -> BodyModel:
     height_px = parts_px["torso"] + parts_px["thigh"] + parts_px["shin"] + parts_px["neck"]
     model = BodyModel(
         track.width_px, track.height_px, track.fps, feet_seen, height_px, camera, 0.0, camera.focal_px, (0.0, 1.0),
-        depth_reliable, uncertainty, parts_px,
+        depth_reliable, uncertainty, parts_px, depth_gain=depth_gain,
     )  # fmt: skip
     line_px = standing_line(sole_y(track.pose, 0.08 * height_px), track.fps) if feet_seen else None
     if line_px is not None:

@@ -31,8 +31,9 @@ __all__ = [
 ]
 
 RetargetingKind = Literal["auto", "none", "paper", "stn", "skeletal"]
-"""auto: skeletal where the body is visible, else paper. none: poses unchanged. paper: one scale, which varies from near to far.
-stn: scale, rotation and translation from a spatial transformer. skeletal: every body part, the floor and the camera."""
+"""auto: none for one person in one video, else skeletal where the body is visible, else paper. none: poses unchanged.
+paper: one scale, which varies from near to far. stn: scale, rotation and translation from a spatial transformer.
+skeletal: every body part, the floor and the camera."""
 OLD_KINDS: Final[dict[str, RetargetingKind]] = {"bones": "skeletal"}
 """Names of the last version -> today's."""
 

@@ -1,7 +1,8 @@
 """Skeletal retargeting: the source's joint directions and timing, with the target's part lengths, floor and camera.
 
 The source person is reconstructed in world coordinates, every part gets the target's length, the path is scaled by leg length,
-standing feet stay in place, and the result is projected by the target's camera.
+standing feet stay in place, and the result is projected by the target's camera. What the source's own reconstruction misses is
+added again, so that an equal body before an equal camera keeps its poses.
 """
 
 from collections.abc import Mapping
@@ -37,13 +38,22 @@ VISIBLE_PATH: Final = (5, 95)
 MARGIN: Final = 0.3
 AIRBORNE_FOOT_WEIGHT: Final = 0.02
 """Weight of a foot in the air, relative to one that stands, when the body is aligned to its feet."""
+RESIDUAL_SMOOTHING_S: Final = 0.1
+"""Half-width of the average over what the source's reconstruction misses: jitter is not added again."""
+FOOT_RESIDUAL_SMOOTHING_S: Final = 1.0
+"""The same for feet: added faster, it would undo foot contacts (sliding .21 instead of .08 torso lengths per second)."""
+LEG_ENDS: Final = [INDEX[f"{side}_{part}"] for side in ("right", "left") for part in ("ankle", "heel", "toe")]
 HANDS_TOUCH: Final = (0.2, 0.5)
 """Distance of the hands, in torso lengths, up to which they touch and from which they are free."""
 
 
 @dataclass(frozen=True)
 class SkeletalRetargeter:
-    """Retargets between two fitted body models. same_camera: whether one camera filmed both, None = not known."""
+    """Retargets between two fitted body models. same_camera: whether one camera filmed both, None = not known.
+
+    The source is also retargeted to itself. Where that misses its poses, the models are wrong, and as wrong for the target: the
+    residual is scaled and added.
+    """
 
     source: BodyModel
     target: BodyModel
@@ -52,6 +62,15 @@ class SkeletalRetargeter:
 
     def __call__(self, pose: Pose) -> Pose:
         track = as_track(pose)
+        xy, scale = self._model(track)
+        unchanged, _ = SkeletalRetargeter(self.source, self.source, same_camera=True)._model(track)
+        residual = (track.xy - unchanged) * scale[:, None, None] * (track.confidence > 0)[..., None]
+        xy += self._smoothed(residual)
+        mapped = Pose(xy.astype(np.float32), track.confidence, (track.depth * scale[:, None]).astype(np.float32))
+        return mapped if pose.xy.ndim == 3 else mapped[0]
+
+    def _model(self, track: Pose) -> tuple[Float64Array, Float64Array]:
+        """Positions [T,K,2] that the models predict for source poses [T,K], and the scale from source to target [T]."""
         points, present = joints_of(track)
         points = self.source.with_reliable_depth(points)
         line_px = self._ground_line(track)
@@ -68,9 +87,15 @@ class SkeletalRetargeter:
         self._join_hands(retargeted, body, present)
         xy, forward = self.target.camera.project(retargeted)
         grown = self.target.camera.focal_px / forward[:, HIPS] / size
-        depth = (track.depth * (grown * self._ratio)[:, None]).astype(np.float32)
-        mapped = Pose(_missing_near_body(xy, present)[:, :NUM_KEYPOINTS].astype(np.float32), track.confidence, depth)
-        return mapped if pose.xy.ndim == 3 else mapped[0]
+        return _missing_near_body(xy, present)[:, :NUM_KEYPOINTS], grown * self._ratio
+
+    def _smoothed(self, residual: Float64Array) -> Float64Array:
+        """The residual [T,K,2] without the jitter of bodies, and of feet without what foot contacts removed."""
+        smooth = moving_average(residual, round(RESIDUAL_SMOOTHING_S * self.source.fps))
+        if self._feet_visible:
+            slow = moving_average(residual, round(FOOT_RESIDUAL_SMOOTHING_S * self.source.fps))
+            smooth[:, LEG_ENDS] = slow[:, LEG_ENDS]
+        return smooth
 
     def __str__(self) -> str:
         a, b = self.source, self.target

@@ -111,6 +111,9 @@ class Inputs:
 def fit_spatial_transformer(source: PoseTrack, target: PoseTrack, weights: Path = TRANSFORMER) -> SpatialTransformerRetargeter:
     """Fit to two tracks: the mean of the predictions for parts of the clip.
 
+    Half the difference between the predictions for both directions counts: they are opposite in truth, so their common part is
+    an error of the network, and a track fitted to itself stays unchanged.
+
     Raises:
         UserError: a track shows too little of the body.
     """
@@ -118,7 +121,9 @@ def fit_spatial_transformer(source: PoseTrack, target: PoseTrack, weights: Path 
     if a.feet_seen != b.feet_seen:
         a, b = fit_body_model(source, by_hips=True), fit_body_model(target, by_hips=True)
     localization_net = _load(weights)
-    changes = np.stack([localization_net(inputs_of(part, a, target, b)) for part in _parts_of(source)])
+    forward = np.stack([localization_net(inputs_of(part, a, target, b)) for part in _parts_of(source)])
+    back = np.stack([localization_net(inputs_of(part, b, source, a)) for part in _parts_of(target)])
+    changes = (forward - back.mean(axis=0)) / 2
     log_scale, rotation, x, y = changes.mean(axis=0)
     return SpatialTransformerRetargeter(
         scale=float(b.height_px / a.height_px * np.exp(log_scale)),
