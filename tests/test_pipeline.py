@@ -193,6 +193,24 @@ def test_an_empty_part_is_refused_before_the_detection(
             pipeline.transfer(videos[0], tmp_path / "model.safetensors", tmp_path / "none.mp4", frames=part)
 
 
+def test_a_damaged_video_is_refused_before_the_detection(
+    videos: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = videos
+    half = tmp_path / "half.mp4"
+    half.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "detect_poses", lambda *_, **__: pytest.fail("nothing should be detected"))
+        with pytest.raises(UserError, match=r"half\.mp4 is cut off: its header declares 36 frames, .*--accept-damaged"):
+            pipeline.transfer(half, tmp_path / "model.safetensors", tmp_path / "out.mp4")
+        for pair in ((half, target), (source, half)):
+            with pytest.raises(UserError, match=r"half\.mp4 is cut off"):
+                pipeline.run(*pair, tmp_path / "out.mp4", consent=RENDERED)
+    model = pipeline.run(source, target, tmp_path / "out.mp4", budget="4images", face="none", consent=RENDERED).model
+    notes = pipeline.transfer(half, model, tmp_path / "half out.mp4", accept_damaged=True).notes
+    assert any("half.mp4 is cut off" in note and "only what can be read is used" in note for note in notes)
+
+
 def test_a_detected_dance_is_calmed_before_it_is_painted(videos: tuple[Path, Path], tmp_path: Path) -> None:
     model = pipeline.run(*videos, tmp_path / "out.mp4", consent=RENDERED, budget="4images").model
     result = pipeline.transfer(videos[0], model, tmp_path / "as-it-is.mp4", normalize="none")

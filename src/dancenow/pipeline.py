@@ -21,6 +21,7 @@ from dancenow.generators.model_cache import cached_model_path, is_trained, train
 from dancenow.generators.presets import preset_config
 from dancenow.generators.registry import load_model, renderer_of
 from dancenow.generators.train_model import train_model
+from dancenow.media.integrity import require_complete
 from dancenow.media.source import VideoInput, open_video
 from dancenow.pose.pipeline import PosePipeline, detect_poses
 from dancenow.pose.retargeting.registry import RetargetingKind, retarget
@@ -98,6 +99,7 @@ def transfer(
     face: FaceMode = "auto",
     frames: tuple[int, int | None] = (0, None),
     person: int | None = None,
+    accept_damaged: bool = False,
     device: Device = "auto",
     execution: Execution | None = None,
     on_progress: ProgressCallback = ignore_progress,
@@ -111,15 +113,17 @@ def transfer(
         normalize: how the source body is retargeted to the target body, see `pose.retargeting.registry`.
         face: which face network of the model to use, see `face.refinement`.
         frames: first frame and end (exclusive) of the wanted part. person: whom to follow in the source, as in `detect_poses`.
+        accept_damaged: use what can be read of a source that is cut off or damaged; a note says what is missing.
 
     Raises:
         UserError: a file is missing or damaged, the model has no valid consent, nobody is found in the source, the part is
             empty, or the model lacks the face network that is asked for.
     """
-    source, execution = open_video(source), execution or Execution.auto(device)
+    source, execution = open_video(source, accept_damaged=accept_damaged), execution or Execution.auto(device)
     on_progress = execution.reporting(on_progress)
     require_outputs(out, None, source.path, model)
     require_frame_range(frames, source.info.num_frames)
+    damage = require_complete(source, on_progress)
     checkpoint = load_model(model)
     renderer = renderer_of(checkpoint, execution)
     face_model = select_face_model(FaceModel.load(checkpoint, execution.torch_device), face, model, source.sha256)
@@ -136,7 +140,7 @@ def transfer(
     ):
         write_transfer(out, refined, target_track, start, stop, source=source, marker=marker, on_progress=on_progress)
     face_notes = () if refiner is None else refiner.notes(start, stop)
-    notes = (*transfer_warnings(source_track, target_track.pose, target), *face_notes, *marker.notes)
+    notes = (*damage, *transfer_warnings(source_track, target_track.pose, target), *face_notes, *marker.notes)
     return TransferResult(out, stop - start, str(retargeter), notes, target_track.part(start, stop))
 
 
@@ -157,6 +161,7 @@ def run(
     execution: Execution | None = None,
     report: bool = True,
     consent: Consent | None = None,
+    accept_damaged: bool = False,
     warn: Callable[[str], None] = ignore_warning,
     on_progress: ProgressCallback = ignore_progress,
 ) -> RunResult:
@@ -164,23 +169,27 @@ def run(
 
     Subjects and models are cached by content; an interrupted training continues. `report`: also write a report page beside the
     video. `warn` gets each warning about the footage before the training. `consent` is needed the first time `target` is used.
+    `accept_damaged`: use what can be read of a video that is cut off or damaged, with a warning.
 
     Raises:
         UserError: as `prepare`, `train` and `transfer`; files and budget are checked before anything long begins.
     """
     budget = Budget.parse(budget) if isinstance(budget, str) else budget
     config, page = preset_config(preset), report_path(out) if report else None
-    source, target, execution = open_video(source), open_video(target), execution or Execution.auto(device)
+    source, target = (open_video(video, accept_damaged=accept_damaged) for video in (source, target))
+    execution = execution or Execution.auto(device)
     require_outputs(out, page, source.path, target.path)
     require_video_consent(target, target_person, consent)
     require_signer()
     on_progress = watch = Stopwatch(execution.reporting(on_progress))
     pretrained.fetch_all(on_progress)
+    damage = require_complete(source, on_progress)
+    require_complete(target, on_progress)  # if it is accepted, `prepare` warns of it
     # The source first: one in which nobody is found should not cost a training.
     source_track = detect_poses(source, person=source_person, on_progress=on_progress)
     subject = cached_subject(target, target_person, consent, on_progress)
     covered = coverage_if_comparable(source_track, subject, normalize)
-    warnings = warn_each((*subject.manifest.warnings, *(covered.warnings if covered else ())), warn)
+    warnings = warn_each((*damage, *subject.manifest.warnings, *(covered.warnings if covered else ())), warn)
     face_source = source if face == "cyclegan" else None
     model = cached_model_path(subject.folder, preset, config, budget, seed, face, face_source, execution.precision)
     if not is_trained(model, budget, subject):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import tyro
 
-from dancenow.cli.options import Maybe, MaybeOut
+from dancenow.cli.options import Flag, Maybe, MaybeOut
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +25,7 @@ def check(
     out: MaybeOut = None,
     json: Maybe[Path] = None,
     source_person: Maybe[int] = None,
+    accept_damaged: Flag = False,
 ) -> None:
     """Find the moves in SOURCE that SUBJECT's footage does not cover.
 
@@ -41,6 +42,8 @@ def check(
         json: Also write the values of every frame to this file.
         source_person: Person to follow in SOURCE, counted from 1.
             See `dancenow pose --help`.
+        accept_damaged: Use what can be read of a damaged video.
+            By default it is an error.
     """
     from json import dumps
 
@@ -61,7 +64,9 @@ def check(
     target, video, training_frames = _footage(subject)
     with live() as on_progress:
         found = measure_coverage(
-            detect_poses(source, person=source_person, on_progress=on_progress), target.track, training_frames=training_frames
+            detect_poses(source, person=source_person, accept_damaged=accept_damaged, on_progress=on_progress),
+            target.track,
+            training_frames=training_frames,
         )
         if out is not None:
             title = f"Coverage of {source.name} by the footage of {target.name}"

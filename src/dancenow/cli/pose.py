@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import tyro
 
-from dancenow.cli.options import Maybe, Out
+from dancenow.cli.options import Flag, Maybe, Out
 
 if TYPE_CHECKING:
     from dancenow.types import PoseTrack
@@ -19,6 +19,7 @@ def pose(
     output: Out,
     overlay: Maybe[Path] = None,
     person: Maybe[int] = None,
+    accept_damaged: Flag = False,
     masks: Maybe[Path] = None,
     openpose_out: Maybe[Path] = None,
     video_size: Maybe[str] = None,
@@ -38,6 +39,8 @@ def pose(
             In the frame with the most people they are numbered
             by size and distance to the center.
             By default the largest, most central and most often seen.
+        accept_damaged: Use what can be read of a damaged video.
+            By default it is an error.
         masks: Also write soft person masks, an .mkv file.
         openpose_out: Also write a new folder of OpenPose JSON (18 keypoints).
         video_size: Frame size of an OpenPose folder, such as 1920x1080.
@@ -67,7 +70,7 @@ def pose(
             track = _from_openpose(video, video_size, fps)
         else:
             source = VideoSource.open(video)
-            track = detect_poses(source, person=person, masks=masks, on_progress=on_progress)
+            track = detect_poses(source, person=person, masks=masks, accept_damaged=accept_damaged, on_progress=on_progress)
         save_track(output, track)
         if openpose_out is not None:
             write_openpose(openpose_out, track)

@@ -21,6 +21,7 @@ def prepare(
     licence: Maybe[str] = None,
     consent_file: Maybe[Path] = None,
     hold_out: Flag = False,
+    accept_damaged: Flag = False,
 ) -> None:
     """Track the person in VIDEO and estimate the background, for training.
 
@@ -47,6 +48,8 @@ def prepare(
             Fields: kind, person, scope, date, licence, document.
         hold_out: Keep the last tenth of the footage for evaluation.
             For footage of at least 20 s.
+        accept_damaged: Use what can be read of a damaged video.
+            By default it is an error.
     """
     from dancenow.cli.consent_options import ask, can_ask, terms
     from dancenow.cli.console import console, live, stderr
@@ -61,7 +64,7 @@ def prepare(
     with live() as on_progress:
         prepared = subject_prepare.prepare(
             video, out, track=known, person=person, licence=licence and licence_id(licence), consent=record, hold_out=hold_out,
-            on_progress=on_progress,
+            accept_damaged=accept_damaged, on_progress=on_progress,
         )  # fmt: skip
     manifest, poses = prepared.manifest, prepared.track
     for warning in manifest.warnings:

@@ -27,6 +27,7 @@ def run(
     person_name: Maybe[str] = None,
     licence: Maybe[str] = None,
     consent_file: Maybe[Path] = None,
+    accept_damaged: Flag = False,
     seed: int = 0,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     report: Flag = True,
@@ -69,6 +70,8 @@ def run(
         licence: SPDX identifier of TARGET's license, such as CC-BY-4.0.
         consent_file: JSON or TOML file instead of the three options above.
             Fields: kind, person, scope, date, licence, document.
+        accept_damaged: Use what can be read of a damaged video.
+            By default it is an error.
         seed: Random seed.
         device: Where to compute; auto uses the GPU if there is one.
         report: Do not write the report page OUT.report.html.
@@ -87,8 +90,8 @@ def run(
         result = pipeline.run(
             source, footage, out,
             budget=budget, preset=preset, normalize=normalization(normalize), face=face, source_person=source_person,
-            target_person=target_person, seed=seed, device=device, report=report, consent=record, warn=console.warn,
-            on_progress=on_progress,
+            target_person=target_person, seed=seed, device=device, report=report, consent=record,
+            accept_damaged=accept_damaged, warn=console.warn, on_progress=on_progress,
         )  # fmt: skip
     console.report(result.transfer.video, result.transfer.normalization, *result.transfer.notes)
     if result.report is not None:

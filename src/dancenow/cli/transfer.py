@@ -5,7 +5,7 @@ from typing import Literal
 
 import tyro
 
-from dancenow.cli.options import Maybe, Out, normalization
+from dancenow.cli.options import Flag, Maybe, Out, normalization
 
 
 def transfer(
@@ -16,6 +16,7 @@ def transfer(
     face: Literal["auto", "none", "residual", "cyclegan"] = "auto",
     frames: str = ":",
     person: Maybe[int] = None,
+    accept_damaged: Flag = False,
     device: Literal["auto", "cpu", "cuda"] = "auto",
 ) -> None:
     """Make the person of MODEL dance like the person in SOURCE.
@@ -40,6 +41,8 @@ def transfer(
             Either may be left out.
         person: Person to follow in SOURCE, counted from 1.
             See `dancenow pose --help`.
+        accept_damaged: Use what can be read of a damaged video.
+            By default it is an error.
         device: Where to compute; auto uses the GPU if there is one.
     """
     from dancenow import pipeline
@@ -54,6 +57,7 @@ def transfer(
             face=face,
             frames=_span(frames),
             person=person,
+            accept_damaged=accept_damaged,
             device=device,
             on_progress=on_progress,
         )

@@ -6,7 +6,7 @@ Memory does not grow with the length of a video.
 
 import itertools
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -43,12 +43,14 @@ class VideoSource:
     """A video that a command reads. It is opened once and passed along, so that it is probed and hashed once.
 
     path: the file. info: from the container and the first frame. first_frame_time_s: time of the first frame on the
-    container's clock, which the sound uses, too. Frames are numbered from 0; every pass over them sees the same numbers.
+    container's clock, which the sound uses, too. accepts_damage: what can be read of a damaged file is good enough, see
+    `integrity.require_complete`. Frames are numbered from 0; every pass over them sees the same numbers.
     """
 
     path: Path
     info: VideoInfo
     first_frame_time_s: Fraction
+    accepts_damage: bool = False
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -102,9 +104,14 @@ VideoInput: TypeAlias = Path | VideoSource
 """What public functions take: a file, or a video that is open already."""
 
 
-def open_video(video: VideoInput) -> VideoSource:
-    """The opened video of a file; a video that is open already is returned unchanged. Raises as `VideoSource.open`."""
-    return video if isinstance(video, VideoSource) else VideoSource.open(video)
+def open_video(video: VideoInput, *, accept_damaged: bool = False) -> VideoSource:
+    """The opened video of a file; a video that is open already is returned, and accepts damage if it did or is told to.
+
+    Raises:
+        UserError: as `VideoSource.open`.
+    """
+    source = video if isinstance(video, VideoSource) else VideoSource.open(video)
+    return replace(source, accepts_damage=True) if accept_damaged and not source.accepts_damage else source
 
 
 def probe(path: Path) -> VideoInfo:

@@ -21,6 +21,7 @@ import numpy as np
 from dancenow.compatibility import renamed_keywords
 from dancenow.errors import InputError, OptionError, UserError
 from dancenow.execution import Execution, reporting
+from dancenow.media.integrity import require_complete
 from dancenow.media.sink import MaskWriter
 from dancenow.media.source import VideoInput, open_video
 from dancenow.pose.detectors.base import PoseDetector
@@ -216,6 +217,7 @@ def detect_poses(
     use_cache: bool = True,
     execution: Execution | None = None,
     survey: PeopleSurvey | None = None,
+    accept_damaged: bool = False,
     on_progress: ProgressCallback = ignore_progress,
 ) -> PoseTrack:
     """One person's pose track, smoothed and corrected, with short gaps filled: a pose per frame of the video.
@@ -231,15 +233,18 @@ def detect_poses(
         use_cache: use a cached measurement of the same content, and cache a new one.
         execution: its token cancels the call.
         survey: of this video, if the caller needs it too; its detector is used, and the person is chosen from it.
+        accept_damaged: use what can be read of a video that is cut off or damaged.
 
     Raises:
-        UserError: the video cannot be read, nobody or no such person is in it, the person is in too few of its frames, or
-            there is no such detector.
+        UserError: the video cannot be read or is damaged, nobody or no such person is in it, the person is in too few of its
+            frames, or there is no such detector.
     """
     on_progress = reporting(on_progress, execution)
+    source = open_video(video, accept_damaged=accept_damaged)
+    require_complete(source, on_progress)
     pipeline = PosePipeline(create_detector(detector, on_progress) if survey is None else survey.detector)
     return pipeline.track(
-        video, person=person, masks=masks, every=every, use_cache=use_cache, survey=survey, on_progress=on_progress
+        source, person=person, masks=masks, every=every, use_cache=use_cache, survey=survey, on_progress=on_progress
     )
 
 

@@ -19,6 +19,7 @@ from dancenow.storage.code_digest import STAGE as CODE_STAGE
 
 LIMIT_VARIABLE: Final = "DANCENOW_CACHE_LIMIT"
 STAGES: Final[dict[str, str]] = {
+    "integrity": "what is damaged in videos",
     "tracks": "pose tracks and masks of videos",
     "faces": "faces in videos",
     "subjects": "prepared people",

@@ -12,6 +12,7 @@ import numpy as np
 from dancenow.compatibility import renamed_keywords
 from dancenow.errors import InputError, OutputError
 from dancenow.execution import Execution, reporting
+from dancenow.media.integrity import require_complete
 from dancenow.media.source import VideoInput, VideoSource, open_video
 from dancenow.metrics.poses import pose_distance_px, torso_px
 from dancenow.pose.body_statistics import body_statistics
@@ -47,6 +48,7 @@ def prepare(
     licence: str | None = None,
     consent: Consent | None = None,
     hold_out: bool | float = False,
+    accept_damaged: bool = False,
     execution: Execution | None = None,
     on_progress: ProgressCallback = ignore_progress,
 ) -> Subject:
@@ -60,15 +62,17 @@ def prepare(
         consent: who is in the video and the terms of use. It can be added later (`record_consent`), before training.
         hold_out: exclude the last tenth from training and from the background plate, for evaluation, if the footage is long
             enough; a fraction excludes that part of any footage.
+        accept_damaged: use what can be read of a video that is cut off or damaged; a warning says what is missing.
         execution: its token cancels the call, which then leaves nothing behind.
 
     Raises:
-        UserError: the video cannot be read, nobody can be tracked in it for long enough, the track belongs to another video or
-            another person, or `out` is not a subject folder, holds other files, or is not writable.
+        UserError: the video cannot be read or is damaged, nobody can be tracked in it for long enough, the track belongs to
+            another video or another person, or `out` is not a subject folder, holds other files, or is not writable.
     """
     out, on_progress = Path(out), reporting(on_progress, execution)
     _require_replaceable(out)
-    source = open_video(video)
+    source = open_video(video, accept_damaged=accept_damaged)
+    damage = require_complete(source, on_progress)
     survey = PeopleSurvey(create_detector(_DETECTOR, on_progress), source, on_progress=on_progress)
     with complete_or_absent(out) as folder:
         folder.mkdir()
@@ -82,7 +86,7 @@ def prepare(
         estimator, examiner = PlateEstimator(source, masks, measured, on_progress), ImageQualityMeter(masks, len(track))
         source.feed(estimator, examiner)
         plate = estimator.estimate()
-        warnings = footage_warnings(examiner.statistics(), survey.counts, track, body_statistics(track))
+        warnings = (*damage, *footage_warnings(examiner.statistics(), survey.counts, track, body_statistics(track)))
         manifest = _write_contents(folder, source, track, plate, source.path.stem, splits_s, warnings, licence, consent)
     return Subject(out, manifest, track, plate)
 

@@ -89,7 +89,7 @@ def plan_samples(
     every = max(1, round(float(info.fps) / SAMPLES_PER_S))
     if info.num_frames is not None:
         every = max(1, min(every, info.num_frames // _MIN_SAMPLES))
-    track = detect_poses(video, person=person, every=every, use_cache=use_cache, on_progress=on_progress)
+    track = detect_poses(video, person=person, every=every, use_cache=use_cache, accept_damaged=True, on_progress=on_progress)
     detected = np.flatnonzero(track.status != FrameStatus.MISSING)
     num_frames = info.num_frames or (len(track) - 1) * every + 1
     return SamplePlan(Path(video), detected * every, pair_stride(float(info.fps)), track.pose[detected], num_frames)
