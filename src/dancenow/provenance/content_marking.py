@@ -3,20 +3,29 @@
 The watermark names the model and survives re-encoding by platforms. The credentials hold all facts and survive copying.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 from dancenow.errors import ConsentError
-from dancenow.media.source import VideoInput, open_video, probe
+from dancenow.media.source import VideoInput, VideoSource, open_video, probe
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import withdrawn_on
 from dancenow.provenance.content_credentials import Credentials, TransferFacts, VideoSigner, read_credentials
-from dancenow.provenance.watermark import Payload, Watermarker, WatermarkReading, read_watermark
+from dancenow.provenance.watermark import (
+    Payload,
+    Watermarker,
+    WatermarkReading,
+    read_watermark,
+    read_watermark_in_images,
+    shrink_for_reading,
+)
 from dancenow.storage.atomic_io import sha256_of
 from dancenow.storage.checkpoint import CheckpointInfo, read_info
-from dancenow.types import ImageRGB
+from dancenow.types import FloatArray, Frame, ImageRGB
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +93,34 @@ class ProvenanceReport:
         elif self.credentials.state == "none":
             text += " Its credentials were removed, or lost in re-encoding."
         return (f"Content Credentials: {self.credentials.sentence()}", text)
+
+
+class SyntheticFootageCheck:
+    """Finds Content Credentials or our watermark that say that footage was generated; `VideoSource.feed` gives the frames."""
+
+    def __init__(self, source: VideoSource, num_frames: int) -> None:
+        self._source = source
+        self.indices: Collection[int] = np.unique(np.linspace(0, max(0, num_frames - 1), 32).round().astype(int)).tolist()
+        self._images: list[FloatArray] = []
+
+    def take(self, frame: Frame) -> None:
+        """Keep a small copy of a frame."""
+        self._images.append(shrink_for_reading(frame.image_rgb))
+
+    def warnings(self) -> Iterator[str]:
+        """One sentence if the footage says that it is synthetic, once all frames were taken."""
+        credentials = read_credentials(self._source.path)
+        payload = read_watermark_in_images(self._images, may_be_cropped=False).payload
+        if credentials.synthetic:
+            proof = "its Content Credentials say so" + (f", made with {credentials.tool}" if credentials.tool else "")
+        elif payload is not None:
+            proof = f"it carries the watermark of dancenow and of the model {payload.model}"
+        else:
+            return
+        yield (
+            f"the footage is synthetic ({proof}): a model learns the errors of the one that generated it, and the person's"
+            " consent must cover this use; use original footage."
+        )
 
 
 def read_provenance(video: Path, on_progress: ProgressCallback = ignore_progress) -> ProvenanceReport:

@@ -153,12 +153,12 @@ def read_watermark(video: Path, on_progress: ProgressCallback = ignore_progress)
     return read_watermark_in_images(frame.image_rgb for frame in frames)
 
 
-def read_watermark_in_images(images_rgb: Iterable[ImageRGB]) -> WatermarkReading:
-    """Read the watermark as `read_watermark` from images uint8 [H,W,3]."""
+def read_watermark_in_images(images_rgb: Iterable[ImageRGB | Plane], *, may_be_cropped: bool = True) -> WatermarkReading:
+    """Read the watermark as `read_watermark` from images uint8 [H,W,3]; may_be_cropped: search for cropped frames (2 s)."""
     mean_rgb, count = mean_image(images_rgb)
     scores = bit_scores(mean_rgb)
     payload, strength = decode_payload(scores)
-    if strength < THRESHOLD:
+    if strength < THRESHOLD and may_be_cropped:
         cropped = _best_cropped_scores(mean_rgb)
         cropped_payload, cropped_strength = decode_payload(cropped)
         if cropped_strength >= CROPPED_THRESHOLD:
@@ -167,16 +167,22 @@ def read_watermark_in_images(images_rgb: Iterable[ImageRGB]) -> WatermarkReading
     return WatermarkReading(payload if strength >= THRESHOLD else None, strength, bits_turned, count)
 
 
-def mean_image(images_rgb: Iterable[ImageRGB]) -> tuple[Plane, int]:
+def mean_image(images_rgb: Iterable[ImageRGB | Plane]) -> tuple[Plane, int]:
     """Return the mean image [4G,4G,3] of a video, and the number of its images.
 
     Averaging removes motion and coding noise, and keeps the watermark.
     """
     total, count = np.zeros((_ANALYSIS_PX, _ANALYSIS_PX, 3)), 0
     for image_rgb in images_rgb:
-        total += cv2.resize(image_rgb.astype(np.float32), (_ANALYSIS_PX, _ANALYSIS_PX), interpolation=cv2.INTER_AREA)
+        total += shrink_for_reading(image_rgb)
         count += 1
     return (total / max(count, 1)).astype(np.float32), count
+
+
+def shrink_for_reading(image_rgb: NDArray[np.uint8] | Plane) -> Plane:
+    """Return the image [4G,4G,3] at the resolution in which the watermark is read."""
+    size = (_ANALYSIS_PX, _ANALYSIS_PX)
+    return np.asarray(cv2.resize(image_rgb.astype(np.float32), size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def bit_scores(mean_rgb: Plane) -> Plane:

@@ -22,6 +22,7 @@ from dancenow.pose.track_io import save_track
 from dancenow.pose.tracking.reidentification import PeopleSurvey
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import Consent
+from dancenow.provenance.content_marking import SyntheticFootageCheck
 from dancenow.storage.atomic_io import complete_or_absent, require_writable, sha256_of
 from dancenow.subject.background.background_plate import PlateEstimator
 from dancenow.subject.footage_quality import ImageQualityMeter, footage_warnings, require_enough_footage
@@ -84,9 +85,11 @@ def prepare(
         in_training = (track.time_s >= splits_s["train"][0]) & (track.time_s < splits_s["train"][1])
         measured = in_training & (track.status == FrameStatus.MEASURED)
         estimator, examiner = PlateEstimator(source, masks, measured, on_progress), ImageQualityMeter(masks, len(track))
-        source.feed(estimator, examiner)
+        synthetic = SyntheticFootageCheck(source, len(track))
+        source.feed(estimator, examiner, synthetic)
         plate = estimator.estimate()
-        warnings = (*damage, *footage_warnings(examiner.statistics(), survey.counts, track, body_statistics(track)))
+        found = footage_warnings(examiner.statistics(), survey.counts, track, body_statistics(track))
+        warnings = (*damage, *synthetic.warnings(), *found)
         manifest = _write_contents(folder, source, track, plate, source.path.stem, splits_s, warnings, licence, consent)
     return Subject(out, manifest, track, plate)
 
