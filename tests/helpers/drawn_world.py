@@ -91,9 +91,10 @@ def drawn_detector(track_of: Callable[[int], PoseTrack]) -> Callable[..., PoseTr
         masks: Path | None = None,
         use_cache: bool = True,
         survey: PeopleSurvey | None = None,
+        accept_damaged: bool = False,
         on_progress: ProgressCallback = ignore_progress,
     ) -> PoseTrack:
-        del person, use_cache, survey, on_progress
+        del person, use_cache, survey, accept_damaged, on_progress
         source = open_video(video)
         track = track_of(source.info.num_frames or 0)
         if masks is not None:
