@@ -56,10 +56,11 @@ def film(
     offset: float = 0.0,
     fps: int = FPS,
     cut_at: int | None = None,
+    other_x_of: Callable[[int], float] | None = None,
 ) -> Filmed:
     """Film the dancer at `x_of(frame)` px (None: absent), the camera shifted by `camera_of`; from `cut_at` elsewhere.
 
-    light, offset: factor of all levels, and what is added to them.
+    light, offset: factor of all levels, and what is added to them. other_x_of: where a second person stands, in no mask.
     """
     rng = np.random.default_rng(0)
     empty = room()
@@ -73,6 +74,8 @@ def film(
                 (empty if cut_at is None or i < cut_at else _garden()).astype(np.float32),
                 np.zeros((HEIGHT, WIDTH), np.uint8),
             )
+            if other_x_of is not None:
+                image, _ = _dancer(image, other_x_of(i))
             if x is not None:
                 xy[i], confidence[i] = _pose(x), 0.9
                 image, mask = _dancer(image, x)

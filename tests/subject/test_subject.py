@@ -176,8 +176,10 @@ def test_split_membership(made: Subject) -> None:
 
 def pictures_of(filmed: Filmed) -> str:
     examiner = footage_quality.ImageQualityMeter(filmed.masks, len(filmed.track))
-    VideoSource.open(filmed.video).feed(examiner)
-    return " ".join(footage_quality.image_warnings(examiner.statistics()))
+    source = VideoSource.open(filmed.video)
+    source.feed(examiner)
+    cuts = footage_quality.find_cuts(source, examiner)
+    return " ".join(footage_quality.image_warnings(examiner.statistics(cuts)))
 
 
 def test_good_footage_gives_no_warning(tmp_path: Path) -> None:
@@ -193,7 +195,20 @@ def test_a_moving_camera_is_detected(tmp_path: Path) -> None:
 
 def test_a_cut_is_detected(tmp_path: Path) -> None:
     cut = film(tmp_path, 60, lambda _: 80, cut_at=40)
-    assert "scene changes" in pictures_of(cut)
+    assert pictures_of(cut) == "there is a cut (at 1.6 s): use one uncut shot from one place."
+
+
+def test_cuts_within_one_room_are_not_called_camera_motion(tmp_path: Path) -> None:
+    """The camera stands still in three places, and the person goes on dancing."""
+    places = ((0.0, 0.0), (14.0, -6.0), (-10.0, 4.0))
+    cut = film(tmp_path, 90, lambda i: 80 + 20 * np.sin(i / 6), camera_of=lambda i: places[i // 30])
+    assert pictures_of(cut) == "there are 2 cuts (at 1.2, 2.4 s): use one uncut shot from one place."
+
+
+def test_another_person_before_a_still_camera_is_not_called_camera_motion(tmp_path: Path) -> None:
+    """Their mask shows only one of them; the other walks through the frame."""
+    two = film(tmp_path, 60, lambda i: 40 + 10 * np.sin(i / 6), other_x_of=lambda i: 80 + 1.1 * i)
+    assert pictures_of(two) == ""
 
 
 def test_poor_light_is_detected(tmp_path: Path) -> None:

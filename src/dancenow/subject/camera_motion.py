@@ -23,6 +23,11 @@ _STILL_PX: Final = 0.25
 """A shift below this needs no finer estimate."""
 _MIN_BACKGROUND_FRACTION: Final = 0.08
 """Fraction of the frame that must be background in both."""
+_TILES, _MIN_TILES, _MIN_TILE_EDGES = 8, 6, 20
+"""Tiles along each side of the frame that vote on whether the camera is still, how many of them need edges, and how many px."""
+_STILL_TILE_PX: Final = 0.5
+"""Shift across its edges below which a tile is still; that is about .8 px in any direction."""
+_STILL_TILES_FRACTION: Final = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +68,8 @@ def estimate_camera_motion(
     reference: BackgroundView, view: BackgroundView, start: NDArray[np.float64] | None = None
 ) -> CameraMotion:
     """Estimate the affine motion from `reference` to `view`, starting at `start` (float64 [2,3], no motion if None)."""
+    if is_still(reference, view):
+        return CameraMotion(np.eye(2, 3), 0.0)
     initial = np.eye(2, 3) if start is None else start
     valid = (reference.background > 0) & (view.background > 0)
     gradient_x, gradient_y = (np.abs(np.diff(reference.gray.astype(np.float32), axis=axis)) for axis in (1, 0))
@@ -89,6 +96,27 @@ def estimate_camera_motion(
     use_affine = affine_correlation > correlation and bend_px < _MAX_AFFINE_FRACTION * max(reference.gray.shape)
     to_view = affine if use_affine else rigid
     return CameraMotion(to_view, _corner_shift(to_view, reference))
+
+
+def is_still(reference: BackgroundView, view: BackgroundView) -> bool:
+    """Whether the camera stands still: most parts of the background with edges are unchanged.
+
+    Each tile votes, so that other people and screens, who change some tiles, do not look like a motion of the camera.
+    """
+    a, b = (cv2.GaussianBlur(each.gray.astype(np.float32), (0, 0), 1.0) for each in (reference, view))
+    slope = np.hypot(*np.gradient(a))
+    edges = (slope > _EDGE_LEVELS / 2) & (reference.background > 0) & (view.background > 0)
+    difference = b - a
+    votes = []
+    for rows in np.array_split(np.arange(a.shape[0]), _TILES):
+        for columns in np.array_split(np.arange(a.shape[1]), _TILES):
+            tile = np.ix_(rows, columns)
+            at = edges[tile]
+            if at.sum() >= _MIN_TILE_EDGES:
+                changed = difference[tile][at]
+                shift_px = np.abs(changed - np.median(changed)).mean() / slope[tile][at].mean()  # without the change of light
+                votes.append(shift_px < _STILL_TILE_PX)
+    return len(votes) >= _MIN_TILES and float(np.mean(votes)) >= _STILL_TILES_FRACTION
 
 
 def _corner_shift(motion: NDArray[np.float64], view: BackgroundView) -> float:

@@ -4,8 +4,10 @@ The track and pairs of consecutive frames spread over the video are measured. A 
 background alone, so that a person who fills the frame causes no false warning.
 """
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, groupby, pairwise
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +19,7 @@ from dancenow.errors import InputError
 from dancenow.media.source import VideoSource, read_masks
 from dancenow.pose.body_statistics import BodyStatistics
 from dancenow.skeleton import INDEX
-from dancenow.subject.camera_motion import BackgroundView, estimate_camera_motions
+from dancenow.subject.camera_motion import BackgroundView, estimate_camera_motion, estimate_camera_motions, is_still
 from dancenow.types import Frame, FrameStatus, ImageRGB, PoseTrack
 
 _NUM_PAIRS: Final = 24
@@ -27,6 +29,11 @@ _FEET: Final = [INDEX[f"{side}_{part}"] for side in ("left", "right") for part i
 
 # A camera counts as moved if a corner of the image shifts by this fraction of the longer side: 5 px at 1920.
 _STILL_FRACTION: Final = 0.0025
+_JUMP_FRACTION: Final = 0.04
+"""A shift by this fraction of the longer side from one frame to the next is a cut; a camera that is knocked moves less."""
+_MIN_STILL_FRACTION: Final = 0.4
+"""Of the pairs of neighboring samples, in a video whose camera stands still between cuts."""
+_CUT_VIEW_PX: Final = 320
 _DARK, _DIM, _NOISY, _FLAT = 55.0, 75.0, 7.0, 12.0
 _NO_LIGHT: Final = 110.0
 """Highlights of person and room that both stay below this level leave shadows without detail; well exposed clips reach 140."""
@@ -44,7 +51,7 @@ class _SampledFrame:
 class ImageStatistics:
     """Statistics of the images. moved: fraction of samples in which the camera is elsewhere than in the middle of the video;
     changed: fraction that show another scene; luma and contrast of the person, luma of the brightest 5% of the person and of
-    the background, and noise of the background, in levels of 255.
+    the background, and noise of the background, in levels of 255. cuts_s: times of the cuts between shots of a still camera.
     """
 
     moved: float
@@ -54,6 +61,7 @@ class ImageStatistics:
     background_highlight: float
     person_contrast: float
     noise: float
+    cuts_s: tuple[float, ...] = ()
 
     @property
     def is_dim(self) -> bool:
@@ -117,6 +125,10 @@ def track_warnings(track: PoseTrack, body: BodyStatistics) -> Iterator[str]:
 
 def image_warnings(images: ImageStatistics) -> Iterator[str]:
     """Warn of problems in the images: cuts, a moving camera, poor light."""
+    if images.cuts_s:
+        times = ", ".join(f"{time_s:.1f}" for time_s in images.cuts_s[:5]) + (", ..." if len(images.cuts_s) > 5 else "")
+        cuts = "a cut" if len(images.cuts_s) == 1 else f"{len(images.cuts_s)} cuts"
+        yield f"there {'is' if len(images.cuts_s) == 1 else 'are'} {cuts} (at {times} s): use one uncut shot from one place."
     if images.changed > 0.08:
         yield (
             f"the scene changes (a cut, or the camera turns away, in {images.changed:.0%} of the sampled frames): use one"
@@ -134,6 +146,14 @@ def image_warnings(images: ImageStatistics) -> Iterator[str]:
         yield "the person shows hardly any contrast: light them from the side and avoid fog, glare and backlight."
     if images.noise > _NOISY and images.moved <= 0.12:  # a moving camera looks like noise
         yield f"the images are noisy ({images.noise:.0f} levels of 255): more light helps most."
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The first frame of a new shot."""
+
+    frame: int
+    time_s: float
 
 
 class ImageQualityMeter:
@@ -161,15 +181,60 @@ class ImageQualityMeter:
         """Keep a small gray copy of a frame."""
         self._views[frame.index] = _sample_frame(frame.image_rgb, self._masks[frame.index])
 
-    def statistics(self) -> ImageStatistics:
-        """The statistics, once all frames were taken."""
-        return _statistics(self._first, self._views)
+    def jumps(self) -> list[tuple[int, int]]:
+        """Ranges of frames (first, last) in which the image jumps, between samples of an otherwise still camera."""
+        present = [i for i in self._first if i in self._views]
+        pairs = list(pairwise(present))
+        shifts = [estimate_camera_motion(self._views[i].view, self._views[j].view).shift_px for i, j in pairs]
+        if not shifts or np.mean([shift <= _STILL_FRACTION * _SIDE_PX for shift in shifts]) < _MIN_STILL_FRACTION:
+            return []
+        side_px = max(self._views[present[0]].view.gray.shape)
+        return [pair for pair, shift in zip(pairs, shifts, strict=True) if shift > _JUMP_FRACTION * side_px]
+
+    def statistics(self, cuts: Sequence[Cut] = ()) -> ImageStatistics:
+        """The statistics, once all frames were taken. cuts: as `find_cuts`; shots are measured apart."""
+        starts = [cut.frame for cut in cuts]
+        shots = [list(group) for _, group in groupby(self._first, key=lambda i: bisect_right(starts, i))]
+        return replace(_statistics(shots, self._views), cuts_s=tuple(cut.time_s for cut in cuts))
 
 
-def _statistics(first: list[int], views: dict[int, _SampledFrame]) -> ImageStatistics:
-    """first: the numbers of the pairs' first frames."""
-    shifts = [motion.shift_px for motion in estimate_camera_motions([views[i].view for i in first if i in views])]
-    known = [shift for shift in shifts if not np.isnan(shift)]
+class _CutFinder:
+    """Finds at most one cut in each range of frames (first, last): the one frame that differs from its neighbor everywhere."""
+
+    def __init__(self, ranges: list[tuple[int, int]]) -> None:
+        self._ranges = ranges
+        self.indices: Collection[int] = sorted({i for first, last in ranges for i in range(first, last + 1)})
+        self._previous: tuple[int, BackgroundView] | None = None
+        self._changes: list[Cut] = []
+
+    def take(self, frame: Frame) -> None:
+        view = _shrink(frame.image_rgb, _CUT_VIEW_PX)
+        if self._previous is not None and self._previous[0] == frame.index - 1 and not is_still(self._previous[1], view):
+            self._changes.append(Cut(frame.index, float(frame.time_s)))
+        self._previous = frame.index, view
+
+    def cuts(self) -> list[Cut]:
+        found = [[change for change in self._changes if first < change.frame <= last] for first, last in self._ranges]
+        return [changes[0] for changes in found if len(changes) == 1]
+
+
+def find_cuts(source: VideoSource, meter: ImageQualityMeter) -> list[Cut]:
+    """Find the cuts between shots of a still camera. The video is read again only where it jumps.
+
+    Raises:
+        UserError: the video cannot be read.
+    """
+    finder = _CutFinder(meter.jumps())
+    if finder.indices:
+        source.feed(finder)
+    return finder.cuts()
+
+
+def _statistics(shots: list[list[int]], views: dict[int, _SampledFrame]) -> ImageStatistics:
+    """shots: the numbers of the pairs' first frames."""
+    first = [i for shot in shots for i in shot]
+    motions = [estimate_camera_motions([views[i].view for i in shot if i in views]) for shot in shots]
+    known = [motion.shift_px for motion in chain.from_iterable(motions) if not np.isnan(motion.shift_px)]
     still_px = _STILL_FRACTION * _SIDE_PX
     other_scene = [np.isinf(shift) for shift in known]
     noise = [_noise_levels(views[i].view, views[i + 1].view) for i in first if i in views and i + 1 in views]
@@ -188,15 +253,22 @@ def _statistics(first: list[int], views: dict[int, _SampledFrame]) -> ImageStati
 
 
 def _sample_frame(image_rgb: ImageRGB, mask: NDArray[np.uint8]) -> _SampledFrame:
-    height, width = image_rgb.shape[:2]
-    scale = min(1.0, _SIDE_PX / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    gray = cv2.cvtColor(cv2.resize(image_rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    gray = _shrink(image_rgb, _SIDE_PX).gray
+    size = gray.shape[::-1]
     mask = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR), np.uint8)
     rim = max(3, max(size) // 40)
     near = cv2.dilate((mask > 25).astype(np.uint8), np.ones((2 * rim + 1, 2 * rim + 1), np.uint8))
-    view = BackgroundView(np.asarray(gray, np.uint8), np.asarray(255 * (1 - near), np.uint8))
+    view = BackgroundView(gray, np.asarray(255 * (1 - near), np.uint8))
     return _SampledFrame(view, np.asarray(mask > 200))
+
+
+def _shrink(image_rgb: ImageRGB, side_px: int) -> BackgroundView:
+    """The image in gray, its longer side at most `side_px`, all of it background."""
+    height, width = image_rgb.shape[:2]
+    scale = min(1.0, side_px / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    gray = np.asarray(cv2.cvtColor(cv2.resize(image_rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY), np.uint8)
+    return BackgroundView(gray, np.full_like(gray, 255))
 
 
 def _noise_levels(a: BackgroundView, b: BackgroundView) -> float:

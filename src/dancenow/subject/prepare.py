@@ -25,7 +25,7 @@ from dancenow.provenance.consent import Consent
 from dancenow.provenance.content_marking import SyntheticFootageCheck
 from dancenow.storage.atomic_io import complete_or_absent, require_writable, sha256_of
 from dancenow.subject.background.background_plate import PlateEstimator
-from dancenow.subject.footage_quality import ImageQualityMeter, footage_warnings, require_enough_footage
+from dancenow.subject.footage_quality import ImageQualityMeter, find_cuts, footage_warnings, require_enough_footage
 from dancenow.subject.manifest import CHECKED_FILES, MANIFEST, Span, SubjectManifest
 from dancenow.subject.subject import Subject, save_plate
 from dancenow.types import FrameStatus, Plate, PoseTrack
@@ -88,7 +88,7 @@ def prepare(
         synthetic = SyntheticFootageCheck(source, len(track))
         source.feed(estimator, examiner, synthetic)
         plate = estimator.estimate()
-        found = footage_warnings(examiner.statistics(), survey.counts, track, body_statistics(track))
+        found = footage_warnings(examiner.statistics(find_cuts(source, examiner)), survey.counts, track, body_statistics(track))
         warnings = (*damage, *synthetic.warnings(), *found)
         manifest = _write_contents(folder, source, track, plate, source.path.stem, splits_s, warnings, licence, consent)
     return Subject(out, manifest, track, plate)
