@@ -193,6 +193,24 @@ def test_an_empty_part_is_refused_before_the_detection(
             pipeline.transfer(videos[0], tmp_path / "model.safetensors", tmp_path / "none.mp4", frames=part)
 
 
+def test_several_people_in_the_source_are_reported(
+    videos: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dancenow.pose.pipeline.PosePipeline.people_counts", lambda *_: [1, 2, 2, 2])
+    warnings = list[str]()
+    ran = pipeline.run(
+        *videos, tmp_path / "out.mp4", budget="4images", face="none", consent=RENDERED, warn=warnings.append
+    )  # fmt: skip
+    for sentences in (warnings, ran.transfer.notes):
+        assert any(
+            "In the source several people are in the frame (2 at once, in 3 of 4 sampled frames)" in each
+            and "--source-person" in each
+            for each in sentences
+        )
+    chosen = pipeline.transfer(videos[0], ran.model, tmp_path / "one.mp4", face="none", person=1)
+    assert not any("several people" in each for each in chosen.notes)
+
+
 def test_a_damaged_video_is_refused_before_the_detection(
     videos: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,7 +32,7 @@ from dancenow.provenance.content_credentials import require_signer
 from dancenow.provenance.content_marking import ContentMarker
 from dancenow.rendering.renderer import render_video
 from dancenow.rendering.transfer_video import frame_range, require_frame_range, write_transfer
-from dancenow.rendering.transfer_warnings import transfer_warnings
+from dancenow.rendering.transfer_warnings import source_people_warnings, transfer_warnings
 from dancenow.report.run_record import RunRecord, Stopwatch, report_path, write_run_report
 from dancenow.storage import pretrained
 from dancenow.storage.atomic_io import require_outputs
@@ -140,7 +140,8 @@ def transfer(
     ):
         write_transfer(out, refined, target_track, start, stop, source=source, marker=marker, on_progress=on_progress)
     face_notes = () if refiner is None else refiner.notes(start, stop)
-    notes = (*damage, *transfer_warnings(source_track, target_track.pose, target), *face_notes, *marker.notes)
+    people = source_people_warnings(poses.people_counts(source, person), person)
+    notes = (*damage, *people, *transfer_warnings(source_track, target_track.pose, target), *face_notes, *marker.notes)
     return TransferResult(out, stop - start, str(retargeter), notes, target_track.part(start, stop))
 
 
@@ -187,9 +188,10 @@ def run(
     require_complete(target, on_progress)  # if it is accepted, `prepare` warns of it
     # The source first: one in which nobody is found should not cost a training.
     source_track = detect_poses(source, person=source_person, on_progress=on_progress)
+    people = source_people_warnings(PosePipeline.create().people_counts(source, source_person), source_person)
     subject = cached_subject(target, target_person, consent, on_progress)
     covered = coverage_if_comparable(source_track, subject, normalize)
-    warnings = warn_each((*damage, *subject.manifest.warnings, *(covered.warnings if covered else ())), warn)
+    warnings = warn_each((*damage, *people, *subject.manifest.warnings, *(covered.warnings if covered else ())), warn)
     face_source = source if face == "cyclegan" else None
     model = cached_model_path(subject.folder, preset, config, budget, seed, face, face_source, execution.precision)
     if not is_trained(model, budget, subject):

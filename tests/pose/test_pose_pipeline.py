@@ -106,6 +106,13 @@ def test_the_same_content_is_measured_once(
         pipeline.detect_poses(copy, use_cache=False)
 
 
+def test_the_number_of_people_is_kept_with_the_track(film: Callable[[list[float | None]], Path]) -> None:
+    video = film([400.0] * 24)
+    assert pipeline.PosePipeline.create().people_counts(video) == []
+    pipeline.detect_poses(video)
+    assert pipeline.PosePipeline.create().people_counts(video) == [1] * 12
+
+
 def test_a_damaged_cache_is_measured_again(film: Callable[[list[float | None]], Path], tmp_path: Path) -> None:
     video = film([400.0] * 10)
     first = pipeline.detect_poses(video)

@@ -245,5 +245,11 @@ def test_warnings_about_the_track(made: Subject) -> None:
     assert "5 frames per second" in said(slow)
     low = PoseTrack(track.pose, track.time_s, track.status, WIDTH, HEIGHT - 20, "drawn", "")
     assert "feet are cut off" in said(low)
-    assert "several people" in " ".join(footage_quality.people_warnings([1, 2, 3, 1]))
+    (people,) = footage_quality.people_warnings([1, 2, 3, 1])
+    assert people.startswith(
+        "several people are in the frame (3 at once, in 2 of 4 sampled frames), and the largest, most central and most often"
+        " seen one is followed"
+    )
+    (people,) = footage_quality.people_warnings([1, 2, 3, 1], 2)
+    assert "and person 2 is followed" in people
     assert list(footage_quality.people_warnings([1] * 9 + [2])) == []

@@ -9,6 +9,7 @@
 `PosePipeline` is used by training and transfer alike. `detect_poses` is its function for one video.
 """
 
+import json
 import math
 import shutil
 from contextlib import ExitStack
@@ -23,7 +24,7 @@ from dancenow.errors import InputError, OptionError, UserError
 from dancenow.execution import Execution, reporting
 from dancenow.media.integrity import require_complete
 from dancenow.media.sink import MaskWriter
-from dancenow.media.source import VideoInput, open_video
+from dancenow.media.source import VideoInput, VideoSource, open_video
 from dancenow.pose.detectors.base import PoseDetector
 from dancenow.pose.detectors.registry import DEFAULT_DETECTOR, create_detector
 from dancenow.pose.filtering import smoothing
@@ -116,12 +117,26 @@ class PosePipeline:
             track = _load_if_sound(cached_track)
             if track is None or (masks is not None and not cached_masks.exists()):
                 to = cached_masks if masks else None
+                survey = survey or self._survey(source, every, on_progress)
                 track = self.measure(source, person=person, masks=to, every=every, survey=survey, on_progress=on_progress)
                 save_track(cached_track, track)
+                with complete_or_absent(entry.path(".json")) as temporary:
+                    temporary.write_text(json.dumps(survey.counts), "utf-8")
             if masks is not None:
                 with complete_or_absent(masks) as temporary:
                     shutil.copyfile(cached_masks, temporary)
         return self.filter(track)
+
+    def people_counts(self, video: VideoInput, person: int | None = None) -> list[int]:
+        """How many people each sampled frame shows, as counted when the cached track of `person` was measured; else empty."""
+        entry = self._cache_entry(open_video(video).sha256, person, 1)
+        try:
+            return [int(count) for count in json.loads(entry.path(".json").read_text("utf-8"))]
+        except (OSError, ValueError, TypeError):
+            return []
+
+    def _survey(self, source: VideoSource, every: int, on_progress: ProgressCallback) -> PeopleSurvey:
+        return PeopleSurvey(self.detector, source, _FEW_SAMPLES if every > 1 else None, on_progress)
 
     def _cache_entry(self, video_sha256: str, person: int | None, every: int) -> CacheEntry:
         """What `measure` returns does not depend on the filters, which are cheap and run each time."""
@@ -147,8 +162,7 @@ class PosePipeline:
         source = open_video(video)
         _require_number(person)
         info = source.info
-        if survey is None:
-            survey = PeopleSurvey(self.detector, source, _FEW_SAMPLES if every > 1 else None, on_progress)
+        survey = survey or self._survey(source, every, on_progress)
         tracker = PersonTracker(self.detector, select_person(survey.detections, person, source))
         scale = min(1.0, MASK_SIDE_PX / max(info.width_px, info.height_px))
         mask_width_px, mask_height_px = max(1, round(info.width_px * scale)), max(1, round(info.height_px * scale))

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from dancenow.pose.tracking.reidentification import several_people
 from dancenow.subject.target_appearance import Target
 from dancenow.types import FrameStatus, Pose, PoseTrack
 
@@ -24,3 +25,11 @@ def transfer_warnings(source_track: PoseTrack, pose: Pose, target: Target) -> tu
             " space around the person."
         )
     return tuple(warnings)
+
+
+def source_people_warnings(counts: list[int], person: int | None) -> tuple[str, ...]:
+    """Say that the source shows several people and who is followed, unless the user chose one. counts: per sampled frame."""
+    several = several_people(counts, None) if person is None else None
+    if several is None:
+        return ()
+    return (f"In the source {several}; choose another with --person (--source-person of `run`).",)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from dancenow.errors import InputError
 from dancenow.media.source import VideoSource, read_masks
 from dancenow.pose.body_statistics import BodyStatistics
+from dancenow.pose.tracking.reidentification import several_people
 from dancenow.skeleton import INDEX
 from dancenow.subject.camera_motion import BackgroundView, estimate_camera_motion, estimate_camera_motions, is_still
 from dancenow.types import Frame, FrameStatus, ImageRGB, PoseTrack
@@ -87,19 +88,19 @@ def require_enough_footage(track: PoseTrack, video: VideoSource) -> None:
 
 
 def footage_warnings(
-    images: ImageStatistics, people_counts: list[int], track: PoseTrack, body: BodyStatistics
+    images: ImageStatistics, people_counts: list[int], track: PoseTrack, body: BodyStatistics, person: int | None = None
 ) -> tuple[str, ...]:
-    """Warnings, the most serious first; empty for good footage. people_counts: as `PeopleSurvey.counts`."""
-    return (*image_warnings(images), *people_warnings(people_counts), *track_warnings(track, body))
+    """Warnings, the most serious first; empty for good footage. people_counts: as `PeopleSurvey.counts`. person: asked for."""
+    return (*image_warnings(images), *people_warnings(people_counts, person), *track_warnings(track, body))
 
 
-def people_warnings(counts: list[int]) -> Iterator[str]:
-    """Warn of several people, given the number of people in each sampled frame."""
-    several = sum(count > 1 for count in counts)
-    if several > 0.2 * len(counts):
+def people_warnings(counts: list[int], person: int | None = None) -> Iterator[str]:
+    """Warn of several people, given the number of people in each sampled frame and the person who is asked for."""
+    several = several_people(counts, person)
+    if several is not None:
         yield (
-            f"several people are in the frame ({max(counts)} at once, in {several} of {len(counts)} sampled frames): the"
-            " others become part of the background or hide the person; film one person alone, or choose with --person."
+            f"{several}: the others become part of the background or hide the person; film one person alone, or choose with"
+            " --person (--target-person of `run`)."
         )
 
 

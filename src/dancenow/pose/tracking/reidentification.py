@@ -31,6 +31,8 @@ following somebody else."""
 _BINS: Final = 10
 _TRUNK: Final = [INDEX[f"{side}_{part}"] for side in ("right", "left") for part in ("shoulder", "hip")]
 _SAMPLES: Final = (12, 40)
+_SEVERAL_FRACTION: Final = 0.2
+"""Fraction of the sampled frames in which somebody else may pass by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,6 +192,18 @@ class PeopleSurvey:
     def counts(self) -> list[int]:
         """How many people are in each sampled frame. Raises UserError as `sample_people`."""
         return [len(people) for people in self.detections]
+
+
+def several_people(counts: list[int], person: int | None) -> str | None:
+    """Say how many people are in the frame and who is followed; None for one person alone. counts: per sampled frame."""
+    several = sum(count > 1 for count in counts)
+    if several <= _SEVERAL_FRACTION * len(counts):
+        return None
+    who = "the largest, most central and most often seen one" if person is None else f"person {person}"
+    return (
+        f"several people are in the frame ({max(counts)} at once, in {several} of {len(counts)} sampled frames), and {who} is"
+        " followed"
+    )
 
 
 def _same_person(seed: Detection, samples: list[list[Detection]]) -> list[Detection]:
