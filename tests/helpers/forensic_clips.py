@@ -9,7 +9,7 @@ import numpy as np
 
 from dancenow.errors import UserError
 from dancenow.media.sink import VideoWriter
-from dancenow.media.source import probe
+from dancenow.media.source import VideoInput, open_video
 from dancenow.provenance.forensics.network import ForensicConfig
 from dancenow.research.forensics.training import ForensicRecipe
 from dancenow.types import ImageRGB, PoseTrack
@@ -46,10 +46,11 @@ def write_test_video(path: Path, *, blurred: bool, phase: float = 0.0, num_frame
     return path
 
 
-def sparse_detector(video: Path, *, every: int = 1, **_: Any) -> PoseTrack:
+def sparse_detector(video: VideoInput, *, every: int = 1, **_: Any) -> PoseTrack:
     """A stand-in for `detect_poses` that returns the drawn poses, and finds nobody in a video named empty."""
-    if "empty" in Path(video).name:
-        raise UserError(f"nobody was found in {video}.")
-    track = dancer_track(probe(video).num_frames or 0)
+    source = open_video(video)
+    if "empty" in source.path.name:
+        raise UserError(f"nobody was found in {source}.")
+    track = dancer_track(source.info.num_frames or 0)
     part = slice(None, None, every)
     return PoseTrack(track.pose[part], track.time_s[part], track.status[part], track.width_px, track.height_px, "drawn", "")

@@ -1,5 +1,6 @@
 """How often a command probes, decodes and hashes its videos: a video is opened once and passed along."""
 
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,17 +12,23 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from dancenow import pipeline
+from dancenow.cli import main as cli
 from dancenow.face.face_tracker import FaceTracker
 from dancenow.generators.crop.presets import PRESETS
 from dancenow.media.container import decoded
 from dancenow.media.source import VideoSource
+from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.pose.detectors.registry import DETECTORS
 from dancenow.provenance.consent import consent
+from dancenow.provenance.forensics.classifier import Calibration, ForensicClassifier
+from dancenow.provenance.forensics.network import ForensicNet
 from dancenow.storage.atomic_io import sha256_of
+from dancenow.storage.checkpoint import save_checkpoint
 from dancenow.subject.prepare import prepare
 from dancenow.types import ImageRGB
 from helpers.drawn_world import film
 from helpers.face_world import TINY, large_dancer, untrained_distance
+from helpers.forensic_clips import TINY_RECIPE
 from helpers.silhouette_detector import SilhouetteDetector
 
 pytestmark = pytest.mark.slow  # whole paths, each some seconds
@@ -91,6 +98,7 @@ def counter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WorkCounter:
     monkeypatch.setattr("dancenow.storage.pretrained.path", lambda *_: tmp_path)
     distance = untrained_distance()
     monkeypatch.setattr("dancenow.generators.train_model.PerceptualDistance", lambda **_: distance)
+    monkeypatch.setattr("dancenow.evaluation.evaluator.PerceptualDistance", lambda: PerceptualDistance(EfficientNetTrunk()))
     return WorkCounter(monkeypatch)
 
 
@@ -127,3 +135,37 @@ def test_run(source: Path, target: Path, tmp_path: Path, counter: WorkCounter) -
     assert counter.of("target.mp4") == Work(probes=1, passes=(TARGET_FRAMES,) * 3, hashes=1)
     assert counter.of("video.mp4") == Work(probes=1, passes=(TARGET_FRAMES,) * 3, hashes=1)
     assert counter.of("out.mp4") == Work(probes=1, passes=(SOURCE_FRAMES,), hashes=0)
+
+
+def test_evaluate(source: Path, tmp_path: Path, counter: WorkCounter) -> None:
+    """Passes over the reference: choose the person, measure the poses, describe the person, re-encode, compare, and the page.
+
+    The result needs neither its description nor the re-encoding.
+    """
+    shutil.copyfile(source, tmp_path / "out.mp4")
+    film(tmp_path / "person.mp4", large_dancer(TARGET_FRAMES, 200.0, 1.0))
+    with source.open("ab") as file:
+        file.write(bytes(16))  # other content, so that its poses are measured, too
+    cli.main(["evaluate", str(tmp_path / "out.mp4"), str(source), "--target", str(tmp_path / "person.mp4")])
+    assert counter.of("source.mp4") == Work(probes=1, passes=(SOURCE_FRAMES,) * 5, hashes=1)
+    assert counter.of("out.mp4") == Work(probes=1, passes=(SOURCE_FRAMES,) * 4, hashes=1)
+    assert counter.of("person.mp4").probes == counter.of("person.mp4").hashes == 1
+
+
+def test_check(source: Path, target: Path, tmp_path: Path, counter: WorkCounter) -> None:
+    """Passes: choose the person, measure the poses, and show frames in the plot."""
+    subject = prepare(target, tmp_path / "subject", consent=consent("rendered"))
+    cli.main(["check", str(source), str(subject.folder), "-o", str(tmp_path / "coverage.png")])
+    work = counter.of("source.mp4")
+    assert (work.probes, work.hashes, len(work.passes)) == (1, 1, 3)
+    footage = counter.of("video.mp4")
+    assert (footage.probes, footage.hashes, len(footage.passes)) == (1, 0, 1)
+
+
+def test_detect(source: Path, tmp_path: Path, counter: WorkCounter) -> None:
+    """Passes: the watermark, choose the person, measure the poses, and classify."""
+    weights = tmp_path / "weights.safetensors"
+    save_checkpoint(weights, ForensicClassifier(ForensicNet(TINY_RECIPE.network), Calibration(), "nothing").to_checkpoint())
+    cli.main(["detect", str(source), "--weights", str(weights)])
+    work = counter.of("source.mp4")
+    assert (work.probes, work.hashes, len(work.passes)) == (1, 1, 4)

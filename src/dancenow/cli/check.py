@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.table import Table
 
+    from dancenow.media.source import VideoSource
     from dancenow.subject.coverage import Coverage
     from dancenow.subject.target_appearance import Target
 
@@ -49,6 +50,7 @@ def check(
 
     from dancenow.cli.console import console, live
     from dancenow.errors import OutputError
+    from dancenow.media.source import open_video
     from dancenow.pose.pipeline import detect_poses
     from dancenow.report.coverage_plot import draw_coverage_plot
     from dancenow.storage.atomic_io import complete_or_absent, require_writable
@@ -61,16 +63,14 @@ def check(
             require_writable(path, suffix)
     if out is not None and json is not None and out.resolve() == json.resolve():
         raise OutputError(f"--out and --json are both {out}; give two names.")
-    target, video, training_frames = _footage(subject)
+    target, footage, training_frames = _footage(subject)
+    video = open_video(source)
     with live() as on_progress:
-        found = measure_coverage(
-            detect_poses(source, person=source_person, accept_damaged=accept_damaged, on_progress=on_progress),
-            target.track,
-            training_frames=training_frames,
-        )
+        source_track = detect_poses(video, person=source_person, accept_damaged=accept_damaged, on_progress=on_progress)
+        found = measure_coverage(source_track, target.track, training_frames=training_frames)
         if out is not None:
             title = f"Coverage of {source.name} by the footage of {target.name}"
-            draw_coverage_plot(found, source, out, target_video=video, title=title, on_progress=on_progress)
+            draw_coverage_plot(found, video, out, target_video=footage, title=title, on_progress=on_progress)
     if json is not None:
         with complete_or_absent(json) as temporary:
             temporary.write_text(dumps(found.to_json(), indent=1, allow_nan=False), encoding="utf-8")
@@ -82,7 +82,7 @@ def check(
         console.print(str(out), markup=False, highlight=False, soft_wrap=True)
 
 
-def _footage(path: Path) -> "tuple[Target, Path | None, NDArray[np.bool_] | None]":
+def _footage(path: Path) -> "tuple[Target, VideoSource | None, NDArray[np.bool_] | None]":
     """Load the target of a subject folder or a model, its video (folders only) and the mask of its training frames."""
     from dancenow.generators.registry import load_model
     from dancenow.subject.subject import Subject
@@ -91,7 +91,7 @@ def _footage(path: Path) -> "tuple[Target, Path | None, NDArray[np.bool_] | None
     if path.is_file():
         return Target.of_checkpoint(load_model(path)), None, None
     opened = Subject.open(path)
-    return Target.of_subject(opened), opened.video, opened.manifest.in_split("train", opened.track.time_s)
+    return Target.of_subject(opened), opened.source, opened.manifest.in_split("train", opened.track.time_s)
 
 
 def _parts(found: "Coverage") -> "Table":

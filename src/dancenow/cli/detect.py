@@ -79,6 +79,7 @@ def _detect(
     video: Path, json: Path | None, heatmap: Path | None, weights: Path | None, person: int | None, classify: bool
 ) -> None:
     from dancenow.cli.console import console, live
+    from dancenow.media.source import open_video
     from dancenow.provenance.content_marking import read_provenance
     from dancenow.storage.atomic_io import require_writable
 
@@ -100,7 +101,8 @@ def _detect(
 
         load_classifier(weights)  # report damaged weights before the long work
     with live() as on_progress:
-        provenance = read_provenance(video, on_progress)
+        source = open_video(video)
+        provenance = read_provenance(source, on_progress)
     print_lines(provenance.sentences())
     found = provenance.to_json()
     if classify:
@@ -108,7 +110,7 @@ def _detect(
 
         try:
             with live() as on_progress:
-                finding = classify_video(video, weights, person=person, heatmap=heatmap, on_progress=on_progress)
+                finding = classify_video(source, weights, person=person, heatmap=heatmap, on_progress=on_progress)
         except UserError as error:
             # Credentials and watermark are useful without the classifier.
             _write_json(json, {**found, "classifier": {"verdict": "none", "why": str(error)}})

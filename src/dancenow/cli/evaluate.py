@@ -57,6 +57,7 @@ def evaluate(
 
     from dancenow.cli.console import console, live
     from dancenow.evaluation.evaluator import evaluate as compare
+    from dancenow.media.source import open_video
     from dancenow.pose.track_io import load_track
     from dancenow.report import write_report
     from dancenow.report.run_record import describe_evaluation, evaluation_path
@@ -68,15 +69,19 @@ def evaluate(
     if report:
         require_writable(page)
     poses = None if track is None else load_track(track)
+    result, truth = open_video(out), open_video(reference)
+    footage, source_video = (None if path is None else open_video(path) for path in (target, source))
     with live() as on_progress:
         evaluation = compare(
-            out, reference, track=poses, target=target, source=source, ideal=ideal, every=every, on_progress=on_progress
+            result, truth, track=poses, target=footage, source=source_video, ideal=ideal, every=every, on_progress=on_progress
         )
         if report:
             settings = {"ideal": "yes" if ideal else "no", "every": str(every)}
-            for label, file in (("footage of the target", target), ("poses from", track)):
-                settings |= {} if file is None else {label: f"{file.name}, SHA-256 {sha256_of(file)}"}
-            description = describe_evaluation(out, reference, evaluation.track, evaluation.scores, source, settings)
+            if footage is not None:
+                settings["footage of the target"] = f"{footage.path.name}, SHA-256 {footage.sha256}"
+            if track is not None:
+                settings["poses from"] = f"{track.name}, SHA-256 {sha256_of(track)}"
+            description = describe_evaluation(result, truth, evaluation.track, evaluation.scores, source_video, settings)
             write_report(page, description, on_progress=on_progress)
     if json is not None:
         with complete_or_absent(json) as temporary:

@@ -26,6 +26,9 @@ Out = Annotated[Path, tyro.conf.arg(aliases=["-o"])]
 
 MaybeOut = Annotated[Path | None, tyro.conf.arg(aliases=["-o"], help_behavior_hint="")]
 
+Preset = Annotated[str, tyro.conf.arg(metavar="NAME")]
+"""A name of `generators.presets.presets`; not a `Literal`, so that a new generator family changes no command."""
+
 
 def normalization(name: str) -> "RetargetingKind":
     """The value of --normalize under its current name; says so where an old one was given."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
-from dancenow.cli.options import Flag, Maybe, Out, normalization
+from dancenow.cli.options import Flag, Maybe, Out, Preset, normalization
 
 if TYPE_CHECKING:
     from dancenow.cli.consent_options import KindOption
@@ -18,7 +18,7 @@ def run(
     target: tyro.conf.Positional[Path],
     out: Out,
     budget: str = "10m",
-    preset: Literal["draft", "standard", "hd", "paper", "heatmaps"] = "draft",
+    preset: Preset = "draft",
     normalize: Literal["auto", "none", "paper", "stn", "skeletal", "bones"] = "auto",
     face: Literal["auto", "none", "residual", "cyclegan"] = "auto",
     source_person: Maybe[int] = None,

@@ -5,7 +5,7 @@ from typing import Literal
 
 import tyro
 
-from dancenow.cli.options import Flag, Maybe, Out
+from dancenow.cli.options import Flag, Maybe, Out, Preset
 
 
 def train(
@@ -14,7 +14,7 @@ def train(
     budget: str = "10m",
     identity: Maybe[str] = None,
     protocol: Literal["time", "dance"] = "time",
-    preset: Literal["draft", "standard", "hd", "paper", "heatmaps"] = "draft",
+    preset: Preset = "draft",
     width: Maybe[float] = None,
     longer_px: Maybe[int] = None,
     enhance_from: Maybe[float] = None,

@@ -104,7 +104,7 @@ def build_gallery(
             size = f"{track.width_px}x{track.height_px}"
             raise InputError(f"the track was made at {size} but {video} is {width}x{height}; detect it again.")
         descriptors.append(encoder.describe(frame.image_rgb, track.pose[frame.index]))
-        on_progress(Progress(f"get to know {source.path.name}", frame.index + 1, len(track)))
+        on_progress(Progress(f"describing the person in {source.path.name}", frame.index + 1, len(track)))
     if all(descriptor.body is None for descriptor in descriptors):
         raise InputError(f"nobody is visible in {video}; give footage of one whole person.")
     return PersonGallery(descriptors)

@@ -123,11 +123,11 @@ class SyntheticFootageCheck:
         )
 
 
-def read_provenance(video: Path, on_progress: ProgressCallback = ignore_progress) -> ProvenanceReport:
+def read_provenance(video: VideoInput, on_progress: ProgressCallback = ignore_progress) -> ProvenanceReport:
     """Read and verify the credentials of a video, then read its watermark.
 
     Raises:
         UserError: the video cannot be read.
     """
-    probe(video)
-    return ProvenanceReport(Path(video), read_credentials(video), read_watermark(video, on_progress))
+    source = open_video(video)
+    return ProvenanceReport(source.path, read_credentials(source.path), read_watermark(source, on_progress))

@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 from typing import Final
 
 import cv2
@@ -17,7 +16,7 @@ import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from dancenow.media.source import probe, read_frames
+from dancenow.media.source import VideoInput, open_video
 from dancenow.progress import ProgressCallback, ignore_progress, track
 from dancenow.types import ImageRGB
 
@@ -143,13 +142,14 @@ class Watermarker:
         return np.asarray(level * self._sign, np.float32)
 
 
-def read_watermark(video: Path, on_progress: ProgressCallback = ignore_progress) -> WatermarkReading:
+def read_watermark(video: VideoInput, on_progress: ProgressCallback = ignore_progress) -> WatermarkReading:
     """Read the watermark from all frames of a video, of any size, trimmed or cropped.
 
     Raises:
         UserError: the video cannot be read.
     """
-    frames = track(read_frames(video), "watermark", probe(video).num_frames, on_progress)
+    source = open_video(video)
+    frames = track(source.frames(), "watermark", source.info.num_frames, on_progress)
     return read_watermark_in_images(frame.image_rgb for frame in frames)
 
 

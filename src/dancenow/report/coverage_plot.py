@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.media.source import read_frames_at
+from dancenow.media.source import VideoInput, VideoSource, open_video
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.storage.atomic_io import complete_or_absent, require_writable
 from dancenow.subject.coverage import UNCOVERED_DISTANCE, Coverage, UncoveredRange
@@ -38,10 +38,10 @@ Color = tuple[int, int, int]
 
 def draw_coverage_plot(
     coverage: Coverage,
-    source_video: Path,
+    source_video: VideoInput,
     out: Path,
     *,
-    target_video: Path | None = None,
+    target_video: VideoInput | None = None,
     title: str = "",
     on_progress: ProgressCallback = ignore_progress,
 ) -> None:
@@ -59,9 +59,10 @@ def draw_coverage_plot(
     require_writable(out, ".png")
     centers = [round((i + 0.5) * len(coverage.time_s) / COLUMNS) for i in range(COLUMNS)]
     centers = [min(index, len(coverage.time_s) - 1) for index in centers]
-    rows = [_heading(title, coverage.summary), _thumbnails("dance", source_video, centers, on_progress)]
+    rows = [_heading(title, coverage.summary), _thumbnails("dance", open_video(source_video), centers, on_progress)]
     if target_video is not None:
-        rows.append(_thumbnails("nearest footage", target_video, [int(coverage.nearest[i]) for i in centers], on_progress))
+        nearest = [int(coverage.nearest[i]) for i in centers]
+        rows.append(_thumbnails("nearest footage", open_video(target_video), nearest, on_progress))
     rows += [_curve(coverage), _strips(coverage), _axis(coverage), _range_list(coverage.ranges)]
     image = np.concatenate(rows)
     with complete_or_absent(out) as temporary:
@@ -93,7 +94,7 @@ def _heading(title: str, summary: str) -> ImageRGB:
     return image
 
 
-def _thumbnails(name: str, video: Path, indices: Sequence[int], on_progress: ProgressCallback) -> ImageRGB:
+def _thumbnails(name: str, video: VideoSource, indices: Sequence[int], on_progress: ProgressCallback) -> ImageRGB:
     """A row of the given frames; negative numbers leave a gap."""
     row = _blank(THUMB_PX + 8)
     for line, word in enumerate(name.split()):
@@ -101,7 +102,7 @@ def _thumbnails(name: str, video: Path, indices: Sequence[int], on_progress: Pro
     room_px = (WIDTH_PX - LEFT_PX - 10) / COLUMNS
     frames: dict[int, ImageRGB] = {}
     wanted = sorted({index for index in indices if index >= 0})
-    for frame in read_frames_at(video, wanted):
+    for frame in video.frames_at(wanted):
         frames[frame.index] = frame.image_rgb
         on_progress(Progress("coverage plot", len(frames), len(wanted)))
     for column, index in enumerate(indices):

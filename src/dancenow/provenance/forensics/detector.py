@@ -20,7 +20,7 @@ from torch import Tensor
 
 from dancenow.assets import FORENSIC
 from dancenow.errors import InputError
-from dancenow.media.source import probe
+from dancenow.media.source import VideoInput, open_video
 from dancenow.progress import ProgressCallback, ignore_progress, track
 from dancenow.provenance.forensics.classifier import Calibration, ForensicClassifier, load_classifier, pool_logits
 from dancenow.provenance.forensics.samples import ForensicSample, body_fraction, plan_samples, read_samples
@@ -98,7 +98,7 @@ def _percent(probability: float) -> str:
 
 
 def classify_video(
-    video: Path,
+    video: VideoInput,
     weights: Path | None = None,
     *,
     person: int | None = None,
@@ -118,8 +118,8 @@ def classify_video(
         UserError: the video cannot be read, no person is in it long enough, or the weights are missing or damaged.
     """
     start_s = time.perf_counter()
-    classifier = load_classifier(weights or FORENSIC)
-    plan = plan_samples(video, person, use_cache, on_progress)
+    classifier, source = load_classifier(weights or FORENSIC), open_video(video)
+    plan = plan_samples(source, person, use_cache, on_progress)
     panel_indices = set(np.linspace(0, len(plan) - 1, min(_NUM_PANELS, len(plan))).round().astype(int).tolist())
     scores, fractions, times_s, panels = [], [], [], []
     scored_samples = score_samples(classifier, read_samples(plan, classifier.net.config.crop_px))
@@ -131,7 +131,7 @@ def classify_video(
             parts = list(score_samples(classifier, iter(scored.sample.all_parts())))
             panels.append(heatmap_panel(parts, classifier.calibration.for_body_fraction(fractions[-1])))
     if not scores:
-        raise InputError(f"{video} has no two consecutive frames with a person; the classifier needs video, not one image.")
+        raise InputError(f"{source} has no two consecutive frames with a person; the classifier needs video, not one image.")
     score = float(np.mean(scores))
     calibration = classifier.calibration.for_body_fraction(float(np.mean(fractions)))
     probability = calibration.probability(score)
@@ -139,7 +139,7 @@ def classify_video(
         write_heatmap(heatmap, panels)
     spent_s = time.perf_counter() - start_s
     per_second = probability_per_second(np.array(scores), np.array(times_s), calibration)
-    slow = float(probe(video).fps) < MIN_FPS
+    slow = float(source.info.fps) < MIN_FPS
     result = "undecided" if slow else verdict(probability)
     return Finding(result, probability, per_second, len(scores), plan.num_frames / spent_s, score, slow)
 

@@ -7,14 +7,13 @@ so that real and synthesized videos are sampled in the same way.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.media.source import probe, read_frames_at
+from dancenow.media.source import VideoInput, VideoSource, open_video
 from dancenow.pose.person_crop import MARGIN, crop_image
 from dancenow.pose.pipeline import detect_poses
 from dancenow.progress import ProgressCallback, ignore_progress
@@ -67,7 +66,7 @@ class SamplePlan:
     """Which frames to sample: the increasing indices of the pairs' first frames, the distance to the second frames in frames,
     and the poses [N,K] in the first frames, in frame px."""
 
-    video: Path
+    video: VideoSource
     starts: NDArray[np.int64]
     stride: int
     pose: Pose
@@ -78,21 +77,22 @@ class SamplePlan:
 
 
 def plan_samples(
-    video: Path, person: int | None = None, use_cache: bool = True, on_progress: ProgressCallback = ignore_progress
+    video: VideoInput, person: int | None = None, use_cache: bool = True, on_progress: ProgressCallback = ignore_progress
 ) -> SamplePlan:
     """Detect the person a few times per second and plan one sample per detection.
 
     Raises:
         UserError: the video cannot be read, or no person is in it long enough.
     """
-    info = probe(video)
+    source = open_video(video)
+    info = source.info
     every = max(1, round(float(info.fps) / SAMPLES_PER_S))
     if info.num_frames is not None:
         every = max(1, min(every, info.num_frames // _MIN_SAMPLES))
-    track = detect_poses(video, person=person, every=every, use_cache=use_cache, accept_damaged=True, on_progress=on_progress)
+    track = detect_poses(source, person=person, every=every, use_cache=use_cache, accept_damaged=True, on_progress=on_progress)
     detected = np.flatnonzero(track.status != FrameStatus.MISSING)
     num_frames = info.num_frames or (len(track) - 1) * every + 1
-    return SamplePlan(Path(video), detected * every, pair_stride(float(info.fps)), track.pose[detected], num_frames)
+    return SamplePlan(source, detected * every, pair_stride(float(info.fps)), track.pose[detected], num_frames)
 
 
 def pair_stride(fps: float) -> int:
@@ -108,7 +108,7 @@ def read_samples(plan: SamplePlan, side_px: int) -> Iterator[ForensicSample]:
     wanted = sorted({int(n) for start in plan.starts for n in (start, start + plan.stride)})
     sample_index = {int(start): i for i, start in enumerate(plan.starts)}
     waiting: dict[int, Frame] = {}
-    for frame in read_frames_at(plan.video, wanted):
+    for frame in plan.video.frames_at(wanted):
         first = waiting.pop(frame.index - plan.stride, None)
         if first is not None:
             index = sample_index[first.index]

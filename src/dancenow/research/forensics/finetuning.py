@@ -7,7 +7,6 @@ held out for calibration and for the reported accuracy.
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +14,7 @@ import numpy as np
 import torch
 
 from dancenow.errors import InputError, UserError
-from dancenow.media.source import probe, read_frames
+from dancenow.media.source import VideoSource
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.provenance.forensics.classifier import Calibration, ForensicClassifier
 from dancenow.provenance.forensics.samples import plan_samples
@@ -138,10 +137,11 @@ def samples_of_video(video: Path, family: str, side_px: int) -> list[ClipSamples
     Raises:
         UserError: as `samples.plan_samples`.
     """
-    plan, info = plan_samples(video), probe(video)
+    source = VideoSource.open(video)
+    plan, info = plan_samples(source), source.info
     offsets = tuple(plan.stride * offset for offset in OFFSETS)
     first = max(0, (plan.num_frames - MAX_FRAMES) // 2)
-    frames = [frame.image_rgb for frame in islice(read_frames(video, first), MAX_FRAMES)]
+    frames = [frame.image_rgb for frame in source.frames(first, first + MAX_FRAMES)]
     xy, confidence = np.zeros((len(frames), NUM_KEYPOINTS, 2), np.float32), np.zeros((len(frames), NUM_KEYPOINTS), np.float32)
     status = np.full(len(frames), FrameStatus.MISSING, np.uint8)
     for i, start in enumerate(plan.starts - first):
