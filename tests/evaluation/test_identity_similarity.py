@@ -24,7 +24,7 @@ from helpers.drawn_world import dancer_track, person
 
 
 def head(tilt_deg: float = 0.0, hair: tuple[int, int, int] = (30, 20, 20), scale: float = 1.0) -> tuple[ImageRGB, Pose]:
-    """A face under hair on a green wall, turned in the picture's plane, and its keypoints."""
+    """A face under hair on a green wall, turned in the image plane, and its keypoints."""
     side, reach = 200, 50 * scale
     image = np.full((side, side, 3), (60, 160, 60), np.uint8)
     turn = np.deg2rad(tilt_deg)

@@ -121,7 +121,7 @@ def make_subject(folder: Path, monkeypatch: pytest.MonkeyPatch, num_frames: int 
 
 
 def peak_kb() -> int:
-    """The most memory that this process has held; VmHWM begins anew with a program, ru_maxrss holds that of its parent."""
+    """The most memory that this process has held; VmHWM starts again with each program, ru_maxrss holds that of its parent."""
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
     peaks = [int(line.split()[1]) for line in lines if line.startswith("VmHWM")]

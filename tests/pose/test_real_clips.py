@@ -27,7 +27,7 @@ def test_rendered_dancers_are_measured_to_within_a_hundredth_of_their_height(tmp
     height_px = np.ptp(exact[..., 1], axis=1)
     assert (np.linalg.norm(off_px, axis=-1) / height_px[:, None]).mean() < 0.0115
     assert (track.status == FrameStatus.MEASURED).all()
-    # The body's own keypoints lie in the mask, the picture's corners do not.
+    # The body's own keypoints lie in the mask, the corners of the image do not.
     for index, mask in enumerate(read_masks(tmp_path / "masks.mkv")):
         x, y = exact[index, [labels.index("left_hip"), labels.index("right_shoulder")]].mean(axis=0).astype(int)
         assert mask[y, x] > 127

@@ -3,7 +3,9 @@
 import dataclasses
 import json
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -95,7 +97,8 @@ def test_a_folder_that_cannot_be_written_to_does_not_lift_a_withdrawal(
 
 
 def test_new_terms_replace_old_ones_and_the_same_do_not(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dancenow.subject.subject_cache._folder", lambda *_: subject.folder)
+    entry = SimpleNamespace(path=lambda: subject.folder, in_use=nullcontext)
+    monkeypatch.setattr("dancenow.subject.subject_cache.subject_entry", lambda *_: entry)
     recorded = record_consent(subject.folder, consent("rendered")).manifest.consent
     cached_subject(subject.video, None, consent("rendered"), ignore_progress)
     assert Subject.open(subject.folder).manifest.consent == recorded

@@ -138,7 +138,7 @@ def test_missing_frames_are_nan_and_missing_limbs_uncovered() -> None:
     assert found.parts["arms"][125:155].max() < 0.08
     assert found.parts["legs"][125:155].min() > UNCOVERED_DISTANCE
     assert found.distance[:50].max() < 0.05
-    assert {each.what for each in found.ranges} <= {"legs out of the picture"}
+    assert {each.what for each in found.ranges} <= {"legs out of the image"}
     text = json.dumps(found.to_json(), allow_nan=False)
     assert json.loads(text)["distance"][60] is None
 

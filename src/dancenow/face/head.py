@@ -38,7 +38,7 @@ HEAD_MODEL: Final = np.array(
 )
 """The five points in 3-D, in head heights from the head's center: x to the image's right, y down, z away."""
 CENTRE_SIGMA_S: Final = 0.06
-"""Half-width of the window's smoothing: a parabola follows a nod, and leaves nothing of a detector's trembling."""
+"""Half-width of the window's smoothing: a parabola follows a nod, and removes the detector's jitter."""
 SIZE_SIGMA_S: Final = 0.3
 """A head's size changes only as the person walks."""
 TURN_SIGMA_S: Final = 0.06

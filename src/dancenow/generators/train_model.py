@@ -58,8 +58,8 @@ def train_model(
     if execution.precision == "float32":
         config = _in_float32(config)
     pretrained.path("efficientnet_lite0", on_progress)
-    dancer = None if face_source is None else FaceSource.of(face_source, face_person, on_progress)
-    task = create_task(opened, config, face, dancer, seed=seed, execution=execution, warn=warn, on_progress=on_progress)
+    source_face = None if face_source is None else FaceSource.of(face_source, face_person, on_progress)
+    task = create_task(opened, config, face, source_face, seed=seed, execution=execution, warn=warn, on_progress=on_progress)
     train_loop(task, out, budget, resume=resume, config=LoopConfig(seed=seed), on_progress=on_progress)
     return out
 
@@ -68,7 +68,7 @@ def create_task(
     subject: Subject,
     config: FamilyConfig,
     face: FaceChoice,
-    dancer: FaceSource | None,
+    source_face: FaceSource | None,
     *,
     seed: int,
     execution: Execution,
@@ -85,7 +85,7 @@ def create_task(
     body = family.create_task(subject, config, seed=seed, perceptual=perceptual, device=device, on_progress=on_progress)
     render = _footage_renderer(execution)
     context = FaceTaskContext(config.face, config.body_px, seed, render, perceptual, device, warn, on_progress)
-    return add_face_phase(body, subject, face, dancer, context)
+    return add_face_phase(body, subject, face, source_face, context)
 
 
 def _footage_renderer(execution: Execution) -> RenderFrames:
@@ -113,5 +113,5 @@ def _refuse_to_lose(model: Path, budget: Budget) -> None:
     if state is not None and budget.spent(state.train_seconds, state.images_seen) < 1.0:
         raise TrainingError(
             f"an unfinished training of {model} is there ({state.images_seen} images, {state.train_seconds:.0f} s): go on with"
-            f" --resume, or remove {state_path(model).name} to start anew."
+            f" --resume, or remove {state_path(model).name} to start again."
         )

@@ -1,4 +1,4 @@
-"""Classify frames into named dance moves from keypoints alone, with rules in words that a dancer understands.
+"""Classify frames into named dance moves from keypoints alone, with rules in words that a user understands.
 
 Sides are the person's own, except for the side of the frame that a body faces; lengths are in body heights, as in
 `pose.pose_distance`.
@@ -163,22 +163,22 @@ def _sided(name: str, film: str, part: str, of: Callable[[str], Callable[[_Body]
 MOVES: Final = (
     Move("back turned", "turn your back to the camera", "facing", lambda b: b.camera < -0.5),
     Move(
-        "side view, facing the picture's left",
-        "stand side-on, facing the picture's left",
+        "side view, facing the image's left",
+        "stand side-on, facing the image's left",
         "facing",
         lambda b: (np.abs(b.camera) <= 0.5) & (b.right_px < -0.5),
     ),
     Move(
-        "side view, facing the picture's right",
-        "stand side-on, facing the picture's right",
+        "side view, facing the image's right",
+        "stand side-on, facing the image's right",
         "facing",
         lambda b: (np.abs(b.camera) <= 0.5) & (b.right_px > 0.5),
     ),
-    Move("half turned to the picture's left", "turn half to the picture's left", "facing", _half_turned(-1)),
-    Move("half turned to the picture's right", "turn half to the picture's right", "facing", _half_turned(1)),
+    Move("half turned to the image's left", "turn half to the image's left", "facing", _half_turned(-1)),
+    Move("half turned to the image's right", "turn half to the image's right", "facing", _half_turned(1)),
     Move(
-        "legs out of the picture",
-        "come so near that the legs leave the picture",
+        "legs out of the image",
+        "come so near that the legs leave the image",
         "legs",
         lambda b: np.isnan(b.hips_over_feet()) & np.isnan(b.y("right_knee")) & np.isnan(b.y("left_knee")),
     ),

@@ -158,7 +158,7 @@ class PosePipeline:
         survey: PeopleSurvey | None = None,
         on_progress: ProgressCallback = ignore_progress,
     ) -> PoseTrack:
-        """What the detector measures, before any filter: each frame MEASURED or MISSING. Else as `track`."""
+        """The detector's measurement, before any filter: each frame MEASURED or MISSING. Else as `track`."""
         source = open_video(video)
         _require_number(person)
         info = source.info
@@ -179,7 +179,7 @@ class PosePipeline:
                 status.append(FrameStatus.MEASURED if landmarks else FrameStatus.MISSING)
                 if writer:
                     writer.write(landmarks.mask(mask_width_px, mask_height_px, info.width_px) if landmarks else empty)
-                on_progress(Progress("follow the dancer", len(times) * every, info.num_frames))
+                on_progress(Progress("tracking the person", len(times) * every, info.num_frames))
             if len(poses) < 2:
                 raise InputError(f"{source} has only {len(poses)} frame, which shows no motion; give a longer video.")
             seen = status.count(FrameStatus.MEASURED)

@@ -138,7 +138,7 @@ class _Training:
     def step(self) -> bool:
         """One step, and the clock after it. Where memory runs out, the batch shrinks and the step does not count: False.
 
-        The images of that step are drawn again, and the discriminators, which may have learnt from them, see them twice.
+        The images of that step are drawn again, and the discriminators, which may have learned from them, see them twice.
 
         Raises:
             UserError: the batch cannot become smaller. Any other error of the task is raised as it is.

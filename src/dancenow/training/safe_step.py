@@ -35,7 +35,7 @@ class SafeOptimizerStep:
         self._skipped += 1
         if self._skipped > PATIENCE:
             raise TrainingError(
-                f"the training has diverged: for {PATIENCE} steps the gradients were not finite; start anew"
+                f"the training has diverged: for {PATIENCE} steps the gradients were not finite; start again"
                 " with another --seed; the model that was saved last can be used."
             )
         return False

@@ -46,7 +46,7 @@ def require_same_training(state: Checkpoint, config: Mapping[str, Any], subject:
     The consent record may differ: the model gets the present one.
     """
     if json.dumps(state.info.config) != json.dumps(config):
-        raise TrainingError("the training to resume had another preset or recipe; start it anew without --resume.")
+        raise TrainingError("the training to resume had another preset or recipe; start again without --resume.")
     before, now = ({k: v for k, v in fields.items() if k != "consent_sha256"} for fields in (state.info.subject, subject))
     if before != now:
-        raise TrainingError("the training to resume was of another subject; start it anew without --resume.")
+        raise TrainingError("the training to resume was of another subject; start again without --resume.")

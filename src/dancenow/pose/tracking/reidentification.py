@@ -131,7 +131,7 @@ def sample_people(
     step = max(1, count // samples) if count else max(1, round(2 * info.fps))  # some containers do not say their length
     sampled = []
     frames = source.frames(min(step // 2, 10), None, step)
-    for frame in track(frames, "look for people", samples, on_progress):
+    for frame in track(frames, "looking for people", samples, on_progress):
         height_px, width_px = frame.image_rgb.shape[:2]
         near_px = min(height_px, width_px)
         found = find_people(detector, frame, search_windows(frame.image_rgb, near_px))

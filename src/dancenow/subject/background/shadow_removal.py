@@ -1,4 +1,4 @@
-"""Takes the shadow that a dancer leaves on a background off it again.
+"""Remove the shadow that the person casts on the background.
 
 Somebody who hardly leaves their place shades the same floor in most frames, so a median keeps the shadow. What was brighter in
 a few frames, and by one ratio in all colours, was in shadow in the others (after Horprasert, Harwood and Davis, 1999).
@@ -19,7 +19,7 @@ _LEAST, _MOST, _TINT = 1.02, 3.0, 1.1
 """Ratios of light between these are a shadow's, if those of the colours differ by less than the third."""
 
 _BROAD: Final = 0.01
-"""Half the width of a shadow, somewhere, over the longer side of the picture."""
+"""Half the width of a shadow, somewhere, over the longer side of the image."""
 
 
 @dataclass(frozen=True, eq=False)
