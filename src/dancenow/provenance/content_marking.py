@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from dancenow.errors import ConsentError
-from dancenow.media.source import VideoInput, VideoSource, open_video, probe
+from dancenow.media.source import VideoInput, VideoSource, open_video
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import withdrawn_on
 from dancenow.provenance.content_credentials import Credentials, TransferFacts, VideoSigner, read_credentials
