@@ -209,6 +209,9 @@ def test_another_person_before_a_still_camera_is_not_called_camera_motion(tmp_pa
     """Their mask shows only one of them; the other walks through the frame."""
     two = film(tmp_path, 60, lambda i: 40 + 10 * np.sin(i / 6), other_x_of=lambda i: 80 + 1.1 * i)
     assert pictures_of(two) == ""
+    # Somebody who steps into the frame from one frame to the next is no cut.
+    sudden = film(tmp_path / "sudden", 60, lambda i: 40 + 10 * np.sin(i / 6), other_x_of=lambda i: 120 if i > 30 else 400)
+    assert pictures_of(sudden) == ""
 
 
 def test_poor_light_is_detected(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from dancenow.media.source import VideoSource, read_masks
 from dancenow.pose.body_statistics import BodyStatistics
 from dancenow.pose.tracking.reidentification import several_people
 from dancenow.skeleton import INDEX
-from dancenow.subject.camera_motion import BackgroundView, estimate_camera_motion, estimate_camera_motions, is_still
+from dancenow.subject.camera_motion import BackgroundView, estimate_camera_motion, estimate_camera_motions, unchanged_fraction
 from dancenow.types import Frame, FrameStatus, ImageRGB, PoseTrack
 
 _NUM_PAIRS: Final = 24
@@ -35,6 +35,8 @@ _JUMP_FRACTION: Final = 0.04
 _MIN_STILL_FRACTION: Final = 0.4
 """Of the pairs of neighboring samples, in a video whose camera stands still between cuts."""
 _CUT_VIEW_PX: Final = 320
+_CUT_UNCHANGED_FRACTION: Final = 0.2
+"""Fraction of the background at most that is unchanged from one frame to the next at a cut; people change less than that."""
 _DARK, _DIM, _NOISY, _FLAT = 55.0, 75.0, 7.0, 12.0
 _NO_LIGHT: Final = 110.0
 """Highlights of person and room that both stay below this level leave shadows without detail; well exposed clips reach 140."""
@@ -210,7 +212,8 @@ class _CutFinder:
 
     def take(self, frame: Frame) -> None:
         view = _shrink(frame.image_rgb, _CUT_VIEW_PX)
-        if self._previous is not None and self._previous[0] == frame.index - 1 and not is_still(self._previous[1], view):
+        before = None if self._previous is None or self._previous[0] != frame.index - 1 else self._previous[1]
+        if before is not None and unchanged_fraction(before, view) <= _CUT_UNCHANGED_FRACTION:
             self._changes.append(Cut(frame.index, float(frame.time_s)))
         self._previous = frame.index, view
 
