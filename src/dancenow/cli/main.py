@@ -3,6 +3,7 @@
 Bad input is one sentence on standard error and exit status 2; Ctrl-C and a polite kill are 130. A traceback needs `--debug`.
 """
 
+import functools
 import signal
 import sys
 import threading
@@ -72,7 +73,8 @@ def _run(words: Sequence[str]) -> None:
     size_limit()  # a limit that is no size is reported before the command runs
     # Positional arguments have the names that the texts use; "None" is not something to type.
     config = (tyro.conf.PositionalMetavarFromFieldName, tyro.conf.DisallowNone)
-    tyro.extras.subcommand_cli_from_dict(_commands(), prog="dancenow", description=_DESCRIPTION, args=words, config=config)
+    commands = _commands(summaries=not words or words[0].startswith("-"))
+    tyro.extras.subcommand_cli_from_dict(commands, prog="dancenow", description=_DESCRIPTION, args=words, config=config)
     enforce_limit()
 
 
@@ -89,8 +91,17 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 _DESCRIPTION: Final = "Make the person in one video dance like the person in another.\n\n--version prints the version."
 
 
-def _commands() -> dict[str, Callable[..., Any]]:
-    return {name: getattr(import_module(f"dancenow.cli.{name}"), name) for name in COMMANDS}
+def _commands(*, summaries: bool) -> dict[str, Callable[..., Any]]:
+    """The function of every command by name; summaries: with the first line of its help alone, for the list of all."""
+    commands = {name: getattr(import_module(f"dancenow.cli.{name}"), name) for name in COMMANDS}
+    return {name: _summarized(command) for name, command in commands.items()} if summaries else commands
+
+
+def _summarized(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same command, described by its first line."""
+    summary = functools.wraps(command)(lambda *args, **kwargs: command(*args, **kwargs))
+    summary.__doc__ = (command.__doc__ or "").partition("\n")[0]
+    return summary
 
 
 if __name__ == "__main__":
