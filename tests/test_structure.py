@@ -25,6 +25,11 @@ def test_the_product_loads_no_research_code() -> None:
     assert [name for name in loaded if name.startswith(("dancenow.research", "dancenow.cli"))] == []
 
 
+def test_test_files_have_different_names() -> None:
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_the_pipeline_fits_on_one_page() -> None:
     assert len((ROOT / "pipeline.py").read_text("utf-8").splitlines()) <= 200
 
