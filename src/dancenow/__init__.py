@@ -1,4 +1,4 @@
-"""dancenow: the person in one video dances what the dancer in another video dances.
+"""dancenow: make the person in one video dance like the person in another video.
 
 `prepare`, `train`, `transfer`, `run`, `export`, `detect_poses` and `evaluate` do from Python what the commands of the same
 names do.

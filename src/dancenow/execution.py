@@ -30,7 +30,7 @@ class Execution:
     """Where and how a call computes; made by `Execution.auto`.
 
     device: torch's name of it, such as "cpu", "cuda" or "cuda:1". precision: "auto" is bfloat16 where the hardware multiplies
-    it natively and the recipe allows it; "float32" never is. threads: CPU threads of a network that runs beside other stages;
+    it natively and the recipe allows it; "float32" never is. threads: CPU threads of a network, next to which other stages run;
     None is half of the cores. cancel: stops the call from another thread.
     """
 
@@ -75,7 +75,7 @@ class Execution:
         return with_cancel(on_progress, self.cancel)
 
     def limited_threads(self) -> AbstractContextManager[None]:
-        """`limited_threads` of a network that runs beside other stages."""
+        """`limited_threads` of a network that runs in parallel with other stages."""
         return limited_threads(self.threads or spare_threads())
 
 
@@ -127,7 +127,7 @@ def cpu_has_bfloat16() -> bool:
 
 
 def spare_threads() -> int:
-    """Threads for a network beside the stages around it, and beside a second image's network: half of the cores.
+    """Threads for a network that runs in parallel with other stages or a second image's network: half of the cores.
 
     With two threads on two cores, each waits for the other while a third stage has its core.
     """

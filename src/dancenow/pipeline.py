@@ -70,13 +70,13 @@ def train(
     """Train a model of the person in a subject folder.
 
     Args:
-        subject: folder that `prepare` wrote. out: the .safetensors file; a preview and the training state lie beside it.
+        subject: folder that `prepare` wrote. out: the .safetensors file; a preview and the training state lie next to it.
         budget: how long to train (`90s`, `4m`, `1.5h`), or how many images to see (`20000images`).
         width, longer_px, enhance_from: other sizes of a whole-frame preset, see `preset_config`.
         face: which face network to train in the last part of the budget, see `face.face_task`.
         face_source, face_person: for a cyclegan: the source video, and the person to follow in it, as in `detect_poses`.
         warn: called with one sentence if `face` is auto and no face network can be trained.
-        resume: continue the training whose state lies beside `out`; the budget includes what was spent before.
+        resume: continue the training with its state next to `out`; the budget includes what was spent before.
 
     Raises:
         UserError: bad footage, budget or file; nothing to resume, or an unfinished training would be lost; a face network is
@@ -168,7 +168,7 @@ def run(
 ) -> RunResult:
     """Everything from two videos: the person in `target` dances what the person in `source` dances.
 
-    Subjects and models are cached by content; an interrupted training continues. `report`: also write a report page beside the
+    Subjects and models are cached by content; an interrupted training continues. `report`: also write a report page next to the
     video. `warn` gets each warning about the footage before the training. `consent` is needed the first time `target` is used.
     `accept_damaged`: use what can be read of a video that is cut off or damaged, with a warning.
 

@@ -143,7 +143,7 @@ def test_models_of_other_networks_are_refused_in_one_sentence(name: str, drawn_s
     checkpoint, path = untrained(name, drawn_subject), tmp_path / "model.safetensors"
     tensors = dict(list(checkpoint.tensors.items())[:-1])
     save_checkpoint(path, Checkpoint(checkpoint.info, tensors))
-    with pytest.raises(UserError, match="whose networks were others; train it again"):
+    with pytest.raises(UserError, match="which used other networks; train it again"):
         load_renderer(path, Execution())
 
 

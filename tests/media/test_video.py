@@ -260,7 +260,7 @@ def test_what_is_not_a_video_is_explained(tmp_path: Path) -> None:
             image = np.full((48, 64, 3), 80 * level, np.uint8)
             output.mux(stream.encode(VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")))
         output.mux(stream.encode(None))
-    cases = {text: "not a video", empty: "empty", picture: "picture", sound: "no pictures", tmp_path: "folder",
+    cases = {text: "not a video", empty: "empty", picture: "still image", sound: "no images", tmp_path: "folder",
              animated: "is an animated WebP.*convert it to mp4"}  # fmt: skip
     for path, words in cases.items():
         with pytest.raises(UserError, match=words):

@@ -12,12 +12,12 @@ from dancenow.media.sink import MaskWriter
 from dancenow.media.source import read_masks
 from dancenow.progress import Progress
 from dancenow.subject.background.background_plate import (
-    _filled,
-    _full_light,
-    _masked_order,
+    _estimate_full_light,
+    _fill_holes,
+    _masked_ranks,
     estimate_plate,
-    fill_smoothly,
 )
+from dancenow.subject.background.hole_filling import fill_smoothly
 from dancenow.subject.background.shadow_removal import FullLight, remove_shadow
 from dancenow.types import FrameStatus, Plate
 from helpers.filmed import WIDTH, Filmed, film
@@ -132,7 +132,7 @@ def test_the_floor_between_the_legs_keeps_its_boards_and_loses_its_shadow() -> N
         bare[index, 20:50, left : left + 18] = False
         images.append(image)
     median = np.where(known[..., None], room, 0).astype(np.uint8)
-    filled = _filled(median, known, images, bare)
+    filled = _fill_holes(median, known, images, bare)
     assert np.array_equal(filled[known], room[known])
     assert np.abs(filled.astype(int) - room).max() < 8
     smooth = fill_smoothly(median, known)
@@ -175,9 +175,9 @@ def test_a_dancer_who_hardly_moves_leaves_no_shadow() -> None:
         images.append(np.clip(image, 0, 255).astype(np.uint8))
         bare[i, :75, at // 2 - 8 : at // 2 + 8] = False
         feet[i, 60:75, at // 2 - 16 : at // 2 + 16] = True
-    median, known = _masked_order(images, np.ones_like(bare))
+    median, known = _masked_ranks(images, np.ones_like(bare))
     band = np.s_[114:146, 124:216]
     assert np.abs(median[band].astype(int) - room[band]).mean() > 40
-    lit = remove_shadow(median, _full_light(images, bare, feet))
+    lit = remove_shadow(median, _estimate_full_light(images, bare, feet))
     assert np.abs(lit[band].astype(int) - room[band]).mean() < 4
     assert known.all()

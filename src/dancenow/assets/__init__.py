@@ -2,7 +2,7 @@
 
 `transformer.safetensors` is the base model of the spatial transformer; `base.safetensors` and `face_base.safetensors` are the
 pretrained initial weights of the generator and the residual face network; `corrector.safetensors` corrects the bias of the pose
-detector; `forensic.safetensors` is the classifier of `dancenow detect`. The `.md` file beside each is its model card.
+detector; `forensic.safetensors` is the classifier of `dancenow detect`. The `.md` file next to each is its model card.
 """
 
 from pathlib import Path

@@ -17,11 +17,11 @@ def bench(
     out: Out = Path("benchmarks"),
     only: Many[str] = (),
 ) -> None:
-    """Run the benchmarks, each with a peer measured beside it.
+    """Run the benchmarks, each with a peer measured for comparison.
 
     - They cover quality, speed, normalization, memory and the metrics.
     - real measures the clips in the folder DANCENOW_DATA names and writes
-      contact sheets beside the result, in a folder that git ignores.
+      contact sheets next to the result, in a folder that git ignores.
     - Run the same command again to continue an interrupted benchmark.
     - Set DANCENOW_BENCH_CONDITIONS to a phrase about other load on the
       machine; the result records it.
@@ -32,7 +32,7 @@ def bench(
             blend, memory, growth, monotonicity, and real if the
             environment variable DANCENOW_DATA names a folder of clips.
             `page` measures nothing and writes docs/benchmarks.md
-            beside the results folder.
+            next to the results folder.
         size: smoke takes minutes, laptop an hour on two cores, gpu a GPU.
         out: Folder for the results, one JSON file each.
         only: Measure only these parts, such as `--only dov 4m ours`:

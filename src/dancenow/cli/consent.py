@@ -27,7 +27,7 @@ def consent(
         consent: Who is in the video.
             self: you.
             rendered: nobody real.
-            licensed: somebody else, under --licence.
+            licensed: another person, under --licence.
         person_name: Name of the person in the video.
         licence: SPDX identifier of the license, such as CC-BY-4.0.
         consent_file: JSON or TOML file instead of the three options above.

@@ -59,7 +59,7 @@ def ask(video: Path) -> "Consent":
 
     stderr.print(f"Who is in {video}, and may a model of them be trained?", markup=False, highlight=False, soft_wrap=True)
     stderr.print(
-        "  self: you  |  rendered: nobody real  |  licensed: somebody else, who agreed", highlight=False, soft_wrap=True
+        "  self: you  |  rendered: nobody real  |  licensed: another person, who agreed", highlight=False, soft_wrap=True
     )
     kind = answer("consent", choices=["self", "rendered", "licensed"])
     if kind != "licensed":

@@ -41,7 +41,7 @@ def prepare(
             It can be added later with `dancenow consent`.
             self: you.
             rendered: nobody real.
-            licensed: somebody else, under --licence.
+            licensed: another person, under --licence.
         person_name: Name of the person in VIDEO.
         licence: SPDX identifier of the license, such as CC-BY-4.0.
         consent_file: JSON or TOML file instead of the three options above.

@@ -65,7 +65,7 @@ def run(
             Asked for if you run this in a terminal.
             self: you.
             rendered: nobody real.
-            licensed: somebody else, under --licence.
+            licensed: another person, under --licence.
         person_name: Name of the person in TARGET.
         licence: SPDX identifier of TARGET's license, such as CC-BY-4.0.
         consent_file: JSON or TOML file instead of the three options above.

@@ -30,7 +30,7 @@ def train(
         subject: Folder made by `dancenow prepare`.
             With --identity, a rendered dataset or its shards.
         out: The .safetensors file to write.
-            A preview image beside it is updated during training.
+            A preview image next to it is updated during training.
         budget: Training time (90s, 4m, 1.5h) or images (20000images).
         identity: Person of the dataset to train.
         protocol: Which clips of the dataset are for training.

@@ -178,7 +178,7 @@ def usable_faces(faces: FaceTrack, allowed: NDArray[np.bool_], max_count: int) -
     return np.asarray(usable[np.linspace(0, len(usable) - 1, max_count).round().astype(np.int64)])
 
 
-def unusable_reason(faces: FaceTrack, allowed: NDArray[np.bool_], whose: str) -> str | None:
+def unusable_reason(faces: FaceTrack, allowed: NDArray[np.bool_], person: str) -> str | None:
     """One sentence on why these faces are not enough for training, or None if they are."""
     count, total = int((faces.valid & allowed).sum()), int(allowed.sum())
     if count >= MIN_FACES:
@@ -187,10 +187,10 @@ def unusable_reason(faces: FaceTrack, allowed: NDArray[np.bool_], whose: str) ->
     if small > total / 2:
         head_px = float(np.median(faces.head_px[allowed]))
         return (
-            f"the face of {whose} is too small for a face network (the head is {head_px:.0f} px high, {MIN_HEAD_PX:.0f} are"
+            f"the face of {person} is too small for a face network (the head is {head_px:.0f} px high, {MIN_HEAD_PX:.0f} are"
             " needed): move closer or film at a higher resolution."
         )
     return (
-        f"the face of {whose} is visible in only {count} of {total} frames (turned to the camera, unhidden, well lit, at"
+        f"the face of {person} is visible in only {count} of {total} frames (turned to the camera, unhidden, well lit, at"
         f" least {MIN_HEAD_PX:.0f} px high), and {MIN_FACES} are needed for a face network."
     )

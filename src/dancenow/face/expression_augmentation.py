@@ -22,7 +22,7 @@ EYE_OPENING: Final = (0.0, 1.1)
 BROW_RAISE: Final = (-0.015, 0.03)
 """Raise of both brows, in head heights."""
 _UNCHANGED_EYES_PROB: Final = 0.75
-"""Fraction of faces whose eyes stay unchanged: people blink, but seldom."""
+"""Fraction of faces whose eyes stay unchanged: people blink, but rarely."""
 _EYES_TO_NOSE: Final = 0.19
 """Distance from between the eyes to below the nose, as a fraction of the head's height."""
 _UPPER_LIP_FRACTION: Final = 0.15

@@ -112,13 +112,13 @@ def _source_faces(face_source: FaceSource, target: FaceTrack, context: FaceTaskC
 
 
 def _find_faces(
-    video: VideoSource, track: PoseTrack, allowed: NDArray[np.bool_], whose: str, context: FaceTaskContext
+    video: VideoSource, track: PoseTrack, allowed: NDArray[np.bool_], person: str, context: FaceTaskContext
 ) -> tuple[FaceTrack | None, str]:
     """Extract the faces; None and the reason in one sentence if too few of the allowed frames [T] show one."""
     # The poses alone show whether the head is too small or turned away, and cost nothing.
-    why = unusable_reason(face_boxes(track), allowed, whose)
+    why = unusable_reason(face_boxes(track), allowed, person)
     if why is not None:
         return None, why
     faces = extract_faces(video, track, on_progress=context.on_progress)
-    why = unusable_reason(faces, allowed, whose)
+    why = unusable_reason(faces, allowed, person)
     return (faces, "") if why is None else (None, why)

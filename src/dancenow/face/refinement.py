@@ -41,11 +41,11 @@ FADE_FRAMES: Final = 4
 """Frames over which a refined face fades in and out where it becomes valid or invalid: a sudden change is visible."""
 FULL_YAW_RAD, MAX_YAW_RAD = np.radians(50), np.radians(75)
 """Up to the first yaw a refined face is fully shown, from the second on not at all: landmarks of a profile are guesses, and
-detail at the wrong position appears beside the nose.
+detail at the wrong position appears next to the nose.
 """
 FULL_UNSEEN_RAD, MAX_UNSEEN_RAD = np.radians(15), np.radians(35)
 """Up to the first angle between a yaw and the nearest one in the footage a refined face is fully shown, from the second on not
-at all: unseen views get cheeks and hair beside the head.
+at all: unseen views get cheeks and hair next to the head.
 """
 
 

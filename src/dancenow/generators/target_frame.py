@@ -16,4 +16,4 @@ def require_target_frame(track: PoseTrack, target: Target) -> None:
 def error_of_version(checkpoint: Checkpoint) -> ModelError:
     """For a model whose networks this version does not know."""
     version = checkpoint.info.version
-    return ModelError(f"this model was made by dancenow {version}, whose networks were others; train it again.")
+    return ModelError(f"this model was made by dancenow {version}, which used other networks; train it again.")

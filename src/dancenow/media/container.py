@@ -44,12 +44,12 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             raise InputError(f"{path} is an animated WebP, which cannot be decoded here; convert it to mp4 first.")
         if container.format.name.endswith("_pipe") or container.format.name in ("image2", "tty"):
             raise InputError(
-                f"{path} is a {'text' if container.format.name == 'tty' else 'picture'}, not a video; give a video file."
+                f"{path} is a {'text' if container.format.name == 'tty' else 'still image'}, not a video; give a video file."
             )
         streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
         if not streams:
-            raise InputError(f"{path} holds sound but no pictures; give a video file." if container.streams.audio
-                            else f"{path} holds no pictures; give a video file.")  # fmt: skip
+            raise InputError(f"{path} holds sound but no images; give a video file." if container.streams.audio
+                            else f"{path} holds no images; give a video file.")  # fmt: skip
         if getattr(streams[0], "codec_context", None) is None:
             raise InputError(f"{path} is in a video format that cannot be decoded here; convert it to H.264 first.")
         streams[0].thread_type = "AUTO"

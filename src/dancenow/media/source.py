@@ -57,7 +57,7 @@ class VideoSource:
         """Probe a file. One frame is decoded, to make sure that it can be.
 
         Raises:
-            UserError: the file is missing, is not a video, has no pictures or is cut off before the first one.
+            UserError: the file is missing, is not a video, has no images or is cut off before the first one.
         """
         path = Path(path)
         with opened(path) as (container, stream):
@@ -131,7 +131,7 @@ def read_frames_at(path: Path, indices: Iterable[int]) -> Iterator[Frame]:
 
 
 def sound_clock(video: VideoInput) -> tuple[Path, Fraction]:
-    """The file that holds the sound of a video, and the time of the first frame on its clock; 0 for a file without pictures.
+    """The file that holds the sound of a video, and the time of the first frame on its clock; 0 for a file without images.
 
     Raises:
         UserError: there is no such file.

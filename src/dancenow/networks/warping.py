@@ -18,7 +18,7 @@ def canvas_to_canvas(before: Tensor, now: Tensor) -> Tensor:
 
 
 def warp(pixels: Tensor, to_canvas: Tensor, canvas_px: int) -> Tensor:
-    """Resample [N,C,h,w] under `to_canvas` [N,2,3] (pixels -> canvas px, centres at integers) to [N,C,S,S].
+    """Resample [N,C,h,w] under `to_canvas` [N,2,3] (pixels -> canvas px, centers at integers) to [N,C,S,S].
 
     Beyond the border the border pixels are repeated.
     """

@@ -18,7 +18,7 @@ from dancenow.skeleton import INDEX
 Frames = NDArray[np.bool_]
 
 HALF_TURNED: Final = 0.4
-"""Sine of the angle, 24 degrees, from which a body is no longer seen from the front."""
+"""Sine of the angle, 24 degrees, from which a body does not count as seen from the front."""
 LEAN: Final = 0.3
 """Tangent of the angle, 17 degrees, from which a body leans."""
 

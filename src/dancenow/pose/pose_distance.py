@@ -62,8 +62,8 @@ _BONES: Final = [
 class BodyPoses:
     """The normalized poses of a track, one row per frame.
 
-    xyz: float32 [T,K,3] in body heights, x right and y down in the picture, z away from the camera; arms and head from the
-    neck, all else from the middle of the hips. seen: bool [T,K]. facing: float32 [T,2], unit vectors: towards the picture's
+    xyz: float32 [T,K,3] in body heights, x right and y down in the image, z away from the camera; arms and head from the
+    neck, all else from the middle of the hips. seen: bool [T,K]. facing: float32 [T,2], unit vectors: towards the image's
     right, and towards the camera; (0, 0) where it cannot be told. lift: float64 [T] of the soles above the ground, 0 where
     unknown. present: bool [T], frames that show the body. measured: bool [T], those in which it was detected.
     """
@@ -200,9 +200,9 @@ def _relative_size(xy: Float64Array, seen: NDArray[np.bool_], fps: float) -> Flo
 
 
 def _facing(xyz: Float64Array, seen: NDArray[np.bool_]) -> FloatArray:
-    """Which way chest and hips face, float32 [T,2]: from the order and distance of their sides in the picture.
+    """Which way chest and hips face, float32 [T,2]: from the order and distance of their sides in the image.
 
-    Detectors see well how far left and right are from each other in the picture, and which of them is nearer, but not by how
+    Detectors see well how far left and right are from each other in the image, and which of them is nearer, but not by how
     much: depth gives the sign of the turn, and bounds it. Where a track has none, the nose before the neck gives the sign.
     """
     across = np.zeros((len(xyz), 2))

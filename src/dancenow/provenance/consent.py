@@ -33,7 +33,7 @@ _NAMES: Final = {"self": "the user", "rendered": "nobody real"}
 class Consent:
     """Consent of a person to the training of a model of them.
 
-    kind: `self` (the user), `rendered` (nobody real) or `licensed` (somebody else, under a license). person: who is in the
+    kind: `self` (the user), `rendered` (nobody real) or `licensed` (another person, under a license). person: who is in the
     video. scope: what they agreed to. date: YYYY-MM-DD. licence: SPDX expression (includes the CC licenses), required for
     `licensed` without a document. document_sha256: of the signed document. withdrawn: date of withdrawal, or None. number:
     random, so that a record given after a withdrawal differs from the withdrawn one.

@@ -44,7 +44,7 @@ def require_writable(path: Path, suffix: str = "", *, folder: bool = False) -> N
 
 @contextmanager
 def complete_or_absent(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` (same suffix); it is renamed to `path` on success and removed on failure.
+    """Yield a temporary path next to `path` (same suffix); it is renamed to `path` on success and removed on failure.
 
     Works for files and for folders (create the folder at the path given). An existing file is replaced in one step; an
     existing folder is replaced only when the new one is complete, and put back if that is interrupted.
@@ -148,7 +148,7 @@ def data_dir(name: str) -> Path:
 
 
 def require_outputs(video: Path, page: Path | None, *inputs: Path) -> None:
-    """Check, before long work, that an .mp4 and a page beside it can be written and overwrite no input.
+    """Check, before long work, that an .mp4 and a page next to it can be written and overwrite no input.
 
     Raises:
         OutputError: they cannot.

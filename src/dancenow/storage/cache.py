@@ -21,7 +21,7 @@ from dancenow.storage.code_digest import code_digest
 
 try:
     import fcntl
-except ImportError:  # Windows, where a file that somebody has open cannot be removed
+except ImportError:  # Windows, where an open file cannot be removed
     fcntl = None  # type: ignore[assignment]
 
 LOCKS: Final = ".locks"

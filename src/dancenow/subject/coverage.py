@@ -42,7 +42,7 @@ MIN_RANGE_S: Final = 0.25
 MAX_PIECE_S: Final = 2.0
 """A longer range is described in pieces of about this length."""
 RARITY_TIME_S: Final = 0.7
-"""A move filmed for this long is no longer rare."""
+"""A move filmed for at least this long is not rare."""
 SUFFICIENT_FRACTION: Final = 0.9
 """No warning is given if this fraction is covered."""
 MAX_WARNED_MOVES: Final = 4

@@ -1,4 +1,4 @@
-"""Write subject folders: from a video, whose poses, background and quality are estimated, or from data known in advance."""
+"""Write subject folders: from a video, with estimated poses, background and quality, or from data known in advance."""
 
 import json
 import shutil

@@ -21,7 +21,7 @@ _SPAN_S: Final = 12.0
 _SIDE_PX: Final = 640
 _SAME_ASPECT: Final = 0.01
 _SAME_CAMERA_FRACTION: Final = 0.02
-"""Fraction of the longer side by which a corner may have moved: somebody touched the tripod."""
+"""Fraction of the longer side by which a corner may have moved: someone touched the tripod."""
 
 
 def background_view(source: VideoSource, track: PoseTrack) -> BackgroundView:

@@ -92,7 +92,7 @@ def subject_entry(source: VideoSource, person: int | None) -> CacheEntry:
 
 
 def _recorded_consent(source: VideoSource, person: int | None) -> Consent | None:
-    """That of the cached subject or, if it was pruned, of the record beside it, unless that was withdrawn since."""
+    """Read the consent of the cached subject or, if that was pruned, of the record next to it, unless it was withdrawn."""
     try:
         return Subject.open(subject_entry(source, person).path()).manifest.consent
     except UserError:

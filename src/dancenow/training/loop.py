@@ -70,19 +70,19 @@ class LoopConfig:
 
 
 def state_path(model_path: Path) -> Path:
-    """Path of the state of an unfinished training, beside the model."""
+    """Path of the state of an unfinished training, next to the model."""
     return model_path.with_suffix(".resume.safetensors")
 
 
 def preview_path(model_path: Path) -> Path:
-    """Path of the preview image, beside the model."""
+    """Path of the preview image, next to the model."""
     return model_path.with_suffix(".preview.png")
 
 
 def train_loop(
     task: Task, model_path: Path, budget: Budget, *, resume: bool, config: LoopConfig, on_progress: ProgressCallback
 ) -> Checkpoint:
-    """Step until the budget is spent; write the model, the state beside it, and a preview at intervals.
+    """Step until the budget is spent; write the model, the state next to it, and a preview at intervals.
 
     On Ctrl-C (KeyboardInterrupt) or `Cancelled`, the current step ends, everything is saved, and the error is raised again.
 

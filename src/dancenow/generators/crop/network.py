@@ -55,7 +55,7 @@ class GeneratorConfig:
         Versions before 0.2 wrote `previous`: whether the generator also saw the image that it generated before.
 
         Raises:
-            UserError: it did, which is no longer supported.
+            UserError: it did; such models are not supported.
         """
         if data.get("previous"):
             raise UserError(

@@ -27,7 +27,7 @@ from dancenow.training.safe_step import SafeOptimizerStep
 from dancenow.training.state import require_same_training, restore_state, state_tensors
 
 MIRROR_UNTIL = 0.5
-"""Progress after which clips are no longer mirrored, so that asymmetries such as a parting are learned."""
+"""Progress after which clips are not mirrored any more, so that asymmetries such as a parting are learned."""
 
 
 class CropTask:

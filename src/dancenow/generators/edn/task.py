@@ -171,7 +171,7 @@ class EdnTask:
         image, xy, box = clip.image[:, -self.config.generated_frames :], clip.xy, self._box
         if image.shape[-1] != box.width_px:
             image = F.avg_pool2d(image.flatten(0, 1), 2).unflatten(0, image.shape[:2])
-            xy = (xy + 0.5) / 2 - 0.5  # pixel centres are at integers
+            xy = (xy + 0.5) / 2 - 0.5  # pixel centers are at integers
         maps = self.generator.draw(xy.flatten(0, 1), clip.confidence.flatten(0, 1), box)
         return maps.unflatten(0, xy.shape[:2]), image
 

@@ -1,6 +1,6 @@
 """Estimate the pose in an expected region of a single image, of any person: top-down pose estimation in a known box.
 
-A `PersonTracker` follows one person and skips frames that show somebody else. A metric that compares identities has to see
+A `PersonTracker` follows one person and skips frames that show another person. A metric that compares identities has to see
 these frames too, so the expected pose gives the region alone.
 """
 

@@ -27,12 +27,12 @@ SAME_APPEARANCE: Final = 0.93
 """Detections at least this similar are one person, if no more than seconds lie between them."""
 SAME_APPEARANCE_LATER: Final = 0.97
 """The same if the person may have left in between: others in similar clothes reach 0.95, and losing footage is better than
-following somebody else."""
+following another person."""
 _BINS: Final = 10
 _TRUNK: Final = [INDEX[f"{side}_{part}"] for side in ("right", "left") for part in ("shoulder", "hip")]
 _SAMPLES: Final = (12, 40)
 _SEVERAL_FRACTION: Final = 0.2
-"""Fraction of the sampled frames in which somebody else may pass by."""
+"""Fraction of the sampled frames in which another person may pass by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,7 @@ def similarity(appearance: FloatArray, others: Iterable[FloatArray]) -> float:
 def find_people(detector: PoseDetector, frame: Frame, windows: Iterable[RotatedRect | None]) -> list[Detection]:
     """Detect all people in any of the windows (None: the whole image), each once, most prominent first.
 
-    Windows come from coarse to fine: in a fine one, a hand or leg of somebody near looks like a person, so candidates on a
+    Windows come from coarse to fine: in a fine one, a hand or leg of a nearby person looks like a person, so candidates on a
     body that was already detected are skipped.
     """
     found: list[Detection] = []

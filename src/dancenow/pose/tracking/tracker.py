@@ -24,13 +24,13 @@ from dancenow.pose.tracking.reidentification import (
 from dancenow.types import FloatArray, Frame
 
 _STILL_SAME_APPEARANCE: Final = 0.75
-"""Similarity below which the tracker has moved to somebody else; a change of light or a turn leaves more than this."""
+"""Similarity below which the tracker has moved to another person; a change of light or a turn leaves more than this."""
 _LIKELY_SAME_APPEARANCE: Final = 0.85
 """Similarity that is enough for a person found where they were lost a moment ago."""
 _LOST_AFTER_S: Final = 2.0
 """How long the position of the loss is good evidence."""
 _MAY_HAVE_LEFT_S: Final = 4.0
-"""A person not detected for longer may have left, and the next one to come may be somebody else."""
+"""A person not detected for longer may have left, and the next one to come may be another person."""
 _SEARCH_EVERY_S: Final = 0.2
 """A search of the whole image costs many detections, and nobody walks in so fast that it matters."""
 _GALLERY_SIZE: Final = 12

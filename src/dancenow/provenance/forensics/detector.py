@@ -88,7 +88,7 @@ class Finding:
         return (
             f"Classifier: {text} ({_percent(self.probability)} likely to be synthesized, from {self.samples} pairs of frames).",
             f"Second by second, in percent: {per_second}",
-            f"Processed {self.frames_per_s:.0f} frames a second. It can be wrong: see the card beside its weights.",
+            f"Processed {self.frames_per_s:.0f} frames a second. It can be wrong: see the model card of its weights.",
         )
 
 

@@ -1,6 +1,6 @@
 """Samples for the forensic classifier: crops of a person from pairs of consecutive frames, a few per second of video.
 
-A crop keeps the video's own pixels wherever possible: upsampling blurs, which looks synthetic, and downsampling sharpens, which
+A crop keeps the video's own pixels where possible: upsampling blurs, which looks synthetic, and downsampling sharpens, which
 looks real. A body larger than the crop is sampled part by part, one part per sample. The crop is placed by the keypoints alone,
 so that real and synthesized videos are sampled in the same way.
 """
