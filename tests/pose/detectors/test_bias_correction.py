@@ -53,7 +53,7 @@ def test_numpy_runs_what_torch_trains(tmp_path: Path) -> None:
 
 
 def test_it_starts_as_no_change() -> None:
-    network = networks.Corrector()
+    network = networks.BiasCorrectionNetwork()
     change = network(torch.randn(1, 20, NUM_KEYPOINTS, 6), torch.rand(1, len(LIMBS)))
     assert torch.equal(change, torch.zeros(1, 20, NUM_KEYPOINTS, 3))
 

@@ -12,7 +12,7 @@ from dancenow.face.landmarks import FaceNetworks
 from dancenow.face.network import FaceNetwork, FaceNetworkConfig
 from dancenow.face.pretrained_init import FACE_KIND, PretrainedFace
 from dancenow.progress import ignore_progress
-from dancenow.research.recipes.face_pretraining_task import FaceBaseConfig, FaceBaseTask, spoilt
+from dancenow.research.recipes.face_pretraining_task import FacePretrainingConfig, FacePretrainingTask, degrade_faces
 from dancenow.research.recipes.face_renders import CloseupConfig, Closeups, closeups_of
 from dancenow.storage.checkpoint import load_checkpoint
 from dancenow.training.budget import Budget
@@ -21,7 +21,7 @@ from helpers.face_world import noise, untrained_distance
 
 CPU = torch.device("cpu")
 DISTANCE = untrained_distance()
-CONFIG = FaceBaseConfig(FaceNetworkConfig(48, 8, 1), faces_per_step=2)
+CONFIG = FacePretrainingConfig(FaceNetworkConfig(48, 8, 1), faces_per_step=2)
 
 
 def people() -> list[Closeups]:
@@ -29,23 +29,23 @@ def people() -> list[Closeups]:
     return [Closeups(noise(image, who), noise(usual, who + 5), noise((3, NUM_MAPS, 52, 52), who + 9)) for who in range(3)]
 
 
-def task() -> FaceBaseTask:
-    return FaceBaseTask(people(), CONFIG, seed=0, perceptual=DISTANCE, device=CPU)
+def task() -> FacePretrainingTask:
+    return FacePretrainingTask(people(), CONFIG, seed=0, perceptual=DISTANCE, device=CPU)
 
 
-def test_a_spoilt_face_is_a_coarser_picture_of_the_same() -> None:
+def test_degrading_a_face_removes_detail_but_keeps_its_shape() -> None:
     face = torch.zeros(1, 3, 48, 48)
     face[..., 16:32, 16:32] = 0.8
     face[..., ::2] += 0.1
-    made = spoilt(face, CONFIG, np.random.default_rng(0))
-    assert made.shape == face.shape
-    assert made.abs().max() <= 1
-    assert made[..., 20:28, 20:28].mean() > made[..., :8, :8].mean() + 0.4
-    fine = [(x[..., 1:] - x[..., :-1]).abs().median() for x in (face, made)]
+    result = degrade_faces(face, CONFIG, np.random.default_rng(0))
+    assert result.shape == face.shape
+    assert result.abs().max() <= 1
+    assert result[..., 20:28, 20:28].mean() > result[..., :8, :8].mean() + 0.4
+    fine = [(x[..., 1:] - x[..., :-1]).abs().median() for x in (face, result)]
     assert fine[1] < fine[0]
 
 
-def test_what_was_trained_is_a_start_for_any_canvas(tmp_path: Path) -> None:
+def test_pretrained_weights_initialize_any_canvas_size(tmp_path: Path) -> None:
     path = tmp_path / "face_base.safetensors"
     train_loop(task(), path, Budget(images=6), resume=False, config=LoopConfig(), on_progress=ignore_progress)
     base = PretrainedFace.of_checkpoint(load_checkpoint(path, FACE_KIND), "x")
@@ -56,7 +56,7 @@ def test_what_was_trained_is_a_start_for_any_canvas(tmp_path: Path) -> None:
         base.load_into(FaceNetwork(FaceNetworkConfig(64, 12, 1)))
 
 
-def test_a_resumed_base_equals_an_unbroken_one() -> None:
+def test_resumed_pretraining_equals_uninterrupted_pretraining() -> None:
     whole, broken = task(), task()
     for i in range(4):
         whole.step(np.random.default_rng(i), i / 4)
@@ -77,15 +77,15 @@ def test_a_resumed_base_equals_an_unbroken_one() -> None:
     any(importlib.util.find_spec(name) is None for name in ("anny", "warp")), reason="faces are rendered by the studio extra"
 )
 def test_close_ups_show_a_face_where_its_landmarks_are() -> None:
-    made = closeups_of(CloseupConfig(people=1, images=4, beats=8, fps=4.0), 0, FaceNetworks())
-    assert made.image.shape == (4, 72, 72, 3)
-    assert made.maps.shape == (4, NUM_MAPS, 72, 72)
-    assert len({image.tobytes() for image in made.image}) == 4
-    changed = np.abs(made.usual.astype(int) - made.image).max(axis=3) > 8
+    result = closeups_of(CloseupConfig(people=1, images=4, beats=8, fps=4.0), 0, FaceNetworks())
+    assert result.image.shape == (4, 72, 72, 3)
+    assert result.maps.shape == (4, NUM_MAPS, 72, 72)
+    assert len({image.tobytes() for image in result.image}) == 4
+    changed = np.abs(result.usual.astype(int) - result.image).max(axis=3) > 8
     assert changed.any(axis=(1, 2)).sum() >= 3  # another expression
     assert changed.mean() < 0.1  # of the same head
-    for maps in made.maps:
+    for maps in result.maps:
         rows, columns = np.nonzero(maps.max(axis=0) > 128)
-        assert 0.2 * 72 < np.ptp(rows) < 0.8 * 72  # a head fills two thirds of its window
+        assert 0.2 * 72 < np.ptp(rows) < 0.8 * 72  # a head fills two thirds of its close-up
         assert abs(rows.mean() - 36) < 18
         assert abs(columns.mean() - 36) < 18

@@ -15,15 +15,15 @@ from dancenow.research.dataset.make import make_dataset
 from dancenow.research.dataset.package import package
 from dancenow.research.dataset.plan import DatasetConfig
 from dancenow.research.dataset.shards import Shards
-from dancenow.research.recipes.pretraining_task import BaseConfig
-from dancenow.research.recipes.streaming_dataset import StreamConfig, StreamedBaseTask
+from dancenow.research.recipes.pretraining_task import PretrainingConfig
+from dancenow.research.recipes.streaming_dataset import StreamConfig, StreamedPretrainingTask
 from dancenow.storage.checkpoint import load_checkpoint
 from dancenow.training.budget import Budget
 from dancenow.training.loop import Clock, LoopConfig, train_loop
 from helpers.drawn_dataset import draw_instead_of_rendering
 
 SMALL = GeneratorConfig(canvas_px=64, width=8, blocks=1)
-CONFIG = BaseConfig(generator=SMALL, weights=LossWeights(perceptual=0.0), people_per_step=2, perceptual_depth=1)
+CONFIG = PretrainingConfig(generator=SMALL, weights=LossWeights(perceptual=0.0), people_per_step=2, perceptual_depth=1)
 STREAM = StreamConfig(pool=2, every=4, runs=3, length=2, buffer=3)
 
 
@@ -37,19 +37,19 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Shards:
     return package(folder / "dataset", folder / "shards", shard_mb=0.1)
 
 
-def create_task(shards: Shards, stream: StreamConfig = STREAM) -> StreamedBaseTask:
+def create_task(shards: Shards, stream: StreamConfig = STREAM) -> StreamedPretrainingTask:
     distance = PerceptualDistance(EfficientNetTrunk(), depth=1)
-    return StreamedBaseTask(shards, CONFIG, stream, seed=0, perceptual=distance, device=torch.device("cpu"))
+    return StreamedPretrainingTask(shards, CONFIG, stream, seed=0, perceptual=distance, device=torch.device("cpu"))
 
 
-def weights_after(task: StreamedBaseTask, path: Path, images: int, resume: bool = False) -> dict[str, torch.Tensor]:
+def weights_after(task: StreamedPretrainingTask, path: Path, images: int, resume: bool = False) -> dict[str, torch.Tensor]:
     train_loop(task, path, Budget(images=images), resume=resume, config=LoopConfig(), on_progress=ignore_progress)
     return {name: value.clone() for name, value in task.generator.state_dict().items()}
 
 
 @pytest.mark.slow
 def test_a_stopped_run_goes_on_exactly(shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(StreamedBaseTask, "_set_learning_rate", lambda *_: None)  # it follows the budget, which differs
+    monkeypatch.setattr(StreamedPretrainingTask, "_set_learning_rate", lambda *_: None)  # it follows the budget, which differs
     whole = create_task(shards)
     drawn: list[list[str]] = []
     unwatched = whole.step

@@ -82,7 +82,7 @@ def _is_reseeded(sized: AblationSize, method: Method) -> bool:
 def transfer_tests(
     test_set: RenderedTestSet, case: SubjectCase, subject: Subject, normalize: RetargetingKind
 ) -> Iterator[TransferTask]:
-    """The test clips of a subject's models; normalize: retargeting of other dancers' poses to the subject."""
+    """The test clips of a subject's models; normalize: retargeting of source people's poses to the subject."""
     held_out = test_set.held_out(subject)
     yield TransferTask("held-out time", "own", held_out, held_out, "none")
     for dance in case.dances:

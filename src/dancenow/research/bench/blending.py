@@ -1,7 +1,7 @@
 """Compare ways of blending an edited face into its frame: paste, feathering, Poisson by sine transforms, OpenCV's
 seamlessClone.
 
-Rendered dancers are the ground truth. The head crop is edited as a face network edits it and blended back; an ideal method
+Rendered people are the ground truth. The head crop is edited as a face network edits it and blended back; an ideal method
 shows no seam and no color flicker, and takes no time.
 """
 

@@ -41,7 +41,9 @@ def face_metrics(out: Path, truth: Path, source: Path, on_progress: ProgressCall
     if own is not None:
         seen = has_landmarks(own) & has_landmarks(reference)
         distance = landmark_distance(own.landmarks, reference.landmarks, reference.head_px, seen)
-        share = float(has_landmarks(own)[has_landmarks(reference)].mean()) if has_landmarks(reference).any() else np.nan
+        found_fraction = (
+            float(has_landmarks(own)[has_landmarks(reference)].mean()) if has_landmarks(reference).any() else np.nan
+        )
         both = has_landmarks(own) & has_landmarks(source_track)
         mouth = EXPRESSION.index("mouth_opening")
         shown, asked, truly = (each.expression[:, mouth] for each in (own, source_track, reference))
@@ -49,7 +51,7 @@ def face_metrics(out: Path, truth: Path, source: Path, on_progress: ProgressCall
         values |= {
             "perceptual, face in its own window": (crop_distance(out, truth, own, reference), "", "lower"),
             "landmark distance, face": (float(np.nanmean(distance)) if seen.any() else np.nan, "heads", "lower"),
-            "landmarks found, face": (share, "", "higher"),
+            "landmarks found, face": (found_fraction, "", "higher"),
             "mouth follows the dancer, face": (expression_correlation(shown, asked, both), "", "higher"),
             "mouth opening error, face": (off, "heads", "lower"),
             "mouth follows the dancer, truth": (
@@ -70,10 +72,10 @@ def crop_distance(out: Path, truth: Path, own: FaceTrack, reference: FaceTrack) 
     of a transfer is right although the head may be misplaced.
     """
     perceptual, distances = PerceptualDistance(), []
-    for made, real in zip(read_frames(out), read_frames(truth), strict=True):
+    for generated, real in zip(read_frames(out), read_frames(truth), strict=True):
         t = real.index
         if t % EVERY == 0 and reference.valid[t] and own.reason[t] != Reason.MISSING:
-            pair = (crop_face(made.image_rgb, own.crop(t)), crop_face(real.image_rgb, reference.crop(t)))
+            pair = (crop_face(generated.image_rgb, own.crop(t)), crop_face(real.image_rgb, reference.crop(t)))
             with torch.inference_mode():
                 distances.append(float(perceptual(*(region_to_tensor(face, "face") for face in pair))))
     return float(np.mean(distances)) if distances else float("nan")
@@ -88,13 +90,13 @@ def face_flicker(out: Path, truth: Path, track: PoseTrack) -> float:
     """`flicker_ratio` within the truth's face box."""
     errors: list[tuple[float, float]] = []
     before = None
-    for made, real in zip(read_frames(out), read_frames(truth), strict=True):
+    for generated, real in zip(read_frames(out), read_frames(truth), strict=True):
         box = face_box(track.pose[real.index], track.width_px, track.height_px)
         if before is not None and box is not None and before[0] is not None:
             both = box.union(before[0])
-            pairs = [(both.crop(a), both.crop(b)) for a, b in ((before[1], made.image_rgb), (before[2], real.image_rgb))]
+            pairs = [(both.crop(a), both.crop(b)) for a, b in ((before[1], generated.image_rgb), (before[2], real.image_rgb))]
             along = estimate_motion(*pairs[1])
             errors.append((warping_error(*pairs[0], along), warping_error(*pairs[1], along)))
-        before = box, made.image_rgb, real.image_rgb
+        before = box, generated.image_rgb, real.image_rgb
     table = np.array(errors, np.float64).reshape(-1, 2)
     return flicker_ratio(table[:, 0], table[:, 1])

@@ -138,7 +138,7 @@ def score_model(
 
 
 def score_result_video(
-    made: Path,
+    generated: Path,
     npz: Path,
     video: Path,
     *,
@@ -146,14 +146,14 @@ def score_result_video(
     every: int = 6,
     on_progress: ProgressCallback = ignore_progress,
 ) -> ExactScore:
-    """Score a finished video, such as one by `transfer` from a dancer with detected poses.
+    """Score a finished video, such as one by `transfer` from a source video with detected poses.
 
     Raises:
         UserError: as `read_exact_track`, a video cannot be read, or the frames do not exist.
     """
     track = read_exact_track(npz, video)
     start, stop = frames[0], len(track) if frames[1] is None else min(frames[1], len(track))
-    images = (frame.image_rgb for frame in read_frames(made, start, stop))
+    images = (frame.image_rgb for frame in read_frames(generated, start, stop))
     return compare_frames(images, video, track, frames=(start, stop), every=every, on_progress=on_progress)
 
 

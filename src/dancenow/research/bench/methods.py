@@ -38,7 +38,7 @@ class TransferTask:
 @dataclass(frozen=True)
 class Method:
     """A method: trains `config`, or writes the clip by `show` without training. start: initialization of the training.
-    normalize: retargeting of other dancers' poses, which is a part of the system.
+    normalize: retargeting of source people's poses, which is a part of the system.
     """
 
     name: str

@@ -31,8 +31,8 @@ def show_nearest_frames(
     source_track = detect_poses(source, on_progress=on_progress)
     wanted = fit_videos(normalize, VideoSource.open(source), source_track, subject.track, subject.plate)(source_track.pose)
     track = subject.track
-    learnt = np.flatnonzero((track.status == FrameStatus.MEASURED) & subject.manifest.in_split("train", track.time_s))
-    chosen = learnt[nearest(wanted, track.pose[learnt])]
+    training_frames = np.flatnonzero((track.status == FrameStatus.MEASURED) & subject.manifest.in_split("train", track.time_s))
+    chosen = training_frames[nearest(wanted, track.pose[training_frames])]
     info = probe(subject.video)
     # Compressed, because the frames are needed in another order than they are decoded.
     packed = {

@@ -1,4 +1,4 @@
-"""How close each retargeting brings a dancer's keypoints to those of the target performing the same dance.
+"""How close each retargeting brings a source person's keypoints to those of the target performing the same dance.
 
 The truth is rendered: the same dance on the target's body in front of the target's camera. The retargeter is fitted on footage
 of another dance. Measured with exact keypoints, with detected ones on the ablation's test set, and on generated images.
@@ -36,7 +36,7 @@ from dancenow.types import PoseTrack
 SIZE_PX: Final = 512
 FPS: Final = 24
 ROOM_PAIR: Final = ("bright", "loft")
-"""The dancer's and the target's room: two cameras of different height, distance and focal length."""
+"""The source's and the target's room: two cameras of different height, distance and focal length."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,7 +42,7 @@ def measure_images(sized: NormalizeSize, case: SubjectCase, folder: Path, on_pro
     record: Record = train(our_config(sized.ours), subject, model, budget, 0, on_progress)
     rows: list[Record] = []
     for dance in case.dances:
-        made: dict[bytes, Mapping[str, Any]] = {}
+        evaluated: dict[bytes, Mapping[str, Any]] = {}
         for kind in (*KINDS, TRUE_POSES):
             out = folder / f"{dance.dance}-{kind}.mp4"
             own = kind == TRUE_POSES
@@ -51,10 +51,10 @@ def measure_images(sized: NormalizeSize, case: SubjectCase, folder: Path, on_pro
             done = pipeline.transfer(source, model, out, normalize=normalize, on_progress=on_progress)
             poses = done.target_track.pose.xy.tobytes()
             # The choice of `auto` has been evaluated under its own name.
-            if poses not in made:
-                made[poses] = scores(test_set, case, dance, out, sized.every)
+            if poses not in evaluated:
+                evaluated[poses] = scores(test_set, case, dance, out, sized.every)
             about = {"setup": f"{dance.dance} by {dance.identity}", "normalize": kind, "what": done.normalization}
-            rows.append(about | dict(made[poses]))
+            rows.append(about | dict(evaluated[poses]))
             save_result_video(out, f"{case.name}-{dance.dance}-normalize-{sized.ours}-{budget}-{kind}")
     return {**record, "every": sized.every, "rows": rows}
 
@@ -70,9 +70,9 @@ def scores(test_set: RenderedTestSet, case: SubjectCase, dance: ClipSpec, out: P
     rows: list[list[float]] = []
     curve: list[float | None] = []
     frames = zip(read_frames(clip.video, 0, None, every), read_frames(out, 0, None, every), masks, strict=True)
-    for true, made, mask in frames:
+    for true, generated, mask in frames:
         pose, (height, width) = exact.pose[true.index], true.image_rgb.shape[:2]
-        found = metrics.measure(true.image_rgb, pose, [made.image_rgb])[1]
+        found = metrics.measure(true.image_rgb, pose, [generated.image_rgb])[1]
         box = person_box(pose, width, height)
         if box is None:
             curve.append(None)

@@ -194,9 +194,9 @@ def _reconstruct(
 def _transfer(
     sized: RealSize, subject: Subject, dance: Path, model: Path, folder: Path, on_progress: ProgressCallback
 ) -> tuple[Record, list[SheetRow]]:
-    """Perform another clip's dance, and compare sharpness and steadiness with the target's footage, poses with those asked for.
+    """Perform another clip's dance, and compare sharpness and flicker with the target's footage, poses with those asked for.
 
-    There is no truth: who looks at the contact sheet sees more than the numbers.
+    There is no ground truth, so inspect the contact sheet too.
     """
     out = folder / "transfer.mp4"
     done = pipeline.transfer(dance, model, out, frames=(0, sized.max_frames), on_progress=on_progress)

@@ -163,7 +163,7 @@ class ReconstructionMeter:
 
 
 class TransferMeter:
-    """Sharpness and steadiness of a person without a truth, relative to footage of the same person."""
+    """Sharpness and flicker of a person without a truth, relative to footage of the same person."""
 
     def __init__(self) -> None:
         self._footage, self._result = _OwnMeter(), _OwnMeter()

@@ -128,22 +128,22 @@ class RenderedTestSet:
 def rendered_test_set(size_px: int, fps: int, dance_s: float, subjects: int = 3, dances: int = 2) -> RenderedTestSet:
     """The first subjects, each with dances of `dance_s` seconds; the footage lasts 20.25 s and shows another dance."""
 
-    def cast(
+    def create_case(
         identity: str, dance: str, room: str, start_s: float, others: tuple[tuple[str, str, str, float], ...]
     ) -> SubjectCase:
         dance_specs = tuple(ClipSpec(who, what, where, since_s, dance_s) for who, what, where, since_s in others[:dances])
         return SubjectCase(ClipSpec(identity, dance, room, start_s, 20.25), dance_specs)
 
     cases = (
-        cast("dov", "spark", "loft", 0.0, (("ada", "pulse", "bright", 3.0), ("fin", "drift", "bright", 4.0))),
-        cast("eve", "drift", "bright", 0.0, (("ben", "pulse", "loft", 3.0), ("fin", "spark", "loft", 2.0))),
-        cast("chi", "spark", "loft", 19.75, (("ben", "pulse", "bright", 3.0), ("ada", "drift", "bright", 4.0))),
+        create_case("dov", "spark", "loft", 0.0, (("ada", "pulse", "bright", 3.0), ("fin", "drift", "bright", 4.0))),
+        create_case("eve", "drift", "bright", 0.0, (("ben", "pulse", "loft", 3.0), ("fin", "spark", "loft", 2.0))),
+        create_case("chi", "spark", "loft", 19.75, (("ben", "pulse", "bright", 3.0), ("ada", "drift", "bright", 4.0))),
     )
     return RenderedTestSet(VideoFormat(size_px, fps), cases[:subjects])
 
 
 def with_singing_dance(test_set: RenderedTestSet, dance_s: float) -> RenderedTestSet:
-    """Add one dance per subject with a singing dancer."""
+    """Add one dance per subject with a singing source person."""
     singers = {"dov": ("fin", "bright"), "eve": ("ada", "loft"), "chi": ("ben", "bright")}
 
     def sung(case: SubjectCase) -> SubjectCase:

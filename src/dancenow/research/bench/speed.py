@@ -236,5 +236,5 @@ def _end_to_end_hz(source: Path, count: int, model: Path, folder: Path, on_progr
 def _rate(make: Callable[[], Iterable[T]]) -> tuple[list[T], float]:
     """Run an iteration; its items, and how many per second."""
     start_s = time.perf_counter()
-    made = list(make())
-    return made, len(made) / (time.perf_counter() - start_s)
+    results = list(make())
+    return results, len(results) / (time.perf_counter() - start_s)

@@ -202,7 +202,7 @@ class ForensicTask:
         """See `loop.Task.restore`.
 
         Raises:
-            UserError: the state is of another recipe.
+            UserError: the state belongs to another recipe.
         """
         require_same_training(state, self.state(Clock()).info.config, {})
         restore_state(state, {"net": self.net, "average": self.average}, {"adam": self.optimizer})

@@ -16,7 +16,7 @@ KIND: Final = "corrector"
 HIDDEN: Final = 160
 
 
-class Corrector(nn.Module):
+class BiasCorrectionNetwork(nn.Module):
     """Predicts offsets of x, y and depth [N,G,K,3] for motions: keypoints [N,G,K,6] and limbs [N,L]
     (`pose.detectors.bias_correction.Motion`)."""
 

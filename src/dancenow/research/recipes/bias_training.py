@@ -1,4 +1,4 @@
-"""Training of the bias correction network: detected tracks of rendered dancers with their exact keypoints."""
+"""Training of the bias correction network: detected tracks of rendered people with their exact keypoints."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dancenow.pose.detectors.bias_correction import LIMB_MIRROR, Motion, grid_of, motion_of, scales
 from dancenow.pose.filtering.smoothing import smooth
-from dancenow.research.recipes.bias_network import KIND, Corrector
+from dancenow.research.recipes.bias_network import KIND, BiasCorrectionNetwork
 from dancenow.skeleton import MIRROR, NUM_KEYPOINTS
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, with_prefix
 from dancenow.training.ema import update_average
@@ -23,7 +23,7 @@ RECIPE: Final = 1
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """One dancer's detected motion, and the truth [G,K,3] in the same units and relative to the same center."""
+    """One person's detected motion, and the truth [G,K,3] in the same units and relative to the same center."""
 
     motion: Motion
     truth: FloatArray
@@ -50,12 +50,12 @@ class CorrectionConfig:
 def example_of(detected: PoseTrack, exact: PoseTrack) -> Example:
     """An example from a detected track (before smoothing) and the exact track of the same frames."""
     smoothed = smooth(detected)
-    size_px, centre_px = scales(smoothed)
-    place = (exact.pose.xy - centre_px[:, None]) / size_px[:, None, None]
+    size_px, center_px = scales(smoothed)
+    place = (exact.pose.xy - center_px[:, None]) / size_px[:, None, None]
     truth = np.concatenate([place, (exact.pose.depth / size_px[:, None])[..., None]], axis=-1).reshape(len(exact), -1)
     grid_s = grid_of(smoothed.time_s)
-    there = np.stack([np.interp(grid_s, smoothed.time_s, column) for column in truth.T], axis=1)
-    return Example(motion_of(smoothed, detected), there.reshape(len(grid_s), NUM_KEYPOINTS, 3).astype(np.float32))
+    resampled = np.stack([np.interp(grid_s, smoothed.time_s, column) for column in truth.T], axis=1)
+    return Example(motion_of(smoothed, detected), resampled.reshape(len(grid_s), NUM_KEYPOINTS, 3).astype(np.float32))
 
 
 class CorrectionTask:
@@ -70,7 +70,7 @@ class CorrectionTask:
         torch.manual_seed(seed)
         self._config, self._seed, self._examples = config, seed, examples
         self.images_per_step = config.clips_per_step * config.frames
-        self.corrector = Corrector(config.dropout)
+        self.corrector = BiasCorrectionNetwork(config.dropout)
         self.average, self._images = deepcopy(self.corrector), 0
         self._optimizer = torch.optim.AdamW(
             self.corrector.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
@@ -80,8 +80,8 @@ class CorrectionTask:
         """One training step; terms: position, velocity and acceleration, mean errors relative to the body size."""
         for group in self._optimizer.param_groups:
             group["lr"] = self._config.learning_rate * (1 - min(progress, 1.0)) ** 0.5
-        keypoints, limbs, truth, seen = self._batch(rng)
-        off = (keypoints[..., :3] + self.corrector(keypoints, limbs) - truth) * seen
+        keypoints, limbs, truth, visible = self._batch(rng)
+        off = (keypoints[..., :3] + self.corrector(keypoints, limbs) - truth) * visible
         off = off * off.new_tensor([1.0, 1.0, self._config.depth_weight])
         speed = off[:, 1:] - off[:, :-1]
         terms = {"place": _mean(off), "speed": _mean(speed), "acceleration": _mean(speed[:, 1:] - speed[:, :-1])}
@@ -118,8 +118,8 @@ class CorrectionTask:
         matrix = matrix.permute(2, 0, 1) * zoom[:, None, None]
         keypoints, truth = _turned(keypoints, matrix, zoom), _turned(truth, matrix, zoom)
         fraction = rng.choice(config.hidden_fractions, (count, 1))
-        seen = torch.from_numpy((rng.random((count, NUM_KEYPOINTS)) >= fraction).astype(np.float32))[:, None, :, None]
-        return keypoints * seen, limbs * zoom[:, None], truth, seen
+        visible = torch.from_numpy((rng.random((count, NUM_KEYPOINTS)) >= fraction).astype(np.float32))[:, None, :, None]
+        return keypoints * visible, limbs * zoom[:, None], truth, visible
 
 
 def mirrored(values: Tensor, across: tuple[int, ...]) -> Tensor:

@@ -116,6 +116,6 @@ def _decode(film: NDArray[np.uint8], layout: str) -> NDArray[np.uint8]:
         stream.thread_count = 1  # several packs are decoded at once
         frames = container.decode(stream)
         if layout == "gray":
-            # The luma as it is: converted to grey, it would be stretched as if 16 were black.
+            # Read the luma directly: a conversion to gray would stretch it as if 16 were black.
             return np.stack([np.asarray(frame.to_ndarray()[: frame.height], np.uint8) for frame in frames])
         return np.stack([np.asarray(frame.to_ndarray(format=layout), np.uint8) for frame in frames])

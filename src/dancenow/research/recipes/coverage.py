@@ -1,4 +1,4 @@
-"""How well the coverage forecast ranks the true errors of transfers: rendered dancers, 20 s of footage each, known ground
+"""How well the coverage forecast ranks the true errors of transfers: rendered people, 20 s of footage each, known ground
 truth.
 
 Usage: python -m dancenow.research.recipes.coverage NORMALIZE.json OUT.json

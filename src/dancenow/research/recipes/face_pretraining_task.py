@@ -1,4 +1,4 @@
-"""Pretraining of the face network: one residual network for many random dancers, as the initialization for a person's own.
+"""Pretraining of the face network: one residual network for many random people, as the initialization for a person's own.
 
 Its input images are degraded like the output of a half-trained body generator: blurred, shifted, with wrong colors, and with
 another expression than the landmarks', so that the network must follow the landmarks. The person's own training then shows the
@@ -31,7 +31,7 @@ from dancenow.training.state import require_same_training, restore_state, state_
 
 
 @dataclass(frozen=True)
-class FaceBaseConfig:
+class FacePretrainingConfig:
     """How the shared face network is trained.
 
     faces_per_step: in a batch, each of another person. landmark_dropout: as in `FaceConfig`. untold: fraction of faces whose
@@ -49,13 +49,13 @@ class FaceBaseConfig:
     precision: Precision = "bfloat16"
 
 
-class FaceBaseTask:
+class FacePretrainingTask:
     """A `loop.Task`: the network, its average and its optimizer."""
 
     def __init__(
         self,
         people: Sequence[Closeups],
-        config: FaceBaseConfig,
+        config: FacePretrainingConfig,
         *,
         seed: int,
         perceptual: PerceptualDistance,
@@ -102,9 +102,9 @@ class FaceBaseTask:
             images.append(both[0])
             rendered.append(cv2.addWeighted(both[0], told, both[1], 1 - told, 0))
             maps.append(person.maps[i, :, y : y + side, x : x + side])
-        image, made = (images_to_tensor(np.stack(each), self.device) for each in (images, rendered))
+        image, degraded = (images_to_tensor(np.stack(each), self.device) for each in (images, rendered))
         shown = torch.from_numpy(np.stack(maps)).to(self.device).float() / 255
-        return FaceBatch(image, shown, spoilt(made, self.config, rng))
+        return FaceBatch(image, shown, degrade_faces(degraded, self.config, rng))
 
     def model(self, clock: Clock) -> Checkpoint:
         """The averaged network in half precision, sufficient for an initialization."""
@@ -125,7 +125,7 @@ class FaceBaseTask:
         """See `loop.Task.restore`.
 
         Raises:
-            UserError: the state is of another recipe.
+            UserError: the state belongs to another recipe.
         """
         require_same_training(state, self._described, {})
         restore_state(state, {"network": self.network, "average": self.average}, {"adam": self.optimizer})
@@ -139,7 +139,7 @@ class FaceBaseTask:
         return preview_grid([faces.image, faces.generated, refine_face(self.average, faces.generated, faces.maps)])
 
 
-def spoilt(image: Tensor, config: FaceBaseConfig, rng: np.random.Generator) -> Tensor:
+def degrade_faces(image: Tensor, config: FacePretrainingConfig, rng: np.random.Generator) -> Tensor:
     """Degrade faces [N,3,S,S] like the output of a half-trained generator."""
     side = image.shape[-1]
     out = []
@@ -147,9 +147,11 @@ def spoilt(image: Tensor, config: FaceBaseConfig, rng: np.random.Generator) -> T
         small = round(side / rng.uniform(*config.coarse))
         coarse = F.interpolate(F.interpolate(face, (small, small), mode="area"), (side, side), mode="bicubic")
         x, y = (int(v) for v in rng.integers(-round(config.moved * side), round(config.moved * side) + 1, 2))
-        stains = torch.from_numpy(rng.normal(0, 0.05, (1, 3, side // 8, side // 8))).float().to(face.device)
-        dots = torch.from_numpy(rng.normal(0, 0.03, (1, 3, side // 4, side // 4))).float().to(face.device)
+        coarse_noise = torch.from_numpy(rng.normal(0, 0.05, (1, 3, side // 8, side // 8))).float().to(face.device)
+        fine_noise = torch.from_numpy(rng.normal(0, 0.03, (1, 3, side // 4, side // 4))).float().to(face.device)
         tint = torch.from_numpy(rng.normal(0, 0.04, (1, 3, 1, 1))).float().to(face.device)
-        noise = F.interpolate(stains, (side, side), mode="bicubic") + F.interpolate(dots, (side, side), mode="bicubic")
+        noise = F.interpolate(coarse_noise, (side, side), mode="bicubic") + F.interpolate(
+            fine_noise, (side, side), mode="bicubic"
+        )
         out.append(torch.roll(coarse, (y, x), (2, 3)) * float(rng.normal(1, 0.05)) + tint + noise)
     return torch.cat(out).clamp(-1, 1)

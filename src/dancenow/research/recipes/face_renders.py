@@ -1,4 +1,4 @@
-"""Close-ups of random dancers' faces with landmarks: training data of the pretrained face network.
+"""Close-ups of random people's faces with landmarks: training data of the pretrained face network.
 
 Landmarks come from the face detector, not from the renderer, as in a transfer.
 
@@ -36,7 +36,7 @@ from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.types import PoseTrack
 
 RECIPE: Final = 3
-"""Raise it when the same settings give other images."""
+"""Increase it when the same settings give different images."""
 _FACE: Final = [INDEX[name] for name in ("nose", "right_eye", "left_eye")]
 SONG: Final = 16
 """Half beats of what each sings, again and again."""
@@ -127,9 +127,9 @@ def closeups(config: CloseupConfig, folder: Path, on_progress: ProgressCallback 
         path = folder / f"{_digest(config, number)}.npz"
         if not path.is_file():
             networks = networks or FaceNetworks(on_progress)
-            made = closeups_of(config, number, networks)
+            closeups = closeups_of(config, number, networks)
             with complete_or_absent(path) as temporary, temporary.open("wb") as file:
-                np.savez_compressed(file, **vars(made))
+                np.savez_compressed(file, **vars(closeups))
         with np.load(path, allow_pickle=False) as file:
             people.append(Closeups(file["image"], file["usual"], file["maps"]))
         on_progress(Progress("rendering faces", number + 1, config.people))

@@ -22,17 +22,17 @@ class MultiIdentityDataset:
         """Move the images to `device`, one person after the other; on the CPU they share memory with the datasets.
 
         Raises:
-            ValueError: there are none, or they are of several canvases or lengths.
+            ValueError: there are no datasets, or their canvases or lengths differ.
         """
         self.device = device
-        self._pictures: list[tuple[Tensor, Tensor]] = []
+        self._images: list[tuple[Tensor, Tensor]] = []
         self._poses: list[Pose] = []
         self._maps: list[NDArray[np.float64]] = []
         self._starts: list[NDArray[np.int64]] = []
         plates: list[tuple[Tensor, NDArray[np.float64]]] = []
         sizes = set()
         for store in stores:
-            self._pictures.append((torch.from_numpy(store.image).to(device), torch.from_numpy(store.mask).to(device)))
+            self._images.append((torch.from_numpy(store.image).to(device), torch.from_numpy(store.mask).to(device)))
             plates.append((torch.from_numpy(store.plate).to(device), store.plate_to_frame))
             self._poses.append(store.pose)
             self._maps.append(store.to_stored)
@@ -69,8 +69,8 @@ class MultiIdentityDataset:
         placed = np.repeat(to_canvas, length, axis=0)
         whole = compose_affine(placed, np.stack([self._maps[i][t] for i, t in pairs]))
         from_plate = compose_affine(whole, np.stack([self._from_plate[i] for i, _ in pairs]))
-        images = torch.stack([self._pictures[i][0][t] for i, t in pairs])
-        masks = torch.stack([self._pictures[i][1][t] for i, t in pairs])
+        images = torch.stack([self._images[i][0][t] for i, t in pairs])
+        masks = torch.stack([self._images[i][1][t] for i, t in pairs])
         stored = torch.cat([images, masks[..., None]], dim=3)
         canvas = warp(_planes(stored), self._moved(placed), self.canvas_px)
         plate = warp(_planes(torch.stack([self._plates[i] for i, _ in pairs])), self._moved(from_plate), self.canvas_px)
@@ -97,12 +97,12 @@ class MultiIdentityDataset:
 def _of_one_size(plates: list[Tensor]) -> list[Tensor]:
     """Pad plates uint8 [h,w,4] to a common size by repeating the last row and column, as `warp` does beyond the edge."""
     height, width = (max(plate.shape[axis] for plate in plates) for axis in (0, 1))
-    made = []
+    padded = []
     for plate in plates:
         rows = torch.arange(height, device=plate.device).clamp(max=plate.shape[0] - 1)
         columns = torch.arange(width, device=plate.device).clamp(max=plate.shape[1] - 1)
-        made.append(plate[rows][:, columns])
-    return made
+        padded.append(plate[rows][:, columns])
+    return padded
 
 
 def _planes(pixels: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ from dancenow.progress import ignore_progress
 from dancenow.research.bench.ground_truth_clips import read_exact_track
 from dancenow.research.bench.results import measurement_info, today
 from dancenow.research.bench.sizes import BUDGET
-from dancenow.research.recipes.train_corrector import error, steadiness
+from dancenow.research.recipes.train_corrector import error, truth_free_measurements
 from dancenow.skeleton import NUM_KEYPOINTS
 from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.types import Frame, FrameStatus, Pose, PoseTrack
@@ -89,7 +89,7 @@ def measure_clip(clip: Clip, detectors: dict[int, BlazePose], num_frames: int) -
             spent_ms[crops].append(1000 * (time.perf_counter() - start_s))
     result: dict[str, Any] = {}
     for crops in CROPS:
-        measured = track_of(frames, found[crops], source)
+        measured = build_track(frames, found[crops], source)
         if (measured.status == FrameStatus.MEASURED).sum() < MIN_FRAMES:
             raise UserError(f"{clip.name}: too few frames show the person")
         spread = placement_spread(detectors[crops], frames, found[1])
@@ -97,8 +97,8 @@ def measure_clip(clip: Clip, detectors: dict[int, BlazePose], num_frames: int) -
     return result
 
 
-def track_of(frames: Sequence[Frame], found: Sequence[Landmarks | None], source: VideoSource) -> PoseTrack:
-    """A track of the frames as detected."""
+def build_track(frames: Sequence[Frame], found: Sequence[Landmarks | None], source: VideoSource) -> PoseTrack:
+    """Build a track from the detected frames."""
     poses = [each.pose if each else _NOBODY for each in found]
     pose = Pose(*(np.stack([getattr(each, part) for each in poses]) for part in ("xy", "confidence", "depth")))
     status = np.array([FrameStatus.MEASURED if each else FrameStatus.MISSING for each in found], np.uint8)
@@ -107,12 +107,12 @@ def track_of(frames: Sequence[Frame], found: Sequence[Landmarks | None], source:
 
 
 def figures(measured: PoseTrack, clip: Clip) -> dict[str, Any]:
-    """Jitter at each stage, steadiness of limbs and, with an exact track, errors before and after the bias correction."""
+    """Jitter at each stage, variation of limb lengths and, with an exact track, errors before and after the bias correction."""
     poses = PosePipeline.create()
     filtered = poses.filter(measured)
     jitter = {"detected": measured, "filtered": filtered, "for rendering": poses.smooth_jitter(filtered)}
     result: dict[str, Any] = {"jitter": {stage: jitter_percent(track, measured) for stage, track in jitter.items()}}
-    result["steadiness"] = steadiness(measured)
+    result["steadiness"] = truth_free_measurements(measured)
     if clip.exact is not None:
         part = slice(clip.first, clip.first + len(measured))
         exact = replace(clip.exact.part(part.start, part.stop), time_s=measured.time_s)
@@ -125,8 +125,8 @@ def jitter_percent(track: PoseTrack, measured: PoseTrack) -> float:
     """Mean third difference in time over the square root of 20 (the size of white noise), in % of the body's size; keypoints
     detected with confidence in four consecutive frames."""
     size_px = body_size(measured.pose, measured.time_s)[3:, None]
-    seen = (measured.pose.confidence > 0.5) & (track.pose.confidence > 0)
-    four: NDArray[np.bool_] = seen[3:] & seen[2:-1] & seen[1:-2] & seen[:-3]
+    visible = (measured.pose.confidence > 0.5) & (track.pose.confidence > 0)
+    four: NDArray[np.bool_] = visible[3:] & visible[2:-1] & visible[1:-2] & visible[:-3]
     off = np.linalg.norm(np.diff(track.pose.xy.astype(np.float64), 3, axis=0), axis=-1) / np.sqrt(20)
     return float((100 * off / size_px)[four].mean())
 

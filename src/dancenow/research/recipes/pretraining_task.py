@@ -1,4 +1,4 @@
-"""Pretraining of the crop generator on many random dancers, as the initialization of a person's own training.
+"""Pretraining of the crop generator on many random people, as the initialization of a person's own training.
 
 A `loop.Task` whose batches mix people and are large, for GPU speed. Keypoints are jittered like a detector's.
 """
@@ -20,7 +20,7 @@ from dancenow.generators.crop.network import Generator, GeneratorConfig, generat
 from dancenow.generators.crop.pretrained_init import KIND
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.networks.warping import composite
-from dancenow.research.recipes.conditional_norm import ManyGenerator
+from dancenow.research.recipes.conditional_norm import MultiIdentityGenerator
 from dancenow.research.recipes.multi_identity_dataset import MultiIdentityDataset
 from dancenow.skeleton import INDEX
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, with_prefix
@@ -34,7 +34,7 @@ _HANDS = [index for name, index in INDEX.items() if name.endswith(("thumb", "ind
 
 
 @dataclass(frozen=True)
-class BaseConfig:
+class PretrainingConfig:
     """people_per_step: clips in a batch, each of another person. clip_frames, patch_px, perceptual_depth: as in `CropConfig`.
     learning_rate: peak rate of Adam; own_rate: factor on it for parameters of single people."""
 
@@ -58,13 +58,13 @@ class BaseConfig:
         return asdict(self)
 
 
-class BaseTask:
+class PretrainingTask:
     """A `loop.Task`: the multi-person generator, its moving average and its optimizer."""
 
     def __init__(
         self,
         stores: Iterable[CropDataset],
-        config: BaseConfig,
+        config: PretrainingConfig,
         *,
         seed: int,
         perceptual: PerceptualDistance,
@@ -81,8 +81,8 @@ class BaseTask:
         self.people = len(self._crowd) if self._crowd is not None else people or 0
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
-            self.generator = ManyGenerator(config.generator, self.people).to(device)
-        self.average = ManyGenerator(config.generator, self.people).to(device).requires_grad_(False)
+            self.generator = MultiIdentityGenerator(config.generator, self.people).to(device)
+        self.average = MultiIdentityGenerator(config.generator, self.people).to(device).requires_grad_(False)
         self.average.load_state_dict(self.generator.state_dict())
         on_gpu = device.type == "cuda"
         half = on_gpu and config.precision == "bfloat16" and has_bfloat16(device)
@@ -100,17 +100,17 @@ class BaseTask:
         config, count = self.config, self.images_per_step
         who = self._choose(count, rng)
         clip = jitter_track(self._draw(who, rng), rng)
-        self.generator.show(torch.from_numpy(who).to(self.device))
+        self.generator.set_identities(torch.from_numpy(who).to(self.device))
         with autocast(self.device, config.precision):
             maps = pose_maps(clip, config.generator.canvas_px)
             rgba = generate_clips(self.generator.shared, maps)
             image = composite(rgba, clip.plate)
-            window = random_patch(config.generator.canvas_px, config.patch_px, rng)
-            terms = image_terms(self.perceptual, clip, maps, rgba, image, window, with_structure=config.weights.structure > 0)
+            patch = random_patch(config.generator.canvas_px, config.patch_px, rng)
+            terms = image_terms(self.perceptual, clip, maps, rgba, image, patch, with_structure=config.weights.structure > 0)
         self._optimizer_step(torch.stack([getattr(config.weights, name) * term for name, term in terms.items()]).sum())
         self._images += count
         update_average(self.average, self.generator, count, self._images)
-        # One transfer for all: each makes the processor wait for the GPU.
+        # One transfer for all values, because each transfer makes the CPU wait for the GPU.
         values = torch.stack([term.detach().float() for term in terms.values()]).tolist()
         return dict(zip(terms, values, strict=True))
 
@@ -122,7 +122,7 @@ class BaseTask:
         return smaller > 0
 
     def _choose(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        """The people of a batch; all different if there are enough."""
+        """Draw the people of a batch; all different if there are enough."""
         return rng.choice(self.people, size=count, replace=self.people < count)
 
     def _draw(self, who: NDArray[np.int64], rng: np.random.Generator) -> Clip:
@@ -140,7 +140,7 @@ class BaseTask:
     def model(self, clock: Clock) -> Checkpoint:
         """The mean person's generator in half precision, sufficient for an initialization."""
         info = CheckpointInfo(KIND, {**self.config.to_json(), "people": self.people}, clock.images, clock.seconds)
-        weights = {name: value.half() for name, value in self.average.anybody().state_dict().items()}
+        weights = {name: value.half() for name, value in self.average.mean_generator().state_dict().items()}
         return Checkpoint(info, with_prefix("generator", weights))
 
     def state(self, clock: Clock) -> Checkpoint:
@@ -153,7 +153,7 @@ class BaseTask:
         """See `loop.Task.restore`.
 
         Raises:
-            UserError: the state is of another recipe.
+            UserError: the state belongs to another recipe.
         """
         require_same_training(state, self.state(Clock()).info.config, {})
         restore_state(state, {"generator": self.generator, "average": self.average}, {"adam": self.optimizer})
@@ -170,30 +170,30 @@ class BaseTask:
         """The first six people, real above generated with the averaged weights; then unseen people, by the mean person's
         generator."""
         who, clip = self._shown()
-        self.average.show(torch.from_numpy(who).to(self.device))
-        images = [stack_rows(clip.image[:, -1], self._painted(self.average.shared, clip))]
+        self.average.set_identities(torch.from_numpy(who).to(self.device))
+        images = [stack_rows(clip.image[:, -1], self._generate(self.average.shared, clip))]
         if self._strangers is not None:
             clip = self._strangers.show(np.arange(len(self._strangers) // 2))
-            anybody = self.average.anybody().to(self.device)
-            images.append(stack_rows(clip.image[:, -1], self._painted(anybody, clip)))
+            mean_generator = self.average.mean_generator().to(self.device)
+            images.append(stack_rows(clip.image[:, -1], self._generate(mean_generator, clip)))
         return np.concatenate(images, axis=1)
 
-    def _painted(self, generator: Generator, clip: Clip) -> Tensor:
+    def _generate(self, generator: Generator, clip: Clip) -> Tensor:
         """Generate the last frames of clips, [B,3,S,S]."""
         maps = pose_maps(clip, self.config.generator.canvas_px)
         return composite(generate_clips(generator, maps), clip.plate)[:, -1]
 
 
-def joined(clips: Sequence[Clip]) -> Clip:
+def concatenate_clips(clips: Sequence[Clip]) -> Clip:
     """Concatenate clips to one batch."""
     return Clip(**{each.name: torch.cat([getattr(clip, each.name) for clip in clips]) for each in fields(Clip)})
 
 
 def jitter_track(clip: Clip, rng: np.random.Generator) -> Clip:
-    """The clip with keypoints as a detector might give them.
+    """Add detector-like errors to a clip's keypoints.
 
-    A steady error of every point and a smaller one that changes from frame to frame; depth overstated or missing; at times no
-    hands, as in many formats.
+    Each keypoint gets a constant error and smaller jitter from frame to frame. Depth is exaggerated or missing. Sometimes the
+    hands are missing, as in many keypoint formats.
     """
     count, length, keypoints, _ = clip.xy.shape
     size = clip.image.shape[-1]
@@ -201,7 +201,9 @@ def jitter_track(clip: Clip, rng: np.random.Generator) -> Clip:
     jitter = rng.normal(0, 0.002, (count, length, keypoints, 2)) * (rng.random((count, 1, 1, 1)) < 0.7)
     gain = np.exp(rng.uniform(0, 1.2, (count, 1, 1))) * (rng.random((count, 1, 1)) > 0.15)
     handless = rng.random((count, 1, 1)) < 0.25
-    seen = np.where(handless & np.isin(np.arange(keypoints), _HANDS), np.float32(0), np.float32(1))
+    visible = np.where(handless & np.isin(np.arange(keypoints), _HANDS), np.float32(0), np.float32(1))
     move = torch.from_numpy((steady + jitter) * size).float().to(clip.xy.device)
     depth = clip.depth * torch.from_numpy(gain).float().to(clip.xy.device)
-    return replace(clip, xy=clip.xy + move, depth=depth, confidence=clip.confidence * torch.from_numpy(seen).to(clip.xy.device))
+    return replace(
+        clip, xy=clip.xy + move, depth=depth, confidence=clip.confidence * torch.from_numpy(visible).to(clip.xy.device)
+    )

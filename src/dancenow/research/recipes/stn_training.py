@@ -53,7 +53,7 @@ class WarpConfig:
 
 
 def example_of(source: PoseTrack, target: PoseTrack, truth: Pose) -> Example:
-    """An example from a pair of tracks and the source's poses as they should be in the target's image.
+    """An example from a pair of tracks and the source's true poses in the target's image.
 
     Raises:
         UserError: a track shows too little of the body.
@@ -61,8 +61,8 @@ def example_of(source: PoseTrack, target: PoseTrack, truth: Pose) -> Example:
     a, b = fit_body_model(source), fit_body_model(target)
     chosen = chosen_frames(source)
     weight = (source.pose.confidence[chosen] > 0) & (truth.confidence[chosen] > 0)
-    places, belong = own_coordinates(source.pose.xy[chosen], a), own_coordinates(truth.xy[chosen], b)
-    return Example(inputs_of(source, a, target, b), places, belong, weight.astype(np.float32))
+    places, wanted = own_coordinates(source.pose.xy[chosen], a), own_coordinates(truth.xy[chosen], b)
+    return Example(inputs_of(source, a, target, b), places, wanted, weight.astype(np.float32))
 
 
 def own_examples(track: PoseTrack, count: int, rng: np.random.Generator) -> Iterator[Example]:
@@ -70,7 +70,7 @@ def own_examples(track: PoseTrack, count: int, rng: np.random.Generator) -> Iter
     figure = fit_body_model(track)
     for _ in range(count):
         part = _part(track, rng)
-        other = _disguise(figure, rng)
+        other = _vary_body(figure, rng)
         changed = SkeletalRetargeter(figure, other)(part.pose)
         turned = _rolled(changed, rng, other)
         source = replace(part, pose=turned, width_px=other.frame_width_px, height_px=other.frame_height_px)
@@ -80,21 +80,21 @@ def own_examples(track: PoseTrack, count: int, rng: np.random.Generator) -> Iter
 def studio_examples(
     dancers: Sequence[Mapping[str, NDArray[Any]]], count: int, fps: float, rng: np.random.Generator
 ) -> Iterator[Example]:
-    """Examples of two bodies: the same dance, in metres (`tracks.phenotype_keypoints` by dance), seen by two cameras.
+    """Examples of two bodies: the same dance, in meters (`tracks.phenotype_keypoints` by dance), seen by two cameras.
 
-    dancers: of every body, world places [T,K,3] by name of the dance; all dance the same ones.
+    dancers: for each body, world positions [T,K,3] by the name of the dance; all perform the same dances.
     """
     for _ in range(count):
         one, other = (dancers[i] for i in rng.choice(len(dancers), 2, replace=False))
-        source_track, practised = rng.choice(sorted(one), 2)
+        source_track, target_dance = rng.choice(sorted(one), 2)
         start, stop = _span(len(one[source_track]), fps, rng)
-        begin, end = _span(len(other[practised]), fps, rng)
-        here, there = random_view(rng), random_view(rng)
+        begin, end = _span(len(other[target_dance]), fps, rng)
+        source_view, target_view = random_view(rng), random_view(rng)
         source, truth = (
-            project_track(one[source_track][start:stop], *here, fps),
-            project_track(other[source_track][start:stop], *there, fps),
+            project_track(one[source_track][start:stop], *source_view, fps),
+            project_track(other[source_track][start:stop], *target_view, fps),
         )
-        target = project_track(other[practised][begin:end], *there, fps)
+        target = project_track(other[target_dance][begin:end], *target_view, fps)
         yield example_of(_noisy(source, rng), _noisy(target, rng), truth.pose)
 
 
@@ -120,7 +120,7 @@ class WarpTask:
         )
 
     def shrink(self) -> bool:
-        """See `loop.Task.shrink`: there is nothing to shrink."""
+        """See `loop.Task.shrink`: a batch has a fixed size."""
         return False
 
     def step(self, rng: np.random.Generator, progress: float) -> dict[str, float]:
@@ -211,7 +211,7 @@ def _part(track: PoseTrack, rng: np.random.Generator) -> PoseTrack:
 
 
 def random_view(rng: np.random.Generator) -> tuple[Camera, int, int]:
-    """A camera as people place it, and its frame size: near or far, from knee to above head height, turned a little."""
+    """Draw a typical camera placement and its frame size: near or far, from knee to above head height, slightly rotated."""
     width_px, height_px = ((512, 512), (720, 1280), (1280, 720), (640, 480))[rng.integers(4)]
     away_m = rng.uniform(3.2, 6.5)
     fill = rng.uniform(0.45, 0.75)  # of the frame's height, what a standing person takes
@@ -241,8 +241,8 @@ def _slow(noise: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((padded[:-2] + padded[1:-1] + padded[2:]) / 3)
 
 
-def _disguise(figure: BodyModel, rng: np.random.Generator) -> BodyModel:
-    """Another body in front of another camera."""
+def _vary_body(figure: BodyModel, rng: np.random.Generator) -> BodyModel:
+    """Return another body in front of another camera."""
     parts_px = {name: length * float(np.exp(rng.normal(0, 0.06))) for name, length in figure.parts_px.items()}
     grown = float(np.exp(rng.uniform(-0.4, 0.4)))
     own_px = sum(parts_px[name] for name in ("torso", "thigh", "shin", "neck"))

@@ -22,7 +22,7 @@ from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.pose.person_crop import crop_image, track_crop
 from dancenow.pose.track_io import load_track
 from dancenow.research.dataset.shards import Sample, ShardedClips, Shards
-from dancenow.research.recipes.pretraining_task import BaseConfig, BaseTask, joined
+from dancenow.research.recipes.pretraining_task import PretrainingConfig, PretrainingTask, concatenate_clips
 from dancenow.storage.checkpoint import Checkpoint
 from dancenow.training.loop import Clock
 from dancenow.types import Crop, Plate, Pose, PoseTrack
@@ -40,13 +40,13 @@ class StreamConfig:
     buffer: int = 32
 
 
-class StreamedBaseTask(BaseTask):
-    """A `BaseTask` on the `train` people under the protocol `person`."""
+class StreamedPretrainingTask(PretrainingTask):
+    """A `PretrainingTask` on the `train` people under the protocol `person`."""
 
     def __init__(
         self,
         shards: Shards,
-        config: BaseConfig,
+        config: PretrainingConfig,
         stream: StreamConfig,
         *,
         seed: int,
@@ -56,7 +56,7 @@ class StreamedBaseTask(BaseTask):
         """Fill the pool.
 
         Raises:
-            UserError: nobody in the shards is for training, or a shard is damaged.
+            UserError: the shards contain no training people, or a shard is damaged.
         """
         entries = [entry for entry in shards.dataset.entries if entry.part("person") == "train"]
         if not entries:
@@ -72,7 +72,7 @@ class StreamedBaseTask(BaseTask):
             self._take(next(self._clips))
 
     def step(self, rng: np.random.Generator, progress: float) -> Mapping[str, float]:
-        """See `loop.Task.step`; now and then a clip is replaced first."""
+        """See `loop.Task.step`; a clip is replaced first every `StreamConfig.every` images."""
         if self._images // self._stream.every > self._taken:
             self._take(next(self._clips))
             self._taken = self._images // self._stream.every
@@ -93,18 +93,20 @@ class StreamedBaseTask(BaseTask):
             del self._pool[next(iter(self._pool))]
 
     def _choose(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        there = np.array(sorted(self._pool))
-        return rng.choice(there, size=count, replace=len(there) < count)
+        available = np.array(sorted(self._pool))
+        return rng.choice(available, size=count, replace=len(available) < count)
 
     def _draw(self, who: NDArray[np.int64], rng: np.random.Generator) -> Clip:
         length = min(self.config.clip_frames, self._stream.length)
         stores = [self._pool[int(i)][1] for i in who]
-        return joined([store.draw(1, rng, Augmentation(), self.device, length, evenly=True) for store in stores])
+        return concatenate_clips([store.draw(1, rng, Augmentation(), self.device, length, evenly=True) for store in stores])
 
     def _shown(self) -> tuple[NDArray[np.int64], Clip]:
         who = np.array(sorted(self._pool)[:6])
         stores = [self._pool[int(i)][1] for i in who]
-        return who, joined([store.take(np.arange(store.length)[None], store.centered[None], self.device) for store in stores])
+        return who, concatenate_clips(
+            [store.take(np.arange(store.length)[None], store.centered[None], self.device) for store in stores]
+        )
 
     def state(self, clock: Clock) -> Checkpoint:
         """See `loop.Task.state`: includes the stream's position and the pool."""
@@ -117,7 +119,7 @@ class StreamedBaseTask(BaseTask):
         """See `loop.Task.restore`.
 
         Raises:
-            UserError: the state is of another recipe or other shards.
+            UserError: the state belongs to another recipe or other shards.
         """
         super().restore(state)
         try:
@@ -170,7 +172,7 @@ def _spread(count: int, runs: int, length: int, key: str) -> NDArray[np.int64]:
 def _cut_out(
     files: Mapping[str, Path], frames: NDArray[np.int64], crops: list[Crop]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Pictures [N,R,R,3] and masks [N,R,R] of the frames, which increase."""
+    """Images [N,R,R,3] and masks [N,R,R] of the frames, which increase."""
     wanted = set(frames.tolist())
     masks = [mask for i, mask in enumerate(read_masks(files["masks.mkv"], 0, int(frames[-1]) + 1)) if i in wanted]
     cuts = [

@@ -1,4 +1,4 @@
-"""Footage of random dancers, cropped for training: the data of the pretrained crop generator.
+"""Footage of random people, cropped for training: the data of the pretrained crop generator.
 
 Poses, masks and rooms are exact. Short runs of frames spread over a long dance show more poses than complete clips of the same
 size.
@@ -27,12 +27,12 @@ from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.types import Crop, Plate, Pose
 
 RECIPE: Final = 1
-"""Raise it when the same settings give other images."""
+"""Increase it when the same settings give different images."""
 _ARRAYS: Final = ("image", "mask", "to_stored", "plate", "plate_to_frame", "starts")
 
 
 @dataclass(frozen=True)
-class CastConfig:
+class SyntheticPeopleConfig:
     """people: how many, each in their own room. runs: of `length` consecutive frames each. beats: length of the dance.
     picture_px: side of the rendered frame. canvas_px: of the generator. seed: of everything."""
 
@@ -46,7 +46,7 @@ class CastConfig:
     seed: int = 5
 
 
-def cast_store(config: CastConfig, number: int) -> CropDataset:
+def render_person(config: SyntheticPeopleConfig, number: int) -> CropDataset:
     """Render one random person, in about half a minute.
 
     Raises:
@@ -63,7 +63,7 @@ def cast_store(config: CastConfig, number: int) -> CropDataset:
     starts = _spread(len(performance), config, rng)
     frames = (starts[:, None] + np.arange(config.length)).reshape(-1)
     kept = [crops[i] for i in frames]
-    image, mask, pose = _pictures(body, performance, frames, room, kept, config)
+    image, mask, pose = _render_frames(body, performance, frames, room, kept, config)
     known = np.ones((config.picture_px, config.picture_px), np.bool_)
     plate = Plate(empty_room(room, config.picture_px, config.picture_px), known)
     small, plate_to_frame = shrink_plate(plate, float(np.median([crop.to_canvas[0, 0] for crop in kept])))
@@ -73,7 +73,7 @@ def cast_store(config: CastConfig, number: int) -> CropDataset:
     )  # fmt: skip
 
 
-def _spread(count: int, config: CastConfig, rng: np.random.Generator) -> NDArray[np.int64]:
+def _spread(count: int, config: SyntheticPeopleConfig, rng: np.random.Generator) -> NDArray[np.int64]:
     """First frames of non-overlapping runs, spread over the dance."""
     step = count // config.runs
     if step < config.length:
@@ -81,47 +81,54 @@ def _spread(count: int, config: CastConfig, rng: np.random.Generator) -> NDArray
     return np.arange(config.runs) * step + rng.integers(0, step - config.length + 1, config.runs)
 
 
-def _pictures(
-    body: Body, performance: Performance, frames: NDArray[np.int64], room: Room, crops: list[Crop], config: CastConfig
+def _render_frames(
+    body: Body,
+    performance: Performance,
+    frames: NDArray[np.int64],
+    room: Room,
+    crops: list[Crop],
+    config: SyntheticPeopleConfig,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], Pose]:
-    """The stored images [N,R,R,3], masks [N,R,R] and poses [N,K] in stored px of the chosen frames."""
+    """Render the stored images [N,R,R,3], masks [N,R,R] and poses [N,K] in stored px of the chosen frames."""
     chosen = replace(
         performance, **{name: getattr(performance, name)[frames] for name in ("time_s", "rotations", "root", "face")}
     )
     images, masks, poses = [], [], []
-    drawn = render(body, chosen, room, config.picture_px, config.picture_px, config.seed)
-    for frame, crop in zip(drawn, crops, strict=True):
-        both = crop_image(np.concatenate([frame.image_rgb, frame.mask[..., None]], axis=2), crop)
-        images.append(both[..., :3])
-        masks.append(both[..., 3])
+    rendered = render(body, chosen, room, config.picture_px, config.picture_px, config.seed)
+    for frame, crop in zip(rendered, crops, strict=True):
+        rgba = crop_image(np.concatenate([frame.image_rgb, frame.mask[..., None]], axis=2), crop)
+        images.append(rgba[..., :3])
+        masks.append(rgba[..., 3])
         poses.append(crop.apply(frame.pose))
     arrays = (np.stack([getattr(pose, name) for pose in poses]) for name in ("xy", "confidence", "depth"))
     return np.stack(images), np.stack(masks), Pose(*arrays)
 
 
-def cast(config: CastConfig, folder: Path, on_progress: ProgressCallback = ignore_progress) -> list[CropDataset]:
-    """The datasets of all people, cached in `folder` one by one, so that an interrupted rendering can resume."""
+def render_people(
+    config: SyntheticPeopleConfig, folder: Path, on_progress: ProgressCallback = ignore_progress
+) -> list[CropDataset]:
+    """Render the datasets of all people, cached in `folder` one by one, so that an interrupted rendering can resume."""
     stores = []
     for number in range(config.people):
         path = folder / f"{_digest(config, number)}.npz"
         if not path.is_file():
-            _save(path, cast_store(config, number))
+            _save(path, render_person(config, number))
         stores.append(_load(path))
         on_progress(Progress("rendering people", number + 1, config.people))
     return stores
 
 
-def packed_cast(config: CastConfig, folder: Path, on_progress: ProgressCallback = ignore_progress) -> list[Path]:
-    """The archives (see `research.recipes.clip_archives`) of all people in `folder`; missing ones are rendered."""
+def render_archives(config: SyntheticPeopleConfig, folder: Path, on_progress: ProgressCallback = ignore_progress) -> list[Path]:
+    """Return the archives (see `research.recipes.clip_archives`) of all people in `folder`; render missing ones."""
     paths = [folder / f"{_digest(config, number)}{SUFFIX}" for number in range(config.people)]
     for number, path in enumerate(paths):
         if not path.is_file():
-            save_pack(path, cast_store(config, number))
+            save_pack(path, render_person(config, number))
         on_progress(Progress("rendering people", number + 1, config.people))
     return paths
 
 
-def _digest(config: CastConfig, number: int) -> str:
+def _digest(config: SyntheticPeopleConfig, number: int) -> str:
     one = {**asdict(config), "people": None, "number": number, "recipe": RECIPE}
     return hashlib.sha256(json.dumps(one, sort_keys=True).encode()).hexdigest()[:20]
 

@@ -21,8 +21,8 @@ from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.progress import Progress
 from dancenow.research.dataset.shards import Shards
 from dancenow.research.recipes.clip_archives import load_packs, packs_in
-from dancenow.research.recipes.pretraining_task import BaseConfig, BaseTask
-from dancenow.research.recipes.streaming_dataset import StreamConfig, StreamedBaseTask
+from dancenow.research.recipes.pretraining_task import PretrainingConfig, PretrainingTask
+from dancenow.research.recipes.streaming_dataset import StreamConfig, StreamedPretrainingTask
 from dancenow.storage.atomic_io import cache_dir, complete_or_absent
 from dancenow.training.budget import Budget
 from dancenow.training.loop import LoopConfig, preview_path, state_path, train_loop
@@ -32,14 +32,14 @@ EVERY_S = 5.0
 
 
 class Record:
-    """Progress callback that prints a line now and then and keeps a folder with the latest model, preview and losses."""
+    """Progress callback that prints a line every few seconds and keeps a folder with the latest model, preview and losses."""
 
     def __init__(self, folder: Path | None, model: Path, facts: dict[str, Any]) -> None:
         self._folder, self._model, self._facts = folder, model, facts
         self._losses: list[dict[str, float]] = []
         self._sums: dict[str, float] = {}
         self._steps, self._start_s = 0, time.perf_counter()
-        self._told_s = self._start_s
+        self._printed_s = self._start_s
 
     def __call__(self, event: Progress) -> None:
         if event.stage != "training":
@@ -55,11 +55,11 @@ class Record:
             self._sums[name] = self._sums.get(name, 0.0) + float(value)
         self._steps += 1
         now_s = time.perf_counter()
-        if now_s - self._told_s >= EVERY_S or not self._losses:
+        if now_s - self._printed_s >= EVERY_S or not self._losses:
             means = {name: round(value / self._steps, 4) for name, value in self._sums.items()}
             self._losses.append({"images": int(images), "seconds": round(now_s - self._start_s, 1), **means})
             print(f"{event.done:.1%}", *(f"{name} {value:g}" for name, value in self._losses[-1].items()), flush=True)
-            self._sums, self._steps, self._told_s = {}, 0, now_s
+            self._sums, self._steps, self._printed_s = {}, 0, now_s
 
     def keep(self, **facts: Any) -> None:
         """Write the current state."""
@@ -68,9 +68,9 @@ class Record:
         self._folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(self._model, self._folder / "base.safetensors")
         shutil.copyfile(preview_path(self._model), self._folder / "preview.png")
-        whole = {**self._facts, **facts, "losses": self._losses}
+        record = {**self._facts, **facts, "losses": self._losses}
         with complete_or_absent(self._folder / "base.json") as temporary:
-            temporary.write_text(json.dumps(whole, indent=1) + "\n")
+            temporary.write_text(json.dumps(record, indent=1) + "\n")
 
 
 def main() -> None:
@@ -81,20 +81,20 @@ def main() -> None:
     parser.add_argument("--held-out", type=int, default=3, help="people at the end that are previewed but not trained on")
     parser.add_argument("--images", type=int, default=195456)
     parser.add_argument("--seconds", type=float, help="train for this time instead")
-    parser.add_argument("--batch", type=int, default=BaseConfig().people_per_step)
+    parser.add_argument("--batch", type=int, default=PretrainingConfig().people_per_step)
     parser.add_argument("--packs", type=Path, help="folder of people rendered elsewhere")
     parser.add_argument("--pack-only", action="store_true", help="render into --packs and stop")
     parser.add_argument("--shards", type=Path)
     parser.add_argument("--record", type=Path, help="folder for the latest model, preview and losses")
     options = parser.parse_args()
-    config = BaseConfig().of_batch(options.batch)
+    config = PretrainingConfig().of_batch(options.batch)
     if options.pack_only or (options.packs is None and options.shards is None):
         # Imported here: machines that only train need no studio.
-        from dancenow.research.recipes.synthetic_people import CastConfig, packed_cast
+        from dancenow.research.recipes.synthetic_people import SyntheticPeopleConfig, render_archives
 
-        cast = replace(CastConfig(), people=options.people, canvas_px=config.generator.canvas_px)
+        people_config = replace(SyntheticPeopleConfig(), people=options.people, canvas_px=config.generator.canvas_px)
         folder = options.packs or cache_dir("packs")
-        packed_cast(cast, folder, lambda event: print(event.stage, int(event.done), flush=True))
+        render_archives(people_config, folder, lambda event: print(event.stage, int(event.done), flush=True))
         if options.pack_only:
             return
         options.packs = folder
@@ -104,13 +104,13 @@ def main() -> None:
     perceptual = PerceptualDistance(depth=config.perceptual_depth)
     if options.shards is not None:
         shards, stream = Shards.open(options.shards), StreamConfig()
-        task: BaseTask = StreamedBaseTask(shards, config, stream, seed=SEED, perceptual=perceptual, device=device)
+        task: PretrainingTask = StreamedPretrainingTask(shards, config, stream, seed=SEED, perceptual=perceptual, device=device)
     else:
         paths = packs_in(options.packs)[: options.people]
-        learnt = len(paths) - options.held_out
-        strangers = load_packs(paths[learnt:])
-        people = load_packs(paths[:learnt])
-        task = BaseTask(people, config, seed=SEED, perceptual=perceptual, device=device, strangers=strangers)
+        num_training = len(paths) - options.held_out
+        strangers = load_packs(paths[num_training:])
+        people = load_packs(paths[:num_training])
+        task = PretrainingTask(people, config, seed=SEED, perceptual=perceptual, device=device, strangers=strangers)
     budget = Budget(images=options.images) if options.seconds is None else Budget(seconds=options.seconds)
     facts = {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
@@ -123,9 +123,9 @@ def main() -> None:
     record = Record(options.record, options.out, facts)
     resume = state_path(options.out).is_file()
     loop = LoopConfig(seed=SEED, save_every_s=45 if device.type == "cuda" else 180)
-    made = train_loop(task, options.out, budget, resume=resume, config=loop, on_progress=record).info
-    rate = made.images_seen / made.train_seconds
-    record.keep(images=made.images_seen, seconds=round(made.train_seconds, 1), images_per_s=round(rate, 1))
+    result = train_loop(task, options.out, budget, resume=resume, config=loop, on_progress=record).info
+    rate = result.images_seen / result.train_seconds
+    record.keep(images=result.images_seen, seconds=round(result.train_seconds, 1), images_per_s=round(rate, 1))
     for left_over in (state_path(options.out), preview_path(options.out)):
         left_over.unlink(missing_ok=True)
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB, {rate:.0f} images/s", flush=True)

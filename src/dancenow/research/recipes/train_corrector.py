@@ -50,7 +50,7 @@ from dancenow.types import FrameStatus, ImageRGB, Pose, PoseTrack
 
 SEED = 9000
 LIVELY = 41
-"""So many people dance as `random_dance` has it; all after them calmer, most of them facing the camera more."""
+"""The number of people who perform `random_dance` unchanged. The others move more slowly, and most face the camera more."""
 PEOPLE = 110
 LONG_BONES = tuple(
     (f"{side}_{a}", f"{side}_{b}")
@@ -75,8 +75,8 @@ class Shot:
     quality: int
 
 
-def shot(number: int, rng: np.random.Generator) -> Shot:
-    """A person's dance, and how it is rendered."""
+def random_shot(number: int, rng: np.random.Generator) -> Shot:
+    """Draw a person's dance and how it is rendered."""
     dance, room = random_dance(f"dance {number}", 64, rng), random_room(rng)
     if number < LIVELY:
         return Shot(dance, room, 384, 300, 0.0, int(rng.integers(60, 96)))
@@ -89,7 +89,7 @@ def shot(number: int, rng: np.random.Generator) -> Shot:
 
 
 def film(options: argparse.Namespace) -> None:
-    """Render all people without tracks: as detected, as detected in the mirror image, and exact."""
+    """Render all people without tracks, and save their detected, mirrored and exact tracks."""
     number, parts = (int(each) for each in options.part.split("/"))
     blaze = BlazePose(1)
     for person in range(number, PEOPLE, parts):
@@ -98,24 +98,24 @@ def film(options: argparse.Namespace) -> None:
         seed = person if person < LIVELY else person + 100 - LIVELY
         rng = np.random.default_rng(SEED + seed)
         body = build_body(random_identity(f"person {person}", rng))
-        scene = shot(person, rng)
+        scene = random_shot(person, rng)
         source_track = solve(perform(scene.dance, FPS, scene.frames / FPS + 0.01, scene.start_s), body)
-        detected, exact = Detected(blaze), []
-        for drawn in render(body, source_track, scene.room, scene.size_px, scene.size_px, seed=seed):
-            packed = cv2.imencode(".jpg", drawn.image_rgb, [cv2.IMWRITE_JPEG_QUALITY, scene.quality])[1]
+        detected, exact = MirroredDetector(blaze), []
+        for frame in render(body, source_track, scene.room, scene.size_px, scene.size_px, seed=seed):
+            packed = cv2.imencode(".jpg", frame.image_rgb, [cv2.IMWRITE_JPEG_QUALITY, scene.quality])[1]
             image = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
-            detected.look(image)
-            exact.append(drawn.pose)
+            detected.detect(image)
+            exact.append(frame.pose)
         with complete_or_absent(folder(person)) as temporary:
             temporary.mkdir()
             poses = {"seen": detected.poses, "mirrored": detected.mirrored, "exact": exact}
             for name, each in poses.items():
-                save_track(temporary / f"{name}.npz", track_of(each, scene.size_px))
+                save_track(temporary / f"{name}.npz", build_track(each, scene.size_px))
         print(person, f"{np.mean([each is not _NOBODY for each in detected.poses]):.0%} found", flush=True)
 
 
-class Detected:
-    """Tracks the person from frame to frame, and once more in the mirror image."""
+class MirroredDetector:
+    """Track the person from frame to frame, and detect them in the mirrored image."""
 
     def __init__(self, blaze: BlazePose) -> None:
         self._blaze = blaze
@@ -123,14 +123,14 @@ class Detected:
         self.poses: list[Pose] = []
         self.mirrored: list[Pose] = []
 
-    def look(self, image_rgb: ImageRGB) -> None:
+    def detect(self, image_rgb: ImageRGB) -> None:
         """Process the next frame."""
-        found = self._find_file(image_rgb)
+        found = self._landmarks(image_rgb)
         self._roi = found.next_roi if found else None
         self.poses.append(found.pose if found else _NOBODY)
-        self.mirrored.append(self._in_a_mirror(image_rgb, found.roi) if found else _NOBODY)
+        self.mirrored.append(self._mirrored_pose(image_rgb, found.roi) if found else _NOBODY)
 
-    def _find_file(self, image_rgb: ImageRGB) -> Landmarks | None:
+    def _landmarks(self, image_rgb: ImageRGB) -> Landmarks | None:
         if self._roi is None:
             people = self._blaze.detect(image_rgb)
             if not people:
@@ -139,25 +139,25 @@ class Detected:
         found = self._blaze.landmarks(image_rgb, self._roi)
         return found if found.score >= 0.5 else None
 
-    def _in_a_mirror(self, image_rgb: ImageRGB, roi: RotatedRect) -> Pose:
+    def _mirrored_pose(self, image_rgb: ImageRGB, roi: RotatedRect) -> Pose:
         across_px = image_rgb.shape[1] - 1
-        there = RotatedRect(across_px - roi.x_px, roi.y_px, roi.size_px, -roi.angle_rad)
-        return turned_back(self._blaze.landmarks(np.ascontiguousarray(image_rgb[:, ::-1]), there).pose, across_px)
+        mirrored_roi = RotatedRect(across_px - roi.x_px, roi.y_px, roi.size_px, -roi.angle_rad)
+        return unmirror_pose(self._blaze.landmarks(np.ascontiguousarray(image_rgb[:, ::-1]), mirrored_roi).pose, across_px)
 
 
-def turned_back(pose: Pose, across_px: int) -> Pose:
+def unmirror_pose(pose: Pose, across_px: int) -> Pose:
     """Map a pose from the mirror image, whose last column is across_px, to the original image."""
     xy = pose.xy[MIRROR].copy()
     xy[:, 0] = across_px - xy[:, 0]
     return Pose(xy, pose.confidence[MIRROR], pose.depth[MIRROR])
 
 
-def track_of(poses: list[Pose], size_px: int) -> PoseTrack:
+def build_track(poses: list[Pose], size_px: int) -> PoseTrack:
     """Build a track from poses."""
-    whole = Pose(*(np.stack([getattr(pose, name) for pose in poses]) for name in ("xy", "confidence", "depth")))
-    found = whole.confidence.max(axis=1) > 0
+    pose = Pose(*(np.stack([getattr(each, name) for each in poses]) for name in ("xy", "confidence", "depth")))
+    found = pose.confidence.max(axis=1) > 0
     status = np.where(found, FrameStatus.MEASURED, FrameStatus.MISSING).astype(np.uint8)
-    return PoseTrack(whole, np.arange(len(poses)) / FPS, status, size_px, size_px, "recipe", "0" * 64)
+    return PoseTrack(pose, np.arange(len(poses)) / FPS, status, size_px, size_px, "recipe", "0" * 64)
 
 
 def folder(person: int) -> Path:
@@ -167,11 +167,11 @@ def folder(person: int) -> Path:
 
 def train(options: argparse.Namespace) -> None:
     """Train for a number of steps, so that the result does not depend on the machine's speed."""
-    there = [person for person in range(PEOPLE) if folder(person).is_dir()]
-    print(f"{len(there)} people", flush=True)
+    people = [person for person in range(PEOPLE) if folder(person).is_dir()]
+    print(f"{len(people)} people", flush=True)
     examples = [
         example_of(load_track(folder(person) / f"{how}.npz"), load_track(folder(person) / "exact.npz"))
-        for person in there
+        for person in people
         if person >= TEST_SCENES
         for how in ("seen", "mirrored")
     ]
@@ -182,20 +182,20 @@ def train(options: argparse.Namespace) -> None:
             clock = Clock(time.perf_counter() - start_s, (step + 1) * task.images_per_step)
             save_checkpoint(options.out or CORRECTOR, task.model(clock))
             load_corrector.cache_clear()
-            found = [error(detected, exact, options.out or CORRECTOR) for _, detected, exact in recruits()]
+            found = [error(detected, exact, options.out or CORRECTOR) for _, detected, exact in held_out_clips()]
             now = {
                 name: round(float(np.mean([each["corrected"][name] for each in found])), 3) for name in found[0]["corrected"]
             }
             print(step + 1, {name: round(value, 4) for name, value in terms.items()}, now, flush=True)
 
 
-def recruits() -> Iterator[tuple[str, PoseTrack, PoseTrack]]:
-    """Those who were not learnt from: as detected, and exact."""
+def held_out_clips() -> Iterator[tuple[str, PoseTrack, PoseTrack]]:
+    """Yield the tracks of the people who are not in the training set: detected and exact."""
     for person in range(TEST_SCENES):
         yield f"random person {person}", load_track(folder(person) / "seen.npz"), load_track(folder(person) / "exact.npz")
 
 
-def studio() -> Iterator[tuple[str, PoseTrack, PoseTrack]]:
+def studio_clips() -> Iterator[tuple[str, PoseTrack, PoseTrack]]:
     """The studio's people."""
     test_set = BUDGET["laptop"].test_set
     for case in test_set.cases:
@@ -208,14 +208,14 @@ def studio() -> Iterator[tuple[str, PoseTrack, PoseTrack]]:
             )
 
 
-def own() -> Iterator[tuple[str, PoseTrack, PoseTrack]]:
+def own_clips() -> Iterator[tuple[str, PoseTrack, PoseTrack]]:
     """Clips in DANCENOW_DATA with exact keypoints."""
     for video in sorted(Path(os.environ.get("DANCENOW_DATA") or "/nonexistent").rglob("*_id[01].mp4")):
         if video.with_suffix(".npz").is_file():
             yield video.stem, PosePipeline.create().measure(video), read_exact_track(video.with_suffix(".npz"), video)
 
 
-def unknown() -> Iterator[tuple[str, PoseTrack]]:
+def clips_without_truth() -> Iterator[tuple[str, PoseTrack]]:
     """Detected clips in DANCENOW_DATA without exact keypoints."""
     for video in sorted(Path(os.environ.get("DANCENOW_DATA") or "/nonexistent").rglob("*.mp4")):
         if not video.with_suffix(".npz").is_file():
@@ -225,46 +225,46 @@ def unknown() -> Iterator[tuple[str, PoseTrack]]:
                 print(problem, flush=True)
 
 
-def steadiness(detected: PoseTrack) -> dict[str, dict[str, float]]:
-    """What needs no truth, before and after: how far the lengths of arms and legs vary, with depth and in the picture (standard
-    deviation over mean), and by how much keypoints accelerate, in % of the body's size a frame squared."""
+def truth_free_measurements(detected: PoseTrack) -> dict[str, dict[str, float]]:
+    """Measurements without ground truth, before and after the correction: variation of arm and leg lengths in 3D and in the
+    image (standard deviation over mean), and acceleration of keypoints in % of the body size per frame squared."""
     smoothed = smooth(detected)
 
     def figures(track: PoseTrack) -> dict[str, float]:
         size_px = body_size(track.pose, track.time_s)[:, None, None]
         points = np.concatenate([track.pose.xy, track.pose.depth[..., None]], axis=-1).astype(np.float64) / size_px
-        seen = track.pose.confidence >= MIN_CONFIDENCE
+        visible = track.pose.confidence >= MIN_CONFIDENCE
 
         def vary(dimensions: int) -> float:
-            shares = []
+            variations = []
             for a, b in LIMBS[[LIMB_NAMES.index(name) for name in LONG_BONES]]:
-                both = seen[:, a] & seen[:, b]
+                both = visible[:, a] & visible[:, b]
                 if both.sum() >= 10:
                     length = np.linalg.norm((points[both, a] - points[both, b])[:, :dimensions], axis=-1)
-                    shares.append(float(length.std() / length.mean()))
-            return float(np.mean(shares))
+                    variations.append(float(length.std() / length.mean()))
+            return float(np.mean(variations))
 
-        thrice = seen[2:] & seen[1:-1] & seen[:-2]
-        pull = np.linalg.norm(np.diff(points[..., :2], 2, axis=0), axis=-1)[thrice]
-        return {"lengths": vary(3), "lengths in the picture": vary(2), "acceleration": float(pull.mean() * 100)}
+        three_visible = visible[2:] & visible[1:-1] & visible[:-2]
+        acceleration = np.linalg.norm(np.diff(points[..., :2], 2, axis=0), axis=-1)[three_visible]
+        return {"lengths": vary(3), "lengths in the picture": vary(2), "acceleration": float(acceleration.mean() * 100)}
 
     return {"detected": figures(smoothed), "corrected": figures(correct_bias(smoothed, detected))}
 
 
 def error(detected: PoseTrack, exact: PoseTrack, weights: Path = CORRECTOR) -> dict[str, dict[str, float]]:
-    """Errors in % of the body's height before and after: of place, of place without a steady part, and of what changes from
-    frame to frame; and how depth correlates with the exact one, and its error."""
-    seen = exact.pose.confidence > 0
-    height_px = float(np.ptp(np.where(seen, exact.pose.xy[..., 1], np.nan)[:, :18], axis=1).mean())
+    """Errors in % of the body height before and after the correction: position, position without a constant offset, and jitter
+    from frame to frame; also the correlation of the depth with the exact depth, and its error."""
+    visible = exact.pose.confidence > 0
+    height_px = float(np.ptp(np.where(visible, exact.pose.xy[..., 1], np.nan)[:, :18], axis=1).mean())
     smoothed = smooth(detected)
 
     def figures(track: PoseTrack) -> dict[str, float]:
-        off = np.where(seen[..., None], (track.pose.xy - exact.pose.xy) / height_px * 100, np.nan)
-        steady = np.nanmedian(off, axis=0)
-        depth, true = track.pose.depth[seen], exact.pose.depth[seen]
+        off = np.where(visible[..., None], (track.pose.xy - exact.pose.xy) / height_px * 100, np.nan)
+        offset = np.nanmedian(off, axis=0)
+        depth, true = track.pose.depth[visible], exact.pose.depth[visible]
         return {
             "place": float(np.nanmean(np.linalg.norm(off, axis=-1))),
-            "wandering": float(np.nanmean(np.linalg.norm(off - steady, axis=-1))),
+            "wandering": float(np.nanmean(np.linalg.norm(off - offset, axis=-1))),
             "trembling": float(np.nanmean(np.linalg.norm(np.diff(off, axis=0), axis=-1))),
             "depth": float(np.abs(depth - true).mean() / height_px * 100),
             "depth correlation": float(np.corrcoef(depth, true)[0, 1]),
@@ -276,12 +276,12 @@ def error(detected: PoseTrack, exact: PoseTrack, weights: Path = CORRECTOR) -> d
 def measure(options: argparse.Namespace) -> None:
     """Write all measurements to a JSON file."""
     rows: dict[str, Any] = {}
-    for kind, clips in (("random people", recruits()), ("studio", studio()), ("own folder", own())):
+    for kind, clips in (("random people", held_out_clips()), ("studio", studio_clips()), ("own folder", own_clips())):
         rows[kind] = {}
         for name, detected, exact in clips:
             rows[kind][name] = error(detected, exact)
             print(name, {how: {k: round(v, 3) for k, v in each.items()} for how, each in rows[kind][name].items()}, flush=True)
-    rows["without truth"] = {name: steadiness(detected) for name, detected in unknown()}
+    rows["without truth"] = {name: truth_free_measurements(detected) for name, detected in clips_without_truth()}
     out = (options.out or Path("benchmarks")) / f"{today()}-corrector.json"
     with complete_or_absent(out) as temporary:
         temporary.write_text(json.dumps({**measurement_info(), "clips": rows}, indent=1) + "\n", "utf-8")
@@ -293,7 +293,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("step", choices=["film", "train", "measure"])
     parser.add_argument("-o", "--out", type=Path)
-    parser.add_argument("--part", default="0/1", help="which part of the filming: index/count")
+    parser.add_argument("--part", default="0/1", help="part of the people to render: index/count")
     parser.add_argument("--steps", type=int, default=STEPS)
     options = parser.parse_args()
     cv2.setNumThreads(1)

@@ -11,7 +11,7 @@ import torch
 from dancenow.assets import FACE_BASE
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.progress import Progress
-from dancenow.research.recipes.face_pretraining_task import FaceBaseConfig, FaceBaseTask
+from dancenow.research.recipes.face_pretraining_task import FacePretrainingConfig, FacePretrainingTask
 from dancenow.research.recipes.face_renders import CloseupConfig, closeups
 from dancenow.storage.atomic_io import cache_dir
 from dancenow.training.budget import Budget
@@ -21,7 +21,7 @@ SEED = 3
 
 
 def tell(event: Progress) -> None:
-    """Print a line now and then."""
+    """Print a line every few seconds."""
     if event.stage != "training":
         print(event.stage, int(event.done), flush=True)
     elif event.note and int(event.note.split()[0]) % 800 == 0:
@@ -37,7 +37,9 @@ def main() -> None:
     options = parser.parse_args()
     people = closeups(CloseupConfig(people=options.people), cache_dir("closeups"), tell)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    task = FaceBaseTask(people, FaceBaseConfig(), seed=SEED, perceptual=PerceptualDistance(depth=3), device=device)
+    task = FacePretrainingTask(
+        people, FacePretrainingConfig(), seed=SEED, perceptual=PerceptualDistance(depth=3), device=device
+    )
     loop = LoopConfig(seed=SEED, save_every_s=60)
     resume = state_path(options.out).is_file()
     train_loop(task, options.out, Budget(images=options.images), resume=resume, config=loop, on_progress=tell)

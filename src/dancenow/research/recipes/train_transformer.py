@@ -29,8 +29,8 @@ DANCES = 24
 FPS = 10.0
 
 
-def anybody(rng: np.random.Generator) -> dict[str, float]:
-    """The phenotype of a random adult or teenager."""
+def random_phenotype(rng: np.random.Generator) -> dict[str, float]:
+    """Draw the phenotype of a random adult or teenager."""
     low_high = {"gender": (0, 1), "age": (0.5, 0.75), "muscle": (0.3, 0.7), "weight": (0.3, 0.75), "height": (0.1, 0.9)}
     drawn = {name: float(rng.uniform(*each)) for name, each in low_high.items()}
     return drawn | {"proportions": float(rng.uniform(0.2, 0.9))}
@@ -39,16 +39,16 @@ def anybody(rng: np.random.Generator) -> dict[str, float]:
 def examples(pairs: int) -> list[Example]:
     """Studio pairs, and half as many self-supervised examples."""
     rng = np.random.default_rng(SEED)
-    bodies = [anybody(rng) for _ in range(BODIES)]
+    bodies = [random_phenotype(rng) for _ in range(BODIES)]
     dances = [random_dance(f"dance {i}", 96, rng) for i in range(DANCES)]
     dancers = [{dance.name: phenotype_keypoints(body, dance, FPS) for dance in dances} for body in bodies]
     print("bodies", flush=True)
-    made = list(studio_examples(dancers, pairs, FPS, rng))
+    samples = list(studio_examples(dancers, pairs, FPS, rng))
     for _ in range(pairs // 32):  # 16 from each of so many tracks
         dancer = dancers[rng.integers(len(dancers))]
         track = project_track(dancer[str(rng.choice(sorted(dancer)))], *random_view(rng), FPS)
-        made += own_examples(track, 16, rng)
-    return made
+        samples += own_examples(track, 16, rng)
+    return samples
 
 
 def main() -> None:
@@ -59,12 +59,15 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2500)
     options = parser.parse_args()
     started = time.perf_counter()
-    made = examples(options.pairs)
+    samples = examples(options.pairs)
     rng = np.random.default_rng(SEED)
-    made = [made[i] for i in rng.permutation(len(made))]
-    held = len(made) // 10
-    task, test = (WarpTask(part, WarpConfig(), seed=SEED) for part in (made[held:], made[:held]))
-    print(f"{len(made)} examples after {time.perf_counter() - started:.0f} s; at home untouched {test.error():.4f}", flush=True)
+    samples = [samples[i] for i in rng.permutation(len(samples))]
+    num_test = len(samples) // 10
+    task, test = (WarpTask(part, WarpConfig(), seed=SEED) for part in (samples[num_test:], samples[:num_test]))
+    print(
+        f"{len(samples)} examples after {time.perf_counter() - started:.0f} s; untransformed error {test.error():.4f}",
+        flush=True,
+    )
     for step in range(options.steps):
         images = step * task.images_per_step
         terms = task.step(np.random.default_rng((SEED, images)), step / options.steps)
@@ -73,7 +76,7 @@ def main() -> None:
             print(
                 step + 1,
                 {k: round(v, 4) for k, v in terms.items()},
-                f"train {task.error():.4f} held {test.error():.4f}",
+                f"train {task.error():.4f} test {test.error():.4f}",
                 flush=True,
             )
     clock = Clock(time.perf_counter() - started, options.steps * task.images_per_step)

@@ -129,12 +129,12 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     means = []
     for i, (crf, scale, cut) in enumerate(CODINGS):
         of = [row["codings"][i] for row in rows]
-        shares = {
+        fractions = {
             k: round(float(np.mean([c[k] for c in of])), 4) for k in ("cells_right", "bits_right", "payload_right") if not cut
         }
         read = f"{sum(c['read'] for c in of)} of {len(of)}"
         means.append(
-            {"crf": crf, "scale": scale, "cut": cut, **shares, "read": read, "weakest": min(c["strength"] for c in of)}
+            {"crf": crf, "scale": scale, "cut": cut, **fractions, "read": read, "weakest": min(c["strength"] for c in of)}
         )
     return means
 

@@ -31,11 +31,11 @@ _BLEND_COLUMNS: Final = {
 
 def normalize(result: Result) -> str:
     parts = [
-        "Distance of a dancer's keypoints to the ground truth after each retargeting, as a fraction of the true body's height"
-        " (nose to ankle): mean over all keypoints, and the worst keypoint; sliding of feet that should stand, in torso lengths"
-        " per second (the truth's own sliding is not subtracted), and their distance from the ground in torso lengths. Mean"
-        " over pairs of bodies ± standard deviation; fitted on the dancer's dance and on footage of another dance. Rendered"
-        " bodies, still cameras.",
+        "Distance of a source person's keypoints to the ground truth after each retargeting, as a fraction of the true body's"
+        " height (nose to ankle): mean over all keypoints, and the worst keypoint; sliding of feet that should stand, in torso"
+        " lengths per second (the truth's own sliding is not subtracted), and their distance from the ground in torso lengths."
+        " Mean over pairs of bodies ± standard deviation; fitted on the source's dance and on footage of another dance."
+        " Rendered bodies, still cameras.",
         "",
     ]
     for data, kinds in result.summary.items():
@@ -75,7 +75,7 @@ def _normalized_pictures(kinds: Mapping[str, Mapping[str, Mapping[str, float | N
 
 def blend(result: Result) -> str:
     parts = [
-        "The head crop of rendered dancers, with color, light or sharpness changed as by a face network, is blended back into"
+        "The head crop of rendered people, with color, light or sharpness changed as by a face network, is blended back into"
         " the frame. Seam: mean gradient difference to the truth around the face, in gray levels per pixel, and its 99th"
         " percentile; color: the face's difference to the truth in gray levels; detail: the gradient difference to the edited"
         " face; pumping: standard deviation over time of the face's mean color; ms: on one core, per frame.",

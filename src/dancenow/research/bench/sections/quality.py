@@ -53,7 +53,7 @@ def ablation(result: Result) -> str:
         lines += [f"### {_PROTOCOL_TITLES[protocol]}", "", _ablation_table(methods), ""]
     lines += _method_lines(s["methods"])
     lines += [
-        "Limits: the dancers are rendered, cleaner than filmed video and with less moving cloth; minutes of training are far"
+        "Limits: the people are rendered, cleaner than filmed video and with less moving cloth; minutes of training are far"
         " fewer than the paper's hours, which favors small networks; the dances share some steps with the footage; the"
         " perceptual trunk, EfficientNet-Lite0, is also a training loss. Pose metrics compare detected poses, so they include"
         " the detector's errors; where no person is detected, there is no distance, only missed keypoints. A blurred video is"
@@ -158,7 +158,7 @@ def face(result: Result) -> str:
         f"With and without a face network, at equal budgets in total ({s['budget']} of `{s['ours']}`), on rendered subjects:"
         " training the face takes time from the body. Mean over subjects ± standard deviation; best in bold. Landmark distance"
         " and mouth error are in head heights, between detections in result and truth. Mouth correlation: with the source"
-        " person's mouth, over the frames in which both are detected, for singing dancers; that of the rendered truth is given"
+        " person's mouth, over the frames in which both are detected, for singing people; that of the rendered truth is given"
         " for comparison."
     )
     parts = [about, ""]
