@@ -1,4 +1,4 @@
-"""Cancelling prepare, train, transfer and run from another thread, and what is left afterwards."""
+"""Cancelling prepare, train, transfer and run from another thread, and the files that remain."""
 
 import os
 import signal
@@ -26,13 +26,13 @@ from test_pipeline import drawn_world, smaller_dancer, videos
 
 __all__ = ["drawn_world", "videos"]  # fixtures
 
-pytestmark = pytest.mark.slow  # whole paths, each some seconds
+pytestmark = pytest.mark.slow  # end-to-end runs of a few seconds each
 
 RENDERED = consent("rendered")
 
 
 class Canceller:
-    """Listens, and cancels from another thread once a stage has come as far as `done`."""
+    """A progress callback that cancels from another thread once a stage has reached `done`."""
 
     def __init__(self, stage: str, done: float) -> None:
         self.execution = Execution.auto("cpu")
@@ -53,7 +53,7 @@ def files_in(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
-def test_a_cancelled_prepare_leaves_nothing(videos: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_cancelled_prepare_leaves_no_files(videos: tuple[Path, Path], tmp_path: Path) -> None:
     before, listen = files_in(tmp_path), Canceller("background", 2)
     with pytest.raises(Cancelled):
         prepare(videos[1], tmp_path / "subject", execution=listen.execution, on_progress=listen)
@@ -81,7 +81,7 @@ def load_tensors(path: Path) -> dict[str, torch.Tensor]:
     return load_file(path)
 
 
-def test_a_cancelled_transfer_leaves_nothing(videos: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_cancelled_transfer_leaves_no_files(videos: tuple[Path, Path], tmp_path: Path) -> None:
     model = pipeline.run(*videos, tmp_path / "out.mp4", consent=RENDERED, budget="4images", report=False).model
     before, listen = files_in(tmp_path), Canceller("generating", 5)
     with pytest.raises(Cancelled):
@@ -93,7 +93,7 @@ def test_a_cancelled_transfer_leaves_nothing(videos: tuple[Path, Path], tmp_path
         assert np.array_equal(one.image_rgb, two.image_rgb)
 
 
-def test_a_cancelled_run_goes_on_where_it_was(videos: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_cancelled_run_resumes_where_it_stopped(videos: tuple[Path, Path], tmp_path: Path) -> None:
     listen, shares = Canceller("training", 0.5), list[float]()
     with pytest.raises(Cancelled):
         pipeline.run(
@@ -110,7 +110,7 @@ def test_a_cancelled_run_goes_on_where_it_was(videos: tuple[Path, Path], tmp_pat
 
 
 def process_state() -> dict[str, object]:
-    """What a call must not change in the process."""
+    """The process state that a call must not change."""
     return {
         "threads": torch.get_num_threads(),
         "stderr": sys.stderr,

@@ -1,4 +1,4 @@
-"""Names of the version before keep working, and say what they are called now."""
+"""Names of the previous version keep working, with a warning that gives the new name."""
 
 import importlib
 import subprocess
@@ -15,7 +15,7 @@ OPTIONAL = ("dancenow.studio", "dancenow.training.people", "dancenow.training.cl
 """Modules that need extras."""
 
 
-def test_an_old_module_serves_what_it_became() -> None:
+def test_an_old_module_provides_the_renamed_objects() -> None:
     with pytest.warns(DeprecationWarning, match=r"dancenow\.consent is now dancenow\.provenance\.consent"):
         old = importlib.import_module("dancenow.consent")
     new = importlib.import_module("dancenow.provenance.consent")
@@ -23,7 +23,7 @@ def test_an_old_module_serves_what_it_became() -> None:
     sys.modules.pop("dancenow.consent")
 
 
-def test_an_old_name_in_a_module_that_kept_its_place_works() -> None:
+def test_an_old_name_in_an_unmoved_module_works() -> None:
     from dancenow import progress
 
     with pytest.warns(DeprecationWarning, match=r"progress\.Listener is now dancenow\.progress\.ProgressCallback"):
@@ -40,7 +40,7 @@ def test_every_old_module_can_be_imported(old: str) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("old", [name for name in NAMES if not name.startswith(OPTIONAL)])
-def test_every_old_name_leads_to_something(old: str) -> None:
+def test_every_old_name_resolves(old: str) -> None:
     module = importlib.import_module(old)
     for name in NAMES[old]:
         assert getattr(module, name) is not None

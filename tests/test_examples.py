@@ -1,4 +1,4 @@
-"""The examples run as they are, with the real detector and the draft preset, on the first seconds of the shipped dancers."""
+"""The examples run unmodified, with the real detector and the draft preset, on the first seconds of the shipped clips."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A cache of its own that has the pretrained files already."""
+    """The environment with a separate cache that already contains the pretrained files."""
     cache = tmp_path_factory.mktemp("cache")
     pretrained.fetch_all()
     shutil.copytree(cache_dir("weights"), cache / "weights")
@@ -30,7 +30,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A second and a half of the dance, three seconds of the person."""
+    """1.5 s of the source video and 3 s of the target video."""
     folder = tmp_path_factory.mktemp("clips")
 
     def first(video: Path, frames: int) -> Path:
@@ -51,19 +51,19 @@ def run_example(name: str, environment: dict[str, str], *words: str | Path) -> s
 
 
 def test_two_videos(clips: tuple[Path, Path], environment: dict[str, str], tmp_path: Path) -> None:
-    said = run_example("01_two_videos.py", environment, *clips, tmp_path / "out.mp4", "12images")
+    output = run_example("01_two_videos.py", environment, *clips, tmp_path / "out.mp4", "12images")
     assert probe(tmp_path / "out.mp4").num_frames == 45
-    assert "scale" in said
-    assert "only 3 s of the person" in said
+    assert "scale" in output
+    assert "only 3 s of the person" in output
 
 
 def test_three_steps(clips: tuple[Path, Path], environment: dict[str, str], tmp_path: Path) -> None:
-    said = run_example("02_three_steps.py", environment, "12images", clips[1], tmp_path, clips[0])
+    output = run_example("02_three_steps.py", environment, "12images", clips[1], tmp_path, clips[0])
     assert (tmp_path / "model.safetensors").is_file()
-    assert str(tmp_path / clips[0].name) in said
+    assert str(tmp_path / clips[0].name) in output
 
 
 def test_poses(clips: tuple[Path, Path], environment: dict[str, str]) -> None:
-    said = run_example("03_poses.py", environment, clips[0])
-    assert "45 frames" in said
-    assert "100% measured" in said
+    output = run_example("03_poses.py", environment, clips[0])
+    assert "45 frames" in output
+    assert "100% measured" in output

@@ -1,4 +1,4 @@
-"""`Execution`: devices, precision and threads; nothing that it does can be seen from elsewhere in the process."""
+"""`Execution`: devices, precision and threads, without side effects on the rest of the process."""
 
 import threading
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from dancenow.progress import CancelToken, Progress, ignore_progress, with_cance
 
 
 def in_thread(function: Callable[[], int]) -> int:
-    """What a function returns in a thread of its own."""
+    """Call a function in a new thread and return its result."""
     found: list[int] = []
     thread = threading.Thread(target=lambda: found.append(function()))
     thread.start()

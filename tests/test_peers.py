@@ -1,4 +1,4 @@
-"""The paper's presets through the whole path: trained by name and size, transferred with no flags, refused in one sentence."""
+"""The paper's presets end to end: trained by name and size, transferred without flags, refused in one sentence."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def smaller_dancer(num_frames: int) -> PoseTrack:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", ["paper", "heatmaps"])
-def test_a_peer_is_trained_and_transfers_like_ours(
+def test_a_paper_preset_trains_and_transfers_like_the_default(
     preset: str, drawn_subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "detect_poses", drawn_detector(smaller_dancer))
@@ -37,8 +37,8 @@ def test_a_peer_is_trained_and_transfers_like_ours(
     assert (info.kind, info.images_seen) == (EDN_KIND, 2)
     assert {name: info.config["recipe"][name] for name in size} == size
     result = pipeline.transfer(source, model, tmp_path / "out.mp4")
-    made = probe(result.video)
-    assert (made.width_px, made.height_px) == (128, 128)
+    video_info = probe(result.video)
+    assert (video_info.width_px, video_info.height_px) == (128, 128)
     assert len(list(read_frames(result.video))) == 12
 
 

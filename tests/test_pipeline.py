@@ -1,4 +1,4 @@
-"""Two videos in, one video out: timing, size, sound, caching and refusals, in the drawn world with a small generator."""
+"""From two videos to one: timing, size, sound, caching and refusals, with drawn videos and a small generator."""
 
 import dataclasses
 import signal
@@ -29,7 +29,7 @@ from dancenow.subject.prepare import prepare
 from dancenow.types import FrameStatus, Pose, PoseTrack, RunResult
 from helpers.drawn_world import dancer_track, drawn_detector, film, room, stand_in_for_the_detector
 
-pytestmark = pytest.mark.slow  # whole paths, each some seconds
+pytestmark = pytest.mark.slow  # end-to-end runs of a few seconds each
 
 RENDERED = consent("rendered")
 TINY = CropConfig(
@@ -62,14 +62,14 @@ def videos(tmp_path: Path) -> tuple[Path, Path]:
     return film(tmp_path / "source.mp4", smaller_dancer(36)), film(tmp_path / "target.mp4", dancer_track(60))
 
 
-def test_run_makes_a_video_of_the_target_with_the_timing_of_the_source(videos: tuple[Path, Path], tmp_path: Path) -> None:
+def test_run_writes_a_video_of_the_target_with_the_timing_of_the_source(videos: tuple[Path, Path], tmp_path: Path) -> None:
     out = tmp_path / "new folder" / "out.mp4"
     result = pipeline.run(*videos, out, consent=RENDERED, budget="40images")
-    made, target = probe(out), probe(videos[1])
-    assert (made.width_px, made.height_px) == (target.width_px, target.height_px)
-    assert made.fps == Fraction(24)
+    info, target = probe(out), probe(videos[1])
+    assert (info.width_px, info.height_px) == (target.width_px, target.height_px)
+    assert info.fps == Fraction(24)
     assert result.transfer.num_frames == len(list(read_frames(out))) == 36
-    # Above the dancer the picture is the empty room, frame after frame.
+    # Above the person every frame shows the empty room.
     for frame in read_frames(out):
         assert np.abs(frame.image_rgb[:12].astype(int) - room()[:12]).mean() < 4
     assert "scale 1." in result.transfer.normalization
@@ -137,7 +137,7 @@ def test_a_model_in_training_is_not_pruned(videos: tuple[Path, Path], tmp_path: 
     assert removed == []
 
 
-def test_an_interrupted_run_goes_on(videos: tuple[Path, Path], tmp_path: Path) -> None:
+def test_an_interrupted_run_can_be_resumed(videos: tuple[Path, Path], tmp_path: Path) -> None:
     shares: list[float] = []
 
     def interrupt(event: Progress) -> None:
@@ -159,7 +159,7 @@ def test_an_interrupted_run_goes_on(videos: tuple[Path, Path], tmp_path: Path) -
     assert read_info(result.model).images_seen == 40
 
 
-def test_an_interrupted_transfer_leaves_nothing(videos: tuple[Path, Path], tmp_path: Path) -> None:
+def test_an_interrupted_transfer_leaves_no_files(videos: tuple[Path, Path], tmp_path: Path) -> None:
     model = pipeline.run(*videos, tmp_path / "out.mp4", consent=RENDERED, budget="4images").model
 
     def interrupt(event: Progress) -> None:
@@ -172,7 +172,7 @@ def test_an_interrupted_transfer_leaves_nothing(videos: tuple[Path, Path], tmp_p
     assert sorted(p.name for p in tmp_path.iterdir()) == before
 
 
-def test_a_part_of_the_dance(videos: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_part_of_the_source_can_be_transferred(videos: tuple[Path, Path], tmp_path: Path) -> None:
     model = pipeline.run(*videos, tmp_path / "out.mp4", consent=RENDERED, budget="4images").model
     result = pipeline.transfer(videos[0], model, tmp_path / "part.mp4", frames=(10, 22))
     assert result.num_frames == len(list(read_frames(tmp_path / "part.mp4"))) == 12
@@ -229,7 +229,7 @@ def test_a_damaged_video_is_refused_before_the_detection(
     assert any("half.mp4 is cut off" in note and "only what can be read is used" in note for note in notes)
 
 
-def test_a_detected_dance_is_calmed_before_it_is_painted(videos: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_detected_track_is_smoothed_before_rendering(videos: tuple[Path, Path], tmp_path: Path) -> None:
     model = pipeline.run(*videos, tmp_path / "out.mp4", consent=RENDERED, budget="4images").model
     result = pipeline.transfer(videos[0], model, tmp_path / "as-it-is.mp4", normalize="none")
     source_track = drawn_detector(smaller_dancer)(videos[0])
@@ -237,7 +237,7 @@ def test_a_detected_dance_is_calmed_before_it_is_painted(videos: tuple[Path, Pat
     assert np.abs(result.target_track.pose.xy - source_track.pose.xy).max() > 0.01
 
 
-def test_frames_without_the_dancer_show_the_empty_room(
+def test_frames_without_the_person_show_the_empty_room(
     videos: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone_for_a_while(num_frames: int) -> PoseTrack:
@@ -254,7 +254,7 @@ def test_frames_without_the_dancer_show_the_empty_room(
     assert any("28%" in note for note in result.transfer.notes)
 
 
-def test_refusals_come_before_the_work(videos: tuple[Path, Path], tmp_path: Path) -> None:
+def test_bad_input_is_refused_before_any_stage_starts(videos: tuple[Path, Path], tmp_path: Path) -> None:
     source, target = videos
     text = tmp_path / "notes.mp4"
     text.write_text("not a video")
@@ -299,7 +299,7 @@ def test_an_unfinished_training_is_not_lost_by_repeating_the_command(videos: tup
     assert read_info(model).images_seen == 20
 
 
-def test_a_run_says_what_the_footage_lacks_before_it_trains(
+def test_a_run_reports_missing_poses_in_the_footage_before_training(
     videos: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def arms_up(num_frames: int) -> PoseTrack:
@@ -319,12 +319,12 @@ def test_a_run_says_what_the_footage_lacks_before_it_trains(
         warn=heard.append,
         on_progress=lambda event: heard.append(event.stage),
     )
-    said = next(i for i, line in enumerate(heard) if "both arms overhead" in line)
-    assert said < heard.index("training")
+    warned_at = next(i for i, line in enumerate(heard) if "both arms overhead" in line)
+    assert warned_at < heard.index("training")
     assert any("raise both arms overhead" in line for line in result.warnings)
 
 
-def test_a_result_says_what_it_is(videos: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_result_is_labeled_as_generated(videos: tuple[Path, Path], tmp_path: Path) -> None:
     result = pipeline.run(*videos, tmp_path / "out.mp4", consent=RENDERED, budget="4images", report=False)
     marks = read_provenance(tmp_path / "out.mp4")
     assert (marks.credentials.state, marks.credentials.synthetic) == ("signed", True)

@@ -1,4 +1,4 @@
-"""The shape of the package: few top-level modules, no research code in the product, files and functions of readable length."""
+"""The structure of the package: few top-level modules, no research code in the product, short files and functions."""
 
 import ast
 import subprocess

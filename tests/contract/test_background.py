@@ -1,4 +1,4 @@
-"""One test over every background: what the compositor relies on."""
+"""Contract of every background: what the compositor relies on."""
 
 from collections.abc import Callable
 
@@ -40,7 +40,7 @@ def test_the_same_time_gives_the_same_image(background: Background) -> None:
     np.testing.assert_array_equal(background.at(0.5), first)
 
 
-def test_an_empty_scene_shows_it_and_may_be_written_to(background: Background) -> None:
+def test_an_empty_scene_shows_the_background_and_is_writable(background: Background) -> None:
     expected = background.at(0.5).copy()
     image = composite(Scene(background), 0.5)
     np.testing.assert_array_equal(image, expected)

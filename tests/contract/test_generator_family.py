@@ -34,7 +34,7 @@ def test_the_modules_that_train_it_exist(family: GeneratorFamily[Any]) -> None:
         assert import_module(module)
 
 
-def test_checkpoints_lead_to_their_family(family: GeneratorFamily[Any]) -> None:
+def test_checkpoints_name_their_family(family: GeneratorFamily[Any]) -> None:
     assert type(find_family(family.kind)) is type(family)
 
 

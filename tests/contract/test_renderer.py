@@ -1,4 +1,4 @@
-"""One test over every renderer: what transfer, training and benchmarks rely on, whatever kind of model the file holds."""
+"""Contract of every renderer: what transfer, training and benchmarks rely on for each kind of model."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -42,7 +42,7 @@ CONFIGS: dict[str, FamilyConfig] = {
 
 @pytest.fixture(params=CONFIGS, scope="module")
 def renderer(request: pytest.FixtureRequest, drawn_subject: Subject, tmp_path_factory: pytest.TempPathFactory) -> Renderer:
-    """Of an untrained model that went through its file."""
+    """The renderer of an untrained model that was saved and loaded."""
     path = tmp_path_factory.mktemp("models") / "model.safetensors"
     save_checkpoint(path, untrained(request.param, drawn_subject))
     return load_renderer(path, Execution())
@@ -87,7 +87,7 @@ def test_every_frame_has_the_size_of_the_target(renderer: Renderer, dance: PoseT
     assert any((each != rendered[0]).any() for each in rendered)
 
 
-def test_the_same_dance_gives_the_same_frames_and_a_part_its_part(renderer: Renderer, dance: PoseTrack) -> None:
+def test_the_same_track_gives_the_same_frames_also_in_parts(renderer: Renderer, dance: PoseTrack) -> None:
     until_the_end, part = list(images(renderer, dance, 3)), list(images(renderer, dance, 3, 6))
     assert (len(until_the_end), len(part)) == (9, 3)
     for one, other in zip(until_the_end, part, strict=False):
@@ -103,16 +103,14 @@ def test_single_frames_are_rendered_too(renderer: Renderer, dance: PoseTrack) ->
         np.testing.assert_array_equal(image, consecutive[frame])
 
 
-def test_two_dances_can_be_rendered_in_turn(renderer: Renderer, dance: PoseTrack) -> None:
+def test_two_tracks_can_be_rendered_alternately(renderer: Renderer, dance: PoseTrack) -> None:
     alone = list(images(renderer, dance, 0, 3))
     for expected, one, other in zip(alone, images(renderer, dance, 0, 3), images(renderer, dance, 0, 3), strict=True):
         np.testing.assert_array_equal(one, expected)
         np.testing.assert_array_equal(other, expected)
 
 
-def test_frames_without_a_person_show_the_background_and_the_next_one_has_none_before_it(
-    renderer: Renderer, dance: PoseTrack
-) -> None:
+def test_frames_without_a_person_show_the_background_and_reset_the_history(renderer: Renderer, dance: PoseTrack) -> None:
     dance.status[4:6] = FrameStatus.MISSING
     confidence = dance.pose.confidence.copy()
     confidence[4:6] = 0
@@ -133,7 +131,7 @@ def test_filled_frames_are_rendered_like_measured_ones(renderer: Renderer, dance
     np.testing.assert_array_equal(next(images(renderer, restored, 2)), next(images(renderer, dance, 2)))
 
 
-def test_a_dance_in_another_frame_is_refused(renderer: Renderer, dance: PoseTrack) -> None:
+def test_a_track_with_another_frame_size_is_refused(renderer: Renderer, dance: PoseTrack) -> None:
     with pytest.raises(ValueError, match="normalize it first"):
         next(images(renderer, replace(dance, width_px=640)))
 

@@ -1,4 +1,4 @@
-"""One test over every pose map: what transfer may rely on, whatever the kind of normalization."""
+"""Contract of every retargeter: what transfer relies on for each kind."""
 
 import json
 from typing import get_args
@@ -14,7 +14,7 @@ FRAMES = 40
 
 
 def track(seed: int, scale: float, shift: tuple[float, float], width_px: int = 640, height_px: int = 480) -> PoseTrack:
-    """Somebody made of random keypoints, who drifts about; one keypoint and one frame are missing."""
+    """A person of random keypoints who drifts; one keypoint and one frame are missing."""
     random = np.random.default_rng(seed)
     body = np.random.default_rng(0).uniform(-1, 1, (1, 28, 2)) * [40, 100]
     drift = random.normal(0, 4, (FRAMES, 1, 2)).cumsum(0) * [1, 0.5]
@@ -36,7 +36,7 @@ def retargeter(request: pytest.FixtureRequest, source: PoseTrack) -> Retargeter:
     return fit_retargeter(request.param, source, track(2, 1.7, (500, 700), 1080, 1920))
 
 
-def test_is_a_pose_map(retargeter: Retargeter) -> None:
+def test_it_implements_the_protocol(retargeter: Retargeter) -> None:
     assert isinstance(retargeter, Retargeter)
     assert retargeter.kind in KINDS
 
@@ -53,7 +53,7 @@ def test_a_single_pose_gives_a_single_pose(retargeter: Retargeter, source: PoseT
     assert mapped.xy.shape == (28, 2)
 
 
-def test_the_same_input_gives_the_same_output_and_is_left_alone(retargeter: Retargeter, source: PoseTrack) -> None:
+def test_the_same_input_gives_the_same_output_and_is_not_changed(retargeter: Retargeter, source: PoseTrack) -> None:
     before = source.pose.xy.copy()
     first, second = retargeter(source.pose), retargeter(source.pose)
     np.testing.assert_array_equal(first.xy, second.xy)
@@ -62,14 +62,14 @@ def test_the_same_input_gives_the_same_output_and_is_left_alone(retargeter: Reta
 
 def test_depth_is_scaled_with_the_body(retargeter: Retargeter, source: PoseTrack) -> None:
     mapped = retargeter(source.pose)
-    # Of somebody random the parts may grow by different shares, so this holds for the body as a whole only.
-    there = source.pose.confidence.any(axis=1)
-    spread = np.ptp(mapped.xy[there, :, 1], axis=1) / np.ptp(source.pose.xy[there, :, 1], axis=1)
-    grown = mapped.depth[there].std(axis=1) / source.pose.depth[there].std(axis=1)
+    # Parts of a random body may scale by different factors, so this holds for the whole body only.
+    present = source.pose.confidence.any(axis=1)
+    spread = np.ptp(mapped.xy[present, :, 1], axis=1) / np.ptp(source.pose.xy[present, :, 1], axis=1)
+    grown = mapped.depth[present].std(axis=1) / source.pose.depth[present].std(axis=1)
     assert np.median(grown / spread) == pytest.approx(1, rel=0.25)
 
 
-def test_saved_and_loaded_it_does_the_same(retargeter: Retargeter, source: PoseTrack) -> None:
+def test_a_saved_and_loaded_retargeter_gives_the_same_poses(retargeter: Retargeter, source: PoseTrack) -> None:
     loaded = load_retargeter(json.loads(json.dumps(retargeter.to_json())))
     assert loaded.kind == retargeter.kind
     np.testing.assert_array_equal(loaded(source.pose).xy, retargeter(source.pose).xy)
@@ -82,7 +82,7 @@ def test_prints_one_sentence_that_starts_with_its_kind(retargeter: Retargeter) -
     assert "\n" not in sentence
 
 
-def test_where_there_is_an_inverse_it_leads_back(retargeter: Retargeter, source: PoseTrack) -> None:
+def test_the_inverse_if_any_restores_the_poses(retargeter: Retargeter, source: PoseTrack) -> None:
     inverse = retargeter.inverse()
     if inverse is None:
         pytest.skip(f"{retargeter.kind} has no inverse")
@@ -90,21 +90,21 @@ def test_where_there_is_an_inverse_it_leads_back(retargeter: Retargeter, source:
     assert np.abs(back.xy - source.pose.xy).mean() < 2
 
 
-def test_nobody_in_sight_is_no_error(retargeter: Retargeter) -> None:
+def test_a_track_without_a_person_is_accepted(retargeter: Retargeter) -> None:
     empty = Pose(np.zeros((5, 28, 2), np.float32), np.zeros((5, 28), np.float32))
     assert np.isfinite(retargeter(empty).xy).all()
 
 
-def test_the_old_name_of_a_kind_works_and_says_what_it_is_now(source: PoseTrack) -> None:
+def test_the_old_name_of_a_kind_works_with_a_warning(source: PoseTrack) -> None:
     target = track(2, 1.7, (500, 700), 1080, 1920)
     with pytest.warns(DeprecationWarning, match="'bones' is now 'skeletal'"):
         old = fit_retargeter("bones", source, target)  # type: ignore[arg-type]
     assert old == fit_retargeter("skeletal", source, target)
-    saved = {**old.to_json(), "kind": "bones"}  # as the last version saved it
+    saved = {**old.to_json(), "kind": "bones"}  # as the previous version saved it
     assert load_retargeter(saved) == old
 
 
-def test_a_skeletal_retargeter_of_the_last_version_is_read(source: PoseTrack) -> None:
+def test_a_skeletal_retargeter_of_the_previous_version_is_read(source: PoseTrack) -> None:
     fitted = fit_retargeter("skeletal", source, track(2, 1.7, (500, 700), 1080, 1920))
     saved = fitted.to_json()
     for body in (saved["source"], saved["target"]):

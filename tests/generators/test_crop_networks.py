@@ -1,4 +1,4 @@
-"""Generator and discriminators: shapes and ranges, what depends on what, and losses with known values."""
+"""Generator and discriminators: shapes, ranges, gradients, and losses with known values."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def generator() -> Generator:
     return Generator(SMALL)
 
 
-def test_generator_gives_colour_and_alpha_in_range(generator: Generator) -> None:
+def test_generator_gives_color_and_alpha_in_range(generator: Generator) -> None:
     out = generator(torch.randn(2, NUM_CHANNELS, 16, 16) * 20)
     assert out.shape == (2, 4, 64, 64)
     assert out[:, :3].abs().max() <= 1
@@ -29,7 +29,7 @@ def test_generator_gives_colour_and_alpha_in_range(generator: Generator) -> None
     assert out[:, 3].max() <= 1
 
 
-def test_an_untrained_generator_paints_no_checkerboard(generator: Generator) -> None:
+def test_an_untrained_generator_has_no_checkerboard_artifacts(generator: Generator) -> None:
     out = generator(torch.randn(1, NUM_CHANNELS, 16, 16))
     torch.testing.assert_close(out[..., ::2, ::2], out[..., 1::2, 1::2])
 
@@ -64,12 +64,12 @@ def test_geometry_is_exact_under_mixed_precision() -> None:
     torch.testing.assert_close(mixed, plain)
 
 
-def test_warp_keeps_a_picture_in_place_under_the_identity() -> None:
-    picture = torch.rand(1, 3, 64, 64)
-    torch.testing.assert_close(warp(picture, torch.tensor([[[1.0, 0, 0], [0, 1, 0]]]), 64), picture, atol=1e-4, rtol=0)
+def test_warp_with_the_identity_keeps_the_image() -> None:
+    image = torch.rand(1, 3, 64, 64)
+    torch.testing.assert_close(warp(image, torch.tensor([[[1.0, 0, 0], [0, 1, 0]]]), 64), image, atol=1e-4, rtol=0)
 
 
-def test_composite_is_plate_where_alpha_is_zero_and_colour_where_it_is_one() -> None:
+def test_composite_is_plate_where_alpha_is_zero_and_color_where_it_is_one() -> None:
     rgba, plate = torch.rand(1, 4, 8, 8), torch.rand(1, 3, 8, 8)
     rgba[:, 3, :, :4], rgba[:, 3, :, 4:] = 0.0, 1.0
     made = composite(rgba, plate)
@@ -78,7 +78,7 @@ def test_composite_is_plate_where_alpha_is_zero_and_colour_where_it_is_one() -> 
 
 
 @pytest.mark.parametrize("frames", [1, 2])
-def test_discriminator_judges_at_every_scale(frames: int) -> None:
+def test_discriminator_has_an_output_at_every_scale(frames: int) -> None:
     discriminator = Discriminator(DiscriminatorConfig(frames=frames, width=8, scales=2))
     verdict = discriminator(torch.randn(2, 3 * frames, 64, 64), torch.randn(2, NUM_CHANNELS * frames, 16, 16))
     assert [s.shape[-1] for s in verdict.scores] == [8, 4]
@@ -107,7 +107,7 @@ def test_matte_prior_leaves_holes_in_the_plate_free() -> None:
     assert losses.matte_prior(alpha, torch.ones_like(mask), known) == 0
 
 
-def test_structure_is_what_the_metric_says_is_missing() -> None:
+def test_structure_loss_is_one_minus_the_metric() -> None:
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (48, 48, 3)).astype(np.uint8)
     other = np.clip(image + rng.normal(0, 40, image.shape), 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Training learns, can be stopped at any time, and goes on exactly where it was."""
+"""Crop training reduces the loss, can be stopped at any time, and resumes exactly."""
 
 import dataclasses
 import signal
@@ -55,7 +55,7 @@ def make_task(store: CropDataset, subject: Subject, config: CropConfig = CONFIG)
 
 
 @pytest.mark.slow
-def test_the_picture_comes_nearer(task: CropTask) -> None:
+def test_training_reduces_the_image_error(task: CropTask) -> None:
     first = [task.step(np.random.default_rng(i), 0.0)["l1"] for i in range(3)]
     for i in range(160):
         task.step(np.random.default_rng((1, i)), 0.3)
@@ -73,7 +73,7 @@ def test_a_resumed_run_equals_an_unbroken_one(store: CropDataset, drawn_subject:
         task = make_task(store, drawn_subject, recipe)
         train_loop(task, tmp_path / name, Budget(images=images), resume=resume, config=config, on_progress=ignore_progress)
 
-    # The schedule is a function of the budget, so the first part is stopped by an interruption, not by a smaller budget.
+    # The schedule depends on the budget, so the first part ends by an interruption, not by a smaller budget.
     train("unbroken.safetensors", 12, resume=False)
     task = make_task(store, drawn_subject, recipe)
     steps = iter(range(3))
@@ -93,7 +93,7 @@ def test_a_resumed_run_equals_an_unbroken_one(store: CropDataset, drawn_subject:
         assert torch.equal(tensor, broken.tensors[name]), name
 
 
-def test_files_are_usable_and_described(task: CropTask, tmp_path: Path) -> None:
+def test_saved_models_are_usable_and_described(task: CropTask, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     train_loop(task, path, Budget(images=4), resume=False, config=LoopConfig(), on_progress=ignore_progress)
     checkpoint = load_checkpoint(path, "body")
@@ -103,7 +103,7 @@ def test_files_are_usable_and_described(task: CropTask, tmp_path: Path) -> None:
     assert state_path(path).is_file()
 
 
-def test_resuming_nothing_is_refused(task: CropTask, tmp_path: Path) -> None:
+def test_resuming_without_a_checkpoint_is_refused(task: CropTask, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no training to resume"):
         train_loop(
             task, tmp_path / "m.safetensors", Budget(images=4), resume=True, config=LoopConfig(), on_progress=ignore_progress
@@ -120,8 +120,8 @@ def test_resuming_another_recipe_is_refused(task: CropTask, store: CropDataset, 
         train_loop(other, path, Budget(images=4), resume=True, config=LoopConfig(seed=1), on_progress=ignore_progress)
 
 
-def test_clips_show_what_their_poses_say(store: CropDataset) -> None:
-    """Keypoints fall on the person after augmentation: picture, mask and pose were moved by the same transform."""
+def test_clips_match_their_poses(store: CropDataset) -> None:
+    """Keypoints lie on the person after augmentation: image, mask and pose move by the same transform."""
     clip = store.draw(8, np.random.default_rng(3), Augmentation(shift=0.05, zoom=0.1, turn_deg=8), CPU, length=2)
     assert clip.image.shape == (8, 2, 3, 64, 64)
     at = clip.xy.round().long().clamp(0, 63)
@@ -139,14 +139,14 @@ def test_the_same_seed_draws_the_same_clips(store: CropDataset) -> None:
     assert torch.equal(one.xy, two.xy)
 
 
-def test_keypoints_are_misplaced_alike_in_all_frames_and_no_further_than_asked(store: CropDataset) -> None:
+def test_keypoint_noise_is_constant_within_a_clip_and_bounded(store: CropDataset) -> None:
     frames = store.starts[:4, None] + np.arange(2)
     clip = store.take(frames, np.repeat(store.centered[None], len(frames), axis=0), CPU)
     off = (jitter_keypoints(clip, 3.0, np.random.default_rng(0)).xy - clip.xy).numpy()
     np.testing.assert_allclose(off[:, 0], off[:, 1], atol=1e-3)
     spread = off.std(axis=(1, 2, 3))
-    assert (spread < 4.0).all()  # of few keypoints, so not exactly
-    assert spread.max() > 2 * spread.min()  # another one for every clip
+    assert (spread < 4.0).all()  # few keypoints, so not exact
+    assert spread.max() > 2 * spread.min()  # a different value for every clip
     drawn = [store.draw(2, np.random.default_rng(1), Augmentation(keypoint_jitter=m), CPU) for m in (0.0, 0.05)]
     assert torch.equal(drawn[0].image, drawn[1].image)
     assert (drawn[0].xy != drawn[1].xy).all()
@@ -159,7 +159,7 @@ def test_a_mirror_swaps_left_and_right(store: CropDataset) -> None:
     assert torch.equal(seen.image[0], clip.image[0].flip(-1))
     left, right = INDEX["left_wrist"], INDEX["right_wrist"]
     torch.testing.assert_close(seen.xy[0, :, left, 0], 63 - clip.xy[0, :, right, 0])
-    # The window's map is mirrored with it: a place of the frame lands where the mirrored picture shows it.
+    # The crop transform is mirrored, too: a position in the frame maps to its position in the mirrored image.
     place = torch.tensor([80.0, 60.0, 1.0])
     there, here = seen.to_canvas[0, 0] @ place, clip.to_canvas[0, 0] @ place
     torch.testing.assert_close(there, torch.stack([63 - here[0], here[1]]))
@@ -167,7 +167,9 @@ def test_a_mirror_swaps_left_and_right(store: CropDataset) -> None:
     torch.testing.assert_close(again.xy, clip.xy)
 
 
-def test_rare_poses_are_drawn_more_often_and_every_frame_at_times(store: CropDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rare_poses_are_sampled_more_often_and_every_frame_sometimes(
+    store: CropDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shown: list[np.ndarray] = []
 
     def take(_self: CropDataset, frames: np.ndarray, *_: object) -> None:
@@ -179,11 +181,11 @@ def test_rare_poses_are_drawn_more_often_and_every_frame_at_times(store: CropDat
         store.draw(6000, np.random.default_rng(0), Augmentation(), CPU, length=1, evenly=evenly)
     rare, even = (weights[frames[:, 0]].mean() for frames in shown)
     assert rare > 1.02 * even
-    # One frame of a run of four: each of them, not the last alone, or most of a long video would never be learnt.
+    # Any of the four frames of a run, not just the last: otherwise most of a long video is never used.
     assert set(shown[1][:, 0].tolist()) == set(range(len(store.image)))
 
 
-def test_a_smaller_batch_is_kept_when_a_training_goes_on(store: CropDataset, drawn_subject: Subject) -> None:
+def test_a_reduced_batch_size_is_kept_when_training_resumes(store: CropDataset, drawn_subject: Subject) -> None:
     task = make_task(store, drawn_subject)
     assert task.shrink()
     task.step(np.random.default_rng(0), 0.0)
@@ -193,7 +195,7 @@ def test_a_smaller_batch_is_kept_when_a_training_goes_on(store: CropDataset, dra
     assert not again.shrink()
 
 
-def test_a_broken_picture_does_not_spoil_the_judges(store: CropDataset) -> None:
+def test_a_non_finite_image_does_not_damage_the_discriminators(store: CropDataset) -> None:
     discriminators = Discriminators(CONFIG.spatial, CONFIG.temporal, 1e-3)
     clip = store.draw(1, np.random.default_rng(0), Augmentation(), CPU, length=2)
     broken = torch.full_like(clip.image, float("nan"))
@@ -201,14 +203,14 @@ def test_a_broken_picture_does_not_spoil_the_judges(store: CropDataset) -> None:
     assert all(torch.isfinite(p).all() for module in discriminators.modules.values() for p in module.parameters())
 
 
-def test_judged_steps_teach_every_weight_in_mixed_precision(store: CropDataset, drawn_subject: Subject) -> None:
+def test_adversarial_steps_train_every_weight_in_mixed_precision(store: CropDataset, drawn_subject: Subject) -> None:
     task = make_task(store, drawn_subject, dataclasses.replace(CONFIG, precision="bfloat16"))
     task.step(np.random.default_rng(0), 0.9)
     still = [name for name, p in task.generator.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
     assert not still
 
 
-def test_a_judge_of_pairs_needs_pairs() -> None:
+def test_a_discriminator_of_frame_pairs_needs_pairs() -> None:
     with pytest.raises(ValueError, match="temporal discriminator"):
         CropConfig(clip_frames=1)
 

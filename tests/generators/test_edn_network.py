@@ -1,4 +1,4 @@
-"""Whole-frame generators: what goes in, and how one picture is made from the one before."""
+"""Whole-frame generators: their inputs, and how each frame depends on the previous one."""
 
 import pytest
 import torch
@@ -23,20 +23,20 @@ def test_the_generator_sees_the_channels_of_the_papers(conditioning: Conditionin
     maps = network.draw(torch.rand(1, 28, 2) * 64, torch.ones(1, 28), BOX)
     past = network.first_past(maps)
     assert maps.shape[1] + past.shape[1] == channels
-    picture = network(maps, past)
-    assert picture.shape == (1, 3, 64, 64)
-    assert picture.abs().max() <= 1
+    image = network(maps, past)
+    assert image.shape == (1, 3, 64, 64)
+    assert image.abs().max() <= 1
 
 
-def test_the_first_frame_has_no_picture_before_it() -> None:
+def test_the_first_frame_has_no_previous_image() -> None:
     network = generator()
     assert network.first_past(torch.rand(1, 3, 64, 64)).abs().max() == 0
 
 
-def test_with_heatmaps_the_past_is_the_pose_before() -> None:
+def test_with_heatmaps_the_past_is_the_previous_pose() -> None:
     network = generator("heatmaps")
-    maps, picture = torch.rand(2, 18, 64, 64), torch.rand(2, 3, 64, 64)
-    assert torch.equal(network.next_past(maps, picture), maps)
+    maps, image = torch.rand(2, 18, 64, 64), torch.rand(2, 3, 64, 64)
+    assert torch.equal(network.next_past(maps, image), maps)
     assert torch.equal(network.first_past(maps), maps)
 
 
@@ -44,13 +44,13 @@ def test_with_heatmaps_the_past_is_the_pose_before() -> None:
 def test_training_generates_two_frames_one_after_the_other(conditioning: Conditioning) -> None:
     network = generator(conditioning)
     maps = torch.rand(1, network.config.clip_frames, network.config.map_channels, 64, 64)
-    made = network.generate_clip(maps)
+    generated = network.generate_clip(maps)
     if conditioning == "stick":
         first = network(maps[:, 0], torch.zeros(1, 3, 64, 64))
         second = network(maps[:, 1], first)
     else:
         first, second = network(maps[:, 1], maps[:, 0]), network(maps[:, 2], maps[:, 1])
-    torch.testing.assert_close(made, torch.stack([first, second], dim=1))
+    torch.testing.assert_close(generated, torch.stack([first, second], dim=1))
 
 
 def test_widths_scale_all_layers() -> None:

@@ -1,4 +1,4 @@
-"""The paper's own training: what is judged, both stages, exact going on, and nothing of what is held out."""
+"""The paper's training: discriminator inputs, both stages, exact resuming, and held-out frames."""
 
 import signal
 from dataclasses import replace
@@ -53,7 +53,7 @@ def test_presets_are_as_published() -> None:
         (EdnConfig(conditioning="heatmaps", temporal=False), {"realism": 21}),
     ],
 )
-def test_discriminators_see_what_the_papers_say(config: EdnConfig, channels: dict[str, int]) -> None:
+def test_discriminator_inputs_are_those_of_the_papers(config: EdnConfig, channels: dict[str, int]) -> None:
     assert {name: view.channels(config) for name, view in discriminator_inputs(config).items()} == channels
     maps = torch.rand(2, config.clip_frames, config.map_channels, 8, 8)
     made = torch.rand(2, config.generated_frames, 3, 8, 8)
@@ -74,7 +74,7 @@ def test_the_learning_rate_falls_in_the_second_half_of_each_stage(drawn_subject:
     assert [rates(share) for share in (0.5, 0.75, 0.875)] == [{1.0}, {1.0}, {0.5}]
 
 
-def test_the_second_picture_teaches_the_first(drawn_subject: Subject) -> None:
+def test_gradients_flow_from_the_second_image_to_the_first(drawn_subject: Subject) -> None:
     """As published: the gradient of I1 = G(x1, I0) goes through I0."""
     task = make_task(drawn_subject)
     maps = torch.rand(1, 2, 3, 64, 64, requires_grad=True)
@@ -84,7 +84,7 @@ def test_the_second_picture_teaches_the_first(drawn_subject: Subject) -> None:
 
 
 @pytest.mark.slow
-def test_the_picture_comes_nearer(drawn_subject: Subject) -> None:
+def test_training_reduces_the_image_error(drawn_subject: Subject) -> None:
     task = make_task(drawn_subject, replace(CONFIG, learning_rate=2e-3))
     first = [task.step(np.random.default_rng(i), 0.0)["perceptual"] for i in range(4)]
     for i in range(60):
@@ -95,7 +95,7 @@ def test_the_picture_comes_nearer(drawn_subject: Subject) -> None:
 
 @pytest.mark.parametrize("stop_after", [0, 2])
 def test_a_resumed_run_equals_an_unbroken_one(drawn_subject: Subject, tmp_path: Path, stop_after: int) -> None:
-    """Stopped while the global generator is trained, and while the enhancer is."""
+    """Stop while the global generator trains, and while the enhancer trains."""
     config, loop = replace(CONFIG, enhance_from=0.5), LoopConfig(seed=0)
     budget = Budget(images=4)
     train_loop(
@@ -137,7 +137,7 @@ def test_the_enhancer_is_trained_alone_first(drawn_subject: Subject) -> None:
     assert any(not torch.equal(before[name], value) for name, value in task.generator.whole.state_dict().items())
 
 
-def test_files_are_usable_and_described(drawn_subject: Subject, tmp_path: Path) -> None:
+def test_saved_models_are_usable_and_described(drawn_subject: Subject, tmp_path: Path) -> None:
     task, path = make_task(drawn_subject), tmp_path / "model.safetensors"
     train_loop(task, path, Budget(images=2), resume=False, config=LoopConfig(), on_progress=ignore_progress)
     info = read_info(path)
@@ -157,7 +157,7 @@ def test_resuming_another_recipe_is_refused(drawn_subject: Subject) -> None:
         other.restore(state)
 
 
-def test_what_is_held_out_is_never_seen(drawn_subject: Subject) -> None:
+def test_held_out_frames_are_never_used(drawn_subject: Subject) -> None:
     until_s = float(drawn_subject.track.time_s[30])
     splits = {"train": (0.0, until_s), "val": (until_s, 99.0)}
     held = replace(drawn_subject, manifest=replace(drawn_subject.manifest, splits_s=splits))
@@ -167,7 +167,7 @@ def test_what_is_held_out_is_never_seen(drawn_subject: Subject) -> None:
     assert len(FrameDataset.build(held, store.box, 2, 2000, part="val").image) == 30
 
 
-def test_keypoints_fall_on_the_person_in_whole_frames(drawn_subject: Subject) -> None:
+def test_keypoints_lie_on_the_person_in_whole_frames(drawn_subject: Subject) -> None:
     store = store_of(drawn_subject, CONFIG)
     clip = store.draw(2, np.random.default_rng(0), CPU)
     assert clip.image.shape == (2, 2, 3, 64, 64)
@@ -178,6 +178,6 @@ def test_keypoints_fall_on_the_person_in_whole_frames(drawn_subject: Subject) ->
     assert torch.stack(hits).float().mean() > 0.8
 
 
-def test_a_frame_too_narrow_is_refused(drawn_subject: Subject) -> None:
+def test_a_too_narrow_frame_is_refused(drawn_subject: Subject) -> None:
     with pytest.raises(UserError, match="too narrow"):
         make_task(drawn_subject, replace(CONFIG, scales=3))

@@ -1,4 +1,4 @@
-"""The fine stage of a generator: it adds to the coarse picture, and nothing before it has learnt anything."""
+"""The fine stage of a generator: it adds detail to the coarse image, and nothing before training."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ def test_an_untrained_fine_stage_changes_nothing_and_a_trained_one_does() -> Non
 
 
 def test_the_coarse_stage_works_at_half_the_canvas() -> None:
-    """Its weights are those of a generator of half the size, so what was learnt there can be taken over."""
+    """Its weights have the shapes of a generator of half the size, so trained ones can be reused."""
     half = Generator(GeneratorConfig(canvas_px=64, width=8, blocks=1)).state_dict()
     whole = Generator(CONFIG).state_dict()
     assert {name: value.shape for name, value in half.items()} == {

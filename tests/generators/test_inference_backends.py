@@ -1,4 +1,4 @@
-"""The engines that run a generator: the same image, whatever they save, and the fallback where one fails."""
+"""The inference backends of a generator: they give the same image, and a failing one falls back."""
 
 from collections.abc import Iterator
 
@@ -31,14 +31,14 @@ def no_gradients() -> Iterator[None]:
         yield
 
 
-def test_in_half_precision_the_picture_is_the_same_to_the_eye() -> None:
+def test_half_precision_gives_a_visually_identical_image() -> None:
     torch.manual_seed(0)
     generator = Generator(GeneratorConfig(SIDE, 8, 1)).eval().requires_grad_(False)
     assert psnr_db(BACKENDS["bfloat16"](generator), EagerBackend(generator), generator) > 40
 
 
 @pytest.mark.skipif(not has_bfloat16(torch.device("cuda")), reason="needs a GPU that multiplies in bfloat16")
-def test_a_graph_paints_the_same_after_others_have_asked_for_memory() -> None:
+def test_a_graph_gives_the_same_image_after_other_allocations() -> None:
     torch.manual_seed(0)
     generator = Generator(GeneratorConfig(SIDE, 8, 1)).eval().requires_grad_(False).cuda()
     backend = BACKENDS["graph"](generator)
@@ -47,7 +47,9 @@ def test_a_graph_paints_the_same_after_others_have_asked_for_memory() -> None:
     assert all(float(other[-1]) == 1e4 for other in others[::100])
 
 
-def test_half_precision_is_taken_only_where_the_processor_has_it(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_precision_is_used_only_where_the_processor_supports_it(
+    generator: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("dancenow.execution.cpu_has_bfloat16", lambda: False)
     assert select_backend(generator).name == "float32"
     monkeypatch.setattr("dancenow.execution.cpu_has_bfloat16", lambda: True)
@@ -58,7 +60,7 @@ def test_half_precision_is_taken_only_where_the_processor_has_it(generator: Gene
 
 @pytest.mark.parametrize("is_old", [False, True])
 @pytest.mark.parametrize("generation", [7, 8])
-def test_a_gpu_that_only_emulates_half_precision_is_not_given_it(
+def test_half_precision_is_not_used_on_a_gpu_that_only_emulates_it(
     generation: int, is_old: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def new(including_emulation: bool = True) -> bool:
@@ -72,13 +74,13 @@ def test_a_gpu_that_only_emulates_half_precision_is_not_given_it(
     assert preferred_backends(gpu) == (("graph", "bfloat16") if generation >= 8 else ())
 
 
-def test_half_precision_needs_a_device_that_is_there() -> None:
+def test_half_precision_needs_an_available_device() -> None:
     assert has_bfloat16(torch.device("cpu")) == cpu_has_bfloat16()
     assert not has_bfloat16(torch.device("meta"))
     assert has_bfloat16(torch.device("cuda")) <= torch.cuda.is_available()
 
 
-def test_an_engine_that_paints_something_else_or_fails_is_not_taken(
+def test_a_backend_that_fails_or_has_a_different_output_is_not_used(
     generator: Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Wrong(EagerBackend):
@@ -94,7 +96,7 @@ def test_an_engine_that_paints_something_else_or_fails_is_not_taken(
         assert select_backend(generator).name == "float32"
 
 
-def test_what_an_engine_gives_stays_when_it_paints_the_next(generator: Generator) -> None:
+def test_an_output_is_not_overwritten_by_the_next_one(generator: Generator) -> None:
     backend, maps = select_backend(generator), example_maps(generator)
     first = backend(maps)
     kept = first.clone()

@@ -1,4 +1,4 @@
-"""A model as ONNX: it paints the same from keypoints, says what it is, and is refused where the model would be."""
+"""ONNX export: the file renders the same images from keypoints, describes itself, and respects the model's restrictions."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ def model_of(folder: Path, *, kind: str = "body", consent_sha256: str | None = C
     return folder / "model.safetensors"
 
 
-def test_keypoints_give_the_picture_that_the_model_gives(tmp_path: Path) -> None:
+def test_keypoints_give_the_same_image_as_the_model(tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="comes with the extra `export`")
     pytest.importorskip("onnx", reason="comes with the extra `export`")
     out = onnx_export.export(model_of(tmp_path), tmp_path / "model.onnx")
@@ -48,15 +48,15 @@ def test_keypoints_give_the_picture_that_the_model_gives(tmp_path: Path) -> None
         maps = draw_pose(xy, confidence, depth, SIDE, SIDE // POSE_STRIDE)
         expected = generator(maps)
     given = {"xy": xy, "confidence": confidence, "depth": depth}
-    (made,) = session.run(["rgba"], {name: value.numpy() for name, value in given.items()})
-    np.testing.assert_allclose(made, expected.numpy(), atol=onnx_export.TOLERANCE)
-    said = session.get_modelmeta().custom_metadata_map
-    assert json.loads(said["dancenow"])["subject"]["consent_sha256"] == CONSENT
-    assert list(json.loads(said["inputs"])) == list(given)
-    assert json.loads(said["keypoints"]) == list(KEYPOINTS)
+    (rgba,) = session.run(["rgba"], {name: value.numpy() for name, value in given.items()})
+    np.testing.assert_allclose(rgba, expected.numpy(), atol=onnx_export.TOLERANCE)
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert json.loads(metadata["dancenow"])["subject"]["consent_sha256"] == CONSENT
+    assert list(json.loads(metadata["inputs"])) == list(given)
+    assert json.loads(metadata["keypoints"]) == list(KEYPOINTS)
 
 
-def test_a_file_that_paints_something_else_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_with_a_different_output_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("onnxruntime", reason="comes with the extra `export`")
     pytest.importorskip("onnx", reason="comes with the extra `export`")
 
@@ -70,7 +70,7 @@ def test_a_file_that_paints_something_else_is_not_kept(tmp_path: Path, monkeypat
     assert not (tmp_path / "model.onnx").exists()
 
 
-def test_what_may_not_be_used_may_not_be_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_may_not_be_used_may_not_be_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="carries no consent"):
         onnx_export.export(model_of(tmp_path, consent_sha256=None), tmp_path / "model.onnx")
     monkeypatch.setattr("dancenow.provenance.content_marking.withdrawn_on", lambda *_: "2026-11-25")
@@ -78,7 +78,7 @@ def test_what_may_not_be_used_may_not_be_exported(tmp_path: Path, monkeypatch: p
         onnx_export.export(model_of(tmp_path), tmp_path / "model.onnx")
 
 
-def test_what_cannot_be_exported_is_said_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_cannot_be_exported_is_reported_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match=r"ends in \.onnx"):
         onnx_export.export(model_of(tmp_path), tmp_path / "model.pt")
     with pytest.raises(UserError, match="only body models"):

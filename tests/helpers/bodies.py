@@ -1,4 +1,4 @@
-"""A standing body and a swaying track of it, which the tests of poses share."""
+"""A standing body and a swaying track, shared by the pose tests."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ _STANDING = {
 
 
 def standing_body(x_px: float, y_px: float, height_px: float) -> Pose:
-    """Somebody who faces the camera, with the hips at (x_px, y_px); the left is to the right of the picture."""
+    """A person who faces the camera, with the hips at (x_px, y_px); the left side is on the right of the image."""
     xy = np.zeros((NUM_KEYPOINTS, 2), np.float32)
     for name, index in INDEX.items():
         dx, dy = _STANDING[name.removeprefix("left_").removeprefix("right_")]

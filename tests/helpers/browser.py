@@ -1,4 +1,4 @@
-"""A headless Chromium driven over a pipe by its DevTools protocol: enough to open a page, use it and hear its complaints."""
+"""A headless Chromium driven over a pipe by its DevTools protocol: enough to open a page, use it and collect its errors."""
 
 import base64
 import fcntl
@@ -19,7 +19,7 @@ PATIENCE_S = 60.0
 
 
 class Browser:
-    """One page. errors: what the console, the log and scripts complained of. requests: URLs other than data and blobs."""
+    """One page. errors: messages of the console, the log and scripts. requests: URLs other than data and blobs."""
 
     def __init__(self, profile: Path) -> None:
         assert CHROMIUM is not None
@@ -52,7 +52,7 @@ class Browser:
         os.close(self._from_it)
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """One command of the protocol and its result."""
+        """Send one command of the protocol and return its result."""
         self._count += 1
         message: dict[str, Any] = {"id": self._count, "method": method, "params": parameters}
         if self._session:
@@ -66,13 +66,13 @@ class Browser:
         raise AssertionError("Chromium has gone")
 
     def run(self, script: str) -> Any:
-        """The value of an expression in the page."""
+        """Evaluate an expression in the page."""
         done = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in done, done
         return done["result"].get("value")
 
     def wait_for(self, condition: str) -> None:
-        """Until the expression is true."""
+        """Wait until the expression is true."""
         end = time.monotonic() + PATIENCE_S
         while not self.run(condition):
             assert time.monotonic() < end, f"never came true: {condition}; {self.errors}"
@@ -84,7 +84,7 @@ class Browser:
         self.wait_for("document.readyState === 'complete'")
 
     def click(self, selector: str, share_x: float = 0.5) -> None:
-        """Click on the element, at this share of its width."""
+        """Click on the element, at this fraction of its width."""
         self.run(f"document.querySelector({selector!r}).scrollIntoView({{block: 'center', behavior: 'instant'}})")
         box = f"(() => {{const b = document.querySelector({selector!r}).getBoundingClientRect();"
         x, y = self.run(f"{box} return [b.left + {share_x} * b.width, b.top + b.height / 2]}})()")
@@ -98,7 +98,7 @@ class Browser:
             self.call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code)
 
     def look(self, width: int, height: int, *, dark: bool = False) -> None:
-        """Give the window a size and the system a colour scheme."""
+        """Set the window size and the color scheme."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
@@ -122,19 +122,19 @@ class Browser:
                 yield event
 
     def _note(self, event: dict[str, Any]) -> None:
-        method, told = event.get("method"), event.get("params", {})
-        if method == "Runtime.consoleAPICalled" and told["type"] in ("error", "warning", "assert"):
-            self.errors.append(str(told["args"]))
+        method, params = event.get("method"), event.get("params", {})
+        if method == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning", "assert"):
+            self.errors.append(str(params["args"]))
         elif method == "Runtime.exceptionThrown":
-            self.errors.append(str(told["exceptionDetails"]))
+            self.errors.append(str(params["exceptionDetails"]))
         elif method == "Log.entryAdded":
-            self.errors.append(str(told["entry"]))
-        elif method == "Network.requestWillBeSent" and not told["request"]["url"].startswith(("data:", "blob:")):
-            self.requests.append(told["request"]["url"])
+            self.errors.append(str(params["entry"]))
+        elif method == "Network.requestWillBeSent" and not params["request"]["url"].startswith(("data:", "blob:")):
+            self.requests.append(params["request"]["url"])
 
 
 @contextmanager
 def browser(folder: Path) -> Iterator[Browser]:
-    """A browser with a profile of its own in `folder`."""
+    """A browser with its own profile in `folder`."""
     with Browser(folder / "profile") as opened:
         yield opened

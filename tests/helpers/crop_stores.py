@@ -1,4 +1,4 @@
-"""Stores of nobody, drawn at random within milliseconds."""
+"""Crop datasets of random noise, created within milliseconds."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from dancenow.types import Pose
 
 
 def a_store(seed: int, canvas_px: int = 64, runs: int = 2, length: int = 3) -> CropDataset:
-    """A person of soft noise in a room of soft noise, whose size depends on the seed."""
+    """A dataset of a smooth-noise person in a smooth-noise room; its size depends on the seed."""
     rng = np.random.default_rng(seed)
     side, count = canvas_px * 9 // 8, runs * length
     coarse = rng.integers(0, 256, (count, side // 8, side // 8, 4), np.uint8)

@@ -1,4 +1,4 @@
-"""A complete dataset in a second or two: made by `make`, with drawn dancers instead of the renderer."""
+"""A complete dataset within two seconds: written by `make`, with drawn people instead of rendered ones."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -40,7 +40,7 @@ def draw_instead_of_rendering(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         ):
             for index in range(len(track)):
                 image, mask = person(track.pose[index], size_px)
-                image[:8, : 8 * (1 + body)] = 40  # a different corner mark in everybody's room
+                image[:8, : 8 * (1 + body)] = 40  # a different corner mark in each person's room
                 video.write(image, Fraction(index) / fps)
                 masks.write(mask)
         save_track(clip.track, PoseTrack(**{**vars(track), "source_sha256": sha256_of(output)}))

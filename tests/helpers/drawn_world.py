@@ -1,4 +1,4 @@
-"""A world of a few hundred kilobytes: a drawn dancer with exact poses and masks, so that tests need no detector."""
+"""A small drawn world: a drawn person with exact poses and masks, so that tests need no detector."""
 
 import resource
 from collections.abc import Callable
@@ -32,11 +32,11 @@ STANDING = {
     "right_toe": (-0.14, 0), "left_toe": (0.14, 0), "right_thumb": (-0.2, -0.37), "left_thumb": (0.2, -0.37),
     "right_index": (-0.22, -0.35), "left_index": (0.22, -0.35), "right_pinky": (-0.24, -0.37), "left_pinky": (0.24, -0.37),
 }  # fmt: skip
-"""x to the right of the middle and y below the ground, in body heights."""
+"""x to the right of the center and y below the ground, in body heights."""
 
 
 def dancer_track(num_frames: int = 60, phase: float = 0.0, body_px: float = 84.0, size_px: int = SIZE_PX) -> PoseTrack:
-    """A dance: the arms swing, the hips sway, the dancer walks from side to side."""
+    """A track: the arms swing, the hips sway, the person walks from side to side."""
     time_s = np.arange(num_frames) / FPS
     xy = np.zeros((num_frames, NUM_KEYPOINTS, 2))
     for name, at in STANDING.items():
@@ -62,19 +62,19 @@ def room(size_px: int = SIZE_PX) -> ImageRGB:
 
 
 def person(pose: Pose, size_px: int = SIZE_PX) -> tuple[ImageRGB, NDArray[np.uint8]]:
-    """The drawn dancer in front of the room, and the mask."""
+    """The drawn person in front of the room, and the mask."""
     image, mask = room(size_px), np.zeros((size_px, size_px), np.uint8)
     width = max(2, size_px // 18)
     for index, (start, end) in enumerate(LIMBS):
         ends = [tuple(round(float(v)) for v in pose.xy[i]) for i in (start, end)]
-        colour = (40 + 7 * index, 200 - 6 * index, 60 + (53 * index) % 150)
-        cv2.line(image, ends[0], ends[1], colour, width, cv2.LINE_AA)
+        color = (40 + 7 * index, 200 - 6 * index, 60 + (53 * index) % 150)
+        cv2.line(image, ends[0], ends[1], color, width, cv2.LINE_AA)
         cv2.line(mask, ends[0], ends[1], 255, width)
     return image, mask
 
 
 def film(path: Path, track: PoseTrack, sound_from: Path | None = None) -> Path:
-    """The dance as a video."""
+    """Write the track as a video."""
     with VideoWriter(path, track.width_px, track.height_px, fps=Fraction(FPS), sound_from=sound_from) as writer:
         for index in range(len(track)):
             writer.write(person(track.pose[index], track.width_px)[0], Fraction(index, FPS))
@@ -82,7 +82,7 @@ def film(path: Path, track: PoseTrack, sound_from: Path | None = None) -> Path:
 
 
 def drawn_detector(track_of: Callable[[int], PoseTrack]) -> Callable[..., PoseTrack]:
-    """A stand-in for `detect_poses` that knows the truth about the videos that `film` made."""
+    """A replacement for `detect_poses` that returns the exact poses of the videos that `film` writes."""
 
     def detect(
         video: VideoInput,
@@ -108,20 +108,20 @@ def drawn_detector(track_of: Callable[[int], PoseTrack]) -> Callable[..., PoseTr
 
 
 def stand_in_for_the_detector(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `prepare` see the drawn dancer, and nobody else, without the pretrained files."""
+    """Let `prepare` detect the drawn person only, without the pretrained files."""
     monkeypatch.setattr(prepare_module, "detect_poses", drawn_detector(dancer_track))
     monkeypatch.setattr(PeopleSurvey, "counts", [1] * 12)
 
 
 def make_subject(folder: Path, monkeypatch: pytest.MonkeyPatch, num_frames: int = 60) -> Subject:
-    """A prepared subject folder of the drawn dancer."""
+    """A prepared subject folder of the drawn person."""
     stand_in_for_the_detector(monkeypatch)
     video = film(folder / "target.mp4", dancer_track(num_frames))
     return prepare(video, folder / "subject", consent=consent("rendered"))
 
 
 def peak_kb() -> int:
-    """The most memory that this process has held; VmHWM starts again with each program, ru_maxrss holds that of its parent."""
+    """Peak memory of this process; VmHWM is reset with each program, whereas ru_maxrss includes the parent's."""
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
     peaks = [int(line.split()[1]) for line in lines if line.startswith("VmHWM")]

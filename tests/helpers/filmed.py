@@ -1,4 +1,4 @@
-"""A small filmed world for the tests of the data stage: a drawn dancer with a shadow before a patterned, noisy room."""
+"""Small videos for the tests of subject preparation: a drawn person with a shadow in a patterned, noisy room."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ TALL_PX = 60
 
 @dataclass(frozen=True)
 class Filmed:
-    """A clip with its truth: the empty room, and the track of the dancer."""
+    """A clip with its ground truth: the empty room, and the track of the person."""
 
     video: Path
     masks: Path
@@ -58,7 +58,7 @@ def film(
     cut_at: int | None = None,
     other_x_of: Callable[[int], float] | None = None,
 ) -> Filmed:
-    """Film the dancer at `x_of(frame)` px (None: absent), the camera shifted by `camera_of`; from `cut_at` elsewhere.
+    """Film the person at `x_of(frame)` px (None: absent), the camera shifted by `camera_of`; from `cut_at` elsewhere.
 
     light, offset: factor of all levels, and what is added to them. other_x_of: where a second person stands, in no mask.
     """
@@ -101,7 +101,7 @@ def _pose(x: float) -> NDArray[np.float32]:
 
 
 def _dancer(image: NDArray[np.float32], x: float) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """The picture with a red figure and its soft shadow, and the figure's mask, which the shadow is not part of."""
+    """The image with a red figure and its soft shadow, and the figure's mask, which excludes the shadow."""
     feet = HEIGHT - 12
     yy, xx = np.mgrid[:HEIGHT, :WIDTH]
     shadow = 0.5 * np.exp(-(((xx - x) / 7) ** 2) - ((yy - feet) / 2) ** 2)

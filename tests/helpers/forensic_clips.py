@@ -1,4 +1,4 @@
-"""Videos of the drawn dancer for the forensic classifier: as drawn, and with a blurred body."""
+"""Videos of the drawn person for the forensic classifier: unchanged, and with a blurred body."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -26,7 +26,7 @@ TINY_RECIPE = ForensicRecipe(
 
 
 def drawn(track: PoseTrack, *, blurred: bool) -> list[ImageRGB]:
-    """Frames of the dance; with blurred=True the body is out of focus."""
+    """Frames of the track; with blurred=True the body is out of focus."""
     frames = []
     for index in range(len(track)):
         image, mask = person(track.pose[index], track.width_px)
@@ -38,7 +38,7 @@ def drawn(track: PoseTrack, *, blurred: bool) -> list[ImageRGB]:
 
 
 def write_test_video(path: Path, *, blurred: bool, phase: float = 0.0, num_frames: int = 40) -> Path:
-    """Write the drawn dancer as a video."""
+    """Write a video of the drawn person."""
     track = dancer_track(num_frames, phase)
     with VideoWriter(path, track.width_px, track.height_px, fps=Fraction(FPS)) as writer:
         for index, image in enumerate(drawn(track, blurred=blurred)):
@@ -47,7 +47,7 @@ def write_test_video(path: Path, *, blurred: bool, phase: float = 0.0, num_frame
 
 
 def sparse_detector(video: VideoInput, *, every: int = 1, **_: Any) -> PoseTrack:
-    """A stand-in for `detect_poses` that returns the drawn poses, and finds nobody in a video named empty."""
+    """A replacement for `detect_poses` that returns the drawn poses, and finds nobody in a video named empty."""
     source = open_video(video)
     if "empty" in source.path.name:
         raise UserError(f"nobody was found in {source}.")

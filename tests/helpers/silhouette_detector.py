@@ -1,4 +1,4 @@
-"""A second pose detector, for tests: it knows the empty room of `drawn_world` and fits a standing body to the silhouette."""
+"""A second pose detector for tests: it subtracts the room of `drawn_world` and fits a standing body to the silhouette."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ MASK_SIZE = 32
 
 
 class SilhouetteDetector:
-    """A `PoseDetector` for the drawn dancer; it has no systematic errors that it knows of."""
+    """A `PoseDetector` for the drawn person, without bias correction."""
 
     name = "silhouette/1"
     correction_lag_s = 0.0

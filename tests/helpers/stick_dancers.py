@@ -1,4 +1,4 @@
-"""Stick dancers with exact tracks: a body of a given height on a floor, seen by a level camera."""
+"""Stick figures with exact tracks: a body of a given height on a floor, seen by a level camera."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from dancenow.skeleton import INDEX, NUM_KEYPOINTS
 from dancenow.types import Pose, PoseTrack
 
-# Sideways and upwards from the point on the floor between the feet, as shares of the nose's height.
+# Sideways and upwards from the point on the floor between the feet, as fractions of the nose's height.
 STANDING = {
     "nose": (0.0, 1.0), "neck": (0.0, 0.88),
     "right_shoulder": (-0.11, 0.88), "right_elbow": (-0.17, 0.7), "right_wrist": (-0.2, 0.54),
@@ -45,7 +45,7 @@ def dance(
     jump_m: float = 0.0,
     fps: float = 30.0,
 ) -> PoseTrack:
-    """Steps and arm swings of a dancer who walks from z_m[0] to z_m[1] and back, jumping for 0.4 s in the middle."""
+    """Steps and arm swings of a person who walks from z_m[0] to z_m[1] and back, jumping for 0.4 s in the middle."""
     time_s = np.arange(frames) / fps
     share = np.arange(frames) / max(frames - 1, 1)
     z = z_m[0] + (z_m[1] - z_m[0]) * (1 - np.cos(2 * np.pi * share)) / 2
@@ -54,7 +54,7 @@ def dance(
     arms = [INDEX[name] for name in INDEX if any(part in name for part in ("wrist", "thumb", "index", "pinky"))]
     body[:, arms, 1] += 0.25 * (1 + swing)
     left = [INDEX[f"left_{part}"] for part in ("ankle", "heel", "toe")]
-    body[:, left, 0] += 0.08 * swing  # one foot stays, so that the dancer always stands on something
+    body[:, left, 0] += 0.08 * swing  # one foot is always on the ground
     air = np.clip((time_s - time_s.mean()) / 0.2, -1, 1)
     body[..., 1] += (jump_m / nose_m * (1 - air**2))[:, None]
     floor_x, up = x_m + nose_m * body[..., 0], nose_m * body[..., 1]
@@ -72,7 +72,7 @@ def track_of(pose: Pose, camera: Camera, fps: float = 30.0) -> PoseTrack:
 
 
 def without(track: PoseTrack, keypoints: list[int], rows: slice = slice(None)) -> PoseTrack:
-    """The same dance with those keypoints unseen: confidence 0, and nonsense for a place."""
+    """The same track with those keypoints missing: confidence 0, and a meaningless position."""
     xy, confidence = track.pose.xy.copy(), track.pose.confidence.copy()
     xy[rows, keypoints], confidence[rows, keypoints] = -1, 0
     pose = Pose(xy, confidence, track.pose.depth)
@@ -80,7 +80,7 @@ def without(track: PoseTrack, keypoints: list[int], rows: slice = slice(None)) -
 
 
 def mean_error(pose: Pose, truth: Pose, keypoints: list[int] | None = None) -> float:
-    """Mean distance of all or the given keypoints as a share of the true body's height in the frame."""
+    """Mean distance of all or the given keypoints as a fraction of the true body's height in the frame."""
     tall = np.ptp(truth.xy[..., 1], axis=-1).mean()
     which = slice(None) if keypoints is None else keypoints
     distance: NDArray[np.float32] = np.linalg.norm(pose.xy[:, which] - truth.xy[:, which], axis=-1)

@@ -1,6 +1,6 @@
-"""What a user would notice about video: right pictures, right times, sound in sync, clear errors, no half files.
+"""Reading and writing video: correct frames and times, sound in sync, clear errors, no partial files.
 
-Every clip is made here, by PyAV directly where the writer under test could hide its own fault.
+Every clip is encoded here, by PyAV directly where `VideoWriter` could hide its own errors.
 """
 
 import errno
@@ -31,7 +31,7 @@ RATES = [Fraction(24), Fraction(30000, 1001), Fraction(60), Fraction(120), Fract
 
 
 def quadrants(width: int = 64, height: int = 48) -> ImageRGB:
-    """Red, green over blue, tan: tells colours, rotations and mirrors apart."""
+    """Red, green over blue, tan: an image that shows color errors, rotations and mirroring."""
     image = np.zeros((height, width, 3), np.uint8)
     image[: height // 2, : width // 2], image[: height // 2, width // 2 :] = RED, GREEN
     image[height // 2 :, : width // 2], image[height // 2 :, width // 2 :] = BLUE, TAN
@@ -39,7 +39,7 @@ def quadrants(width: int = 64, height: int = 48) -> ImageRGB:
 
 
 def write(path: Path, times_s: Sequence[Fraction], image: ImageRGB | None = None, **options: Any) -> Path:
-    """A clip through the writer under test: at each time the same picture with a brightness that counts frames."""
+    """Write a clip with `VideoWriter`: the same image at each time, with a brightness that encodes the frame number."""
     image = quadrants() if image is None else image
     options.setdefault("fps", Fraction(30))
     with VideoWriter(path, image.shape[1], image.shape[0], **options) as writer:
@@ -51,7 +51,7 @@ def write(path: Path, times_s: Sequence[Fraction], image: ImageRGB | None = None
 def flash_and_click(
     path: Path, codec: str, *, at_s: float = 1.0, sound_late_s: float = 0.0, container: str | None = None, rate: int = 48000
 ) -> Path:
-    """3 s at 30 fps: white from `at_s` on, and noise in the sound from the same moment on."""
+    """3 s at 30 fps: white frames and noise in the sound, both from `at_s` on."""
     with av.open(str(path), "w", format=container) as output:
         video: Any = output.add_stream("libx264", rate=30, options={"crf": "20", "preset": "ultrafast"})
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
@@ -76,7 +76,7 @@ def flash_and_click(
 
 
 def click_time_s(path: Path) -> float:
-    """When the sound becomes loud, on the clock of the first picture."""
+    """The time when the sound becomes loud, relative to the first frame."""
     with av.open(str(path)) as container:
         zero_s = next(container.decode(video=0)).time
     with av.open(str(path)) as container:
@@ -89,7 +89,7 @@ def click_time_s(path: Path) -> float:
 
 
 @pytest.mark.parametrize("fps", RATES, ids=str)
-def test_a_constant_rate_comes_back_exactly(tmp_path: Path, fps: Fraction) -> None:
+def test_a_constant_frame_rate_is_preserved_exactly(tmp_path: Path, fps: Fraction) -> None:
     times = [i / fps for i in range(50)]
     path = write(tmp_path / "out.mp4", times, fps=fps)
     assert [frame.time_s for frame in read_frames(path)] == times
@@ -99,7 +99,7 @@ def test_a_constant_rate_comes_back_exactly(tmp_path: Path, fps: Fraction) -> No
     assert info.duration_s == pytest.approx(50 / fps, abs=1e-3)
 
 
-def test_a_variable_rate_comes_back_exactly(tmp_path: Path) -> None:
+def test_variable_frame_times_are_preserved_exactly(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     times = [Fraction(int(ms), 1000) for ms in np.cumsum(rng.integers(8, 90, 60))]
     path = write(tmp_path / "out.mp4", times, fps=Fraction(24593, 1207))
@@ -114,7 +114,7 @@ def test_frames_can_be_read_from_the_middle(tmp_path: Path) -> None:
     assert [frame.index for frame in read_frames_at(path, [0, 3, 19, 40])] == [0, 3, 19]
 
 
-def test_colours_survive(tmp_path: Path) -> None:
+def test_colors_are_preserved(tmp_path: Path) -> None:
     path = write(tmp_path / "out.mp4", [Fraction(i, 30) for i in range(3)])
     got = next(read_frames(path)).image_rgb.astype(int)
     for y, x, colour in ((12, 16, RED), (12, 48, GREEN), (36, 16, BLUE), (36, 48, TAN)):
@@ -183,7 +183,7 @@ def test_phone_rotation_is_applied(
     assert np.abs(image[8, -8] - top_right).max() < 30
 
 
-def test_pixels_become_square(tmp_path: Path) -> None:
+def test_frames_are_resampled_to_square_pixels(tmp_path: Path) -> None:
     path = tmp_path / "anamorphic.mp4"
     with av.open(str(path), "w") as output:
         stream: Any = output.add_stream("libx264", rate=30)
@@ -238,7 +238,7 @@ def test_a_source_without_sound_gives_a_silent_file(tmp_path: Path) -> None:
     assert not probe(write(tmp_path / "out.mp4", [Fraction(0)], sound_from=source)).has_audio
 
 
-def test_what_is_not_a_video_is_explained(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_video_is_explained(tmp_path: Path) -> None:
     text, empty, picture, sound = (tmp_path / name for name in ("a.mp4", "b.mp4", "c.png", "d.m4a"))
     text.write_text("dear diary " * 500)
     empty.touch()
@@ -271,7 +271,7 @@ def test_what_is_not_a_video_is_explained(tmp_path: Path) -> None:
         probe(tmp_path / "none.mp4")
 
 
-def test_a_file_without_its_index_is_called_cut_off(tmp_path: Path) -> None:
+def test_a_file_without_its_index_is_reported_as_truncated(tmp_path: Path) -> None:
     whole = flash_and_click(tmp_path / "whole.mp4", "aac").read_bytes()
     part = tmp_path / "part.mp4"
     part.write_bytes(whole[: len(whole) // 2])
@@ -279,7 +279,7 @@ def test_a_file_without_its_index_is_called_cut_off(tmp_path: Path) -> None:
         probe(part)
 
 
-def test_a_video_that_breaks_off_gives_the_frames_it_has(tmp_path: Path) -> None:
+def test_a_truncated_video_gives_the_frames_it_has(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     whole = tmp_path / "whole.mp4"
     with VideoWriter(whole, 64, 48, fps=Fraction(30)) as writer:
@@ -296,7 +296,7 @@ def test_a_video_that_breaks_off_gives_the_frames_it_has(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, ValueError])
-def test_an_interrupted_writer_leaves_nothing(tmp_path: Path, failure: type[BaseException]) -> None:
+def test_an_interrupted_writer_leaves_no_file(tmp_path: Path, failure: type[BaseException]) -> None:
     def images() -> Iterator[ImageRGB]:
         yield quadrants()
         raise failure
@@ -317,7 +317,7 @@ def test_an_interrupted_writer_leaves_nothing(tmp_path: Path, failure: type[Base
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_interrupted_writer_leaves_the_old_file(tmp_path: Path) -> None:
+def test_an_interrupted_writer_keeps_the_old_file(tmp_path: Path) -> None:
     path = write(tmp_path / "out.mp4", [Fraction(0)])
     before = path.read_bytes()
     with pytest.raises(RuntimeError), VideoWriter(path, 64, 48, fps=Fraction(30)):
@@ -325,7 +325,7 @@ def test_an_interrupted_writer_leaves_the_old_file(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_nothing_to_write_and_bad_names_are_said(tmp_path: Path) -> None:
+def test_empty_videos_and_bad_names_are_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no frames"):
         write(tmp_path / "out.mp4", [])
     with pytest.raises(UserError, match=r"ends in \.mp4"):
@@ -336,7 +336,7 @@ def test_nothing_to_write_and_bad_names_are_said(tmp_path: Path) -> None:
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_a_full_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise av.error.FFmpegError(errno.ENOSPC, "No space left on device")
 
@@ -367,7 +367,7 @@ def test_metadata_is_kept(tmp_path: Path) -> None:
         assert container.metadata["title"] == "Dance"
 
 
-def test_masks_come_back_bit_for_bit(tmp_path: Path) -> None:
+def test_masks_are_preserved_bit_for_bit(tmp_path: Path) -> None:
     masks = np.random.default_rng(0).integers(0, 256, (12, 27, 35), np.uint8)
     with MaskWriter(tmp_path / "masks.mkv", 35, 27) as writer:
         for mask in masks:
@@ -392,15 +392,15 @@ def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
 
 
 def unknown_codec(path: Path, of: str) -> Path:
-    """A clip whose pictures or sound say that they are in a format that nobody knows."""
+    """A clip whose video or sound stream names an unknown codec."""
     whole = flash_and_click(path.with_name("known.mkv"), "flac").read_bytes()
     known = {"pictures": b"V_MPEG4/ISO/AVC", "sound": b"A_FLAC"}[of]
     path.write_bytes(whole.replace(known, known[:2] + b"X" * (len(known) - 2)))
     return path
 
 
-def test_decoded_frames_do_not_wait_for_the_garbage_collector(tmp_path: Path) -> None:
-    """FFmpeg's memory is not Python's: 300 frames that hung in circles took 300 MB without any tracing showing it."""
+def test_decoded_frames_are_freed_without_the_garbage_collector(tmp_path: Path) -> None:
+    """Python's tracing does not see FFmpeg's memory: 300 frames in reference cycles took 300 MB unnoticed."""
     path = write(tmp_path / "long.mp4", [Fraction(i, 30) for i in range(60)])
     gc.collect()
     gc.disable()
@@ -411,7 +411,7 @@ def test_decoded_frames_do_not_wait_for_the_garbage_collector(tmp_path: Path) ->
         gc.enable()
 
 
-def test_pictures_that_cannot_be_decoded_are_the_inputs_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_undecodable_frames_are_reported_as_an_input_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = unknown_codec(tmp_path / "source.mkv", "pictures")
     for read in (probe, lambda path: next(read_frames(path)), lambda path: next(read_masks(path))):
         with pytest.raises(UserError, match=r"source\.mkv is in a video format"):
@@ -429,14 +429,14 @@ def test_pictures_that_cannot_be_decoded_are_the_inputs_fault(tmp_path: Path, mo
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_other_errors_in_a_writers_body_are_not_blamed_on_the_output(tmp_path: Path) -> None:
+def test_other_errors_inside_a_writer_are_not_reported_as_output_errors(tmp_path: Path) -> None:
     writer = VideoWriter(tmp_path / "out.mp4", 64, 48, fps=Fraction(30))
     with pytest.raises(av.error.InvalidDataError), writer:
         raise av.error.InvalidDataError(1, "of something else")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_existing_folder_is_no_name_for_a_video(tmp_path: Path) -> None:
+def test_an_existing_folder_is_refused_as_the_output(tmp_path: Path) -> None:
     (tmp_path / "out.mp4").mkdir()
     with pytest.raises(UserError, match="it is a folder"):
         VideoWriter(tmp_path / "out.mp4", 64, 48, fps=Fraction(30))
@@ -465,7 +465,7 @@ def test_sound_in_an_unknown_format_is_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rate", [48000, 37800])
-def test_a_gap_in_encoded_sound_does_not_shift_what_follows(tmp_path: Path, rate: int) -> None:
+def test_a_gap_in_encoded_sound_does_not_shift_the_rest(tmp_path: Path, rate: int) -> None:
     whole, gappy = tmp_path / "whole.mkv", tmp_path / "gappy.mkv"
     flash_and_click(whole, "flac", at_s=2.0, rate=rate)
     with av.open(str(whole)) as source, av.open(str(gappy), "w") as output:
@@ -485,10 +485,13 @@ def test_sound_that_is_resampled_keeps_its_end(tmp_path: Path) -> None:
         assert sum(samples.shape[1] for _, samples in parts) == 3 * 48000
 
 
-def test_a_clock_of_copied_sound_that_starts_anew_goes_on(tmp_path: Path) -> None:
-    whole, anew = tmp_path / "whole.mkv", tmp_path / "anew.ts"
+def test_copied_sound_continues_after_its_timestamps_restart(tmp_path: Path) -> None:
+    whole, restarted = tmp_path / "whole.mkv", tmp_path / "anew.ts"
     flash_and_click(whole, "aac", at_s=2.0)
-    with av.open(str(whole)) as source, av.open(str(anew), "w", options={"mpegts_flags": "initial_discontinuity"}) as output:
+    with (
+        av.open(str(whole)) as source,
+        av.open(str(restarted), "w", options={"mpegts_flags": "initial_discontinuity"}) as output,
+    ):
         stream = source.streams.audio[0]
         copy = output.add_stream_from_template(stream)
         for packet in source.demux(stream):
@@ -496,7 +499,7 @@ def test_a_clock_of_copied_sound_that_starts_anew_goes_on(tmp_path: Path) -> Non
                 packet.stream = copy
                 output.mux(packet)
     twice = tmp_path / "twice.ts"
-    twice.write_bytes(2 * anew.read_bytes())
+    twice.write_bytes(2 * restarted.read_bytes())
     with av.open(str(write(tmp_path / "out.mp4", [Fraction(i, 30) for i in range(180)], sound_from=twice))) as output:
         samples = np.concatenate([np.abs(frame.to_ndarray()).max(axis=0) for frame in output.decode(audio=0)])
     loud = (samples[: 6 * 48000].reshape(-1, 4800).max(axis=1) > 0.1).astype(int)
@@ -504,8 +507,8 @@ def test_a_clock_of_copied_sound_that_starts_anew_goes_on(tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="MALLOC_PERTURB_ is glibc's")
-def test_a_repeatable_file_does_not_depend_on_what_lies_in_memory(tmp_path: Path) -> None:
-    """x264 with AVX-512 reads what it never wrote: fill it with one thing and with another."""
+def test_a_repeatable_file_does_not_depend_on_memory_contents(tmp_path: Path) -> None:
+    """x264 with AVX-512 reads uninitialized memory: fill it with two different values."""
     film = (
         "import sys; from fractions import Fraction; from pathlib import Path; from dancenow.media.sink import VideoWriter\n"
         "from helpers.drawn_world import dancer_track, person\n"

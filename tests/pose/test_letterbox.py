@@ -1,4 +1,4 @@
-"""A whole frame on a canvas and back."""
+"""Letterboxing: a whole frame on a canvas and back."""
 
 import cv2
 import numpy as np
@@ -20,7 +20,7 @@ from helpers.drawn_world import room
         ((4000, 30), 64, (64, 32), (64, 1)),
     ],
 )
-def test_canvases_are_whole_cells(
+def test_canvas_sizes_are_multiples_of_the_cell(
     frame: tuple[int, int], longer_px: int, canvas: tuple[int, int], inner: tuple[int, int]
 ) -> None:
     box = Letterbox.of_frame(*frame, longer_px)
@@ -31,7 +31,7 @@ def test_canvases_are_whole_cells(
     assert twice.scale == pytest.approx((2 * box.scale[0], 2 * box.scale[1]))
 
 
-def test_a_frame_comes_back_as_it_went() -> None:
+def test_letterboxing_a_frame_can_be_undone() -> None:
     frame = cv2.resize(room(128), (320, 180), interpolation=cv2.INTER_LINEAR).astype(np.uint8)
     box = Letterbox.of_frame(320, 180, 256)
     canvas = box.place(frame)
@@ -42,7 +42,7 @@ def test_a_frame_comes_back_as_it_went() -> None:
     assert np.abs(back.astype(int) - frame).mean() < 2
 
 
-def test_keypoints_stay_on_what_they_mark() -> None:
+def test_keypoints_move_with_the_image() -> None:
     frame = np.zeros((180, 320, 3), np.uint8)
     cv2.circle(frame, (200, 60), 9, (255, 255, 255), -1)
     box = Letterbox.of_frame(320, 180, 128)

@@ -1,4 +1,4 @@
-"""OpenPose folders are written as OpenPose writes them and read as people have them."""
+"""OpenPose folders are written in OpenPose's format, and common variants are read."""
 
 import json
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def _read(folder: Path) -> PoseTrack:
     return read_openpose(folder, 640, 520, Fraction(30))
 
 
-def test_what_is_written_is_read_again(swaying: Callable[..., PoseTrack], tmp_path: Path) -> None:
+def test_a_written_folder_can_be_read_back(swaying: Callable[..., PoseTrack], tmp_path: Path) -> None:
     track = swaying(12)
     write_openpose(tmp_path / "json", track)
     again = _read(tmp_path / "json")
@@ -42,14 +42,14 @@ def test_what_is_written_is_read_again(swaying: Callable[..., PoseTrack], tmp_pa
     assert len(first["people"][0]["pose_keypoints_2d"]) == 3 * NUM_OPENPOSE
 
 
-def test_body_25_goes_to_the_right_places(tmp_path: Path) -> None:
+def test_body_25_keypoints_are_mapped_to_the_right_indices(tmp_path: Path) -> None:
     _people_file(tmp_path, 0, [v for i in range(25) for v in (100.0 + i, 50.0, 0.5)])
     pose = _read(tmp_path).pose[0]
     for name, place in {"neck": 1, "right_hip": 9, "left_ankle": 14, "left_ear": 18, "left_toe": 19, "right_heel": 24}.items():
         assert pose.xy[INDEX[name], 0] == 100 + place
 
 
-def test_left_out_frames_and_points_are_missing(standing: Standing, tmp_path: Path) -> None:
+def test_absent_frames_and_keypoints_are_marked_missing(standing: Standing, tmp_path: Path) -> None:
     person = _flat(standing(300, 260, 400))
     person[:3] = [0, 0, 0]
     for number in (7, 8, 10):
@@ -61,11 +61,11 @@ def test_left_out_frames_and_points_are_missing(standing: Standing, tmp_path: Pa
     assert track.pose.confidence[0, INDEX["nose"]] == 0
 
 
-def test_of_several_people_the_largest_is_followed(standing: Standing, tmp_path: Path) -> None:
+def test_the_largest_of_several_people_is_followed(standing: Standing, tmp_path: Path) -> None:
     for number in range(5):
-        # The dancer steps back and becomes the smaller one.
-        dancer, other = standing(200 + 5 * number, 260, 400 - 60 * number), standing(500, 260, 300)
-        _people_file(tmp_path, number, _flat(other), _flat(dancer))
+        # The person steps back and becomes the smaller one.
+        person, other = standing(200 + 5 * number, 260, 400 - 60 * number), standing(500, 260, 300)
+        _people_file(tmp_path, number, _flat(other), _flat(person))
     assert _read(tmp_path).pose.xy[:, INDEX["neck"], 0].tolist() == pytest.approx([200, 205, 210, 215, 220])
 
 

@@ -1,4 +1,4 @@
-"""The window holds the whole person, moves smoothly, and can be undone."""
+"""The crop contains the whole person, moves smoothly, and can be undone."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ def test_every_keypoint_is_inside_with_a_margin() -> None:
         assert xy.max() < 61
 
 
-def test_a_leap_is_not_cut_off() -> None:
+def test_a_jump_is_inside_the_crop() -> None:
     track = dancer_track(120)
     xy = track.pose.xy.copy()
     xy[60:] += np.array([300, -120], np.float32)
@@ -26,7 +26,7 @@ def test_a_leap_is_not_cut_off() -> None:
         assert on_canvas.max() < 63.5
 
 
-def test_jitter_of_the_keypoints_hardly_moves_the_window() -> None:
+def test_keypoint_jitter_hardly_moves_the_crop() -> None:
     track = dancer_track(120)
     noise = np.random.default_rng(0).normal(0, 1.0, track.pose.xy.shape).astype(np.float32)
     noisy = Pose(track.pose.xy + noise, track.pose.confidence)
@@ -36,7 +36,7 @@ def test_jitter_of_the_keypoints_hardly_moves_the_window() -> None:
     assert jerk < 0.1
 
 
-def test_frames_without_keypoints_borrow_the_window() -> None:
+def test_frames_without_keypoints_get_a_crop() -> None:
     track = dancer_track(60)
     confidence = track.pose.confidence.copy()
     confidence[20:25] = 0

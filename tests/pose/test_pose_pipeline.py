@@ -1,6 +1,6 @@
-"""A video becomes a track and masks, once: the second time it comes from the cache. Bad footage is one sentence.
+"""Detection turns a video into a track and masks and caches them. Bad footage is reported in one sentence.
 
-The figure in these videos is a red block; in place of the networks stands one that finds red.
+The person in these videos is a red block; a fake detector that finds red replaces the networks.
 """
 
 from collections.abc import Callable
@@ -59,7 +59,7 @@ class _RedFinder:
 
 @pytest.fixture
 def film(tmp_path: Path, standing: Standing, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[float | None]], Path]:
-    """Writes a video of a block at the x given per frame (None: nobody), and lets the networks find it."""
+    """Write a video of a block at the given x per frame (None: no person), and patch in the detector that finds it."""
     monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "cache"))
     monkeypatch.setitem(registry.DETECTORS, "blazepose", lambda _: _RedFinder(standing))
 
@@ -91,7 +91,7 @@ def test_a_track_has_a_pose_a_time_and_a_mask_per_frame(film: Callable[[list[flo
     assert columns.mean() == pytest.approx((400 + 160) / 2, abs=4)
 
 
-def test_the_same_content_is_measured_once(
+def test_the_same_content_is_detected_once(
     film: Callable[[list[float | None]], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     video = film([400.0] * 10)
@@ -106,14 +106,14 @@ def test_the_same_content_is_measured_once(
         pipeline.detect_poses(copy, use_cache=False)
 
 
-def test_the_number_of_people_is_kept_with_the_track(film: Callable[[list[float | None]], Path]) -> None:
+def test_the_number_of_people_is_stored_with_the_track(film: Callable[[list[float | None]], Path]) -> None:
     video = film([400.0] * 24)
     assert pipeline.PosePipeline.create().people_counts(video) == []
     pipeline.detect_poses(video)
     assert pipeline.PosePipeline.create().people_counts(video) == [1] * 12
 
 
-def test_a_damaged_cache_is_measured_again(film: Callable[[list[float | None]], Path], tmp_path: Path) -> None:
+def test_a_damaged_cache_entry_is_detected_again(film: Callable[[list[float | None]], Path], tmp_path: Path) -> None:
     video = film([400.0] * 10)
     first = pipeline.detect_poses(video)
     for file in (tmp_path / "cache" / "tracks").iterdir():
@@ -121,7 +121,9 @@ def test_a_damaged_cache_is_measured_again(film: Callable[[list[float | None]], 
     np.testing.assert_array_equal(pipeline.detect_poses(video).pose.xy, first.pose.xy)
 
 
-def test_footage_without_a_person_is_one_sentence(film: Callable[[list[float | None]], Path], tmp_path: Path) -> None:
+def test_footage_without_a_person_is_reported_in_one_sentence(
+    film: Callable[[list[float | None]], Path], tmp_path: Path
+) -> None:
     with pytest.raises(UserError, match="no person was found"):
         pipeline.detect_poses(film([None] * 10), masks=tmp_path / "masks.mkv")
     with pytest.raises(UserError, match=r"found in only [1-3] of 40 frames of .*clip\.mp4"):
@@ -140,11 +142,11 @@ def test_footage_without_a_person_is_one_sentence(film: Callable[[list[float | N
         pipeline.detect_poses(film([400.0] * 10), person=2)
 
 
-def test_the_overlay_shows_right_in_warm_and_left_in_cold_colours(standing: Standing) -> None:
+def test_the_overlay_shows_right_in_warm_and_left_in_cold_colors(standing: Standing) -> None:
     gray = np.full((520, 640, 3), 90, np.uint8)
     pose = standing(320, 260, 400)
     drawn = draw_pose(gray, pose)
-    assert (gray == 90).all(), "the picture given is left alone"
+    assert (gray == 90).all(), "the input image is not changed"
     for side, warm in (("right", True), ("left", False)):
         x, y = ((pose.xy[INDEX[f"{side}_hip"]] + pose.xy[INDEX[f"{side}_knee"]]) / 2).astype(int)
         assert (int(drawn[y, x, 0]) > int(drawn[y, x, 2])) == warm
@@ -180,7 +182,7 @@ def test_the_command_explains_bad_input(
     assert not (tmp_path / "t.npz").exists()
 
 
-def test_bad_outputs_are_said_before_the_work(
+def test_bad_outputs_are_reported_before_the_detection(
     film: Callable[[list[float | None]], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     video, track = film([400.0] * 3), tmp_path / "t.npz"
@@ -200,7 +202,7 @@ def test_bad_outputs_are_said_before_the_work(
         pose_command(video, track, openpose_out=tmp_path / "full")
 
 
-def test_what_may_not_be_read_is_one_sentence(
+def test_an_unreadable_file_is_reported_in_one_sentence(
     film: Callable[[list[float | None]], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def forbidden(*_: object, **__: object) -> None:

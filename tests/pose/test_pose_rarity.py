@@ -1,4 +1,4 @@
-"""What is seldom danced weighs more, wherever in the picture it is danced."""
+"""Rare poses get larger weights, independent of the position in the frame."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ def test_a_single_kick_weighs_more_than_standing() -> None:
     assert np.isclose(weights.mean(), 1.0)
 
 
-def test_place_does_not_count_and_weights_stay_bounded() -> None:
+def test_position_does_not_matter_and_weights_are_bounded() -> None:
     track = swaying_track(240, noise_px=2.0)
     wander = (np.arange(240) * 2.0)[:, None, None].astype(np.float32)
     moved = Pose(track.pose.xy + wander, track.pose.confidence)
@@ -26,7 +26,7 @@ def test_place_does_not_count_and_weights_stay_bounded() -> None:
     assert rarity(moved).max() / rarity(moved).min() <= MAX_WEIGHT / MIN_WEIGHT + 1e-9
 
 
-def test_missing_points_and_short_clips_are_no_trouble() -> None:
+def test_missing_keypoints_and_short_clips_are_accepted() -> None:
     track = swaying_track(60)
     confidence = track.pose.confidence.copy()
     confidence[20:30] = 0

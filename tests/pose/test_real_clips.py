@@ -1,4 +1,4 @@
-"""The networks on real and rendered clips, where these are at hand: accuracy, and who is followed.
+"""The networks on real and rendered clips, if available: accuracy, and which person is followed.
 
 Set DANCENOW_DATA to a folder with synthetic/NAME.mp4 and .npz (exact keypoints) and real/NAME.mp4 to run them.
 """
@@ -18,7 +18,7 @@ DATA = Path(os.environ.get("DANCENOW_DATA", "absent"))
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not DATA.is_dir(), reason="DANCENOW_DATA names no folder of clips")]
 
 
-def test_rendered_dancers_are_measured_to_within_a_hundredth_of_their_height(tmp_path: Path) -> None:
+def test_keypoints_of_rendered_people_are_accurate_to_about_one_percent_of_height(tmp_path: Path) -> None:
     with np.load(DATA / "synthetic" / "jesse_id0.npz", allow_pickle=False) as truth:
         labels, exact = list(truth["labels"]), truth["kp2d"]
     track = detect_poses(DATA / "synthetic" / "jesse_id0.mp4", use_cache=False, masks=tmp_path / "masks.mkv")
@@ -34,8 +34,8 @@ def test_rendered_dancers_are_measured_to_within_a_hundredth_of_their_height(tmp
         assert mask[0, 0] == 0
 
 
-def test_of_people_who_come_one_after_another_only_one_is_followed() -> None:
+def test_only_one_of_several_successive_people_is_followed() -> None:
     track = detect_poses(DATA / "real" / "intel_one_by_one.mp4", use_cache=False)
-    seen = np.flatnonzero(track.status != FrameStatus.MISSING)
-    assert len(seen) > 200
-    assert len(seen) == seen[-1] - seen[0] + 1, "one visit of one person"
+    detected = np.flatnonzero(track.status != FrameStatus.MISSING)
+    assert len(detected) > 200
+    assert len(detected) == detected[-1] - detected[0] + 1, "one visit of one person"

@@ -1,4 +1,4 @@
-"""A track comes back from disk as it was, and a damaged file is one clear error."""
+"""A saved track loads unchanged, and a damaged file gives one clear error."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from dancenow.pose.track_io import load_track, save_track
 from dancenow.types import PoseTrack
 
 
-def test_a_track_survives_the_disk(swaying: Callable[..., PoseTrack], tmp_path: Path) -> None:
+def test_a_saved_track_loads_unchanged(swaying: Callable[..., PoseTrack], tmp_path: Path) -> None:
     track = swaying(noise_px=1.0)
     save_track(tmp_path / "t.npz", track)
     again = load_track(tmp_path / "t.npz")
@@ -29,7 +29,9 @@ def test_another_suffix_is_refused(swaying: Callable[..., PoseTrack], tmp_path: 
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "text", "cut", "other arrays", "not finite", "wrong shape", "pickle"])
-def test_what_is_no_track_is_one_sentence(swaying: Callable[..., PoseTrack], tmp_path: Path, damage: str) -> None:
+def test_a_file_that_is_not_a_track_is_reported_in_one_sentence(
+    swaying: Callable[..., PoseTrack], tmp_path: Path, damage: str
+) -> None:
     path = tmp_path / "t.npz"
     save_track(path, swaying())
     with np.load(path) as file:

@@ -1,4 +1,4 @@
-"""The frames of trunk and head say where in the body a place is, and which way the body faces."""
+"""The frame maps of trunk and head encode the position within the body and the facing direction."""
 
 from collections.abc import Callable
 
@@ -15,18 +15,18 @@ Standing = Callable[[float, float, float], Pose]
 def maps_of(pose: Pose) -> tuple[torch.Tensor, torch.Tensor]:
     """Five maps of the trunk and five of the head."""
     at, confidence = torch.from_numpy(pose.xy)[None] / 256, torch.from_numpy(pose.confidence)[None]
-    made = draw_frames(at, confidence, torch.zeros_like(confidence), GRID)[0]
-    assert made.shape == (NUM_FRAME_MAPS, 64, 64)
-    return made[:5], made[5:]
+    maps = draw_frames(at, confidence, torch.zeros_like(confidence), GRID)[0]
+    assert maps.shape == (NUM_FRAME_MAPS, 64, 64)
+    return maps[:5], maps[5:]
 
 
 def cell(pose: Pose, *names: str) -> tuple[int, int]:
-    """Row and column of the middle of some keypoints."""
+    """Row and column of the mean of some keypoints."""
     x, y = pose.xy[[INDEX[name] for name in names]].mean(axis=0) / 4
     return round(float(y)), round(float(x))
 
 
-def test_the_trunk_is_whole_between_shoulders_and_hips(standing: Standing) -> None:
+def test_the_trunk_frame_covers_shoulders_to_hips(standing: Standing) -> None:
     pose = standing(128, 140, 200)
     (window, across, along, facing, _), _ = maps_of(pose)
     middle = cell(pose, "right_shoulder", "left_shoulder", "right_hip", "left_hip")
@@ -38,7 +38,7 @@ def test_the_trunk_is_whole_between_shoulders_and_hips(standing: Standing) -> No
     assert facing[middle] != 0
 
 
-def test_a_turned_back_is_told_from_a_front(standing: Standing) -> None:
+def test_front_and_back_views_differ(standing: Standing) -> None:
     front = standing(128, 140, 200)
     back = _turned(front)
     middle = cell(front, "right_shoulder", "left_shoulder", "right_hip", "left_hip")
@@ -46,13 +46,13 @@ def test_a_turned_back_is_told_from_a_front(standing: Standing) -> None:
 
 
 def _turned(pose: Pose) -> Pose:
-    """Who stands with the back to the camera: left and right change places in the picture, the face does not."""
+    """A person with the back to the camera: left and right swap in the image, the face keypoints do not."""
     xy = pose.xy.copy()
     xy[:, 0] = 256 - xy[:, 0]
     return Pose(xy, pose.confidence)
 
 
-def test_the_head_says_where_the_nose_points(standing: Standing) -> None:
+def test_the_head_frame_encodes_where_the_nose_points(standing: Standing) -> None:
     prefetch = standing(128, 140, 200)
     xy = prefetch.xy.copy()
     xy[INDEX["nose"], 0] += 8
@@ -62,15 +62,15 @@ def test_the_head_says_where_the_nose_points(standing: Standing) -> None:
     assert abs(float(maps_of(prefetch)[1][3][at])) < 0.2 < abs(float(maps_of(aside)[1][3][at]))
 
 
-def test_what_is_missing_leaves_no_trace_and_no_nan(standing: Standing) -> None:
+def test_missing_keypoints_give_zero_maps_without_nan(standing: Standing) -> None:
     pose = standing(128, 140, 200)
     confidence = pose.confidence.copy()
     confidence[[INDEX["left_hip"], INDEX["neck"]]] = 0
     trunk, head = maps_of(Pose(pose.xy, confidence))
     assert trunk.abs().max() == 0
     assert head.abs().max() == 0
-    trunk, head = maps_of(Pose(pose.xy * 0 + 128, pose.confidence))  # all in one point
+    trunk, head = maps_of(Pose(pose.xy * 0 + 128, pose.confidence))  # all keypoints in one point
     assert torch.isfinite(trunk).all()
     assert torch.isfinite(head).all()
-    assert trunk[0].mean() < 0.01  # the less there is of a frame, the smaller its window
+    assert trunk[0].mean() < 0.01  # a degenerate frame has a small window
     assert head[0].mean() < 0.01

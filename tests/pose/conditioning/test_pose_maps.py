@@ -1,4 +1,4 @@
-"""Pose maps say where keypoints are to a fraction of a pixel, and say nothing of what is missing."""
+"""Pose maps locate keypoints to a fraction of a pixel, and are zero for missing keypoints."""
 
 import torch
 
@@ -21,7 +21,7 @@ def test_the_centroid_of_a_heatmap_is_the_keypoint() -> None:
     torch.testing.assert_close(torch.stack([x, y], dim=1), xy, atol=0.2, rtol=0)
 
 
-def test_missing_keypoints_leave_no_trace() -> None:
+def test_missing_keypoints_give_zero_maps() -> None:
     xy = torch.full((NUM_KEYPOINTS, 2), 128.0)
     confidence = torch.ones(NUM_KEYPOINTS)
     confidence[INDEX["right_wrist"]] = 0
@@ -59,7 +59,7 @@ def test_coordinates_run_along_and_across_a_limb() -> None:
     assert row[0] > 0 > row[-1]
 
 
-def test_depth_tells_which_arm_is_in_front() -> None:
+def test_depth_maps_show_which_arm_is_in_front() -> None:
     xy = torch.full((NUM_KEYPOINTS, 2), 128.0)
     depth = torch.zeros(NUM_KEYPOINTS)
     depth[[INDEX["right_elbow"], INDEX["right_wrist"]]] = -60.0

@@ -1,4 +1,4 @@
-"""Stick figures: what is drawn is where the keypoints are, in the colours of its side."""
+"""Stick figures: limbs are drawn at the keypoints, in the colors of their side."""
 
 import numpy as np
 import pytest
@@ -32,9 +32,9 @@ def at(image: torch.Tensor, xy: np.ndarray) -> list[float]:
     return [float(v) for v in image[:, y, x]]
 
 
-def test_every_limb_is_drawn_in_its_colour_halfway_between_its_ends(body: Pose) -> None:
+def test_every_limb_has_its_color_halfway_between_its_ends(body: Pose) -> None:
     for index, (start, end) in enumerate(STROKE_NAMES):
-        # Alone, for in front of others some limbs are hidden.
+        # Each limb alone, because some limbs hide others.
         confidence = np.zeros(NUM_KEYPOINTS, np.float32)
         confidence[[INDEX[start], INDEX[end]]] = 1.0
         middle = (body.xy[INDEX[start]] + body.xy[INDEX[end]]) / 2
@@ -44,7 +44,7 @@ def test_every_limb_is_drawn_in_its_colour_halfway_between_its_ends(body: Pose) 
         assert image.sum() > 0
 
 
-def test_the_right_side_is_warm_and_the_left_cold(body: Pose) -> None:
+def test_the_right_side_has_warm_colors_and_the_left_cold_ones(body: Pose) -> None:
     image = drawn(body)
     for part in ("elbow", "knee"):
         right, left = at(image, body.xy[INDEX[f"right_{part}"]]), at(image, body.xy[INDEX[f"left_{part}"]])
@@ -64,7 +64,7 @@ def test_the_face_is_five_dots(body: Pose) -> None:
     assert image[95, 105] == 0  # nothing between them
 
 
-def test_what_is_not_seen_is_not_drawn(body: Pose) -> None:
+def test_invisible_keypoints_are_not_drawn(body: Pose) -> None:
     confidence = np.ones(NUM_KEYPOINTS, np.float32)
     confidence[INDEX["right_wrist"]] = 0.1
     image = drawn(body, confidence)
@@ -83,7 +83,7 @@ def test_edges_are_smooth_and_move_with_the_pose(body: Pose) -> None:
     assert 0 < float((drawn(nudged) - image).abs().max()) < 0.5
 
 
-def test_a_mirrored_person_changes_sides(body: Pose) -> None:
+def test_mirroring_a_person_swaps_the_side_colors(body: Pose) -> None:
     mirrored = body.xy.copy()
     mirrored[:, 0] = WIDTH - 1 - mirrored[:, 0]
     silhouette = drawn(body).amax(dim=0) > 0.2
@@ -92,7 +92,7 @@ def test_a_mirrored_person_changes_sides(body: Pose) -> None:
     assert at(image, mirrored[MIRROR][INDEX["right_knee"]])[0] > 0.3
 
 
-def test_people_are_drawn_apart_and_beyond_the_edge(body: Pose) -> None:
+def test_a_batch_draws_each_person_separately_even_across_the_edge(body: Pose) -> None:
     outside = moved(body, [-150, 0])
     both = draw_stick(torch.from_numpy(np.stack([body.xy, outside.xy])), torch.ones(2, NUM_KEYPOINTS), WIDTH, HEIGHT)
     torch.testing.assert_close(both[0], drawn(body), atol=1e-5, rtol=0)

@@ -1,4 +1,4 @@
-"""The corrector: what numpy runs is what torch trains, mirror images are corrected alike, what is not there stays away."""
+"""Bias correction: NumPy inference equals the trained torch model, is mirror-symmetric, and skips missing keypoints."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from helpers.stick_dancers import dance
 
 
 def detected(track: PoseTrack, seed: int = 0) -> PoseTrack:
-    """As a detector with a habit: everything lower than it is, depth five times too deep, and a little of trembling."""
+    """Simulate a biased detector: everything too low, depth five times too large, and a little jitter."""
     rng = np.random.default_rng(seed)
     xy = track.pose.xy + np.array([0, 4]) + rng.normal(0, 0.5, track.pose.xy.shape)
     depth = 5 * track.pose.depth + rng.normal(0, 3, track.pose.depth.shape)
@@ -37,7 +37,7 @@ def examples(count: int = 3) -> list[Example]:
 SMALL = CorrectionConfig(clips_per_step=2, frames=40)
 
 
-def test_numpy_runs_what_torch_trains(tmp_path: Path) -> None:
+def test_numpy_inference_equals_the_trained_torch_model(tmp_path: Path) -> None:
     task = CorrectionTask(examples(), SMALL, seed=1)
     for step in range(3):
         task.step(np.random.default_rng(step), 0.0)
@@ -52,13 +52,13 @@ def test_numpy_runs_what_torch_trains(tmp_path: Path) -> None:
     assert read_info(tmp_path / "c.safetensors").kind == networks.KIND
 
 
-def test_it_starts_as_no_change() -> None:
+def test_an_untrained_network_changes_nothing() -> None:
     network = networks.BiasCorrectionNetwork()
     change = network(torch.randn(1, 20, NUM_KEYPOINTS, 6), torch.rand(1, len(LIMBS)))
     assert torch.equal(change, torch.zeros(1, 20, NUM_KEYPOINTS, 3))
 
 
-def test_training_takes_a_habit_off() -> None:
+def test_training_removes_a_bias() -> None:
     task = CorrectionTask(examples(), replace(SMALL, learning_rate=3e-3, hidden_fractions=(0.0,)), seed=0)
     terms = [task.step(np.random.default_rng(step), step / 60)["place"] for step in range(60)]
     assert np.mean(terms[-5:]) < 0.5 * np.mean(terms[:5])
@@ -69,7 +69,7 @@ def test_examples_shorter_than_a_clip_are_refused() -> None:
         CorrectionTask(examples(1), CorrectionConfig(frames=100), seed=0)
 
 
-def test_truth_of_an_undetected_error_is_the_motion_itself() -> None:
+def test_without_detection_error_the_truth_is_the_motion_itself() -> None:
     exact = dance(1.7, 60)
     example = example_of(exact, exact)
     np.testing.assert_allclose(example.motion.keypoints[..., :2], example.truth[..., :2], atol=2e-3)
@@ -91,7 +91,7 @@ def test_a_mirror_image_is_corrected_alike() -> None:
     np.testing.assert_allclose(other.depth[:, MIRROR], one.depth, atol=0.02)
 
 
-def test_a_long_track_is_corrected_as_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_correction_in_chunks_equals_correction_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     track = detected(dance(1.7, 200))
     whole = correct_bias(smooth(track), track)
     monkeypatch.setattr(bias_correction, "_BLOCK", 32)
@@ -110,7 +110,7 @@ def test_size_and_rate_of_the_video_do_not_matter_much(fps: float) -> None:
     assert np.abs(middle_change(30.0, 1.0) - middle_change(fps, 2.0)).max() < 1.5
 
 
-def test_what_was_not_found_stays_away() -> None:
+def test_missing_keypoints_stay_missing() -> None:
     track = detected(dance(1.7, 90))
     confidence = track.pose.confidence.copy()
     confidence[30:80] = 0
@@ -129,7 +129,7 @@ def test_what_was_not_found_stays_away() -> None:
     assert np.abs(found.pose.xy - smoothed.pose.xy)[~absent].max() < 0.25 * np.ptp(track.pose.xy[0, :, 1])
 
 
-def test_few_poses_a_second_or_no_trunk_are_left_as_they_are() -> None:
+def test_low_frame_rates_and_poses_without_a_trunk_are_unchanged() -> None:
     slow = dance(1.7, 30, fps=8.0)
     assert correct_bias(slow, slow) is slow
     track = dance(1.7, 30)
@@ -139,7 +139,7 @@ def test_few_poses_a_second_or_no_trunk_are_left_as_they_are() -> None:
     assert correct_bias(trunkless, trunkless) is trunkless
 
 
-def test_the_network_is_given_sizes_of_the_body() -> None:
+def test_the_network_receives_body_sizes() -> None:
     track = dance(1.7, 60)
     motion = motion_of(track, track)
     assert isinstance(motion, Motion)

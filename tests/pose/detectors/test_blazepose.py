@@ -1,4 +1,4 @@
-"""The geometry round the two networks: regions, masks, merged boxes and heat maps. The networks themselves are not run."""
+"""The geometry around the two networks: regions, masks, merged boxes and heatmaps. The networks are not run."""
 
 import math
 from collections.abc import Callable
@@ -19,7 +19,7 @@ def test_a_region_maps_its_corners_to_the_frame_with_its_rotation() -> None:
     np.testing.assert_allclose(corner, [100, 70])
 
 
-def test_overlap_is_that_of_squares() -> None:
+def test_overlap_of_regions_is_that_of_their_squares() -> None:
     roi = RotatedRect(0, 0, 10, 0)
     assert roi.overlap(roi) == pytest.approx(1)
     assert roi.overlap(RotatedRect(5, 0, 10, 0)) == pytest.approx(1 / 3)
@@ -35,9 +35,9 @@ def test_a_body_upside_down_gives_a_region_upside_down() -> None:
 
 
 @pytest.mark.parametrize("angle_rad", [0.0, 0.6, math.pi])
-def test_the_mask_lies_where_the_person_is(standing: Callable[[float, float, float], Pose], angle_rad: float) -> None:
+def test_the_mask_is_placed_on_the_person(standing: Callable[[float, float, float], Pose], angle_rad: float) -> None:
     logits = np.full((256, 256), -10, np.float32)
-    logits[120:137, 192:225] = 10  # a spot to the right of the middle, in the region's own axes
+    logits[120:137, 192:225] = 10  # a spot to the right of the center, in the region's axes
     roi = RotatedRect(600, 300, 400, angle_rad)
     mask = Landmarks(standing(600, 300, 300), 1.0, roi, roi, logits).mask(640, 360, 1280)
     y, x = np.nonzero(mask > 127)
@@ -64,10 +64,10 @@ def test_there_is_an_anchor_for_each_of_the_detectors_boxes() -> None:
     assert anchors.max() < 1
 
 
-def test_landmarks_go_to_the_middle_of_a_sure_heat_map_and_stay_with_an_unsure_one() -> None:
+def test_landmarks_move_to_the_center_of_a_confident_heatmap_only() -> None:
     points = np.zeros((3, 5), np.float32)
     points[:, :2] = 100.0, 120.0
-    points[2, :2] = -40.0, 300.0  # beyond the picture
+    points[2, :2] = -40.0, 300.0  # outside the image
     heat = np.full((64, 64, 3), -20, np.float32)
     heat[31, 26:28, 0] = 3.0
     heat[31, 26, 1] = -1.0

@@ -1,4 +1,4 @@
-"""Landmarks averaged over several crops: one crop changes nothing, several are steadier and stay in place."""
+"""Landmarks averaged over several crops: one crop changes nothing, several reduce jitter without bias."""
 
 import math
 from functools import cache
@@ -18,7 +18,7 @@ SIZE = 256
 
 
 def _spot_logits(region: RotatedRect, x_px: float, y_px: float) -> FloatArray:
-    """What a perfect network finds in a region: a smooth spot at a place of the frame."""
+    """The output of a perfect network for a region: a smooth spot at a fixed position in the frame."""
     to_frame = region.to_frame @ pixels_to_unit(SIZE)
     x, y = np.meshgrid(np.arange(SIZE), np.arange(SIZE))
     at = np.stack([x, y, np.ones_like(x)], axis=-1) @ to_frame.T
@@ -43,7 +43,7 @@ def test_several_crops_differ_little_and_cancel_out(num_crops: int) -> None:
 
 
 @pytest.mark.parametrize("num_crops", sorted(CROP_OFFSETS))
-def test_masks_of_all_crops_are_averaged_where_the_person_is(num_crops: int) -> None:
+def test_masks_of_all_crops_are_averaged_in_frame_coordinates(num_crops: int) -> None:
     regions = offset_regions(ROI, num_crops)
     logits = np.stack([_spot_logits(region, 330, 170) for region in regions])
     averaged, exact = average_masks(logits, regions, ROI), _spot_logits(ROI, 330, 170)
@@ -51,7 +51,7 @@ def test_masks_of_all_crops_are_averaged_where_the_person_is(num_crops: int) -> 
     np.testing.assert_allclose(averaged[inner, inner], exact[inner, inner], rtol=0.02, atol=0.05)
 
 
-def test_names_differ_so_that_tracks_are_cached_apart() -> None:
+def test_names_differ_so_that_tracks_are_cached_separately() -> None:
     assert BlazePose().name == NAME
     assert len({BlazePose(num_crops=num_crops).name for num_crops in CROP_OFFSETS}) == len(CROP_OFFSETS)
 
@@ -71,7 +71,7 @@ def _rendered() -> tuple[ImageRGB, Pose]:
 
 
 def _noisy_landmarks(detector: BlazePose, seeds: int = 8) -> list[Landmarks]:
-    """What is found in the same image with noise, in a region that moves a little."""
+    """Detections in one image with added noise, in a region that moves a little."""
     image_rgb, pose = _rendered()
     center = pose.xy.mean(axis=0)
     found = []
@@ -86,7 +86,7 @@ def _noisy_landmarks(detector: BlazePose, seeds: int = 8) -> list[Landmarks]:
 
 @pytest.mark.slow
 @pytest.mark.pretrained
-def test_four_crops_are_steadier_than_one_and_no_less_exact() -> None:
+def test_four_crops_jitter_less_than_one_and_are_as_accurate() -> None:
     _, exact = _rendered()
     spread, off = [], []
     for num_crops in (1, 4):

@@ -1,4 +1,4 @@
-"""Smoothing takes jitter, jumps, swaps and short gaps away, and leaves the dance as it is."""
+"""Smoothing removes jitter, jumps, left-right swaps and short gaps, and keeps the motion."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,18 +30,18 @@ def test_jitter_is_damped_at_any_frame_rate(swaying: Swaying, fps: float) -> Non
     assert _error_px(smooth(noisy), truth).mean() < 0.85 * _error_px(noisy, truth).mean()
 
 
-def test_a_fast_move_is_not_blunted(swaying: Swaying) -> None:
+def test_fast_motion_keeps_its_amplitude(swaying: Swaying) -> None:
     truth = swaying()
     wrist = _error_px(smooth(truth), truth)[:, INDEX["right_wrist"]]
     assert wrist.max() < 0.02 * 180, "the wrist goes 180 px up and down twice a second"
 
 
-def test_few_frames_a_second_are_left_alone(swaying: Swaying) -> None:
+def test_low_frame_rates_are_not_smoothed(swaying: Swaying) -> None:
     slow = swaying(40, 5.0, noise_px=3.0)
     assert np.abs(smooth(slow).pose.xy - slow.pose.xy).max() < 0.1
 
 
-def test_a_jump_of_one_keypoint_is_put_back(swaying: Swaying) -> None:
+def test_a_jump_of_one_keypoint_is_corrected(swaying: Swaying) -> None:
     truth = swaying()
     xy = truth.pose.xy.copy()
     xy[40, INDEX["left_ankle"]] += 150
@@ -50,7 +50,7 @@ def test_a_jump_of_one_keypoint_is_put_back(swaying: Swaying) -> None:
     assert 0 < smoothed.pose.confidence[40, INDEX["left_ankle"]] < 0.5, "it is a guess and says so"
 
 
-def test_exchanged_sides_are_put_right(swaying: Swaying) -> None:
+def test_swapped_sides_are_corrected(swaying: Swaying) -> None:
     truth = swaying()
     xy = truth.pose.xy.copy()
     xy[30:45] = xy[30:45][:, MIRROR]
@@ -88,20 +88,20 @@ def test_ends_without_the_person_stay_missing(swaying: Swaying) -> None:
     assert (smoothed.status[5:] == FrameStatus.MEASURED).all()
 
 
-def test_a_track_without_anybody_comes_back_unchanged(swaying: Swaying) -> None:
+def test_a_track_without_a_person_is_returned_unchanged(swaying: Swaying) -> None:
     empty = _without(swaying(), slice(None))
     assert smooth(empty) is empty
 
 
 def test_uneven_times_are_respected(swaying: Swaying) -> None:
-    """With every frame between 1 s and 2 s but each third left out, the same moments must give about the same poses."""
+    """Dropping two of three frames between 1 s and 2 s gives about the same poses at the remaining times."""
     truth = swaying(90, 60.0)
     kept = np.r_[0:30, 30:60:3, 60:90]
     thinned = replace(truth, pose=truth.pose[kept], time_s=truth.time_s[kept], status=truth.status[kept])
     assert np.linalg.norm(smooth(thinned).pose.xy - truth.pose.xy[kept], axis=-1).max() < 8
 
 
-def test_a_pose_is_damped_where_it_is_known_and_only_there(swaying: Swaying) -> None:
+def test_jitter_is_damped_at_valid_keypoints_only(swaying: Swaying) -> None:
     track = swaying()
     exact = track.pose
     noise = np.random.default_rng(0).normal(0, 1.0, exact.xy.shape).astype(np.float32)
@@ -115,14 +115,14 @@ def test_a_pose_is_damped_where_it_is_known_and_only_there(swaying: Swaying) -> 
     np.testing.assert_array_equal(calm.confidence, confidence)
 
 
-def test_a_calmed_dance_trembles_less_and_is_the_same_dance(swaying: Swaying) -> None:
+def test_jitter_smoothing_reduces_jitter_and_keeps_the_motion(swaying: Swaying) -> None:
     truth, noisy = swaying(72, 24.0), smooth(swaying(72, 24.0, noise_px=2.0))
     calm = smooth_jitter(noisy)
 
-    def trembling_px(track: PoseTrack) -> float:
+    def jitter_px(track: PoseTrack) -> float:
         return float(np.abs(np.diff(track.pose.xy - truth.pose.xy, axis=0)).mean())
 
-    assert trembling_px(calm) < 0.75 * trembling_px(noisy)
+    assert jitter_px(calm) < 0.75 * jitter_px(noisy)
     assert _error_px(calm, truth).mean() < _error_px(noisy, truth).mean()
     np.testing.assert_array_equal(calm.status, noisy.status)
     np.testing.assert_array_equal(calm.pose.confidence, noisy.pose.confidence)

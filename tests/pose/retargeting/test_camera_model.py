@@ -1,4 +1,4 @@
-"""What a dancer tells of camera and floor, and what retargeting makes of it: a rigid dancer who steps and turns."""
+"""Estimating camera and floor from a person, and retargeting with them: a rigid person who steps and turns."""
 
 import numpy as np
 import pytest
@@ -22,9 +22,9 @@ NEAR, FAR = Camera((0.2, -4.2, 1.3), (0.0, 0.0, 1.0), 1.6), Camera((-0.3, -6.0, 
 
 
 def stepping(nose_m: float, *, legs: float = 1.0, seed: int = 0, beats: int = 24) -> NDArray[np.float64]:
-    """World places [T,K,3] m: every half second another facing, place and arms, with a step of a fifth of it between.
+    """World positions [T,K,3] m: every half second a new facing, position and arm pose; the step takes a fifth of it.
 
-    legs: length of the legs as a share of usual ones; steps and paths are as long as they are.
+    legs: leg length as a fraction of the usual one; steps and paths scale with it.
     """
     random = np.random.default_rng(seed)
     facing, at = random.uniform(-1.1, 1.1, beats), random.uniform(-0.35, 0.35, (beats, 2))
@@ -66,7 +66,7 @@ def track(points: NDArray[np.float64], camera: Camera) -> PoseTrack:
 
 
 @pytest.mark.parametrize("camera", [NEAR, FAR])
-def test_the_lens_the_tilt_and_the_height_of_the_camera_are_read_off_the_dancer(camera: Camera) -> None:
+def test_focal_length_tilt_and_height_of_the_camera_are_estimated_from_the_person(camera: Camera) -> None:
     figure = fit_body_model(track(stepping(1.6), camera))
     true_tilt = np.arcsin(-camera.axes()[2][2])
     assert figure.depth_reliable
@@ -76,9 +76,9 @@ def test_the_lens_the_tilt_and_the_height_of_the_camera_are_read_off_the_dancer(
     assert figure.camera.floor_px / per_m == pytest.approx(camera.position[2], abs=0.1)
 
 
-def test_a_dancer_who_is_often_still_above_the_floor_does_not_raise_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_person_often_still_above_the_floor_does_not_raise_it(monkeypatch: pytest.MonkeyPatch) -> None:
     points = stepping(1.6)
-    points[..., 2] += 0.15 * np.sin(np.arange(len(points)) / 40)[:, None] ** 2  # as faulty motion capture hovers
+    points[..., 2] += 0.15 * np.sin(np.arange(len(points)) / 40)[:, None] ** 2  # like motion capture errors
 
     def wrong_m() -> float:
         figure = fit_body_model(track(points, NEAR))
@@ -89,7 +89,7 @@ def test_a_dancer_who_is_often_still_above_the_floor_does_not_raise_it(monkeypat
     assert weighed < 0.9 * wrong_m()
 
 
-def test_depth_of_another_size_is_not_believed() -> None:
+def test_exaggerated_depth_is_marked_unreliable() -> None:
     seen = track(stepping(1.6), NEAR)
     exaggerated = Pose(seen.pose.xy, seen.pose.confidence, 3 * seen.pose.depth)
     figure = fit_body_model(PoseTrack(exaggerated, seen.time_s, seen.status, 512, 512, "other", ""))
@@ -97,7 +97,7 @@ def test_depth_of_another_size_is_not_believed() -> None:
     assert fit_body_model(seen).depth_reliable
 
 
-def test_compressed_depth_is_stretched_so_that_a_body_is_as_tall_in_every_dance() -> None:
+def test_compressed_depth_is_scaled_to_a_constant_body_height() -> None:
     seen = track(stepping(1.6), NEAR)
     jitter = np.random.default_rng(0).normal(0, 2, seen.pose.xy.shape)
     heights_px = []
@@ -109,13 +109,13 @@ def test_compressed_depth_is_stretched_so_that_a_body_is_as_tall_in_every_dance(
     assert heights_px[1] == pytest.approx(heights_px[0], rel=0.01)
 
 
-def test_another_body_before_another_camera_dances_where_it_would() -> None:
+def test_retargeting_to_another_body_and_camera_matches_the_true_track() -> None:
     source, footage = track(stepping(1.75), NEAR), track(stepping(1.45, legs=0.9, seed=1), FAR)
     truth = track(stepping(1.45, legs=0.9), FAR)
     moved = {kind: fit_retargeter(kind, source, footage)(source.pose) for kind in ("skeletal", "paper")}
     assert mean_error(moved["skeletal"], truth.pose) < 0.5 * mean_error(moved["paper"], truth.pose)
     result = PoseTrack(moved["skeletal"], truth.time_s, truth.status, 512, 512, "moved", "")
-    # These dancers' own feet slide a little.
+    # The feet of these people slide a little in the source, too.
     assert np.nanmean(foot_sliding(result, truth)) < 0.75 * np.nanmean(foot_sliding(truth, truth))
     assert np.nanmean(ground_error(result, truth)) < 0.06
 
@@ -139,7 +139,7 @@ def test_jitter_and_gaps_bring_no_nan_and_no_limb_longer_than_limbs_are(seed: in
             assert length.max() < 0.5 * height_px
 
 
-def test_a_leg_keeps_its_length_but_for_a_little() -> None:
+def test_a_leg_nearly_keeps_its_length() -> None:
     random = np.random.default_rng(0)
     hip = random.normal(0, 1, (200, 3))
     knee = hip + random.normal(0, 1, (200, 3))
@@ -157,9 +157,9 @@ def test_a_leg_keeps_its_length_but_for_a_little() -> None:
     np.testing.assert_allclose(reached[possible], wanted[possible], atol=1e-6)
 
 
-def test_what_stands_stays_where_it_stands_on_average() -> None:
+def test_a_standing_foot_is_held_at_its_mean_position() -> None:
     places = np.zeros((30, 4, 3))
-    places[:, 0, 0] = np.linspace(0, 1, 30)  # only in the world: its distance from the camera is not certain
+    places[:, 0, 0] = np.linspace(0, 1, 30)  # only in the world: the distance from the camera is uncertain
     stands = np.zeros((30, 4))
     stands[10:20, 0] = 1
     held = footholds(places, stands, np.zeros((30, 4, 2)), 30)
@@ -168,7 +168,7 @@ def test_what_stands_stays_where_it_stands_on_average() -> None:
     np.testing.assert_array_equal(held[:10], places[:10])
 
 
-def test_what_slides_in_the_picture_slides_in_the_world_and_what_trembles_is_held() -> None:
+def test_feet_that_slide_in_the_image_slide_in_the_world_and_jitter_is_removed() -> None:
     random, way = np.random.default_rng(0), np.linspace(0, 0.3, 60)
     places, stands = np.zeros((60, 4, 3)), np.zeros((60, 4))
     stands[:, 0] = 1
@@ -176,6 +176,6 @@ def test_what_slides_in_the_picture_slides_in_the_world_and_what_trembles_is_hel
     seen_at = 0.5 * places[..., :2]
     slid = footholds(places, stands, seen_at, 30)
     assert np.ptp(slid[:, 0, 0]) > 0.6 * 0.3
-    trembling = random.normal(0, 0.01, (60, 4, 3))
-    held = footholds(trembling, stands, trembling[..., :2], 30)
-    assert held[:, 0].std(axis=0).max() < 0.1 * trembling[:, 0].std(axis=0).min()
+    jittering = random.normal(0, 0.01, (60, 4, 3))
+    held = footholds(jittering, stands, jittering[..., :2], 30)
+    assert held[:, 0].std(axis=0).max() < 0.1 * jittering[:, 0].std(axis=0).min()

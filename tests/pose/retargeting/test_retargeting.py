@@ -1,4 +1,4 @@
-"""The paper's map on stick dancers whose truth is known: another body on the same path, seen by the same camera."""
+"""The paper's map on stick figures with known truth: another body on the same path, seen by the same camera."""
 
 import dataclasses
 import json
@@ -30,7 +30,7 @@ def paper(source: PoseTrack, target: PoseTrack) -> GlobalScaleRetargeter:
 
 
 @pytest.mark.parametrize("z_m", [(4.5, 4.5), NEAR_AND_FAR], ids=["in place", "to and fro"])
-def test_the_dance_of_one_body_becomes_that_of_another(z_m: tuple[float, float]) -> None:
+def test_poses_of_one_body_become_those_of_another(z_m: tuple[float, float]) -> None:
     tall, small = dance(1.75, z_m=z_m, jump_m=0.3), dance(1.3, z_m=z_m)
     truth = dance(1.3, z_m=z_m, jump_m=0.3 * 1.3 / 1.75)
     assert mean_error(tall.pose, truth.pose) > 0.1
@@ -42,7 +42,7 @@ def test_cameras_may_differ(z_m: tuple[float, float]) -> None:
     phone = Camera(1080, 1920, 1500.0, 1.0)
     tall, small = dance(1.75, z_m=z_m), dance(1.3, z_m=z_m, camera=phone)
     mapped = fit_retargeter("paper", tall, small)(tall.pose)
-    # The place in a frame may stay where the target stood at some time; body and gait must fit exactly.
+    # The position may be any where the target has stood; body and gait must fit exactly.
     assert mean_error(mapped, small.pose) < 0.02
 
 
@@ -70,7 +70,7 @@ def test_feet_on_the_ground_land_on_the_targets_ground(
 
 
 @pytest.mark.parametrize("z_m", [(4.5, 4.5), NEAR_AND_FAR], ids=["in place", "to and fro"])
-def test_the_ground_of_a_dance_is_the_targets_ground(z_m: tuple[float, float]) -> None:
+def test_the_ground_line_is_that_of_the_target(z_m: tuple[float, float]) -> None:
     tall, small = dance(1.75, z_m=z_m), dance(1.3, z_m=z_m, x_m=0.4)
     stood, stands = body_statistics(small), fit_retargeter("paper", tall, small)(tall.pose)
     after = body_statistics(track_of(stands, Camera()))
@@ -155,7 +155,7 @@ def test_the_same_pose_is_mapped_the_same_alone_when_nobody_travels() -> None:
         np.testing.assert_allclose(fitted(tall.pose[frame]).xy, whole.xy[frame], atol=1e-3)
 
 
-def test_a_target_who_never_travelled_stays_near_the_line_and_the_size_of_the_footage() -> None:
+def test_a_target_at_a_fixed_distance_stays_near_its_ground_line_and_size() -> None:
     tall, small = dance(1.75, z_m=NEAR_AND_FAR), dance(1.3)
     mapped = paper(tall, small)(tall.pose)
     body, source_track = body_statistics(small), body_statistics(tall)
@@ -186,7 +186,7 @@ def test_ankles_alone_give_the_same_ground_as_whole_feet() -> None:
     assert mean_error(mapped, small.pose, UPPER) < 0.04
 
 
-def test_frames_without_feet_or_without_anybody_do_no_harm() -> None:
+def test_frames_without_feet_or_without_a_person_do_not_change_the_others() -> None:
     tall, small = dance(1.75, z_m=NEAR_AND_FAR), dance(1.3, z_m=NEAR_AND_FAR)
     gaps = without(without(tall, LEGS, slice(30, 50)), list(range(len(INDEX))), slice(60, 63))
     whole, holed = fit_retargeter("paper", tall, small)(tall.pose), fit_retargeter("paper", gaps, small)(gaps.pose)
@@ -196,7 +196,7 @@ def test_frames_without_feet_or_without_anybody_do_no_harm() -> None:
     assert mean_error(holed[30:50], whole[30:50], UPPER) < 0.02
 
 
-def test_a_few_wild_frames_do_not_move_the_map() -> None:
+def test_a_few_outlier_frames_do_not_change_the_map() -> None:
     tall, small = dance(1.75, 150), dance(1.3, 150)
     xy = tall.pose.xy.copy()
     xy[20] += [200, 60]
@@ -206,13 +206,13 @@ def test_a_few_wild_frames_do_not_move_the_map() -> None:
     assert mean_error(moved, calm) < 0.01
 
 
-def test_how_often_a_dance_is_repeated_does_not_matter() -> None:
+def test_repeating_the_motion_does_not_change_the_statistics() -> None:
     once, twice = body_statistics(dance(1.6, 60)), body_statistics(dance(1.6, 120))
     assert twice.height_px == pytest.approx(once.height_px, rel=0.01)
     assert twice.ground_near_px == pytest.approx(once.ground_near_px, abs=1)
 
 
-def test_measuring_before_and_saving_gives_the_same_map() -> None:
+def test_saved_statistics_give_the_same_map() -> None:
     tall, small = dance(1.75, z_m=NEAR_AND_FAR), dance(1.3, z_m=NEAR_AND_FAR)
     kept = BodyStatistics.from_json(json.loads(json.dumps(body_statistics(small).to_json())))
     assert fit_retargeter("paper", tall, kept) == fit_retargeter("paper", tall, small)
@@ -237,13 +237,13 @@ def test_a_track_without_a_torso_is_refused_with_the_remedy() -> None:
         body_statistics(legs_only)
 
 
-def test_the_sentence_tells_scale_and_shift() -> None:
+def test_the_summary_contains_scale_and_shift() -> None:
     half = fit_retargeter("paper", dance(1.8), dance(0.9))
     assert "scale 0.500" in str(half)
     assert "near to" in str(fit_retargeter("paper", dance(1.8, z_m=NEAR_AND_FAR), dance(0.9, z_m=(4.5, 6.5))))
 
 
-def test_standing_line_bridges_jumps_and_follows_walks() -> None:
+def test_the_standing_line_bridges_jumps_and_follows_walks() -> None:
     walk = np.linspace(400, 300, 120)
     jumping = walk.copy()
     jumping[50:62] -= 60 * np.sin(np.linspace(0, np.pi, 12))
@@ -253,9 +253,9 @@ def test_standing_line_bridges_jumps_and_follows_walks() -> None:
     assert sole_y(dance(1.7).pose, 0.0).shape == (90,)
 
 
-def test_statistics_are_the_bodys() -> None:
+def test_statistics_match_the_true_body() -> None:
     body = body_statistics(dance(1.75))
-    # Nose to ankle of the stick dancer is 0.955 of 1.75 m; 700 px focal length at 4.5 m.
+    # Nose to ankle of the stick figure is 0.955 of 1.75 m; 700 px focal length at 4.5 m.
     assert body.height_px == pytest.approx(0.955 * 1.75 * 700 / 4.5, rel=0.02)
     assert body.ground_near_px == pytest.approx(240 + 1.3 * 700 / 4.5, abs=1)
     assert body.depth_travel < 0.02
@@ -265,7 +265,7 @@ def test_statistics_are_the_bodys() -> None:
         body.height_px = 1.0  # type: ignore[misc]
 
 
-def test_without_normalization_nobody_is_measured() -> None:
+def test_without_normalization_no_statistics_are_needed() -> None:
     unseen = without(dance(1.75), UPPER + LEGS)
     with pytest.raises(UserError, match="shoulders and hips"):
         fit_retargeter("paper", unseen, unseen)

@@ -37,7 +37,7 @@ def test_every_retargeter_keeps_the_poses_of_a_track_retargeted_to_itself(kind: 
         mapped = fit_retargeter(kind, track, track, same_camera=True)(track.pose)
         visible = track.pose.confidence > 0
         distance_px = np.linalg.norm(mapped.xy - track.pose.xy, axis=-1)[visible].mean()
-        # Skeletal smooths what its models miss: of jitter with a mean of 1.25 px most goes.
+        # The skeletal map smooths residuals, which removes most jitter with a mean of 1.25 px.
         assert distance_px < (1.25 if kind == "skeletal" else 0.01)
 
 

@@ -1,4 +1,4 @@
-"""Retargeting part by part, on stick dancers: the target's lengths, the source's directions, feet that stand, nothing wild."""
+"""Skeletal retargeting of stick figures: the target's limb lengths, the source's directions, planted feet, no outliers."""
 
 import json
 from dataclasses import replace
@@ -27,7 +27,7 @@ def bones(source: PoseTrack, target: PoseTrack) -> SkeletalRetargeter:
 
 
 def with_arms(track: PoseTrack, longer: float) -> PoseTrack:
-    """The same dancer with other arms."""
+    """The same person with another arm length."""
     xy = track.pose.xy.copy()
     for side in ("right", "left"):
         own = [k for k in ARMS if k in [INDEX[f"{side}_{part}"] for part in ("elbow", "wrist", "thumb", "index", "pinky")]]
@@ -41,14 +41,14 @@ def with_pose(track: PoseTrack, xy: np.ndarray) -> PoseTrack:
 
 
 @pytest.mark.parametrize("longer", [0.85, 1.15])
-def test_the_targets_arms_are_given_and_the_paper_does_not(longer: float) -> None:
+def test_skeletal_uses_the_targets_arm_length_and_the_paper_does_not(longer: float) -> None:
     tall, small = dance(1.75), with_arms(dance(1.3), longer)
     by_bones, by_paper = (fit_retargeter(kind, tall, small)(tall.pose) for kind in ("skeletal", "paper"))
     assert mean_error(by_bones, small.pose, ARMS) < 0.75 * mean_error(by_paper, small.pose, ARMS)
     assert mean_error(by_bones, small.pose, LEGS) < 0.02
 
 
-def test_directions_are_the_sources() -> None:
+def test_limb_directions_are_those_of_the_source() -> None:
     tall, small = dance(1.75), with_arms(dance(1.3), 1.2)
     mapped = fit_retargeter("skeletal", tall, small)(tall.pose)
     for a, b in (("right_elbow", "right_wrist"), ("left_shoulder", "left_elbow"), ("neck", "nose")):
@@ -74,7 +74,7 @@ def test_a_standing_foot_does_not_slide_and_stands_on_the_targets_ground() -> No
     np.testing.assert_allclose(mapped.xy[:, FEET, 1].max(axis=1), small.pose.xy[:, FEET, 1].max(), atol=2)
 
 
-def test_a_jump_is_as_high_as_the_legs_are_long() -> None:
+def test_jump_height_scales_with_leg_length() -> None:
     tall, small = dance(1.8, jump_m=0.5), dance(1.2)
     mapped, still = fit_retargeter("skeletal", tall, small)(tall.pose), fit_retargeter("skeletal", tall, small)(dance(1.8).pose)
     leap = (still.xy - mapped.xy)[:, INDEX["neck"], 1]
@@ -126,15 +126,15 @@ def test_half_bodies_are_placed_by_their_hips(hidden: str) -> None:
     assert mean_error(fitted(source.pose), small.pose, UPPER) < 0.12
 
 
-def test_a_turned_back_is_a_mirrored_body_and_no_trouble() -> None:
+def test_a_person_seen_from_behind_is_retargeted() -> None:
     tall, small = dance(1.75), dance(1.3)
-    back = tall.pose.xy[:, MIRROR].copy()  # who turns round has the left where the right was
+    back = tall.pose.xy[:, MIRROR].copy()  # seen from behind, left and right swap
     mapped = bones(tall, small)(Pose(back, tall.pose.confidence, tall.pose.depth))
     front = bones(tall, small)(tall.pose)
     assert mean_error(Pose(mapped.xy[:, MIRROR].copy(), mapped.confidence), front) < 0.02
 
 
-def test_leaving_the_frame_leaves_the_rest_alone() -> None:
+def test_leaving_the_frame_does_not_change_other_frames() -> None:
     tall, small = dance(1.75), dance(1.3)
     leaving = without(tall, list(range(14, 28)) + LEGS, slice(50, 90))
     mapped, whole = bones(tall, small)(leaving.pose), bones(tall, small)(tall.pose)
@@ -142,7 +142,7 @@ def test_leaving_the_frame_leaves_the_rest_alone() -> None:
     assert mean_error(mapped[50:], whole[50:], body) < 0.03
 
 
-def test_the_sentence_tells_scale_shift_and_how_bodies_differ() -> None:
+def test_the_summary_contains_scale_shift_and_body_differences() -> None:
     sentence = str(fit_retargeter("skeletal", dance(1.8), with_arms(dance(0.9), 1.3)))
     assert "scale 0.5" in sentence
     assert "-> (320, " in sentence
@@ -150,13 +150,13 @@ def test_the_sentence_tells_scale_shift_and_how_bodies_differ() -> None:
     assert "most in the" in sentence
 
 
-def test_auto_takes_the_paper_without_legs_and_bones_with_them() -> None:
+def test_auto_selects_paper_without_legs_and_skeletal_with_them() -> None:
     half = without(dance(1.75), [*LEGS, INDEX["right_knee"], INDEX["left_knee"]])
     assert isinstance(fit_retargeter("auto", half, dance(1.3)), GlobalScaleRetargeter)
     assert isinstance(fit_retargeter("auto", dance(1.75), dance(1.3)), SkeletalRetargeter)
 
 
-def test_a_longer_leg_steps_further() -> None:
+def test_longer_legs_take_longer_steps() -> None:
     walk, small = dance(1.75, 120, z_m=(3.5, 6.5)), dance(1.3, 120, z_m=(3.5, 6.5))
     level = Camera()
     truth = dance(1.3, 120, camera=level, z_m=(3.5, 6.5))
@@ -165,8 +165,8 @@ def test_a_longer_leg_steps_further() -> None:
     assert np.isfinite(fit_body_model(track_of(mapped, level)).height_px)
 
 
-def test_a_short_part_of_a_dance_keeps_its_place_on_the_stage() -> None:
-    """Both cameras show the middle of the stage, and the part was danced beside it: so it is in the target's room."""
+def test_a_short_part_of_the_source_keeps_its_position_in_the_room() -> None:
+    """Both cameras show the center of the room; a part performed off-center is off-center for the target, too."""
     whole, small = dance(1.75, 600), dance(1.3, 600)
     sway = 80 * np.sin(np.arange(600) / 95)[:, None]
     for track in (whole, small):
@@ -183,7 +183,7 @@ def test_a_short_part_of_a_dance_keeps_its_place_on_the_stage() -> None:
     assert abs(np.median(placed["paper"])) < 0.2 * aside
 
 
-def test_a_dance_across_a_wide_picture_is_brought_into_a_narrow_one() -> None:
+def test_motion_across_a_wide_frame_fits_into_a_narrow_one() -> None:
     wide = dance(1.2)
     xy = wide.pose.xy + np.array([700, 0], np.float32)
     wide = replace(wide, pose=Pose(xy, wide.pose.confidence, wide.pose.depth), width_px=2000)
@@ -193,13 +193,13 @@ def test_a_dance_across_a_wide_picture_is_brought_into_a_narrow_one() -> None:
     assert (hips < 640).all()
 
 
-def test_nobody_comes_nearer_than_the_picture_shows_feet() -> None:
+def test_the_person_stays_far_enough_for_the_feet_to_be_in_the_frame() -> None:
     coming, small = dance(1.75, 120, z_m=(6.0, 2.5), camera=Camera(height_px=900)), dance(1.3)
     mapped = fit_retargeter("skeletal", coming, small)(coming.pose)
     assert mapped.xy[:, FEET, 1].max() < 1.05 * small.height_px
 
 
-def test_every_joint_hangs_on_one_that_came_before() -> None:
+def test_every_joint_follows_its_parent() -> None:
     placed = {HIPS}
     for joint, parent, _ in TREE:
         assert parent in placed
@@ -207,7 +207,7 @@ def test_every_joint_hangs_on_one_that_came_before() -> None:
     assert placed == set(range(NUM_JOINTS))
 
 
-def test_by_the_same_camera_a_place_in_the_picture_is_kept() -> None:
+def test_with_the_same_camera_the_position_in_the_frame_is_kept() -> None:
     source, footage = dance(1.75, x_m=0.7), dance(1.5, x_m=-0.5)
     truth = dance(1.5, x_m=0.7)
     known, unknown, other = (fit_retargeter("skeletal", source, footage, same) for same in (True, None, False))

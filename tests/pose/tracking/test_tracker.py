@@ -1,6 +1,6 @@
-"""One person is followed through crossings and losses, and is never exchanged for another.
+"""One person is followed through crossings and losses, and never swapped for another.
 
-The pictures are flat figures of a few colours; in place of the networks stands one that knows where they were drawn.
+The images show flat figures of a few colors; a fake detector that knows where they are drawn replaces the networks.
 """
 
 from collections.abc import Callable, Iterator
@@ -40,24 +40,24 @@ class World:
     correction_lag_s = 0.0
 
     def frame(self, index: int, *people: tuple[float, float, Clothes]) -> Frame:
-        """A picture of people given as (hips' x px, height px, clothes), those behind first."""
+        """Draw people given as (hips' x px, height px, clothes), those behind first."""
         image = np.full((HEIGHT, WIDTH, 3), 120, np.uint8)
         self.people = [(self.standing(x_px, 190, tall_px), clothes) for x_px, tall_px, clothes in people]
         for pose, clothes in self.people:
             _draw(image, pose, clothes)
-        image[:16, :16] = 4 * index  # by which a frame is known again, compressed or not
+        image[:16, :16] = 4 * index  # a code that identifies the frame, compressed or not
         self.drawn[index] = self.people
         return Frame(image, index, Fraction(index, 10))
 
-    def in_picture(self, image_rgb: ImageRGB) -> list[tuple[Pose, Clothes]]:
+    def people_in(self, image_rgb: ImageRGB) -> list[tuple[Pose, Clothes]]:
         return self.drawn[round(float(image_rgb[4:12, 4:12].mean()) / 4)]
 
     def detect(self, image_rgb: ImageRGB, window: RotatedRect | None = None, min_score: float = 0.5) -> list[Candidate]:  # noqa: ARG002
-        rois = [_roi(pose) for pose, _ in self.in_picture(image_rgb)]
+        rois = [_roi(pose) for pose, _ in self.people_in(image_rgb)]
         return [Candidate(roi, 0.9) for roi in rois if window is None or _inside(roi, window)]
 
     def landmarks(self, image_rgb: ImageRGB, roi: RotatedRect) -> Landmarks:
-        poses = [pose for pose, _ in self.in_picture(image_rgb) if _inside(_roi(pose), roi)]
+        poses = [pose for pose, _ in self.people_in(image_rgb) if _inside(_roi(pose), roi)]
         nobody = np.zeros((256, 256), np.float32)
         if not poses:
             return Landmarks(self.standing(roi.x_px, roi.y_px, 1.0), 0.0, roi, roi, nobody)
@@ -84,13 +84,13 @@ def _draw(image: ImageRGB, pose: Pose, clothes: Clothes) -> None:
     corners = [xy[name] for name in ("right_shoulder", "left_shoulder", "left_hip", "right_hip")]
     cv2.fillPoly(image, [np.array(corners, np.int32)], top)
     for side in ("right", "left"):
-        for a, b, colour in (
+        for a, b, color in (
             ("elbow", "wrist", head),
             ("shoulder", "elbow", top),
             ("hip", "knee", trousers),
             ("knee", "ankle", trousers),
         ):
-            cv2.line(image, xy[f"{side}_{a}"], xy[f"{side}_{b}"], colour, max(2, int(tall_px / 12)))
+            cv2.line(image, xy[f"{side}_{a}"], xy[f"{side}_{b}"], color, max(2, int(tall_px / 12)))
     cv2.circle(image, xy["nose"], int(tall_px / 9), head, -1)
 
 
@@ -100,14 +100,14 @@ def world(standing: Standing) -> World:
 
 
 def _cast(world: World, *frames: Frame, person: int | None = None) -> PersonSelection:
-    """Whom `select_person` would follow after a first look at these frames, made by `world` just before."""
-    looks = []
+    """The person that `select_person` chooses from these frames, which `world` has just drawn."""
+    samples = []
     for frame in frames:
-        looks.append(find_people(world, frame, [None]))
-    return select_person(looks, person, Path("clip.mp4"))
+        samples.append(find_people(world, frame, [None]))
+    return select_person(samples, person, Path("clip.mp4"))
 
 
-def test_clothes_tell_people_apart_in_any_size_and_place(world: World) -> None:
+def test_clothes_identify_people_at_any_size_and_position(world: World) -> None:
     def look(x_px: float, tall_px: float, clothes: Clothes) -> np.ndarray:
         frame = world.frame(0, (x_px, tall_px, clothes))
         return appearance_of(frame.image_rgb, world.people[0][0])
@@ -117,7 +117,7 @@ def test_clothes_tell_people_apart_in_any_size_and_place(world: World) -> None:
     assert similarity(look(200, 300, RED), [look(200, 300, RED)]) == pytest.approx(1)
 
 
-def test_the_larger_and_more_central_is_followed_unless_another_is_named(world: World) -> None:
+def test_the_larger_and_more_central_person_is_followed_by_default(world: World) -> None:
     frame = world.frame(0, (120, 220, GREEN), (340, 300, RED))
     red, green = (appearance_of(frame.image_rgb, world.people[i][0]) for i in (1, 0))
     for person, look in ((None, red), (1, red), (2, green)):
@@ -126,12 +126,12 @@ def test_the_larger_and_more_central_is_followed_unless_another_is_named(world: 
         _cast(world, frame, person=3)
 
 
-def test_nobody_in_the_video_is_an_error(world: World) -> None:
+def test_a_video_without_people_is_an_error(world: World) -> None:
     with pytest.raises(UserError, match=r"no person was found in clip\.mp4"):
         _cast(world, world.frame(0))
 
 
-def test_two_people_who_cross_are_kept_apart(world: World) -> None:
+def test_two_people_who_cross_are_not_swapped(world: World) -> None:
     tracker = PersonTracker(world, _cast(world, world.frame(0, (100, 250, GREEN), (540, 300, RED))))
     for index in range(45):
         # Red walks from right to left and is hidden behind green for a moment.
@@ -146,14 +146,14 @@ def test_two_people_who_cross_are_kept_apart(world: World) -> None:
             assert found.pose.xy[INDEX["neck"], 0] == pytest.approx(x_red_px, abs=1)
 
 
-def test_somebody_who_comes_after_the_dancer_left_is_not_followed(world: World) -> None:
+def test_a_newcomer_is_not_followed_after_the_person_left(world: World) -> None:
     tracker = PersonTracker(world, _cast(world, world.frame(0, (320, 300, RED))))
     assert tracker.step(world.frame(0, (320, 300, RED))) is not None
     for index in range(1, 40):
         assert tracker.step(world.frame(index, (320, 300, GREEN))) is None
 
 
-def test_the_dancer_is_found_again_elsewhere(world: World) -> None:
+def test_the_person_is_found_again_at_another_position(world: World) -> None:
     tracker = PersonTracker(world, _cast(world, world.frame(0, (150, 300, RED))))
     assert tracker.step(world.frame(0, (150, 300, RED))) is not None
     for index in range(1, 15):
@@ -163,7 +163,7 @@ def test_the_dancer_is_found_again_elsewhere(world: World) -> None:
     assert found[-1] is not None
 
 
-def test_a_first_look_links_one_person_and_leaves_the_others_out(world: World) -> None:
+def test_selection_links_one_person_and_ignores_the_others(world: World) -> None:
     cast = _cast(world, world.frame(0, (320, 300, RED)))
     assert (len(cast.person), len(cast.others)) == (1, 0)
     both = world.frame(0, (150, 250, GREEN), (320, 300, RED))
@@ -171,7 +171,7 @@ def test_a_first_look_links_one_person_and_leaves_the_others_out(world: World) -
     assert (len(cast.person), len(cast.others)) == (1, 1)
 
 
-def test_who_begins_with_another_look_is_found_from_the_first_frame_once_they_turn(world: World) -> None:
+def test_backfill_finds_a_person_whose_appearance_changes_from_the_first_frame(world: World) -> None:
     turned: Clothes = ((90, 60, 30), (150, 40, 40), (40, 40, 60))
     cast = _cast(world, world.frame(30, (320, 300, RED)))
     frames = [(320.0 + 4 * i, turned if i < 8 else RED) for i in range(12)]
@@ -188,7 +188,7 @@ def test_who_begins_with_another_look_is_found_from_the_first_frame_once_they_tu
         assert landmarks.pose.xy[INDEX["neck"], 0] == pytest.approx(x_px, abs=1)
 
 
-def test_frames_are_not_held_without_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_buffered_frames_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backward_tracking, "MAX_BUFFERED_FRAMES", 5)
     held: list[int] = []
     tracker = PersonTracker(world, _cast(world, world.frame(0, (320, 300, RED))))
@@ -198,8 +198,8 @@ def test_frames_are_not_held_without_end(world: World, monkeypatch: pytest.Monke
             held.append(index)
             yield world.frame(index)
 
-    told = 0
+    num_tracked = 0
     for _ in track_with_backfill(tracker, played()):
-        told += 1
-        assert len(held) - told < 6
-    assert told == 12
+        num_tracked += 1
+        assert len(held) - num_tracked < 6
+    assert num_tracked == 12
