@@ -254,9 +254,9 @@ def detect_poses(
             frames, or there is no such detector.
     """
     on_progress = reporting(on_progress, execution)
+    pipeline = PosePipeline(create_detector(detector, on_progress) if survey is None else survey.detector)
     source = open_video(video, accept_damaged=accept_damaged)
     require_complete(source, on_progress)
-    pipeline = PosePipeline(create_detector(detector, on_progress) if survey is None else survey.detector)
     return pipeline.track(
         source, person=person, masks=masks, every=every, use_cache=use_cache, survey=survey, on_progress=on_progress
     )
