@@ -1,5 +1,6 @@
 """Every test has a cache of its own and one thread per library: runs are alike, and two cores are enough."""
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,13 @@ from helpers.drawn_world import make_subject
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _sigint_interrupts() -> None:
+    """Shells start background programs with SIGINT ignored; tests of interrupted commands need it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

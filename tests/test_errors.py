@@ -42,7 +42,7 @@ def test_bad_input_is_one_sentence_and_exit_status_2(
     def fail() -> None:
         raise getattr(errors, name)("the disk is full: make room.")
 
-    monkeypatch.setattr(cli, "_commands", lambda: {"fail": fail, "other": fail})
+    monkeypatch.setattr(cli, "_commands", lambda **_: {"fail": fail, "other": fail})
     with pytest.raises(SystemExit) as ended:
         cli.main(["fail"])
     assert ended.value.code == 2

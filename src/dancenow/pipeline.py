@@ -17,7 +17,7 @@ from pathlib import Path
 from dancenow.compatibility import renamed_keywords
 from dancenow.execution import Device, Execution
 from dancenow.face.refinement import FaceMode, FaceModel, FaceRefiner, select_face_model
-from dancenow.generators.model_cache import cached_model_path, is_trained, train_cached
+from dancenow.generators.model_cache import cached_model
 from dancenow.generators.presets import preset_config
 from dancenow.generators.registry import load_model, renderer_of
 from dancenow.generators.train_model import train_model
@@ -32,19 +32,17 @@ from dancenow.provenance.content_credentials import require_signer
 from dancenow.provenance.content_marking import ContentMarker
 from dancenow.rendering.renderer import render_video
 from dancenow.rendering.transfer_video import frame_range, require_frame_range, write_transfer
-from dancenow.rendering.transfer_warnings import source_people_warnings, transfer_warnings
+from dancenow.rendering.transfer_warnings import source_warnings, transfer_warnings
 from dancenow.report.run_record import RunRecord, Stopwatch, report_path, write_run_report
 from dancenow.storage import pretrained
 from dancenow.storage.atomic_io import require_outputs
 from dancenow.subject.coverage import coverage_if_comparable
-from dancenow.subject.prepare import prepare
+from dancenow.subject.prepare import prepare as prepare
 from dancenow.subject.same_camera import fit_videos
 from dancenow.subject.subject import Subject
 from dancenow.subject.subject_cache import cached_subject, require_video_consent
 from dancenow.training.budget import Budget
 from dancenow.types import RunResult, TransferResult
-
-__all__ = ["prepare", "run", "train", "transfer"]
 
 
 @renamed_keywords(listen="on_progress")
@@ -79,8 +77,7 @@ def train(
         resume: continue the training with its state next to `out`; the budget includes what was spent before.
 
     Raises:
-        UserError: bad footage, budget or file; nothing to resume, or an unfinished training would be lost; a face network is
-            asked for by name and cannot be trained.
+        UserError: bad footage, budget or file; nothing to resume; an unfinished training or a face network would be missing.
     """
     config = preset_config(preset, width, longer_px, enhance_from)
     return train_model(
@@ -104,9 +101,7 @@ def transfer(
     execution: Execution | None = None,
     on_progress: ProgressCallback = ignore_progress,
 ) -> TransferResult:
-    """Make the person of `model` dance the dance of `source`, with the timing and sound of the source.
-
-    Every result carries an invisible watermark and signed Content Credentials, see `provenance.content_marking`.
+    """Make the person of `model` dance the dance of `source`, with the timing and sound of the source, marked as synthetic.
 
     Args:
         source: video of the dance. model: file that `train` wrote. out: .mp4 file; it appears when it is complete.
@@ -116,14 +111,12 @@ def transfer(
         accept_damaged: use what can be read of a source that is cut off or damaged; a note says what is missing.
 
     Raises:
-        UserError: a file is missing or damaged, the model has no valid consent, nobody is found in the source, the part is
-            empty, or the model lacks the face network that is asked for.
+        UserError: a file is missing or damaged, consent or face network is missing, nobody is found, or the part is empty.
     """
     source, execution = open_video(source, accept_damaged=accept_damaged), execution or Execution.auto(device)
     on_progress = execution.reporting(on_progress)
     require_outputs(out, None, source.path, model)
     require_frame_range(frames, source.info.num_frames)
-    damage = require_complete(source, on_progress)
     checkpoint = load_model(model)
     renderer = renderer_of(checkpoint, execution)
     face_model = select_face_model(FaceModel.load(checkpoint, execution.torch_device), face, model, source.sha256)
@@ -140,8 +133,8 @@ def transfer(
     ):
         write_transfer(out, refined, target_track, start, stop, source=source, marker=marker, on_progress=on_progress)
     face_notes = () if refiner is None else refiner.notes(start, stop)
-    people = source_people_warnings(poses.people_counts(source, person), person)
-    notes = (*damage, *people, *transfer_warnings(source_track, target_track.pose, target), *face_notes, *marker.notes)
+    remarks = transfer_warnings(source_track, target_track.pose, target)
+    notes = (*source_warnings(source, person), *remarks, *face_notes, *marker.notes)
     return TransferResult(out, stop - start, str(retargeter), notes, target_track.part(start, stop))
 
 
@@ -176,37 +169,31 @@ def run(
         UserError: as `prepare`, `train` and `transfer`; files and budget are checked before anything long begins.
     """
     budget = Budget.parse(budget) if isinstance(budget, str) else budget
-    config, page = preset_config(preset), report_path(out) if report else None
+    config, page, execution = preset_config(preset), report_path(out) if report else None, execution or Execution.auto(device)
     source, target = (open_video(video, accept_damaged=accept_damaged) for video in (source, target))
-    execution = execution or Execution.auto(device)
     require_outputs(out, page, source.path, target.path)
     require_video_consent(target, target_person, consent)
     require_signer()
     on_progress = watch = Stopwatch(execution.reporting(on_progress))
     pretrained.fetch_all(on_progress)
-    damage = require_complete(source, on_progress)
     require_complete(target, on_progress)  # if it is accepted, `prepare` warns of it
     # The source first: one in which nobody is found should not cost a training.
     source_track = detect_poses(source, person=source_person, on_progress=on_progress)
-    people = source_people_warnings(PosePipeline.create().people_counts(source, source_person), source_person)
     subject = cached_subject(target, target_person, consent, on_progress)
     covered = coverage_if_comparable(source_track, subject, normalize)
-    warnings = warn_each((*damage, *people, *subject.manifest.warnings, *(covered.warnings if covered else ())), warn)
-    face_source = source if face == "cyclegan" else None
-    model = cached_model_path(subject.folder, preset, config, budget, seed, face, face_source, execution.precision)
-    if not is_trained(model, budget, subject):
-        warnings += train_cached(
-            subject, model, config, budget=budget, face=face, face_source=face_source, face_person=source_person, seed=seed,
-            execution=execution, warn=warn, on_progress=on_progress,
-        )  # fmt: skip
+    footage_warnings = (*source_warnings(source, source_person), *subject.manifest.warnings)
+    warnings = warn_each((*footage_warnings, *(covered.warnings if covered else ())), warn)
+    model, training_warnings = cached_model(
+        subject, preset, config, budget=budget, face=face, face_source=source if face == "cyclegan" else None,
+        face_person=source_person, seed=seed, execution=execution, warn=warn, on_progress=on_progress,
+    )  # fmt: skip
     done = transfer(
-        source, model, out, normalize=normalize, face=face, person=source_person, execution=execution, on_progress=on_progress
+        source, model, out, normalize=normalize, face=face, person=source_person, execution=execution, on_progress=watch
     )
     if page is not None:
         settings = {"preset": preset, "budget": str(budget), "normalize": normalize, "face": face, "seed": str(seed)}
-        record = RunRecord(
+        write_run_report(page, RunRecord(
             source, target, out, model, subject.manifest, source_track, done.target_track, covered, done.normalization,
             done.notes, settings | {"device": execution.device}, watch.seconds,
-        )  # fmt: skip
-        write_run_report(page, record, on_progress)
-    return RunResult(done, model, tuple(warnings), page)
+        ), on_progress)  # fmt: skip
+    return RunResult(done, model, (*warnings, *training_warnings), page)

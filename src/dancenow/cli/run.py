@@ -93,7 +93,8 @@ def run(
             target_person=target_person, seed=seed, device=device, report=report, consent=record,
             accept_damaged=accept_damaged, warn=console.warn, on_progress=on_progress,
         )  # fmt: skip
-    console.report(result.transfer.video, result.transfer.normalization, *result.transfer.notes)
+    notes = [note for note in result.transfer.notes if note not in result.warnings]
+    console.report(result.transfer.video, result.transfer.normalization, *notes)
     if result.report is not None:
         console.report(result.report)
 

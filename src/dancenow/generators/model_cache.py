@@ -56,6 +56,34 @@ def is_trained(model: Path, budget: Budget, subject: Subject) -> bool:
     return info.subject.get("consent_sha256") == consent.sha256 and budget.spent(info.train_seconds, info.images_seen) >= 1.0
 
 
+def cached_model(
+    subject: Subject,
+    preset: str,
+    config: FamilyConfig,
+    *,
+    budget: Budget,
+    face: FaceMode,
+    face_source: VideoSource | None,
+    face_person: int | None,
+    seed: int,
+    execution: Execution,
+    warn: Callable[[str], None],
+    on_progress: ProgressCallback,
+) -> tuple[Path, list[str]]:
+    """The trained model of these settings from the cache, trained if it is missing; and the warnings of the training.
+
+    Raises:
+        UserError: as `train_model`.
+    """
+    model = cached_model_path(subject.folder, preset, config, budget, seed, face, face_source, execution.precision)
+    if is_trained(model, budget, subject):
+        return model, []
+    return model, train_cached(
+        subject, model, config, budget=budget, face=face, face_source=face_source, face_person=face_person, seed=seed,
+        execution=execution, warn=warn, on_progress=on_progress,
+    )  # fmt: skip
+
+
 def train_cached(
     subject: Subject,
     model: Path,

@@ -4,6 +4,9 @@ import math
 
 import numpy as np
 
+from dancenow.media.integrity import require_complete
+from dancenow.media.source import VideoSource
+from dancenow.pose.pipeline import PosePipeline
 from dancenow.pose.tracking.reidentification import several_people
 from dancenow.subject.target_appearance import Target
 from dancenow.types import FrameStatus, Pose, PoseTrack
@@ -25,6 +28,12 @@ def transfer_warnings(source_track: PoseTrack, pose: Pose, target: Target) -> tu
             " space around the person."
         )
     return tuple(warnings)
+
+
+def source_warnings(source: VideoSource, person: int | None) -> tuple[str, ...]:
+    """What the user should know about the source video, once its poses are detected: damage, and other people in it."""
+    counts = PosePipeline.create().people_counts(source, person)
+    return (*require_complete(source), *source_people_warnings(counts, person))
 
 
 def source_people_warnings(counts: list[int], person: int | None) -> tuple[str, ...]:
