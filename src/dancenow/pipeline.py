@@ -117,6 +117,7 @@ def transfer(
     on_progress = execution.reporting(on_progress)
     require_outputs(out, None, source.path, model)
     require_frame_range(frames, source.info.num_frames)
+    require_complete(source, on_progress)
     checkpoint = load_model(model)
     renderer = renderer_of(checkpoint, execution)
     face_model = select_face_model(FaceModel.load(checkpoint, execution.torch_device), face, model, source.sha256)
@@ -176,8 +177,8 @@ def run(
     require_signer()
     on_progress = watch = Stopwatch(execution.reporting(on_progress))
     pretrained.fetch_all(on_progress)
-    require_complete(target, on_progress)  # if it is accepted, `prepare` warns of it
-    # The source first: one in which nobody is found should not cost a training.
+    for video in (source, target):
+        require_complete(video, on_progress)
     source_track = detect_poses(source, person=source_person, on_progress=on_progress)
     subject = cached_subject(target, target_person, consent, on_progress)
     covered = coverage_if_comparable(source_track, subject, normalize)
