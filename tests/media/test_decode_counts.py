@@ -16,9 +16,11 @@ from dancenow.cli import main as cli
 from dancenow.face.face_tracker import FaceTracker
 from dancenow.generators.crop.presets import PRESETS
 from dancenow.media.container import decoded
+from dancenow.media.integrity import Integrity, check_integrity
 from dancenow.media.source import VideoSource
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.pose.detectors.registry import DETECTORS
+from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import consent
 from dancenow.provenance.forensics.classifier import Calibration, ForensicClassifier
 from dancenow.provenance.forensics.network import ForensicNet
@@ -46,12 +48,13 @@ class Work:
 
 
 class WorkCounter:
-    """Counts the work per file name, while it is installed."""
+    """Counts the work per file name, while it is installed; checks: decodes of the whole file that look for damage."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.probes, self.hashes = Counter[str](), Counter[str]()
         self.frames: dict[str, list[int]] = {}
-        real_open, real_decoded, real_hash = VideoSource.open, decoded, sha256_of
+        self.checks = Counter[str]()
+        real_open, real_decoded, real_hash, real_check = VideoSource.open, decoded, sha256_of, check_integrity
 
         def open_counted(path: Path) -> VideoSource:
             self.probes[Path(path).name] += 1
@@ -65,6 +68,10 @@ class WorkCounter:
                 passes[place] += 1
                 yield frame
 
+        def check_counted(path: Path, on_progress: ProgressCallback = ignore_progress) -> Integrity:
+            self.checks[path.name] += 1
+            return real_check(path, on_progress)
+
         def hash_counted(path: Path) -> str:
             self.hashes[Path(path).name] += 1
             return real_hash(path)
@@ -72,6 +79,7 @@ class WorkCounter:
         monkeypatch.setattr(VideoSource, "open", open_counted)
         monkeypatch.setattr("dancenow.media.source.decoded", decoded_counted)
         monkeypatch.setattr("dancenow.media.source.sha256_of", hash_counted)
+        monkeypatch.setattr("dancenow.media.integrity.check_integrity", check_counted)
 
     def of(self, name: str) -> Work:
         """Passes that decode one frame only are those of the probes."""
@@ -117,6 +125,7 @@ def test_prepare(target: Path, tmp_path: Path, counter: WorkCounter) -> None:
     prepare(target, tmp_path / "subject", consent=consent("rendered"))
     assert counter.of("target.mp4") == Work(probes=1, passes=(TARGET_FRAMES,) * 3, hashes=1)
     assert counter.of("video.mp4") == Work(probes=0, passes=(), hashes=0), "the copy in the subject folder is not read"
+    assert counter.checks == {"target.mp4": 1}
 
 
 def test_transfer(source: Path, target: Path, tmp_path: Path, counter: WorkCounter) -> None:
@@ -126,6 +135,7 @@ def test_transfer(source: Path, target: Path, tmp_path: Path, counter: WorkCount
     pipeline.transfer(source, model, tmp_path / "out.mp4")
     assert counter.of("source.mp4") == Work(probes=1, passes=(SOURCE_FRAMES,) * 4, hashes=1)
     assert counter.of("target.mp4").probes == 1, "of the earlier prepare"
+    assert counter.checks == {"source.mp4": 1, "target.mp4": 1}
 
 
 def test_run(source: Path, target: Path, tmp_path: Path, counter: WorkCounter) -> None:
@@ -135,6 +145,7 @@ def test_run(source: Path, target: Path, tmp_path: Path, counter: WorkCounter) -
     assert counter.of("target.mp4") == Work(probes=1, passes=(TARGET_FRAMES,) * 3, hashes=1)
     assert counter.of("video.mp4") == Work(probes=1, passes=(TARGET_FRAMES,) * 3, hashes=1)
     assert counter.of("out.mp4") == Work(probes=1, passes=(SOURCE_FRAMES,), hashes=0)
+    assert counter.checks == {"source.mp4": 1, "target.mp4": 1}
 
 
 def test_evaluate(source: Path, tmp_path: Path, counter: WorkCounter) -> None:
