@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 import dancenow.evaluation.evaluator
 from dancenow.cli.evaluate import evaluate as command
@@ -20,10 +19,10 @@ from dancenow.evaluation.metric_summary import pose_metrics
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import VideoSource
 from dancenow.metrics.lpips import Lpips
-from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.skeleton import INDEX, NUM_KEYPOINTS
 from dancenow.types import FrameStatus, ImageRGB, Pose, PoseTrack
+from helpers.perceptual import random_distance
 
 FRAMES, SIDE = 12, 128
 
@@ -78,16 +77,8 @@ def no_networks(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest)
             raise UserError(f"no person was found in {video}.")
         return thinned(poses(4.0 if "off" in video.path.name else 0.0), every)
 
-    def perceptual() -> PerceptualDistance:
-        torch.manual_seed(0)
-        trunk = EfficientNetTrunk()
-        for parameter in trunk.parameters():
-            if parameter.ndim == 4:
-                torch.nn.init.kaiming_normal_(parameter)
-        return PerceptualDistance(trunk)
-
     monkeypatch.setattr(dancenow.evaluation.evaluator, "detect_poses", detect)
-    monkeypatch.setattr(dancenow.evaluation.evaluator, "PerceptualDistance", perceptual)
+    monkeypatch.setattr(dancenow.evaluation.evaluator, "PerceptualDistance", random_distance)
     monkeypatch.setattr(dancenow.evaluation.evaluator, "create_detector", object)
     monkeypatch.setattr(dancenow.evaluation.evaluator, "find_pose_in_box", lambda *_: None)
     monkeypatch.setattr("dancenow.storage.pretrained.path", lambda *_: Path())

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 import dancenow.evaluation.evaluator
 import dancenow.evaluation.metric_sanity
@@ -25,10 +24,10 @@ from dancenow.evaluation.metric_sanity import (
 from dancenow.evaluation.metric_summary import identity_metrics, image_metrics, pose_metrics
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import VideoInput, open_video
-from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.types import ImageRGB, PoseTrack
 from helpers.drawn_world import dancer_track, person
+from helpers.perceptual import random_distance
 
 FRAMES, SIDE = 16, 96
 
@@ -102,17 +101,9 @@ def film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, list
         del on_progress, every
         return dancer_track(open_video(video).info.num_frames or 0, body_px=72, size_px=SIDE)
 
-    def perceptual() -> PerceptualDistance:
-        torch.manual_seed(0)
-        trunk = EfficientNetTrunk()
-        for parameter in trunk.parameters():
-            if parameter.ndim == 4:
-                torch.nn.init.kaiming_normal_(parameter)
-        return PerceptualDistance(trunk)
-
     monkeypatch.setattr(dancenow.evaluation.metric_sanity, "detect_poses", detect)
     monkeypatch.setattr(dancenow.evaluation.evaluator, "detect_poses", detect)
-    monkeypatch.setattr(dancenow.evaluation.evaluator, "PerceptualDistance", perceptual)
+    monkeypatch.setattr(dancenow.evaluation.evaluator, "PerceptualDistance", random_distance)
     monkeypatch.setattr(dancenow.evaluation.evaluator, "create_detector", object)
     monkeypatch.setattr("dancenow.storage.pretrained.path", lambda *_: Path())
     monkeypatch.setattr("dancenow.evaluation.identity_similarity.GALLERY_FRAMES", 4)
