@@ -28,7 +28,8 @@ _INTRODUCTION: Final = """\
 # Benchmarks
 
 `dancenow bench page` writes this page from the JSON files in the folder `{folder}`, which the commands below wrote.
-Nothing here is typed by hand. Every number can be measured again with the command above its table.
+Nothing here is typed by hand. Every number can be measured again with the command above its table. Each result is of the code
+that measured it, which is named below its table; the [log](log/2026-11.md) says what has changed since.
 """
 
 
