@@ -126,3 +126,17 @@ def test_layers_of_other_shapes_are_refused() -> None:
     ):
         with pytest.raises(ValueError, match="a layer with a crop must be"):
             Layer(rgba, at, 0.0)
+
+
+def test_an_overlay_stays_in_front_of_everything_bit_for_bit() -> None:
+    overlay = np.random.default_rng(3).integers(0, 256, (90, 120, 4), np.uint8)
+    overlay[..., 3] = 0
+    overlay[:20, :, 3] = 255
+    overlay[60:, 50:, 3] = 128
+    person = Layer(np.full((90, 120, 4), 200, np.uint8), None, 0.0)
+    without = composite(Scene(StillPlate(plate()), (person,)), 0.0)
+    image = composite(Scene(StillPlate(plate()), (person,), overlay), 0.0)
+    np.testing.assert_array_equal(image[:20], overlay[:20, :, :3])
+    np.testing.assert_array_equal(image[20:60], without[20:60])
+    half = (overlay[60:, 50:, :3].astype(float) + without[60:, 50:]) / 2
+    assert np.abs(image[60:, 50:] - half).max() <= 1.5

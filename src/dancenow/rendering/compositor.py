@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.rendering.scene import Scene
+from dancenow.subject.overlays import put_over
 from dancenow.types import Crop, ImageRGB
 
 MIN_ALPHA: Final = 0.03
@@ -28,6 +29,8 @@ def composite(scene: Scene, time_s: float) -> ImageRGB:
             _blend_frame(image, np.asarray(layer.rgba, np.uint8))
         else:
             _blend_crop(image, np.asarray(layer.rgba, np.float32), layer.crop)
+    if scene.overlay is not None:
+        put_over(image, scene.overlay)
     return image
 
 

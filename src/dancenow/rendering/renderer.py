@@ -49,11 +49,12 @@ def render_video(
 ) -> abc.Generator[ImageRGB]:
     """Render the frames [start, stop) of a track over a background, one by one, each uint8 [H,W,3].
 
-    Layers are generated in a thread of their own, a few frames ahead of the compositor.
+    The overlays of the target's footage come on top. Layers are generated in a thread of their own, a few frames ahead of the
+    compositor.
     """
     with prefetch(render_layers(renderer, track, start, stop)) as layers:
         for time_s, layer in zip(track.time_s[start:stop].tolist(), layers, strict=True):
-            yield composite(Scene(background, () if layer is None else (layer,)), time_s)
+            yield composite(Scene(background, () if layer is None else (layer,), renderer.target.overlay), time_s)
 
 
 def render_frames(
@@ -62,7 +63,7 @@ def render_frames(
     """Render some frames [N] of a track, increasing, as `render_video` does but without the temporal filter."""
     with prefetch(_single_layers(renderer, track, frames)) as layers:
         for time_s, layer in zip(track.time_s[frames].tolist(), layers, strict=True):
-            yield composite(Scene(background, () if layer is None else (layer,)), time_s)
+            yield composite(Scene(background, () if layer is None else (layer,), renderer.target.overlay), time_s)
 
 
 def render_layers(renderer: Renderer, track: PoseTrack, start: int = 0, stop: int | None = None) -> abc.Generator[Layer | None]:

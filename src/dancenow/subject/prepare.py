@@ -26,7 +26,7 @@ from dancenow.provenance.content_marking import SyntheticFootageCheck
 from dancenow.storage.atomic_io import complete_or_absent, require_writable, sha256_of
 from dancenow.subject.background.background_plate import PlateEstimator
 from dancenow.subject.footage_quality import ImageQualityMeter, find_cuts, footage_warnings, require_enough_footage
-from dancenow.subject.manifest import CHECKED_FILES, MANIFEST, Span, SubjectManifest
+from dancenow.subject.manifest import CHECKED_FILES, MANIFEST, OPTIONAL_FILES, Span, SubjectManifest
 from dancenow.subject.subject import Subject, save_plate
 from dancenow.types import FrameStatus, Plate, PoseTrack
 
@@ -149,7 +149,7 @@ def _write_contents(
         splits_s=splits_s,
         body=body_statistics(track),
         warnings=warnings,
-        files={file: sha256_of(folder / file) for file in CHECKED_FILES},
+        files={file: sha256_of(folder / file) for file in (*CHECKED_FILES, *OPTIONAL_FILES) if (folder / file).is_file()},
         licence=licence or (consent.licence if consent else None),
         consent=consent,
     )
@@ -189,7 +189,7 @@ def _require_replaceable(out: Path) -> None:
         video = str(json.loads((out / MANIFEST).read_text("utf-8"))["video"]) if names else ""
     except (OSError, ValueError, KeyError, TypeError):
         video = next((name for name in names if Path(name).stem == "video"), "")  # a damaged subject may be replaced
-    if other_files := sorted(names - {MANIFEST, *CHECKED_FILES, video}):
+    if other_files := sorted(names - {MANIFEST, *CHECKED_FILES, *OPTIONAL_FILES, video}):
         raise InputError(
             f"{out} also holds {other_files[0]}, which would be lost; move it away or give the name of a new folder."
         )

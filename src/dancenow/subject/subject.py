@@ -1,7 +1,8 @@
 """A subject: one person's footage with poses, masks and background plate, ready for training, in a self-checking folder.
 
-The folder holds `manifest.json`, a copy of the video, `track.npz`, `masks.mkv`, `plate.png` and `known.png`. `prepare` writes
-it completely or not at all, and `Subject.open` checks every file.
+The folder holds `manifest.json`, a copy of the video, `track.npz`, `masks.mkv`, `plate.png` and `known.png`; for a video with
+bars or logos also `overlay.png` and `overlay_mask.png`. `prepare` writes it completely or not at all, and `Subject.open`
+checks every file.
 """
 
 from collections.abc import Iterator
@@ -19,18 +20,23 @@ from dancenow.media.source import VideoSource, read_masks
 from dancenow.pose.track_io import load_track
 from dancenow.provenance.consent import Consent, grant, withdraw
 from dancenow.storage.atomic_io import complete_or_absent, sha256_of
-from dancenow.subject.manifest import CHECKED_FILES, MANIFEST, SubjectManifest
+from dancenow.subject.manifest import CHECKED_FILES, MANIFEST, OPTIONAL_FILES, SubjectManifest
+from dancenow.subject.overlays import OVERLAY_FILES, Overlays, load_overlays
 from dancenow.types import Frame, Plate, PoseTrack
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """An opened subject folder: manifest, track and plate in memory, frames and masks streamed from disk."""
+    """An opened subject folder: manifest, track and plate in memory, frames and masks streamed from disk.
+
+    overlays: bars and logos of the footage, if it has any.
+    """
 
     folder: Path
     manifest: SubjectManifest
     track: PoseTrack
     plate: Plate
+    overlays: Overlays | None = None
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -46,10 +52,11 @@ class Subject:
             manifest = SubjectManifest.from_json((folder / MANIFEST).read_text("utf-8"))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _damaged(folder, f"{MANIFEST}: {error}") from error
-        for name in (manifest.video, *CHECKED_FILES):
+        checked = (*CHECKED_FILES, *(name for name in OPTIONAL_FILES if name in manifest.files))
+        for name in (manifest.video, *checked):
             if not (folder / name).is_file():
                 raise _damaged(folder, f"{name} is missing")
-        for name in CHECKED_FILES:
+        for name in checked:
             if sha256_of(folder / name) != manifest.files.get(name):
                 raise _damaged(folder, f"{name} has changed")
         if (folder / manifest.video).stat().st_size != manifest.video_bytes:
@@ -58,7 +65,10 @@ class Subject:
         size = (manifest.width_px, manifest.height_px)
         if len(track) != manifest.num_frames or (track.width_px, track.height_px) != size or plate.known.shape != size[::-1]:
             raise _damaged(folder, "track, plate and manifest do not match")
-        subject = cls(folder, manifest, track, plate)
+        overlays = load_overlays(folder) if set(OVERLAY_FILES) <= set(checked) else None
+        if overlays is not None and overlays.mask.shape != size[::-1]:
+            raise _damaged(folder, "overlays and manifest do not match")
+        subject = cls(folder, manifest, track, plate, overlays)
         if (subject.source.info.width_px, subject.source.info.height_px) != size:
             raise _damaged(folder, f"{manifest.video} is another video")
         return subject

@@ -1,4 +1,4 @@
-"""What a model stores of the target person, so that a transfer needs the model alone: background plate and pose track.
+"""What a model stores of the target person, so that a transfer needs the model alone: background plate, overlays, pose track.
 
 The track is that of the training footage: retargeting measures the body on it.
 """
@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dancenow.errors import ModelError
@@ -20,18 +21,23 @@ from dancenow.types import Plate, Pose, PoseTrack
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """The target person: name, background plate, track, and the hash of the consent, without which no transfer is allowed."""
+    """The target person: name, background plate, track, and the hash of the consent, without which no transfer is allowed.
+
+    overlay: uint8 [H,W,4], the bars and logos of the footage, which stay in front of everything; None if it has none.
+    """
 
     name: str
     plate: Plate
     track: PoseTrack
     consent_sha256: str | None = None
+    overlay: NDArray[np.uint8] | None = None
 
     @classmethod
     def of_subject(cls, subject: Subject) -> Self:
         """From a prepared subject folder."""
         consent = subject.manifest.consent
-        return cls(subject.manifest.name, subject.plate, subject.track, consent.sha256 if consent else None)
+        overlay = None if subject.overlays is None else subject.overlays.rgba
+        return cls(subject.manifest.name, subject.plate, subject.track, consent.sha256 if consent else None, overlay)
 
     @property
     def background(self) -> Background:
@@ -50,6 +56,8 @@ class Target:
             "track.time_s": torch.from_numpy(track.time_s),
             "track.status": torch.from_numpy(track.status),
         }
+        if self.overlay is not None:
+            tensors["overlay.rgba"] = torch.from_numpy(self.overlay)
         subject = {
             "name": self.name,
             "width_px": track.width_px,
@@ -80,7 +88,9 @@ class Target:
                 detector=subject["detector"],
                 source_sha256=subject["source_sha256"],
             )
-            return cls(subject["name"], Plate(plate["image_rgb"], plate["known"]), track, subject.get("consent_sha256"))
+            overlay = _Numpy(checkpoint.tensors)["overlay.rgba"] if "overlay.rgba" in checkpoint.tensors else None
+            still = Plate(plate["image_rgb"], plate["known"])
+            return cls(subject["name"], still, track, subject.get("consent_sha256"), overlay)
         except (KeyError, ValueError) as error:
             raise ModelError(f"this model lacks the data of its target ({error}); train it again.") from error
 
