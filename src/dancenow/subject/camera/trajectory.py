@@ -1,0 +1,135 @@
+"""The camera of a video over time, and poses seen from where it stands in one reference frame."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.errors import InputError
+from dancenow.storage.atomic_io import complete_or_absent
+from dancenow.subject.camera.homography import corner_shift_px, local_scale, transform
+from dancenow.types import Crop, Pose, PoseTrack
+
+
+class CameraKind(StrEnum):
+    """How a camera moves: not at all, turning and zooming in place (hand-held, too), or walking, with parallax."""
+
+    STILL = "still"
+    TURNING = "turning"
+    TRAVELING = "traveling"
+
+
+@dataclass(frozen=True, eq=False)
+class CameraTrajectory:
+    """A homography per frame into the reference view, which is the frame `reference` of the video.
+
+    to_reference: float64 [T,3,3], px of a frame -> px of the reference view; points may lie outside of its frame. confidence:
+    float64 [T] in [0,1], the fraction of the background that the homography explains; 0 where the frame shows nothing of the
+    reference view, and its homography is that of a neighbor.
+    """
+
+    to_reference: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+    reference: int
+    kind: CameraKind
+    width_px: int
+    height_px: int
+
+    def __post_init__(self) -> None:
+        if self.to_reference.shape != (len(self.confidence), 3, 3) or not np.isfinite(self.to_reference).all():
+            raise ValueError(f"to_reference must be finite [T,3,3], got {list(self.to_reference.shape)}")
+
+    @classmethod
+    def still(cls, num_frames: int, width_px: int, height_px: int) -> Self:
+        """Of a camera that does not move."""
+        same = np.broadcast_to(np.eye(3), (num_frames, 3, 3)).copy()
+        return cls(same, np.ones(num_frames), 0, CameraKind.STILL, width_px, height_px)
+
+    def __len__(self) -> int:
+        return len(self.confidence)
+
+    @property
+    def is_still(self) -> bool:
+        """Whether frames and reference view are the same."""
+        return self.kind is CameraKind.STILL
+
+    @property
+    def from_reference(self) -> NDArray[np.float64]:
+        """float64 [T,3,3], px of the reference view -> px of each frame."""
+        return np.asarray(np.linalg.inv(self.to_reference), np.float64)
+
+    @property
+    def shift_px(self) -> NDArray[np.float64]:
+        """float64 [T], distance of the corner of each frame that is farthest from its place in the reference view."""
+        return corner_shift_px(self.to_reference, self.width_px, self.height_px)
+
+    def to_world(self, track: PoseTrack) -> PoseTrack:
+        """A track of this video, as seen in the reference view: a pan that follows a dancer becomes travel."""
+        return track if self.is_still else move_track(track, self.to_reference)
+
+    def part(self, start: int, stop: int) -> Self:
+        """The frames [start, stop), with the same reference view."""
+        return replace(self, to_reference=self.to_reference[start:stop], confidence=self.confidence[start:stop])
+
+
+def move_track(track: PoseTrack, homographies: NDArray[np.float64]) -> PoseTrack:
+    """The track with every pose mapped by its homography, float64 [T,3,3]."""
+    pose = track.pose
+    xy = transform(homographies[:, None], pose.xy)
+    scale = local_scale(homographies[:, None], pose.xy)
+    moved = Pose(xy.astype(np.float32), pose.confidence, (pose.depth * scale).astype(np.float32))
+    return replace(track, pose=moved)
+
+
+def crop_through(crop: Crop, homography: NDArray[np.float64]) -> Crop:
+    """A crop of the reference view as a crop of a frame; homography: px of the frame -> px of the reference view.
+
+    An affine map that is right to first order at the center of the crop; over a person, perspective bends it little.
+    """
+    center = (crop.size - 1) / 2
+    to_frame = np.asarray(np.linalg.inv(homography), np.float64)
+    in_frame = transform(to_frame, transform_affine(crop.to_frame, np.array([center, center])))
+    step = 0.25 * crop.size * crop.to_frame[0, 0]
+    offsets = np.array([[step, 0], [-step, 0], [0, step], [0, -step]])
+    moved = transform_affine(crop.to_canvas, transform(homography, in_frame + offsets))
+    linear = np.stack([moved[0] - moved[1], moved[2] - moved[3]], axis=1) / (2 * step)
+    shift = np.array([center, center]) - linear @ in_frame
+    return Crop(np.column_stack([linear, shift]), crop.size)
+
+
+def transform_affine(affine: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Map points [...,2] by an affine map [2,3]."""
+    return np.asarray(points @ affine[:, :2].T + affine[:, 2], np.float64)
+
+
+def save_trajectory(path: Path, camera: CameraTrajectory) -> None:
+    """Write a trajectory as .npz."""
+    with complete_or_absent(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(
+            file,
+            to_reference=camera.to_reference,
+            confidence=camera.confidence,
+            reference=camera.reference,
+            kind=np.array(str(camera.kind)),
+            size=np.array([camera.width_px, camera.height_px]),
+        )
+
+
+def load_trajectory(path: Path) -> CameraTrajectory:
+    """The inverse of `save_trajectory`.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            width_px, height_px = data["size"].tolist()
+            kind = CameraKind(str(data["kind"]))
+            return CameraTrajectory(
+                data["to_reference"], data["confidence"], int(data["reference"]), kind, int(width_px), int(height_px)
+            )
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path} is damaged: {error}; run `dancenow prepare` again.") from error
