@@ -24,7 +24,7 @@ from dancenow.generators.train_model import train_model
 from dancenow.media.integrity import require_complete
 from dancenow.media.source import VideoInput, open_video
 from dancenow.pose.pipeline import PosePipeline, detect_poses
-from dancenow.pose.retargeting.registry import RetargetingKind, retarget
+from dancenow.pose.retargeting.registry import RetargetingKind, complete_body, retarget
 from dancenow.prefetch import prefetch
 from dancenow.progress import ProgressCallback, ignore_progress, ignore_warning, warn_each
 from dancenow.provenance.consent import Consent
@@ -123,10 +123,11 @@ def transfer(
     face_model = select_face_model(FaceModel.load(checkpoint, execution.torch_device), face, model, source.sha256)
     target, marker = renderer.target, ContentMarker.of(model, source)
     source_track = detect_poses(source, person=person, on_progress=on_progress)
-    retargeter = fit_videos(normalize, source, source_track, target.track, target.plate)
+    dance = complete_body(source_track, target.track)
+    retargeter = fit_videos(normalize, source, dance, target.track, target.plate)
     start, stop = frame_range(frames, len(source_track))
     poses = PosePipeline.create()
-    target_track = poses.smooth_jitter(retarget(source_track, retargeter, target.track))
+    target_track = poses.smooth_jitter(retarget(dance, retargeter, target.track))
     refiner = FaceRefiner.from_tracks(face_model, source_track, target_track, source, execution, on_progress)
     with (
         closing(render_video(renderer, target.background, poses.for_rendering(target_track), start, stop)) as images,
@@ -134,8 +135,7 @@ def transfer(
     ):
         write_transfer(out, refined, target_track, start, stop, source=source, marker=marker, on_progress=on_progress)
     face_notes = () if refiner is None else refiner.notes(start, stop)
-    remarks = transfer_warnings(source_track, target_track.pose, target)
-    notes = (*source_warnings(source, person), *remarks, *face_notes, *marker.notes)
+    notes = (*transfer_warnings(source, person, source_track, target_track.pose, target), *face_notes, *marker.notes)
     return TransferResult(out, stop - start, str(retargeter), notes, target_track.part(start, stop))
 
 
@@ -182,7 +182,7 @@ def run(
     source_track = detect_poses(source, person=source_person, on_progress=on_progress)
     subject = cached_subject(target, target_person, consent, on_progress)
     covered = coverage_if_comparable(source_track, subject, normalize)
-    footage_warnings = (*source_warnings(source, source_person), *subject.manifest.warnings)
+    footage_warnings = (*source_warnings(source, source_person, source_track, subject.track), *subject.manifest.warnings)
     warnings = warn_each((*footage_warnings, *(covered.warnings if covered else ())), warn)
     model, training_warnings = cached_model(
         subject, preset, config, budget=budget, face=face, face_source=source if face == "cyclegan" else None,

@@ -37,6 +37,10 @@ MIN_FEET: Final = 0.2
 
 # Length relative to the torso (neck to mid hip) for bones that are never visible: averages of adult bodies.
 PROPORTION: Final = {"head": 0.45, "thigh": 0.9, "shin": 0.85}
+TORSO_TO_SHOULDERS: Final = 1.5
+"""Length of the torso relative to the distance of the shoulders, where no hips are visible."""
+TORSO_WINDOW_S: Final = 1.5
+"""A torso is upright, and legs are straight, at least once in twice this time."""
 ANKLE_TO_SOLE: Final = 0.08
 """Distance of the sole below the ankle, as a fraction of the standing height, where no heel or toe is visible."""
 
@@ -46,7 +50,8 @@ class BodyStatistics:
     """A person's size and position in their own video, all in px of its frame.
 
     height_px: nose to ankle of the straight body, over the whole track; height_*_px: on the far and on the near ground line.
-    ground_*_px: y of those lines; with feet_seen False they are extrapolated from the hips. hip_*_px: median of the mid hip.
+    ground_*_px: y of those lines; with feet_seen False they are extrapolated from the hips. hip_*_px: median of the mid hip,
+    which is placed under the neck where it is never visible.
     """
 
     frame_width_px: int
@@ -89,17 +94,20 @@ def body_statistics(track: PoseTrack) -> BodyStatistics:
     """Measure the body and the floor in a whole track.
 
     Raises:
-        UserError: shoulders and hips are never visible together, so nothing gives the size of the body.
+        UserError: shoulders are never visible together, so nothing gives the size of the body.
     """
     lengths = _bone_lengths(track.pose)
     full = {name: float(np.nanpercentile(each, FULL_LENGTH_PERCENTILE)) for name, each in lengths.items() if _seen(each)}
-    if full.get("torso", 0.0) <= 0:
-        raise InputError("no frame shows the person's shoulders and hips together; film the whole body.")
+    hips = _middle(track.pose, "right_hip", "left_hip")
+    if full.get("torso", 0.0) <= 0:  # head and shoulders alone
+        full["torso"] = TORSO_TO_SHOULDERS * full.pop("shoulders", 0.0)
+        hips = _points(track.pose, "neck") + np.array([0.0, full["torso"]])
+    if full["torso"] <= 0 or not np.isfinite(hips).any():
+        raise InputError("no frame shows both of the person's shoulders; film the whole body.")
     full |= {name: share * full["torso"] for name, share in PROPORTION.items() if full.get(name, 0.0) <= 0}
     height_px = sum(full[name] for name in ("torso", "head", "thigh", "shin"))
 
     sole_px = sole_y(track.pose, ANKLE_TO_SOLE * height_px)
-    hips = _middle(track.pose, "right_hip", "left_hip")
     feet_seen = bool(np.isfinite(sole_px[np.isfinite(hips[:, 0])]).mean() >= MIN_FEET)
     hip_x_px, hip_y_px = (float(value) for value in np.nanmedian(hips, axis=0))
     if not feet_seen:
@@ -134,6 +142,35 @@ def sole_y(pose: Pose, ankle_to_sole_px: float) -> Float64Array:
     return np.where(np.isnan(soles), ankles + drop_px, soles)
 
 
+def torso_over_time(pose: Pose, fps: float) -> Float64Array:
+    """Length of the torso in px in every frame of poses [T,K], float64 [T], as when it is upright: leaning does not shorten it.
+
+    The largest apparent length within `TORSO_WINDOW_S`, smoothed; from the shoulders where no hips are visible.
+
+    Raises:
+        UserError: neither is ever visible.
+    """
+    lengths = _bone_lengths(pose)
+    torso = lengths["torso"] if _seen(lengths["torso"]) else TORSO_TO_SHOULDERS * lengths["shoulders"]
+    known = np.isfinite(torso)
+    if not known.any():
+        raise InputError("no frame shows both of the person's shoulders; film the whole body.")
+    torso = np.interp(np.arange(len(torso)), np.flatnonzero(known), torso[known])
+    return _upper_envelope(torso, TORSO_WINDOW_S, fps)
+
+
+def highest_hips(pose: Pose, fps: float, torso_px: Float64Array) -> Float64Array:
+    """y in px of the hips [T] when the legs are straight: the highest position within `TORSO_WINDOW_S`, smoothed.
+
+    torso_px: as `torso_over_time`; it gives the hips' position below the neck where they are not visible.
+    """
+    hips = _middle(pose, "right_hip", "left_hip")[:, 1]
+    y_px = np.where(np.isfinite(hips), hips, _points(pose, "neck")[:, 1] + torso_px)
+    known = np.isfinite(y_px)
+    y_px = np.interp(np.arange(len(y_px)), np.flatnonzero(known), y_px[known])
+    return -_upper_envelope(-y_px, TORSO_WINDOW_S, fps)
+
+
 def standing_line(sole_y_px: Float64Array, fps: float) -> Float64Array:
     """y in px of the ground under the person, float64 [T], from the lowest point of the feet in every frame.
 
@@ -146,10 +183,20 @@ def standing_line(sole_y_px: Float64Array, fps: float) -> Float64Array:
     line = np.median(_windows(line, round(SPIKE_S * fps)), axis=1)
     half = round(JUMP_S * fps / 2)
     line = _windows(_windows(line, half).max(axis=1), half).min(axis=1)
-    sigma = GROUND_SMOOTHING_S * fps
+    return _smoothed(line, GROUND_SMOOTHING_S * fps)
+
+
+def _upper_envelope(values: Float64Array, half_s: float, fps: float) -> Float64Array:
+    """The largest of the values [T] within `half_s`, smoothed over as long; without values that last less than `SPIKE_S`."""
+    steady = np.median(_windows(values, round(SPIKE_S * fps)), axis=1)
+    return _smoothed(_windows(steady, round(half_s * fps)).max(axis=1), half_s / 2 * fps)
+
+
+def _smoothed(values: Float64Array, sigma: float) -> Float64Array:
+    """Gaussian mean of values [T]; sigma in frames."""
     reach = int(np.ceil(3 * sigma))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma, 1e-6)) ** 2)
-    smooth: Float64Array = _windows(line, reach) @ (kernel / kernel.sum())
+    smooth: Float64Array = _windows(values, reach) @ (kernel / kernel.sum())
     return smooth
 
 
@@ -166,6 +213,8 @@ def _sizes_at_ends(lengths: dict[str, Float64Array], full: dict[str, float], lin
     """
     relative = np.stack([lengths[name] / full[name] for name in ("torso", "thigh", "shin")])
     size = np.where(np.isfinite(relative), relative, 0).max(axis=0)
+    if not (size > 0).any():
+        return 1.0, 1.0
     order = np.argsort(line_px[size > 0], kind="stable")
     size = size[size > 0][order]
     count = max(1, round(CLUSTER * len(size)))
@@ -174,7 +223,7 @@ def _sizes_at_ends(lengths: dict[str, Float64Array], full: dict[str, float], lin
 
 
 def _bone_lengths(pose: Pose) -> dict[str, Float64Array]:
-    """Length [T] in px of head (nose to neck), torso, and the longer thigh and shin; NaN where not visible."""
+    """Length [T] in px of head (nose to neck), torso, shoulders, and the longer thigh and shin; NaN where not visible."""
     neck, nose = _points(pose, "neck"), _points(pose, "nose")
     hips = _middle(pose, "right_hip", "left_hip")
 
@@ -186,6 +235,7 @@ def _bone_lengths(pose: Pose) -> dict[str, Float64Array]:
     return {
         "head": np.linalg.norm(nose - neck, axis=1),
         "torso": np.linalg.norm(neck - hips, axis=1),
+        "shoulders": np.linalg.norm(_points(pose, "right_shoulder") - _points(pose, "left_shoulder"), axis=1),
         "thigh": longer("hip", "knee"),
         "shin": longer("knee", "ankle"),
     }

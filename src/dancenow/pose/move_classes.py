@@ -176,12 +176,6 @@ MOVES: Final = (
     ),
     Move("half turned to the image's left", "turn half to the image's left", "facing", _half_turned(-1)),
     Move("half turned to the image's right", "turn half to the image's right", "facing", _half_turned(1)),
-    Move(
-        "legs out of the image",
-        "come so near that the legs leave the image",
-        "legs",
-        lambda b: np.isnan(b.hips_over_feet()) & np.isnan(b.y("right_knee")) & np.isnan(b.y("left_knee")),
-    ),
     Move("jump", "jump several times, with arms low and high", "legs", lambda b: b.lift > 0.06),
     Move("low on the floor", "go down to the floor and up again", "torso", lambda b: b.hips_over_feet() < 0.2),
     Move("deep squat", "squat deeply a few times", "legs", lambda b: (b.hips_over_feet() < 0.38) & (b.hips_over_feet() >= 0.2)),

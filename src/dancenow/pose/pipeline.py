@@ -2,7 +2,8 @@
 
     video --> measure: detect, follow one person, track backwards after a loss        (slow, cached by the video's content)
           --> smooth: left-right swaps, outliers, gaps, jitter
-          --> correct_bias: the detector's systematic errors                          --> PoseTrack of the person
+          --> correct_bias: the detector's systematic errors
+          --> drop_unseen: guesses of parts that the video never shows                --> PoseTrack of the person
     PoseTrack --> retarget --> smooth_jitter: damp the remaining jitter
               --> for_rendering: full confidence where frames were filled             --> renderer
 
@@ -34,6 +35,7 @@ from dancenow.pose.track_io import load_track, save_track
 from dancenow.pose.tracking.backward_tracking import MAX_BUFFERED_FRAMES, track_with_backfill
 from dancenow.pose.tracking.reidentification import PeopleSurvey, select_person
 from dancenow.pose.tracking.tracker import PersonTracker
+from dancenow.pose.visible_extent import drop_unseen
 from dancenow.prefetch import prefetch
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.skeleton import NUM_KEYPOINTS
@@ -194,8 +196,8 @@ class PosePipeline:
         )
 
     def filter(self, measured: PoseTrack) -> PoseTrack:
-        """A measured track, smoothed, and with the detector's systematic errors removed."""
-        return self.detector.correct_bias(self.smooth(measured), measured)
+        """A measured track, smoothed, without the detector's systematic errors and its guesses of what the frame cuts off."""
+        return drop_unseen(self.detector.correct_bias(self.smooth(measured), measured))
 
     def smooth(self, measured: PoseTrack) -> PoseTrack:
         """Smooth a track of any origin, without the detector's bias correction: see `smoothing.smooth`."""

@@ -1,26 +1,45 @@
 """Warnings about a transfer, one sentence each."""
 
 import math
+from typing import Final
 
 import numpy as np
 
 from dancenow.media.integrity import require_complete
 from dancenow.media.source import VideoSource
+from dancenow.pose.body_statistics import body_statistics
 from dancenow.pose.pipeline import PosePipeline
 from dancenow.pose.tracking.reidentification import several_people
+from dancenow.pose.visible_extent import Extent, visible_extent
 from dancenow.subject.target_appearance import Target
 from dancenow.types import FrameStatus, Pose, PoseTrack
 
+OFTEN: Final = 0.85
+"""A part that is visible in this fraction of the frames needs no remark."""
+SMALL_PX: Final = 100
+"""Height of a dancer, from nose to ankle, below which poses are rough."""
+_COMPLETED: Final = {
+    Extent.KNEES_UP: "the feet of the result stand below the knees",
+    Extent.WAIST_UP: "its legs only stand and step along; choose a source of the whole body if they should dance",
+    Extent.HEAD_AND_SHOULDERS: "its trunk and legs keep still; choose a source of the whole body if they should dance",
+}
+"""What becomes of the parts that a source of this extent does not show."""
 
-def transfer_warnings(source_track: PoseTrack, pose: Pose, target: Target) -> tuple[str, ...]:
+
+def transfer_warnings(
+    source: VideoSource, person: int | None, source_track: PoseTrack, pose: Pose, target: Target
+) -> tuple[str, ...]:
     """What the user should know about this transfer, one sentence each. pose: the target track's, [T,K] frame px."""
-    warnings = []
+    warnings = list(source_warnings(source, person, source_track, target.track))
     missing = float((source_track.status == FrameStatus.MISSING).mean())
     if missing > 0:
         warnings.append(f"No person was found in {missing:.0%} of the source frames; these show the background alone.")
     present = pose.confidence > 0
     size = np.array([target.track.width_px, target.track.height_px])
-    outside = ((pose.xy < -0.02 * size) | (pose.xy > 1.02 * size)).any(axis=-1) & present
+    beyond = (pose.xy < -0.02 * size) | (pose.xy > 1.02 * size)
+    if visible_extent(target.track).extent < Extent.FULL:
+        beyond[..., 1] = False  # the lower edge cuts a half body as in the footage
+    outside = beyond.any(axis=-1) & present
     fraction = float((outside.sum(axis=1) > 2).mean())
     if fraction > 0.02:
         warnings.append(
@@ -30,10 +49,33 @@ def transfer_warnings(source_track: PoseTrack, pose: Pose, target: Target) -> tu
     return tuple(warnings)
 
 
-def source_warnings(source: VideoSource, person: int | None) -> tuple[str, ...]:
-    """What the user should know about the source video, once its poses are detected: damage, and other people in it."""
+def body_warnings(source_track: PoseTrack, target_track: PoseTrack) -> tuple[str, ...]:
+    """What of the body will be missing or guessed in a transfer, one sentence each; known before any training."""
+    own, shown = visible_extent(source_track), visible_extent(target_track)
+    warnings = []
+    if shown.extent < Extent.FULL:
+        warnings.append(f"The target's footage shows them {shown.extent.words}, and so does the result.")
+    if own.extent < shown.extent:
+        warnings.append(f"The source shows the dancer {own.extent.words}: {_COMPLETED[own.extent]}.")
+    elif own.extent == shown.extent == Extent.FULL and own.shown["feet"] < OFTEN:
+        warnings.append(
+            f"In {1 - own.shown['feet']:.0%} of the source frames the feet are cut off or hidden; there they are guessed."
+        )
+    if shown.shows("head") and not own.shows("head"):
+        warnings.append("The source never shows the dancer's head: in the result it looks straight ahead.")
+    height_px = body_statistics(source_track).height_px
+    if height_px < SMALL_PX:
+        warnings.append(f"The dancer in the source is only {height_px:.0f} px tall, so their poses are rough.")
+    return tuple(warnings)
+
+
+def source_warnings(
+    source: VideoSource, person: int | None, source_track: PoseTrack, target_track: PoseTrack
+) -> tuple[str, ...]:
+    """What the user should know about the source video, once its poses are detected: damage, other people, missing parts."""
     counts = PosePipeline.create().people_counts(source, person)
-    return (*require_complete(source), *source_people_warnings(counts, person))
+    people = source_people_warnings(counts, person)
+    return (*require_complete(source), *people, *body_warnings(source_track, target_track))
 
 
 def source_people_warnings(counts: list[int], person: int | None) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from dancenow.errors import InputError
 from dancenow.pose.body_statistics import Float64Array
 from dancenow.pose.move_classes import MOVES, which_moves
 from dancenow.pose.pose_distance import PARTS, BodyPoses, body_poses, nearest
-from dancenow.pose.retargeting.registry import RetargetingKind, fit_retargeter
+from dancenow.pose.retargeting.registry import RetargetingKind, complete_body, fit_retargeter, retarget
 from dancenow.subject.subject import Subject
 from dancenow.types import PoseTrack
 
@@ -190,10 +190,9 @@ def expected_error(distance: Float64Array) -> Float64Array:
 
 
 def _retargeted(source_track: PoseTrack, footage: PoseTrack, normalize: RetargetingKind) -> PoseTrack:
-    """Poses of the source retargeted to the target; whether one camera filmed both does not matter here."""
-    pose = fit_retargeter(normalize, source_track, footage)(source_track.pose)
-    size = footage.width_px, footage.height_px
-    return PoseTrack(pose, source_track.time_s, source_track.status, *size, source_track.detector, source_track.source_sha256)
+    """The source completed and retargeted to the target; whether one camera filmed both does not matter here."""
+    dance = complete_body(source_track, footage)
+    return retarget(dance, fit_retargeter(normalize, dance, footage), footage)
 
 
 def _sample_frames(usable: NDArray[np.bool_], time_s: Float64Array, step_s: float) -> NDArray[np.int64]:

@@ -19,6 +19,7 @@ from dancenow.errors import InputError
 from dancenow.media.source import VideoSource, read_masks
 from dancenow.pose.body_statistics import BodyStatistics
 from dancenow.pose.tracking.reidentification import several_people
+from dancenow.pose.visible_extent import Extent, beyond_frame, visible_extent
 from dancenow.skeleton import INDEX
 from dancenow.subject.camera_motion import BackgroundView, estimate_camera_motion, estimate_camera_motions, unchanged_fraction
 from dancenow.types import Frame, FrameStatus, ImageRGB, PoseTrack
@@ -119,11 +120,27 @@ def track_warnings(track: PoseTrack, body: BodyStatistics) -> Iterator[str]:
         yield f"there are only {detected_s:.0f} s of the person: film 20 s or more, better a minute, with many different poses."
     if track.fps < 20:
         yield f"{track.fps:.3g} frames per second are few: fast moves blur and jump; film at 25 or more."
-    cut = _feet_hidden(track)[measured].mean()
-    if cut > 0.15:
-        yield f"the feet are cut off or hidden in {cut:.0%} of the frames: step back until the whole body stays in the frame."
+    yield from _cut_off_warnings(track)
     if body.height_px < 150:
         yield f"the person is only {body.height_px:.0f} px tall: move closer or film at a higher resolution; 400 px is good."
+
+
+def _cut_off_warnings(track: PoseTrack) -> Iterator[str]:
+    """Warn of parts of the body that are cut off or hidden, always or at times."""
+    shown, cut = visible_extent(track), _feet_hidden(track)[track.status == FrameStatus.MEASURED].mean()
+    if shown.extent < Extent.FULL:
+        yield (
+            f"the person is seen {shown.extent.words}, and results will show no more of them: step back until the whole body"
+            " stays in the frame, if the legs should dance."
+        )
+    elif cut > 0.15:
+        yield f"the feet are cut off or hidden in {cut:.0%} of the frames: step back until the whole body stays in the frame."
+    if not shown.shows("head"):
+        yield "the head is cut off or hidden, and results will have none: film it, too."
+    aside = (beyond_frame(track) & (track.pose.confidence > 0) & ~_below(track)).sum(axis=1) > 2
+    beside = float(aside[track.status == FrameStatus.MEASURED].mean())
+    if beside > 0.15:
+        yield f"the sides of the frame cut off the person in {beside:.0%} of the frames: leave more room beside them."
 
 
 def image_warnings(images: ImageStatistics) -> Iterator[str]:
@@ -284,6 +301,12 @@ def _noise_levels(a: BackgroundView, b: BackgroundView) -> float:
     usual = np.abs(difference) <= np.percentile(np.abs(difference), 90)
     # A normal distribution cut at its 90% has .789 of its standard deviation; a difference has sqrt 2 times a frame's.
     return float(difference[usual].std() / 0.789 / np.sqrt(2))
+
+
+def _below(track: PoseTrack) -> NDArray[np.bool_]:
+    """bool [T,K]: keypoints below the frame, or above it."""
+    y_px = track.pose.xy[..., 1]
+    return np.asarray((y_px > track.height_px - 1) | (y_px < 0))
 
 
 def _feet_hidden(track: PoseTrack) -> NDArray[np.bool_]:

@@ -12,6 +12,7 @@ from dancenow.errors import InputError
 from dancenow.pose.retargeting.auto import fit_auto
 from dancenow.pose.retargeting.base import IdentityRetargeter, Retargeter, TrackOrStatistics
 from dancenow.pose.retargeting.global_scale import GlobalScaleRetargeter, fit_global_scale
+from dancenow.pose.retargeting.incomplete_bodies import complete_body, limit_to_footage
 from dancenow.pose.retargeting.skeletal import SkeletalRetargeter, fit_skeletal
 from dancenow.pose.retargeting.spatial_transformer import SpatialTransformerRetargeter, fit_spatial_transformer
 from dancenow.types import PoseTrack
@@ -24,6 +25,7 @@ __all__ = [
     "SkeletalRetargeter",
     "SpatialTransformerRetargeter",
     "TrackOrStatistics",
+    "complete_body",
     "fit_global_scale",
     "fit_retargeter",
     "load_retargeter",
@@ -65,8 +67,12 @@ def fit_retargeter(
 
 
 def retarget(track: PoseTrack, retargeter: Retargeter, target: PoseTrack) -> PoseTrack:
-    """Retarget a source track to the target's body and frame."""
-    return replace(track, pose=retargeter(track.pose), width_px=target.width_px, height_px=target.height_px)
+    """Retarget a source track to the target's body and frame, without parts that the target's footage never shows.
+
+    track: completed, see `incomplete_bodies.complete_body`.
+    """
+    fitted = replace(track, pose=retargeter(track.pose), width_px=target.width_px, height_px=target.height_px)
+    return fitted if isinstance(retargeter, IdentityRetargeter) else limit_to_footage(fitted, target)
 
 
 def load_retargeter(saved: Mapping[str, Any]) -> Retargeter:

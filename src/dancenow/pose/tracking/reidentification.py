@@ -97,12 +97,17 @@ def find_people(detector: PoseDetector, frame: Frame, windows: Iterable[RotatedR
 
 
 def is_person(landmarks: Landmarks, image_rgb: ImageRGB) -> bool:
-    """Whether the landmarks score as a person, and at least half the trunk (shoulders and hips) is inside the image."""
+    """Whether the landmarks score as a person, and at least half the trunk (shoulders and hips) is inside the image, and sure.
+
+    Of what lies outside nothing can be seen, so it says nothing about whether this is a person.
+    """
     height_px, width_px = image_rgb.shape[:2]
     trunk = landmarks.pose.xy[_TRUNK]
     inside = ((trunk >= 0) & (trunk <= [width_px - 1, height_px - 1])).all(axis=1)
-    confident = landmarks.score > MIN_SCORE and float(landmarks.pose.confidence[_TRUNK].mean()) > 0.6
-    return confident and int(inside.sum()) >= 2
+    if landmarks.score <= MIN_SCORE or int(inside.sum()) < 2:
+        return False
+    confidence = landmarks.pose.confidence[_TRUNK]
+    return max(float(confidence.mean()), float(confidence[inside].mean())) > 0.6
 
 
 def search_windows(image_rgb: ImageRGB, side_px: float) -> list[RotatedRect | None]:
