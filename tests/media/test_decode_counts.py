@@ -17,6 +17,7 @@ from dancenow.face.face_tracker import FaceTracker
 from dancenow.generators.crop.presets import PRESETS
 from dancenow.media.container import decoded
 from dancenow.media.integrity import Integrity, check_integrity
+from dancenow.media.shots import ShotFinder
 from dancenow.media.source import VideoSource
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.pose.detectors.registry import DETECTORS
@@ -48,7 +49,8 @@ class Work:
 
 
 class WorkCounter:
-    """Counts the work per file name, while it is installed; checks: decodes of the whole file that look for damage."""
+    """Counts the work per file name, while it is installed; checks: decodes of the whole file that look for
+    damage and cuts."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.probes, self.hashes = Counter[str](), Counter[str]()
@@ -68,9 +70,11 @@ class WorkCounter:
                 passes[place] += 1
                 yield frame
 
-        def check_counted(path: Path, on_progress: ProgressCallback = ignore_progress) -> Integrity:
+        def check_counted(
+            path: Path, on_progress: ProgressCallback = ignore_progress, finder: ShotFinder | None = None
+        ) -> Integrity:
             self.checks[path.name] += 1
-            return real_check(path, on_progress)
+            return real_check(path, on_progress, finder)
 
         def hash_counted(path: Path) -> str:
             self.hashes[Path(path).name] += 1

@@ -1,4 +1,4 @@
-"""Check whether a video is complete and undamaged, by decoding all of it once.
+"""Check whether a video is complete and undamaged, by decoding all of it once; the same pass finds its shots.
 
 Most decoders hide damage: they skip what is unreadable and paint over broken blocks with the previous image.
 """
@@ -14,11 +14,14 @@ import av
 import av.error
 from av.container import InputContainer
 from av.packet import Packet
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from dancenow.errors import InputError
 from dancenow.media.container import opened
-from dancenow.media.source import VideoSource
+from dancenow.media.frame_changes import thumbnail
+from dancenow.media.shots import ShotFinder, save_shots
+from dancenow.media.source import VideoSource, with_times
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.storage.cache import cache_entry, cache_key
@@ -91,40 +94,69 @@ def _cached_integrity(source: VideoSource, on_progress: ProgressCallback) -> Int
         try:
             return Integrity(**json.loads(path.read_text("utf-8")))
         except (OSError, ValueError, TypeError):
-            result = check_integrity(source.path, on_progress)
+            finder = ShotFinder(source.info.fps)
+            result = check_integrity(source.path, on_progress, finder)
+            save_shots(source.sha256, finder.shots())
         with complete_or_absent(path) as temporary:
             temporary.write_text(json.dumps(asdict(result)), "utf-8")
     return result
 
 
-def check_integrity(path: Path, on_progress: ProgressCallback = ignore_progress) -> Integrity:
-    """Decode a whole video and compare it with its header.
+def check_integrity(path: Path, on_progress: ProgressCallback = ignore_progress, finder: ShotFinder | None = None) -> Integrity:
+    """Decode a whole video and compare it with its header. finder: is given every frame, as `VideoSource.frames` numbers them.
 
     Damage is what the decoder notices: H.264 and MPEG-4 tell most of it, HEVC and VP9 little.
 
     Raises:
         UserError: as `VideoSource.open`.
     """
-    num_frames = num_damaged = 0
-    first_damage_s: float | None = None
-    end_s, is_clean = Fraction(0), False
     with opened(path) as (container, stream):
-        declared_s, start_s, of_stream = _declared(container, stream)
-        for packet in _packets(container, stream, of_stream):
+        check = _Check(container, stream, on_progress)
+        for frame, _ in with_times(check.frames(), stream):
+            if finder is not None:
+                finder.take(thumbnail(frame))
+        return check.result()
+
+
+class _Check:
+    """Counts frames and damage while the frames of an opened video are read."""
+
+    def __init__(self, container: InputContainer, stream: VideoStream, on_progress: ProgressCallback) -> None:
+        self._container, self._stream, self._on_progress = container, stream, on_progress
+        self._declared_s, self._start_s, self._of_stream = _declared(container, stream)
+        self._num_frames = self._num_damaged = 0
+        self._first_damage_s: float | None = None
+        self._end_s, self._is_clean = Fraction(0), False
+
+    def frames(self) -> Iterator[VideoFrame]:
+        """Every frame that decodes."""
+        for packet in _packets(self._container, self._stream, self._of_stream):
             if packet is not None and packet.pts is not None and packet.time_base is not None:
-                end_s = max(end_s, (packet.pts + (packet.duration or 0)) * packet.time_base - start_s)
-            if packet is not None and packet.stream.index != stream.index:
+                self._end_s = max(self._end_s, (packet.pts + (packet.duration or 0)) * packet.time_base - self._start_s)
+            if packet is not None and packet.stream.index != self._stream.index:
                 continue
-            damaged = _decode(stream, packet)
-            num_frames += len(damaged)
-            # A recording that begins between two keyframes has damaged frames before the first one.
-            is_clean = is_clean or not all(damaged)
-            if is_clean and any(damaged):
-                num_damaged += sum(damaged)
-                first_damage_s = float(end_s) if first_damage_s is None else first_damage_s
-            if num_frames % 32 == 0:
-                on_progress(Progress("check the file", num_frames, stream.frames or None))
-        return Integrity(num_frames, num_damaged, stream.frames or None, declared_s, float(end_s), first_damage_s)
+            frames = _decode(self._stream, packet)
+            self._count([frame is None or frame.is_corrupt for frame in frames])
+            for frame in frames:
+                if frame is not None:
+                    frame.time_base = frame.time_base or self._stream.time_base  # the last ones come without
+                    yield frame
+
+    def _count(self, damaged: list[bool]) -> None:
+        before, self._num_frames = self._num_frames, self._num_frames + len(damaged)
+        # A recording that begins between two keyframes has damaged frames before the first one.
+        self._is_clean = self._is_clean or not all(damaged)
+        if self._is_clean and any(damaged):
+            self._num_damaged += sum(damaged)
+            self._first_damage_s = float(self._end_s) if self._first_damage_s is None else self._first_damage_s
+        if self._num_frames // 32 > before // 32:
+            self._on_progress(Progress("check the file", self._num_frames, self._stream.frames or None))
+
+    def result(self) -> Integrity:
+        """What was found, once all frames were read."""
+        declared_frames = self._stream.frames or None
+        read_s = float(self._end_s)
+        return Integrity(self._num_frames, self._num_damaged, declared_frames, self._declared_s, read_s, self._first_damage_s)
 
 
 def _declared(container: InputContainer, stream: VideoStream) -> tuple[float | None, Fraction, bool]:
@@ -149,11 +181,11 @@ def _packets(container: InputContainer, stream: VideoStream, only_stream: bool) 
     yield None
 
 
-def _decode(stream: VideoStream, packet: "Packet[Any] | None") -> list[bool]:
-    """Whether each frame that the packet (None: the end) gives is damaged; a packet that does not decode is one."""
+def _decode(stream: VideoStream, packet: "Packet[Any] | None") -> list[VideoFrame | None]:
+    """The frames that the packet (None: the end) gives; None for a packet that does not decode."""
     try:
-        return [frame.is_corrupt for frame in stream.decode(packet)]
+        return list(stream.decode(packet))
     except EOFError:
         return []
     except av.error.InvalidDataError:
-        return [True]
+        return [None]

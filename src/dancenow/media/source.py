@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 
 from dancenow.errors import InputError
 from dancenow.media.container import decoded, opened, presentation_time_s
+from dancenow.media.frame_changes import thumbnail
 from dancenow.media.pixel_format import orientation_of, square_size, to_rgb
+from dancenow.media.shots import Shot, ShotFinder, load_shots, save_shots
 from dancenow.storage.atomic_io import sha256_of
 from dancenow.types import Frame, VideoInfo
 
@@ -74,6 +76,25 @@ class VideoSource:
     def sha256(self) -> str:
         """Hex SHA-256 of the file, computed when it is first asked for."""
         return sha256_of(self.path)
+
+    @cached_property
+    def shots(self) -> tuple[Shot, ...]:
+        """The shots from first to last, without a gap: one for a video without cuts.
+
+        Found once per content and cached; `integrity.require_complete` finds them in the pass that looks for damage.
+
+        Raises:
+            UserError: as `open`.
+        """
+        known = load_shots(self.sha256)
+        if known is not None:
+            return known
+        finder = ShotFinder(self.info.fps)
+        with opened(self.path) as (container, stream):
+            for frame, _ in with_times(decoded(container, stream), stream):
+                finder.take(thumbnail(frame))
+        save_shots(self.sha256, finder.shots())
+        return finder.shots()
 
     def frames(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Frame]:
         """Yield the frames numbered `start` to `stop` - 1, or every `step`-th of them, each with its own time.
@@ -167,7 +188,7 @@ def _read(path: Path, indices: Iterable[int]) -> Iterator[Frame]:
         shape: tuple[int, int] | None = None
         rotation_deg: int | None = None
         next_index = next(wanted, None)
-        for index, (frame, time_s) in enumerate(_with_times(decoded(container, stream), stream)):
+        for index, (frame, time_s) in enumerate(with_times(decoded(container, stream), stream)):
             shape = shape or square_size(frame, stream)
             if frame.rotation != rotation_deg:
                 rotation_deg, orientation = frame.rotation, orientation_of(frame)
@@ -190,7 +211,7 @@ def read_masks(path: Path, start: int = 0, stop: int | None = None) -> Iterator[
                 yield frame.to_ndarray(format="gray").astype(np.uint8, copy=False)
 
 
-def _with_times(frames: Iterator[VideoFrame], stream: VideoStream) -> Iterator[tuple[VideoFrame, Fraction]]:
+def with_times(frames: Iterator[VideoFrame], stream: VideoStream) -> Iterator[tuple[VideoFrame, Fraction]]:
     """Yield frames with strictly increasing times from 0; a clock that jumps back by over a second continues from there."""
     step_s, time_s, origin_s = 1 / _rate(stream), Fraction(-1), Fraction(0)
     for frame in frames:
