@@ -54,13 +54,15 @@ def film(
     noise: float = 2.0,
     light: float = 1.0,
     offset: float = 0.0,
+    gain_of: Callable[[int], float] = lambda _: 1.0,
     fps: int = FPS,
     cut_at: int | None = None,
     other_x_of: Callable[[int], float] | None = None,
 ) -> Filmed:
     """Film the person at `x_of(frame)` px (None: absent), the camera shifted by `camera_of`; from `cut_at` elsewhere.
 
-    light, offset: factor of all levels, and what is added to them. other_x_of: where a second person stands, in no mask.
+    light, offset: factor of all levels, and what is added to them. gain_of: further factor for each frame. other_x_of: where a
+    second person stands, in no mask.
     """
     rng = np.random.default_rng(0)
     empty = room()
@@ -81,7 +83,7 @@ def film(
                 image, mask = _dancer(image, x)
             shift = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
             moved = cv2.warpAffine(image, shift, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE)
-            noisy = light * moved + offset + rng.normal(0, noise, moved.shape)
+            noisy = gain_of(i) * light * moved + offset + rng.normal(0, noise, moved.shape)
             pictures.write(np.clip(noisy, 0, 255).astype(np.uint8), Fraction(i, fps))
             mask_file.write(np.asarray(cv2.warpAffine(mask, shift, (WIDTH, HEIGHT)), np.uint8))
     status = np.where(confidence[:, 0] > 0, FrameStatus.MEASURED, FrameStatus.MISSING).astype(np.uint8)

@@ -20,6 +20,7 @@ from dancenow.face.landmark_maps import draw_face_maps
 from dancenow.face.network import CANVAS_STEP_PX, MIN_CANVAS_PX
 from dancenow.media.source import VideoInput, open_video
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
+from dancenow.subject.exposure import Exposure
 from dancenow.types import ImageRGB, Pose
 
 MIN_FACES: Final = 24
@@ -65,8 +66,11 @@ class FaceDataset:
         pose: Pose,
         frames: NDArray[np.int64],
         on_progress: ProgressCallback = ignore_progress,
+        exposure: Exposure | None = None,
     ) -> "FaceDataset":
         """Crop the faces of the given frames, see `usable_faces`. pose: the person's [T,K]; the canvas is that of `faces`.
+
+        exposure: of the video; it is corrected.
 
         Raises:
             UserError: the video cannot be read, or ends before the last frame.
@@ -79,7 +83,8 @@ class FaceDataset:
         maps: list[NDArray[np.uint8]] = []
         augmented_maps: list[NDArray[np.uint8]] = []
         for place, frame in enumerate(open_video(video).frames_at(frames.tolist())):
-            image[place] = crop_face(frame.image_rgb, track.crop(frame.index))
+            image_rgb = frame.image_rgb if exposure is None else exposure.correct(frame.image_rgb, frame.index)
+            image[place] = crop_face(image_rgb, track.crop(frame.index))
             for kept, shown in ((maps, track), (augmented_maps, augmented)):
                 kept.append(quantize_maps(draw_face_maps(shown, frame.index, pose[frame.index])))
             on_progress(Progress("reading faces", place + 1, len(frames)))

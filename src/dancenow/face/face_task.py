@@ -73,7 +73,8 @@ def add_face_phase(
         raise OptionError(
             "a cyclegan translates the source's face to the target's: give the source video, too, as --face-source SOURCE."
         )
-    in_training = subject.manifest.in_split("train", subject.track.time_s) & (subject.track.status == FrameStatus.MEASURED)
+    measured = (subject.track.status == FrameStatus.MEASURED) & subject.exposure.usable
+    in_training = subject.manifest.in_split("train", subject.track.time_s) & measured
     faces, why = _find_faces(subject.source, subject.track, in_training, subject.manifest.name, context)
     if faces is None:
         if kind != "auto":
@@ -82,7 +83,7 @@ def add_face_phase(
         return body
     rows = usable_faces(faces, in_training, context.config.max_faces)
     faces = resize_canvas(faces, native_canvas_px(faces, context.config.max_canvas_px))
-    dataset = FaceDataset.build(subject.source, faces, subject.track.pose, rows, context.on_progress)
+    dataset = FaceDataset.build(subject.source, faces, subject.track.pose, rows, context.on_progress, subject.exposure)
     target_tensors = face_tensors(faces, rows)
     if kind == "cyclegan":
         assert face_source is not None

@@ -4,7 +4,7 @@ Every training dataset uses this selection, so that frames held out from one are
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -31,11 +31,13 @@ class FrameSelection:
 def select_frames(subject: Subject, split: str, length: int, max_frames: int) -> FrameSelection:
     """Select about `max_frames` measured frames at most of a split of the manifest, in runs of `length`, evenly over its time.
 
+    Frames of unusable exposure are not selected.
+
     Raises:
         UserError: too few frames show the person.
     """
     track = subject.track
-    usable = (track.status == FrameStatus.MEASURED) & subject.manifest.in_split(split, track.time_s)
+    usable = (track.status == FrameStatus.MEASURED) & subject.exposure.usable & subject.manifest.in_split(split, track.time_s)
     kept = _spread_runs(usable, length, max_frames)
     starts = _run_starts(kept, length)
     if len(starts) < MIN_CLIPS:
@@ -49,13 +51,17 @@ def read_selected_frames(
 ) -> Iterator[tuple[Frame, NDArray[np.uint8]]]:
     """Read the selected frames and their soft masks, in order, in one pass.
 
+    Frames of the training split come at the reference exposure, like the background plate; others keep their own.
+
     Raises:
         UserError: the video ends before the last of them.
     """
     selected, position = set(selection.frames.tolist()), 0
+    trained = subject.manifest.in_split("train", subject.track.time_s)
     for frame, soft_mask in zip(subject.read_frames(), subject.read_masks(), strict=False):
         if frame.index in selected:
-            yield frame, soft_mask
+            image_rgb = subject.exposure.correct(frame.image_rgb, frame.index) if trained[frame.index] else frame.image_rgb
+            yield replace(frame, image_rgb=image_rgb), soft_mask
             if position % 16 == 0:
                 on_progress(Progress("reading frames", position, len(selected)))
             position += 1

@@ -25,6 +25,8 @@ from dancenow.provenance.consent import Consent
 from dancenow.provenance.content_marking import SyntheticFootageCheck
 from dancenow.storage.atomic_io import complete_or_absent, require_writable, sha256_of
 from dancenow.subject.background.background_plate import PlateEstimator
+from dancenow.subject.exposure import EXPOSURE_FILE
+from dancenow.subject.exposure_measurement import ExposureMeter
 from dancenow.subject.footage_quality import ImageQualityMeter, find_cuts, footage_warnings, require_enough_footage
 from dancenow.subject.manifest import CHECKED_FILES, MANIFEST, OPTIONAL_FILES, Span, SubjectManifest
 from dancenow.subject.subject import Subject, save_plate
@@ -85,12 +87,15 @@ def prepare(
         in_training = (track.time_s >= splits_s["train"][0]) & (track.time_s < splits_s["train"][1])
         measured = in_training & (track.status == FrameStatus.MEASURED)
         estimator, examiner = PlateEstimator(source, masks, measured, on_progress), ImageQualityMeter(masks, len(track))
-        synthetic = SyntheticFootageCheck(source, len(track))
-        source.feed(estimator, examiner, synthetic)
-        plate = estimator.estimate()
+        synthetic, meter = SyntheticFootageCheck(source, len(track)), ExposureMeter(masks, measured)
+        source.feed(estimator, examiner, synthetic, meter)
+        exposure = meter.exposure()
+        plate = estimator.estimate(exposure)
         images = examiner.statistics(find_cuts(source, examiner))
         found = footage_warnings(images, survey.counts, track, body_statistics(track), person)
         warnings = (*damage, *synthetic.warnings(), *found)
+        if exposure.changes:
+            exposure.save(folder / EXPOSURE_FILE)
         manifest = _write_contents(folder, source, track, plate, source.path.stem, splits_s, warnings, licence, consent)
     return Subject(out, manifest, track, plate)
 

@@ -1,8 +1,8 @@
 """A subject: one person's footage with poses, masks and background plate, ready for training, in a self-checking folder.
 
 The folder holds `manifest.json`, a copy of the video, `track.npz`, `masks.mkv`, `plate.png` and `known.png`; for a video with
-bars or logos also `overlay.png` and `overlay_mask.png`. `prepare` writes it completely or not at all, and `Subject.open`
-checks every file.
+bars or logos also `overlay.png` and `overlay_mask.png`, and `exposure.npz` where the exposure changes. `prepare` writes it
+completely or not at all, and `Subject.open` checks every file.
 """
 
 from collections.abc import Iterator
@@ -20,6 +20,7 @@ from dancenow.media.source import VideoSource, read_masks
 from dancenow.pose.track_io import load_track
 from dancenow.provenance.consent import Consent, grant, withdraw
 from dancenow.storage.atomic_io import complete_or_absent, sha256_of
+from dancenow.subject.exposure import EXPOSURE_FILE, Exposure
 from dancenow.subject.manifest import CHECKED_FILES, MANIFEST, OPTIONAL_FILES, SubjectManifest
 from dancenow.subject.overlays import OVERLAY_FILES, Overlays, load_overlays
 from dancenow.types import Frame, Plate, PoseTrack
@@ -82,6 +83,23 @@ class Subject:
     def source(self) -> VideoSource:
         """The copy of the footage, opened once."""
         return VideoSource.open(self.video)
+
+    @cached_property
+    def exposure(self) -> Exposure:
+        """The exposure of every frame relative to that of the plate, constant unless the folder says otherwise.
+
+        Raises:
+            UserError: its file is damaged.
+        """
+        if EXPOSURE_FILE not in self.manifest.files:
+            return Exposure.constant(len(self.track))
+        try:
+            exposure = Exposure.load(self.folder / EXPOSURE_FILE)
+        except (OSError, ValueError, KeyError) as error:
+            raise _damaged(self.folder, f"{EXPOSURE_FILE}: {error}") from error
+        if len(exposure) != len(self.track):
+            raise _damaged(self.folder, "track and exposure do not match")
+        return exposure
 
     def read_frames(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Frame]:
         """Stream the footage, as `VideoSource.frames`."""

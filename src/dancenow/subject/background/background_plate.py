@@ -24,9 +24,12 @@ from dancenow.subject.background.frame_sampling import (
     align_samples,
     candidate_frames,
     choose_samples,
+    correct_exposure,
 )
 from dancenow.subject.background.hole_filling import fill_smoothly, interpolate_membrane
 from dancenow.subject.background.shadow_removal import BRIGHT_PERCENTS, FullLight, remove_shadow
+from dancenow.subject.exposure import Exposure
+from dancenow.subject.exposure_measurement import ExposureMeter
 from dancenow.types import Frame, Plate
 
 _MEMORY_BYTES: Final = 300_000_000
@@ -49,9 +52,9 @@ def estimate_plate(
         UserError: the video or the masks cannot be read, or have no frame in common.
     """
     source = open_video(video)
-    estimator = PlateEstimator(source, masks, measured, on_progress)
-    source.feed(estimator)
-    return estimator.estimate()
+    estimator, meter = PlateEstimator(source, masks, measured, on_progress), ExposureMeter(masks, measured)
+    source.feed(estimator, meter)
+    return estimator.estimate(meter.exposure())
 
 
 class PlateEstimator:
@@ -74,14 +77,19 @@ class PlateEstimator:
     def take(self, frame: Frame) -> None:
         """Keep a sampled frame."""
         candidate = self._chosen[frame.index]
-        self._samples.append(Sample(frame.image_rgb, candidate.clearance, candidate.bare, candidate.feet))
+        self._samples.append(Sample(frame.index, frame.image_rgb, candidate.clearance, candidate.bare, candidate.feet))
         self._on_progress(Progress("background", len(self._samples), len(self._chosen) + 1))
 
-    def estimate(self) -> Plate:
-        """Estimate the plate from the frames taken. Raises UserError if the masks and the video have no frame in common."""
+    def estimate(self, exposure: Exposure) -> Plate:
+        """Estimate the plate, at the reference exposure, from the frames taken.
+
+        Raises:
+            UserError: the masks and the video have no frame in common.
+        """
         if not self._samples:
             raise InputError(f"{self._masks} does not belong to {self._source}; run `dancenow prepare` again.")
-        samples = align_samples(self._samples)
+        samples, self._samples = self._samples, []
+        samples = align_samples(correct_exposure(samples, exposure))
         images, bare = [s.image_rgb for s in samples], np.stack([s.bare for s in samples])
         median, known = _masked_ranks(images, _samples_far_from_person(np.stack([s.clearance for s in samples])))
         light = _estimate_full_light(images, bare, np.stack([s.feet for s in samples]))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dancenow.media.source import read_masks
 from dancenow.subject.camera_motion import BackgroundView, estimate_camera_motions
+from dancenow.subject.exposure import Exposure
 from dancenow.types import ImageRGB
 
 MIN_SAMPLES: Final = 3
@@ -22,6 +23,12 @@ MIN_SAMPLES: Final = 3
 GOOD_SAMPLES: Final = 9
 """Samples that the choice of frames tries to give every pixel."""
 _MAX_CANDIDATES: Final = 256
+_MAX_GAIN: Final = 1.8
+"""Samples that need more to reach the reference exposure are noisy, and left out if there are enough others."""
+_DARKEST, _BRIGHTEST = 2, 253
+"""Levels outside of which a pixel may be clipped."""
+_MIN_CLIPPED_CHANGE, _MIN_CLIPPED_FRACTION = 3.0, 0.25
+"""A clipped pixel is wrong if it is corrected by this many levels; a pixel of a mask if this fraction of it is."""
 _MAX_STILL_SHIFT_PX: Final = 0.3
 """Camera shifts below this, in px of a mask, are within the measurement error."""
 
@@ -44,6 +51,7 @@ class Candidate:
 class Sample:
     """A sampled frame, with the maps of its `Candidate`."""
 
+    index: int
     image_rgb: ImageRGB
     clearance: NDArray[np.uint8]
     bare: NDArray[np.bool_]
@@ -88,6 +96,37 @@ def choose_samples(candidates: list[Candidate], count: int) -> list[Candidate]:
     return [c for c, is_unused in zip(candidates, unused, strict=True) if not is_unused]
 
 
+def correct_exposure(samples: list[Sample], exposure: Exposure) -> list[Sample]:
+    """Bring the samples to the reference exposure, without those that cannot be; clipped pixels count as hidden.
+
+    Pixels that are clipped in almost all samples are used nevertheless. Where the exposure is constant, samples stay unchanged.
+    """
+    if not exposure.changes:
+        return samples
+    usable = [sample for sample in samples if exposure.usable[sample.index]] or samples
+    good = [sample for sample in usable if exposure.table[sample.index, :, 0].max() <= _MAX_GAIN]
+    samples = list(good if len(good) >= GOOD_SAMPLES else usable)
+    clipped = np.stack([_clipped(sample, exposure) for sample in samples])
+    clear = np.stack([sample.clearance > 0 for sample in samples])
+    clipped &= (clear & ~clipped).sum(axis=0) >= MIN_SAMPLES
+    for position, (sample, wrong) in enumerate(zip(samples, clipped, strict=True)):
+        corrected = exposure.correct(sample.image_rgb, sample.index)
+        clearance = np.where(wrong, np.uint8(0), sample.clearance)
+        samples[position] = Sample(sample.index, corrected, clearance, sample.bare & ~wrong, sample.feet)
+    return samples
+
+
+def _clipped(sample: Sample, exposure: Exposure) -> NDArray[np.bool_]:
+    """bool [h,w], in the size of the mask: where the levels are clipped and the correction would change them."""
+    gain, offset = exposure.table[sample.index].T
+    changed = [np.abs(gain * level + offset - level) > _MIN_CLIPPED_CHANGE for level in (0, 255)]
+    image = sample.image_rgb
+    outside = ((image < _DARKEST) & changed[0]) | ((image > _BRIGHTEST) & changed[1])
+    size = sample.clearance.shape[::-1]
+    fraction = cv2.resize(outside.any(axis=2).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    return np.asarray(fraction > _MIN_CLIPPED_FRACTION)
+
+
 def align_samples(samples: list[Sample]) -> list[Sample]:
     """Warp the samples to the camera position of the middle one. With a still camera they stay unchanged."""
     size = samples[0].clearance.shape[::-1]
@@ -100,7 +139,7 @@ def align_samples(samples: list[Sample]) -> list[Sample]:
     for sample, motion in zip(samples, estimate_camera_motions(views), strict=True):
         if np.isinf(motion.shift_px):  # another scene, which does not show this background
             nothing = np.zeros_like(sample.bare)
-            aligned.append(Sample(sample.image_rgb, np.zeros_like(sample.clearance), nothing, nothing))
+            aligned.append(Sample(sample.index, sample.image_rgb, np.zeros_like(sample.clearance), nothing, nothing))
         elif motion.shift_px > _MAX_STILL_SHIFT_PX:
             aligned.append(_warped(sample, motion.to_view))
         else:
@@ -154,4 +193,4 @@ def _warped(sample: Sample, to_view: NDArray[np.float64]) -> Sample:
         np.asarray(cv2.warpAffine(each.astype(np.uint8) * 255, to_view, (width, height), flags=inverse)) == 255
         for each in (sample.bare, sample.feet)
     )
-    return Sample(np.asarray(image, np.uint8), np.asarray(clearance, np.uint8), bare, feet)
+    return Sample(sample.index, np.asarray(image, np.uint8), np.asarray(clearance, np.uint8), bare, feet)
