@@ -23,13 +23,14 @@ from dancenow.generators.registry import load_model, renderer_of
 from dancenow.generators.train_model import train_model
 from dancenow.media.integrity import require_complete
 from dancenow.media.source import VideoInput, open_video
-from dancenow.pose.pipeline import PosePipeline, detect_poses
-from dancenow.pose.retargeting.registry import RetargetingKind, complete_body, retarget
+from dancenow.pose.pipeline import detect_poses
+from dancenow.pose.retargeting.registry import RetargetingKind
 from dancenow.prefetch import prefetch
 from dancenow.progress import ProgressCallback, ignore_progress, ignore_warning, warn_each
 from dancenow.provenance.consent import Consent
 from dancenow.provenance.content_credentials import require_signer
 from dancenow.provenance.content_marking import ContentMarker
+from dancenow.rendering.planned_dance import plan_dance
 from dancenow.rendering.renderer import render_video
 from dancenow.rendering.transfer_video import frame_range, require_frame_range, write_transfer
 from dancenow.rendering.transfer_warnings import source_warnings, transfer_warnings
@@ -38,9 +39,9 @@ from dancenow.storage import pretrained
 from dancenow.storage.atomic_io import require_outputs
 from dancenow.subject.coverage import coverage_if_comparable
 from dancenow.subject.prepare import prepare as prepare
-from dancenow.subject.same_camera import fit_videos
 from dancenow.subject.subject import Subject
 from dancenow.subject.subject_cache import cached_subject, require_video_consent
+from dancenow.subject.target_view import CameraMode
 from dancenow.training.budget import Budget
 from dancenow.types import RunResult, TransferResult
 
@@ -94,6 +95,7 @@ def transfer(
     *,
     normalize: RetargetingKind = "auto",
     face: FaceMode = "auto",
+    camera: CameraMode = "still",
     frames: tuple[int, int | None] = (0, None),
     person: int | None = None,
     accept_damaged: bool = False,
@@ -107,8 +109,9 @@ def transfer(
         source: video of the dance. model: file that `train` wrote. out: .mp4 file; it appears when it is complete.
         normalize: how the source body is retargeted to the target body, see `pose.retargeting.registry`.
         face: which face network of the model to use, see `face.refinement`.
+        camera: where the camera of the target's footage moved: look from one place, or `follow` as that camera did.
         frames: first frame and end (exclusive) of the wanted part. person: whom to follow in the source, as in `detect_poses`.
-        accept_damaged: use what can be read of a source that is cut off or damaged; a note says what is missing.
+        accept_damaged: use what can be read of a damaged source; a note says what is missing.
 
     Raises:
         UserError: a file is missing or damaged, consent or face network is missing, nobody is found, or the part is empty.
@@ -123,20 +126,17 @@ def transfer(
     face_model = select_face_model(FaceModel.load(checkpoint, execution.torch_device), face, model, source.sha256)
     target, marker = renderer.target, ContentMarker.of(model, source)
     source_track = detect_poses(source, person=person, on_progress=on_progress)
-    dance = complete_body(source_track, target.track)
-    retargeter = fit_videos(normalize, source, dance, target.track, target.plate)
+    dance = plan_dance(source, source_track, target, normalize=normalize, camera=camera, on_progress=on_progress)
     start, stop = frame_range(frames, len(source_track))
-    poses = PosePipeline.create()
-    target_track = poses.smooth_jitter(retarget(dance, retargeter, target.track))
-    refiner = FaceRefiner.from_tracks(face_model, source_track, target_track, source, execution, on_progress)
+    refiner = FaceRefiner.from_tracks(face_model, source_track, dance.shown_track, source, execution, on_progress)
     with (
-        closing(render_video(renderer, target.background, poses.for_rendering(target_track), start, stop)) as images,
+        closing(render_video(renderer, dance.view, dance.world_track, start, stop)) as images,
         nullcontext(images) if refiner is None else prefetch(refiner.refine(images, start, stop)) as refined,
     ):
-        write_transfer(out, refined, target_track, start, stop, source=source, marker=marker, on_progress=on_progress)
-    face_notes = () if refiner is None else refiner.notes(start, stop)
-    notes = (*transfer_warnings(source, person, source_track, target_track.pose, target), *face_notes, *marker.notes)
-    return TransferResult(out, stop - start, str(retargeter), notes, target_track.part(start, stop))
+        write_transfer(out, refined, dance.shown_track, start, stop, source=source, marker=marker, on_progress=on_progress)
+    remarks = (*transfer_warnings(source, person, source_track, dance.shown_track.pose, target), *dance.warnings)
+    notes = (*remarks, *(() if refiner is None else refiner.notes(start, stop)), *marker.notes)
+    return TransferResult(out, stop - start, dance.normalization, notes, dance.shown_track.part(start, stop))
 
 
 @renamed_keywords(listen="on_progress")
@@ -149,6 +149,7 @@ def run(
     preset: str = "draft",
     normalize: RetargetingKind = "auto",
     face: FaceMode = "auto",
+    camera: CameraMode = "still",
     source_person: int | None = None,
     target_person: int | None = None,
     seed: int = 0,
@@ -162,9 +163,9 @@ def run(
 ) -> RunResult:
     """Everything from two videos: the person in `target` dances what the person in `source` dances.
 
-    Subjects and models are cached by content; an interrupted training continues. `report`: also write a report page next to the
-    video. `warn` gets each warning about the footage before the training. `consent` is needed the first time `target` is used.
-    `accept_damaged`: use what can be read of a video that is cut off or damaged, with a warning.
+    Subjects and models are cached by content; an interrupted training continues. `report`: also write a page next to the video.
+    `warn` gets each warning about the footage before the training. `consent` is needed the first time `target` is used.
+    `camera`, `accept_damaged`: as in `transfer`.
 
     Raises:
         UserError: as `prepare`, `train` and `transfer`; files and budget are checked before anything long begins.
@@ -188,13 +189,12 @@ def run(
         subject, preset, config, budget=budget, face=face, face_source=source if face == "cyclegan" else None,
         face_person=source_person, seed=seed, execution=execution, warn=warn, on_progress=on_progress,
     )  # fmt: skip
-    done = transfer(
-        source, model, out, normalize=normalize, face=face, person=source_person, execution=execution, on_progress=watch
-    )
+    done = transfer(source, model, out, normalize=normalize, face=face, camera=camera, person=source_person,
+                    execution=execution, on_progress=watch)  # fmt: skip
     if page is not None:
         settings = {"preset": preset, "budget": str(budget), "normalize": normalize, "face": face, "seed": str(seed)}
         write_run_report(page, RunRecord(
             source, target, out, model, subject.manifest, source_track, done.target_track, covered, done.normalization,
-            done.notes, settings | {"device": execution.device}, watch.seconds,
+            done.notes, settings | {"camera": camera, "device": execution.device}, watch.seconds,
         ), on_progress)  # fmt: skip
     return RunResult(done, model, (*warnings, *training_warnings), page)

@@ -8,6 +8,9 @@ import pytest
 from dancenow.rendering.compositor import composite
 from dancenow.rendering.scene import Scene
 from dancenow.subject.background.base import Background, StillPlate
+from dancenow.subject.background.mosaic import Mosaic, MosaicArea, MovingBackground
+from dancenow.subject.camera.replay import ReplayedCamera
+from dancenow.subject.camera.trajectory import CameraKind, CameraTrajectory
 from dancenow.types import Plate
 
 
@@ -16,7 +19,16 @@ def _still_plate() -> Background:
     return StillPlate(Plate(image, image[..., 0] > 50))
 
 
-BACKGROUNDS: dict[str, Callable[[], Background]] = {"still plate": _still_plate}
+def _moving_background() -> Background:
+    shifts = np.stack([np.array([[1.0, 0, 2 * i], [0, 1, i], [0, 0, 1]]) for i in range(5)])
+    trajectory = CameraTrajectory(shifts, np.ones(5), 0, CameraKind.TURNING, 32, 24)
+    area = MosaicArea.of_camera(trajectory)
+    image = np.random.default_rng(0).integers(0, 256, (area.height_px, area.width_px, 3), np.uint8)
+    mosaic = Mosaic(Plate(image, image[..., 0] > 50), area)
+    return MovingBackground(mosaic, ReplayedCamera(trajectory, np.arange(5) / 25))
+
+
+BACKGROUNDS: dict[str, Callable[[], Background]] = {"still plate": _still_plate, "moving camera": _moving_background}
 """Add a background here."""
 
 

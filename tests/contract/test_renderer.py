@@ -63,7 +63,7 @@ def dance(drawn_subject: Subject) -> PoseTrack:
 
 
 def images(renderer: Renderer, dance: PoseTrack, start: int = 0, stop: int | None = None) -> Iterator[ImageRGB]:
-    return render_video(renderer, renderer.target.background, dance, start, stop)
+    return render_video(renderer, renderer.target.view("still"), dance, start, stop)
 
 
 def test_a_renderer_knows_its_target(renderer: Renderer, drawn_subject: Subject) -> None:
@@ -96,8 +96,8 @@ def test_the_same_track_gives_the_same_frames_also_in_parts(renderer: Renderer, 
 
 def test_single_frames_are_rendered_too(renderer: Renderer, dance: PoseTrack) -> None:
     frames = np.array([1, 5, 9])
-    single = list(render_frames(renderer, renderer.target.background, dance, frames))
-    consecutive = list(render_frames(renderer, renderer.target.background, dance, np.arange(12)))
+    single = list(render_frames(renderer, renderer.target.view("still"), dance, frames))
+    consecutive = list(render_frames(renderer, renderer.target.view("still"), dance, np.arange(12)))
     assert len(single) == 3
     for image, frame in zip(single, frames.tolist(), strict=True):
         np.testing.assert_array_equal(image, consecutive[frame])

@@ -285,7 +285,7 @@ def test_the_temporal_filter_changes_little(subject: Subject, tmp_path: Path) ->
     model = tmp_path / "model.safetensors"
     train_model(subject.folder, model, TINY, budget="4images")
     renderer = renderer_of(load_checkpoint(model, CROP_KIND), Execution())
-    background = renderer.target.background
+    background = renderer.target.view("still")
     unfiltered = list(render_frames(renderer, background, subject.track, np.arange(12)))
     filtered = list(render_video(renderer, background, subject.track, 0, 12))
     assert any((one != other).any() for one, other in zip(filtered, unfiltered, strict=True))

@@ -109,7 +109,7 @@ def _model(name: str, task: Task, subject: Subject) -> Iterator[tuple[str, NDArr
         yield f"{name}.tensor.{key}", tensor.detach().cpu().numpy()
     track = PosePipeline.create().for_rendering(_with_gap(subject.track))
     renderer = renderer_of(checkpoint, Execution())
-    with closing(render_video(renderer, renderer.target.background, track, 0, 12)) as pictures:
+    with closing(render_video(renderer, renderer.target.view("still"), track, 0, 12)) as pictures:
         yield f"{name}.frames", np.stack(list(pictures))
 
 

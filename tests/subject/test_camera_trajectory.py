@@ -7,7 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from dancenow.errors import UserError
 from dancenow.skeleton import NUM_KEYPOINTS
@@ -22,29 +21,7 @@ from dancenow.subject.camera.trajectory import (
     save_trajectory,
 )
 from dancenow.types import Crop, Frame, FrameStatus, ImageRGB, Pose, PoseTrack
-
-WIDTH, HEIGHT = 320, 240
-Motion = Callable[[int], NDArray[np.float64]]
-
-
-def scene(seed: int = 0) -> ImageRGB:
-    """A place larger than a frame: uint8 [480,800,3], with texture and lines."""
-    rng = np.random.default_rng(seed)
-    image = cv2.resize(rng.uniform(60, 200, (24, 40, 3)).astype(np.float32), (800, 480), interpolation=cv2.INTER_CUBIC)
-    for _ in range(60):
-        (x, y), (w, h) = rng.integers(0, [780, 460]).tolist(), rng.integers(8, 60, 2).tolist()
-        cv2.rectangle(image, (x, y), (x + w, y + h), rng.uniform(20, 235, 3).tolist(), -1)
-    return np.asarray(np.clip(cv2.GaussianBlur(image, (0, 0), 0.8), 0, 255), np.uint8)
-
-
-def look(pan_deg: float = 0.0, tilt_deg: float = 0.0, zoom: float = 1.0, roll_deg: float = 0.0) -> NDArray[np.float64]:
-    """px of the scene -> px of a frame of a camera that turns and zooms in place."""
-    focal_px = 400.0
-    x, y, z = np.radians([tilt_deg, pan_deg, roll_deg])
-    turn = cv2.Rodrigues(np.array([x, y, z]))[0]
-    wide = np.array([[focal_px, 0, 400], [0, focal_px, 240], [0, 0, 1.0]])
-    narrow = np.array([[focal_px * zoom, 0, WIDTH / 2], [0, focal_px * zoom, HEIGHT / 2], [0, 0, 1.0]])
-    return np.asarray(narrow @ turn @ np.linalg.inv(wide), np.float64)
+from helpers.moving_world import HEIGHT, MOTIONS, WIDTH, Motion, look, scene
 
 
 def standing(num_frames: int, motion: Motion) -> PoseTrack:
@@ -78,15 +55,6 @@ def largest_error_px(camera: CameraTrajectory, motion: Motion) -> float:
     truth = np.stack([motion(i) @ np.linalg.inv(motion(camera.reference)) for i in range(len(camera))])
     errors = camera.to_reference @ truth  # px of the reference view, there and back
     return float(np.nanmax(corner_shift_px(errors, WIDTH, HEIGHT)))
-
-
-SHAKE = np.cumsum(np.random.default_rng(3).normal(0, 0.12, (40, 3)), axis=0)
-MOTIONS: dict[str, Motion] = {
-    "shake": lambda i: look(SHAKE[i, 0], SHAKE[i, 1], roll_deg=SHAKE[i, 2]),
-    "pan": lambda i: look(pan_deg=-14 + 0.7 * i),
-    "tilt": lambda i: look(tilt_deg=5 * np.sin(i / 8)),
-    "zoom": lambda i: look(zoom=1 + 0.012 * i),
-}
 
 
 @pytest.mark.parametrize("name", MOTIONS)

@@ -21,6 +21,7 @@ def run(
     preset: Preset = "draft",
     normalize: Literal["auto", "none", "paper", "stn", "skeletal", "bones"] = "auto",
     face: Literal["auto", "none", "residual", "cyclegan"] = "auto",
+    camera: Literal["still", "follow"] = "still",
     source_person: Maybe[int] = None,
     target_person: Maybe[int] = None,
     consent: Maybe[Literal["self", "rendered", "licensed"]] = None,
@@ -58,6 +59,8 @@ def run(
             residual: adds detail to the output of the body network.
             cyclegan: turns SOURCE's face into TARGET's.
             none: no face network.
+        camera: Where the camera of TARGET moved, look from one place
+            (still), or move as it did (follow).
         source_person: Person to follow in SOURCE, counted from 1.
             See `dancenow pose --help`.
         target_person: Person to follow in TARGET, counted from 1.
@@ -89,8 +92,8 @@ def run(
     with console.live() as on_progress:
         result = pipeline.run(
             source, footage, out,
-            budget=budget, preset=preset, normalize=normalization(normalize), face=face, source_person=source_person,
-            target_person=target_person, seed=seed, device=device, report=report, consent=record,
+            budget=budget, preset=preset, normalize=normalization(normalize), face=face, camera=camera,
+            source_person=source_person, target_person=target_person, seed=seed, device=device, report=report, consent=record,
             accept_damaged=accept_damaged, warn=console.warn, on_progress=on_progress,
         )  # fmt: skip
     notes = [note for note in result.transfer.notes if note not in result.warnings]

@@ -14,6 +14,7 @@ def transfer(
     out: Out,
     normalize: Literal["auto", "none", "paper", "stn", "skeletal", "bones"] = "auto",
     face: Literal["auto", "none", "residual", "cyclegan"] = "auto",
+    camera: Literal["still", "follow"] = "still",
     frames: str = ":",
     person: Maybe[int] = None,
     accept_damaged: Flag = False,
@@ -37,6 +38,8 @@ def transfer(
             residual: adds detail to the output of the body network.
             cyclegan: turns SOURCE's face into MODEL's.
             none: the body network alone.
+        camera: Where the camera of MODEL's footage moved, look from one place
+            (still), or move as it did (follow).
         frames: Part of the dance as START:END frame numbers.
             Either may be left out.
         person: Person to follow in SOURCE, counted from 1.
@@ -55,6 +58,7 @@ def transfer(
             out,
             normalize=normalization(normalize),
             face=face,
+            camera=camera,
             frames=_span(frames),
             person=person,
             accept_damaged=accept_damaged,

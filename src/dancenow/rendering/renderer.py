@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from dancenow.prefetch import prefetch
 from dancenow.rendering.compositor import composite
 from dancenow.rendering.layer import Layer
+from dancenow.rendering.moving_camera import move_layer
 from dancenow.rendering.scene import Scene
 from dancenow.rendering.temporal_filter import filter_temporal
-from dancenow.subject.background.base import Background
 from dancenow.subject.target_appearance import Target
+from dancenow.subject.target_view import TargetView
 from dancenow.types import ImageRGB, PoseTrack
 
 
@@ -45,25 +46,29 @@ class Renderer(Protocol):
 
 
 def render_video(
-    renderer: Renderer, background: Background, track: PoseTrack, start: int = 0, stop: int | None = None
+    renderer: Renderer, view: TargetView, track: PoseTrack, start: int = 0, stop: int | None = None
 ) -> abc.Generator[ImageRGB]:
-    """Render the frames [start, stop) of a track over a background, one by one, each uint8 [H,W,3].
+    """Render the frames [start, stop) of a track in a view of the target, one by one, each uint8 [H,W,3].
 
     The overlays of the target's footage come on top. Layers are generated in a thread of their own, a few frames ahead of the
     compositor.
     """
     with prefetch(render_layers(renderer, track, start, stop)) as layers:
         for time_s, layer in zip(track.time_s[start:stop].tolist(), layers, strict=True):
-            yield composite(Scene(background, () if layer is None else (layer,), renderer.target.overlay), time_s)
+            yield _composite_view(renderer, view, layer, time_s)
 
 
-def render_frames(
-    renderer: Renderer, background: Background, track: PoseTrack, frames: NDArray[np.int64]
-) -> abc.Generator[ImageRGB]:
+def render_frames(renderer: Renderer, view: TargetView, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[ImageRGB]:
     """Render some frames [N] of a track, increasing, as `render_video` does but without the temporal filter."""
     with prefetch(_single_layers(renderer, track, frames)) as layers:
         for time_s, layer in zip(track.time_s[frames].tolist(), layers, strict=True):
-            yield composite(Scene(background, () if layer is None else (layer,), renderer.target.overlay), time_s)
+            yield _composite_view(renderer, view, layer, time_s)
+
+
+def _composite_view(renderer: Renderer, view: TargetView, layer: Layer | None, time_s: float) -> ImageRGB:
+    if layer is not None and view.camera is not None:
+        layer = move_layer(layer, view.camera.to_reference(time_s))
+    return composite(Scene(view.background, () if layer is None else (layer,), renderer.target.overlay), time_s)
 
 
 def render_layers(renderer: Renderer, track: PoseTrack, start: int = 0, stop: int | None = None) -> abc.Generator[Layer | None]:

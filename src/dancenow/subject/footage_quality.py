@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, groupby, pairwise
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import cv2
 import numpy as np
@@ -21,6 +21,7 @@ from dancenow.pose.body_statistics import BodyStatistics
 from dancenow.pose.tracking.reidentification import several_people
 from dancenow.pose.visible_extent import Extent, beyond_frame, visible_extent
 from dancenow.skeleton import INDEX
+from dancenow.subject.camera.trajectory import CameraKind, CameraTrajectory
 from dancenow.subject.camera_motion import BackgroundView, estimate_camera_motion, estimate_camera_motions, unchanged_fraction
 from dancenow.types import Frame, FrameStatus, ImageRGB, PoseTrack
 
@@ -56,6 +57,7 @@ class ImageStatistics:
     """Statistics of the images. moved: fraction of samples in which the camera is elsewhere than in the middle of the video;
     changed: fraction that show another scene; luma and contrast of the person, luma of the brightest 5% of the person and of
     the background, and noise of the background, in levels of 255. cuts_s: times of the cuts between shots of a still camera.
+    camera: how it moves, if it was followed.
     """
 
     moved: float
@@ -66,6 +68,16 @@ class ImageStatistics:
     person_contrast: float
     noise: float
     cuts_s: tuple[float, ...] = ()
+    camera: CameraKind | None = None
+
+    @property
+    def may_move(self) -> bool:
+        """Whether the camera may have moved, so that it is worth following in all frames."""
+        return self.moved > 0
+
+    def with_camera(self, camera: CameraTrajectory) -> Self:
+        """The same, now that the camera was followed: only frames of which nothing is known show another scene."""
+        return replace(self, changed=float((camera.confidence == 0).mean()), camera=camera.kind)
 
     @property
     def is_dim(self) -> bool:
@@ -154,7 +166,12 @@ def image_warnings(images: ImageStatistics) -> Iterator[str]:
             f"the scene changes (a cut, or the camera turns away, in {images.changed:.0%} of the sampled frames): use one"
             " uncut shot from one place."
         )
-    if images.moved - images.changed > 0.12:
+    if images.camera is CameraKind.TRAVELING:
+        yield (
+            "the camera travels through the scene, so near and far things shift against each other and no single picture of the"
+            " background fits all frames: film from one place."
+        )
+    elif images.camera is None and images.moved - images.changed > 0.12:
         yield "the camera moves, so the person will not stand firmly on the ground: use a tripod or lean the phone on a wall."
     if images.is_dim:
         yield (

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dancenow import __version__
 from dancenow.pose.body_statistics import BodyStatistics
 from dancenow.provenance.consent import Consent
+from dancenow.subject.camera.footage_camera import CAMERA_FILES
 from dancenow.subject.exposure import EXPOSURE_FILE
 from dancenow.subject.overlays import OVERLAY_FILES
 
@@ -20,7 +21,7 @@ SCHEMA: Final = 1
 MANIFEST: Final = "manifest.json"
 CHECKED_FILES: Final = ("track.npz", "plate.png", "known.png", "masks.mkv")
 """Files of a subject folder whose SHA-256 the manifest records."""
-OPTIONAL_FILES: Final = (*OVERLAY_FILES, EXPOSURE_FILE)
+OPTIONAL_FILES: Final = (*OVERLAY_FILES, *CAMERA_FILES, EXPOSURE_FILE)
 """Files that not every subject folder has; their SHA-256 is recorded where they are."""
 
 Span = tuple[float, float]

@@ -25,7 +25,9 @@ from dancenow.provenance.consent import Consent
 from dancenow.provenance.content_marking import SyntheticFootageCheck
 from dancenow.storage.atomic_io import complete_or_absent, require_writable, sha256_of
 from dancenow.subject.background.background_plate import PlateEstimator
-from dancenow.subject.exposure import EXPOSURE_FILE
+from dancenow.subject.camera.following import film_background, follow_camera
+from dancenow.subject.camera.footage_camera import save_camera
+from dancenow.subject.exposure import EXPOSURE_FILE, Exposure
 from dancenow.subject.exposure_measurement import ExposureMeter
 from dancenow.subject.footage_quality import ImageQualityMeter, find_cuts, footage_warnings, require_enough_footage
 from dancenow.subject.manifest import CHECKED_FILES, MANIFEST, OPTIONAL_FILES, Span, SubjectManifest
@@ -90,14 +92,22 @@ def prepare(
         synthetic, meter = SyntheticFootageCheck(source, len(track)), ExposureMeter(masks, measured)
         source.feed(estimator, examiner, synthetic, meter)
         exposure = meter.exposure()
-        plate = estimator.estimate(exposure)
-        images = examiner.statistics(find_cuts(source, examiner))
+        images, camera = examiner.statistics(find_cuts(source, examiner)), None
+        if images.may_move:
+            trajectory = follow_camera(source, track, None, on_progress)
+            camera = film_background(source, masks, measured, trajectory, on_progress)
+        if camera is None:
+            plate = estimator.estimate(exposure)
+        else:
+            save_camera(folder, camera)
+            images, exposure = images.with_camera(camera.trajectory), Exposure.constant(len(track))
+            plate = camera.mosaic.reference_view(track.width_px, track.height_px)
         found = footage_warnings(images, survey.counts, track, body_statistics(track), person)
         warnings = (*damage, *synthetic.warnings(), *found)
         if exposure.changes:
             exposure.save(folder / EXPOSURE_FILE)
         manifest = _write_contents(folder, source, track, plate, source.path.stem, splits_s, warnings, licence, consent)
-    return Subject(out, manifest, track, plate)
+    return Subject(out, manifest, track, plate, None, camera)
 
 
 def write_subject(

@@ -1,8 +1,8 @@
 """A subject: one person's footage with poses, masks and background plate, ready for training, in a self-checking folder.
 
 The folder holds `manifest.json`, a copy of the video, `track.npz`, `masks.mkv`, `plate.png` and `known.png`; for a video with
-bars or logos also `overlay.png` and `overlay_mask.png`, and `exposure.npz` where the exposure changes. `prepare` writes it
-completely or not at all, and `Subject.open` checks every file.
+bars or logos also `overlay.png` and `overlay_mask.png`, for one whose camera moves `camera.npz` and `mosaic.png`, and where the
+exposure changes `exposure.npz`. `prepare` writes it completely or not at all, and `Subject.open` checks every file.
 """
 
 from collections.abc import Iterator
@@ -20,17 +20,20 @@ from dancenow.media.source import VideoSource, read_masks
 from dancenow.pose.track_io import load_track
 from dancenow.provenance.consent import Consent, grant, withdraw
 from dancenow.storage.atomic_io import complete_or_absent, sha256_of
+from dancenow.subject.background.mosaic import Mosaic
+from dancenow.subject.camera.footage_camera import CAMERA_FILES, FootageCamera, load_camera
 from dancenow.subject.exposure import EXPOSURE_FILE, Exposure
 from dancenow.subject.manifest import CHECKED_FILES, MANIFEST, OPTIONAL_FILES, SubjectManifest
 from dancenow.subject.overlays import OVERLAY_FILES, Overlays, load_overlays
-from dancenow.types import Frame, Plate, PoseTrack
+from dancenow.types import Frame, ImageRGB, Plate, PoseTrack
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
     """An opened subject folder: manifest, track and plate in memory, frames and masks streamed from disk.
 
-    overlays: bars and logos of the footage, if it has any.
+    track: in px of the footage's frames. plate: in the reference view, where the camera moves. overlays: bars and logos of the
+    footage, if it has any. camera: None for a camera that stands still.
     """
 
     folder: Path
@@ -38,6 +41,7 @@ class Subject:
     track: PoseTrack
     plate: Plate
     overlays: Overlays | None = None
+    camera: FootageCamera | None = None
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -69,10 +73,23 @@ class Subject:
         overlays = load_overlays(folder) if set(OVERLAY_FILES) <= set(checked) else None
         if overlays is not None and overlays.mask.shape != size[::-1]:
             raise _damaged(folder, "overlays and manifest do not match")
-        subject = cls(folder, manifest, track, plate, overlays)
+        camera = _load_camera(folder) if set(CAMERA_FILES) <= set(checked) else None
+        if camera is not None and len(camera.trajectory) != len(track):
+            raise _damaged(folder, "camera and track do not match")
+        subject = cls(folder, manifest, track, plate, overlays, camera)
         if (subject.source.info.width_px, subject.source.info.height_px) != size:
             raise _damaged(folder, f"{manifest.video} is another video")
         return subject
+
+    @cached_property
+    def world_track(self) -> PoseTrack:
+        """The track in the reference view, where the ground stands still whatever the camera does."""
+        return self.track if self.camera is None else self.camera.trajectory.to_world(self.track)
+
+    @property
+    def mosaic(self) -> Mosaic:
+        """All of the background that was filmed; the plate where the camera stands still."""
+        return Mosaic.of_plate(self.plate) if self.camera is None else self.camera.mosaic
 
     @property
     def video(self) -> Path:
@@ -104,6 +121,15 @@ class Subject:
     def read_frames(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Frame]:
         """Stream the footage, as `VideoSource.frames`."""
         return self.source.frames(start, stop, step)
+
+    def in_reference_view(self, frame: Frame) -> ImageRGB:
+        """The image of a frame as the reference view shows it; beyond what the frame shows lies the background plate."""
+        if self.camera is None:
+            return frame.image_rgb
+        matrix, size = self.camera.trajectory.to_reference[frame.index], (self.manifest.width_px, self.manifest.height_px)
+        image = self.plate.image_rgb.copy()
+        cv2.warpPerspective(frame.image_rgb, matrix, size, dst=image, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_TRANSPARENT)
+        return image
 
     def read_masks(self, start: int = 0, stop: int | None = None) -> Iterator[NDArray[np.uint8]]:
         """Stream the person's soft masks, one per frame: uint8 [h,w], smaller than the frame, 255 = person."""
@@ -157,6 +183,13 @@ def save_plate(folder: Path, plate: Plate) -> None:
     """Write `plate.png` and `known.png`."""
     _save_png(folder / "plate.png", cv2.cvtColor(plate.image_rgb, cv2.COLOR_RGB2BGR))
     _save_png(folder / "known.png", plate.known.astype(np.uint8) * 255)
+
+
+def _load_camera(folder: Path) -> FootageCamera:
+    try:
+        return load_camera(folder)
+    except (OSError, KeyError, ValueError, IndexError) as error:
+        raise _damaged(folder, f"{CAMERA_FILES[0]}: {error}") from error
 
 
 def _load_plate(folder: Path) -> Plate:

@@ -15,7 +15,11 @@ from torch import Tensor
 from dancenow.errors import ModelError
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo
 from dancenow.subject.background.base import Background, StillPlate
+from dancenow.subject.background.mosaic import MovingBackground
+from dancenow.subject.camera.footage_camera import FootageCamera
+from dancenow.subject.camera.replay import ReplayedCamera
 from dancenow.subject.subject import Subject
+from dancenow.subject.target_view import CameraMode, TargetView
 from dancenow.types import Plate, Pose, PoseTrack
 
 
@@ -23,7 +27,8 @@ from dancenow.types import Plate, Pose, PoseTrack
 class Target:
     """The target person: name, background plate, track, and the hash of the consent, without which no transfer is allowed.
 
-    overlay: uint8 [H,W,4], the bars and logos of the footage, which stay in front of everything; None if it has none.
+    track: in the reference view of the footage's camera. overlay: uint8 [H,W,4], the bars and logos of the footage, which stay
+    in front of everything; None if it has none. camera: None for a camera that stands still.
     """
 
     name: str
@@ -31,18 +36,29 @@ class Target:
     track: PoseTrack
     consent_sha256: str | None = None
     overlay: NDArray[np.uint8] | None = None
+    camera: FootageCamera | None = None
 
     @classmethod
     def of_subject(cls, subject: Subject) -> Self:
         """From a prepared subject folder."""
         consent = subject.manifest.consent
         overlay = None if subject.overlays is None else subject.overlays.rgba
-        return cls(subject.manifest.name, subject.plate, subject.track, consent.sha256 if consent else None, overlay)
+        return cls(
+            subject.manifest.name, subject.plate, subject.world_track, consent.sha256 if consent else None, overlay,
+            subject.camera,
+        )  # fmt: skip
 
     @property
     def background(self) -> Background:
         """The person's own background."""
         return StillPlate(self.plate)
+
+    def view(self, mode: CameraMode) -> TargetView:
+        """The person's own background as seen from one place, or by the footage's camera, if that moves."""
+        if self.camera is None or mode == "still":
+            return TargetView(self.background)
+        camera = ReplayedCamera(self.camera.trajectory, self.track.time_s)
+        return TargetView(MovingBackground(self.camera.mosaic, camera), camera)
 
     def to_checkpoint(self, kind: str) -> Checkpoint:
         """A checkpoint of that kind with everything but the generator and its configuration."""
@@ -58,6 +74,8 @@ class Target:
         }
         if self.overlay is not None:
             tensors["overlay.rgba"] = torch.from_numpy(self.overlay)
+        if self.camera is not None:
+            tensors |= {f"camera.{name}": torch.tensor(array) for name, array in self.camera.to_arrays().items()}
         subject = {
             "name": self.name,
             "width_px": track.width_px,
@@ -90,8 +108,10 @@ class Target:
             )
             overlay = _Numpy(checkpoint.tensors)["overlay.rgba"] if "overlay.rgba" in checkpoint.tensors else None
             still = Plate(plate["image_rgb"], plate["known"])
-            return cls(subject["name"], still, track, subject.get("consent_sha256"), overlay)
-        except (KeyError, ValueError) as error:
+            stored = checkpoint.part("camera")
+            camera = FootageCamera.of_arrays({name: _Numpy(stored)[name] for name in stored}) if stored else None
+            return cls(subject["name"], still, track, subject.get("consent_sha256"), overlay, camera)
+        except (KeyError, ValueError, IndexError) as error:
             raise ModelError(f"this model lacks the data of its target ({error}); train it again.") from error
 
 

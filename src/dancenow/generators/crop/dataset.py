@@ -104,23 +104,26 @@ class CropDataset:
         Raises:
             UserError: too few frames show the person.
         """
-        track, plate = subject.track, subject.plate
+        track, mosaic = subject.track, subject.mosaic
         stored_px = round(canvas_px * BORDER)
-        crops = [enlarge_crop(c, stored_px) for c in track_crop(track.pose, track.time_s, canvas_px)]
+        # Where the camera moves, crops follow the person in the reference view and are then placed in each frame.
+        crops = [enlarge_crop(c, stored_px) for c in track_crop(subject.world_track.pose, track.time_s, canvas_px)]
+        in_frame = crops if subject.camera is None else subject.camera.trajectory.place_crops(crops)
         runs = select_frames(subject, part, length, max_frames)
         index = runs.frames
         image = np.empty((len(index), stored_px, stored_px, 3), np.uint8)
         mask = np.empty((len(index), stored_px, stored_px), np.uint8)
         for position, (frame, soft_mask) in enumerate(read_selected_frames(subject, runs, on_progress)):
-            crop = crops[frame.index]
+            crop = in_frame[frame.index]
             image[position] = crop_image(frame.image_rgb, crop)
             mask[position] = crop_mask(soft_mask, crop, track)
         kept = [crops[i] for i in index]
-        small_plate, plate_to_frame = shrink_plate(plate, float(np.median([_scale(c.to_canvas) for c in kept])))
+        small_plate, plate_to_frame = shrink_plate(mosaic.plate, float(np.median([_scale(c.to_canvas) for c in kept])))
+        plate_to_frame = compose_affine(mosaic.area.to_reference[:2], plate_to_frame)
         return CropDataset(
             image=image,
             mask=mask,
-            pose=_stack([crop.apply(track.pose[int(i)]) for crop, i in zip(kept, index, strict=True)]),
+            pose=_stack([in_frame[i].apply(track.pose[i]) for i in index.tolist()]),
             to_stored=np.stack([crop.to_canvas for crop in kept]),
             plate=small_plate,
             plate_to_frame=plate_to_frame,

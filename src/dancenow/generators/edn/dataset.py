@@ -54,8 +54,8 @@ class FrameDataset:
         runs = select_frames(subject, part, length, max_frames)
         image = np.empty((len(runs.frames), box.height_px, box.width_px, 3), np.uint8)
         for position, (frame, _) in enumerate(read_selected_frames(subject, runs, on_progress)):
-            image[position] = box.place(frame.image_rgb)
-        return FrameDataset(image, box.apply(subject.track.pose[runs.frames]), runs.starts, length, box)
+            image[position] = box.place(subject.in_reference_view(frame))
+        return FrameDataset(image, box.apply(subject.world_track.pose[runs.frames]), runs.starts, length, box)
 
     def draw(self, batch: int, rng: np.random.Generator, device: torch.device) -> FrameClip:
         """Draw a random batch; the same state of `rng` gives the same batch."""

@@ -100,7 +100,7 @@ def measure_drift(model: Path, truth: Path, track: PoseTrack, passes: int, every
     count, start_s = len(track), time.perf_counter()
     poses = PosePipeline.create()
     dance = ping_pong(poses.for_rendering(poses.smooth_jitter(track)), passes)
-    images = _with_progress(render_video(renderer, renderer.target.background, dance), len(dance), on_progress)
+    images = _with_progress(render_video(renderer, renderer.target.view("still"), dance), len(dance), on_progress)
     first = _metrics(islice(images, count), truth, track, every)
     memory_mb = [_resident_mb()]
     for _ in islice(images, count * (passes - 2)):

@@ -223,7 +223,7 @@ def generate_fakes(scene: Scene, specs: Sequence[FakeSpec], seed: int, context: 
                 for dance in scene.dances:
                     track = poses.for_rendering(poses.smooth_jitter(dance.track))
                     yield RenderedClip(
-                        dance, list(render_video(renderer, renderer.target.background, track)), spec.method, images
+                        dance, list(render_video(renderer, renderer.target.view("still"), track)), spec.method, images
                     )
         except RuntimeError as error:  # a shared GPU may run out of memory: keep what has been generated
             print(f"{scene.name}, {spec.method}: {error}", flush=True)

@@ -128,7 +128,7 @@ def score_model(
         )
     start, stop = frames[0], len(track) if frames[1] is None else min(frames[1], len(track))
     return compare_frames(
-        render_video(renderer, renderer.target.background, track, start, stop),
+        render_video(renderer, renderer.target.view("still"), track, start, stop),
         video,
         track,
         frames=(start, stop),

@@ -173,7 +173,9 @@ def _reconstruct(
     start, stop = int(held_out[0]), int(held_out[-1]) + 1
     stop = min(stop, start + sized.max_frames)
     out = folder / "held_out.mp4"
-    pipeline.transfer(subject.video, model, out, normalize="none", frames=(start, stop), on_progress=on_progress)
+    pipeline.transfer(
+        subject.video, model, out, normalize="none", camera="follow", frames=(start, stop), on_progress=on_progress
+    )
     meter = ReconstructionMeter(PerceptualDistance(), StLpips.pretrained(), sized.every)
     truth = subject.track.part(start, stop)
     shown, rows = _sheet_indices(len(truth)), []

@@ -89,14 +89,25 @@ class PlateEstimator:
         if not self._samples:
             raise InputError(f"{self._masks} does not belong to {self._source}; run `dancenow prepare` again.")
         samples, self._samples = self._samples, []
-        samples = align_samples(correct_exposure(samples, exposure))
-        images, bare = [s.image_rgb for s in samples], np.stack([s.bare for s in samples])
-        median, known = _masked_ranks(images, _samples_far_from_person(np.stack([s.clearance for s in samples])))
-        light = _estimate_full_light(images, bare, np.stack([s.feet for s in samples]))
-        # First for the known pixels, which give the others their brightness, then for the others.
-        plate = Plate(remove_shadow(_fill_holes(remove_shadow(median, light), known, images, bare), light), known)
+        plate = plate_of_samples(align_samples(correct_exposure(samples, exposure)))
         self._on_progress(Progress("background", len(self._chosen) + 1, len(self._chosen) + 1))
         return plate
+
+
+def plate_of_samples(samples: list[Sample], area: NDArray[np.bool_] | None = None) -> Plate:
+    """Estimate the plate from samples that lie on top of each other.
+
+    area: bool [H,W], what some sample could show; beyond it nothing is completed, only filled smoothly.
+    """
+    images, bare = [s.image_rgb for s in samples], np.stack([s.bare for s in samples])
+    median, known = _masked_ranks(images, _samples_far_from_person(np.stack([s.clearance for s in samples]), area))
+    needed = known
+    if area is not None and not area.all():
+        median = np.where(area[..., None], median, fill_smoothly(median, known))
+        needed = known | ~area
+    light = _estimate_full_light(images, bare, np.stack([s.feet for s in samples]))
+    # First for the known pixels, which give the others their brightness, then for the others.
+    return Plate(remove_shadow(_fill_holes(remove_shadow(median, light), needed, images, bare), light), known)
 
 
 def _estimate_full_light(images: list[NDArray[np.uint8]], bare: NDArray[np.bool_], feet: NDArray[np.bool_]) -> FullLight:
@@ -136,10 +147,11 @@ def _fill_holes(
     return out
 
 
-def _samples_far_from_person(clearance: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def _samples_far_from_person(clearance: NDArray[np.uint8], area: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
     """Select the samples that each pixel uses, bool [N,h,w]: the visible ones, of these the quarter farthest from the person.
 
-    Pixels that are visible too rarely use none. Nor do narrow gaps, as between the legs, which show only shadow.
+    Pixels that are visible too rarely use none. Nor do narrow gaps, as between the legs, which show only shadow. area: as in
+    `plate_of_samples`; its border makes no gap narrow.
     """
     visible = clearance > 0
     count = visible.sum(axis=0)
@@ -149,7 +161,10 @@ def _samples_far_from_person(clearance: NDArray[np.uint8]) -> NDArray[np.bool_]:
     enough = (count >= min(MIN_SAMPLES, len(clearance))).astype(np.uint8)
     radius = round(0.025 * max(enough.shape))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    open_ground = cv2.morphologyEx(enough, cv2.MORPH_OPEN, disc) > 0
+    if area is not None:
+        beyond = cv2.resize(area.astype(np.uint8), clearance.shape[:0:-1], interpolation=cv2.INTER_NEAREST) == 0
+        enough |= cv2.dilate(beyond.astype(np.uint8), disc[::2, ::2])
+    open_ground = (cv2.morphologyEx(enough, cv2.MORPH_OPEN, disc) > 0) & (count > 0)
     return np.asarray(visible & (clearance >= at_least) & open_ground, np.bool_)
 
 

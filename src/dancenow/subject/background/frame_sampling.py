@@ -81,8 +81,13 @@ def choose_samples(candidates: list[Candidate], count: int) -> list[Candidate]:
     if len(candidates) <= count:
         return candidates
     visible = np.stack([c.clearance[::4, ::4] > 0 for c in candidates])
-    unused = np.ones(len(candidates), bool)
-    even = np.unique(np.linspace(0, len(candidates) - 1, count // 2).round().astype(int))
+    return [candidates[i] for i in choose_spread(visible, count)]
+
+
+def choose_spread(visible: NDArray[np.bool_], count: int) -> list[int]:
+    """Numbers of `count` of N samples, in order, chosen as in `choose_samples`. visible: bool [N,h,w]."""
+    unused = np.ones(len(visible), bool)
+    even = np.unique(np.linspace(0, len(visible) - 1, count // 2).round().astype(int))
     unused[even] = False
     seen = visible[even].sum(axis=0)
     while (~unused).sum() < count:
@@ -93,7 +98,7 @@ def choose_samples(candidates: list[Candidate], count: int) -> list[Candidate]:
         best = int(gain.argmax())
         unused[best] = False
         seen = seen + visible[best]
-    return [c for c, is_unused in zip(candidates, unused, strict=True) if not is_unused]
+    return [int(i) for i in np.flatnonzero(~unused)]
 
 
 def correct_exposure(samples: list[Sample], exposure: Exposure) -> list[Sample]:

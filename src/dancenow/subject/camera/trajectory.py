@@ -1,9 +1,10 @@
 """The camera of a video over time, and poses seen from where it stands in one reference frame."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ class CameraKind(StrEnum):
     STILL = "still"
     TURNING = "turning"
     TRAVELING = "traveling"
+
+
+KINDS: Final = tuple(CameraKind)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +74,10 @@ class CameraTrajectory:
         """A track of this video, as seen in the reference view: a pan that follows a dancer becomes travel."""
         return track if self.is_still else move_track(track, self.to_reference)
 
+    def place_crops(self, crops: Sequence[Crop]) -> list[Crop]:
+        """Crops of the reference view, one per frame, as crops of the frames."""
+        return [crop_through(crop, matrix) for crop, matrix in zip(crops, self.to_reference, strict=True)]
+
     def part(self, start: int, stop: int) -> Self:
         """The frames [start, stop), with the same reference view."""
         return replace(self, to_reference=self.to_reference[start:stop], confidence=self.confidence[start:stop])
@@ -108,14 +116,7 @@ def transform_affine(affine: NDArray[np.float64], points: NDArray[np.float64]) -
 def save_trajectory(path: Path, camera: CameraTrajectory) -> None:
     """Write a trajectory as .npz."""
     with complete_or_absent(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(
-            file,
-            to_reference=camera.to_reference,
-            confidence=camera.confidence,
-            reference=camera.reference,
-            kind=np.array(str(camera.kind)),
-            size=np.array([camera.width_px, camera.height_px]),
-        )
+        np.savez_compressed(file, **trajectory_arrays(camera))  # type: ignore[arg-type]  # of its stubs: allow_pickle
 
 
 def load_trajectory(path: Path) -> CameraTrajectory:
@@ -125,11 +126,23 @@ def load_trajectory(path: Path) -> CameraTrajectory:
         UserError: the file is missing or damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as data:
-            width_px, height_px = data["size"].tolist()
-            kind = CameraKind(str(data["kind"]))
-            return CameraTrajectory(
-                data["to_reference"], data["confidence"], int(data["reference"]), kind, int(width_px), int(height_px)
-            )
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path} is damaged: {error}; run `dancenow prepare` again.") from error
+        with np.load(path, allow_pickle=False) as stored:
+            return trajectory_of_arrays(dict(stored))
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise InputError(f"{path} is missing or damaged ({error}).") from error
+
+
+def trajectory_arrays(camera: CameraTrajectory) -> dict[str, NDArray[Any]]:
+    """The trajectory as plain arrays, to be stored."""
+    numbers = [camera.reference, KINDS.index(camera.kind), camera.width_px, camera.height_px]
+    return {"to_reference": camera.to_reference, "confidence": camera.confidence, "numbers": np.array(numbers, np.int64)}
+
+
+def trajectory_of_arrays(arrays: Mapping[str, NDArray[Any]]) -> CameraTrajectory:
+    """The inverse of `trajectory_arrays`.
+
+    Raises:
+        KeyError, ValueError, IndexError: an array is missing or damaged.
+    """
+    reference, kind, width_px, height_px = arrays["numbers"].tolist()
+    return CameraTrajectory(arrays["to_reference"], arrays["confidence"], reference, KINDS[kind], width_px, height_px)

@@ -1,0 +1,47 @@
+"""From the dance of a source video to the poses that are rendered: its camera, the target's body, the target's camera."""
+
+from dataclasses import dataclass
+
+from dancenow.media.source import VideoSource
+from dancenow.pose.pipeline import PosePipeline
+from dancenow.pose.retargeting.registry import RetargetingKind, complete_body, retarget
+from dancenow.progress import ProgressCallback
+from dancenow.subject.camera.source_camera import source_camera, source_camera_warnings
+from dancenow.subject.same_camera import fit_videos
+from dancenow.subject.target_appearance import Target
+from dancenow.subject.target_view import CameraMode, TargetView
+from dancenow.types import PoseTrack
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedDance:
+    """A dance on the target's body. world_track: in the reference view of the target, as a `Renderer` takes it. shown_track: in
+    px of the rendered frames. view: of the target. normalization: what the retargeting does. warnings: one sentence each.
+    """
+
+    world_track: PoseTrack
+    shown_track: PoseTrack
+    view: TargetView
+    normalization: str
+    warnings: tuple[str, ...]
+
+
+def plan_dance(
+    source: VideoSource,
+    source_track: PoseTrack,
+    target: Target,
+    *,
+    normalize: RetargetingKind,
+    camera: CameraMode,
+    on_progress: ProgressCallback,
+) -> PlannedDance:
+    """Retarget the dance of a source video, measured in a fixed view, to a target. source_track: in px of the source's frames.
+
+    Raises:
+        UserError: the video cannot be read, or as `fit_retargeter`.
+    """
+    poses, filmed_by = PosePipeline.create(), source_camera(source, source_track, target, on_progress)
+    dance = complete_body(filmed_by.to_world(source_track), target.track)
+    retargeter = fit_videos(normalize, source, dance, target.track, target.plate)
+    track, view = poses.smooth_jitter(retarget(dance, retargeter, target.track)), target.view(camera)
+    return PlannedDance(poses.for_rendering(track), view.show(track), view, str(retargeter), source_camera_warnings(filmed_by))

@@ -1,0 +1,37 @@
+"""The footage's camera, replayed over a rendered video of any length."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.subject.camera.homography import Homography
+from dancenow.subject.camera.trajectory import CameraTrajectory, move_track
+from dancenow.types import PoseTrack
+
+
+@dataclass(frozen=True, eq=False)
+class ReplayedCamera:
+    """The camera of a video at any time: forward as it was filmed, then backward, and so on, so that it never jumps.
+
+    time_s: float64 [T], times of the frames of the trajectory.
+    """
+
+    trajectory: CameraTrajectory
+    time_s: NDArray[np.float64]
+
+    def to_reference(self, time_s: float) -> Homography:
+        """px of the frame at that time -> px of the reference view; interpolated between the footage's frames."""
+        last_s = float(self.time_s[-1])
+        folded_s = last_s - abs(last_s - time_s % (2 * last_s)) if last_s > 0 else 0.0
+        after = int(np.clip(np.searchsorted(self.time_s, folded_s), 1, len(self.time_s) - 1)) if len(self.time_s) > 1 else 0
+        before = max(after - 1, 0)
+        step_s = float(self.time_s[after] - self.time_s[before])
+        weight = float(np.clip((folded_s - self.time_s[before]) / step_s, 0, 1)) if step_s > 0 else 0.0
+        first, second = self.trajectory.to_reference[[before, after]]
+        return np.asarray((1 - weight) * first + weight * second, np.float64)
+
+    def show(self, track: PoseTrack) -> PoseTrack:
+        """A track in the reference view, as this camera sees it."""
+        to_frame = np.stack([np.linalg.inv(self.to_reference(time_s)) for time_s in track.time_s.tolist()])
+        return move_track(track, to_frame)
