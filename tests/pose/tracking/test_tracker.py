@@ -17,7 +17,14 @@ from dancenow.pose.detectors.base import Candidate, Landmarks
 from dancenow.pose.detectors.regions import RotatedRect
 from dancenow.pose.tracking import backward_tracking
 from dancenow.pose.tracking.backward_tracking import track_with_backfill
-from dancenow.pose.tracking.reidentification import PersonSelection, appearance_of, find_people, select_person, similarity
+from dancenow.pose.tracking.reidentification import (
+    PersonSelection,
+    appearance_of,
+    find_people,
+    parts_of_others,
+    select_person,
+    similarity,
+)
 from dancenow.pose.tracking.tracker import PersonTracker
 from dancenow.skeleton import INDEX
 from dancenow.types import Frame, ImageRGB, Pose, PoseTrack
@@ -203,3 +210,43 @@ def test_the_number_of_buffered_frames_is_bounded(world: World, monkeypatch: pyt
         num_tracked += 1
         assert len(held) - num_tracked < 6
     assert num_tracked == 12
+
+
+def _look(world: World, clothes: Clothes) -> np.ndarray:
+    frame = world.frame(0, (320, 300, clothes))
+    return appearance_of(frame.image_rgb, world.people[0][0])
+
+
+def test_parts_hidden_by_somebody_else_are_recognized(world: World) -> None:
+    red, green = _look(world, RED), _look(world, GREEN)
+    covered = _look(world, (RED[0], RED[1], GREEN[2]))
+    assert parts_of_others(covered, [red], [green]).tolist() == [False, False, True, True, False], "thighs and shins"
+    assert not parts_of_others(red, [red], [green]).any()
+    assert parts_of_others(green, [red], [green]).all()
+    assert not parts_of_others(covered, [red], [red]).any(), "equal clothes tell nothing"
+    assert not parts_of_others(covered, [red], []).any(), "nobody else is there"
+
+
+def test_hands_hidden_by_somebody_else_are_missing_not_mixed_up(world: World) -> None:
+    both = world.frame(0, (100, 250, GREEN), (540, 300, RED))
+    tracker = PersonTracker(world, _cast(world, both))
+    assert tracker.step(both) is not None
+    found = tracker.step(world.frame(1, (540, 300, (GREEN[0], RED[1], RED[2]))))
+    assert found is not None
+    assert (found.pose.confidence[[INDEX["right_wrist"], INDEX["left_index"], INDEX["nose"]]] == 0).all()
+    assert (found.pose.confidence[[INDEX["neck"], INDEX["left_hip"], INDEX["left_ankle"]]] > 0).all()
+
+
+def test_a_mixture_of_two_people_is_not_learned(world: World) -> None:
+    """While they overlap, the detector finds a body of both; whoever stands there afterwards is not taken for it."""
+    tracker = PersonTracker(world, _cast(world, world.frame(0, (100, 250, GREEN), (540, 300, RED))))
+    mixture: Clothes = (GREEN[0], (120, 95, 50), GREEN[2])
+    for index in range(10):
+        tracker.step(world.frame(index, (540, 300, RED)))
+    for index in range(10, 20):
+        tracker.step(world.frame(index, (540, 300, mixture)))
+    for index in range(20, 40):
+        assert tracker.step(world.frame(index, (540, 300, GREEN))) is None
+    found = [tracker.step(world.frame(index, (500, 300, RED), (140, 250, GREEN))) for index in range(40, 44)]
+    assert found[-1] is not None
+    assert found[-1].pose.xy[INDEX["neck"], 0] == pytest.approx(500, abs=1)

@@ -41,7 +41,7 @@ def complete_body(source: PoseTrack, target: PoseTrack) -> PoseTrack:
     source = drop_unseen(source)
     own, shown = visible_extent(source), visible_extent(target)
     wanted = shown.extent
-    missing = _missing(source, own, shown)
+    missing = _missing(source, shown)
     if not missing.any() or not (source.pose.confidence[:, _NECK] > 0).any():
         return source
     pose = source.pose
@@ -105,13 +105,11 @@ def _shown_below(pose: Pose, fps: float, height_px: int) -> Float64Array:
     return np.where(hips_seen | neck_seen, (height_px - y_px) / torso_px, np.nan)
 
 
-def _missing(source: PoseTrack, own: VisibleExtent, shown: VisibleExtent) -> NDArray[np.bool_]:
+def _missing(source: PoseTrack, shown: VisibleExtent) -> NDArray[np.bool_]:
     """bool [T,K]: keypoints to complete, in frames where somebody is. shown: by the target."""
-    names = [*_DOWNWARDS[: shown.extent], *(("head",) if _lacks_head(own, shown) else ())]
-    parts = [index for name in names for index in PARTS[name]]
-    missing = np.zeros(source.pose.confidence.shape, bool)
-    missing[:, parts] = source.pose.confidence[:, parts] == 0
-    return np.asarray(missing & (source.status != FrameStatus.MISSING)[:, None])
+    missing = (source.pose.confidence == 0) & (source.status != FrameStatus.MISSING)[:, None]
+    missing[:, shown.hidden] = False
+    return np.asarray(missing)
 
 
 def _lacks_head(own: VisibleExtent, shown: VisibleExtent) -> bool:

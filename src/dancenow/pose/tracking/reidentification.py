@@ -4,7 +4,7 @@ An appearance is a set of color histograms of body parts, sampled between the ke
 people are distinguished by it as in color-based tracking (Comaniciu et al., 2003).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -28,6 +28,10 @@ SAME_APPEARANCE: Final = 0.93
 SAME_APPEARANCE_LATER: Final = 0.97
 """The same if the person may have left in between: others in similar clothes reach 0.95, and losing footage is better than
 following another person."""
+_CLEARLY_OTHER: Final = 0.05
+"""A part whose similarity with others exceeds that with the person by this much shows others."""
+_DISTINCT: Final = 0.1
+"""Two people look different in a part if their similarity is this much below 1."""
 _BINS: Final = 10
 _TRUNK: Final = [INDEX[f"{side}_{part}"] for side in ("right", "left") for part in ("shoulder", "hip")]
 _SAMPLES: Final = (12, 40)
@@ -74,6 +78,25 @@ def appearance_of(image_rgb: ImageRGB, pose: Pose) -> FloatArray:
 def similarity(appearance: FloatArray, others: Iterable[FloatArray]) -> float:
     """Highest Bhattacharyya coefficient of an appearance with any of `others`, in [0,1]; 0 if there are none."""
     return max((float((appearance * other).sum(axis=2).mean()) for other in others), default=0.0)
+
+
+def parts_of_others(
+    appearance: FloatArray, own: Sequence[FloatArray], others: Sequence[FloatArray], margin: float = 0.0
+) -> NDArray[np.bool_]:
+    """bool [5]: which parts of an appearance show somebody else, who crosses before the person or mixes with them.
+
+    own, others: known appearances. Parts in which the two look alike tell nothing. All True if the parts together look more
+    like somebody else, or not like the person by more than `margin`.
+    """
+    if not own or not others:
+        return np.zeros(len(appearance), bool)
+    mine, theirs = np.stack(own), np.stack(others)
+    like_own = (mine * appearance).sum(axis=3).mean(axis=2).max(axis=0)
+    like_other = (theirs * appearance).sum(axis=3).mean(axis=2).max(axis=0)
+    distinct = 1 - np.einsum("apcb,opcb->aop", mine, theirs).max(axis=(0, 1)) / appearance.shape[1]
+    if float((distinct * (like_other - like_own + margin)).sum()) > 1e-6:
+        return np.ones(len(appearance), bool)
+    return np.asarray((like_other > like_own + _CLEARLY_OTHER) & (distinct > _DISTINCT))
 
 
 def find_people(detector: PoseDetector, frame: Frame, windows: Iterable[RotatedRect | None]) -> list[Detection]:

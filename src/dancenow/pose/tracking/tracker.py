@@ -6,7 +6,11 @@ still the same person, by appearance, size and position, with a search that wide
 
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dancenow.pose.detectors.base import Landmarks, PoseDetector
 from dancenow.pose.detectors.regions import RotatedRect
@@ -18,10 +22,12 @@ from dancenow.pose.tracking.reidentification import (
     appearance_of,
     find_people,
     is_person,
+    parts_of_others,
     search_windows,
     similarity,
 )
-from dancenow.types import FloatArray, Frame
+from dancenow.skeleton import INDEX
+from dancenow.types import FloatArray, Frame, Pose
 
 _STILL_SAME_APPEARANCE: Final = 0.75
 """Similarity below which the tracker has moved to another person; a change of light or a turn leaves more than this."""
@@ -34,6 +40,25 @@ _MAY_HAVE_LEFT_S: Final = 4.0
 _SEARCH_EVERY_S: Final = 0.2
 """A search of the whole image costs many detections, and nobody walks in so fast that it matters."""
 _GALLERY_SIZE: Final = 12
+_FOUND_MARGIN: Final = 0.1
+"""Similarity by which somebody who is found must be nearer to the person than to others, in parts where these differ."""
+_MUST_DIFFER: Final = 0.15
+"""Similarity by which a new appearance must be nearer to the person than to others: two who cross are not learned as one."""
+
+
+def _both(*names: str) -> list[int]:
+    return [INDEX[f"{side}_{name}"] for name in names for side in ("right", "left")]
+
+
+_TORSO: Final = 1
+_KEYPOINTS_OF_PART: Final[tuple[list[int], ...]] = (
+    [INDEX["nose"], *_both("eye", "ear")],
+    [],
+    _both("knee"),
+    _both("ankle", "heel", "toe"),
+    _both("wrist", "thumb", "index", "pinky"),
+)
+"""Keypoints at the end of each part of an appearance: head, torso (without which nobody is there), thighs, shins, forearms."""
 
 
 class PersonTracker:
@@ -84,13 +109,18 @@ class PersonTracker:
             return None
         appearance = appearance_of(frame.image_rgb, landmarks.pose)
         likeness = similarity(appearance, self._gallery)
-        if likeness < _STILL_SAME_APPEARANCE or self._is_other(appearance, likeness):
+        foreign = parts_of_others(appearance, self._gallery, self._others)
+        if foreign[_TORSO] or self._is_other(appearance, likeness):
             return None
-        if likeness < SAME_APPEARANCE and _moved(landmarks) < 0.05 and self._free_in_gallery > 0:
+        seen = ~foreign
+        if similarity(appearance[seen], (known[seen] for known in self._gallery)) < _STILL_SAME_APPEARANCE:
+            return None
+        is_apart = similarity(appearance, self._others) < likeness - _MUST_DIFFER
+        if likeness < SAME_APPEARANCE and _moved(landmarks) < 0.05 and is_apart and self._free_in_gallery > 0:
             # The person from another side, or in other light: smooth motion shows that it is the same person.
             self._gallery.append(appearance)
             self._free_in_gallery -= 1
-        return landmarks
+        return _without(landmarks, foreign)
 
     def _is_other(self, appearance: FloatArray, likeness: float) -> bool:
         """Whether it is more likely one of the other people in the video."""
@@ -120,7 +150,21 @@ class PersonTracker:
             for likeness, p in scored
             if likeness > min_likeness and similarity(p.appearance, self._others) < likeness
         ]
-        return max(scored, key=lambda pair: pair[0])[1].landmarks if scored else None
+        if not scored:
+            return None
+        best = max(scored, key=lambda pair: pair[0])[1]
+        foreign = parts_of_others(best.appearance, self._gallery, self._others, _FOUND_MARGIN)
+        return None if foreign[_TORSO] else _without(best.landmarks, foreign)
+
+
+def _without(landmarks: Landmarks, foreign: NDArray[np.bool_]) -> Landmarks:
+    """The landmarks with confidence 0 for the parts of the appearance that show somebody else."""
+    hidden = [index for part, indices in enumerate(_KEYPOINTS_OF_PART) if foreign[part] for index in indices]
+    if not hidden:
+        return landmarks
+    confidence = landmarks.pose.confidence.copy()
+    confidence[hidden] = 0
+    return replace(landmarks, pose=Pose(landmarks.pose.xy, confidence, landmarks.pose.depth))
 
 
 def _moved(landmarks: Landmarks) -> float:
