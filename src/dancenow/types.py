@@ -104,7 +104,8 @@ class PoseTrack:
     """One person in a whole video: a pose per frame and its status.
 
     pose: [T,K]. time_s: float64 [T], increasing, from the first frame. status: uint8 [T] of `FrameStatus`; MISSING frames
-    have confidence 0 everywhere. width_px and height_px: size of the frame that xy refers to.
+    have confidence 0 everywhere. width_px and height_px: size of the frame that xy refers to. is_bounded: whether that frame
+    cuts off what lies outside; false for poses in the reference view of a camera that moves.
     """
 
     pose: Pose
@@ -114,6 +115,7 @@ class PoseTrack:
     height_px: int
     detector: str
     source_sha256: str
+    is_bounded: bool = True
 
     def __post_init__(self) -> None:
         _require(self.pose.xy.ndim == 3, f"a track's pose must be [T,K,2], got {_describe(self.pose.xy)}")

@@ -29,7 +29,7 @@ def bench(
     Args:
         names: Benchmarks to run, by default all:
             ablation, budget, face, drift, speed, engines, normalize,
-            blend, memory, growth, monotonicity, and real if the
+            blend, memory, growth, monotonicity, camera, and real if the
             environment variable DANCENOW_DATA names a folder of clips.
             `page` measures nothing and writes docs/benchmarks.md
             next to the results folder.
@@ -38,7 +38,7 @@ def bench(
         only: Measure only these parts, such as `--only dov 4m ours`:
             subjects, clips, methods, budgets, seeds, networks or data.
             For ablation, budget, face, drift, speed, engines, normalize,
-            real.
+            camera, real.
             The result keeps the parts measured before.
     """
     from dancenow.cli.console import live, report

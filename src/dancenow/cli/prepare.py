@@ -4,11 +4,14 @@ The work is in `dancenow.subject.prepare.prepare`.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
 from dancenow.cli.options import Flag, Maybe, Out
+
+if TYPE_CHECKING:
+    from dancenow.subject.subject import Subject
 
 
 def prepare(
@@ -77,7 +80,16 @@ def prepare(
     console.print(
         f"{out}: {manifest.num_frames} frames, {manifest.width_px}x{manifest.height_px}, {poses.time_s[-1]:.1f} s; person"
         f" found in {(poses.status == 0).mean():.0%}, {manifest.body.height_px:.0f} px tall; background seen"
-        f" {prepared.plate.known.mean():.0%}; {len(manifest.warnings) or 'no'} warning{'s' * (len(manifest.warnings) != 1)}",
+        f" {prepared.plate.known.mean():.0%}{_about_camera(prepared)};"
+        f" {len(manifest.warnings) or 'no'} warning{'s' * (len(manifest.warnings) != 1)}",
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _about_camera(subject: "Subject") -> str:
+    """That the camera moves, and how much background it saw; nothing for a camera that stands still."""
+    if subject.camera is None:
+        return ""
+    area = subject.camera.mosaic.area
+    return f", {area.width_px}x{area.height_px} px of it by a moving camera"

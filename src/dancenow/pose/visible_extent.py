@@ -102,7 +102,9 @@ def drop_unseen(track: PoseTrack) -> PoseTrack:
 
 
 def beyond_frame(track: PoseTrack, margin: float = BEYOND_FRAME) -> NDArray[np.bool_]:
-    """bool [T,K]: keypoints outside of the frame by more than `margin`, a fraction of its longer side."""
+    """bool [T,K]: keypoints that the frame cuts off: outside of it by more than `margin`, a fraction of its longer side."""
+    if not track.is_bounded:
+        return np.zeros(track.pose.confidence.shape, bool)
     margin *= max(track.width_px, track.height_px)
     size = np.array([track.width_px, track.height_px])
     return np.asarray(((track.pose.xy < -margin) | (track.pose.xy > size - 1 + margin)).any(axis=-1))

@@ -41,7 +41,7 @@ def plan_dance(
         UserError: the video cannot be read, or as `fit_retargeter`.
     """
     poses, filmed_by = PosePipeline.create(), source_camera(source, source_track, target, on_progress)
-    dance = complete_body(filmed_by.to_world(source_track), target.track)
+    dance = filmed_by.to_world(complete_body(source_track, target.track))
     retargeter = fit_videos(normalize, source, dance, target.track, target.plate)
     track, view = poses.smooth_jitter(retarget(dance, retargeter, target.track)), target.view(camera)
     return PlannedDance(poses.for_rendering(track), view.show(track), view, str(retargeter), source_camera_warnings(filmed_by))

@@ -105,6 +105,7 @@ class Target:
                 height_px=subject["height_px"],
                 detector=subject["detector"],
                 source_sha256=subject["source_sha256"],
+                is_bounded="camera.to_reference" not in checkpoint.tensors,
             )
             overlay = _Numpy(checkpoint.tensors)["overlay.rgba"] if "overlay.rgba" in checkpoint.tensors else None
             still = Plate(plate["image_rgb"], plate["known"])

@@ -74,7 +74,7 @@ def test_budget_and_drift_run_in_parts(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(UserError, match="no part of this bench is called 'fred'"):
         list(run_benches(["budget"], "smoke", folder, only=["fred"]))
     with pytest.raises(
-        UserError, match="only ablation, budget, face, drift, speed, engines, normalize, real can be measured in parts"
+        UserError, match="only ablation, budget, face, drift, speed, engines, normalize, camera, real can be measured in parts"
     ):
         list(run_benches(["memory"], "smoke", folder, only=["dov"]))
 
@@ -120,3 +120,11 @@ def test_speed_is_measured_on_upscaled_video(tmp_path: Path, monkeypatch: pytest
     text = page.write_page(written.parent).read_text("utf-8")
     assert "`tiny` on video enlarged to 320x180 px" in text
     assert any(line.startswith("| end to end, poses cached |") for line in text.splitlines())
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_moving_cameras_are_measured_against_the_truth(tmp_path: Path) -> None:
+    (written,) = run_benches(["camera"], "smoke", tmp_path / "results", only=["pan", "target"])
+    (cell,) = json.loads(written.read_text("utf-8"))["cells"]
+    assert 0 < cell["scores"]["SSIM"] < 1
+    assert cell["scores"]["corner error px"] < 1.5

@@ -77,7 +77,7 @@ def limit_to_footage(track: PoseTrack, target: PoseTrack) -> PoseTrack:
     confidence = track.pose.confidence.copy()
     confidence[:, shown.hidden] = 0
     xy = track.pose.xy.copy()
-    if shown.extent < Extent.FULL:
+    if shown.extent < Extent.FULL and target.is_bounded:
         xy[..., 1] += _settled(track, target)[:, None]
     return replace(track, pose=Pose(xy.astype(np.float32), confidence, track.pose.depth))
 

@@ -8,7 +8,7 @@ from dancenow.errors import InputError
 from dancenow.research.bench.registry import BENCHES
 from dancenow.research.bench.results import MEASURED, Result, latest
 from dancenow.research.bench.sections.cost import drift, engines, growth, memory, speed
-from dancenow.research.bench.sections.filmed import real
+from dancenow.research.bench.sections.filmed import camera, real
 from dancenow.research.bench.sections.placement import blend, monotonicity, normalize
 from dancenow.research.bench.sections.quality import ablation, budget, face
 from dancenow.research.bench.sections.trust import dataset, forensics
@@ -114,6 +114,7 @@ TITLES: Final = {
     "memory": "Memory against length",
     "growth": "Time against length",
     "monotonicity": "Do the metrics measure?",
+    "camera": "Moving cameras",
     "real": "Filmed people",
     "forensics": "Telling synthesized from real",
     "dataset": "The rendered dataset",
@@ -130,6 +131,7 @@ BODIES: Final[Mapping[str, Callable[[Result], str]]] = {
     "memory": memory,
     "growth": growth,
     "monotonicity": monotonicity,
+    "camera": camera,
     "real": real,
     "forensics": forensics,
     "dataset": dataset,

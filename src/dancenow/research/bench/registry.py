@@ -29,12 +29,13 @@ BENCHES: Final[Mapping[str, tuple[str, str]]] = {
     "memory": ("dancenow.research.bench.length", "bench_memory"),
     "growth": ("dancenow.research.bench.length", "bench_growth"),
     "monotonicity": ("dancenow.research.bench.degradations", "bench_monotonicity"),
+    "camera": ("dancenow.research.bench.camera", "bench_camera"),
     "real": ("dancenow.research.bench.real", "bench_real"),
 }
 """Name -> module and function: torch is imported when a benchmark starts, not when its name is read."""
 
 
-IN_PARTS: Final = ("ablation", "budget", "face", "drift", "speed", "engines", "normalize", "real")
+IN_PARTS: Final = ("ablation", "budget", "face", "drift", "speed", "engines", "normalize", "camera", "real")
 """Benchmarks that can run in parts, named by `only` (see `jobs.select_jobs`)."""
 
 

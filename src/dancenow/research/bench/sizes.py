@@ -123,6 +123,25 @@ DRIFT: Final[Mapping[Size, DriftSize]] = {
 
 
 @dataclass(frozen=True)
+class CameraSize:
+    """test_set: provides the first subject's footage and first dance, which are filmed by moving cameras. budget: of training,
+    in images. expected_s: of one camera in one role. The rest as in `AblationSize`."""
+
+    test_set: RenderedTestSet
+    ours: OurNetwork
+    budget: str
+    every: int
+    expected_s: float
+
+
+CAMERA: Final[Mapping[Size, CameraSize]] = {
+    "smoke": CameraSize(rendered_test_set(160, 6, 2.0, 1, 1), "tiny", "4images", 6, 10),
+    "laptop": CameraSize(rendered_test_set(512, 24, 5.0, 1, 1), "draft", "1000images", 6, 150),
+    "gpu": CameraSize(rendered_test_set(1024, 30, 10.0, 1, 1), "standard", "20000images", 6, 400),
+}
+
+
+@dataclass(frozen=True)
 class SpeedSize:
     """networks: ours, each with the size (width, height) in px to which footage and dance are upsampled, None for the test
     set's own. frames, paper_frames: generated per repetition by ours and by the paper's. steps, paper_steps: of training per

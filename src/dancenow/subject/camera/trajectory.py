@@ -72,7 +72,7 @@ class CameraTrajectory:
 
     def to_world(self, track: PoseTrack) -> PoseTrack:
         """A track of this video, as seen in the reference view: a pan that follows a dancer becomes travel."""
-        return track if self.is_still else move_track(track, self.to_reference)
+        return track if self.is_still else move_track(track, self.to_reference, is_bounded=False)
 
     def place_crops(self, crops: Sequence[Crop]) -> list[Crop]:
         """Crops of the reference view, one per frame, as crops of the frames."""
@@ -83,13 +83,13 @@ class CameraTrajectory:
         return replace(self, to_reference=self.to_reference[start:stop], confidence=self.confidence[start:stop])
 
 
-def move_track(track: PoseTrack, homographies: NDArray[np.float64]) -> PoseTrack:
-    """The track with every pose mapped by its homography, float64 [T,3,3]."""
+def move_track(track: PoseTrack, homographies: NDArray[np.float64], *, is_bounded: bool) -> PoseTrack:
+    """The track with every pose mapped by its homography, float64 [T,3,3]. is_bounded: of the result, see `PoseTrack`."""
     pose = track.pose
     xy = transform(homographies[:, None], pose.xy)
     scale = local_scale(homographies[:, None], pose.xy)
     moved = Pose(xy.astype(np.float32), pose.confidence, (pose.depth * scale).astype(np.float32))
-    return replace(track, pose=moved)
+    return replace(track, pose=moved, is_bounded=is_bounded)
 
 
 def crop_through(crop: Crop, homography: NDArray[np.float64]) -> Crop:

@@ -1,4 +1,4 @@
-"""Real clips on the benchmark page: means over clips, each clip in one line, and what failed."""
+"""Filmed people and moving cameras on the benchmark page."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -45,6 +45,26 @@ def real(result: Result) -> str:
     ]
     failed = [f"- {name}: {failure['step']}: {failure['reason']}" for name, failure in result.summary["failed"].items()]
     return "\n\n".join([*parts, *(["Refused or failed:\n\n" + "\n".join(failed)] if failed else [])]) + "\n"
+
+
+def camera(result: Result) -> str:
+    """The table of moving cameras with ground truth."""
+    rows = [
+        [name, role, *(_known(scores.get(key)) for key in ("SSIM", "SSIM against tripod", "perceptual", "corner error px"))]
+        for role, cameras in result.summary.items()
+        for name, scores in cameras.items()
+    ]
+    heads = ["camera", "films the", "SSIM ↑", "against the tripod", "perceptual distance ↓", "corner error, px ↓"]
+    return (
+        "A rendered pair, filmed once more by cameras that move, whose homographies are known. A model of each footage performs"
+        f" the tripod's dance; the tripod's model performs the dance of each camera. Trained for {result.settings['budget']}."
+        " In the person's box, against the truth from the reference view; the error is that of the frame's worst corner,"
+        f" median over frames.\n\n{table(heads, rows)}\n"
+    )
+
+
+def _known(value: float | None) -> str:
+    return "-" if value is None else number(value)
 
 
 def _row(name: str, columns: Mapping[str, str], scores: Mapping[str, Any]) -> list[str]:
