@@ -31,6 +31,8 @@ from dancenow.subject.exposure import EXPOSURE_FILE, Exposure
 from dancenow.subject.exposure_measurement import ExposureMeter
 from dancenow.subject.footage_quality import ImageQualityMeter, find_cuts, footage_warnings, require_enough_footage
 from dancenow.subject.manifest import CHECKED_FILES, MANIFEST, OPTIONAL_FILES, Span, SubjectManifest
+from dancenow.subject.matte.near_background import NearBackground
+from dancenow.subject.matte.refined_masks import filmed_background, refine_masks, still_background
 from dancenow.subject.subject import Subject, save_plate
 from dancenow.types import FrameStatus, Plate, PoseTrack
 
@@ -90,7 +92,8 @@ def prepare(
         measured = in_training & (track.status == FrameStatus.MEASURED)
         estimator, examiner = PlateEstimator(source, masks, measured, on_progress), ImageQualityMeter(masks, len(track))
         synthetic, meter = SyntheticFootageCheck(source, len(track)), ExposureMeter(masks, measured)
-        source.feed(estimator, examiner, synthetic, meter)
+        near = NearBackground(masks, estimator.indices)
+        source.feed(estimator, examiner, synthetic, meter, near)
         exposure = meter.exposure()
         images, camera = examiner.statistics(find_cuts(source, examiner)), None
         if images.may_move:
@@ -98,14 +101,17 @@ def prepare(
             camera = film_background(source, masks, measured, trajectory, on_progress)
         if camera is None:
             plate = estimator.estimate(exposure)
+            background_of = still_background(near.complete(plate, exposure))
         else:
             save_camera(folder, camera)
             images, exposure = images.with_camera(camera.trajectory), Exposure.constant(len(track))
             plate = camera.mosaic.reference_view(track.width_px, track.height_px)
+            background_of = filmed_background(camera)
         found = footage_warnings(images, survey.counts, track, body_statistics(track), person)
         warnings = (*damage, *synthetic.warnings(), *found)
         if exposure.changes:
             exposure.save(folder / EXPOSURE_FILE)
+        refine_masks(source, masks, background_of, exposure=exposure, on_progress=on_progress)
         manifest = _write_contents(folder, source, track, plate, source.path.stem, splits_s, warnings, licence, consent)
     return Subject(out, manifest, track, plate, None, camera)
 

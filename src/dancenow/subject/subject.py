@@ -132,7 +132,7 @@ class Subject:
         return image
 
     def read_masks(self, start: int = 0, stop: int | None = None) -> Iterator[NDArray[np.uint8]]:
-        """Stream the person's soft masks, one per frame: uint8 [h,w], smaller than the frame, 255 = person."""
+        """Stream the person's soft masks, one per frame: uint8 [h,w], at most the frame's size, 255 = person."""
         return read_masks(self.folder / "masks.mkv", start, stop)
 
 

@@ -1,0 +1,1 @@
+"""Mattes: the detector's coarse masks of the person, refined against the known background."""
