@@ -13,10 +13,10 @@ from dancenow import pipeline
 from dancenow.errors import UserError
 from dancenow.execution import Execution
 from dancenow.face import face_task
-from dancenow.face.face_track import YAW, FaceTrack, Reason
+from dancenow.face.face_track import FaceTrack, Reason
 from dancenow.face.face_tracking import face_boxes
 from dancenow.face.network import FaceNetwork, FaceNetworkConfig
-from dancenow.face.refinement import FaceModel, FaceRefiner, footage_weights, select_face_model
+from dancenow.face.refinement import FaceModel, FaceRefiner, select_face_model
 from dancenow.generators.crop.config import CROP_KIND
 from dancenow.generators.edn.config import EdnConfig
 from dancenow.generators.registry import renderer_of
@@ -41,7 +41,6 @@ from helpers.face_world import (
     small_dancer,
     untrained_distance,
 )
-from helpers.faces import mouthing, turning
 
 CPU = torch.device("cpu")
 
@@ -84,7 +83,7 @@ def source(tmp_path: Path) -> Path:
 
 def refiner_of(network: FaceNetwork, dance: PoseTrack) -> FaceRefiner:
     faces = face_boxes(dance, size_px=network.config.canvas_px)
-    return FaceRefiner(FaceModel("residual", network.eval(), faces, None), faces, dance.pose, None, Execution())
+    return FaceRefiner(FaceModel("residual", network.eval(), faces, None), faces, dance.pose, None, None, Execution())
 
 
 def adding_network(value: float) -> FaceNetwork:
@@ -264,20 +263,6 @@ def test_the_edn_system_trains_a_face_network_too(subject: Subject, source: Path
     train_model(subject.folder, model, config, budget="4images", face="residual")
     assert read_info(model).config["face_network"]["kind"] == "residual"
     pipeline.transfer(source, model, tmp_path / "out.mp4", frames=(0, 3))
-
-
-def test_a_yaw_missing_in_the_footage_is_not_refined() -> None:
-    seen = mouthing(turning(np.zeros(20)), np.zeros(20))
-    expression = seen.expression.copy()
-    expression[:, YAW] = np.linspace(0.4, 0.6, 20)
-    seen = replace(seen, expression=expression)
-    yaw = np.array([0.5, 0.62, 0.2, -0.5], np.float32)
-    shown = footage_weights(yaw, seen)
-    assert shown[0] == shown[1] == shown[2] == 1
-    assert shown[3] == 0
-    assert 0 < footage_weights(np.array([0.0], np.float32), seen)[0] < 1
-    nothing = replace(seen, reason=np.full_like(seen.reason, Reason.MISSING))
-    assert (footage_weights(yaw, nothing) == 1).all()
 
 
 @pytest.mark.slow

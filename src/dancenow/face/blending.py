@@ -51,15 +51,20 @@ class Blender:
         self._parts: FloatArray | None = None
         self._at_s = -np.inf
 
-    def blend(self, frame_rgb: ImageRGB, face_rgb: ImageRGB, t: int, pose: Pose | None = None) -> ImageRGB:
+    def blend(
+        self, frame_rgb: ImageRGB, face_rgb: ImageRGB, t: int, pose: Pose | None = None, within: FloatArray | None = None
+    ) -> ImageRGB:
         """Return a new frame uint8 [H,W,3] with face_rgb uint8 [S,S,3] in the crop of frame t; nothing changes outside it.
 
-        pose: keypoints [K] of the frame, used to keep hands in front of the face.
+        pose: keypoints [K] of the frame, used to keep hands in front of the face. within: float32 [S,S] in [0,1], how strongly
+        each pixel of the canvas may change, see `face.head_mask`.
         """
         crop = self._faces.crop(t)
         if face_rgb.shape != (crop.size, crop.size, 3):
             raise ValueError(f"a face must be [{crop.size},{crop.size},3], got {list(face_rgb.shape)}")
         mask = feather_mask(crop.size, self._ramp)
+        if within is not None:
+            mask = mask * within
         if pose is not None:
             mask = mask * (1 - hand_mask(pose, float(self._faces.head_px[t]), crop))
         return self._blend(frame_rgb, face_rgb, crop, mask, lambda rim: self._filter_rim(rim, t))

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Self
 
-import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from dancenow.errors import ModelError
@@ -22,31 +20,24 @@ from dancenow.face.blending import WIDE_RAMP, Blender
 from dancenow.face.dataset import resize_canvas
 from dancenow.face.face_crop import crop_face
 from dancenow.face.face_state import faces_from_tensors
-from dancenow.face.face_track import YAW, FaceTrack
+from dancenow.face.face_track import FaceTrack
 from dancenow.face.face_tracking import extract_faces, face_boxes
+from dancenow.face.head_mask import covered_by_person, fade_detail, head_outline
 from dancenow.face.landmark_maps import draw_face_maps
 from dancenow.face.network import FaceNetwork, FaceNetworkConfig
+from dancenow.face.refinement_weights import coverage_weights, fade_over_time, source_weights
 from dancenow.media.source import VideoSource
 from dancenow.prefetch import prefetch
 from dancenow.progress import ProgressCallback
 from dancenow.storage.checkpoint import Checkpoint
-from dancenow.types import ImageRGB, Pose, PoseTrack
+from dancenow.subject.background.base import Background
+from dancenow.types import FloatArray, ImageRGB, Pose, PoseTrack
 
 FaceMode = Literal["none", "residual", "cyclegan", "auto"]
 """none: faces as the body generator renders them. residual: adds detail to them. cyclegan: translates the source's face to the
 target's. auto: what the model has.
 """
 FACE_CHOICES: Final[tuple[FaceMode, ...]] = ("none", "residual", "cyclegan", "auto")
-FADE_FRAMES: Final = 4
-"""Frames over which a refined face fades in and out where it becomes valid or invalid: a sudden change is visible."""
-FULL_YAW_RAD, MAX_YAW_RAD = np.radians(50), np.radians(75)
-"""Up to the first yaw a refined face is fully shown, from the second on not at all: landmarks of a profile are guesses, and
-detail at the wrong position appears next to the nose.
-"""
-FULL_UNSEEN_RAD, MAX_UNSEEN_RAD = np.radians(15), np.radians(35)
-"""Up to the first angle between a yaw and the nearest one in the footage a refined face is fully shown, from the second on not
-at all: unseen views get cheeks and hair next to the head.
-"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,18 +108,26 @@ class FaceRefiner:
     """Refines the faces of one transfer.
 
     faces: faces of the retargeted poses, in the target's frame. pose: these poses [T,K]. source: the faces that a cyclegan
-    translates; None for a residual network.
+    translates, and that show where a face is visible; None where no source is known. background: what is behind the person, and
+    stays as it is; None where it is not known. weights: float32 [T] in [0,1], how strongly each frame's face is refined.
     """
 
     def __init__(
-        self, model: FaceModel, faces: FaceTrack, pose: Pose, source: SourceFaces | None, execution: Execution
+        self,
+        model: FaceModel,
+        faces: FaceTrack,
+        pose: Pose,
+        source: SourceFaces | None,
+        background: Background | None,
+        execution: Execution,
     ) -> None:
+        self._background = background
         self.faces, self._pose, self._source, self._execution = faces, pose, source, execution
         self._dtype = torch.bfloat16 if execution.has_bfloat16 else torch.float32
         self._network: nn.Module = copy.deepcopy(model.network).to(self._dtype)
         self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 20% faster on a CPU
-        yaw = faces.expression[:, YAW]
-        self._strength = fade_weights(faces.valid) * yaw_weights(yaw) * footage_weights(yaw, model.target)
+        self._translates = model.kind == "cyclegan"
+        self.weights = _weights(model.target, faces, None if source is None else source.faces)
 
     @classmethod
     def from_tracks(
@@ -137,10 +136,12 @@ class FaceRefiner:
         source_track: PoseTrack,
         target_track: PoseTrack,
         video: VideoSource,
+        background: Background,
         execution: Execution,
         on_progress: ProgressCallback,
     ) -> Self | None:
-        """Prepare the transfer of the poses `source_track`, detected in `video` and retargeted to `target_track`.
+        """Prepare the transfer of the poses `source_track`, detected in `video` and retargeted to `target_track`, over a
+        background.
 
         Returns None without a face model: there is nothing to refine.
 
@@ -153,17 +154,18 @@ class FaceRefiner:
         source_faces = resize_canvas(extract_faces(video, source_track, on_progress=on_progress), size_px)
         boxes = face_boxes(target_track, size_px=size_px)
         faces = normalize_expression(source_faces, model.target, boxes)
-        source = SourceFaces(video, source_faces, source_track.pose) if model.kind == "cyclegan" else None
-        return cls(model, faces, target_track.pose, source, execution)
+        source = SourceFaces(video, source_faces, source_track.pose)
+        return cls(model, faces, target_track.pose, source, background, execution)
 
     def refine(self, images: Iterator[ImageRGB], start: int, stop: int) -> Iterator[ImageRGB]:
         """Refine the faces of frames [start, stop) as they come; an unchanged frame is passed on."""
-        if self._source is None:
+        if not self._translates:
             # A residual fades out with the mask: there is no rim to match.
             blender = Blender(self.faces, "feather", ramp=WIDE_RAMP)
             for t, image in enumerate(images, start=start):
-                yield self._blend(blender, image, self._refined_face(image, t), t) if self.faces.valid[t] else image
+                yield self._blend(blender, image, self._refined_face(image, t), t) if self.weights[t] > 0 else image
             return
+        assert self._source is not None
         blender = Blender(self.faces)
         with prefetch(self._translated_faces(self._source, start, stop)) as faces:
             for t, (image, face) in enumerate(zip(images, faces, strict=True), start=start):
@@ -171,64 +173,56 @@ class FaceRefiner:
 
     def notes(self, start: int, stop: int) -> Iterator[str]:
         """What the user should know about the faces of these frames, one sentence each."""
-        fraction = float(self.faces.valid[start:stop].mean())
+        fraction = float((self.weights[start:stop] > 0).mean())
         if fraction < 0.5:
             yield (
-                f"The face network refines only {fraction:.0%} of the frames: in the others the face is turned away,"
-                " hidden or too small."
+                f"The face network refines only {fraction:.0%} of the frames: in the others the face is turned away, hidden,"
+                " too small, or in a view that the footage does not show."
             )
 
     def _refined_face(self, image: ImageRGB, t: int) -> ImageRGB:
         """The rendered face plus the residual, uint8 [S,S,3]."""
-        return self._run_network(crop_face(image, self.faces.crop(t)), draw_face_maps(self.faces, t, self._pose[t]))
+        face = crop_face(image, self.faces.crop(t))
+        residual = self._residual(face, draw_face_maps(self.faces, t, self._pose[t]))
+        return _to_image(face + fade_detail(residual))
 
     def _translated_faces(self, source: SourceFaces, start: int, stop: int) -> Iterator[ImageRGB | None]:
         """The source's face in each frame, translated to the target, uint8 [S,S,3]; None where either is not visible."""
         for frame in source.video.frames(start, stop):
             t = frame.index
-            if self.faces.valid[t] and source.faces.valid[t]:
+            if self.weights[t] > 0 and source.faces.valid[t]:
                 face = crop_face(frame.image_rgb, source.faces.crop(t))
-                yield self._run_network(face, draw_face_maps(source.faces, t, source.pose[t]))
+                yield _to_image(face + self._residual(face, draw_face_maps(source.faces, t, source.pose[t])))
             else:
                 yield None
 
     def _blend(self, blender: Blender, image: ImageRGB, face: ImageRGB, t: int) -> ImageRGB:
-        blended, strength = blender.blend(image, face, t, self._pose[t]), float(self._strength[t])
-        return blended if strength == 1 else np.asarray(cv2.addWeighted(image, 1 - strength, blended, strength, 0), np.uint8)
+        within = head_outline(self.faces, t) if self._translates else np.ones(face.shape[:2], np.float32)
+        if self._background is not None:
+            behind = self._background.at(float(self.faces.time_s[t]))
+            within = within * covered_by_person(image, behind, self.faces, t)
+        return blender.blend(image, face, t, self._pose[t], within * self.weights[t])
 
     @torch.inference_mode()
-    def _run_network(self, face_rgb: ImageRGB, maps: NDArray[np.float32]) -> ImageRGB:
+    def _residual(self, face_rgb: ImageRGB, maps: FloatArray) -> FloatArray:
+        """What the network adds to a face, in grey levels: float32 [S,S,3]."""
         device = self._execution.torch_device
         with self._execution.limited_threads():
             face = torch.from_numpy(face_rgb).to(device).permute(2, 0, 1)[None].float() / 127.5 - 1
             inputs = (face, torch.from_numpy(maps).to(device)[None])
             face_input, maps_input = (x.to(self._dtype, memory_format=torch.channels_last) for x in inputs)
             residual = self._network(face_input, maps_input)[0].float() * 127.5
-            refined = np.rint(face_rgb + residual.permute(1, 2, 0).cpu().numpy())
-        return np.asarray(refined.clip(0, 255), np.uint8)
+            return np.asarray(residual.permute(1, 2, 0).cpu().numpy(), np.float32)
 
 
-def yaw_weights(yaw: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Opacity in [0,1] of a refined face at each yaw [T], rad."""
-    return np.asarray(np.clip((MAX_YAW_RAD - np.abs(yaw)) / (MAX_YAW_RAD - FULL_YAW_RAD), 0, 1), np.float32)
+def _weights(target: FaceTrack, faces: FaceTrack, source: FaceTrack | None) -> FloatArray:
+    """How strongly each frame's face is refined: float32 [T] in [0,1]. target: faces of the footage."""
+    if source is None:
+        return fade_over_time(faces.valid * coverage_weights(faces, target), faces.time_s)
+    # The source's own image tells the rotation of the head better than the retargeted pose, which has the same.
+    weights = faces.valid * source_weights(faces, source) * coverage_weights(source, target)
+    return fade_over_time(weights, faces.time_s)
 
 
-def footage_weights(yaw: NDArray[np.float32], target: FaceTrack) -> NDArray[np.float32]:
-    """Opacity in [0,1] of a refined face at each yaw [T], rad, by how near the yaws in the footage come to it."""
-    seen = target.expression[target.valid, YAW]
-    if not len(seen):  # nothing is known about the views in the footage
-        return np.ones(len(yaw), np.float32)
-    off = np.abs(yaw[:, None] - seen[None]).min(axis=1)
-    return np.asarray(np.clip((MAX_UNSEEN_RAD - off) / (MAX_UNSEEN_RAD - FULL_UNSEEN_RAD), 0, 1), np.float32)
-
-
-def fade_weights(valid: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Opacity of a refined face in each frame [T], in (0,1] where valid: it fades in and out over `FADE_FRAMES` frames."""
-    gaps = np.flatnonzero(~valid)
-    if not len(gaps):
-        return np.ones(len(valid), np.float32)
-    frames = np.arange(len(valid))
-    after = np.searchsorted(gaps, frames)
-    left = np.where(after > 0, frames - gaps[np.clip(after - 1, 0, None)], FADE_FRAMES)  # there is no gap before the first
-    right = np.where(after < len(gaps), gaps[np.clip(after, None, len(gaps) - 1)] - frames, FADE_FRAMES)
-    return np.asarray(np.minimum(np.minimum(left, right) / FADE_FRAMES, 1.0), np.float32)
+def _to_image(values: FloatArray) -> ImageRGB:
+    return np.asarray(np.rint(values).clip(0, 255), np.uint8)
