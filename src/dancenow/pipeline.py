@@ -128,9 +128,7 @@ def transfer(
     source_track = detect_poses(source, person=person, on_progress=on_progress)
     dance = plan_dance(source, source_track, target, normalize=normalize, camera=camera, on_progress=on_progress)
     start, stop = frame_range(frames, len(source_track))
-    refiner = FaceRefiner.from_tracks(
-        face_model, source_track, dance.shown_track, source, dance.view.background, execution, on_progress
-    )
+    refiner = FaceRefiner.from_tracks(face_model, source_track, dance.shown_track, source, dance.view, execution, on_progress)
     with (
         closing(render_video(renderer, dance.view, dance.world_track, start, stop)) as images,
         nullcontext(images) if refiner is None else prefetch(refiner.refine(images, start, stop)) as refined,

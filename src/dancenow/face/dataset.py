@@ -5,6 +5,7 @@ A person's faces are few and small, so they are all held in memory; each draw sh
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from dancenow.face.face_track import FaceTrack, Reason
 from dancenow.face.face_tracking import MIN_HEAD_PX
 from dancenow.face.landmark_maps import draw_face_maps
 from dancenow.face.network import CANVAS_STEP_PX, MIN_CANVAS_PX
+from dancenow.face.views import rarity_weights, views_of
 from dancenow.media.source import VideoInput, open_video
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.subject.exposure import Exposure
@@ -54,6 +56,12 @@ class FaceDataset:
     augmented_maps: NDArray[np.uint8]
     track: FaceTrack
     canvas_px: int
+
+    @cached_property
+    def _probability(self) -> NDArray[np.float64]:
+        """With which each face is drawn, [N]."""
+        weights = rarity_weights(views_of(self.track)[self.frames])
+        return np.asarray(weights / weights.sum())
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -101,10 +109,10 @@ class FaceDataset:
     def draw(
         self, batch: int, rng: np.random.Generator, device: torch.device, generated: NDArray[np.uint8] | None = None
     ) -> FaceBatch:
-        """Sample a random batch, each face shifted by a few pixels. generated: result of `crop_generated`, shifted with
-        them.
+        """Sample a random batch, rare views of the head more often than they occur, each face shifted by a few pixels.
+        generated: result of `crop_generated`, shifted with them.
         """
-        rows = rng.integers(0, len(self), batch)
+        rows = rng.choice(len(self), batch, p=self._probability)
         shifts = rng.integers(0, self.track.size_px - self.canvas_px + 1, (batch, 2))
         return self.take(rows, shifts, device, generated)
 
@@ -176,11 +184,26 @@ def native_canvas_px(faces: FaceTrack, max_canvas_px: int) -> int:
 
 
 def usable_faces(faces: FaceTrack, allowed: NDArray[np.bool_], max_count: int) -> NDArray[np.int64]:
-    """Frame numbers, increasing, of at most `max_count` valid faces among the allowed frames [T], evenly spread."""
+    """Frame numbers, increasing, of at most `max_count` valid faces among the allowed frames [T]: spread over time, with more
+    of the rare views of the head.
+    """
     usable = np.flatnonzero(faces.valid & allowed)
     if len(usable) <= max_count:
         return usable
-    return np.asarray(usable[np.linspace(0, len(usable) - 1, max_count).round().astype(np.int64)])
+    expected = _expected_counts(rarity_weights(views_of(faces)[usable]), max_count)
+    passed = np.cumsum(expected) - expected[0]
+    # The first and the last face, and steps of at least 1 between: none is chosen twice, since each is expected at most once.
+    chosen = np.searchsorted(passed, np.linspace(0, passed[-1], max_count) - 1e-9)
+    return np.asarray(usable[np.unique(chosen)])
+
+
+def _expected_counts(weights: NDArray[np.float64], total: int) -> NDArray[np.float64]:
+    """Numbers in [0,1] proportional to weights [N], N > total, as far as they stay below 1, with this sum."""
+    low, high = 0.0, total / float(weights.min())
+    for _ in range(50):
+        factor = (low + high) / 2
+        low, high = (factor, high) if np.minimum(factor * weights, 1).sum() < total else (low, factor)
+    return np.minimum(low * weights, 1)
 
 
 def unusable_reason(faces: FaceTrack, allowed: NDArray[np.bool_], person: str) -> str | None:

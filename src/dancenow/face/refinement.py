@@ -31,6 +31,7 @@ from dancenow.prefetch import prefetch
 from dancenow.progress import ProgressCallback
 from dancenow.storage.checkpoint import Checkpoint
 from dancenow.subject.background.base import Background
+from dancenow.subject.target_view import TargetView
 from dancenow.types import FloatArray, ImageRGB, Pose, PoseTrack
 
 FaceMode = Literal["none", "residual", "cyclegan", "auto"]
@@ -136,12 +137,12 @@ class FaceRefiner:
         source_track: PoseTrack,
         target_track: PoseTrack,
         video: VideoSource,
-        background: Background,
+        view: TargetView,
         execution: Execution,
         on_progress: ProgressCallback,
     ) -> Self | None:
-        """Prepare the transfer of the poses `source_track`, detected in `video` and retargeted to `target_track`, over a
-        background.
+        """Prepare the transfer of the poses `source_track`, detected in `video` and retargeted to `target_track` in a
+        view of the target.
 
         Returns None without a face model: there is nothing to refine.
 
@@ -155,7 +156,7 @@ class FaceRefiner:
         boxes = face_boxes(target_track, size_px=size_px)
         faces = normalize_expression(source_faces, model.target, boxes)
         source = SourceFaces(video, source_faces, source_track.pose)
-        return cls(model, faces, target_track.pose, source, background, execution)
+        return cls(model, faces, target_track.pose, source, view.background, execution)
 
     def refine(self, images: Iterator[ImageRGB], start: int, stop: int) -> Iterator[ImageRGB]:
         """Refine the faces of frames [start, stop) as they come; an unchanged frame is passed on."""

@@ -10,22 +10,20 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.face.face_track import YAW, FaceTrack, Reason
+from dancenow.face.face_track import FaceTrack, Reason
+from dancenow.face.views import distances, views_of
 from dancenow.types import FloatArray
 
 FULL_UNSEEN_RAD, MAX_UNSEEN_RAD = np.radians(15), np.radians(30)
 """Up to the first angle between a view and those in the footage a refined face is fully shown, from the second on not at all:
 unseen views get cheeks and hair next to the head.
 """
-_ANGLE_SCALES: Final = np.array([1.0, 1.5, 0.7], np.float32)
-"""How much yaw, pitch and roll change a view: a nod foreshortens the whole face, a tilt only rotates it."""
 FADE_S: Final = 0.07
 """Within this time before a face becomes invisible its refinement is gone, and it takes as long again to fade."""
-_SEEN_FRACTION: Final = 0.03
-_MAX_SEEN_FRAMES: Final = 5
-"""A view counts as seen where this fraction of the stored faces, and at most this number, is near: one frame may be a
-mistake.
-"""
+_SEEN_FRAMES: Final = 2
+"""A view counts as seen where at least so many of the stored faces are near: one frame may be a mistake."""
+_MIN_SHOWN_S: Final = 0.25
+"""A face that would be refined for a shorter time is not: it would only flash."""
 _ON_AGAIN: Final = 0.5
 """A face that was not refined is refined again from this weight on."""
 _MIN_FOUND_FRACTION: Final = 0.5
@@ -37,12 +35,11 @@ def coverage_weights(faces: FaceTrack, target: FaceTrack) -> FloatArray:
 
     faces: any heads, of which only the rotation is used. target: the faces of the footage.
     """
-    seen = target.expression[target.valid, YAW:] * _ANGLE_SCALES
+    seen = views_of(target)[target.valid]
     if not len(seen):  # nothing is known about the views in the footage
         return np.ones(len(faces), np.float32)
-    count = int(np.clip(_SEEN_FRACTION * len(seen), 1, _MAX_SEEN_FRAMES))
-    off = np.linalg.norm((faces.expression[:, YAW:] * _ANGLE_SCALES)[:, None] - seen[None], axis=2)
-    nearest = np.partition(off, count - 1, axis=1)[:, count - 1]
+    rank = min(_SEEN_FRAMES, len(seen)) - 1
+    nearest = np.partition(distances(views_of(faces), seen), rank, axis=1)[:, rank]
     return np.asarray(np.clip((MAX_UNSEEN_RAD - nearest) / (MAX_UNSEEN_RAD - FULL_UNSEEN_RAD), 0, 1), np.float32)
 
 
@@ -64,7 +61,8 @@ def fade_over_time(weight: FloatArray, time_s: NDArray[np.float64]) -> FloatArra
     step_s = float(np.median(np.diff(time_s))) if len(time_s) > 1 else FADE_S
     reach = max(1, round(FADE_S / max(step_s, 1e-6)))
     # The smallest weight nearby, then a mean over the same neighborhood, which therefore nowhere exceeds the weight itself.
-    low = _windows(_with_hysteresis(weight), reach).min(axis=1)
+    steady = _without_flashes(_with_hysteresis(weight), max(2 * reach + 1, round(_MIN_SHOWN_S / max(step_s, 1e-6))))
+    low = _windows(steady, reach).min(axis=1)
     kernel = np.hanning(2 * reach + 3)[1:-1].astype(np.float32)
     return np.asarray(_windows(low, reach) @ (kernel / kernel.sum()), np.float32)
 
@@ -75,6 +73,16 @@ def _with_hysteresis(weight: FloatArray) -> FloatArray:
     for t, value in enumerate(weight):
         on = value > (0 if on else _ON_AGAIN)
         out[t] = value if on else 0
+    return out
+
+
+def _without_flashes(weight: FloatArray, min_frames: int) -> FloatArray:
+    """Set stretches of fewer than `min_frames` frames to 0, unless they reach an end: there they may go on."""
+    edges = np.diff(np.concatenate([[0], (weight > 0).astype(np.int8), [0]]))
+    out = weight.copy()
+    for start, stop in zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True):
+        if stop - start < min_frames and start > 0 and stop < len(weight):
+            out[start:stop] = 0
     return out
 
 
