@@ -30,7 +30,7 @@ def prepare(
 
     Args:
         video: Footage of the person who will dance.
-            One person, whole body, still camera, at least 20 s.
+            One person, whole body, from one place, at least 20 s.
         out: The subject folder to write.
             An older subject folder of that name is replaced.
             A folder with other files in it is not.

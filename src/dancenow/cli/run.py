@@ -38,7 +38,7 @@ def run(
     Args:
         source: Video of the dance.
         target: Video of the person who will dance.
-            At least 20 s, whole body, still camera.
+            At least 20 s, whole body, filmed from one place.
         out: The .mp4 file to write.
         budget: Training time (90s, 4m, 1.5h) or images (20000images).
         preset: Model size and training recipe.
