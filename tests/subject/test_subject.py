@@ -247,7 +247,7 @@ def test_warnings_about_the_track(made: Subject) -> None:
     assert "only 50% of the frames" in said(slow)
     assert "5 frames per second" in said(slow)
     low = PoseTrack(track.pose, track.time_s, track.status, WIDTH, HEIGHT - 20, "drawn", "")
-    assert "only from the knees up" in said(low)
+    assert "feet are cut off" in said(low)
     (people,) = footage_quality.people_warnings([1, 2, 3, 1])
     assert people.startswith(
         "several people are in the frame (3 at once, in 2 of 4 sampled frames), and the largest, most central and most often"

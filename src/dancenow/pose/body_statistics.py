@@ -145,18 +145,22 @@ def sole_y(pose: Pose, ankle_to_sole_px: float) -> Float64Array:
 def torso_over_time(pose: Pose, fps: float) -> Float64Array:
     """Length of the torso in px in every frame of poses [T,K], float64 [T], as when it is upright: leaning does not shorten it.
 
-    The largest apparent length within `TORSO_WINDOW_S`, smoothed; from the shoulders where no hips are visible.
+    Of torso and shoulders, the one nearer to its full length gives the size: a lean shortens the one, a turn the other. The
+    largest size within `TORSO_WINDOW_S` counts, smoothed.
 
     Raises:
         UserError: neither is ever visible.
     """
     lengths = _bone_lengths(pose)
-    torso = lengths["torso"] if _seen(lengths["torso"]) else TORSO_TO_SHOULDERS * lengths["shoulders"]
-    known = np.isfinite(torso)
-    if not known.any():
+    usable = [each for each in (lengths["torso"], lengths["shoulders"]) if _seen(each)]
+    if not usable:
         raise InputError("no frame shows both of the person's shoulders; film the whole body.")
-    torso = np.interp(np.arange(len(torso)), np.flatnonzero(known), torso[known])
-    return _upper_envelope(torso, TORSO_WINDOW_S, fps)
+    full = [float(np.nanpercentile(each, FULL_LENGTH_PERCENTILE)) for each in usable]
+    size: Float64Array = np.fmax.reduce([each / length for each, length in zip(usable, full, strict=True)])
+    known = np.isfinite(size)
+    size = np.interp(np.arange(len(size)), np.flatnonzero(known), size[known])
+    torso_px = full[0] if _seen(lengths["torso"]) else TORSO_TO_SHOULDERS * full[0]
+    return torso_px * _upper_envelope(size, TORSO_WINDOW_S, fps)
 
 
 def highest_hips(pose: Pose, fps: float, torso_px: Float64Array) -> Float64Array:

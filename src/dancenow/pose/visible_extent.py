@@ -70,41 +70,42 @@ class VisibleExtent:
         return sorted(index for part in parts for index in PARTS[part])
 
 
-def measured_keypoints(track: PoseTrack) -> NDArray[np.bool_]:
-    """bool [T,K]: keypoints that are inside the frame and confident, in frames where the person was detected."""
-    sure = track.pose.confidence >= MIN_CONFIDENCE
-    return np.asarray(~beyond_frame(track) & sure & (track.status == FrameStatus.MEASURED)[:, None])
-
-
 def visible_extent(track: PoseTrack) -> VisibleExtent:
-    """What a track shows of the body. A part is shown in a frame if any of its keypoints is, on either side: a leg may hide
-    the other. Where nobody is measured, nothing is known to be hidden.
+    """What a track shows of the body, by the confidence of its keypoints: `drop_unseen` has removed guesses beyond the frame.
+
+    A part is shown in a frame if any of its keypoints is, on either side: a leg may hide the other. Where nobody is measured,
+    nothing is known to be hidden.
     """
-    frames = track.status == FrameStatus.MEASURED
-    if not frames.any():
-        return VisibleExtent(dict.fromkeys(PARTS, 1.0))
-    measured = measured_keypoints(track)[frames]
-    return VisibleExtent({part: float(measured[:, list(PARTS[part])].any(axis=1).mean()) for part in PARTS})
+    return _extent(track, np.ones(track.pose.confidence.shape, bool))
 
 
 def drop_unseen(track: PoseTrack) -> PoseTrack:
-    """The track without guesses: confidence 0 for parts that it never shows, and for legs outside of the frame that the
-    detector is not sure of. The track itself where nothing is guessed.
+    """The track, in px of the frames it was measured in, without guesses: confidence 0 for parts that it never shows, and for
+    legs outside of the frame that the detector is not sure of. The track itself where nothing is guessed.
     """
-    confidence = track.pose.confidence.copy()
-    confidence[:, visible_extent(track).hidden] = 0
+    beyond, confidence = beyond_frame(track), track.pose.confidence.copy()
+    confidence[:, _extent(track, ~beyond).hidden] = 0
     legs = np.zeros(confidence.shape[1], bool)
     legs[[*PARTS["knees"], *PARTS["feet"]]] = True
-    confidence[beyond_frame(track) & (confidence < MIN_CONFIDENCE) & legs] = 0
+    confidence[beyond & (confidence < MIN_CONFIDENCE) & legs] = 0
     if (confidence == track.pose.confidence).all():
         return track
     return replace(track, pose=Pose(track.pose.xy, confidence, track.pose.depth))
 
 
-def beyond_frame(track: PoseTrack, margin: float = BEYOND_FRAME) -> NDArray[np.bool_]:
-    """bool [T,K]: keypoints that the frame cuts off: outside of it by more than `margin`, a fraction of its longer side."""
+def _extent(track: PoseTrack, possible: NDArray[np.bool_]) -> VisibleExtent:
+    """possible: bool [T,K], keypoints that can be seen."""
+    frames = track.status == FrameStatus.MEASURED
+    if not frames.any():
+        return VisibleExtent(dict.fromkeys(PARTS, 1.0))
+    measured = (possible & (track.pose.confidence >= MIN_CONFIDENCE))[frames]
+    return VisibleExtent({part: float(measured[:, list(PARTS[part])].any(axis=1).mean()) for part in PARTS})
+
+
+def beyond_frame(track: PoseTrack) -> NDArray[np.bool_]:
+    """bool [T,K]: keypoints that the frame cuts off: outside of it, not only on its edge."""
     if not track.is_bounded:
         return np.zeros(track.pose.confidence.shape, bool)
-    margin *= max(track.width_px, track.height_px)
+    margin = BEYOND_FRAME * max(track.width_px, track.height_px)
     size = np.array([track.width_px, track.height_px])
     return np.asarray(((track.pose.xy < -margin) | (track.pose.xy > size - 1 + margin)).any(axis=-1))

@@ -96,13 +96,13 @@ def test_feet_that_are_cut_off_for_a_moment_stay_where_they_are() -> None:
 
 @pytest.mark.parametrize("source_height_px", [480, KNEES_CUT])
 def test_a_half_target_shows_neither_legs_nor_the_end_of_its_trunk(source_height_px: int) -> None:
-    target = cropped(dance(1.5), 295)
+    target = cropped(dance(1.5), 330)
     source = cropped(dance(1.7, jump_m=0.5, z_m=(4.5, 6.5)), source_height_px)
     result = moved(source, target)
     assert (result.pose.confidence[:, [*PARTS["knees"], *PARTS["feet"]]] == 0).all()
     hips = result.pose.xy[:, HIPS, 1].mean(axis=1)
     shown = target.pose.xy[:, HIPS, 1].mean(axis=1)
-    assert hips.min() > shown.min() - 2, "the trunk never rises out of the frame's lower edge"
+    assert hips.min() > np.median(shown) - 3, "the trunk never rises out of the frame's lower edge"
     assert abs(np.median(hips) - np.median(shown)) < 40
 
 

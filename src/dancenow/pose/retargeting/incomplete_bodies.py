@@ -16,39 +16,38 @@ from dancenow.pose.body_statistics import MIN_CONFIDENCE, Float64Array, torso_ov
 from dancenow.pose.filtering.smoothing import gaussian
 from dancenow.pose.retargeting.joints import NUM_JOINTS, fill_missing, joints_of
 from dancenow.pose.retargeting.standing_legs import standing_legs
-from dancenow.pose.visible_extent import PARTS, Extent, VisibleExtent, beyond_frame, drop_unseen, visible_extent
+from dancenow.pose.visible_extent import PARTS, Extent, VisibleExtent, visible_extent
 from dancenow.skeleton import INDEX, NUM_KEYPOINTS
 from dancenow.types import FrameStatus, Pose, PoseTrack
 
 COMPLETED_CONFIDENCE: Final = 0.9
 HEAD: Final = {"ear": (0.13, -0.42), "eye": (0.06, -0.5), "nose": (0.0, -0.42)}
 """Offsets of an upright head from the neck, in torso lengths: outward, down."""
-SHOWN_PERCENTILE: Final = 90
-"""Of how far down the body is shown over the footage: the network has learned as much as that."""
+SHOWN_PERCENTILE: Final = 25
+"""Of how far down the body is shown over the footage: more was seen too rarely to be learned."""
 SETTLE_S: Final = 0.1
 """A half body that would rise out of the frame's lower edge is held down, smoothly over this time."""
 _NECK: Final = INDEX["neck"]
 _HIPS: Final = [INDEX["right_hip"], INDEX["left_hip"]]
-_DOWNWARDS: Final = ("hips", "knees", "feet")
+_ARMS: Final = [i for n, i in INDEX.items() if n.endswith(("elbow", "wrist", "thumb", "index", "pinky"))]
 
 
 def complete_body(source: PoseTrack, target: PoseTrack) -> PoseTrack:
     """The source with the parts that the target shows: confidently guessed where they are cut off or covered.
 
-    A part that the source shows at times is interpolated in the other frames. Arms and hips that the frame cuts off are where
-    the detector guesses them. The source itself if nothing is missing, or if no frame shows both shoulders.
+    A part that the source shows at times is interpolated in the other frames. Of a half body, arms and hips that the frame cuts
+    off or nearly so are where the detector guesses them. The source itself if nothing is missing, or if no frame shows both
+    shoulders.
     """
-    source = drop_unseen(source)
     own, shown = visible_extent(source), visible_extent(target)
     wanted = shown.extent
-    missing = _missing(source, shown)
-    if not missing.any() or not (source.pose.confidence[:, _NECK] > 0).any():
+    if own.extent < Extent.FULL:
+        source = _without_doubt(source)
+    pose, missing = source.pose, _missing(source, shown)
+    if not missing.any() or not (pose.confidence[:, _NECK] > 0).any():
         return source
-    pose = source.pose
     points = _filled(pose)
-    doubted = (pose.confidence > 0) & (pose.confidence < COMPLETED_CONFIDENCE) & beyond_frame(source, 0.0)
-    doubted |= (pose.confidence > 0) & (pose.confidence < MIN_CONFIDENCE) & np.isin(np.arange(NUM_KEYPOINTS), _HIPS)
-    confidence = np.where(missing | doubted, np.float32(COMPLETED_CONFIDENCE), pose.confidence)
+    confidence = np.where(missing, np.float32(COMPLETED_CONFIDENCE), pose.confidence)
     if _lacks_head(own, shown):
         _put(points, _upright_head(pose, source.fps), PARTS["head"])
     if own.extent < Extent.WAIST_UP <= wanted:
@@ -56,13 +55,9 @@ def complete_body(source: PoseTrack, target: PoseTrack) -> PoseTrack:
     if own.extent < wanted and wanted >= Extent.KNEES_UP:
         known = np.where(np.isin(np.arange(NUM_KEYPOINTS), _HIPS), COMPLETED_CONFIDENCE, confidence)
         body = Pose(points[..., :2].astype(np.float32), known.astype(np.float32), points[..., 2].astype(np.float32))
-        legs = standing_legs(_only_known(body, missing), source.fps, knees_seen=own.extent >= Extent.KNEES_UP)
-        hidden = [*(PARTS["knees"] if own.extent < Extent.KNEES_UP else ()), *PARTS["feet"]]
-        _put(points, legs, hidden)
-        rows = missing[:, list(PARTS["knees"])]  # knees that are seen at times follow the legs in other frames
-        points[:, list(PARTS["knees"])] = np.where(
-            rows[..., None], legs[:, list(PARTS["knees"])], points[:, list(PARTS["knees"])]
-        )
+        knees_seen = own.extent >= Extent.KNEES_UP
+        legs = standing_legs(body, source.fps, knees_seen=knees_seen)
+        _put(points, legs, [*(() if knees_seen else PARTS["knees"]), *PARTS["feet"]])
     xyz = np.where(missing[..., None], points, np.concatenate([pose.xy, pose.depth[..., None]], axis=-1)).astype(np.float32)
     return replace(source, pose=Pose(xyz[..., :2], confidence.astype(np.float32), xyz[..., 2]))
 
@@ -123,12 +118,14 @@ def _filled(pose: Pose) -> Float64Array:
     return fill_missing(points, present)[:, :NUM_KEYPOINTS]
 
 
-def _only_known(body: Pose, missing: NDArray[np.bool_]) -> Pose:
-    """The body with confidence 0 for legs that are completed: only measured knees are kept."""
-    legs = [*PARTS["knees"], *PARTS["feet"]]
-    confidence = body.confidence.copy()
-    confidence[:, legs] = np.where(missing[:, legs], 0, confidence[:, legs])
-    return Pose(body.xy, confidence, body.depth)
+def _without_doubt(source: PoseTrack) -> PoseTrack:
+    """A half body with confident arms and hips, which are drawn as surely as the rest, and without knees that are guesses."""
+    confidence = source.pose.confidence.copy()
+    knees = list(PARTS["knees"])
+    confidence[:, knees] = np.where(confidence[:, knees] < MIN_CONFIDENCE, 0, confidence[:, knees])
+    sure = [*_ARMS, *_HIPS, *knees]
+    confidence[:, sure] = np.where(confidence[:, sure] > 0, np.float32(COMPLETED_CONFIDENCE), 0)
+    return replace(source, pose=Pose(source.pose.xy, confidence, source.pose.depth))
 
 
 def _hips_below(pose: Pose, fps: float) -> Float64Array:
