@@ -3,10 +3,11 @@
 After the temporal median of classic background subtraction, but every pixel uses only frames in which the person is far
 from it, so that neither the person nor the shadow at their feet leaves a ghost. Longer shadows are removed (`shadow_removal`).
 Pixels that were seen only close to the person, in their shadow, give texture but not brightness: that is propagated from the
-surroundings, as in gradient-domain editing (Perez, Gangnet and Blake, 2003). Pixels that were never seen are filled smoothly.
+surroundings, as in gradient-domain editing (Perez, Gangnet and Blake, 2003). Pixels that were never seen are completed from
+parts of what was seen (`completion`).
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from dancenow.errors import InputError
 from dancenow.media.source import VideoInput, VideoSource, open_video
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
+from dancenow.subject.background.completion import add_structure
 from dancenow.subject.background.frame_sampling import (
     GOOD_SAMPLES,
     MIN_SAMPLES,
@@ -30,12 +32,16 @@ from dancenow.subject.background.hole_filling import fill_smoothly, interpolate_
 from dancenow.subject.background.shadow_removal import BRIGHT_PERCENTS, FullLight, remove_shadow
 from dancenow.subject.exposure import Exposure
 from dancenow.subject.exposure_measurement import ExposureMeter
-from dancenow.types import Frame, Plate
+from dancenow.types import Frame, ImageRGB, Plate
 
 _MEMORY_BYTES: Final = 300_000_000
 """The sampled frames together are kept below this."""
+Fill = Callable[[ImageRGB, NDArray[np.bool_]], ImageRGB]
+"""Improves an image that is filled smoothly where it is not known."""
 _MAX_COUNT: Final = 64
 _MIN_COUNT: Final = 12
+_RIM: Final = 0.015
+"""Width of the rim of what was never seen, as a fraction of the longer side."""
 
 
 def estimate_plate(
@@ -120,11 +126,16 @@ def _estimate_full_light(images: list[NDArray[np.uint8]], bare: NDArray[np.bool_
 
 
 def _fill_holes(
-    median: NDArray[np.uint8], known: NDArray[np.bool_], images: list[NDArray[np.uint8]], bare: NDArray[np.bool_]
+    median: NDArray[np.uint8],
+    known: NDArray[np.bool_],
+    images: list[NDArray[np.uint8]],
+    bare: NDArray[np.bool_],
+    fill: Fill = add_structure,
 ) -> NDArray[np.uint8]:
     """Keep the median where it is `known`; elsewhere use pixels that are bare in some images, with the surrounding light.
 
     bare: bool [N,h,w]. That light is the difference between the two, interpolated from the pixels that have both.
+    fill: improves a smooth filling of what was never seen.
     """
     rows = np.flatnonzero(~known.all(axis=1))
     if not len(rows) or not known.any():
@@ -135,8 +146,9 @@ def _fill_holes(
     part = slice(max(0, rows[0] - margin), rows[-1] + 1 + margin)
     mask_rows = (np.arange(median.shape[0]) * bare.shape[1]) // median.shape[0]
     shaded, seen = _masked_ranks([image[part] for image in images], (bare & enough)[:, mask_rows[part]])
+    seen &= ~_rim_of_never_seen(known[part] | seen, round(_RIM * max(known.shape)))
     if not seen.any():
-        return fill_smoothly(median, known)
+        return fill(fill_smoothly(median, known), known)
     texture = interpolate_membrane(shaded.astype(np.float32), seen.astype(np.float32))
     overlap = (known[part] & seen).astype(np.float32)
     difference = median[part].astype(np.float32) - texture
@@ -144,7 +156,16 @@ def _fill_holes(
     out = median.copy()
     filled = np.clip(np.rint(texture + light), 0, 255).astype(np.uint8)
     out[part] = np.where(known[part][..., None], median[part], filled)
-    return out
+    shown = known.copy()
+    shown[part] |= seen
+    return fill(out, shown)
+
+
+def _rim_of_never_seen(shown: NDArray[np.bool_], radius_px: int) -> NDArray[np.bool_]:
+    """The broad parts that were never shown and a rim: there a sample may still have hair, shoes or their shadow."""
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius_px + 1, 2 * radius_px + 1))
+    never = cv2.morphologyEx((~shown).astype(np.uint8), cv2.MORPH_OPEN, disc)
+    return np.asarray(cv2.dilate(never, disc) > 0)
 
 
 def _samples_far_from_person(clearance: NDArray[np.uint8], area: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:

@@ -1,0 +1,96 @@
+"""Unseen background continues what is around it: lines run through, textures go on, flat walls stay flat."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.subject.background.completion import add_structure, complete
+from dancenow.subject.background.gradient_blending import solve_poisson
+from dancenow.subject.background.hole_filling import fill_smoothly
+
+
+def hole_of_a_person(height_px: int, width_px: int) -> NDArray[np.bool_]:
+    """Known everywhere but in the shape of somebody who stands in the middle."""
+    hole = np.zeros((height_px, width_px), np.uint8)
+    x, y = width_px // 2, height_px // 2
+    cv2.ellipse(hole, (x, y), (width_px // 12, height_px // 3), 0, 0, 360, 1, -1)
+    cv2.circle(hole, (x, y - height_px // 3), width_px // 16, 1, -1)
+    return np.asarray(hole == 0)
+
+
+def brick_room(height_px: int = 200, width_px: int = 240) -> NDArray[np.uint8]:
+    """A brick wall with a dark skirting board and a gray floor."""
+    image = np.full((height_px, width_px, 3), (150, 80, 60), np.uint8)
+    for row, top in enumerate(range(0, height_px, 12)):
+        image[top : top + 2] = (190, 180, 170)
+        image[top : top + 12, (row % 2) * 12 :: 24] = (190, 180, 170)
+        image[top : top + 12, (row % 2) * 12 + 1 :: 24] = (190, 180, 170)
+    image[150:] = (120, 125, 130)
+    image[142:150] = (40, 35, 35)
+    return image
+
+
+def test_bricks_and_the_skirting_board_continue() -> None:
+    room = brick_room()
+    known = hole_of_a_person(*room.shape[:2])
+    damaged = np.where(known[..., None], room, np.uint8(0))
+    completed, smooth = complete(damaged, known), fill_smoothly(damaged, known)
+    assert np.array_equal(completed[known], room[known])
+    hole = ~known
+    error, smooth_error = (np.abs(each.astype(int) - room)[hole].mean() for each in (completed, smooth))
+    assert error < 0.35 * smooth_error
+    board = hole & (np.arange(200)[:, None] >= 144) & (np.arange(200)[:, None] < 148)
+    assert completed[board].max(axis=1).mean() < 70, "the board runs through"
+
+
+def test_the_same_picture_is_completed_in_the_same_way() -> None:
+    room = brick_room()
+    known = hole_of_a_person(*room.shape[:2])
+    assert np.array_equal(complete(room, known), complete(room, known))
+
+
+def test_a_flat_wall_stays_flat() -> None:
+    ramp = np.repeat(np.linspace(90, 160, 200)[None, :, None], 160, axis=0).repeat(3, axis=2).round().astype(np.uint8)
+    known = hole_of_a_person(160, 200)
+    smooth = fill_smoothly(ramp, known)
+    assert add_structure(smooth, known) is not smooth
+    assert np.array_equal(add_structure(smooth, known), smooth)
+    assert np.array_equal(complete(ramp, known), smooth)
+
+
+def test_a_slightly_brighter_side_leaves_no_seam() -> None:
+    """Copied bricks take on the light of the place they are copied to."""
+    light = np.linspace(0.8, 1.1, 240)[None, :, None]
+    room = np.clip(brick_room() * light, 0, 255).astype(np.uint8)
+    known = hole_of_a_person(*room.shape[:2])
+    completed = complete(np.where(known[..., None], room, np.uint8(0)), known)
+    wall = ~known & (np.arange(200)[:, None] < 140)
+    blurred = [cv2.blur(each, (49, 49)).astype(int) for each in (completed, room)]
+    assert np.abs(blurred[0] - blurred[1])[wall].max() < 14
+
+
+def test_unusual_holes_are_filled() -> None:
+    room = brick_room(48, 64)
+    nothing, everything = np.zeros((48, 64), bool), np.ones((48, 64), bool)
+    assert complete(room, everything) is room
+    assert complete(room, nothing) is room
+    sliver = everything.copy()
+    sliver[:, 30:32] = False
+    frame = np.zeros((48, 64), bool)
+    frame[20:24, 20:24] = True
+    beyond = everything.copy()
+    beyond[:, 40:] = False  # as beside a mosaic
+    for known in (sliver, frame, beyond):
+        completed = complete(np.where(known[..., None], room, np.uint8(0)), known)
+        assert np.array_equal(completed[known], room[known])
+        assert completed[~known].max(axis=1).min() > 20, "nothing stays black"
+
+
+def test_blending_solves_its_equation() -> None:
+    rng = np.random.default_rng(3)
+    hole = np.zeros((40, 50), bool)
+    hole[8:32, 10:42] = True
+    truth = np.where(hole[..., None], cv2.GaussianBlur(rng.normal(0, 40, (40, 50, 3)), (0, 0), 2), 0).astype(np.float32)
+    screen, around = 0.01, np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]], np.float32)
+    source = -(cv2.filter2D(truth, -1, around) - np.float32(screen) * truth)
+    assert np.abs(solve_poisson(source, hole, screen) - truth)[hole].mean() < 0.25 * np.abs(truth[hole]).mean()
