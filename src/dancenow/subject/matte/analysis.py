@@ -58,7 +58,8 @@ class Analysis:
     image: [h,w,3], the frame. match, regions: see there. least_shade: the darkest shadow that may lie on the background, as a
     factor. nearest_person, average_person: [h,w,3] colors of the person nearby. nearest_background: [h,w,3], of the frame.
     distance: in px of the detector, to the nearer of the sampled colors. contrast: the least squared difference between the
-    background here, or a shadow on it, and the person's colors nearby.
+    background here, or a shadow on it, and the person's colors nearby. scatter: variance of the frame's background around here,
+    summed over the channels.
     """
 
     image: FloatArray
@@ -70,6 +71,7 @@ class Analysis:
     nearest_background: FloatArray
     distance: FloatArray
     contrast: FloatArray
+    scatter: FloatArray
 
 
 def grid_step(person_px: int) -> int:
@@ -103,7 +105,13 @@ def analyze(view: View) -> Analysis | None:
     nearest_background, to_background = nearest_colors(image, outside)
     contrast = _contrast(nearest_person, relit(plate, match.gain), least_shade, regions.band, detail)
     distance = np.asarray(np.minimum(to_person, to_background) / detail, np.float32)
-    return Analysis(image, match, regions, least_shade, nearest_person, average_person, nearest_background, distance, contrast)
+    visible = outside.astype(np.float32)
+    mean = spread(image, visible, 3 * detail)
+    square = spread(np.asarray(cv2.transform(image * image, np.ones((1, 3), np.float32)), np.float32), visible, 3 * detail)
+    scatter = np.maximum(square - np.asarray(cv2.transform(mean * mean, np.ones((1, 3), np.float32)), np.float32), 0)
+    return Analysis(
+        image, match, regions, least_shade, nearest_person, average_person, nearest_background, distance, contrast, scatter
+    )
 
 
 def _least_shade(mask: NDArray[np.uint8], person_px: float) -> FloatArray:

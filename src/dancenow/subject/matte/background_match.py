@@ -80,14 +80,17 @@ def match_background(
     slope = 3 * (_SHAKE_PX / frame_px) ** 2 * (slope_x * slope_x + slope_y * slope_y)
     least = 3 * np.float32(np.clip(variance, _MIN_NOISE**2, _MAX_NOISE**2))
     expected = np.asarray(least + slope, np.float32)
-    difference = _square(image - lit) / expected
+    square = _square(image - lit)
     shade = np.clip(_sum(image * lit) / np.maximum(_square(lit), 1.0), least_shade, 1 + 0.5 * (MIN_SHADE - least_shade))
-    shaded = np.minimum(_square(image - shade[..., None] * lit) / expected, difference)
+    shaded = np.minimum(_square(image - shade[..., None] * lit) / expected, square / expected)
     is_same = (shaded < _SAME).astype(np.float32)
     everywhere = float(is_same.ravel()[some].mean()) if len(some) else 0.0
     right = spread(is_same, ring.astype(np.float32), 5 * detail_px, everywhere)
     trust = np.clip((right - np.float32(0.5)) / np.float32(0.4), 0, 1) * known
-    return BackgroundMatch(gain, expected, np.asarray(trust, np.float32), difference, np.asarray(shaded, np.float32))
+    # Where the background moves, as leaves do, a difference means less.
+    local = spread(np.minimum(square, np.float32(3 * _MAX_NOISE**2)), ring.astype(np.float32), 4 * detail_px, float(least))
+    moving = np.maximum(expected, np.float32(0.7) * local)
+    return BackgroundMatch(gain, moving, np.asarray(trust, np.float32), square / moving, shaded * expected / moving)
 
 
 def _gain(

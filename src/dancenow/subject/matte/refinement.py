@@ -26,9 +26,12 @@ _MIN_PERSON_PX: Final = 120
 """In smaller people a px of the detector is half of one of the frame: a refined matte is no better."""
 _DETECTOR_WEIGHT: Final = 0.12
 """Weight of the detector's matte, relative to a certain color."""
+_EXACT_VARIANCE: Final = 3 * 4.0**2
 _FRAME_VARIANCE: Final = 3 * 15.0**2
 """How exactly colors of the frame tell those of the background beside them: variance of the sum over the channels."""
-_FRAME_ERROR: Final = 3 * 20.0**2
+_FRAME_ERROR: Final = 0.56
+_EPSILON: Final = 3e-4
+"""Variance of colors in [0,1] below which the guided filter takes a window for flat."""
 _SHADOW_HANDICAP: Final = 1.0
 _SOLID: Final = 0.04
 """Alpha less than this is 0, and more than 1 - this is 1."""
@@ -79,7 +82,11 @@ def _refine(view: View, analysis: Analysis) -> NDArray[np.uint8]:
         np.asarray(cv2.resize(each, coarse_size, interpolation=cv2.INTER_AREA), np.float32) for each in (alpha, weight)
     )
     coefficients = guided_coefficients(
-        analysis.image * np.float32(1 / 255), coarse_alpha, coarse_weight, radius_px=1.5 * view.detail_px / step, epsilon=1e-3
+        analysis.image * np.float32(1 / 255),
+        coarse_alpha,
+        coarse_weight,
+        radius_px=1.5 * view.detail_px / step,
+        epsilon=_EPSILON,
     )
     doubt = 1 - np.clip((trust - np.float32(0.3)) / np.float32(0.5), 0, 1)
     doubtful = np.flatnonzero(doubt)
@@ -122,9 +129,11 @@ def _estimate(view: View, analysis: Analysis, at: NDArray[np.int64]) -> tuple[Fl
     contrast = pick(analysis.contrast)
     ambiguous = 12 * variance / (contrast + 12 * variance)
     sure = known * confidence * (1 - (1 - alpha) * ambiguous)
-    beside = unmix(color, nearest, pick(analysis.nearest_background), np.full_like(variance, _FRAME_VARIANCE))
-    likely = np.exp(-beside.error * np.float32(_FRAME_VARIANCE / _FRAME_ERROR) - pick(analysis.distance) / 3)
+    beside = unmix(color, nearest, pick(analysis.nearest_background), pick(analysis.scatter) + np.float32(_FRAME_VARIANCE))
+    likely = np.exp(-beside.error * np.float32(_FRAME_ERROR) - pick(analysis.distance) / 3)
     guessed = np.float32(0.6) * (1 - known) * beside.confidence * likely
     total = sure + guessed
-    weighted = sure * alpha + guessed * beside.alpha + np.float32(_DETECTOR_WEIGHT) * detector
-    return weighted / (total + np.float32(_DETECTOR_WEIGHT)), np.minimum(total, 1)
+    # The detector counts the more, the less exactly colors are known.
+    weight = np.float32(_DETECTOR_WEIGHT) * np.clip(variance / np.float32(_EXACT_VARIANCE), 1, 6)
+    weighted = sure * alpha + guessed * beside.alpha + weight * detector
+    return weighted / (total + weight), np.minimum(total, 1)
