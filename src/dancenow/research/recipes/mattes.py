@@ -2,8 +2,8 @@
 
 Usage: python -m dancenow.research.recipes.mattes FOLDER RESULT.json [--every 8]
 
-Clips of the studio, compressed with H.264, are rendered into FOLDER and detected, unless that was done already. The background is
-estimated from the same clips. Errors are those of alpha matting (Rhemann et al., 2009), in a band of 12 px around the true
+Clips of the studio, compressed with H.264, are rendered into FOLDER and detected, unless that was done already. The background
+is estimated from the same clips. Errors are those of alpha matting (Rhemann et al., 2009), in a band of 12 px around the true
 edge: the sum of absolute differences and of squared differences of gradients, per frame, and the mean squared error.
 """
 
