@@ -86,6 +86,19 @@ def test_another_place_after_a_cut_has_no_confidence() -> None:
     assert (camera.confidence[22:] == 0).all()
 
 
+def test_a_camera_that_walks_is_recognized_by_parallax() -> None:
+    """Near things move three times as fast as far ones."""
+    far, near = scene(0), scene(7)
+    stripes = (np.arange(far.shape[1]) // 50 % 2 == 0)[None, :, None]
+
+    def place(index: int) -> ImageRGB:
+        shift = np.array([[1, 0, 5.0 * index], [0, 1, 0]])
+        mask = cv2.warpAffine(np.broadcast_to(stripes, far.shape).astype(np.uint8), shift, far.shape[1::-1])
+        return np.where(mask > 0, cv2.warpAffine(near, shift, far.shape[1::-1]), far).astype(np.uint8)
+
+    assert filmed(lambda i: look(pan_deg=0.2 * i), 40, place).kind is CameraKind.TRAVELING
+
+
 def test_lamps_that_flicker_do_not_look_like_motion() -> None:
     empty = scene().astype(np.float32)
     camera = filmed(lambda _: look(), 16, lambda i: np.clip(empty * (1 + 0.25 * np.sin(i)), 0, 255).astype(np.uint8))

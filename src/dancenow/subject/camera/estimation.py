@@ -37,10 +37,11 @@ _MIN_VISIBLE: Final = 0.6
 """Fraction of a key frame's edges in view; with fewer, the frame before becomes the next key frame."""
 _MIN_OVERLAP: Final = 0.35
 """Of two key frames that are aligned with each other."""
+_MAX_PAIRS: Final = 300
 _STILL_FRACTION: Final = 0.0025
 """Of the longer side: a corner that never moves farther belongs to a camera that stands still."""
-_TRAVEL_UNEXPLAINED: Final = 0.2
-"""Fraction of the edges that a homography does not explain, from which the camera travels."""
+_TRAVEL_AGREEMENT: Final = 0.7
+"""Of the edges of two key frames. Where less agrees in most pairs, near and far things shift against each other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +155,7 @@ class CameraEstimator:
         same = component == component[fixed]
         start = np.linalg.inv(to_first[fixed]) @ to_first
         start /= start[:, 2:, 2:]
-        matches = self._match_keys(to_first, component)
+        matches, agreement = self._match_keys(to_first, component)
         used = [pair for pair in matches if same[pair.first]]
         to_fixed = align_key_frames(len(self._keys), used, start, fixed)
         to_reference = np.stack([to_fixed[each.key] @ np.linalg.inv(each.from_key) for each in self._registrations])
@@ -164,7 +165,7 @@ class CameraEstimator:
         present = np.flatnonzero(known)
         nearest = present[np.abs(np.arange(len(known))[:, None] - present).argmin(axis=1)]
         full = np.stack([scale_homography(each / each[2, 2], 1 / self._scale) for each in to_reference[nearest]])
-        kind = _kind(full, confidence, track.width_px, track.height_px)
+        kind = _kind(full, confidence, agreement, track.width_px, track.height_px)
         if kind is CameraKind.STILL:
             return CameraTrajectory.still(len(track), track.width_px, track.height_px)
         return CameraTrajectory(full, confidence, reference, kind, track.width_px, track.height_px)
@@ -178,15 +179,14 @@ class CameraEstimator:
             component.append(component[-1] + (from_last is None))
         return np.stack(to_first), np.array(component)
 
-    def _match_keys(self, to_first: NDArray[np.float64], component: NDArray[np.int64]) -> list[Matches]:
-        """Points of all pairs of key frames that show the same place."""
-        found = []
-        for first, second in combinations(range(len(self._keys)), 2):
-            guess = np.linalg.inv(to_first[second]) @ to_first[first]
-            if component[first] != component[second] or _overlap(guess, self._keys[first].shape) < _MIN_OVERLAP:
-                continue
+    def _match_keys(self, to_first: NDArray[np.float64], component: NDArray[np.int64]) -> tuple[list[Matches], list[float]]:
+        """Points of pairs of key frames that show the same place, and the fraction of their edges that agrees."""
+        found, agreement = [], []
+        for first, second, guess in self._overlapping_pairs(to_first, component):
             image = self._key_images[second]
             match = align(self._keys[first], image.smoothed, image.hidden, guess)
+            if match is not None:
+                agreement.append(match.explained)
             if match is not None and match.explained >= _GOOD_EXPLAINED:
                 guess = match.homography
             elif second not in self._ties or first != second - 1:
@@ -195,7 +195,21 @@ class CameraEstimator:
             there = transform(guess, grid)
             kept = _inside(there, self._keys[second].shape)
             found.append(Matches(first, second, grid[kept], there[kept]))
-        return found
+        return found, agreement
+
+    def _overlapping_pairs(
+        self, to_first: NDArray[np.float64], component: NDArray[np.int64]
+    ) -> list[tuple[int, int, Homography]]:
+        """Pairs of key frames that overlap, with the first estimate; all neighbors, and of the others an even selection."""
+        pairs = []
+        for first, second in combinations(range(len(self._keys)), 2):
+            if component[first] == component[second]:
+                guess = np.asarray(np.linalg.inv(to_first[second]) @ to_first[first], np.float64)
+                if second == first + 1 or _overlap(guess, self._keys[first].shape) >= _MIN_OVERLAP:
+                    pairs.append((first, second, guess))
+        others = [pair for pair in pairs if pair[1] > pair[0] + 1]
+        kept = others[:: max(1, -(-len(others) // _MAX_PAIRS))]
+        return [*(pair for pair in pairs if pair[1] == pair[0] + 1), *kept]
 
     def _choose_reference(self, to_first: NDArray[np.float64], component: NDArray[np.int64]) -> int:
         """The frame in the middle of where the camera looks while the person is in view."""
@@ -210,12 +224,14 @@ class CameraEstimator:
         return int(np.where(known, distance, np.inf).argmin())
 
 
-def _kind(to_reference: NDArray[np.float64], confidence: NDArray[np.float64], width_px: int, height_px: int) -> CameraKind:
+def _kind(
+    to_reference: NDArray[np.float64], confidence: NDArray[np.float64], agreement: list[float], width_px: int, height_px: int
+) -> CameraKind:
     shift_px = corner_shift_px(to_reference, width_px, height_px)
     known = confidence > 0
     if known.all() and np.percentile(shift_px, 98) <= _STILL_FRACTION * max(width_px, height_px):
         return CameraKind.STILL
-    return CameraKind.TRAVELING if np.median(confidence[known]) < 1 - _TRAVEL_UNEXPLAINED else CameraKind.TURNING
+    return CameraKind.TRAVELING if agreement and np.median(agreement) < _TRAVEL_AGREEMENT else CameraKind.TURNING
 
 
 def _is_good(found: Alignment | None) -> bool:
