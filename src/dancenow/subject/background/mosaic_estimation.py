@@ -19,7 +19,9 @@ from dancenow.subject.camera.homography import Homography
 from dancenow.subject.camera.trajectory import CameraTrajectory
 from dancenow.types import Frame, ImageRGB, Plate
 
-_MAX_COUNT: Final = 64
+_MAX_COUNT, _MIN_COUNT = 64, 24
+_FILE_BYTES: Final = 800_000_000
+"""Of all warped frames together."""
 _CHOICE_SIDE_PX: Final = 160
 """Longer side of the mosaic in which the choice of frames is made."""
 _RIM_PX: Final = 3
@@ -101,7 +103,8 @@ class MosaicEstimator:
 
     def _choose(self, candidates: list[Candidate]) -> list[Candidate]:
         """Choose half of the samples evenly in time, then greedily those that show most of what is rarely seen."""
-        if len(candidates) <= _MAX_COUNT:
+        count = int(np.clip(_FILE_BYTES // (3 * self._area.width_px * self._area.height_px), _MIN_COUNT, _MAX_COUNT))
+        if len(candidates) <= count:
             return candidates
         camera, scale = self._camera, _CHOICE_SIDE_PX / max(self._area.width_px, self._area.height_px)
         size = max(1, round(self._area.width_px * scale)), max(1, round(self._area.height_px * scale))
@@ -113,7 +116,7 @@ class MosaicEstimator:
             matrix = matrix @ np.linalg.inv(_resizing(camera.width_px, camera.height_px, width, height))
             seen = (candidate.clearance > 0).astype(np.uint8)
             visible.append(cv2.warpPerspective(seen, matrix, size, flags=cv2.INTER_NEAREST) > 0)
-        return [candidates[i] for i in choose_spread(np.stack(visible), _MAX_COUNT)]
+        return [candidates[i] for i in choose_spread(np.stack(visible), count)]
 
 
 def _resizing(width: int, height: int, new_width: int, new_height: int) -> Homography:
