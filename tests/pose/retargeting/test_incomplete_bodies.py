@@ -139,3 +139,25 @@ def test_one_sentence_says_what_will_be_missing(source_px: int, target_px: int, 
     warnings = body_warnings(cropped(dance(1.7), source_px), cropped(dance(1.7), target_px))
     assert len(warnings) == len(said)
     assert all(part in warning for part, warning in zip(said, warnings, strict=True))
+
+
+def test_sitting_and_lying_keep_size_and_floor() -> None:
+    """A body that lies down in the second half, and one that sits throughout; depth is unknown in both."""
+    standing, target = dance(1.7), dance(1.5, z_m=(4.2, 4.2))
+    expected = moved(standing, target).pose.xy
+    xy = standing.pose.xy.copy()
+    hips = xy[:, HIPS].mean(axis=1, keepdims=True)
+    turned = np.stack([xy[..., 1] - hips[..., 1], 0.5 * (hips[..., 0] - xy[..., 0])], axis=-1)
+    floor = xy[:, [INDEX["right_heel"]], 1]
+    xy[45:] = (turned + np.stack([hips[..., 0], floor - 20], axis=-1))[45:]
+    lying = moved(replace(standing, pose=Pose(xy, standing.pose.confidence, standing.pose.depth)), target).pose.xy
+    heel = INDEX["right_heel"]
+    assert np.abs(lying[50:, heel, 1] - expected[50:, heel, 1]).max() < 25
+    assert np.ptp(lying[60, :, 0]) == pytest.approx(np.ptp(expected[60, :, 1]), rel=0.1), "as long as the body is tall"
+    seated = standing.pose.xy.copy()
+    upper = [i for i in range(seated.shape[1]) if i not in LEGS]
+    seated[:, upper, 1] += 60
+    sitting = moved(replace(standing, pose=Pose(seated, standing.pose.confidence, standing.pose.depth)), target).pose.xy
+    torso = [np.linalg.norm(each[30, INDEX["neck"]] - each[30, HIPS].mean(axis=0)) for each in (sitting, expected)]
+    assert torso[0] == pytest.approx(torso[1], rel=0.1)
+    assert sitting[30, heel, 1] == pytest.approx(expected[30, heel, 1], abs=15)
