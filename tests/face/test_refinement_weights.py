@@ -19,7 +19,7 @@ def heads(yaw: Array, pitch: Array | float = 0.0) -> FaceTrack:
     still = face_boxes(turning(np.zeros(len(yaw))))
     expression = still.expression.copy()
     expression[:, YAW], expression[:, YAW + 1], expression[:, YAW + 2] = yaw, pitch, 0
-    return replace(still, expression=expression)
+    return replace(still, expression=expression, landmark_confidence=np.ones(len(yaw), np.float32))
 
 
 def at(*yaw: float) -> FaceTrack:
@@ -37,9 +37,14 @@ def test_a_view_missing_in_the_footage_is_not_refined() -> None:
 
 
 def test_a_bowed_head_is_refined_only_after_footage_of_bowed_heads() -> None:
-    bowed = heads(np.zeros(1), 0.5)
+    bowed = heads(np.zeros(10), 0.5)
     assert coverage_weights(bowed, heads(np.zeros(100)))[0] == 0
     assert coverage_weights(bowed, heads(np.zeros(100), np.linspace(0, 0.6, 100)))[0] == 1
+
+
+def test_a_pitch_that_no_landmarks_tell_does_not_matter() -> None:
+    by_pose = replace(heads(np.zeros(10), 0.5), landmark_confidence=np.zeros(10, np.float32))
+    assert coverage_weights(by_pose, heads(np.zeros(100)))[0] == 1
 
 
 def test_a_profile_is_refined_only_after_footage_of_profiles() -> None:

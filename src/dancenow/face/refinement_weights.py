@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.face.face_track import FaceTrack, Reason
-from dancenow.face.views import distances, views_of
+from dancenow.face.views import PITCH, distances, views_of
 from dancenow.types import FloatArray
 
 FULL_UNSEEN_RAD, MAX_UNSEEN_RAD = np.radians(15), np.radians(30)
@@ -24,6 +24,9 @@ _SEEN_FRAMES: Final = 2
 """A view counts as seen where at least so many of the stored faces are near: one frame may be a mistake."""
 _MIN_SHOWN_S: Final = 0.25
 """A face that would be refined for a shorter time is not: it would only flash."""
+_SURE: Final = 0.5
+_MIN_SURE_FRAMES: Final = 5
+"""With fewer frames of this landmark confidence a track's pitch is not corrected, see `face_tracking.with_landmarks`."""
 _ON_AGAIN: Final = 0.5
 """A face that was not refined is refined again from this weight on."""
 _MIN_FOUND_FRACTION: Final = 0.5
@@ -35,12 +38,19 @@ def coverage_weights(faces: FaceTrack, target: FaceTrack) -> FloatArray:
 
     faces: any heads, of which only the rotation is used. target: the faces of the footage.
     """
-    seen = views_of(target)[target.valid]
+    views, seen = views_of(faces), views_of(target)[target.valid]
     if not len(seen):  # nothing is known about the views in the footage
         return np.ones(len(faces), np.float32)
+    if not (_has_true_pitch(faces) and _has_true_pitch(target)):
+        views[:, PITCH], seen[:, PITCH] = 0, 0
     rank = min(_SEEN_FRAMES, len(seen)) - 1
-    nearest = np.partition(distances(views_of(faces), seen), rank, axis=1)[:, rank]
+    nearest = np.partition(distances(views, seen), rank, axis=1)[:, rank]
     return np.asarray(np.clip((MAX_UNSEEN_RAD - nearest) / (MAX_UNSEEN_RAD - FULL_UNSEEN_RAD), 0, 1), np.float32)
+
+
+def _has_true_pitch(faces: FaceTrack) -> bool:
+    """Whether landmarks tell the pitch: that of a pose alone is off by 20 degrees, equally in all frames."""
+    return int((faces.landmark_confidence > _SURE).sum()) >= _MIN_SURE_FRAMES
 
 
 def source_weights(faces: FaceTrack, source: FaceTrack) -> FloatArray:

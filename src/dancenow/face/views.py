@@ -10,6 +10,8 @@ from dancenow.types import FloatArray
 
 _ANGLE_SCALES: Final = np.array([1.0, 1.5, 0.7], np.float32)
 """How much yaw, pitch and roll change a view: a nod foreshortens the whole face, a tilt only rotates it."""
+PITCH: Final = 1
+"""Column of the pitch in a view."""
 _SAME_VIEW_RAD: Final = float(np.radians(10))
 _MAX_WEIGHT: Final = 4.0
 _MAX_COMPARED: Final = 300
