@@ -4,8 +4,8 @@
 
 Every held-out frame (or the frames START to before STOP) is rendered from its own pose: the body alone, with the face refined
 in every frame whose pose shows a face, and refined as a transfer does it, only in views that the footage shows. The window
-around the head is compared with the recorded frame. A face counts as wrongly painted where the refined head is farther from the
-truth than the body's own.
+around the head is compared with the recorded frame. A face counts as wrongly painted where its SSIM is
+below that of the body's own head: the perceptual distance also rewards a sharp face in a wrong place.
 """
 
 import json
@@ -112,7 +112,7 @@ def summarize(scores: list[HeadScores]) -> dict[str, Any]:
         rows = (yaw >= low) & (yaw < high)
         if not rows.any():
             continue
-        worse = (table["shown"] >= _SHOWN) & (table["perceptual"] > table["perceptual"][:, :1])
+        worse = (table["shown"] >= _SHOWN) & (table["ssim"] < table["ssim"][:, :1])
         result[view] = {"frames": int(rows.sum())} | {
             method: {
                 "perceptual": round(float(table["perceptual"][rows, m].mean()), 4),
