@@ -4,8 +4,8 @@
 
 Every held-out frame (or the frames START to before STOP) is rendered from its own pose: the body alone, with the face refined
 in every frame whose pose shows a face, and refined as a transfer does it, only in views that the footage shows. The window
-around the head is compared with the recorded frame. A face counts as wrongly painted where its SSIM is
-below that of the body's own head: the perceptual distance also rewards a sharp face in a wrong place.
+around the head is compared with the recorded frame. A face counts as wrongly painted where its SSIM is below that of the
+body's own head: the perceptual distance also rewards a sharp face in a wrong place.
 """
 
 import json
