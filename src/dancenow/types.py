@@ -4,9 +4,11 @@ Poses are small and held as a whole; pixels are streamed one `Frame` at a time. 
 x to the right and y down, in the frame as displayed (after the container's rotation).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +107,8 @@ class PoseTrack:
 
     pose: [T,K]. time_s: float64 [T], increasing, from the first frame. status: uint8 [T] of `FrameStatus`; MISSING frames
     have confidence 0 everywhere. width_px and height_px: size of the frame that xy refers to. is_bounded: whether that frame
-    cuts off what lies outside; false for poses in the reference view of a camera that moves.
+    cuts off what lies outside; false for poses in the reference view of a camera that moves. cuts: the
+    first frames of new shots, increasing; nothing in a pose before a cut says anything about one after it.
     """
 
     pose: Pose
@@ -116,6 +119,7 @@ class PoseTrack:
     detector: str
     source_sha256: str
     is_bounded: bool = True
+    cuts: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         _require(self.pose.xy.ndim == 3, f"a track's pose must be [T,K,2], got {_describe(self.pose.xy)}")
@@ -124,6 +128,8 @@ class PoseTrack:
         _require(self.status.shape == count and self.status.dtype == np.uint8, "status must be uint8 [T]")
         _require(bool((np.diff(self.time_s) > 0).all()), "time_s must increase")
         _require(self.width_px > 0 and self.height_px > 0, "a track needs the size of its frame")
+        edges = (0, *self.cuts, len(self))
+        _require(not self.cuts or all(a < b for a, b in pairwise(edges)), f"cuts must increase within the track: {self.cuts}")
 
     def __len__(self) -> int:
         return len(self.pose)
@@ -131,7 +137,24 @@ class PoseTrack:
     def part(self, start: int, stop: int) -> "PoseTrack":
         """The frames [start, stop), with times from the first of them."""
         time_s = self.time_s[start:stop] - self.time_s[start]
-        return replace(self, pose=self.pose[start:stop], time_s=time_s, status=self.status[start:stop])
+        cuts = tuple(cut - start for cut in self.cuts if start < cut < stop)
+        return replace(self, pose=self.pose[start:stop], time_s=time_s, status=self.status[start:stop], cuts=cuts)
+
+    @property
+    def shots(self) -> tuple[slice, ...]:
+        """The frames of every shot: from one cut to the next."""
+        return tuple(slice(start, stop) for start, stop in pairwise((0, *self.cuts, len(self))))
+
+    def by_shot(self, change: "Callable[[PoseTrack], PoseTrack]") -> "PoseTrack":
+        """The track with the poses and status that `change` gives to each shot alone; a shot without anybody stays as it is."""
+        if not self.cuts:
+            return change(self)
+        parts = [self.part(shot.start, shot.stop) for shot in self.shots]
+        parts = [change(part) if part.pose.confidence.any() else part for part in parts]
+        xy, confidence, depth = (
+            np.concatenate([getattr(part.pose, name) for part in parts]) for name in ("xy", "confidence", "depth")
+        )
+        return replace(self, pose=Pose(xy, confidence, depth), status=np.concatenate([part.status for part in parts]))
 
     @property
     def fps(self) -> float:

@@ -36,7 +36,9 @@ _FLASH_S: Final = (0.1, 0.2, 0.4)
 """Times after which a view that comes back was only lit by a flash."""
 _FADE_S: Final = (0.07, 0.12, 0.25, 0.5, 1.0)
 """Half of the time over which a fade is looked for."""
-_FADE_CHANGED, _FADE_CONSISTENCY, _FADE_MIDDLE = 0.03, 0.55, (0.3, 0.7)
+_FADE_CHANGED, _FADE_CONSISTENCY, _FADE_MIDDLE = 0.03, 0.4, (0.3, 0.7)
+_FADE_EVIDENCE: Final = 1.0
+"""Least sum of consistency and what is unmatched: dancers in both pictures move during a fade, which blurs either."""
 _BLANK_CONTRAST: Final = 3.0
 _STILL_LEVELS: Final = 4.0
 _MOVING_FRACTION: Final = 0.01
@@ -189,8 +191,10 @@ class ShotFinder:
             if change.fraction < _FADE_CHANGED:
                 continue
             mixture = change.mixture(middle)
-            is_mixed = mixture.consistency >= _FADE_CONSISTENCY and _FADE_MIDDLE[0] <= mixture.progress <= _FADE_MIDDLE[1]
-            if is_mixed and min(unmatched_fraction(before, after), unmatched_fraction(after, before)) >= _CUT_UNMATCHED:
+            if mixture.consistency < _FADE_CONSISTENCY or not _FADE_MIDDLE[0] <= mixture.progress <= _FADE_MIDDLE[1]:
+                continue
+            unmatched = min(unmatched_fraction(before, after), unmatched_fraction(after, before))
+            if unmatched >= _CUT_UNMATCHED and unmatched + mixture.consistency >= _FADE_EVIDENCE:
                 return self._extent(change, index - half, index + half)
         return None
 

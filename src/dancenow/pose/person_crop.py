@@ -5,6 +5,8 @@ because jitter of the crop is visible as flicker of the generated person.
 """
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -18,21 +20,34 @@ ZOOM_WINDOW_S = 1.5
 MOVE_SIGMA_S = 0.25
 
 
-def track_crop(pose: Pose, time_s: NDArray[np.float64], canvas_px: int) -> list[Crop]:
+def track_crop(pose: Pose, time_s: NDArray[np.float64], canvas_px: int, cuts: Sequence[int] = ()) -> list[Crop]:
     """One crop per frame of a track.
 
     Args:
         pose: [T,K] keypoints in frame px; frames without any keypoint use the crop of their neighbors.
         time_s: float64 [T] increasing.
         canvas_px: side of the canvas that every crop is mapped to.
+        cuts: first frames of new shots, at which the crop may jump.
 
     Returns:
         T crops that hold every keypoint of their frame with a margin.
     """
-    low, high = _boxes(pose)
-    seen = np.isfinite(low[:, 0])
+    seen = np.asarray((pose.confidence > 0).any(axis=1))
     if not seen.any():
         raise ValueError("a track without any keypoint has no crop")
+    centers, sides_px = np.zeros((len(seen), 2)), np.zeros(len(seen))
+    for start, stop in pairwise((0, *cuts, len(seen))):
+        shot = slice(start, stop)
+        if seen[shot].any():
+            centers[shot], sides_px[shot] = _windows(pose[shot], time_s[shot])
+    last_known = np.maximum.accumulate(np.where(sides_px > 0, np.arange(len(seen)), int(seen.argmax())))
+    return [window(centers[i], float(sides_px[i]), canvas_px) for i in last_known]
+
+
+def _windows(pose: Pose, time_s: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Centers [T,2] and sides [T] of the crops of one shot, in px."""
+    low, high = _boxes(pose)
+    seen = np.isfinite(low[:, 0])
     low, high = _fill(low, time_s, seen), _fill(high, time_s, seen)
     rate_hz = 1.0 / float(np.median(np.diff(time_s))) if len(time_s) > 1 else 30.0
     need_px = _rolling_max((high - low).max(axis=1) * MARGIN, round(ZOOM_WINDOW_S * rate_hz))
@@ -40,8 +55,7 @@ def track_crop(pose: Pose, time_s: NDArray[np.float64], canvas_px: int) -> list[
     side_px = _gaussian(need_px[:, None], ZOOM_WINDOW_S / 2 * rate_hz)[:, 0]
     # The smoothed crop may lag behind a jump: widen it where it would cut off the person.
     reach_px = np.maximum(high - center, center - low).max(axis=1)
-    side_px = np.maximum(side_px, 2.04 * reach_px)
-    return [window(c, float(s), canvas_px) for c, s in zip(center, side_px, strict=True)]
+    return center, np.maximum(side_px, 2.04 * reach_px)
 
 
 def window(centre_px: NDArray[np.float64], side_px: float, canvas_px: int) -> Crop:

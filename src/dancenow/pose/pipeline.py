@@ -24,6 +24,7 @@ from dancenow.compatibility import renamed_keywords
 from dancenow.errors import InputError, OptionError, UserError
 from dancenow.execution import Execution, reporting
 from dancenow.media.integrity import require_complete
+from dancenow.media.shots import cut_frames
 from dancenow.media.sink import MaskWriter
 from dancenow.media.source import VideoInput, VideoSource, open_video
 from dancenow.pose.detectors.base import PoseDetector
@@ -32,7 +33,7 @@ from dancenow.pose.filtering import smoothing
 from dancenow.pose.filtering.confidence import restore_filled_confidence
 from dancenow.pose.filtering.smoothing import SmoothConfig
 from dancenow.pose.track_io import load_track, save_track
-from dancenow.pose.tracking.backward_tracking import MAX_BUFFERED_FRAMES, track_with_backfill
+from dancenow.pose.tracking.backward_tracking import MAX_BUFFERED_FRAMES, track_shots
 from dancenow.pose.tracking.reidentification import PeopleSurvey, select_person
 from dancenow.pose.tracking.tracker import PersonTracker
 from dancenow.pose.visible_extent import drop_unseen
@@ -175,7 +176,7 @@ class PosePipeline:
         with ExitStack() as stack:
             writer = stack.enter_context(MaskWriter(masks, mask_width_px, mask_height_px)) if masks else None
             frames = stack.enter_context(prefetch(source.frames(0, None, every)))
-            for time_s, landmarks in track_with_backfill(tracker, frames):
+            for time_s, landmarks in track_shots(tracker, frames, source.shots):
                 times.append(float(time_s))
                 poses.append(landmarks.pose if landmarks else _MISSING_POSE)
                 status.append(FrameStatus.MEASURED if landmarks else FrameStatus.MISSING)
@@ -191,24 +192,26 @@ class PosePipeline:
                     " well lit, or choose another with --person."
                 )
         pose = Pose(*(np.stack([getattr(each, name) for each in poses]) for name in ("xy", "confidence", "depth")))
+        cuts = sorted({-(-cut // every) for cut in cut_frames(source.shots)} - {0})
         return PoseTrack(
-            pose, np.array(times), np.array(status, np.uint8), info.width_px, info.height_px, self.detector.name, source.sha256
-        )
+            pose, np.array(times), np.array(status, np.uint8), info.width_px, info.height_px, self.detector.name,
+            source.sha256, tuple(cut for cut in cuts if cut < len(poses)),
+        )  # fmt: skip
 
     def filter(self, measured: PoseTrack) -> PoseTrack:
         """A measured track, smoothed, without the detector's systematic errors and its guesses of what the frame cuts off."""
-        return drop_unseen(self.detector.correct_bias(self.smooth(measured), measured))
+        return measured.by_shot(lambda shot: drop_unseen(self.detector.correct_bias(self.smooth(shot), shot)))
 
     def smooth(self, measured: PoseTrack) -> PoseTrack:
         """Smooth a track of any origin, without the detector's bias correction: see `smoothing.smooth`."""
-        return smoothing.smooth(measured, self.filters.smooth)
+        return measured.by_shot(lambda shot: smoothing.smooth(shot, self.filters.smooth))
 
     def smooth_jitter(self, track: PoseTrack) -> PoseTrack:
         """Damp the jitter left in a detected track, after retargeting and before rendering.
 
         Not for measurements, whose fast moves it blunts, and not for exact poses, which have no jitter.
         """
-        return smoothing.smooth_jitter(track, self.filters.jitter_sigma_s)
+        return track.by_shot(lambda shot: smoothing.smooth_jitter(shot, self.filters.jitter_sigma_s))
 
     def for_rendering(self, track: PoseTrack) -> PoseTrack:
         """The track as a renderer takes it, the last step: frames that were FILLED get their neighbors' confidence."""

@@ -39,6 +39,7 @@ def save_track(path: Path, track: PoseTrack) -> None:
             size_px=np.array([track.width_px, track.height_px]),
             detector=np.array(track.detector),
             source_sha256=np.array(track.source_sha256),
+            cuts=np.array(track.cuts, np.int64),
         )
 
 
@@ -63,7 +64,14 @@ def load_track(path: Path) -> PoseTrack:
         pose = Pose(held["xy"], held["confidence"], held["depth"])
         width_px, height_px = (int(side) for side in held["size_px"])
         track = PoseTrack(
-            pose, held["time_s"], held["status"], width_px, height_px, str(held["detector"]), str(held["source_sha256"])
+            pose,
+            held["time_s"],
+            held["status"],
+            width_px,
+            height_px,
+            str(held["detector"]),
+            str(held["source_sha256"]),
+            tuple(int(cut) for cut in held.get("cuts", ())),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise InputError(f"{path} is a damaged pose track ({error}); make it again with `dancenow pose`.") from error

@@ -38,7 +38,8 @@ class Renderer(Protocol):
         """The layers of some frames [N] of a track, increasing; None where nobody is there (MISSING).
 
         track: the whole dance in the target's frame px, from `PosePipeline.for_rendering`. frames: consecutive if
-        `run_up_frames` is not 0; the first one, and the first one after nobody was there, has no frame before it.
+        `run_up_frames` is not 0; the first one, the first one of a shot, and the first one after nobody was there have no
+        frame before them.
 
         Raises:
             ValueError: the track is not in the target's frame.
@@ -80,7 +81,8 @@ def render_layers(renderer: Renderer, track: PoseTrack, start: int = 0, stop: in
         return
     # The filter looks at the neighbors, so one more frame is generated on either side.
     first = max(start - 1, 0)
-    with closing(filter_temporal(renderer.render(track, np.arange(first, min(stop + 1, len(track)))))) as layers:
+    rendered = renderer.render(track, np.arange(first, min(stop + 1, len(track))))
+    with closing(filter_temporal(rendered, [cut - first for cut in track.cuts])) as layers:
         yield from islice(layers, start - first, stop - first)
 
 

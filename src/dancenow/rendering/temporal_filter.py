@@ -54,21 +54,23 @@ class _Frame:
         return cls(layer, premultiplied, np.asarray(cv2.convertScaleAbs(light, alpha=127.5, beta=127.5), np.uint8))
 
 
-def filter_temporal(layers: abc.Generator[Layer | None]) -> abc.Generator[Layer | None]:
+def filter_temporal(layers: abc.Generator[Layer | None], cuts: Sequence[int] = ()) -> abc.Generator[Layer | None]:
     """Filter the layers of consecutive frames, each with a crop; None where nobody is, which is nobody's neighbor.
 
-    Each layer comes out after the next one has come in. `layers` is closed with this.
+    cuts: positions of layers that begin a shot, which are no neighbors of the layer before. Each layer comes out after the next
+    one has come in. `layers` is closed with this.
     """
     before: _Frame | None = None
     now: _Frame | None = None
     is_first = True
     estimator = _flow_estimator()
     with closing(layers):
-        for layer in layers:
+        for position, layer in enumerate(layers):
             after = None if layer is None else _Frame.of(layer)
+            is_cut = position in cuts
             if not is_first:
-                yield _average(now, (before, after), estimator)
-            before, now, is_first = now, after, False
+                yield _average(now, (before, None if is_cut else after), estimator)
+            before, now, is_first = None if is_cut else now, after, False
         if not is_first:
             yield _average(now, (before,), estimator)
 

@@ -4,14 +4,17 @@ Poses cannot show this; the backgrounds can. Each background is estimated from a
 aligned with the other by `camera_motion`.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from dancenow.media.source import VideoSource
 from dancenow.metrics.regions import person_box
 from dancenow.pose.retargeting.registry import BY_CAMERA, Retargeter, RetargetingKind, current_kind, fit_retargeter
+from dancenow.pose.retargeting.shots import CameraViews
 from dancenow.subject.camera_motion import BackgroundView, estimate_camera_motion
 from dancenow.types import FrameStatus, ImageRGB, Plate, PoseTrack
 
@@ -20,6 +23,9 @@ _SPAN_S: Final = 12.0
 """Time from the first detection over which frames are sampled: the whole video would have to be decoded otherwise."""
 _SIDE_PX: Final = 640
 _SAME_ASPECT: Final = 0.01
+_MIN_COMMON: Final = 0.2
+"""Fraction of the frame that two backgrounds must both show to be compared without edges."""
+_SAME_LEVELS: Final = 12
 _SAME_CAMERA_FRACTION: Final = 0.02
 """Fraction of the longer side by which a corner may have moved: someone touched the tripod."""
 
@@ -30,19 +36,35 @@ def background_view(source: VideoSource, track: PoseTrack) -> BackgroundView:
     Raises:
         UserError: the video cannot be read.
     """
-    measured = np.flatnonzero(track.status == FrameStatus.MEASURED)
-    if not len(measured):
-        empty = np.zeros((track.height_px, track.width_px), np.uint8)
-        return BackgroundView(empty, empty)
-    measured = measured[track.time_s[measured] <= track.time_s[measured[0]] + _SPAN_S]
-    wanted = measured[np.unique(np.linspace(0, len(measured) - 1, _NUM_FRAMES).round().astype(int))]
-    grays = []
-    for frame in source.frames_at(wanted.tolist()):
+    return background_views(source, track, [slice(0, len(track))])[0]
+
+
+def background_views(source: VideoSource, track: PoseTrack, shots: Sequence[slice]) -> list[BackgroundView]:
+    """`background_view` of each of the shots, which are in order, in one pass. Raises as that."""
+    wanted = [_sampled(track, shot) for shot in shots]
+    grays: list[list[NDArray[np.float32]]] = [[] for _ in shots]
+    of_frame = {index: number for number, frames in enumerate(wanted) for index in frames}
+    for frame in source.frames_at(of_frame):
         box = person_box(track.pose[frame.index], track.width_px, track.height_px)
         gray = cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
         if box is not None:
             box.crop(gray)[:] = np.nan
-        grays.append(cv2.resize(gray, _reduced_size(frame.image_rgb), interpolation=cv2.INTER_AREA))
+        small = cv2.resize(gray, _reduced_size(frame.image_rgb), interpolation=cv2.INTER_AREA)
+        grays[of_frame[frame.index]].append(np.asarray(small, np.float32))
+    empty = np.zeros((track.height_px, track.width_px), np.uint8)
+    return [_median_view(each) if each else BackgroundView(empty, empty) for each in grays]
+
+
+def _sampled(track: PoseTrack, shot: slice) -> list[int]:
+    """Numbers of a few frames of a shot that show the person."""
+    measured = shot.start + np.flatnonzero(track.status[shot] == FrameStatus.MEASURED)
+    if not len(measured):
+        return []
+    measured = measured[track.time_s[measured] <= track.time_s[measured[0]] + _SPAN_S]
+    return [int(i) for i in measured[np.unique(np.linspace(0, len(measured) - 1, _NUM_FRAMES).round().astype(int))]]
+
+
+def _median_view(grays: list[NDArray[np.float32]]) -> BackgroundView:
     stack = np.sort(np.stack(grays), axis=0)  # NaN last
     known = np.isfinite(stack).sum(axis=0)
     median = np.take_along_axis(stack, np.maximum(known - 1, 0)[None] // 2, axis=0)[0]
@@ -85,13 +107,42 @@ def fit_videos(
 ) -> Retargeter:
     """Fit a retargeter from the person in a source video to a target with that track and background plate.
 
-    The videos are compared only for methods that depend on the camera.
+    The videos are compared only for methods that depend on the camera; of a source with cuts, the shots are compared too.
 
     Raises:
         UserError: the video cannot be read, or as `fit_retargeter`.
     """
     kind = current_kind(kind)
-    return fit_retargeter(kind, source_track, track, is_same_camera(source, source_track, plate) if kind in BY_CAMERA else None)
+    if kind == "none" or not (kind in BY_CAMERA or source_track.cuts):
+        return fit_retargeter(kind, source_track, track)
+    shots = background_views(source, source_track, source_track.shots)
+    of_shot = group_views(shots)
+    by_target = background_view_of_plate(plate)
+    same = tuple(same_camera(shots[of_shot.index(view)], by_target) for view in range(max(of_shot) + 1))
+    return fit_retargeter(kind, source_track, track, same[0], CameraViews(of_shot, same))
+
+
+def group_views(backgrounds: Sequence[BackgroundView]) -> tuple[int, ...]:
+    """The number of the view that each of the backgrounds shows, from 0; each view is that of the first shot that shows it."""
+    first: list[BackgroundView] = []
+    numbers = []
+    for background in backgrounds:
+        same = (number for number, other in enumerate(first) if is_same_view(other, background))
+        number = next(same, len(first))
+        if number == len(first):
+            first.append(background)
+        numbers.append(number)
+    return tuple(numbers)
+
+
+def is_same_view(a: BackgroundView, b: BackgroundView) -> bool:
+    """Whether two backgrounds of one video are the same picture; before a plain wall, that is where nothing differs."""
+    same = same_camera(a, b)
+    if same is not None or a.gray.shape != b.gray.shape:
+        return bool(same)
+    both = (a.background > 0) & (b.background > 0)
+    difference = np.abs(a.gray.astype(np.int16) - b.gray)[both]
+    return both.mean() > _MIN_COMMON and float(np.percentile(difference, 90)) < _SAME_LEVELS
 
 
 def _reduced_size(image_rgb: ImageRGB) -> tuple[int, int]:

@@ -71,6 +71,7 @@ class Target:
             "track.depth": torch.from_numpy(track.pose.depth),
             "track.time_s": torch.from_numpy(track.time_s),
             "track.status": torch.from_numpy(track.status),
+            **({"track.cuts": torch.tensor(track.cuts, dtype=torch.int64)} if track.cuts else {}),
         }
         if self.overlay is not None:
             tensors["overlay.rgba"] = torch.from_numpy(self.overlay)
@@ -106,6 +107,7 @@ class Target:
                 detector=subject["detector"],
                 source_sha256=subject["source_sha256"],
                 is_bounded="camera.to_reference" not in checkpoint.tensors,
+                cuts=tuple(checkpoint.tensors["track.cuts"].tolist()) if "track.cuts" in checkpoint.tensors else (),
             )
             overlay = _Numpy(checkpoint.tensors)["overlay.rgba"] if "overlay.rgba" in checkpoint.tensors else None
             still = Plate(plate["image_rgb"], plate["known"])

@@ -55,7 +55,7 @@ class CropRenderer:
     def render(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[Layer | None]:
         """See `Renderer.render`."""
         require_target_frame(track, self.target)
-        windows = track_crop(track.pose, track.time_s, self._generator.config.canvas_px)
+        windows = track_crop(track.pose, track.time_s, self._generator.config.canvas_px, track.cuts)
         crops = [windows[int(i)] for i in frames]
         is_present = track.status[frames] != FrameStatus.MISSING
         feet = feet_y_px(track.pose[frames]).tolist()

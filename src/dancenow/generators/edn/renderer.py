@@ -68,6 +68,7 @@ class EdnRenderer:
                 past = None
                 yield None
             else:
+                past = None if index in track.cuts else past
                 generated, past = self._generate(poses[index], past)
                 canvas = generated[0].float().add(1).mul(127.5).round().clamp(0, 255).byte()
                 yield Layer(self._box.take_back(canvas.permute(1, 2, 0).cpu().numpy()), None, float(feet[index]))

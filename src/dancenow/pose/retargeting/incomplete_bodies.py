@@ -36,9 +36,13 @@ def complete_body(source: PoseTrack, target: PoseTrack) -> PoseTrack:
     """The source with the parts that the target shows: confidently guessed where they are cut off or covered.
 
     A part that the source shows at times is interpolated in the other frames. Of a half body, arms and hips that the frame cuts
-    off or nearly so are where the detector guesses them. The source itself if nothing is missing, or if no frame shows both
-    shoulders.
+    off or nearly so are where the detector guesses them. Each shot is completed on its own; the shot itself if nothing is
+    missing, or if no frame shows both shoulders.
     """
+    return source.by_shot(lambda shot: _completed(shot, target))
+
+
+def _completed(source: PoseTrack, target: PoseTrack) -> PoseTrack:
     own, shown = visible_extent(source), visible_extent(target)
     wanted = shown.extent
     if own.extent < Extent.FULL:

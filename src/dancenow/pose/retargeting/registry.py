@@ -13,6 +13,7 @@ from dancenow.pose.retargeting.auto import fit_auto
 from dancenow.pose.retargeting.base import IdentityRetargeter, Retargeter, TrackOrStatistics
 from dancenow.pose.retargeting.global_scale import GlobalScaleRetargeter, fit_global_scale
 from dancenow.pose.retargeting.incomplete_bodies import complete_body, limit_to_footage
+from dancenow.pose.retargeting.shots import CameraViews, ShotRetargeter, fit_views
 from dancenow.pose.retargeting.skeletal import SkeletalRetargeter, fit_skeletal
 from dancenow.pose.retargeting.spatial_transformer import SpatialTransformerRetargeter, fit_spatial_transformer
 from dancenow.types import PoseTrack
@@ -53,17 +54,25 @@ def current_kind(kind: str) -> RetargetingKind:
 
 
 def fit_retargeter(
-    kind: RetargetingKind, source: TrackOrStatistics, target: TrackOrStatistics, same_camera: bool | None = None
+    kind: RetargetingKind,
+    source: TrackOrStatistics,
+    target: TrackOrStatistics,
+    same_camera: bool | None = None,
+    views: CameraViews | None = None,
 ) -> Retargeter:
     """Fit a retargeter of the named kind from source to target; `none` uses neither.
 
     Only `paper` works with statistics in place of a track. same_camera: whether one still camera filmed both, as
-    `subject.same_camera.is_same_camera` tells; if so, `skeletal` keeps positions in the frame and does not rotate.
+    `subject.same_camera.is_same_camera` tells; if so, `skeletal` keeps positions in the frame and does not rotate. Of a source
+    with cuts each of its `views` is fitted on its own; without them, each shot.
 
     Raises:
         UserError: a track shows too little of the body for this kind.
     """
-    return FITS[current_kind(kind)](source, target, same_camera)
+    fit = FITS[current_kind(kind)]
+    if kind != "none" and isinstance(source, PoseTrack) and isinstance(target, PoseTrack) and source.cuts:
+        return fit_views(fit, source, target, views or CameraViews.all_different(source))
+    return fit(source, target, same_camera)
 
 
 def retarget(track: PoseTrack, retargeter: Retargeter, target: PoseTrack) -> PoseTrack:
@@ -72,7 +81,7 @@ def retarget(track: PoseTrack, retargeter: Retargeter, target: PoseTrack) -> Pos
     track: completed, see `incomplete_bodies.complete_body`.
     """
     fitted = replace(track, pose=retargeter(track.pose), width_px=target.width_px, height_px=target.height_px)
-    return fitted if isinstance(retargeter, IdentityRetargeter) else limit_to_footage(fitted, target)
+    return fitted if isinstance(retargeter, IdentityRetargeter) else fitted.by_shot(lambda shot: limit_to_footage(shot, target))
 
 
 def load_retargeter(saved: Mapping[str, Any]) -> Retargeter:
@@ -112,6 +121,7 @@ LOADERS: Final[dict[str, Callable[[Mapping[str, Any]], Retargeter]]] = {
     "none": IdentityRetargeter.from_json,
     "paper": GlobalScaleRetargeter.from_json,
     "stn": SpatialTransformerRetargeter.from_json,
+    "shots": lambda saved: ShotRetargeter.from_json(saved, load_retargeter),
     "skeletal": SkeletalRetargeter.from_json,
     "bones": SkeletalRetargeter.from_json,
 }

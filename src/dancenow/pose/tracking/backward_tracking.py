@@ -5,16 +5,19 @@ it is the same. From the frame where they are found, motion leads back into earl
 bounded number.
 """
 
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import groupby
 from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dancenow.media.shots import Shot
 from dancenow.pose.detectors.base import Landmarks
 from dancenow.pose.tracking.tracker import PersonTracker
 from dancenow.types import Frame
@@ -42,6 +45,22 @@ class _Buffered:
     def frame(self) -> Frame:
         image_rgb = cv2.imdecode(self.jpeg, cv2.IMREAD_COLOR_RGB)
         return Frame(np.asarray(image_rgb, np.uint8), self.index, self.time_s)
+
+
+def track_shots(
+    tracker: PersonTracker, frames: Iterable[Frame], shots: Sequence[Shot]
+) -> Iterator[tuple[Fraction, Landmarks | None]]:
+    """As `track_with_backfill`, for a video of several shots: the person is looked for anew in each.
+
+    Frames of fades and blank frames are not looked at: a fade shows two pictures at once.
+    """
+    starts = [shot.start for shot in shots]
+    for number, of_shot in groupby(frames, key=lambda frame: bisect_right(starts, frame.index) - 1):
+        if shots[number].kind in ("transition", "blank"):
+            yield from ((frame.time_s, None) for frame in of_shot)
+        else:
+            tracker.start_shot()
+            yield from track_with_backfill(tracker, of_shot)
 
 
 def track_with_backfill(tracker: PersonTracker, frames: Iterable[Frame]) -> Iterator[tuple[Fraction, Landmarks | None]]:

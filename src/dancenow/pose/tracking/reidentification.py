@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.errors import InputError, OptionError
+from dancenow.media.shots import Shot
 from dancenow.media.source import VideoInput, VideoSource
 from dancenow.pose.detectors.base import Landmarks, PoseDetector
 from dancenow.pose.detectors.regions import RotatedRect
@@ -35,6 +36,7 @@ _DISTINCT: Final = 0.1
 _BINS: Final = 10
 _TRUNK: Final = [INDEX[f"{side}_{part}"] for side in ("right", "left") for part in ("shoulder", "hip")]
 _SAMPLES: Final = (12, 40)
+_SAMPLES_PER_SHOT: Final = 2
 _SEVERAL_FRACTION: Final = 0.2
 """Fraction of the sampled frames in which another person may pass by."""
 
@@ -158,7 +160,11 @@ def sample_people(
     samples = samples or min(max(round(count / info.fps / 4), _SAMPLES[0]), _SAMPLES[1])
     step = max(1, count // samples) if count else max(1, round(2 * info.fps))  # some containers do not say their length
     sampled = []
-    frames = source.frames(min(step // 2, 10), None, step)
+    scenes = [shot for shot in source.shots if shot.kind == "scene"]
+    if len(source.shots) > 1 and scenes:
+        frames = source.frames_at(_sample_scenes(scenes, samples))
+    else:
+        frames = source.frames(min(step // 2, 10), None, step)
     for frame in track(frames, "looking for people", samples, on_progress):
         height_px, width_px = frame.image_rgb.shape[:2]
         near_px = min(height_px, width_px)
@@ -167,6 +173,16 @@ def sample_people(
             found = find_people(detector, frame, search_windows(frame.image_rgb, near_px / 2))
         sampled.append(found)
     return sampled
+
+
+def _sample_scenes(scenes: Sequence[Shot], samples: int) -> list[int]:
+    """Numbers of frames inside the scenes: about `samples` of them, evenly, but `_SAMPLES_PER_SHOT` of each at least."""
+    total = sum(len(scene) for scene in scenes)
+    numbers = []
+    for scene in scenes:
+        count = min(max(round(samples * len(scene) / total), _SAMPLES_PER_SHOT), len(scene))
+        numbers += [scene.start + (2 * k + 1) * len(scene) // (2 * count) for k in range(count)]
+    return numbers
 
 
 @dataclass(frozen=True, eq=False)

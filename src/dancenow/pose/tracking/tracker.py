@@ -76,6 +76,10 @@ class PersonTracker:
         self._searched_s = -math.inf
         self._tracking = False
 
+    def start_shot(self) -> None:
+        """Forget where the person was, as a new shot begins; they are known by their appearance alone."""
+        self._last, self._tracking, self._searched_s, self._last_s = None, False, -math.inf, -math.inf
+
     def step(self, frame: Frame) -> Landmarks | None:
         """Find the person in this frame; frames must come in order."""
         time_s = float(frame.time_s)
