@@ -140,6 +140,12 @@ class PoseTrack:
         cuts = tuple(cut - start for cut in self.cuts if start < cut < stop)
         return replace(self, pose=self.pose[start:stop], time_s=time_s, status=self.status[start:stop], cuts=cuts)
 
+    def select(self, frames: NDArray[np.int64]) -> "PoseTrack":
+        """Some frames [N], which increase, at their own times; where they leave a shot, there is a cut."""
+        of_shot = np.searchsorted(self.cuts, frames, side="right")
+        cuts = tuple(int(cut) for cut in np.flatnonzero(np.diff(of_shot)) + 1)
+        return replace(self, pose=self.pose[frames], time_s=self.time_s[frames], status=self.status[frames], cuts=cuts)
+
     @property
     def shots(self) -> tuple[slice, ...]:
         """The frames of every shot: from one cut to the next."""

@@ -34,6 +34,8 @@ _ASIDE: Final = 0.35
 _GAIN_RANGE: Final = (0.4, 2.5)
 _LIGHT_CHANGED: Final = 0.2
 """Fraction of the pixels from which a change may be one of the light."""
+_WELL_FITTED_LEVELS: Final = (40.0, 20.0, 10.0)
+"""Errors up to which a pixel counts as well fitted, in one round after another."""
 _EVERY_PX: Final = 2
 """Of the rows and columns, in the search for mixtures."""
 
@@ -57,10 +59,10 @@ def normalize(image: Thumbnail) -> NDArray[np.float32]:
     return np.asarray((image - mean.ravel().astype(np.float32)) * gain, np.float32)
 
 
-def unmatched_fraction(before: Thumbnail, after: Thumbnail) -> float:
+def unmatched_fraction(before: Thumbnail, after: Thumbnail, *, in_place: bool = False) -> float:
     """Fraction of the textured blocks of `after` that are nowhere near in `before`: under .3 in one shot, over .45 after a cut.
 
-    A frame without texture has nothing in common with one that has some.
+    in_place: blocks that have moved count as well. A frame without texture has nothing in common with one that has some.
     """
     earlier, image = normalize(before), normalize(after)
     blocks = _blocks(image)
@@ -71,6 +73,8 @@ def unmatched_fraction(before: Thumbnail, after: Thumbnail) -> float:
     # Most of a still camera's view is found in its place, without a search.
     least = _UNLIKE * variation
     moved = textured & (np.square(blocks - _blocks(earlier)).sum(axis=(2, 3, 4)) > least)
+    if in_place:
+        return float(moved.sum() / textured.sum())
     padded = cv2.copyMakeBorder(earlier, *(_REACH_PX,) * 4, cv2.BORDER_REPLICATE)
     window_px, unmatched = _BLOCK_PX + 2 * _REACH_PX, 0
     for row, column in np.argwhere(moved):
@@ -132,14 +136,14 @@ class Change:
 def _relit(image: NDArray[np.float32], like: NDArray[np.float32]) -> NDArray[np.float32]:
     """The image in the light of another one: its contrast and mean scaled, so far as exposure changes them.
 
-    Fitted to the half of the pixels that fits best, because people may come and go meanwhile.
+    Fitted to what fits well, half of the pixels at least, because people may come and go meanwhile.
     """
     relit, fits = image, np.ones(image.shape[:2], bool)
-    for _ in range(3):
+    for tolerance_levels in _WELL_FITTED_LEVELS:
         mean, wanted = image[fits].mean(axis=0), like[fits].mean(axis=0)
         centered = image[fits] - mean
         gain = float((centered * (like[fits] - wanted)).sum() / max(float(np.square(centered).sum()), 1.0))
         relit = ((image - mean) * np.float32(np.clip(gain, *_GAIN_RANGE)) + wanted).clip(0, 255)
         off = np.square(like - relit).sum(axis=2)
-        fits = off <= np.median(off)
+        fits = off <= max(float(np.median(off)), 3 * tolerance_levels**2)
     return np.asarray(relit, np.float32)

@@ -29,8 +29,11 @@ _CUT_UNMATCHED: Final = 0.35
 _SAME_VIEW_UNMATCHED: Final = 0.3
 _ISOLATED: Final = 0.2
 """How much more is unmatched at a cut than between the frames before and after it: a whip pan has no such frame."""
-_JUMP_UNMATCHED, _JUMP_RATIO = 0.2, 3.0
-"""A jump cut in one view: what is unmatched at least, and the change relative to the largest around it."""
+_JUMP_UNMATCHED, _JUMP_RATIO = 0.1, 2.2
+"""A jump cut in one view: what is unmatched at least, and the change relative to the largest around it, under 1.8 in clips
+without a cut."""
+_REFRAMED, _REFRAMED_RATIO = 0.5, 2.5
+"""A cut to the same place, framed a little differently: what is no longer in its place, and the change as above."""
 _AROUND_S: Final = 0.25
 _FLASH_S: Final = (0.1, 0.2, 0.4)
 """Times after which a view that comes back was only lit by a flash."""
@@ -87,6 +90,25 @@ def _entry(video_sha256: str) -> CacheEntry:
 def cut_frames(shots: Sequence[Shot]) -> tuple[int, ...]:
     """The first frame of every shot but the first."""
     return tuple(shot.start for shot in shots[1:])
+
+
+def describe_cuts(shots: Sequence[Shot], time_s: NDArray[np.float64]) -> str | None:
+    """How many cuts there are, and when: "are 2 cuts (at 1.2, 2.4 s)"; None without one. time_s: of the frames [T].
+
+    A fade from one shot to another, with the blank frames in it, is one cut, in its middle.
+    """
+    edges: list[tuple[int, int]] = []
+    for shot in shots:
+        start, stop = (shot.start, shot.stop) if shot.kind in ("transition", "blank") else (shot.start, shot.start)
+        if edges and start <= edges[-1][1]:
+            edges[-1] = edges[-1][0], stop
+        else:
+            edges.append((start, stop))
+    at = [(start + stop) // 2 for start, stop in edges if start > 0 and stop < len(time_s)]
+    if not at:
+        return None
+    times = ", ".join(f"{time_s[frame]:.1f}" for frame in at[:5]) + (", ..." if len(at) > 5 else "")
+    return f"{'is a cut' if len(at) == 1 else f'are {len(at)} cuts'} (at {times} s)"
 
 
 class ShotFinder:
@@ -153,28 +175,34 @@ class ShotFinder:
         if change < _MIN_CHANGE_LEVELS or change < max(self._change[max(0, index - 2) : index + 3]):
             return False
         unmatched = self._unmatched(index - 1, index)
-        if unmatched < _JUMP_UNMATCHED:
-            return False
         reach = self._frames(_AROUND_S)
         around = self._change[max(1, index - reach) : index], self._change[index + 1 : index + 1 + reach]
         if unmatched < _CUT_UNMATCHED:
-            return min(len(side) for side in around) >= 2 and change > _JUMP_RATIO * max(max(side) for side in around)
+            enough = min(len(side) for side in around) >= _MIN_SHOT_FRAMES
+            return enough and self._is_jump(index, unmatched, change / max(max(side) for side in around))
         usual = [self._unmatched(i - 1, i) for i in (index - 1, index + 1) if i >= 1]
         return unmatched > max(usual, default=0.0) + _ISOLATED and not self._is_flash(index)
 
-    def _is_flash(self, index: int) -> bool:
+    def _is_jump(self, index: int, unmatched: float, ratio: float) -> bool:
+        """Whether the person has jumped in one view, or the camera by a little. ratio: of the change to those around it."""
+        if unmatched >= _JUMP_UNMATCHED:
+            return ratio > _JUMP_RATIO
+        is_moved = ratio > _REFRAMED_RATIO and self._unmatched(index - 1, index, in_place=True) >= _REFRAMED
+        return is_moved and not self._is_flash(index, in_place=True)
+
+    def _is_flash(self, index: int, *, in_place: bool = False) -> bool:
         """Whether the view from before comes back in a moment, or was there a moment ago."""
         pairs = [pair for time_s in _FLASH_S for pair in self._pairs_over(index, self._frames(time_s))]
-        return any(self._unmatched(*pair) < _SAME_VIEW_UNMATCHED for pair in pairs)
+        return any(self._unmatched(*pair, in_place=in_place) < _SAME_VIEW_UNMATCHED for pair in pairs)
 
     def _pairs_over(self, index: int, frames: int) -> Iterator[tuple[int, int]]:
         yield index - 1, index + frames
         yield index - 1 - frames, index
 
-    def _unmatched(self, before: int, after: int) -> float:
-        """1 outside the video: nothing is known of it."""
+    def _unmatched(self, before: int, after: int, *, in_place: bool = False) -> float:
+        """`unmatched_fraction` of two frames; 1 outside the video, of which nothing is known."""
         a, b = self._at(before), self._at(after)
-        return 1.0 if a is None or b is None else unmatched_fraction(a, b)
+        return 1.0 if a is None or b is None else unmatched_fraction(a, b, in_place=in_place)
 
     def _fade(self, index: int) -> tuple[int, int] | None:
         """The frames [start, stop) of a fade in the middle of which the frame is; the longest of several."""

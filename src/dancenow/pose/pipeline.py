@@ -195,7 +195,7 @@ class PosePipeline:
         cuts = sorted({-(-cut // every) for cut in cut_frames(source.shots)} - {0})
         return PoseTrack(
             pose, np.array(times), np.array(status, np.uint8), info.width_px, info.height_px, self.detector.name,
-            source.sha256, tuple(cut for cut in cuts if cut < len(poses)),
+            source.sha256, cuts=tuple(cut for cut in cuts if cut < len(poses)),
         )  # fmt: skip
 
     def filter(self, measured: PoseTrack) -> PoseTrack:

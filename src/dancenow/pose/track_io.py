@@ -71,7 +71,7 @@ def load_track(path: Path) -> PoseTrack:
             height_px,
             str(held["detector"]),
             str(held["source_sha256"]),
-            tuple(int(cut) for cut in held.get("cuts", ())),
+            cuts=tuple(int(cut) for cut in held.get("cuts", ())),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise InputError(f"{path} is a damaged pose track ({error}); make it again with `dancenow pose`.") from error

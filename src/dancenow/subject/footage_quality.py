@@ -7,7 +7,7 @@ background alone, so that a person who fills the frame causes no false warning.
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, groupby, pairwise
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Final, Self
 
@@ -22,7 +22,7 @@ from dancenow.pose.tracking.reidentification import several_people
 from dancenow.pose.visible_extent import Extent, beyond_frame, visible_extent
 from dancenow.skeleton import INDEX
 from dancenow.subject.camera.trajectory import CameraKind, CameraTrajectory
-from dancenow.subject.camera_motion import BackgroundView, estimate_camera_motion, estimate_camera_motions, unchanged_fraction
+from dancenow.subject.camera_motion import BackgroundView, estimate_camera_motions
 from dancenow.types import Frame, FrameStatus, ImageRGB, PoseTrack
 
 _NUM_PAIRS: Final = 24
@@ -32,13 +32,6 @@ _FEET: Final = [INDEX[f"{side}_{part}"] for side in ("left", "right") for part i
 
 # A camera counts as moved if a corner of the image shifts by this fraction of the longer side: 5 px at 1920.
 _STILL_FRACTION: Final = 0.0025
-_JUMP_FRACTION: Final = 0.04
-"""A shift by this fraction of the longer side from one frame to the next is a cut; a camera that is knocked moves less."""
-_MIN_STILL_FRACTION: Final = 0.4
-"""Of the pairs of neighboring samples, in a video whose camera stands still between cuts."""
-_CUT_VIEW_PX: Final = 320
-_CUT_UNCHANGED_FRACTION: Final = 0.2
-"""Fraction of the background at most that is unchanged from one frame to the next at a cut; people change less than that."""
 _DARK, _DIM, _NOISY, _FLAT = 55.0, 75.0, 7.0, 12.0
 _NO_LIGHT: Final = 110.0
 """Highlights of person and room that both stay below this level leave shadows without detail; well exposed clips reach 140."""
@@ -56,8 +49,7 @@ class _SampledFrame:
 class ImageStatistics:
     """Statistics of the images. moved: fraction of samples in which the camera is elsewhere than in the middle of the video;
     changed: fraction that show another scene; luma and contrast of the person, luma of the brightest 5% of the person and of
-    the background, and noise of the background, in levels of 255. cuts_s: times of the cuts between shots of a still camera.
-    camera: how it moves, if it was followed.
+    the background, and noise of the background, in levels of 255. camera: how it moves, if it was followed.
     """
 
     moved: float
@@ -67,7 +59,6 @@ class ImageStatistics:
     background_highlight: float
     person_contrast: float
     noise: float
-    cuts_s: tuple[float, ...] = ()
     camera: CameraKind | None = None
 
     @property
@@ -75,9 +66,11 @@ class ImageStatistics:
         """Whether the camera may have moved, so that it is worth following in all frames."""
         return self.moved > 0
 
-    def with_camera(self, camera: CameraTrajectory) -> Self:
-        """The same, now that the camera was followed: only frames of which nothing is known show another scene."""
-        return replace(self, changed=float((camera.confidence == 0).mean()), camera=camera.kind)
+    def with_camera(self, camera: CameraTrajectory, used: NDArray[np.bool_]) -> Self:
+        """The same, now that the camera was followed: of the used frames [T] only those of which nothing is known show another
+        scene.
+        """
+        return replace(self, changed=float((camera.confidence[used] == 0).mean()), camera=camera.kind)
 
     @property
     def is_dim(self) -> bool:
@@ -156,11 +149,7 @@ def _cut_off_warnings(track: PoseTrack) -> Iterator[str]:
 
 
 def image_warnings(images: ImageStatistics) -> Iterator[str]:
-    """Warn of problems in the images: cuts, a moving camera, poor light."""
-    if images.cuts_s:
-        times = ", ".join(f"{time_s:.1f}" for time_s in images.cuts_s[:5]) + (", ..." if len(images.cuts_s) > 5 else "")
-        cuts = "a cut" if len(images.cuts_s) == 1 else f"{len(images.cuts_s)} cuts"
-        yield f"there {'is' if len(images.cuts_s) == 1 else 'are'} {cuts} (at {times} s): use one uncut shot from one place."
+    """Warn of problems in the images: another scene, a moving camera, poor light."""
     if images.changed > 0.08:
         yield (
             f"the scene changes (a cut, or the camera turns away, in {images.changed:.0%} of the sampled frames): use one"
@@ -185,27 +174,23 @@ def image_warnings(images: ImageStatistics) -> Iterator[str]:
         yield f"the images are noisy ({images.noise:.0f} levels of 255): more light helps most."
 
 
-@dataclass(frozen=True)
-class Cut:
-    """The first frame of a new shot."""
-
-    frame: int
-    time_s: float
-
-
 class ImageQualityMeter:
     """Measures 24 pairs of consecutive frames spread over a video, in constant memory; `VideoSource.feed` gives the frames.
 
-    masks: of the person, one per frame. num_frames: of the video.
+    masks: of the person, one per frame. used: bool [T], the frames to measure. cuts: first frames of new shots, which are
+    measured apart.
 
     Raises:
         UserError: the masks cannot be read.
     """
 
-    def __init__(self, masks: Path, num_frames: int) -> None:
-        first = np.unique(np.linspace(0, max(0, num_frames - 2), _NUM_PAIRS).round().astype(int))
-        self._first = first.tolist()
-        wanted = {*self._first, *(i + 1 for i in self._first if i + 1 < num_frames)}
+    def __init__(self, masks: Path, used: NDArray[np.bool_], cuts: Sequence[int] = ()) -> None:
+        pairs = np.flatnonzero(used[:-1] & used[1:])
+        if not len(pairs):
+            pairs = np.zeros(1, np.int64)
+        first = pairs[np.unique(np.linspace(0, len(pairs) - 1, _NUM_PAIRS).round().astype(int))]
+        self._first, self._cuts = first.tolist(), cuts
+        wanted = {*self._first, *(i + 1 for i in self._first if i + 1 < len(used))}
         self._masks = {i: mask for i, mask in enumerate(read_masks(masks, 0, max(wanted) + 1)) if i in wanted}
         self._views: dict[int, _SampledFrame] = {}
 
@@ -218,54 +203,10 @@ class ImageQualityMeter:
         """Keep a small gray copy of a frame."""
         self._views[frame.index] = _sample_frame(frame.image_rgb, self._masks[frame.index])
 
-    def jumps(self) -> list[tuple[int, int]]:
-        """Ranges of frames (first, last) in which the image jumps, between samples of an otherwise still camera."""
-        present = [i for i in self._first if i in self._views]
-        pairs = list(pairwise(present))
-        shifts = [estimate_camera_motion(self._views[i].view, self._views[j].view).shift_px for i, j in pairs]
-        if not shifts or np.mean([shift <= _STILL_FRACTION * _SIDE_PX for shift in shifts]) < _MIN_STILL_FRACTION:
-            return []
-        side_px = max(self._views[present[0]].view.gray.shape)
-        return [pair for pair, shift in zip(pairs, shifts, strict=True) if shift > _JUMP_FRACTION * side_px]
-
-    def statistics(self, cuts: Sequence[Cut] = ()) -> ImageStatistics:
-        """The statistics, once all frames were taken. cuts: as `find_cuts`; shots are measured apart."""
-        starts = [cut.frame for cut in cuts]
-        shots = [list(group) for _, group in groupby(self._first, key=lambda i: bisect_right(starts, i))]
-        return replace(_statistics(shots, self._views), cuts_s=tuple(cut.time_s for cut in cuts))
-
-
-class _CutFinder:
-    """Finds at most one cut in each range of frames (first, last): the one frame that differs from its neighbor everywhere."""
-
-    def __init__(self, ranges: list[tuple[int, int]]) -> None:
-        self._ranges = ranges
-        self.indices: Collection[int] = sorted({i for first, last in ranges for i in range(first, last + 1)})
-        self._previous: tuple[int, BackgroundView] | None = None
-        self._changes: list[Cut] = []
-
-    def take(self, frame: Frame) -> None:
-        view = _shrink(frame.image_rgb, _CUT_VIEW_PX)
-        before = None if self._previous is None or self._previous[0] != frame.index - 1 else self._previous[1]
-        if before is not None and unchanged_fraction(before, view) <= _CUT_UNCHANGED_FRACTION:
-            self._changes.append(Cut(frame.index, float(frame.time_s)))
-        self._previous = frame.index, view
-
-    def cuts(self) -> list[Cut]:
-        found = [[change for change in self._changes if first < change.frame <= last] for first, last in self._ranges]
-        return [changes[0] for changes in found if len(changes) == 1]
-
-
-def find_cuts(source: VideoSource, meter: ImageQualityMeter) -> list[Cut]:
-    """Find the cuts between shots of a still camera. The video is read again only where it jumps.
-
-    Raises:
-        UserError: the video cannot be read.
-    """
-    finder = _CutFinder(meter.jumps())
-    if finder.indices:
-        source.feed(finder)
-    return finder.cuts()
+    def statistics(self) -> ImageStatistics:
+        """The statistics, once all frames were taken."""
+        shots = [list(group) for _, group in groupby(self._first, key=lambda i: bisect_right(self._cuts, i))]
+        return _statistics(shots, self._views)
 
 
 def _statistics(shots: list[list[int]], views: dict[int, _SampledFrame]) -> ImageStatistics:

@@ -3,7 +3,7 @@
 Every training dataset uses this selection, so that frames held out from one are held out from all.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -38,8 +38,8 @@ def select_frames(subject: Subject, split: str, length: int, max_frames: int) ->
     """
     track = subject.track
     usable = (track.status == FrameStatus.MEASURED) & subject.exposure.usable & subject.manifest.in_split(split, track.time_s)
-    kept = _spread_runs(usable, length, max_frames)
-    starts = _run_starts(kept, length)
+    kept = _spread_runs(usable, length, max_frames, track.cuts)
+    starts = _run_starts(kept, length, track.cuts)
     if len(starts) < MIN_CLIPS:
         raise InputError(f"{subject.manifest.name} has only {len(starts)} usable clips to train on; film 20 s or more.")
     frames = np.flatnonzero(kept)
@@ -70,18 +70,21 @@ def read_selected_frames(
     on_progress(Progress("reading frames", position, len(selected)))
 
 
-def _run_starts(kept: NDArray[np.bool_], length: int) -> NDArray[np.int64]:
-    """Frames from which `length` kept frames follow without a gap."""
+def _run_starts(kept: NDArray[np.bool_], length: int, cuts: Sequence[int]) -> NDArray[np.int64]:
+    """Frames from which `length` kept frames of one shot follow without a gap."""
     if len(kept) < length:
         return np.zeros(0, np.int64)
-    return np.flatnonzero(np.lib.stride_tricks.sliding_window_view(kept, length).all(axis=1))
+    runs = np.array(np.lib.stride_tricks.sliding_window_view(kept, length).all(axis=1))
+    for cut in cuts:
+        runs[max(0, cut - length + 1) : cut] = False
+    return np.flatnonzero(runs)
 
 
-def _spread_runs(usable: NDArray[np.bool_], length: int, max_frames: int) -> NDArray[np.bool_]:
+def _spread_runs(usable: NDArray[np.bool_], length: int, max_frames: int, cuts: Sequence[int]) -> NDArray[np.bool_]:
     """Keep about `max_frames` usable frames at most, in runs of `length`, evenly over the whole time."""
     if usable.sum() <= max_frames:
         return usable
-    starts = _run_starts(usable, length)
+    starts = _run_starts(usable, length, cuts)
     if not len(starts):
         return np.zeros_like(usable)
     wanted = max(1, max_frames // length)

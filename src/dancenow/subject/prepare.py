@@ -29,10 +29,11 @@ from dancenow.subject.camera.following import film_background, follow_camera
 from dancenow.subject.camera.footage_camera import save_camera
 from dancenow.subject.exposure import EXPOSURE_FILE, Exposure
 from dancenow.subject.exposure_measurement import ExposureMeter
-from dancenow.subject.footage_quality import ImageQualityMeter, find_cuts, footage_warnings, require_enough_footage
+from dancenow.subject.footage_quality import ImageQualityMeter, footage_warnings, require_enough_footage
 from dancenow.subject.manifest import CHECKED_FILES, MANIFEST, OPTIONAL_FILES, Span, SubjectManifest
 from dancenow.subject.matte.near_background import NearBackground
 from dancenow.subject.matte.refined_masks import filmed_background, refine_masks, still_background
+from dancenow.subject.shot_selection import select_shots
 from dancenow.subject.subject import Subject, save_plate
 from dancenow.types import FrameStatus, Plate, PoseTrack
 
@@ -86,16 +87,19 @@ def prepare(
         masks = folder / "masks.mkv"
         detected = detect_poses(source, person=person, masks=masks, survey=survey, on_progress=on_progress)
         track = detected if track is None else _matching_track(track, detected, source)
-        require_enough_footage(track, source)
+        selected = select_shots(source, track)
+        track = selected.track
+        require_enough_footage(selected.used_track, source)
         splits_s = split_by_time(float(track.time_s[-1] + 1 / track.fps), hold_out)
         in_training = (track.time_s >= splits_s["train"][0]) & (track.time_s < splits_s["train"][1])
         measured = in_training & (track.status == FrameStatus.MEASURED)
-        estimator, examiner = PlateEstimator(source, masks, measured, on_progress), ImageQualityMeter(masks, len(track))
+        estimator = PlateEstimator(source, masks, measured, on_progress)
+        examiner = ImageQualityMeter(masks, selected.used, track.cuts)
         synthetic, meter = SyntheticFootageCheck(source, len(track)), ExposureMeter(masks, measured)
         near = NearBackground(masks, estimator.indices)
         source.feed(estimator, examiner, synthetic, meter, near)
         exposure = meter.exposure()
-        images, camera = examiner.statistics(find_cuts(source, examiner)), None
+        images, camera = examiner.statistics(), None
         if images.may_move:
             trajectory = follow_camera(source, track, None, on_progress)
             camera = film_background(source, masks, measured, trajectory, on_progress)
@@ -104,11 +108,11 @@ def prepare(
             background_of = still_background(near.complete(plate, exposure))
         else:
             save_camera(folder, camera)
-            images, exposure = images.with_camera(camera.trajectory), Exposure.constant(len(track))
+            images, exposure = images.with_camera(camera.trajectory, selected.used), Exposure.constant(len(track))
             plate = camera.mosaic.reference_view(track.width_px, track.height_px)
             background_of = filmed_background(camera)
-        found = footage_warnings(images, survey.counts, track, body_statistics(track), person)
-        warnings = (*damage, *synthetic.warnings(), *found)
+        found = footage_warnings(images, survey.counts, selected.used_track, body_statistics(track), person)
+        warnings = (*damage, *selected.warnings, *synthetic.warnings(), *found)
         if exposure.changes:
             exposure.save(folder / EXPOSURE_FILE)
         refine_masks(source, masks, background_of, exposure=exposure, on_progress=on_progress)
@@ -195,7 +199,7 @@ def _matching_track(track: PoseTrack, detected: PoseTrack, video: VideoSource) -
             f"the track does not match the person detected in {video}; choose another with --person, or give the track of"
             " this video."
         )
-    return replace(track, source_sha256=detected.source_sha256)
+    return replace(track, source_sha256=detected.source_sha256, cuts=detected.cuts)
 
 
 def _require_replaceable(out: Path) -> None:

@@ -4,7 +4,6 @@ Another framing, a zoom or a view from the side changes where a body is and how 
 ground line in the target are the same in all views.
 """
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
@@ -100,7 +99,7 @@ def fit_views(
         try:
             # Of several views it is not assumed that they are by the target's camera: the floor is where the person stands.
             same = views.same_camera[view]
-            fitted[view] = fit(_select(source, rows[view]), target, bool(same) if several else same)
+            fitted[view] = fit(source.select(rows[view]), target, bool(same) if several else same)
         except InputError as error:
             problem = error
     if not fitted:
@@ -115,10 +114,3 @@ def _frames_of(source: PoseTrack, views: CameraViews, view: int) -> NDArray[np.i
     """Numbers of the frames of all shots of a view."""
     shots = [shot for shot, number in zip(source.shots, views.of_shot, strict=True) if number == view]
     return np.concatenate([np.arange(shot.start, shot.stop) for shot in shots])
-
-
-def _select(track: PoseTrack, frames: NDArray[np.int64]) -> PoseTrack:
-    """Some frames of a track, at their own times."""
-    return dataclasses.replace(
-        track, pose=track.pose[frames], time_s=track.time_s[frames], status=track.status[frames], cuts=()
-    )
