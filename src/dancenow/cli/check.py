@@ -52,6 +52,7 @@ def check(
     from dancenow.errors import OutputError
     from dancenow.media.source import open_video
     from dancenow.pose.pipeline import detect_poses
+    from dancenow.rendering.transfer_warnings import cut_warnings
     from dancenow.report.coverage_plot import draw_coverage_plot
     from dancenow.storage.atomic_io import complete_or_absent, require_writable
     from dancenow.subject.coverage import measure_coverage
@@ -74,7 +75,8 @@ def check(
     if json is not None:
         with complete_or_absent(json) as temporary:
             temporary.write_text(dumps(found.to_json(), indent=1, allow_nan=False), encoding="utf-8")
-    console.print(found.summary, markup=False, highlight=False, soft_wrap=True)
+    for sentence in (found.summary, *cut_warnings(video, source_track)):
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     console.print(_parts(found))
     if found.ranges:
         console.print(_ranges(found))

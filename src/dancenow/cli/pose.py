@@ -48,6 +48,7 @@ def pose(
     """
     from dancenow.cli.console import console, live
     from dancenow.errors import OptionError, OutputError
+    from dancenow.media.shots import describe_cuts
     from dancenow.media.source import VideoSource
     from dancenow.pose.openpose_json import require_new_folder, write_openpose
     from dancenow.pose.overlay import write_overlay
@@ -77,6 +78,9 @@ def pose(
         if overlay is not None:
             write_overlay(source, track, overlay, on_progress)
     console.print(f"{output}: {summary(track)}", highlight=False, soft_wrap=True)
+    cuts = None if video.is_dir() else describe_cuts(source.shots, track.time_s)
+    if cuts is not None:
+        console.print(f"There {cuts}; poses on both sides are not connected.", highlight=False, soft_wrap=True)
 
 
 def summary(track: "PoseTrack") -> str:

@@ -4,8 +4,10 @@ import math
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dancenow.media.integrity import require_complete
+from dancenow.media.shots import describe_cuts
 from dancenow.media.source import VideoSource
 from dancenow.pose.body_statistics import body_statistics
 from dancenow.pose.pipeline import PosePipeline
@@ -31,7 +33,7 @@ def transfer_warnings(
 ) -> tuple[str, ...]:
     """What the user should know about this transfer, one sentence each. pose: the target track's, [T,K] frame px."""
     warnings = list(source_warnings(source, person, source_track, target.track))
-    missing = float((source_track.status == FrameStatus.MISSING).mean())
+    missing = float(((source_track.status == FrameStatus.MISSING) & ~_not_dance(source, source_track)).mean())
     if missing > 0:
         warnings.append(f"No person was found in {missing:.0%} of the source frames; these show the background alone.")
     present = pose.confidence > 0
@@ -74,8 +76,30 @@ def source_warnings(
 ) -> tuple[str, ...]:
     """What the user should know about the source video, once its poses are detected: damage, other people, missing parts."""
     counts = PosePipeline.create().people_counts(source, person)
-    people = source_people_warnings(counts, person)
+    people = (*source_people_warnings(counts, person), *cut_warnings(source, source_track))
     return (*require_complete(source), *people, *body_warnings(source_track, target_track))
+
+
+def cut_warnings(source: VideoSource, track: PoseTrack) -> tuple[str, ...]:
+    """What the user should know about cuts, fades and titles in the source, one sentence each."""
+    cuts, not_dance = describe_cuts(source.shots, track.time_s), _not_dance(source, track)
+    warnings = (
+        [] if cuts is None else [f"In the source there {cuts}: the dance goes on, and each camera view is fitted on its own."]
+    )
+    if not_dance.any():
+        warnings.append(
+            f"Fades, titles and blank frames are not dance: {not_dance.sum() / track.fps:.1f} s of the result show the"
+            " background alone."
+        )
+    return tuple(warnings)
+
+
+def _not_dance(source: VideoSource, track: PoseTrack) -> NDArray[np.bool_]:
+    """bool [T]: frames without the dancer that are part of a fade, a title or a blank shot."""
+    inside = np.zeros(len(track), bool)
+    for shot in source.shots:
+        inside[shot.start : shot.stop] = shot.kind != "scene"
+    return np.asarray(inside & (track.status == FrameStatus.MISSING))
 
 
 def source_people_warnings(counts: list[int], person: int | None) -> tuple[str, ...]:

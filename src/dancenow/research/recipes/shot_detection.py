@@ -26,7 +26,7 @@ from dancenow.media.source import VideoSource
 from dancenow.storage.atomic_io import complete_or_absent
 
 SECONDS: Final = 8.0
-ROUNDS: Final = 20
+ROUNDS: Final = 12
 TOLERANCE: Final = 2
 SUFFIXES: Final = (".mp4", ".mov", ".mkv", ".webm")
 

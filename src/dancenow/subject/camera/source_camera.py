@@ -1,5 +1,6 @@
 """The camera of a source video, and its dance as a camera that stands still would have seen it."""
 
+from dataclasses import replace
 from typing import Final
 
 import cv2
@@ -10,12 +11,13 @@ from dancenow.errors import UserError
 from dancenow.media.source import VideoSource
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.storage.cache import CacheEntry, cache_entry, cache_key
+from dancenow.subject.camera.estimation import CameraEstimator
 from dancenow.subject.camera.following import follow_camera
 from dancenow.subject.camera.person_area import person_area
-from dancenow.subject.camera.trajectory import CameraKind, CameraTrajectory, load_trajectory, save_trajectory
+from dancenow.subject.camera.trajectory import KINDS, CameraKind, CameraTrajectory, load_trajectory, save_trajectory
 from dancenow.subject.camera_motion import BackgroundView, estimate_camera_motions
 from dancenow.subject.target_appearance import Target
-from dancenow.types import Frame, PoseTrack
+from dancenow.types import Frame, FrameStatus, PoseTrack
 
 _SAMPLES: Final = 16
 _SIDE_PX: Final = 640
@@ -58,10 +60,10 @@ def source_camera_warnings(camera: CameraTrajectory) -> tuple[str, ...]:
 
 
 class _Sampler:
-    """Takes some frames of a video, reduced, without the person."""
+    """Takes some frames of a shot, reduced, without the person."""
 
-    def __init__(self, track: PoseTrack) -> None:
-        self.indices = np.unique(np.linspace(0, len(track) - 1, _SAMPLES).round().astype(int)).tolist()
+    def __init__(self, track: PoseTrack, shot: slice) -> None:
+        self.indices = np.unique(np.linspace(shot.start, shot.stop - 1, _SAMPLES).round().astype(int)).tolist()
         self.views: list[BackgroundView] = []
         self._track, self._scale = track, min(1.0, _SIDE_PX / max(track.width_px, track.height_px))
 
@@ -73,15 +75,50 @@ class _Sampler:
         person = person_area(self._track.pose[frame.index], self._scale, gray.shape)
         self.views.append(BackgroundView(gray, np.where(person, 0, 255).astype(np.uint8)))
 
+    @property
+    def moves(self) -> bool:
+        """Whether the camera moves between the frames."""
+        shifts_px = np.array([motion.shift_px for motion in estimate_camera_motions(self.views)])
+        return bool((shifts_px > _STILL_FRACTION * _SIDE_PX).any())  # NaN where nothing is visible
+
 
 def _follow_if_it_moves(source: VideoSource, track: PoseTrack, on_progress: ProgressCallback) -> CameraTrajectory:
-    """Most cameras stand still, which some frames show."""
-    sampler = _Sampler(track)
-    source.feed(sampler)
-    shifts_px = np.array([motion.shift_px for motion in estimate_camera_motions(sampler.views)])
-    if not (shifts_px > _STILL_FRACTION * _SIDE_PX).any():  # NaN where nothing is visible
-        return CameraTrajectory.still(len(track), track.width_px, track.height_px)
-    return follow_camera(source, track, None, on_progress)
+    """Follow the camera in each shot in which some frames show that it moves; most cameras stand still.
+
+    The reference view of a shot is one of its own frames.
+    """
+    shown = [shot for shot in track.shots if (track.status[shot] == FrameStatus.MEASURED).any()]
+    samplers = [_Sampler(track, shot) for shot in shown]
+    source.feed(*samplers)
+    moving = [shot for shot, sampler in zip(shown, samplers, strict=True) if sampler.moves]
+    still = CameraTrajectory.still(len(track), track.width_px, track.height_px)
+    if not moving:
+        return still
+    if not track.cuts:
+        return follow_camera(source, track, None, on_progress)
+    followers = [_ShotFollower(track, shot, on_progress) for shot in moving]
+    source.feed(*followers)
+    to_reference, confidence = still.to_reference.copy(), still.confidence.copy()
+    found = [follower.estimate() for follower in followers]
+    for shot, camera in zip(moving, found, strict=True):
+        to_reference[shot], confidence[shot] = camera.to_reference, camera.confidence
+    kind = max((camera.kind for camera in found), key=KINDS.index)
+    reference = moving[0].start + found[0].reference
+    return CameraTrajectory(to_reference, confidence, reference, kind, track.width_px, track.height_px)
+
+
+class _ShotFollower:
+    """Follows the camera in one shot."""
+
+    def __init__(self, track: PoseTrack, shot: slice, on_progress: ProgressCallback) -> None:
+        self.indices = range(shot.start, shot.stop)
+        self._estimator = CameraEstimator(track.part(shot.start, shot.stop), None, on_progress)
+
+    def take(self, frame: Frame) -> None:
+        self._estimator.take(replace(frame, index=frame.index - self.indices.start))
+
+    def estimate(self) -> CameraTrajectory:
+        return self._estimator.estimate()
 
 
 def _cache_entry(source: VideoSource, track: PoseTrack) -> CacheEntry:
