@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 
 from dancenow.media.sink import MaskWriter, VideoWriter
 from dancenow.media.source import VideoSource, read_masks
+from dancenow.subject.background.mosaic import Mosaic
+from dancenow.subject.camera.footage_camera import FootageCamera
+from dancenow.subject.camera.trajectory import CameraKind, CameraTrajectory
 from dancenow.subject.matte.near_background import NearBackground
-from dancenow.subject.matte.refined_masks import refine_masks
+from dancenow.subject.matte.refined_masks import filmed_background, refine_masks
 from dancenow.subject.matte.refinement import refine_matte
 from dancenow.types import ImageRGB, Plate
 
@@ -156,3 +159,16 @@ def test_the_background_beside_a_person_who_sways_becomes_known(tmp_path: Path) 
     refined = list(read_masks(masks))
     assert len(refined) == 24
     assert np.mean([error(each, np.roll(alpha, x, axis=1)) for each, x in zip(refined, places, strict=True)]) < 700
+
+
+def test_a_moving_camera_gives_each_frame_its_own_background() -> None:
+    plate, alpha = scene(), figure()
+    to_reference = np.stack([np.eye(3), np.array([[1.0, 0, 12], [0, 1, 0], [0, 0, 1]]), np.eye(3)])
+    trajectory = CameraTrajectory(to_reference, np.array([1.0, 0.9, 0.0]), 0, CameraKind.TURNING, WIDTH, HEIGHT)
+    background_of = filmed_background(FootageCamera(trajectory, Mosaic.of_plate(plate)))
+    seen = background_of(1)
+    assert np.array_equal(seen.image_rgb[:, : WIDTH - 12], plate.image_rgb[:, 12:])
+    assert not background_of(2).known.any()
+    turned = np.ascontiguousarray(np.roll(alpha, -12, axis=1))
+    matte = refine_matte(photo(seen, turned), detector_mask(turned), seen)
+    assert error(matte, turned) < 0.3 * error(enlarged(detector_mask(turned)), turned)
