@@ -29,7 +29,8 @@ from dancenow.subject.background.frame_sampling import (
     correct_exposure,
 )
 from dancenow.subject.background.hole_filling import fill_smoothly, interpolate_membrane
-from dancenow.subject.background.shadow_removal import BRIGHT_PERCENTS, FullLight, remove_shadow
+from dancenow.subject.background.shadow_removal import BRIGHT_PERCENTS, DARK_PERCENTS, FullLight, changing_shadow, remove_shadow
+from dancenow.subject.background.standing_shadow import remove_standing_shadow
 from dancenow.subject.exposure import Exposure
 from dancenow.subject.exposure_measurement import ExposureMeter
 from dancenow.types import Frame, ImageRGB, Plate
@@ -111,18 +112,27 @@ def plate_of_samples(samples: list[Sample], area: NDArray[np.bool_] | None = Non
     if area is not None and not area.all():
         median = np.where(area[..., None], median, fill_smoothly(median, known))
         needed = known | ~area
-    light = _estimate_full_light(images, bare, np.stack([s.feet for s in samples]))
-    # First for the known pixels, which give the others their brightness, then for the others.
-    return Plate(remove_shadow(_fill_holes(remove_shadow(median, light), needed, images, bare), light), known)
-
-
-def _estimate_full_light(images: list[NDArray[np.uint8]], bare: NDArray[np.bool_], feet: NDArray[np.bool_]) -> FullLight:
-    """Estimate the fully lit background, in the size of the masks. bare, feet: bool [N,h,w], as in `Candidate`."""
-    size = bare.shape[:0:-1]
+    feet, size = np.stack([s.feet for s in samples]), bare.shape[:0:-1]
     small = [np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8) for image in images]
-    enough = bare.sum(axis=0) >= min(MIN_SAMPLES, len(bare))
-    bright, seen = _masked_ranks(small, bare & enough, BRIGHT_PERCENTS)
+    light = _estimate_full_light(small, bare, feet)
+    # First for the known pixels, which give the others their brightness, then for the others.
+    lit = remove_shadow(_fill_holes(remove_shadow(median, light), needed, images, bare), light)
+    return Plate(remove_standing_shadow(lit, feet.mean(axis=0), _find_changing_shadow(small, bare, light)), known)
+
+
+def _estimate_full_light(small: list[NDArray[np.uint8]], bare: NDArray[np.bool_], feet: NDArray[np.bool_]) -> FullLight:
+    """Estimate the fully lit background. small: images in the size of the masks. bare, feet: bool [N,h,w]."""
+    bright, seen = _masked_ranks(small, _bare_often(bare), BRIGHT_PERCENTS)
     return FullLight(bright, seen, np.asarray(feet.any(axis=0)))
+
+
+def _find_changing_shadow(small: list[NDArray[np.uint8]], bare: NDArray[np.bool_], light: FullLight) -> NDArray[np.bool_]:
+    """Where a shadow was seen to come and go, bool [h,w]; as `_estimate_full_light`."""
+    return changing_shadow(_masked_ranks(small, _bare_often(bare), DARK_PERCENTS)[0], light)
+
+
+def _bare_often(bare: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return np.asarray(bare & (bare.sum(axis=0) >= min(MIN_SAMPLES, len(bare))))
 
 
 def _fill_holes(
