@@ -42,6 +42,7 @@ def test_a_flickering_lamp_leaves_no_ghost_in_the_plate(tmp_path: Path) -> None:
     gain = exposure.table[:, :, 0]
     relative = gain[:, 1] * (1 + 0.12 * np.sin(np.arange(FRAMES) / 11))
     assert exposure.usable.all()
+    assert not exposure.warnings(ALL), "what is corrected needs no remedy"
     assert relative.std() / relative.mean() < 0.02
     steady = estimate_plate(film(tmp_path / "steady", FRAMES, walk).video, filmed.masks, ALL)
     plate = estimate_plate(filmed.video, filmed.masks, ALL)
@@ -58,6 +59,7 @@ def test_a_fade_in_is_left_out_where_it_is_too_dark_and_corrected_elsewhere(tmp_
     np.testing.assert_array_equal(exposure.table[40:], Exposure.constant(FRAMES - 40).table)
     plate = estimate_plate(filmed.video, filmed.masks, ALL)
     assert largest_ghost(plate.image_rgb, filmed.room) < 6
+    assert "13%" in exposure.warnings(ALL)[0] or "14%" in exposure.warnings(ALL)[0]
 
 
 def test_black_frames_are_unusable_and_leave_the_others_as_they_are(tmp_path: Path) -> None:

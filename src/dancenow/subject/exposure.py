@@ -18,6 +18,7 @@ from dancenow.types import ImageRGB
 EXPOSURE_FILE: Final = "exposure.npz"
 """Name in a subject folder; it exists only where the exposure changes."""
 _GAIN, _OFFSET = 0, 1
+_MANY_UNUSABLE: Final = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +54,16 @@ class Exposure:
     def changes(self) -> bool:
         """Whether any frame differs from the reference exposure or is unusable."""
         return not (self.usable.all() and (self.table == np.array([1, 0], np.float32)).all())
+
+    def warnings(self, measured: NDArray[np.bool_]) -> tuple[str, ...]:
+        """A warning if many of the measured frames, bool [T], are unusable. What is corrected is no problem."""
+        unusable = float((measured & ~self.usable).sum() / max(1, int(measured.sum())))
+        if unusable < _MANY_UNUSABLE:
+            return ()
+        return (
+            f"{unusable:.0%} of the frames are too dark or too bright to be corrected (a fade, or light that goes out) and are"
+            " left out: cut them off, or film with steady light.",
+        )
 
     def correct(self, image_rgb: ImageRGB, frame_index: int) -> ImageRGB:
         """Bring a frame, uint8 [H,W,3], to the reference exposure; the same array where nothing is to be changed."""

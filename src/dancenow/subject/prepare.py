@@ -112,7 +112,7 @@ def prepare(
             plate = camera.mosaic.reference_view(track.width_px, track.height_px)
             background_of = filmed_background(camera)
         found = footage_warnings(images, survey.counts, selected.used_track, body_statistics(track), person)
-        warnings = (*damage, *selected.warnings, *synthetic.warnings(), *found)
+        warnings = (*damage, *selected.warnings, *synthetic.warnings(), *exposure.warnings(measured), *found)
         if exposure.changes:
             exposure.save(folder / EXPOSURE_FILE)
         refine_masks(source, masks, background_of, exposure=exposure, on_progress=on_progress)
