@@ -6,8 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from dancenow.errors import UserError
+from dancenow.generators.crop.dataset import Augmentation, CropDataset
+from dancenow.networks.warping import composite
 from dancenow.storage.atomic_io import sha256_of
 from dancenow.subject.manifest import MANIFEST
 from dancenow.subject.overlays import ContentBox, Overlays, load_overlays, save_overlays
@@ -58,3 +61,26 @@ def test_damaged_overlays_are_detected(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(UserError, match=r"overlay\.png is missing"):
         Subject.open(opened.folder)
     assert json.loads((opened.folder / MANIFEST).read_text())["files"]["overlay.png"]
+
+
+def test_training_does_not_see_what_an_overlay_hides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = make_subject(tmp_path / "me", monkeypatch)
+    height, width = subject.plate.known.shape
+    rgba = np.zeros((height, width, 4), np.uint8)
+    x, y = subject.track.pose.xy[:, 11:13].mean(axis=(0, 1)).astype(int)
+    rgba[y - 15 : y + 15, x - 15 : x + 15] = (255, 255, 255, 255)
+    hidden = with_overlays(subject, Overlays.of_images(rgba, rgba[..., 3] > 0))
+    rng, device = np.random.default_rng(0), torch.device("cpu")
+    clip = CropDataset.build(hidden, 64, 2).draw(2, rng, Augmentation(mirror=0.5), device)
+    assert clip.shown is not None
+    behind = clip.shown.expand_as(clip.image) == 0
+    assert behind.float().mean() > 0.02
+    torch.testing.assert_close(clip.image[behind], clip.plate[behind])
+    generated = torch.rand(2, 2, 4, 64, 64, requires_grad=True)
+    image = composite(clip.visible(generated), clip.plate)
+    (image - clip.image).abs().sum().backward()
+    assert generated.grad is not None
+    hides = (clip.shown == 0).expand_as(generated)
+    assert float(generated.grad[hides].abs().max()) == 0
+    assert float(generated.grad[~hides].abs().mean()) > 0
+    assert CropDataset.build(subject, 64, 2).draw(2, rng, Augmentation(), device).shown is None

@@ -25,6 +25,7 @@ def prepare(
     consent_file: Maybe[Path] = None,
     hold_out: Flag = False,
     accept_damaged: Flag = False,
+    overlays: Literal["keep", "ignore"] = "keep",
 ) -> None:
     """Track the person in VIDEO and estimate the background, for training.
 
@@ -53,6 +54,9 @@ def prepare(
             For footage of at least 20 s.
         accept_damaged: Use what can be read of a damaged video.
             By default it is an error.
+        overlays: What to do with bars, borders, captions and logos.
+            keep: leave them out of the background, put them back.
+            ignore: take them for a part of the scene.
     """
     from dancenow.cli.consent_options import ask, can_ask, terms
     from dancenow.cli.console import console, live, stderr
@@ -67,7 +71,7 @@ def prepare(
     with live() as on_progress:
         prepared = subject_prepare.prepare(
             video, out, track=known, person=person, licence=licence and licence_id(licence), consent=record, hold_out=hold_out,
-            accept_damaged=accept_damaged, on_progress=on_progress,
+            accept_damaged=accept_damaged, overlays=overlays, on_progress=on_progress,
         )  # fmt: skip
     manifest, poses = prepared.manifest, prepared.track
     for warning in manifest.warnings:
@@ -77,6 +81,8 @@ def prepare(
             f"[yellow]warning:[/] no consent on record, which training requires; add it with"
             f" `dancenow consent {out} --consent ...`.", highlight=False, soft_wrap=True,
         )  # fmt: skip
+    if prepared.overlays is not None:
+        console.print(f"found in the picture: {prepared.overlays}; kept as it is, in front of the dance.", highlight=False)
     console.print(
         f"{out}: {manifest.num_frames} frames, {manifest.width_px}x{manifest.height_px}, {poses.time_s[-1]:.1f} s; person"
         f" found in {(poses.status == 0).mean():.0%}, {manifest.body.height_px:.0f} px tall; background seen"

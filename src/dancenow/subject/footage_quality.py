@@ -203,6 +203,14 @@ class ImageQualityMeter:
         """Keep a small gray copy of a frame."""
         self._views[frame.index] = _sample_frame(frame.image_rgb, self._masks[frame.index])
 
+    def leave_out(self, mask: NDArray[np.bool_]) -> None:
+        """Do not measure some pixels of the frames, bool [H,W], such as those of overlays. All frames were taken before."""
+        for index, sample in self._views.items():
+            size = sample.view.gray.shape[::-1]
+            hidden = np.asarray(cv2.resize(mask.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA)) > 0
+            background = np.where(hidden, np.uint8(0), sample.view.background)
+            self._views[index] = _SampledFrame(replace(sample.view, background=background), sample.person)
+
     def statistics(self) -> ImageStatistics:
         """The statistics, once all frames were taken."""
         shots = [list(group) for _, group in groupby(self._first, key=lambda i: bisect_right(self._cuts, i))]

@@ -5,7 +5,7 @@ They belong neither to the person nor to the background: they are kept out of bo
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Literal, Self, TypeAlias
 
 import cv2
 import numpy as np
@@ -16,6 +16,10 @@ from dancenow.types import ImageRGB
 
 OVERLAY_FILES: Final = ("overlay.png", "overlay_mask.png")
 """Files of a subject folder with overlays: what is put back, and where the footage does not show the scene."""
+
+OverlayChoice: TypeAlias = Literal["keep", "ignore"]
+"""keep: overlays are found, kept out of person and background, and put back over the rendered frames. ignore: they are taken
+for a part of the scene."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,16 @@ class Overlays:
         if not len(rows):
             return cls(rgba, mask, ContentBox(0, 0, width, height))
         return cls(rgba, mask, ContentBox(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1))
+
+    def __str__(self) -> str:
+        """What was found, for a message: "bars or a border at the left and right, and a logo, caption or the like"."""
+        (height, width), box = self.mask.shape, self.content
+        parts = {"top": box.y0 > 0, "bottom": box.y1 < height, "left": box.x0 > 0, "right": box.x1 < width}
+        sides = [side for side, is_there in parts.items() if is_there]
+        found = [f"bars or a border ({', '.join(sides)})"] if sides else []
+        if self.mask[box.rows, box.columns].any():
+            found.append("a logo, caption or the like")
+        return " and ".join(found)
 
 
 def put_over(image: ImageRGB, rgba: NDArray[np.uint8]) -> None:

@@ -33,6 +33,8 @@ from dancenow.subject.footage_quality import ImageQualityMeter, footage_warnings
 from dancenow.subject.manifest import CHECKED_FILES, MANIFEST, OPTIONAL_FILES, Span, SubjectManifest
 from dancenow.subject.matte.near_background import NearBackground
 from dancenow.subject.matte.refined_masks import filmed_background, refine_masks, still_background
+from dancenow.subject.overlay_detection.finder import OverlayFinder
+from dancenow.subject.overlays import OverlayChoice, save_overlays
 from dancenow.subject.shot_selection import select_shots
 from dancenow.subject.subject import Subject, save_plate
 from dancenow.types import FrameStatus, Plate, PoseTrack
@@ -57,6 +59,7 @@ def prepare(
     consent: Consent | None = None,
     hold_out: bool | float = False,
     accept_damaged: bool = False,
+    overlays: OverlayChoice = "keep",
     execution: Execution | None = None,
     on_progress: ProgressCallback = ignore_progress,
 ) -> Subject:
@@ -71,6 +74,7 @@ def prepare(
         hold_out: exclude the last tenth from training and from the background plate, for evaluation, if the footage is long
             enough; a fraction excludes that part of any footage.
         accept_damaged: use what can be read of a video that is cut off or damaged; a warning says what is missing.
+        overlays: what happens to bars, borders, captions and logos of the video, see `OverlayChoice`.
         execution: its token cancels the call, which then leaves nothing behind.
 
     Raises:
@@ -96,15 +100,20 @@ def prepare(
         estimator = PlateEstimator(source, masks, measured, on_progress)
         examiner = ImageQualityMeter(masks, selected.used, track.cuts)
         synthetic, meter = SyntheticFootageCheck(source, len(track)), ExposureMeter(masks, measured)
+        finder = OverlayFinder(source, masks, len(track))
         near = NearBackground(masks, estimator.indices)
-        source.feed(estimator, examiner, synthetic, meter, near)
-        exposure = meter.exposure()
+        source.feed(estimator, examiner, synthetic, meter, near, *([finder] if overlays == "keep" else []))
+        exposure, found_overlays = meter.exposure(), finder.find()
+        hidden = None if found_overlays is None else found_overlays.mask
+        if found_overlays is not None:
+            save_overlays(folder, found_overlays)
+            examiner.leave_out(found_overlays.mask)
         images, camera = examiner.statistics(), None
         if images.may_move:
-            trajectory = follow_camera(source, track, None, on_progress)
-            camera = film_background(source, masks, measured, trajectory, on_progress)
+            trajectory = follow_camera(source, track, hidden, on_progress)
+            camera = film_background(source, masks, measured, trajectory, hidden, on_progress)
         if camera is None:
-            plate = estimator.estimate(exposure)
+            plate = estimator.estimate(exposure, found_overlays)
             background_of = still_background(near.complete(plate, exposure))
         else:
             save_camera(folder, camera)
@@ -117,7 +126,7 @@ def prepare(
             exposure.save(folder / EXPOSURE_FILE)
         refine_masks(source, masks, background_of, exposure=exposure, on_progress=on_progress)
         manifest = _write_contents(folder, source, track, plate, source.path.stem, splits_s, warnings, licence, consent)
-    return Subject(out, manifest, track, plate, None, camera)
+    return Subject(out, manifest, track, plate, found_overlays, camera)
 
 
 def write_subject(

@@ -22,6 +22,7 @@ from dancenow.pose.pose_rarity import rarity
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.skeleton import MIRROR
 from dancenow.subject.frame_selection import read_selected_frames, select_frames
+from dancenow.subject.overlays import Overlays
 from dancenow.subject.subject import Subject
 from dancenow.types import Crop, Plate, Pose, PoseTrack
 
@@ -35,7 +36,8 @@ class Clip:
 
     image, plate: float32 [B,T,3,S,S] in [-1,1]. mask, known: float32 [B,T,1,S,S] in [0,1]. xy: [B,T,K,2] canvas px.
     confidence, depth: [B,T,K]. to_canvas: [B,T,2,3] frame px -> canvas px, to move an image from the crop of one
-    frame to that of the next.
+    frame to that of the next. shown: float32 [B,T,1,S,S] in [0,1], 0 where an overlay of the footage hides the scene and the
+    images show the plate instead; None if nothing is hidden.
     """
 
     image: Tensor
@@ -46,6 +48,11 @@ class Clip:
     confidence: Tensor
     depth: Tensor
     to_canvas: Tensor
+    shown: Tensor | None = None
+
+    def visible(self, rgba: Tensor) -> Tensor:
+        """A generated RGBA [B,T,4,S,S], transparent where nothing of the scene is shown."""
+        return rgba if self.shown is None else torch.cat([rgba[..., :3, :, :], rgba[..., 3:, :, :] * self.shown], dim=-3)
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,8 @@ class CropDataset:
 
     image: uint8 [N,R,R,3]; mask: uint8 [N,R,R]; R is the canvas times `BORDER`. pose: [N,K] in stored px. to_stored:
     float64 [N,2,3] frame px -> stored px. plate: uint8 [h,w,4] at about the scale of the canvas, the last channel 255
-    where known, and plate_to_frame: float64 [2,3]. starts: int [M], positions where `length` consecutive frames begin.
+    where known, and plate_to_frame: float64 [2,3]. shown: uint8 [N,R,R], 0 where an overlay hides the scene, or None if there
+    is none. starts: int [M], positions where `length` consecutive frames begin.
     """
 
     image: NDArray[np.uint8]
@@ -79,6 +87,7 @@ class CropDataset:
     starts: NDArray[np.int64]
     length: int
     canvas_px: int
+    shown: NDArray[np.uint8] | None = None
 
     @cached_property
     def _chances(self) -> NDArray[np.float64]:
@@ -114,10 +123,13 @@ class CropDataset:
         index = runs.frames
         image = np.empty((len(index), stored_px, stored_px, 3), np.uint8)
         mask = np.empty((len(index), stored_px, stored_px), np.uint8)
+        shown = None if subject.overlays is None else np.empty_like(mask)
         for position, (frame, soft_mask) in enumerate(read_selected_frames(subject, runs, on_progress)):
             crop = in_frame[frame.index]
             image[position] = crop_image(frame.image_rgb, crop)
             mask[position] = crop_mask(soft_mask, crop, track)
+            if shown is not None and subject.overlays is not None:
+                shown[position] = crop_shown(subject.overlays, crop)
         kept = [crops[i] for i in index]
         small_plate, plate_to_frame = shrink_plate(mosaic.plate, float(np.median([_scale(c.to_canvas) for c in kept])))
         plate_to_frame = compose_affine(mosaic.area.to_reference[:2], plate_to_frame)
@@ -131,6 +143,7 @@ class CropDataset:
             starts=runs.starts,
             length=length,
             canvas_px=canvas_px,
+            shown=shown,
         )
 
     def draw(
@@ -170,6 +183,10 @@ class CropDataset:
         canvas = warp(_planes(pixels, device), placed, self.canvas_px)
         background = _planes(self.plate[None], device).expand(len(flat), -1, -1, -1)
         plate = warp(background, torch.from_numpy(from_plate).float().to(device), self.canvas_px)
+        shown = None
+        if self.shown is not None:
+            shown = warp(_planes(self.shown[flat][..., None], device), placed, self.canvas_px)
+            canvas = torch.cat([torch.lerp(plate[:, :3], canvas[:, :3], shown), canvas[:, 3:]], dim=1)
         pose = self.pose[flat]
         linear, shift = placed[:, :, :2], placed[:, :, 2]
         zoom = torch.linalg.det(linear).abs().sqrt()
@@ -182,8 +199,10 @@ class CropDataset:
             confidence=torch.from_numpy(pose.confidence).to(device),
             depth=torch.from_numpy(pose.depth).to(device) * zoom[:, None],
             to_canvas=torch.from_numpy(to_canvas_of_frame.reshape(-1, 2, 3)).float().to(device),
+            shown=shown,
         )
-        folded = {name: value.reshape(batch, length, *value.shape[1:]) for name, value in vars(flat_clip).items()}
+        present = {name: value for name, value in vars(flat_clip).items() if value is not None}
+        folded = {name: value.reshape(batch, length, *value.shape[1:]) for name, value in present.items()}
         return Clip(**folded)
 
     @property
@@ -205,6 +224,7 @@ def mirror_clips(clip: Clip, which: NDArray[np.bool_]) -> Clip:
         confidence=clip.confidence[..., swap],
         depth=clip.depth[..., swap],
         to_canvas=flip @ clip.to_canvas + torch.cat([torch.zeros_like(flip), shift[:, None]], dim=1),
+        shown=None if clip.shown is None else clip.shown.flip(-1),
     )
     return Clip(
         **{
@@ -212,6 +232,7 @@ def mirror_clips(clip: Clip, which: NDArray[np.bool_]) -> Clip:
                 _like(chosen, getattr(clip, each.name)), getattr(flipped, each.name), getattr(clip, each.name)
             )
             for each in fields(Clip)
+            if getattr(clip, each.name) is not None
         }
     )
 
@@ -262,6 +283,16 @@ def compose_affine(outer: NDArray[np.float64], inner: NDArray[np.float64]) -> ND
     linear = outer[..., :2] @ inner[..., :2]
     shift = outer[..., :2] @ inner[..., 2:] + outer[..., 2:]
     return np.concatenate([linear, shift], axis=-1)
+
+
+def crop_shown(overlays: Overlays, crop: Crop) -> NDArray[np.uint8]:
+    """Crop the map of where a frame shows the scene, 255, and where an overlay hides it, 0: uint8 [R,R]."""
+    shown = np.where(overlays.mask, np.uint8(0), np.uint8(255))
+    # The crop of the image repeats the border of the frame as well, and with it the bars there.
+    part = cv2.warpAffine(
+        shown, crop.to_canvas, (crop.size, crop.size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(cv2.erode(part, np.ones((3, 3), np.uint8)), np.uint8)
 
 
 def _planes(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:

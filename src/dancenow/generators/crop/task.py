@@ -76,7 +76,7 @@ class CropTask:
         with autocast(self.device, config.precision):
             maps = pose_maps(clip, config.generator.canvas_px)
             rgba = generate_clips(self.generator, maps)
-            image = composite(rgba, clip.plate)
+            image = composite(clip.visible(rgba), clip.plate)
             _skip_draws(count, rng)
             patch = random_patch(config.generator.canvas_px, config.patch_px, rng)
             terms = image_terms(self.perceptual, clip, maps, rgba, image, patch, with_structure=config.weights.structure > 0)
@@ -154,7 +154,7 @@ class CropTask:
         frames = starts[:, None] + np.arange(self.dataset.length)
         clip = self.dataset.take(frames, np.repeat(self.dataset.centered[None], 3, axis=0), self.device)
         maps = pose_maps(clip, self.config.generator.canvas_px)
-        generated = composite(generate_clips(self.average, maps), clip.plate)
+        generated = composite(clip.visible(generate_clips(self.average, maps)), clip.plate)
         return stack_rows(clip.image[:, -1], generated[:, -1])
 
 

@@ -29,10 +29,12 @@ from dancenow.subject.background.frame_sampling import (
     correct_exposure,
 )
 from dancenow.subject.background.hole_filling import fill_smoothly, interpolate_membrane
+from dancenow.subject.background.overlay_exclusion import in_whole_frame, without_overlays
 from dancenow.subject.background.shadow_removal import BRIGHT_PERCENTS, DARK_PERCENTS, FullLight, changing_shadow, remove_shadow
 from dancenow.subject.background.standing_shadow import remove_standing_shadow
 from dancenow.subject.exposure import Exposure
 from dancenow.subject.exposure_measurement import ExposureMeter
+from dancenow.subject.overlays import Overlays
 from dancenow.types import Frame, ImageRGB, Plate
 
 _MEMORY_BYTES: Final = 300_000_000
@@ -87,8 +89,8 @@ class PlateEstimator:
         self._samples.append(Sample(frame.index, frame.image_rgb, candidate.clearance, candidate.bare, candidate.feet))
         self._on_progress(Progress("background", len(self._samples), len(self._chosen) + 1))
 
-    def estimate(self, exposure: Exposure) -> Plate:
-        """Estimate the plate, at the reference exposure, from the frames taken.
+    def estimate(self, exposure: Exposure, overlays: Overlays | None = None) -> Plate:
+        """Estimate the plate, at the reference exposure and without the overlays of the video, from the frames taken.
 
         Raises:
             UserError: the masks and the video have no frame in common.
@@ -96,7 +98,12 @@ class PlateEstimator:
         if not self._samples:
             raise InputError(f"{self._masks} does not belong to {self._source}; run `dancenow prepare` again.")
         samples, self._samples = self._samples, []
-        plate = plate_of_samples(align_samples(correct_exposure(samples, exposure)))
+        samples = correct_exposure(samples, exposure)
+        if overlays is not None:
+            samples = [without_overlays(sample, overlays) for sample in samples]
+        plate = plate_of_samples(align_samples(samples))
+        if overlays is not None:
+            plate = in_whole_frame(plate, overlays)
         self._on_progress(Progress("background", len(self._chosen) + 1, len(self._chosen) + 1))
         return plate
 

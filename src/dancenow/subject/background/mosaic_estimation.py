@@ -15,6 +15,7 @@ from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.subject.background.background_plate import plate_of_samples
 from dancenow.subject.background.frame_sampling import Candidate, Sample, candidate_frames, choose_spread
 from dancenow.subject.background.mosaic import Mosaic, MosaicArea
+from dancenow.subject.background.overlay_exclusion import hide_overlay
 from dancenow.subject.camera.homography import Homography
 from dancenow.subject.camera.trajectory import CameraTrajectory
 from dancenow.types import Frame, ImageRGB, Plate
@@ -32,6 +33,8 @@ class MosaicEstimator:
     """Estimates the mosaic from the sampled frames that `VideoSource.feed` gives it.
 
     The warped frames lie in a temporary file beside the masks, so that memory does not grow with the mosaic.
+
+    overlay: bool [H,W], graphics and bars, which hide the background.
     """
 
     def __init__(
@@ -40,12 +43,16 @@ class MosaicEstimator:
         masks: Path,
         measured: NDArray[np.bool_],
         camera: CameraTrajectory,
+        overlay: NDArray[np.bool_] | None = None,
         on_progress: ProgressCallback = ignore_progress,
     ) -> None:
         self._camera, self._masks, self._source, self._on_progress = camera, masks, source, on_progress
         self._area = MosaicArea.of_camera(camera)
         usable = measured & (camera.confidence > 0)
         candidates = [c for c in candidate_frames(masks, usable) if camera.confidence[c.index] > 0]
+        if overlay is not None:
+            candidates = [hide_overlay(candidate, overlay) for candidate in candidates]
+        self._overlay = overlay
         self._chosen = {candidate.index: candidate for candidate in self._choose(candidates)}
         self._samples: list[Sample] = []
         self._shown = np.zeros((self._area.height_px, self._area.width_px), bool)
@@ -63,6 +70,8 @@ class MosaicEstimator:
         height, width = frame.image_rgb.shape[:2]
         inner = np.zeros((height, width), np.uint8)
         inner[_RIM_PX:-_RIM_PX, _RIM_PX:-_RIM_PX] = 255
+        if self._overlay is not None:
+            inner[self._overlay] = 0
         self._shown |= np.asarray(cv2.warpPerspective(inner, matrix, size, flags=cv2.INTER_NEAREST) > 0)
         maps = self._warp_maps(candidate, matrix, (width, height))
         self._samples.append(Sample(frame.index, self._stored(np.asarray(warped, np.uint8)), *maps))

@@ -35,11 +35,12 @@ def film_background(
     masks: Path,
     measured: NDArray[np.bool_],
     trajectory: CameraTrajectory,
+    overlay: NDArray[np.bool_] | None = None,
     on_progress: ProgressCallback = ignore_progress,
 ) -> FootageCamera | None:
     """The background that a moving camera saw; None if it stands still. Arguments and errors as `MosaicEstimator`."""
     if trajectory.is_still:
         return None
-    estimator = MosaicEstimator(source, masks, measured, trajectory, on_progress)
+    estimator = MosaicEstimator(source, masks, measured, trajectory, overlay, on_progress)
     source.feed(estimator)
     return FootageCamera(trajectory, estimator.estimate())
