@@ -26,7 +26,7 @@ _FILE_BYTES: Final = 800_000_000
 _CHOICE_SIDE_PX: Final = 160
 """Longer side of the mosaic in which the choice of frames is made."""
 _RIM_PX: Final = 3
-"""Of a frame: codecs and stabilizers spoil its border."""
+"""Of a frame, and around overlays: codecs and stabilizers spoil the border of a picture."""
 
 
 class MosaicEstimator:
@@ -51,6 +51,8 @@ class MosaicEstimator:
         usable = measured & (camera.confidence > 0)
         candidates = [c for c in candidate_frames(masks, usable) if camera.confidence[c.index] > 0]
         if overlay is not None:
+            rim = np.ones((2 * _RIM_PX + 1, 2 * _RIM_PX + 1), np.uint8)
+            overlay = np.asarray(cv2.dilate(overlay.astype(np.uint8), rim) > 0)
             candidates = [hide_overlay(candidate, overlay) for candidate in candidates]
         self._overlay = overlay
         self._chosen = {candidate.index: candidate for candidate in self._choose(candidates)}

@@ -23,11 +23,13 @@ _FLAT_FRACTION_OF_COLOR: Final = 0.8
 _STEP_LEVELS, _STEP_FRACTION = 12.0, 0.5
 """How much the picture differs from the bar next to it, and along which fraction of the line."""
 _MAX_BAND: Final = 0.45
-_MOVING_LEVELS, _MOVING_LINE, _STILL_LINE = 1.5, 0.3, 0.06
+_MOVING_LEVELS, _MOVING_LINE, _STILL_LINE = 1.5, 0.1, 0.05
 """What counts as moving, noise included, because a still picture has none; fraction of a line along which the moving picture
 begins at once, and fraction that moves outside of it."""
 _SPILL_PX: Final = 8, 28
 """Distances from the moving picture, in px, between which its border is still; nearer, an encoder spills into it."""
+_EDGE_LEVELS, _EDGE_FRACTION, _EDGE_PEAK = 1.5, 0.25, 5.0
+"""An edge of such a border: least step in gray levels, fraction of the line that has it, and ratio to the steps nearby."""
 _THIN_PX: Final = 12
 """A border of a picture that moves is thicker."""
 _MIN_SIDE: Final = 0.25
@@ -96,10 +98,8 @@ def _moving_picture(stack: FrameStack) -> ContentBox:
     moving = cv2.medianBlur(((stack.spread > _MOVING_LEVELS) & stack.clear.any(axis=0)).astype(np.uint8), 5) > 0
     box = whole
     for _ in range(2):  # the columns of the box tell its rows, and the other way round
-        rows = _jumps(moving[:, box.columns].mean(axis=1))
-        columns = _jumps(moving[slice(*rows)].mean(axis=0)) if rows else None
-        if rows is None or columns is None:
-            return whole
+        rows = _jumps(moving[:, box.columns].mean(axis=1)) or (0, height)
+        columns = _jumps(moving[slice(*rows)].mean(axis=0)) or (0, width)
         box = ContentBox(columns[0], rows[0], columns[1], rows[1])
     y0, y1 = _between_edges(stack.median[:, box.columns], box.y0, box.y1)
     x0, x1 = _between_edges(stack.median[box.rows].T, box.x0, box.x1)
@@ -117,14 +117,18 @@ def _between_edges(median: NDArray[np.float32], start: int, stop: int) -> tuple[
     """
     if start < _THIN_PX or stop > len(median) - _THIN_PX:
         return 0, len(median)
-    steps = np.abs(np.diff(median, axis=0)).mean(
-        axis=1
-    )  # a picture that moves has soft edges in its median, its border sharp ones
-    near = _SPILL_PX[0]
-    start, stop = (int(steps[edge - near : edge + near].argmax()) + edge - near + 1 for edge in (start, stop))
-    jumps = (np.abs(median[edge + 3] - median[edge - 4]) for edge in (start, stop))
-    has_edges = all((jump > _STEP_LEVELS / 2).mean() >= _STEP_FRACTION - 0.1 for jump in jumps)
-    return (start, stop) if has_edges else (0, len(median))
+    steps = np.abs(np.diff(median, axis=0))
+    near, edges = _SPILL_PX[0], []
+    for edge in (start, stop):
+        around = steps[edge - near : edge + near].mean(
+            axis=1
+        )  # the median of a picture that moves is soft, a border's edge sharp
+        peak = int(around.argmax())
+        along = steps[edge - near + peak] > _EDGE_LEVELS
+        if around[peak] < _EDGE_PEAK * np.median(around) or along.mean() < _EDGE_FRACTION:
+            return 0, len(median)
+        edges.append(edge - near + peak + 1)
+    return edges[0], edges[1]
 
 
 def _jumps(profile: NDArray[np.float64]) -> tuple[int, int] | None:

@@ -15,8 +15,8 @@ from dancenow.subject.overlay_detection.frame_stack import FrameStack
 
 _MARGIN: Final = 0.015
 """Surroundings of a graphic that are looked at, as a fraction of the longer side of the frame."""
-_FIRST_LEVELS, _SURE_LEVELS = 6.0, 16.0
-"""Spread of the scene in gray levels from which its changes tell the opacity, and above which they alone do."""
+_FIRST_LEVELS, _SURE_LEVELS, _NOISE_LEVELS = 10.0, 30.0, 4.0
+"""Spread of the scene in gray levels from which its changes tell the opacity, above which they alone do, and of an encoder."""
 _FAINT_LEVELS, _CLEAR_LEVELS = 5.0, 18.0
 """Difference from the surroundings at which a graphic becomes visible, and at which it is opaque."""
 _MIN_ALPHA, _OPAQUE = 0.1, 0.85
@@ -51,7 +51,7 @@ def _part_rgba(stack: FrameStack, mask: NDArray[np.bool_], part: tuple[slice, sl
     around = (~cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)).astype(np.float32)
     behind = interpolate_membrane(np.where(np.isfinite(middle), middle, 0).astype(np.float32), around)
     scene_spread = interpolate_membrane(np.repeat(spread[..., None], 3, axis=2), around)[..., 0]
-    by_changes = 1 - spread / np.maximum(scene_spread, 1e-3)
+    by_changes = 1 - np.maximum(spread - _NOISE_LEVELS, 0) / np.maximum(scene_spread, 1e-3)
     difference = np.abs(middle - behind).max(axis=2)
     by_color = (difference - _FAINT_LEVELS) / (_CLEAR_LEVELS - _FAINT_LEVELS)
     weight = np.clip((scene_spread - _FIRST_LEVELS) / (_SURE_LEVELS - _FIRST_LEVELS), 0, 1)
