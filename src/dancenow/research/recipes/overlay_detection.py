@@ -70,7 +70,7 @@ def film(frames: list[ImageRGB], room: ImageRGB, camera: str, rgba: Rgba, folder
     ):
         for i, frame in enumerate(frames):
             to_view = cv2.getRotationMatrix2D((width / 2, height / 2), 0, 1.15)
-            to_view[:, 2] += CAMERAS[camera](i)
+            to_view[:, 2] += np.array(CAMERAS[camera](i))
             person = (np.abs(frame.astype(np.int16) - room).max(axis=2) > 24).astype(np.uint8) * 255
             person = cv2.morphologyEx(
                 cv2.morphologyEx(person, cv2.MORPH_OPEN, np.ones((3, 3))), cv2.MORPH_CLOSE, np.ones((15, 15))
