@@ -16,6 +16,7 @@ from dancenow.subject.camera.following import follow_camera
 from dancenow.subject.camera.person_area import person_area
 from dancenow.subject.camera.trajectory import KINDS, CameraKind, CameraTrajectory, load_trajectory, save_trajectory
 from dancenow.subject.camera_motion import BackgroundView, estimate_camera_motions
+from dancenow.subject.overlay_detection.finder import OverlayFinder
 from dancenow.subject.target_appearance import Target
 from dancenow.types import Frame, FrameStatus, PoseTrack
 
@@ -75,10 +76,14 @@ class _Sampler:
         person = person_area(self._track.pose[frame.index], self._scale, gray.shape)
         self.views.append(BackgroundView(gray, np.where(person, 0, 255).astype(np.uint8)))
 
-    @property
-    def moves(self) -> bool:
-        """Whether the camera moves between the frames."""
-        shifts_px = np.array([motion.shift_px for motion in estimate_camera_motions(self.views)])
+    def moves(self, overlay: NDArray[np.bool_] | None) -> bool:
+        """Whether the camera moves between the frames; bars and logos, bool [H,W], stand still whatever it does."""
+        views = self.views
+        if overlay is not None and views:
+            size = views[0].gray.shape[::-1]
+            hidden = np.asarray(cv2.resize(overlay.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA)) > 0
+            views = [replace(view, background=np.where(hidden, np.uint8(0), view.background)) for view in views]
+        shifts_px = np.array([motion.shift_px for motion in estimate_camera_motions(views)])
         return bool((shifts_px > _STILL_FRACTION * _SIDE_PX).any())  # NaN where nothing is visible
 
 
@@ -89,14 +94,17 @@ def _follow_if_it_moves(source: VideoSource, track: PoseTrack, on_progress: Prog
     """
     shown = [shot for shot in track.shots if (track.status[shot] == FrameStatus.MEASURED).any()]
     samplers = [_Sampler(track, shot) for shot in shown]
-    source.feed(*samplers)
-    moving = [shot for shot, sampler in zip(shown, samplers, strict=True) if sampler.moves]
+    finder = OverlayFinder(source, None, len(track))
+    source.feed(*samplers, finder)
+    overlays = finder.find()
+    overlay = None if overlays is None else overlays.mask
+    moving = [shot for shot, sampler in zip(shown, samplers, strict=True) if sampler.moves(overlay)]
     still = CameraTrajectory.still(len(track), track.width_px, track.height_px)
     if not moving:
         return still
     if not track.cuts:
-        return follow_camera(source, track, None, on_progress)
-    followers = [_ShotFollower(track, shot, on_progress) for shot in moving]
+        return follow_camera(source, track, overlay, on_progress)
+    followers = [_ShotFollower(track, shot, overlay, on_progress) for shot in moving]
     source.feed(*followers)
     to_reference, confidence = still.to_reference.copy(), still.confidence.copy()
     found = [follower.estimate() for follower in followers]
@@ -110,9 +118,9 @@ def _follow_if_it_moves(source: VideoSource, track: PoseTrack, on_progress: Prog
 class _ShotFollower:
     """Follows the camera in one shot."""
 
-    def __init__(self, track: PoseTrack, shot: slice, on_progress: ProgressCallback) -> None:
+    def __init__(self, track: PoseTrack, shot: slice, overlay: NDArray[np.bool_] | None, on_progress: ProgressCallback) -> None:
         self.indices = range(shot.start, shot.stop)
-        self._estimator = CameraEstimator(track.part(shot.start, shot.stop), None, on_progress)
+        self._estimator = CameraEstimator(track.part(shot.start, shot.stop), overlay, on_progress)
 
     def take(self, frame: Frame) -> None:
         self._estimator.take(replace(frame, index=frame.index - self.indices.start))
