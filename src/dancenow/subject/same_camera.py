@@ -24,8 +24,10 @@ _SPAN_S: Final = 12.0
 _SIDE_PX: Final = 640
 _SAME_ASPECT: Final = 0.01
 _MIN_COMMON: Final = 0.2
-"""Fraction of the frame that two backgrounds must both show to be compared without edges."""
-_SAME_LEVELS: Final = 12
+"""Fraction of the frame that two backgrounds must both show to be compared."""
+_DIFFERENT_LEVELS, _MAX_DIFFERENT = 20, 0.1
+"""Levels by which a pixel of another view differs, and the fraction that one view may have: .14 after a zoom in a room of few
+edges, under .001 where the camera stands still."""
 _SAME_CAMERA_FRACTION: Final = 0.02
 """Fraction of the longer side by which a corner may have moved: someone touched the tripod."""
 
@@ -136,13 +138,14 @@ def group_views(backgrounds: Sequence[BackgroundView]) -> tuple[int, ...]:
 
 
 def is_same_view(a: BackgroundView, b: BackgroundView) -> bool:
-    """Whether two backgrounds of one video are the same picture; before a plain wall, that is where nothing differs."""
-    same = same_camera(a, b)
-    if same is not None or a.gray.shape != b.gray.shape:
-        return bool(same)
+    """Whether two backgrounds of one video are the same picture: aligned, as far as there are edges, and hardly different."""
+    if a.gray.shape != b.gray.shape or same_camera(a, b) is False:
+        return False
     both = (a.background > 0) & (b.background > 0)
-    difference = np.abs(a.gray.astype(np.int16) - b.gray)[both]
-    return both.mean() > _MIN_COMMON and float(np.percentile(difference, 90)) < _SAME_LEVELS
+    if both.mean() < _MIN_COMMON:
+        return False
+    difference = (a.gray.astype(np.int16) - b.gray)[both]
+    return float((np.abs(difference - np.median(difference)) > _DIFFERENT_LEVELS).mean()) < _MAX_DIFFERENT
 
 
 def _reduced_size(image_rgb: ImageRGB) -> tuple[int, int]:
