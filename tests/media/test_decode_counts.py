@@ -125,19 +125,21 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_prepare(target: Path, tmp_path: Path, counter: WorkCounter) -> None:
-    """Passes: choose the person, measure the poses, sample frames for the background and the footage's quality."""
+    """Passes: choose the person, measure the poses, sample frames for background and quality, and refine the masks."""
     prepare(target, tmp_path / "subject", consent=consent("rendered"))
-    assert counter.of("target.mp4") == Work(probes=1, passes=(TARGET_FRAMES,) * 3, hashes=1)
+    assert counter.of("target.mp4") == Work(probes=1, passes=(TARGET_FRAMES,) * 4, hashes=1)
     assert counter.of("video.mp4") == Work(probes=0, passes=(), hashes=0), "the copy in the subject folder is not read"
     assert counter.checks == {"target.mp4": 1}
 
 
 def test_transfer(source: Path, target: Path, tmp_path: Path, counter: WorkCounter) -> None:
-    """Passes: choose the person, measure the poses, compare the camera with the target's, and measure the face."""
+    """Passes: choose the person, measure the poses, see whether the camera moves, compare it with the target's, and measure the
+    face.
+    """
     subject = prepare(target, tmp_path / "subject", consent=consent("rendered"))
     model = pipeline.train(subject.folder, tmp_path / "model.safetensors", budget="16images", face="residual")
     pipeline.transfer(source, model, tmp_path / "out.mp4")
-    assert counter.of("source.mp4") == Work(probes=1, passes=(SOURCE_FRAMES,) * 4, hashes=1)
+    assert counter.of("source.mp4") == Work(probes=1, passes=(SOURCE_FRAMES,) * 5, hashes=1)
     assert counter.of("target.mp4").probes == 1, "of the earlier prepare"
     assert counter.checks == {"source.mp4": 1, "target.mp4": 1}
 
@@ -145,8 +147,8 @@ def test_transfer(source: Path, target: Path, tmp_path: Path, counter: WorkCount
 def test_run(source: Path, target: Path, tmp_path: Path, counter: WorkCounter) -> None:
     """As prepare and transfer together; the copy of the target serves the training, and the page shows source and result."""
     pipeline.run(source, target, tmp_path / "out.mp4", budget="16images", consent=consent("rendered"))
-    assert counter.of("source.mp4") == Work(probes=1, passes=(SOURCE_FRAMES,) * 5, hashes=1)
-    assert counter.of("target.mp4") == Work(probes=1, passes=(TARGET_FRAMES,) * 3, hashes=1)
+    assert counter.of("source.mp4") == Work(probes=1, passes=(SOURCE_FRAMES,) * 6, hashes=1)
+    assert counter.of("target.mp4") == Work(probes=1, passes=(TARGET_FRAMES,) * 4, hashes=1)
     assert counter.of("video.mp4") == Work(probes=1, passes=(TARGET_FRAMES,) * 3, hashes=1)
     assert counter.of("out.mp4") == Work(probes=1, passes=(SOURCE_FRAMES,), hashes=0)
     assert counter.checks == {"source.mp4": 1, "target.mp4": 1}

@@ -22,19 +22,12 @@ from dancenow.pose.track_io import save_track
 from dancenow.pose.tracking.reidentification import PeopleSurvey
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import Consent
-from dancenow.provenance.content_marking import SyntheticFootageCheck
 from dancenow.storage.atomic_io import complete_or_absent, require_writable, sha256_of
-from dancenow.subject.background.background_plate import PlateEstimator
-from dancenow.subject.camera.following import film_background, follow_camera
-from dancenow.subject.camera.footage_camera import save_camera
-from dancenow.subject.exposure import EXPOSURE_FILE, Exposure
-from dancenow.subject.exposure_measurement import ExposureMeter
-from dancenow.subject.footage_quality import ImageQualityMeter, footage_warnings, require_enough_footage
+from dancenow.subject.footage_quality import footage_warnings, require_enough_footage
+from dancenow.subject.footage_survey import survey_footage
 from dancenow.subject.manifest import CHECKED_FILES, MANIFEST, OPTIONAL_FILES, Span, SubjectManifest
-from dancenow.subject.matte.near_background import NearBackground
-from dancenow.subject.matte.refined_masks import filmed_background, refine_masks, still_background
-from dancenow.subject.overlay_detection.finder import OverlayFinder
-from dancenow.subject.overlays import OverlayChoice, save_overlays
+from dancenow.subject.matte.refined_masks import refine_masks
+from dancenow.subject.overlays import OverlayChoice
 from dancenow.subject.shot_selection import select_shots
 from dancenow.subject.subject import Subject, save_plate
 from dancenow.types import FrameStatus, Plate, PoseTrack
@@ -85,11 +78,11 @@ def prepare(
     _require_replaceable(out)
     source = open_video(video, accept_damaged=accept_damaged)
     damage = require_complete(source, on_progress)
-    survey = PeopleSurvey(create_detector(_DETECTOR, on_progress), source, on_progress=on_progress)
+    people = PeopleSurvey(create_detector(_DETECTOR, on_progress), source, on_progress=on_progress)
     with complete_or_absent(out) as folder:
         folder.mkdir()
         masks = folder / "masks.mkv"
-        detected = detect_poses(source, person=person, masks=masks, survey=survey, on_progress=on_progress)
+        detected = detect_poses(source, person=person, masks=masks, survey=people, on_progress=on_progress)
         track = detected if track is None else _matching_track(track, detected, source)
         selected = select_shots(source, track)
         track = selected.track
@@ -97,36 +90,13 @@ def prepare(
         splits_s = split_by_time(float(track.time_s[-1] + 1 / track.fps), hold_out)
         in_training = (track.time_s >= splits_s["train"][0]) & (track.time_s < splits_s["train"][1])
         measured = in_training & (track.status == FrameStatus.MEASURED)
-        estimator = PlateEstimator(source, masks, measured, on_progress)
-        examiner = ImageQualityMeter(masks, selected.used, track.cuts)
-        synthetic, meter = SyntheticFootageCheck(source, len(track)), ExposureMeter(masks, measured)
-        finder = OverlayFinder(source, masks, len(track))
-        near = NearBackground(masks, estimator.indices)
-        source.feed(estimator, examiner, synthetic, meter, near, *([finder] if overlays == "keep" else []))
-        exposure, found_overlays = meter.exposure(), finder.find()
-        hidden = None if found_overlays is None else found_overlays.mask
-        if found_overlays is not None:
-            save_overlays(folder, found_overlays)
-            examiner.leave_out(found_overlays.mask)
-        images, camera = examiner.statistics(), None
-        if images.may_move:
-            trajectory = follow_camera(source, track, hidden, on_progress)
-            camera = film_background(source, masks, measured, trajectory, hidden, on_progress)
-        if camera is None:
-            plate = estimator.estimate(exposure, found_overlays)
-            background_of = still_background(near.complete(plate, exposure))
-        else:
-            save_camera(folder, camera)
-            images, exposure = images.with_camera(camera.trajectory, selected.used), Exposure.constant(len(track))
-            plate = camera.mosaic.reference_view(track.width_px, track.height_px)
-            background_of = filmed_background(camera)
-        found = footage_warnings(images, survey.counts, selected.used_track, body_statistics(track), person)
-        warnings = (*damage, *selected.warnings, *synthetic.warnings(), *exposure.warnings(measured), *found)
-        if exposure.changes:
-            exposure.save(folder / EXPOSURE_FILE)
-        refine_masks(source, masks, background_of, exposure=exposure, on_progress=on_progress)
-        manifest = _write_contents(folder, source, track, plate, source.path.stem, splits_s, warnings, licence, consent)
-    return Subject(out, manifest, track, plate, found_overlays, camera)
+        survey = survey_footage(source, masks, selected, measured, overlays, on_progress)
+        survey.save(folder)
+        found = footage_warnings(survey.images, people.counts, selected.used_track, body_statistics(track), person)
+        warnings = (*damage, *selected.warnings, *survey.warnings, *found)
+        refine_masks(source, masks, survey.background_of, exposure=survey.exposure, on_progress=on_progress)
+        manifest = _write_contents(folder, source, track, survey.plate, source.path.stem, splits_s, warnings, licence, consent)
+    return Subject(out, manifest, track, survey.plate, survey.overlays, survey.camera)
 
 
 def write_subject(
