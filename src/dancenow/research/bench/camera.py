@@ -6,7 +6,7 @@ difference from the tripod.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from dancenow import pipeline
+from dancenow.errors import UserError
 from dancenow.evaluation.frame_metrics import region_to_tensor
 from dancenow.generators.train_model import train_model
 from dancenow.media.source import read_frames
@@ -30,12 +31,15 @@ from dancenow.research.bench.methods import our_config
 from dancenow.research.bench.results import Result, Size
 from dancenow.research.bench.sizes import CAMERA, CameraSize
 from dancenow.research.bench.virtual_camera import Motion, camera_motions, film, points_through, through
+from dancenow.research.studio.clip import Clip
 from dancenow.storage.atomic_io import cache_dir
+from dancenow.storage.code_digest import code_digest
 from dancenow.subject.camera.homography import corner_shift_px
 from dancenow.subject.camera.trajectory import CameraTrajectory
 from dancenow.subject.prepare import prepare
 from dancenow.subject.subject import Subject
 from dancenow.training.budget import Budget
+from dancenow.training.loop import state_path
 
 METRICS: Final = {"SSIM": "higher", "perceptual": "lower", "corner error px": "lower"}
 """SSIM and perceptual distance in the person's box. corner error px: median over frames of the corner that is farthest off."""
@@ -70,18 +74,6 @@ def summarize(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return summary
 
 
-@dataclass(frozen=True, eq=False)
-class _Scene:
-    """The clips of one pair, filmed by one camera; the files are cached."""
-
-    sized: CameraSize
-    motion: Motion
-
-    def filmed(self, clip: Path, name: str) -> Path:
-        path = cache_dir("bench/filmed") / f"{clip.stem}-{name}.mp4"
-        return path if path.is_file() else film(clip, path, self.motion)
-
-
 def _as_target(sized: CameraSize, name: str, folder: Path, on_progress: ProgressCallback) -> Record:
     """Train on the footage of a camera, and perform the dance that a tripod filmed."""
     subject, model, error_px = _train(sized, name, on_progress)
@@ -102,15 +94,28 @@ def _as_source(sized: CameraSize, name: str, folder: Path, on_progress: Progress
 
 
 def _train(sized: CameraSize, name: str, on_progress: ProgressCallback) -> tuple[Subject, Path, float]:
-    """The subject and model of a camera's footage, kept for the other roles; and the error of its trajectory."""
-    case, motion = sized.test_set.cases[0], _motion(sized, name)
-    footage = _Scene(sized, motion).filmed(sized.test_set.clip(case.footage, on_progress).video, name)
-    folder = cache_dir("bench/filmed") / f"{footage.stem}-subject"
-    subject = prepare(footage, folder, consent=consent("rendered"), on_progress=on_progress)
-    model = folder.with_name(f"{footage.stem}-{sized.ours}-{sized.budget}.safetensors")
-    model.unlink(missing_ok=True)
-    train_model(subject, model, our_config(sized.ours), budget=Budget.parse(sized.budget), face="none", on_progress=on_progress)
+    """The subject and model of a camera's footage, cached for the other roles; and the error of its trajectory."""
+    motion = _motion(sized, name)
+    footage = _filmed(sized.test_set.clip(sized.test_set.cases[0].footage, on_progress), name, motion)
+    folder = cache_dir("bench/filmed") / f"{footage.stem}-{code_digest(__name__)[:12]}"
+    try:
+        subject = Subject.open(folder)
+    except UserError:
+        subject = prepare(footage, folder, consent=consent("rendered"), on_progress=on_progress)
+    model = folder.with_name(f"{folder.name}-{sized.ours}-{sized.budget}.safetensors")
+    if not model.is_file() or state_path(model).is_file():
+        train_model(
+            subject, model, our_config(sized.ours), budget=Budget.parse(sized.budget), face="none",
+            resume=state_path(model).is_file(), on_progress=on_progress,
+        )  # fmt: skip
+        state_path(model).unlink(missing_ok=True)
     return subject, model, trajectory_error_px(subject, motion)
+
+
+def _filmed(clip: Clip, name: str, motion: Motion) -> Path:
+    """A rendered clip as a moving camera films it, cached."""
+    path = cache_dir("bench/filmed") / f"{clip.video.stem}-{name}.mp4"
+    return path if path.is_file() else film(clip.video, path, motion)
 
 
 def trajectory_error_px(subject: Subject, motion: Motion) -> float:
@@ -124,8 +129,7 @@ def trajectory_error_px(subject: Subject, motion: Motion) -> float:
 
 
 def _film_dance(sized: CameraSize, name: str, on_progress: ProgressCallback) -> Path:
-    dance = sized.test_set.clip(sized.test_set.cases[0].dances[0], on_progress).video
-    return _Scene(sized, _motion(sized, name)).filmed(dance, name)
+    return _filmed(sized.test_set.clip(sized.test_set.cases[0].dances[0], on_progress), name, _motion(sized, name))
 
 
 def _motion(sized: CameraSize, name: str) -> Motion:
