@@ -68,6 +68,7 @@ def film(tmp_path: Path, standing: Standing, monkeypatch: pytest.MonkeyPatch) ->
         with VideoWriter(path, WIDTH, HEIGHT, fps=Fraction(25), preset="ultrafast") as writer:
             for index, x in enumerate(places):
                 image = np.full((HEIGHT, WIDTH, 3), 100, np.uint8)
+                image[600:] = 140  # a floor: a frame of one color would be a blank one
                 if x is not None:
                     image[160:560, int(x) - 80 : int(x) + 80] = (210, 30, 30)
                 writer.write(image, Fraction(index, 25))
