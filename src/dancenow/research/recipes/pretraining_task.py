@@ -185,8 +185,9 @@ class PretrainingTask:
 
 
 def concatenate_clips(clips: Sequence[Clip]) -> Clip:
-    """Concatenate clips to one batch."""
-    return Clip(**{each.name: torch.cat([getattr(clip, each.name) for clip in clips]) for each in fields(Clip)})
+    """Concatenate clips to one batch. Rendered footage has no overlays, so `shown` stays None."""
+    present = [each.name for each in fields(Clip) if getattr(clips[0], each.name) is not None]
+    return Clip(**{name: torch.cat([getattr(clip, name) for clip in clips]) for name in present})
 
 
 def jitter_track(clip: Clip, rng: np.random.Generator) -> Clip:
