@@ -11,6 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dancenow.types import ImageRGB
+
+STILL_FRACTION: Final = 0.0025
+"""Of the longer side: a camera counts as moved if a corner of the image shifts by more, 5 px at 1920."""
 _SAME_SCENE_CORRELATION: Final = 0.75
 """Correlation of the two backgrounds below which they show different scenes."""
 _EDGE_LEVELS, _MIN_EDGE_FRACTION = 6.0, 0.003
@@ -49,6 +53,22 @@ class CameraMotion:
 
     to_view: NDArray[np.float64]
     shift_px: float
+
+
+def reduced_view(image_rgb: ImageRGB, side_px: int) -> BackgroundView:
+    """The image in gray, its longer side at most `side_px`, all of it background."""
+    height, width = image_rgb.shape[:2]
+    scale = min(1.0, side_px / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    gray = np.asarray(cv2.cvtColor(cv2.resize(image_rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY), np.uint8)
+    return BackgroundView(gray, np.full_like(gray, 255))
+
+
+def hide_pixels(view: BackgroundView, mask: NDArray[np.bool_]) -> BackgroundView:
+    """The view without some pixels of its frame, bool [H,W], such as those of overlays."""
+    size = view.gray.shape[::-1]
+    hidden = np.asarray(cv2.resize(mask.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA)) > 0
+    return BackgroundView(view.gray, np.where(hidden, np.uint8(0), view.background))
 
 
 def estimate_camera_motions(views: list[BackgroundView]) -> list[CameraMotion]:

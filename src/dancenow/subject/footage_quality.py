@@ -22,7 +22,13 @@ from dancenow.pose.tracking.reidentification import several_people
 from dancenow.pose.visible_extent import Extent, beyond_frame, visible_extent
 from dancenow.skeleton import INDEX
 from dancenow.subject.camera.trajectory import CameraKind, CameraTrajectory
-from dancenow.subject.camera_motion import BackgroundView, estimate_camera_motions
+from dancenow.subject.camera_motion import (
+    STILL_FRACTION,
+    BackgroundView,
+    estimate_camera_motions,
+    hide_pixels,
+    reduced_view,
+)
 from dancenow.types import Frame, FrameStatus, ImageRGB, PoseTrack
 
 _NUM_PAIRS: Final = 24
@@ -30,8 +36,6 @@ _SIDE_PX: Final = 640
 _MIN_FRACTION, _MIN_DURATION_S = 0.2, 2.0
 _FEET: Final = [INDEX[f"{side}_{part}"] for side in ("left", "right") for part in ("ankle", "heel", "toe")]
 
-# A camera counts as moved if a corner of the image shifts by this fraction of the longer side: 5 px at 1920.
-_STILL_FRACTION: Final = 0.0025
 _DARK, _DIM, _NOISY, _FLAT = 55.0, 75.0, 7.0, 12.0
 _NO_LIGHT: Final = 110.0
 """Highlights of person and room that both stay below this level leave shadows without detail; well exposed clips reach 140."""
@@ -206,10 +210,7 @@ class ImageQualityMeter:
     def leave_out(self, mask: NDArray[np.bool_]) -> None:
         """Do not measure some pixels of the frames, bool [H,W], such as those of overlays. All frames were taken before."""
         for index, sample in self._views.items():
-            size = sample.view.gray.shape[::-1]
-            hidden = np.asarray(cv2.resize(mask.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA)) > 0
-            background = np.where(hidden, np.uint8(0), sample.view.background)
-            self._views[index] = _SampledFrame(replace(sample.view, background=background), sample.person)
+            self._views[index] = _SampledFrame(hide_pixels(sample.view, mask), sample.person)
 
     def statistics(self) -> ImageStatistics:
         """The statistics, once all frames were taken."""
@@ -222,7 +223,7 @@ def _statistics(shots: list[list[int]], views: dict[int, _SampledFrame]) -> Imag
     first = [i for shot in shots for i in shot]
     motions = [estimate_camera_motions([views[i].view for i in shot if i in views]) for shot in shots]
     known = [motion.shift_px for motion in chain.from_iterable(motions) if not np.isnan(motion.shift_px)]
-    still_px = _STILL_FRACTION * _SIDE_PX
+    still_px = STILL_FRACTION * _SIDE_PX
     other_scene = [np.isinf(shift) for shift in known]
     noise = [_noise_levels(views[i].view, views[i + 1].view) for i in first if i in views and i + 1 in views]
     luma = [np.percentile(v.view.gray[v.person], (5, 50, 95)) for v in views.values() if v.person.any()]
@@ -240,22 +241,13 @@ def _statistics(shots: list[list[int]], views: dict[int, _SampledFrame]) -> Imag
 
 
 def _sample_frame(image_rgb: ImageRGB, mask: NDArray[np.uint8]) -> _SampledFrame:
-    gray = _shrink(image_rgb, _SIDE_PX).gray
+    gray = reduced_view(image_rgb, _SIDE_PX).gray
     size = gray.shape[::-1]
     mask = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR), np.uint8)
     rim = max(3, max(size) // 40)
     near = cv2.dilate((mask > 25).astype(np.uint8), np.ones((2 * rim + 1, 2 * rim + 1), np.uint8))
     view = BackgroundView(gray, np.asarray(255 * (1 - near), np.uint8))
     return _SampledFrame(view, np.asarray(mask > 200))
-
-
-def _shrink(image_rgb: ImageRGB, side_px: int) -> BackgroundView:
-    """The image in gray, its longer side at most `side_px`, all of it background."""
-    height, width = image_rgb.shape[:2]
-    scale = min(1.0, side_px / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    gray = np.asarray(cv2.cvtColor(cv2.resize(image_rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY), np.uint8)
-    return BackgroundView(gray, np.full_like(gray, 255))
 
 
 def _noise_levels(a: BackgroundView, b: BackgroundView) -> float:

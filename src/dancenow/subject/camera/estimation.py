@@ -27,6 +27,7 @@ from dancenow.subject.camera.homography import (
 from dancenow.subject.camera.joint_alignment import Matches, align_key_frames
 from dancenow.subject.camera.person_area import person_area
 from dancenow.subject.camera.trajectory import CameraKind, CameraTrajectory
+from dancenow.subject.camera_motion import STILL_FRACTION
 from dancenow.types import Frame, FrameStatus, PoseTrack
 
 _SIDE_PX: Final = 640
@@ -38,8 +39,6 @@ _MIN_VISIBLE: Final = 0.6
 _MIN_OVERLAP: Final = 0.35
 """Of two key frames that are aligned with each other."""
 _MAX_PAIRS: Final = 300
-_STILL_FRACTION: Final = 0.0025
-"""Of the longer side: a corner that never moves farther belongs to a camera that stands still."""
 _TRAVEL_AGREEMENT: Final = 0.7
 """Of the edges of two key frames. Where less agrees in most pairs, near and far things shift against each other."""
 
@@ -229,7 +228,7 @@ def _kind(
 ) -> CameraKind:
     shift_px = corner_shift_px(to_reference, width_px, height_px)
     known = confidence > 0
-    if known.all() and np.percentile(shift_px, 98) <= _STILL_FRACTION * max(width_px, height_px):
+    if known.all() and np.percentile(shift_px, 98) <= STILL_FRACTION * max(width_px, height_px):
         return CameraKind.STILL
     return CameraKind.TRAVELING if agreement and np.median(agreement) < _TRAVEL_AGREEMENT else CameraKind.TURNING
 

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,15 +14,13 @@ from dancenow.subject.camera.estimation import CameraEstimator
 from dancenow.subject.camera.following import follow_camera
 from dancenow.subject.camera.person_area import person_area
 from dancenow.subject.camera.trajectory import KINDS, CameraKind, CameraTrajectory, load_trajectory, save_trajectory
-from dancenow.subject.camera_motion import BackgroundView, estimate_camera_motions
+from dancenow.subject.camera_motion import STILL_FRACTION, BackgroundView, estimate_camera_motions, hide_pixels, reduced_view
 from dancenow.subject.overlay_detection.finder import OverlayFinder
 from dancenow.subject.target_appearance import Target
 from dancenow.types import Frame, FrameStatus, PoseTrack
 
 _SAMPLES: Final = 16
 _SIDE_PX: Final = 640
-_STILL_FRACTION: Final = 0.0025
-"""Of the longer side: a camera that moves less stands still."""
 
 
 def source_camera(
@@ -69,22 +66,14 @@ class _Sampler:
         self._track, self._scale = track, min(1.0, _SIDE_PX / max(track.width_px, track.height_px))
 
     def take(self, frame: Frame) -> None:
-        height, width = frame.image_rgb.shape[:2]
-        size = max(1, round(width * self._scale)), max(1, round(height * self._scale))
-        small = cv2.resize(frame.image_rgb, size, interpolation=cv2.INTER_AREA)
-        gray = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
-        person = person_area(self._track.pose[frame.index], self._scale, gray.shape)
-        self.views.append(BackgroundView(gray, np.where(person, 0, 255).astype(np.uint8)))
+        view = reduced_view(frame.image_rgb, _SIDE_PX)
+        self.views.append(hide_pixels(view, person_area(self._track.pose[frame.index], self._scale, view.gray.shape)))
 
     def moves(self, overlay: NDArray[np.bool_] | None) -> bool:
         """Whether the camera moves between the frames; bars and logos, bool [H,W], stand still whatever it does."""
-        views = self.views
-        if overlay is not None and views:
-            size = views[0].gray.shape[::-1]
-            hidden = np.asarray(cv2.resize(overlay.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA)) > 0
-            views = [replace(view, background=np.where(hidden, np.uint8(0), view.background)) for view in views]
+        views = self.views if overlay is None else [hide_pixels(view, overlay) for view in self.views]
         shifts_px = np.array([motion.shift_px for motion in estimate_camera_motions(views)])
-        return bool((shifts_px > _STILL_FRACTION * _SIDE_PX).any())  # NaN where nothing is visible
+        return bool((shifts_px > STILL_FRACTION * _SIDE_PX).any())  # NaN where nothing is visible
 
 
 def _follow_if_it_moves(source: VideoSource, track: PoseTrack, on_progress: ProgressCallback) -> CameraTrajectory:

@@ -61,11 +61,6 @@ class CameraTrajectory:
         return self.kind is CameraKind.STILL
 
     @property
-    def from_reference(self) -> NDArray[np.float64]:
-        """float64 [T,3,3], px of the reference view -> px of each frame."""
-        return np.asarray(np.linalg.inv(self.to_reference), np.float64)
-
-    @property
     def shift_px(self) -> NDArray[np.float64]:
         """float64 [T], distance of the corner of each frame that is farthest from its place in the reference view."""
         return corner_shift_px(self.to_reference, self.width_px, self.height_px)
@@ -77,10 +72,6 @@ class CameraTrajectory:
     def place_crops(self, crops: Sequence[Crop]) -> list[Crop]:
         """Crops of the reference view, one per frame, as crops of the frames."""
         return [crop_through(crop, matrix) for crop, matrix in zip(crops, self.to_reference, strict=True)]
-
-    def part(self, start: int, stop: int) -> Self:
-        """The frames [start, stop), with the same reference view."""
-        return replace(self, to_reference=self.to_reference[start:stop], confidence=self.confidence[start:stop])
 
 
 def move_track(track: PoseTrack, homographies: NDArray[np.float64], *, is_bounded: bool) -> PoseTrack:
