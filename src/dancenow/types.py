@@ -106,8 +106,8 @@ class PoseTrack:
     """One person in a whole video: a pose per frame and its status.
 
     pose: [T,K]. time_s: float64 [T], increasing, from the first frame. status: uint8 [T] of `FrameStatus`; MISSING frames
-    have confidence 0 everywhere. width_px and height_px: size of the frame that xy refers to. is_bounded: whether that frame
-    cuts off what lies outside; false for poses in the reference view of a camera that moves. cuts: the
+    have confidence 0 everywhere. width_px and height_px: size of the frame that xy refers to. aim_px: for poses in the
+    reference view of a camera that moves, (x, y) at which it looks on average; None for a camera that stands still. cuts: the
     first frames of new shots, increasing; nothing in a pose before a cut says anything about one after it.
     """
 
@@ -118,7 +118,7 @@ class PoseTrack:
     height_px: int
     detector: str
     source_sha256: str
-    is_bounded: bool = True
+    aim_px: tuple[float, float] | None = None
     cuts: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -161,6 +161,11 @@ class PoseTrack:
             np.concatenate([getattr(part.pose, name) for part in parts]) for name in ("xy", "confidence", "depth")
         )
         return replace(self, pose=Pose(xy, confidence, depth), status=np.concatenate([part.status for part in parts]))
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether the frame cuts off what lies outside: it does unless the camera moves."""
+        return self.aim_px is None
 
     @property
     def fps(self) -> float:

@@ -68,7 +68,7 @@ def dance_in_scene(num_frames: int) -> PoseTrack:
 
 def filmed_track(num_frames: int, motion: Motion) -> PoseTrack:
     """The dance, in px of the frames."""
-    return move_track(dance_in_scene(num_frames), np.stack([motion(i) for i in range(num_frames)]), is_bounded=True)
+    return move_track(dance_in_scene(num_frames), np.stack([motion(i) for i in range(num_frames)]))
 
 
 def film_scene(

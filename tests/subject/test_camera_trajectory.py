@@ -130,5 +130,5 @@ def test_depth_grows_with_what_the_camera_magnifies() -> None:
     track = standing(3, lambda _: look())
     track.pose.depth[:] = 2.0
     twice = np.broadcast_to(np.diag([2.0, 2.0, 1.0]), (3, 3, 3))
-    assert np.allclose(move_track(track, twice, is_bounded=True).pose.depth, 4.0)
+    assert np.allclose(move_track(track, twice).pose.depth, 4.0)
     assert np.allclose(local_scale(twice[0], np.array([5.0, 7.0])), 2.0)

@@ -9,8 +9,17 @@ import pytest
 
 from dancenow.errors import UserError
 from dancenow.media.source import VideoSource
-from dancenow.subject.same_camera import background_view, background_view_of_plate, is_same_camera, same_camera
+from dancenow.subject.camera.homography import transform
+from dancenow.subject.camera.trajectory import CameraKind, CameraTrajectory
+from dancenow.subject.same_camera import (
+    background_view,
+    background_view_of_plate,
+    background_views,
+    is_same_camera,
+    same_camera,
+)
 from dancenow.types import FrameStatus, Plate
+from helpers import moving_world
 from helpers.filmed import HEIGHT, WIDTH, film, room
 
 
@@ -58,6 +67,28 @@ def test_a_video_without_a_person_is_undecided(tmp_path: Path) -> None:
     filmed = film(tmp_path, 10, lambda _: 80)
     nobody = replace(filmed.track, status=np.full(10, FrameStatus.MISSING, np.uint8))
     assert same_camera(background_view(VideoSource.open(filmed.video), nobody), background_view_of_plate(plate_of())) is None
+
+
+def test_the_background_of_a_pan_is_its_reference_view(tmp_path: Path) -> None:
+    motion, num_frames, reference = moving_world.MOTIONS["pan"], 24, 12
+    source = VideoSource.open(moving_world.film_scene(tmp_path / "pan.mp4", num_frames, motion))
+    track = moving_world.filmed_track(num_frames, motion)
+    to_reference = np.stack([motion(reference) @ np.linalg.inv(motion(i)) for i in range(num_frames)])
+    camera = CameraTrajectory(
+        to_reference, np.ones(num_frames), reference, CameraKind.TURNING, moving_world.WIDTH, moving_world.HEIGHT
+    )
+    size = moving_world.WIDTH, moving_world.HEIGHT
+    truth = cv2.cvtColor(cv2.warpPerspective(moving_world.scene(), motion(reference), size), cv2.COLOR_RGB2GRAY)
+
+    def error(view_of: CameraTrajectory | None) -> float:
+        view = background_views(source, track, [slice(0, num_frames)], view_of)[0]
+        return float(np.abs(view.gray.astype(np.int16) - truth)[view.background > 0].mean())
+
+    assert error(camera) < 4
+    assert error(None) > 15
+    assert camera.aim_px is not None
+    ends = transform(to_reference[[0, -1]], np.array([size[0] / 2, size[1] / 2]))[:, 0]
+    assert ends.min() < camera.aim_px[0] < ends.max()
 
 
 def test_a_missing_video_is_an_error(tmp_path: Path) -> None:

@@ -41,7 +41,8 @@ def plan_dance(
         UserError: the video cannot be read, or as `fit_retargeter`.
     """
     poses, filmed_by = PosePipeline.create(), source_camera(source, source_track, target, on_progress)
-    dance = filmed_by.to_world(complete_body(source_track, target.track))
-    retargeter = fit_videos(normalize, source, dance, target.track, target.plate)
-    track, view = poses.smooth_jitter(retarget(dance, retargeter, target.track)), target.view(camera)
+    whole = complete_body(source_track, target.track)
+    retargeter = fit_videos(normalize, source, whole, target.track, target.plate, filmed_by)
+    retargeted = retarget(filmed_by.to_world(whole), retargeter, target.track)
+    track, view = poses.smooth_jitter(retargeted), target.view(camera)
     return PlannedDance(poses.for_rendering(track), view.show(track), view, str(retargeter), source_camera_warnings(filmed_by))

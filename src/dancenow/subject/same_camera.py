@@ -15,6 +15,7 @@ from dancenow.media.source import VideoSource
 from dancenow.metrics.regions import person_box
 from dancenow.pose.retargeting.registry import BY_CAMERA, Retargeter, RetargetingKind, current_kind, fit_retargeter
 from dancenow.pose.retargeting.shots import CameraViews
+from dancenow.subject.camera.trajectory import CameraTrajectory
 from dancenow.subject.camera_motion import BackgroundView, estimate_camera_motion
 from dancenow.types import FrameStatus, ImageRGB, Plate, PoseTrack
 
@@ -41,8 +42,13 @@ def background_view(source: VideoSource, track: PoseTrack) -> BackgroundView:
     return background_views(source, track, [slice(0, len(track))])[0]
 
 
-def background_views(source: VideoSource, track: PoseTrack, shots: Sequence[slice]) -> list[BackgroundView]:
-    """`background_view` of each of the shots, which are in order, in one pass. Raises as that."""
+def background_views(
+    source: VideoSource, track: PoseTrack, shots: Sequence[slice], camera: CameraTrajectory | None = None
+) -> list[BackgroundView]:
+    """`background_view` of each of the shots, which are in order, in one pass; in the reference view of a camera that moves.
+
+    track: in px of the source's frames. Raises as `background_view`.
+    """
     wanted = [_sampled(track, shot) for shot in shots]
     grays: list[list[NDArray[np.float32]]] = [[] for _ in shots]
     of_frame = {index: number for number, frames in enumerate(wanted) for index in frames}
@@ -51,10 +57,19 @@ def background_views(source: VideoSource, track: PoseTrack, shots: Sequence[slic
         gray = cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
         if box is not None:
             box.crop(gray)[:] = np.nan
+        if camera is not None and not camera.is_still:
+            gray = _in_reference_view(gray, camera.to_reference[frame.index])
         small = cv2.resize(gray, _reduced_size(frame.image_rgb), interpolation=cv2.INTER_AREA)
         grays[of_frame[frame.index]].append(np.asarray(small, np.float32))
     empty = np.zeros((track.height_px, track.width_px), np.uint8)
     return [_median_view(each) if each else BackgroundView(empty, empty) for each in grays]
+
+
+def _in_reference_view(gray: NDArray[np.float32], to_reference: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Background [H,W] of a frame as the camera's reference view shows it; NaN where the frame does not."""
+    size = gray.shape[1], gray.shape[0]
+    moved = cv2.warpPerspective(gray, to_reference, size, flags=cv2.INTER_LINEAR, borderValue=(np.nan,))
+    return np.asarray(moved, np.float32)
 
 
 def _sampled(track: PoseTrack, shot: slice) -> list[int]:
@@ -105,23 +120,30 @@ def is_same_camera(source: VideoSource, source_track: PoseTrack, plate: Plate) -
 
 
 def fit_videos(
-    kind: RetargetingKind, source: VideoSource, source_track: PoseTrack, track: PoseTrack, plate: Plate
+    kind: RetargetingKind,
+    source: VideoSource,
+    source_track: PoseTrack,
+    track: PoseTrack,
+    plate: Plate,
+    camera: CameraTrajectory | None = None,
 ) -> Retargeter:
     """Fit a retargeter from the person in a source video to a target with that track and background plate.
 
     The videos are compared only for methods that depend on the camera; of a source with cuts, the shots are compared too.
+    source_track: in px of the source's frames. camera: of the source; if it moves, the person is fitted in its reference view.
 
     Raises:
         UserError: the video cannot be read, or as `fit_retargeter`.
     """
     kind = current_kind(kind)
-    if kind == "none" or not (kind in BY_CAMERA or source_track.cuts):
-        return fit_retargeter(kind, source_track, track)
-    shots = background_views(source, source_track, source_track.shots)
+    dance = source_track if camera is None else camera.to_world(source_track)
+    if kind == "none" or not (kind in BY_CAMERA or dance.cuts):
+        return fit_retargeter(kind, dance, track)
+    shots = background_views(source, source_track, dance.shots, camera)
     of_shot = group_views(shots)
     by_target = background_view_of_plate(plate)
     same = tuple(same_camera(shots[of_shot.index(view)], by_target) for view in range(max(of_shot) + 1))
-    return fit_retargeter(kind, source_track, track, same[0], CameraViews(of_shot, same))
+    return fit_retargeter(kind, dance, track, same[0], CameraViews(of_shot, same))
 
 
 def group_views(backgrounds: Sequence[BackgroundView]) -> tuple[int, ...]:

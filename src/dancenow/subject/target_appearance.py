@@ -97,7 +97,8 @@ class Target:
         """
         try:
             subject, part = checkpoint.info.subject, _Numpy(checkpoint.part("track"))
-            plate = _Numpy(checkpoint.part("plate"))
+            plate, stored = _Numpy(checkpoint.part("plate")), checkpoint.part("camera")
+            camera = FootageCamera.of_arrays({name: _Numpy(stored)[name] for name in stored}) if stored else None
             track = PoseTrack(
                 pose=Pose(part["xy"], part["confidence"], part["depth"]),
                 time_s=part["time_s"],
@@ -106,13 +107,11 @@ class Target:
                 height_px=subject["height_px"],
                 detector=subject["detector"],
                 source_sha256=subject["source_sha256"],
-                is_bounded="camera.to_reference" not in checkpoint.tensors,
+                aim_px=None if camera is None else camera.trajectory.aim_px,
                 cuts=tuple(checkpoint.tensors["track.cuts"].tolist()) if "track.cuts" in checkpoint.tensors else (),
             )
             overlay = _Numpy(checkpoint.tensors)["overlay.rgba"] if "overlay.rgba" in checkpoint.tensors else None
             still = Plate(plate["image_rgb"], plate["known"])
-            stored = checkpoint.part("camera")
-            camera = FootageCamera.of_arrays({name: _Numpy(stored)[name] for name in stored}) if stored else None
             return cls(subject["name"], still, track, subject.get("consent_sha256"), overlay, camera)
         except (KeyError, ValueError, IndexError) as error:
             raise ModelError(f"this model lacks the data of its target ({error}); train it again.") from error

@@ -1,5 +1,7 @@
 """Estimating camera and floor from a person, and retargeting with them: a rigid person who steps and turns."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -87,6 +89,20 @@ def test_a_person_often_still_above_the_floor_does_not_raise_it(monkeypatch: pyt
     weighed = wrong_m()
     monkeypatch.setattr(camera_model, "AIRBORNE_WEIGHT", (1.0, 1.0))
     assert weighed < 0.9 * wrong_m()
+
+
+def test_the_stage_is_where_a_moving_camera_looks_on_average() -> None:
+    seen = track(stepping(1.6), NEAR)
+    right = seen.pose.xy + np.array([150.0, 0.0], np.float32)  # the reference view looks past them, to the left
+    aside = replace(seen, pose=Pose(right, seen.pose.confidence, seen.pose.depth))
+
+    def stage_x_px(aim_x_px: float | None) -> float:
+        return fit_body_model(replace(aside, aim_px=None if aim_x_px is None else (aim_x_px, 255.5))).stage_x_px
+
+    assert stage_x_px(255.5) == pytest.approx(stage_x_px(None))
+    hips = float(aside.pose.xy[:, [INDEX["right_hip"], INDEX["left_hip"]], 0].mean()) - 255.5
+    assert stage_x_px(None) < stage_x_px(420.0)
+    assert stage_x_px(hips + 255.5) == pytest.approx(hips, abs=12)
 
 
 def test_exaggerated_depth_is_marked_unreliable() -> None:

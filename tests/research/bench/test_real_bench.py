@@ -23,6 +23,7 @@ from dancenow.research.bench.registry import run_benches
 from dancenow.skeleton import INDEX, NUM_KEYPOINTS
 from dancenow.storage.atomic_io import cache_dir
 from dancenow.types import ImageRGB, Plate, Pose
+from helpers.drawn_world import room
 
 SIZE_PX = 160
 
@@ -107,6 +108,21 @@ def test_scores_tell_where_an_image_is_wrong() -> None:
     assert value("flicker", "flicker, person") > 1.5
 
 
+def test_the_filmed_background_leaves_out_what_training_never_saw() -> None:
+    truth = room(64)
+    meter = ReconstructionMeter(PerceptualDistance(), StLpips.pretrained(), 1)
+    nobody = Pose(np.zeros((NUM_KEYPOINTS, 2), np.float32), np.zeros(NUM_KEYPOINTS, np.float32))
+    filmed = np.ones((64, 64), bool)
+    filmed[:, :20] = False
+    image = truth.copy()
+    image[:, :20] = 0
+    meter.measure(truth, nobody, np.zeros((64, 64), np.uint8), image, filmed)
+    scores = meter.scores()
+    assert scores["filmed background PSNR"] == 100
+    assert scores["background PSNR"] is not None
+    assert scores["background PSNR"] < 20
+
+
 def test_a_sheet_has_every_row_and_marks_the_unknown_background() -> None:
     tall, wide = np.zeros((100, 50, 3), np.uint8), np.zeros((40, 120, 3), np.uint8)
     sheet = contact_sheet([SheetRow(("truth", "generated"), (tall, tall)), SheetRow(("source",), (wide,))])
@@ -161,6 +177,7 @@ def test_clips_are_measured_refused_and_kept(tmp_path: Path, monkeypatch: pytest
     assert dancer["images_seen"] == 4
     scores = dancer["held_out"]["scores"]
     assert scores["background PSNR"] > 20
+    assert scores["filmed background PSNR"] > 20
     assert 0 < scores["SSIM, person"] < 1
     assert {"ST-LPIPS, head", "flicker, person", "missed keypoints"} <= set(scores)
     (transfer,) = dancer["transfers"]  # the next clip's dance: nobody is in it

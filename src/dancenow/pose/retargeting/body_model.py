@@ -241,7 +241,8 @@ def fit_body_model(track: PoseTrack, *, by_hips: bool = False) -> BodyModel:
     world = model.world(points, sure, line_px)
     path = world[sure[:, HIPS], HIPS]
     sole_px = float(np.median(model.ground(world, sure))) if feet_seen else 0.0
-    stage_x_px = _stage(path[:, 0], len(track) / track.fps, height_px)
+    aim_px = 0.0 if track.aim_px is None else track.aim_px[0] - camera.center_x_px  # of the optical axis if the camera is still
+    stage_x_px = aim_px + _stage(path[:, 0] - aim_px, len(track) / track.fps, height_px)
     home_away_px = float(np.median(path[:, 1]))
     front_rad = _front(world, sure) if depth_reliable else 0.0
     low, high = (float(value) for value in np.percentile(path[:, 1], RANGE_PERCENTILES))
@@ -263,10 +264,10 @@ def _sure(confidence: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def _stage(x_px: Float64Array, seconds: float, height_px: float) -> float:
-    """Horizontal position of the stage center, from a path [N] of this duration: between its mean and the optical axis at 0.
+    """Horizontal position of the stage center, from a path [N] of this duration: between its mean and the camera's aim at 0.
 
     Cameras are aimed at the stage, and a short part of a dance can be anywhere on it; but a person who stands still away from
-    the optical axis has their stage there.
+    where the camera looks has their stage there.
     """
     middle = float(x_px.mean())
     path = (PATH_UNCERTAINTY * float(x_px.std())) ** 2

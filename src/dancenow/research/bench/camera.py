@@ -114,7 +114,7 @@ def _train(sized: CameraSize, name: str, on_progress: ProgressCallback) -> tuple
 
 def _filmed(clip: Clip, name: str, motion: Motion) -> Path:
     """A rendered clip as a moving camera films it, cached."""
-    path = cache_dir("bench/filmed") / f"{clip.video.stem}-{name}.mp4"
+    path = cache_dir("bench/filmed") / f"{clip.video.stem}-{name}-{code_digest(film.__module__)[:12]}.mp4"
     return path if path.is_file() else film(clip.video, path, motion)
 
 

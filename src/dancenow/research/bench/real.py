@@ -35,6 +35,7 @@ from dancenow.storage.atomic_io import sha256_of
 from dancenow.storage.checkpoint import read_info
 from dancenow.subject.prepare import prepare
 from dancenow.subject.subject import Subject
+from dancenow.subject.target_appearance import Target
 from dancenow.training.budget import Budget
 from dancenow.training.loop import state_path
 from dancenow.types import ImageRGB, PoseTrack
@@ -177,13 +178,14 @@ def _reconstruct(
         subject.video, model, out, normalize="none", camera="follow", frames=(start, stop), on_progress=on_progress
     )
     meter = ReconstructionMeter(PerceptualDistance(), StLpips.pretrained(), sized.every)
-    truth = subject.track.part(start, stop)
+    truth, background = subject.track.part(start, stop), Target.of_subject(subject).view("follow").background
     shown, rows = _sheet_indices(len(truth)), []
     plate = mark_unknown(subject.plate)
     frames = zip(subject.read_frames(start, stop), subject.read_masks(start, stop), read_frames(out), strict=False)
     for index, (frame, mask, generated) in enumerate(frames):
         image = _same_size(generated.image_rgb, frame.image_rgb)
-        meter.measure(frame.image_rgb, truth.pose[index], mask, image)
+        filmed = background.known_at(float(subject.track.time_s[start + index]))
+        meter.measure(frame.image_rgb, truth.pose[index], mask, image, filmed)
         if index in shown:
             labels = (f"truth, frame {start + index}", "generated", "difference", "background plate")
             difference = difference_image(image, frame.image_rgb)

@@ -26,9 +26,11 @@ from dancenow.types import ImageRGB, Pose, PoseTrack
 
 METRICS: Final = {
     "SSIM": "higher", "PSNR": "higher", "perceptual": "lower", "ST-LPIPS": "lower", "sharpness": "", "flicker": "lower",
-    "background PSNR": "higher", "background SSIM": "higher", "pose distance": "lower", "missed keypoints": "lower",
+    "background PSNR": "higher", "background SSIM": "higher", "filmed background PSNR": "higher",
+    "pose distance": "lower", "missed keypoints": "lower",
 }  # fmt: skip
-"""sharpness, flicker: as a ratio to the truth's, 1 is the truth's own. pose distance: in torso lengths. missed keypoints: a
+"""sharpness, flicker: as a ratio to the truth's, 1 is the truth's own. filmed background: what the training footage showed, as
+opposed to what a moving camera sees for the first time in held-out time. pose distance: in torso lengths. missed keypoints: a
 fraction of those detected in the truth. PSNR: in dB. Transfers: sharpness and flicker relative to the target's footage."""
 _PERSON_SIDE_PX: Final = 512
 """Longer side, at most, of a person that deep networks look at."""
@@ -105,8 +107,15 @@ class ReconstructionMeter:
         self._previous: tuple[ImageRGB, ImageRGB, dict[str, Box]] | None = None
         self.num_frames = 0
 
-    def measure(self, truth_rgb: ImageRGB, pose: Pose, mask: NDArray[np.uint8], image_rgb: ImageRGB) -> None:
-        """Add one frame. pose: of the truth [K]; mask: its person, uint8 [h,w]."""
+    def measure(
+        self,
+        truth_rgb: ImageRGB,
+        pose: Pose,
+        mask: NDArray[np.uint8],
+        image_rgb: ImageRGB,
+        filmed: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Add one frame. pose: of the truth [K]; mask: its person, uint8 [h,w]; filmed: background that training saw, [H,W]."""
         height, width = truth_rgb.shape[:2]
         similarity, boxes = ssim_map(image_rgb, truth_rgb), region_boxes(pose, width, height)
         for each in boxes:
@@ -116,7 +125,10 @@ class ReconstructionMeter:
             self._pairs[f"sharpness, {each.region}"].append((sharpness(image), sharpness(truth)))
             if self.num_frames % self._every == 0:
                 self._measure_deep(image, truth, each.region)
-        self._measure_background(image_rgb, truth_rgb, mask, similarity)
+        outside = background_pixels(mask, width, height)
+        self._measure_background(image_rgb, truth_rgb, outside, similarity)
+        if filmed is not None and (outside & filmed).any():
+            self._values["filmed background PSNR"].append(_psnr_where(outside & filmed, image_rgb, truth_rgb))
         self._measure_flicker(image_rgb, truth_rgb, boxes)
         self._previous = truth_rgb, image_rgb, {each.key: each.box for each in boxes}
         self.num_frames += 1
@@ -137,15 +149,11 @@ class ReconstructionMeter:
                 self._values[f"{name}, {region}"].append(float(distance(*tensors)))
 
     def _measure_background(
-        self, image_rgb: ImageRGB, truth_rgb: ImageRGB, mask: NDArray[np.uint8], similarity: NDArray[np.float32]
+        self, image_rgb: ImageRGB, truth_rgb: ImageRGB, outside: NDArray[np.bool_], similarity: NDArray[np.float32]
     ) -> None:
-        outside = background_pixels(mask, truth_rgb.shape[1], truth_rgb.shape[0])
         if not outside.any():
             return
-        difference = image_rgb[outside].astype(np.float32) - truth_rgb[outside]
-        mean_square = float((difference * difference).mean())
-        psnr = 10 * np.log10(LEVELS**2 / mean_square) if mean_square > 0 else PSNR_CEILING_DB
-        self._values["background PSNR"].append(min(float(psnr), PSNR_CEILING_DB))
+        self._values["background PSNR"].append(_psnr_where(outside, image_rgb, truth_rgb))
         self._values["background SSIM"].append(float(similarity[outside].mean()))
 
     def _measure_flicker(self, image_rgb: ImageRGB, truth_rgb: ImageRGB, boxes: Sequence[NamedBox]) -> None:
@@ -220,6 +228,13 @@ def background_pixels(mask: NDArray[np.uint8], width_px: int, height_px: int) ->
     radius_px = max(2, round(_MASK_MARGIN_FRACTION * max(width_px, height_px)))
     around = cv2.dilate(person, np.ones((2 * radius_px + 1, 2 * radius_px + 1), np.uint8))
     return np.asarray(around == 0)
+
+
+def _psnr_where(pixels: NDArray[np.bool_], image_rgb: ImageRGB, truth_rgb: ImageRGB) -> float:
+    """PSNR in dB over some pixels, bool [H,W] with at least one."""
+    difference = image_rgb[pixels].astype(np.float32) - truth_rgb[pixels]
+    mean_square = float((difference * difference).mean())
+    return min(float(10 * np.log10(LEVELS**2 / mean_square)), PSNR_CEILING_DB) if mean_square > 0 else PSNR_CEILING_DB
 
 
 def _resize_region(image_rgb: ImageRGB, region: str) -> ImageRGB:

@@ -16,10 +16,14 @@ from dancenow.subject.camera.homography import Homography, transform
 Motion = Callable[[float], Homography]
 """Time in seconds -> px of the clip -> px of the moving camera's frame."""
 
-FILMED_FRACTION: Final = 0.75
+FILMED_FRACTION: Final = 0.84
 """Side of the filmed frame relative to the clip's: the rest is room for the motion."""
 _FOCAL_SIDES: Final = 1.2
 """Focal length in sides of the clip, that of a phone."""
+_TILT_DEG: Final = 0.9
+"""The camera looks down a little, so that the feet stay in its frame."""
+_PERIOD_S: Final = 5.0
+"""Of pan and zoom. Dance and footage last whole periods: on average, the cameras look where the tripod does."""
 
 
 def filmed_px(size_px: int) -> int:
@@ -30,7 +34,7 @@ def filmed_px(size_px: int) -> int:
 def view(size_px: int, pan_deg: float = 0.0, tilt_deg: float = 0.0, roll_deg: float = 0.0, zoom: float = 1.0) -> Homography:
     """A camera in the place of the clip's that looks elsewhere."""
     focal_px, middle, own = _FOCAL_SIDES * size_px, (size_px - 1) / 2, (filmed_px(size_px) - 1) / 2
-    turn = cv2.Rodrigues(np.radians([tilt_deg, pan_deg, roll_deg]))[0]
+    turn = cv2.Rodrigues(np.radians([tilt_deg + _TILT_DEG, pan_deg, roll_deg]))[0]
     clip = np.array([[focal_px, 0, middle], [0, focal_px, middle], [0, 0, 1.0]])
     filmed = np.array([[focal_px * zoom, 0, own], [0, focal_px * zoom, own], [0, 0, 1.0]])
     return np.asarray(filmed @ turn @ np.linalg.inv(clip), np.float64)
@@ -50,8 +54,8 @@ def camera_motions(size_px: int) -> dict[str, Motion]:
     return {
         "tripod": lambda _: view(size_px),
         "hand-held": shake,
-        "pan": lambda time_s: view(size_px, pan_deg=5.0 * np.sin(2 * np.pi * time_s / 8)),
-        "zoom": lambda time_s: view(size_px, zoom=1.12 - 0.12 * np.cos(2 * np.pi * time_s / 8)),
+        "pan": lambda time_s: view(size_px, pan_deg=3.5 * np.sin(2 * np.pi * time_s / _PERIOD_S)),
+        "zoom": lambda time_s: view(size_px, zoom=1.01 - 0.05 * np.cos(2 * np.pi * time_s / _PERIOD_S)),
     }
 
 

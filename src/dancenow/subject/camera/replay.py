@@ -34,4 +34,4 @@ class ReplayedCamera:
     def show(self, track: PoseTrack) -> PoseTrack:
         """A track in the reference view, as this camera sees it."""
         to_frame = np.stack([np.linalg.inv(self.to_reference(time_s)) for time_s in track.time_s.tolist()])
-        return move_track(track, to_frame, is_bounded=True)
+        return move_track(track, to_frame)

@@ -65,22 +65,31 @@ class CameraTrajectory:
         """float64 [T], distance of the corner of each frame that is farthest from its place in the reference view."""
         return corner_shift_px(self.to_reference, self.width_px, self.height_px)
 
+    @property
+    def aim_px(self) -> tuple[float, float] | None:
+        """The mean of the frames' centers in the reference view; None for a camera that stands still."""
+        if self.is_still:
+            return None
+        center = np.array([(self.width_px - 1) / 2, (self.height_px - 1) / 2])
+        x_px, y_px = transform(self.to_reference, center).mean(axis=0).tolist()
+        return x_px, y_px
+
     def to_world(self, track: PoseTrack) -> PoseTrack:
         """A track of this video, as seen in the reference view: a pan that follows a dancer becomes travel."""
-        return track if self.is_still else move_track(track, self.to_reference, is_bounded=False)
+        return track if self.is_still else move_track(track, self.to_reference, self.aim_px)
 
     def place_crops(self, crops: Sequence[Crop]) -> list[Crop]:
         """Crops of the reference view, one per frame, as crops of the frames."""
         return [crop_through(crop, matrix) for crop, matrix in zip(crops, self.to_reference, strict=True)]
 
 
-def move_track(track: PoseTrack, homographies: NDArray[np.float64], *, is_bounded: bool) -> PoseTrack:
-    """The track with every pose mapped by its homography, float64 [T,3,3]. is_bounded: of the result, see `PoseTrack`."""
+def move_track(track: PoseTrack, homographies: NDArray[np.float64], aim_px: tuple[float, float] | None = None) -> PoseTrack:
+    """The track with every pose mapped by its homography, float64 [T,3,3]. aim_px: of the result, see `PoseTrack`."""
     pose = track.pose
     xy = transform(homographies[:, None], pose.xy)
     scale = local_scale(homographies[:, None], pose.xy)
     moved = Pose(xy.astype(np.float32), pose.confidence, (pose.depth * scale).astype(np.float32))
-    return replace(track, pose=moved, is_bounded=is_bounded)
+    return replace(track, pose=moved, aim_px=aim_px)
 
 
 def crop_through(crop: Crop, homography: NDArray[np.float64]) -> Crop:

@@ -14,6 +14,7 @@ _COLUMNS: Final = {
     "sharpness, person": "sharpness",
     "flicker, person": "flicker ↓",
     "background PSNR": "background PSNR, dB ↑",
+    "filmed background PSNR": "of it what training saw, dB ↑",
     "pose distance, all": "pose distance ↓",
 }
 _TRANSFER_COLUMNS: Final = {
