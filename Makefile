@@ -11,7 +11,7 @@ demo: $(READY)
 	$(BIN)/dancenow demo
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 unit: $(READY)
 	$(BIN)/python -m pytest -m "not slow"
