@@ -151,6 +151,13 @@ class PoseTrack:
         """The frames of every shot: from one cut to the next."""
         return tuple(slice(start, stop) for start, stop in pairwise((0, *self.cuts, len(self))))
 
+    @property
+    def shot_time_s(self) -> NDArray[np.float64]:
+        """time_s with an hour between shots, so that what is smoothed or filled over it never crosses a cut."""
+        if not self.cuts:
+            return self.time_s
+        return self.time_s + 3600.0 * np.searchsorted(self.cuts, np.arange(len(self)), side="right")
+
     def by_shot(self, change: "Callable[[PoseTrack], PoseTrack]") -> "PoseTrack":
         """The track with the poses and status that `change` gives to each shot alone; a shot without anybody stays as it is."""
         if not self.cuts:

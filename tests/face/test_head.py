@@ -52,6 +52,17 @@ def test_jitter_is_removed_from_the_crop_without_lag() -> None:
     assert np.abs(jerk).mean() < 0.25 * np.abs(raw).mean()
 
 
+def test_a_cut_is_as_sharp_in_the_crops_as_in_the_video() -> None:
+    track = turning(np.zeros(40))
+    jump = np.where(np.arange(40) < 20, 0, 150).astype(np.float32)
+    moved = track.pose.xy + np.stack([jump, np.zeros(40)], axis=1)[:, None].astype(np.float32)
+    cut = replace(track, pose=Pose(moved, track.pose.confidence), cuts=(20,))
+    off_px = _centres(face_boxes(cut))[:, 0] - _centres(face_boxes(track))[:, 0] - jump
+    assert np.abs(off_px).max() < 0.5
+    uncut = _centres(face_boxes(replace(cut, cuts=())))[:, 0] - _centres(face_boxes(track))[:, 0] - jump
+    assert np.abs(uncut).max() > 5, "one shot would have been smoothed"
+
+
 def test_reasons_turned_too_small_missing_and_hidden() -> None:
     track = turning(np.concatenate([np.zeros(30), np.full(30, np.pi), np.zeros(30)]))
     xy, confidence = track.pose.xy.copy(), track.pose.confidence.copy()

@@ -35,7 +35,7 @@ class FaceTracker:
 
     def __init__(self, networks: FaceNetworks, track: PoseTrack, boxes: FaceTrack) -> None:
         self._networks, self._track, self._boxes = networks, track, boxes
-        self._head = smooth_heads(estimate_heads(track.pose), track.time_s)
+        self._head = smooth_heads(estimate_heads(track.pose), track.shot_time_s)
         self.points: FloatArray = np.zeros((len(track), NUM_LANDMARKS, 3), np.float32)
         self.confidence: FloatArray = np.zeros(len(track), np.float32)
         self.no_face: NDArray[np.bool_] = np.zeros(len(track), bool)

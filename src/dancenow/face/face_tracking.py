@@ -51,7 +51,7 @@ _MAX_GAP_S: Final = 0.2
 
 def face_boxes(track: PoseTrack, *, size_px: int = SIZE_PX, min_head_px: float = MIN_HEAD_PX) -> FaceTrack:
     """Face crops and their validity from the poses alone; of the expression only the head's rotation, no landmarks."""
-    head = smooth_heads(estimate_heads(track.pose), track.time_s)
+    head = smooth_heads(estimate_heads(track.pose), track.shot_time_s)
     hidden = occluded_fraction(track.pose, head)
     reason = _reasons(track, head, hidden, min_head_px)
     count, terms = len(track), len(EXPRESSION)
@@ -152,7 +152,7 @@ def _measure(
     hidden = boxes.reason.copy()
     hidden[(hidden == Reason.OK) & _majority_of_five(tracker.no_face)] = Reason.HIDDEN
     boxes = replace(boxes, reason=hidden)
-    points, confidence = _smooth_landmarks(tracker.points, tracker.confidence, boxes)
+    points, confidence = _smooth_landmarks(tracker.points, tracker.confidence, boxes, track.shot_time_s)
     return with_landmarks(boxes, points, confidence, DETECTOR)
 
 
@@ -162,9 +162,11 @@ def _majority_of_five(no_face: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(sum(padded[i : i + len(no_face)] for i in range(5)) >= 3)
 
 
-def _smooth_landmarks(points: FloatArray, confidence: FloatArray, boxes: FaceTrack) -> tuple[FloatArray, FloatArray]:
+def _smooth_landmarks(
+    points: FloatArray, confidence: FloatArray, boxes: FaceTrack, time_s: Array
+) -> tuple[FloatArray, FloatArray]:
     """Fill short gaps and reduce jitter on the canvas; the motion of the head as a whole is already in the crop."""
-    time_s, known = boxes.time_s, np.flatnonzero(confidence > 0)
+    known = np.flatnonzero(confidence > 0)
     if len(known) < 2:
         return points, confidence
     scale, shift = boxes.to_canvas[:, 0, 0][:, None, None], boxes.to_canvas[:, :, 2]
