@@ -33,7 +33,7 @@ from dancenow.provenance.content_marking import ContentMarker
 from dancenow.rendering.planned_dance import plan_dance
 from dancenow.rendering.renderer import render_video
 from dancenow.rendering.transfer_video import frame_range, require_frame_range, write_transfer
-from dancenow.rendering.transfer_warnings import source_warnings, transfer_warnings
+from dancenow.rendering.transfer_warnings import model_warnings, source_warnings, transfer_warnings
 from dancenow.report.run_record import RunRecord, Stopwatch, report_path, write_run_report
 from dancenow.storage import pretrained
 from dancenow.storage.atomic_io import require_outputs
@@ -71,8 +71,7 @@ def train(
     Args:
         subject: folder that `prepare` wrote. out: the .safetensors file; a preview and the training state lie next to it.
         budget: how long to train (`90s`, `4m`, `1.5h`), or how many images to see (`20000images`).
-        width, longer_px, enhance_from: other sizes of a whole-frame preset, see `preset_config`.
-        face: which face network to train in the last part of the budget, see `face.face_task`.
+        width, longer_px, enhance_from: other sizes of a whole-frame preset, see `preset_config`. face: see `face.face_task`.
         face_source, face_person: for a cyclegan: the source video, and the person to follow in it, as in `detect_poses`.
         warn: called with one sentence if `face` is auto and no face network can be trained.
         resume: continue the training with its state next to `out`; the budget includes what was spent before.
@@ -101,17 +100,17 @@ def transfer(
     accept_damaged: bool = False,
     device: Device = "auto",
     execution: Execution | None = None,
+    warn: Callable[[str], None] = ignore_warning,
     on_progress: ProgressCallback = ignore_progress,
 ) -> TransferResult:
     """Make the person of `model` dance the dance of `source`, with the timing and sound of the source, marked as synthetic.
 
     Args:
         source: video of the dance. model: file that `train` wrote. out: .mp4 file; it appears when it is complete.
-        normalize: how the source body is retargeted to the target body, see `pose.retargeting.registry`.
-        face: which face network of the model to use, see `face.refinement`.
+        normalize: how the source body is fitted to the target's, see `pose.retargeting.registry`. face: see `face.refinement`.
         camera: where the camera of the target's footage moved: look from one place, or `follow` as that camera did.
         frames: first frame and end (exclusive) of the wanted part. person: whom to follow in the source, as in `detect_poses`.
-        accept_damaged: use what can be read of a damaged source; a note says what is missing.
+        accept_damaged: use what can be read of a damaged source. warn: told at once if the model's training is not finished.
 
     Raises:
         UserError: a file is missing or damaged, consent or face network is missing, nobody is found, or the part is empty.
@@ -122,6 +121,7 @@ def transfer(
     require_frame_range(frames, source.info.num_frames)
     require_complete(source, on_progress)
     checkpoint = load_model(model)
+    unfinished = warn_each(model_warnings(model, checkpoint.info), warn)
     renderer = renderer_of(checkpoint, execution)
     face_model = select_face_model(FaceModel.load(checkpoint, execution.torch_device), face, model, source.sha256)
     target, marker = renderer.target, ContentMarker.of(model, source)
@@ -135,7 +135,7 @@ def transfer(
     ):
         write_transfer(out, refined, dance.shown_track, start, stop, source=source, marker=marker, on_progress=on_progress)
     remarks = (*transfer_warnings(source, person, source_track, dance.shown_track.pose, target), *dance.warnings)
-    notes = (*remarks, *(() if refiner is None else refiner.notes(start, stop)), *marker.notes)
+    notes = (*unfinished, *remarks, *(() if refiner is None else refiner.notes(start, stop)), *marker.notes)
     return TransferResult(out, stop - start, dance.normalization, notes, dance.shown_track.part(start, stop))
 
 

@@ -19,6 +19,7 @@ from dancenow.generators.crop.task import CropTask
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.pose.pose_rarity import rarity
 from dancenow.progress import Progress, ignore_progress
+from dancenow.rendering.transfer_warnings import model_warnings
 from dancenow.skeleton import INDEX
 from dancenow.storage.checkpoint import load_checkpoint, read_info
 from dancenow.subject.subject import Subject
@@ -84,10 +85,14 @@ def test_a_resumed_run_equals_an_unbroken_one(store: CropDataset, drawn_subject:
 
     with pytest.raises(KeyboardInterrupt):
         train_loop(task, tmp_path / "broken.safetensors", Budget(images=12), resume=False, config=config, on_progress=interrupt)
-    assert 0 < read_info(tmp_path / "broken.safetensors").images_seen < 12
+    info = read_info(tmp_path / "broken.safetensors")
+    assert 0 < info.images_seen < 12
+    (warning,) = model_warnings(tmp_path / "broken.safetensors", info)
+    assert f"at {100 * info.images_seen // 12}% of its budget" in warning
     train("broken.safetensors", 12, resume=True)
     unbroken = load_checkpoint(tmp_path / "unbroken.safetensors", "body")
     broken = load_checkpoint(tmp_path / "broken.safetensors", "body")
+    assert model_warnings(tmp_path / "broken.safetensors", broken.info) == ()
     assert broken.info.images_seen == unbroken.info.images_seen == 12
     for name, tensor in unbroken.tensors.items():
         assert torch.equal(tensor, broken.tensors[name]), name

@@ -1,10 +1,12 @@
 """Content Credentials: signed before the file appears, verified offline, and a single changed byte is reported."""
 
+import os
 import shutil
 import stat
 from datetime import datetime, timedelta, tzinfo
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Self
 
 import c2pa
@@ -168,6 +170,33 @@ def test_a_failed_signature_leaves_no_file(tmp_path: Path) -> None:
     ):
         writer.write(np.zeros((64, 64, 3), np.uint8), Fraction(0))
     assert not (tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("free_bytes", "reason"), [(1000, "the disk is too full for a signed copy"), (1 << 40, "it could not be signed")]
+)
+def test_a_finished_video_that_cannot_be_signed_is_kept(
+    free_bytes: int, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_builder: c2pa.Builder, _video: Path, signed: Path, _signer: c2pa.Signer) -> None:
+        signed.write_bytes(b"half of a signed copy")
+        raise c2pa.C2paError.Io("Io: Other: UntrackedPointer: 0x2")  # what the library says of a full disk
+
+    signer = VideoSigner.prepare(FACTS)
+    assert signer is not None
+    monkeypatch.setattr(c2pa.Builder, "sign_file", full)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free_bytes))
+    film(tmp_path / "out.mp4", signer)
+    assert probe(tmp_path / "out.mp4").num_frames == 20
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "out.mp4"]
+    note = signer.problem or ""
+    assert "has a watermark, but no Content Credentials" in note
+    assert reason in note
+
+
+def test_a_name_that_is_no_text_is_signed(tmp_path: Path) -> None:
+    out = signed(Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.mp4")))
+    assert read_credentials(out).state == "signed"
 
 
 def test_without_the_library_nothing_is_signed_or_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dancenow.errors import UserError
-from dancenow.storage.atomic_io import complete_or_absent, require_writable
+from dancenow.storage.atomic_io import all_or_none, complete_or_absent, require_writable
 
 
 def write_folder(path: Path, content: str = "new") -> None:
@@ -102,3 +102,39 @@ def test_a_new_file_has_the_mode_that_the_umask_leaves(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file.txt"]
+
+
+def test_several_files_appear_together_or_not_at_all(tmp_path: Path) -> None:
+    def write(count: int, content: str) -> None:
+        with all_or_none(tmp_path / "a.txt", tmp_path / "b.txt") as files:
+            for file in files[:count]:
+                file.write_text(content)
+
+    with pytest.raises(UserError, match=r"cannot write .*a\.txt"):
+        write(1, "half")
+    assert list(tmp_path.iterdir()) == []
+    write(2, "whole")
+    with pytest.raises(UserError):
+        write(1, "half")  # the first was replaced already when the second one failed
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.txt": "whole", "b.txt": "whole"}
+
+
+def test_a_failure_leaves_no_new_folder_and_names_the_file_as_it_would_have_been_called(tmp_path: Path) -> None:
+    def write() -> None:
+        with complete_or_absent(tmp_path / "new" / "deep" / "me") as folder:
+            folder.mkdir()
+            with complete_or_absent(folder / "masks.mkv"):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(UserError) as raised:
+        write()
+    assert str(raised.value).startswith(f"cannot write {tmp_path / 'new' / 'deep' / 'me' / 'masks.mkv'}: the disk is full")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_device_is_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="it is a device or a pipe"), complete_or_absent(tmp_path / "pipe") as temporary:
+        temporary.write_text("text")
+    with pytest.raises(UserError, match="it is a device or a pipe"):
+        require_writable(tmp_path / "pipe")

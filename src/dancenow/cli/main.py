@@ -4,16 +4,19 @@ Bad input is one sentence on standard error and exit status 2; Ctrl-C and a poli
 """
 
 import functools
-import signal
+import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
-from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from dancenow import __version__, execution
+from dancenow.cli import interrupts
+from dancenow.cli.encoding import accept_any_text
 from dancenow.errors import UserError
+from dancenow.storage.atomic_io import NO_ROOM
 
 COMMANDS: Final = (
     "demo",
@@ -45,23 +48,41 @@ def main(arguments: Sequence[str] | None = None) -> None:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _interrupt)  # half-written files are removed as after Ctrl-C
         execution.native_loading = execution.closed_stderr
+    accept_any_text()
     try:
-        _run(words)
+        with interrupts.handled():
+            _run(words)
     except UserError as error:
-        if debug:
-            raise
-        _print_error(f"dancenow: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+        _fail(str(error), debug)
     except KeyboardInterrupt:
         _print_error(
             "dancenow: interrupted; finished steps are kept: `run`, `bench` and `dataset make` go on by themselves, `train`"
             " with --resume."
         )
-        sys.exit(130)
+        sys.exit(interrupts.STATUS)
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        _fail(_what_the_system_said(error), debug)
+
+
+def _fail(sentence: str, debug: bool) -> NoReturn:
+    """Say what is wrong and exit, inside the handling of an error; with `debug`, raise the error."""
+    if debug:
+        raise
+    _print_error(f"dancenow: {sentence}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(2)
+
+
+def _what_the_system_said(error: OSError) -> str:
+    """A sentence on a file or disk that no stage has one for."""
+    where = "" if error.filename is None else f" with {os.fsdecode(error.filename)}"
+    reason = os.strerror(error.errno or 0)
+    remedy = "make room" if error.errno in NO_ROOM else "check its permissions" if isinstance(error, PermissionError) else ""
+    return f"the system reports a problem{where}: {reason}; {remedy or 'check the disk'} and try again (--debug says more)."
 
 
 def _run(words: Sequence[str]) -> None:
@@ -81,11 +102,8 @@ def _run(words: Sequence[str]) -> None:
 def _print_error(text: str, **options: Any) -> None:
     from dancenow.cli.console import stderr
 
-    stderr.print(text, **options)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    with suppress(OSError):  # the terminal may be gone
+        stderr.print(text, **options)
 
 
 _DESCRIPTION: Final = "Make the person in one video dance like the person in another.\n\n--version prints the version."

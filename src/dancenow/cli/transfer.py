@@ -49,7 +49,13 @@ def transfer(
         device: Where to compute; auto uses the GPU if there is one.
     """
     from dancenow import pipeline
-    from dancenow.cli.console import live, report
+    from dancenow.cli.console import live, report, warn
+
+    warned: list[str] = []
+
+    def warn_early(sentence: str) -> None:
+        warn(sentence)
+        warned.append(sentence)
 
     with live() as on_progress:
         result = pipeline.transfer(
@@ -63,9 +69,10 @@ def transfer(
             person=person,
             accept_damaged=accept_damaged,
             device=device,
+            warn=warn_early,
             on_progress=on_progress,
         )
-    report(result.video, result.normalization, *result.notes)
+    report(result.video, result.normalization, *(note for note in result.notes if note not in warned))
 
 
 def _span(text: str) -> tuple[int, int | None]:

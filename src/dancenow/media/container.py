@@ -35,6 +35,8 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         raise InputError(f"{path} does not exist; check the name.")
     if path.is_dir():
         raise InputError(f"{path} is a folder; give a video file.")
+    if not path.is_file():
+        raise InputError(f"{path} is a pipe or a device, and a video is read more than once; save it to a file first.")
     try:
         container = av.open(f"file:{path}", "r", metadata_errors="ignore")
     except av.error.FFmpegError as error:

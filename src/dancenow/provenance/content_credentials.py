@@ -4,18 +4,21 @@ Uses the `c2pa-python` library. Neither signing nor reading uses the network.
 """
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 import dancenow
-from dancenow.errors import InputError, OutputError
+from dancenow.errors import InputError
 from dancenow.provenance.signing import SigningIdentity, load_signing_identity, own_root_certificate
 
 SYNTHETIC: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 FACTS_LABEL: Final = "dancenow.transfer"
 _OFFLINE: Final = {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_timestamp_trust": False}
+_CREDENTIALS_BYTES: Final = 1 << 20
+"""More than credentials take in a file."""
 _UNKNOWN_SIGNER: Final = "signingCredential.untrusted"
 
 State = Literal["signed", "tampered", "none", "unchecked"]
@@ -73,6 +76,8 @@ class VideoSigner:
 
     def __init__(self, facts: TransferFacts, source: Path | None, identity: SigningIdentity) -> None:
         self._facts, self._source, self._identity = facts, source, identity
+        self.problem: str | None = None
+        """Why a finished video is not signed, in a sentence; None if it is."""
 
     @classmethod
     def prepare(cls, facts: TransferFacts, source: Path | None = None) -> Self | None:
@@ -95,23 +100,29 @@ class VideoSigner:
     def sign(self, video: Path) -> None:
         """Replace a finished mp4 by a signed copy; for `VideoWriter(finish=...)`.
 
-        Raises:
-            UserError: the library refuses to sign.
+        The certificate was tried before the long work. If signing fails all the same, as on a full disk, the finished video is
+        worth more than its credentials: it stays as it is, with its watermark, and `problem` says why.
         """
         import c2pa
 
-        signed = video.with_name(f"signed-{video.name}")
+        is_tight = shutil.disk_usage(video.parent).free < video.stat().st_size + _CREDENTIALS_BYTES
+        folder = video.with_name("signed")
         try:
+            folder.mkdir()
+            signed = folder / video.name
             try:
                 self._sign(video, signed, self._source)
             except c2pa.C2paError:
-                if self._source is None:
+                if self._source is None or is_tight:
                     raise
                 # The credentials of the source may have expired; its hash is among the facts anyway.
                 self._sign(video, signed, None)
-        except c2pa.C2paError as error:
-            raise OutputError(f"the video cannot be signed ({_first_line(error)}); check certificate and key.") from error
-        signed.replace(video)
+            signed.replace(video)
+        except (c2pa.C2paError, OSError) as error:
+            reason = "the disk is too full for a signed copy" if is_tight else f"it could not be signed ({_first_line(error)})"
+            self.problem = f"The video has a watermark, but no Content Credentials: {reason}."
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _sign(self, video: Path, signed: Path, source: Path | None) -> None:
         import c2pa
@@ -201,7 +212,7 @@ def _manifest(title: str, facts: TransferFacts) -> dict[str, Any]:
     known = {name: value for name, value in asdict(facts).items() if value is not None}
     return {
         "claim_generator_info": [tool],
-        "title": title,
+        "title": title.encode("utf-8", "replace").decode("utf-8"),  # a file name may hold bytes that are no text
         "format": "video/mp4",
         "assertions": [
             {"label": "c2pa.actions.v2", "data": {"actions": [created]}},

@@ -33,8 +33,7 @@ class ContentMarker:
     """Marks one video: pass every frame to `mark`, in order, and `finish` to the `VideoWriter`."""
 
     mark: Callable[[ImageRGB], ImageRGB]
-    finish: Callable[[Path], None] | None
-    notes: tuple[str, ...]
+    signer: VideoSigner | None
 
     @classmethod
     def of(cls, model: Path, source: VideoInput) -> Self:
@@ -49,8 +48,19 @@ class ContentMarker:
         facts = TransferFacts(model_sha256, video.sha256, subject["source_sha256"], subject["consent_sha256"])
         signer = VideoSigner.prepare(facts, video.path)
         marker = Watermarker(Payload(model_sha256[:4]))
-        notes = () if signer else ("The c2pa library is not installed: the video has a watermark, but no Content Credentials.",)
-        return cls(marker.apply, signer.sign if signer else None, notes)
+        return cls(marker.apply, signer)
+
+    @property
+    def finish(self) -> Callable[[Path], None] | None:
+        """Signs the finished file; None without the c2pa library."""
+        return self.signer.sign if self.signer else None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is missing from the marks, known once the video is finished."""
+        if self.signer is None:
+            return ("The c2pa library is not installed: the video has a watermark, but no Content Credentials.",)
+        return (self.signer.problem,) if self.signer.problem else ()
 
 
 def require_consented(info: CheckpointInfo, model: Path) -> None:

@@ -1,6 +1,7 @@
 """Warnings about a transfer, one sentence each."""
 
 import math
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,7 @@ from dancenow.pose.body_statistics import body_statistics
 from dancenow.pose.pipeline import PosePipeline
 from dancenow.pose.tracking.reidentification import several_people
 from dancenow.pose.visible_extent import Extent, visible_extent
+from dancenow.storage.checkpoint import CheckpointInfo
 from dancenow.subject.target_appearance import Target
 from dancenow.types import FrameStatus, Pose, PoseTrack
 
@@ -69,6 +71,16 @@ def body_warnings(source_track: PoseTrack, target_track: PoseTrack) -> tuple[str
     if height_px < SMALL_PX:
         warnings.append(f"The dancer in the source is only {height_px:.0f} px tall, so their poses are rough.")
     return tuple(warnings)
+
+
+def model_warnings(model: Path, info: CheckpointInfo) -> tuple[str, ...]:
+    """What the user should know about a model before it is used: that its training is not finished."""
+    if info.trained_fraction >= 1.0:
+        return ()
+    return (
+        f"The training of {model} was stopped, or still runs, at {math.floor(100 * info.trained_fraction)}% of its budget"
+        f" ({info.images_seen} images): the result may be blurred; finish it with `dancenow train ... --resume`.",
+    )
 
 
 def source_warnings(

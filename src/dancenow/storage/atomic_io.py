@@ -1,6 +1,6 @@
 """Files that appear only when complete, content hashes, and the folders of the cache and of the user's data.
 
-Every file is written through `complete_or_absent`: under a temporary name in the same folder, renamed at the end.
+Every file is written through `complete_or_absent`: in a hidden folder beside its place, moved there at the end.
 """
 
 import errno
@@ -8,14 +8,16 @@ import hashlib
 import os
 import shutil
 import stat
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from dancenow.errors import OutputError, UserError
+from dancenow.storage.unfinished import COMPLETE, NEW, OLD, unfinished_folder
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
+_ABOUT_OUTPUT: Final = (*NO_ROOM, errno.EFBIG)
 
 
 def require_writable(path: Path, suffix: str = "", *, folder: bool = False) -> None:
@@ -44,48 +46,107 @@ def require_writable(path: Path, suffix: str = "", *, folder: bool = False) -> N
 
 @contextmanager
 def complete_or_absent(path: Path) -> Iterator[Path]:
-    """Yield a temporary path next to `path` (same suffix); it is renamed to `path` on success and removed on failure.
+    """Yield a temporary path with the name of `path`; it is moved to `path` on success and removed on failure.
 
     Works for files and for folders (create the folder at the path given). An existing file is replaced in one step; an
-    existing folder is replaced only when the new one is complete, and put back if that is interrupted.
+    existing folder is replaced only when the new one is complete, and put back if that is interrupted. What a killed process
+    leaves is removed when something else is written to the same folder, see `unfinished`.
 
     Raises:
         OutputError: `path` is not writable or is a folder where a file is written (or the other way round), or the disk is
             full. Errors of other files while `path` is being written are raised as they are.
     """
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        holder = Path(tempfile.mkdtemp(prefix=f".{path.stem}-", dir=path.parent))
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    temporary, replaced = holder / path.name, holder / f"{path.name}.replaced"
-    try:
+    with all_or_none(path) as (temporary,):
+        yield temporary
+
+
+@contextmanager
+def all_or_none(*paths: Path) -> Iterator[tuple[Path, ...]]:
+    """`complete_or_absent` of several files or folders beside each other: all of them appear, or none does.
+
+    Raises:
+        OutputError: as `complete_or_absent`.
+    """
+    first, parent = Path(paths[0]), Path(paths[0]).parent
+    with ExitStack() as stack:
         try:
-            yield temporary
+            stack.enter_context(_created(parent))
+            folder = stack.enter_context(unfinished_folder(parent))
+            new = folder / NEW
+            new.mkdir()
         except OSError as error:
-            if error.errno in _NO_ROOM or _is_within(error.filename, holder):
-                raise _unwritable(path, error) from error
+            raise _unwritable(first, error) from error
+        try:
+            yield tuple(new / Path(path).name for path in paths)
+        except UserError as error:  # of a file inside: it is named as it would have been called
+            raise type(error)(str(error).replace(str(new), str(parent))) from error
+        except OSError as error:
+            if error.errno in _ABOUT_OUTPUT or _is_within(error.filename, folder):
+                raise _unwritable(first, error) from error
             raise
         try:
-            _put(temporary, path, replaced)
+            _put_all(folder, [Path(path) for path in paths])
         except OSError as error:
-            raise _unwritable(path, error) from error
-    finally:
-        if replaced.exists() and not path.exists():
-            replaced.replace(path)  # if even this fails, the old folder is kept: the line below is not reached
-        shutil.rmtree(holder, ignore_errors=True)
+            raise _unwritable(first, error) from error
 
 
-def _put(temporary: Path, path: Path, replaced: Path) -> None:
-    """Move the finished file or folder to `path`; an existing folder is moved to `replaced`."""
-    _require_same_kind(path, folder=temporary.is_dir())
-    if path.is_dir():
-        path.replace(replaced)
-    elif temporary.is_file():
-        # Some writers create files for the owner alone; the result gets the mode of any new file, by the process's umask.
-        temporary.chmod(_mode_of_new_file(temporary.with_name(".mode")))
-    temporary.replace(path)
+@contextmanager
+def _created(parent: Path) -> Iterator[None]:
+    """Create a folder and those above it; those that were new are removed again on failure, if nothing is in them."""
+    new = [folder for folder in (parent, *parent.parents) if not folder.exists()]
+    parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for folder in new:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _put_all(folder: Path, paths: Sequence[Path]) -> None:
+    """Move everything from `NEW` in the unfinished folder to its place; if that fails, what was there before is put back.
+
+    A single file needs one step. Otherwise `COMPLETE` says, should the process be killed meanwhile, that the rest may follow.
+    """
+    new, old = folder / NEW, folder / OLD
+    for path in paths:
+        _require_same_kind(path, folder=(new / path.name).is_dir())
+        if (new / path.name).is_file():
+            # Some writers create files for the owner alone; the result gets the mode of any new file, by the process's umask.
+            (new / path.name).chmod(_mode_of_new_file(folder / "mode"))
+    if len(paths) == 1 and not paths[0].is_dir():
+        (new / paths[0].name).replace(paths[0])
+        return
+    old.mkdir()
+    (folder / COMPLETE).touch()
+    moved: list[Path] = []
+    try:
+        for path in paths:
+            moved.append(path)
+            if path.exists():
+                path.replace(old / path.name)
+            (new / path.name).replace(path)
+    except BaseException:
+        (folder / COMPLETE).unlink()
+        for path in reversed(moved):
+            _put_back(path, old / path.name, is_placed=not (new / path.name).exists())
+        raise
+
+
+def _put_back(path: Path, before: Path, *, is_placed: bool) -> None:
+    if is_placed:
+        remove_path(path)
+    if before.exists():
+        before.replace(path)
+
+
+def remove_path(path: Path) -> None:
+    """Remove a file or folder; a link goes, and what it leads to stays."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _require_same_kind(path: Path, *, folder: bool) -> None:
@@ -93,11 +154,15 @@ def _require_same_kind(path: Path, *, folder: bool) -> None:
         raise OutputError(f"cannot write {path}: it is a folder; give the name of a file.")
     if path.is_file() and folder:
         raise OutputError(f"cannot write {path}: it is a file; give the name of a folder.")
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OutputError(f"cannot write {path}: it is a device or a pipe; give the name of a file.")
 
 
 def _unwritable(path: Path, error: OSError) -> UserError:
-    if error.errno in _NO_ROOM:
+    if error.errno in NO_ROOM:
         return OutputError(f"cannot write {path}: the disk is full; nothing was left half-written.")
+    if error.errno == errno.EFBIG:
+        return OutputError(f"cannot write {path}: it is larger than the file system or a limit of the system allows.")
     return OutputError(f"cannot write {path}: {error.strerror or error}.")
 
 

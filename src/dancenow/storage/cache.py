@@ -8,7 +8,6 @@ import errno
 import hashlib
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
-from dancenow.storage.atomic_io import cache_dir
+from dancenow.storage.atomic_io import cache_dir, remove_path
 from dancenow.storage.code_digest import code_digest
 
 try:
@@ -127,11 +126,3 @@ def _open_locked(path: Path, exclusive: bool) -> IO[bytes]:
                 return file
         file.close()  # the entry was removed, and its lock with it, while this waited
         time.sleep(0.001)
-
-
-def remove_path(path: Path) -> None:
-    """Remove a file or folder; a link goes, and what it leads to stays."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)

@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Final
 
 from dancenow.errors import OptionError
-from dancenow.storage.atomic_io import cache_root
-from dancenow.storage.cache import CacheEntry, entry_name, remove_path
+from dancenow.storage.atomic_io import cache_root, remove_path
+from dancenow.storage.cache import CacheEntry, entry_name
 from dancenow.storage.code_digest import STAGE as CODE_STAGE
+from dancenow.storage.unfinished import PREFIX, remove_abandoned
 
 LIMIT_VARIABLE: Final = "DANCENOW_CACHE_LIMIT"
 STAGES: Final[dict[str, str]] = {
     "integrity": "what is damaged in videos",
+    "shots": "cuts in videos",
     "tracks": "pose tracks and masks of videos",
     "faces": "faces in videos",
     "subjects": "prepared people",
@@ -175,6 +177,11 @@ def _size(path: Path) -> int:
 
 def _remove_abandoned(folder: Path) -> None:
     """Remove what a killed process left unfinished: hidden names next to the entries."""
+    remove_abandoned(folder)
     for path in _children(folder):
-        if path.name.startswith(".") and time.time() - path.lstat().st_mtime > _ABANDONED_S:
+        if (
+            path.name.startswith(".")
+            and not path.name.startswith(PREFIX)
+            and time.time() - path.lstat().st_mtime > _ABANDONED_S
+        ):
             remove_path(path)

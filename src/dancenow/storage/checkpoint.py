@@ -25,7 +25,8 @@ class CheckpointInfo:
     """The header of a checkpoint: its kind, the configuration of its networks, and its origin.
 
     config: JSON-able, read back by the class that `kind` names. subject: facts about the target person.
-    parents: SHA-256 of its inputs (the target video, a base model).
+    parents: SHA-256 of its inputs (the target video, a base model). trained_fraction: how much of the training's budget was
+    spent, below 1 for one that was stopped or still runs.
     """
 
     kind: str
@@ -35,6 +36,14 @@ class CheckpointInfo:
     subject: Mapping[str, Any] = field(default_factory=dict)
     parents: tuple[str, ...] = ()
     version: str = dancenow.__version__
+    trained_fraction: float = 1.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The header as JSON values; a finished training says nothing of its fraction, as before there was one."""
+        fields = asdict(self)
+        if self.trained_fraction >= 1.0:
+            del fields["trained_fraction"]
+        return fields
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +73,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
     with complete_or_absent(path) as temporary:
         try:
-            save_file(tensors, temporary, metadata={"dancenow": json.dumps(asdict(checkpoint.info))})
+            save_file(tensors, temporary, metadata={"dancenow": json.dumps(checkpoint.info.to_json())})
         except SafetensorError as error:
             raise _as_os_error(error, temporary) from error
 

@@ -7,7 +7,7 @@ alone, so a run that was stopped and resumed draws exactly the batches of an unb
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -94,7 +94,7 @@ def train_loop(
     saved_at_s, saving_s = training.clock.seconds, 0.0
 
     def save() -> Checkpoint:
-        model = _save(task, training.clock, model_path)
+        model = _save(task, training, model_path)
         on_progress(training.event(preview_path(model_path)))
         return model
 
@@ -112,7 +112,7 @@ def train_loop(
         except (KeyboardInterrupt, Cancelled):
             worker.shutdown()  # waits for the step that may have been submitted
             if training.clock.images:
-                _save(task, training.clock, model_path)
+                _save(task, training, model_path)
             raise
     return save()
 
@@ -180,8 +180,9 @@ def _resume(task: Task, path: Path, config: LoopConfig) -> Clock:
     return Clock(state.info.train_seconds, state.info.images_seen)
 
 
-def _save(task: Task, clock: Clock, model_path: Path) -> Checkpoint:
-    model = task.model(clock)
+def _save(task: Task, training: _Training, model_path: Path) -> Checkpoint:
+    clock, model = training.clock, task.model(training.clock)
+    model = replace(model, info=replace(model.info, trained_fraction=min(1.0, training.progress)))
     save_checkpoint(model_path, model)
     save_checkpoint(state_path(model_path), task.state(clock))
     _, encoded = cv2.imencode(".png", task.preview()[..., ::-1])

@@ -1,5 +1,7 @@
 """Rendered clips: keypoints on the person, matching masks and background, reproducible pixels."""
 
+import errno
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from dancenow.pose.track_io import load_track
 from dancenow.research.studio import anny_assets
 from dancenow.research.studio.body import Body
 from dancenow.research.studio.choreography import DANCES
-from dancenow.research.studio.clip import render_clip
+from dancenow.research.studio.clip import render_clip, render_performance
 from dancenow.research.studio.fixtures import render_transfer_clips
 from dancenow.research.studio.motion import perform, solve
 from dancenow.research.studio.render import empty_room, render
@@ -106,6 +108,17 @@ def test_bad_requests_are_explained(tmp_path: Path, changes: dict[str, object], 
     request: dict[str, object] = {"identity": "ada", "dance": "pulse", "room": "bright", "output": tmp_path / "clip.mp4"}
     with pytest.raises(UserError, match=words):
         render_clip(**(request | changes))  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_leaves_no_part_of_a_clip(ada: Body, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path) -> str:  # the masks and the video are written by then
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr("dancenow.research.studio.clip.sha256_of", full)
+    performance = solve(perform(DANCES["pulse"], 2, 1.0), ada)
+    with pytest.raises(UserError, match=r"cannot write .*clip\.mp4: the disk is full"):
+        render_performance(ada, performance, ROOMS["bright"], tmp_path / "clip.mp4", fps=Fraction(2), width_px=64, height_px=64)
     assert not list(tmp_path.iterdir())
 
 

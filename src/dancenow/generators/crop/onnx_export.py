@@ -5,7 +5,6 @@ model before it is kept.
 """
 
 import json
-from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -81,7 +80,7 @@ def export(model: Path, out: Path, on_progress: ProgressCallback = ignore_progre
     on_progress(Progress("export", 0, 2))
     network = PosesToPerson(load_generator(load_checkpoint(model, CROP_KIND), torch.device("cpu"))).eval()
     metadata = {
-        "dancenow": json.dumps(asdict(info)),
+        "dancenow": json.dumps(info.to_json()),
         "inputs": json.dumps(INPUTS),
         "keypoints": json.dumps(KEYPOINTS),
         "opset": str(OPSET),

@@ -27,7 +27,7 @@ from dancenow.research.studio.motion import Performance, perform, solve
 from dancenow.research.studio.render import empty_room, project_face, project_pose, render
 from dancenow.research.studio.scene import ROOMS, Room
 from dancenow.research.studio.soundtrack import write_soundtrack
-from dancenow.storage.atomic_io import complete_or_absent, sha256_of
+from dancenow.storage.atomic_io import all_or_none, require_writable, sha256_of
 from dancenow.types import FrameStatus, Pose, PoseTrack
 
 DETECTOR: Final = "dancenow-studio"
@@ -117,22 +117,24 @@ def render_performance(
         UserError: the studio packages are missing, or `output` is not writable.
     """
     clip = Clip(Path(output))
-    poses: list[Pose] = []
-    with (
-        VideoWriter(
-            clip.video, width_px, height_px, fps=fps, sound_from=music, crf=crf, preset=preset, repeatable=repeatable
-        ) as video,
-        MaskWriter(clip.masks, width_px, height_px) as masks,
-    ):
-        for t, frame in enumerate(render(body, performance, room, width_px, height_px, seed)):
-            video.write(frame.image_rgb, Fraction(t) / fps)
-            masks.write(frame.mask)
-            poses.append(frame.pose)
-            on_progress(Progress("rendering", t + 1, len(performance)))
-    stacked = Pose(*(np.stack([getattr(pose, name) for pose in poses]) for name in ("xy", "confidence", "depth")))
-    save_track(clip.track, _track(stacked, fps, width_px, height_px, sha256_of(clip.video)))
-    with complete_or_absent(clip.background) as temporary:
-        cv2.imwrite(str(temporary), empty_room(room, width_px, height_px)[..., ::-1])
+    require_writable(clip.video, ".mp4")
+    with all_or_none(clip.video, clip.track, clip.masks, clip.background) as (video, *_):
+        unfinished, poses = Clip(video), list[Pose]()
+        with (
+            VideoWriter(
+                video, width_px, height_px, fps=fps, sound_from=music, crf=crf, preset=preset, repeatable=repeatable
+            ) as images,
+            MaskWriter(unfinished.masks, width_px, height_px) as masks,
+        ):
+            for t, frame in enumerate(render(body, performance, room, width_px, height_px, seed)):
+                images.write(frame.image_rgb, Fraction(t) / fps)
+                masks.write(frame.mask)
+                poses.append(frame.pose)
+                on_progress(Progress("rendering", t + 1, len(performance)))
+        stacked = Pose(*(np.stack([getattr(pose, name) for pose in poses]) for name in ("xy", "confidence", "depth")))
+        save_track(unfinished.track, _track(stacked, fps, width_px, height_px, sha256_of(video)))
+        empty = cv2.imencode(".png", empty_room(room, width_px, height_px)[..., ::-1])[1]
+        unfinished.background.write_bytes(empty.tobytes())
     return clip
 
 

@@ -1,0 +1,6 @@
+"""`python -m dancenow`: the command line."""
+
+from dancenow.cli.main import main
+
+if __name__ == "__main__":
+    main()
