@@ -88,7 +88,7 @@ def test_an_error_while_writing_is_one_sentence(tmp_path: Path, monkeypatch: pyt
 
     for reason, message in (
         ("No space left on device (os error 28)", "the disk is full"),
-        ("File too large (os error 27)", "File too large"),
+        ("File too large (os error 27)", "it is larger than the file system or a limit"),
         ("of another kind", "of another kind"),
     ):
         monkeypatch.setattr(checkpoint_module, "save_file", failing_for(reason))
