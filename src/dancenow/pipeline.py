@@ -19,7 +19,7 @@ from dancenow.execution import Device, Execution
 from dancenow.face.refinement import FaceMode, FaceModel, FaceRefiner, select_face_model
 from dancenow.generators.model_cache import cached_model
 from dancenow.generators.presets import preset_config
-from dancenow.generators.registry import load_model, renderer_of
+from dancenow.generators.registry import family_of, family_of_model, load_model, renderer_of
 from dancenow.generators.train_model import train_model
 from dancenow.media.integrity import require_complete
 from dancenow.media.source import VideoInput, open_video
@@ -32,11 +32,11 @@ from dancenow.provenance.content_credentials import require_signer
 from dancenow.provenance.content_marking import ContentMarker
 from dancenow.rendering.planned_dance import plan_dance
 from dancenow.rendering.renderer import render_video
+from dancenow.rendering.scenes import open_scene, scene_name
 from dancenow.rendering.transfer_video import frame_range, require_frame_range, write_transfer
 from dancenow.rendering.transfer_warnings import model_warnings, source_warnings, transfer_warnings
 from dancenow.report.run_record import RunRecord, Stopwatch, report_path, write_run_report
 from dancenow.storage import pretrained
-from dancenow.storage.atomic_io import require_outputs
 from dancenow.subject.coverage import coverage_if_comparable
 from dancenow.subject.prepare import prepare as prepare
 from dancenow.subject.subject import Subject
@@ -53,19 +53,14 @@ def train(
     *,
     budget: Budget | str = "10m",
     preset: str = "draft",
-    width: float | None = None,
-    longer_px: int | None = None,
-    enhance_from: float | None = None,
-    face: FaceMode = "auto",
-    face_source: VideoInput | None = None,
-    face_person: int | None = None,
-    resume: bool = False,
-    seed: int = 0,
+    width: float | None = None, longer_px: int | None = None, enhance_from: float | None = None,
+    face: FaceMode = "auto", face_source: VideoInput | None = None, face_person: int | None = None,
+    resume: bool = False, seed: int = 0,
     device: Device = "auto",
     execution: Execution | None = None,
     warn: Callable[[str], None] = ignore_warning,
     on_progress: ProgressCallback = ignore_progress,
-) -> Path:
+) -> Path:  # fmt: skip
     """Train a model of the person in a subject folder.
 
     Args:
@@ -95,6 +90,7 @@ def transfer(
     normalize: RetargetingKind = "auto",
     face: FaceMode = "auto",
     camera: CameraMode = "still",
+    scene: str = "target",
     frames: tuple[int, int | None] = (0, None),
     person: int | None = None,
     accept_damaged: bool = False,
@@ -106,9 +102,10 @@ def transfer(
     """Make the person of `model` dance the dance of `source`, with the timing and sound of the source, marked as synthetic.
 
     Args:
-        source: video of the dance. model: file that `train` wrote. out: .mp4 file; it appears when it is complete.
+        source: video of the dance. model: file that `train` wrote. out: .mp4 file, or as `rendering.output` says for alpha.
         normalize: how the source body is fitted to the target's, see `pose.retargeting.registry`. face: see `face.refinement`.
         camera: where the camera of the target's footage moved: look from one place, or `follow` as that camera did.
+        scene: target, transparent, a color, or the name of an image or video file, see `rendering.scenes`.
         frames: first frame and end (exclusive) of the wanted part. person: whom to follow in the source, as in `detect_poses`.
         accept_damaged: use what can be read of a damaged source. warn: told at once if the model's training is not finished.
 
@@ -117,25 +114,27 @@ def transfer(
     """
     source, execution = open_video(source, accept_damaged=accept_damaged), execution or Execution.auto(device)
     on_progress = execution.reporting(on_progress)
-    require_outputs(out, None, source.path, model)
+    place = open_scene(scene, camera, out, None, source.path, model)
     require_frame_range(frames, source.info.num_frames)
     require_complete(source, on_progress)
     checkpoint = load_model(model)
     unfinished = warn_each(model_warnings(model, checkpoint.info), warn)
     renderer = renderer_of(checkpoint, execution)
+    place.require_suits(renderer.target.track, family_of_model(checkpoint).generates_background)
     face_model = select_face_model(FaceModel.load(checkpoint, execution.torch_device), face, model, source.sha256)
-    target, marker = renderer.target, ContentMarker.of(model, source)
+    target, marker = renderer.target, ContentMarker.of(model, source, out, place.files)
     source_track = detect_poses(source, person=person, on_progress=on_progress)
-    dance = plan_dance(source, source_track, target, normalize=normalize, camera=camera, on_progress=on_progress)
+    dance = plan_dance(source, source_track, target, normalize=normalize, camera=camera, scene=place, on_progress=on_progress)
     start, stop = frame_range(frames, len(source_track))
     refiner = FaceRefiner.from_tracks(face_model, source_track, dance.shown_track, source, dance.view, execution, on_progress)
     with (
         closing(render_video(renderer, dance.view, dance.world_track, start, stop)) as images,
         nullcontext(images) if refiner is None else prefetch(refiner.refine(images, start, stop)) as refined,
     ):
-        write_transfer(out, refined, dance.shown_track, start, stop, source=source, marker=marker, on_progress=on_progress)
+        lost = write_transfer(out, refined, dance.shown_track, start, stop, source, marker, on_progress)
     remarks = (*transfer_warnings(source, person, source_track, dance.shown_track.pose, target), *dance.warnings)
-    notes = (*unfinished, *remarks, *(() if refiner is None else refiner.notes(start, stop)), *marker.notes)
+    on_faces = () if refiner is None else refiner.notes(start, stop)
+    notes = (*unfinished, *remarks, *on_faces, *marker.notes, *lost)
     return TransferResult(out, stop - start, dance.normalization, notes, dance.shown_track.part(start, stop))
 
 
@@ -150,6 +149,7 @@ def run(
     normalize: RetargetingKind = "auto",
     face: FaceMode = "auto",
     camera: CameraMode = "still",
+    scene: str = "target",
     source_person: int | None = None,
     target_person: int | None = None,
     seed: int = 0,
@@ -164,8 +164,7 @@ def run(
     """Everything from two videos: the person in `target` dances what the person in `source` dances.
 
     Subjects and models are cached by content; an interrupted training continues. `report`: also write a page next to the video.
-    `warn` gets each warning about the footage before the training. `consent` is needed the first time `target` is used.
-    `camera`, `accept_damaged`: as in `transfer`.
+    `warn`: called before the training. `consent`: needed the first time `target` is used. `camera`, `scene`: as in `transfer`.
 
     Raises:
         UserError: as `prepare`, `train` and `transfer`; files and budget are checked before anything long begins.
@@ -173,7 +172,8 @@ def run(
     budget = Budget.parse(budget) if isinstance(budget, str) else budget
     config, page, execution = preset_config(preset), report_path(out) if report else None, execution or Execution.auto(device)
     source, target = (open_video(video, accept_damaged=accept_damaged) for video in (source, target))
-    require_outputs(out, page, source.path, target.path)
+    place = open_scene(scene, camera, out, page, source.path, target.path)
+    place.require_suits(target.info, family_of(config).generates_background)
     require_video_consent(target, target_person, consent)
     require_signer()
     on_progress = watch = Stopwatch(execution.reporting(on_progress))
@@ -189,12 +189,12 @@ def run(
         subject, preset, config, budget=budget, face=face, face_source=source if face == "cyclegan" else None,
         face_person=source_person, seed=seed, execution=execution, warn=warn, on_progress=on_progress,
     )  # fmt: skip
-    done = transfer(source, model, out, normalize=normalize, face=face, camera=camera, person=source_person,
+    done = transfer(source, model, out, normalize=normalize, face=face, camera=camera, scene=scene, person=source_person,
                     execution=execution, on_progress=watch)  # fmt: skip
     if page is not None:
         settings = {"preset": preset, "budget": str(budget), "normalize": normalize, "face": face, "seed": str(seed)}
         write_run_report(page, RunRecord(
             source, target, out, model, subject.manifest, source_track, done.target_track, covered, done.normalization,
-            done.notes, settings | {"camera": camera, "device": execution.device}, watch.seconds,
+            done.notes, settings | {"camera": camera, "scene": scene_name(scene), "device": execution.device}, watch.seconds,
         ), on_progress)  # fmt: skip
     return RunResult(done, model, (*warnings, *training_warnings), page)

@@ -1,17 +1,23 @@
 """Contract of every background: what the compositor relies on."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import dancenow
+from dancenow.media.source import VideoSource
 from dancenow.rendering.compositor import composite
 from dancenow.rendering.scene import Scene
-from dancenow.subject.background.base import Background, StillPlate
+from dancenow.subject.background.base import Background, NoBackground, StillPlate
 from dancenow.subject.background.mosaic import Mosaic, MosaicArea, MovingBackground
+from dancenow.subject.background.picture import VideoBackground
 from dancenow.subject.camera.replay import ReplayedCamera
 from dancenow.subject.camera.trajectory import CameraKind, CameraTrajectory
 from dancenow.types import Plate
+
+VIDEO = Path(dancenow.__file__).parent / "assets" / "dancer_source.mp4"
 
 
 def _still_plate() -> Background:
@@ -28,7 +34,16 @@ def _moving_background() -> Background:
     return MovingBackground(mosaic, ReplayedCamera(trajectory, np.arange(5) / 25))
 
 
-BACKGROUNDS: dict[str, Callable[[], Background]] = {"still plate": _still_plate, "moving camera": _moving_background}
+def _video() -> Background:
+    return VideoBackground(VideoSource.open(VIDEO), 32, 24, 0.9)
+
+
+BACKGROUNDS: dict[str, Callable[[], Background]] = {
+    "still plate": _still_plate,
+    "moving camera": _moving_background,
+    "video": _video,
+    "nothing": lambda: NoBackground(32, 24),
+}
 """Add a background here."""
 
 
@@ -42,7 +57,7 @@ def test_image_and_known_mask_fit_at_all_times(background: Background, time_s: f
     image, known = background.at(time_s), background.known_at(time_s)
     assert image.dtype == np.uint8
     assert known.dtype == np.bool_
-    assert image.shape == (*known.shape, 3)
+    assert image.shape in ((*known.shape, 3), (*known.shape, 4))
     assert image.shape == background.at(0.0).shape
 
 

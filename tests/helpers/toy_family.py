@@ -108,6 +108,7 @@ class ToyFamily:
     kind: Final = KIND
     presets: Final = {"disc": ToyConfig()}
     training_modules: Final = (__name__,)
+    generates_background: Final = False
     adjustable: Final[tuple[str, ...]] = ()
 
     def config_from_json(self, data: Mapping[str, Any]) -> ToyConfig:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
-from dancenow.cli.options import Flag, Maybe, Out, Preset, normalization
+from dancenow.cli.options import Flag, Maybe, Out, Preset, Scene, normalization
 
 if TYPE_CHECKING:
     from dancenow.cli.consent_options import KindOption
@@ -22,6 +22,7 @@ def run(
     normalize: Literal["auto", "none", "paper", "stn", "skeletal", "bones"] = "auto",
     face: Literal["auto", "none", "residual", "cyclegan"] = "auto",
     camera: Literal["still", "follow"] = "still",
+    scene: Scene = "target",
     source_person: Maybe[int] = None,
     target_person: Maybe[int] = None,
     consent: Maybe[Literal["self", "rendered", "licensed"]] = None,
@@ -39,7 +40,7 @@ def run(
         source: Video of the dance.
         target: Video of the person who will dance.
             At least 20 s, whole body, filmed from one place.
-        out: The .mp4 file to write.
+        out: The .mp4 file to write; others for a transparent scene.
         budget: Training time (90s, 4m, 1.5h) or images (20000images).
         preset: Model size and training recipe.
             draft: 256 px, for a laptop.
@@ -61,6 +62,10 @@ def run(
             none: no face network.
         camera: Where the camera of TARGET moved, look from one place
             (still), or move as it did (follow).
+        scene: What is around the person.
+            target: where their footage was filmed.
+            transparent: nothing; OUT is then a .mov, a .webm, or a folder of PNGs.
+            A color (white, #20a040), or an image or video file.
         source_person: Person to follow in SOURCE, counted from 1.
             See `dancenow pose --help`.
         target_person: Person to follow in TARGET, counted from 1.
@@ -92,7 +97,7 @@ def run(
     with console.live() as on_progress:
         result = pipeline.run(
             source, footage, out,
-            budget=budget, preset=preset, normalize=normalization(normalize), face=face, camera=camera,
+            budget=budget, preset=preset, normalize=normalization(normalize), face=face, camera=camera, scene=scene,
             source_person=source_person, target_person=target_person, seed=seed, device=device, report=report, consent=record,
             accept_damaged=accept_damaged, warn=console.warn, on_progress=on_progress,
         )  # fmt: skip

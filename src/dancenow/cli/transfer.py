@@ -5,7 +5,7 @@ from typing import Literal
 
 import tyro
 
-from dancenow.cli.options import Flag, Maybe, Out, normalization
+from dancenow.cli.options import Flag, Maybe, Out, Scene, normalization
 
 
 def transfer(
@@ -15,6 +15,7 @@ def transfer(
     normalize: Literal["auto", "none", "paper", "stn", "skeletal", "bones"] = "auto",
     face: Literal["auto", "none", "residual", "cyclegan"] = "auto",
     camera: Literal["still", "follow"] = "still",
+    scene: Scene = "target",
     frames: str = ":",
     person: Maybe[int] = None,
     accept_damaged: Flag = False,
@@ -25,7 +26,7 @@ def transfer(
     Args:
         source: Video of the dance.
         model: File written by `dancenow train`.
-        out: The .mp4 file to write.
+        out: The .mp4 file to write; others for a transparent scene.
         normalize: How to fit the source body to the target body.
             auto: no change for one person in one video; else skeletal if bones
               can be measured, else paper.
@@ -40,6 +41,10 @@ def transfer(
             none: the body network alone.
         camera: Where the camera of MODEL's footage moved, look from one place
             (still), or move as it did (follow).
+        scene: What is around the person.
+            target: where their footage was filmed.
+            transparent: nothing; OUT is then a .mov, a .webm, or a folder of PNGs.
+            A color (white, #20a040), or an image or video file.
         frames: Part of the dance as START:END frame numbers.
             Either may be left out.
         person: Person to follow in SOURCE, counted from 1.
@@ -65,6 +70,7 @@ def transfer(
             normalize=normalization(normalize),
             face=face,
             camera=camera,
+            scene=scene,
             frames=_span(frames),
             person=person,
             accept_damaged=accept_damaged,

@@ -26,6 +26,7 @@ from dancenow.face.head_mask import covered_by_person, fade_detail, head_outline
 from dancenow.face.landmark_maps import draw_face_maps
 from dancenow.face.network import FaceNetwork, FaceNetworkConfig
 from dancenow.face.refinement_weights import coverage_weights, fade_over_time, source_weights
+from dancenow.media.alpha import change_color
 from dancenow.media.source import VideoSource
 from dancenow.prefetch import prefetch
 from dancenow.progress import ProgressCallback
@@ -159,7 +160,7 @@ class FaceRefiner:
         return cls(model, faces, target_track.pose, source, view.background, execution)
 
     def refine(self, images: Iterator[ImageRGB], start: int, stop: int) -> Iterator[ImageRGB]:
-        """Refine the faces of frames [start, stop) as they come; an unchanged frame is passed on."""
+        """Refine the faces of frames [start, stop) as they come, with or without alpha; an unchanged frame is passed on."""
         if not self._translates:
             # A residual fades out with the mask: there is no rim to match.
             blender = Blender(self.faces, "feather", ramp=WIDE_RAMP)
@@ -183,7 +184,7 @@ class FaceRefiner:
 
     def _refined_face(self, image: ImageRGB, t: int) -> ImageRGB:
         """The rendered face plus the residual, uint8 [S,S,3]."""
-        face = crop_face(image, self.faces.crop(t))
+        face = crop_face(image, self.faces.crop(t))[..., :3]
         residual = self._residual(face, draw_face_maps(self.faces, t, self._pose[t]))
         return _to_image(face + fade_detail(residual))
 
@@ -199,10 +200,11 @@ class FaceRefiner:
 
     def _blend(self, blender: Blender, image: ImageRGB, face: ImageRGB, t: int) -> ImageRGB:
         within = head_outline(self.faces, t) if self._translates else np.ones(face.shape[:2], np.float32)
-        if self._background is not None:
-            behind = self._background.at(float(self.faces.time_s[t]))
+        behind = None if self._background is None else self._background.at(float(self.faces.time_s[t]))
+        if behind is not None and behind.shape[2] == 3:
             within = within * covered_by_person(image, behind, self.faces, t)
-        return blender.blend(image, face, t, self._pose[t], within * self.weights[t])
+        within = within * self.weights[t]
+        return change_color(image, lambda rgb: blender.blend(rgb, face, t, self._pose[t], within))
 
     @torch.inference_mode()
     def _residual(self, face_rgb: ImageRGB, maps: FloatArray) -> FloatArray:

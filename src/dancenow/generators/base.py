@@ -69,6 +69,10 @@ class GeneratorFamily(Protocol[ConfigT]):
         """Full names of the modules that train a model; a cached one is trained again if they, or what they import, change."""
 
     @property
+    def generates_background(self) -> bool:
+        """Whether it generates whole frames, so that the person cannot be shown in another scene."""
+
+    @property
     def adjustable(self) -> tuple[str, ...]:
         """Fields of its configuration that users may change along with a preset."""
 

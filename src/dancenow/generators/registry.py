@@ -49,15 +49,20 @@ def load_model(model: Path) -> Checkpoint:
     return load_checkpoint(model, kind)
 
 
+def family_of_model(checkpoint: Checkpoint) -> GeneratorFamily[Any]:
+    """The family that made a model, which `load_model` read."""
+    family = find_family(checkpoint.info.kind)
+    assert family is not None
+    return family
+
+
 def renderer_of(checkpoint: Checkpoint, execution: Execution) -> Renderer:
     """The renderer of a model that is in memory.
 
     Raises:
         UserError: another version of dancenow wrote it, with other networks.
     """
-    family = find_family(checkpoint.info.kind)
-    assert family is not None
-    return family.load_renderer(checkpoint, execution)
+    return family_of_model(checkpoint).load_renderer(checkpoint, execution)
 
 
 def load_renderer(model: Path, execution: Execution) -> Renderer:

@@ -1,4 +1,4 @@
-"""Copy the sound of one file into another, or encode it to AAC, in sync with the video.
+"""Copy the sound of one file into another, or encode it, in sync with the video.
 
 Used by `sink.VideoWriter` alone; packets are streamed one by one.
 """
@@ -20,29 +20,33 @@ from av.packet import Packet
 from numpy.typing import NDArray
 
 from dancenow.errors import InputError
+from dancenow.media.video_format import MP4_SOUND, SoundFormat
 
 SoundPackets: TypeAlias = "Iterator[Packet[Any]]"
 Samples = NDArray[np.float32]
 
-_COPIED = frozenset({"aac", "mp3", "mp3float", "ac3", "eac3", "alac"})
-"""Decoder names of the codecs that players of mp4 files support, QuickTime and older phones among them."""
-_COPIED_ON_REQUEST = _COPIED | {"opus", "libopus"}
-"""The same with those that mp4 files may hold, but QuickTime and older phones do not play."""
+_COPIED_ON_REQUEST = frozenset({"opus", "libopus"})
+"""Decoder names of codecs that mp4 files may hold, but QuickTime and older phones do not play."""
 _BREAK_S = Fraction(3, 100)
 """Times in containers are rounded to a few ms; a longer jump is audible, and counts as a break."""
-_AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 
 
 @contextmanager
 def sound_packets(
-    path: Path, zero_s: Fraction, length_s: Fraction | None, output: OutputContainer, *, copy: bool = False
+    path: Path,
+    zero_s: Fraction,
+    length_s: Fraction | None,
+    output: OutputContainer,
+    *,
+    kind: SoundFormat = MP4_SOUND,
+    copy: bool = False,
 ) -> Iterator[SoundPackets]:
     """Add a sound stream to `output` and give its packets in order, ready to be muxed.
 
     There are none if `path` has no sound, or if its format is unknown.
 
-    `zero_s` is the time on the clock of `path` that becomes 0; `length_s` is how much is used, None for all. `copy` also
-    copies codecs that not every player supports.
+    `zero_s` is the time on the clock of `path` that becomes 0; `length_s` is how much is used, None for all. `kind` says
+    what is copied and what is encoded; `copy` also copies codecs that not every player supports.
 
     Raises:
         UserError: `path` cannot be read.
@@ -59,11 +63,11 @@ def sound_packets(
         if getattr(stream, "codec_context", None) is None:  # an unknown format
             yield iter(())
             return
-        if stream.codec_context.name in (_COPIED_ON_REQUEST if copy else _COPIED):
+        if stream.codec_context.name in (kind.copied | _COPIED_ON_REQUEST if copy else kind.copied):
             yield _copied(source, stream, output.add_stream_from_template(stream, opaque=True), zero_s, length_s)
             return
-        rate = stream.rate if stream.rate in _AAC_RATES else 48_000
-        target = output.add_stream("aac", rate=rate, layout="mono" if stream.channels == 1 else "stereo")
+        rate = stream.rate if stream.rate in kind.rates_hz else 48_000
+        target = output.add_stream(kind.encoder, rate=rate, layout="mono" if stream.channels == 1 else "stereo")
         yield _encoded(source, stream, target, zero_s, length_s)
 
 
@@ -99,7 +103,7 @@ def _copied(
 def _encoded(
     source: InputContainer, stream: AudioStream, target: AudioStream, zero_s: Fraction, length_s: Fraction | None
 ) -> SoundPackets:
-    """Encode the range to AAC, exact to the sample."""
+    """Encode the range, exact to the sample."""
     rate, layout = target.rate, target.layout.name
     length = None if length_s is None else round(length_s * rate)
     for start, samples in _continuous(_resampled(source, stream, rate, layout), zero_s, rate):

@@ -16,14 +16,15 @@ import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from dancenow.errors import OutputError
 from dancenow.media.audio import SoundPackets, sound_packets
 from dancenow.media.container import errors_of, presentation_time_s, writing
 from dancenow.media.source import VideoInput, sound_clock
+from dancenow.media.video_format import H264, VideoFormat
 from dancenow.storage.atomic_io import require_writable
-from dancenow.types import ImageRGB
 
 _TO_YUV = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 _BT709 = 1
@@ -35,11 +36,12 @@ _BIT_EXACT = {"fflags": "+bitexact"}
 
 
 class VideoWriter:
-    """Writes RGB frames to an H.264 mp4 (yuv420p, BT.709) that appears under its name only when it is complete.
+    """Writes frames to a video that appears under its name only when it is complete: an H.264 mp4 (yuv420p, BT.709), or a
+    `kind` of `video_format.FORMATS` whose frames may have straight alpha.
 
     `with VideoWriter(path, width, height, fps=info.fps, sound_from=source) as writer: writer.write(image_rgb, time_s)`.
     Times may be irregular; they are kept to 6 microseconds (exactly, at a constant rate) and count from the first frame
-    written. Sizes that are odd are padded by repeating the last row or column, because 4:2:0 chroma needs even ones.
+    written. Sizes that are odd are padded by repeating the last row or column where 4:2:0 chroma needs even ones.
 
     The sound of `sound_from` is copied without loss if every player supports its codec in mp4, and otherwise encoded to AAC;
     `copy_sound` copies Opus, too, which QuickTime does not play. It stays in sync with that file's frames. `sound_range_s` is
@@ -49,8 +51,8 @@ class VideoWriter:
     `repeatable` gives the same bytes for the same frames, with one thread.
 
     Raises:
-        UserError: the name does not end in .mp4 or is a folder's, no frame was written, the folder cannot be written to, the
-            disk is full. Errors of other files inside the `with` are passed on unchanged.
+        UserError: the name does not end as the kind's or is a folder's, no frame was written, the folder cannot be written to,
+            the disk is full. Errors of other files inside the `with` are passed on unchanged.
     """
 
     def __init__(
@@ -63,22 +65,25 @@ class VideoWriter:
         sound_from: VideoInput | None = None,
         sound_range_s: tuple[Fraction, Fraction | None] | None = None,
         copy_sound: bool = False,
-        crf: int = 18,
-        preset: str = "veryfast",
+        kind: VideoFormat = H264,
+        crf: int | None = None,
+        preset: str | None = None,
         max_bits_per_s: int | None = None,
         keyframe_every: int | None = None,
         repeatable: bool = False,
         metadata: dict[str, str] | None = None,
         finish: Callable[[Path], None] | None = None,
     ) -> None:
-        if Path(path).suffix.lower() != ".mp4":
-            raise OutputError(f"cannot write {path}: give the video a name that ends in .mp4.")
+        if Path(path).suffix.lower() != kind.suffix:
+            raise OutputError(f"cannot write {path}: give the video a name that ends in {kind.suffix}.")
         require_writable(path)
         self._path, self._width, self._height = Path(path), width_px, height_px
+        self._pad = (height_px % 2, width_px % 2) if kind.even else (0, 0)
         self._fps, self._time_base = fps, _fine_time_base(fps)
         self._sound_from, self._sound_range_s = sound_from, sound_range_s or (Fraction(0), None)
         self._copy_sound = copy_sound
-        self._options = {"crf": str(crf), "preset": preset}
+        self._kind, given = kind, {"crf": crf, "preset": preset}
+        self._options = {**kind.options, **{name: str(value) for name, value in given.items() if value is not None}}
         if max_bits_per_s is not None:
             self._options |= {"maxrate": str(max_bits_per_s), "bufsize": str(2 * max_bits_per_s)}
         if keyframe_every is not None:
@@ -92,12 +97,18 @@ class VideoWriter:
         self._last_tick = -1
 
     def __enter__(self) -> Self:
+        kind = self._kind
         with ExitStack() as stack:
-            self._container = stack.enter_context(writing(self._path, "mp4", {"movflags": "+faststart"}, self._finish))
+            self._container = stack.enter_context(
+                writing(self._path, kind.container, dict(kind.container_options), self._finish)
+            )
             self._container.metadata.update(self._metadata)
-            self._stream = self._container.add_stream("libx264", rate=self._fps, options=self._options)
-            self._stream.width, self._stream.height = self._width + self._width % 2, self._height + self._height % 2
-            self._stream.pix_fmt = "yuv420p"
+            stream = self._container.add_stream(kind.codec, rate=self._fps, options=self._options)
+            assert isinstance(stream, VideoStream)
+            self._stream = stream
+            self._stream.metadata.update(kind.metadata)
+            self._stream.width, self._stream.height = self._width + self._pad[1], self._height + self._pad[0]
+            self._stream.pix_fmt = kind.pixel_format
             self._stream.time_base = self._stream.codec_context.time_base = self._time_base
             self._stream.color_range = _LIMITED_RANGE
             self._stream.colorspace = self._stream.color_primaries = self._stream.color_trc = _BT709
@@ -106,28 +117,30 @@ class VideoWriter:
                 start_s, stop_s = self._sound_range_s
                 sound_path, first_frame_s = sound_clock(self._sound_from)
                 length_s = None if stop_s is None else stop_s - start_s
-                sound = sound_packets(sound_path, first_frame_s + start_s, length_s, self._container, copy=self._copy_sound)
+                sound = sound_packets(
+                    sound_path, first_frame_s + start_s, length_s, self._container, kind=kind.sound, copy=self._copy_sound
+                )
                 self._sound = stack.enter_context(sound)
             self._next_sound = next(self._sound, None)
             self._stack = stack.pop_all()
         return self
 
-    def write(self, image_rgb: ImageRGB, time_s: Fraction) -> None:
-        """Append one frame, uint8 [H,W,3], shown from `time_s`; times must increase.
+    def write(self, image: NDArray[np.uint8], time_s: Fraction) -> None:
+        """Append one frame, uint8 [H,W,3], or [H,W,4] with straight alpha, shown from `time_s`; times must increase.
 
         A frame less than a tick after the previous one is shown a tick after it, so that no frame is lost.
         """
-        expected = (self._height, self._width, 3)
-        if image_rgb.shape != expected or image_rgb.dtype != np.uint8:
-            raise ValueError(f"a frame must be uint8 {list(expected)}, got {image_rgb.dtype} {list(image_rgb.shape)}")
+        expected = (self._height, self._width, self._kind.channels)
+        if image.shape != expected or image.dtype != np.uint8:
+            raise ValueError(f"a frame must be uint8 {list(expected)}, got {image.dtype} {list(image.shape)}")
         if self._last_s is not None and time_s <= self._last_s:
             raise ValueError(f"times must increase, got {float(time_s)} s after {float(self._last_s)} s")
         self._first_s = time_s if self._first_s is None else self._first_s
         self._last_s, shown_s = time_s, time_s - self._first_s
         tick = self._last_tick = max(round(shown_s / self._time_base), self._last_tick + 1)
-        padded = np.pad(image_rgb, ((0, self._height % 2), (0, self._width % 2), (0, 0)), mode="edge")
-        frame = VideoFrame.from_ndarray(padded, format="rgb24").reformat(
-            format="yuv420p", dst_colorspace=Colorspace.ITU709, interpolation=_TO_YUV, threads=1,
+        padded = np.pad(image, ((0, self._pad[0]), (0, self._pad[1]), (0, 0)), mode="edge")
+        frame = VideoFrame.from_ndarray(padded, format="rgb24" if expected[2] == 3 else "rgba").reformat(
+            format=self._kind.pixel_format, dst_colorspace=Colorspace.ITU709, interpolation=_TO_YUV, threads=1,
             src_color_range=ColorRange.JPEG, dst_color_range=ColorRange.MPEG,
         )  # fmt: skip
         frame.pts, frame.time_base = tick, self._time_base

@@ -16,6 +16,12 @@ from dancenow.provenance.signing import SigningIdentity, load_signing_identity, 
 
 SYNTHETIC: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 FACTS_LABEL: Final = "dancenow.transfer"
+SIGNED_TYPES: Final = {".mp4": "video/mp4", ".mov": "video/quicktime"}
+"""Suffix -> MIME type of the videos that are signed; C2PA defines no place for credentials in WebM."""
+_INGREDIENT_TYPES: Final = {
+    ".mp4": "video/mp4", ".mov": "video/quicktime", ".m4v": "video/mp4", ".avi": "video/x-msvideo", ".png": "image/png",
+    ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp", ".tif": "image/tiff", ".tiff": "image/tiff",
+}  # fmt: skip
 _OFFLINE: Final = {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_timestamp_trust": False}
 _CREDENTIALS_BYTES: Final = 1 << 20
 """More than credentials take in a file."""
@@ -26,12 +32,13 @@ State = Literal["signed", "tampered", "none", "unchecked"]
 
 @dataclass(frozen=True)
 class TransferFacts:
-    """Inputs of a transfer as hex SHA-256: model file, source video, subject video and consent record."""
+    """Inputs of a transfer as hex SHA-256: model file, source video, subject video, consent record, and file of the scene."""
 
     model_sha256: str
     source_sha256: str
     subject_sha256: str
     consent_sha256: str | None = None
+    scene_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,14 +81,14 @@ class Credentials:
 class VideoSigner:
     """Signs finished videos. Created before the long work, so that an unusable certificate is reported early."""
 
-    def __init__(self, facts: TransferFacts, source: Path | None, identity: SigningIdentity) -> None:
-        self._facts, self._source, self._identity = facts, source, identity
+    def __init__(self, facts: TransferFacts, ingredients: Mapping[str, Path], identity: SigningIdentity) -> None:
+        self._facts, self._ingredients, self._identity = facts, ingredients, identity
         self.problem: str | None = None
         """Why a finished video is not signed, in a sentence; None if it is."""
 
     @classmethod
-    def prepare(cls, facts: TransferFacts, source: Path | None = None) -> Self | None:
-        """Create the signer of one video, with `source` as its ingredient; None without the c2pa library.
+    def prepare(cls, facts: TransferFacts, source: Path | None = None, scene: Path | None = None) -> Self | None:
+        """Create the signer of one video, with `source` and `scene` as its ingredients; None without the c2pa library.
 
         Raises:
             UserError: the user's certificate cannot be used.
@@ -90,7 +97,9 @@ class VideoSigner:
             return None
         import c2pa
 
-        signer = cls(facts, source, load_signing_identity())
+        files = {"the dance": source, "the scene": scene}
+        ingredients = {title: path for title, path in files.items() if path is not None}
+        signer = cls(facts, ingredients, load_signing_identity())
         try:
             signer._open().close()
         except c2pa.C2paError as error:
@@ -98,7 +107,7 @@ class VideoSigner:
         return signer
 
     def sign(self, video: Path) -> None:
-        """Replace a finished mp4 by a signed copy; for `VideoWriter(finish=...)`.
+        """Replace a finished video by a signed copy; for `VideoWriter(finish=...)`.
 
         The certificate was tried before the long work. If signing fails all the same, as on a full disk, the finished video is
         worth more than its credentials: it stays as it is, with its watermark, and `problem` says why.
@@ -111,12 +120,12 @@ class VideoSigner:
             folder.mkdir()
             signed = folder / video.name
             try:
-                self._sign(video, signed, self._source)
+                self._sign(video, signed, self._ingredients)
             except c2pa.C2paError:
-                if self._source is None or is_tight:
+                if not self._ingredients or is_tight:
                     raise
                 # The credentials of the source may have expired; its hash is among the facts anyway.
-                self._sign(video, signed, None)
+                self._sign(video, signed, {})
             signed.replace(video)
         except (c2pa.C2paError, OSError) as error:
             reason = "the disk is too full for a signed copy" if is_tight else f"it could not be signed ({_first_line(error)})"
@@ -124,12 +133,12 @@ class VideoSigner:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _sign(self, video: Path, signed: Path, source: Path | None) -> None:
+    def _sign(self, video: Path, signed: Path, ingredients: Mapping[str, Path]) -> None:
         import c2pa
 
-        with c2pa.Builder(_manifest(video.name, self._facts), c2pa.Context.from_dict({"verify": _OFFLINE})) as builder:
-            if source is not None:
-                _add_source(builder, source)
+        with c2pa.Builder(_manifest(video, self._facts), c2pa.Context.from_dict({"verify": _OFFLINE})) as builder:
+            for title, path in ingredients.items():
+                _add_ingredient(builder, title, path)
             with self._open() as signer:
                 builder.sign_file(video, signed, signer)
 
@@ -206,14 +215,14 @@ def _parse_manifest(manifest: Mapping[str, Any], state: str | None, report: Mapp
     )
 
 
-def _manifest(title: str, facts: TransferFacts) -> dict[str, Any]:
+def _manifest(video: Path, facts: TransferFacts) -> dict[str, Any]:
     tool = {"name": "dancenow", "version": dancenow.__version__}
     created = {"action": "c2pa.created", "digitalSourceType": SYNTHETIC, "softwareAgent": tool}
     known = {name: value for name, value in asdict(facts).items() if value is not None}
     return {
         "claim_generator_info": [tool],
-        "title": title.encode("utf-8", "replace").decode("utf-8"),  # a file name may hold bytes that are no text
-        "format": "video/mp4",
+        "title": video.name.encode("utf-8", "replace").decode("utf-8"),  # a file name may hold bytes that are no text
+        "format": SIGNED_TYPES[video.suffix.lower()],
         "assertions": [
             {"label": "c2pa.actions.v2", "data": {"actions": [created]}},
             {"label": FACTS_LABEL, "data": known},
@@ -221,17 +230,16 @@ def _manifest(title: str, facts: TransferFacts) -> dict[str, Any]:
     }
 
 
-def _add_source(builder: Any, source: Path) -> None:
-    """Add the source as an ingredient, with its own credentials if any; skip file types that C2PA does not support."""
+def _add_ingredient(builder: Any, title: str, path: Path) -> None:
+    """Add an input, with its own credentials if any; skip file types that C2PA does not support."""
     import c2pa
 
-    kinds = {".mp4": "video/mp4", ".mov": "video/quicktime", ".m4v": "video/mp4", ".avi": "video/x-msvideo"}
-    kind = kinds.get(source.suffix.lower())
+    kind = _INGREDIENT_TYPES.get(path.suffix.lower())
     if kind is None:
         return
-    with source.open("rb") as file:
+    with path.open("rb") as file:
         try:
-            builder.add_ingredient({"title": "the dance", "relationship": "inputTo"}, kind, file)
+            builder.add_ingredient({"title": title, "relationship": "inputTo"}, kind, file)
         except c2pa.C2paError:
             return  # a damaged container is still identified by its hash among the facts
 

@@ -11,10 +11,17 @@ from typing import Any, Self
 import numpy as np
 
 from dancenow.errors import ConsentError
+from dancenow.media.alpha import change_color
 from dancenow.media.source import VideoInput, VideoSource, open_video
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import withdrawn_on
-from dancenow.provenance.content_credentials import Credentials, TransferFacts, VideoSigner, read_credentials
+from dancenow.provenance.content_credentials import (
+    SIGNED_TYPES,
+    Credentials,
+    TransferFacts,
+    VideoSigner,
+    read_credentials,
+)
 from dancenow.provenance.watermark import (
     Payload,
     Watermarker,
@@ -30,14 +37,17 @@ from dancenow.types import FloatArray, Frame, ImageRGB
 
 @dataclass(frozen=True, eq=False)
 class ContentMarker:
-    """Marks one video: pass every frame to `mark`, in order, and `finish` to the `VideoWriter`."""
+    """Marks one video: pass every frame to `mark`, in order, and `finish` to the `VideoWriter`. suffix: of its name."""
 
     mark: Callable[[ImageRGB], ImageRGB]
     signer: VideoSigner | None
+    suffix: str = ".mp4"
 
     @classmethod
-    def of(cls, model: Path, source: VideoInput) -> Self:
+    def of(cls, model: Path, source: VideoInput, out: Path = Path("out.mp4"), scene: tuple[Path, ...] = ()) -> Self:
         """Create the marker of a video that `model` generates from `source`, before the long work, so that errors come early.
+
+        out: the video; its name says whether it can hold Content Credentials. scene: files of the scene.
 
         Raises:
             UserError: as `require_consented`; a file cannot be read; the user's certificate cannot sign.
@@ -45,19 +55,23 @@ class ContentMarker:
         info, video = read_info(model), open_video(source)
         require_consented(info, model)
         subject, model_sha256 = info.subject, sha256_of(model)
-        facts = TransferFacts(model_sha256, video.sha256, subject["source_sha256"], subject["consent_sha256"])
-        signer = VideoSigner.prepare(facts, video.path)
+        scene_sha256 = sha256_of(scene[0]) if scene else None
+        facts = TransferFacts(model_sha256, video.sha256, subject["source_sha256"], subject["consent_sha256"], scene_sha256)
+        signer = VideoSigner.prepare(facts, video.path, scene[0] if scene else None)
         marker = Watermarker(Payload(model_sha256[:4]))
-        return cls(marker.apply, signer)
+        return cls(lambda image: change_color(image, marker.apply), signer, out.suffix.lower())
 
     @property
     def finish(self) -> Callable[[Path], None] | None:
-        """Signs the finished file; None without the c2pa library."""
-        return self.signer.sign if self.signer else None
+        """Signs the finished file; None without the c2pa library, and for files that hold no Content Credentials."""
+        return self.signer.sign if self.signer and self.suffix in SIGNED_TYPES else None
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What is missing from the marks, known once the video is finished."""
+        if self.suffix not in SIGNED_TYPES:
+            kind = f"A {self.suffix} file" if self.suffix else "A folder of images"
+            return (f"{kind} holds no Content Credentials: the watermark alone marks it as synthetic.",)
         if self.signer is None:
             return ("The c2pa library is not installed: the video has a watermark, but no Content Credentials.",)
         return (self.signer.problem,) if self.signer.problem else ()

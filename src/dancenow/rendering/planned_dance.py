@@ -6,6 +6,7 @@ from dancenow.media.source import VideoSource
 from dancenow.pose.pipeline import PosePipeline
 from dancenow.pose.retargeting.registry import RetargetingKind, complete_body, retarget
 from dancenow.progress import ProgressCallback
+from dancenow.rendering.scenes import Dance, SceneChoice
 from dancenow.subject.camera.source_camera import source_camera, source_camera_warnings
 from dancenow.subject.same_camera import fit_videos
 from dancenow.subject.target_appearance import Target
@@ -16,7 +17,8 @@ from dancenow.types import PoseTrack
 @dataclass(frozen=True, eq=False)
 class PlannedDance:
     """A dance on the target's body. world_track: in the reference view of the target, as a `Renderer` takes it. shown_track: in
-    px of the rendered frames. view: of the target. normalization: what the retargeting does. warnings: one sentence each.
+    px of the rendered frames. view: of the target in a scene. normalization: what the retargeting does. warnings: one sentence
+    each.
     """
 
     world_track: PoseTrack
@@ -33,9 +35,12 @@ def plan_dance(
     *,
     normalize: RetargetingKind,
     camera: CameraMode,
+    scene: SceneChoice,
     on_progress: ProgressCallback,
 ) -> PlannedDance:
-    """Retarget the dance of a source video, measured in a fixed view, to a target. source_track: in px of the source's frames.
+    """Retarget the dance of a source video, measured in a fixed view, to a target, and put it into a scene.
+
+    source_track: in px of the source's frames.
 
     Raises:
         UserError: the video cannot be read, or as `fit_retargeter`.
@@ -44,5 +49,7 @@ def plan_dance(
     whole = complete_body(source_track, target.track)
     retargeter = fit_videos(normalize, source, whole, target.track, target.plate, filmed_by)
     retargeted = retarget(filmed_by.to_world(whole), retargeter, target.track)
-    track, view = poses.smooth_jitter(retargeted), target.view(camera)
-    return PlannedDance(poses.for_rendering(track), view.show(track), view, str(retargeter), source_camera_warnings(filmed_by))
+    track = poses.smooth_jitter(retargeted)
+    staged = scene.stage(Dance(source, source_track, track, target, camera), on_progress)
+    view, warnings = staged.view, (*source_camera_warnings(filmed_by), *staged.notes)
+    return PlannedDance(poses.for_rendering(track), view.show(track), view, str(retargeter), warnings)

@@ -51,25 +51,26 @@ def render_video(
 ) -> abc.Generator[ImageRGB]:
     """Render the frames [start, stop) of a track in a view of the target, one by one, each uint8 [H,W,3].
 
-    The overlays of the target's footage come on top. Layers are generated in a thread of their own, a few frames ahead of the
-    compositor.
+    In front of a background with alpha they have alpha, too: [H,W,4]. Layers are generated in a thread of their own, a few
+    frames ahead of the compositor.
     """
     with prefetch(render_layers(renderer, track, start, stop)) as layers:
         for time_s, layer in zip(track.time_s[start:stop].tolist(), layers, strict=True):
-            yield _composite_view(renderer, view, layer, time_s)
+            yield _composite_view(view, layer, time_s)
 
 
 def render_frames(renderer: Renderer, view: TargetView, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[ImageRGB]:
     """Render some frames [N] of a track, increasing, as `render_video` does but without the temporal filter."""
     with prefetch(_single_layers(renderer, track, frames)) as layers:
         for time_s, layer in zip(track.time_s[frames].tolist(), layers, strict=True):
-            yield _composite_view(renderer, view, layer, time_s)
+            yield _composite_view(view, layer, time_s)
 
 
-def _composite_view(renderer: Renderer, view: TargetView, layer: Layer | None, time_s: float) -> ImageRGB:
+def _composite_view(view: TargetView, layer: Layer | None, time_s: float) -> ImageRGB:
     if layer is not None and view.camera is not None:
-        layer = move_layer(layer, view.camera.to_reference(time_s))
-    return composite(Scene(view.background, () if layer is None else (layer,), renderer.target.overlay), time_s)
+        layer = move_layer(layer, view.camera.to_reference(time_s), view.camera.frame_px)
+    front = None if view.front is None else view.front.at(time_s)
+    return composite(Scene(view.background, () if layer is None else (layer,), front), time_s)
 
 
 def render_layers(renderer: Renderer, track: PoseTrack, start: int = 0, stop: int | None = None) -> abc.Generator[Layer | None]:

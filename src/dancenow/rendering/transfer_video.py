@@ -7,10 +7,10 @@ from typing import Final
 
 import dancenow
 from dancenow.errors import OptionError
-from dancenow.media.sink import VideoWriter
 from dancenow.media.source import VideoSource
 from dancenow.progress import Progress, ProgressCallback
 from dancenow.provenance.content_marking import ContentMarker
+from dancenow.rendering.output import open_writer, output_notes
 from dancenow.types import ImageRGB, PoseTrack
 
 SYNTHETIC_NOTE: Final = "Synthetic video: the dance was transferred onto this person by dancenow"
@@ -42,12 +42,13 @@ def write_transfer(
     target_track: PoseTrack,
     start: int,
     stop: int,
-    *,
     source: VideoSource,
     marker: ContentMarker,
     on_progress: ProgressCallback,
-) -> None:
-    """Write the images of the frames [start, stop) of a dance as an mp4; `marker` marks and signs it.
+) -> tuple[str, ...]:
+    """Write the images of the frames [start, stop) of a dance as `out` says; `marker` marks and signs them.
+
+    Returns what a file of this kind cannot hold, one sentence each.
 
     target_track: gives frame size and times. source: gives the frame rate, and the sound of that part.
 
@@ -55,12 +56,11 @@ def write_transfer(
         UserError: the file cannot be written, or the sound cannot be read.
     """
     times_s = [Fraction(float(t)).limit_denominator(1_000_000) for t in target_track.time_s]
-    with VideoWriter(
+    with open_writer(
         out,
         target_track.width_px,
         target_track.height_px,
-        fps=source.info.fps,
-        sound_from=source,
+        source=source,
         sound_range_s=(times_s[start], times_s[stop] if stop < len(target_track) else None),
         metadata={"comment": SYNTHETIC_NOTE, "encoder": f"dancenow {dancenow.__version__}"},
         finish=marker.finish,
@@ -68,3 +68,4 @@ def write_transfer(
         for i, image in enumerate(images, start=start):
             writer.write(marker.mark(image), times_s[i])
             on_progress(Progress("generating", i + 1 - start, stop - start))
+    return output_notes(out, source)

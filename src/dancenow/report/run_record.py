@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
+from dancenow.media.alpha_source import AlphaVideo
 from dancenow.media.source import VideoInput, VideoSource, open_video
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.report.content import CoverageGap, FootageCoverage, Metric, Pane, Report
@@ -116,8 +117,11 @@ def write_run_report(page: Path, record: RunRecord, on_progress: ProgressCallbac
 
 def describe_run(record: RunRecord) -> Report:
     """Build the report of a run."""
-    result = VideoSource.open(record.result)
-    panes = Pane("Source", record.source), Pane("Pose, retargeted", record.target_track), Pane("Result", result)
+    panes = [Pane("Source", record.source), Pane("Pose, retargeted", record.target_track)]
+    result = record.source  # a folder of images is not shown, and has no times
+    if record.result.is_file():
+        result = (VideoSource if record.result.suffix == ".mp4" else AlphaVideo).open(record.result)
+        panes.append(Pane("Result", result))
     statement = (
         f"This video is synthetic. A network trained on {record.target.path.name} rendered the person in it in the poses of the"
         f" person in {record.source.path.name}; the scene was never filmed."
@@ -130,7 +134,7 @@ def describe_run(record: RunRecord) -> Report:
         "Time taken": {stage: _duration(seconds) for stage, seconds in record.seconds.items() if seconds >= 0.05},
         "Versions": package_versions(),
     }
-    return Report(result, panes, statement, coverage=_coverage_section(record.coverage), notes=notes, facts=facts)
+    return Report(result, tuple(panes), statement, coverage=_coverage_section(record.coverage), notes=notes, facts=facts)
 
 
 def package_versions() -> dict[str, str]:

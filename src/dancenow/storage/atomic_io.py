@@ -212,18 +212,6 @@ def data_dir(name: str) -> Path:
     return base / name
 
 
-def require_outputs(video: Path, page: Path | None, *inputs: Path) -> None:
-    """Check, before long work, that an .mp4 and a page next to it can be written and overwrite no input.
-
-    Raises:
-        OutputError: they cannot.
-    """
-    require_other(video, *inputs)
-    require_writable(video, ".mp4")
-    if page is not None:
-        require_writable(page)
-
-
 def require_other(out: Path, *inputs: Path) -> None:
     """Require that writing `out` overwrites none of the inputs.
 

@@ -19,7 +19,7 @@ from dancenow.subject.background.mosaic import MovingBackground
 from dancenow.subject.camera.footage_camera import FootageCamera
 from dancenow.subject.camera.replay import ReplayedCamera
 from dancenow.subject.subject import Subject
-from dancenow.subject.target_view import CameraMode, TargetView
+from dancenow.subject.target_view import CameraMode, StillForeground, TargetView
 from dancenow.types import Plate, Pose, PoseTrack
 
 
@@ -55,10 +55,11 @@ class Target:
 
     def view(self, mode: CameraMode) -> TargetView:
         """The person's own background as seen from one place, or by the footage's camera, if that moves."""
+        front = None if self.overlay is None else StillForeground(self.overlay)
         if self.camera is None or mode == "still":
-            return TargetView(self.background)
+            return TargetView(self.background, front=front)
         camera = ReplayedCamera(self.camera.trajectory, self.track.time_s)
-        return TargetView(MovingBackground(self.camera.mosaic, camera), camera)
+        return TargetView(MovingBackground(self.camera.mosaic, camera), camera, front)
 
     def to_checkpoint(self, kind: str) -> Checkpoint:
         """A checkpoint of that kind with everything but the generator and its configuration."""

@@ -24,6 +24,7 @@ class CropFamily:
     kind: Final = CROP_KIND
     presets: Final = PRESETS
     training_modules: Final = ("dancenow.generators.crop.task", "dancenow.generators.crop.dataset")
+    generates_background: Final = False
     adjustable: Final[tuple[str, ...]] = ()
 
     def config_from_json(self, data: Mapping[str, Any]) -> CropConfig:

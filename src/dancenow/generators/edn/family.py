@@ -27,6 +27,7 @@ class EdnFamily:
     kind: Final = EDN_KIND
     presets: Final = PRESETS
     training_modules: Final = ("dancenow.generators.edn.task", "dancenow.generators.edn.dataset")
+    generates_background: Final = True
     adjustable: Final[tuple[str, ...]] = ("width", "longer_px", "enhance_from")
 
     def config_from_json(self, data: Mapping[str, Any]) -> EdnConfig:

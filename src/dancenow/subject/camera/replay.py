@@ -20,6 +20,11 @@ class ReplayedCamera:
     trajectory: CameraTrajectory
     time_s: NDArray[np.float64]
 
+    @property
+    def frame_px(self) -> tuple[int, int]:
+        """Width and height of a frame."""
+        return self.trajectory.width_px, self.trajectory.height_px
+
     def to_reference(self, time_s: float) -> Homography:
         """px of the frame at that time -> px of the reference view; interpolated between the footage's frames."""
         last_s = float(self.time_s[-1])

@@ -1,0 +1,258 @@
+"""The scenes that a dance can be shown in, by what the user gives: the target's own, a color, an image, a video, or none.
+
+A scene is a class that implements `SceneChoice`. It is opened, and what is wrong with it is said, before any long work.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol, Self
+
+import cv2
+import numpy as np
+
+from dancenow.errors import InputError, OptionError
+from dancenow.media.source import VideoSource
+from dancenow.progress import ProgressCallback
+from dancenow.rendering.output import require_outputs
+from dancenow.subject.background.base import Background, NoBackground, StillPlate
+from dancenow.subject.background.picture import VideoBackground, cover_frame
+from dancenow.subject.target_appearance import Target
+from dancenow.subject.target_view import CameraMode, TargetView
+from dancenow.types import ImageRGB, Plate, PoseTrack
+
+COLORS: Final = {
+    "black": "#000000", "white": "#ffffff", "gray": "#808080", "red": "#ff0000", "green": "#008000", "blue": "#0000ff",
+    "yellow": "#ffff00", "cyan": "#00ffff", "magenta": "#ff00ff", "orange": "#ffa500", "purple": "#800080", "pink": "#ffc0cb",
+    "brown": "#a52a2a",
+}  # fmt: skip
+"""Names of colors, as in CSS."""
+MAX_ENLARGEMENT: Final = 2.0
+"""A picture that must be enlarged by more to fill the frame is too small."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dance:
+    """A dance that was planned. source_track: in px of the source's frames. world_track: on the target's body, in the reference
+    view of the target. camera: how its footage's camera is used.
+    """
+
+    source: VideoSource
+    source_track: PoseTrack
+    world_track: PoseTrack
+    target: Target
+    camera: CameraMode
+
+    @property
+    def duration_s(self) -> float:
+        """Of the whole dance."""
+        return float(self.world_track.time_s[-1]) + 1 / self.world_track.fps
+
+
+@dataclass(frozen=True, eq=False)
+class StagedDance:
+    """A dance in its scene. notes: what the user should know about the scene, one sentence each."""
+
+    view: TargetView
+    notes: tuple[str, ...] = ()
+
+
+class FrameSize(Protocol):
+    """Anything that has the size of a frame."""
+
+    @property
+    def width_px(self) -> int: ...
+    @property
+    def height_px(self) -> int: ...
+
+
+class SceneChoice(Protocol):
+    """What is around the person."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that it is read from."""
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the rendered frames have alpha."""
+
+    def require_suits(self, frame: FrameSize, generates_background: bool) -> None:
+        """Check that it suits a target with frames of this size, and its model, before any long work.
+
+        generates_background: whether the model generates whole frames.
+
+        Raises:
+            UserError: it does not.
+        """
+
+    def stage(self, dance: Dance, on_progress: ProgressCallback) -> StagedDance:
+        """Put a dance into it.
+
+        Raises:
+            UserError: a file cannot be read.
+        """
+
+
+@dataclass(frozen=True)
+class TargetScene:
+    """Where the target was filmed, with its bars and logos."""
+
+    files: tuple[Path, ...] = ()
+    has_alpha: bool = False
+
+    def require_suits(self, _frame: FrameSize, _generates_background: bool) -> None:
+        """See `SceneChoice.require_suits`: it always does."""
+
+    def stage(self, dance: Dance, _on_progress: ProgressCallback) -> StagedDance:
+        """See `SceneChoice.stage`."""
+        return StagedDance(dance.target.view(dance.camera))
+
+
+@dataclass(frozen=True)
+class TransparentScene:
+    """Nothing: the frames have alpha."""
+
+    files: tuple[Path, ...] = ()
+    has_alpha: bool = True
+
+    def require_suits(self, _frame: FrameSize, generates_background: bool) -> None:
+        """See `SceneChoice.require_suits`."""
+        require_layers(generates_background)
+
+    def stage(self, dance: Dance, _on_progress: ProgressCallback) -> StagedDance:
+        """See `SceneChoice.stage`."""
+        return StagedDance(TargetView(NoBackground(dance.world_track.width_px, dance.world_track.height_px)))
+
+
+@dataclass(frozen=True, eq=False)
+class PictureScene:
+    """An image uint8 [h,w,3], or one color, which is an image of one pixel."""
+
+    image_rgb: ImageRGB
+    files: tuple[Path, ...] = ()
+    has_alpha: bool = False
+
+    @classmethod
+    def of_color(cls, color: str) -> Self:
+        """From #rrggbb."""
+        return cls(np.frombuffer(bytes.fromhex(color[1:]), np.uint8).reshape(1, 1, 3))
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Read an image file.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        try:
+            image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR_RGB)
+        except (OSError, cv2.error) as error:
+            raise InputError(f"the scene {path} cannot be read; give another image.") from error
+        if image is None:
+            raise InputError(f"the scene {path} is damaged; give another image.")
+        return cls(np.asarray(image, np.uint8), (path,))
+
+    def require_suits(self, frame: FrameSize, generates_background: bool) -> None:
+        """See `SceneChoice.require_suits`."""
+        require_layers(generates_background)
+        for path in self.files:
+            require_large_enough(path, self.image_rgb.shape[1], self.image_rgb.shape[0], frame)
+
+    def stage(self, dance: Dance, _on_progress: ProgressCallback) -> StagedDance:
+        """See `SceneChoice.stage`."""
+        image = cover_frame(self.image_rgb, dance.world_track.width_px, dance.world_track.height_px)
+        plate: Background = StillPlate(Plate(image, np.ones(image.shape[:2], np.bool_)))
+        return StagedDance(TargetView(plate))
+
+
+@dataclass(frozen=True, eq=False)
+class VideoScene:
+    """A video, which runs along with the dance and starts again at its end."""
+
+    video: VideoSource
+    has_alpha: bool = False
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """See `SceneChoice.files`."""
+        return (self.video.path,)
+
+    def require_suits(self, frame: FrameSize, generates_background: bool) -> None:
+        """See `SceneChoice.require_suits`."""
+        require_layers(generates_background)
+        require_large_enough(self.video.path, self.video.info.width_px, self.video.info.height_px, frame)
+
+    def stage(self, dance: Dance, _on_progress: ProgressCallback) -> StagedDance:
+        """See `SceneChoice.stage`."""
+        lasts_s = self.video.info.duration_s
+        if lasts_s is None:  # the container does not say
+            *_, last = self.video.frames()
+            lasts_s = float(last.time_s + 1 / self.video.info.fps)
+        track = dance.world_track
+        view = TargetView(VideoBackground(self.video, track.width_px, track.height_px, lasts_s))
+        if lasts_s >= dance.duration_s - 1 / track.fps:
+            return StagedDance(view)
+        return StagedDance(
+            view,
+            (f"The scene {self.video.path.name} lasts {lasts_s:.1f} s and the dance {dance.duration_s:.1f} s: it repeats.",),
+        )
+
+
+def open_scene(scene: str, camera: CameraMode, out: Path, page: Path | None, *inputs: Path) -> SceneChoice:
+    """The scene that a user names: target, transparent, a color, or an image or video file.
+
+    out: the video, page: of its report, which must be writable and overwrite neither the inputs nor the scene.
+
+    Raises:
+        UserError: there is no such scene, it cannot be read, or it does not go with this camera or this name of the video.
+    """
+    if scene != "target" and camera == "follow":
+        raise OptionError(
+            f"--camera follow repeats the camera of the target's footage, which --scene {scene} does not show; leave one out."
+        )
+    opened = _open(scene)
+    require_outputs(out, page, *inputs, *opened.files, has_alpha=opened.has_alpha)
+    return opened
+
+
+def _open(scene: str) -> SceneChoice:
+    if scene == "target":
+        return TargetScene()
+    if scene == "transparent":
+        return TransparentScene()
+    color = COLORS.get(scene.lower(), scene.lower())
+    if re.fullmatch("#[0-9a-f]{6}", color):
+        return PictureScene.of_color(color)
+    path = Path(scene)
+    if not path.exists():
+        raise OptionError(
+            f"there is no scene {scene!r}: give target, transparent, a color such as white or #20a040, or the name of an image"
+            " or video file."
+        )
+    if path.is_file() and path.suffix.lower() != ".gif" and cv2.haveImageReader(str(path)):
+        return PictureScene.open(path)
+    return VideoScene(VideoSource.open(path))
+
+
+def scene_name(scene: str) -> str:
+    """What a report says: a file without its folders."""
+    return Path(scene).name
+
+
+def require_layers(generates_background: bool) -> None:
+    """Raise UserError if a model generates whole frames."""
+    if generates_background:
+        raise OptionError(
+            "a model of whole frames generates their background, too, so it goes with --scene target only; train one with the"
+            " preset draft, standard or hd."
+        )
+
+
+def require_large_enough(path: Path, width: int, height: int, frame: FrameSize) -> None:
+    """Raise UserError if a picture of width x height px must be enlarged too much to fill a frame."""
+    if max(frame.width_px / width, frame.height_px / height) > MAX_ENLARGEMENT:
+        raise InputError(
+            f"the scene {path} of {width}x{height} px is too small for frames of {frame.width_px}x{frame.height_px} px; give"
+            " one at least half as wide and as high."
+        )
