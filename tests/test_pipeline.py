@@ -1,6 +1,7 @@
 """From two videos to one: timing, size, sound, caching and refusals, with drawn videos and a small generator."""
 
 import dataclasses
+import os
 import signal
 from fractions import Fraction
 from pathlib import Path
@@ -63,7 +64,10 @@ def videos(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_run_writes_a_video_of_the_target_with_the_timing_of_the_source(videos: tuple[Path, Path], tmp_path: Path) -> None:
-    out = tmp_path / "new folder" / "out.mp4"
+    # Names are bytes that need not be text, here in Latin-1.
+    folder = tmp_path / os.fsdecode("nouveau d\xe9fil\xe9".encode("latin-1"))
+    out = folder / folder.with_suffix(".mp4").name
+    videos = (videos[0].rename(videos[0].with_stem(folder.name)), videos[1])
     result = pipeline.run(*videos, out, consent=RENDERED, budget="40images")
     info, target = probe(out), probe(videos[1])
     assert (info.width_px, info.height_px) == (target.width_px, target.height_px)
@@ -73,7 +77,8 @@ def test_run_writes_a_video_of_the_target_with_the_timing_of_the_source(videos: 
     for frame in read_frames(out):
         assert np.abs(frame.image_rgb[:12].astype(int) - room()[:12]).mean() < 4
     assert "scale 1." in result.transfer.normalization
-    assert sorted(p.name for p in out.parent.iterdir()) == ["out.mp4", "out.report.html"]
+    assert sorted(p.name for p in folder.iterdir()) == [out.name, f"{out.stem}.report.html"]
+    assert read_provenance(out).credentials.state == "signed"
 
 
 def test_a_second_run_trains_nothing(videos: tuple[Path, Path], tmp_path: Path) -> None:

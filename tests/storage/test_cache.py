@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 
 from dancenow.cli import main as cli
-from dancenow.errors import OptionError
+from dancenow.errors import Cancelled, OptionError, UserError
+from dancenow.execution import Execution
+from dancenow.progress import Progress
 from dancenow.storage import cache_pruning as pruning
 from dancenow.storage import pretrained
-from dancenow.storage.cache import CacheEntry, cache_entry, cache_key
+from dancenow.storage.atomic_io import cache_dir
+from dancenow.storage.cache import CacheEntry, cache_entry, cache_key, cached_result, only_writer
 
 MODULES = ["dancenow.pose.track_io"]
 
@@ -206,3 +209,76 @@ def test_sizes_are_read_and_written() -> None:
     assert [pruning.format_size(count) for count in (0, 999, 1500, 20 * 10**9)] == ["0 B", "999 B", "1.5 kB", "20 GB"]
     with pytest.raises(OptionError):
         pruning.parse_size("-1GB")
+
+
+def keep(entry: CacheEntry, made: list[int], text: str = "result") -> str:
+    """A cached text; `made` counts how often it was made."""
+
+    def load() -> str | None:
+        return entry.path(".txt").read_text() if entry.path(".txt").exists() else None
+
+    def make() -> str:
+        made.append(1)
+        time.sleep(0.05)
+        entry.path(".txt").write_text(text)
+        return text
+
+    return cached_result(entry, load, make, sealed=(".txt",))
+
+
+def test_what_two_want_at_once_is_made_once() -> None:
+    entry, made, got = CacheEntry("tracks", "a" * 32), list[int](), list[str]()
+    threads = [threading.Thread(target=lambda: got.append(keep(entry, made))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert got == ["result"] * 3
+    assert len(made) == 1
+    assert [path.suffix for path in entry.files()] == [".sha256", ".txt"]
+
+
+def test_who_waits_for_another_can_be_cancelled() -> None:
+    entry, execution = CacheEntry("tracks", "a" * 32), Execution.auto("cpu")
+
+    def cancel(event: Progress) -> None:
+        assert event.stage == "waiting for another dancenow"
+        execution.cancel.cancel()
+
+    with entry.alone(), pytest.raises(Cancelled), entry.alone(execution.reporting(cancel)):
+        pytest.fail("it should have waited")
+    with entry.alone():
+        pass
+    assert not list(cache_dir(".locks").iterdir())
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".sha256"])
+@pytest.mark.parametrize("damage", [b"resulT", b"", b"{}x", b"[1]", b"\xff"])
+def test_a_damaged_result_is_made_again(suffix: str, damage: bytes) -> None:
+    entry, made = CacheEntry("tracks", "a" * 32), list[int]()
+    assert keep(entry, made) == "result"
+    assert keep(entry, made) == "result"
+    assert len(made) == 1
+    entry.path(suffix).write_bytes(damage)
+    assert keep(entry, made) == "result"
+    assert len(made) == 2
+    entry.path(".txt").unlink()
+    assert keep(entry, made) == "result"
+    assert len(made) == 3
+
+
+def test_a_cache_that_cannot_be_used_is_one_sentence() -> None:
+    entry = CacheEntry("tracks", "a" * 32)
+    entry.lock_path().mkdir()
+    with pytest.raises(UserError, match="set DANCENOW_CACHE"), entry.in_use():
+        pass
+
+
+def test_one_file_is_not_worked_on_twice(tmp_path: Path) -> None:
+    with only_writer(tmp_path / "model.safetensors"):
+        with pytest.raises(UserError, match="another dancenow is at work on"), only_writer(tmp_path / "model.safetensors"):
+            pass
+        with only_writer(tmp_path / "other.safetensors"):
+            pass
+    with only_writer(tmp_path / "model.safetensors"):
+        pass

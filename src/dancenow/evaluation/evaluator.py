@@ -5,7 +5,6 @@ rendered ground truth. Each score comes with its ideal: what the reference itsel
 """
 
 import math
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -39,6 +38,7 @@ from dancenow.pose.tracking.pose_in_box import find_pose_in_box
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.skeleton import NUM_KEYPOINTS
 from dancenow.storage import pretrained
+from dancenow.storage.unfinished import scratch_folder
 from dancenow.types import Frame, FrameStatus, ImageRGB, Pose, PoseTrack
 
 RATE_TOLERANCE: Final = 0.005
@@ -229,7 +229,7 @@ class PreparedReference:
         with ExitStack() as stack:
             videos = [out]
             if ideal:
-                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dancenow-")))
+                folder = stack.enter_context(scratch_folder())
                 videos.append(_reencode(self.video, folder / "ideal.mp4", on_progress))
             tracks = [_detect_or_missing(video, self, on_progress) for video in videos]
             frames = _measure(videos, self, tracks, on_progress)

@@ -3,7 +3,6 @@
 This module defines which damage a metric must follow and which it may ignore, and why; the metrics are those of `evaluate`.
 """
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,6 +20,7 @@ from dancenow.media.source import probe, read_frames
 from dancenow.metrics.regions import person_box
 from dancenow.pose.pipeline import detect_poses
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
+from dancenow.storage.unfinished import scratch_folder
 from dancenow.types import ImageRGB, PoseTrack
 
 LEVELS: Final[dict[str, tuple[float, ...]]] = {
@@ -150,7 +150,7 @@ def check_monotonicity(
     """
     if unknown := [kind for kind in levels if kind not in _DAMAGE]:
         raise OptionError(f"there is no damage {unknown[0]!r}; choose from {', '.join(_DAMAGE)}.")
-    with tempfile.TemporaryDirectory(prefix="dancenow-") as folder:
+    with scratch_folder() as folder:
         own, others = _first_frames(clip, num_frames), _first_frames(other, num_frames)
         if own[0].shape != others[0].shape:
             raise InputError(f"{clip} and {other} differ in size; give the same motion of two people from one camera.")

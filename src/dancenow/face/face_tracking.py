@@ -24,7 +24,7 @@ from dancenow.pose.filtering.smoothing import local_parabola
 from dancenow.pose.person_crop import window
 from dancenow.prefetch import prefetch
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
-from dancenow.storage.cache import cache_entry, cache_key
+from dancenow.storage.cache import cache_entry, cache_key, cached_result
 from dancenow.types import FloatArray, FrameStatus, PoseTrack
 
 Array = NDArray[np.float64]
@@ -97,12 +97,13 @@ def extract_faces(
     )
     inputs, parameters = [source.sha256, digest.hexdigest()], {"size_px": size_px, "min_head_px": min_head_px}
     entry = cache_entry("faces", cache_key("faces", inputs=inputs, parameters=parameters, modules=[__name__]))
-    with entry.in_use():
-        faces = _load_if_valid(entry.path(".npz"))
-        if faces is None:
-            faces = _measure(source, track, size_px, min_head_px, on_progress)
-            save_faces(entry.path(".npz"), faces)
-    return faces
+
+    def make() -> FaceTrack:
+        faces = _measure(source, track, size_px, min_head_px, on_progress)
+        save_faces(entry.path(".npz"), faces)
+        return faces
+
+    return cached_result(entry, lambda: _load_if_valid(entry.path(".npz")), make, sealed=(".npz",), on_progress=on_progress)
 
 
 def with_landmarks(boxes: FaceTrack, points: FloatArray, confidence: FloatArray, detector: str) -> FaceTrack:

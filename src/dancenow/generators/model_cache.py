@@ -11,7 +11,7 @@ from dancenow.generators.registry import family_of, find_family
 from dancenow.generators.train_model import train_model
 from dancenow.media.source import VideoInput, VideoSource
 from dancenow.progress import ProgressCallback, warn_each
-from dancenow.storage.cache import CacheEntry, cache_entry, cache_key, entry_name
+from dancenow.storage.cache import CacheEntry, cache_entry, cache_key, cached_result, entry_name
 from dancenow.storage.checkpoint import read_info_or_none
 from dancenow.subject.subject import Subject
 from dancenow.training.budget import Budget
@@ -49,8 +49,7 @@ def cached_model_path(
 
 def is_trained(model: Path, budget: Budget, subject: Subject) -> bool:
     """Whether the model exists, is sound, has spent its budget and was trained under the present consent."""
-    with _entry(model).in_use():
-        info, consent = read_info_or_none(model), subject.manifest.consent
+    info, consent = read_info_or_none(model), subject.manifest.consent
     if info is None or find_family(info.kind) is None or consent is None:
         return False
     return info.subject.get("consent_sha256") == consent.sha256 and budget.spent(info.train_seconds, info.images_seen) >= 1.0
@@ -76,15 +75,20 @@ def cached_model(
         UserError: as `train_model`.
     """
     model = cached_model_path(subject.folder, preset, config, budget, seed, face, face_source, execution.precision)
-    if is_trained(model, budget, subject):
-        return model, []
-    return model, train_cached(
-        subject, model, config, budget=budget, face=face, face_source=face_source, face_person=face_person, seed=seed,
-        execution=execution, warn=warn, on_progress=on_progress,
-    )  # fmt: skip
+
+    def load() -> list[str] | None:
+        return [] if is_trained(model, budget, subject) else None
+
+    def make() -> list[str]:
+        return _train(
+            subject, model, config, budget=budget, face=face, face_source=face_source, face_person=face_person, seed=seed,
+            execution=execution, warn=warn, on_progress=on_progress,
+        )  # fmt: skip
+
+    return model, cached_result(_entry(model), load, make, sealed=(model.suffix,), on_progress=on_progress)
 
 
-def train_cached(
+def _train(
     subject: Subject,
     model: Path,
     config: FamilyConfig,
@@ -105,7 +109,7 @@ def train_cached(
     """
     warnings: list[str] = []
     is_begun = read_info_or_none(state_path(model)) is not None
-    with _entry(model).in_use(), _entry(subject.folder).in_use():
+    with _entry(subject.folder).in_use():
         train_model(
             subject, model, config, budget=budget, face=face, face_source=face_source, face_person=face_person,
             resume=is_begun, seed=seed, execution=execution, warn=warnings.append, on_progress=on_progress,

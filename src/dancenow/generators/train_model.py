@@ -23,6 +23,7 @@ from dancenow.progress import ProgressCallback, ignore_progress, ignore_warning
 from dancenow.rendering.renderer import render_frames
 from dancenow.storage import pretrained
 from dancenow.storage.atomic_io import require_writable
+from dancenow.storage.cache import only_writer
 from dancenow.storage.checkpoint import Checkpoint, read_info_or_none
 from dancenow.subject.subject import Subject, open_subject
 from dancenow.subject.subject_cache import require_consented
@@ -59,8 +60,11 @@ def train_model(
         config = _in_float32(config)
     pretrained.path("efficientnet_lite0", on_progress)
     source_face = None if face_source is None else FaceSource.of(face_source, face_person, on_progress)
-    task = create_task(opened, config, face, source_face, seed=seed, execution=execution, warn=warn, on_progress=on_progress)
-    train_loop(task, out, budget, resume=resume, config=LoopConfig(seed=seed), on_progress=on_progress)
+    with only_writer(out):
+        task = create_task(
+            opened, config, face, source_face, seed=seed, execution=execution, warn=warn, on_progress=on_progress
+        )
+        train_loop(task, out, budget, resume=resume, config=LoopConfig(seed=seed), on_progress=on_progress)
     return out
 
 

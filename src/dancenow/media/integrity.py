@@ -24,7 +24,7 @@ from dancenow.media.shots import ShotFinder, save_shots
 from dancenow.media.source import VideoSource, with_times
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.storage.atomic_io import complete_or_absent
-from dancenow.storage.cache import cache_entry, cache_key
+from dancenow.storage.cache import cache_entry, cache_key, cached_result
 
 _DECLARING_FORMATS: Final = ("mov,mp4", "matroska,webm", "avi", "flv", "asf")
 """Containers whose header states the duration; in others it is estimated from the bit rate, or found by reading the end."""
@@ -90,16 +90,22 @@ def require_complete(source: VideoSource, on_progress: ProgressCallback = ignore
 def _cached_integrity(source: VideoSource, on_progress: ProgressCallback) -> Integrity:
     entry = cache_entry("integrity", cache_key("integrity", inputs=[source.sha256], modules=[__name__]))
     path = entry.path(".json")
-    with entry.in_use():
+
+    def load() -> Integrity | None:
         try:
             return Integrity(**json.loads(path.read_text("utf-8")))
         except (OSError, ValueError, TypeError):
-            finder = ShotFinder(source.info.fps)
-            result = check_integrity(source.path, on_progress, finder)
-            save_shots(source.sha256, finder.shots())
+            return None
+
+    def make() -> Integrity:
+        finder = ShotFinder(source.info.fps)
+        result = check_integrity(source.path, on_progress, finder)
+        save_shots(source.sha256, finder.shots())
         with complete_or_absent(path) as temporary:
             temporary.write_text(json.dumps(asdict(result)), "utf-8")
-    return result
+        return result
+
+    return cached_result(entry, load, make, sealed=(".json",), on_progress=on_progress)
 
 
 def check_integrity(path: Path, on_progress: ProgressCallback = ignore_progress, finder: ShotFinder | None = None) -> Integrity:

@@ -25,6 +25,7 @@ from dancenow.media.container import errors_of, presentation_time_s, writing
 from dancenow.media.source import VideoInput, sound_clock
 from dancenow.media.video_format import H264, VideoFormat
 from dancenow.storage.atomic_io import require_writable
+from dancenow.storage.file_names import as_text
 
 _TO_YUV = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 _BT709 = 1
@@ -90,7 +91,7 @@ class VideoWriter:
             self._options["g"] = str(keyframe_every)
         if repeatable:
             self._options |= _repeatable()
-        self._metadata = metadata or {}
+        self._metadata = {key: as_text(value) for key, value in (metadata or {}).items()}
         self._finish = finish
         self._first_s: Fraction | None = None
         self._last_s: Fraction | None = None

@@ -41,7 +41,7 @@ from dancenow.prefetch import prefetch
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.skeleton import NUM_KEYPOINTS
 from dancenow.storage.atomic_io import complete_or_absent, require_writable
-from dancenow.storage.cache import CacheEntry, cache_entry, cache_key
+from dancenow.storage.cache import CacheEntry, cache_entry, cache_key, cached_result
 from dancenow.types import FloatArray, FrameStatus, Pose, PoseTrack
 
 MASK_SIDE_PX: Final = 640
@@ -116,15 +116,20 @@ class PosePipeline:
             return self.filter(measured)
         entry = self._cache_entry(source.sha256, person, every)
         cached_track, cached_masks = entry.path(".npz"), entry.path(".mkv")
+
+        def load() -> PoseTrack | None:
+            return None if masks is not None and not cached_masks.exists() else _load_if_sound(cached_track)
+
+        def make() -> PoseTrack:
+            people, to = survey or self._survey(source, every, on_progress), cached_masks if masks else None
+            measured = self.measure(source, person=person, masks=to, every=every, survey=people, on_progress=on_progress)
+            save_track(cached_track, measured)
+            with complete_or_absent(entry.path(".json")) as temporary:
+                temporary.write_text(json.dumps(people.counts), "utf-8")
+            return measured
+
         with entry.in_use():
-            track = _load_if_sound(cached_track)
-            if track is None or (masks is not None and not cached_masks.exists()):
-                to = cached_masks if masks else None
-                survey = survey or self._survey(source, every, on_progress)
-                track = self.measure(source, person=person, masks=to, every=every, survey=survey, on_progress=on_progress)
-                save_track(cached_track, track)
-                with complete_or_absent(entry.path(".json")) as temporary:
-                    temporary.write_text(json.dumps(survey.counts), "utf-8")
+            track = cached_result(entry, load, make, sealed=(".npz", ".mkv", ".json"), on_progress=on_progress)
             if masks is not None:
                 with complete_or_absent(masks) as temporary:
                     shutil.copyfile(cached_masks, temporary)

@@ -18,6 +18,7 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 
 from dancenow.errors import ConsentError, UserError
 from dancenow.storage.atomic_io import complete_or_absent, data_dir, sha256_of
+from dancenow.storage.file_names import as_text
 
 Kind = Literal["self", "rendered", "licensed"]
 KINDS: Final[tuple[str, ...]] = get_args(Kind)
@@ -54,6 +55,8 @@ class Consent:
             raise ConsentError(f"unknown kind of consent {self.kind!r}; choose {', '.join(KINDS)}.")
         if not self.person.strip():
             raise ConsentError("the consent needs the name of the person in the video; give it with --person-name.")
+        if any(isinstance(value, str) and as_text(value) != value for value in vars(self).values()):
+            raise ConsentError("the consent holds a character that is no valid Unicode; write it in UTF-8.")
         if self.kind == "licensed" and self.licence is None and self.document_sha256 is None:
             raise ConsentError("a licensed video needs its license; give it with --licence, for example CC-BY-4.0.")
         if _parse_date(self.date).isoformat() != self.date:

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, Self
 import dancenow
 from dancenow.errors import InputError
 from dancenow.provenance.signing import SigningIdentity, load_signing_identity, own_root_certificate
+from dancenow.storage.file_names import as_text
 
 SYNTHETIC: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 FACTS_LABEL: Final = "dancenow.transfer"
@@ -221,7 +222,7 @@ def _manifest(video: Path, facts: TransferFacts) -> dict[str, Any]:
     known = {name: value for name, value in asdict(facts).items() if value is not None}
     return {
         "claim_generator_info": [tool],
-        "title": video.name.encode("utf-8", "replace").decode("utf-8"),  # a file name may hold bytes that are no text
+        "title": as_text(video.name),
         "format": SIGNED_TYPES[video.suffix.lower()],
         "assertions": [
             {"label": "c2pa.actions.v2", "data": {"actions": [created]}},

@@ -6,7 +6,6 @@ memory does not grow with its length.
 
 import base64
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -43,8 +42,8 @@ def write_report(path: Path, report: Report, *, on_progress: ProgressCallback = 
     if report.coverage is not None:
         ranked += [curve for curve in [MetricCurve.from_coverage(report.coverage)] if charts.has_variation(curve)]
     worst = [WorstFrames(curve, charts.worst_frames(curve, fps)) for curve in ranked]
-    with tempfile.TemporaryDirectory(prefix="dancenow-") as folder, complete_or_absent(path) as temporary:
-        video_file = Path(folder) / "panes.mp4"
+    with complete_or_absent(path) as temporary:
+        video_file = temporary.with_name("panes.mp4")
         video = write_panes_video(
             report.panes,
             report.result,
@@ -53,7 +52,7 @@ def write_report(path: Path, report: Report, *, on_progress: ProgressCallback = 
             metadata={"comment": report.statement},
             on_progress=on_progress,
         )
-        with temporary.open("w", encoding="utf-8", newline="\n") as page:
+        with temporary.open("w", encoding="utf-8", errors="replace", newline="\n") as page:
             _write_page(page, _Page(report, video, metrics, worst, fps), video_file)
     return path
 

@@ -4,27 +4,27 @@ A key is derived, never counted: the digests of the inputs, the parameters, and 
 result (`code_digest`). So a change of any of them gives another key, and no version number has to be raised by hand.
 """
 
-import errno
 import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TypeVar
 
-from dancenow.storage.atomic_io import cache_dir, remove_path
+from dancenow.errors import OutputError
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
+from dancenow.storage.atomic_io import cache_dir, complete_or_absent, remove_path, sha256_of
 from dancenow.storage.code_digest import code_digest
-
-try:
-    import fcntl
-except ImportError:  # Windows, where an open file cannot be removed
-    fcntl = None  # type: ignore[assignment]
+from dancenow.storage.locks import open_locked
 
 LOCKS: Final = ".locks"
 _KEY_LENGTH: Final = 32
+_SEAL: Final = ".sha256"
+_WAIT_S: Final = 0.05
+T = TypeVar("T")
 
 
 def cache_key(
@@ -60,21 +60,50 @@ class CacheEntry:
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Inside it, no process prunes the entry; afterwards it counts as just used."""
-        with _locked(self, exclusive=False):
+        with _opened(self.lock_path(), shared=True):
             self._touch()
             try:
                 yield
             finally:
                 self._touch()
 
+    @contextmanager
+    def alone(self, on_progress: ProgressCallback = ignore_progress) -> Iterator[None]:
+        """Inside it, nobody else makes the entry. Who comes later waits, and reports that, where it can be cancelled."""
+        path = self.lock_path(".alone")
+        with _opened(path, on_wait=lambda: on_progress(Progress("waiting for another dancenow", 0))):
+            try:
+                yield
+            finally:
+                with suppress(OSError):  # Windows removes no open file
+                    path.unlink()
+
     def remove(self) -> bool:
         """Remove the entry, unless it is in use, in this process or another; whether it was removed."""
-        with suppress(BlockingIOError), _locked(self, exclusive=True) as lock:
-            for path in self.files():
-                remove_path(path)
-            lock.unlink(missing_ok=True)
+        lock = self.lock_path()
+        if os.name == "nt":
+            try:
+                lock.unlink(missing_ok=True)  # an open file cannot be removed
+            except OSError:
+                return False
+            self._remove_files()
             return True
-        return False
+        file = open_locked(lock)
+        if file is None:
+            return False
+        with file:
+            self._remove_files()
+            lock.unlink(missing_ok=True)
+        return True
+
+    def _remove_files(self) -> None:
+        for path in self.files():
+            remove_path(path)
+
+    def lock_path(self, suffix: str = "") -> Path:
+        """The file whose lock says who uses the entry."""
+        name = hashlib.sha256(os.fsencode(f"{self.stage}/{self.name}")).hexdigest()[:_KEY_LENGTH]
+        return cache_dir(LOCKS) / f"{name}{suffix}"
 
     def _touch(self) -> None:
         for path in self.files():
@@ -93,36 +122,90 @@ def entry_name(path: Path) -> str:
     return path.name.partition(".")[0]
 
 
-@contextmanager
-def _locked(entry: CacheEntry, *, exclusive: bool) -> Iterator[Path]:
-    """A lock between processes and threads; an exclusive one does not wait.
+def cached_result(
+    entry: CacheEntry,
+    load: Callable[[], T | None],
+    make: Callable[[], T],
+    *,
+    sealed: Sequence[str] = (),
+    on_progress: ProgressCallback = ignore_progress,
+) -> T:
+    """What `load` reads from an entry, or what `make` makes and writes to it, if `load` gives None or a file is damaged.
+
+    Two processes that want the same make it once: the later one waits for it. The digests of the files with the endings
+    `sealed` are kept beside them, and tell any damage.
 
     Raises:
-        BlockingIOError: the entry is in use.
+        OutputError: the cache folder cannot be used. Errors of `load` and `make` are raised as they are.
     """
-    folder = cache_dir(LOCKS)
-    path = folder / hashlib.sha256(f"{entry.stage}/{entry.name}".encode()).hexdigest()[:_KEY_LENGTH]
-    file = _open_locked(path, exclusive)
-    try:
-        yield path
-    finally:
-        file.close()
+
+    def known() -> T | None:
+        return load() if _is_sound(entry) else None
+
+    with entry.in_use():
+        found = known()
+        if found is None:
+            with entry.alone(on_progress):
+                found = known()
+                if found is None:
+                    found = make()
+                    _seal(entry, sealed)
+        return found
 
 
-def _open_locked(path: Path, exclusive: bool) -> IO[bytes]:
-    while True:
-        file = path.open("ab")
-        if fcntl is None:
-            return file
+@contextmanager
+def only_writer(path: Path) -> Iterator[None]:
+    """Inside it, no other process or thread does long work on the file `path`, which need not be in the cache.
+
+    Raises:
+        OutputError: one does already.
+    """
+    lock = CacheEntry("outputs", str(path.absolute())).lock_path()
+    file = _open_or_explain(lock, shared=False)
+    if file is None:
+        raise OutputError(
+            f"another dancenow is at work on {path}; wait until it is finished, or give the name of another file."
+        )
+    with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB if exclusive else fcntl.LOCK_SH)
-        except OSError as error:
-            file.close()
-            if error.errno in (errno.EAGAIN, errno.EACCES):
-                raise BlockingIOError from error
-            raise
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                return file
-        file.close()  # the entry was removed, and its lock with it, while this waited
-        time.sleep(0.001)
+            yield
+        finally:
+            with suppress(OSError):
+                lock.unlink()
+
+
+def _seal(entry: CacheEntry, suffixes: Sequence[str]) -> None:
+    digests = {suffix: sha256_of(path) for suffix in suffixes if (path := entry.path(suffix)).is_file()}
+    if digests:
+        with complete_or_absent(entry.path(_SEAL)) as temporary:
+            temporary.write_text(json.dumps(digests), "utf-8")
+
+
+def _is_sound(entry: CacheEntry) -> bool:
+    """Whether the sealed files are as they were written; an entry without a seal is judged by who reads it."""
+    try:
+        digests = json.loads(entry.path(_SEAL).read_text("utf-8"))
+        return all(sha256_of(entry.path(suffix)) == digest for suffix, digest in digests.items())
+    except FileNotFoundError as error:
+        return str(error.filename).endswith(_SEAL)
+    except (OSError, ValueError, TypeError, AttributeError):
+        return False
+
+
+@contextmanager
+def _opened(path: Path, *, shared: bool = False, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold a lock, after waiting for whoever holds it."""
+    while (file := _open_or_explain(path, shared)) is None:
+        on_wait()
+        time.sleep(_WAIT_S)
+    with file:
+        yield
+
+
+def _open_or_explain(path: Path, shared: bool) -> IO[bytes] | None:
+    try:
+        return open_locked(path, shared=shared)
+    except OSError as error:
+        raise OutputError(
+            f"the cache folder {path.parent.parent} cannot be used: {error.strerror}; set DANCENOW_CACHE to another."
+        ) from error

@@ -22,6 +22,7 @@ LIMIT_VARIABLE: Final = "DANCENOW_CACHE_LIMIT"
 STAGES: Final[dict[str, str]] = {
     "integrity": "what is damaged in videos",
     "shots": "cuts in videos",
+    "cameras": "how the cameras of videos move",
     "tracks": "pose tracks and masks of videos",
     "faces": "faces in videos",
     "subjects": "prepared people",

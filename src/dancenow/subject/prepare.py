@@ -23,6 +23,7 @@ from dancenow.pose.tracking.reidentification import PeopleSurvey
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import Consent
 from dancenow.storage.atomic_io import complete_or_absent, require_writable, sha256_of
+from dancenow.storage.file_names import as_text
 from dancenow.subject.footage_quality import footage_warnings, require_enough_footage
 from dancenow.subject.footage_survey import survey_footage
 from dancenow.subject.manifest import CHECKED_FILES, MANIFEST, OPTIONAL_FILES, Span, SubjectManifest
@@ -141,8 +142,8 @@ def _write_contents(
     save_track(folder / "track.npz", track)
     save_plate(folder, plate)
     manifest = SubjectManifest(
-        name=name,
-        video=f"video{video.suffix.lower()}",
+        name=as_text(name),
+        video=as_text(f"video{video.suffix.lower()}"),
         video_bytes=video.stat().st_size,
         source_sha256=track.source_sha256,
         detector=track.detector,

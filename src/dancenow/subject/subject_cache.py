@@ -15,7 +15,7 @@ from dancenow.pose.detectors.registry import create_detector
 from dancenow.progress import ProgressCallback
 from dancenow.provenance.consent import Consent, require_consent, withdrawn_on
 from dancenow.storage.atomic_io import complete_or_absent, data_dir
-from dancenow.storage.cache import CacheEntry, cache_entry, cache_key
+from dancenow.storage.cache import CacheEntry, cache_entry, cache_key, cached_result
 from dancenow.subject.prepare import prepare
 from dancenow.subject.subject import Subject, record_consent
 
@@ -30,26 +30,30 @@ def cached_subject(video: VideoInput, person: int | None, consent: Consent | Non
     recorded = _recorded_consent(source, person)
     if consent is None or (recorded is not None and consent.has_terms_of(recorded)):
         consent = recorded
-    with subject_entry(source, person).in_use():
-        subject = _open_or_prepare(source, person, consent, on_progress)
+    entry = subject_entry(source, person)
+    subject = cached_result(
+        entry,
+        lambda: _open_if_sound(entry.path(), source),
+        lambda: prepare(source, entry.path(), person=person, consent=consent, on_progress=on_progress),
+        on_progress=on_progress,
+    )
+    present = subject.manifest.consent
+    if consent is not None and (present is None or not consent.has_terms_of(present)):
+        with entry.in_use(), entry.alone(on_progress):
+            subject = record_consent(subject.folder, consent)
     if consent is not None and consent != recorded:
         with complete_or_absent(_consent_file(source, person)) as temporary:
-            temporary.write_text(json.dumps(asdict(consent), indent=2, ensure_ascii=False), "utf-8")
+            temporary.write_text(json.dumps(asdict(consent), indent=2), "utf-8")
     return subject
 
 
-def _open_or_prepare(
-    source: VideoSource, person: int | None, consent: Consent | None, on_progress: ProgressCallback
-) -> Subject:
-    folder = subject_entry(source, person).path()
+def _open_if_sound(folder: Path, source: VideoSource) -> Subject | None:
+    """The subject in a folder of the cache; None if it is missing or any file of it is damaged, its video too."""
     try:
         subject = Subject.open(folder)
     except UserError:
-        return prepare(source, folder, person=person, consent=consent, on_progress=on_progress)
-    present = subject.manifest.consent
-    if consent is not None and (present is None or not consent.has_terms_of(present)):
-        return record_consent(folder, consent)
-    return subject
+        return None
+    return subject if subject.source.sha256 == source.sha256 else None
 
 
 def require_video_consent(video: VideoInput, person: int | None, consent: Consent | None) -> None:

@@ -3,7 +3,6 @@
 The same dance on two identities is, frame by frame, the ground truth of a transfer between them.
 """
 
-import tempfile
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -28,6 +27,7 @@ from dancenow.research.studio.render import empty_room, project_face, project_po
 from dancenow.research.studio.scene import ROOMS, Room
 from dancenow.research.studio.soundtrack import write_soundtrack
 from dancenow.storage.atomic_io import all_or_none, require_writable, sha256_of
+from dancenow.storage.unfinished import scratch_folder
 from dancenow.types import FrameStatus, Pose, PoseTrack
 
 DETECTOR: Final = "dancenow-studio"
@@ -84,10 +84,10 @@ def render_clip(
     _require_valid(clip, identity, dance, room, fps, (width_px, height_px), seconds)
     body = build_body(IDENTITIES[identity])
     performance = create_performance(body, dance, float(fps), seconds, start_s)
-    with tempfile.TemporaryDirectory() as scratch:
+    with scratch_folder() as scratch:
         music = None
         if sound and isinstance(dance, str):
-            music = Path(scratch) / "music.wav"
+            music = scratch / "music.wav"
             write_soundtrack(music, DANCES[dance].bpm, len(performance) / float(fps), seed)
         return render_performance(
             body, performance, ROOMS[room], clip.video, fps=fps, width_px=width_px, height_px=height_px, seed=seed, crf=crf,

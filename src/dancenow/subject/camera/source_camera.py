@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from dancenow.errors import UserError
 from dancenow.media.source import VideoSource
 from dancenow.progress import ProgressCallback, ignore_progress
-from dancenow.storage.cache import CacheEntry, cache_entry, cache_key
+from dancenow.storage.cache import CacheEntry, cache_entry, cache_key, cached_result
 from dancenow.subject.camera.estimation import CameraEstimator
 from dancenow.subject.camera.following import follow_camera
 from dancenow.subject.camera.person_area import person_area
@@ -38,13 +38,19 @@ def source_camera(
             return CameraTrajectory.still(len(track), track.width_px, track.height_px)
         return target.camera.trajectory
     entry = _cache_entry(source, track)
-    with entry.in_use():
+
+    def load() -> CameraTrajectory | None:
         try:
             return load_trajectory(entry.path(".npz"))
         except UserError:
-            found = _follow_if_it_moves(source, track, on_progress)
-            save_trajectory(entry.path(".npz"), found)
-            return found
+            return None
+
+    def make() -> CameraTrajectory:
+        found = _follow_if_it_moves(source, track, on_progress)
+        save_trajectory(entry.path(".npz"), found)
+        return found
+
+    return cached_result(entry, load, make, sealed=(".npz",), on_progress=on_progress)
 
 
 def source_camera_warnings(camera: CameraTrajectory) -> tuple[str, ...]:
