@@ -3,9 +3,7 @@
 import dataclasses
 import json
 import shutil
-from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -17,6 +15,7 @@ from dancenow.progress import ignore_progress
 from dancenow.provenance.consent import Consent, consent, licence_id, read_consent
 from dancenow.provenance.content_marking import require_consented as require_consented_model
 from dancenow.storage.atomic_io import data_dir
+from dancenow.storage.cache import CacheEntry
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo
 from dancenow.subject.manifest import MANIFEST
 from dancenow.subject.subject import Subject, record_consent, withdraw_consent
@@ -97,7 +96,10 @@ def test_a_folder_that_cannot_be_written_to_does_not_lift_a_withdrawal(
 
 
 def test_new_terms_replace_old_ones_and_the_same_do_not(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = SimpleNamespace(path=lambda: subject.folder, in_use=nullcontext)
+    monkeypatch.setenv("DANCENOW_CACHE", str(subject.folder.parent / "cache"))
+    entry = CacheEntry("subjects", "me")
+    subject.folder.rename(entry.path())
+    subject = Subject.open(entry.path())
     monkeypatch.setattr("dancenow.subject.subject_cache.subject_entry", lambda *_: entry)
     recorded = record_consent(subject.folder, consent("rendered")).manifest.consent
     cached_subject(subject.video, None, consent("rendered"), ignore_progress)
