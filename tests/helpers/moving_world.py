@@ -16,7 +16,7 @@ from dancenow.pose.tracking.reidentification import PeopleSurvey
 from dancenow.provenance.consent import consent
 from dancenow.skeleton import LIMBS
 from dancenow.subject import prepare as prepare_module
-from dancenow.subject.camera.trajectory import move_track
+from dancenow.subject.camera.trajectory import CameraKind, CameraTrajectory, move_track
 from dancenow.subject.prepare import prepare
 from dancenow.subject.subject import Subject
 from dancenow.types import ImageRGB, Pose, PoseTrack
@@ -56,6 +56,12 @@ MOTIONS: dict[str, Motion] = {
     "tilt": lambda i: look(tilt_deg=5 * np.sin(i / 8)),
     "zoom": lambda i: look(zoom=1 + 0.012 * i),
 }
+
+
+def known_trajectory(num_frames: int, motion: Motion, reference: int) -> CameraTrajectory:
+    """The camera of a motion, exactly."""
+    to_reference = np.stack([motion(reference) @ np.linalg.inv(motion(i)) for i in range(num_frames)])
+    return CameraTrajectory(to_reference, np.ones(num_frames), reference, CameraKind.TURNING, WIDTH, HEIGHT)
 
 
 def dance_in_scene(num_frames: int) -> PoseTrack:

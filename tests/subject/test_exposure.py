@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from dancenow.errors import UserError
 from dancenow.media.source import open_video
 from dancenow.subject.background.background_plate import estimate_plate
+from dancenow.subject.camera.following import film_background
 from dancenow.subject.exposure import Exposure
 from dancenow.subject.exposure_measurement import ExposureMeter
+from helpers import moving_world
 from helpers.filmed import Filmed, film
 
 FRAMES = 90
@@ -72,6 +74,36 @@ def test_black_frames_are_unusable_and_leave_the_others_as_they_are(tmp_path: Pa
 def test_steady_light_changes_nothing_whether_the_camera_moves_or_not(tmp_path: Path, camera: float) -> None:
     filmed = film(tmp_path, FRAMES, walk, camera_of=lambda i: (camera * np.sin(i / 20), 0.0))
     assert not measured(filmed).changes
+
+
+def test_a_pan_that_adapts_its_exposure_leaves_one_even_background(tmp_path: Path) -> None:
+    num_frames, motion = 40, moving_world.MOTIONS["pan"]
+    gain = 1 + 0.2 * np.sin(np.arange(num_frames) / 6)
+
+    def lit(i: int) -> NDArray[np.uint8]:
+        return np.asarray(np.clip(moving_world.scene() * (0.8 * gain[i]), 0, 255), np.uint8)
+
+    masks, every = tmp_path / "masks.mkv", np.ones(num_frames, bool)
+    source = open_video(moving_world.film_scene(tmp_path / "pan.mp4", num_frames, motion, masks, lit))
+    camera, meter = moving_world.known_trajectory(num_frames, motion, 20), ExposureMeter(masks, every)
+    source.feed(meter)
+    exposure = meter.exposure(camera)
+    relative = exposure.table[:, 1, 0] * gain
+    assert exposure.usable.all()
+    assert relative.std() / relative.mean() < 0.02
+
+    def unevenness(of: Exposure | None) -> float:
+        filmed = film_background(source, masks, every, camera, exposure=of)
+        assert filmed is not None
+        area, plate = filmed.mosaic.area, filmed.mosaic.plate
+        truth = cv2.warpPerspective(
+            moving_world.scene(), area.from_frame(motion(20)), (area.width_px, area.height_px), flags=cv2.INTER_LINEAR
+        )
+        bright = (truth.min(axis=2) > 40) & plate.known
+        ratio = plate.image_rgb[bright].astype(np.float32) / truth[bright]
+        return float(ratio.std())
+
+    assert unevenness(exposure) < 0.6 * unevenness(None)
 
 
 def test_a_frame_comes_back_from_the_reference_exposure() -> None:

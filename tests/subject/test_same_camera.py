@@ -10,7 +10,7 @@ import pytest
 from dancenow.errors import UserError
 from dancenow.media.source import VideoSource
 from dancenow.subject.camera.homography import transform
-from dancenow.subject.camera.trajectory import CameraKind, CameraTrajectory
+from dancenow.subject.camera.trajectory import CameraTrajectory
 from dancenow.subject.same_camera import (
     background_view,
     background_view_of_plate,
@@ -73,10 +73,7 @@ def test_the_background_of_a_pan_is_its_reference_view(tmp_path: Path) -> None:
     motion, num_frames, reference = moving_world.MOTIONS["pan"], 24, 12
     source = VideoSource.open(moving_world.film_scene(tmp_path / "pan.mp4", num_frames, motion))
     track = moving_world.filmed_track(num_frames, motion)
-    to_reference = np.stack([motion(reference) @ np.linalg.inv(motion(i)) for i in range(num_frames)])
-    camera = CameraTrajectory(
-        to_reference, np.ones(num_frames), reference, CameraKind.TURNING, moving_world.WIDTH, moving_world.HEIGHT
-    )
+    camera = moving_world.known_trajectory(num_frames, motion, reference)
     size = moving_world.WIDTH, moving_world.HEIGHT
     truth = cv2.cvtColor(cv2.warpPerspective(moving_world.scene(), motion(reference), size), cv2.COLOR_RGB2GRAY)
 
@@ -87,7 +84,7 @@ def test_the_background_of_a_pan_is_its_reference_view(tmp_path: Path) -> None:
     assert error(camera) < 4
     assert error(None) > 15
     assert camera.aim_px is not None
-    ends = transform(to_reference[[0, -1]], np.array([size[0] / 2, size[1] / 2]))[:, 0]
+    ends = transform(camera.to_reference[[0, -1]], np.array([size[0] / 2, size[1] / 2]))[:, 0]
     assert ends.min() < camera.aim_px[0] < ends.max()
 
 

@@ -2,7 +2,7 @@
 
 Small copies of all frames are compared, without the person, with a reference, which is their median after correction; fit and
 median alternate. The fits are robust (reweighted least squares with Tukey's biweight, which gets narrower), because shadows,
-other people and doors change, too. Where the backgrounds cannot be compared, because the camera moves, nothing is corrected.
+other people and doors change, too. If the camera moves, the copies are compared in its reference view.
 """
 
 from collections.abc import Collection, Iterator
@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.media.source import read_masks
+from dancenow.subject.camera.trajectory import CameraTrajectory
 from dancenow.subject.exposure import Exposure
+from dancenow.subject.exposure_cells import AlignedCells, FrameCells
 from dancenow.types import Frame
 
 _SIDE_PX: Final = 32
@@ -46,6 +48,8 @@ _WIDTHS: Final = (60.0, 30.0, 16.0, 12.0, 12.0)
 _OFFSET_PRIOR: Final = 2e-4
 """Weight of a zero offset, per cell: a plain wall does not tell offset and gain apart, and light changes by a gain."""
 _ROUNDS, _MAX_REFERENCE_FRAMES, _BATCH = 2, 127, 256
+_MOVING_ROUNDS: Final = 8
+"""Of a camera that moves: each round, the reference grows by what overlaps it."""
 
 _Array = NDArray[np.float32]
 _Mask = NDArray[np.bool_]
@@ -91,19 +95,22 @@ class ExposureMeter:
         person = cv2.dilate(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), np.ones((3, 3), np.uint8))
         self._clear[frame.index] = np.asarray(person < _PERSON_LEVEL)
 
-    def exposure(self) -> Exposure:
-        """The exposure of every frame; constant where it does not change or cannot be measured."""
+    def exposure(self, camera: CameraTrajectory | None = None) -> Exposure:
+        """The exposure of every frame; constant where it does not change or cannot be measured. camera: None if it is still."""
         constant = Exposure.constant(len(self._measured))
-        numbers = np.array(sorted(self._cells), np.int64)
+        frames = FrameCells(self._cells, self._clear)
+        numbers, moves = frames.numbers, camera is not None and not camera.is_still
         if not self._measured[numbers].any():
             return constant
-        cells = np.stack([self._cells[i].reshape(-1, 3) for i in numbers])
-        clear = np.stack([self._clear[i].reshape(-1) for i in numbers])
         measured = self._measured[numbers]
-        usable = ~_lost(cells, clear, measured)
+        usable = ~_lost(*frames.take(numbers), measured)
         if not (measured & usable).any():
             return constant
-        fits = _fit_all(cells, clear, measured & usable)
+        if camera is not None and moves:
+            fits = _fit_all(AlignedCells(self._cells, self._clear, camera), measured & (camera.confidence[numbers] > 0))
+            usable |= fits.explained  # the camera looks at a plain wall
+        else:
+            fits = _fit_all(frames, measured & usable)
         if fits.explained[measured & usable].mean() < _MIN_FRAMES_EXPLAINED:
             return _spread(constant, numbers, constant.table[numbers], usable)
         strong = (fits.table[..., 0] > _MAX_GAIN).any(axis=1)
@@ -139,28 +146,30 @@ def _lost(cells: NDArray[np.uint8], clear: _Mask, measured: _Mask) -> _Mask:
     return np.asarray(other & (contrast < _LOST_CONTRAST * np.median(contrast[measured])))
 
 
-def _fit_all(cells: NDArray[np.uint8], clear: _Mask, used: _Mask) -> _Fits:
-    """Fit all frames, uint8 [T,N,3], to a reference made of the `used` ones, at the exposure of their median."""
-    candidates = np.flatnonzero(used)
-    brightness = cells[candidates].mean(axis=(1, 2))
+def _fit_all(frames: FrameCells, used: _Mask) -> _Fits:
+    """Fit all frames [T] to a reference made of the `used` ones, at the exposure of their median."""
+    numbers, candidates = frames.numbers, np.flatnonzero(used)
+    brightness = [frames.colors[i].mean() for i in numbers[candidates].tolist()]
     first = candidates[np.argsort(brightness)[len(candidates) // 2]]
-    reference, known = cells[first].astype(np.float32), clear[first]
+    colors, clear = frames.take(numbers[[first]])
+    reference, known = colors[0].astype(np.float32), clear[0]
     picked = candidates[np.unique(np.linspace(0, len(candidates) - 1, _MAX_REFERENCE_FRAMES).round().astype(int))]
-    for _ in range(_ROUNDS):
-        fits = _fit(cells[picked], clear[picked] & known, reference)
+    cells, clear = frames.take(numbers[picked])
+    for _ in range(_ROUNDS if not isinstance(frames, AlignedCells) else _MOVING_ROUNDS):
+        fits = _fit(cells, clear & known, reference)
         if not fits.explained.any():
             break
         gain, offset = np.moveaxis(_from_median(fits.table, fits.explained)[fits.explained], -1, 0)
-        samples = cells[picked[fits.explained]] * gain[:, None] + offset[:, None]
-        seen = clear[picked[fits.explained]]
+        samples = cells[fits.explained] * gain[:, None] + offset[:, None]
+        seen = clear[fits.explained]
         known = seen.sum(axis=0) >= min(3, len(seen))
         samples = np.where((seen & known)[..., None], samples, np.nan)
         samples[:, ~known] = 0
         reference = np.nanmedian(samples, axis=0).astype(np.float32)
-    parts = [
-        _fit(cells[start : start + _BATCH], clear[start : start + _BATCH] & known, reference)
-        for start in range(0, len(cells), _BATCH)
-    ]
+    parts = []
+    for start in range(0, len(numbers), _BATCH):
+        cells, clear = frames.take(numbers[start : start + _BATCH])
+        parts.append(_fit(cells, clear & known, reference))
     table, explained, change, rest = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("table", "explained", "change", "rest")
     )

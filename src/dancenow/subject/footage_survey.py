@@ -70,19 +70,21 @@ def survey_footage(
     synthetic, meter = SyntheticFootageCheck(source, len(track)), ExposureMeter(masks, measured)
     finder, near = OverlayFinder(source, masks, len(track)), NearBackground(masks, estimator.indices)
     source.feed(estimator, quality, synthetic, meter, near, *([finder] if overlays == "keep" else []))
-    exposure, found, camera = meter.exposure(), finder.find(), None
+    found, camera, trajectory = finder.find(), None, None
     hidden = None if found is None else found.mask
     if hidden is not None:
         quality.leave_out(hidden)
     images = quality.statistics()
     if images.may_move:
         trajectory = follow_camera(source, track, hidden, on_progress)
-        camera = film_background(source, masks, measured, trajectory, hidden, on_progress)
+    exposure = meter.exposure(trajectory)
+    if trajectory is not None:
+        camera = film_background(source, masks, measured, trajectory, hidden, exposure, on_progress)
     if camera is None:
         plate = estimator.estimate(exposure, found)
         background_of = still_background(near.complete(plate, exposure))
-    else:  # exposure was measured as for a still camera
-        exposure, images = Exposure.constant(len(track)), images.with_camera(camera.trajectory, selected.used)
+    else:
+        images = images.with_camera(camera.trajectory, selected.used)
         plate = camera.mosaic.reference_view(track.width_px, track.height_px)
         background_of = filmed_background(camera)
     warnings = (*synthetic.warnings(), *exposure.warnings(measured))

@@ -16,8 +16,9 @@ from dancenow.subject.background.background_plate import plate_of_samples
 from dancenow.subject.background.frame_sampling import Candidate, Sample, candidate_frames, choose_spread
 from dancenow.subject.background.mosaic import Mosaic, MosaicArea
 from dancenow.subject.background.overlay_exclusion import hide_overlay
-from dancenow.subject.camera.homography import Homography
+from dancenow.subject.camera.homography import Homography, resizing
 from dancenow.subject.camera.trajectory import CameraTrajectory
+from dancenow.subject.exposure import Exposure
 from dancenow.types import Frame, ImageRGB, Plate
 
 _MAX_COUNT, _MIN_COUNT = 64, 24
@@ -34,7 +35,8 @@ class MosaicEstimator:
 
     The warped frames lie in a temporary file beside the masks, so that memory does not grow with the mosaic.
 
-    overlay: bool [H,W], graphics and bars, which hide the background.
+    overlay: bool [H,W], graphics and bars, which hide the background. exposure: of the frames; it is corrected, and frames of
+    which it cannot be are left out.
     """
 
     def __init__(
@@ -44,11 +46,13 @@ class MosaicEstimator:
         measured: NDArray[np.bool_],
         camera: CameraTrajectory,
         overlay: NDArray[np.bool_] | None = None,
+        exposure: Exposure | None = None,
         on_progress: ProgressCallback = ignore_progress,
     ) -> None:
+        self._exposure = Exposure.constant(len(measured)) if exposure is None else exposure
         self._camera, self._masks, self._source, self._on_progress = camera, masks, source, on_progress
         self._area = MosaicArea.of_camera(camera)
-        usable = measured & (camera.confidence > 0)
+        usable = measured & (camera.confidence > 0) & self._exposure.usable
         candidates = [c for c in candidate_frames(masks, usable) if camera.confidence[c.index] > 0]
         if overlay is not None:
             rim = np.ones((2 * _RIM_PX + 1, 2 * _RIM_PX + 1), np.uint8)
@@ -68,8 +72,9 @@ class MosaicEstimator:
         """Lay a sampled frame into the mosaic."""
         candidate, to_reference = self._chosen[frame.index], self._camera.to_reference[frame.index]
         matrix, size = self._area.from_frame(to_reference), (self._area.width_px, self._area.height_px)
-        warped = cv2.warpPerspective(frame.image_rgb, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        height, width = frame.image_rgb.shape[:2]
+        image_rgb = self._exposure.correct(frame.image_rgb, frame.index)
+        warped = cv2.warpPerspective(image_rgb, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        height, width = image_rgb.shape[:2]
         inner = np.zeros((height, width), np.uint8)
         inner[_RIM_PX:-_RIM_PX, _RIM_PX:-_RIM_PX] = 255
         if self._overlay is not None:
@@ -101,8 +106,8 @@ class MosaicEstimator:
         height, width = candidate.clearance.shape
         scale = width / frame_size[0]
         size = max(1, round(self._area.width_px * scale)), max(1, round(self._area.height_px * scale))
-        into = _resizing(self._area.width_px, self._area.height_px, *size)
-        matrix = into @ matrix @ np.linalg.inv(_resizing(*frame_size, width, height))
+        into = resizing(self._area.width_px, self._area.height_px, *size)
+        matrix = into @ matrix @ np.linalg.inv(resizing(*frame_size, width, height))
         inner = np.zeros((height, width), np.uint8)
         inner[2:-2, 2:-2] = 1
 
@@ -119,18 +124,12 @@ class MosaicEstimator:
             return candidates
         camera, scale = self._camera, _CHOICE_SIDE_PX / max(self._area.width_px, self._area.height_px)
         size = max(1, round(self._area.width_px * scale)), max(1, round(self._area.height_px * scale))
-        into = _resizing(self._area.width_px, self._area.height_px, *size)
+        into = resizing(self._area.width_px, self._area.height_px, *size)
         visible = []
         for candidate in candidates:
             height, width = candidate.clearance.shape
             matrix = into @ self._area.from_frame(camera.to_reference[candidate.index])
-            matrix = matrix @ np.linalg.inv(_resizing(camera.width_px, camera.height_px, width, height))
+            matrix = matrix @ np.linalg.inv(resizing(camera.width_px, camera.height_px, width, height))
             seen = (candidate.clearance > 0).astype(np.uint8)
             visible.append(cv2.warpPerspective(seen, matrix, size, flags=cv2.INTER_NEAREST) > 0)
         return [candidates[i] for i in choose_spread(np.stack(visible), count)]
-
-
-def _resizing(width: int, height: int, new_width: int, new_height: int) -> Homography:
-    """px of an image -> px of the image resized; pixel centers are at integer coordinates."""
-    x, y = new_width / width, new_height / height
-    return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1.0]])

@@ -11,6 +11,7 @@ from dancenow.subject.background.mosaic_estimation import MosaicEstimator
 from dancenow.subject.camera.estimation import CameraEstimator
 from dancenow.subject.camera.footage_camera import FootageCamera
 from dancenow.subject.camera.trajectory import CameraTrajectory
+from dancenow.subject.exposure import Exposure
 from dancenow.types import PoseTrack
 
 
@@ -36,11 +37,12 @@ def film_background(
     measured: NDArray[np.bool_],
     trajectory: CameraTrajectory,
     overlay: NDArray[np.bool_] | None = None,
+    exposure: Exposure | None = None,
     on_progress: ProgressCallback = ignore_progress,
 ) -> FootageCamera | None:
     """The background that a moving camera saw; None if it stands still. Arguments and errors as `MosaicEstimator`."""
     if trajectory.is_still:
         return None
-    estimator = MosaicEstimator(source, masks, measured, trajectory, overlay, on_progress)
+    estimator = MosaicEstimator(source, masks, measured, trajectory, overlay, exposure, on_progress)
     source.feed(estimator)
     return FootageCamera(trajectory, estimator.estimate())

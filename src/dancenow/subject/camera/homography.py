@@ -49,6 +49,12 @@ def scale_homography(homography: Homography, scale: float) -> Homography:
     return np.asarray(enlarge @ homography @ np.linalg.inv(enlarge), np.float64)
 
 
+def resizing(width: int, height: int, new_width: int, new_height: int) -> Homography:
+    """px of an image -> px of the image resized; pixel centers are at integer coordinates."""
+    x, y = new_width / width, new_height / height
+    return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1.0]])
+
+
 def corner_shift_px(homography: Homography, width_px: int, height_px: int) -> NDArray[np.float64]:
     """How far the corner of the frame moves that moves most; homography [...,3,3] -> [...]."""
     corners = frame_corners(width_px, height_px)
