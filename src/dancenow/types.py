@@ -108,7 +108,8 @@ class PoseTrack:
     pose: [T,K]. time_s: float64 [T], increasing, from the first frame. status: uint8 [T] of `FrameStatus`; MISSING frames
     have confidence 0 everywhere. width_px and height_px: size of the frame that xy refers to. aim_px: for poses in the
     reference view of a camera that moves, (x, y) at which it looks on average; None for a camera that stands still. cuts: the
-    first frames of new shots, increasing; nothing in a pose before a cut says anything about one after it.
+    first frames of new shots, increasing; nothing in a pose before a cut says anything about one after it. repeated: frames
+    that show the same picture as the frame before them, increasing.
     """
 
     pose: Pose
@@ -120,6 +121,7 @@ class PoseTrack:
     source_sha256: str
     aim_px: tuple[float, float] | None = None
     cuts: tuple[int, ...] = ()
+    repeated: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         _require(self.pose.xy.ndim == 3, f"a track's pose must be [T,K,2], got {_describe(self.pose.xy)}")
@@ -130,6 +132,8 @@ class PoseTrack:
         _require(self.width_px > 0 and self.height_px > 0, "a track needs the size of its frame")
         edges = (0, *self.cuts, len(self))
         _require(not self.cuts or all(a < b for a, b in pairwise(edges)), f"cuts must increase within the track: {self.cuts}")
+        again = (0, *self.repeated, len(self))
+        _require(not self.repeated or all(a < b for a, b in pairwise(again)), "repeated must increase within the track")
 
     def __len__(self) -> int:
         return len(self.pose)
@@ -137,14 +141,20 @@ class PoseTrack:
     def part(self, start: int, stop: int) -> "PoseTrack":
         """The frames [start, stop), with times from the first of them."""
         time_s = self.time_s[start:stop] - self.time_s[start]
-        cuts = tuple(cut - start for cut in self.cuts if start < cut < stop)
-        return replace(self, pose=self.pose[start:stop], time_s=time_s, status=self.status[start:stop], cuts=cuts)
+        cuts, repeated = (tuple(i - start for i in frames if start < i < stop) for frames in (self.cuts, self.repeated))
+        return replace(
+            self, pose=self.pose[start:stop], time_s=time_s, status=self.status[start:stop], cuts=cuts, repeated=repeated
+        )
 
     def select(self, frames: NDArray[np.int64]) -> "PoseTrack":
         """Some frames [N], which increase, at their own times; where they leave a shot, there is a cut."""
         of_shot = np.searchsorted(self.cuts, frames, side="right")
         cuts = tuple(int(cut) for cut in np.flatnonzero(np.diff(of_shot)) + 1)
-        return replace(self, pose=self.pose[frames], time_s=self.time_s[frames], status=self.status[frames], cuts=cuts)
+        of_picture = frames - np.searchsorted(self.repeated, frames, side="right")
+        repeated = tuple(int(i) for i in np.flatnonzero(np.diff(of_picture) == 0) + 1)
+        return replace(
+            self, pose=self.pose[frames], time_s=self.time_s[frames], status=self.status[frames], cuts=cuts, repeated=repeated
+        )
 
     @property
     def shots(self) -> tuple[slice, ...]:

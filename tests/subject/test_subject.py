@@ -168,6 +168,10 @@ def test_a_fraction_of_a_short_video_can_be_held_out() -> None:
     assert split_by_time(60.0, 0.25) == {"train": (0.0, 44.0), "val": (45.0, 60.0)}
 
 
+def test_titles_before_and_after_the_person_are_not_held_out() -> None:
+    assert split_by_time(30.0, 0.25, start_s=10.0) == {"train": (0.0, 24.0), "val": (25.0, 30.0)}
+
+
 def test_split_membership(made: Subject) -> None:
     time_s = made.track.time_s
     assert made.manifest.in_split("train", time_s).all()

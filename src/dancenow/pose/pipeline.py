@@ -24,6 +24,7 @@ from dancenow.compatibility import renamed_keywords
 from dancenow.errors import InputError, OptionError, UserError
 from dancenow.execution import Execution, reporting
 from dancenow.media.integrity import require_complete
+from dancenow.media.repeated_frames import RepeatedFrameFinder
 from dancenow.media.shots import cut_frames
 from dancenow.media.sink import MaskWriter
 from dancenow.media.source import VideoInput, VideoSource, open_video
@@ -31,6 +32,7 @@ from dancenow.pose.detectors.base import PoseDetector
 from dancenow.pose.detectors.registry import DEFAULT_DETECTOR, create_detector
 from dancenow.pose.filtering import smoothing
 from dancenow.pose.filtering.confidence import restore_filled_confidence
+from dancenow.pose.filtering.repeated_pictures import filter_pictures
 from dancenow.pose.filtering.smoothing import SmoothConfig
 from dancenow.pose.track_io import load_track, save_track
 from dancenow.pose.tracking.backward_tracking import MAX_BUFFERED_FRAMES, track_shots
@@ -175,13 +177,14 @@ class PosePipeline:
         scale = min(1.0, MASK_SIDE_PX / max(info.width_px, info.height_px))
         mask_width_px, mask_height_px = max(1, round(info.width_px * scale)), max(1, round(info.height_px * scale))
         empty = np.zeros((mask_height_px, mask_width_px), np.uint8)
+        repeats = RepeatedFrameFinder()
         times: list[float] = []
         poses: list[Pose] = []
         status: list[FrameStatus] = []
         with ExitStack() as stack:
             writer = stack.enter_context(MaskWriter(masks, mask_width_px, mask_height_px)) if masks else None
             frames = stack.enter_context(prefetch(source.frames(0, None, every)))
-            for time_s, landmarks in track_shots(tracker, frames, source.shots):
+            for time_s, landmarks in track_shots(tracker, repeats.watch(frames), source.shots):
                 times.append(float(time_s))
                 poses.append(landmarks.pose if landmarks else _MISSING_POSE)
                 status.append(FrameStatus.MEASURED if landmarks else FrameStatus.MISSING)
@@ -200,12 +203,16 @@ class PosePipeline:
         cuts = sorted({-(-cut // every) for cut in cut_frames(source.shots)} - {0})
         return PoseTrack(
             pose, np.array(times), np.array(status, np.uint8), info.width_px, info.height_px, self.detector.name,
-            source.sha256, cuts=tuple(cut for cut in cuts if cut < len(poses)),
+            source.sha256, cuts=tuple(cut for cut in cuts if cut < len(poses)), repeated=repeats.found(),
         )  # fmt: skip
 
     def filter(self, measured: PoseTrack) -> PoseTrack:
         """A measured track, smoothed, without the detector's systematic errors and its guesses of what the frame cuts off."""
-        return measured.by_shot(lambda shot: drop_unseen(self.detector.correct_bias(self.smooth(shot), shot)))
+
+        def by_picture(shot: PoseTrack) -> PoseTrack:
+            return drop_unseen(self.detector.correct_bias(self.smooth(shot), shot))
+
+        return measured.by_shot(lambda shot: filter_pictures(shot, by_picture))
 
     def smooth(self, measured: PoseTrack) -> PoseTrack:
         """Smooth a track of any origin, without the detector's bias correction: see `smoothing.smooth`."""
@@ -216,7 +223,11 @@ class PosePipeline:
 
         Not for measurements, whose fast moves it blunts, and not for exact poses, which have no jitter.
         """
-        return track.by_shot(lambda shot: smoothing.smooth_jitter(shot, self.filters.jitter_sigma_s))
+
+        def damped(pictures: PoseTrack) -> PoseTrack:
+            return smoothing.smooth_jitter(pictures, self.filters.jitter_sigma_s)
+
+        return track.by_shot(lambda shot: filter_pictures(shot, damped))
 
     def for_rendering(self, track: PoseTrack) -> PoseTrack:
         """The track as a renderer takes it, the last step: frames that were FILLED get their neighbors' confidence."""

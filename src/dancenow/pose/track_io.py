@@ -40,6 +40,7 @@ def save_track(path: Path, track: PoseTrack) -> None:
             detector=np.array(track.detector),
             source_sha256=np.array(track.source_sha256),
             cuts=np.array(track.cuts, np.int64),
+            repeated=np.array(track.repeated, np.int64),
         )
 
 
@@ -72,6 +73,7 @@ def load_track(path: Path) -> PoseTrack:
             str(held["detector"]),
             str(held["source_sha256"]),
             cuts=tuple(int(cut) for cut in held.get("cuts", ())),
+            repeated=tuple(int(frame) for frame in held.get("repeated", ())),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise InputError(f"{path} is a damaged pose track ({error}); make it again with `dancenow pose`.") from error

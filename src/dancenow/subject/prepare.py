@@ -88,7 +88,8 @@ def prepare(
         selected = select_shots(source, track)
         track = selected.track
         require_enough_footage(selected.used_track, source)
-        splits_s = split_by_time(float(track.time_s[-1] + 1 / track.fps), hold_out)
+        first, last = np.flatnonzero(selected.used)[[0, -1]]
+        splits_s = split_by_time(float(track.time_s[last] + 1 / track.fps), hold_out, float(track.time_s[first]))
         in_training = (track.time_s >= splits_s["train"][0]) & (track.time_s < splits_s["train"][1])
         measured = in_training & (track.status == FrameStatus.MEASURED)
         survey = survey_footage(source, masks, selected, measured, overlays, on_progress)
@@ -179,7 +180,7 @@ def _matching_track(track: PoseTrack, detected: PoseTrack, video: VideoSource) -
             f"the track does not match the person detected in {video}; choose another with --person, or give the track of"
             " this video."
         )
-    return replace(track, source_sha256=detected.source_sha256, cuts=detected.cuts)
+    return replace(track, source_sha256=detected.source_sha256, cuts=detected.cuts, repeated=detected.repeated)
 
 
 def _require_replaceable(out: Path) -> None:
@@ -200,15 +201,17 @@ def _require_replaceable(out: Path) -> None:
         )
 
 
-def split_by_time(duration_s: float, hold_out: bool | float) -> dict[str, Span]:
+def split_by_time(duration_s: float, hold_out: bool | float, start_s: float = 0.0) -> dict[str, Span]:
     """Assign everything to training; with `hold_out` and 20 s or more, the last tenth to validation, after a gap of 1 s.
 
-    A fraction holds out that part at the end of footage of any length, after a gap of a quarter of it, at most 1 s.
+    A fraction holds out that part at the end of footage of any length, after a gap of a quarter of it, at most 1 s. What is
+    used of the footage begins at `start_s` and ends at `duration_s`: titles are no validation.
     """
+    used_s = duration_s - start_s
     if hold_out is True:
-        hold_out = _VAL_FRACTION if duration_s >= _VAL_MIN_DURATION_S else 0.0
+        hold_out = _VAL_FRACTION if used_s >= _VAL_MIN_DURATION_S else 0.0
     if not hold_out:
         return {"train": (0.0, duration_s)}
-    val_start_s = duration_s * (1 - hold_out)
-    gap_s = min(_VAL_GAP_S, hold_out * duration_s / 4)
+    val_start_s = start_s + used_s * (1 - hold_out)
+    gap_s = min(_VAL_GAP_S, hold_out * used_s / 4)
     return {"train": (0.0, val_start_s - gap_s), "val": (val_start_s, duration_s)}
