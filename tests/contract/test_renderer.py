@@ -15,6 +15,8 @@ from dancenow.generators.crop.config import CropConfig
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import GeneratorConfig
 from dancenow.generators.edn.config import EdnConfig
+from dancenow.generators.references.config import ReferenceConfig
+from dancenow.generators.references.reference_selection import ReferenceOptions
 from dancenow.generators.registry import family_of, load_renderer
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.pose.filtering.confidence import FILLED_CONFIDENCE, restore_filled_confidence
@@ -36,6 +38,13 @@ CONFIGS: dict[str, FamilyConfig] = {
     "paper": EdnConfig(longer_px=64, width=1 / 16, max_frames=32),
     "frame by frame": EdnConfig(longer_px=64, width=1 / 16, temporal=False, max_frames=32),
     "enhanced": EdnConfig(longer_px=64, width=1 / 16, enhance_from=0.5, max_frames=32),
+    "references": ReferenceConfig(
+        GeneratorConfig(canvas_px=64, width=8, blocks=1),
+        JUDGE,
+        replace(JUDGE, frames=2),
+        max_frames=32,
+        references=ReferenceOptions(count=4),
+    ),
     "heatmaps": EdnConfig(longer_px=64, width=1 / 16, conditioning="heatmaps", max_frames=32),
 }
 

@@ -23,7 +23,13 @@ def _edn() -> GeneratorFamily[Any]:
     return EdnFamily()
 
 
-FAMILIES: Final[dict[str, Callable[[], GeneratorFamily[Any]]]] = {"crop": _crop, "edn": _edn}
+def _references() -> GeneratorFamily[Any]:
+    from dancenow.generators.references.family import ReferenceFamily
+
+    return ReferenceFamily()
+
+
+FAMILIES: Final[dict[str, Callable[[], GeneratorFamily[Any]]]] = {"crop": _crop, "edn": _edn, "references": _references}
 """Name -> family. A family is imported when it is looked up."""
 
 

@@ -20,6 +20,7 @@ from dancenow.media.source import VideoInput
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.pose.pipeline import PosePipeline
 from dancenow.progress import ProgressCallback, ignore_progress, ignore_warning
+from dancenow.provenance.stored_pictures import stored_pictures_note
 from dancenow.rendering.renderer import render_frames
 from dancenow.storage import pretrained
 from dancenow.storage.atomic_io import require_writable
@@ -64,7 +65,9 @@ def train_model(
         task = create_task(
             opened, config, face, source_face, seed=seed, execution=execution, warn=warn, on_progress=on_progress
         )
-        train_loop(task, out, budget, resume=resume, config=LoopConfig(seed=seed), on_progress=on_progress)
+        model = train_loop(task, out, budget, resume=resume, config=LoopConfig(seed=seed), on_progress=on_progress)
+    if note := stored_pictures_note(model.info):
+        warn(note)
     return out
 
 

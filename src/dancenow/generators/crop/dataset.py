@@ -159,11 +159,23 @@ class CropDataset:
 
         length: frames per clip, at most that of the dataset.
         """
+        return self.place(self.draw_frames(batch, rng, length, evenly), rng, augmentation, device)
+
+    def draw_frames(
+        self, batch: int, rng: np.random.Generator, length: int | None = None, evenly: bool = False
+    ) -> NDArray[np.int64]:
+        """The stored frames [B,T] of a random batch, see `draw`."""
         length = length or self.length
         first = rng.choice(self.starts, size=batch, p=None if evenly else self._chances)
         # Anywhere in the run: of long footage only some runs are kept, and every frame of them should be used.
         first = first + rng.integers(0, self.length - length + 1, batch)
-        frames = first[:, None] + np.arange(length)
+        return np.asarray(first[:, None] + np.arange(length))
+
+    def place(
+        self, frames: NDArray[np.int64], rng: np.random.Generator, augmentation: Augmentation, device: torch.device
+    ) -> Clip:
+        """The given stored frames [B,T], randomly placed on the canvas, mirrored and jittered."""
+        batch = len(frames)
         placed = random_similarity(rng, batch, self.canvas_px, self.image.shape[1], augmentation)
         clip = self.take(frames, placed, device)
         if augmentation.mirror:

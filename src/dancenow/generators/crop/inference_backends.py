@@ -15,7 +15,6 @@ from torch import Tensor
 
 from dancenow.execution import has_bfloat16
 from dancenow.generators.crop.network import POSE_STRIDE, Generator
-from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
 
 BackendName = Literal["float32", "bfloat16", "graph"]
 MIN_PSNR_DB: Final = 35.0
@@ -128,7 +127,7 @@ def example_maps(generator: Generator) -> Tensor:
     device = next(generator.parameters()).device
     random = torch.Generator().manual_seed(0)
     cells = generator.config.canvas_px // POSE_STRIDE
-    maps = torch.rand(1, NUM_CHANNELS, cells, cells, generator=random)
+    maps = torch.rand(1, generator.num_inputs, cells, cells, generator=random)
     return torch.where(maps > 0.9, maps, 0.0).to(device)
 
 

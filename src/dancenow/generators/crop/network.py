@@ -181,30 +181,46 @@ class Generator(nn.Module):
         self.fine = FineStage(w) if config.fine else None
         self.shade = ShadowHead(4 * w, w) if config.shade else None
 
+    @property
+    def num_inputs(self) -> int:
+        """Channels of what `forward` takes."""
+        return NUM_CHANNELS
+
     def forward(self, pose_maps: Tensor) -> Tensor:
         """See the class."""
-        x = pose = self.pose(pose_maps)
+        pose = self.pose(pose_maps)
+        features, level1 = self._features(pose)
+        out = self.shuffle(self.leave[1](features))
         if self.fine is not None:
-            x = nn.functional.avg_pool2d(x, 2)
+            out = self.upsample(out)
+            if self.refining:
+                out = out + self.fine(features, pose)
+        return self._with_shadow(activate(out), level1)
+
+    def _features(self, pose: Tensor) -> tuple[Tensor, Tensor]:
+        """From the squeezed pose [N,2w,S/4,S/4]: the last features [N,w,S/2,S/2], half as large with a fine stage, and those
+        from which shadows are made."""
+        x = nn.functional.avg_pool2d(pose, 2) if self.fine is not None else pose
         level0 = self.enter(x)
         level1 = self.down1(level0)
         deep = self.middle(self.down2(level1))
         # Convolve, then upsample: a quarter of the cost of the other order.
         level1 = self.join2(torch.cat([level1, self.upsample(self.up2(deep))], dim=1))
         level0 = self.join1(torch.cat([level0, self.upsample(self.up1(level1))], dim=1))
-        features = self.leave[0](torch.relu(self.shuffle(self.up0(level0))))
-        out = self.shuffle(self.leave[1](features))
-        if self.fine is not None:
-            out = self.upsample(out)
-            if self.refining:
-                out = out + self.fine(features, pose)
-        # Activate all channels, then slice: activations of a part of the channels take several times as long on a CPU.
-        rgba = torch.cat([torch.tanh(out)[:, :3], torch.sigmoid(out)[:, 3:]], dim=1)
+        return self.leave[0](torch.relu(self.shuffle(self.up0(level0)))), level1
+
+    def _with_shadow(self, rgba: Tensor, level1: Tensor) -> Tensor:
         if self.shade is None:
             return rgba
         size = [self.config.canvas_px] * 2
         shade = nn.functional.interpolate(self.shade(level1).float(), size=size, mode="bilinear", align_corners=False)
         return composite_shadow(rgba.float(), shade)
+
+
+def activate(out: Tensor) -> Tensor:
+    """The last activations of an image [N,4,S,S]: color in [-1,1], alpha in [0,1]."""
+    # Activate all channels, then slice: activations of a part of the channels take several times as long on a CPU.
+    return torch.cat([torch.tanh(out)[:, :3], torch.sigmoid(out)[:, 3:]], dim=1)
 
 
 def generate_clips(generator: Generator, maps: Tensor) -> Tensor:

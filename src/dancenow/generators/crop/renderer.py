@@ -59,17 +59,21 @@ class CropRenderer:
         crops = [windows[int(i)] for i in frames]
         is_present = track.status[frames] != FrameStatus.MISSING
         feet = feet_y_px(track.pose[frames]).tolist()
-        with prefetch(self._maps(track.pose[frames], crops), room=2) as maps:
-            for rgba, crop, y_px in zip(self._generate_all(maps, is_present), crops, feet, strict=True):
+        with prefetch(self._inputs(track, frames, crops), room=2) as inputs:
+            for rgba, crop, y_px in zip(self._generate_all(inputs, is_present), crops, feet, strict=True):
                 yield None if rgba is None else Layer(rgba, crop, y_px)
 
-    def _generate_all(self, maps: Iterator[Tensor], is_present: NDArray[np.bool_]) -> Iterator[NDArray[np.float32] | None]:
+    def _inputs(self, track: PoseTrack, frames: NDArray[np.int64], crops: list[Crop]) -> Iterator[Tensor]:
+        """What the generator takes for each frame, [1,C,S/4,S/4]."""
+        return self._maps(track.pose[frames], crops)
+
+    def _generate_all(self, inputs: Iterator[Tensor], is_present: NDArray[np.bool_]) -> Iterator[NDArray[np.float32] | None]:
         """Generate every frame from its maps; on a CPU two at a time, each on its own core."""
         at_once = 1 if self._device.type == "cuda" else 2
         waiting: deque[Future[NDArray[np.float32]] | None] = deque()
         with ThreadPoolExecutor(at_once) as pool:
-            for frame_maps, present in zip(maps, is_present, strict=True):
-                waiting.append(pool.submit(self._generate, frame_maps) if present else None)
+            for frame_inputs, present in zip(inputs, is_present, strict=True):
+                waiting.append(pool.submit(self._generate, frame_inputs) if present else None)
                 if len(waiting) > at_once:
                     yield _result(waiting.popleft())
             while waiting:

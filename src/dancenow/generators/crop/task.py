@@ -9,10 +9,10 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from dancenow.generators.crop.config import CropConfig
-from dancenow.generators.crop.dataset import Augmentation, CropDataset
+from dancenow.generators.crop.dataset import Augmentation, Clip, CropDataset
 from dancenow.generators.crop.discriminators import Discriminators
 from dancenow.generators.crop.image_losses import image_terms, pose_maps, random_patch, stack_rows
 from dancenow.generators.crop.network import Generator, generate_clips
@@ -47,12 +47,12 @@ class CropTask:
         self.dataset, self.config, self.seed, self.device, self._kept = dataset, config, seed, device, kept
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
-            self.generator = Generator(config.generator)
+            self.generator = self._new_generator()
             self.discriminators = Discriminators(config.spatial, config.temporal, config.learning_rate / 2)
         self._pretrained = load_pretrained_generator() if config.start == "base" else None
         if self._pretrained is not None:
             self._pretrained.load_into(self.generator)
-        self.average = Generator(config.generator).requires_grad_(False)
+        self.average = self._new_generator().requires_grad_(False)
         self.average.load_state_dict(self.generator.state_dict())
         for module in self._modules().values():
             module.to(device)
@@ -72,10 +72,11 @@ class CropTask:
             mirror=config.mirror if progress < MIRROR_UNTIL else 0.0, keypoint_jitter=config.keypoint_jitter
         )
         length = min(2 if is_adversarial else 1, config.clip_frames)
-        clip = self.dataset.draw(count, rng, augmentation, self.device, length)
+        frames = self.dataset.draw_frames(count, rng, length)
+        clip = self.dataset.place(frames, rng, augmentation, self.device)
         with autocast(self.device, config.precision):
             maps = pose_maps(clip, config.generator.canvas_px)
-            rgba = generate_clips(self.generator, maps)
+            rgba = generate_clips(self.generator, self._inputs(clip, maps, frames, rng))
             image = composite(clip.visible(rgba), clip.plate)
             _skip_draws(count, rng)
             patch = random_patch(config.generator.canvas_px, config.patch_px, rng)
@@ -86,6 +87,20 @@ class CropTask:
         self._images += count
         update_average(self.average, self.generator, count, self._images)
         return {name: float(term.detach()) for name, term in terms.items()}
+
+    def _new_generator(self) -> Generator:
+        return Generator(self.config.generator)
+
+    def _inputs(
+        self,
+        clip: Clip,  # noqa: ARG002
+        maps: Tensor,
+        frames: NDArray[np.int64],  # noqa: ARG002
+        rng: np.random.Generator | None = None,  # noqa: ARG002
+    ) -> Tensor:
+        """What the generator takes for a clip of the given stored frames [B,T], with its pose maps; rng: None outside of
+        training."""
+        return maps
 
     def shrink(self) -> bool:
         """See `loop.Task.shrink`."""
@@ -154,7 +169,8 @@ class CropTask:
         frames = starts[:, None] + np.arange(self.dataset.length)
         clip = self.dataset.take(frames, np.repeat(self.dataset.centered[None], 3, axis=0), self.device)
         maps = pose_maps(clip, self.config.generator.canvas_px)
-        generated = composite(clip.visible(generate_clips(self.average, maps)), clip.plate)
+        rgba = generate_clips(self.average, self._inputs(clip, maps, frames))
+        generated = composite(clip.visible(rgba), clip.plate)
         return stack_rows(clip.image[:, -1], generated[:, -1])
 
 

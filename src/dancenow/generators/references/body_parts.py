@@ -1,0 +1,174 @@
+"""Body parts as soft regions of an image: capsules around limbs, a wide one for the trunk, one for the head.
+
+Regions come from keypoints alone. Where they overlap, the part that is nearer to the camera by the keypoints' depth wins, so
+the same regions tell which part of a footage frame is hidden behind another.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+
+import torch
+from torch import Tensor
+
+from dancenow.skeleton import INDEX
+from dancenow.types import Pose
+
+_LIMBS: Final = (
+    ("upper_arm", "shoulder", "elbow", 0.10, 0.6),
+    ("forearm", "elbow", "wrist", 0.085, 0.5),
+    ("hand", "wrist", "hand", 0.08, 0.35),
+    ("thigh", "hip", "knee", 0.15, 0.85),
+    ("shin", "knee", "ankle", 0.10, 0.85),
+    ("foot", "heel", "toe", 0.09, 0.4),
+)
+"""Name, its two ends, radius and usual length, both in units of the body size."""
+PARTS: Final = (*(f"{side}_{limb[0]}" for side in ("right", "left") for limb in _LIMBS), "trunk", "head")
+NUM_PARTS: Final = len(PARTS)
+TRUNK, HEAD = PARTS.index("trunk"), PARTS.index("head")
+_JOINTS: Final = (
+    ("hand", "forearm"), ("forearm", "upper_arm"), ("upper_arm", "trunk"), ("foot", "shin"), ("shin", "thigh"),
+    ("thigh", "trunk"), ("head", "trunk"),
+)  # fmt: skip
+USUAL_LENGTHS: Final = (*(limb[4] for _ in range(2) for limb in _LIMBS), 1.0, 0.4)
+_RADII: Final = (*(limb[3] for _ in range(2) for limb in _LIMBS), 0.2, 0.2)
+SOFTNESS: Final = 0.05
+"""How far the score of a part reaches beyond its radius, in units of the body size."""
+FRONT_GAIN: Final = 4.0
+"""Score of a part per body size that it is nearer to the camera."""
+_TRUNK_BIAS: Final = -0.5
+"""A limb at the depth of the trunk is in front of it: nothing can be inside."""
+FACE: Final = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
+SHOULDERS: Final = ("right_shoulder", "left_shoulder")
+HIPS: Final = ("right_hip", "left_hip")
+_HAND_FRACTION: Final = 0.4
+"""Length of a hand without keypoints, in forearms."""
+_MIN_SIZE_PX: Final = 4.0
+_ABSENT: Final = -1e4
+
+
+@dataclass(frozen=True, eq=False)
+class BodyParts:
+    """The P parts of N poses, in px of one image each.
+
+    start, end: [N,P,2] of each part's axis; depth: [N,P,2] px at both; radius: [N,P] px; present: [N,P], confidence in [0,1].
+    size: [N] px, about the distance from shoulder to hip, whatever the pose. xy: [N,K,2], confidence, point_depth: [N,K], the
+    keypoints themselves.
+    """
+
+    start: Tensor
+    end: Tensor
+    depth: Tensor
+    radius: Tensor
+    present: Tensor
+    size: Tensor
+    xy: Tensor
+    confidence: Tensor
+    point_depth: Tensor
+
+    @classmethod
+    def of(cls, xy: Tensor, confidence: Tensor, depth: Tensor) -> Self:
+        """From keypoints [N,K,2], their confidence and depth [N,K]."""
+        points = torch.cat([xy, depth[..., None]], dim=2).float()
+        confidence = confidence.float()
+        axes: list[tuple[Tensor, Tensor, Tensor]] = []
+        for side in ("right", "left"):
+            for limb, first, last, _, _ in _LIMBS:
+                axes.append(_hand(points, confidence, side) if limb == "hand" else _limb(points, confidence, side, first, last))
+        axes += [_axis(points, confidence, SHOULDERS, HIPS), _head(points, confidence)]
+        start, end, present = (torch.stack(each, dim=1) for each in zip(*axes, strict=True))
+        length = (end - start).norm(dim=2)
+        weight = present * present.new_tensor([0.0 if part.endswith(("hand", "foot", "head")) else 1.0 for part in PARTS])
+        usual = length.new_tensor(USUAL_LENGTHS)
+        size = (length * weight).sum(dim=1) / (usual * weight).sum(dim=1).clamp_min(1e-3)
+        size = size.clamp_min(_MIN_SIZE_PX)
+        radius = length.new_tensor(_RADII) * size[:, None]
+        width = sum((points[:, INDEX[a], :2] - points[:, INDEX[b], :2]).norm(dim=1) for a, b in (SHOULDERS, HIPS))
+        radius[:, TRUNK] = torch.maximum(radius[:, TRUNK], 0.25 * width)
+        return cls(
+            start[..., :2], end[..., :2], torch.stack([start[..., 2], end[..., 2]], dim=2), radius, present, size,
+            points[..., :2], confidence, points[..., 2],
+        )  # fmt: skip
+
+    @classmethod
+    def of_pose(cls, pose: Pose, device: torch.device | None = None) -> Self:
+        """From poses [N,K]."""
+        xy, confidence, depth = (torch.from_numpy(a).to(device) for a in (pose.xy, pose.confidence, pose.depth))
+        return cls.of(xy, confidence, depth)
+
+    def scores(self, at: Tensor) -> Tensor:
+        """How much points [Q,2] belong to each part, and how near to the camera it is there: [N,P,Q], 0 on a part at the depth
+        of the hips, less elsewhere."""
+        everywhere = (torch.arange(len(self.size), device=at.device)[:, None], torch.arange(NUM_PARTS, device=at.device)[None])
+        return self.scores_of(at, *everywhere)
+
+    def scores_of(self, at: Tensor, body: Tensor, part: Tensor) -> Tensor:
+        """The scores of some parts: `part` [n,J] of the pose `body` [n,1] at points [Q,2] or [n,1,Q,2]. Returns [n,J,Q]."""
+        body, part = torch.broadcast_tensors(body, part)
+        start, end, radius = self.start[body, part], self.end[body, part], self.radius[body, part]
+        axis = end - start
+        off = at - start[..., None, :]
+        along = (off * axis[..., None, :]).sum(-1) / axis.square().sum(-1, keepdim=True).clamp_min(1e-3)
+        along = along.clamp(0.0, 1.0)
+        distance = (off - along[..., None] * axis[..., None, :]).norm(dim=-1)
+        size = self.size[body][..., None]
+        depth = self.depth[body, part] / size
+        nearness = -FRONT_GAIN * torch.lerp(depth[..., :1], depth[..., 1:], along)
+        beyond = torch.relu(distance - radius[..., None]) / (SOFTNESS * size)
+        bias = torch.where(part == TRUNK, _TRUNK_BIAS, 0.0) + torch.where(self.present[body, part] > 0, 0.0, _ABSENT)
+        # Who is in front matters on a part; beside it, what is there belongs to the others.
+        return -0.5 * beyond.square() + nearness * torch.exp(-beyond.square()) + bias[..., None]
+
+    def nearness_free(self, at: Tensor) -> Tensor:
+        """How much points [Q,2] lie on each part, whatever hides it: [N,P,Q] in [0,1]."""
+        flat = BodyParts(**{**vars(self), "depth": torch.zeros_like(self.depth)})
+        bias = torch.zeros(NUM_PARTS, 1, device=at.device)
+        bias[TRUNK] = _TRUNK_BIAS
+        return torch.exp((flat.scores(at) - bias).clamp(max=0.0))
+
+
+def are_joined(one: str, other: str) -> bool:
+    """Whether two parts are the same or touch at a joint, so that one behind the other is usual."""
+    if "trunk" not in (one, other) and "head" not in (one, other) and one.split("_")[0] != other.split("_")[0]:
+        return False
+    kinds = one.removeprefix("right_").removeprefix("left_"), other.removeprefix("right_").removeprefix("left_")
+    return one == other or kinds in _JOINTS or kinds[::-1] in _JOINTS
+
+
+def part_weights(scores: Tensor, dim: int = 1) -> Tensor:
+    """Scores to weights of the parts, which sum to 1 over `dim`."""
+    return (2.0 * scores).softmax(dim=dim)
+
+
+def mean_point(points: Tensor, confidence: Tensor, names: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """The mean [N,3] of the present ones of some keypoints, and whether there is any: [N] in [0,1]."""
+    index = [INDEX[name] for name in names]
+    weight = (confidence[:, index] > 0).float()
+    total = weight.sum(dim=1)
+    mean = (points[:, index] * weight[..., None]).sum(dim=1) / total.clamp_min(1e-6)[:, None]
+    return mean, confidence[:, index].amax(dim=1)
+
+
+def _axis(points: Tensor, confidence: Tensor, first: Sequence[str], last: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
+    (start, has_start), (end, has_end) = mean_point(points, confidence, first), mean_point(points, confidence, last)
+    return start, end, torch.minimum(has_start, has_end)
+
+
+def _limb(points: Tensor, confidence: Tensor, side: str, first: str, last: str) -> tuple[Tensor, Tensor, Tensor]:
+    return _axis(points, confidence, (f"{side}_{first}",), (f"{side}_{last}",))
+
+
+def _hand(points: Tensor, confidence: Tensor, side: str) -> tuple[Tensor, Tensor, Tensor]:
+    """From the wrist to the knuckles; where those are unknown, in the direction of the forearm."""
+    elbow, wrist, forearm = _limb(points, confidence, side, "elbow", "wrist")
+    knuckles, known = mean_point(points, confidence, (f"{side}_index", f"{side}_pinky"))
+    # Twice as far as the knuckles are the fingers.
+    end = torch.where((known > 0)[:, None], wrist + 1.6 * (knuckles - wrist), wrist + _HAND_FRACTION * (wrist - elbow))
+    return wrist, end, forearm
+
+
+def _head(points: Tensor, confidence: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """From the middle of the face towards the crown."""
+    face, present = mean_point(points, confidence, FACE)
+    neck, has_neck = mean_point(points, confidence, ("neck",))
+    return face, face + 0.3 * (face - neck), torch.minimum(present, has_neck)

@@ -1,0 +1,83 @@
+"""The generator of the crop family with a second source of pixels: references that are warped onto the pose.
+
+Warped references enter beside the pose at a quarter of the canvas, and again before the last layer. The color of each pixel
+is a mean of the generated one and of those of the references, with weights that the network predicts; a reference that shows
+nothing at a pixel has no weight there.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from dancenow.generators.crop.network import POSE_STRIDE, Generator, GeneratorConfig, _before_shuffle, activate
+from dancenow.networks.blocks import normalize
+from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
+
+CHANNELS_PER_SLOT = 4 * POSE_STRIDE**2
+"""Of a warped reference: red, green, blue and validity of 4x4 px."""
+INITIAL_LOGIT = -1.0
+"""Of the weight of a reference: a generated pixel counts three times as much at the start."""
+_MAX_LOGIT = 6.0
+
+
+class ReferenceGenerator(Generator):
+    """Pose maps and warped references [N,C+64 K,S/4,S/4] (see `ReferenceWarper`) to RGBA [N,4,S,S].
+
+    With new layers at zero it generates what the plain generator of the same weights does, apart from the mean with the
+    references.
+    """
+
+    def __init__(self, config: GeneratorConfig, slots: int) -> None:
+        """slots: number K of warped references.
+
+        Raises:
+            ValueError: the generator has a fine stage.
+        """
+        if config.fine:
+            raise ValueError("a generator with references has no fine stage")
+        super().__init__(config)
+        self.slots, width = slots, config.width
+        self.see = nn.Sequential(
+            nn.Conv2d(slots * CHANNELS_PER_SLOT, 2 * width, 1, bias=False), normalize(2 * width), nn.ReLU(inplace=True),
+            _zero(nn.Conv2d(2 * width, 2 * width, 3, padding=1)),
+        )  # fmt: skip
+        self.recall = nn.Sequential(
+            nn.Conv2d(width + slots * CHANNELS_PER_SLOT // 4, width, 3, padding=1, bias=False),
+            normalize(width),
+            nn.ReLU(inplace=True),
+        )
+        self.correct = _zero(nn.Conv2d(width, width, 1))
+        self.mix = _zero(_before_shuffle(width, slots))
+        assert self.mix.bias is not None
+        nn.init.constant_(self.mix.bias, INITIAL_LOGIT)
+
+    @property
+    def num_inputs(self) -> int:
+        """Channels of what `forward` takes."""
+        return NUM_CHANNELS + self.slots * CHANNELS_PER_SLOT
+
+    def forward(self, pose_maps: Tensor) -> Tensor:
+        """See the class."""
+        maps, warped = pose_maps[:, :NUM_CHANNELS], pose_maps[:, NUM_CHANNELS:]
+        features, level1 = self._features(self.pose(maps) + self.see(warped))
+        half = self.shuffle(warped)
+        recalled = self.recall(torch.cat([features, half], dim=1))
+        rgba = activate(self.shuffle(self.leave[1](features + self.correct(recalled)))).float()
+        logits = self.shuffle(self.mix(recalled)).float().clamp(max=_MAX_LOGIT)
+        return self._with_shadow(mix_colors(rgba, self.shuffle(half).float(), logits), level1)
+
+
+def mix_colors(rgba: Tensor, warped: Tensor, logits: Tensor) -> Tensor:
+    """Mix a generated image [N,4,S,S] with K warped ones [N,4K,S,S], whose colors are multiplied by their validity, by the
+    logarithms [N,K,S,S] of their weights at full validity; the generated color has the weight 1."""
+    planes = warped.unflatten(1, (-1, 4))
+    weight = logits.exp()[:, :, None]
+    color = rgba[:, :3] + (planes[:, :, :3] * weight).sum(dim=1)
+    total = 1 + (planes[:, :, 3:] * weight).sum(dim=1)
+    return torch.cat([color / total, rgba[:, 3:]], dim=1)
+
+
+def _zero(convolution: nn.Conv2d) -> nn.Conv2d:
+    nn.init.zeros_(convolution.weight)
+    if convolution.bias is not None:
+        nn.init.zeros_(convolution.bias)
+    return convolution

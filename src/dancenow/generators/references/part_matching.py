@@ -1,0 +1,89 @@
+"""How well a part of one pose can be shown by the same part of another: facing, foreshortening, bend of the joints.
+
+Turns in the image plane cost little, because a warp undoes them; a part seen from another side cannot be warped.
+"""
+
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from dancenow.generators.references.body_parts import HEAD, NUM_PARTS, PARTS, TRUNK, USUAL_LENGTHS, BodyParts
+from dancenow.skeleton import INDEX
+
+_TURN_WEIGHT: Final = 0.25
+"""Of the direction in the image: light comes from above, and gravity pulls clothes down."""
+_DEPTH_WEIGHT: Final = 0.8
+_LENGTH_WEIGHT: Final = 1.0
+_BEND_WEIGHT: Final = 0.4
+_FACING_WEIGHT: Final = 0.8
+_HEAD_WEIGHT: Final = 2.5
+_NEXT: Final = [
+    PARTS.index(name.replace(first, second))
+    for name in PARTS
+    for first, second in [next(
+        (pair for pair in (("upper_arm", "forearm"), ("forearm", "upper_arm"), ("hand", "forearm"),
+                           ("thigh", "shin"), ("shin", "thigh"), ("foot", "shin")) if name.endswith(pair[0])),
+        ("trunk", "head") if name == "trunk" else ("head", "trunk"),
+    )]
+]  # fmt: skip
+"""The part at whose joint a bend changes the appearance of each part."""
+
+
+def part_features(parts: BodyParts) -> Tensor:
+    """What decides how parts look, [N,P,F]; squared distances between features of two poses are about 0 to 4."""
+    size = parts.size[:, None]
+    axis = (parts.end - parts.start) / size[..., None]
+    usual = axis.new_tensor(USUAL_LENGTHS)
+    length = axis.norm(dim=2)
+    unit = axis / length.clamp_min(1e-3)[..., None]
+    depth = (parts.depth[..., 1] - parts.depth[..., 0]) / (size * usual)
+    other = unit[:, _NEXT]
+    cos = (unit * other).sum(dim=2)
+    sin = unit[..., 0] * other[..., 1] - unit[..., 1] * other[..., 0]
+    facing = _facing(parts)[:, None].expand(-1, NUM_PARTS, -1).clone()
+    facing[:, TRUNK] *= 1.5
+    head = torch.zeros(len(length), NUM_PARTS, 3, device=length.device)
+    head[:, HEAD] = _HEAD_WEIGHT * _head_facing(parts)
+    return torch.cat(
+        [
+            _TURN_WEIGHT * unit,
+            _DEPTH_WEIGHT * depth.clamp(-1.5, 1.5)[..., None],
+            _LENGTH_WEIGHT * (length / usual).clamp(max=1.5)[..., None],
+            _BEND_WEIGHT * torch.stack([cos, sin], dim=2),
+            _FACING_WEIGHT * facing,
+            head,
+        ],
+        dim=2,
+    )
+
+
+def part_distances(features: Tensor, reference_features: Tensor) -> Tensor:
+    """Squared distances [N,P,M] of the features of N poses to those of M references."""
+    return torch.cdist(features.transpose(0, 1), reference_features.transpose(0, 1)).square().permute(1, 0, 2)
+
+
+def _facing(parts: BodyParts) -> Tensor:
+    """Where the trunk faces, [N,2]: the width of the shoulders, negative from behind, and their difference in depth."""
+    right, left = INDEX["right_shoulder"], INDEX["left_shoulder"]
+    across = _across(parts.end[:, TRUNK] - parts.start[:, TRUNK])
+    width = ((parts.xy[:, left] - parts.xy[:, right]) * across).sum(dim=1) / parts.size
+    twist = (parts.point_depth[:, left] - parts.point_depth[:, right]) / parts.size
+    return torch.stack([width, twist], dim=1).clamp(-1.5, 1.5)
+
+
+def _head_facing(parts: BodyParts) -> Tensor:
+    """Where the head faces, [N,3]: the distance of the ears across it, and the nose's offset from them across and along."""
+    right, left, nose = (parts.xy[:, INDEX[name]] for name in ("right_ear", "left_ear", "nose"))
+    axis = parts.start[:, HEAD] - parts.end[:, HEAD]
+    across, along = _across(axis), axis / axis.norm(dim=1, keepdim=True).clamp_min(1e-3)
+    off = nose - (right + left) / 2
+    known = parts.confidence[:, [INDEX[name] for name in ("right_ear", "left_ear", "nose")]].amin(dim=1) > 0
+    values = torch.stack([((left - right) * across).sum(dim=1), (off * across).sum(dim=1), (off * along).sum(dim=1)], dim=1)
+    return torch.where(known[:, None], values / parts.size[:, None], 0.0).clamp(-1.0, 1.0)
+
+
+def _across(axis: Tensor) -> Tensor:
+    """Unit vectors [N,2] across a downward axis, to the right in the image."""
+    unit = axis / axis.norm(dim=1, keepdim=True).clamp_min(1e-3)
+    return torch.stack([unit[:, 1], -unit[:, 0]], dim=1)

@@ -1,0 +1,143 @@
+"""Choose the frames of the footage that a model keeps: together they show every part in every pose as well as they can.
+
+Greedy facility location (Nemhauser, Wolsey and Fisher, 1978): each next frame is the one that lowers the mean distance of all
+parts, in all frames of the footage, to the nearest kept one most. Frames near in time do not count as near: in training they
+are excluded.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dancenow.generators.crop.dataset import CropDataset, compose_affine, crop_mask
+from dancenow.generators.references.body_parts import BodyParts
+from dancenow.generators.references.part_matching import part_distances, part_features
+from dancenow.generators.references.reference_set import ReferenceSet
+from dancenow.pose.person_crop import crop_image, track_crop
+from dancenow.progress import ProgressCallback
+from dancenow.subject.frame_selection import FrameSelection, read_selected_frames, select_frames
+from dancenow.subject.subject import Subject
+from dancenow.types import Crop, Pose, PoseTrack
+
+_MAX_CANDIDATES: Final = 240
+_BLUR_COST: Final = 0.6
+"""Distance that a frame without any sharpness adds."""
+_MARGIN_PX: Final = 6
+_VISIBLE_ALPHA: Final = 12
+
+
+@dataclass(frozen=True)
+class ReferenceOptions:
+    """count: pictures that a model keeps. slots: how many show each part at a time. gap_s: in training, pictures this near in
+    time to the frame are not used. max_px_per_canvas_px: resolution at which they are kept, at most that of the footage.
+    """
+
+    count: int = 20
+    slots: int = 2
+    gap_s: float = 0.7
+    max_px_per_canvas_px: float = 2.0
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or self.slots < 1 or self.gap_s < 0 or self.max_px_per_canvas_px < 1:
+            raise ValueError(f"references need at least one picture, one slot and the size of the canvas: {self}")
+
+
+def build_reference_set(
+    subject: Subject, dataset: CropDataset, frames: NDArray[np.int64], options: ReferenceOptions, on_progress: ProgressCallback
+) -> ReferenceSet:
+    """Choose frames among those of a dataset and cut the person out of them. frames: [N], numbers of the dataset's frames.
+
+    Raises:
+        UserError: the video cannot be read.
+    """
+    track, canvas_px = subject.track, dataset.canvas_px
+    chosen = choose_frames(dataset.pose, track.time_s[frames], picture_sharpness(dataset), options)
+    kept = frames[chosen]
+    tracked = track_crop(subject.world_track.pose, track.time_s, canvas_px, track.cuts)
+    shrink = float(np.median([1 / tracked[i].to_canvas[0, 0] for i in kept]))
+    scale = float(np.clip(shrink, 1.0, options.max_px_per_canvas_px))
+    crops = [_enlarged(tracked[i], scale) for i in kept]
+    if subject.camera is not None:
+        placed = dict(zip(kept.tolist(), crops, strict=True))
+        crops = _place(subject, placed, tracked)
+    pictures, poses = [], []
+    wanted = FrameSelection(kept, np.zeros(0, np.int64))
+    for crop, (frame, mask) in zip(crops, read_selected_frames(subject, wanted, on_progress), strict=True):
+        alpha = crop_mask(mask, crop, track)
+        if subject.overlays is not None:
+            hidden = subject.overlays.mask.view(np.uint8) * np.uint8(255)
+            alpha = np.minimum(alpha, 255 - cv2.warpAffine(hidden, crop.to_canvas, (crop.size, crop.size)))
+        pictures.append(np.dstack([crop_image(frame.image_rgb, crop), alpha]))
+        poses.append(crop.apply(track.pose[frame.index]))
+    return _trim(np.stack(pictures), poses, track, kept, scale)
+
+
+def choose_frames(
+    pose: Pose, time_s: NDArray[np.float64], sharpness: NDArray[np.float64], options: ReferenceOptions
+) -> NDArray[np.int64]:
+    """Positions, increasing, of the frames to keep among N of poses [N,K], at times [N], of relative sharpness [N]."""
+    candidates = np.unique(np.linspace(0, len(pose) - 1, _MAX_CANDIDATES).round().astype(np.int64))
+    features = part_features(BodyParts.of_pose(pose[candidates]))
+    distances = part_distances(features, features).clamp(max=4.0)
+    distances = distances + torch.from_numpy(_BLUR_COST * (1 - np.clip(sharpness[candidates], 0, 1))).float()
+    times = torch.from_numpy(time_s[candidates])
+    distances[((times[:, None] - times[None]).abs() < options.gap_s)[:, None].expand_as(distances)] = 8.0
+    nearest = torch.full(distances.shape[:2], 8.0)
+    kept: list[int] = []
+    for _ in range(min(options.count, len(candidates))):
+        cost = torch.minimum(nearest[..., None], distances).mean(dim=(0, 1))
+        cost[kept] = torch.inf
+        kept.append(int(cost.argmin()))
+        nearest = torch.minimum(nearest, distances[..., kept[-1]])
+    return np.sort(candidates[kept])
+
+
+def picture_sharpness(dataset: CropDataset) -> NDArray[np.float64]:
+    """How sharp the person is in each picture of a dataset relative to the median, [N]: motion blurs."""
+    energies = np.empty(len(dataset.image))
+    for index, (image, mask) in enumerate(zip(dataset.image, dataset.mask, strict=True)):
+        inside = cv2.erode(mask, np.ones((5, 5), np.uint8)) > 127
+        edges = np.abs(cv2.Laplacian(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.CV_16S))
+        energies[index] = edges[inside].mean() if inside.any() else 0.0
+    return energies / max(float(np.median(energies)), 1e-6)
+
+
+def selected_frames(subject: Subject, length: int, max_frames: int) -> NDArray[np.int64]:
+    """Numbers of the frames that `CropDataset.build` keeps for training."""
+    return select_frames(subject, "train", length, max_frames).frames
+
+
+def _enlarged(crop: Crop, scale: float) -> Crop:
+    """The same square on a canvas `scale` times as large."""
+    size = round(crop.size * scale)
+    ratio = size / crop.size
+    grow = np.array([[ratio, 0.0, (ratio - 1) / 2], [0.0, ratio, (ratio - 1) / 2]])
+    return Crop(compose_affine(grow, crop.to_canvas), size)
+
+
+def _place(subject: Subject, placed: dict[int, Crop], tracked: list[Crop]) -> list[Crop]:
+    """The crops of some frames, given in the reference view, in the frames of a camera that moves."""
+    assert subject.camera is not None
+    whole = [placed.get(index, crop) for index, crop in enumerate(tracked)]
+    in_frame = subject.camera.trajectory.place_crops(whole)
+    return [in_frame[index] for index in placed]
+
+
+def _trim(
+    pictures: NDArray[np.uint8], poses: list[Pose], track: PoseTrack, frames: NDArray[np.int64], scale: float
+) -> ReferenceSet:
+    """Cut away what no picture needs, and clear what is not the person."""
+    seen = np.asarray(pictures[..., 3].max(axis=0) > _VISIBLE_ALPHA)
+    rows, columns = (np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        rows, columns = np.arange(seen.shape[0]), np.arange(seen.shape[1])
+    top, left = max(int(rows[0]) - _MARGIN_PX, 0), max(int(columns[0]) - _MARGIN_PX, 0)
+    part = pictures[:, top : int(rows[-1]) + _MARGIN_PX, left : int(columns[-1]) + _MARGIN_PX].copy()
+    part[..., 3][part[..., 3] <= _VISIBLE_ALPHA] = 0
+    moved = [replace(pose, xy=pose.xy - np.array([left, top], np.float32)) for pose in poses]
+    xy, confidence, depth = (np.stack([getattr(each, name) for each in moved]) for name in ("xy", "confidence", "depth"))
+    return ReferenceSet(part, Pose(xy, confidence, depth), track.time_s[frames], scale, track.source_sha256)

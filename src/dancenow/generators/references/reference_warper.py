@@ -1,0 +1,152 @@
+"""Warp the references of a person onto wanted poses, part by part.
+
+Only cells of the canvas near the person are computed. In each, the two parts with the highest scores are looked up in the
+references chosen for them, at twice the resolution of the canvas and averaged, so that nothing is interpolated twice. What
+another part hides in the reference is not copied.
+"""
+
+from typing import Final
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dancenow.generators.crop.network import POSE_STRIDE
+from dancenow.generators.references.body_parts import NUM_PARTS, PARTS, BodyParts, are_joined, part_weights
+from dancenow.generators.references.part_matching import part_distances, part_features
+from dancenow.generators.references.part_transforms import part_transforms
+from dancenow.generators.references.reference_set import ReferenceSet
+from dancenow.types import Pose
+
+_LOOKUP_PX: Final = 2.0
+"""Px of the pictures in memory per canvas px; those that are kept smaller are enlarged once, by a sharp kernel."""
+_VISIBILITY_CELLS: Final = 96
+_REACH: Final = -24.0
+"""Cells where every part scores less show nothing of the person."""
+_PARTS_PER_CELL: Final = 2
+_HIDDEN_COST: Final = 1.5
+"""Distance that a part adds that is hidden in a reference."""
+_CLUTTER_COST: Final = 1.0
+"""Distance that a part adds that lies before others: they would be copied with it."""
+_TRUST_SCALE: Final = 1.2
+"""Distance at which a copied part counts 1/e."""
+
+
+class ReferenceWarper:
+    """The pictures of a person on a device, ready to be warped.
+
+    The result has the layout of the pose maps, so that both can be concatenated: for each of C slots, 64 channels of a canvas'
+    4x4 px blocks, of red, green, blue and validity. Colors are in [-1,1], multiplied by the validity in [0,1].
+    """
+
+    def __init__(self, references: ReferenceSet, canvas_px: int, device: torch.device) -> None:
+        pictures, pose = _for_lookup(references)
+        self.references, self.canvas_px, self.device = references, canvas_px, device
+        self.time_s = torch.from_numpy(references.time_s).to(device)
+        rgba = torch.from_numpy(pictures).to(device).float() / 255
+        self._height, self._width = rgba.shape[1:3]
+        color, alpha = rgba[..., :3] * 2 - 1, rgba[..., 3:]
+        atlas = torch.cat([color * alpha, alpha], dim=3).permute(3, 0, 1, 2)
+        self._atlas = atlas.reshape(1, 4, -1, self._width).contiguous()
+        self._parts = BodyParts.of_pose(pose, device)
+        self._features = part_features(self._parts)
+        self._shown, self._hidden_cost = self._visibility(rgba[..., 3])
+
+    def _visibility(self, alpha: Tensor) -> tuple[Tensor, Tensor]:
+        """Where each part is seen in each picture, as one tall map [1,1,M P G,G], and what hiding and clutter cost, [P,M]."""
+        cells, count = _VISIBILITY_CELLS, len(alpha)
+        x, y = ((torch.arange(cells, device=self.device) + 0.5) * side / cells - 0.5 for side in (self._width, self._height))
+        at = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).reshape(-1, 2)
+        seen = part_weights(self._parts.scores(at)).reshape(count, NUM_PARTS, cells, cells)
+        there = F.adaptive_avg_pool2d(alpha[:, None], cells)
+        area = self._parts.nearness_free(at).reshape(count, NUM_PARTS, cells, cells)
+        fraction = (area * seen * there).sum(dim=(2, 3)) / area.sum(dim=(2, 3)).clamp_min(1e-3)
+        fraction = fraction / fraction.amax(dim=0).clamp_min(1e-3)
+        apart = torch.tensor([[float(not are_joined(one, other)) for other in PARTS] for one in PARTS], device=self.device)
+        behind = torch.einsum("mpyx,mqyx,pq->mp", area, area, apart) / area.sum(dim=(2, 3)).clamp_min(1e-3)
+        cost = _HIDDEN_COST * (1 - fraction) + _CLUTTER_COST * behind + torch.where(self._parts.present > 0, 0.0, 100.0)
+        return seen.reshape(1, 1, -1, cells).contiguous(), cost.T.contiguous()
+
+    def distances(self, xy: Tensor, confidence: Tensor, depth: Tensor) -> Tensor:
+        """How badly each picture shows each part of N poses, [N,P,M]: 0 is best, 1 is doubtful."""
+        features = part_features(BodyParts.of(xy, confidence, depth))
+        return part_distances(features, self._features) + self._hidden_cost
+
+    @torch.no_grad()
+    def warp(self, xy: Tensor, confidence: Tensor, depth: Tensor, choice: Tensor, weight: Tensor, distances: Tensor) -> Tensor:
+        """Warp the chosen pictures onto N poses.
+
+        Args:
+            xy, confidence, depth: [N,K,...] on the canvas. choice: int [N,C,B,P], for each slot and part which pictures are
+                blended. weight: [N,C,B,P] of them, with a sum of 1 over B. distances: [N,P,M] of `distances`.
+
+        Returns:
+            float [N, 64 C, S/4, S/4], see the class.
+        """
+        count, slots, blended, parts = choice.shape
+        wanted = BodyParts.of(xy, confidence, depth)
+        cells = self.canvas_px // POSE_STRIDE
+        axis = torch.arange(cells, device=self.device, dtype=torch.float32) * POSE_STRIDE
+        corner = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1).reshape(-1, 2)
+        scores = wanted.scores(corner + (POSE_STRIDE - 1) / 2)
+        body, cell = torch.nonzero(scores.amax(dim=1) > _REACH, as_tuple=True)
+        best = scores[body, :, cell].topk(_PARTS_PER_CELL, dim=1).indices
+        step = torch.arange(POSE_STRIDE, device=self.device, dtype=torch.float32)
+        within = torch.stack(torch.meshgrid(step, step, indexing="xy"), dim=-1).reshape(-1, 2)
+        at = corner[cell][:, None] + within
+        share = part_weights(wanted.scores_of(at[:, None], body[:, None], best))
+        flat = choice.reshape(count, slots * blended, parts)
+        maps = part_transforms(wanted, self._parts, flat)
+        found = flat[body[:, None], :, best].transpose(1, 2)
+        trust = weight.reshape(count, slots * blended, parts)[body[:, None], :, best].transpose(1, 2)
+        near = distances[body[:, None, None], best[:, None], found]
+        trust = trust * torch.exp(-near / _TRUST_SCALE)
+        colors = self._look_up(at, maps[body[:, None], :, best].transpose(1, 2), found, best)
+        colors = colors * (share[:, None] * trust[..., None])
+        colors = colors.sum(dim=3).reshape(4, len(cell), slots, blended, -1).sum(dim=3)
+        canvas = torch.zeros(count, cells * cells, slots, 4, POSE_STRIDE**2, device=self.device)
+        canvas[body, cell] = colors.permute(1, 2, 0, 3)
+        return canvas.flatten(2).transpose(1, 2).reshape(count, -1, cells, cells)
+
+    def _look_up(self, at: Tensor, maps: Tensor, picture: Tensor, part: Tensor) -> Tensor:
+        """The colors of px `at` [n,16,2] under maps [n,C,J,2,3] in pictures [n,C,J], times how much of the part [n,J] is seen
+        there: [4,n,C,J,16]."""
+        offset = torch.tensor([[-0.25, -0.25], [0.25, -0.25], [-0.25, 0.25], [0.25, 0.25]], device=self.device)
+        fine = (at[:, :, None] + offset).flatten(1, 2)[:, None, None]
+        found = fine @ maps[..., :2].mT + maps[..., 2][..., None, :]
+        x, y = found[..., 0], found[..., 1]
+        inside = (x > -0.5) & (x < self._width - 0.5) & (y > -0.5) & (y < self._height - 0.5)
+        colors = _sample(self._atlas, x, y, picture, self._height)
+        colors = (colors * inside).unflatten(-1, (-1, 4)).mean(dim=-1)
+        middle = found.unflatten(-2, (-1, 4)).mean(dim=-2)
+        scale = [_VISIBILITY_CELLS / side for side in (self._width, self._height)]
+        u, v = ((middle[..., i] + 0.5) * scale[i] - 0.5 for i in (0, 1))
+        seen = _sample(self._shown, u, v, picture * NUM_PARTS + part[:, None], _VISIBILITY_CELLS)
+        shown: Tensor = colors * seen
+        return shown
+
+
+def _sample(atlas: Tensor, x: Tensor, y: Tensor, tile: Tensor, tile_px: int) -> Tensor:
+    """Bilinear samples [ch,n,C,J,q] of the tiles [n,C,J] of an atlas [1,ch,tiles tile_px,w] at px [n,C,J,q] of each tile."""
+    height, width = atlas.shape[-2:]
+    rows = y.clamp(0, tile_px - 1) + (tile * tile_px)[..., None]
+    grid = torch.stack([(x * 2 + 1) / width - 1, (rows * 2 + 1) / height - 1], dim=-1)
+    flat = grid.reshape(1, -1, grid.shape[-2], 2)
+    values = F.grid_sample(atlas, flat, mode="bilinear", padding_mode="border", align_corners=False)
+    return values.reshape(atlas.shape[1], *x.shape)
+
+
+def _for_lookup(references: ReferenceSet) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.uint8]], Pose]:
+    """The pictures at about `_LOOKUP_PX`, and their poses in them."""
+    ratio = _LOOKUP_PX / references.px_per_canvas_px
+    if ratio < 1.25:
+        return references.rgba, references.pose
+    height, width = references.rgba.shape[1:3]
+    size = (round(width * ratio), round(height * ratio))
+    larger = np.stack([cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC) for picture in references.rgba])
+    scale = np.array([size[0] / width, size[1] / height], np.float32)
+    xy = (references.pose.xy + 0.5) * scale - 0.5
+    depth = references.pose.depth * np.float32(ratio)
+    return np.asarray(larger, np.uint8), Pose(xy.astype(np.float32), references.pose.confidence, depth.astype(np.float32))

@@ -1,0 +1,109 @@
+"""Renders the layers of a model with references: the crop renderer, whose generator also sees the warped pictures.
+
+Which pictures show which part is chosen for the whole dance at once, so that any part of it is rendered alike.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dancenow.execution import Execution
+from dancenow.generators.crop.inference_backends import EagerBackend, InferenceBackend, select_backend
+from dancenow.generators.crop.network import GeneratorConfig
+from dancenow.generators.crop.renderer import CropRenderer
+from dancenow.generators.references.network import ReferenceGenerator
+from dancenow.generators.references.reference_choice import choose_over_time, cross_fade, exclude_near
+from dancenow.generators.references.reference_selection import ReferenceOptions
+from dancenow.generators.references.reference_set import PREFIX, ReferenceSet
+from dancenow.generators.references.reference_warper import ReferenceWarper
+from dancenow.generators.target_frame import error_of_version
+from dancenow.storage.checkpoint import Checkpoint
+from dancenow.subject.target_appearance import Target
+from dancenow.types import Crop, FrameStatus, PoseTrack
+
+_BATCH = 4
+"""Poses that are warped together."""
+
+
+class ReferenceRenderer(CropRenderer):
+    """See the module. If the dance is the model's own footage, pictures of the same moment are not used, as in training."""
+
+    def __init__(
+        self,
+        generator: ReferenceGenerator,
+        backend: InferenceBackend,
+        target: Target,
+        execution: Execution,
+        references: ReferenceSet,
+        options: ReferenceOptions,
+    ) -> None:
+        super().__init__(generator, backend, target, execution)
+        self._references, self._options = references, options
+        self._warper = ReferenceWarper(references, generator.config.canvas_px, execution.torch_device)
+
+    @classmethod
+    def load(cls, checkpoint: Checkpoint, execution: Execution) -> Self:
+        """Load a checkpoint of this family.
+
+        Raises:
+            UserError: another version of dancenow wrote it, with other networks, or its pictures are damaged.
+        """
+        references = ReferenceSet.of_tensors(checkpoint.part(PREFIX), checkpoint.info.subject)
+        try:
+            options = ReferenceOptions(**checkpoint.info.config["references"])
+            generator = ReferenceGenerator(GeneratorConfig.from_json(checkpoint.info.config["generator"]), options.slots)
+            generator.load_state_dict(checkpoint.part("generator"))
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise error_of_version(checkpoint) from error
+        generator = generator.to(execution.torch_device).eval().requires_grad_(False)
+        backend = select_backend(generator) if execution.precision == "auto" else EagerBackend(generator)
+        return cls(generator, backend, Target.of_checkpoint(checkpoint), execution, references, options)
+
+    def _inputs(self, track: PoseTrack, frames: NDArray[np.int64], crops: list[Crop]) -> Iterator[Tensor]:
+        """Pose maps and warped references of each frame, [1,C,S/4,S/4]."""
+        with self._execution.limited_threads():
+            distances = self._distances(track)
+            pictures, weights = self._choose(track, distances)
+        maps = self._maps(track.pose[frames], crops)
+        for first in range(0, len(frames), _BATCH):
+            wanted = frames[first : first + _BATCH]
+            on_canvas = [crops[first + i].apply(track.pose[int(frame)]) for i, frame in enumerate(wanted)]
+            with torch.inference_mode(), self._execution.limited_threads():
+                xy, confidence, depth = (
+                    self._on_device(np.stack([getattr(pose, name) for pose in on_canvas]))
+                    for name in ("xy", "confidence", "depth")
+                )
+                chosen = (self._on_device(each[wanted]) for each in (pictures, weights, distances))
+                warped = self._warper.warp(xy, confidence, depth, *chosen)
+            for each in warped.split(1):
+                yield torch.cat([next(maps), each], dim=1)
+
+    def _distances(self, track: PoseTrack) -> NDArray[np.float32]:
+        """How badly each picture shows each part in each frame, [T,P,M]. It does not depend on the size of the person."""
+        pose = track.pose
+        distances = self._warper.distances(*(self._on_device(a) for a in (pose.xy, pose.confidence, pose.depth)))
+        if track.source_sha256 == self._references.source_sha256:
+            time_s = self._on_device(track.time_s)
+            distances = exclude_near(distances, time_s, self._warper.time_s, self._options.gap_s)
+        return np.asarray(distances.cpu().numpy(), np.float32)
+
+    def _choose(self, track: PoseTrack, distances: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Pictures and weights [T,C,2,P] for the whole track; all 0 where nobody is."""
+        shape = (len(track), self._options.slots, 2, distances.shape[1])
+        pictures, weights = np.zeros(shape, np.int64), np.zeros(shape, np.float32)
+        seen = track.status != FrameStatus.MISSING
+        for shot in track.shots:
+            present = np.flatnonzero(seen[shot]) + shot.start
+            if not len(present):
+                continue
+            time_s = track.time_s[present]
+            for slot, path in enumerate(choose_over_time(distances[present], time_s, self._options.slots)):
+                pictures[present, slot], weights[present, slot] = cross_fade(path, time_s)
+        return pictures, weights
+
+    def _on_device(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(array).to(self._device)

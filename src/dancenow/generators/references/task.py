@@ -1,0 +1,64 @@
+"""Training of a generator with references: a crop training whose generator also sees warped pictures of the person.
+
+Pictures near in time to the wanted frame are not used, or the network would learn to copy the very frame.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dancenow.generators.crop.dataset import Clip, CropDataset
+from dancenow.generators.crop.network import Generator
+from dancenow.generators.crop.task import CropTask
+from dancenow.generators.references.config import ReferenceConfig
+from dancenow.generators.references.network import ReferenceGenerator
+from dancenow.generators.references.reference_choice import Choice, choose_at_random, exclude_near
+from dancenow.generators.references.reference_set import PREFIX, ReferenceSet
+from dancenow.generators.references.reference_warper import ReferenceWarper
+from dancenow.metrics.perceptual import PerceptualDistance
+from dancenow.provenance.stored_pictures import PICTURES_KEY
+from dancenow.storage.checkpoint import Checkpoint, with_prefix
+
+
+class ReferenceTask(CropTask):
+    """See the module."""
+
+    def __init__(
+        self,
+        dataset: CropDataset,
+        config: ReferenceConfig,
+        references: ReferenceSet,
+        time_s: NDArray[np.float64],
+        *,
+        seed: int,
+        kept: Checkpoint,
+        perceptual: PerceptualDistance,
+        device: torch.device,
+    ) -> None:
+        """As `CropTask`. time_s: float64 [N] of the dataset's frames in the footage."""
+        self._options = config.references
+        self._warper = ReferenceWarper(references, config.generator.canvas_px, device)
+        self._time_s = torch.from_numpy(time_s).to(device)
+        info = replace(kept.info, subject={**kept.info.subject, PICTURES_KEY: len(references)})
+        kept = Checkpoint(info, {**kept.tensors, **with_prefix(PREFIX, references.to_tensors())})
+        super().__init__(dataset, config, seed=seed, kept=kept, perceptual=perceptual, device=device)
+
+    def _new_generator(self) -> Generator:
+        return ReferenceGenerator(self.config.generator, self._options.slots)
+
+    def _inputs(self, clip: Clip, maps: Tensor, frames: NDArray[np.int64], rng: np.random.Generator | None = None) -> Tensor:
+        """Pose maps and warped references; all frames of a clip see the pictures chosen for its last one."""
+        with torch.autocast(self.device.type, enabled=False):
+            last = self._warper.distances(clip.xy[:, -1], clip.confidence[:, -1], clip.depth[:, -1])
+            time_s = self._time_s[torch.from_numpy(frames[:, -1]).to(self.device)]
+            last = exclude_near(last, time_s, self._warper.time_s, self._options.gap_s)
+            choice = choose_at_random(last, self._options.slots, rng)
+            warped = [self._warp(clip, frame, choice, last) for frame in range(maps.shape[1])]
+        return torch.cat([maps, torch.stack(warped, dim=1).to(maps.dtype)], dim=2)
+
+    def _warp(self, clip: Clip, frame: int, choice: Choice, distances: Tensor) -> Tensor:
+        pose = clip.xy[:, frame], clip.confidence[:, frame], clip.depth[:, frame]
+        return self._warper.warp(*pose, choice.picture, choice.weight, distances)

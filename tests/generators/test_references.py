@@ -1,0 +1,223 @@
+"""Pictures of the person are chosen, kept, warped onto poses and mixed with what the generator generates."""
+
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from dancenow.errors import ModelError
+from dancenow.generators.crop.dataset import CropDataset
+from dancenow.generators.crop.discriminator import DiscriminatorConfig
+from dancenow.generators.crop.network import Generator, GeneratorConfig
+from dancenow.generators.references.body_parts import NUM_PARTS, PARTS, TRUNK, BodyParts, are_joined, part_weights
+from dancenow.generators.references.config import ReferenceConfig
+from dancenow.generators.references.family import ReferenceFamily
+from dancenow.generators.references.network import ReferenceGenerator, mix_colors
+from dancenow.generators.references.part_matching import part_distances, part_features
+from dancenow.generators.references.part_transforms import part_transforms
+from dancenow.generators.references.reference_choice import choose_at_random, choose_over_time, cross_fade, exclude_near
+from dancenow.generators.references.reference_selection import (
+    ReferenceOptions,
+    build_reference_set,
+    choose_frames,
+    selected_frames,
+)  # fmt: skip
+from dancenow.generators.references.reference_set import ReferenceSet
+from dancenow.generators.references.reference_warper import ReferenceWarper
+from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
+from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
+from dancenow.progress import ignore_progress
+from dancenow.provenance.stored_pictures import stored_pictures_note
+from dancenow.skeleton import INDEX
+from dancenow.storage.checkpoint import CheckpointInfo
+from dancenow.subject.subject import Subject
+from dancenow.training.loop import Clock
+from dancenow.types import Pose
+from helpers.drawn_world import dancer_track
+
+CPU = torch.device("cpu")
+CANVAS_PX = 64
+OPTIONS = ReferenceOptions(count=5, gap_s=0.2)
+
+
+@pytest.fixture(scope="module")
+def references(drawn_subject: Subject) -> ReferenceSet:
+    dataset = CropDataset.build(drawn_subject, CANVAS_PX, 2, 32)
+    frames = selected_frames(drawn_subject, 2, 32)
+    return build_reference_set(drawn_subject, dataset, frames, OPTIONS, ignore_progress)
+
+
+def tensors(pose: Pose) -> tuple[Tensor, Tensor, Tensor]:
+    return torch.from_numpy(pose.xy), torch.from_numpy(pose.confidence), torch.from_numpy(pose.depth)
+
+
+def to_image(warped: Tensor) -> Tensor:
+    """The first slot as [4,S,S]."""
+    return torch.nn.functional.pixel_shuffle(warped[:, :64], 4)[0]
+
+
+def test_kept_pictures_show_the_person_and_are_small(references: ReferenceSet) -> None:
+    assert len(references) == OPTIONS.count
+    assert (np.diff(references.time_s) > 0).all()
+    assert references.px_per_canvas_px >= 1
+    for rgba, pose in zip(references.rgba, (references.pose[i] for i in range(len(references))), strict=True):
+        assert rgba[..., 3].max() == 255
+        x, y = np.round(pose.xy[INDEX["neck"]]).astype(int)
+        assert rgba[y, x, 3] > 128
+    assert len(references.to_tensors()["pictures"]) < 1_500_000
+
+
+def test_pictures_survive_a_checkpoint(references: ReferenceSet) -> None:
+    stored = references.to_tensors()
+    back = ReferenceSet.of_tensors(stored, {"source_sha256": "a"})
+    np.testing.assert_array_equal(back.rgba[..., 3], references.rgba[..., 3])
+    seen = references.rgba[..., 3] > 250
+    assert np.abs(back.rgba[..., :3].astype(int) - references.rgba[..., :3])[seen].mean() < 6
+    np.testing.assert_array_equal(back.pose.xy, references.pose.xy)
+    for broken in ({**stored, "pictures": torch.zeros_like(stored["pictures"])}, {"pictures": stored["pictures"]}):
+        with pytest.raises(ModelError, match="pictures in this model are damaged"):
+            ReferenceSet.of_tensors(broken, {"source_sha256": "a"})
+
+
+def test_frames_are_chosen_for_their_poses_and_not_where_they_are_blurred() -> None:
+    track = dancer_track(90)
+    still = np.repeat(track.pose.xy[:1], 90, axis=0)
+    still[60:] = track.pose.xy[60:]
+    pose, sharpness = Pose(still, track.pose.confidence), np.ones(90)
+    chosen = choose_frames(pose, track.time_s, sharpness, ReferenceOptions(count=4, gap_s=0.1))
+    assert (chosen >= 60).sum() >= 3
+    sharpness[chosen[-1]] = 0
+    assert chosen[-1] not in choose_frames(pose, track.time_s, sharpness, ReferenceOptions(count=4, gap_s=0.1))
+
+
+def test_maps_take_every_part_to_its_place_in_the_reference() -> None:
+    pose = dancer_track(20).pose
+    wanted, reference = BodyParts.of_pose(pose[:1]), BodyParts.of_pose(pose[9:10])
+    maps = part_transforms(wanted, reference, torch.zeros(1, 1, NUM_PARTS, dtype=torch.int64))[0, 0]
+    for part, name in enumerate(PARTS):
+        found = maps[part, :, :2] @ wanted.start[0, part] + maps[part, :, 2]
+        assert (found - reference.start[0, part]).norm() < (1e-2 if name not in ("trunk", "head") else 4), name
+
+
+def test_a_pose_is_nearest_to_itself_and_far_from_one_seen_from_behind() -> None:
+    pose = dancer_track(20).pose
+    turned = dataclasses.replace(pose, xy=pose.xy * np.array([-1, 1], np.float32))
+    own, behind = (part_features(BodyParts.of_pose(each)) for each in (pose, turned))
+    distances = part_distances(own, own)
+    assert (distances.diagonal(dim1=0, dim2=2).max() < 1e-3).all()
+    assert part_distances(own[:1], behind[:1])[0, TRUNK, 0] > distances[0, TRUNK].max()
+
+
+def test_the_nearer_part_hides_the_other() -> None:
+    pose = dancer_track(2).pose[:1]
+    xy, depth = pose.xy.copy(), pose.depth.copy()
+    middle = xy[0, [INDEX["neck"], INDEX["right_hip"], INDEX["left_hip"]]].mean(axis=0)
+    xy[0, INDEX["right_wrist"]], xy[0, INDEX["right_index"]], xy[0, INDEX["right_pinky"]] = middle, middle + 3, middle + 2
+    seen = []
+    for wrist_px in (-12.0, 12.0):
+        depth[0, [INDEX[f"right_{name}"] for name in ("wrist", "index", "pinky", "elbow")]] = wrist_px
+        parts = BodyParts.of_pose(Pose(xy, pose.confidence, depth.copy()))
+        seen.append(float(part_weights(parts.scores(torch.from_numpy(middle)[None]))[0, TRUNK, 0]))
+    in_front, behind = seen
+    assert in_front < 0.1 < 0.9 < behind
+
+
+def test_parts_that_touch_are_joined() -> None:
+    assert are_joined("right_hand", "right_forearm")
+    assert are_joined("head", "trunk")
+    assert not are_joined("right_hand", "left_forearm")
+    assert not are_joined("right_hand", "trunk")
+
+
+def test_a_reference_warped_onto_its_own_pose_is_itself(references: ReferenceSet) -> None:
+    warper = ReferenceWarper(references, CANVAS_PX, CPU)
+    number, scale = 2, references.px_per_canvas_px
+    pose = references.pose[number : number + 1]
+    xy, depth = (pose.xy + 0.5) / np.float32(scale) - 0.5, pose.depth / np.float32(scale)
+    on_canvas = tensors(Pose(xy, pose.confidence, depth))
+    choice = torch.full((1, 1, 1, NUM_PARTS), number)
+    warped = to_image(warper.warp(*on_canvas, choice, torch.ones(1, 1, 1, NUM_PARTS), torch.zeros(1, NUM_PARTS, 5)))
+    height, width = (round(side / scale) for side in references.rgba.shape[1:3])
+    small = cv2.resize(references.rgba[number], (width, height), interpolation=cv2.INTER_AREA)
+    height, width = min(height, CANVAS_PX), min(width, CANVAS_PX)
+    color, valid = warped[:3, :height, :width] / (warped[3:, :height, :width] + 1e-3), warped[3, :height, :width] > 0.7
+    assert float(valid.sum()) > 0.5 * (small[:height, :width, 3] > 200).sum()
+    off = (color.permute(1, 2, 0) + 1) * 127.5 - torch.from_numpy(small[:height, :width, :3].astype(np.float32))
+    assert float(off.abs()[valid].mean()) < 8
+
+
+def test_pictures_of_the_same_moment_are_not_used() -> None:
+    distances = torch.zeros(2, NUM_PARTS, 3)
+    times = torch.tensor([0.0, 5.0]), torch.tensor([0.1, 4.0, 9.0])
+    far = exclude_near(distances, *times, gap_s=0.5)
+    choice = choose_at_random(far, slots=2, rng=np.random.default_rng(0))
+    assert choice.picture.shape == (2, 2, 1, NUM_PARTS)
+    assert 0 not in choice.picture[0]
+    alone = choose_at_random(far[..., :1], slots=2, rng=None)
+    assert (alone.picture == 0).all()
+
+
+def test_the_choice_is_steady_and_fades_at_changes() -> None:
+    time_s = np.arange(60) / 30
+    distances = np.tile(np.array([0.5, 0.5, 2.0], np.float32), (60, NUM_PARTS, 1))
+    distances[..., 0] += 0.2 * np.sin(time_s * 30)[:, None].astype(np.float32)
+    distances[30:, :, 2] = 0.0
+    first, second = choose_over_time(distances, time_s, slots=2)
+    assert (np.diff(first, axis=0) != 0).sum(axis=0).max() == 1
+    assert (first[-1] == 2).all()
+    assert (first != second).all()
+    pictures, weights = cross_fade(first, time_s)
+    np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-6)
+    shares = np.where(pictures == 2, weights, 0).sum(axis=1)
+    assert np.abs(np.diff(shares, axis=0)).max() < 0.5
+    assert shares[0].max() == 0
+    assert shares[-1].min() == 1
+
+
+def test_without_references_it_generates_what_the_plain_network_does() -> None:
+    torch.manual_seed(0)
+    config = GeneratorConfig(canvas_px=CANVAS_PX, width=8, blocks=1, shade=True)
+    network, plain = ReferenceGenerator(config, slots=2).eval(), Generator(config).eval()
+    plain.load_state_dict({name: value for name, value in network.state_dict().items() if name in plain.state_dict()})
+    maps = torch.rand(1, NUM_CHANNELS, 16, 16)
+    nothing = torch.zeros(1, network.num_inputs - NUM_CHANNELS, 16, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(network(torch.cat([maps, nothing], dim=1)), plain(maps))
+
+
+def test_colors_are_mixed_by_weight_and_validity() -> None:
+    rgba = torch.zeros(1, 4, 1, 2)
+    warped = torch.tensor([[0.8, 0.8, 0.8, 1.0], [0.0, 0.0, 0.0, 0.0]]).T.reshape(1, 4, 1, 2)
+    color = mix_colors(rgba, warped, torch.full((1, 1, 1, 2), 5.0))[0, 0, 0]
+    assert color[0] > 0.75
+    assert color[1] == 0
+
+
+def test_a_model_keeps_pictures_and_says_so(drawn_subject: Subject) -> None:
+    judge = DiscriminatorConfig(width=4, scales=1)
+    config = ReferenceConfig(
+        GeneratorConfig(canvas_px=CANVAS_PX, width=8, blocks=1), judge, dataclasses.replace(judge, frames=2), max_frames=32,
+        references=ReferenceOptions(count=3), adversarial_from=0.5,
+    )  # fmt: skip
+    perceptual = PerceptualDistance(EfficientNetTrunk(), depth=1)
+    task = ReferenceFamily().create_task(
+        drawn_subject, config, seed=0, perceptual=perceptual, device=CPU, on_progress=ignore_progress
+    )
+    before = task.generator.mix.weight.detach().clone()
+    terms = task.step(np.random.default_rng(0), 0.9)
+    assert all(np.isfinite(value) for value in terms.values())
+    assert not torch.equal(task.generator.mix.weight, before)
+    model = task.model(Clock())
+    note = stored_pictures_note(model.info)
+    assert note is not None
+    assert "contains 3 pictures of the person" in note
+    assert len(ReferenceSet.of_tensors(model.part("references"), model.info.subject)) == 3
+    assert stored_pictures_note(CheckpointInfo("body", {})) is None
+
+
+def test_a_reference_configuration_does_not_mirror() -> None:
+    with pytest.raises(ValueError, match="neither mirrors"):
+        ReferenceConfig(mirror=0.3)
