@@ -206,10 +206,12 @@ def test_a_model_keeps_pictures_and_says_so(drawn_subject: Subject) -> None:
     task = ReferenceFamily().create_task(
         drawn_subject, config, seed=0, perceptual=perceptual, device=CPU, on_progress=ignore_progress
     )
-    before = task.generator.mix.weight.detach().clone()
+    assert isinstance(task.generator, ReferenceGenerator)
+    mix = task.generator.mix.weight
+    before = mix.detach().clone()
     terms = task.step(np.random.default_rng(0), 0.9)
     assert all(np.isfinite(value) for value in terms.values())
-    assert not torch.equal(task.generator.mix.weight, before)
+    assert not torch.equal(mix, before)
     model = task.model(Clock())
     note = stored_pictures_note(model.info)
     assert note is not None

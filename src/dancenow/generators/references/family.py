@@ -22,6 +22,7 @@ class ReferenceFamily:
     """See `base.GeneratorFamily`."""
 
     kind: Final = REFERENCES_KIND
+    generates_background: Final = False
     presets: Final = PRESETS
     training_modules: Final = ("dancenow.generators.references.task", "dancenow.generators.references.reference_selection")
     adjustable: Final[tuple[str, ...]] = ()
