@@ -188,6 +188,18 @@ def test_without_references_it_generates_what_the_plain_network_does() -> None:
         torch.testing.assert_close(network(torch.cat([maps, nothing], dim=1)), plain(maps))
 
 
+def test_a_reference_that_is_trusted_fully_is_copied() -> None:
+    config = GeneratorConfig(canvas_px=CANVAS_PX, width=8, blocks=1)
+    network = ReferenceGenerator(config, slots=1).eval()
+    assert network.mix.bias is not None
+    torch.nn.init.constant_(network.mix.bias, 6.0)
+    image = torch.rand(1, 3, CANVAS_PX, CANVAS_PX) * 2 - 1
+    warped = torch.nn.functional.pixel_unshuffle(torch.cat([image, torch.ones_like(image[:, :1])], dim=1), 4)
+    with torch.no_grad():
+        rgba = network(torch.cat([torch.zeros(1, NUM_CHANNELS, 16, 16), warped], dim=1))
+    torch.testing.assert_close(rgba[:, :3], image, atol=0.02, rtol=0)
+
+
 def test_colors_are_mixed_by_weight_and_validity() -> None:
     rgba = torch.zeros(1, 4, 1, 2)
     warped = torch.tensor([[0.8, 0.8, 0.8, 1.0], [0.0, 0.0, 0.0, 0.0]]).T.reshape(1, 4, 1, 2)

@@ -59,11 +59,11 @@ class ReferenceGenerator(Generator):
         """See the class."""
         maps, warped = pose_maps[:, :NUM_CHANNELS], pose_maps[:, NUM_CHANNELS:]
         features, level1 = self._features(self.pose(maps) + self.see(warped))
-        half = self.shuffle(warped)
-        recalled = self.recall(torch.cat([features, half], dim=1))
+        full = nn.functional.pixel_shuffle(warped, POSE_STRIDE)
+        recalled = self.recall(torch.cat([features, nn.functional.pixel_unshuffle(full, 2)], dim=1))
         rgba = activate(self.shuffle(self.leave[1](features + self.correct(recalled)))).float()
         logits = self.shuffle(self.mix(recalled)).float().clamp(max=_MAX_LOGIT)
-        return self._with_shadow(mix_colors(rgba, self.shuffle(half).float(), logits), level1)
+        return self._with_shadow(mix_colors(rgba, full.float(), logits), level1)
 
 
 def mix_colors(rgba: Tensor, warped: Tensor, logits: Tensor) -> Tensor:
