@@ -105,7 +105,7 @@ class ReferenceWarper:
         trust = trust * torch.exp(-near / _TRUST_SCALE)
         colors = self._look_up(at, maps[body[:, None], :, best].transpose(1, 2), found, best)
         colors = colors * (share[:, None] * trust[..., None])
-        colors = colors.sum(dim=3).reshape(4, len(cell), slots, blended, -1).sum(dim=3)
+        colors = colors.sum(dim=3).reshape(4, len(cell), slots, blended, POSE_STRIDE**2).sum(dim=3)
         canvas = torch.zeros(count, cells * cells, slots, 4, POSE_STRIDE**2, device=self.device)
         canvas[body, cell] = colors.permute(1, 2, 0, 3)
         return canvas.flatten(2).transpose(1, 2).reshape(count, -1, cells, cells)
