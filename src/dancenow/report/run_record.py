@@ -182,7 +182,7 @@ def _model(model: Path) -> dict[str, str]:
         "file": model.name,
         "SHA-256": sha256_of(model),
         "images seen": str(info.images_seen),
-        "trained for": _duration(info.train_seconds),
+        **({"trained for": _duration(info.train_seconds)} if info.train_seconds else {}),
         "trained by": f"dancenow {info.version}",
     }
 

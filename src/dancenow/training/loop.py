@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dancenow.errors import Cancelled, TrainingError
 from dancenow.progress import Progress, ProgressCallback
 from dancenow.storage.atomic_io import complete_or_absent
-from dancenow.storage.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from dancenow.storage.checkpoint import Checkpoint, load_checkpoint, read_info, read_info_or_none, save_checkpoint
 from dancenow.training.budget import Budget
 from dancenow.training.safe_step import OUT_OF_MEMORY, is_out_of_memory
 
@@ -79,6 +79,15 @@ def preview_path(model_path: Path) -> Path:
     return model_path.with_suffix(".preview.png")
 
 
+def trained_seconds(model_path: Path) -> float:
+    """How long a model was trained, as its state or else the model itself tells; 0 if neither does.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    return (read_info_or_none(state_path(model_path)) or read_info(model_path)).train_seconds
+
+
 def train_loop(
     task: Task, model_path: Path, budget: Budget, *, resume: bool, config: LoopConfig, on_progress: ProgressCallback
 ) -> Checkpoint:
@@ -94,7 +103,7 @@ def train_loop(
     saved_at_s, saving_s = training.clock.seconds, 0.0
 
     def save() -> Checkpoint:
-        model = _save(task, training, model_path)
+        model = training.save(model_path)
         on_progress(training.event(preview_path(model_path)))
         return model
 
@@ -112,7 +121,7 @@ def train_loop(
         except (KeyboardInterrupt, Cancelled):
             worker.shutdown()  # waits for the step that may have been submitted
             if training.clock.images:
-                _save(task, training, model_path)
+                training.save(model_path)
             raise
     return save()
 
@@ -158,6 +167,21 @@ class _Training:
             torch.cuda.empty_cache()
         return False
 
+    def save(self, model_path: Path) -> Checkpoint:
+        """Write the model, the state and the preview; returns the model.
+
+        With a budget of images the same training gives the same file, so the file does not say how long it took; the state does.
+        """
+        model = self._task.model(self.clock)
+        model = replace(model, info=replace(model.info, trained_fraction=min(1.0, self.progress)))
+        info = model.info if self._budget.images is None else replace(model.info, train_seconds=0.0)
+        save_checkpoint(model_path, replace(model, info=info))
+        save_checkpoint(state_path(model_path), self._task.state(self.clock))
+        _, encoded = cv2.imencode(".png", self._task.preview()[..., ::-1])
+        with complete_or_absent(preview_path(model_path)) as temporary:
+            temporary.write_bytes(encoded.tobytes())
+        return model
+
     def event(self, preview: Path | None = None) -> Progress:
         """What there is to report now."""
         losses = "  ".join(f"{name} {value:.3f}" for name, value in self._terms.items())
@@ -178,14 +202,3 @@ def _resume(task: Task, path: Path, config: LoopConfig) -> Clock:
         raise TrainingError(f"{path} was trained with seed {state.info.config.get('seed')}; resume with the same one.")
     task.restore(state)
     return Clock(state.info.train_seconds, state.info.images_seen)
-
-
-def _save(task: Task, training: _Training, model_path: Path) -> Checkpoint:
-    clock, model = training.clock, task.model(training.clock)
-    model = replace(model, info=replace(model.info, trained_fraction=min(1.0, training.progress)))
-    save_checkpoint(model_path, model)
-    save_checkpoint(state_path(model_path), task.state(clock))
-    _, encoded = cv2.imencode(".png", task.preview()[..., ::-1])
-    with complete_or_absent(preview_path(model_path)) as temporary:
-        temporary.write_bytes(encoded.tobytes())
-    return model

@@ -29,7 +29,7 @@ from dancenow.storage.atomic_io import cache_dir, complete_or_absent
 from dancenow.storage.checkpoint import read_info
 from dancenow.subject.subject import Subject
 from dancenow.training.budget import Budget
-from dancenow.training.loop import state_path
+from dancenow.training.loop import state_path, trained_seconds
 
 METRICS: Final = (
     ("SSIM", "person"), ("SSIM", "face"), ("SSIM", "frame"), ("PSNR", "person"), ("perceptual", "person"),
@@ -179,7 +179,7 @@ def train(config: FamilyConfig, subject: Subject, model: Path, budget: str, seed
     resume = state_path(model).is_file()
     train_model(subject.folder, model, config, budget=Budget.parse(budget), resume=resume, seed=seed, on_progress=on_progress)
     info = read_info(model)
-    return {"images_seen": info.images_seen, "train_seconds": round(info.train_seconds, 1)}
+    return {"images_seen": info.images_seen, "train_seconds": round(trained_seconds(model), 1)}
 
 
 @lru_cache(maxsize=3)

@@ -24,7 +24,7 @@ from dancenow.research.bench.results import Result, Size
 from dancenow.research.bench.sizes import FACE, FaceSize
 from dancenow.storage.checkpoint import read_info
 from dancenow.subject.subject import Subject
-from dancenow.training.loop import state_path
+from dancenow.training.loop import state_path, trained_seconds
 
 METHODS: Final[Mapping[FaceMode, str]] = {
     "none": "the body generator alone, for the whole budget",
@@ -96,7 +96,7 @@ def _train(
     said = info.config.get("face_network", {})
     return {
         "images_seen": info.images_seen,
-        "train_seconds": round(info.train_seconds, 1),
+        "train_seconds": round(trained_seconds(model), 1),
         "canvas_px": said.get("canvas_px"),
     }
 

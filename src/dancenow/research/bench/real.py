@@ -37,7 +37,7 @@ from dancenow.subject.prepare import prepare
 from dancenow.subject.subject import Subject
 from dancenow.subject.target_appearance import Target
 from dancenow.training.budget import Budget
-from dancenow.training.loop import state_path
+from dancenow.training.loop import state_path, trained_seconds
 from dancenow.types import ImageRGB, PoseTrack
 
 DATA_VARIABLE: Final = "DANCENOW_DATA"
@@ -128,7 +128,7 @@ def _measure(sized: RealSize, clip: Path, dance: Path, folder: Path, on_progress
             on_progress=on_progress,
         )  # fmt: skip
         info = read_info(model)
-        record |= {"images_seen": info.images_seen, "train_seconds": round(info.train_seconds, 1)}
+        record |= {"images_seen": info.images_seen, "train_seconds": round(trained_seconds(model), 1)}
         step = "held-out time"
         record["held_out"], rows = _reconstruct(sized, subject, model, folder, on_progress)
     except (UserError, *_CRASHES) as error:

@@ -1,5 +1,7 @@
 """The camera of a video over time, and poses seen from where it stands in one reference frame."""
 
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -128,7 +130,7 @@ def load_trajectory(path: Path) -> CameraTrajectory:
     try:
         with np.load(path, allow_pickle=False) as stored:
             return trajectory_of_arrays(dict(stored))
-    except (OSError, ValueError, KeyError, IndexError) as error:
+    except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path} is missing or damaged ({error}).") from error
 
 
