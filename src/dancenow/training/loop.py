@@ -170,7 +170,7 @@ class _Training:
     def save(self, model_path: Path) -> Checkpoint:
         """Write the model, the state and the preview; returns the model.
 
-        With a budget of images the same training gives the same file, so the file does not say how long it took; the state does.
+        With a budget of images the same training gives the same file: the state alone says how long it took.
         """
         model = self._task.model(self.clock)
         model = replace(model, info=replace(model.info, trained_fraction=min(1.0, self.progress)))
