@@ -32,7 +32,7 @@ from dancenow.research.robustness.world import COMMANDS, Command, Place, create_
 from dancenow.storage.atomic_io import complete_or_absent
 
 _SIGNALS: Final = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)
-_DISK_KB: Final = (16, 100, 400, 1500, 6000)
+_DISK_KB: Final = (16, 400, 6000)
 _UNHARMED: Final = ("weights", "code", ".locks")
 """Folders of the cache that are checked elsewhere, or would only be made again."""
 

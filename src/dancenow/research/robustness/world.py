@@ -124,7 +124,7 @@ def create_shared(shared: Path) -> None:
     shutil.rmtree(place.folder)
 
 
-def finish(process: "subprocess.Popen[str]", timeout_s: float = 300.0) -> tuple[int, str]:
+def finish(process: "subprocess.Popen[str]", timeout_s: float = 1800.0) -> tuple[int, str]:
     """Status and output of a command."""
     output, _ = process.communicate(timeout=timeout_s)
     return process.returncode, output
