@@ -27,12 +27,13 @@ from typing import Annotated, Any, Final
 
 import tyro
 
-from dancenow.cli.interrupts import GRACE_S
 from dancenow.research.robustness.world import COMMANDS, Command, Place, create_shared, fingerprint, finish
 from dancenow.storage.atomic_io import complete_or_absent
 
 _SIGNALS: Final = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)
 _DISK_KB: Final = (16, 400, 6000)
+_GRACE_S: Final = 10.0
+"""A command that was told politely has to end within this time."""
 _UNHARMED: Final = ("weights", "code", ".locks")
 """Folders of the cache that are checked elsewhere, or would only be made again."""
 
@@ -79,7 +80,7 @@ def kill(normal: Undisturbed, place: Place, rng: random.Random) -> dict[str, Any
     took_s = time.monotonic() - start_s
     faults = [] if number is signal.SIGKILL else _unfinished_faults(place, "after the signal")
     faults += ["traceback"] * ("Traceback" in output)
-    if number is not signal.SIGKILL and took_s > GRACE_S + 2:
+    if number is not signal.SIGKILL and took_s > _GRACE_S:
         faults.append(f"obeyed after {took_s:.0f} s")
     return {"signal": number.name, "at_s": round(at_s, 1), "took_s": round(took_s, 2), "faults": faults + again(normal, place)}
 
