@@ -14,8 +14,8 @@ from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
 
 CHANNELS_PER_SLOT = 4 * POSE_STRIDE**2
 """Of a warped reference: red, green, blue and validity of 4x4 px."""
-INITIAL_LOGIT = -1.0
-"""Of the weight of a reference: a generated pixel counts three times as much at the start."""
+INITIAL_LOGIT = 1.0
+"""Of the weight of a reference: at the start a pixel is mostly copied where two references show it."""
 _MAX_LOGIT = 6.0
 
 

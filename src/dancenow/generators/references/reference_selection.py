@@ -28,6 +28,9 @@ _BLUR_COST: Final = 0.6
 """Distance that a frame without any sharpness adds."""
 _MARGIN_PX: Final = 6
 _VISIBLE_ALPHA: Final = 12
+_SOLID_ALPHA: Final = 200
+_EDGE_PX: Final = 1.0
+"""Of the canvas: as wide is the edge of a matte that is not copied."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,14 @@ def _place(subject: Subject, placed: dict[int, Crop], tracked: list[Crop]) -> li
     return [in_frame[index] for index in placed]
 
 
+def _inner(alpha: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    """A matte without its edge, which shows some of the background: that is for the generator to generate."""
+    side = 2 * round(_EDGE_PX * scale) + 1
+    square = np.ones((side, side), np.uint8)
+    solid = cv2.erode(np.where(alpha > _SOLID_ALPHA, np.uint8(255), np.uint8(0)), square)
+    return np.asarray(np.minimum(cv2.GaussianBlur(solid, (side, side), 0), alpha), np.uint8)
+
+
 def _trim(
     pictures: NDArray[np.uint8], poses: list[Pose], track: PoseTrack, frames: NDArray[np.int64], scale: float
 ) -> ReferenceSet:
@@ -137,7 +148,8 @@ def _trim(
         rows, columns = np.arange(seen.shape[0]), np.arange(seen.shape[1])
     top, left = max(int(rows[0]) - _MARGIN_PX, 0), max(int(columns[0]) - _MARGIN_PX, 0)
     part = pictures[:, top : int(rows[-1]) + _MARGIN_PX, left : int(columns[-1]) + _MARGIN_PX].copy()
-    part[..., 3][part[..., 3] <= _VISIBLE_ALPHA] = 0
+    for picture in part:
+        picture[..., 3] = _inner(picture[..., 3], scale)
     moved = [replace(pose, xy=pose.xy - np.array([left, top], np.float32)) for pose in poses]
     xy, confidence, depth = (np.stack([getattr(each, name) for each in moved]) for name in ("xy", "confidence", "depth"))
     return ReferenceSet(part, Pose(xy, confidence, depth), track.time_s[frames], scale, track.source_sha256)
