@@ -24,6 +24,7 @@ from helpers.forensic_clips import TINY_RECIPE, sparse_detector, write_test_vide
 @pytest.fixture(autouse=True)
 def _drawn_detector(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(samples, "detect_poses", sparse_detector)
+    monkeypatch.setattr(samples, "count_people", lambda *_: 1)
 
 
 @pytest.fixture
@@ -50,6 +51,8 @@ def test_a_finding_has_a_probability_per_second_and_a_heatmap(tmp_path: Path, we
     assert image.shape == (720, 3 * 360, 3)
     assert finding.to_json()["verdict"] == finding.verdict
     assert len(finding.sentences()) == 3
+    assert finding.judged_s == ((0, 3),)
+    assert "judge each with --person" in replace(finding, people=2).sentences()[2]
 
 
 def test_a_low_frame_rate_gets_no_verdict(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:

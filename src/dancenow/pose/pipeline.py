@@ -27,7 +27,7 @@ from dancenow.media.integrity import require_complete
 from dancenow.media.repeated_frames import RepeatedFrameFinder
 from dancenow.media.shots import cut_frames
 from dancenow.media.sink import MaskWriter
-from dancenow.media.source import VideoInput, VideoSource, open_video
+from dancenow.media.source import VideoInput, open_video
 from dancenow.pose.detectors.base import PoseDetector
 from dancenow.pose.detectors.registry import DEFAULT_DETECTOR, create_detector
 from dancenow.pose.filtering import smoothing
@@ -50,8 +50,6 @@ MASK_SIDE_PX: Final = 640
 """Longer side of a mask, at most; the detector gives no more detail."""
 MIN_SEEN: Final = 0.1
 """A person seen in a smaller fraction of the frames cannot be followed or learned."""
-_FEW_SAMPLES: Final = 4
-"""Frames sampled to choose the person, where only each `every`-th frame is measured."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +121,7 @@ class PosePipeline:
             return None if masks is not None and not cached_masks.exists() else _load_if_sound(cached_track)
 
         def make() -> PoseTrack:
-            people, to = survey or self._survey(source, every, on_progress), cached_masks if masks else None
+            people, to = survey or PeopleSurvey(self.detector, source, on_progress=on_progress), cached_masks if masks else None
             measured = self.measure(source, person=person, masks=to, every=every, survey=people, on_progress=on_progress)
             save_track(cached_track, measured)
             with complete_or_absent(entry.path(".json")) as temporary:
@@ -137,16 +135,13 @@ class PosePipeline:
                     shutil.copyfile(cached_masks, temporary)
         return self.filter(track)
 
-    def people_counts(self, video: VideoInput, person: int | None = None) -> list[int]:
+    def people_counts(self, video: VideoInput, person: int | None = None, every: int = 1) -> list[int]:
         """How many people each sampled frame shows, as counted when the cached track of `person` was measured; else empty."""
-        entry = self._cache_entry(open_video(video).sha256, person, 1)
+        entry = self._cache_entry(open_video(video).sha256, person, every)
         try:
             return [int(count) for count in json.loads(entry.path(".json").read_text("utf-8"))]
         except (OSError, ValueError, TypeError):
             return []
-
-    def _survey(self, source: VideoSource, every: int, on_progress: ProgressCallback) -> PeopleSurvey:
-        return PeopleSurvey(self.detector, source, _FEW_SAMPLES if every > 1 else None, on_progress)
 
     def _cache_entry(self, video_sha256: str, person: int | None, every: int) -> CacheEntry:
         """What `measure` returns does not depend on the filters, which are cheap and run each time."""
@@ -172,7 +167,7 @@ class PosePipeline:
         source = open_video(video)
         _require_number(person)
         info = source.info
-        survey = survey or self._survey(source, every, on_progress)
+        survey = survey or PeopleSurvey(self.detector, source, on_progress=on_progress)
         tracker = PersonTracker(self.detector, select_person(survey.detections, person, source))
         scale = min(1.0, MASK_SIDE_PX / max(info.width_px, info.height_px))
         mask_width_px, mask_height_px = max(1, round(info.width_px * scale)), max(1, round(info.height_px * scale))

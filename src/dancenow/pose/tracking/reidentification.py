@@ -43,12 +43,14 @@ _SEVERAL_FRACTION: Final = 0.2
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """One person in one frame. appearance: float32 [5,3,bins], see `appearance_of`; prominence: of large and central people."""
+    """One person in one frame. appearance: float32 [5,3,bins], see `appearance_of`; prominence: of large and central people;
+    frame: the number of the frame."""
 
     time_s: float
     landmarks: Landmarks
     appearance: FloatArray
     prominence: float
+    frame: int = 0
 
 
 def describe(frame: Frame, landmarks: Landmarks) -> Detection:
@@ -58,7 +60,7 @@ def describe(frame: Frame, landmarks: Landmarks) -> Detection:
     tall_px = float(np.ptp(xy[:, 1]))
     off_center = min(1.0, abs(float(xy[:, 0].mean()) - width_px / 2) / (width_px / 2))
     prominence = tall_px / height_px * (1 - 0.5 * off_center)
-    return Detection(float(frame.time_s), landmarks, appearance_of(frame.image_rgb, landmarks.pose), prominence)
+    return Detection(float(frame.time_s), landmarks, appearance_of(frame.image_rgb, landmarks.pose), prominence, frame.index)
 
 
 def appearance_of(image_rgb: ImageRGB, pose: Pose) -> FloatArray:

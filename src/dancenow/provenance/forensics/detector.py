@@ -54,7 +54,8 @@ class Finding:
 
     probability: of being synthesized, assuming equal priors. per_second: the same for each second alone, None where no person
     was found; noisier than the total. samples: number of frame pairs. frames_per_s: frames of the video over run time.
-    score: the mean logit behind the probability. slow: the frame rate is too low for a verdict.
+    score: the mean logit behind the probability. slow: the frame rate is too low for a verdict. duration_s: of the video.
+    people: most people seen at once; only one is judged.
     """
 
     verdict: Verdict
@@ -64,6 +65,16 @@ class Finding:
     frames_per_s: float
     score: float
     slow: bool = False
+    duration_s: float = 0.0
+    people: int = 1
+
+    @property
+    def judged_s(self) -> tuple[tuple[int, int], ...]:
+        """The parts of the video that were judged, as (start, stop) in whole seconds."""
+        known = [second for second, probability in enumerate(self.per_second) if probability is not None]
+        starts = [second for second in known if second - 1 not in known]
+        stops = [second + 1 for second in known if second + 1 not in known]
+        return tuple(zip(starts, stops, strict=True))
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values. The key `looks` is the number of samples."""
@@ -73,6 +84,8 @@ class Finding:
             "per_second": [None if p is None else round(p, 4) for p in self.per_second],
             "looks": self.samples,
             "frames_per_s": round(self.frames_per_s, 1),
+            "judged_s": [list(part) for part in self.judged_s],
+            "people": self.people,
         }
 
     def sentences(self) -> tuple[str, ...]:
@@ -88,8 +101,18 @@ class Finding:
         return (
             f"Classifier: {text} ({_percent(self.probability)} likely to be synthesized, from {self.samples} pairs of frames).",
             f"Second by second, in percent: {per_second}",
+            *self._what_was_judged(),
             f"Processed {self.frames_per_s:.0f} frames a second. It can be wrong: see the model card of its weights.",
         )
+
+    def _what_was_judged(self) -> Iterator[str]:
+        """What part of the video the verdict is about, where it is not all of it."""
+        judged = sum(stop - start for start, stop in self.judged_s)
+        if judged < int(self.duration_s):
+            parts = ", ".join(f"{start} to {stop} s" for start, stop in self.judged_s)
+            yield f"Judged: {parts}. In the rest of the {self.duration_s:.0f} s the person was not found."
+        if self.people > 1:
+            yield f"Up to {self.people} people are seen at once and one was judged; judge each with --person 1, 2 and so on."
 
 
 def _percent(probability: float) -> str:
@@ -141,7 +164,10 @@ def classify_video(
     per_second = probability_per_second(np.array(scores), np.array(times_s), calibration)
     slow = float(source.info.fps) < MIN_FPS
     result = "undecided" if slow else verdict(probability)
-    return Finding(result, probability, per_second, len(scores), plan.num_frames / spent_s, score, slow)
+    duration_s = plan.num_frames / float(source.info.fps)
+    return Finding(
+        result, probability, per_second, len(scores), plan.num_frames / spent_s, score, slow, duration_s, plan.people
+    )
 
 
 def verdict(probability: float) -> Verdict:

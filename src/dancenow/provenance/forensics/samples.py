@@ -13,9 +13,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dancenow.errors import InputError
 from dancenow.media.source import VideoInput, VideoSource, open_video
+from dancenow.pose.detectors.registry import DEFAULT_DETECTOR, create_detector
 from dancenow.pose.person_crop import MARGIN, crop_image
-from dancenow.pose.pipeline import detect_poses
+from dancenow.pose.pipeline import PosePipeline, detect_poses
+from dancenow.pose.tracking.brief_appearance import find_brief_appearance
+from dancenow.pose.tracking.reidentification import PeopleSurvey
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.skeleton import INDEX, LIMBS
 from dancenow.types import Crop, Frame, FrameStatus, ImageRGB, Pose, PoseTrack
@@ -64,13 +68,14 @@ class ForensicSample:
 @dataclass(frozen=True, eq=False)
 class SamplePlan:
     """Which frames to sample: the increasing indices of the pairs' first frames, the distance to the second frames in frames,
-    and the poses [N,K] in the first frames, in frame px."""
+    and the poses [N,K] in the first frames, in frame px. people: most people seen at once in frames sampled over the video."""
 
     video: VideoSource
     starts: NDArray[np.int64]
     stride: int
     pose: Pose
     num_frames: int
+    people: int = 1
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -81,18 +86,45 @@ def plan_samples(
 ) -> SamplePlan:
     """Detect the person a few times per second and plan one sample per detection.
 
+    A person who is in a small part of the video, too little to be followed, is looked for around where the survey of the whole
+    video saw somebody.
+
     Raises:
-        UserError: the video cannot be read, or no person is in it long enough.
+        UserError: the video cannot be read, or no person is in it.
     """
     source = open_video(video)
     info = source.info
     every = max(1, round(float(info.fps) / SAMPLES_PER_S))
     if info.num_frames is not None:
         every = max(1, min(every, info.num_frames // _MIN_SAMPLES))
-    track = detect_poses(source, person=person, every=every, use_cache=use_cache, accept_damaged=True, on_progress=on_progress)
+    stride = pair_stride(float(info.fps))
+    try:
+        track = detect_poses(
+            source, person=person, every=every, use_cache=use_cache, accept_damaged=True, on_progress=on_progress
+        )
+    except InputError:
+        return _plan_brief_appearance(source, person, every, stride, on_progress)
     detected = np.flatnonzero(track.status != FrameStatus.MISSING)
     num_frames = info.num_frames or (len(track) - 1) * every + 1
-    return SamplePlan(source, detected * every, pair_stride(float(info.fps)), track.pose[detected], num_frames)
+    people = count_people(source, person, every)
+    return SamplePlan(source, detected * every, stride, track.pose[detected], num_frames, people)
+
+
+def count_people(source: VideoSource, person: int | None, every: int) -> int:
+    """The most people seen at once when the track of these arguments was measured; 1 if that is not in the cache."""
+    return max(PosePipeline.create().people_counts(source, person, every), default=1)
+
+
+def _plan_brief_appearance(
+    source: VideoSource, person: int | None, every: int, stride: int, on_progress: ProgressCallback
+) -> SamplePlan:
+    """The plan of a person who could not be followed. Raises UserError if there is none."""
+    survey = PeopleSurvey(create_detector(DEFAULT_DETECTOR, on_progress), source, on_progress=on_progress)
+    found = find_brief_appearance(survey, person, every)
+    starts = np.array([each.frame for each in found], np.int64)
+    poses = [each.landmarks.pose for each in found]
+    pose = Pose(*(np.stack([getattr(each, name) for each in poses]) for name in ("xy", "confidence", "depth")))
+    return SamplePlan(source, starts, stride, pose, source.info.num_frames or int(starts[-1]) + 1, max(survey.counts))
 
 
 def pair_stride(fps: float) -> int:
