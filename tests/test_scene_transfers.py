@@ -16,14 +16,16 @@ from dancenow.progress import Progress
 from dancenow.provenance.consent import consent
 from dancenow.provenance.content_credentials import read_credentials
 from dancenow.provenance.watermark import read_watermark_in_images
+from dancenow.skeleton import INDEX
 from dancenow.storage.atomic_io import sha256_of
 from dancenow.subject.subject import Subject
 from dancenow.types import PoseTrack, TransferResult
 from helpers.alpha_files import over_color, read_rgba
-from helpers.drawn_world import dancer_track, drawn_detector, film, stand_in_for_the_detector
+from helpers.drawn_world import dancer_track, drawn_detector, film, room, stand_in_for_the_detector
 from helpers.toy_family import ToyFamily
 
 FRAMES = 12
+FEET = [INDEX[name] for name in ("right_heel", "left_heel", "right_toe", "left_toe")]
 
 
 def smaller_dancer(num_frames: int) -> PoseTrack:
@@ -145,3 +147,21 @@ def test_a_file_with_alpha_is_shown_over_a_checkerboard(source: Path, model: Pat
             board = frame.image_rgb[:16, :32].astype(int)
             assert np.abs(board[:, :16] - 150).max() < 5
             assert np.abs(board[:, 16:] - 190).max() < 5
+
+
+@pytest.mark.usefixtures("source")
+def test_the_dancer_of_the_source_is_replaced(model: Path, tmp_path: Path) -> None:
+    longer = film(tmp_path / "longer.mp4", smaller_dancer(40))
+    done = transfer(longer, model, tmp_path / "out.mp4", "source")
+    shown = done.target_track
+    np.testing.assert_allclose(shown.pose.xy[:, FEET], smaller_dancer(40).pose.xy[:, FEET], atol=3)
+    frames = list(read_frames(done.video))
+    assert len(frames) == 40
+    for frame, xy in zip(frames, shown.pose.xy[:, INDEX["neck"]], strict=True):
+        around = np.ones((128, 128), bool)
+        x, y = (round(float(each)) for each in xy)
+        assert np.abs(frame.image_rgb[y, x].astype(int) - room()[y, x]).max() > 20  # the disc
+        around[max(0, y - 16) : y + 17, max(0, x - 16) : x + 17] = False
+        assert np.abs(frame.image_rgb.astype(int) - room())[around].mean() < 4
+    facts = read_credentials(done.video).facts or {}
+    assert facts["scene_sha256"] == facts["source_sha256"]

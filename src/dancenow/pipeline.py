@@ -105,7 +105,7 @@ def transfer(
         source: video of the dance. model: file that `train` wrote. out: .mp4 file, or as `rendering.output` says for alpha.
         normalize: how the source body is fitted to the target's, see `pose.retargeting.registry`. face: see `face.refinement`.
         camera: where the camera of the target's footage moved: look from one place, or `follow` as that camera did.
-        scene: target, transparent, a color, or the name of an image or video file, see `rendering.scenes`.
+        scene: target, source, transparent, a color, or the name of an image or video file, see `rendering.scenes`.
         frames: first frame and end (exclusive) of the wanted part. person: whom to follow in the source, as in `detect_poses`.
         accept_damaged: use what can be read of a damaged source. warn: told at once if the model's training is not finished.
 
@@ -123,7 +123,7 @@ def transfer(
     place.require_suits(renderer.target.track, family_of_model(checkpoint).generates_background)
     face_model = select_face_model(FaceModel.load(checkpoint, execution.torch_device), face, model, source.sha256)
     target, marker = renderer.target, ContentMarker.of(model, source, out, place.files)
-    source_track = detect_poses(source, person=person, on_progress=on_progress)
+    source_track = detect_poses(source, person=person, masks=place.masks_of(source), on_progress=on_progress)
     dance = plan_dance(source, source_track, target, normalize=normalize, camera=camera, scene=place, on_progress=on_progress)
     start, stop = frame_range(frames, len(source_track))
     refiner = FaceRefiner.from_tracks(face_model, source_track, dance.shown_track, source, dance.view, execution, on_progress)
@@ -132,7 +132,7 @@ def transfer(
         nullcontext(images) if refiner is None else prefetch(refiner.refine(images, start, stop)) as refined,
     ):
         lost = write_transfer(out, refined, dance.shown_track, start, stop, source, marker, on_progress)
-    remarks = (*transfer_warnings(source, person, source_track, dance.shown_track.pose, target), *dance.warnings)
+    remarks = (*transfer_warnings(source, person, source_track, dance.shown_track, target), *dance.warnings)
     on_faces = () if refiner is None else refiner.notes(start, stop)
     notes = (*unfinished, *remarks, *on_faces, *marker.notes, *lost)
     return TransferResult(out, stop - start, dance.normalization, notes, dance.shown_track.part(start, stop))
@@ -180,7 +180,7 @@ def run(
     pretrained.fetch_all(on_progress)
     for video in (source, target):
         require_complete(video, on_progress)
-    source_track = detect_poses(source, person=source_person, on_progress=on_progress)
+    source_track = detect_poses(source, person=source_person, masks=place.masks_of(source), on_progress=on_progress)
     subject = cached_subject(target, target_person, consent, on_progress)
     covered = coverage_if_comparable(source_track, subject, normalize)
     footage_warnings = (*source_warnings(source, source_person, source_track, subject.track), *subject.manifest.warnings)

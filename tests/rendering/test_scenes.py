@@ -15,9 +15,11 @@ from dancenow.progress import ignore_progress
 from dancenow.rendering.compositor import composite
 from dancenow.rendering.layer import Layer
 from dancenow.rendering.scene import Scene
-from dancenow.rendering.scenes import Dance, SceneChoice, open_scene, scene_name
+from dancenow.rendering.scene_choice import Dance, SceneChoice
+from dancenow.rendering.scenes import open_scene, scene_name
 from dancenow.subject.background.base import NoBackground
 from dancenow.subject.background.picture import VideoBackground, cover_frame
+from dancenow.subject.camera.trajectory import CameraTrajectory
 from dancenow.subject.subject import Subject
 from dancenow.subject.target_appearance import Target
 from helpers.alpha_files import over_color
@@ -36,7 +38,9 @@ def counting_video(path: Path, num_frames: int, width_px: int = 96, height_px: i
 
 
 def dance_of(subject: Subject) -> Dance:
-    return Dance(subject.source, subject.track, subject.track, Target.of_subject(subject), "still")
+    track = subject.track
+    camera = CameraTrajectory.still(len(track), track.width_px, track.height_px)
+    return Dance(subject.source, track, track, Target.of_subject(subject), "still", camera)
 
 
 def test_a_picture_fills_the_frame_from_its_middle() -> None:

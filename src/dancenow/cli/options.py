@@ -29,7 +29,7 @@ MaybeOut = Annotated[Path | None, tyro.conf.arg(aliases=["-o"], help_behavior_hi
 Preset = Annotated[str, tyro.conf.arg(metavar="NAME")]
 """A name of `generators.presets.presets`; not a `Literal`, so that a new generator family changes no command."""
 
-Scene = Annotated[str, tyro.conf.arg(metavar="target|transparent|COLOR|FILE")]
+Scene = Annotated[str, tyro.conf.arg(metavar="target|source|transparent|COLOR|FILE")]
 """What `rendering.scenes.open_scene` takes."""
 
 

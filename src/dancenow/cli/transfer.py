@@ -43,6 +43,7 @@ def transfer(
             (still), or move as it did (follow).
         scene: What is around the person.
             target: where their footage was filmed.
+            source: SOURCE, in which the person takes the dancer's place.
             transparent: nothing; OUT is then a .mov, a .webm, or a folder of PNGs.
             A color (white, #20a040), or an image or video file.
         frames: Part of the dance as START:END frame numbers.

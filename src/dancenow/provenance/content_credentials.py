@@ -98,7 +98,7 @@ class VideoSigner:
             return None
         import c2pa
 
-        files = {"the dance": source, "the scene": scene}
+        files = {"the dance": source, "the scene": None if scene == source else scene}
         ingredients = {title: path for title, path in files.items() if path is not None}
         signer = cls(facts, ingredients, load_signing_identity())
         try:

@@ -8,7 +8,7 @@ from dancenow.pose.pipeline import PosePipeline
 from dancenow.pose.retargeting.registry import RetargetingKind, complete_body, retarget
 from dancenow.pose.retargeting.travel import keep_in_frame
 from dancenow.progress import ProgressCallback
-from dancenow.rendering.scenes import Dance, SceneChoice
+from dancenow.rendering.scene_choice import Dance, SceneChoice
 from dancenow.subject.camera.source_camera import source_camera, source_camera_warnings
 from dancenow.subject.camera.trajectory import CameraTrajectory
 from dancenow.subject.same_camera import fit_videos
@@ -58,7 +58,7 @@ def plan_dance(
     retargeted = retarget(filmed_by.to_world(whole), retargeter, target.track)
     inside = keep_in_frame(retargeted) if _may_leave(filmed_by, source_track, target, camera) else retargeted
     track = poses.smooth_jitter(inside)
-    staged = scene.stage(Dance(source, source_track, track, target, camera), on_progress)
+    staged = scene.stage(Dance(source, source_track, track, target, camera, filmed_by), on_progress)
     shortened = () if inside is retargeted else (_SHORTENED,)
     view, warnings = staged.view, (*source_camera_warnings(filmed_by), *shortened, *staged.notes)
     return PlannedDance(poses.for_rendering(track), view.show(track), view, str(retargeter), warnings)

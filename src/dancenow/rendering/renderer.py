@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dancenow.prefetch import prefetch
 from dancenow.rendering.compositor import composite
 from dancenow.rendering.layer import Layer
+from dancenow.rendering.light_match import NO_GAIN, relight
 from dancenow.rendering.moving_camera import move_layer
 from dancenow.rendering.scene import Scene
 from dancenow.rendering.temporal_filter import filter_temporal
@@ -67,6 +68,8 @@ def render_frames(renderer: Renderer, view: TargetView, track: PoseTrack, frames
 
 
 def _composite_view(view: TargetView, layer: Layer | None, time_s: float) -> ImageRGB:
+    if layer is not None and view.gain_rgb != NO_GAIN:
+        layer = relight(layer, view.gain_rgb)
     if layer is not None and view.camera is not None:
         layer = move_layer(layer, view.camera.to_reference(time_s), view.camera.frame_px)
     front = None if view.front is None else view.front.at(time_s)

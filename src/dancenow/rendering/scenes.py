@@ -1,4 +1,4 @@
-"""The scenes that a dance can be shown in, by what the user gives: the target's own, a color, an image, a video, or none.
+"""The scenes that a dance can be shown in, by what the user names: those of the two videos, a color, a picture, or nothing.
 
 A scene is a class that implements `SceneChoice`. It is opened, and what is wrong with it is said, before any long work.
 """
@@ -6,7 +6,7 @@ A scene is a class that implements `SceneChoice`. It is opened, and what is wron
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol, Self
+from typing import Final, Self
 
 import cv2
 import numpy as np
@@ -15,11 +15,12 @@ from dancenow.errors import InputError, OptionError
 from dancenow.media.source import VideoSource
 from dancenow.progress import ProgressCallback
 from dancenow.rendering.output import require_outputs
+from dancenow.rendering.scene_choice import Dance, FrameSize, SceneChoice, StagedDance, require_layers
+from dancenow.rendering.source_scene import SourceScene
 from dancenow.subject.background.base import Background, NoBackground, StillPlate
 from dancenow.subject.background.picture import VideoBackground, cover_frame
-from dancenow.subject.target_appearance import Target
 from dancenow.subject.target_view import CameraMode, TargetView
-from dancenow.types import ImageRGB, Plate, PoseTrack
+from dancenow.types import ImageRGB, Plate
 
 COLORS: Final = {
     "black": "#000000", "white": "#ffffff", "gray": "#808080", "red": "#ff0000", "green": "#008000", "blue": "#0000ff",
@@ -31,69 +32,6 @@ MAX_ENLARGEMENT: Final = 2.0
 """A picture that must be enlarged by more to fill the frame is too small."""
 
 
-@dataclass(frozen=True, eq=False)
-class Dance:
-    """A dance that was planned. source_track: in px of the source's frames. world_track: on the target's body, in the reference
-    view of the target. camera: how its footage's camera is used.
-    """
-
-    source: VideoSource
-    source_track: PoseTrack
-    world_track: PoseTrack
-    target: Target
-    camera: CameraMode
-
-    @property
-    def duration_s(self) -> float:
-        """Of the whole dance."""
-        return float(self.world_track.time_s[-1]) + 1 / self.world_track.fps
-
-
-@dataclass(frozen=True, eq=False)
-class StagedDance:
-    """A dance in its scene. notes: what the user should know about the scene, one sentence each."""
-
-    view: TargetView
-    notes: tuple[str, ...] = ()
-
-
-class FrameSize(Protocol):
-    """Anything that has the size of a frame."""
-
-    @property
-    def width_px(self) -> int: ...
-    @property
-    def height_px(self) -> int: ...
-
-
-class SceneChoice(Protocol):
-    """What is around the person."""
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The files that it is read from."""
-
-    @property
-    def has_alpha(self) -> bool:
-        """Whether the rendered frames have alpha."""
-
-    def require_suits(self, frame: FrameSize, generates_background: bool) -> None:
-        """Check that it suits a target with frames of this size, and its model, before any long work.
-
-        generates_background: whether the model generates whole frames.
-
-        Raises:
-            UserError: it does not.
-        """
-
-    def stage(self, dance: Dance, on_progress: ProgressCallback) -> StagedDance:
-        """Put a dance into it.
-
-        Raises:
-            UserError: a file cannot be read.
-        """
-
-
 @dataclass(frozen=True)
 class TargetScene:
     """Where the target was filmed, with its bars and logos."""
@@ -103,6 +41,9 @@ class TargetScene:
 
     def require_suits(self, _frame: FrameSize, _generates_background: bool) -> None:
         """See `SceneChoice.require_suits`: it always does."""
+
+    def masks_of(self, _source: VideoSource) -> None:
+        """See `SceneChoice.masks_of`."""
 
     def stage(self, dance: Dance, _on_progress: ProgressCallback) -> StagedDance:
         """See `SceneChoice.stage`."""
@@ -119,6 +60,9 @@ class TransparentScene:
     def require_suits(self, _frame: FrameSize, generates_background: bool) -> None:
         """See `SceneChoice.require_suits`."""
         require_layers(generates_background)
+
+    def masks_of(self, _source: VideoSource) -> None:
+        """See `SceneChoice.masks_of`."""
 
     def stage(self, dance: Dance, _on_progress: ProgressCallback) -> StagedDance:
         """See `SceneChoice.stage`."""
@@ -159,6 +103,9 @@ class PictureScene:
         for path in self.files:
             require_large_enough(path, self.image_rgb.shape[1], self.image_rgb.shape[0], frame)
 
+    def masks_of(self, _source: VideoSource) -> None:
+        """See `SceneChoice.masks_of`."""
+
     def stage(self, dance: Dance, _on_progress: ProgressCallback) -> StagedDance:
         """See `SceneChoice.stage`."""
         image = cover_frame(self.image_rgb, dance.world_track.width_px, dance.world_track.height_px)
@@ -183,6 +130,9 @@ class VideoScene:
         require_layers(generates_background)
         require_large_enough(self.video.path, self.video.info.width_px, self.video.info.height_px, frame)
 
+    def masks_of(self, _source: VideoSource) -> None:
+        """See `SceneChoice.masks_of`."""
+
     def stage(self, dance: Dance, _on_progress: ProgressCallback) -> StagedDance:
         """See `SceneChoice.stage`."""
         lasts_s = self.video.info.duration_s
@@ -200,9 +150,10 @@ class VideoScene:
 
 
 def open_scene(scene: str, camera: CameraMode, out: Path, page: Path | None, *inputs: Path) -> SceneChoice:
-    """The scene that a user names: target, transparent, a color, or an image or video file.
+    """The scene that a user names: target, source, transparent, a color, or an image or video file.
 
-    out: the video, page: of its report, which must be writable and overwrite neither the inputs nor the scene.
+    inputs: the source video, and the other files that are read. out: the video, page: of its report, which must be writable and
+    overwrite neither the inputs nor the scene.
 
     Raises:
         UserError: there is no such scene, it cannot be read, or it does not go with this camera or this name of the video.
@@ -211,7 +162,7 @@ def open_scene(scene: str, camera: CameraMode, out: Path, page: Path | None, *in
         raise OptionError(
             f"--camera follow repeats the camera of the target's footage, which --scene {scene} does not show; leave one out."
         )
-    opened = _open(scene)
+    opened = SourceScene(inputs[0]) if scene == "source" else _open(scene)
     require_outputs(out, page, *inputs, *opened.files, has_alpha=opened.has_alpha)
     return opened
 
@@ -227,8 +178,8 @@ def _open(scene: str) -> SceneChoice:
     path = Path(scene)
     if not path.exists():
         raise OptionError(
-            f"there is no scene {scene!r}: give target, transparent, a color such as white or #20a040, or the name of an image"
-            " or video file."
+            f"there is no scene {scene!r}: give target, source, transparent, a color such as white or #20a040, or the name"
+            " of an image or video file."
         )
     if path.is_file() and path.suffix.lower() != ".gif" and cv2.haveImageReader(str(path)):
         return PictureScene.open(path)
@@ -238,15 +189,6 @@ def _open(scene: str) -> SceneChoice:
 def scene_name(scene: str) -> str:
     """What a report says: a file without its folders."""
     return Path(scene).name
-
-
-def require_layers(generates_background: bool) -> None:
-    """Raise UserError if a model generates whole frames."""
-    if generates_background:
-        raise OptionError(
-            "a model of whole frames generates their background, too, so it goes with --scene target only; train one with the"
-            " preset draft, standard or hd."
-        )
 
 
 def require_large_enough(path: Path, width: int, height: int, frame: FrameSize) -> None:

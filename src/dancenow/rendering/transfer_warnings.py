@@ -16,7 +16,7 @@ from dancenow.pose.tracking.reidentification import several_people
 from dancenow.pose.visible_extent import Extent, visible_extent
 from dancenow.storage.checkpoint import CheckpointInfo
 from dancenow.subject.target_appearance import Target
-from dancenow.types import FrameStatus, Pose, PoseTrack
+from dancenow.types import FrameStatus, PoseTrack
 
 OFTEN: Final = 0.85
 """A part that is visible in this fraction of the frames needs no remark."""
@@ -31,16 +31,16 @@ _COMPLETED: Final = {
 
 
 def transfer_warnings(
-    source: VideoSource, person: int | None, source_track: PoseTrack, pose: Pose, target: Target
+    source: VideoSource, person: int | None, source_track: PoseTrack, shown: PoseTrack, target: Target
 ) -> tuple[str, ...]:
-    """What the user should know about this transfer, one sentence each. pose: the target track's, [T,K] frame px."""
+    """What the user should know about this transfer, one sentence each. shown: the target track in rendered frames."""
     warnings = list(source_warnings(source, person, source_track, target.track))
     missing = float(((source_track.status == FrameStatus.MISSING) & ~_not_dance(source, source_track)).mean())
     if missing > 0:
         warnings.append(f"No person was found in {missing:.0%} of the source frames; these show the background alone.")
-    present = pose.confidence > 0
-    size = np.array([target.track.width_px, target.track.height_px])
-    beyond = (pose.xy < -0.02 * size) | (pose.xy > 1.02 * size)
+    present = shown.pose.confidence > 0
+    size = np.array([shown.width_px, shown.height_px])
+    beyond = (shown.pose.xy < -0.02 * size) | (shown.pose.xy > 1.02 * size)
     if visible_extent(target.track).extent < Extent.FULL:
         beyond[..., 1] = False  # the lower edge cuts a half body as in the footage
     outside = beyond.any(axis=-1) & present

@@ -50,12 +50,14 @@ class StillForeground:
 class TargetView:
     """What a rendered video shows besides the person, and how it sees them.
 
-    camera: None for the reference view at all times. front: None if nothing is in front of the person.
+    camera: None for the reference view at all times. front: None if nothing is in front of the person. gain_rgb: from the light
+    of the footage to that of the background, see `rendering.light_match`.
     """
 
     background: Background
     camera: ViewCamera | None = None
     front: Foreground | None = None
+    gain_rgb: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     def show(self, track: PoseTrack) -> PoseTrack:
         """A track in the reference view, in px of the rendered frames."""

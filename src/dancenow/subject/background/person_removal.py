@@ -1,0 +1,127 @@
+"""Take a person out of a frame whose background is known, with their shadow, and tell what passed in front of them.
+
+Inside the person's mask the background is shown. Around it, as far as shadows and reflections reach, it is shown only where the
+frame is the background or darkened by a shadow, so that what else is there stays. What differs from the background and hides a
+part of the body, by the pose, passed in front of it.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.skeleton import INDEX, LIMBS
+from dancenow.types import FloatArray, ImageRGB, Pose
+
+_CORE: Final = 0.02
+"""What is removed beyond the mask's edge: blurred pixels, and what a mask cuts short. Fraction of the person's size."""
+_REACH: Final = 0.3
+"""How far around the mask shadows are looked for; what is done there fades out in the last quarter."""
+_NOISE_LEVELS: Final = 5.0
+"""Where frame and background differ by less, the frame stays as it is, with its grain."""
+_LIFT: Final = np.float32(12.0)
+"""Levels added before ratios are computed, because ratios of nearly black values are unreliable."""
+_DARKEST, _BRIGHTEST = 0.35, 1.12
+"""How much a shadow or a reflection changes the background."""
+_OBJECT_LEVELS: Final = (14.0, 34.0)
+"""Difference to a shadow on the background from which on a pixel begins to show something else, and surely does."""
+_LIMB_WIDTH: Final = 0.05
+"""Half of what surely is body around a bone; fraction of the person's size."""
+_MIN_HIDDEN: Final = 0.0006
+"""Least area of the body that something in front hides, as a fraction of the person's squared size."""
+_TORSO: Final = [INDEX[name] for name in ("right_shoulder", "left_shoulder", "left_hip", "right_hip")]
+
+
+@dataclass(frozen=True, eq=False)
+class Removal:
+    """A frame without the person, uint8 [H,W,3], and what was in front of them, uint8 [H,W,4] with straight alpha, if anything
+    was.
+    """
+
+    image_rgb: ImageRGB
+    front: NDArray[np.uint8] | None = None
+
+
+def remove_person(frame_rgb: ImageRGB, mask: NDArray[np.uint8], background_rgb: ImageRGB, pose: Pose) -> Removal:
+    """Take the person out of a frame uint8 [H,W,3].
+
+    mask: of the person, uint8 [h,w] of any size, 255 = person. background_rgb: of this frame, uint8 [H,W,3], in its light.
+    pose: the person's keypoints [K] in frame px.
+    """
+    height, width = frame_rgb.shape[:2]
+    person = np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+    left, top, box_width, box_height = cv2.boundingRect((person > 64).view(np.uint8))
+    if not box_width:
+        return Removal(frame_rgb)
+    size_px = max(box_width, box_height)
+    pad = round(1.2 * _REACH * size_px)
+    part = (
+        slice(max(0, top - pad), min(height, top + box_height + pad)),
+        slice(max(0, left - pad), min(width, left + box_width + pad)),
+    )
+    frame, background = (image[part].astype(np.float32) for image in (frame_rgb, background_rgb))
+    is_person, other = person[part], _other_object(frame, background)
+    differs = np.clip(cv2.blur(np.abs(frame - background).max(axis=2), (5, 5)) / _NOISE_LEVELS, 0, 1)
+    weight = _weight(is_person, np.asarray(differs * (1 - other), np.float32), size_px)
+    image = frame_rgb.copy()
+    image[part] = np.rint(frame + (background - frame) * weight[..., None])
+    corner = np.array([part[1].start, part[0].start], np.float32)
+    hiding = _hiding(is_person, other, Pose(pose.xy - corner, pose.confidence), size_px)
+    if hiding is None:
+        return Removal(image)
+    front = np.zeros((height, width, 4), np.uint8)
+    front[part][..., :3], front[part][..., 3] = frame_rgb[part], np.rint(255 * hiding)
+    return Removal(image, front)
+
+
+def _other_object(frame: FloatArray, background: FloatArray) -> FloatArray:
+    """How surely each pixel shows neither the background nor a shadow on it: float32 [h,w] in [0,1]."""
+    frame, background = (np.asarray(cv2.blur(image, (3, 3)), np.float32) + _LIFT for image in (frame, background))
+    product, square = (cv2.transform(image, np.ones((1, 3), np.float32)) for image in (frame * background, background**2))
+    shade = np.clip(product / square, _DARKEST, _BRIGHTEST)[..., None]
+    difference = np.abs(frame - shade * background).max(axis=2)
+    low, high = _OBJECT_LEVELS
+    return np.asarray(np.clip((difference - low) / (high - low), 0, 1), np.float32)
+
+
+def _weight(person: NDArray[np.uint8], shaded: FloatArray, size_px: int) -> FloatArray:
+    """How far the background is shown: float32 [h,w] in [0,1]. shaded: the same, how surely a shadow lies on it."""
+    away_px = cv2.distanceTransform((person <= 25).astype(np.uint8), cv2.DIST_L2, 5)
+    core_px, reach_px = max(2.0, _CORE * size_px), max(4.0, _REACH * size_px)
+    core = np.clip(2 - away_px / core_px, 0, 1)
+    around = np.clip(4 - 4 * away_px / reach_px, 0, 1)
+    return np.asarray(np.maximum(core, around * cv2.erode(shaded, np.ones((3, 3), np.uint8))), np.float32)
+
+
+def _hiding(person: NDArray[np.uint8], other: FloatArray, pose: Pose, size_px: int) -> FloatArray | None:
+    """Alpha of what is seen in front of the body, float32 [h,w]; None if nothing is.
+
+    An object is what differs from the background and is not the person, in one piece; it is in front if it lies where the body
+    must be.
+    """
+    objects = ((other > 0.5) & (person < 90)).astype(np.uint8)
+    objects = np.asarray(cv2.morphologyEx(objects, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)), np.uint8)
+    hidden = (objects > 0) & (body_area(pose, person.shape, size_px) > 0)
+    if hidden.sum() < _MIN_HIDDEN * size_px**2:
+        return None
+    count, pieces = cv2.connectedComponents(objects)
+    covers = np.bincount(pieces[hidden], minlength=count) >= _MIN_HIDDEN * size_px**2
+    covers[0] = False
+    if not covers.any():
+        return None
+    return np.asarray(cv2.GaussianBlur(covers[pieces].astype(np.float32), (0, 0), 1.0), np.float32)
+
+
+def body_area(pose: Pose, shape: tuple[int, ...], size_px: int) -> NDArray[np.uint8]:
+    """Where the body of a pose [K] surely is: uint8 [h,w], 1 along the bones and on the trunk."""
+    area = np.zeros(shape[:2], np.uint8)
+    xy, seen = pose.xy.round().astype(np.int32), pose.confidence > 0.3
+    width_px = max(1, round(2 * _LIMB_WIDTH * size_px / 2))
+    for start, end in LIMBS:
+        if seen[start] and seen[end]:
+            cv2.line(area, xy[start].tolist(), xy[end].tolist(), 1, width_px)
+    if seen[_TORSO].all():
+        cv2.fillConvexPoly(area, cv2.convexHull(xy[_TORSO]), 1)
+    return area
