@@ -88,6 +88,7 @@ def test_what_is_wrong_with_a_scene_is_one_sentence(drawn_subject: Subject, tmp_
     for scene, message in (
         ("beach", "there is no scene 'beach': give target"),
         ("#12345", "there is no scene '#12345'"),
+        ("a" * 5000, "there is no scene 'aaa"),
         (str(tmp_path / "notes.txt"), "notes.txt is not a video"),
         (str(tmp_path / "broken.png"), "broken.png"),
         (str(tmp_path), "is a folder"),

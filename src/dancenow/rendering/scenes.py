@@ -176,7 +176,11 @@ def _open(scene: str) -> SceneChoice:
     if re.fullmatch("#[0-9a-f]{6}", color):
         return PictureScene.of_color(color)
     path = Path(scene)
-    if not path.exists():
+    try:
+        exists = path.exists()
+    except OSError:  # a name that is too long, or a folder that may not be read
+        exists = False
+    if not exists:
         raise OptionError(
             f"there is no scene {scene!r}: give target, source, transparent, a color such as white or #20a040, or the name"
             " of an image or video file."

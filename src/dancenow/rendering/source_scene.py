@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dancenow.errors import InputError
 from dancenow.media.source import VideoSource, read_masks
-from dancenow.progress import ProgressCallback
+from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.rendering.light_match import match_light
 from dancenow.rendering.placement import PlacedCamera
 from dancenow.rendering.scene_choice import Dance, FrameSize, StagedDance, require_layers
@@ -57,15 +57,24 @@ class SourceScene:
 
     def stage(self, dance: Dance, on_progress: ProgressCallback) -> StagedDance:
         """See `SceneChoice.stage`."""
-        source, track = dance.source, dance.source_track
+        place, survey = self.remove_dancer(dance.source, dance.source_track, on_progress)
+        front = PassedInFront(place, None if survey.overlays is None else survey.overlays.rgba)
+        gain = match_light(dance.target.plate.image_rgb, survey.plate.image_rgb)
+        camera = PlacedCamera.fit(dance.world_track, dance.source_track, dance.source_camera)
+        return StagedDance(TargetView(place, camera, front, gain), _notes(survey, self.masks_of(dance.source)))
+
+    def remove_dancer(
+        self, source: VideoSource, track: PoseTrack, on_progress: ProgressCallback = ignore_progress
+    ) -> tuple["RemovedDancer", FootageSurvey]:
+        """The source without its dancer, whose masks lie at `masks_of`, and what was found out about it.
+
+        Raises:
+            UserError: the video cannot be read.
+        """
         masks, measured = self.masks_of(source), track.status == FrameStatus.MEASURED
         survey = survey_footage(source, masks, select_shots(source, track), measured, "keep", on_progress)
         refine_masks(source, masks, survey.background_of, exposure=survey.exposure, on_progress=on_progress)
-        place = RemovedDancer(source, masks, track, survey.background_of, survey.exposure, keeps=self)
-        front = PassedInFront(place, None if survey.overlays is None else survey.overlays.rgba)
-        gain = match_light(dance.target.plate.image_rgb, survey.plate.image_rgb)
-        camera = PlacedCamera.fit(dance.world_track, track, dance.source_camera)
-        return StagedDance(TargetView(place, camera, front, gain), _notes(survey, masks))
+        return RemovedDancer(source, masks, track, survey.background_of, survey.exposure, keeps=self), survey
 
 
 class RemovedDancer:
