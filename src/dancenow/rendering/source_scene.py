@@ -24,7 +24,7 @@ from dancenow.rendering.scene_choice import Dance, FrameSize, StagedDance, requi
 from dancenow.subject.background.person_removal import Removal, remove_person
 from dancenow.subject.exposure import Exposure
 from dancenow.subject.footage_survey import FootageSurvey, survey_footage
-from dancenow.subject.matte.refined_masks import refine_masks
+from dancenow.subject.matte.refined_masks import refine_masks, still_background
 from dancenow.subject.shot_selection import select_shots
 from dancenow.subject.target_view import TargetView
 from dancenow.types import Frame, FrameStatus, ImageRGB, Plate, PoseTrack
@@ -74,7 +74,9 @@ class SourceScene:
         masks, measured = self.masks_of(source), track.status == FrameStatus.MEASURED
         survey = survey_footage(source, masks, select_shots(source, track), measured, "keep", on_progress)
         refine_masks(source, masks, survey.background_of, exposure=survey.exposure, on_progress=on_progress)
-        return RemovedDancer(source, masks, track, survey.background_of, survey.exposure, keeps=self), survey
+        # The background of the masks shows the dancer's shadow where it was seen in it only; the plate does not.
+        background_of = survey.background_of if survey.camera is not None else still_background(survey.plate)
+        return RemovedDancer(source, masks, track, background_of, survey.exposure, keeps=self), survey
 
 
 class RemovedDancer:
