@@ -56,7 +56,8 @@ def plan_dance(
     whole = complete_body(source_track, target.track)
     retargeter = fit_videos(normalize, source, whole, target.track, target.plate, filmed_by)
     retargeted = retarget(filmed_by.to_world(whole), retargeter, target.track)
-    inside = keep_in_frame(retargeted) if _may_leave(filmed_by, source_track, target, camera) else retargeted
+    may_leave = scene.is_target_view and _may_leave(filmed_by, source_track, target, camera)
+    inside = keep_in_frame(retargeted) if may_leave else retargeted
     track = poses.smooth_jitter(inside)
     staged = scene.stage(Dance(source, source_track, track, target, camera, filmed_by), on_progress)
     shortened = () if inside is retargeted else (_SHORTENED,)

@@ -60,6 +60,10 @@ class SceneChoice(Protocol):
     def has_alpha(self) -> bool:
         """Whether the rendered frames have alpha."""
 
+    @property
+    def is_target_view(self) -> bool:
+        """Whether its frame is that of the target's footage, in which the dance has to stay."""
+
     def require_suits(self, frame: FrameSize, generates_background: bool) -> None:
         """Check that it suits a target with frames of this size, and its model, before any long work.
 

@@ -38,6 +38,7 @@ class TargetScene:
 
     files: tuple[Path, ...] = ()
     has_alpha: bool = False
+    is_target_view: bool = True
 
     def require_suits(self, _frame: FrameSize, _generates_background: bool) -> None:
         """See `SceneChoice.require_suits`: it always does."""
@@ -56,6 +57,7 @@ class TransparentScene:
 
     files: tuple[Path, ...] = ()
     has_alpha: bool = True
+    is_target_view: bool = True
 
     def require_suits(self, _frame: FrameSize, generates_background: bool) -> None:
         """See `SceneChoice.require_suits`."""
@@ -76,6 +78,7 @@ class PictureScene:
     image_rgb: ImageRGB
     files: tuple[Path, ...] = ()
     has_alpha: bool = False
+    is_target_view: bool = True
 
     @classmethod
     def of_color(cls, color: str) -> Self:
@@ -119,6 +122,7 @@ class VideoScene:
 
     video: VideoSource
     has_alpha: bool = False
+    is_target_view: bool = True
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -37,6 +37,7 @@ class SourceScene:
     """See `SceneChoice`: the source video, in which the target takes the dancer's place."""
 
     has_alpha: Final = False
+    is_target_view: Final = False
 
     def __init__(self, source: Path) -> None:
         self.files = (source,)
