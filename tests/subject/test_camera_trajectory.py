@@ -66,6 +66,31 @@ def test_a_camera_that_turns_and_zooms_is_followed_to_a_fraction_of_a_pixel(name
     assert camera.confidence.min() > 0.8
 
 
+def test_a_person_who_first_hides_most_of_a_plain_wall_does_not_bend_the_picture() -> None:
+    wall = np.full((480, 800, 3), 170, np.uint8)
+    cv2.rectangle(wall, (270, 140), (530, 330), (120, 110, 100), 3)  # a door
+    cv2.line(wall, (0, 345), (800, 345), (90, 90, 90), 3)
+    motion, rng = MOTIONS["shake"], np.random.default_rng(4)
+    spread = np.random.default_rng(1).uniform([250, 110], [550, 330], (NUM_KEYPOINTS, 2))  # arms up, then down
+    narrow = 400 + (spread - 400) * [0.12, 1] + [0, 60]
+    xy = np.stack([transform(motion(i), spread if i < 8 else narrow) for i in range(60)]).astype(np.float32)
+    pose = Pose(xy, np.full(xy.shape[:2], 0.9, np.float32))
+    track = PoseTrack(pose, np.arange(60) / 25, np.full(60, FrameStatus.MEASURED, np.uint8), WIDTH, HEIGHT, "drawn", "0" * 64)
+    estimator = CameraEstimator(track)
+    for index in range(60):
+        image = cv2.warpPerspective(wall, motion(index), (WIDTH, HEIGHT))
+        body = xy[index]
+        center = int(body[:, 0].mean() + 3 * np.sin(index)), int(body[:, 1].mean())
+        cv2.ellipse(image, center, (18, int(np.ptp(body[:, 1]) / 2)), 0, 0, 360, (200, 30, 30), -1)
+        noisy = np.clip(image + rng.normal(0, 1.5, image.shape), 0, 255).astype(np.uint8)
+        estimator.take(Frame(noisy, index, Fraction(index, 25)))
+    camera = estimator.estimate()
+    truth = np.stack([motion(i) @ np.linalg.inv(motion(camera.reference)) for i in range(60)])
+    errors_px = corner_shift_px(camera.to_reference @ truth, WIDTH, HEIGHT)
+    assert errors_px[8:].max() < 3
+    assert np.median(errors_px[8:]) < 1
+
+
 def test_a_tripod_has_exactly_no_motion() -> None:
     camera = filmed(lambda _: look(), 12)
     assert camera.is_still

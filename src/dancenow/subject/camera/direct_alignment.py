@@ -21,12 +21,15 @@ _MIN_PIXELS: Final = 300
 _TILES: Final = 12
 _ITERATIONS, _CONVERGED_PX = 12, 0.01
 _TUKEY: Final = 4.7
+_EDGE_TOLERANCE_PX: Final = 0.4
+"""Beside the spread of the residuals, which plain walls make small: an edge is not an outlier because it moved a little."""
 _MIN_SPREAD: Final = 1.5
 """Gray levels: residuals of noise and compression."""
 _EXPLAINED_PX: Final = 1.0
 """A pixel is explained if its residual would vanish by a shift of this much."""
 _DAMPING: Final = 1e-4
-_PERSPECTIVE_PRIOR: Final = 1e-3
+_PRIOR: Final = 3e-4
+"""Weight of the prior for similarities, which decides where the visible background tells nothing: behind a large person."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,14 +106,15 @@ def align(key: AlignmentKey, image: NDArray[np.float32], hidden: NDArray[np.bool
             return None
         values, reference = _sample(image, places, cv2.INTER_LINEAR, 0)[visible].astype(np.float64), key.values[visible]
         residual, spread = _without_exposure(values, reference)
-        weights = np.square(np.maximum(1 - np.square(residual / (_TUKEY * spread)), 0))
+        scale = np.hypot(spread, _EDGE_TOLERANCE_PX * strength[visible])
+        weights = np.square(np.maximum(1 - np.square(residual / (_TUKEY * scale)), 0))
         slopes = key.slopes[visible]
         weighted = slopes * weights[:, None]
         normal = weighted.T @ slopes
         normal += np.diag(_DAMPING * np.diag(normal) + 1e-6)
-        normal[6, 6] += _PERSPECTIVE_PRIOR * normal[0, 0]
-        normal[7, 7] += _PERSPECTIVE_PRIOR * normal[4, 4]
-        step = np.linalg.solve(normal, weighted.T @ residual)
+        prior, toward = _prior(key.normalize @ homography @ inverse_normalize)
+        strength_of_prior = _PRIOR * max(normal[0, 0], normal[4, 4])
+        step = np.linalg.solve(normal + strength_of_prior * prior, weighted.T @ residual + strength_of_prior * toward)
         change = np.eye(3) + np.append(step, 0.0).reshape(3, 3)
         homography = homography @ inverse_normalize @ np.linalg.inv(change) @ key.normalize
         homography /= homography[2, 2]
@@ -121,6 +125,25 @@ def align(key: AlignmentKey, image: NDArray[np.float32], hidden: NDArray[np.bool
         if np.abs(step).max() * max(key.shape) / 2 < _CONVERGED_PX and iteration:
             break
     return Alignment(homography, visible_fraction, explained)
+
+
+def _prior(normalized: Homography) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The prior that a camera shifts, turns and zooms the picture: normal matrix [8,8] and right side [8] for a step, which
+    changes a homography in normalized coordinates by its negative, to first order.
+    """
+    normalized = normalized / normalized[2, 2]
+    matrix, toward = np.zeros((8, 8)), np.zeros(8)
+    for directions, excess in (
+        ({6: 1.0}, normalized[2, 0]),
+        ({7: 1.0}, normalized[2, 1]),
+        ({0: 1.0, 4: -1.0}, normalized[0, 0] - normalized[1, 1]),
+        ({1: 1.0, 3: 1.0}, normalized[0, 1] + normalized[1, 0]),
+    ):
+        row = np.zeros(8)
+        row[list(directions)] = list(directions.values())
+        matrix += np.outer(row, row)
+        toward += excess * row
+    return matrix, toward
 
 
 def _without_exposure(values: NDArray[np.float64], reference: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:

@@ -36,6 +36,10 @@ _GOOD_EXPLAINED, _MIN_EXPLAINED = 0.85, 0.5
 """Fraction of the edges that agree in a good alignment, and in one that is possible at all."""
 _MIN_VISIBLE: Final = 0.6
 """Fraction of a key frame's edges in view; with fewer, the frame before becomes the next key frame."""
+_MUCH_MORE_VISIBLE, _MUCH_MORE_EDGES = 1.1, 1.25
+"""A frame that shows so much more background and edges becomes the next key frame: where a key frame shows nothing, because the
+person is large, the motion of what it hides is only guessed.
+"""
 _MIN_OVERLAP: Final = 0.35
 """Of two key frames that are aligned with each other."""
 _MAX_PAIRS: Final = 300
@@ -60,6 +64,11 @@ class _Image:
     gray: NDArray[np.uint8]
     smoothed: NDArray[np.float32]
     hidden: NDArray[np.bool_]
+
+    @property
+    def visible(self) -> float:
+        """Fraction that shows background."""
+        return 1 - float(self.hidden.mean())
 
 
 class CameraEstimator:
@@ -123,6 +132,10 @@ class CameraEstimator:
         key_to_before = self._registrations[-1].from_key
         self._registrations.append(_Registration(len(self._keys) - 1, found.homography, found.explained))
         self._velocity = found.homography @ np.linalg.inv(key_to_before)
+        if image.visible > _MUCH_MORE_VISIBLE * self._key_images[-1].visible:
+            key = prepare_key(image.index, image.smoothed, image.hidden)
+            if len(key.points) > _MUCH_MORE_EDGES * len(self._keys[-1].points):
+                self._add_key(key, image, found.homography)
 
     def _begin(self, image: _Image) -> None:
         """Begin with a key frame that has no tie to those before it."""
