@@ -5,18 +5,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from dancenow.types import PoseTrack
+from dancenow.types import FrameStatus, PoseTrack
 
 
 def filter_pictures(track: PoseTrack, change: Callable[[PoseTrack], PoseTrack]) -> PoseTrack:
     """The track with the poses and status that `change` gives to its pictures alone.
 
     Otherwise smoothing would let a person move between two frames that show one picture. A picture that is shown twice has the
-    mean of both times.
+    mean of both times. Where the person is not found, a picture that stays the same is only an empty room.
     """
-    if not track.repeated:
+    seen = track.status == FrameStatus.MEASURED
+    repeated = [frame for frame in track.repeated if seen[frame] and seen[frame - 1]]
+    if not repeated:
         return change(track)
-    first = np.setdiff1d(np.arange(len(track)), track.repeated)
+    first = np.setdiff1d(np.arange(len(track)), repeated)
     if len(first) < 2:
         return change(track)
     picture_of = np.searchsorted(first, np.arange(len(track)), side="right") - 1

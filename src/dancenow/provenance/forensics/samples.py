@@ -92,7 +92,7 @@ def plan_samples(
     Raises:
         UserError: the video cannot be read, or no person is in it.
     """
-    source = open_video(video)
+    source = open_video(video, accept_damaged=True)
     info = source.info
     every = max(1, round(float(info.fps) / SAMPLES_PER_S))
     if info.num_frames is not None:
