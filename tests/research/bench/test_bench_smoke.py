@@ -127,4 +127,6 @@ def test_moving_cameras_are_measured_against_the_truth(tmp_path: Path) -> None:
     (written,) = run_benches(["camera"], "smoke", tmp_path / "results", only=["pan", "target"])
     (cell,) = json.loads(written.read_text("utf-8"))["cells"]
     assert 0 < cell["scores"]["SSIM"] < 1
-    assert cell["scores"]["corner error px"] < 1.5
+    # No motion at all would be off by 6 px. Renders differ a little from run to run, and with them the frame that becomes the
+    # reference; its own error, up to 1.7 px in this small picture, counts for every frame.
+    assert cell["scores"]["corner error px"] < 3
