@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dancenow.prefetch import prefetch
+from dancenow.prefetch import map_in_order, prefetch
 
 
 def test_items_keep_their_order() -> None:
@@ -113,6 +113,24 @@ def test_a_chain_can_be_left_while_its_last_stage_waits_for_its_first() -> None:
         assert next(tail) == 1
         threading.Timer(0.2, release.set).start()
     assert release.is_set()
+
+
+def test_items_changed_in_threads_come_in_order_and_few_are_held() -> None:
+    taken: list[int] = []
+
+    def numbers() -> Iterator[int]:
+        for number in range(20):
+            taken.append(number)
+            yield number
+
+    def slow_if_even(number: int) -> int:
+        time.sleep(0.002 * (number % 2 == 0))
+        return number * number
+
+    results = map_in_order(slow_if_even, numbers(), 3)
+    assert next(results) == 0
+    assert len(taken) <= 5
+    assert list(results) == [number * number for number in range(1, 20)]
 
 
 def _interrupted_in(items: Iterator[int]) -> None:

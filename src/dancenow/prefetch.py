@@ -6,12 +6,15 @@ queue between two stages is bounded, so memory does not grow with the length of 
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 T = TypeVar("T")
+S = TypeVar("S")
 _POLL_S = 0.1
 """How long a thread waits before it checks that the other side is still there."""
 
@@ -40,6 +43,18 @@ def prefetch(items: Iterable[T], room: int = 4) -> Iterator[Iterator[T]]:
     finally:
         is_wanted.clear()
         thread.join()
+
+
+def map_in_order(change: Callable[[T], S], items: Iterable[T], at_once: int) -> Iterator[S]:
+    """Change items in `at_once` threads; results come in the order of the items, of which few are held."""
+    waiting: deque[Future[S]] = deque()
+    with ThreadPoolExecutor(at_once) as pool:
+        for item in items:
+            waiting.append(pool.submit(change, item))
+            if len(waiting) > at_once:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _produce(items: Iterable[T], items_queue: "queue.Queue[T | _End]", is_wanted: threading.Event) -> None:

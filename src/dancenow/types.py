@@ -109,7 +109,7 @@ class PoseTrack:
     have confidence 0 everywhere. width_px and height_px: size of the frame that xy refers to. aim_px: for poses in the
     reference view of a camera that moves, (x, y) at which it looks on average; None for a camera that stands still. cuts: the
     first frames of new shots, increasing; nothing in a pose before a cut says anything about one after it. repeated: frames
-    that show the same picture as the frame before them, increasing.
+    that show the same as the frame before them, increasing.
     """
 
     pose: Pose
@@ -150,8 +150,8 @@ class PoseTrack:
         """Some frames [N], which increase, at their own times; where they leave a shot, there is a cut."""
         of_shot = np.searchsorted(self.cuts, frames, side="right")
         cuts = tuple(int(cut) for cut in np.flatnonzero(np.diff(of_shot)) + 1)
-        of_picture = frames - np.searchsorted(self.repeated, frames, side="right")
-        repeated = tuple(int(i) for i in np.flatnonzero(np.diff(of_picture) == 0) + 1)
+        of_frame = frames - np.searchsorted(self.repeated, frames, side="right")
+        repeated = tuple(int(i) for i in np.flatnonzero(np.diff(of_frame) == 0) + 1)
         return replace(
             self, pose=self.pose[frames], time_s=self.time_s[frames], status=self.status[frames], cuts=cuts, repeated=repeated
         )

@@ -1,4 +1,4 @@
-"""Find frames that show the picture before them once more, as in a film of 24 pictures a second in a video of 30."""
+"""Find repeated frames, which show the same as the frame before: film of 24 frames a second in a video of 30 has some."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -23,7 +23,7 @@ brought from 23 to 30 frames a second; in 15 clips without repetitions the least
 
 
 class RepeatedFrameFinder:
-    """Looks at all frames of a video in order."""
+    """Finds repeated (duplicate) frames; looks at all frames of a video in order."""
 
     def __init__(self) -> None:
         self._change_levels: list[float] = []

@@ -32,7 +32,7 @@ from dancenow.pose.detectors.base import PoseDetector
 from dancenow.pose.detectors.registry import DEFAULT_DETECTOR, create_detector
 from dancenow.pose.filtering import smoothing
 from dancenow.pose.filtering.confidence import restore_filled_confidence
-from dancenow.pose.filtering.repeated_pictures import filter_pictures
+from dancenow.pose.filtering.repeated_frames import filter_without_repeats
 from dancenow.pose.filtering.smoothing import SmoothConfig
 from dancenow.pose.track_io import load_track, save_track
 from dancenow.pose.tracking.backward_tracking import MAX_BUFFERED_FRAMES, track_shots
@@ -204,10 +204,10 @@ class PosePipeline:
     def filter(self, measured: PoseTrack) -> PoseTrack:
         """A measured track, smoothed, without the detector's systematic errors and its guesses of what the frame cuts off."""
 
-        def by_picture(shot: PoseTrack) -> PoseTrack:
-            return drop_unseen(self.detector.correct_bias(self.smooth(shot), shot))
+        def corrected(frames: PoseTrack) -> PoseTrack:
+            return drop_unseen(self.detector.correct_bias(self.smooth(frames), frames))
 
-        return measured.by_shot(lambda shot: filter_pictures(shot, by_picture))
+        return measured.by_shot(lambda shot: filter_without_repeats(shot, corrected))
 
     def smooth(self, measured: PoseTrack) -> PoseTrack:
         """Smooth a track of any origin, without the detector's bias correction: see `smoothing.smooth`."""
@@ -219,10 +219,10 @@ class PosePipeline:
         Not for measurements, whose fast moves it blunts, and not for exact poses, which have no jitter.
         """
 
-        def damped(pictures: PoseTrack) -> PoseTrack:
-            return smoothing.smooth_jitter(pictures, self.filters.jitter_sigma_s)
+        def damped(frames: PoseTrack) -> PoseTrack:
+            return smoothing.smooth_jitter(frames, self.filters.jitter_sigma_s)
 
-        return track.by_shot(lambda shot: filter_pictures(shot, damped))
+        return track.by_shot(lambda shot: filter_without_repeats(shot, damped))
 
     def for_rendering(self, track: PoseTrack) -> PoseTrack:
         """The track as a renderer takes it, the last step: frames that were FILLED get their neighbors' confidence."""

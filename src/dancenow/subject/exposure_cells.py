@@ -51,7 +51,7 @@ class AlignedCells(FrameCells):
             matrix = into @ self.camera.to_reference[number] @ from_cells
             valid = cv2.warpPerspective(seen.astype(np.uint8) * 255, matrix, size, flags=cv2.INTER_LINEAR)
             colors.append(cv2.warpPerspective(image, matrix, size, flags=cv2.INTER_LINEAR).reshape(-1, 3))
-            clear.append(valid.reshape(-1) >= (_WHOLLY_INSIDE if self.camera.confidence[number] > 0 else np.inf))
+            clear.append((valid.reshape(-1) >= _WHOLLY_INSIDE) & (self.camera.confidence[number] > 0))
         return np.stack(colors).astype(np.uint8), np.stack(clear)
 
     @cached_property

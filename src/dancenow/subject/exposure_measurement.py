@@ -99,18 +99,19 @@ class ExposureMeter:
         """The exposure of every frame; constant where it does not change or cannot be measured. camera: None if it is still."""
         constant = Exposure.constant(len(self._measured))
         frames = FrameCells(self._cells, self._clear)
-        numbers, moves = frames.numbers, camera is not None and not camera.is_still
+        numbers = frames.numbers
         if not self._measured[numbers].any():
             return constant
         measured = self._measured[numbers]
         usable = ~_lost(*frames.take(numbers), measured)
         if not (measured & usable).any():
             return constant
-        if camera is not None and moves:
-            fits = _fit_all(AlignedCells(self._cells, self._clear, camera), measured & (camera.confidence[numbers] > 0))
-            usable |= fits.explained  # the camera looks at a plain wall
+        if camera is None or camera.is_still:
+            fits = _fit_all(frames, measured & usable, _ROUNDS)
         else:
-            fits = _fit_all(frames, measured & usable)
+            aligned = AlignedCells(self._cells, self._clear, camera)
+            fits = _fit_all(aligned, measured & (camera.confidence[numbers] > 0), _MOVING_ROUNDS)
+            usable |= fits.explained  # the camera looks at a plain wall
         if fits.explained[measured & usable].mean() < _MIN_FRAMES_EXPLAINED:
             return _spread(constant, numbers, constant.table[numbers], usable)
         strong = (fits.table[..., 0] > _MAX_GAIN).any(axis=1)
@@ -146,7 +147,7 @@ def _lost(cells: NDArray[np.uint8], clear: _Mask, measured: _Mask) -> _Mask:
     return np.asarray(other & (contrast < _LOST_CONTRAST * np.median(contrast[measured])))
 
 
-def _fit_all(frames: FrameCells, used: _Mask) -> _Fits:
+def _fit_all(frames: FrameCells, used: _Mask, rounds: int) -> _Fits:
     """Fit all frames [T] to a reference made of the `used` ones, at the exposure of their median."""
     numbers, candidates = frames.numbers, np.flatnonzero(used)
     brightness = [frames.colors[i].mean() for i in numbers[candidates].tolist()]
@@ -155,7 +156,7 @@ def _fit_all(frames: FrameCells, used: _Mask) -> _Fits:
     reference, known = colors[0].astype(np.float32), clear[0]
     picked = candidates[np.unique(np.linspace(0, len(candidates) - 1, _MAX_REFERENCE_FRAMES).round().astype(int))]
     cells, clear = frames.take(numbers[picked])
-    for _ in range(_ROUNDS if not isinstance(frames, AlignedCells) else _MOVING_ROUNDS):
+    for _ in range(rounds):
         fits = _fit(cells, clear & known, reference)
         if not fits.explained.any():
             break

@@ -3,9 +3,8 @@
 The background is composited at its own resolution, so it is exact and steady.
 """
 
-from collections import abc, deque
+from collections import abc
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, Self
 
 import numpy as np
@@ -19,7 +18,7 @@ from dancenow.generators.crop.network import POSE_STRIDE, Generator, GeneratorCo
 from dancenow.generators.target_frame import error_of_version, require_target_frame
 from dancenow.pose.conditioning.pose_maps import draw_pose
 from dancenow.pose.person_crop import track_crop
-from dancenow.prefetch import prefetch
+from dancenow.prefetch import map_in_order, prefetch
 from dancenow.rendering.layer import Layer, feet_y_px
 from dancenow.storage.checkpoint import Checkpoint
 from dancenow.subject.target_appearance import Target
@@ -69,15 +68,12 @@ class CropRenderer:
 
     def _generate_all(self, inputs: Iterator[Tensor], is_present: NDArray[np.bool_]) -> Iterator[NDArray[np.float32] | None]:
         """Generate every frame from its maps; on a CPU two at a time, each on its own core."""
+
+        def generate(frame: tuple[Tensor, np.bool_]) -> NDArray[np.float32] | None:
+            return self._generate(frame[0]) if frame[1] else None
+
         at_once = 1 if self._device.type == "cuda" else 2
-        waiting: deque[Future[NDArray[np.float32]] | None] = deque()
-        with ThreadPoolExecutor(at_once) as pool:
-            for frame_inputs, present in zip(inputs, is_present, strict=True):
-                waiting.append(pool.submit(self._generate, frame_inputs) if present else None)
-                if len(waiting) > at_once:
-                    yield _result(waiting.popleft())
-            while waiting:
-                yield _result(waiting.popleft())
+        return map_in_order(generate, zip(inputs, is_present, strict=True), at_once)
 
     @torch.inference_mode()
     def _generate(self, maps: Tensor) -> NDArray[np.float32]:
@@ -115,7 +111,3 @@ def load_generator(checkpoint: Checkpoint, device: torch.device) -> Generator:
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise error_of_version(checkpoint) from error
     return generator.to(device).eval().requires_grad_(False)
-
-
-def _result(image: "Future[NDArray[np.float32]] | None") -> NDArray[np.float32] | None:
-    return None if image is None else image.result()

@@ -80,8 +80,8 @@ def retarget(track: PoseTrack, retargeter: Retargeter, target: PoseTrack) -> Pos
 
     track: completed, see `incomplete_bodies.complete_body`.
     """
-    frame_px = target.width_px, target.height_px
-    fitted = replace(track, pose=retargeter(track.pose), width_px=frame_px[0], height_px=frame_px[1], aim_px=target.aim_px)
+    pose = retargeter(track.pose)
+    fitted = replace(track, pose=pose, width_px=target.width_px, height_px=target.height_px, aim_px=target.aim_px)
     return fitted if isinstance(retargeter, IdentityRetargeter) else fitted.by_shot(lambda shot: limit_to_footage(shot, target))
 
 

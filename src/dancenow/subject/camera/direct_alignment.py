@@ -30,6 +30,13 @@ _EXPLAINED_PX: Final = 1.0
 _DAMPING: Final = 1e-4
 _PRIOR: Final = 3e-4
 """Weight of the prior for similarities, which decides where the visible background tells nothing: behind a large person."""
+_NOT_SIMILAR: Final = np.array([
+    [0, 0, 0, 0, 0, 0, 1, 0],
+    [0, 0, 0, 0, 0, 0, 0, 1],
+    [1, 0, 0, 0, -1, 0, 0, 0],
+    [0, 1, 0, 1, 0, 0, 0, 0],
+], np.float64)  # fmt: skip
+"""The four combinations of the first eight entries of a homography that are 0 if it only shifts, turns and zooms a picture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,9 +119,10 @@ def align(key: AlignmentKey, image: NDArray[np.float32], hidden: NDArray[np.bool
         weighted = slopes * weights[:, None]
         normal = weighted.T @ slopes
         normal += np.diag(_DAMPING * np.diag(normal) + 1e-6)
-        prior, toward = _prior(key.normalize @ homography @ inverse_normalize)
-        strength_of_prior = _PRIOR * max(normal[0, 0], normal[4, 4])
-        step = np.linalg.solve(normal + strength_of_prior * prior, weighted.T @ residual + strength_of_prior * toward)
+        normalized = key.normalize @ homography @ inverse_normalize
+        excess = _NOT_SIMILAR @ (normalized / normalized[2, 2]).ravel()[:8]
+        prior = _PRIOR * max(normal[0, 0], normal[4, 4]) * _NOT_SIMILAR.T  # a step lowers the entries, to first order
+        step = np.linalg.solve(normal + prior @ _NOT_SIMILAR, weighted.T @ residual + prior @ excess)
         change = np.eye(3) + np.append(step, 0.0).reshape(3, 3)
         homography = homography @ inverse_normalize @ np.linalg.inv(change) @ key.normalize
         homography /= homography[2, 2]
@@ -125,25 +133,6 @@ def align(key: AlignmentKey, image: NDArray[np.float32], hidden: NDArray[np.bool
         if np.abs(step).max() * max(key.shape) / 2 < _CONVERGED_PX and iteration:
             break
     return Alignment(homography, visible_fraction, explained)
-
-
-def _prior(normalized: Homography) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The prior that a camera shifts, turns and zooms the picture: normal matrix [8,8] and right side [8] for a step, which
-    changes a homography in normalized coordinates by its negative, to first order.
-    """
-    normalized = normalized / normalized[2, 2]
-    matrix, toward = np.zeros((8, 8)), np.zeros(8)
-    for directions, excess in (
-        ({6: 1.0}, normalized[2, 0]),
-        ({7: 1.0}, normalized[2, 1]),
-        ({0: 1.0, 4: -1.0}, normalized[0, 0] - normalized[1, 1]),
-        ({1: 1.0, 3: 1.0}, normalized[0, 1] + normalized[1, 0]),
-    ):
-        row = np.zeros(8)
-        row[list(directions)] = list(directions.values())
-        matrix += np.outer(row, row)
-        toward += excess * row
-    return matrix, toward
 
 
 def _without_exposure(values: NDArray[np.float64], reference: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:

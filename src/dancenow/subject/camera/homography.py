@@ -45,13 +45,16 @@ def local_scale(homography: Homography, points_px: NDArray[np.floating]) -> NDAr
 
 def scale_homography(homography: Homography, scale: float) -> Homography:
     """The same motion between frames enlarged by `scale`, whose pixel centers are at integer coordinates."""
-    enlarge = np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2], [0, 0, 1.0]])
+    enlarge = _stretching(scale, scale)
     return np.asarray(enlarge @ homography @ np.linalg.inv(enlarge), np.float64)
 
 
 def resizing(width: int, height: int, new_width: int, new_height: int) -> Homography:
     """px of an image -> px of the image resized; pixel centers are at integer coordinates."""
-    x, y = new_width / width, new_height / height
+    return _stretching(new_width / width, new_height / height)
+
+
+def _stretching(x: float, y: float) -> Homography:
     return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1.0]])
 
 

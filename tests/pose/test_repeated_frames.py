@@ -1,4 +1,4 @@
-"""Frames that show a picture once more: they are found, and a person does not move between them."""
+"""Repeated frames are found, and a person does not move between them."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -8,20 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.media.repeated_frames import RepeatedFrameFinder
-from dancenow.pose.filtering.repeated_pictures import filter_pictures
+from dancenow.pose.filtering.repeated_frames import filter_without_repeats
 from dancenow.pose.filtering.smoothing import smooth_jitter
 from dancenow.types import Frame, Pose, PoseTrack
 from helpers.bodies import swaying_track
 
-PICTURES = 48
-SHOWN = np.sort(np.concatenate([np.arange(PICTURES), np.arange(3, PICTURES, 4)]))
-"""The picture that each frame of a film of 24 pictures a second shows at 30 frames a second."""
+FILMED = 48
+SHOWN = np.sort(np.concatenate([np.arange(FILMED), np.arange(3, FILMED, 4)]))
+"""Which frame of a film of 24 frames a second each frame of a video of 30 shows."""
 REPEATED = tuple(int(i) for i in np.flatnonzero(np.diff(SHOWN) == 0) + 1)
 
 
-def found_in(pictures: NDArray[np.int64], speed_px: float) -> tuple[int, ...]:
+def found_in(shown: NDArray[np.int64], speed_px: float) -> tuple[int, ...]:
     rng, finder = np.random.default_rng(0), RepeatedFrameFinder()
-    for index, number in enumerate(pictures.tolist()):
+    for index, number in enumerate(shown.tolist()):
         image = np.full((120, 160, 3), 90, np.uint8)
         cv2.circle(image, (round(20 + speed_px * number), 60), 16, (230, 210, 40), -1, cv2.LINE_AA)
         noisy = np.clip(image + rng.normal(0, 0.7, image.shape), 0, 255).astype(np.uint8)
@@ -31,27 +31,27 @@ def found_in(pictures: NDArray[np.int64], speed_px: float) -> tuple[int, ...]:
 
 def test_repeated_frames_are_found_and_a_pause_is_none() -> None:
     assert found_in(SHOWN, 2.5) == REPEATED
-    assert found_in(np.arange(PICTURES), 2.5) == ()
+    assert found_in(np.arange(FILMED), 2.5) == ()
     assert found_in(SHOWN, 0.0) == (), "where nothing moves, repetitions mean nothing"
 
 
 def film() -> tuple[PoseTrack, PoseTrack]:
-    """A fast sway, exactly, and the same with repeated pictures."""
-    truth = swaying_track(PICTURES, fps=24.0)
-    sway = 40 * np.sin(np.arange(PICTURES) / 2.5).astype(np.float32)
+    """A fast sway, exactly, and the same with repeated frames."""
+    truth = swaying_track(FILMED, fps=24.0)
+    sway = 40 * np.sin(np.arange(FILMED) / 2.5).astype(np.float32)
     moved = truth.pose.xy + sway[:, None, None] * np.array([1, 0], np.float32)
     truth = replace(truth, pose=Pose(moved, truth.pose.confidence, truth.pose.depth))
     times = np.arange(len(SHOWN)) / 30.0
     return truth, replace(truth, pose=truth.pose[SHOWN], status=truth.status[SHOWN], time_s=times, repeated=REPEATED)
 
 
-def test_smoothing_leaves_the_poses_on_their_pictures() -> None:
+def test_smoothing_moves_nobody_between_frames_that_are_the_same() -> None:
     truth, track = film()
 
     def largest_error_px(smoothed: PoseTrack) -> float:
         return float(np.abs(smoothed.pose.xy - truth.pose.xy[SHOWN])[6:-6].max())
 
-    smoothed = filter_pictures(track, lambda pictures: smooth_jitter(pictures, 0.03))
+    smoothed = filter_without_repeats(track, lambda frames: smooth_jitter(frames, 0.03))
     again = np.array(REPEATED)
     np.testing.assert_array_equal(smoothed.pose.xy[again], smoothed.pose.xy[again - 1])
     assert largest_error_px(smoothed) < 0.6 * largest_error_px(smooth_jitter(track, 0.03))
