@@ -18,7 +18,7 @@ from dancenow.generators.references.family import ReferenceFamily
 from dancenow.generators.references.network import ReferenceGenerator, mix_colors
 from dancenow.generators.references.part_matching import part_distances, part_features
 from dancenow.generators.references.part_transforms import part_transforms
-from dancenow.generators.references.reference_choice import choose_at_random, choose_over_time, cross_fade, exclude_near
+from dancenow.generators.references.reference_choice import choose_nearest, choose_over_time, cross_fade, exclude_near
 from dancenow.generators.references.reference_selection import (
     ReferenceOptions,
     build_reference_set,
@@ -153,10 +153,10 @@ def test_pictures_of_the_same_moment_are_not_used() -> None:
     distances = torch.zeros(2, NUM_PARTS, 3)
     times = torch.tensor([0.0, 5.0]), torch.tensor([0.1, 4.0, 9.0])
     far = exclude_near(distances, *times, gap_s=0.5)
-    choice = choose_at_random(far, slots=2, rng=np.random.default_rng(0))
+    choice = choose_nearest(far, slots=2, rng=np.random.default_rng(0))
     assert choice.picture.shape == (2, 2, 1, NUM_PARTS)
     assert 0 not in choice.picture[0]
-    alone = choose_at_random(far[..., :1], slots=2, rng=None)
+    alone = choose_nearest(far[..., :1], slots=2, rng=None)
     assert (alone.picture == 0).all()
 
 

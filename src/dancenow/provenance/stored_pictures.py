@@ -16,4 +16,5 @@ def stored_pictures_note(info: CheckpointInfo) -> str | None:
     count = info.subject.get(PICTURES_KEY, 0)
     if not count:
         return None
-    return f"the model contains {count} pictures of the person; keep and share it only as you would the footage itself."
+    pictures = "a picture" if count == 1 else f"{count} pictures"
+    return f"The model contains {pictures} of the person; keep and share it only as you would the footage itself."

@@ -69,7 +69,7 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(convolution, normalize(outputs), nn.ReLU(inplace=True))
 
 
-def _before_shuffle(inputs: int, outputs: int) -> nn.Conv2d:
+def before_shuffle(inputs: int, outputs: int) -> nn.Conv2d:
     """The convolution before a pixel-shuffle by 2; the four pixels made from one are equal at the start.
 
     Without that (ICNR, Aitken et al., 2017) a checkerboard has to be trained away first.
@@ -90,8 +90,8 @@ class FineStage(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         half = max(width // 2, 4)
-        self.join = nn.Sequential(_conv(3 * width, width), Block(width), _before_shuffle(width, half))
-        last = _before_shuffle(half, 4)
+        self.join = nn.Sequential(_conv(3 * width, width), Block(width), before_shuffle(width, half))
+        last = before_shuffle(half, 4)
         nn.init.zeros_(last.weight)
         assert last.bias is not None
         nn.init.zeros_(last.bias)
@@ -170,9 +170,9 @@ class Generator(nn.Module):
         self.join2 = nn.Sequential(_conv(8 * w, 4 * w), Block(4 * w))
         self.up1 = nn.Conv2d(4 * w, 2 * w, 3, padding=1)
         self.join1 = nn.Sequential(_conv(4 * w, 2 * w), Block(2 * w))
-        self.up0 = _before_shuffle(2 * w, w)
+        self.up0 = before_shuffle(2 * w, w)
         self.shuffle = nn.PixelShuffle(2)
-        last = _before_shuffle(w, 4)
+        last = before_shuffle(w, 4)
         assert last.bias is not None
         with torch.no_grad():
             last.bias[-4:] = EMPTY_LOGIT

@@ -85,11 +85,16 @@ class CropRenderer:
     def _draw(self, poses: Pose, crops: list[Crop]) -> Tensor:
         """Draw the maps [N,C,S/4,S/4] of some poses (frame px)."""
         canvas_px = self._generator.config.canvas_px
+        xy, confidence, depth = self._on_canvas(poses, crops)
+        with self._execution.limited_threads():
+            return draw_pose(xy, confidence, depth, canvas_px, canvas_px // POSE_STRIDE)
+
+    def _on_canvas(self, poses: Pose, crops: list[Crop]) -> tuple[Tensor, Tensor, Tensor]:
+        """Keypoints [N,K,2] in canvas px of some poses (frame px), their confidence and depth [N,K]."""
         on_canvas = [crop.apply(poses[index]) for index, crop in enumerate(crops)]
         arrays = (np.stack([getattr(pose, name) for pose in on_canvas]) for name in ("xy", "confidence", "depth"))
         xy, confidence, depth = (torch.from_numpy(a).to(self._device) for a in arrays)
-        with self._execution.limited_threads():
-            return draw_pose(xy, confidence, depth, canvas_px, canvas_px // POSE_STRIDE)
+        return xy, confidence, depth
 
     def _maps(self, poses: Pose, crops: list[Crop]) -> Iterator[Tensor]:
         """Draw the maps [1,C,S/4,S/4] of each frame, several at once."""

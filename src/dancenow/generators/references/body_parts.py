@@ -30,11 +30,13 @@ _JOINTS: Final = (
     ("hand", "forearm"), ("forearm", "upper_arm"), ("upper_arm", "trunk"), ("foot", "shin"), ("shin", "thigh"),
     ("thigh", "trunk"), ("head", "trunk"),
 )  # fmt: skip
+"""Parts that touch, on either side."""
 USUAL_LENGTHS: Final = (*(limb[4] for _ in range(2) for limb in _LIMBS), 1.0, 0.4)
+"""Of `PARTS`, in units of the body size, as are their radii."""
 _RADII: Final = (*(limb[3] for _ in range(2) for limb in _LIMBS), 0.2, 0.2)
-SOFTNESS: Final = 0.05
+_SOFTNESS: Final = 0.05
 """How far the score of a part reaches beyond its radius, in units of the body size."""
-FRONT_GAIN: Final = 4.0
+_FRONT_GAIN: Final = 4.0
 """Score of a part per body size that it is nearer to the camera."""
 _TRUNK_BIAS: Final = -0.5
 """A limb at the depth of the trunk is in front of it: nothing can be inside."""
@@ -113,13 +115,13 @@ class BodyParts:
         distance = (off - along[..., None] * axis[..., None, :]).norm(dim=-1)
         size = self.size[body][..., None]
         depth = self.depth[body, part] / size
-        nearness = -FRONT_GAIN * torch.lerp(depth[..., :1], depth[..., 1:], along)
-        beyond = torch.relu(distance - radius[..., None]) / (SOFTNESS * size)
+        nearness = -_FRONT_GAIN * torch.lerp(depth[..., :1], depth[..., 1:], along)
+        beyond = torch.relu(distance - radius[..., None]) / (_SOFTNESS * size)
         bias = torch.where(part == TRUNK, _TRUNK_BIAS, 0.0) + torch.where(self.present[body, part] > 0, 0.0, _ABSENT)
         # Who is in front matters on a part; beside it, what is there belongs to the others.
         return -0.5 * beyond.square() + nearness * torch.exp(-beyond.square()) + bias[..., None]
 
-    def nearness_free(self, at: Tensor) -> Tensor:
+    def occupancy(self, at: Tensor) -> Tensor:
         """How much points [Q,2] lie on each part, whatever hides it: [N,P,Q] in [0,1]."""
         flat = BodyParts(**{**vars(self), "depth": torch.zeros_like(self.depth)})
         bias = torch.zeros(NUM_PARTS, 1, device=at.device)
@@ -129,10 +131,16 @@ class BodyParts:
 
 def are_joined(one: str, other: str) -> bool:
     """Whether two parts are the same or touch at a joint, so that one behind the other is usual."""
-    if "trunk" not in (one, other) and "head" not in (one, other) and one.split("_")[0] != other.split("_")[0]:
+    (side, limb), (other_side, other_limb) = side_and_limb(one), side_and_limb(other)
+    if side and other_side and side != other_side:
         return False
-    kinds = one.removeprefix("right_").removeprefix("left_"), other.removeprefix("right_").removeprefix("left_")
-    return one == other or kinds in _JOINTS or kinds[::-1] in _JOINTS
+    return one == other or (limb, other_limb) in _JOINTS or (other_limb, limb) in _JOINTS
+
+
+def side_and_limb(part: str) -> tuple[str, str]:
+    """`right_upper_arm` is ("right", "upper_arm"); trunk and head have no side: ("", "trunk")."""
+    side, _, limb = part.partition("_")
+    return (side, limb) if limb else ("", part)
 
 
 def part_weights(scores: Tensor, dim: int = 1) -> Tensor:
@@ -140,7 +148,7 @@ def part_weights(scores: Tensor, dim: int = 1) -> Tensor:
     return (2.0 * scores).softmax(dim=dim)
 
 
-def mean_point(points: Tensor, confidence: Tensor, names: Sequence[str]) -> tuple[Tensor, Tensor]:
+def _mean_point(points: Tensor, confidence: Tensor, names: Sequence[str]) -> tuple[Tensor, Tensor]:
     """The mean [N,3] of the present ones of some keypoints, and whether there is any: [N] in [0,1]."""
     index = [INDEX[name] for name in names]
     weight = (confidence[:, index] > 0).float()
@@ -150,7 +158,7 @@ def mean_point(points: Tensor, confidence: Tensor, names: Sequence[str]) -> tupl
 
 
 def _axis(points: Tensor, confidence: Tensor, first: Sequence[str], last: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
-    (start, has_start), (end, has_end) = mean_point(points, confidence, first), mean_point(points, confidence, last)
+    (start, has_start), (end, has_end) = _mean_point(points, confidence, first), _mean_point(points, confidence, last)
     return start, end, torch.minimum(has_start, has_end)
 
 
@@ -161,14 +169,14 @@ def _limb(points: Tensor, confidence: Tensor, side: str, first: str, last: str) 
 def _hand(points: Tensor, confidence: Tensor, side: str) -> tuple[Tensor, Tensor, Tensor]:
     """From the wrist to the knuckles; where those are unknown, in the direction of the forearm."""
     elbow, wrist, forearm = _limb(points, confidence, side, "elbow", "wrist")
-    knuckles, known = mean_point(points, confidence, (f"{side}_index", f"{side}_pinky"))
-    # Twice as far as the knuckles are the fingers.
+    knuckles, known = _mean_point(points, confidence, (f"{side}_index", f"{side}_pinky"))
+    # The fingers reach beyond the knuckles.
     end = torch.where((known > 0)[:, None], wrist + 1.6 * (knuckles - wrist), wrist + _HAND_FRACTION * (wrist - elbow))
     return wrist, end, forearm
 
 
 def _head(points: Tensor, confidence: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """From the middle of the face towards the crown."""
-    face, present = mean_point(points, confidence, FACE)
-    neck, has_neck = mean_point(points, confidence, ("neck",))
+    face, present = _mean_point(points, confidence, FACE)
+    neck, has_neck = _mean_point(points, confidence, ("neck",))
     return face, face + 0.3 * (face - neck), torch.minimum(present, has_neck)

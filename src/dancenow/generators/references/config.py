@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Self
 
-from dancenow.generators.crop.config import CropConfig, LossWeights
-from dancenow.generators.crop.discriminator import DiscriminatorConfig
-from dancenow.generators.crop.network import GeneratorConfig
+from dancenow.generators.crop import presets
+from dancenow.generators.crop.config import CropConfig
 from dancenow.generators.references.reference_selection import ReferenceOptions
 
 REFERENCES_KIND: Final = "references"
@@ -33,15 +32,6 @@ class ReferenceConfig(CropConfig):
 
 
 PRESETS: Final[dict[str, ReferenceConfig]] = {
-    "draft-references": ReferenceConfig(
-        generator=GeneratorConfig(canvas_px=256, width=24, blocks=3, shade=True),
-        spatial=DiscriminatorConfig(width=16),
-        temporal=DiscriminatorConfig(frames=2, width=16),
-        weights=LossWeights(structure=0.3),
-        start="base",
-        clips_per_step=4,
-        clip_frames=2,
-        precision="bfloat16",
-    ),
+    "draft-references": ReferenceConfig(**{**vars(presets.PRESETS["draft"]), "mirror": 0.0}),
 }
-"""`draft` with references, without clips that are mirrored. Experimental."""
+"""`draft` with references and without mirrored clips. Experimental."""

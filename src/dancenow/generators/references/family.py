@@ -22,9 +22,9 @@ class ReferenceFamily:
     """See `base.GeneratorFamily`."""
 
     kind: Final = REFERENCES_KIND
-    generates_background: Final = False
     presets: Final = PRESETS
     training_modules: Final = ("dancenow.generators.references.task", "dancenow.generators.references.reference_selection")
+    generates_background: Final = False
     adjustable: Final[tuple[str, ...]] = ()
 
     def config_from_json(self, data: Mapping[str, Any]) -> ReferenceConfig:

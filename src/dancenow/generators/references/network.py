@@ -8,7 +8,7 @@ nothing at a pixel has no weight there.
 import torch
 from torch import Tensor, nn
 
-from dancenow.generators.crop.network import POSE_STRIDE, Generator, GeneratorConfig, _before_shuffle, activate
+from dancenow.generators.crop.network import POSE_STRIDE, Generator, GeneratorConfig, activate, before_shuffle
 from dancenow.networks.blocks import normalize
 from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
 
@@ -46,7 +46,7 @@ class ReferenceGenerator(Generator):
             nn.ReLU(inplace=True),
         )
         self.correct = _zero(nn.Conv2d(width, width, 1))
-        self.mix = _zero(_before_shuffle(width, slots))
+        self.mix = _zero(before_shuffle(width, slots))
         assert self.mix.bias is not None
         nn.init.constant_(self.mix.bias, INITIAL_LOGIT)
 

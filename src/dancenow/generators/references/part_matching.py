@@ -8,7 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from dancenow.generators.references.body_parts import HEAD, NUM_PARTS, PARTS, TRUNK, USUAL_LENGTHS, BodyParts
+from dancenow.generators.references.body_parts import HEAD, NUM_PARTS, PARTS, TRUNK, USUAL_LENGTHS, BodyParts, side_and_limb
 from dancenow.skeleton import INDEX
 
 _TURN_WEIGHT: Final = 0.25
@@ -18,15 +18,13 @@ _LENGTH_WEIGHT: Final = 1.0
 _BEND_WEIGHT: Final = 0.4
 _FACING_WEIGHT: Final = 0.8
 _HEAD_WEIGHT: Final = 2.5
+_BENDS_WITH: Final = {
+    "upper_arm": "forearm", "forearm": "upper_arm", "hand": "forearm", "thigh": "shin", "shin": "thigh", "foot": "shin",
+    "trunk": "head", "head": "trunk",
+}  # fmt: skip
 _NEXT: Final = [
-    PARTS.index(name.replace(first, second))
-    for name in PARTS
-    for first, second in [next(
-        (pair for pair in (("upper_arm", "forearm"), ("forearm", "upper_arm"), ("hand", "forearm"),
-                           ("thigh", "shin"), ("shin", "thigh"), ("foot", "shin")) if name.endswith(pair[0])),
-        ("trunk", "head") if name == "trunk" else ("head", "trunk"),
-    )]
-]  # fmt: skip
+    PARTS.index(f"{side}_{_BENDS_WITH[limb]}" if side else _BENDS_WITH[limb]) for side, limb in map(side_and_limb, PARTS)
+]
 """The part at whose joint a bend changes the appearance of each part."""
 
 

@@ -22,7 +22,7 @@ _FADE_S: Final = 0.12
 
 
 @dataclass(frozen=True, eq=False)
-class Choice:
+class ReferenceChoice:
     """picture: int [N,C,B,P], for N frames, C slots and P parts the B pictures that are blended. weight: float [N,C,B,P]."""
 
     picture: Tensor
@@ -35,7 +35,7 @@ def exclude_near(distances: Tensor, time_s: Tensor, reference_time_s: Tensor, ga
     return distances + _EXCLUDED * near[:, None]
 
 
-def choose_at_random(distances: Tensor, slots: int, rng: np.random.Generator | None) -> Choice:
+def choose_nearest(distances: Tensor, slots: int, rng: np.random.Generator | None) -> ReferenceChoice:
     """The nearest pictures by distances [N,P,M], in training with some noise (`rng`)."""
     if rng is not None:
         distances = distances + torch.from_numpy(rng.uniform(0, _NOISE, tuple(distances.shape))).to(distances)
@@ -43,7 +43,7 @@ def choose_at_random(distances: Tensor, slots: int, rng: np.random.Generator | N
     nearest = distances.topk(slots_there, dim=2, largest=False).indices
     nearest = nearest[:, :, [min(slot, slots_there - 1) for slot in range(slots)]]
     picture = nearest.permute(0, 2, 1)[:, :, None]
-    return Choice(picture, torch.ones_like(picture, dtype=torch.float32))
+    return ReferenceChoice(picture, torch.ones_like(picture, dtype=torch.float32))
 
 
 def choose_over_time(distances: NDArray[np.float32], time_s: NDArray[np.float64], slots: int) -> tuple[NDArray[np.int64], ...]:
@@ -51,8 +51,7 @@ def choose_over_time(distances: NDArray[np.float32], time_s: NDArray[np.float64]
 
     No slot shows a part from the picture of a slot before it, if there are others.
     """
-    step_s = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 1.0
-    cost, chosen = distances.astype(np.float64) * step_s, []
+    cost, chosen = distances.astype(np.float64) * _step_s(time_s), []
     frame, part = np.ogrid[: cost.shape[0], : cost.shape[1]]
     for _ in range(slots):
         chosen.append(_cheapest_path(cost))
@@ -82,8 +81,7 @@ def _cheapest_path(cost: NDArray[np.float64]) -> NDArray[np.int64]:
 
 def cross_fade(path: NDArray[np.int64], time_s: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """A choice [T,P] of one shot with cross-fades: the two pictures [T,2,P] that are blended, and their weights [T,2,P]."""
-    step_s = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 1.0
-    reach = round(_FADE_S / step_s)
+    reach = round(_FADE_S / _step_s(time_s))
     count, parts = path.shape
     held = np.pad(path, ((reach, reach), (0, 0)), mode="edge")
     kernel = 1.0 - np.abs(np.arange(-reach, reach + 1)) / (reach + 1)
@@ -99,3 +97,8 @@ def cross_fade(path: NDArray[np.int64], time_s: NDArray[np.float64]) -> tuple[ND
     # A picture with no weight is not looked up in a place of its own: the same one twice costs no other maps.
     pictures[..., 1] = np.where(kept[..., 1] > 0, pictures[..., 1], pictures[..., 0])
     return pictures.transpose(0, 2, 1), kept.transpose(0, 2, 1).astype(np.float32)
+
+
+def _step_s(time_s: NDArray[np.float64]) -> float:
+    """Seconds from one frame to the next; 1 where there is a single one."""
+    return float(np.median(np.diff(time_s))) if len(time_s) > 1 else 1.0

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dancenow.generators.crop.dataset import CropDataset, compose_affine, crop_mask
+from dancenow.generators.crop.dataset import CropDataset, compose_affine, crop_mask, crop_shown
 from dancenow.generators.references.body_parts import BodyParts
 from dancenow.generators.references.part_matching import part_distances, part_features
 from dancenow.generators.references.reference_set import ReferenceSet
@@ -26,6 +26,10 @@ from dancenow.types import Crop, Pose, PoseTrack
 _MAX_CANDIDATES: Final = 240
 _BLUR_COST: Final = 0.6
 """Distance that a frame without any sharpness adds."""
+_FAR: Final = 4.0
+"""Distance from which a frame is no better than any other."""
+_NOT_SHOWN: Final = 8.0
+"""Distance of a part that no kept frame shows, and of frames near in time."""
 _MARGIN_PX: Final = 6
 _VISIBLE_ALPHA: Final = 12
 _SOLID_ALPHA: Final = 200
@@ -72,8 +76,7 @@ def build_reference_set(
     for crop, (frame, mask) in zip(crops, read_selected_frames(subject, wanted, on_progress), strict=True):
         alpha = crop_mask(mask, crop, track)
         if subject.overlays is not None:
-            hidden = subject.overlays.mask.view(np.uint8) * np.uint8(255)
-            alpha = np.minimum(alpha, 255 - cv2.warpAffine(hidden, crop.to_canvas, (crop.size, crop.size)))
+            alpha = np.minimum(alpha, crop_shown(subject.overlays, crop))
         pictures.append(np.dstack([crop_image(frame.image_rgb, crop), alpha]))
         poses.append(crop.apply(track.pose[frame.index]))
     return _trim(np.stack(pictures), poses, track, kept, scale)
@@ -85,11 +88,11 @@ def choose_frames(
     """Positions, increasing, of the frames to keep among N of poses [N,K], at times [N], of relative sharpness [N]."""
     candidates = np.unique(np.linspace(0, len(pose) - 1, _MAX_CANDIDATES).round().astype(np.int64))
     features = part_features(BodyParts.of_pose(pose[candidates]))
-    distances = part_distances(features, features).clamp(max=4.0)
+    distances = part_distances(features, features).clamp(max=_FAR)
     distances = distances + torch.from_numpy(_BLUR_COST * (1 - np.clip(sharpness[candidates], 0, 1))).float()
     times = torch.from_numpy(time_s[candidates])
-    distances[((times[:, None] - times[None]).abs() < options.gap_s)[:, None].expand_as(distances)] = 8.0
-    nearest = torch.full(distances.shape[:2], 8.0)
+    distances[((times[:, None] - times[None]).abs() < options.gap_s)[:, None].expand_as(distances)] = _NOT_SHOWN
+    nearest = torch.full(distances.shape[:2], _NOT_SHOWN)
     kept: list[int] = []
     for _ in range(min(options.count, len(candidates))):
         cost = torch.minimum(nearest[..., None], distances).mean(dim=(0, 1))

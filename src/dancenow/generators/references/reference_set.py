@@ -19,6 +19,7 @@ from dancenow.types import Pose
 PREFIX: Final = "references"
 """Of its tensors in a checkpoint."""
 _QUALITY: Final = 88
+"""Of WebP, from 0 to 100."""
 
 
 @dataclass(frozen=True, eq=False)

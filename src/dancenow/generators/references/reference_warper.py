@@ -43,7 +43,7 @@ class ReferenceWarper:
 
     def __init__(self, references: ReferenceSet, canvas_px: int, device: torch.device) -> None:
         pictures, pose = _for_lookup(references)
-        self.references, self.canvas_px, self.device = references, canvas_px, device
+        self.canvas_px, self.device = canvas_px, device
         self.time_s = torch.from_numpy(references.time_s).to(device)
         rgba = torch.from_numpy(pictures).to(device).float() / 255
         self._height, self._width = rgba.shape[1:3]
@@ -61,7 +61,7 @@ class ReferenceWarper:
         at = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).reshape(-1, 2)
         seen = part_weights(self._parts.scores(at)).reshape(count, NUM_PARTS, cells, cells)
         there = F.adaptive_avg_pool2d(alpha[:, None], cells)
-        area = self._parts.nearness_free(at).reshape(count, NUM_PARTS, cells, cells)
+        area = self._parts.occupancy(at).reshape(count, NUM_PARTS, cells, cells)
         fraction = (area * seen * there).sum(dim=(2, 3)) / area.sum(dim=(2, 3)).clamp_min(1e-3)
         fraction = fraction / fraction.amax(dim=0).clamp_min(1e-3)
         apart = torch.tensor([[float(not are_joined(one, other)) for other in PARTS] for one in PARTS], device=self.device)

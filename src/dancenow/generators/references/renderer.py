@@ -71,14 +71,10 @@ class ReferenceRenderer(CropRenderer):
         maps = self._maps(track.pose[frames], crops)
         for first in range(0, len(frames), _BATCH):
             wanted = frames[first : first + _BATCH]
-            on_canvas = [crops[first + i].apply(track.pose[int(frame)]) for i, frame in enumerate(wanted)]
             with torch.inference_mode(), self._execution.limited_threads():
-                xy, confidence, depth = (
-                    self._on_device(np.stack([getattr(pose, name) for pose in on_canvas]))
-                    for name in ("xy", "confidence", "depth")
-                )
+                on_canvas = self._on_canvas(track.pose[wanted], crops[first : first + _BATCH])
                 chosen = (self._on_device(each[wanted]) for each in (pictures, weights, distances))
-                warped = self._warper.warp(xy, confidence, depth, *chosen)
+                warped = self._warper.warp(*on_canvas, *chosen)
             for each in warped.split(1):
                 yield torch.cat([next(maps), each], dim=1)
 

@@ -15,7 +15,7 @@ from dancenow.generators.crop.network import Generator
 from dancenow.generators.crop.task import CropTask
 from dancenow.generators.references.config import ReferenceConfig
 from dancenow.generators.references.network import ReferenceGenerator
-from dancenow.generators.references.reference_choice import Choice, choose_at_random, exclude_near
+from dancenow.generators.references.reference_choice import ReferenceChoice, choose_nearest, exclude_near
 from dancenow.generators.references.reference_set import PREFIX, ReferenceSet
 from dancenow.generators.references.reference_warper import ReferenceWarper
 from dancenow.metrics.perceptual import PerceptualDistance
@@ -55,10 +55,10 @@ class ReferenceTask(CropTask):
             last = self._warper.distances(clip.xy[:, -1], clip.confidence[:, -1], clip.depth[:, -1])
             time_s = self._time_s[torch.from_numpy(frames[:, -1]).to(self.device)]
             last = exclude_near(last, time_s, self._warper.time_s, self._options.gap_s)
-            choice = choose_at_random(last, self._options.slots, rng)
+            choice = choose_nearest(last, self._options.slots, rng)
             warped = [self._warp(clip, frame, choice, last) for frame in range(maps.shape[1])]
         return torch.cat([maps, torch.stack(warped, dim=1).to(maps.dtype)], dim=2)
 
-    def _warp(self, clip: Clip, frame: int, choice: Choice, distances: Tensor) -> Tensor:
+    def _warp(self, clip: Clip, frame: int, choice: ReferenceChoice, distances: Tensor) -> Tensor:
         pose = clip.xy[:, frame], clip.confidence[:, frame], clip.depth[:, frame]
         return self._warper.warp(*pose, choice.picture, choice.weight, distances)

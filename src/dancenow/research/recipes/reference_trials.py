@@ -3,7 +3,7 @@
 Usage: python -m dancenow.research.recipes.reference_trials FOLDER RESULT.json [--images 600] [--exact CLIP.mp4 TRUTH.mp4]
            [--subjects SUBJECT ...] [--variants ...]
 
-FOLDER keeps models and enlarged pictures. CLIP and TRUTH are clips of one person with exact keypoints (.npz beside them); a
+FOLDER keeps models and contact sheets. CLIP and TRUTH are clips of one person with exact keypoints (.npz beside them); a
 subject is a folder by `dancenow prepare`, of which the held-out time is compared. Also measured: the truth itself through the
 canvas, the most that a generator of that size can reach, with several kernels.
 """
@@ -33,6 +33,7 @@ from dancenow.metrics.st_lpips import StLpips
 from dancenow.pose.pipeline import PosePipeline
 from dancenow.progress import ignore_progress
 from dancenow.rendering.renderer import Renderer, render_frames
+from dancenow.research.bench.contact_sheet import SheetRow, contact_sheet
 from dancenow.research.bench.ground_truth_clips import prepare_exact_subject, read_exact_track
 from dancenow.research.bench.real_metrics import ReconstructionMeter
 from dancenow.research.bench.results import measurement_info, today
@@ -42,7 +43,7 @@ from dancenow.storage.checkpoint import Checkpoint, save_checkpoint
 from dancenow.subject.subject import Subject
 from dancenow.training.budget import Budget
 from dancenow.training.loop import Clock
-from dancenow.types import ImageRGB, PoseTrack
+from dancenow.types import FrameStatus, ImageRGB, PoseTrack
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,9 @@ VARIANTS: Final = {
 FRAMES: Final = 20
 """Compared, evenly over what can be compared."""
 _EVERY: Final = 3
+"""ST-LPIPS is measured on every third of them."""
 _SHOWN: Final = 4
-_SHOWN_PX: Final = 420
+"""Rows of a contact sheet."""
 _KEPT: Final = ("SSIM", "PSNR", "perceptual", "ST-LPIPS", "sharpness")
 
 
@@ -96,25 +98,27 @@ def held_out_trial(folder: Path) -> Trial:
     subject = Subject.open(folder)
     poses = PosePipeline.create()
     track = poses.for_rendering(poses.smooth_jitter(subject.world_track))
-    held_out = np.flatnonzero(~subject.manifest.in_split("train", track.time_s) & (track.status == 0))
+    held_out = np.flatnonzero(~subject.manifest.in_split("train", track.time_s) & (track.status == FrameStatus.MEASURED))
     frames = held_out[np.unique(np.linspace(0, len(held_out) - 1, FRAMES).round().astype(np.int64))]
     return Trial(folder.name, subject, subject.video, track, frames)
 
 
 def variant_model(trial: Trial, variant: Variant, images: int, folder: Path) -> tuple[Checkpoint, dict[str, float]]:
-    """The model of a variant, trained unless the folder has it, and what its training cost."""
+    """The model of a variant, made unless the folder has it; its size, and what it cost to make it now."""
     config = preset_config(variant.preset)
     name = f"{trial.name}-{variant.preset}-{images if variant.trained else 0}".replace(" ", "_")
     path, begun_s = folder / f"{name}.safetensors", time.process_time()
-    if not path.is_file() and variant.trained:
+    is_made = path.is_file()
+    if not is_made and variant.trained:
         train_model(trial.subject, path, config, budget=Budget(images=images), execution=Execution(threads=1))
-    elif not path.is_file():
+    elif not is_made:
         distance = PerceptualDistance(depth=config.perceptual_depth)
         task = family_of(config).create_task(
             trial.subject, config, seed=0, perceptual=distance, device=torch.device("cpu"), on_progress=ignore_progress
         )
         save_checkpoint(path, task.model(Clock()))
-    facts = {"CPU s to make it": round(time.process_time() - begun_s, 1), "MB": round(path.stat().st_size / 1e6, 2)}
+    cost = {} if is_made else {"CPU s to make it": round(time.process_time() - begun_s, 1)}
+    facts = {**cost, "MB": round(path.stat().st_size / 1e6, 2)}
     model, bias = load_model(path), "generator.mix.bias"
     if variant.copying:
         model = Checkpoint(model.info, {**model.tensors, bias: model.tensors[bias] + variant.copying})
@@ -145,7 +149,7 @@ def _rendered(renderer: Renderer, trial: Trial) -> Iterator[ImageRGB]:
         yield from images
 
 
-def enlarged(trial: Trial, results: dict[str, list[ImageRGB]]) -> ImageRGB:
+def person_sheet(trial: Trial, results: dict[str, list[ImageRGB]]) -> ImageRGB:
     """The truth and every variant in the person's box, a row per moment."""
     rows = []
     positions = np.unique(np.linspace(0, len(trial.frames) - 1, _SHOWN + 2).round().astype(int)[1:-1])
@@ -153,24 +157,19 @@ def enlarged(trial: Trial, results: dict[str, list[ImageRGB]]) -> ImageRGB:
     for position, frame in zip(positions, truth, strict=True):
         box = person_box(trial.track.pose[frame.index], trial.track.width_px, trial.track.height_px)
         assert box is not None
-        images = [frame.image_rgb, *(each[position] for each in results.values())]
-        scale = _SHOWN_PX / max(box.bottom - box.top, box.right - box.left)
-        parts = [cv2.resize(box.crop(each), None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC) for each in images]
-        padded = [
-            cv2.copyMakeBorder(p, 0, _SHOWN_PX - p.shape[0], 0, _SHOWN_PX - p.shape[1], cv2.BORDER_CONSTANT) for p in parts
-        ]
-        rows.append(np.concatenate(padded, axis=1))
-    return np.asarray(np.concatenate(rows), np.uint8)
+        images = {"truth": frame.image_rgb, **{name: each[position] for name, each in results.items()}}
+        rows.append(SheetRow(tuple(images), tuple(box.crop(each) for each in images.values())))
+    return contact_sheet(rows)
 
 
 def run_trial(trial: Trial, variants: list[str], images: int, folder: Path) -> dict[str, Any]:
-    """Measure every variant, and write the enlarged pictures into the folder."""
+    """Measure every variant, and write a contact sheet into the folder."""
     measured: dict[str, Any] = {}
     results: dict[str, list[ImageRGB]] = {}
     for variant in variants:
         measured[variant], results[variant] = measure_variant(trial, VARIANTS[variant], images, folder)
         print(trial.name, variant, json.dumps(measured[variant]), flush=True)
-        sheet = enlarged(trial, results)
+        sheet = person_sheet(trial, results)
         cv2.imwrite(str(folder / f"{trial.name}.png".replace(" ", "_")), sheet[..., ::-1])
     return {"frames": len(trial.frames), "images": images, "variants": measured}
 
