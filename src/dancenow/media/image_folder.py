@@ -1,5 +1,6 @@
 """Write frames as a folder of PNG files, which appears only when it is complete."""
 
+import re
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,8 @@ from dancenow.errors import OutputError
 from dancenow.storage.atomic_io import complete_or_absent, require_writable
 
 _COMPRESSION = 3
+_FILE = re.compile(r"[0-9]{6,}\.png")
+"""Six digits or more, as written here: what other programs export, often with four, is not taken for it."""
 
 
 class ImageFolderWriter:
@@ -47,10 +50,8 @@ class ImageFolderWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
         with self._stack as stack:
-            if error is None:
-                if not self._count:
-                    raise OutputError(f"cannot write {self._path}: there are no frames to write.")
-                return None
+            if error is None and not self._count:
+                raise OutputError(f"cannot write {self._path}: there are no frames to write.")
             return stack.__exit__(kind, error, trace)
 
 
@@ -61,10 +62,6 @@ def require_image_folder(folder: Path) -> None:
         UserError: it cannot, or it holds other files, which would be lost.
     """
     require_writable(folder, folder=True)
-    others = (
-        [each.name for each in folder.iterdir() if not (each.suffix == ".png" and each.stem.isdecimal())]
-        if folder.is_dir()
-        else []
-    )
+    others = [each.name for each in folder.iterdir() if not _FILE.fullmatch(each.name)] if folder.is_dir() else []
     if others:
         raise OutputError(f"{folder} also holds {min(others)}, which would be lost; give the name of a new folder.")

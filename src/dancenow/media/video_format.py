@@ -23,8 +23,7 @@ class VideoFormat:
     """A kind of video file.
 
     suffix: of its name. channels: 3 for RGB; 4 for RGB and straight alpha. even: whether width and height are padded to even
-    numbers. sound: None without sound. options: of the encoder. container_options: of the container. metadata: of the video
-    stream.
+    numbers. options: of the encoder. container_options: of the container. metadata: of the video stream.
     """
 
     suffix: str

@@ -4,6 +4,7 @@ The color of a light is estimated from a picture as in "Shades of gray and colou
 mean of a high power of its levels. The brightest things of most places are white or nearly so.
 """
 
+from dataclasses import replace
 from typing import Final
 
 import cv2
@@ -48,4 +49,4 @@ def relight(layer: Layer, gain: Gain) -> Layer:
         rgba[..., :3] = np.clip(np.rint(rgba[..., :3] * factor), 0, 255)
     else:  # color in [-1,1]
         rgba[..., :3] = np.clip((rgba[..., :3] + 1) * factor.astype(np.float32) - 1, -1, 1)
-    return Layer(rgba, layer.crop, layer.feet_y_px)
+    return replace(layer, rgba=rgba)

@@ -32,13 +32,14 @@ def require_outputs(out: Path, page: Path | None, *inputs: Path, has_alpha: bool
     require_other(out, *inputs)
     if page is not None:
         require_writable(page)
+    kind = FORMATS.get(out.suffix.lower())
     if not has_alpha:
-        if out.suffix.lower() in (".mov", ".webm"):
+        if kind is not None and kind.channels == 4:
             raise OutputError(f"cannot write {out}: only --scene transparent is written as {out.suffix}; end the name in .mp4.")
         require_writable(out, H264.suffix)
     elif not out.suffix:
         require_image_folder(out)
-    elif out.suffix.lower() not in FORMATS or FORMATS[out.suffix.lower()] is H264:
+    elif kind is None or kind.channels != 4:
         raise OutputError(
             f"cannot write {out}: {out.suffix} holds no transparency; end the name in .mov or .webm, or give that of a folder"
             " without a dot for PNG images."

@@ -74,14 +74,13 @@ def _smoothed_sizes(dance: Pose, dancer: Pose, sigma_frames: float) -> _Array:
     """How much larger the dancer is than the dance, [T]: by those bones of `_TALL` that both show."""
     seen = (dance.confidence >= MIN_CONFIDENCE) & (dancer.confidence >= MIN_CONFIDENCE)
     both = seen[:, _TALL[:, 0]] & seen[:, _TALL[:, 1]]
-    own, other = (
+    dancer_px, dance_px = (
         (np.linalg.norm(pose.xy[:, _TALL[:, 0]] - pose.xy[:, _TALL[:, 1]], axis=-1) * both).sum(axis=1)
         for pose in (dancer, dance)
     )
-    valid = (own > 0) & (other > 0)
-    ratio = np.log(np.where(valid, own, 1) / np.where(valid, other, 1))
-    weight = np.where(valid, np.minimum(own, other), 0)
-    return np.exp(_smoothed(ratio[:, None], weight, sigma_frames)[:, 0])
+    valid = (dancer_px > 0) & (dance_px > 0)
+    ratio = np.log(np.where(valid, dancer_px, 1) / np.where(valid, dance_px, 1))
+    return np.exp(_smoothed(ratio[:, None], valid, sigma_frames)[:, 0])
 
 
 def _smoothed_shifts(moved: NDArray[np.float64], dance: Pose, dancer: Pose, sigma_frames: float) -> _Array:

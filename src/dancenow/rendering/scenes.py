@@ -4,6 +4,7 @@ A scene is a class that implements `SceneChoice`. It is opened, and what is wron
 """
 
 import re
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -141,7 +142,7 @@ class VideoScene:
         """See `SceneChoice.stage`."""
         lasts_s = self.video.info.duration_s
         if lasts_s is None:  # the container does not say
-            *_, last = self.video.frames()
+            last = deque(self.video.frames(), maxlen=1)[0]
             lasts_s = float(last.time_s + 1 / self.video.info.fps)
         track = dance.world_track
         view = TargetView(VideoBackground(self.video, track.width_px, track.height_px, lasts_s))

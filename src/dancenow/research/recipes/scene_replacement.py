@@ -4,8 +4,8 @@ Usage: python -m dancenow.research.recipes.scene_replacement CLIPS OUT.json [SOU
 
 CLIPS is a folder; clips that are missing in it are rendered, and their dancers removed with detected poses. Measured against
 the empty room: where the dancer was, and there and around it, where their shadow was. SOURCE, MODEL and TRUTH are a video, a
-model and the video of the model's person in the same dance and their own place: the person in `--scene source`, moved back
-to that place, is compared with the person in `--scene target`.
+model and the video of the model's person in the same dance and their own place: the person in `--scene target` and the person
+in `--scene source` are moved to where they are in TRUTH, frame by frame, and compared with it. Placement is not measured.
 """
 
 import json
@@ -113,15 +113,23 @@ def measure_person(source: Path, model: Path, truth: Path) -> dict[str, Any]:
     return {"source": source.name, "model": model.name, "frames": len(scores["target"]["ssim"]), **means, "change": change}
 
 
-def _aligned(truth: Path, results: dict[str, TransferResult]) -> Iterator[tuple[ImageRGB, ImageRGB, ImageRGB]]:
-    """Frames of the truth, of the target scene, and of the source scene moved back to where the person is in the others."""
-    target, placed = results["target"].target_track, results["source"].target_track
-    videos = read_frames(truth), read_frames(results["target"].video), read_frames(results["source"].video)
-    for true, own, other in zip(*videos, strict=False):
-        back = _similarity(placed, target, own.index)
+def _aligned(truth: Path, results: dict[str, TransferResult]) -> Iterator[tuple[ImageRGB, ...]]:
+    """Frames of the truth, and of each result moved to where the person is in the truth."""
+    true_track = detect_poses(truth)
+    videos = [read_frames(result.video) for result in results.values()]
+    for true, *shown in zip(read_frames(truth), *videos, strict=False):
         size = true.image_rgb.shape[1::-1]
-        moved = cv2.warpAffine(other.image_rgb, back, size, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
-        yield true.image_rgb, own.image_rgb, np.asarray(moved, np.uint8)
+        moved = (
+            cv2.warpAffine(
+                frame.image_rgb,
+                _similarity(result.target_track, true_track, true.index),
+                size,
+                flags=cv2.INTER_AREA,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+            for frame, result in zip(shown, results.values(), strict=True)
+        )
+        yield true.image_rgb, *(np.asarray(image, np.uint8) for image in moved)
 
 
 def _similarity(start: PoseTrack, end: PoseTrack, index: int) -> NDArray[np.float64]:

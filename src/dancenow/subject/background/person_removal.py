@@ -28,7 +28,7 @@ _DARKEST, _BRIGHTEST = 0.35, 1.12
 _OBJECT_LEVELS: Final = (14.0, 34.0)
 """Difference to a shadow on the background from which on a pixel begins to show something else, and surely does."""
 _LIMB_WIDTH: Final = 0.05
-"""Half of what surely is body around a bone; fraction of the person's size."""
+"""Width of what surely is body along a bone; fraction of the person's size."""
 _MIN_HIDDEN: Final = 0.0006
 """Least area of the body that something in front hides, as a fraction of the person's squared size."""
 _TORSO: Final = [INDEX[name] for name in ("right_shoulder", "left_shoulder", "left_hip", "right_hip")]
@@ -103,7 +103,7 @@ def _hiding(person: NDArray[np.uint8], other: FloatArray, pose: Pose, size_px: i
     """
     objects = ((other > 0.5) & (person < 90)).astype(np.uint8)
     objects = np.asarray(cv2.morphologyEx(objects, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)), np.uint8)
-    hidden = (objects > 0) & (body_area(pose, person.shape, size_px) > 0)
+    hidden = (objects > 0) & (_body_area(pose, person.shape, size_px) > 0)
     if hidden.sum() < _MIN_HIDDEN * size_px**2:
         return None
     count, pieces = cv2.connectedComponents(objects)
@@ -114,11 +114,11 @@ def _hiding(person: NDArray[np.uint8], other: FloatArray, pose: Pose, size_px: i
     return np.asarray(cv2.GaussianBlur(covers[pieces].astype(np.float32), (0, 0), 1.0), np.float32)
 
 
-def body_area(pose: Pose, shape: tuple[int, ...], size_px: int) -> NDArray[np.uint8]:
+def _body_area(pose: Pose, shape: tuple[int, ...], size_px: int) -> NDArray[np.uint8]:
     """Where the body of a pose [K] surely is: uint8 [h,w], 1 along the bones and on the trunk."""
     area = np.zeros(shape[:2], np.uint8)
     xy, seen = pose.xy.round().astype(np.int32), pose.confidence > 0.3
-    width_px = max(1, round(2 * _LIMB_WIDTH * size_px / 2))
+    width_px = max(1, round(_LIMB_WIDTH * size_px))
     for start, end in LIMBS:
         if seen[start] and seen[end]:
             cv2.line(area, xy[start].tolist(), xy[end].tolist(), 1, width_px)
