@@ -46,6 +46,16 @@ def test_something_else_beside_the_person_stays() -> None:
     assert kept.front is None
 
 
+def test_a_person_beside_the_dancer_stays_whole_though_parts_look_like_a_shadow() -> None:
+    image, mask, _ = scene()
+    x = round(float(POSE.xy[:, 0].max())) + 6
+    image[40:60, x : x + 14] = (250, 240, 30)
+    image[60:90, x : x + 14] = room()[60:90, x : x + 14] * 0.6  # trousers in the color of the wall
+    kept = remove_person(image, mask, room(), POSE).image_rgb
+    inside = np.s_[42:88, x + 2 : x + 12]
+    np.testing.assert_allclose(kept[inside], image[inside], atol=3)
+
+
 def test_a_bar_that_passes_in_front_of_the_body_is_found() -> None:
     image, mask, _ = scene()
     image[66:74], mask[66:74] = (250, 240, 30), 0

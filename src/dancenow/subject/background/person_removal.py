@@ -1,8 +1,9 @@
 """Take a person out of a frame whose background is known, with their shadow, and tell what passed in front of them.
 
 Inside the person's mask the background is shown. Around it, as far as shadows and reflections reach, it is shown only where the
-frame is the background or darkened by a shadow, so that what else is there stays. What differs from the background and hides a
-part of the body, by the pose, passed in front of it.
+frame is the background or darkened by a shadow, so that what else is there stays: things and people, of which parts look like
+a shadow, are kept in one piece. What differs from the background and hides a part of the body, by the pose, passed in front of
+it.
 """
 
 from dataclasses import dataclass
@@ -27,6 +28,14 @@ _DARKEST, _BRIGHTEST = 0.35, 1.12
 """How much a shadow or a reflection changes the background."""
 _OBJECT_LEVELS: Final = (14.0, 34.0)
 """Difference to a shadow on the background from which on a pixel begins to show something else, and surely does."""
+_SHADOW_LEVELS: Final = 12.0
+"""What differs from the background by more is a shadow or something else."""
+_OBJECT_SHARE: Final = 0.12
+"""A piece that differs is something else, as a whole, if this share of it surely is none of a shadow."""
+_MIN_OBJECT: Final = 0.015
+"""Least area of such a piece; fraction of the person's squared size. Smaller ones are reflections of shoes, too."""
+_OBJECT_GAP: Final = 0.06
+"""Gaps in something else that are closed, because the background happens to look like it; fraction of the person's size."""
 _LIMB_WIDTH: Final = 0.05
 """Width of what surely is body along a bone; fraction of the person's size."""
 _MIN_HIDDEN: Final = 0.0006
@@ -63,8 +72,11 @@ def remove_person(frame_rgb: ImageRGB, mask: NDArray[np.uint8], background_rgb: 
     )
     frame, background = (image[part].astype(np.float32) for image in (frame_rgb, background_rgb))
     is_person, other = person[part], _other_object(frame, background)
-    differs = np.clip(cv2.blur(np.abs(frame - background).max(axis=2), (5, 5)) / _NOISE_LEVELS, 0, 1)
-    weight = _weight(is_person, np.asarray(differs * (1 - other), np.float32), size_px)
+    difference = np.asarray(cv2.blur(np.abs(frame - background).max(axis=2), (5, 5)), np.float32)
+    shaded = np.clip(difference / _NOISE_LEVELS, 0, 1) * (
+        1 - np.maximum(other, _whole_objects(is_person, difference, other, size_px))
+    )
+    weight = _weight(is_person, np.asarray(shaded, np.float32), size_px)
     image = frame_rgb.copy()
     image[part] = np.rint(frame + (background - frame) * weight[..., None])
     corner = np.array([part[1].start, part[0].start], np.float32)
@@ -84,6 +96,22 @@ def _other_object(frame: FloatArray, background: FloatArray) -> FloatArray:
     difference = np.abs(frame - shade * background).max(axis=2)
     low, high = _OBJECT_LEVELS
     return np.asarray(np.clip((difference - low) / (high - low), 0, 1), np.float32)
+
+
+def _whole_objects(person: NDArray[np.uint8], difference: FloatArray, other: FloatArray, size_px: int) -> FloatArray:
+    """The pieces beside the person that are something else: float32 [h,w], 1 there.
+
+    difference: to the background, in levels. other: how surely each pixel by itself is something else.
+    """
+    sure = cv2.morphologyEx(((other > 0.5) & (person < 90)).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    differs = ((difference > _SHADOW_LEVELS) & (person < 90)).astype(np.uint8)
+    count, pieces = cv2.connectedComponents(cv2.morphologyEx(differs, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)))
+    area = np.maximum(np.bincount(pieces.ravel(), minlength=count), 1)
+    share = np.bincount(pieces[sure > 0], minlength=count) / area
+    share[0], share[area < _MIN_OBJECT * size_px**2] = 0, 0
+    gap_px = round(_OBJECT_GAP * size_px) | 1
+    kept = cv2.dilate((share > _OBJECT_SHARE)[pieces].astype(np.uint8), np.ones((5, 5), np.uint8))
+    return np.asarray(cv2.morphologyEx(kept, cv2.MORPH_CLOSE, np.ones((gap_px, gap_px), np.uint8)), np.float32)
 
 
 def _weight(person: NDArray[np.uint8], shaded: FloatArray, size_px: int) -> FloatArray:
