@@ -5,6 +5,7 @@ parts, in all frames of the footage, to the nearest kept one most. Frames near i
 are excluded.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -65,9 +66,7 @@ def build_reference_set(
     chosen = choose_frames(dataset.pose, track.time_s[frames], picture_sharpness(dataset), options)
     kept = frames[chosen]
     tracked = track_crop(subject.world_track.pose, track.time_s, canvas_px, track.cuts)
-    shrink = float(np.median([1 / tracked[i].to_canvas[0, 0] for i in kept]))
-    scale = float(np.clip(shrink, 1.0, options.max_px_per_canvas_px))
-    crops = [_enlarged(tracked[i], scale) for i in kept]
+    crops, scale = enlarge_crops([tracked[i] for i in kept], options)
     if subject.camera is not None:
         placed = dict(zip(kept.tolist(), crops, strict=True))
         crops = _place(subject, placed, tracked)
@@ -79,7 +78,7 @@ def build_reference_set(
             alpha = np.minimum(alpha, crop_shown(subject.overlays, crop))
         pictures.append(np.dstack([crop_image(frame.image_rgb, crop), alpha]))
         poses.append(crop.apply(track.pose[frame.index]))
-    return _trim(np.stack(pictures), poses, track, kept, scale)
+    return trim_pictures(np.stack(pictures), poses, track, kept, scale)
 
 
 def choose_frames(
@@ -117,6 +116,13 @@ def selected_frames(subject: Subject, length: int, max_frames: int) -> NDArray[n
     return select_frames(subject, "train", length, max_frames).frames
 
 
+def enlarge_crops(crops: Sequence[Crop], options: ReferenceOptions) -> tuple[list[Crop], float]:
+    """The same squares at the resolution at which pictures are kept, and how much larger that is than on the canvas."""
+    shrink = float(np.median([1 / crop.to_canvas[0, 0] for crop in crops]))
+    scale = float(np.clip(shrink, 1.0, options.max_px_per_canvas_px))
+    return [_enlarged(crop, scale) for crop in crops], scale
+
+
 def _enlarged(crop: Crop, scale: float) -> Crop:
     """The same square on a canvas `scale` times as large."""
     size = round(crop.size * scale)
@@ -141,10 +147,10 @@ def _inner(alpha: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
     return np.asarray(np.minimum(cv2.GaussianBlur(solid, (side, side), 0), alpha), np.uint8)
 
 
-def _trim(
-    pictures: NDArray[np.uint8], poses: list[Pose], track: PoseTrack, frames: NDArray[np.int64], scale: float
+def trim_pictures(
+    pictures: NDArray[np.uint8], poses: Sequence[Pose], track: PoseTrack, frames: NDArray[np.int64], scale: float
 ) -> ReferenceSet:
-    """Cut away what no picture needs, and clear what is not the person."""
+    """The set of pictures [M,R,R,4] of the track's `frames` [M], cut down to what they need, without the mattes' edges."""
     seen = np.asarray(pictures[..., 3].max(axis=0) > _VISIBLE_ALPHA)
     rows, columns = (np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0))
     if not len(rows):

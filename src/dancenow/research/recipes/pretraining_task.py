@@ -30,7 +30,8 @@ from dancenow.training.precision import Precision, autocast
 from dancenow.training.safe_step import SafeOptimizerStep
 from dancenow.training.state import require_same_training, restore_state, state_tensors
 
-_HANDS = [index for name, index in INDEX.items() if name.endswith(("thumb", "index", "pinky"))]
+HANDS = [index for name, index in INDEX.items() if name.endswith(("thumb", "index", "pinky"))]
+"""Keypoints that many formats do not have."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ def jitter_track(clip: Clip, rng: np.random.Generator) -> Clip:
     jitter = rng.normal(0, 0.002, (count, length, keypoints, 2)) * (rng.random((count, 1, 1, 1)) < 0.7)
     gain = np.exp(rng.uniform(0, 1.2, (count, 1, 1))) * (rng.random((count, 1, 1)) > 0.15)
     handless = rng.random((count, 1, 1)) < 0.25
-    visible = np.where(handless & np.isin(np.arange(keypoints), _HANDS), np.float32(0), np.float32(1))
+    visible = np.where(handless & np.isin(np.arange(keypoints), HANDS), np.float32(0), np.float32(1))
     move = torch.from_numpy((steady + jitter) * size).float().to(clip.xy.device)
     depth = clip.depth * torch.from_numpy(gain).float().to(clip.xy.device)
     return replace(

@@ -6,6 +6,7 @@ size.
 
 import hashlib
 import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -20,11 +21,11 @@ from dancenow.research.recipes.clip_archives import SUFFIX, save_pack
 from dancenow.research.studio.body import Body, build_body
 from dancenow.research.studio.motion import Performance, perform, solve
 from dancenow.research.studio.random_sampling import random_dance, random_identity, random_room
-from dancenow.research.studio.render import empty_room, render
+from dancenow.research.studio.render import RenderedFrame, empty_room, render
 from dancenow.research.studio.scene import Room
 from dancenow.research.studio.tracks import project_track, world_keypoints
 from dancenow.storage.atomic_io import complete_or_absent
-from dancenow.types import Crop, Plate, Pose
+from dancenow.types import Crop, Plate, Pose, PoseTrack
 
 RECIPE: Final = 1
 """Increase it when the same settings give different images."""
@@ -46,31 +47,74 @@ class SyntheticPeopleConfig:
     seed: int = 5
 
 
-def render_person(config: SyntheticPeopleConfig, number: int) -> CropDataset:
-    """Render one random person, in about half a minute.
+@dataclass(frozen=True, eq=False)
+class StagedPerson:
+    """A random person before rendering: body, dance, room and the exact track of the dance; frames: int [N], numbers of the
+    frames of the dance that are rendered."""
 
-    Raises:
-        UserError: the studio's packages are missing.
-    """
+    body: Body
+    performance: Performance
+    room: Room
+    track: PoseTrack
+    frames: NDArray[np.int64]
+
+
+def stage_person(config: SyntheticPeopleConfig, number: int) -> StagedPerson:
+    """Sample a person, a dance and a room, and solve the dance for the body."""
     rng = np.random.default_rng((config.seed, number))
     body = build_body(random_identity(f"cast {number}", rng))
     dance = random_dance(f"cast {number}", config.beats, rng)
     room = random_room(rng)
     performance = solve(perform(dance, config.fps, dance.seconds), body)
     track = project_track(world_keypoints(body, performance), room.camera, config.picture_px, config.picture_px, config.fps)
-    stored_px = round(config.canvas_px * BORDER)
-    crops = [enlarge_crop(crop, stored_px) for crop in track_crop(track.pose, track.time_s, config.canvas_px)]
     starts = _spread(len(performance), config, rng)
     frames = (starts[:, None] + np.arange(config.length)).reshape(-1)
-    kept = [crops[i] for i in frames]
-    image, mask, pose = _render_frames(body, performance, frames, room, kept, config)
+    return StagedPerson(body, performance, room, track, frames)
+
+
+def render_person(config: SyntheticPeopleConfig, number: int) -> CropDataset:
+    """Render one random person, in about half a minute.
+
+    Raises:
+        UserError: the studio's packages are missing.
+    """
+    staged = stage_person(config, number)
+    return crop_person(staged, render_staged(staged, config), config)
+
+
+def render_staged(staged: StagedPerson, config: SyntheticPeopleConfig) -> Iterator[RenderedFrame]:
+    """Render the chosen frames of a person."""
+    chosen = replace(
+        staged.performance,
+        **{name: getattr(staged.performance, name)[staged.frames] for name in ("time_s", "rotations", "root", "face")},
+    )
+    return render(staged.body, chosen, staged.room, config.picture_px, config.picture_px, config.seed)
+
+
+def crop_person(staged: StagedPerson, rendered: Iterable[RenderedFrame], config: SyntheticPeopleConfig) -> CropDataset:
+    """The dataset of a person's rendered frames."""
+    stored_px, track = round(config.canvas_px * BORDER), staged.track
+    crops = [enlarge_crop(crop, stored_px) for crop in track_crop(track.pose, track.time_s, config.canvas_px)]
+    kept = [crops[i] for i in staged.frames]
+    rgba, pose = cut_out(rendered, kept)
     known = np.ones((config.picture_px, config.picture_px), np.bool_)
-    plate = Plate(empty_room(room, config.picture_px, config.picture_px), known)
+    plate = Plate(empty_room(staged.room, config.picture_px, config.picture_px), known)
     small, plate_to_frame = shrink_plate(plate, float(np.median([crop.to_canvas[0, 0] for crop in kept])))
     return CropDataset(
-        image, mask, pose, np.stack([crop.to_canvas for crop in kept]), small, plate_to_frame,
-        np.arange(0, len(frames), config.length), config.length, config.canvas_px,
+        np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3]), pose,
+        np.stack([crop.to_canvas for crop in kept]), small, plate_to_frame,
+        np.arange(0, len(kept), config.length), config.length, config.canvas_px,
     )  # fmt: skip
+
+
+def cut_out(rendered: Iterable[RenderedFrame], crops: Sequence[Crop]) -> tuple[NDArray[np.uint8], Pose]:
+    """Crop rendered frames: RGBA uint8 [N,R,R,4], and the poses [N,K] in px of the crops."""
+    pictures, poses = [], []
+    for frame, crop in zip(rendered, crops, strict=True):
+        pictures.append(crop_image(np.concatenate([frame.image_rgb, frame.mask[..., None]], axis=2), crop))
+        poses.append(crop.apply(frame.pose))
+    arrays = (np.stack([getattr(pose, name) for pose in poses]) for name in ("xy", "confidence", "depth"))
+    return np.stack(pictures), Pose(*arrays)
 
 
 def _spread(count: int, config: SyntheticPeopleConfig, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -79,29 +123,6 @@ def _spread(count: int, config: SyntheticPeopleConfig, rng: np.random.Generator)
     if step < config.length:
         raise ValueError(f"{config.runs} runs of {config.length} frames do not fit into {count} frames")
     return np.arange(config.runs) * step + rng.integers(0, step - config.length + 1, config.runs)
-
-
-def _render_frames(
-    body: Body,
-    performance: Performance,
-    frames: NDArray[np.int64],
-    room: Room,
-    crops: list[Crop],
-    config: SyntheticPeopleConfig,
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], Pose]:
-    """Render the stored images [N,R,R,3], masks [N,R,R] and poses [N,K] in stored px of the chosen frames."""
-    chosen = replace(
-        performance, **{name: getattr(performance, name)[frames] for name in ("time_s", "rotations", "root", "face")}
-    )
-    images, masks, poses = [], [], []
-    rendered = render(body, chosen, room, config.picture_px, config.picture_px, config.seed)
-    for frame, crop in zip(rendered, crops, strict=True):
-        rgba = crop_image(np.concatenate([frame.image_rgb, frame.mask[..., None]], axis=2), crop)
-        images.append(rgba[..., :3])
-        masks.append(rgba[..., 3])
-        poses.append(crop.apply(frame.pose))
-    arrays = (np.stack([getattr(pose, name) for pose in poses]) for name in ("xy", "confidence", "depth"))
-    return np.stack(images), np.stack(masks), Pose(*arrays)
 
 
 def render_people(
