@@ -1,6 +1,7 @@
 """Pictures of the person are chosen, kept, warped onto poses and mixed with what the generator generates."""
 
 import dataclasses
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,10 +13,12 @@ from dancenow.errors import ModelError
 from dancenow.generators.crop.dataset import CropDataset
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import Generator, GeneratorConfig
+from dancenow.generators.crop.pretrained_init import KIND
+from dancenow.generators.references import task as references_task
 from dancenow.generators.references.body_parts import NUM_PARTS, PARTS, TRUNK, BodyParts, are_joined, part_weights
-from dancenow.generators.references.config import ReferenceConfig
+from dancenow.generators.references.config import PRESETS, ReferenceConfig
 from dancenow.generators.references.family import ReferenceFamily
-from dancenow.generators.references.network import ReferenceGenerator, mix_colors
+from dancenow.generators.references.network import INITIAL_LOGIT, ReferenceGenerator, mix_colors
 from dancenow.generators.references.part_matching import part_distances, part_features
 from dancenow.generators.references.part_transforms import part_transforms
 from dancenow.generators.references.reference_choice import choose_nearest, choose_over_time, cross_fade, exclude_near
@@ -32,7 +35,7 @@ from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
 from dancenow.progress import ignore_progress
 from dancenow.provenance.stored_pictures import stored_pictures_note
 from dancenow.skeleton import INDEX
-from dancenow.storage.checkpoint import CheckpointInfo
+from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint, with_prefix
 from dancenow.subject.subject import Subject
 from dancenow.training.loop import Clock
 from dancenow.types import Pose
@@ -230,6 +233,34 @@ def test_a_model_keeps_pictures_and_says_so(drawn_subject: Subject) -> None:
     assert "contains 3 pictures of the person" in note
     assert len(ReferenceSet.of_tensors(model.part("references"), model.info.subject)) == 3
     assert stored_pictures_note(CheckpointInfo("body", {})) is None
+
+
+def test_training_starts_from_the_familys_own_base_where_there_is_one(
+    drawn_subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = dataclasses.replace(
+        PRESETS["draft-references"], references=ReferenceOptions(count=2), max_frames=32, spatial=DiscriminatorConfig(width=4),
+        temporal=DiscriminatorConfig(frames=2, width=4),
+    )  # fmt: skip
+    perceptual = PerceptualDistance(EfficientNetTrunk(), depth=1)
+
+    def starting_bias() -> Tensor:
+        task = ReferenceFamily().create_task(
+            drawn_subject, config, seed=0, perceptual=perceptual, device=CPU, on_progress=ignore_progress
+        )
+        assert isinstance(task.generator, ReferenceGenerator)
+        assert task.generator.mix.bias is not None
+        return task.generator.mix.bias.detach()
+
+    base = tmp_path / "references_base.safetensors"
+    monkeypatch.setattr(references_task, "REFERENCES_BASE", base)
+    assert (starting_bias() == INITIAL_LOGIT).all()
+    learned = ReferenceGenerator(config.generator, config.references.slots)
+    assert learned.mix.bias is not None
+    torch.nn.init.constant_(learned.mix.bias, 0.25)
+    info = CheckpointInfo(KIND, {"generator": dataclasses.asdict(config.generator)})
+    save_checkpoint(base, Checkpoint(info, with_prefix("generator", learned.state_dict())))
+    assert (starting_bias() == 0.25).all()
 
 
 def test_a_reference_configuration_does_not_mirror() -> None:

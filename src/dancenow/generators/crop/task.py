@@ -5,12 +5,14 @@ spatial and the temporal discriminator join. The generator starts from pretraine
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dancenow.assets import BASE
 from dancenow.generators.crop.config import CropConfig
 from dancenow.generators.crop.dataset import Augmentation, Clip, CropDataset
 from dancenow.generators.crop.discriminators import Discriminators
@@ -49,7 +51,7 @@ class CropTask:
             torch.manual_seed(seed)
             self.generator = self._new_generator()
             self.discriminators = Discriminators(config.spatial, config.temporal, config.learning_rate / 2)
-        self._pretrained = load_pretrained_generator() if config.start == "base" else None
+        self._pretrained = load_pretrained_generator(self._base_path()) if config.start == "base" else None
         if self._pretrained is not None:
             self._pretrained.load_into(self.generator)
         self.average = self._new_generator().requires_grad_(False)
@@ -87,6 +89,10 @@ class CropTask:
         self._images += count
         update_average(self.average, self.generator, count, self._images)
         return {name: float(term.detach()) for name, term in terms.items()}
+
+    def _base_path(self) -> Path:
+        """The file of the pretrained weights."""
+        return BASE
 
     def _new_generator(self) -> Generator:
         return Generator(self.config.generator)

@@ -4,12 +4,14 @@ Pictures near in time to the wanted frame are not used, or the network would lea
 """
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dancenow.assets import BASE, REFERENCES_BASE
 from dancenow.generators.crop.dataset import Clip, CropDataset
 from dancenow.generators.crop.network import Generator
 from dancenow.generators.crop.task import CropTask
@@ -45,6 +47,10 @@ class ReferenceTask(CropTask):
         info = replace(kept.info, subject={**kept.info.subject, PICTURES_KEY: len(references)})
         kept = Checkpoint(info, {**kept.tensors, **with_prefix(PREFIX, references.to_tensors())})
         super().__init__(dataset, config, seed=seed, kept=kept, perceptual=perceptual, device=device)
+
+    def _base_path(self) -> Path:
+        """The base of this family if there is one, else that of the crop family, which knows nothing of pictures."""
+        return REFERENCES_BASE if REFERENCES_BASE.is_file() else BASE
 
     def _new_generator(self) -> Generator:
         return ReferenceGenerator(self.config.generator, self._options.slots)
