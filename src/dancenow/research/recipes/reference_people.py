@@ -39,7 +39,7 @@ from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, load_checkpo
 
 KIND: Final = "reference-person"
 PICTURES_SUFFIX: Final = ".pictures.safetensors"
-_MARGIN: Final = 0.03
+_MARGIN: Final = 0.05
 """Of a picture's side, for what is beyond the keypoints."""
 
 
