@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 from dancenow.subject.background.completion import add_structure, complete
 from dancenow.subject.background.gradient_blending import solve_poisson
 from dancenow.subject.background.hole_filling import fill_smoothly
+from dancenow.subject.background.shift_map import choose_shifts
+from dancenow.subject.background.shift_proposals import features_of
+from dancenow.subject.background.uniqueness import measure_uniqueness
 
 
 def hole_of_a_person(height_px: int, width_px: int) -> NDArray[np.bool_]:
@@ -94,3 +97,23 @@ def test_blending_solves_its_equation() -> None:
     screen, around = 0.01, np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]], np.float32)
     source = -(cv2.filter2D(truth, -1, around) - np.float32(screen) * truth)
     assert np.abs(solve_poisson(source, hole, screen) - truth)[hole].mean() < 0.25 * np.abs(truth[hole]).mean()
+
+
+def test_what_costs_is_copied_from_elsewhere() -> None:
+    """Two shifts fit equally; where one leads to something that must not be copied, the other is taken, or none."""
+    known, none = np.ones((40, 60), bool), np.zeros((40, 60), np.float32)
+    known[15:25, 25:35] = False
+    features = np.zeros((40, 60, 5), np.float32)
+    shifts = np.array([(0, 0), (0, -14), (0, 15)], np.int32)
+    object_cost, dear = none.copy(), none + 10
+    object_cost[:, :25] = 20
+    assert (choose_shifts(features, known, known, shifts, copy_cost=none, smooth_cost=dear)[~known] == 1).all()
+    assert (choose_shifts(features, known, known, shifts, copy_cost=object_cost, smooth_cost=dear)[~known] == 2).all()
+    assert (choose_shifts(features, known, known, shifts[:2], copy_cost=object_cost, smooth_cost=dear)[~known] == 0).all()
+
+
+def test_what_a_picture_shows_once_is_unique() -> None:
+    room = brick_room()
+    cv2.circle(room, (60, 70), 14, (60, 250, 40), -1, cv2.LINE_AA)
+    unique = measure_uniqueness(features_of(room), hole_of_a_person(*room.shape[:2]))
+    assert unique[62:78, 52:68].mean() > 5 * unique[40:100, 170:220].mean()

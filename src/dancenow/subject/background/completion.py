@@ -1,7 +1,8 @@
 """Invent the background where it was never seen, from parts of what was seen, so that lines and textures continue.
 
 Whole parts are copied by few shifts, which are found and placed on a shrunken picture (`shift_proposals`, `shift_map`), refined
-and copied in full size, and blended in the gradient domain. Holes in flat surroundings are filled as a membrane.
+and copied in full size, and blended in the gradient domain. Things that the picture shows only once are copied reluctantly
+(`uniqueness`). Holes in flat surroundings are filled as a membrane.
 """
 
 from typing import Final
@@ -14,6 +15,7 @@ from dancenow.subject.background.gradient_blending import copy_seamlessly
 from dancenow.subject.background.hole_filling import fill_smoothly, interpolate_membrane
 from dancenow.subject.background.shift_map import choose_shifts
 from dancenow.subject.background.shift_proposals import SIDE_PX, Shifts, features_of, propose_shifts, whole_patches
+from dancenow.subject.background.uniqueness import measure_uniqueness
 from dancenow.types import FloatArray, ImageRGB
 
 _WORK_HOLE_PX: Final = 7000
@@ -29,6 +31,8 @@ _JOIN: Final = 0.02
 """Holes nearer to each other than this fraction of the longer side are filled together."""
 _TEXTURE_COST: Final = 2.0
 """Cost of a smooth pixel, relative to the squared slopes that it lacks."""
+_UNIQUENESS_COST: Final = 0.1
+"""Cost of copying a pixel of something that the picture shows only once, relative to its `uniqueness`."""
 _TEXTURE_REACH: Final = 0.1
 """Half the width of the window in which texture is averaged, in sizes of the hole."""
 _MIN_MARGIN_PX: Final = 32
@@ -104,7 +108,14 @@ def _complete_part(image_rgb: ImageRGB, known: NDArray[np.bool_], hole: NDArray[
     features, outside = features_of(small), small_hole == 0
     shifts = propose_shifts(features, outside, sources, _SHIFTS)
     shifts = np.concatenate([np.zeros((1, 2), np.int32), shifts])
-    labels = choose_shifts(features, outside, sources, shifts, _missing_texture(features, outside))
+    labels = choose_shifts(
+        features,
+        outside,
+        sources,
+        shifts,
+        copy_cost=_UNIQUENESS_COST * measure_uniqueness(features, outside),
+        smooth_cost=_missing_texture(features, outside),
+    )
     labels = cv2.resize(labels.astype(np.float32), hole.shape[::-1], interpolation=cv2.INTER_NEAREST).astype(np.int32)
     labels[~hole] = 0
     full = np.rint(shifts * (np.array(known.shape) / size[::-1])).astype(np.int32)

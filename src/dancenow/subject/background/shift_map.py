@@ -15,7 +15,7 @@ from dancenow.types import FloatArray
 
 _SWEEPS: Final = 8
 _FORBIDDEN: Final = np.float32(1e5)
-_SHIFT_COST_YX: Final = (2.0, 0.1)
+_SHIFT_COST_YX: Final = (8.0, 0.1)
 """Per pixel, of a shift by the size of the hole. Rooms change with height: a wall, skirting, a floor in perspective."""
 _RIM_WEIGHT: Final = 2.0
 """Of the cost at a seen pixel beside the hole; a seam inside the hole has a cost at both of its pixels."""
@@ -33,12 +33,18 @@ class _Line:
 
 
 def choose_shifts(
-    features: FloatArray, known: NDArray[np.bool_], sources: NDArray[np.bool_], shifts: Shifts, smooth_cost: FloatArray
+    features: FloatArray,
+    known: NDArray[np.bool_],
+    sources: NDArray[np.bool_],
+    shifts: Shifts,
+    *,
+    copy_cost: FloatArray,
+    smooth_cost: FloatArray,
 ) -> NDArray[np.int32]:
     """Number of the shift of each pixel of the hole, int32 [H,W]; 0 = none, where copying costs more than `smooth_cost`, [H,W].
 
     features: float32 [H,W,C], with a smooth filling. known: bool [H,W]. sources: bool [H,W], what may be copied. shifts: (0, 0)
-    is the first.
+    is the first. copy_cost: [H,W], of copying a pixel, where it is copied from.
     """
     hole = ~known
     pixels = np.argwhere(hole)
@@ -48,6 +54,7 @@ def choose_shifts(
     possible[:, 0] = True
     size_px = np.sqrt(len(pixels))
     cost = np.where(possible, ((shifts / size_px) ** 2 @ np.array(_SHIFT_COST_YX))[None], _FORBIDDEN).astype(np.float32)
+    cost += _shifted(copy_cost[..., None], pixels, shifts)[..., 0]
     cost[:, 0] = smooth_cost[hole]
     cost += _rim_cost(features, known, pixels, number, shifts)
     across = _lines(number, _shifted(features, pixels, shifts))

@@ -80,8 +80,8 @@ def _vote(features: FloatArray, known: NDArray[np.bool_], sources: NDArray[np.bo
     distance_px = cv2.distanceTransform(known.astype(np.uint8), cv2.DIST_L2, 5)
     queries = np.argwhere(sources & (distance_px < _REACH * size_px))
     queries = queries[:: max(1, len(queries) // _QUERIES)]
-    basis = _principal_components(features, stock)
-    described, wanted = (_describe(features, each, basis) for each in (stock, queries))
+    basis = principal_components(features, stock)
+    described, wanted = (describe_patches(features, each, basis) for each in (stock, queries))
     weight = np.sqrt((wanted[:, :_COMPONENTS] ** 2).sum(axis=1)) + np.float32(0.1)
     weight *= np.exp(-distance_px[queries[:, 0], queries[:, 1]] * np.float32(2 / size_px))
     least_px = max(SIDE_PX, _MIN_SHIFT * size_px)
@@ -112,14 +112,14 @@ def _most_useful(shifts: Shifts, strength: FloatArray, lands: NDArray[np.bool_],
     return shifts[chosen]
 
 
-def _principal_components(features: FloatArray, centers: NDArray[np.int64]) -> FloatArray:
+def principal_components(features: FloatArray, centers: NDArray[np.int64]) -> FloatArray:
     patches = _patches(features, centers[:: max(1, len(centers) // _FIT_PATCHES)])
     flat = (patches - patches.mean(axis=2, keepdims=True)).reshape(len(patches), -1)
     vectors = np.linalg.eigh(flat.T @ flat)[1]
     return np.ascontiguousarray(vectors[:, : -_COMPONENTS - 1 : -1], np.float32)
 
 
-def _describe(features: FloatArray, centers: NDArray[np.int64], basis: FloatArray) -> FloatArray:
+def describe_patches(features: FloatArray, centers: NDArray[np.int64], basis: FloatArray) -> FloatArray:
     """The principal components of the patches around `centers` [N,2], then their mean color, which light may change."""
     parts = []
     for chunk in np.array_split(centers, len(centers) // 10_000 + 1):
