@@ -21,6 +21,7 @@ from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.rendering.light_match import match_light
 from dancenow.rendering.placement import PlacedCamera
 from dancenow.rendering.scene_choice import Dance, FrameSize, StagedDance, require_layers
+from dancenow.subject.background.passing_objects import PassingObject
 from dancenow.subject.background.person_removal import Removal, remove_person
 from dancenow.subject.exposure import Exposure
 from dancenow.subject.footage_survey import FootageSurvey, survey_footage
@@ -31,6 +32,8 @@ from dancenow.types import Frame, FrameStatus, ImageRGB, Plate, PoseTrack
 
 _MANY: Final = 0.1
 """If more of what is behind the dancer was never seen, the user is told."""
+_LEARN_FRAMES: Final = 60
+"""Frames from which the usual colors of the dancer are learned, at most."""
 
 
 class SourceScene:
@@ -97,6 +100,10 @@ class RemovedDancer:
         """
         self._source, self._masks, self._track = source, masks, track
         self._background_of, self._exposure, self._keeps = background_of, exposure, keeps
+        step = -(-len(track) // _LEARN_FRAMES)
+        pairs = zip(source.frames(), read_masks(masks), strict=False)
+        learned = ((frame, mask) for frame, mask in pairs if frame.index % step == 0 and frame.index < len(track))
+        self._passing = PassingObject.learn((frame.image_rgb, mask, track.pose[frame.index]) for frame, mask in learned)
         self._known = np.ones((track.height_px, track.width_px), np.bool_)
         self._restart()
 
@@ -121,7 +128,7 @@ class RemovedDancer:
 
     def _remove(self, frame: Frame, mask: NDArray[np.uint8]) -> Removal:
         behind = self._exposure.replay(self._background_of(frame.index).image_rgb, frame.index)
-        return remove_person(frame.image_rgb, mask, behind, self._track.pose[frame.index])
+        return remove_person(frame.image_rgb, mask, behind, self._track.pose[frame.index], self._passing)
 
     def at(self, time_s: float) -> ImageRGB:
         """See `Background.at`."""

@@ -3,7 +3,7 @@
 Inside the person's mask the background is shown. Around it, as far as shadows and reflections reach, it is shown only where the
 frame is the background or darkened by a shadow, so that what else is there stays: things and people, of which parts look like
 a shadow, are kept in one piece. What differs from the background and hides a part of the body, by the pose, passed in front of
-it.
+it, and so did a ball that the mask contains.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.skeleton import INDEX, LIMBS
+from dancenow.subject.background.passing_objects import PassingObject
 from dancenow.types import FloatArray, ImageRGB, Pose
 
 _CORE: Final = 0.02
@@ -30,9 +31,9 @@ _OBJECT_LEVELS: Final = (14.0, 34.0)
 """Difference to a shadow on the background from which on a pixel begins to show something else, and surely does."""
 _SHADOW_LEVELS: Final = 12.0
 """What differs from the background by more is a shadow or something else."""
-_OBJECT_SHARE: Final = 0.12
+_OBJECT_SHARE: Final = 0.2
 """A piece that differs is something else, as a whole, if this share of it surely is none of a shadow."""
-_MIN_OBJECT: Final = 0.015
+_MIN_OBJECT: Final = 0.05
 """Least area of such a piece; fraction of the person's squared size. Smaller ones are reflections of shoes, too."""
 _OBJECT_GAP: Final = 0.06
 """Gaps in something else that are closed, because the background happens to look like it; fraction of the person's size."""
@@ -53,11 +54,17 @@ class Removal:
     front: NDArray[np.uint8] | None = None
 
 
-def remove_person(frame_rgb: ImageRGB, mask: NDArray[np.uint8], background_rgb: ImageRGB, pose: Pose) -> Removal:
+def remove_person(
+    frame_rgb: ImageRGB,
+    mask: NDArray[np.uint8],
+    background_rgb: ImageRGB,
+    pose: Pose,
+    passing: PassingObject | None = None,
+) -> Removal:
     """Take the person out of a frame uint8 [H,W,3].
 
     mask: of the person, uint8 [h,w] of any size, 255 = person. background_rgb: of this frame, uint8 [H,W,3], in its light.
-    pose: the person's keypoints [K] in frame px.
+    pose: the person's keypoints [K] in frame px. passing: a thing that the mask may take for a part of the person.
     """
     height, width = frame_rgb.shape[:2]
     person = np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
@@ -80,11 +87,14 @@ def remove_person(frame_rgb: ImageRGB, mask: NDArray[np.uint8], background_rgb: 
     image = frame_rgb.copy()
     image[part] = np.rint(frame + (background - frame) * weight[..., None])
     corner = np.array([part[1].start, part[0].start], np.float32)
-    hiding = _hiding(is_person, other, Pose(pose.xy - corner, pose.confidence), size_px)
-    if hiding is None:
+    moved = Pose(pose.xy - corner, pose.confidence)
+    hiding = _hiding(is_person, other, moved, size_px)
+    passed = None if passing is None else passing.alpha(frame_rgb[part], is_person, other, moved, size_px)
+    if hiding is None and passed is None:
         return Removal(image)
+    alpha = np.max([each for each in (hiding, passed) if each is not None], axis=0)
     front = np.zeros((height, width, 4), np.uint8)
-    front[part][..., :3], front[part][..., 3] = frame_rgb[part], np.rint(255 * hiding)
+    front[part][..., :3], front[part][..., 3] = frame_rgb[part], np.rint(255 * alpha)
     return Removal(image, front)
 
 
