@@ -33,6 +33,8 @@ _MIN_SHARE: Final = 0.15
 """Least share of the frames in which it must be seen, so that a fold or a shadow is not taken for it."""
 _OWN_LEVELS: Final = 45.0
 """What differs by less from the color of the object may be a part of it."""
+_RIM_PX: Final = 1.2
+"""What is taken off around it, in px of a person of `_SIZE_PX`: colors are compared after a blur."""
 _SMALLER, _LARGER = 0.7, 1.5
 """How much its radius may differ from the usual one."""
 _MIN_BEFORE_BODY: Final = 0.002
@@ -92,7 +94,10 @@ class PassingObject:
             inside = _inside(outline, before.shape)
             is_it = np.linalg.norm(np.median(seen.lab[inside], axis=0) - self.lab) < _OWN_LEVELS
             if is_it and (inside & before).sum() > _MIN_BEFORE_BODY * _SIZE_PX**2:
-                hull = (cv2.convexHull(outline).astype(np.float64) + 0.5) * (size_px / _SIZE_PX) - 0.5
+                (x, y), radius_px = cv2.minEnclosingCircle(outline)
+                middle = np.array([x, y])
+                hull = middle + (cv2.convexHull(outline) - middle) * max(0.0, 1 - _RIM_PX / radius_px)
+                hull = (hull + 0.5) * (size_px / _SIZE_PX) - 0.5
                 cv2.fillConvexPoly(found, hull.round().astype(np.int32), 255)
         if not found.any():
             return None
