@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import dancenow
+from dancenow import assets
 from dancenow.storage.code_digest import CodeIndex, code_digest
 
 FILES = {
@@ -122,3 +124,15 @@ def test_a_pose_measurement_does_not_depend_on_training_or_reports() -> None:
     assert "dancenow.pose.tracking.tracker" in reached
     assert not [name for name in reached if name.startswith(("dancenow.training", "dancenow.report", "dancenow.cli"))]
     assert code_digest(*modules) == code_digest(*modules)
+
+
+def test_weights_that_are_not_there_do_not_count(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    module, weights = "dancenow.generators.references.task", tmp_path / "weights.safetensors"
+    monkeypatch.setattr(assets, "REFERENCES_BASE", weights)
+
+    def digest() -> str:
+        return CodeIndex(Path(dancenow.__file__).parent, "dancenow").digest([module])
+
+    without = digest()
+    weights.write_bytes(b"weights")
+    assert digest() != without

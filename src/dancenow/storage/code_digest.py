@@ -78,8 +78,9 @@ class CodeIndex:
             source = self._source(self._paths[name])
             digest.update(f"{name} {source.code}\n".encode())
             weights |= set(source.weights)
-        for weight in sorted(weights):
-            digest.update(self._source(Path(getattr(assets, weight))).code.encode())
+        for path in (Path(getattr(assets, weight)) for weight in sorted(weights)):
+            if path.is_file():  # some weights need not be there
+                digest.update(self._source(path).code.encode())
         self._save()
         return digest.hexdigest()[:16]
 
