@@ -99,17 +99,17 @@ def test_blending_solves_its_equation() -> None:
     assert np.abs(solve_poisson(source, hole, screen) - truth)[hole].mean() < 0.25 * np.abs(truth[hole]).mean()
 
 
-def test_what_costs_is_copied_from_elsewhere() -> None:
+def test_what_is_expensive_is_copied_from_elsewhere() -> None:
     """Two shifts fit equally; where one leads to something that must not be copied, the other is taken, or none."""
     known, none = np.ones((40, 60), bool), np.zeros((40, 60), np.float32)
     known[15:25, 25:35] = False
     features = np.zeros((40, 60, 5), np.float32)
     shifts = np.array([(0, 0), (0, -14), (0, 15)], np.int32)
-    object_cost, dear = none.copy(), none + 10
+    object_cost, expensive = none.copy(), none + 10
     object_cost[:, :25] = 20
-    assert (choose_shifts(features, known, known, shifts, copy_cost=none, smooth_cost=dear)[~known] == 1).all()
-    assert (choose_shifts(features, known, known, shifts, copy_cost=object_cost, smooth_cost=dear)[~known] == 2).all()
-    assert (choose_shifts(features, known, known, shifts[:2], copy_cost=object_cost, smooth_cost=dear)[~known] == 0).all()
+    assert (choose_shifts(features, known, known, shifts, copy_cost=none, smooth_cost=expensive)[~known] == 1).all()
+    assert (choose_shifts(features, known, known, shifts, copy_cost=object_cost, smooth_cost=expensive)[~known] == 2).all()
+    assert (choose_shifts(features, known, known, shifts[:2], copy_cost=object_cost, smooth_cost=expensive)[~known] == 0).all()
 
 
 def test_what_a_picture_shows_once_is_unique() -> None:

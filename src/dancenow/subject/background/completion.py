@@ -1,7 +1,7 @@
 """Invent the background where it was never seen, from parts of what was seen, so that lines and textures continue.
 
 Whole parts are copied by few shifts, which are found and placed on a shrunken picture (`shift_proposals`, `shift_map`), refined
-and copied in full size, and blended in the gradient domain. Things that the picture shows only once are copied reluctantly
+and copied in full size, and blended in the gradient domain. Copying what the picture shows only once is expensive
 (`uniqueness`). Holes in flat surroundings are filled as a membrane.
 """
 
