@@ -4,6 +4,7 @@ After He and Sun, "Statistics of patch offsets for image completion" (2012): sim
 from each other, which form peaks in a histogram. Structured patches near the hole count most: flat ones resemble anything.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 import cv2
@@ -86,12 +87,8 @@ def _vote(features: FloatArray, known: NDArray[np.bool_], sources: NDArray[np.bo
     weight *= np.exp(-distance_px[queries[:, 0], queries[:, 1]] * np.float32(2 / size_px))
     least_px = max(SIDE_PX, _MIN_SHIFT * size_px)
     votes = np.zeros((2 * height + 1, 2 * width + 1), np.float32)
-    squares = (described**2).sum(axis=1)
-    for start in range(0, len(queries), 256):
-        part = slice(start, start + 256)
-        cost = squares - 2 * (wanted[part] @ described.T)
-        cost[(np.abs(stock[None] - queries[part][:, None]) < least_px).all(axis=2)] = np.inf
-        shift = stock[cost.argmin(axis=1)] - queries[part]
+    for part, nearest, _ in nearest_elsewhere(described, stock, wanted, queries, least_px):
+        shift = stock[nearest] - queries[part]
         for sign in (1, -1):  # what resembles is resembled
             np.add.at(votes, (height + sign * shift[:, 0], width + sign * shift[:, 1]), weight[part])
     return votes
@@ -112,7 +109,24 @@ def _most_useful(shifts: Shifts, strength: FloatArray, lands: NDArray[np.bool_],
     return shifts[chosen]
 
 
+def nearest_elsewhere(
+    described: FloatArray, stock: NDArray[np.int64], wanted: FloatArray, queries: NDArray[np.int64], least_px: float
+) -> Iterator[tuple[slice, NDArray[np.int64], FloatArray]]:
+    """For a part of the queries at a time, the patch of the stock most similar to each, at least `least_px` away.
+
+    described, wanted: float32 [S,D], [Q,D], the patches around `stock` [S,2] and `queries` [Q,2]. Yields the part, numbers in
+    the stock, and squared differences, infinite if there is no patch so far away.
+    """
+    squares = (described**2).sum(axis=1)
+    for start in range(0, len(queries), 256):
+        part = slice(start, start + 256)
+        cost = squares - 2 * (wanted[part] @ described.T)
+        cost[(np.abs(stock[None] - queries[part][:, None]) < least_px).all(axis=2)] = np.inf
+        yield part, np.asarray(cost.argmin(axis=1)), cost.min(axis=1) + (wanted[part] ** 2).sum(axis=1)
+
+
 def principal_components(features: FloatArray, centers: NDArray[np.int64]) -> FloatArray:
+    """The first principal components of the patches around `centers` [N,2], one per column."""
     patches = _patches(features, centers[:: max(1, len(centers) // _FIT_PATCHES)])
     flat = (patches - patches.mean(axis=2, keepdims=True)).reshape(len(patches), -1)
     vectors = np.linalg.eigh(flat.T @ flat)[1]

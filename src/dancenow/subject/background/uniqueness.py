@@ -6,7 +6,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.subject.background.shift_proposals import SIDE_PX, describe_patches, principal_components, whole_patches
+from dancenow.subject.background.shift_proposals import (
+    SIDE_PX,
+    describe_patches,
+    nearest_elsewhere,
+    principal_components,
+    whole_patches,
+)
 from dancenow.types import FloatArray
 
 _SCALE: Final = 0.5
@@ -27,23 +33,18 @@ def measure_uniqueness(features: FloatArray, known: NDArray[np.bool_]) -> FloatA
     small = np.stack([cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in np.moveaxis(features, 2, 0)], axis=2)
     share = cv2.resize(known.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     whole = whole_patches(share > 0.999)
-    unique = np.zeros(known.shape, np.float32)
     if not whole.any():
-        return unique
+        return np.zeros(known.shape, np.float32)
     compared = np.zeros_like(whole)
     compared[::_STEP_PX, ::_STEP_PX] = whole[::_STEP_PX, ::_STEP_PX]
     queries, stock = np.argwhere(compared), np.argwhere(whole)
     stock = stock[:: max(1, len(stock) // _MAX_STOCK)]
     basis = principal_components(small, stock)
     described, wanted = (describe_patches(small, each, basis) for each in (stock, queries))
-    squares, nearest = (described**2).sum(axis=1), np.zeros(len(queries), np.float32)
-    for start in range(0, len(queries), 256):
-        part = slice(start, start + 256)
-        cost = squares - 2 * (wanted[part] @ described.T)
-        cost[(np.abs(stock[None] - queries[part][:, None]) < _APART_PX).all(axis=2)] = np.inf
-        nearest[part] = cost.min(axis=1) + (wanted[part] ** 2).sum(axis=1)
-    found = np.zeros(size[::-1], np.float32)
-    found[compared] = np.where(np.isfinite(nearest), np.maximum(nearest, 0), 0)
+    found, difference = np.zeros(size[::-1], np.float32), np.zeros(len(queries), np.float32)
+    for part, _, squared in nearest_elsewhere(described, stock, wanted, queries, _APART_PX):
+        difference[part] = squared
+    found[compared] = np.where(np.isfinite(difference), np.maximum(difference, 0), 0)
     covered = cv2.dilate(compared.astype(np.uint8), np.ones((SIDE_PX, SIDE_PX), np.uint8)) > 0
     found, beyond = (cv2.dilate(found, np.ones((side, side), np.uint8)) for side in (SIDE_PX, 3 * SIDE_PX))
     found = np.where(covered, found, beyond)  # no whole patch lies there
