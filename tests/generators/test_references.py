@@ -18,7 +18,7 @@ from dancenow.generators.references import task as references_task
 from dancenow.generators.references.body_parts import NUM_PARTS, PARTS, TRUNK, BodyParts, are_joined, part_weights
 from dancenow.generators.references.config import PRESETS, ReferenceConfig
 from dancenow.generators.references.family import ReferenceFamily
-from dancenow.generators.references.network import INITIAL_LOGIT, ReferenceGenerator, mix_colors
+from dancenow.generators.references.network import INITIAL_LOGIT, ReferenceGenerator, mix_colors, move_pixels
 from dancenow.generators.references.part_matching import part_distances, part_features
 from dancenow.generators.references.part_transforms import part_transforms
 from dancenow.generators.references.reference_choice import choose_nearest, choose_over_time, cross_fade, exclude_near
@@ -209,6 +209,16 @@ def test_colors_are_mixed_by_weight_and_validity() -> None:
     color = mix_colors(rgba, warped, torch.full((1, 1, 1, 2), 5.0))[0, 0, 0]
     assert color[0] > 0.75
     assert color[1] == 0
+
+
+def test_pixels_of_each_reference_are_moved_by_their_own_shifts() -> None:
+    planes, shifts = torch.rand(2, 8, 16, 16), torch.zeros(2, 4, 16, 16)
+    torch.testing.assert_close(move_pixels(planes, shifts), planes)
+    shifts[:, 0], shifts[:, 3] = 1.0, 2.0  # the first from the right, the second from below
+    moved = move_pixels(planes, shifts)
+    torch.testing.assert_close(moved[:, :4, :, :-1], planes[:, :4, :, 1:])
+    torch.testing.assert_close(moved[:, 4:, :-2], planes[:, 4:, 2:])
+    assert not moved[:, 4:, -2:].any()  # nothing is known outside
 
 
 def test_a_model_keeps_pictures_and_says_so(drawn_subject: Subject) -> None:

@@ -98,6 +98,15 @@ class BodyParts:
         xy, confidence, depth = (torch.from_numpy(a).to(device) for a in (pose.xy, pose.confidence, pose.depth))
         return cls.of(xy, confidence, depth)
 
+    def bounds(self, softness: float) -> tuple[Tensor, Tensor]:
+        """The least and the largest coordinates [2] of points of any pose that are within `softness` widths of an edge of a
+        present part."""
+        reach = (self.radius + softness * _SOFTNESS * self.size[:, None])[..., None]
+        shown = (self.present > 0)[..., None]
+        low = torch.where(shown, torch.minimum(self.start, self.end) - reach, torch.inf).amin(dim=(0, 1))
+        high = torch.where(shown, torch.maximum(self.start, self.end) + reach, -torch.inf).amax(dim=(0, 1))
+        return low, high
+
     def scores(self, at: Tensor) -> Tensor:
         """How much points [Q,2] belong to each part, and how near to the camera it is there: [N,P,Q], 0 on a part at the depth
         of the hips, less elsewhere."""
@@ -108,11 +117,11 @@ class BodyParts:
         """The scores of some parts: `part` [n,J] of the pose `body` [n,1] at points [Q,2] or [n,1,Q,2]. Returns [n,J,Q]."""
         body, part = torch.broadcast_tensors(body, part)
         start, end, radius = self.start[body, part], self.end[body, part], self.radius[body, part]
-        axis = end - start
-        off = at - start[..., None, :]
-        along = (off * axis[..., None, :]).sum(-1) / axis.square().sum(-1, keepdim=True).clamp_min(1e-3)
-        along = along.clamp(0.0, 1.0)
-        distance = (off - along[..., None] * axis[..., None, :]).norm(dim=-1)
+        axis = (end - start)[..., None, :]
+        # Written out: sums over two coordinates are slow as reductions.
+        (x, y), (off_x, off_y) = axis.unbind(-1), (at - start[..., None, :]).unbind(-1)
+        along = ((off_x * x + off_y * y) / (x.square() + y.square()).clamp_min(1e-3)).clamp(0.0, 1.0)
+        distance = ((off_x - along * x).square() + (off_y - along * y).square()).sqrt()
         size = self.size[body][..., None]
         depth = self.depth[body, part] / size
         nearness = -_FRONT_GAIN * torch.lerp(depth[..., :1], depth[..., 1:], along)

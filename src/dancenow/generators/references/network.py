@@ -1,8 +1,9 @@
 """The generator of the crop family with a second source of pixels: references that are warped onto the pose.
 
-Warped references enter beside the pose at a quarter of the canvas, and again before the last layer. The color of each pixel
-is a mean of the generated one and of those of the references, with weights that the network predicts; a reference that shows
-nothing at a pixel has no weight there.
+Warped references enter beside the pose at a quarter of the canvas, and again before the last layer. There the network first
+moves their pixels by a few px, because body parts are not rigid and keypoints err. The color of each pixel is a mean of the
+generated one and of those of the references, with weights that the network predicts; a reference that shows nothing at a pixel
+has no weight there.
 """
 
 import torch
@@ -17,6 +18,8 @@ CHANNELS_PER_SLOT = 4 * POSE_STRIDE**2
 INITIAL_LOGIT = 1.0
 """Of the weight of a reference: at the start a pixel is mostly copied where two references show it."""
 _MAX_LOGIT = 6.0
+MAX_SHIFT_PX = 8.0
+"""How far the network moves pixels of a reference, along each axis of a canvas of 256 px."""
 
 
 class ReferenceGenerator(Generator):
@@ -40,11 +43,8 @@ class ReferenceGenerator(Generator):
             nn.Conv2d(slots * CHANNELS_PER_SLOT, 2 * width, 1, bias=False), normalize(2 * width), nn.ReLU(inplace=True),
             _zero(nn.Conv2d(2 * width, 2 * width, 3, padding=1)),
         )  # fmt: skip
-        self.recall = nn.Sequential(
-            nn.Conv2d(width + slots * CHANNELS_PER_SLOT // 4, width, 3, padding=1, bias=False),
-            normalize(width),
-            nn.ReLU(inplace=True),
-        )
+        self.align = nn.Sequential(*_beside(width, slots), _zero(nn.Conv2d(width, 2 * slots, 3, padding=1)))
+        self.recall = nn.Sequential(*_beside(width, slots))
         self.correct = _zero(nn.Conv2d(width, width, 1))
         self.mix = _zero(before_shuffle(width, slots))
         assert self.mix.bias is not None
@@ -60,10 +60,29 @@ class ReferenceGenerator(Generator):
         maps, warped = pose_maps[:, :NUM_CHANNELS], pose_maps[:, NUM_CHANNELS:]
         features, level1 = self._features(self.pose(maps) + self.see(warped))
         full = nn.functional.pixel_shuffle(warped, POSE_STRIDE)
+        full = move_pixels(full, self._shifts(features, full))
         recalled = self.recall(torch.cat([features, nn.functional.pixel_unshuffle(full, 2)], dim=1))
         rgba = activate(self.shuffle(self.leave[1](features + self.correct(recalled)))).float()
         logits = self.shuffle(self.mix(recalled)).float().clamp(max=_MAX_LOGIT)
         return self._with_shadow(mix_colors(rgba, full.float(), logits), level1)
+
+    def _shifts(self, features: Tensor, full: Tensor) -> Tensor:
+        """How far the pixels of each reference are moved, [N,2K,S,S] in canvas px."""
+        beside = torch.cat([features, nn.functional.pixel_unshuffle(full, 2)], dim=1)
+        largest = MAX_SHIFT_PX * self.config.canvas_px / 256
+        shifts: Tensor = self.upsample(largest * torch.tanh(self.align(beside).float()))
+        return shifts
+
+
+def move_pixels(planes: Tensor, shifts: Tensor) -> Tensor:
+    """Look each pixel of K images [N,4K,S,S] up `shifts` [N,2K,S,S] px (right, down) beside itself; outside all is 0."""
+    count, _, height, width = planes.shape
+    each, by = planes.float().reshape(-1, 4, height, width), shifts.reshape(-1, 2, height, width)
+    x = torch.arange(width, device=planes.device) + by[:, 0]
+    y = torch.arange(height, device=planes.device)[:, None] + by[:, 1]
+    grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dim=-1)
+    moved = nn.functional.grid_sample(each, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return moved.reshape(count, -1, height, width).to(planes.dtype)
 
 
 def mix_colors(rgba: Tensor, warped: Tensor, logits: Tensor) -> Tensor:
@@ -74,6 +93,12 @@ def mix_colors(rgba: Tensor, warped: Tensor, logits: Tensor) -> Tensor:
     color = rgba[:, :3] + (planes[:, :, :3] * weight).sum(dim=1)
     total = 1 + (planes[:, :, 3:] * weight).sum(dim=1)
     return torch.cat([color / total, rgba[:, 3:]], dim=1)
+
+
+def _beside(width: int, slots: int) -> tuple[nn.Module, ...]:
+    """A layer that sees the generated features beside the pixels of the references, both at half the canvas."""
+    convolution = nn.Conv2d(width + slots * CHANNELS_PER_SLOT // 4, width, 3, padding=1, bias=False)
+    return convolution, normalize(width), nn.ReLU(inplace=True)
 
 
 def _zero(convolution: nn.Conv2d) -> nn.Conv2d:

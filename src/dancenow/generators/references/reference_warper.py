@@ -5,6 +5,7 @@ references chosen for them, at twice the resolution of the canvas and averaged, 
 another part hides in the reference is not copied.
 """
 
+import math
 from typing import Final
 
 import cv2
@@ -30,6 +31,8 @@ _HIDDEN_COST: Final = 1.5
 """Distance that a part adds that is hidden in a reference."""
 _CLUTTER_COST: Final = 1.0
 """Distance that a part adds that lies before others: they would be copied with it."""
+_NEGLIGIBLE: Final = 0.004
+"""Weight below which a part of a picture is not looked up: less than a level of gray."""
 _TRUST_SCALE: Final = 1.2
 """Distance at which a copied part counts 1/e."""
 
@@ -90,52 +93,65 @@ class ReferenceWarper:
         cells = self.canvas_px // POSE_STRIDE
         axis = torch.arange(cells, device=self.device, dtype=torch.float32) * POSE_STRIDE
         corner = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1).reshape(-1, 2)
-        scores = wanted.scores(corner + (POSE_STRIDE - 1) / 2)
-        body, cell = torch.nonzero(scores.amax(dim=1) > _REACH, as_tuple=True)
-        best = scores[body, :, cell].topk(_PARTS_PER_CELL, dim=1).indices
+        low, high = wanted.bounds(math.sqrt(-2 * _REACH))
+        around = ((corner > low - POSE_STRIDE) & (corner < high)).all(dim=1).nonzero()[:, 0]
+        scores = wanted.scores(corner[around] + (POSE_STRIDE - 1) / 2)
+        body, near = torch.nonzero(scores.amax(dim=1) > _REACH, as_tuple=True)
+        cell = around[near]
+        best = scores[body, :, near].topk(_PARTS_PER_CELL, dim=1).indices
         step = torch.arange(POSE_STRIDE, device=self.device, dtype=torch.float32)
         within = torch.stack(torch.meshgrid(step, step, indexing="xy"), dim=-1).reshape(-1, 2)
         at = corner[cell][:, None] + within
         share = part_weights(wanted.scores_of(at[:, None], body[:, None], best))
         flat = choice.reshape(count, slots * blended, parts)
         maps = part_transforms(wanted, self._parts, flat)
-        found = flat[body[:, None], :, best].transpose(1, 2)
-        trust = weight.reshape(count, slots * blended, parts)[body[:, None], :, best].transpose(1, 2)
-        near = distances[body[:, None, None], best[:, None], found]
-        trust = trust * torch.exp(-near / _TRUST_SCALE)
-        colors = self._look_up(at, maps[body[:, None], :, best].transpose(1, 2), found, best)
-        colors = colors * (share[:, None] * trust[..., None])
-        colors = colors.sum(dim=3).reshape(4, len(cell), slots, blended, POSE_STRIDE**2).sum(dim=3)
+        trust = weight * torch.exp(-_of_choice(distances, choice) / _TRUST_SCALE)
+        trust = trust.reshape(count, slots * blended, parts)[body[:, None], :, best].transpose(1, 2)
+        colors = torch.zeros(len(cell), slots, 4, POSE_STRIDE**2, device=self.device)
+        counts = trust * share.amax(dim=2)[:, None] > _NEGLIGIBLE
+        for layer in range(slots * blended):
+            for place in range(_PARTS_PER_CELL):
+                row = counts[:, layer, place].nonzero()[:, 0]
+                pose, part = body[row], best[row, place]
+                found = self._look_up(at[row], maps[pose, layer, part], flat[pose, layer, part], part)
+                colors[row, layer // blended] += found * (share[row, place] * trust[row, layer, place, None])[:, None]
         canvas = torch.zeros(count, cells * cells, slots, 4, POSE_STRIDE**2, device=self.device)
-        canvas[body, cell] = colors.permute(1, 2, 0, 3)
+        canvas[body, cell] = colors
         return canvas.flatten(2).transpose(1, 2).reshape(count, -1, cells, cells)
 
     def _look_up(self, at: Tensor, maps: Tensor, picture: Tensor, part: Tensor) -> Tensor:
-        """The colors of px `at` [n,16,2] under maps [n,C,J,2,3] in pictures [n,C,J], times how much of the part [n,J] is seen
-        there: [4,n,C,J,16]."""
+        """The colors of px `at` [n,16,2] under maps [n,2,3] in pictures [n], times how much of the part [n] is seen there:
+        [n,4,16]."""
         offset = torch.tensor([[-0.25, -0.25], [0.25, -0.25], [-0.25, 0.25], [0.25, 0.25]], device=self.device)
-        fine = (at[:, :, None] + offset).flatten(1, 2)[:, None, None]
-        found = fine @ maps[..., :2].mT + maps[..., 2][..., None, :]
-        x, y = found[..., 0], found[..., 1]
+        fine = (at[:, :, None] + offset).flatten(1, 2)
+        # Written out: sums and products over two numbers are slow as reductions.
+        x, y = (maps[:, i, :1] * fine[..., 0] + maps[:, i, 1:2] * fine[..., 1] + maps[:, i, 2:] for i in (0, 1))
         inside = (x > -0.5) & (x < self._width - 0.5) & (y > -0.5) & (y < self._height - 0.5)
         colors = _sample(self._atlas, x, y, picture, self._height)
         colors = (colors * inside).unflatten(-1, (-1, 4)).mean(dim=-1)
-        middle = found.unflatten(-2, (-1, 4)).mean(dim=-2)
-        scale = [_VISIBILITY_CELLS / side for side in (self._width, self._height)]
-        u, v = ((middle[..., i] + 0.5) * scale[i] - 0.5 for i in (0, 1))
-        seen = _sample(self._shown, u, v, picture * NUM_PARTS + part[:, None], _VISIBILITY_CELLS)
-        shown: Tensor = colors * seen
+        u, v = (
+            (each[:, ::4] + each[:, 3::4] + 1) / 2 * (_VISIBILITY_CELLS / side) - 0.5  # the middle of the four samples
+            for each, side in ((x, self._width), (y, self._height))
+        )
+        seen = _sample(self._shown, u, v, picture * NUM_PARTS + part, _VISIBILITY_CELLS)
+        shown: Tensor = (colors * seen).transpose(0, 1)
         return shown
 
 
+def _of_choice(distances: Tensor, choice: Tensor) -> Tensor:
+    """The distances [N,C,B,P] of chosen pictures [N,C,B,P] among those of all M, [N,P,M]."""
+    count, slots, blended, parts = choice.shape
+    pictures = choice.reshape(count, slots * blended, parts).transpose(1, 2)
+    return distances.gather(2, pictures).transpose(1, 2).reshape(choice.shape)
+
+
 def _sample(atlas: Tensor, x: Tensor, y: Tensor, tile: Tensor, tile_px: int) -> Tensor:
-    """Bilinear samples [ch,n,C,J,q] of the tiles [n,C,J] of an atlas [1,ch,tiles tile_px,w] at px [n,C,J,q] of each tile."""
+    """Bilinear samples [ch,n,q] of the tiles [n] of an atlas [1,ch,tiles tile_px,w] at px [n,q] of each tile."""
     height, width = atlas.shape[-2:]
     rows = y.clamp(0, tile_px - 1) + (tile * tile_px)[..., None]
     grid = torch.stack([(x * 2 + 1) / width - 1, (rows * 2 + 1) / height - 1], dim=-1)
-    flat = grid.reshape(1, -1, grid.shape[-2], 2)
-    values = F.grid_sample(atlas, flat, mode="bilinear", padding_mode="border", align_corners=False)
-    return values.reshape(atlas.shape[1], *x.shape)
+    values = F.grid_sample(atlas, grid[None], mode="bilinear", padding_mode="border", align_corners=False)
+    return values[0]
 
 
 def _for_lookup(references: ReferenceSet) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.uint8]], Pose]:

@@ -35,7 +35,7 @@ from dancenow.training.precision import Precision, autocast
 from dancenow.training.safe_step import SafeOptimizerStep
 from dancenow.training.state import require_same_training, restore_state, state_tensors
 
-_NEW: Final = ("see", "recall", "correct", "mix")
+_NEW: Final = ("see", "align", "recall", "correct", "mix")
 """Layers that the crop family's base does not have."""
 _SHOWN: Final = 6
 """Images in the preview."""
