@@ -18,6 +18,7 @@ def pose(
     video: tyro.conf.Positional[Path],
     output: Out,
     overlay: Maybe[Path] = None,
+    people: Flag = False,
     person: Maybe[int] = None,
     accept_damaged: Flag = False,
     masks: Maybe[Path] = None,
@@ -34,7 +35,10 @@ def pose(
         video: A video, or a folder of OpenPose JSON files.
             A folder also needs --video-size and --fps.
         output: The pose track to write, an .npz file.
+            With --people the picture to write, a .png file.
         overlay: Also write the video with the skeleton drawn on it (.mp4).
+        people: Only list the people in the video with their numbers.
+            Draws numbered boxes around them.
         person: Person to follow, counted from 1.
             In the frame with the most people they are numbered
             by size and distance to the center.
@@ -56,6 +60,11 @@ def pose(
     from dancenow.pose.track_io import save_track
     from dancenow.storage.atomic_io import require_writable
 
+    if people:
+        if (overlay, masks, openpose_out, person) != (None, None, None, None) or video.is_dir():
+            raise OptionError("--people only lists the people in a video; give no option but --output and --accept-damaged.")
+        _list_people(video, output, accept_damaged)
+        return
     for written in (output, overlay, masks):
         if written is not None and written.resolve() == video.resolve():
             raise OutputError(f"{written} is the input; choose another output name.")
@@ -81,6 +90,39 @@ def pose(
     cuts = None if video.is_dir() else describe_cuts(source.shots, track.time_s)
     if cuts is not None:
         console.print(f"There {cuts}; poses on both sides are not connected.", highlight=False, soft_wrap=True)
+
+
+def _list_people(video: Path, picture: Path, accept_damaged: bool) -> None:
+    """Print the people in a video and write a picture of them."""
+    import cv2
+
+    from dancenow.cli.console import console, live
+    from dancenow.media.integrity import require_complete
+    from dancenow.media.source import open_video
+    from dancenow.pose.detectors.registry import create_detector
+    from dancenow.pose.people_list import list_people
+    from dancenow.pose.tracking.reidentification import PeopleSurvey
+    from dancenow.storage.atomic_io import complete_or_absent, require_other, require_writable
+
+    require_other(picture, video)
+    require_writable(picture, ".png")
+    source = open_video(video, accept_damaged=accept_damaged)
+    with live() as on_progress:
+        require_complete(source, on_progress)
+        listed = list_people(PeopleSurvey(create_detector(on_progress=on_progress), source, on_progress=on_progress))
+    with complete_or_absent(picture) as temporary:
+        temporary.write_bytes(cv2.imencode(".png", listed.draw()[..., ::-1])[1].tobytes())
+    lasts_s = source.info.duration_s
+    for person in listed.people:
+        seen = (
+            f"in {person.seen:.0%} of the video"
+            if lasts_s is None
+            else f"for about {person.seen * lasts_s:.0f} of {lasts_s:.0f} s"
+        )
+        tall = person.height_px / source.info.height_px
+        sentence = f"person {person.number}: seen {seen}, {person.height_px} px tall ({tall:.0%} of the frame)"
+        console.print(sentence, highlight=False, soft_wrap=True)
+    console.print(f"{picture}: the people at {listed.time_s:.1f} s", highlight=False, soft_wrap=True)
 
 
 def summary(track: "PoseTrack") -> str:

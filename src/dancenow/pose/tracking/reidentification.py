@@ -210,14 +210,21 @@ def select_person(samples: list[list[Detection]], person: int | None, video: Vid
     if person is None:
         followed = max((_same_person(s, samples) for s in everybody), key=lambda group: sum(s.prominence for s in group))
     else:
-        fullest = max(samples, key=lambda people: (len(people), sum(each.prominence for each in people)))
+        fullest = numbered_people(samples)
         if not 1 <= person <= len(fullest):
             count = len(fullest)
-            seen = f"{count} people are seen at once; give --person 1 to {count}" if count > 1 else "1 person is seen at once"
+            seen = (
+                f"{count} people are seen at once; give a number from 1 to {count}" if count > 1 else "1 person is seen at once"
+            )
             raise OptionError(f"{video} has no person {person}: at most {seen}.")
         followed = _same_person(fullest[person - 1], samples)
     others = [each for people in samples if any(s in followed for s in people) for each in people if each not in followed]
     return PersonSelection(followed, others)
+
+
+def numbered_people(samples: list[list[Detection]]) -> list[Detection]:
+    """The people in the sampled frame that shows most, in the order of their numbers; empty if nobody was detected."""
+    return max(samples, key=lambda people: (len(people), sum(each.prominence for each in people)), default=[])
 
 
 @dataclass(frozen=True, eq=False)
