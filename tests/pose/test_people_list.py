@@ -30,7 +30,7 @@ def _draw(image: ImageRGB, pose: Pose, color: tuple[int, int, int]) -> None:
 def survey(tmp_path: Path) -> PeopleSurvey:
     """Six frames of a tall gray person, beside whom a small blue one stands in three."""
     tall, small = dancer_track(6, body_px=100.0), dancer_track(6, body_px=50.0)
-    small = replace(small, pose=Pose(small.pose.xy - np.float32([45, 0]), small.pose.confidence))
+    small = replace(small, pose=Pose(small.pose.xy - np.array([45, 0], np.float32), small.pose.confidence))
     samples: list[list[Detection]] = []
     with VideoWriter(tmp_path / "two.mp4", SIDE_PX, SIDE_PX, fps=Fraction(6)) as writer:
         for index in range(6):

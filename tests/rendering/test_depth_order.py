@@ -12,13 +12,13 @@ def walking(z_m: NDArray[np.float64] | float, frames: int = 90, jump_m: float = 
     """Somebody whose distance from the camera in each frame is z_m."""
     distance = np.broadcast_to(z_m, frames)
     track = dance(1.6, frames, x_m=x_m, jump_m=jump_m)
-    middle = np.float32([track.width_px / 2, track.height_px / 2])
-    track.pose.xy[:] = (track.pose.xy - middle) * np.float32(4.5 / distance)[:, None, None] + middle
+    middle = np.array([track.width_px / 2, track.height_px / 2], np.float32)
+    track.pose.xy[:] = (track.pose.xy - middle) * (4.5 / distance).astype(np.float32)[:, None, None] + middle
     return track
 
 
 def nearest(*tracks: PoseTrack) -> list[int]:
-    return depth_lines(tracks).argmax(axis=0).tolist()
+    return [int(number) for number in depth_lines(tracks).argmax(axis=0)]
 
 
 def test_who_walks_past_in_front_comes_to_the_front_once() -> None:
