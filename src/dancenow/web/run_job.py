@@ -1,0 +1,89 @@
+"""The process of one job: `python -m dancenow.web.run_job FOLDER`. It is stopped by closing its standard input.
+
+Whatever happens, it leaves `outcome.json`, unless it was stopped; then the training is saved and the job can go on later.
+"""
+
+import os
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import IO, Final
+
+from dancenow import execution
+from dancenow.errors import Cancelled, InputError, UserError
+from dancenow.execution import Execution
+from dancenow.progress import CancelToken
+from dancenow.web.job import Job
+from dancenow.web.job_store import write_json
+
+STOPPED: Final = 3
+"""Exit status of a job that was stopped."""
+
+
+def run_job(folder: Path, token: CancelToken) -> int:
+    """Run the step that a job's record names; the exit status."""
+    from dancenow.web.check_step import check_videos
+    from dancenow.web.video_step import make_video
+
+    try:
+        job = Job.from_json((folder / "job.json").read_text("utf-8"))
+        steps = {"check": check_videos, "video": make_video}
+        model = _model(folder, job) if job.model_of else None
+        steps[job.step](folder, job, model, folder.parent.parent / "speeds.json", Execution.auto(cancel=token))
+    except Cancelled:
+        return STOPPED
+    except UserError as error:
+        return _fail(folder, _without_paths(str(error), folder))
+    except Exception:
+        traceback.print_exc()
+        return _fail(folder, "something unexpected went wrong; the file log.txt in the job's folder says what.")
+    write_json(folder / "outcome.json", {"state": "waiting" if job.step == "check" else "done"})
+    return 0
+
+
+def _fail(folder: Path, error: str) -> int:
+    write_json(folder / "outcome.json", {"state": "failed", "error": error})
+    return 2
+
+
+def _model(folder: Path, job: Job) -> Path:
+    """The model of another job of the same owner, which may have been deleted since.
+
+    Raises:
+        InputError: it is not there, or it is somebody else's.
+    """
+    other = folder.parent / job.model_of
+    if not (other / "model.safetensors").is_file():
+        raise InputError("the model of this job was deleted; start a new one with a video of the person.")
+    if Job.from_json((other / "job.json").read_text("utf-8")).owner != job.owner:
+        raise InputError("there is no such model.")
+    return other / "model.safetensors"
+
+
+def _without_paths(sentence: str, folder: Path) -> str:
+    """A sentence without the folders of the machine, which are nobody's business on a page."""
+    return sentence.replace(f"{folder}/", "").replace(str(folder), "the job's folder")
+
+
+def cancel_at_end_of(stream: IO[bytes], token: CancelToken) -> None:
+    """Cancel when the stream closes, watched by a thread."""
+
+    def watch() -> None:
+        while os.read(stream.fileno(), 1024):  # unlike `stream.read`, it holds no lock that Python needs to end
+            pass
+        token.cancel()
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main() -> None:
+    """Run the job in the folder that is given, until it is finished or the standard input closes."""
+    token = CancelToken()
+    cancel_at_end_of(sys.stdin.buffer, token)
+    execution.native_loading = execution.closed_stderr
+    sys.exit(run_job(Path(sys.argv[1]), token))
+
+
+if __name__ == "__main__":
+    main()

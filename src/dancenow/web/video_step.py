@@ -1,0 +1,50 @@
+"""The second step of a job: `pipeline.run`, or `pipeline.transfer` where the person comes from a model trained before."""
+
+import shutil
+from pathlib import Path
+
+from dancenow import pipeline
+from dancenow.execution import Execution
+from dancenow.media.source import open_video
+from dancenow.provenance.consent import Consent
+from dancenow.storage.atomic_io import complete_or_absent
+from dancenow.training.budget import Budget
+from dancenow.web.job import Job
+from dancenow.web.job_progress import ProgressRecord, machine_speeds, video_plan
+from dancenow.web.job_store import write_json
+
+
+def result_name(scene: str) -> str:
+    """The name of the result; of one with alpha, a format that browsers play."""
+    return "result.webm" if scene == "transparent" else "result.mp4"
+
+
+def make_video(folder: Path, job: Job, model: Path | None, speeds: Path, execution: Execution) -> None:
+    """Train, if no `model` is given, and transfer; write result, report, model and `result.json` into the job's folder.
+
+    Raises:
+        UserError: as `pipeline.run` and `pipeline.transfer`.
+    """
+    settings, out = job.settings, folder / result_name(job.settings.scene)
+    source = open_video(folder / job.source)
+    budget = None if model else Budget.parse(settings.budget)
+    plan = video_plan(source.info.num_frames or 0, budget, settings.preset, machine_speeds(speeds))
+    record = ProgressRecord(folder, plan, speeds, settings.preset)
+    if model is not None:
+        transferred = pipeline.transfer(
+            source, model, out, scene=settings.scene, person=settings.source_person, execution=execution, on_progress=record
+        )
+        notes, normalization = transferred.notes, transferred.normalization
+    else:
+        done = pipeline.run(
+            source, folder / job.target, out, budget=settings.budget, preset=settings.preset, scene=settings.scene,
+            source_person=settings.source_person, target_person=settings.target_person,
+            consent=None if job.consent is None else Consent.from_json(job.consent), execution=execution, on_progress=record,
+        )  # fmt: skip
+        notes, normalization = done.transfer.notes, done.transfer.normalization
+        if done.report is not None:
+            done.report.replace(folder / "report.html")
+        with complete_or_absent(folder / "model.safetensors") as temporary:
+            shutil.copyfile(done.model, temporary)
+    write_json(folder / "result.json", {"result": out.name, "notes": list(notes), "normalization": normalization})
+    record.finish()

@@ -1,0 +1,105 @@
+"""The two steps of a job on drawn dancers: check, then training and transfer; stopped, resumed, and with a model again."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import pytest
+
+from dancenow.media.source import probe
+from dancenow.progress import CancelToken
+from dancenow.provenance.consent import consent
+from dancenow.web.job import Job, Settings
+from dancenow.web.job_progress import expected_seconds, machine_speeds
+from dancenow.web.job_store import JobStore
+from dancenow.web.run_job import STOPPED, run_job
+from helpers.web_world import draw_instead_of_detecting, drawn_videos
+
+pytestmark = pytest.mark.slow  # trains and transfers, a few seconds
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> JobStore:
+    draw_instead_of_detecting(tmp_path, monkeypatch)
+    return JobStore(tmp_path / "data")
+
+
+def run(store: JobStore, job: Job, token: CancelToken | None = None) -> int:
+    (store.folder(job.number) / "outcome.json").unlink(missing_ok=True)  # as the queue does
+    return run_job(store.folder(job.number), token or CancelToken())
+
+
+class StopsInTraining(CancelToken):
+    """Cancels at the third look once the training has written progress."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._progress, self._looks = folder / "progress.json", 0
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the training was seen three times."""
+        self._looks += self._progress.exists() and json.loads(self._progress.read_text())["stage"] == "training"
+        return self._looks > 3
+
+
+def test_from_upload_to_result_and_again_with_the_model(store: JobStore, tmp_path: Path) -> None:
+    job = store.add("ann", *drawn_videos(tmp_path), ("dance.mp4", "me.mp4"))
+    assert run(store, job) == 0
+    folder, check = store.folder(job.number), store.read(job.number, "check.json")
+    assert check["source"]["frames"] == 36
+    assert check["target"]["people"] == 1
+    assert 0 < check["source"]["seconds"] < 2
+    assert check["summary"]
+    for name in ("source_pose.jpg", "target_pose.jpg", "coverage.png"):
+        assert cv2.imread(str(folder / name)) is not None
+
+    settings, record = Settings(budget="40images"), asdict(consent("rendered"))
+    job = store.update(job, step="video", settings=settings, consent=record)
+    assert run(store, job, StopsInTraining(folder)) == STOPPED
+    assert not (folder / "outcome.json").exists()
+    assert run(store, job) == 0
+    result = store.read(job.number, "result.json")
+    assert probe(folder / result["result"]).num_frames == 36
+    page = (folder / "report.html").read_text()
+    assert "synthetic" in page
+    assert str(tmp_path) not in page
+
+    dance, _ = drawn_videos(tmp_path)
+    again = store.add("ann", dance, None, ("dance 2.mp4", "me"), model_of=job.number)
+    assert run(store, again) == 0
+    assert run(store, store.update(again, step="video")) == 0
+    assert probe(store.folder(again.number) / "result.mp4").num_frames == 36
+
+    dance, _ = drawn_videos(tmp_path)
+    stolen = store.add("bob", dance, None, ("dance", "me"), model_of=job.number)
+    assert run(store, stolen) == 2
+    assert "no such model" in store.read(stolen.number, "outcome.json")["error"]
+
+
+def test_nothing_is_trained_without_consent(store: JobStore, tmp_path: Path) -> None:
+    job = store.add("", *drawn_videos(tmp_path), ("dance", "me"))
+    assert run(store, job) == 0
+    assert run(store, store.update(job, step="video", settings=Settings(budget="4images"))) == 2
+    assert "consent" in store.read(job.number, "outcome.json")["error"]
+
+
+def test_a_broken_video_is_one_sentence_without_paths(store: JobStore, tmp_path: Path) -> None:
+    source, target = drawn_videos(tmp_path)
+    source.write_bytes(b"no video at all")
+    job = store.add("", source, target, ("dance", "me"))
+    assert run(store, job) == 2
+    error = store.read(job.number, "outcome.json")["error"]
+    assert "source.mp4" in error
+    assert str(tmp_path) not in error
+    assert "\n" not in error
+
+
+def test_expected_minutes_grow_with_budget_and_length(tmp_path: Path) -> None:
+    speeds = machine_speeds(tmp_path / "absent.json")
+    short, long = (expected_seconds(frames, "2m", "draft", speeds) for frames in (100, 1000))
+    assert 120 < short < long
+    assert expected_seconds(100, "4m", "draft", speeds) == pytest.approx(short + 120)
+    (tmp_path / "speeds.json").write_text(json.dumps({"generating draft": 2.0}))
+    assert expected_seconds(100, "2m", "draft", machine_speeds(tmp_path / "speeds.json")) > short + 150
