@@ -220,6 +220,12 @@ class Crop:
         xy = pose.xy @ linear.T.astype(np.float32) + self.to_canvas[:, 2].astype(np.float32)
         return Pose(xy.astype(np.float32), pose.confidence, (pose.depth * scale).astype(np.float32))
 
+    def resized(self, size: int) -> "Crop":
+        """The same square on a canvas of another size."""
+        ratio = size / self.size
+        shift = np.array([[0.0, 0.0, (ratio - 1) / 2]] * 2)
+        return Crop(self.to_canvas * ratio + shift, size)
+
 
 @dataclass(frozen=True, eq=False)
 class Plate:

@@ -22,7 +22,7 @@ MIN_PSNR_DB: Final = 35.0
 
 
 class InferenceBackend(Protocol):
-    """Pose maps float32 [1,C,S/4,S/4] to RGBA float32 [1,4,S,S], a new tensor."""
+    """Pose maps float32 [1,C,S/4,S/4] to what the generator makes of them, RGBA float32 [1,4,S,S], a new tensor."""
 
     name: BackendName
 

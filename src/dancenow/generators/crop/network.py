@@ -210,11 +210,12 @@ class Generator(nn.Module):
         return self.leave[0](torch.relu(self.shuffle(self.up0(level0)))), level1
 
     def _with_shadow(self, rgba: Tensor, level1: Tensor) -> Tensor:
-        if self.shade is None:
-            return rgba
+        return rgba if self.shade is None else composite_shadow(rgba.float(), self._shadow(level1, self.shade))
+
+    def _shadow(self, level1: Tensor, shade: ShadowHead) -> Tensor:
+        """How much darker the plate becomes, [N,1,S,S]."""
         size = [self.config.canvas_px] * 2
-        shade = nn.functional.interpolate(self.shade(level1).float(), size=size, mode="bilinear", align_corners=False)
-        return composite_shadow(rgba.float(), shade)
+        return nn.functional.interpolate(shade(level1).float(), size=size, mode="bilinear", align_corners=False)
 
 
 def activate(out: Tensor) -> Tensor:

@@ -60,26 +60,30 @@ class CropRenderer:
         feet = feet_y_px(track.pose[frames]).tolist()
         with prefetch(self._inputs(track, frames, crops), room=2) as inputs:
             for rgba, crop, y_px in zip(self._generate_all(inputs, is_present), crops, feet, strict=True):
-                yield None if rgba is None else Layer(rgba, crop, y_px)
+                yield None if rgba is None else Layer(rgba, crop.resized(len(rgba)), y_px)
 
-    def _inputs(self, track: PoseTrack, frames: NDArray[np.int64], crops: list[Crop]) -> Iterator[Tensor]:
-        """What the generator takes for each frame, [1,C,S/4,S/4]."""
-        return self._maps(track.pose[frames], crops)
+    def _inputs(self, track: PoseTrack, frames: NDArray[np.int64], crops: list[Crop]) -> Iterator[tuple[Tensor, ...]]:
+        """What `_generate` takes for each frame; the first is what the generator takes, [1,C,S/4,S/4]."""
+        return ((maps,) for maps in self._maps(track.pose[frames], crops))
 
-    def _generate_all(self, inputs: Iterator[Tensor], is_present: NDArray[np.bool_]) -> Iterator[NDArray[np.float32] | None]:
-        """Generate every frame from its maps; on a CPU two at a time, each on its own core."""
+    def _generate_all(
+        self, inputs: Iterator[tuple[Tensor, ...]], is_present: NDArray[np.bool_]
+    ) -> Iterator[NDArray[np.float32] | None]:
+        """Generate every frame; on a CPU two at a time, each on its own core."""
 
-        def generate(frame: tuple[Tensor, np.bool_]) -> NDArray[np.float32] | None:
-            return self._generate(frame[0]) if frame[1] else None
+        def generate(frame: tuple[tuple[Tensor, ...], np.bool_]) -> NDArray[np.float32] | None:
+            if not frame[1]:
+                return None
+            with torch.inference_mode(), self._execution.limited_threads():
+                return np.ascontiguousarray(self._generate(*frame[0])[0].permute(1, 2, 0).cpu().numpy())
 
         at_once = 1 if self._device.type == "cuda" else 2
         return map_in_order(generate, zip(inputs, is_present, strict=True), at_once)
 
-    @torch.inference_mode()
-    def _generate(self, maps: Tensor) -> NDArray[np.float32]:
-        """Generate one frame: RGBA float32 [S,S,4]."""
-        with self._execution.limited_threads():
-            return np.ascontiguousarray(self.backend(maps)[0].permute(1, 2, 0).cpu().numpy())
+    def _generate(self, *inputs: Tensor) -> Tensor:
+        """Generate one frame: RGBA [1,4,S,S]."""
+        (maps,) = inputs
+        return self.backend(maps)
 
     @torch.inference_mode()
     def _draw(self, poses: Pose, crops: list[Crop]) -> Tensor:

@@ -9,7 +9,14 @@ has no weight there.
 import torch
 from torch import Tensor, nn
 
-from dancenow.generators.crop.network import POSE_STRIDE, Generator, GeneratorConfig, activate, before_shuffle
+from dancenow.generators.crop.network import (
+    POSE_STRIDE,
+    Generator,
+    GeneratorConfig,
+    activate,
+    before_shuffle,
+    composite_shadow,
+)
 from dancenow.networks.blocks import normalize
 from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
 
@@ -38,7 +45,7 @@ class ReferenceGenerator(Generator):
         if config.fine:
             raise ValueError("a generator with references has no fine stage")
         super().__init__(config)
-        self.slots, width = slots, config.width
+        self.slots, self.gives_plan, width = slots, False, config.width
         self.see = nn.Sequential(
             nn.Conv2d(slots * CHANNELS_PER_SLOT, 2 * width, 1, bias=False), normalize(2 * width), nn.ReLU(inplace=True),
             _zero(nn.Conv2d(2 * width, 2 * width, 3, padding=1)),
@@ -56,22 +63,53 @@ class ReferenceGenerator(Generator):
         return NUM_CHANNELS + self.slots * CHANNELS_PER_SLOT
 
     def forward(self, pose_maps: Tensor) -> Tensor:
-        """See the class."""
+        """See the class; if `gives_plan`, the result of `plan`."""
+        plan = self.plan(pose_maps)
+        if self.gives_plan:
+            return plan
+        return finish(plan, nn.functional.pixel_shuffle(pose_maps[:, NUM_CHANNELS:], POSE_STRIDE), self.config.canvas_px)
+
+    def plan(self, pose_maps: Tensor) -> Tensor:
+        """What `finish` makes an image of, [N,4+3K(+1),S,S].
+
+        Generated color and alpha; for each reference the logarithm of its weight, and how far its pixels are moved as fractions
+        of `MAX_SHIFT_PX`; with a shadow head, how much darker the plate becomes.
+        """
         maps, warped = pose_maps[:, :NUM_CHANNELS], pose_maps[:, NUM_CHANNELS:]
         features, level1 = self._features(self.pose(maps) + self.see(warped))
         full = nn.functional.pixel_shuffle(warped, POSE_STRIDE)
-        full = move_pixels(full, self._shifts(features, full))
-        recalled = self.recall(torch.cat([features, nn.functional.pixel_unshuffle(full, 2)], dim=1))
+        shifts = self._shifts(features, full)
+        recalled = self.recall(_beside_features(features, move_pixels(full, shifts * _largest_shift_px(self.config.canvas_px))))
         rgba = activate(self.shuffle(self.leave[1](features + self.correct(recalled)))).float()
         logits = self.shuffle(self.mix(recalled)).float().clamp(max=_MAX_LOGIT)
-        return self._with_shadow(mix_colors(rgba, full.float(), logits), level1)
+        shadow = [] if self.shade is None else [self._shadow(level1, self.shade)]
+        return torch.cat([rgba, logits, shifts, *shadow], dim=1)
 
     def _shifts(self, features: Tensor, full: Tensor) -> Tensor:
-        """How far the pixels of each reference are moved, [N,2K,S,S] in canvas px."""
-        beside = torch.cat([features, nn.functional.pixel_unshuffle(full, 2)], dim=1)
-        largest = MAX_SHIFT_PX * self.config.canvas_px / 256
-        shifts: Tensor = self.upsample(largest * torch.tanh(self.align(beside).float()))
+        """How far the pixels of each reference are moved, [N,2K,S,S], as fractions of `MAX_SHIFT_PX`."""
+        shifts: Tensor = self.upsample(torch.tanh(self.align(_beside_features(features, full)).float()))
         return shifts
+
+
+def finish(plan: Tensor, warped: Tensor, canvas_px: int) -> Tensor:
+    """The image RGBA [N,4,h,w] of a plan [N,4+3K(+1),h,w] (see `ReferenceGenerator.plan`) and warped references [N,4K,h,w].
+
+    Both may be enlarged, or a part of the canvas; canvas_px: the whole canvas at their resolution.
+    """
+    slots = warped.shape[1] // 4
+    rgba, logits, shifts, shadow = plan.split([4, slots, 2 * slots, plan.shape[1] - 4 - 3 * slots], dim=1)
+    moved = move_pixels(warped, shifts * _largest_shift_px(canvas_px))
+    mixed = mix_colors(rgba, moved.float(), logits)
+    return composite_shadow(mixed, shadow) if shadow.shape[1] else mixed
+
+
+def _largest_shift_px(canvas_px: int) -> float:
+    return MAX_SHIFT_PX * canvas_px / 256
+
+
+def _beside_features(features: Tensor, full: Tensor) -> Tensor:
+    """Features and the pixels of the references, both at half the canvas."""
+    return torch.cat([features, nn.functional.pixel_unshuffle(full, 2)], dim=1)
 
 
 def move_pixels(planes: Tensor, shifts: Tensor) -> Tensor:

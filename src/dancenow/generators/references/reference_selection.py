@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dancenow.generators.crop.dataset import CropDataset, compose_affine, crop_mask, crop_shown
+from dancenow.generators.crop.dataset import CropDataset, crop_mask, crop_shown
 from dancenow.generators.references.body_parts import BodyParts
 from dancenow.generators.references.part_matching import part_distances, part_features
 from dancenow.generators.references.reference_set import ReferenceSet
@@ -120,15 +120,7 @@ def enlarge_crops(crops: Sequence[Crop], options: ReferenceOptions) -> tuple[lis
     """The same squares at the resolution at which pictures are kept, and how much larger that is than on the canvas."""
     shrink = float(np.median([1 / crop.to_canvas[0, 0] for crop in crops]))
     scale = float(np.clip(shrink, 1.0, options.max_px_per_canvas_px))
-    return [_enlarged(crop, scale) for crop in crops], scale
-
-
-def _enlarged(crop: Crop, scale: float) -> Crop:
-    """The same square on a canvas `scale` times as large."""
-    size = round(crop.size * scale)
-    ratio = size / crop.size
-    grow = np.array([[ratio, 0.0, (ratio - 1) / 2], [0.0, ratio, (ratio - 1) / 2]])
-    return Crop(compose_affine(grow, crop.to_canvas), size)
+    return [crop.resized(round(crop.size * scale)) for crop in crops], scale
 
 
 def _place(subject: Subject, placed: dict[int, Crop], tracked: list[Crop]) -> list[Crop]:

@@ -1,8 +1,8 @@
 """Warp the references of a person onto wanted poses, part by part.
 
 Only cells of the canvas near the person are computed. In each, the two parts with the highest scores are looked up in the
-references chosen for them, at twice the resolution of the canvas and averaged, so that nothing is interpolated twice. What
-another part hides in the reference is not copied.
+references chosen for them at twice the resolution of the canvas, so that nothing is interpolated twice; the generator sees
+means of four such pixels. What another part hides in the reference is not copied.
 """
 
 import math
@@ -21,8 +21,11 @@ from dancenow.generators.references.part_transforms import part_transforms
 from dancenow.generators.references.reference_set import ReferenceSet
 from dancenow.types import Pose
 
-_LOOKUP_PX: Final = 2.0
+FINE_PER_CANVAS_PX: Final = 2
+"""Px that are looked up per canvas px, along either axis."""
+_LOOKUP_PX: Final = float(FINE_PER_CANVAS_PX)
 """Px of the pictures in memory per canvas px; those that are kept smaller are enlarged once, by a sharp kernel."""
+_SAMPLES: Final = FINE_PER_CANVAS_PX**2
 _VISIBILITY_CELLS: Final = 96
 _REACH: Final = -24.0
 """Cells where every part scores less show nothing of the person."""
@@ -88,6 +91,19 @@ class ReferenceWarper:
         Returns:
             float [N, 64 C, S/4, S/4], see the class.
         """
+        return self._warp(xy, confidence, depth, choice, weight, distances, fine=False)
+
+    @torch.no_grad()
+    def warp_finely(
+        self, xy: Tensor, confidence: Tensor, depth: Tensor, choice: Tensor, weight: Tensor, distances: Tensor
+    ) -> Tensor:
+        """As `warp`, at twice the resolution and pixel by pixel: [N, 4 C, 2 S, 2 S]. `coarsen` makes the result of `warp` of
+        it."""
+        return self._warp(xy, confidence, depth, choice, weight, distances, fine=True)
+
+    def _warp(
+        self, xy: Tensor, confidence: Tensor, depth: Tensor, choice: Tensor, weight: Tensor, distances: Tensor, *, fine: bool
+    ) -> Tensor:
         count, slots, blended, parts = choice.shape
         wanted = BodyParts.of(xy, confidence, depth)
         cells = self.canvas_px // POSE_STRIDE
@@ -107,35 +123,46 @@ class ReferenceWarper:
         maps = part_transforms(wanted, self._parts, flat)
         trust = weight * torch.exp(-_of_choice(distances, choice) / _TRUST_SCALE)
         trust = trust.reshape(count, slots * blended, parts)[body[:, None], :, best].transpose(1, 2)
-        colors = torch.zeros(len(cell), slots, 4, POSE_STRIDE**2, device=self.device)
+        samples = _SAMPLES if fine else 1
+        colors = torch.zeros(len(cell), slots, 4, POSE_STRIDE**2, samples, device=self.device)
         counts = trust * share.amax(dim=2)[:, None] > _NEGLIGIBLE
         for layer in range(slots * blended):
             for place in range(_PARTS_PER_CELL):
                 row = counts[:, layer, place].nonzero()[:, 0]
                 pose, part = body[row], best[row, place]
-                found = self._look_up(at[row], maps[pose, layer, part], flat[pose, layer, part], part)
-                colors[row, layer // blended] += found * (share[row, place] * trust[row, layer, place, None])[:, None]
-        canvas = torch.zeros(count, cells * cells, slots, 4, POSE_STRIDE**2, device=self.device)
+                found, seen = self._look_up(at[row], maps[pose, layer, part], flat[pose, layer, part], part)
+                found = found if fine else found.mean(dim=-1, keepdim=True)
+                counted = (share[row, place] * trust[row, layer, place, None] * seen)[:, None, :, None]
+                colors[row, layer // blended] += found.transpose(0, 1) * counted
+        canvas = torch.zeros(count, cells * cells, *colors.shape[1:], device=self.device)
         canvas[body, cell] = colors
-        return canvas.flatten(2).transpose(1, 2).reshape(count, -1, cells, cells)
+        if not fine:
+            return canvas.flatten(2).transpose(1, 2).reshape(count, -1, cells, cells)
+        side = math.isqrt(samples)
+        split = canvas.reshape(count, cells, cells, slots * 4, POSE_STRIDE, POSE_STRIDE, side, side)
+        return split.permute(0, 3, 1, 4, 6, 2, 5, 7).reshape(count, slots * 4, *[cells * POSE_STRIDE * side] * 2)
 
-    def _look_up(self, at: Tensor, maps: Tensor, picture: Tensor, part: Tensor) -> Tensor:
-        """The colors of px `at` [n,16,2] under maps [n,2,3] in pictures [n], times how much of the part [n] is seen there:
-        [n,4,16]."""
+    def _look_up(self, at: Tensor, maps: Tensor, picture: Tensor, part: Tensor) -> tuple[Tensor, Tensor]:
+        """The colors of px `at` [n,16,2] under maps [n,2,3] in pictures [n], four samples of each, [4,n,16,4], and how much of
+        the part [n] is seen there, [n,16]."""
         offset = torch.tensor([[-0.25, -0.25], [0.25, -0.25], [-0.25, 0.25], [0.25, 0.25]], device=self.device)
         fine = (at[:, :, None] + offset).flatten(1, 2)
         # Written out: sums and products over two numbers are slow as reductions.
         x, y = (maps[:, i, :1] * fine[..., 0] + maps[:, i, 1:2] * fine[..., 1] + maps[:, i, 2:] for i in (0, 1))
         inside = (x > -0.5) & (x < self._width - 0.5) & (y > -0.5) & (y < self._height - 0.5)
         colors = _sample(self._atlas, x, y, picture, self._height)
-        colors = (colors * inside).unflatten(-1, (-1, 4)).mean(dim=-1)
+        colors = (colors * inside).unflatten(-1, (-1, _SAMPLES))
         u, v = (
             (each[:, ::4] + each[:, 3::4] + 1) / 2 * (_VISIBILITY_CELLS / side) - 0.5  # the middle of the four samples
             for each, side in ((x, self._width), (y, self._height))
         )
         seen = _sample(self._shown, u, v, picture * NUM_PARTS + part, _VISIBILITY_CELLS)
-        shown: Tensor = (colors * seen).transpose(0, 1)
-        return shown
+        return colors, seen[0]
+
+
+def coarsen(fine: Tensor) -> Tensor:
+    """What the generator sees, [N, 64 C, S/4, S/4], of finely warped pictures [N, 4 C, 2 S, 2 S]."""
+    return F.pixel_unshuffle(F.avg_pool2d(fine, FINE_PER_CANVAS_PX), POSE_STRIDE)
 
 
 def _of_choice(distances: Tensor, choice: Tensor) -> Tensor:

@@ -1,32 +1,37 @@
 """Renders the layers of a model with references: the crop renderer, whose generator also sees the warped pictures.
 
-Which pictures show which part is chosen for the whole dance at once, so that any part of it is rendered alike.
+Which pictures show which part is chosen for the whole dance at once, so that any part of it is rendered alike. Where the
+frame is finer than the canvas, images are, too, see `fine_image`.
 """
 
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from dancenow.execution import Execution
 from dancenow.generators.crop.inference_backends import EagerBackend, InferenceBackend, select_backend
-from dancenow.generators.crop.network import GeneratorConfig
+from dancenow.generators.crop.network import POSE_STRIDE, GeneratorConfig
 from dancenow.generators.crop.renderer import CropRenderer
-from dancenow.generators.references.network import ReferenceGenerator
+from dancenow.generators.references.fine_image import finish_finely
+from dancenow.generators.references.network import ReferenceGenerator, finish
 from dancenow.generators.references.reference_choice import choose_over_time, cross_fade, exclude_near
 from dancenow.generators.references.reference_selection import ReferenceOptions
 from dancenow.generators.references.reference_set import PREFIX, ReferenceSet
-from dancenow.generators.references.reference_warper import ReferenceWarper
+from dancenow.generators.references.reference_warper import ReferenceWarper, coarsen
 from dancenow.generators.target_frame import error_of_version
 from dancenow.storage.checkpoint import Checkpoint
 from dancenow.subject.target_appearance import Target
 from dancenow.types import Crop, FrameStatus, PoseTrack
 
-_BATCH = 4
+_BATCH: Final = 4
 """Poses that are warped together."""
+_FINE_FROM: Final = 1.15
+"""Frame px per canvas px, and px of the pictures per canvas px, from which finer images show more."""
 
 
 class ReferenceRenderer(CropRenderer):
@@ -60,23 +65,41 @@ class ReferenceRenderer(CropRenderer):
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise error_of_version(checkpoint) from error
         generator = generator.to(execution.torch_device).eval().requires_grad_(False)
+        generator.gives_plan = True
         backend = select_backend(generator) if execution.precision == "auto" else EagerBackend(generator)
         return cls(generator, backend, Target.of_checkpoint(checkpoint), execution, references, options)
 
-    def _inputs(self, track: PoseTrack, frames: NDArray[np.int64], crops: list[Crop]) -> Iterator[Tensor]:
-        """Pose maps and warped references of each frame, [1,C,S/4,S/4]."""
+    def _inputs(self, track: PoseTrack, frames: NDArray[np.int64], crops: list[Crop]) -> Iterator[tuple[Tensor, ...]]:
+        """Pose maps and warped references of each frame, [1,C,S/4,S/4], and the references themselves, [1,4K,S,S] or finer."""
         with self._execution.limited_threads():
             distances = self._distances(track)
             pictures, weights = self._choose(track, distances)
-        maps = self._maps(track.pose[frames], crops)
+        maps, is_fine = self._maps(track.pose[frames], crops), self._is_fine(crops)
         for first in range(0, len(frames), _BATCH):
             wanted = frames[first : first + _BATCH]
             with torch.inference_mode(), self._execution.limited_threads():
                 on_canvas = self._on_canvas(track.pose[wanted], crops[first : first + _BATCH])
                 chosen = (self._on_device(each[wanted]) for each in (pictures, weights, distances))
-                warped = self._warper.warp(*on_canvas, *chosen)
-            for each in warped.split(1):
-                yield torch.cat([next(maps), each], dim=1)
+                if is_fine:
+                    finely = self._warper.warp_finely(*on_canvas, *chosen)
+                    warped = coarsen(finely)
+                else:
+                    warped = self._warper.warp(*on_canvas, *chosen)
+                    finely = F.pixel_shuffle(warped, POSE_STRIDE)
+            for coarse, fine in zip(warped.split(1), finely.split(1), strict=True):
+                yield torch.cat([next(maps), coarse], dim=1), fine
+
+    def _is_fine(self, crops: list[Crop]) -> bool:
+        """Whether images are finer than the canvas, for all frames of a call."""
+        frame_px_per_canvas_px = float(np.median([1 / crop.to_canvas[0, 0] for crop in crops])) if crops else 0.0
+        return min(frame_px_per_canvas_px, self._references.px_per_canvas_px) > _FINE_FROM
+
+    def _generate(self, *inputs: Tensor) -> Tensor:
+        """Generate one frame: RGBA [1,4,S,S] or finer."""
+        maps, warped = inputs
+        plan = self.backend(maps)
+        is_fine = warped.shape[-1] > plan.shape[-1]
+        return finish_finely(plan, warped) if is_fine else finish(plan, warped, plan.shape[-1])
 
     def _distances(self, track: PoseTrack) -> NDArray[np.float32]:
         """How badly each picture shows each part in each frame, [T,P,M]. It does not depend on the size of the person."""
