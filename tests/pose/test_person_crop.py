@@ -1,8 +1,10 @@
 """The crop contains the whole person, moves smoothly, and can be undone."""
 
 import numpy as np
+import pytest
 
-from dancenow.pose.person_crop import track_crop
+from dancenow.metrics.images import sharpness
+from dancenow.pose.person_crop import crop_image, crop_image_softly, track_crop, window
 from dancenow.types import Pose
 from helpers.drawn_world import dancer_track
 
@@ -51,3 +53,16 @@ def test_to_frame_undoes_to_canvas() -> None:
     xy = crop.apply(track.pose[5]).xy
     back = xy @ crop.to_frame[:, :2].T + crop.to_frame[:, 2]
     np.testing.assert_allclose(back, track.pose.xy[5], atol=1e-3)
+
+
+@pytest.mark.parametrize("side_px", [70.0, 150.0])
+def test_a_crop_keeps_fine_detail(side_px: float) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (160, 160, 3)).astype(np.uint8)
+    crop = window(np.array([80.0, 79.6]), side_px, 64)
+    assert sharpness(crop_image(image, crop)) > 1.3 * sharpness(crop_image_softly(image, crop))
+
+
+def test_detail_finer_than_the_canvas_becomes_gray() -> None:
+    checks = np.where(np.indices((160, 160)).sum(axis=0)[..., None] % 2 == 0, 64, 192).repeat(3, axis=2).astype(np.uint8)
+    crop = crop_image(checks, window(np.array([80.0, 79.6]), 150.0, 64))
+    assert np.abs(crop[8:-8, 8:-8].astype(int) - 128).max() < 40

@@ -7,6 +7,7 @@ because jitter of the crop is visible as flicker of the generated person.
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Final
 
 import cv2
 import numpy as np
@@ -18,6 +19,10 @@ MARGIN = 1.25
 """Side of the crop over the larger side of the keypoints' bounding box: hair, hands and soft shadow need room."""
 ZOOM_WINDOW_S = 1.5
 MOVE_SIGMA_S = 0.25
+_SHARP_BLUR: Final = 0.25
+_SOFT_BLUR: Final = 0.4
+"""Standard deviation of the blur before an image is shrunk, in px of the canvas."""
+_LEAST_BLUR_PX: Final = 0.05
 
 
 def track_crop(pose: Pose, time_s: NDArray[np.float64], canvas_px: int, cuts: Sequence[int] = ()) -> list[Crop]:
@@ -92,15 +97,28 @@ def _gaussian(values: NDArray[np.float64], sigma_frames: float) -> NDArray[np.fl
 
 
 def crop_image(image: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:
-    """Warp an image to the canvas of the crop, uint8 [S,S,C], antialiased; edge pixels are repeated beyond the frame."""
+    """Warp an image to the canvas of the crop, uint8 [S,S,C], antialiased; edge pixels are repeated beyond the frame.
+
+    Sharp: what the canvas can hold of the frame's detail stays (see `recipes.canvas_resampling` for other kernels).
+    """
+    return _warp(_blur(image, crop, _SHARP_BLUR, from_shrink=1.0), crop, cv2.INTER_LANCZOS4)
+
+
+def crop_image_softly(image: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:
+    """`crop_image` with a bilinear kernel, as networks saw their images that were trained with it."""
+    return _warp(_blur(image, crop, _SOFT_BLUR, from_shrink=1.5), crop, cv2.INTER_LINEAR)
+
+
+def _blur(image: NDArray[np.uint8], crop: Crop, sigma: float, from_shrink: float) -> NDArray[np.uint8]:
+    """Blur before an image is shrunk: warpAffine samples points."""
     shrink = 1.0 / _scale(crop.to_canvas)
-    if shrink > 1.5:
-        # warpAffine samples points: blur first to avoid aliasing.
-        sigma = 0.4 * math.sqrt(shrink**2 - 1)
-        image = np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
+    sigma_px = sigma * math.sqrt(shrink**2 - 1) if shrink > from_shrink else 0.0
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma_px), np.uint8) if sigma_px > _LEAST_BLUR_PX else image
+
+
+def _warp(image: NDArray[np.uint8], crop: Crop, kernel: int) -> NDArray[np.uint8]:
     size = (crop.size, crop.size)
-    warped = cv2.warpAffine(image, crop.to_canvas, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(warped, np.uint8)
+    return np.asarray(cv2.warpAffine(image, crop.to_canvas, size, flags=kernel, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
 def _scale(affine: NDArray[np.float64]) -> float:

@@ -192,7 +192,8 @@ class CropDataset:
         from_plate = compose_affine(to_canvas_of_frame, self.plate_to_frame).reshape(-1, 2, 3)
         pixels = np.concatenate([self.image[flat], self.mask[flat][..., None]], axis=3)
         placed = torch.from_numpy(np.repeat(to_canvas, length, axis=0)).float().to(device)
-        canvas = warp(_planes(pixels, device), placed, self.canvas_px)
+        # A second time: a bilinear kernel would blur what the generator learns to match.
+        canvas = warp(_planes(pixels, device), placed, self.canvas_px, "bicubic").clamp(0, 1)
         background = _planes(self.plate[None], device).expand(len(flat), -1, -1, -1)
         plate = warp(background, torch.from_numpy(from_plate).float().to(device), self.canvas_px)
         shown = None

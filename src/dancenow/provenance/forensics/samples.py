@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dancenow.errors import InputError
 from dancenow.media.source import VideoInput, VideoSource, open_video
 from dancenow.pose.detectors.registry import DEFAULT_DETECTOR, create_detector
-from dancenow.pose.person_crop import MARGIN, crop_image
+from dancenow.pose.person_crop import MARGIN, crop_image_softly
 from dancenow.pose.pipeline import PosePipeline, detect_poses
 from dancenow.pose.tracking.brief_appearance import find_brief_appearance
 from dancenow.pose.tracking.reidentification import PeopleSurvey
@@ -55,7 +55,7 @@ class ForensicSample:
     @classmethod
     def from_crop(cls, crop: Crop, frames_rgb: tuple[ImageRGB, ImageRGB], pose: Pose, time_s: float) -> Self:
         """Crop two frames."""
-        images = np.stack([crop_image(each, crop) for each in frames_rgb])
+        images = np.stack([crop_image_softly(each, crop) for each in frames_rgb])
         return cls(images, body_map(crop.apply(pose), crop.size), time_s, crop, frames_rgb, pose)
 
     def all_parts(self) -> list[Self]:
@@ -212,5 +212,5 @@ def extract_runs(
         crop = sample_crop(track.pose[start], side_px, i)
         bodies[i] = body_map(crop.apply(track.pose[start]), side_px)
         for j, offset in enumerate(offsets):
-            images[i, j] = crop_image(frames[start + offset], crop)
+            images[i, j] = crop_image_softly(frames[start + offset], crop)
     return images, bodies

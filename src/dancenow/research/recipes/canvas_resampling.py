@@ -15,11 +15,17 @@ from dancenow.media.source import read_frames_at
 from dancenow.metrics.images import sharpness, ssim_map
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.metrics.regions import person_box
-from dancenow.pose.person_crop import crop_image, track_crop
+from dancenow.pose.person_crop import crop_image, crop_image_softly, track_crop
 from dancenow.types import Crop, ImageRGB, PoseTrack
 
-Kernel = Literal["today", "area and cubic", "area and Lanczos", "supersampled and Lanczos"]
-KERNELS: Final[tuple[Kernel, ...]] = ("today", "area and cubic", "area and Lanczos", "supersampled and Lanczos")
+Kernel = Literal["product", "soft and cubic", "area and cubic", "area and Lanczos", "supersampled and Lanczos"]
+KERNELS: Final[tuple[Kernel, ...]] = (
+    "product",
+    "soft and cubic",
+    "area and cubic",
+    "area and Lanczos",
+    "supersampled and Lanczos",
+)
 CANVASES_PX: Final = (256, 384, 512)
 _OVER: Final = 4
 _FRAMES: Final = 10
@@ -28,8 +34,8 @@ _FRAMES: Final = 10
 def through_canvas(image: ImageRGB, crop: Crop, kernel: Kernel) -> ImageRGB:
     """Cut a frame to the canvas and put it back, uint8 [H,W,3]."""
     size = (image.shape[1], image.shape[0])
-    if kernel == "today":
-        canvas = crop_image(image, crop)
+    if kernel in ("product", "soft and cubic"):
+        canvas = crop_image(image, crop) if kernel == "product" else crop_image_softly(image, crop)
         return np.asarray(cv2.warpAffine(canvas, crop.to_frame, size, flags=cv2.INTER_CUBIC), np.uint8)
     canvas = _reduced(image, crop, cv2.INTER_LANCZOS4 if kernel == "supersampled and Lanczos" else cv2.INTER_LINEAR)
     flags = cv2.INTER_CUBIC if kernel == "area and cubic" else cv2.INTER_LANCZOS4
