@@ -11,30 +11,26 @@ token stops a call from another thread, which raises `Cancelled`, leaves nothing
 """
 
 from collections.abc import Callable
-from contextlib import closing, nullcontext
 from pathlib import Path
 
 from dancenow.compatibility import renamed_keywords
 from dancenow.execution import Device, Execution
-from dancenow.face.refinement import FaceMode, FaceModel, FaceRefiner, select_face_model
+from dancenow.face.refinement import FaceMode
 from dancenow.generators.model_cache import cached_model
 from dancenow.generators.presets import preset_config
-from dancenow.generators.registry import family_of, family_of_model, load_model, renderer_of
+from dancenow.generators.registry import family_of
 from dancenow.generators.train_model import train_model
 from dancenow.media.integrity import require_complete
 from dancenow.media.source import VideoInput, open_video
+from dancenow.planned_transfer import TransferOptions, open_transfer
 from dancenow.pose.pipeline import detect_poses
 from dancenow.pose.retargeting.registry import RetargetingKind
-from dancenow.prefetch import prefetch
 from dancenow.progress import ProgressCallback, ignore_progress, ignore_warning, warn_each
 from dancenow.provenance.consent import Consent
 from dancenow.provenance.content_credentials import require_signer
-from dancenow.provenance.content_marking import ContentMarker
-from dancenow.rendering.planned_dance import plan_dance
-from dancenow.rendering.renderer import render_video
 from dancenow.rendering.scenes import open_scene, scene_name
-from dancenow.rendering.transfer_video import frame_range, require_frame_range, write_transfer
-from dancenow.rendering.transfer_warnings import model_warnings, source_warnings, transfer_warnings
+from dancenow.rendering.transfer_video import frame_range
+from dancenow.rendering.transfer_warnings import source_warnings
 from dancenow.report.run_record import RunRecord, Stopwatch, report_path, write_run_report
 from dancenow.storage import pretrained
 from dancenow.subject.coverage import coverage_if_comparable
@@ -113,29 +109,13 @@ def transfer(
         UserError: a file is missing or damaged, consent or face network is missing, nobody is found, or the part is empty.
     """
     source, execution = open_video(source, accept_damaged=accept_damaged), execution or Execution.auto(device)
-    on_progress = execution.reporting(on_progress)
-    place = open_scene(scene, camera, out, None, source.path, model)
-    require_frame_range(frames, source.info.num_frames)
-    require_complete(source, on_progress)
-    checkpoint = load_model(model)
-    unfinished = warn_each(model_warnings(model, checkpoint.info), warn)
-    renderer = renderer_of(checkpoint, execution)
-    place.require_suits(renderer.target.track, family_of_model(checkpoint).generates_background)
-    face_model = select_face_model(FaceModel.load(checkpoint, execution.torch_device), face, model, source.sha256)
-    target, marker = renderer.target, ContentMarker.of(model, source, out, place.files)
-    source_track = detect_poses(source, person=person, masks=place.masks_of(source), on_progress=on_progress)
-    dance = plan_dance(source, source_track, target, normalize=normalize, camera=camera, scene=place, on_progress=on_progress)
-    start, stop = frame_range(frames, len(source_track))
-    refiner = FaceRefiner.from_tracks(face_model, source_track, dance.shown_track, source, dance.view, execution, on_progress)
-    with (
-        closing(render_video(renderer, dance.view, dance.world_track, start, stop)) as images,
-        nullcontext(images) if refiner is None else prefetch(refiner.refine(images, start, stop)) as refined,
-    ):
-        lost = write_transfer(out, refined, dance.shown_track, start, stop, source, marker, on_progress)
-    remarks = (*transfer_warnings(source, person, source_track, dance.shown_track, target), *dance.warnings)
-    on_faces = () if refiner is None else refiner.notes(start, stop)
-    notes = (*unfinished, *remarks, *on_faces, *marker.notes, *lost)
-    return TransferResult(out, stop - start, dance.normalization, notes, dance.shown_track.part(start, stop))
+    on_progress, options = execution.reporting(on_progress), TransferOptions(normalize, face, camera, scene, person)
+    opened = open_transfer(source, model, out, options, frames, execution, warn, on_progress)
+    track = detect_poses(source, person=person, masks=opened.scene.masks_of(source), on_progress=on_progress)
+    planned = opened.plan(track, on_progress)
+    start, stop = frame_range(frames, len(track))
+    with planned.images(start, stop) as images:
+        return planned.write(images, start, stop, on_progress)
 
 
 @renamed_keywords(listen="on_progress")
