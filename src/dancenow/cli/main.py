@@ -21,6 +21,7 @@ from dancenow.storage.atomic_io import NO_ROOM
 COMMANDS: Final = (
     "demo",
     "run",
+    "batch",
     "prepare",
     "consent",
     "train",

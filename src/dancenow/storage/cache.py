@@ -25,6 +25,18 @@ _KEY_LENGTH: Final = 32
 _SEAL: Final = ".sha256"
 _WAIT_S: Final = 0.05
 T = TypeVar("T")
+_listeners: Final[list[Callable[["CacheEntry"], None]]] = []
+
+
+@contextmanager
+def entries_used() -> Iterator[set["CacheEntry"]]:
+    """Inside it, a growing set of the entries that this process uses or makes, in any of its threads."""
+    used: set[CacheEntry] = set()
+    _listeners.append(used.add)
+    try:
+        yield used
+    finally:
+        _listeners.remove(used.add)
 
 
 def cache_key(
@@ -60,6 +72,8 @@ class CacheEntry:
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Inside it, no process prunes the entry; afterwards it counts as just used."""
+        for note in _listeners:
+            note(self)
         with _opened(self.lock_path(), shared=True):
             self._touch()
             try:

@@ -42,9 +42,18 @@ def cached_subject(video: VideoInput, person: int | None, consent: Consent | Non
         with entry.in_use(), entry.alone(on_progress):
             subject = record_consent(subject.folder, consent)
     if consent is not None and consent != recorded:
-        with complete_or_absent(_consent_file(source, person)) as temporary:
-            temporary.write_text(json.dumps(asdict(consent), indent=2), "utf-8")
+        remember_consent(source, person, consent)
     return subject
+
+
+def remember_consent(video: VideoInput, person: int | None, consent: Consent) -> None:
+    """Record the consent of a video beside the cache, so that it need not be given again.
+
+    Raises:
+        OutputError: the folder of the user's data cannot be written.
+    """
+    with complete_or_absent(_consent_file(open_video(video), person)) as temporary:
+        temporary.write_text(json.dumps(asdict(consent), indent=2), "utf-8")
 
 
 def _open_if_sound(folder: Path, source: VideoSource) -> Subject | None:
@@ -56,8 +65,8 @@ def _open_if_sound(folder: Path, source: VideoSource) -> Subject | None:
     return subject if subject.source.sha256 == source.sha256 else None
 
 
-def require_video_consent(video: VideoInput, person: int | None, consent: Consent | None) -> None:
-    """Require a valid consent for this video, given now or recorded before.
+def require_video_consent(video: VideoInput, person: int | None, consent: Consent | None) -> Consent:
+    """The valid consent for this video, given now or recorded before.
 
     Raises:
         UserError: there is none, or it was withdrawn.
@@ -66,7 +75,7 @@ def require_video_consent(video: VideoInput, person: int | None, consent: Consen
     recorded = _recorded_consent(source, person)
     if consent is None or (recorded is not None and consent.has_terms_of(recorded)):
         consent = recorded
-    require_consent(consent, source.sha256, f"the person in {source}", "dancenow run ...")
+    return require_consent(consent, source.sha256, f"the person in {source}", "dancenow run ...")
 
 
 def has_video_consent(video: VideoInput, person: int | None) -> bool:

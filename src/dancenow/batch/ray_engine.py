@@ -1,0 +1,146 @@
+"""Run steps on Ray: on the cores of this machine, or on a cluster.
+
+Ray starts the worker processes and notices when one dies. What a step reports while it runs goes to one small actor, the board,
+which the engine reads now and then.
+"""
+
+import os
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Final, Self
+
+from dancenow.batch.plan import Step
+from dancenow.batch.scheduler import StepEnd
+from dancenow.batch.work import StepReport, Workplace
+from dancenow.errors import Cancelled, DependencyError, OptionError, UserError
+from dancenow.progress import Progress, ProgressCallback
+
+DoStep = Callable[[Step, Workplace, ProgressCallback], StepReport]
+_REPORT_EVERY_S: Final = 0.5
+_ON_GPU: Final = frozenset({"model", "part", "video"})
+_SETTINGS: Final = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent to anybody
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a step without a GPU of its own leaves the GPU visible
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+}
+LOST: Final = "its worker was lost"
+
+
+class RayEngine:
+    """See `scheduler.Engine`. Use it in a `with`, which starts and stops Ray's own processes.
+
+    Raises:
+        UserError: Ray is not installed, or the cluster cannot be reached.
+    """
+
+    def __init__(self, do_step: DoStep, workplace: Workplace, *, workers: int | None, address: str | None) -> None:
+        """workers: processes on this machine; None is one for each core. address: of a cluster, instead."""
+        if workers is not None and workers < 1:
+            raise OptionError(f"the number of workers must be 1 or more, got {workers}.")
+        for name, value in _SETTINGS.items():
+            os.environ.setdefault(name, value)
+        try:
+            import ray
+        except ImportError as error:
+            raise DependencyError(
+                "batch needs Ray, which is in the extra `cluster`: pip install 'dancenow[cluster]'."
+            ) from error
+        self._ray: Any = ray
+        self._do_step, self._workplace, self._workers, self._address = do_step, workplace, workers, address
+        self._running: dict[Any, str] = {}
+
+    def __enter__(self) -> Self:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        local = {} if self._address else {"num_cpus": self._workers or cores, "include_dashboard": False}
+        try:
+            self._ray.init(self._address, logging_level="ERROR", log_to_driver=False, configure_logging=False, **local)
+        except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+            reason = str(error).partition("\n")[0]
+            raise OptionError(f"the cluster {self._address or 'of this machine'} cannot be used: {reason}.") from error
+        resources = self._ray.cluster_resources()
+        self._slots = max(1, int(resources.get("CPU", 1)))
+        self._has_gpu = resources.get("GPU", 0) >= 1 and self._workplace.device != "cpu"
+        self._board = self._ray.remote(num_cpus=0)(_Board).remote()
+        self._remote = self._ray.remote(max_retries=0, retry_exceptions=False)(_attempt)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for attempt in self._running:
+            self._ray.cancel(attempt, force=True)
+        self._ray.shutdown()
+
+    @property
+    def slots(self) -> int:
+        """See `Engine.slots`."""
+        return self._slots
+
+    def start(self, step: Step) -> None:
+        """See `Engine.start`."""
+        gpus = 1 if self._has_gpu and step.kind in _ON_GPU else 0
+        remote = self._remote.options(num_gpus=gpus, name=step.kind)
+        self._running[remote.remote(self._do_step, step, self._workplace, self._board)] = step.key
+
+    def wait(self, timeout_s: float) -> list[StepEnd]:
+        """See `Engine.wait`."""
+        if not self._running:
+            return []
+        ended, _ = self._ray.wait(list(self._running), num_returns=1, timeout=timeout_s)
+        if ended:  # and all others that have ended meanwhile
+            ended, _ = self._ray.wait(list(self._running), num_returns=len(self._running), timeout=0)
+        return [self._end_of(attempt) for attempt in ended]
+
+    def _end_of(self, attempt: Any) -> StepEnd:
+        key = self._running.pop(attempt)
+        try:
+            end: StepEnd = self._ray.get(attempt)
+        except self._ray.exceptions.RayError as error:  # the worker died, its machine did, or its memory was needed
+            return StepEnd(key, error=f"{LOST} ({type(error).__name__})", is_lost=True)
+        return end
+
+    def activity(self) -> Mapping[str, tuple[str, float]]:
+        """See `Engine.activity`."""
+        running = frozenset(self._running.values())
+        try:
+            shown: dict[str, tuple[str, float]] = self._ray.get(self._board.shown.remote(running), timeout=_REPORT_EVERY_S)
+        except self._ray.exceptions.RayError:  # progress is not worth an error
+            return {}
+        return shown
+
+
+class _Board:
+    """What every running step does."""
+
+    def __init__(self) -> None:
+        self._shown: dict[str, tuple[str, float]] = {}
+
+    def report(self, key: str, stage: str, fraction: float) -> None:
+        self._shown[key] = stage, fraction
+
+    def shown(self, running: frozenset[str]) -> dict[str, tuple[str, float]]:
+        self._shown = {key: what for key, what in self._shown.items() if key in running}
+        return self._shown
+
+
+def _attempt(do_step: DoStep, step: Step, workplace: Workplace, board: Any) -> StepEnd:
+    """Do a step in a worker process; whatever happens is described, as errors of other processes are hard to read."""
+    last_s = 0.0
+
+    def report(event: Progress) -> None:
+        nonlocal last_s
+        now_s = time.monotonic()
+        if now_s - last_s >= _REPORT_EVERY_S:
+            last_s = now_s
+            board.report.remote(step.key, event.stage, event.done / event.total if event.total else 0.0)
+
+    try:
+        return StepEnd(step.key, do_step(step, workplace, report))
+    except (UserError, Cancelled) as error:
+        return StepEnd(step.key, error=str(error))
+    except OSError as error:
+        where = "" if error.filename is None else f" with {os.fsdecode(error.filename)}"
+        return StepEnd(step.key, error=f"the system reports a problem{where}: {error.strerror or error}.")
+    except Exception as error:  # of any kind: one broken job must not end the others
+        sentence = f"an unexpected {type(error).__name__} ended this job; please report it with the traceback in the summary."
+        return StepEnd(step.key, error=sentence, bug=traceback.format_exc())
