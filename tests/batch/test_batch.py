@@ -137,7 +137,7 @@ def test_without_ray_one_sentence_names_the_extra(jobs: Path, monkeypatch: pytes
 def test_options_that_make_no_sense(tmp_path: Path) -> None:
     for wrong in ({"retries": -1}, {"part_s": 0.0}, {"address": "auto"}, {"address": "auto", "workers": 2}):
         with pytest.raises(UserError):
-            BatchOptions(**wrong)  # type: ignore[arg-type]
+            BatchOptions(**wrong)
     with pytest.raises(UserError, match="cannot be read"):
         read_jobs(tmp_path / "missing.csv", Settings())
     assert STORAGE.startswith(".")

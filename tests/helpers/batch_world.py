@@ -27,9 +27,9 @@ _CONSENT = consent("rendered")
 
 def a_job(source: str, target: str, *, num_frames: int = 100, scene_sha256: str | None = None, **settings: Any) -> Job:
     """A job of videos that need not exist, of 10 frames a second."""
-    videos = (Footage(Path(name), f"digest of {name}") for name in (source, target))
+    dance, person = (Footage(Path(name), f"digest of {name}") for name in (source, target))
     out = PurePosixPath(f"{target}-{source}.mp4")
-    return Job(f"{out}", *videos, out, Settings(**settings), _CONSENT, num_frames, 10.0, scene_sha256)
+    return Job(f"{out}", dance, person, out, Settings(**settings), _CONSENT, num_frames, 10.0, scene_sha256)
 
 
 class InlineEngine:

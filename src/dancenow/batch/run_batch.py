@@ -101,7 +101,7 @@ def run_batch(
                 engine: Engine = stack.enter_context(RayEngine(do, workplace, workers=options.workers, address=options.address))
                 workers = engine.slots
                 if workplace.shares_cache:
-                    _upload_inputs(steps, storage)
+                    upload_inputs(steps, storage)
 
                 def listen(now: Mapping[str, StepOutcome], activity: Activity) -> None:
                     outcomes.update(now)
@@ -117,7 +117,7 @@ def run_batch(
     return summary
 
 
-def _upload_inputs(steps: Sequence[Step], storage: ResultStorage) -> None:
+def upload_inputs(steps: Sequence[Step], storage: ResultStorage) -> None:
     """Give the workers of a cluster the videos, and the files of scenes, that they read."""
     inputs: dict[str, Footage] = {}
     for job in (step.job for step in steps):

@@ -19,8 +19,14 @@ stderr = Console(stderr=True)
 
 
 @contextmanager
-def live() -> Iterator[ProgressCallback]:
-    """Give a progress callback that draws a bar per stage with the time left, or prints a line per stage without a terminal."""
+def live(*, quiet: bool = False) -> Iterator[ProgressCallback]:
+    """Give a progress callback that draws a bar per stage with the time left, or prints a line per stage without a terminal.
+
+    quiet: show nothing.
+    """
+    if quiet:
+        yield progress.ignore_progress
+        return
     if not stderr.is_terminal:
         yield _stage_lines()
         return

@@ -26,6 +26,8 @@ def train(
 ) -> None:
     """Train a model of the person in SUBJECT.
 
+    With several GPUs: torchrun --nproc-per-node N -m dancenow train ...
+
     Args:
         subject: Folder made by `dancenow prepare`.
             With --identity, a rendered dataset or its shards.
@@ -62,11 +64,13 @@ def train(
     """
     from dancenow import pipeline
     from dancenow.cli.console import live, report, warn
+    from dancenow.progress import ignore_warning
     from dancenow.research.dataset.person import training_subject
     from dancenow.storage.atomic_io import require_writable
+    from dancenow.training.distributed import joined_processes, rank
 
     require_writable(out, ".safetensors")
-    with live() as on_progress:
+    with joined_processes(), live(quiet=rank() > 0) as on_progress:
         model = pipeline.train(
             training_subject(subject, identity, protocol, on_progress),
             out,
@@ -80,7 +84,8 @@ def train(
             resume=resume,
             seed=seed,
             device=device,
-            warn=warn,
+            warn=ignore_warning if rank() else warn,
             on_progress=on_progress,
         )
-    report(model)
+        if rank() == 0:
+            report(model)

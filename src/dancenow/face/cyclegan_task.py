@@ -27,6 +27,7 @@ from dancenow.face.face_losses import (
 )
 from dancenow.face.network import FaceNetworkConfig, refine_face
 from dancenow.storage.checkpoint import Checkpoint, with_prefix
+from dancenow.training.distributed import share
 from dancenow.training.ema import update_average
 from dancenow.training.precision import autocast
 from dancenow.training.safe_step import SafeOptimizerStep
@@ -74,7 +75,7 @@ class CycleGanPhase:
 
     def step(self, rng: np.random.Generator, progress: float) -> Mapping[str, float]:
         """See `FacePhase.step`."""
-        config, batch = self.config, int(self._count.batch)
+        config, batch = self.config, share(int(self._count.batch))
         optimizers = (self.optimizer, self.target_discriminator.optimizer, self.source_discriminator.optimizer)
         set_learning_rates([(each, config.learning_rate / 4) for each in optimizers], int(self._count.steps), progress)
         source, target = (store.draw(batch, rng, self.device) for store in (self.source, self.target))

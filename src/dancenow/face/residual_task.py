@@ -32,6 +32,7 @@ from dancenow.face.pretrained_init import load_pretrained_face
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.progress import ProgressCallback
 from dancenow.storage.checkpoint import Checkpoint, with_prefix
+from dancenow.training.distributed import share
 from dancenow.training.ema import update_average
 from dancenow.training.precision import autocast
 from dancenow.training.safe_step import SafeOptimizerStep
@@ -95,7 +96,7 @@ class ResidualPhase:
         config = self.config
         rates = ((self.optimizer, config.learning_rate), (self.discriminator.optimizer, config.learning_rate / 2))
         set_learning_rates(rates, int(self._count.steps), progress)
-        faces = self.dataset.draw(int(self._count.batch), rng, self.device, self._generated)
+        faces = self.dataset.draw(share(int(self._count.batch)), rng, self.device, self._generated)
         if self.base is not None:
             faces = augment_expressions(faces, self.base, config.expression_augmentation, rng)
         faces = drop_landmarks(faces, config.landmark_dropout, rng)

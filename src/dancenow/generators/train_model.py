@@ -1,7 +1,7 @@
 """Train a model of a subject with any configuration: checks, task of body and face, training loop."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from dancenow.storage.checkpoint import Checkpoint, read_info_or_none
 from dancenow.subject.subject import Subject, open_subject
 from dancenow.subject.subject_cache import require_consented
 from dancenow.training.budget import Budget
+from dancenow.training.distributed import rank
 from dancenow.training.loop import LoopConfig, Task, state_path, train_loop
 from dancenow.types import ImageRGB
 
@@ -61,7 +62,7 @@ def train_model(
         config = _in_float32(config)
     pretrained.path("efficientnet_lite0", on_progress)
     source_face = None if face_source is None else FaceSource.of(face_source, face_person, on_progress)
-    with only_writer(out):
+    with only_writer(out) if rank() == 0 else nullcontext():
         task = create_task(
             opened, config, face, source_face, seed=seed, execution=execution, warn=warn, on_progress=on_progress
         )

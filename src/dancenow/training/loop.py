@@ -1,11 +1,12 @@
 """The training loop of every task: a clock against the budget, batches seeded by the images seen, checkpoints that survive.
 
 The clock is images seen (as in EDM2, Karras et al., 2024): a step's randomness is a function of (seed, images seen)
-alone, so a run that was stopped and resumed draws exactly the batches of an unbroken one.
+alone, so a run that was stopped and resumed draws exactly the batches of an unbroken one. Of several processes (see
+`distributed`) each draws its own; they go by the clock of the first one, which alone writes.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from dancenow.progress import Progress, ProgressCallback
 from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.storage.checkpoint import Checkpoint, load_checkpoint, read_info, read_info_or_none, save_checkpoint
 from dancenow.training.budget import Budget
+from dancenow.training.distributed import agree, rank, world_size
 from dancenow.training.safe_step import OUT_OF_MEMORY, is_out_of_memory
 
 SAVE_PAUSE: Final = 20
@@ -40,7 +42,7 @@ class Task(Protocol):
 
     @property
     def images_per_step(self) -> int:
-        """What a step adds to the clock."""
+        """What a step adds to the clock, in all processes together."""
 
     def step(self, rng: np.random.Generator, progress: float) -> Mapping[str, float]:
         """Take one optimizer step at `progress` in [0,1] of the budget; returns its loss terms by name."""
@@ -102,28 +104,49 @@ def train_loop(
     training = _Training(task, budget, config, _resume(task, state_path(model_path), config) if resume else Clock())
     saved_at_s, saving_s = training.clock.seconds, 0.0
 
-    def save() -> Checkpoint:
-        model = training.save(model_path)
-        on_progress(training.event(preview_path(model_path)))
-        return model
+    def after_step() -> None:
+        nonlocal saved_at_s, saving_s
+        on_progress(training.event())
+        if training.clock.seconds - saved_at_s > max(config.save_every_s, SAVE_PAUSE * saving_s):
+            training.save(model_path)
+            on_progress(training.event(preview_path(model_path)))
+            saved_at_s = training.seconds()
+            saving_s = saved_at_s - training.clock.seconds
 
     # Steps run in a thread of their own: Ctrl-C reaches the main thread alone, so it never breaks a step in the middle.
     with ThreadPoolExecutor(1, "training") as worker:
         try:
-            while training.progress < 1.0:
-                if not _result(worker.submit(training.step)):
-                    continue
-                on_progress(training.event())
-                if training.clock.seconds - saved_at_s > max(config.save_every_s, SAVE_PAUSE * saving_s):
-                    save()
-                    saved_at_s = training.seconds()
-                    saving_s = saved_at_s - training.clock.seconds
+            _take_steps(training, worker, after_step)
         except (KeyboardInterrupt, Cancelled):
             worker.shutdown()  # waits for the step that may have been submitted
             if training.clock.images:
                 training.save(model_path)
             raise
-    return save()
+    model = training.save(model_path)
+    on_progress(training.event(preview_path(model_path)))
+    agree(0.0, stop=False)  # the file is there for all processes
+    return model
+
+
+def _take_steps(training: "_Training", worker: ThreadPoolExecutor, after_step: Callable[[], None]) -> None:
+    """Take steps until the budget is spent; `after_step` is called after each that counts.
+
+    Several processes stop after the same step: the others learn of it at its end.
+    """
+    reason: BaseException | None = None
+    step: Future[bool] | None = None
+    while training.progress < 1.0:
+        try:
+            step = step or worker.submit(training.step)
+            is_counted, step = _result(step), None
+            if is_counted and reason is None:
+                after_step()
+        except (KeyboardInterrupt, Cancelled) as error:
+            if world_size() == 1:
+                raise
+            reason, training.asks_to_stop = error, True
+        if step is None and training.is_stopped:
+            raise reason or KeyboardInterrupt
 
 
 class _Training:
@@ -133,6 +156,9 @@ class _Training:
         self._task, self._budget, self._seed = task, budget, config.seed
         self.clock = clock
         self._terms: Mapping[str, float] = {}
+        self.asks_to_stop = False
+        self.is_stopped = False
+        """Whether a process asked to stop, which all know after the same step."""
         self._start_s = time.perf_counter() - clock.seconds
 
     @property
@@ -152,28 +178,32 @@ class _Training:
         Raises:
             UserError: the batch cannot become smaller. Any other error of the task is raised as it is.
         """
-        rng = np.random.default_rng((self._seed, self.clock.images))
+        seed = (self._seed, self.clock.images) if world_size() == 1 else (self._seed, self.clock.images, rank())
+        rng = np.random.default_rng(seed)
         try:
             self._terms = self._task.step(rng, self.progress)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            if not self._task.shrink():
+            if world_size() > 1 or not self._task.shrink():  # the others cannot know that a batch became smaller
                 raise TrainingError(OUT_OF_MEMORY) from error
         else:
-            self.clock = Clock(self.seconds(), self.clock.images + self._task.images_per_step)
+            seconds, self.is_stopped = agree(self.seconds(), stop=self.asks_to_stop)
+            self.clock = Clock(seconds, self.clock.images + self._task.images_per_step)
             return True
         if torch.cuda.is_available():  # only here: while the error is handled, it holds what the step had in memory
             torch.cuda.empty_cache()
         return False
 
     def save(self, model_path: Path) -> Checkpoint:
-        """Write the model, the state and the preview; returns the model.
+        """Write the model, the state and the preview, in the first process alone; returns the model.
 
         With a budget of images the same training gives the same file: the state alone says how long it took.
         """
         model = self._task.model(self.clock)
         model = replace(model, info=replace(model.info, trained_fraction=min(1.0, self.progress)))
+        if rank():
+            return model
         info = model.info if self._budget.images is None else replace(model.info, train_seconds=0.0)
         save_checkpoint(model_path, replace(model, info=info))
         save_checkpoint(state_path(model_path), self._task.state(self.clock))

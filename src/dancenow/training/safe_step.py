@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dancenow.errors import TrainingError
+from dancenow.training.distributed import average_gradients
 
 PATIENCE: Final = 20
 """Consecutive steps that may be skipped before the training stops with an error."""
@@ -27,6 +28,7 @@ class SafeOptimizerStep:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        average_gradients(parameters)
         norm = nn.utils.clip_grad_norm_(parameters, self._max_norm)
         if bool(torch.isfinite(norm)):
             self.optimizer.step()

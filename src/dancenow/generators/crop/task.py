@@ -22,6 +22,7 @@ from dancenow.generators.crop.pretrained_init import load_pretrained_generator
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.networks.warping import composite
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, with_prefix
+from dancenow.training.distributed import share, whole
 from dancenow.training.ema import update_average
 from dancenow.training.loop import Clock
 from dancenow.training.precision import autocast
@@ -61,13 +62,13 @@ class CropTask:
         self.perceptual = perceptual.to(device)
         self.optimizer = torch.optim.Adam(self.generator.parameters(), lr=config.learning_rate, betas=(0.8, 0.99))
         self._optimizer_step = SafeOptimizerStep(self.optimizer)
-        self.images_per_step = config.clips_per_step
+        self.images_per_step = whole(config.clips_per_step)
         self._images = 0
 
     def step(self, rng: np.random.Generator, progress: float) -> Mapping[str, float]:
         """See `loop.Task.step`."""
         self._set_learning_rate(progress)
-        config, count = self.config, self.images_per_step
+        config, count = self.config, share(self.images_per_step)
         is_adversarial = progress >= config.adversarial_from
         self.generator.refining = progress >= config.fine_from
         augmentation = Augmentation(
@@ -86,8 +87,8 @@ class CropTask:
             if is_adversarial:
                 terms |= self.discriminators.terms(clip, maps, image, patch)
         self._optimizer_step(torch.stack([getattr(config.weights, name) * term for name, term in terms.items()]).sum())
-        self._images += count
-        update_average(self.average, self.generator, count, self._images)
+        self._images += self.images_per_step
+        update_average(self.average, self.generator, self.images_per_step, self._images)
         return {name: float(term.detach()) for name, term in terms.items()}
 
     def _base_path(self) -> Path:
@@ -160,7 +161,7 @@ class CropTask:
         require_same_training(state, mine.config, mine.subject)
         restore_state(state, self._modules(), self._optimizers())
         self._images = state.info.images_seen
-        self.images_per_step = int(state.tensors["clips_per_step"])
+        self.images_per_step = whole(int(state.tensors["clips_per_step"]))
 
     def _modules(self) -> dict[str, nn.Module]:
         return {"generator": self.generator, "average": self.average, **self.discriminators.modules}

@@ -22,6 +22,7 @@ from dancenow.networks import losses
 from dancenow.networks.pix2pixhd import DEPTH, MIN_DISCRIMINATOR_PX, MultiScalePatchGAN
 from dancenow.pose.letterbox import Letterbox
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, with_prefix
+from dancenow.training.distributed import average_gradients, whole
 from dancenow.training.loop import Clock
 from dancenow.training.precision import autocast
 from dancenow.training.state import require_same_training, restore_state, state_tensors
@@ -77,7 +78,6 @@ def stored_box(config: EdnConfig, frame_width_px: int, frame_height_px: int) -> 
 class EdnTask:
     """A `loop.Task`: generator, its discriminators and their optimizers; first the global generator, then the enhancer."""
 
-    images_per_step = 1
     generator: EdnGenerator
 
     def __init__(
@@ -108,6 +108,11 @@ class EdnTask:
                 " longer side of more px."
             )
         self._enter_stage(enhanced=False)
+
+    @property
+    def images_per_step(self) -> int:
+        """See `loop.Task.images_per_step`: one in each process."""
+        return whole(1)
 
     def _enter_stage(self, *, enhanced: bool) -> None:
         """Create the networks of a stage; the enhancer is built around the global generator that was trained before it."""
@@ -151,6 +156,7 @@ class EdnTask:
         for optimizer, loss in ((self.generator_optimizer, total), (self.discriminator_optimizer, discriminator_loss)):
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
+            average_gradients(each for group in optimizer.param_groups for each in group["params"])
             optimizer.step()
         return {**{name: float(term.detach()) for name, term in terms.items()}, "judges": float(discriminator_loss.detach())}
 
