@@ -1,7 +1,7 @@
 """Open the videos of all jobs and check them, their settings and the consent of their people, before any work starts."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from dancenow.batch.jobs import JobRow, Settings
@@ -86,7 +86,10 @@ def _job(row: JobRow, folder: Path, source: VideoSource, target: VideoSource, co
     agreed_before, _ = consents.setdefault((target.sha256, settings.target_person), (agreed, target))
     if not agreed.has_terms_of(agreed_before):
         raise ConsentError(f"another line gives other terms for the person in {target}; give the same in both.")
-    scene_sha256 = sha256_of(scene.files[0]) if scene.files and settings.scene != "source" else None
+    scene_sha256 = None
+    if scene.files and settings.scene != "source":
+        scene_sha256 = sha256_of(scene.files[0])
+        settings = replace(settings, scene=str(scene.files[0].absolute()))
     return Job(
         row.place, Footage(source.path.absolute(), source.sha256), Footage(target.path.absolute(), target.sha256), row.out,
         settings, agreed_before, source.info.num_frames, float(source.info.fps), scene_sha256,

@@ -54,8 +54,6 @@ class RayEngine:
     def __enter__(self) -> Self:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         local = {} if self._address else {"num_cpus": self._workers or cores, "include_dashboard": False}
-        if not self._address:
-            os.environ.setdefault("RAY_AUTH_MODE", "token")  # as without it, but without a line about it
         try:
             self._ray.init(self._address, logging_level="ERROR", log_to_driver=False, **local)
         except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:

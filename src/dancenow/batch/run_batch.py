@@ -85,9 +85,10 @@ def run_batch(
     start_s = time.monotonic()
     require_writable(folder, folder=True)
     jobs = open_jobs(rows, folder)
-    device = Execution.auto(options.device).device
+    # Machines of a cluster find their own devices.
+    device = options.device if options.address else Execution.auto(options.device).device
     require_signer()
-    storage = ResultStorage(options.storage_url or str(folder.absolute() / STORAGE))
+    storage = ResultStorage(_url(options.storage_url, folder))
     workplace = Workplace(storage.url, options.address is not None, device)
     plan = make_plan(jobs, device=device, part_s=options.part_s)
     with only_writer(folder), ExitStack() as stack:
@@ -115,6 +116,13 @@ def run_batch(
             with complete_or_absent(folder / SUMMARY) as temporary:
                 temporary.write_text(json.dumps(summary.to_json(), indent=1) + "\n", "utf-8")
     return summary
+
+
+def _url(given: str | None, folder: Path) -> str:
+    """The storage of a batch; a folder by its full name, as workers may run in another one."""
+    if given is None:
+        return str(folder.absolute() / STORAGE)
+    return given if "://" in given or "::" in given else str(Path(given).absolute())
 
 
 def upload_inputs(steps: Sequence[Step], storage: ResultStorage) -> None:

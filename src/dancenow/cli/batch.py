@@ -1,7 +1,8 @@
 """`dancenow batch`: many transfers on many workers."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -75,7 +76,7 @@ def batch(
         budget, preset, normalize, face, camera, scene, seed, consent=consent, person_name=person_name, licence=licence
     )
     options = BatchOptions(workers, address, storage, retries, part_s, device)
-    with _shown() as on_state:
+    with _shown() as on_state, redirect_stdout(StringIO()):  # Ray reports each lost worker there
         summary = run_batch(read_jobs(jobs, defaults), out, options, on_state=on_state)
     _report(summary)
     console.report(out / SUMMARY)

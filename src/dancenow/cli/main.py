@@ -58,8 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(str(error), debug)
     except KeyboardInterrupt:
         _print_error(
-            "dancenow: interrupted; finished steps are kept: `run`, `bench` and `dataset make` go on by themselves, `train`"
-            " with --resume."
+            "dancenow: interrupted; finished steps are kept: `run`, `batch`, `bench` and `dataset make` go on by themselves,"
+            " `train` with --resume."
         )
         sys.exit(interrupts.STATUS)
     except BrokenPipeError:

@@ -22,6 +22,8 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final
 
+import cv2
+import numpy as np
 import tyro
 
 from dancenow.assets import SOURCE, TARGET
@@ -40,8 +42,10 @@ from dancenow.provenance.consent import consent
 from dancenow.research.bench.results import machine
 from dancenow.storage.atomic_io import cache_dir, complete_or_absent
 
-SOURCES: Final = 4
-_FRAMES: Final = 60
+SOURCES: Final = 3
+_FRAMES: Final = 12
+_EVERY: Final = 3
+_SIDE_PX: Final = 192
 _SIMULATED_FRAMES: Final = 900
 """Of each video in the simulation: half a minute. Measured costs of a step grow with it, but for the training."""
 _TRAINING_S: Final = 600.0
@@ -56,7 +60,7 @@ class Measure:
     """Time a small batch with 1 and 2 workers. out: the JSON to write. images: of each training."""
 
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    images: int = 20
+    images: int = 4
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def measure(options: Measure) -> dict[str, Any]:
             summary = json.loads((out / "summary.json").read_text("utf-8"))
             runs[str(workers)] = {"seconds": summary["seconds"], "stages": summary["stages"], "counts": summary["counts"]}
     return {
-        "what": f"{SOURCES} sources of {_FRAMES} frames danced by 2 people at 256 px; {options.images} images of training",
+        "what": f"{SOURCES} sources of {_FRAMES} frames at {_SIDE_PX} px for 2 people; {options.images} images of training",
         "machine": machine(),
         "shared_machine": "other programs ran on the same two cores",
         "workers": runs,
@@ -125,7 +129,7 @@ def _write_jobs(folder: Path) -> Path:
     """Short sources, each another part of the example dance, and two targets."""
     lines = ["source,target,out"]
     for name, asset, start in (("ann", TARGET, 0), ("bob", TARGET, 30)):
-        _cut(asset, folder / f"{name}.mp4", start, 3 * _FRAMES)
+        _cut(asset, folder / f"{name}.mp4", start, 2 * _FRAMES)
     for index in range(SOURCES):
         _cut(SOURCE, folder / f"dance{index}.mp4", 20 * index, _FRAMES)
         lines += [f"dance{index}.mp4,{name}.mp4,{name}{index}" for name in ("ann", "bob")]
@@ -135,11 +139,11 @@ def _write_jobs(folder: Path) -> Path:
 
 
 def _cut(asset: Path, out: Path, start: int, count: int) -> None:
-    frames = list(islice(read_frames(asset, start), count))
-    height, width = frames[0].image_rgb.shape[:2]
-    with VideoWriter(out, width, height, fps=Fraction(30)) as writer:
-        for index, frame in enumerate(frames):
-            writer.write(frame.image_rgb, Fraction(index, 30))
+    """A small clip of `count` frames, 10 a second."""
+    with VideoWriter(out, _SIDE_PX, _SIDE_PX, fps=Fraction(30, _EVERY), crf=12) as writer:
+        for index, frame in enumerate(islice(read_frames(asset, start, None, _EVERY), count)):
+            small = cv2.resize(frame.image_rgb, (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_AREA)
+            writer.write(np.asarray(small, np.uint8), Fraction(_EVERY * index, 30))
 
 
 def _do_nothing(_step: Step, _workplace: Workplace, _on_progress: ProgressCallback) -> StepReport:
@@ -212,7 +216,7 @@ class InventedEngine:
 def simulate(options: Simulate) -> dict[str, Any]:
     """Simulate all numbers of workers."""
     measured = json.loads(options.measured.read_text("utf-8"))
-    costs = {kind: _scaled(kind, StepReport(**each)) for kind, each in measured["steps_of_one_job"].items()}
+    costs = _scaled({kind: StepReport(**each) for kind, each in measured["steps_of_one_job"].items()})
     agreed = consent("rendered")
     jobs = [replace(_job(index), consent=agreed) for index in range(options.videos)]
     plan = make_plan(jobs, device="cpu", part_s=60)
@@ -230,12 +234,20 @@ def simulate(options: Simulate) -> dict[str, Any]:
     }
 
 
-def _scaled(kind: str, cost: StepReport) -> StepReport:
-    """The cost of a step of a longer video."""
-    if kind == "model":
-        return replace(cost, seconds=_TRAINING_S)
+def _scaled(costs: Mapping[str, StepReport]) -> dict[str, StepReport]:
+    """The costs of the steps of longer videos. The model's file, which its archive holds beside the subject, stays as it is."""
     factor = _SIMULATED_FRAMES / _FRAMES
-    return StepReport(cost.seconds * factor, round(cost.bytes_read * factor), round(cost.bytes_written * factor))
+    model_file = costs["model"].bytes_written - costs["subject"].bytes_written
+    fixed = {"model": (0, model_file), "video": (model_file, 0)}
+    scaled = {}
+    for kind, cost in costs.items():
+        read, written = fixed.get(kind, (0, 0))
+        scaled[kind] = StepReport(
+            _TRAINING_S if kind == "model" else cost.seconds * factor,
+            round(read + (cost.bytes_read - read) * factor),
+            round(written + (cost.bytes_written - written) * factor),
+        )
+    return scaled
 
 
 def _row(workers: int, engine: InventedEngine, videos: int, steps: Any) -> dict[str, Any]:
