@@ -313,6 +313,6 @@ class RealSize:
 
 REAL: Final[Mapping[Size, RealSize]] = {
     "smoke": RealSize("tiny", "none", "4images", 0.2, 6, 3, 20),
-    "laptop": RealSize("draft", "auto", "400images", 0.2, 60, 5, 200),
-    "gpu": RealSize("draft", "auto", "20000images", 0.2, 120, 5, 400),
+    "laptop": RealSize("draft-references", "auto", "400images", 0.2, 60, 5, 200),
+    "gpu": RealSize("draft-references", "auto", "20000images", 0.2, 120, 5, 400),
 }
