@@ -18,6 +18,7 @@ from dancenow.generators.references import task as references_task
 from dancenow.generators.references.body_parts import NUM_PARTS, PARTS, TRUNK, BodyParts, are_joined, part_weights
 from dancenow.generators.references.config import PRESETS, ReferenceConfig
 from dancenow.generators.references.family import ReferenceFamily
+from dancenow.generators.references.fine_image import finish_finely
 from dancenow.generators.references.network import INITIAL_LOGIT, ReferenceGenerator, mix_colors, move_pixels
 from dancenow.generators.references.part_matching import part_distances, part_features
 from dancenow.generators.references.part_transforms import part_transforms
@@ -219,6 +220,36 @@ def test_pixels_of_each_reference_are_moved_by_their_own_shifts() -> None:
     torch.testing.assert_close(moved[:, :4, :, :-1], planes[:, :4, :, 1:])
     torch.testing.assert_close(moved[:, 4:, :-2], planes[:, 4:, 2:])
     assert not moved[:, 4:, -2:].any()  # nothing is known outside
+
+
+def test_fine_pictures_are_those_that_the_generator_sees_before_they_are_averaged(references: ReferenceSet) -> None:
+    warper = ReferenceWarper(references, CANVAS_PX, CPU)
+    pose = tensors(references.pose)
+    distances = warper.distances(*pose)
+    choice = choose_nearest(distances, 2, None)
+    coarse, fine = warper.warp_finely(*pose, choice.picture, choice.weight, distances)
+    assert fine.shape == (len(references), 8, 2 * CANVAS_PX, 2 * CANVAS_PX)
+    torch.testing.assert_close(coarse, warper.warp(*pose, choice.picture, choice.weight, distances))
+    averaged = torch.nn.functional.avg_pool2d(fine, 2)
+    torch.testing.assert_close(averaged, torch.nn.functional.pixel_shuffle(coarse, 4))
+
+
+@pytest.mark.parametrize("shade", [False, True])
+def test_a_fine_image_shows_the_plan_and_the_detail_of_the_pictures(shade: bool) -> None:
+    plan = torch.zeros(1, 4 + 3 * 2 + shade, 32, 32)
+    plan[:, 3, 8:24, 8:24] = 1.0  # a gray square
+    plan[:, 4:6] = 6.0  # copied wherever a picture shows something
+    plan[:, 10:] = 0.25
+    fine = torch.zeros(1, 8, 64, 64)
+    stripes = torch.where(torch.arange(64) % 2 == 0, 1.0, -1.0)
+    fine[:, 0, 24:40, 24:40], fine[:, 3, 24:40, 24:40] = stripes[24:40], 1.0
+    image = finish_finely(plan, fine)
+    assert image.shape == (1, 4, 64, 64)
+    torch.testing.assert_close(image[0, 0, 30, 26:38], stripes[26:38], atol=0.02, rtol=0)
+    torch.testing.assert_close(image[0, 3, 30, 20:44], torch.ones(24), atol=0.02, rtol=0)
+    assert image[0, 0, 30, 20:23].abs().max() < 0.02  # generated
+    torch.testing.assert_close(image[0, 3, 2], torch.full((64,), 0.25 * shade))  # nothing but shadow
+    assert image[0, 0, 2].max() <= 0
 
 
 def test_a_model_keeps_pictures_and_says_so(drawn_subject: Subject) -> None:

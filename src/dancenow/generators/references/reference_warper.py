@@ -6,6 +6,7 @@ means of four such pixels. What another part hides in the reference is not copie
 """
 
 import math
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
@@ -38,6 +39,18 @@ _NEGLIGIBLE: Final = 0.004
 """Weight below which a part of a picture is not looked up: less than a level of gray."""
 _TRUST_SCALE: Final = 1.2
 """Distance at which a copied part counts 1/e."""
+
+
+@dataclass(frozen=True, eq=False)
+class _WarpedCells:
+    """n warped cells of `count` canvases: each one's canvas `body`, column x and row y, and the colors [n,C,4,16,samples] of
+    its px, row by row."""
+
+    count: int
+    body: Tensor
+    x: Tensor
+    y: Tensor
+    colors: Tensor
 
 
 class ReferenceWarper:
@@ -91,19 +104,44 @@ class ReferenceWarper:
         Returns:
             float [N, 64 C, S/4, S/4], see the class.
         """
-        return self._warp(xy, confidence, depth, choice, weight, distances, fine=False)
+        return self._on_canvas(self._warp_cells(xy, confidence, depth, choice, weight, distances, samples=1))
 
     @torch.no_grad()
     def warp_finely(
         self, xy: Tensor, confidence: Tensor, depth: Tensor, choice: Tensor, weight: Tensor, distances: Tensor
-    ) -> Tensor:
-        """As `warp`, at twice the resolution and pixel by pixel: [N, 4 C, 2 S, 2 S]. `coarsen` makes the result of `warp` of
-        it."""
-        return self._warp(xy, confidence, depth, choice, weight, distances, fine=True)
+    ) -> tuple[Tensor, Tensor]:
+        """The result of `warp`, and the same at twice the resolution and pixel by pixel, [N, 4 C, 2 S, 2 S]."""
+        warped = self._warp_cells(xy, confidence, depth, choice, weight, distances, samples=_SAMPLES)
+        means = replace(warped, colors=warped.colors.mean(dim=-1, keepdim=True))
+        return self._on_canvas(means), self._on_fine_canvas(warped)
 
-    def _warp(
-        self, xy: Tensor, confidence: Tensor, depth: Tensor, choice: Tensor, weight: Tensor, distances: Tensor, *, fine: bool
-    ) -> Tensor:
+    def _on_canvas(self, warped: "_WarpedCells") -> Tensor:
+        """Cells with one sample per px as [N, 64 C, S/4, S/4]."""
+        side = self.canvas_px // POSE_STRIDE
+        canvas = torch.zeros(warped.count, side * side, *warped.colors.shape[1:], device=self.device)
+        canvas[warped.body, warped.y * side + warped.x] = warped.colors
+        return canvas.flatten(2).transpose(1, 2).reshape(warped.count, -1, side, side)
+
+    def _on_fine_canvas(self, warped: "_WarpedCells") -> Tensor:
+        """Cells with `_SAMPLES` per px as [N, 4 C, 2 S, 2 S]."""
+        slots, fine_px = warped.colors.shape[1], self.canvas_px * FINE_PER_CANVAS_PX
+        canvas = torch.zeros(warped.count, slots * 4, fine_px, fine_px, device=self.device)
+        if not len(warped.body):
+            return canvas
+        # Only the box around all cells is put in order.
+        (left, top), (right, bottom) = ((int(f(warped.x)), int(f(warped.y))) for f in (torch.amin, torch.amax))
+        rows, columns, cell_px = bottom + 1 - top, right + 1 - left, POSE_STRIDE * FINE_PER_CANVAS_PX
+        box = torch.zeros(warped.count, rows, columns, *warped.colors.shape[1:], device=self.device)
+        box[warped.body, warped.y - top, warped.x - left] = warped.colors
+        split = box.reshape(warped.count, rows, columns, slots * 4, *[POSE_STRIDE] * 2, *[FINE_PER_CANVAS_PX] * 2)
+        ordered = split.permute(0, 3, 1, 4, 6, 2, 5, 7).reshape(warped.count, slots * 4, rows * cell_px, columns * cell_px)
+        canvas[:, :, top * cell_px :, left * cell_px :][:, :, : rows * cell_px, : columns * cell_px] = ordered
+        return canvas
+
+    def _warp_cells(
+        self, xy: Tensor, confidence: Tensor, depth: Tensor, choice: Tensor, weight: Tensor, distances: Tensor, samples: int
+    ) -> "_WarpedCells":
+        """Warp the cells near the person. samples: colors of each px, `_SAMPLES` of them or their mean."""
         count, slots, blended, parts = choice.shape
         wanted = BodyParts.of(xy, confidence, depth)
         cells = self.canvas_px // POSE_STRIDE
@@ -123,7 +161,6 @@ class ReferenceWarper:
         maps = part_transforms(wanted, self._parts, flat)
         trust = weight * torch.exp(-_of_choice(distances, choice) / _TRUST_SCALE)
         trust = trust.reshape(count, slots * blended, parts)[body[:, None], :, best].transpose(1, 2)
-        samples = _SAMPLES if fine else 1
         colors = torch.zeros(len(cell), slots, 4, POSE_STRIDE**2, samples, device=self.device)
         counts = trust * share.amax(dim=2)[:, None] > _NEGLIGIBLE
         for layer in range(slots * blended):
@@ -131,16 +168,10 @@ class ReferenceWarper:
                 row = counts[:, layer, place].nonzero()[:, 0]
                 pose, part = body[row], best[row, place]
                 found, seen = self._look_up(at[row], maps[pose, layer, part], flat[pose, layer, part], part)
-                found = found if fine else found.mean(dim=-1, keepdim=True)
+                found = found if samples > 1 else found.mean(dim=-1, keepdim=True)
                 counted = (share[row, place] * trust[row, layer, place, None] * seen)[:, None, :, None]
                 colors[row, layer // blended] += found.transpose(0, 1) * counted
-        canvas = torch.zeros(count, cells * cells, *colors.shape[1:], device=self.device)
-        canvas[body, cell] = colors
-        if not fine:
-            return canvas.flatten(2).transpose(1, 2).reshape(count, -1, cells, cells)
-        side = math.isqrt(samples)
-        split = canvas.reshape(count, cells, cells, slots * 4, POSE_STRIDE, POSE_STRIDE, side, side)
-        return split.permute(0, 3, 1, 4, 6, 2, 5, 7).reshape(count, slots * 4, *[cells * POSE_STRIDE * side] * 2)
+        return _WarpedCells(count, body, cell % cells, cell // cells, colors)
 
     def _look_up(self, at: Tensor, maps: Tensor, picture: Tensor, part: Tensor) -> tuple[Tensor, Tensor]:
         """The colors of px `at` [n,16,2] under maps [n,2,3] in pictures [n], four samples of each, [4,n,16,4], and how much of
@@ -158,11 +189,6 @@ class ReferenceWarper:
         )
         seen = _sample(self._shown, u, v, picture * NUM_PARTS + part, _VISIBILITY_CELLS)
         return colors, seen[0]
-
-
-def coarsen(fine: Tensor) -> Tensor:
-    """What the generator sees, [N, 64 C, S/4, S/4], of finely warped pictures [N, 4 C, 2 S, 2 S]."""
-    return F.pixel_unshuffle(F.avg_pool2d(fine, FINE_PER_CANVAS_PX), POSE_STRIDE)
 
 
 def _of_choice(distances: Tensor, choice: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from dancenow.generators.references.network import ReferenceGenerator, finish
 from dancenow.generators.references.reference_choice import choose_over_time, cross_fade, exclude_near
 from dancenow.generators.references.reference_selection import ReferenceOptions
 from dancenow.generators.references.reference_set import PREFIX, ReferenceSet
-from dancenow.generators.references.reference_warper import ReferenceWarper, coarsen
+from dancenow.generators.references.reference_warper import ReferenceWarper
 from dancenow.generators.target_frame import error_of_version
 from dancenow.storage.checkpoint import Checkpoint
 from dancenow.subject.target_appearance import Target
@@ -81,8 +81,7 @@ class ReferenceRenderer(CropRenderer):
                 on_canvas = self._on_canvas(track.pose[wanted], crops[first : first + _BATCH])
                 chosen = (self._on_device(each[wanted]) for each in (pictures, weights, distances))
                 if is_fine:
-                    finely = self._warper.warp_finely(*on_canvas, *chosen)
-                    warped = coarsen(finely)
+                    warped, finely = self._warper.warp_finely(*on_canvas, *chosen)
                 else:
                     warped = self._warper.warp(*on_canvas, *chosen)
                     finely = F.pixel_shuffle(warped, POSE_STRIDE)
