@@ -12,6 +12,7 @@ from dancenow.generators.crop.network import GeneratorConfig
 from dancenow.generators.crop.presets import PRESETS
 from dancenow.generators.edn.config import EdnConfig
 from dancenow.generators.edn.network import Conditioning
+from dancenow.generators.references import config as references
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import probe, read_frames
 from dancenow.pose.retargeting.registry import RetargetingKind
@@ -58,7 +59,7 @@ TINY: Final = CropConfig(
 
 def our_config(name: OurNetwork) -> CropConfig:
     """Our configuration: `tiny` or a preset."""
-    return TINY if name == "tiny" else PRESETS[name]
+    return TINY if name == "tiny" else {**PRESETS, **references.PRESETS}[name]
 
 
 def paper_config(longer_px: int, width: float, *, temporal: bool = True, conditioning: Conditioning = "stick") -> EdnConfig:

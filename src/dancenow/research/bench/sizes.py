@@ -11,7 +11,7 @@ from dancenow.face.refinement import FaceMode
 from dancenow.research.bench.rendered_test_set import RenderedTestSet, rendered_test_set, with_singing_dance
 from dancenow.research.bench.results import Size
 
-OurNetwork = Literal["tiny", "draft", "standard", "hd"]
+OurNetwork = Literal["tiny", "draft", "draft-references", "standard", "hd"]
 """Our networks: a preset, or one that trains in seconds to test a benchmark."""
 
 
