@@ -1,4 +1,4 @@
-"""Configuration of the references family. Experimental: it is measured beside the crop family, see the log."""
+"""Configuration of the references family."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,4 +34,4 @@ class ReferenceConfig(CropConfig):
 PRESETS: Final[dict[str, ReferenceConfig]] = {
     "draft-references": ReferenceConfig(**{**vars(presets.PRESETS["draft"]), "mirror": 0.0}),
 }
-"""`draft` with references and without mirrored clips. Experimental."""
+"""`draft` with references and without mirrored clips."""

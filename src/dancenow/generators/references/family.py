@@ -1,4 +1,4 @@
-"""The references family: the crop family with pictures of the person to copy from. Experimental."""
+"""The references family: the crop family with pictures of the person to copy from."""
 
 from collections.abc import Mapping
 from typing import Any, Final
