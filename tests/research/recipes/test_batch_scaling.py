@@ -11,7 +11,9 @@ def test_more_workers_are_faster_until_there_are_more_than_jobs(tmp_path: Path) 
     steps = dict.fromkeys(("poses", "subject", "model", "video"), cost)
     measured = tmp_path / "measured.json"
     measured.write_text(json.dumps({"steps_of_one_job": steps, "seconds_to_hand_out_a_step": 0.001}))
-    rows = simulate(Simulate(measured, tmp_path / "out.json", videos=100))["rows"]
+    speed = tmp_path / "speed.json"
+    speed.write_text(json.dumps({"summary": {name: {"draft": {"median": 20.0}} for name in ("detect", "poses known")}}))
+    rows = simulate(Simulate(measured, speed, tmp_path / "out.json", videos=100))["rows"]
     speeds = [row["videos_per_hour"] for row in rows]
     assert speeds == sorted(speeds)
     assert speeds[1] > 5 * speeds[0]

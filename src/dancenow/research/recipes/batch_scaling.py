@@ -65,9 +65,10 @@ class Measure:
 
 @dataclass(frozen=True)
 class Simulate:
-    """measured: what `measure` wrote. out: the JSON to write."""
+    """measured: what `measure` wrote. speed: what `dancenow bench speed` wrote. out: the JSON to write."""
 
     measured: tyro.conf.Positional[Path]
+    speed: tyro.conf.Positional[Path]
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     videos: int = 10_000
 
@@ -216,7 +217,9 @@ class InventedEngine:
 def simulate(options: Simulate) -> dict[str, Any]:
     """Simulate all numbers of workers."""
     measured = json.loads(options.measured.read_text("utf-8"))
-    costs = _scaled({kind: StepReport(**each) for kind, each in measured["steps_of_one_job"].items()})
+    speed = json.loads(options.speed.read_text("utf-8"))["summary"]
+    small = {kind: StepReport(**each) for kind, each in measured["steps_of_one_job"].items()}
+    costs = _scaled(small, {name: speed[name]["draft"]["median"] for name in ("detect", "poses known")})
     agreed = consent("rendered")
     jobs = [replace(_job(index), consent=agreed) for index in range(options.videos)]
     plan = make_plan(jobs, device="cpu", part_s=60)
@@ -227,23 +230,34 @@ def simulate(options: Simulate) -> dict[str, Any]:
         rows.append(_row(workers, engine, options.videos, plan.steps.values()))
     return {
         "what": f"{options.videos} short videos of {options.videos // _VIDEOS_PER_PERSON} people, simulated",
-        "calibrated_with": options.measured.name,
+        "calibrated_with": [options.measured.name, options.speed.name],
         "assumed_storage_bytes_per_s": _STORAGE_BYTES_PER_S,
         "seconds_of_a_step": {kind: round(cost.seconds, 3) for kind, cost in costs.items()},
         "rows": rows,
     }
 
 
-def _scaled(costs: Mapping[str, StepReport]) -> dict[str, StepReport]:
-    """The costs of the steps of longer videos. The model's file, which its archive holds beside the subject, stays as it is."""
+def _scaled(costs: Mapping[str, StepReport], frames_per_s: Mapping[str, float]) -> dict[str, StepReport]:
+    """The costs of the steps of longer videos, at the rates that `bench speed` measured.
+
+    Footage is twice as long as a source; preparing it takes as much longer than detecting poses as in the small batch. The
+    model's file, which its archive holds beside the subject, stays as large as it is.
+    """
     factor = _SIMULATED_FRAMES / _FRAMES
     model_file = costs["model"].bytes_written - costs["subject"].bytes_written
     fixed = {"model": (0, model_file), "video": (model_file, 0)}
+    poses_s = _SIMULATED_FRAMES / frames_per_s["detect"]
+    seconds = {
+        "poses": poses_s,
+        "subject": poses_s * costs["subject"].seconds / costs["poses"].seconds,
+        "model": _TRAINING_S,
+        "video": _SIMULATED_FRAMES / frames_per_s["poses known"],
+    }
     scaled = {}
     for kind, cost in costs.items():
         read, written = fixed.get(kind, (0, 0))
         scaled[kind] = StepReport(
-            _TRAINING_S if kind == "model" else cost.seconds * factor,
+            seconds[kind],
             round(read + (cost.bytes_read - read) * factor),
             round(written + (cost.bytes_written - written) * factor),
         )
