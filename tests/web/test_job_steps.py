@@ -27,7 +27,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> JobStore:
 
 def run(store: JobStore, job: Job, token: CancelToken | None = None) -> int:
     (store.folder(job.number) / "outcome.json").unlink(missing_ok=True)  # as the queue does
-    return run_job(store.folder(job.number), token or CancelToken())
+    return run_job(store.folder(job.number), token or CancelToken(), max_seconds=60)
 
 
 class StopsInTraining(CancelToken):
@@ -62,6 +62,7 @@ def test_from_upload_to_result_and_again_with_the_model(store: JobStore, tmp_pat
     assert run(store, job) == 0
     result = store.read(job.number, "result.json")
     assert probe(folder / result["result"]).num_frames == 36
+    assert probe(folder / "beside.mp4").width_px == 2 * probe(folder / "result.mp4").width_px
     page = (folder / "report.html").read_text()
     assert "synthetic" in page
     assert str(tmp_path) not in page
@@ -94,6 +95,12 @@ def test_a_broken_video_is_one_sentence_without_paths(store: JobStore, tmp_path:
     assert "source.mp4" in error
     assert str(tmp_path) not in error
     assert "\n" not in error
+
+
+def test_a_video_that_is_too_long_is_refused_before_the_detection(store: JobStore, tmp_path: Path) -> None:
+    job = store.add("", *drawn_videos(tmp_path), ("dance", "me"))
+    assert run_job(store.folder(job.number), CancelToken(), max_seconds=2) == 2
+    assert "the video of the person is 0.0 minutes long" in store.read(job.number, "outcome.json")["error"]
 
 
 def test_expected_minutes_grow_with_budget_and_length(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """Jobs on disk: nothing that a user sends becomes part of a path, and each user has their own jobs alone."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dancenow.errors import InputError
+from dancenow.errors import InputError, OptionError
 from dancenow.web.job import Job, Settings, label_of
 from dancenow.web.job_store import JobStore
 
@@ -100,3 +101,17 @@ def test_damaged_records_are_left_out(tmp_path: Path) -> None:
     for damage in ("{", "[]", '{"number": 1}', '{"settings": 3}'):
         (store.folder(job.number) / "job.json").write_text(damage)
         assert [each.number for each in store.all()] == [other.number]
+
+
+@pytest.mark.parametrize(
+    "scene", ["/etc/passwd", "../other/source.mp4", "source.mp4", "scene.png/../../x", "white", "#20a04", "scene.jpg\n", ""]
+)
+def test_a_scene_is_never_the_name_of_a_file_elsewhere(scene: str) -> None:
+    with pytest.raises(OptionError, match="no scene"):
+        Settings(scene=scene)
+
+
+@pytest.mark.parametrize("wrong", [{"preset": "paper"}, {"budget": "forever"}, {"source_person": 0}, {"target_person": 999}])
+def test_settings_are_what_the_page_offers(wrong: dict[str, Any]) -> None:
+    with pytest.raises(OptionError):
+        Settings(**wrong)

@@ -22,6 +22,7 @@ COMMANDS: Final = (
     "demo",
     "run",
     "batch",
+    "web",
     "prepare",
     "consent",
     "train",

@@ -24,7 +24,7 @@ def write_pose_picture(video: VideoSource, track: PoseTrack, out: Path) -> None:
     sure = np.where(track.status == FrameStatus.MEASURED, track.pose.confidence.mean(axis=1), 0)
     best = int(sure.argmax())
     for frame in video.frames_at([best]):
-        _write(draw_pose(frame.image_rgb, track.pose[best]), out)
+        write_picture(draw_pose(frame.image_rgb, track.pose[best]), out)
 
 
 def write_people_picture(video: VideoSource, samples: Sequence[Sequence[Detection]], out: Path) -> int:
@@ -39,7 +39,7 @@ def write_people_picture(video: VideoSource, samples: Sequence[Sequence[Detectio
         image = frame.image_rgb.copy()
         for number, person in enumerate(fullest, start=1):
             _draw_number(image, person, number)
-        _write(image, out)
+        write_picture(image, out)
     return len(fullest)
 
 
@@ -60,7 +60,8 @@ def _draw_number(image: ImageRGB, person: Detection, number: int) -> None:
     cv2.putText(image, str(number), at, cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 2, cv2.LINE_AA)
 
 
-def _write(image: ImageRGB, out: Path) -> None:
+def write_picture(image: ImageRGB, out: Path) -> None:
+    """Write an image, made smaller where it is large, as .jpg."""
     scale = min(1.0, SIDE_PX / max(image.shape[:2]))
     size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)

@@ -28,7 +28,7 @@ from dancenow.web.job_progress import ProgressRecord, check_plan, machine_speeds
 from dancenow.web.job_store import write_json
 
 
-def check_videos(folder: Path, job: Job, model: Path | None, speeds: Path, execution: Execution) -> None:
+def check_videos(folder: Path, job: Job, model: Path | None, speeds: Path, execution: Execution, max_seconds: int) -> None:
     """Check the videos of a job; write `check.json` and pictures into its folder.
 
     model: the trained model that gives the person, where the job has no target video.
@@ -41,7 +41,7 @@ def check_videos(folder: Path, job: Job, model: Path | None, speeds: Path, execu
     record = ProgressRecord(folder, check_plan(source, target, machine_speeds(speeds)), speeds)
     on_progress, settings = execution.reporting(record), job.settings
     for video, role in ((source, "video of the dance"), (target, "video of the person")):
-        _require_usable(video, role, on_progress)
+        _require_usable(video, role, max_seconds, on_progress)
     track, source_facts = _look_at(source, "source", folder, settings.source_person, on_progress)
     facts: dict[str, Any] = {}
     advice: list[str] = []
@@ -62,14 +62,21 @@ def check_videos(folder: Path, job: Job, model: Path | None, speeds: Path, execu
     record.finish()
 
 
-def _require_usable(video: VideoSource | None, role: str, on_progress: ProgressCallback) -> None:
-    """Require a complete video.
+def _require_usable(video: VideoSource | None, role: str, max_seconds: int, on_progress: ProgressCallback) -> None:
+    """Require a complete video that is not too long.
 
     Raises:
-        InputError: it is damaged; the sentence names its role instead of the file.
+        InputError: it is longer, or damaged; the sentence names its role instead of the file.
     """
     if video is None:
         return
+    info = video.info
+    seconds = info.duration_s or (info.num_frames or 0) / info.fps
+    if seconds > max_seconds:
+        raise InputError(
+            f"the {role} is {seconds / 60:.1f} minutes long; this page takes up to {max_seconds / 60:g}. Cut it, or start the"
+            " page with a larger --max-minutes."
+        )
     try:
         require_complete(video, on_progress)
     except InputError as error:

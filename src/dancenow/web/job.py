@@ -13,26 +13,48 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal, Self
 
-from dancenow.errors import InputError
+from dancenow.errors import InputError, OptionError
 from dancenow.storage.file_names import as_text
+from dancenow.training.budget import Budget
 
 State = Literal["queued", "running", "waiting", "paused", "cancelled", "failed", "done"]
 """waiting: for the user. The queue works on queued jobs alone."""
 Step = Literal["check", "video"]
 """check: look at both videos, minutes. video: train and transfer."""
+PRESETS: Final = ("draft", "standard", "hd")
+"""The presets that the page offers."""
 MAX_NAME: Final = 80
 """Letters of a file name that are kept, to be shown."""
 
 
+_SCENES: Final = re.compile(r"target|source|transparent|#[0-9a-f]{6}|scene\.(png|jpg)")
+"""What the page offers. `scene.png` and `scene.jpg` are pictures in the job's folder; no other name of a file is a scene."""
+_MAX_PERSON: Final = 20
+
+
 @dataclass(frozen=True)
 class Settings:
-    """What the user chose. source_person, target_person: whom to follow, counted from 1; None for the most prominent one."""
+    """What the user chose. source_person, target_person: whom to follow, counted from 1; None for the most prominent one.
+
+    Raises:
+        OptionError: a value is not one that the page offers.
+    """
 
     budget: str = "10m"
     preset: str = "draft"
     scene: str = "target"
     source_person: int | None = None
     target_person: int | None = None
+
+    def __post_init__(self) -> None:
+        Budget.parse(self.budget)
+        if self.preset not in PRESETS:
+            raise OptionError(f"there is no quality {self.preset!r}.")
+        if not _SCENES.fullmatch(self.scene):
+            raise OptionError(f"there is no scene {self.scene!r}.")
+        for person in (self.source_person, self.target_person):
+            if person is not None and not (isinstance(person, int) and 1 <= person <= _MAX_PERSON):
+                raise OptionError(f"there is no person {person!r}.")
 
 
 @dataclass(frozen=True)
@@ -89,7 +111,7 @@ class Job:
         try:
             fields = json.loads(text)
             return cls(**fields | {"settings": Settings(**fields["settings"])})
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (OptionError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise InputError(f"a job's record is damaged ({error}); delete its folder.") from error
 
 

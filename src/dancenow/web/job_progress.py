@@ -21,8 +21,8 @@ WRITE_EVERY_S: Final = 0.5
 START_S: Final = 12.0
 """Loading the program and opening files."""
 _LAPTOP_S: Final = {
-    "tracking the person": 0.06, "background": 0.03, "refining the edges": 0.05, "generating draft": 0.1, "report": 0.02,
-    "generating standard": 0.35, "generating hd": 1.0,
+    "tracking the person": 0.06, "background": 0.03, "refining the edges": 0.05, "generating draft": 0.1, "report": 0.03,
+    "generating standard": 0.35, "generating hd": 1.0, "side by side": 0.02,
 }  # fmt: skip
 _OTHER_S: Final = 0.2
 _MEASURED_FRAMES: Final = 20
@@ -44,7 +44,8 @@ def video_plan(num_frames: int, budget: Budget | None, preset: str, speeds: Mapp
     """
     training_s = (budget.seconds or 0.0) if budget is not None else 0.0
     generating_s = speeds.get(f"generating {preset}", _OTHER_S)
-    return {"training": training_s, "generating": num_frames * generating_s, "report": num_frames * speeds["report"]}
+    encoding = {stage: num_frames * speeds[stage] for stage in ("report", "side by side")}
+    return {"training": training_s, "generating": num_frames * generating_s, **encoding}
 
 
 def expected_seconds(num_frames: int, budget: str, preset: str, speeds: Mapping[str, float]) -> float:

@@ -18,7 +18,8 @@ from dancenow.provenance.consent import Consent
 from dancenow.web.job import Job, Settings, State
 from dancenow.web.job_store import JobStore
 
-COMMAND: Final = (sys.executable, "-m", "dancenow.web.run_job")
+MAX_SECONDS: Final = 600
+"""Videos may be this long unless the server says otherwise."""
 _POLL_S: Final = 0.1
 _PATIENCE_S: Final = 60.0
 """A process that was told to stop may take this long to save its training."""
@@ -28,10 +29,10 @@ _OUTCOMES: Final = ("waiting", "done", "failed")
 class JobQueue:
     """Runs the queued jobs of a store in a thread, one after the other. Call `close` at the end.
 
-    command: the program that runs a job; it gets the job's folder as its argument.
+    command: the program that runs a job, see `job_command`; it gets the job's folder as its last argument.
     """
 
-    def __init__(self, store: JobStore, command: Sequence[str] = COMMAND) -> None:
+    def __init__(self, store: JobStore, command: Sequence[str]) -> None:
         self.store, self._command = store, tuple(command)
         self._lock, self._closing = threading.RLock(), threading.Event()
         self._wanted: dict[str, State] = {}
@@ -157,6 +158,11 @@ class JobQueue:
                 f"the work ended unexpectedly (status {status}); memory may have run out. What was trained is kept: try again."
             )
             self.store.update(job, state="failed", error=error)
+
+
+def job_command(max_seconds: int = MAX_SECONDS) -> tuple[str, ...]:
+    """The command of a job's process, which refuses longer videos."""
+    return sys.executable, "-m", "dancenow.web.run_job", str(max_seconds)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""The process of one job: `python -m dancenow.web.run_job FOLDER`. It is stopped by closing its standard input.
+"""The process of one job: `python -m dancenow.web.run_job MAX_SECONDS FOLDER`. It is stopped by closing its standard input.
 
 Whatever happens, it leaves `outcome.json`, unless it was stopped; then the training is saved and the job can go on later.
 """
@@ -10,7 +10,7 @@ import traceback
 from pathlib import Path
 from typing import IO, Final
 
-from dancenow import execution
+from dancenow import execution as execution_settings
 from dancenow.errors import Cancelled, InputError, UserError
 from dancenow.execution import Execution
 from dancenow.progress import CancelToken
@@ -21,16 +21,19 @@ STOPPED: Final = 3
 """Exit status of a job that was stopped."""
 
 
-def run_job(folder: Path, token: CancelToken) -> int:
-    """Run the step that a job's record names; the exit status."""
+def run_job(folder: Path, token: CancelToken, max_seconds: int) -> int:
+    """Run the step that a job's record names; the exit status. max_seconds: longer videos are refused."""
     from dancenow.web.check_step import check_videos
     from dancenow.web.video_step import make_video
 
     try:
         job = Job.from_json((folder / "job.json").read_text("utf-8"))
-        steps = {"check": check_videos, "video": make_video}
         model = _model(folder, job) if job.model_of else None
-        steps[job.step](folder, job, model, folder.parent.parent / "speeds.json", Execution.auto(cancel=token))
+        speeds, execution = folder.parent.parent / "speeds.json", Execution.auto(cancel=token)
+        if job.step == "check":
+            check_videos(folder, job, model, speeds, execution, max_seconds)
+        else:
+            make_video(folder, job, model, speeds, execution)
     except Cancelled:
         return STOPPED
     except UserError as error:
@@ -78,11 +81,11 @@ def cancel_at_end_of(stream: IO[bytes], token: CancelToken) -> None:
 
 
 def main() -> None:
-    """Run the job in the folder that is given, until it is finished or the standard input closes."""
+    """Run the job in the folder that is given last, until it is finished or the standard input closes."""
     token = CancelToken()
     cancel_at_end_of(sys.stdin.buffer, token)
-    execution.native_loading = execution.closed_stderr
-    sys.exit(run_job(Path(sys.argv[1]), token))
+    execution_settings.native_loading = execution_settings.closed_stderr
+    sys.exit(run_job(Path(sys.argv[2]), token, int(sys.argv[1])))
 
 
 if __name__ == "__main__":
