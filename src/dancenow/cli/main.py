@@ -23,6 +23,7 @@ COMMANDS: Final = (
     "run",
     "batch",
     "web",
+    "live",
     "prepare",
     "consent",
     "train",

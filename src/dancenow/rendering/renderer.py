@@ -57,17 +57,18 @@ def render_video(
     """
     with prefetch(render_layers(renderer, track, start, stop)) as layers:
         for time_s, layer in zip(track.time_s[start:stop].tolist(), layers, strict=True):
-            yield _composite_view(view, layer, time_s)
+            yield composite_view(view, layer, time_s)
 
 
 def render_frames(renderer: Renderer, view: TargetView, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[ImageRGB]:
     """Render some frames [N] of a track, increasing, as `render_video` does but without the temporal filter."""
     with prefetch(_single_layers(renderer, track, frames)) as layers:
         for time_s, layer in zip(track.time_s[frames].tolist(), layers, strict=True):
-            yield _composite_view(view, layer, time_s)
+            yield composite_view(view, layer, time_s)
 
 
-def _composite_view(view: TargetView, layer: Layer | None, time_s: float) -> ImageRGB:
+def composite_view(view: TargetView, layer: Layer | None, time_s: float) -> ImageRGB:
+    """The frame of a view at a time: uint8 [H,W,3], with alpha [H,W,4] where the background has. layer: None for nobody."""
     if layer is not None and view.gain_rgb != NO_GAIN:
         layer = relight(layer, view.gain_rgb)
     if layer is not None and view.camera is not None:

@@ -33,7 +33,7 @@ _HEADERS: Final = {
     "content-security-policy": "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'none';"
     " form-action 'self'; base-uri 'self'",
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",  # with less, browsers do not say where a form was sent from
     "cache-control": "private, no-cache",
 }
 """The browser, too, refuses to load anything from elsewhere."""

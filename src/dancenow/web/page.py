@@ -148,7 +148,9 @@ class Page:
         return [
             _block(views.result_view(job, result, files)),
             _block(views.check_view(job, check, has_plot="coverage.png" in files)),
-            *(gr.update(visible=each) for each in visible),
+            gr.update(visible=visible[0]),
+            gr.update(visible=visible[1], value="Try again" if job.state == "failed" else "Continue"),
+            *(gr.update(visible=each) for each in visible[2:]),
             self._estimate_of(job, job.settings) if check else "",
             *self._form.updates(job, check),
         ]

@@ -37,7 +37,7 @@ def run_job(folder: Path, token: CancelToken, max_seconds: int) -> int:
     except Cancelled:
         return STOPPED
     except UserError as error:
-        return _fail(folder, _without_paths(str(error), folder))
+        return _fail(folder, _for_the_page(str(error), folder))
     except Exception:
         traceback.print_exc()
         return _fail(folder, "something unexpected went wrong; the file log.txt in the job's folder says what.")
@@ -64,8 +64,11 @@ def _model(folder: Path, job: Job) -> Path:
     return other / "model.safetensors"
 
 
-def _without_paths(sentence: str, folder: Path) -> str:
-    """A sentence without the folders of the machine, which are nobody's business on a page."""
+def _for_the_page(sentence: str, folder: Path) -> str:
+    """A sentence that names the videos as the page does, without folders of the machine, which are nobody's business."""
+    for role, name in (("source", "the video of the dance"), ("target", "the video of the person")):
+        for path in folder.glob(f"{role}.*"):
+            sentence = sentence.replace(str(path), name).replace(path.name, name)
     return sentence.replace(f"{folder}/", "").replace(str(folder), "the job's folder")
 
 
