@@ -94,7 +94,8 @@ def test_no_other_site_can_be_fetched_through_the_page_nor_unused_routes_called(
 
 def test_a_name_of_another_site_does_not_lead_here(port: int) -> None:
     assert ask(port, "GET", "/", {"Host": "evil.example"})[0] == 403
-    assert ask(port, "GET", "/", {"Host": "127.0.0.1.evil.example:80"})[0] == 403
+    for host in ("127.0.0.1.evil.example:80", "[", "", "evil@127.0.0.1", "127.0.0.1:80@evil.example"):
+        assert ask(port, "GET", "/", {"Host": host})[0] == 403
     assert ask(port, "GET", "/", {"Host": "localhost:1"})[0] == 200
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,12 @@ class Tab:
             self.problems.append(what)
 
     def upload(self, role: str, video: Path) -> None:
-        self.page.set_input_files(f"#{role} input[type=file]", str(video))
-        self.page.get_by_text(video.name).first.wait_for()
+        for _ in range(6):  # a page that is still being built loses what is dropped on it
+            self.page.set_input_files(f"#{role} input[type=file]", str(video))
+            with suppress(sync_api.TimeoutError):
+                self.page.get_by_text(video.name).first.wait_for(timeout=PATIENCE_MS / 6)
+                return
+        raise AssertionError(f"{video} was not uploaded")
 
     def wait_for(self, text: str) -> None:
         self.page.get_by_text(text).first.wait_for()

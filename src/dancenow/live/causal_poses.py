@@ -1,9 +1,10 @@
 """Poses of a live source: the steps of `pose.pipeline` on a window of the last frames, with a short lag that is stated.
 
-    frame ──► follow one person ──► window of measured poses ──► smooth, correct bias, damp jitter ──► fit to the target's body
+    frame ──► follow one person ──► window of measured poses ──► smooth, damp jitter ──► fit to the target's body
 
 `PosePipeline` looks more than a second ahead to tell errors from fast moves. Here only `lag_frames` later frames are known: the
-same filters run over the window, and the pose that far before its end is shown.
+same filters run over the window, and the pose that far before its end is shown. The detector's bias is not corrected: that
+takes half of the time of a pose, and needs the future.
 """
 
 from collections import deque
@@ -65,14 +66,14 @@ class CausalPoses:
             self._known.append((time_s, pose))
             if len(self._known) in FIT_AT:
                 seen = self._track([(time, pose, FrameStatus.MEASURED) for time, pose in self._known], width_px, height_px)
-                self._retargeter = fit_retargeter("paper", self._pipeline.filter(seen), self._target)
+                self._retargeter = fit_retargeter("paper", self._pipeline.smooth(seen), self._target)
         return self._shown(width_px, height_px)
 
     def _shown(self, width_px: int, height_px: int) -> PoseTrack | None:
         window = list(self._poses)
         if self._retargeter is None or len(window) < 3 or window[-1][2] == FrameStatus.MISSING:
             return None
-        smoothed = smooth_jitter(self._pipeline.filter(self._track(window, width_px, height_px)), JITTER_SIGMA_S)
+        smoothed = smooth_jitter(self._pipeline.smooth(self._track(window, width_px, height_px)), JITTER_SIGMA_S)
         fitted = retarget(smoothed, self._retargeter, self._target)
         return self._pipeline.for_rendering(fitted.part(0, len(fitted) - self.lag_frames))
 

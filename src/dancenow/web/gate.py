@@ -4,6 +4,7 @@ Everything that is not on the list of paths is refused, so that routes which the
 fetch other sites or write recordings, cannot be reached at all. Nobody reaches anything but the login without a session.
 """
 
+import re
 import urllib.parse
 from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
@@ -27,7 +28,7 @@ _GET: Final = (
 )  # fmt: skip
 _GET_BELOW: Final = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/", "/files/")
 _POST: Final = ("/gradio_api/queue/join", "/gradio_api/upload", "/gradio_api/reset", "/gradio_api/cancel")
-_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+_LOOPBACK: Final = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
 _LOGIN_BYTES: Final = 4096
 _HEADERS: Final = {
     "content-security-policy": "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'none';"
@@ -80,11 +81,10 @@ class Gate:
 
     def _problem(self, method: str, headers: dict[str, str]) -> str:
         """Why a request comes from the wrong place; empty if it does not."""
-        host = urllib.parse.urlsplit("//" + headers.get("host", "")).hostname
-        if self._loopback and host not in _LOOPBACK:
+        host = headers.get("host", "")
+        if self._loopback and _LOOPBACK.fullmatch(host) is None:
             return "This page answers to localhost alone."
-        origin = headers.get("origin")
-        foreign = origin is not None and urllib.parse.urlsplit(origin).netloc != headers.get("host")
+        foreign = headers.get("origin") not in (None, f"http://{host}", f"https://{host}")
         if method != "GET" and (foreign or headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")):
             return "This page takes nothing from other sites."
         return ""
