@@ -10,36 +10,37 @@ Pose tracks are held whole in memory; pixels are streamed, one frame at a time. 
 token stops a call from another thread, which raises `Cancelled`, leaves nothing half-written and keeps finished steps.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from dancenow.compatibility import renamed_keywords
 from dancenow.execution import Device, Execution
 from dancenow.face.refinement import FaceMode
-from dancenow.generators.model_cache import cached_model
+from dancenow.generators.cast_member import CastMember, consent_of
+from dancenow.generators.performer import Cast, everyone, open_cast
 from dancenow.generators.presets import preset_config
-from dancenow.generators.registry import family_of
 from dancenow.generators.train_model import train_model
 from dancenow.media.integrity import require_complete
-from dancenow.media.source import VideoInput, open_video
+from dancenow.media.source import VideoInput, VideoSource, open_video
 from dancenow.planned_transfer import TransferOptions, open_transfer
+from dancenow.pose.filtering.hidden_people import fill_while_hidden
 from dancenow.pose.pipeline import detect_poses
+from dancenow.pose.retargeting.kept_half import KeptHalf
 from dancenow.pose.retargeting.registry import RetargetingKind
 from dancenow.progress import ProgressCallback, ignore_progress, ignore_warning, warn_each
 from dancenow.provenance.consent import Consent
 from dancenow.provenance.content_credentials import require_signer
+from dancenow.rendering.scene_choice import SceneChoice
 from dancenow.rendering.scenes import open_scene, scene_name
 from dancenow.rendering.transfer_video import frame_range
-from dancenow.rendering.transfer_warnings import source_warnings
-from dancenow.report.run_record import RunRecord, Stopwatch, report_path, write_run_report
+from dancenow.report.run_record import DancerRecord, RunRecord, Stopwatch, report_path, write_run_report
 from dancenow.storage import pretrained
-from dancenow.subject.coverage import coverage_if_comparable
 from dancenow.subject.prepare import prepare as prepare
 from dancenow.subject.subject import Subject
-from dancenow.subject.subject_cache import cached_subject, require_video_consent
 from dancenow.subject.target_view import CameraMode
 from dancenow.training.budget import Budget
-from dancenow.types import RunResult, TransferResult
+from dancenow.types import PoseTrack, RunResult, TransferResult
 
 
 @renamed_keywords(listen="on_progress")
@@ -64,8 +65,7 @@ def train(
         budget: how long to train (`90s`, `4m`, `1.5h`), or how many images to see (`20000images`).
         width, longer_px, enhance_from: other sizes of a whole-frame preset, see `preset_config`. face: see `face.face_task`.
         face_source, face_person: for a cyclegan: the source video, and the person to follow in it, as in `detect_poses`.
-        warn: called with one sentence if `face` is auto and no face network can be trained.
-        resume: continue the training with its state next to `out`; the budget includes what was spent before.
+        warn: told if no face network can be trained. resume: continue with the state next to `out`, within the same budget.
 
     Raises:
         UserError: bad footage, budget or file; nothing to resume; an unfinished training or a face network would be missing.
@@ -80,28 +80,25 @@ def train(
 @renamed_keywords(listen="on_progress")
 def transfer(
     source: VideoInput,
-    model: Path,
+    model: Path | Mapping[int, Path],
     out: Path,
     *,
-    normalize: RetargetingKind = "auto",
-    face: FaceMode = "auto",
-    camera: CameraMode = "still",
-    scene: str = "target",
-    frames: tuple[int, int | None] = (0, None),
-    person: int | None = None,
+    normalize: RetargetingKind = "auto", face: FaceMode = "auto", camera: CameraMode = "still", scene: str = "target",
+    frames: tuple[int, int | None] = (0, None), person: int | None = None, keep: KeptHalf = "none",
     accept_damaged: bool = False,
     device: Device = "auto",
     execution: Execution | None = None,
     warn: Callable[[str], None] = ignore_warning,
     on_progress: ProgressCallback = ignore_progress,
-) -> TransferResult:
+) -> TransferResult:  # fmt: skip
     """Make the person of `model` dance the dance of `source`, with the timing and sound of the source, marked as synthetic.
 
     Args:
-        source: video of the dance. model: file that `train` wrote. out: .mp4 file, or as `rendering.output` says for alpha.
-        normalize: how the source body is fitted to the target's, see `pose.retargeting.registry`. face: see `face.refinement`.
-        camera: where the camera of the target's footage moved: look from one place, or `follow` as that camera did.
-        scene: target, source, transparent, a color, or the name of an image or video file, see `rendering.scenes`.
+        source: video of the dance. out: .mp4 file, or as `rendering.output` says for alpha.
+        model: file that `train` wrote; for several dancers, one for the number of each person of the source who is danced.
+        normalize: how the source body is fitted to the target's, see `pose.retargeting.registry`. keep: half of it that stands.
+        face: see `face.refinement`. camera: where that of the target moved: look from one place, or `follow` as it did.
+        scene: target (the first dancer's), source, transparent, a color, or an image or video file, see `rendering.scenes`.
         frames: first frame and end (exclusive) of the wanted part. person: whom to follow in the source, as in `detect_poses`.
         accept_damaged: use what can be read of a damaged source. warn: told at once if the model's training is not finished.
 
@@ -109,72 +106,75 @@ def transfer(
         UserError: a file is missing or damaged, consent or face network is missing, nobody is found, or the part is empty.
     """
     source, execution = open_video(source, accept_damaged=accept_damaged), execution or Execution.auto(device)
-    on_progress, options = execution.reporting(on_progress), TransferOptions(normalize, face, camera, scene, person)
-    opened = open_transfer(source, model, out, options, frames, execution, warn, on_progress)
-    track = detect_poses(source, person=person, masks=opened.scene.masks_of(source), on_progress=on_progress)
-    planned = opened.plan(track, on_progress)
-    start, stop = frame_range(frames, len(track))
+    on_progress, cast = execution.reporting(on_progress), open_cast(model, person)
+    options = TransferOptions(normalize, face, camera, scene, person, keep)
+    opened = open_transfer(source, cast, out, options, frames, execution, warn, on_progress)
+    planned = opened.plan(_follow(source, cast, opened.scene, on_progress), on_progress)
+    start, stop = frame_range(frames, planned.num_frames)
     with planned.images(start, stop) as images:
         return planned.write(images, start, stop, on_progress)
+
+
+def _follow(source: VideoSource, cast: Cast[Any], place: SceneChoice, on_progress: ProgressCallback) -> Cast[PoseTrack]:
+    """The poses of everyone who is danced; the highest number first, so that one that does not exist is reported early."""
+    order = sorted(cast, key=lambda n: -(n or 0))
+    tracks = [detect_poses(source, person=n, masks=place.masks_of(source, n), on_progress=on_progress) for n in order]
+    return dict(zip(order, fill_while_hidden(tracks), strict=True))
 
 
 @renamed_keywords(listen="on_progress")
 def run(
     source: VideoInput,
-    target: VideoInput,
+    target: VideoInput | Mapping[int, VideoInput],
     out: Path,
     *,
-    budget: Budget | str = "10m",
-    preset: str = "draft",
-    normalize: RetargetingKind = "auto",
-    face: FaceMode = "auto",
-    camera: CameraMode = "still",
-    scene: str = "target",
-    source_person: int | None = None,
-    target_person: int | None = None,
-    seed: int = 0,
-    device: Device = "auto",
+    budget: Budget | str = "10m", preset: str = "draft",
+    normalize: RetargetingKind = "auto", face: FaceMode = "auto", camera: CameraMode = "still", scene: str = "target",
+    source_person: int | None = None, target_person: int | None = None, keep: KeptHalf = "none",
+    seed: int = 0, device: Device = "auto",
     execution: Execution | None = None,
     report: bool = True,
-    consent: Consent | None = None,
+    consent: Consent | Mapping[int, Consent] | None = None,
     accept_damaged: bool = False,
     warn: Callable[[str], None] = ignore_warning,
     on_progress: ProgressCallback = ignore_progress,
-) -> RunResult:
+) -> RunResult:  # fmt: skip
     """Everything from two videos: the person in `target` dances what the person in `source` dances.
 
-    Subjects and models are cached by content; an interrupted training continues. `report`: also write a page next to the video.
-    `warn`: called before the training. `consent`: needed the first time `target` is used. `camera`, `scene`: as in `transfer`.
+    `target`: a video, subject folder or model; for several dancers, one for each person's number in the source. Subjects and
+    models are cached by content; an interrupted training continues. `report`: also write a page next to the video. `warn`:
+    called before the training. `consent`: of new videos, or by number. `camera`, `scene`: as in `transfer`.
 
     Raises:
         UserError: as `prepare`, `train` and `transfer`; files and budget are checked before anything long begins.
     """
-    budget = Budget.parse(budget) if isinstance(budget, str) else budget
-    config, page, execution = preset_config(preset), report_path(out) if report else None, execution or Execution.auto(device)
-    source, target = (open_video(video, accept_damaged=accept_damaged) for video in (source, target))
-    place = open_scene(scene, camera, out, page, source.path, target.path)
-    place.require_suits(target.info, family_of(config).generates_background)
-    require_video_consent(target, target_person, consent)
-    require_signer()
+    budget, config = Budget.parse(budget) if isinstance(budget, str) else budget, preset_config(preset)
+    page, execution = report_path(out) if report else None, execution or Execution.auto(device)
+    source, who = open_video(source, accept_damaged=accept_damaged), open_cast(target, source_person)
+    cast = {n: CastMember.open(each, target_person, consent_of(n, consent), accept_damaged) for n, each in who.items()}
+    place = open_scene(scene, camera, out, page, source.path, *(member.path for member in cast.values()))
     on_progress = watch = Stopwatch(execution.reporting(on_progress))
+    for member in cast.values():
+        member.require_usable(place, config, on_progress, is_alone=len(cast) == 1)
+    require_signer()
     pretrained.fetch_all(on_progress)
-    for video in (source, target):
-        require_complete(video, on_progress)
-    source_track = detect_poses(source, person=source_person, masks=place.masks_of(source), on_progress=on_progress)
-    subject = cached_subject(target, target_person, consent, on_progress)
-    covered = coverage_if_comparable(source_track, subject, normalize)
-    footage_warnings = (*source_warnings(source, source_person, source_track, subject.track), *subject.manifest.warnings)
-    warnings = warn_each((*footage_warnings, *(covered.warnings if covered else ())), warn)
-    model, training_warnings = cached_model(
-        subject, preset, config, budget=budget, face=face, face_source=source if face == "cyclegan" else None,
-        face_person=source_person, seed=seed, execution=execution, warn=warn, on_progress=on_progress,
-    )  # fmt: skip
-    done = transfer(source, model, out, normalize=normalize, face=face, camera=camera, scene=scene, person=source_person,
-                    execution=execution, on_progress=watch)  # fmt: skip
+    require_complete(source, on_progress)
+    tracks = _follow(source, cast, place, on_progress)
+    cast = {n: member.prepare(on_progress) for n, member in cast.items()}
+    covered = {n: member.coverage(tracks[n], normalize) for n, member in cast.items()}
+    warnings = warn_each(everyone({n: cast[n].warnings(source, n, tracks[n], covered[n]) for n in cast}), warn)
+    trained = {n: member.train(preset, config, budget, face, source, n, seed, execution, warn, on_progress)
+               for n, member in cast.items()}  # fmt: skip
+    models = {n: model for n, (model, _) in trained.items()}
+    numbered = {n: model for n, model in models.items() if n is not None}
+    done = transfer(source, numbered or models[None], out, normalize=normalize, face=face, camera=camera, scene=scene,
+                    keep=keep, execution=execution, on_progress=watch)  # fmt: skip
     if page is not None:
-        settings = {"preset": preset, "budget": str(budget), "normalize": normalize, "face": face, "seed": str(seed)}
-        write_run_report(page, RunRecord(
-            source, target, out, model, subject.manifest, source_track, done.target_track, covered, done.normalization,
-            done.notes, settings | {"camera": camera, "scene": scene_name(scene), "device": execution.device}, watch.seconds,
-        ), on_progress)  # fmt: skip
-    return RunResult(done, model, (*warnings, *training_warnings), page)
+        options = {"preset": preset, "budget": str(budget), "normalize": normalize, "face": face, "seed": str(seed)}
+        options |= {"camera": camera, "scene": scene_name(scene), "keep": keep, "device": execution.device}
+        dancers = [DancerRecord(n, cast[n].path, models[n], cast[n].manifest, tracks[n], shown, covered[n])
+                   for n, shown in zip(cast, done.target_tracks, strict=True)]  # fmt: skip
+        write_run_report(
+            page, RunRecord(source, out, dancers, done.normalization, done.notes, options, watch.seconds), on_progress
+        )
+    return RunResult(done, tuple(models.values()), (*warnings, *everyone({n: told for n, (_, told) in trained.items()})), page)

@@ -7,26 +7,27 @@ The images of a range of frames are the same whatever range they are rendered in
 without a seam.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from dancenow.execution import Execution
-from dancenow.face.refinement import FaceMode, FaceModel, FaceRefiner, select_face_model
-from dancenow.generators.registry import family_of_model, load_model, renderer_of
+from dancenow.face.refinement import FaceMode, FaceRefiner
+from dancenow.generators.performer import Cast, Performer, everyone, require_group
 from dancenow.media.integrity import require_complete
 from dancenow.media.source import VideoSource
+from dancenow.pose.retargeting.kept_half import KeptHalf
 from dancenow.pose.retargeting.registry import RetargetingKind
 from dancenow.prefetch import prefetch
 from dancenow.progress import ProgressCallback, warn_each
 from dancenow.provenance.content_marking import ContentMarker
-from dancenow.rendering.planned_dance import PlannedDance, plan_dance
-from dancenow.rendering.renderer import Renderer, render_video
+from dancenow.rendering.planned_dance import Part, PlannedDance, plan_dances
+from dancenow.rendering.renderer import Dancer, render_dancers
 from dancenow.rendering.scene_choice import SceneChoice
 from dancenow.rendering.scenes import open_scene
 from dancenow.rendering.transfer_video import require_frame_range, write_transfer
-from dancenow.rendering.transfer_warnings import model_warnings, transfer_warnings
+from dancenow.rendering.transfer_warnings import transfer_warnings
 from dancenow.subject.target_view import CameraMode
 from dancenow.types import ImageRGB, PoseTrack, TransferResult
 
@@ -40,6 +41,7 @@ class TransferOptions:
     camera: CameraMode = "still"
     scene: str = "target"
     person: int | None = None
+    keep: KeptHalf = "none"
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,49 +53,57 @@ class OpenedTransfer:
     options: TransferOptions
     execution: Execution
     scene: SceneChoice
-    renderer: Renderer
-    face: FaceModel | None
+    performers: Cast[Performer]
     marker: ContentMarker
     notes: tuple[str, ...]
 
-    def plan(self, source_track: PoseTrack, on_progress: ProgressCallback) -> "PlannedTransfer":
-        """Retarget the dance and find its faces. source_track: as `detect_poses` gives it for the person of the options.
+    def plan(self, tracks: Cast[PoseTrack], on_progress: ProgressCallback) -> "PlannedTransfer":
+        """Retarget the dances and find their faces. tracks: as `detect_poses` gives them for everyone who is danced.
 
         Raises:
             UserError: the source cannot be read, or a network is missing.
         """
-        options, target = self.options, self.renderer.target
-        dance = plan_dance(
-            self.source, source_track, target, normalize=options.normalize, camera=options.camera, scene=self.scene,
-            on_progress=on_progress,
-        )  # fmt: skip
-        refiner = FaceRefiner.from_tracks(
-            self.face, source_track, dance.shown_track, self.source, dance.view, self.execution, on_progress
+        options = self.options
+        parts = [Part(number, tracks[number], each.renderer.target) for number, each in self.performers.items()]
+        dances, remarks = plan_dances(
+            self.source, parts, options.normalize, options.keep, options.camera, self.scene, on_progress
         )
-        warnings = transfer_warnings(self.source, options.person, source_track, dance.shown_track, target)
-        return PlannedTransfer(self, dance, refiner, (*self.notes, *warnings, *dance.warnings))
+        refiners, told = list[FaceRefiner | None](), dict[int | None, Sequence[str]]()
+        for part, dance in zip(parts, dances, strict=True):
+            face, shown = self.performers[part.person].face, dance.shown_track
+            refiners.append(
+                FaceRefiner.from_tracks(face, part.track, shown, self.source, dance.view, self.execution, on_progress)
+            )
+            told[part.person] = transfer_warnings(self.source, part.person, part.track, shown, part.target)
+        return PlannedTransfer(self, tuple(dances), tuple(refiners), (*self.notes, *everyone(told), *remarks))
 
 
 @dataclass(frozen=True, eq=False)
 class PlannedTransfer:
-    """A dance that is ready to be rendered, in any part."""
+    """Dances that are ready to be rendered, in any part; one dance and refiner for each performer."""
 
     opened: OpenedTransfer
-    dance: PlannedDance
-    refiner: FaceRefiner | None
+    dances: tuple[PlannedDance, ...]
+    refiners: tuple[FaceRefiner | None, ...]
     notes: tuple[str, ...]
+
+    @property
+    def num_frames(self) -> int:
+        """Of the whole dance."""
+        return len(self.dances[0].shown_track)
 
     @contextmanager
     def images(self, start: int, stop: int) -> Iterator[Iterator[ImageRGB]]:
         """Inside it, the frames [start, stop) one by one, with refined faces and without marks: uint8 [H,W,3], or [H,W,4] with
         alpha."""
-        dance = self.dance
-        with closing(render_video(self.opened.renderer, dance.view, dance.world_track, start, stop)) as images:
-            if self.refiner is None:
-                yield images
-                return
-            with prefetch(self.refiner.refine(images, start, stop)) as refined:
-                yield refined
+        with ExitStack() as stack:
+            entered = stack.enter_context
+            retouches = [None if each is None else entered(each.frame_by_frame(start, stop)) for each in self.refiners]
+            dancers = [
+                Dancer(performer.renderer, dance.view, dance.world_track, retouch)
+                for performer, dance, retouch in zip(self.opened.performers.values(), self.dances, retouches, strict=True)
+            ]
+            yield stack.enter_context(prefetch(render_dancers(dancers, start, stop)))
 
     def write(self, images: Iterator[ImageRGB], start: int, stop: int, on_progress: ProgressCallback) -> TransferResult:
         """Write the images of the frames [start, stop), marked as synthetic, with the timing and sound of the source.
@@ -101,16 +111,21 @@ class PlannedTransfer:
         Raises:
             UserError: the file cannot be written.
         """
-        opened, shown = self.opened, self.dance.shown_track
-        lost = write_transfer(opened.out, images, shown, start, stop, opened.source, opened.marker, on_progress)
-        on_faces = () if self.refiner is None else self.refiner.notes(start, stop)
-        notes = (*self.notes, *on_faces, *opened.marker.notes, *lost)
-        return TransferResult(opened.out, stop - start, self.dance.normalization, notes, shown.part(start, stop))
+        opened, first = self.opened, self.dances[0].shown_track
+        lost = write_transfer(opened.out, images, first, start, stop, opened.source, opened.marker, on_progress)
+        people = tuple(opened.performers)
+        told = {
+            n: () if each is None else tuple(each.notes(start, stop)) for n, each in zip(people, self.refiners, strict=True)
+        }
+        fitted = everyone({n: [dance.normalization] for n, dance in zip(people, self.dances, strict=True)})
+        notes = (*self.notes, *everyone(told), *opened.marker.notes, *lost)
+        shown = tuple(dance.shown_track.part(start, stop) for dance in self.dances)
+        return TransferResult(opened.out, stop - start, "; ".join(fitted), notes, shown)
 
 
 def open_transfer(
     source: VideoSource,
-    model: Path,
+    cast: Cast[Path],
     out: Path,
     options: TransferOptions,
     frames: tuple[int, int | None],
@@ -118,18 +133,16 @@ def open_transfer(
     warn: Callable[[str], None],
     on_progress: ProgressCallback,
 ) -> OpenedTransfer:
-    """Open everything that a transfer reads, and check what can be wrong with it. frames: the wanted part.
+    """Open everything that a transfer reads, and check what can be wrong with it. cast: the model of everyone who is danced.
+    frames: the wanted part.
 
     Raises:
         UserError: as `pipeline.transfer`.
     """
-    scene = open_scene(options.scene, options.camera, out, None, source.path, model)
+    scene = open_scene(options.scene, options.camera, out, None, source.path, *cast.values())
     require_frame_range(frames, source.info.num_frames)
     require_complete(source, on_progress)
-    checkpoint = load_model(model)
-    unfinished = warn_each(model_warnings(model, checkpoint.info), warn)
-    renderer = renderer_of(checkpoint, execution)
-    scene.require_suits(renderer.target.track, family_of_model(checkpoint).generates_background)
-    face = select_face_model(FaceModel.load(checkpoint, execution.torch_device), options.face, model, source.sha256)
-    marker = ContentMarker.of(model, source, out, scene.files)
-    return OpenedTransfer(source, out, options, execution, scene, renderer, face, marker, tuple(unfinished))
+    performers = {number: Performer.load(model, options.face, source, execution) for number, model in cast.items()}
+    unfinished = warn_each(require_group(list(performers.values()), scene), warn)
+    marker = ContentMarker.of(list(cast.values()), source, out, scene.files)
+    return OpenedTransfer(source, out, options, execution, scene, performers, marker, tuple(unfinished))

@@ -248,21 +248,33 @@ def _describe(array: NDArray[Any]) -> str:
 class TransferResult:
     """The result of a transfer: the video, its number of frames, what the retargeting did, and notes for the user.
 
-    target_track: the poses that were rendered, in the target's frame, one per frame of the video.
+    target_tracks: of each dancer, the poses that were rendered, in px of the video, one per frame of it.
     """
 
     video: Path
     num_frames: int
     normalization: str
     notes: tuple[str, ...]
-    target_track: PoseTrack
+    target_tracks: tuple[PoseTrack, ...]
+
+    @property
+    def target_track(self) -> PoseTrack:
+        """Of the first dancer."""
+        return self.target_tracks[0]
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """The result of `run`: the transfer, the model that was trained or found, warnings about the footage, the report page."""
+    """The result of `run`: the transfer, the models that were trained or found, one for each dancer, warnings about the
+    footage, the report page.
+    """
 
     transfer: TransferResult
-    model: Path
+    models: tuple[Path, ...]
     warnings: tuple[str, ...]
     report: Path | None
+
+    @property
+    def model(self) -> Path:
+        """Of the first dancer."""
+        return self.models[0]

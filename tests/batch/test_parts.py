@@ -75,6 +75,6 @@ def test_a_video_rendered_in_parts_is_the_undivided_one(
 def _planned(source: Path, model: Path, out: Path, scene: str) -> PlannedTransfer:
     options = TransferOptions(scene=scene, face="none")
     opened = open_transfer(
-        open_video(source), model, out, options, (0, None), Execution.auto("cpu"), ignore_warning, ignore_progress
+        open_video(source), {None: model}, out, options, (0, None), Execution.auto("cpu"), ignore_warning, ignore_progress
     )
-    return opened.plan(drawn_detector(smaller_dancer)(source), ignore_progress)
+    return opened.plan({None: drawn_detector(smaller_dancer)(source)}, ignore_progress)

@@ -11,6 +11,7 @@ from dancenow.errors import UserError
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import VideoSource
 from dancenow.pose.person_crop import window
+from dancenow.pose.retargeting.base import IdentityRetargeter
 from dancenow.progress import ignore_progress
 from dancenow.rendering.compositor import composite
 from dancenow.rendering.layer import Layer
@@ -40,7 +41,7 @@ def counting_video(path: Path, num_frames: int, width_px: int = 96, height_px: i
 def dance_of(subject: Subject) -> Dance:
     track = subject.track
     camera = CameraTrajectory.still(len(track), track.width_px, track.height_px)
-    return Dance(subject.source, track, track, Target.of_subject(subject), "still", camera)
+    return Dance(subject.source, None, track, track, Target.of_subject(subject), IdentityRetargeter(), "none", "still", camera)
 
 
 def test_a_picture_fills_the_frame_from_its_middle() -> None:
@@ -51,8 +52,8 @@ def test_a_picture_fills_the_frame_from_its_middle() -> None:
 
 @pytest.mark.parametrize(("name", "rgb"), [("white", (255, 255, 255)), ("#20A040", (32, 160, 64))])
 def test_a_color_is_everywhere(drawn_subject: Subject, tmp_path: Path, name: str, rgb: tuple[int, int, int]) -> None:
-    staged = opened(name, tmp_path).stage(dance_of(drawn_subject), ignore_progress)
-    image = staged.view.background.at(1.0)
+    staged = opened(name, tmp_path).stage([dance_of(drawn_subject)], ignore_progress)
+    image = staged.views[0].background.at(1.0)
     assert image.shape == (drawn_subject.track.height_px, drawn_subject.track.width_px, 3)
     assert (image == rgb).all()
     assert staged.notes == ()
@@ -62,7 +63,7 @@ def test_an_image_file_is_shown(drawn_subject: Subject, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "wall.png"), np.full((300, 200, 3), (10, 20, 200), np.uint8))
     choice = opened(str(tmp_path / "wall.png"), tmp_path)
     assert choice.files == (tmp_path / "wall.png",)
-    image = choice.stage(dance_of(drawn_subject), ignore_progress).view.background.at(0.0)
+    image = choice.stage([dance_of(drawn_subject)], ignore_progress).views[0].background.at(0.0)
     assert (image == (200, 20, 10)).all()
 
 
@@ -77,7 +78,7 @@ def test_a_video_that_repeats_says_so(drawn_subject: Subject, tmp_path: Path) ->
     dance = dance_of(drawn_subject)
     for num_frames, count in ((5, 1), (30, 0)):
         video = counting_video(tmp_path / "count.mp4", num_frames, 128, 128)
-        notes = opened(str(video), tmp_path).stage(dance, ignore_progress).notes
+        notes = opened(str(video), tmp_path).stage([dance], ignore_progress).notes
         assert len(notes) == count
         assert all("lasts 0.5 s and the dance 2.5 s: it repeats" in note for note in notes)
 

@@ -13,7 +13,7 @@ from dancenow.media.source import VideoSource
 from dancenow.rendering.layer import Layer
 from dancenow.rendering.light_match import NO_GAIN, match_light, relight
 from dancenow.rendering.placement import PlacedCamera
-from dancenow.rendering.source_scene import PassedInFront, RemovedDancer, SourceScene
+from dancenow.rendering.source_scene import PassedInFront, RemovedDancers, SourceScene
 from dancenow.skeleton import INDEX
 from dancenow.subject.camera.homography import transform
 from dancenow.subject.camera.trajectory import CameraKind, CameraTrajectory, move_track
@@ -76,7 +76,7 @@ def test_the_source_is_shown_without_its_dancer_at_any_time(tmp_path: Path) -> N
     clip = film(tmp_path, 12, lambda i: 40.0 + 6 * i, noise=1.0)
     plate = Plate(clip.room, np.ones((HEIGHT, WIDTH), np.bool_))
     source = VideoSource.open(clip.video)
-    place = RemovedDancer(source, clip.masks, clip.track, lambda _: plate, Exposure.constant(12))
+    place = RemovedDancers(source, [(clip.masks, clip.track)], lambda _: plate, Exposure.constant(12))
     first = place.at(0.0).copy()
     for time_s in (0.0, 0.2, 0.44, 0.08):
         assert np.abs(place.at(time_s).astype(int) - clip.room).mean() < 2

@@ -117,7 +117,12 @@ class _Work:
         source, settings = self._open(self._job.source), self._job.settings
         require_complete(source, self._on_progress)
         scene = open_scene(settings.scene, settings.camera, self._out, None, source.path)  # type: ignore[arg-type]
-        detect_poses(source, person=settings.source_person, masks=scene.masks_of(source), on_progress=self._on_progress)
+        detect_poses(
+            source,
+            person=settings.source_person,
+            masks=scene.masks_of(source, settings.source_person),
+            on_progress=self._on_progress,
+        )
 
     def prepare(self) -> None:
         target = self._open(self._job.target)
@@ -137,7 +142,7 @@ class _Work:
         assert self._step.frames is not None
         start, stop = self._step.frames
         planned, path = self._planned(), self._scratch / "part.mkv"
-        stop = min(stop, len(planned.dance.shown_track))  # the container's count may be too high
+        stop = min(stop, planned.num_frames)  # the container's count may be too high
         with planned.images(start, stop) as images, LosslessWriter(path) as writer:
             for index, image in enumerate(images, start=1):
                 writer.write(image)
@@ -146,7 +151,7 @@ class _Work:
 
     def write_video(self) -> None:
         planned, parts = self._planned(), self._step.parts
-        count = len(planned.dance.shown_track)
+        count = planned.num_frames
         if parts:
             paths = [self._scratch / f"{index}.mkv" for index in range(len(parts))]
             done = planned.write(self._joined(paths), 0, count, self._on_progress)
@@ -174,13 +179,16 @@ class _Work:
 
     def _planned(self) -> PlannedTransfer:
         source, model, settings = self._open(self._job.source), self._model(), self._job.settings
+        person = settings.source_person
         options = TransferOptions(
             settings.normalize, settings.face, settings.camera, self._scene(), settings.source_person  # type: ignore[arg-type]
         )  # fmt: skip
-        opened = open_transfer(source, model, self._out, options, (0, None), self._execution, ignore_warning, self._on_progress)
-        masks = opened.scene.masks_of(source)
-        track = detect_poses(source, person=settings.source_person, masks=masks, on_progress=self._on_progress)
-        return opened.plan(track, self._on_progress)
+        opened = open_transfer(
+            source, {person: model}, self._out, options, (0, None), self._execution, ignore_warning, self._on_progress
+        )
+        masks = opened.scene.masks_of(source, person)
+        track = detect_poses(source, person=person, masks=masks, on_progress=self._on_progress)
+        return opened.plan({person: track}, self._on_progress)
 
     def _model(self) -> Path:
         settings = self._job.settings

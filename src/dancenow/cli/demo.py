@@ -31,7 +31,7 @@ def demo(
             source, TARGET, result, budget=budget, consent=consent("rendered"), warn=warn, on_progress=on_progress
         )
         note = {"comment": SYNTHETIC_NOTE}
-        marker = ContentMarker.of(done.model, source)
+        marker = ContentMarker.of(done.models, source)
         side_by_side([source, result], comparison, sound_from=source, metadata=note, marker=marker, on_progress=on_progress)
     report(result, done.transfer.normalization, *done.transfer.notes)
     report(comparison)

@@ -32,6 +32,38 @@ Preset = Annotated[str, tyro.conf.arg(metavar="NAME")]
 Scene = Annotated[str, tyro.conf.arg(metavar="target|source|transparent|COLOR|FILE")]
 """What `rendering.scenes.open_scene` takes."""
 
+Dancers = Annotated[
+    tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(name="dancer", metavar="NUMBER=FILE", help_behavior_hint="")
+]
+"""`--dancer 1=me.mp4 --dancer 2=friend.mp4`: what `parse_dancers` reads."""
+
+
+def parse_dancers(texts: tuple[str, ...], one: Path | None, name: str) -> Path | dict[int, Path]:
+    """Who dances: one file, given as the argument `name`, or files by number of a person in the source.
+
+    Raises:
+        UserError: a text is not NUMBER=FILE, a number is given twice, or both or neither are given.
+    """
+    from dancenow.errors import OptionError
+
+    if not texts:
+        if one is None:
+            raise OptionError(f"nobody dances yet: give {name}, or --dancer NUMBER=FILE for each person of SOURCE.")
+        return one
+    if one is not None:
+        raise OptionError(f"{one} and --dancer cannot be combined; give everyone who dances with --dancer NUMBER=FILE.")
+    dancers: dict[int, Path] = {}
+    for text in texts:
+        number, equals, file = text.partition("=")
+        if not (equals and file and number.isascii() and number.isdecimal() and int(number) > 0):
+            raise OptionError(
+                f"cannot read --dancer {text}; write it as 1=me.mp4: the number of a person in SOURCE and a file."
+            )
+        if int(number) in dancers:
+            raise OptionError(f"--dancer gives person {int(number)} twice; give everyone one dancer.")
+        dancers[int(number)] = Path(file)
+    return dancers
+
 
 def normalization(name: str) -> "RetargetingKind":
     """The value of --normalize under its current name; says so where an old one was given."""

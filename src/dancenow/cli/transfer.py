@@ -5,17 +5,20 @@ from typing import Literal
 
 import tyro
 
-from dancenow.cli.options import Flag, Maybe, Out, Scene, normalization
+from dancenow.cli.options import Dancers, Flag, Maybe, Out, Scene, normalization, parse_dancers
 
 
 def transfer(
     source: tyro.conf.Positional[Path],
-    model: tyro.conf.Positional[Path],
+    model: tyro.conf.Positional[Maybe[Path]] = None,
+    *,
     out: Out,
+    dancer: Dancers = (),
     normalize: Literal["auto", "none", "paper", "stn", "skeletal", "bones"] = "auto",
     face: Literal["auto", "none", "residual", "cyclegan"] = "auto",
     camera: Literal["still", "follow"] = "still",
     scene: Scene = "target",
+    keep: Literal["none", "lower", "upper"] = "none",
     frames: str = ":",
     person: Maybe[int] = None,
     accept_damaged: Flag = False,
@@ -26,7 +29,11 @@ def transfer(
     Args:
         source: Video of the dance.
         model: File written by `dancenow train`.
+            With --dancer leave it out.
         out: The .mp4 file to write; others for a transparent scene.
+        dancer: The model that dances the part of a person in SOURCE.
+            Give it once for each person: --dancer 1=me.safetensors.
+            `dancenow pose --people` shows the numbers.
         normalize: How to fit the source body to the target body.
             auto: no change for one person in one video; else skeletal if bones
               can be measured, else paper.
@@ -46,6 +53,10 @@ def transfer(
             source: SOURCE, in which the person takes the dancer's place.
             transparent: nothing; OUT is then a .mov, a .webm, or a folder of PNGs.
             A color (white, #20a040), or an image or video file.
+        keep: Half of the body that stays as it stands in their own footage.
+            none: the whole body dances.
+            lower: the legs stand in one place.
+            upper: trunk, arms and head are held still.
         frames: Part of the dance as START:END frame numbers.
             Either may be left out.
         person: Person to follow in SOURCE, counted from 1.
@@ -66,12 +77,13 @@ def transfer(
     with live() as on_progress:
         result = pipeline.transfer(
             source,
-            model,
+            parse_dancers(dancer, model, "MODEL"),
             out,
             normalize=normalization(normalize),
             face=face,
             camera=camera,
             scene=scene,
+            keep=keep,
             frames=_span(frames),
             person=person,
             accept_damaged=accept_damaged,

@@ -4,7 +4,8 @@ A frame without a valid face passes unchanged and costs nothing. Frames are stre
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Self
@@ -161,17 +162,27 @@ class FaceRefiner:
 
     def refine(self, images: Iterator[ImageRGB], start: int, stop: int) -> Iterator[ImageRGB]:
         """Refine the faces of frames [start, stop) as they come, with or without alpha; an unchanged frame is passed on."""
+        with self.frame_by_frame(start, stop) as refined:
+            for t, image in enumerate(images, start=start):
+                yield refined(image, t)
+
+    @contextmanager
+    def frame_by_frame(self, start: int, stop: int) -> Iterator[Callable[[ImageRGB, int], ImageRGB]]:
+        """Inside the `with`, a function that refines the face in a frame, given with its number; frames come in order."""
         if not self._translates:
             # A residual fades out with the mask: there is no rim to match.
             blender = Blender(self.faces, "feather", ramp=WIDE_RAMP)
-            for t, image in enumerate(images, start=start):
-                yield self._blend(blender, image, self._refined_face(image, t), t) if self.weights[t] > 0 else image
+            yield lambda image, t: self._with_residual(blender, image, t)
             return
         assert self._source is not None
         blender = Blender(self.faces)
         with prefetch(self._translated_faces(self._source, start, stop)) as faces:
-            for t, (image, face) in enumerate(zip(images, faces, strict=True), start=start):
-                yield image if face is None else self._blend(blender, image, face, t)
+
+            def translated(image: ImageRGB, t: int) -> ImageRGB:
+                face = next(face for number, face in faces if number == t)
+                return image if face is None else self._blend(blender, image, face, t)
+
+            yield translated
 
     def notes(self, start: int, stop: int) -> Iterator[str]:
         """What the user should know about the faces of these frames, one sentence each."""
@@ -182,21 +193,23 @@ class FaceRefiner:
                 " too small, or in a view that the footage does not show."
             )
 
-    def _refined_face(self, image: ImageRGB, t: int) -> ImageRGB:
-        """The rendered face plus the residual, uint8 [S,S,3]."""
+    def _with_residual(self, blender: Blender, image: ImageRGB, t: int) -> ImageRGB:
+        """The frame with the residual added to the rendered face."""
+        if self.weights[t] <= 0:
+            return image
         face = crop_face(image, self.faces.crop(t))[..., :3]
         residual = self._residual(face, draw_face_maps(self.faces, t, self._pose[t]))
-        return _to_image(face + fade_detail(residual))
+        return self._blend(blender, image, _to_image(face + fade_detail(residual)), t)
 
-    def _translated_faces(self, source: SourceFaces, start: int, stop: int) -> Iterator[ImageRGB | None]:
-        """The source's face in each frame, translated to the target, uint8 [S,S,3]; None where either is not visible."""
+    def _translated_faces(self, source: SourceFaces, start: int, stop: int) -> Iterator[tuple[int, ImageRGB | None]]:
+        """Number and face of each frame of the source, translated to the target, uint8 [S,S,3]; None where either is hidden."""
         for frame in source.video.frames(start, stop):
             t = frame.index
             if self.weights[t] > 0 and source.faces.valid[t]:
                 face = crop_face(frame.image_rgb, source.faces.crop(t))
-                yield _to_image(face + self._residual(face, draw_face_maps(source.faces, t, source.pose[t])))
+                yield t, _to_image(face + self._residual(face, draw_face_maps(source.faces, t, source.pose[t])))
             else:
-                yield None
+                yield t, None
 
     def _blend(self, blender: Blender, image: ImageRGB, face: ImageRGB, t: int) -> ImageRGB:
         within = head_outline(self.faces, t) if self._translates else np.ones(face.shape[:2], np.float32)

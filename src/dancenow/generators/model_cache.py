@@ -1,6 +1,7 @@
 """Trained models that `run` keeps in the cache, keyed by subject, configuration and everything else that decides them."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 from dancenow.execution import Execution, ExecutionPrecision
@@ -11,15 +12,17 @@ from dancenow.generators.registry import family_of, find_family
 from dancenow.generators.train_model import train_model
 from dancenow.media.source import VideoInput, VideoSource
 from dancenow.progress import ProgressCallback, warn_each
+from dancenow.storage.atomic_io import sha256_of
 from dancenow.storage.cache import CacheEntry, cache_entry, cache_key, cached_result, entry_name
 from dancenow.storage.checkpoint import read_info_or_none
+from dancenow.subject.manifest import MANIFEST
 from dancenow.subject.subject import Subject
 from dancenow.training.budget import Budget
 from dancenow.training.loop import state_path
 
 
 def cached_model_path(
-    subject: Path,
+    subject: Subject,
     preset: str,
     config: FamilyConfig,
     budget: Budget,
@@ -30,8 +33,7 @@ def cached_model_path(
 ) -> Path:
     """The file in the cache for a model of these settings.
 
-    subject: a folder of the cache, whose name is the key of its content. face_source: the video from which a cyclegan
-    learns the source face.
+    face_source: the video from which a cyclegan learns the source face.
     """
     family = family_of(config)
     modules = [*family.training_modules, *(() if face == "none" else (face_task.__name__, type(family).__module__))]
@@ -43,7 +45,9 @@ def cached_model_path(
         "precision": precision,
         "face source": None if face_source is None else face_source.sha256,
     }
-    key = cache_key("models", inputs=[subject.name], parameters=parameters, modules=modules)
+    # The name of a folder of the cache is the key of its content.
+    content = subject.folder.name if _is_cached(subject) else sha256_of(subject.folder / MANIFEST)
+    key = cache_key("models", inputs=[content], parameters=parameters, modules=modules)
     return cache_entry("models", key, f"{preset}-{budget}").path(".safetensors")
 
 
@@ -74,7 +78,7 @@ def cached_model(
     Raises:
         UserError: as `train_model`.
     """
-    model = cached_model_path(subject.folder, preset, config, budget, seed, face, face_source, execution.precision)
+    model = cached_model_path(subject, preset, config, budget, seed, face, face_source, execution.precision)
 
     def load() -> list[str] | None:
         return [] if is_trained(model, budget, subject) else None
@@ -109,7 +113,7 @@ def _train(
     """
     warnings: list[str] = []
     is_begun = read_info_or_none(state_path(model)) is not None
-    with _entry(subject.folder).in_use():
+    with _entry(subject.folder).in_use() if _is_cached(subject) else nullcontext():
         train_model(
             subject, model, config, budget=budget, face=face, face_source=face_source, face_person=face_person,
             resume=is_begun, seed=seed, execution=execution, warn=warnings.append, on_progress=on_progress,
@@ -117,6 +121,11 @@ def _train(
     warn_each(warnings, warn)
     state_path(model).unlink(missing_ok=True)
     return warnings
+
+
+def _is_cached(subject: Subject) -> bool:
+    """Whether `run` prepared the subject, in the cache, where it may be pruned."""
+    return subject.folder.parent == cache_entry("subjects", "any").path().parent
 
 
 def _entry(path: Path) -> CacheEntry:

@@ -3,9 +3,10 @@
 Uses the `c2pa-python` library. Neither signing nor reading uses the network.
 """
 
+import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -32,14 +33,46 @@ State = Literal["signed", "tampered", "none", "unchecked"]
 
 
 @dataclass(frozen=True)
+class DancerFacts:
+    """One of several dancers, as hex SHA-256: model file, subject video, consent record."""
+
+    model_sha256: str
+    subject_sha256: str
+    consent_sha256: str | None
+
+
+@dataclass(frozen=True)
 class TransferFacts:
-    """Inputs of a transfer as hex SHA-256: model file, source video, subject video, consent record, and file of the scene."""
+    """Inputs of a transfer as hex SHA-256: model file, source video, subject video, consent record, and file of the scene.
+
+    With several dancers, each has its own facts, subject and consent are None, and the model's digest is that of the digests of
+    their models, one after the other.
+    """
 
     model_sha256: str
     source_sha256: str
-    subject_sha256: str
+    subject_sha256: str | None
     consent_sha256: str | None = None
     scene_sha256: str | None = None
+    dancers: tuple[DancerFacts, ...] = ()
+
+    @classmethod
+    def of(cls, dancers: Sequence[DancerFacts], source_sha256: str, scene_sha256: str | None) -> Self:
+        """Of one dancer or several."""
+        if len(dancers) == 1:
+            one = dancers[0]
+            return cls(one.model_sha256, source_sha256, one.subject_sha256, one.consent_sha256, scene_sha256)
+        together = hashlib.sha256("".join(each.model_sha256 for each in dancers).encode()).hexdigest()
+        return cls(together, source_sha256, None, None, scene_sha256, tuple(dancers))
+
+    def to_json(self) -> dict[str, Any]:
+        """What is known, as JSON values."""
+        return {name: value for name, value in asdict(self).items() if value}
+
+    def subjects(self) -> tuple[DancerFacts, ...]:
+        """Each subject once, in the order of the dancers."""
+        one = DancerFacts(self.model_sha256, self.subject_sha256 or "", self.consent_sha256)
+        return tuple({each.subject_sha256: each for each in reversed(self.dancers or (one,))}.values())[::-1]
 
 
 @dataclass(frozen=True)
@@ -219,15 +252,26 @@ def _parse_manifest(manifest: Mapping[str, Any], state: str | None, report: Mapp
 def _manifest(video: Path, facts: TransferFacts) -> dict[str, Any]:
     tool = {"name": "dancenow", "version": dancenow.__version__}
     created = {"action": "c2pa.created", "digitalSourceType": SYNTHETIC, "softwareAgent": tool}
-    known = {name: value for name, value in asdict(facts).items() if value is not None}
     return {
         "claim_generator_info": [tool],
         "title": as_text(video.name),
         "format": SIGNED_TYPES[video.suffix.lower()],
+        "ingredients": [_subject_ingredient(subject) for subject in facts.subjects()],
         "assertions": [
             {"label": "c2pa.actions.v2", "data": {"actions": [created]}},
-            {"label": FACTS_LABEL, "data": known},
+            {"label": FACTS_LABEL, "data": facts.to_json()},
         ],
+    }
+
+
+def _subject_ingredient(subject: DancerFacts) -> dict[str, Any]:
+    """A subject, of whom a transfer has a model alone, named by the digest of their footage."""
+    return {
+        "title": f"the subject of the footage {subject.subject_sha256}",
+        "format": "application/octet-stream",
+        "instance_id": f"sha256:{subject.subject_sha256}",
+        "relationship": "inputTo",
+        "data_types": [{"type": "c2pa.types.model"}],
     }
 
 

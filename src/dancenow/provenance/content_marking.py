@@ -3,7 +3,7 @@
 The watermark names the model and survives re-encoding by platforms. The credentials hold all facts and survive copying.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +18,7 @@ from dancenow.provenance.consent import withdrawn_on
 from dancenow.provenance.content_credentials import (
     SIGNED_TYPES,
     Credentials,
+    DancerFacts,
     TransferFacts,
     VideoSigner,
     read_credentials,
@@ -44,21 +45,23 @@ class ContentMarker:
     suffix: str = ".mp4"
 
     @classmethod
-    def of(cls, model: Path, source: VideoInput, out: Path = Path("out.mp4"), scene: tuple[Path, ...] = ()) -> Self:
-        """Create the marker of a video that `model` generates from `source`, before the long work, so that errors come early.
+    def of(cls, models: Sequence[Path], source: VideoInput, out: Path = Path("out.mp4"), scene: tuple[Path, ...] = ()) -> Self:
+        """Create the marker of a video that `models` generate from `source`, before the long work, so that errors come early.
 
-        out: the video; its name says whether it can hold Content Credentials. scene: files of the scene.
+        models: one for each dancer. out: the video; its name says whether it can hold Content Credentials. scene: files of the
+        scene.
 
         Raises:
             UserError: as `require_consented`; a file cannot be read; the user's certificate cannot sign.
         """
-        info, video = read_info(model), open_video(source)
-        require_consented(info, model)
-        subject, model_sha256 = info.subject, sha256_of(model)
-        scene_sha256 = sha256_of(scene[0]) if scene else None
-        facts = TransferFacts(model_sha256, video.sha256, subject["source_sha256"], subject["consent_sha256"], scene_sha256)
+        video, dancers = open_video(source), []
+        for model in models:
+            info = read_info(model)
+            require_consented(info, model)
+            dancers.append(DancerFacts(sha256_of(model), info.subject["source_sha256"], info.subject["consent_sha256"]))
+        facts = TransferFacts.of(dancers, video.sha256, sha256_of(scene[0]) if scene else None)
         signer = VideoSigner.prepare(facts, video.path, scene[0] if scene else None)
-        marker = Watermarker(Payload(model_sha256[:4]))
+        marker = Watermarker(Payload(facts.model_sha256[:4]))
         return cls(lambda image: change_color(image, marker.apply), signer, out.suffix.lower())
 
     @property
@@ -110,7 +113,9 @@ class ProvenanceReport:
         mark, facts = self.watermark.payload, self.credentials.facts or {}
         if mark is None:
             return (f"Content Credentials: {self.credentials.sentence()}", "Watermark: none found.")
-        text = f"Watermark: made by dancenow with the model {mark.model} (the first digits of its SHA-256)."
+        count = len(facts.get("dancers", ()))
+        of_what = f"the SHA-256 of {count} dancers' models" if count else "its SHA-256"
+        text = f"Watermark: made by dancenow with the model {mark.model} (the first digits of {of_what})."
         model = str(facts.get("model_sha256", mark.model))
         if not model.startswith(mark.model):
             text += f" The credentials name another model, {model[:4]}: the images and the credentials do not belong together."

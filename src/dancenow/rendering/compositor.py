@@ -32,12 +32,13 @@ def composite(scene: Scene, time_s: float) -> ImageRGB:
             return _composite_with_alpha(behind, front, scene.overlay)
         image = behind.copy()
     else:
-        image, front = np.array(layers[hiding].rgba, np.uint8), layers[hiding + 1 :]
+        image, front = _retouched(np.array(layers[hiding].rgba, np.uint8), layers[hiding]), layers[hiding + 1 :]
     for layer in front:
         if layer.crop is None:
             _blend_frame(image, np.asarray(layer.rgba, np.uint8))
         else:
             _blend_crop(image, np.asarray(layer.rgba, np.float32), layer.crop)
+        image = _retouched(image, layer)
     if scene.overlay is not None:
         put_over(image, scene.overlay)
     return image
@@ -51,14 +52,21 @@ def _composite_with_alpha(
     for layer in layers:
         if layer.crop is None:
             _put_premultiplied(total, premultiply(np.asarray(layer.rgba, np.uint8)))
-            continue
-        placed = _premultiplied(np.asarray(layer.rgba, np.float32), layer.crop, total.shape)
-        if placed is not None:
-            rows, columns, part = placed
-            _put_premultiplied(total[rows, columns], part)
+        else:
+            placed = _premultiplied(np.asarray(layer.rgba, np.float32), layer.crop, total.shape)
+            if placed is not None:
+                rows, columns, part = placed
+                _put_premultiplied(total[rows, columns], part)
+        if layer.retouch is not None:
+            total = premultiply(_retouched(straight_alpha(total), layer))
     if overlay is not None:
         _put_premultiplied(total, premultiply(overlay))
     return straight_alpha(total)
+
+
+def _retouched(image: ImageRGB, layer: Layer) -> ImageRGB:
+    """The frame with the layer's last change; itself if there is none."""
+    return image if layer.retouch is None else layer.retouch(image)
 
 
 def _put_premultiplied(behind: FloatArray, part: FloatArray) -> None:

@@ -1,5 +1,6 @@
 """One person in one frame, ready to be composited: image, alpha, place and depth order."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.skeleton import INDEX
-from dancenow.types import Crop, Pose
+from dancenow.types import Crop, ImageRGB, Pose
 
 _FEET: Final = [index for name, index in INDEX.items() if name.endswith(("ankle", "heel", "toe"))]
 
@@ -18,12 +19,14 @@ class Layer:
 
     rgba: on the canvas of `crop`, float32 [S,S,4] with color in [-1,1] and straight alpha in [0,1]. Without a crop it covers
     the whole frame: uint8 [H,W,4] with straight alpha, or uint8 [H,W,3], which is opaque. feet_y_px: how low in the frame the
-    person stands, in frame px: the lower, the nearer to the camera.
+    person stands, in frame px: the lower, the nearer to the camera. retouch: changes the frame once this layer is in it and
+    before nearer ones are, such as the face; None to leave it.
     """
 
     rgba: NDArray[np.float32] | NDArray[np.uint8]
     crop: Crop | None
     feet_y_px: float
+    retouch: Callable[[ImageRGB], ImageRGB] | None = None
 
     def __post_init__(self) -> None:
         shape, dtype = self.rgba.shape, self.rgba.dtype

@@ -43,17 +43,20 @@ class PlacedCamera:
     frame_px: tuple[int, int]
 
     @classmethod
-    def fit(cls, dance: PoseTrack, source: PoseTrack, camera: CameraTrajectory) -> Self:
+    def fit(cls, dance: PoseTrack, source: PoseTrack, camera: CameraTrajectory, *, holds_place: bool = False) -> Self:
         """Place a dance in the reference view of a target, of as many frames as the source, at the source dancer.
 
-        source: in px of its frames. camera: of the source.
+        source: in px of its frames. camera: of the source. holds_place: the dance stays in one place, where the dancer usually
+        is, instead of following them.
         """
         dancer = camera.to_world(source).pose
         scale, shift = np.ones(len(dance)), np.zeros((len(dance), 2))
         for shot in source.shots:
-            scale[shot] = _smoothed_sizes(dance.pose[shot], dancer[shot], _SIZE_SIGMA_S * source.fps)
+            sizes = _smoothed_sizes(dance.pose[shot], dancer[shot], _SIZE_SIGMA_S * source.fps)
+            scale[shot] = np.median(sizes) if holds_place else sizes
             moved = dance.pose.xy[shot] * scale[shot][:, None, None]
-            shift[shot] = _smoothed_shifts(moved, dance.pose[shot], dancer[shot], _PLACE_SIGMA_S * source.fps)
+            shifts = _smoothed_shifts(moved, dance.pose[shot], dancer[shot], _PLACE_SIGMA_S * source.fps)
+            shift[shot] = np.median(shifts, axis=0) if holds_place else shifts
         similar = np.zeros((len(dance), 3, 3))
         similar[:, 0, 0] = similar[:, 1, 1] = scale
         similar[:, :2, 2], similar[:, 2, 2] = shift, 1

@@ -1,10 +1,12 @@
-"""From the dance of a source video to the poses that are rendered: its camera, the target's body, the target's camera."""
+"""From the dances of a source video to the poses that are rendered: its camera, the target's body, the target's camera."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from dancenow.media.source import VideoSource
 from dancenow.pose.pipeline import PosePipeline
+from dancenow.pose.retargeting.kept_half import KeptHalf, keep_half
 from dancenow.pose.retargeting.registry import RetargetingKind, complete_body, retarget
 from dancenow.pose.retargeting.travel import keep_in_frame
 from dancenow.progress import ProgressCallback
@@ -22,50 +24,66 @@ _SHORTENED: Final = (
 
 
 @dataclass(frozen=True, eq=False)
+class Part:
+    """What one person of the source dances, and who is to dance it. person: their number; None for the one who is followed by
+    default. track: in px of the source's frames.
+    """
+
+    person: int | None
+    track: PoseTrack
+    target: Target
+
+
+@dataclass(frozen=True, eq=False)
 class PlannedDance:
     """A dance on the target's body. world_track: in the reference view of the target, as a `Renderer` takes it. shown_track: in
-    px of the rendered frames. view: of the target in a scene. normalization: what the retargeting does. warnings: one sentence
-    each.
+    px of the rendered frames. view: of the target in a scene. normalization: what the retargeting does.
     """
 
     world_track: PoseTrack
     shown_track: PoseTrack
     view: TargetView
     normalization: str
-    warnings: tuple[str, ...]
 
 
-def plan_dance(
+def plan_dances(
     source: VideoSource,
-    source_track: PoseTrack,
-    target: Target,
-    *,
+    parts: Sequence[Part],
     normalize: RetargetingKind,
+    keep: KeptHalf,
     camera: CameraMode,
     scene: SceneChoice,
     on_progress: ProgressCallback,
-) -> PlannedDance:
-    """Retarget the dance of a source video, measured in a fixed view, to a target, and put it into a scene.
+) -> tuple[list[PlannedDance], tuple[str, ...]]:
+    """Retarget the dances of a source video, measured in a fixed view, to their targets, and put them into a scene.
 
-    source_track: in px of the source's frames.
+    Returns the dances, one for each part, and what the user should know, one sentence each. keep: half of every body that does
+    not dance.
 
     Raises:
         UserError: the video cannot be read, or as `fit_retargeter`.
     """
-    poses, filmed_by = PosePipeline.create(), source_camera(source, source_track, target, on_progress)
-    whole = complete_body(source_track, target.track)
-    retargeter = fit_videos(normalize, source, whole, target.track, target.plate, filmed_by)
-    retargeted = retarget(filmed_by.to_world(whole), retargeter, target.track)
-    may_leave = scene.is_target_view and _may_leave(filmed_by, source_track, target, camera)
-    inside = keep_in_frame(retargeted) if may_leave else retargeted
-    track = poses.smooth_jitter(inside)
-    staged = scene.stage(Dance(source, source_track, track, target, camera, filmed_by), on_progress)
-    shortened = () if inside is retargeted else (_SHORTENED,)
-    view, warnings = staged.view, (*source_camera_warnings(filmed_by), *shortened, *staged.notes)
-    return PlannedDance(poses.for_rendering(track), view.show(track), view, str(retargeter), warnings)
+    poses, leader = PosePipeline.create(), parts[0]
+    filmed_by = source_camera(source, leader.track, leader.target, on_progress)
+    may_leave = len(parts) == 1 and scene.is_target_view and _may_leave(filmed_by, leader, camera)
+    dances, shortened = [], tuple[str, ...]()
+    for part in parts:
+        whole = complete_body(part.track, part.target.track)
+        retargeter = fit_videos(normalize, source, whole, part.target.track, part.target.plate, filmed_by)
+        retargeted = retarget(filmed_by.to_world(whole), retargeter, part.target.track)
+        inside = keep_in_frame(retargeted) if may_leave else retargeted
+        shortened = () if inside is retargeted else (_SHORTENED,)
+        world_track = keep_half(poses.smooth_jitter(inside), part.target.track, keep)
+        dances.append(Dance(source, part.person, part.track, world_track, part.target, retargeter, keep, camera, filmed_by))
+    staged = scene.stage(dances, on_progress)
+    planned = [
+        PlannedDance(poses.for_rendering(dance.world_track), view.show(dance.world_track), view, str(dance.retargeter))
+        for dance, view in zip(dances, staged.views, strict=True)
+    ]
+    return planned, (*source_camera_warnings(filmed_by), *shortened, *staged.notes)
 
 
-def _may_leave(filmed_by: CameraTrajectory, source_track: PoseTrack, target: Target, camera: CameraMode) -> bool:
+def _may_leave(filmed_by: CameraTrajectory, part: Part, camera: CameraMode) -> bool:
     """Whether the source's camera followed the dancer, and one place shows the result: a still camera has its own limits."""
-    follows = camera == "follow" and target.camera is not None
-    return not (filmed_by.is_still or follows or source_track.source_sha256 == target.track.source_sha256)
+    follows = camera == "follow" and part.target.camera is not None
+    return not (filmed_by.is_still or follows or part.track.source_sha256 == part.target.track.source_sha256)

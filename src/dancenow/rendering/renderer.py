@@ -1,7 +1,9 @@
 """The protocol of a renderer, and how its layers become frames: temporal filter, then compositor."""
 
 from collections import abc
-from contextlib import closing
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Protocol
 
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 
 from dancenow.prefetch import prefetch
 from dancenow.rendering.compositor import composite
+from dancenow.rendering.depth_order import depth_lines
 from dancenow.rendering.layer import Layer
 from dancenow.rendering.light_match import NO_GAIN, relight
 from dancenow.rendering.moving_camera import move_layer
@@ -47,17 +50,49 @@ class Renderer(Protocol):
         """
 
 
+@dataclass(frozen=True, eq=False)
+class Dancer:
+    """One person of a rendered video. track: their dance in the reference view of their target. view: how the frames see it.
+    retouch: changes a frame, given with its number, once the person is in it, such as their face.
+    """
+
+    renderer: Renderer
+    view: TargetView
+    track: PoseTrack
+    retouch: Callable[[ImageRGB, int], ImageRGB] | None = None
+
+
 def render_video(
     renderer: Renderer, view: TargetView, track: PoseTrack, start: int = 0, stop: int | None = None
 ) -> abc.Generator[ImageRGB]:
-    """Render the frames [start, stop) of a track in a view of the target, one by one, each uint8 [H,W,3].
+    """Render the frames [start, stop) of a track in a view of the target, one by one, as `render_dancers`."""
+    return render_dancers([Dancer(renderer, view, track)], start, stop)
 
-    In front of a background with alpha they have alpha, too: [H,W,4]. Layers are generated in a thread of their own, a few
-    frames ahead of the compositor.
+
+def render_dancers(dancers: Sequence[Dancer], start: int = 0, stop: int | None = None) -> abc.Generator[ImageRGB]:
+    """Render the frames [start, stop) of several dances at once, one by one, each uint8 [H,W,3].
+
+    The views of all dancers have the same background and foreground. In front of a background with alpha, frames have alpha,
+    too: [H,W,4]. The layers of each dancer are generated in a thread of their own, a few frames ahead of the compositor.
     """
-    with prefetch(render_layers(renderer, track, start, stop)) as layers:
-        for time_s, layer in zip(track.time_s[start:stop].tolist(), layers, strict=True):
-            yield composite_view(view, layer, time_s)
+    view, times_s = dancers[0].view, dancers[0].track.time_s[start:stop].tolist()
+    lines_px = depth_lines([dancer.view.show(dancer.track) for dancer in dancers])[:, start:stop]
+    with ExitStack() as stack:
+        streams = [
+            stack.enter_context(prefetch(render_layers(dancer.renderer, dancer.track, start, stop))) for dancer in dancers
+        ]
+        frames = zip(times_s, lines_px.T.tolist(), zip(*streams, strict=True), strict=True)
+        for number, (time_s, lines, layers) in enumerate(frames, start=start):
+            shown = [_staged(*each, number, time_s) for each in zip(dancers, layers, lines, strict=True)]
+            yield _composite_layers(view, shown, time_s)
+
+
+def _staged(dancer: Dancer, layer: Layer | None, line_px: float, number: int, time_s: float) -> Layer | None:
+    """A layer of a dancer as the frame of a number shows it; line_px: how low they count as standing there."""
+    shown, retouch = _in_frame(dancer.view, layer, time_s), dancer.retouch
+    if shown is None:
+        return None
+    return replace(shown, feet_y_px=line_px, retouch=None if retouch is None else lambda image: retouch(image, number))
 
 
 def render_frames(renderer: Renderer, view: TargetView, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[ImageRGB]:
@@ -69,12 +104,21 @@ def render_frames(renderer: Renderer, view: TargetView, track: PoseTrack, frames
 
 def composite_view(view: TargetView, layer: Layer | None, time_s: float) -> ImageRGB:
     """The frame of a view at a time: uint8 [H,W,3], with alpha [H,W,4] where the background has. layer: None for nobody."""
+    return _composite_layers(view, [_in_frame(view, layer, time_s)], time_s)
+
+
+def _in_frame(view: TargetView, layer: Layer | None, time_s: float) -> Layer | None:
+    """A layer of the reference view in the light and the frame of a view."""
     if layer is not None and view.gain_rgb != NO_GAIN:
         layer = relight(layer, view.gain_rgb)
     if layer is not None and view.camera is not None:
         layer = move_layer(layer, view.camera.to_reference(time_s), view.camera.frame_px)
+    return layer
+
+
+def _composite_layers(view: TargetView, layers: Sequence[Layer | None], time_s: float) -> ImageRGB:
     front = None if view.front is None else view.front.at(time_s)
-    return composite(Scene(view.background, () if layer is None else (layer,), front), time_s)
+    return composite(Scene(view.background, tuple(layer for layer in layers if layer is not None), front), time_s)
 
 
 def render_layers(renderer: Renderer, track: PoseTrack, start: int = 0, stop: int | None = None) -> abc.Generator[Layer | None]:

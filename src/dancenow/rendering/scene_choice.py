@@ -1,11 +1,14 @@
 """What every scene implements, and what it gets and gives."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from dancenow.errors import OptionError
 from dancenow.media.source import VideoSource
+from dancenow.pose.retargeting.kept_half import KeptHalf
+from dancenow.pose.retargeting.registry import Retargeter
 from dancenow.progress import ProgressCallback
 from dancenow.subject.camera.trajectory import CameraTrajectory
 from dancenow.subject.target_appearance import Target
@@ -15,16 +18,26 @@ from dancenow.types import PoseTrack
 
 @dataclass(frozen=True, eq=False)
 class Dance:
-    """A dance that was planned. source_track: in px of the source's frames. world_track: on the target's body, in the reference
-    view of the target. camera: how its footage's camera is used. source_camera: of the source.
+    """A dance that was planned. person: whose dance in the source it is, None for the one who is followed by default.
+    source_track: in px of the source's frames. world_track: on the target's body, in the reference view of the target.
+    retargeter: what made it of the source's dance. keep: the half of the body that stands as in the footage. camera: how the
+    target's footage's camera is used. source_camera: of the source.
     """
 
     source: VideoSource
+    person: int | None
     source_track: PoseTrack
     world_track: PoseTrack
     target: Target
+    retargeter: Retargeter
+    keep: KeptHalf
     camera: CameraMode
     source_camera: CameraTrajectory
+
+    @property
+    def holds_place(self) -> bool:
+        """Whether it stays in one place, because the legs stand."""
+        return self.keep == "lower"
 
     @property
     def duration_s(self) -> float:
@@ -33,10 +46,12 @@ class Dance:
 
 
 @dataclass(frozen=True, eq=False)
-class StagedDance:
-    """A dance in its scene. notes: what the user should know about the scene, one sentence each."""
+class StagedDances:
+    """Dances in one scene. views: of each, all with the same background and foreground. notes: what the user should know about
+    the scene, one sentence each.
+    """
 
-    view: TargetView
+    views: tuple[TargetView, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -73,15 +88,15 @@ class SceneChoice(Protocol):
             UserError: it does not.
         """
 
-    def masks_of(self, source: VideoSource) -> Path | None:
-        """Where the masks of the source dancer are to be written when they are detected; None if they are not needed.
+    def masks_of(self, source: VideoSource, person: int | None) -> Path | None:
+        """Where the masks of a person of the source are to be written when they are detected; None if they are not needed.
 
         Raises:
             UserError: this source does not suit the scene.
         """
 
-    def stage(self, dance: Dance, on_progress: ProgressCallback) -> StagedDance:
-        """Put a dance into it.
+    def stage(self, dances: Sequence[Dance], on_progress: ProgressCallback) -> StagedDances:
+        """Put the dances of one source into it.
 
         Raises:
             UserError: a file cannot be read.
@@ -95,3 +110,13 @@ def require_layers(generates_background: bool) -> None:
             "a model of whole frames generates their background, too, so it goes with --scene target only; train one with the"
             " preset draft, standard or hd."
         )
+
+
+def require_suits(place: SceneChoice, frame: FrameSize, generates_background: bool, *, is_alone: bool) -> None:
+    """As `SceneChoice.require_suits`, and raise UserError if a model of whole frames is to dance beside others."""
+    if generates_background and not is_alone:
+        raise OptionError(
+            "a model of whole frames generates their background, too, so it dances alone; train one with the preset draft,"
+            " standard or hd."
+        )
+    place.require_suits(frame, generates_background)

@@ -5,7 +5,8 @@ A scene is a class that implements `SceneChoice`. It is opened, and what is wron
 
 import re
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -15,8 +16,10 @@ import numpy as np
 from dancenow.errors import InputError, OptionError
 from dancenow.media.source import VideoSource
 from dancenow.progress import ProgressCallback
+from dancenow.rendering.light_match import match_light
 from dancenow.rendering.output import require_outputs
-from dancenow.rendering.scene_choice import Dance, FrameSize, SceneChoice, StagedDance, require_layers
+from dancenow.rendering.scene_choice import Dance, FrameSize, SceneChoice, StagedDances, require_layers
+from dancenow.rendering.shared_place import share_place
 from dancenow.rendering.source_scene import SourceScene
 from dancenow.subject.background.base import Background, NoBackground, StillPlate
 from dancenow.subject.background.picture import VideoBackground, cover_frame
@@ -44,12 +47,15 @@ class TargetScene:
     def require_suits(self, _frame: FrameSize, _generates_background: bool) -> None:
         """See `SceneChoice.require_suits`: it always does."""
 
-    def masks_of(self, _source: VideoSource) -> None:
+    def masks_of(self, _source: VideoSource, _person: int | None) -> None:
         """See `SceneChoice.masks_of`."""
 
-    def stage(self, dance: Dance, _on_progress: ProgressCallback) -> StagedDance:
-        """See `SceneChoice.stage`."""
-        return StagedDance(dance.target.view(dance.camera))
+    def stage(self, dances: Sequence[Dance], _on_progress: ProgressCallback) -> StagedDances:
+        """See `SceneChoice.stage`: the place of the first dance's target."""
+        target = dances[0].target
+        views = share_place(target.view(dances[0].camera), dances)
+        gains = (match_light(dance.target.plate.image_rgb, target.plate.image_rgb) for dance in dances)
+        return StagedDances(tuple(replace(view, gain_rgb=gain) for view, gain in zip(views, gains, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -64,12 +70,13 @@ class TransparentScene:
         """See `SceneChoice.require_suits`."""
         require_layers(generates_background)
 
-    def masks_of(self, _source: VideoSource) -> None:
+    def masks_of(self, _source: VideoSource, _person: int | None) -> None:
         """See `SceneChoice.masks_of`."""
 
-    def stage(self, dance: Dance, _on_progress: ProgressCallback) -> StagedDance:
+    def stage(self, dances: Sequence[Dance], _on_progress: ProgressCallback) -> StagedDances:
         """See `SceneChoice.stage`."""
-        return StagedDance(TargetView(NoBackground(dance.world_track.width_px, dance.world_track.height_px)))
+        track = dances[0].world_track
+        return StagedDances(share_place(TargetView(NoBackground(track.width_px, track.height_px)), dances))
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,14 +114,15 @@ class PictureScene:
         for path in self.files:
             require_large_enough(path, self.image_rgb.shape[1], self.image_rgb.shape[0], frame)
 
-    def masks_of(self, _source: VideoSource) -> None:
+    def masks_of(self, _source: VideoSource, _person: int | None) -> None:
         """See `SceneChoice.masks_of`."""
 
-    def stage(self, dance: Dance, _on_progress: ProgressCallback) -> StagedDance:
+    def stage(self, dances: Sequence[Dance], _on_progress: ProgressCallback) -> StagedDances:
         """See `SceneChoice.stage`."""
-        image = cover_frame(self.image_rgb, dance.world_track.width_px, dance.world_track.height_px)
+        track = dances[0].world_track
+        image = cover_frame(self.image_rgb, track.width_px, track.height_px)
         plate: Background = StillPlate(Plate(image, np.ones(image.shape[:2], np.bool_)))
-        return StagedDance(TargetView(plate))
+        return StagedDances(share_place(TargetView(plate), dances))
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,22 +143,21 @@ class VideoScene:
         require_layers(generates_background)
         require_large_enough(self.video.path, self.video.info.width_px, self.video.info.height_px, frame)
 
-    def masks_of(self, _source: VideoSource) -> None:
+    def masks_of(self, _source: VideoSource, _person: int | None) -> None:
         """See `SceneChoice.masks_of`."""
 
-    def stage(self, dance: Dance, _on_progress: ProgressCallback) -> StagedDance:
+    def stage(self, dances: Sequence[Dance], _on_progress: ProgressCallback) -> StagedDances:
         """See `SceneChoice.stage`."""
         lasts_s = self.video.info.duration_s
         if lasts_s is None:  # the container does not say
             last = deque(self.video.frames(), maxlen=1)[0]
             lasts_s = float(last.time_s + 1 / self.video.info.fps)
-        track = dance.world_track
-        view = TargetView(VideoBackground(self.video, track.width_px, track.height_px, lasts_s))
-        if lasts_s >= dance.duration_s - 1 / track.fps:
-            return StagedDance(view)
-        return StagedDance(
-            view,
-            (f"The scene {self.video.path.name} lasts {lasts_s:.1f} s and the dance {dance.duration_s:.1f} s: it repeats.",),
+        track, dance_s = dances[0].world_track, dances[0].duration_s
+        views = share_place(TargetView(VideoBackground(self.video, track.width_px, track.height_px, lasts_s)), dances)
+        if lasts_s >= dance_s - 1 / track.fps:
+            return StagedDances(views)
+        return StagedDances(
+            views, (f"The scene {self.video.path.name} lasts {lasts_s:.1f} s and the dance {dance_s:.1f} s: it repeats.",)
         )
 
 

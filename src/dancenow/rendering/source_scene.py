@@ -1,14 +1,15 @@
-"""The scene of the source video without its dancer, in whose place another person dances.
+"""The scene of the source video without its dancers, in whose places other people dance.
 
 source, masks ─► survey as of footage: background, camera, exposure ─┐
                                                                       ▼
-frame, mask of the dancer, background of the frame ─► remove_person ─► frame without them, and what passed in front
+frame, masks of the dancers, background of the frame ─► remove_person ─► frame without them, and what passed in front
 """
 
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -16,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.errors import InputError
+from dancenow.media.sink import MaskWriter
 from dancenow.media.source import VideoSource, read_masks
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.rendering.light_match import match_light
 from dancenow.rendering.placement import PlacedCamera
-from dancenow.rendering.scene_choice import Dance, FrameSize, StagedDance, require_layers
+from dancenow.rendering.scene_choice import Dance, FrameSize, StagedDances, require_layers
 from dancenow.subject.background.passing_objects import PassingObject
-from dancenow.subject.background.person_removal import Removal, remove_person
+from dancenow.subject.background.person_removal import Removal, remove_people
 from dancenow.subject.exposure import Exposure
 from dancenow.subject.footage_survey import FootageSurvey, survey_footage
 from dancenow.subject.matte.refined_masks import refine_masks, still_background
@@ -37,7 +39,7 @@ _LEARN_FRAMES: Final = 60
 
 
 class SourceScene:
-    """See `SceneChoice`: the source video, in which the target takes the dancer's place."""
+    """See `SceneChoice`: the source video, in which the targets take the dancers' places."""
 
     has_alpha: Final = False
     is_target_view: Final = False
@@ -51,84 +53,104 @@ class SourceScene:
         """See `SceneChoice.require_suits`."""
         require_layers(generates_background)
 
-    def masks_of(self, source: VideoSource) -> Path:
+    def masks_of(self, source: VideoSource, person: int | None = None) -> Path:
         """See `SceneChoice.masks_of`."""
         if len(source.shots) > 1:
             raise InputError(
                 f"{source} has {len(source.shots)} shots, and --scene source needs one without cuts; cut one shot out of it."
             )
-        return self._folder / "masks.mkv"
+        return self._folder / f"masks-{person or 'auto'}.mkv"
 
-    def stage(self, dance: Dance, on_progress: ProgressCallback) -> StagedDance:
+    def stage(self, dances: Sequence[Dance], on_progress: ProgressCallback) -> StagedDances:
         """See `SceneChoice.stage`."""
-        place, survey = self.remove_dancer(dance.source, dance.source_track, on_progress)
+        source = dances[0].source
+        place, survey = self.remove_dancers(source, {dance.person: dance.source_track for dance in dances}, on_progress)
         front = PassedInFront(place, None if survey.overlays is None else survey.overlays.rgba)
-        gain = match_light(dance.target.plate.image_rgb, survey.plate.image_rgb)
-        camera = PlacedCamera.fit(dance.world_track, dance.source_track, dance.source_camera)
-        return StagedDance(TargetView(place, camera, front, gain), _notes(survey, self.masks_of(dance.source)))
+        views = (
+            TargetView(
+                place,
+                PlacedCamera.fit(dance.world_track, dance.source_track, dance.source_camera, holds_place=dance.holds_place),
+                front,
+                match_light(dance.target.plate.image_rgb, survey.plate.image_rgb),
+            )
+            for dance in dances
+        )
+        return StagedDances(tuple(views), _notes(survey, [self.masks_of(source, dance.person) for dance in dances]))
 
-    def remove_dancer(
-        self, source: VideoSource, track: PoseTrack, on_progress: ProgressCallback = ignore_progress
-    ) -> tuple["RemovedDancer", FootageSurvey]:
-        """The source without its dancer, whose masks lie at `masks_of`, and what was found out about it.
+    def remove_dancers(
+        self,
+        source: VideoSource,
+        tracks: Mapping[int | None, PoseTrack],
+        on_progress: ProgressCallback = ignore_progress,
+    ) -> tuple["RemovedDancers", FootageSurvey]:
+        """The source without some people, by number, whose masks lie at `masks_of`, and what was found out about it.
 
         Raises:
             UserError: the video cannot be read.
         """
-        masks, measured = self.masks_of(source), track.status == FrameStatus.MEASURED
-        survey = survey_footage(source, masks, select_shots(source, track), measured, "keep", on_progress)
-        refine_masks(source, masks, survey.background_of, exposure=survey.exposure, on_progress=on_progress)
+        masks, first = [self.masks_of(source, person) for person in tracks], next(iter(tracks.values()))
+        everybody = masks[0] if len(masks) == 1 else _merged_masks(masks, self._folder / "masks-everybody.mkv")
+        measured = np.any([track.status == FrameStatus.MEASURED for track in tracks.values()], axis=0)
+        survey = survey_footage(source, everybody, select_shots(source, first), measured, "keep", on_progress)
+        for each in masks:
+            refine_masks(source, each, survey.background_of, exposure=survey.exposure, on_progress=on_progress)
         # The background of the masks shows the dancer's shadow where it was seen in it only; the plate does not.
         background_of = survey.background_of if survey.camera is not None else still_background(survey.plate)
-        return RemovedDancer(source, masks, track, background_of, survey.exposure, keeps=self), survey
+        people = list(zip(masks, tracks.values(), strict=True))
+        return RemovedDancers(source, people, background_of, survey.exposure, keeps=self), survey
 
 
-class RemovedDancer:
-    """The source without its dancer, as a `Background`. Frames are streamed: times that go forward are cheap."""
+class RemovedDancers:
+    """The source without its dancers, as a `Background`. Frames are streamed: times that go forward are cheap."""
 
     def __init__(
         self,
         source: VideoSource,
-        masks: Path,
-        track: PoseTrack,
+        people: Sequence[tuple[Path, PoseTrack]],
         background_of: Callable[[int], Plate],
         exposure: Exposure,
         keeps: object = None,
     ) -> None:
-        """masks: of the dancer, one per frame. background_of: the background of a frame by its number, in px of the frame.
-        exposure: of the frames, relative to that of the background. keeps: the owner of the masks, which must live as long.
+        """people: masks of each dancer, one per frame, and track. background_of: the background of a frame by its number, in px
+        of the frame. exposure: of the frames, relative to that of the background. keeps: the owner of the masks, which lives
+        as long.
         """
-        self._source, self._masks, self._track = source, masks, track
+        self._source, self._masks, self._tracks = source, [masks for masks, _ in people], [track for _, track in people]
         self._background_of, self._exposure, self._keeps = background_of, exposure, keeps
-        step = -(-len(track) // _LEARN_FRAMES)
-        pairs = zip(source.frames(), read_masks(masks), strict=False)
-        learned = ((frame, mask) for frame, mask in pairs if frame.index % step == 0 and frame.index < len(track))
-        self._passing = PassingObject.learn((frame.image_rgb, mask, track.pose[frame.index]) for frame, mask in learned)
-        self._known = np.ones((track.height_px, track.width_px), np.bool_)
+        self._passing = [self._learn_passing(masks, track) for masks, track in people]
+        self._height_px, self._width_px = self._tracks[0].height_px, self._tracks[0].width_px
+        self._known = np.ones((self._height_px, self._width_px), np.bool_)
         self._restart()
 
+    def _learn_passing(self, masks: Path, track: PoseTrack) -> PassingObject | None:
+        step = -(-len(track) // _LEARN_FRAMES)
+        pairs = zip(self._source.frames(), read_masks(masks), strict=False)
+        learned = ((frame, mask) for frame, mask in pairs if frame.index % step == 0 and frame.index < len(track))
+        return PassingObject.learn((frame.image_rgb, mask, track.pose[frame.index]) for frame, mask in learned)
+
     def _restart(self) -> None:
-        self._pairs: Iterator[tuple[Frame, NDArray[np.uint8]]] = zip(
-            self._source.frames(), read_masks(self._masks), strict=False
+        self._frames: Iterator[tuple[Frame, tuple[NDArray[np.uint8], ...]]] = zip(
+            self._source.frames(), zip(*(read_masks(masks) for masks in self._masks), strict=False), strict=False
         )
-        self._index, self._removal = -1, Removal(np.zeros((self._track.height_px, self._track.width_px, 3), np.uint8))
+        self._index, self._removal = -1, Removal(np.zeros((self._height_px, self._width_px, 3), np.uint8))
 
     def removal_at(self, time_s: float) -> Removal:
-        """The frame of that time without the dancer."""
-        wanted = int(np.abs(self._track.time_s - time_s).argmin())
+        """The frame of that time without the dancers."""
+        wanted = int(np.abs(self._tracks[0].time_s - time_s).argmin())
         if wanted < self._index:
             self._restart()
         if wanted > self._index:
-            for frame, mask in self._pairs:
+            for frame, masks in self._frames:
                 if frame.index == wanted:
-                    self._removal = self._remove(frame, mask)
+                    self._removal = self._remove(frame, masks)
                     break
             self._index = wanted
         return self._removal
 
-    def _remove(self, frame: Frame, mask: NDArray[np.uint8]) -> Removal:
+    def _remove(self, frame: Frame, masks: Sequence[NDArray[np.uint8]]) -> Removal:
         behind = self._exposure.replay(self._background_of(frame.index).image_rgb, frame.index)
-        return remove_person(frame.image_rgb, mask, behind, self._track.pose[frame.index], self._passing)
+        poses = [track.pose[frame.index] for track in self._tracks]
+        return remove_people(frame.image_rgb, masks, behind, poses, self._passing)
 
     def at(self, time_s: float) -> ImageRGB:
         """See `Background.at`."""
@@ -142,7 +164,7 @@ class RemovedDancer:
 class PassedInFront:
     """What passed in front of the dancer, and the bars and logos uint8 [H,W,4] of the source, as a `Foreground`."""
 
-    def __init__(self, place: RemovedDancer, overlay: NDArray[np.uint8] | None = None) -> None:
+    def __init__(self, place: RemovedDancers, overlay: NDArray[np.uint8] | None = None) -> None:
         self._place, self._overlay = place, overlay
 
     def at(self, time_s: float) -> NDArray[np.uint8] | None:
@@ -153,10 +175,21 @@ class PassedInFront:
         return np.where(self._overlay[..., 3:] >= passed[..., 3:], self._overlay, passed)
 
 
-def _notes(survey: FootageSurvey, masks: Path) -> tuple[str, ...]:
-    """What the user should know about the background behind the dancer."""
+def _merged_masks(masks: Sequence[Path], out: Path) -> Path:
+    """Write masks of all people in one file."""
+    with ExitStack() as stack:
+        writer: MaskWriter | None = None
+        for each in zip(*(read_masks(path) for path in masks), strict=True):
+            merged = np.asarray(np.max(each, axis=0), np.uint8)
+            writer = writer or stack.enter_context(MaskWriter(out, merged.shape[1], merged.shape[0]))
+            writer.write(merged)
+    return out
+
+
+def _notes(survey: FootageSurvey, masks: Sequence[Path]) -> tuple[str, ...]:
+    """What the user should know about the background behind the dancers."""
     behind = invented = 0
-    for index, mask in enumerate(read_masks(masks)):
+    for index, mask in ((index, mask) for path in masks for index, mask in enumerate(read_masks(path))):
         if index % 10 == 0 and mask.any():
             known = survey.background_of(index).known
             rows, columns = np.nonzero(mask > 128)
@@ -164,7 +197,8 @@ def _notes(survey: FootageSurvey, masks: Path) -> tuple[str, ...]:
             behind, invented = behind + len(rows), invented + int((~known[at]).sum())
     if invented <= _MANY * behind:
         return ()
+    dancer = "the dancer" if len(masks) == 1 else "the dancers"
     return (
-        f"{invented / behind:.0%} of what is behind the dancer of the source was never seen and is filled in; film the empty"
+        f"{invented / behind:.0%} of what is behind {dancer} of the source was never seen and is filled in; film the empty"
         " place for a moment to see it.",
     )

@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from dancenow.media.alpha_source import AlphaVideo
 from dancenow.media.source import VideoInput, VideoSource, open_video
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
@@ -41,22 +43,28 @@ class Stopwatch:
 
 
 @dataclass(frozen=True, eq=False)
-class RunRecord:
-    """Inputs and results of `pipeline.run`.
-
-    source_track: poses in the source video. target_track: the same, retargeted and smoothed, as the generator received them.
-    coverage: None where too little of a body is visible. settings: label -> value, as given by the user. seconds: stage ->
-    duration.
+class DancerRecord:
+    """One dancer of a run. person: their number in the source, None for the one who is followed by default. target: the file or
+    folder that shows them. manifest: of the subject, None where a model was given. source_track: poses in the source video.
+    target_track: the same, retargeted and smoothed, as the generator received them. coverage: None where it is not known.
     """
 
-    source: VideoSource
-    target: VideoSource
-    result: Path
+    person: int | None
+    target: Path
     model: Path
-    manifest: SubjectManifest
+    manifest: SubjectManifest | None
     source_track: PoseTrack
     target_track: PoseTrack
     coverage: Coverage | None
+
+
+@dataclass(frozen=True, eq=False)
+class RunRecord:
+    """Inputs and results of `pipeline.run`. settings: label -> value, as given by the user. seconds: stage -> duration."""
+
+    source: VideoSource
+    result: Path
+    dancers: Sequence[DancerRecord]
     normalization: str
     notes: tuple[str, ...]
     settings: Mapping[str, str]
@@ -117,24 +125,30 @@ def write_run_report(page: Path, record: RunRecord, on_progress: ProgressCallbac
 
 def describe_run(record: RunRecord) -> Report:
     """Build the report of a run."""
-    panes = [Pane("Source", record.source), Pane("Pose, retargeted", record.target_track)]
+    dancers, several = record.dancers, len(record.dancers) > 1
+    panes = [Pane("Source", record.source)]
+    panes += [Pane(f"Pose of person {each.person}" if several else "Pose, retargeted", each.target_track) for each in dancers]
     result = record.source  # a folder of images is not shown, and has no times
     if record.result.is_file():
         result = (VideoSource if record.result.suffix == ".mp4" else AlphaVideo).open(record.result)
         panes.append(Pane("Result", result))
+    names = " and ".join(dict.fromkeys(each.target.name for each in dancers))
+    who = f"Networks trained on {names} rendered the people" if several else f"A network trained on {names} rendered the person"
+    shown, danced = ("them", "people") if several else ("it", "person")
     statement = (
-        f"This video is synthetic. A network trained on {record.target.path.name} rendered the person in it in the poses of the"
-        f" person in {record.source.path.name}; the scene was never filmed."
+        f"This video is synthetic. {who} in {shown} in the poses of the {danced} in {record.source.path.name}; the scene was"
+        " never filmed."
     )
-    notes = (f"Normalization: {record.normalization}.", *record.notes, *record.manifest.warnings)
+    footage = [text for each in dancers if each.manifest is not None for text in each.manifest.warnings]
+    notes = (f"Normalization: {record.normalization}.", *record.notes, *footage)
     facts = {
         "Inputs": _inputs(record),
-        "Model": _model(record.model),
+        **{f"Model of person {each.person}" if several else "Model": _model(each.model) for each in dancers},
         "Settings": dict(record.settings),
         "Time taken": {stage: _duration(seconds) for stage, seconds in record.seconds.items() if seconds >= 0.05},
         "Versions": package_versions(),
     }
-    return Report(result, tuple(panes), statement, coverage=_coverage_section(record.coverage), notes=notes, facts=facts)
+    return Report(result, tuple(panes), statement, coverage=_coverage_section(dancers), notes=notes, facts=facts)
 
 
 def package_versions() -> dict[str, str]:
@@ -148,23 +162,39 @@ def package_versions() -> dict[str, str]:
     return versions | {"Python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
 
 
-def _coverage_section(coverage: Coverage | None) -> FootageCoverage | None:
-    if coverage is None:
+def _coverage_section(dancers: Sequence[DancerRecord]) -> FootageCoverage | None:
+    """The distance to the footage; of several dancers, that of the one who is covered least."""
+    known = [(each.person, each.coverage) for each in dancers if each.coverage is not None]
+    if not known:
         return None
-    gaps = tuple(CoverageGap(each.start_s, each.stop_s, each.what, each.advice) for each in coverage.ranges)
-    return FootageCoverage(coverage.distance, "body heights", coverage.summary, gaps)
+    several = len(dancers) > 1
+    distance = np.fmax.reduce([coverage.distance for _, coverage in known])
+    summary = " ".join(f"Person {n}: {coverage.summary}" if several else coverage.summary for n, coverage in known)
+    gaps = (
+        CoverageGap(each.start_s, each.stop_s, f"person {n}: {each.what}" if several else each.what, each.advice)
+        for n, coverage in known
+        for each in coverage.ranges
+    )
+    return FootageCoverage(distance, "body heights", summary, tuple(gaps))
 
 
 def _inputs(record: RunRecord) -> dict[str, str]:
-    manifest = record.manifest
-    return {
-        "source": record.source.path.name,
-        "source SHA-256": record.source_track.source_sha256,
-        "target": record.target.path.name,
+    first = record.dancers[0].source_track
+    inputs = {"source": record.source.path.name, "source SHA-256": first.source_sha256}
+    for each in record.dancers:
+        of_whom = f"person {each.person}: " if len(record.dancers) > 1 else ""
+        inputs |= {of_whom + label: value for label, value in _target_inputs(each).items()}
+    return inputs | {"pose detector": first.detector}
+
+
+def _target_inputs(dancer: DancerRecord) -> dict[str, str]:
+    manifest, inputs = dancer.manifest, {"target": dancer.target.name}
+    if manifest is None:
+        return inputs | {"consent": f"recorded in the model, SHA-256 {read_info(dancer.model).subject['consent_sha256']}"}
+    return inputs | {
         "target SHA-256": manifest.source_sha256,
         "consent": _consent(manifest),
         "licence of the target's footage": manifest.licence or "none recorded",
-        "pose detector": record.source_track.detector,
     }
 
 

@@ -53,7 +53,7 @@ def make_video(folder: Path, job: Job, model: Path | None, speeds: Path, executi
             shutil.copyfile(done.model, temporary)
     if out.suffix == ".mp4":
         comparison, used = folder / "beside.mp4", model or folder / "model.safetensors"
-        marker = ContentMarker.of(used, source, comparison)
+        marker = ContentMarker.of([used], source, comparison)
         side_by_side([source, out], comparison, sound_from=source, metadata={"comment": SYNTHETIC_NOTE}, marker=marker,
                      on_progress=execution.reporting(record))  # fmt: skip
         result = open_video(out)

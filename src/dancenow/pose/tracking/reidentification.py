@@ -29,6 +29,8 @@ SAME_APPEARANCE: Final = 0.93
 SAME_APPEARANCE_LATER: Final = 0.97
 """The same if the person may have left in between: others in similar clothes reach 0.95, and losing footage is better than
 following another person."""
+_LIKE_ONE, _LIKE_OTHERS = 0.85, 0.15
+"""Similarity to one of several people, and by how much it exceeds that to the others, that tell whom a detection shows."""
 _CLEARLY_OTHER: Final = 0.05
 """A part whose similarity with others exceeds that with the person by this much shows others."""
 _DISTINCT: Final = 0.1
@@ -217,7 +219,7 @@ def select_person(samples: list[list[Detection]], person: int | None, video: Vid
                 f"{count} people are seen at once; give a number from 1 to {count}" if count > 1 else "1 person is seen at once"
             )
             raise OptionError(f"{video} has no person {person}: at most {seen}.")
-        followed = _same_person(fullest[person - 1], samples)
+        followed = _told_apart([_same_person(each, samples) for each in fullest], samples)[person - 1]
     others = [each for people in samples if any(s in followed for s in people) for each in people if each not in followed]
     return PersonSelection(followed, others)
 
@@ -274,6 +276,29 @@ def _same_person(seed: Detection, samples: list[list[Detection]]) -> list[Detect
         if enough:
             group[index] = max(enough, key=lambda pair: pair[0])[1]
     return [group[i] for i in sorted(group)]
+
+
+def _told_apart(groups: list[list[Detection]], samples: list[list[Detection]]) -> list[list[Detection]]:
+    """The groups of several people with the detections that are clearly more like one of them than like the others.
+
+    Somebody who turns, or moves to other light, looks less like themselves, but no more like anybody else.
+    """
+    taken = {id(each) for group in groups for each in group}
+    looks = [[each.appearance for each in group] for group in groups]
+    for people in samples:
+        present = {id(each) for each in people}
+        for number, group in enumerate(groups):
+            if len(groups) < 2 or any(id(each) in present for each in group):
+                continue
+            free = [each for each in people if id(each) not in taken]
+            others = [look for other, known in enumerate(looks) if other != number for look in known]
+            scored = [(similarity(each.appearance, looks[number]), similarity(each.appearance, others), each) for each in free]
+            like = [(own, each) for own, other, each in scored if own >= _LIKE_ONE and own - other >= _LIKE_OTHERS]
+            if like:
+                best = max(like, key=lambda pair: pair[0])[1]
+                group.append(best)
+                taken.add(id(best))
+    return [sorted(group, key=lambda each: each.frame) for group in groups]
 
 
 def _is_on(pose: Pose, points: NDArray[np.floating[Any]]) -> bool:

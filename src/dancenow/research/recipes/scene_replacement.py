@@ -63,7 +63,7 @@ def measure_removal(case: tuple[str, str, str], folder: Path) -> dict[str, Any]:
     source = VideoSource.open(clip.video)
     scene = SourceScene(clip.video)
     track = detect_poses(source, masks=scene.masks_of(source))
-    place, _ = scene.remove_dancer(source, track)
+    place, _ = scene.remove_dancers(source, {None: track})
     errors: dict[str, list[float]] = {"dancer": [], "dancer and shadow": [], "frame with the dancer": []}
     for index, (frame, mask) in enumerate(zip(source.frames(), read_masks(clip.masks), strict=True)):
         person = mask > _MASK_LEVEL

@@ -6,6 +6,7 @@ a shadow, are kept in one piece. What differs from the background and hides a pa
 it, and so did a ball that the mask contains.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,6 +42,10 @@ _LIMB_WIDTH: Final = 0.05
 """Width of what surely is body along a bone; fraction of the person's size."""
 _MIN_HIDDEN: Final = 0.0006
 """Least area of the body that something in front hides, as a fraction of the person's squared size."""
+_BODY_AROUND: Final = 0.02
+"""What surely is body beyond a limb of that width, where people touch."""
+_SURE: Final = 0.3
+_THIGHS: Final = [INDEX[name] for name in ("right_hip", "left_hip", "left_knee", "right_knee")]
 _TORSO: Final = [INDEX[name] for name in ("right_shoulder", "left_shoulder", "left_hip", "right_hip")]
 
 
@@ -52,6 +57,59 @@ class Removal:
 
     image_rgb: ImageRGB
     front: NDArray[np.uint8] | None = None
+
+
+def remove_people(
+    frame_rgb: ImageRGB,
+    masks: Sequence[NDArray[np.uint8]],
+    background_rgb: ImageRGB,
+    poses: Sequence[Pose],
+    passing: Sequence[PassingObject | None],
+) -> Removal:
+    """Take several people out of a frame, as `remove_person` does. None of them counts as something in front of another."""
+    if len(masks) == 1:
+        return remove_person(frame_rgb, masks[0], background_rgb, poses[0], passing[0])
+    masks = [_completed(mask, pose, frame_rgb.shape) for mask, pose in zip(masks, poses, strict=True)]
+    image, fronts = frame_rgb, list[NDArray[np.uint8]]()
+    for number, (mask, pose, thing) in enumerate(zip(masks, poses, passing, strict=True)):
+        without_later = _without(image, masks[number + 1 :], mask, background_rgb)
+        removal = remove_person(without_later, mask, background_rgb, pose, thing)
+        image = removal.image_rgb
+        fronts += [] if removal.front is None else [removal.front]
+    if not fronts:
+        return Removal(image)
+    front = fronts[0]
+    for other in fronts[1:]:
+        front = np.where(other[..., 3:] > front[..., 3:], other, front)
+    return Removal(image, front)
+
+
+def _completed(mask: NDArray[np.uint8], pose: Pose, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """The mask with all of the body that the pose tells: masks of people who touch lack parts of them."""
+    scale = np.array([mask.shape[1] / shape[1], mask.shape[0] / shape[0]], np.float32)
+    seen = pose.confidence > _SURE
+    if not seen.any():
+        return mask
+    moved = Pose(pose.xy * scale, pose.confidence)
+    size_px = max(1, round(float(np.ptp(moved.xy[seen], axis=0).max())))
+    area = _body_area(moved, mask.shape, size_px)
+    if seen[_THIGHS].all():  # a skirt
+        cv2.fillConvexPoly(area, cv2.convexHull(moved.xy[_THIGHS].round().astype(np.int32)), 1)
+    around_px = 2 * round(_BODY_AROUND * size_px) + 1
+    return np.maximum(mask, 255 * cv2.dilate(area, np.ones((around_px, around_px), np.uint8)))
+
+
+def _without(
+    image: ImageRGB, others: Sequence[NDArray[np.uint8]], mask: NDArray[np.uint8], background_rgb: ImageRGB
+) -> ImageRGB:
+    """The frame with the background where other people's masks are, but not where `mask` is."""
+    height, width = image.shape[:2]
+    if not any(other.any() for other in others):
+        return image
+    beside = np.where(mask > 90, np.uint8(0), np.asarray(np.max(others, axis=0), np.uint8))
+    hidden = cv2.dilate(beside, np.ones((5, 5), np.uint8))
+    alpha = cv2.resize(hidden, (width, height), interpolation=cv2.INTER_LINEAR)[..., None].astype(np.float32) / 255
+    return np.asarray(np.rint(image + (background_rgb - image.astype(np.float32)) * alpha), np.uint8)
 
 
 def remove_person(
@@ -155,7 +213,7 @@ def _hiding(person: NDArray[np.uint8], other: FloatArray, pose: Pose, size_px: i
 def _body_area(pose: Pose, shape: tuple[int, ...], size_px: int) -> NDArray[np.uint8]:
     """Where the body of a pose [K] surely is: uint8 [h,w], 1 along the bones and on the trunk."""
     area = np.zeros(shape[:2], np.uint8)
-    xy, seen = pose.xy.round().astype(np.int32), pose.confidence > 0.3
+    xy, seen = pose.xy.round().astype(np.int32), pose.confidence > _SURE
     width_px = max(1, round(_LIMB_WIDTH * size_px))
     for start, end in LIMBS:
         if seen[start] and seen[end]:
