@@ -151,12 +151,12 @@ def _errors_px(track: PoseTrack, frames: list[RenderedFrame]) -> NDArray[np.floa
 def measure_models(
     duet: Duet, truth: Duet, models: tuple[Path, Path], numbers: tuple[int, int], folder: Path
 ) -> dict[str, Any]:
-    """SSIM of each model in its part, where its identity is seen in the truth: together and alone."""
+    """SSIM of each model in its part, where its identity is seen in the truth: together, and where each is filmed alone."""
     cast = dict(zip(numbers, models, strict=True))
     together = pipeline.transfer(duet.video, cast, folder / "together.mp4", scene="source").video
     alone = [
-        pipeline.transfer(duet.video, {number: model}, folder / f"alone-{number}.mp4", scene="source").video
-        for number, model in cast.items()
+        pipeline.transfer(_film_alone(duet, part, folder), model, folder / f"alone-{part}.mp4", scene="source").video
+        for part, model in enumerate(models)
     ]
     result = {}
     for part, (model, single) in enumerate(zip(models, alone, strict=True)):
@@ -165,6 +165,15 @@ def measure_models(
             "change": {each: round(scores["together"][each] - scores["alone"][each], 4) for each in ("apart", "touching")}
         }
     return result
+
+
+def _film_alone(duet: Duet, part: int, folder: Path) -> Path:
+    """The video of one of the two without the other."""
+    video = folder / f"{SOURCE[part]}.mp4"
+    with VideoWriter(video, WIDTH_PX, HEIGHT_PX, fps=FPS) as writer:
+        for index, frame in enumerate(duet.parts[part]):
+            writer.write(frame.image_rgb, Fraction(index) / FPS)
+    return video
 
 
 def _person_ssim(video: Path, truth: Duet, part: int) -> dict[str, float]:
