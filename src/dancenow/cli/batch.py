@@ -39,15 +39,15 @@ def batch(
 ) -> None:
     """Do all transfers of JOBS, at the same time where there are workers.
 
-    Needs the extra `cluster`. Started again, it does only what is missing.
-    Exit status 1 says that some jobs failed.
+    - Needs the extra `cluster`.
+    - Started again, it does only what is missing.
+    - Exit status 1 says that some jobs failed.
 
     Args:
         jobs: CSV file whose first line names its columns.
-            source,target,out are needed; the others are options of this
+            source,target,out are needed; others are options of this
             command, source_person and target_person.
-            A folder with sources/ and targets/: every target dances
-            every source.
+            Or a folder with sources/ and targets/, all combined.
         out: Folder of the videos and summary.json.
         workers: Worker processes on this machine; one per core by default.
         address: Address of a Ray cluster, instead of this machine.
