@@ -45,8 +45,8 @@ def batch(
 
     Args:
         jobs: CSV file whose first line names its columns.
-            source,target,out are needed; others are options of this
-            command, source_person and target_person.
+            source,target,out are needed; others are options
+            of this command, source_person and target_person.
             Or a folder with sources/ and targets/, all combined.
         out: Folder of the videos and summary.json.
         workers: Worker processes on this machine; one per core by default.
