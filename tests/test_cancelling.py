@@ -22,7 +22,8 @@ from dancenow.storage.checkpoint import read_info
 from dancenow.subject.prepare import prepare
 from dancenow.training.loop import state_path
 from helpers.drawn_world import dancer_track, film
-from test_pipeline import drawn_world, smaller_dancer, videos
+from helpers.tiny_model import smaller_dancer
+from test_pipeline import drawn_world, videos
 
 __all__ = ["drawn_world", "videos"]  # fixtures
 

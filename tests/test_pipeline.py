@@ -11,9 +11,6 @@ import pytest
 
 from dancenow import pipeline
 from dancenow.errors import ConsentError, UserError
-from dancenow.generators.crop.config import CropConfig, LossWeights
-from dancenow.generators.crop.discriminator import DiscriminatorConfig
-from dancenow.generators.crop.network import GeneratorConfig
 from dancenow.generators.crop.presets import PRESETS
 from dancenow.media.source import probe, read_frames
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
@@ -29,21 +26,11 @@ from dancenow.storage.checkpoint import read_info
 from dancenow.subject.prepare import prepare
 from dancenow.types import FrameStatus, Pose, PoseTrack, RunResult
 from helpers.drawn_world import dancer_track, drawn_detector, film, room, stand_in_for_the_detector
+from helpers.tiny_model import TINY, smaller_dancer
 
 pytestmark = pytest.mark.slow  # end-to-end runs of a few seconds each
 
 RENDERED = consent("rendered")
-TINY = CropConfig(
-    generator=GeneratorConfig(canvas_px=64, width=8, blocks=1),
-    spatial=DiscriminatorConfig(width=4, scales=1),
-    temporal=DiscriminatorConfig(frames=2, width=4, scales=1),
-    weights=LossWeights(perceptual=0.0),
-    clips_per_step=2,
-)
-
-
-def smaller_dancer(num_frames: int) -> PoseTrack:
-    return dancer_track(num_frames, phase=1.0, body_px=60.0)
 
 
 @pytest.fixture(autouse=True)

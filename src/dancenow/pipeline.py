@@ -18,7 +18,7 @@ from dancenow.compatibility import renamed_keywords
 from dancenow.execution import Device, Execution
 from dancenow.face.refinement import FaceMode
 from dancenow.generators.cast_member import CastMember, consent_of
-from dancenow.generators.performer import Cast, everyone, open_cast
+from dancenow.generators.performer import Cast, label_by_person, open_cast
 from dancenow.generators.presets import preset_config
 from dancenow.generators.train_model import train_model
 from dancenow.media.integrity import require_complete
@@ -162,7 +162,7 @@ def run(
     tracks = _follow(source, cast, place, on_progress)
     cast = {n: member.prepare(on_progress) for n, member in cast.items()}
     covered = {n: member.coverage(tracks[n], normalize) for n, member in cast.items()}
-    warnings = warn_each(everyone({n: cast[n].warnings(source, n, tracks[n], covered[n]) for n in cast}), warn)
+    warnings = warn_each(label_by_person({n: cast[n].warnings(source, n, tracks[n], covered[n]) for n in cast}), warn)
     trained = {n: member.train(preset, config, budget, face, source, n, seed, execution, warn, on_progress)
                for n, member in cast.items()}  # fmt: skip
     models = {n: model for n, (model, _) in trained.items()}
@@ -177,4 +177,6 @@ def run(
         write_run_report(
             page, RunRecord(source, out, dancers, done.normalization, done.notes, options, watch.seconds), on_progress
         )
-    return RunResult(done, tuple(models.values()), (*warnings, *everyone({n: told for n, (_, told) in trained.items()})), page)
+    return RunResult(
+        done, tuple(models.values()), (*warnings, *label_by_person({n: told for n, (_, told) in trained.items()})), page
+    )

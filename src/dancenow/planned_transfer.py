@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dancenow.execution import Execution
 from dancenow.face.refinement import FaceMode, FaceRefiner
-from dancenow.generators.performer import Cast, Performer, everyone, require_group
+from dancenow.generators.performer import Cast, Performer, label_by_person, require_group
 from dancenow.media.integrity import require_complete
 from dancenow.media.source import VideoSource
 from dancenow.pose.retargeting.kept_half import KeptHalf
@@ -75,7 +75,7 @@ class OpenedTransfer:
                 FaceRefiner.from_tracks(face, part.track, shown, self.source, dance.view, self.execution, on_progress)
             )
             told[part.person] = transfer_warnings(self.source, part.person, part.track, shown, part.target)
-        return PlannedTransfer(self, tuple(dances), tuple(refiners), (*self.notes, *everyone(told), *remarks))
+        return PlannedTransfer(self, tuple(dances), tuple(refiners), (*self.notes, *label_by_person(told), *remarks))
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,8 +117,8 @@ class PlannedTransfer:
         told = {
             n: () if each is None else tuple(each.notes(start, stop)) for n, each in zip(people, self.refiners, strict=True)
         }
-        fitted = everyone({n: [dance.normalization] for n, dance in zip(people, self.dances, strict=True)})
-        notes = (*self.notes, *everyone(told), *opened.marker.notes, *lost)
+        fitted = label_by_person({n: [dance.normalization] for n, dance in zip(people, self.dances, strict=True)})
+        notes = (*self.notes, *label_by_person(told), *opened.marker.notes, *lost)
         shown = tuple(dance.shown_track.part(start, stop) for dance in self.dances)
         return TransferResult(opened.out, stop - start, "; ".join(fitted), notes, shown)
 

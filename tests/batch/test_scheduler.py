@@ -6,18 +6,18 @@ import pytest
 
 from dancenow.batch.plan import Step, make_plan
 from dancenow.batch.scheduler import run_steps
-from dancenow.batch.work import StepReport, Workplace
+from dancenow.batch.work import StepReport, WorkerSettings
 from dancenow.errors import InputError
 from dancenow.progress import ProgressCallback
 from helpers.batch_world import InlineEngine, a_job
 
 JOBS = [a_job(source, target) for source in ("bad", "waltz") for target in ("ann", "bob")]
 PLAN = make_plan(JOBS, device="cpu", part_s=60)
-HERE = Workplace("memory://", False, "cpu")
+HERE = WorkerSettings("memory://", False, "cpu")
 
 
 def test_a_failure_ends_the_jobs_that_need_the_step_and_no_others() -> None:
-    def do(step: Step, _workplace: Workplace, _progress: ProgressCallback) -> StepReport:
+    def do(step: Step, _worker_settings: WorkerSettings, _progress: ProgressCallback) -> StepReport:
         if step.label == "poses of bad":
             raise InputError("nobody is in it.")
         return StepReport(1.0, 0, 0)
@@ -34,7 +34,7 @@ def test_a_failure_ends_the_jobs_that_need_the_step_and_no_others() -> None:
 def test_a_step_is_repeated_only_when_its_worker_was_lost(retries: int, state: str) -> None:
     attempts = Counter[str]()
 
-    def do(step: Step, _workplace: Workplace, _progress: ProgressCallback) -> StepReport:
+    def do(step: Step, _worker_settings: WorkerSettings, _progress: ProgressCallback) -> StepReport:
         attempts[step.label] += 1
         if step.label == "model of ann" and attempts[step.label] <= 2:
             raise ConnectionError
@@ -49,7 +49,7 @@ def test_a_step_is_repeated_only_when_its_worker_was_lost(retries: int, state: s
 def test_steps_run_after_those_that_they_need() -> None:
     done: list[str] = []
 
-    def do(step: Step, _workplace: Workplace, _progress: ProgressCallback) -> StepReport:
+    def do(step: Step, _worker_settings: WorkerSettings, _progress: ProgressCallback) -> StepReport:
         assert set(step.needs) <= set(done)
         done.append(step.key)
         return StepReport(1.0, 0, 0)

@@ -15,7 +15,7 @@ from dancenow.batch.plan import Step
 from dancenow.batch.ray_engine import DoStep
 from dancenow.batch.scheduler import StepEnd
 from dancenow.batch.storage import ResultStorage
-from dancenow.batch.work import StepReport, Workplace, facts_name, part_name, video_name
+from dancenow.batch.work import StepReport, WorkerSettings, facts_name, part_name, video_name
 from dancenow.errors import InputError, UserError
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import consent
@@ -37,8 +37,8 @@ class InlineEngine:
 
     slots = 2
 
-    def __init__(self, do_step: DoStep, workplace: Workplace, **_: Any) -> None:
-        self._do_step, self._workplace = do_step, workplace
+    def __init__(self, do_step: DoStep, worker_settings: WorkerSettings, **_: Any) -> None:
+        self._do_step, self._worker_settings = do_step, worker_settings
         self._waiting: deque[Step] = deque()
         self.started: list[Step] = []
 
@@ -57,7 +57,7 @@ class InlineEngine:
             return []
         step = self._waiting.popleft()
         try:
-            return [StepEnd(step.key, self._do_step(step, self._workplace, ignore_progress))]
+            return [StepEnd(step.key, self._do_step(step, self._worker_settings, ignore_progress))]
         except ConnectionError:
             return [StepEnd(step.key, error="its worker was lost", is_lost=True)]
         except UserError as error:
@@ -67,11 +67,11 @@ class InlineEngine:
         return {step.key: ("waiting", 0.0) for step in self._waiting}
 
 
-def write_a_line(step: Step, workplace: Workplace, on_progress: ProgressCallback) -> StepReport:
+def write_a_line(step: Step, worker_settings: WorkerSettings, on_progress: ProgressCallback) -> StepReport:
     """A step that takes a moment and logs itself; a source called `bad...` has nobody in it. A file `kill-KIND` beside the log
     kills the first worker that does a step of this kind, in the middle of it."""
     del on_progress
-    storage, place = ResultStorage(workplace.storage_url), Path(workplace.storage_url).parent
+    storage, place = ResultStorage(worker_settings.storage_url), Path(worker_settings.storage_url).parent
     with (place / "log.txt").open("a") as log:
         log.write(f"{step.kind} {step.label}\n")
     time.sleep(0.05)

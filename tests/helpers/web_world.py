@@ -5,27 +5,11 @@ from pathlib import Path
 import pytest
 
 from dancenow import pipeline
-from dancenow.generators.crop.config import CropConfig, LossWeights
-from dancenow.generators.crop.discriminator import DiscriminatorConfig
-from dancenow.generators.crop.network import GeneratorConfig
 from dancenow.generators.crop.presets import PRESETS
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
-from dancenow.types import PoseTrack
 from dancenow.web import check_step
 from helpers.drawn_world import dancer_track, drawn_detector, film, stand_in_for_the_detector
-
-TINY = CropConfig(
-    generator=GeneratorConfig(canvas_px=64, width=8, blocks=1),
-    spatial=DiscriminatorConfig(width=4, scales=1),
-    temporal=DiscriminatorConfig(frames=2, width=4, scales=1),
-    weights=LossWeights(perceptual=0.0),
-    clips_per_step=2,
-)
-
-
-def smaller_dancer(num_frames: int) -> PoseTrack:
-    """The dancer of the source."""
-    return dancer_track(num_frames, phase=1.0, body_px=60.0)
+from helpers.tiny_model import TINY, smaller_dancer
 
 
 def draw_instead_of_detecting(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

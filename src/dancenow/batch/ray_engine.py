@@ -13,11 +13,11 @@ from typing import Any, Final, Self
 
 from dancenow.batch.plan import Step
 from dancenow.batch.scheduler import StepEnd
-from dancenow.batch.work import StepReport, Workplace
+from dancenow.batch.work import StepReport, WorkerSettings
 from dancenow.errors import Cancelled, DependencyError, OptionError, UserError
 from dancenow.progress import Progress, ProgressCallback
 
-DoStep = Callable[[Step, Workplace, ProgressCallback], StepReport]
+DoStep = Callable[[Step, WorkerSettings, ProgressCallback], StepReport]
 _REPORT_EVERY_S: Final = 0.5
 _ON_GPU: Final = frozenset({"model", "part", "video"})
 _SETTINGS: Final = {
@@ -35,7 +35,7 @@ class RayEngine:
         UserError: Ray is not installed, or the cluster cannot be reached.
     """
 
-    def __init__(self, do_step: DoStep, workplace: Workplace, *, workers: int | None, address: str | None) -> None:
+    def __init__(self, do_step: DoStep, worker_settings: WorkerSettings, *, workers: int | None, address: str | None) -> None:
         """workers: processes on this machine; None is one for each core. address: of a cluster, instead."""
         if workers is not None and workers < 1:
             raise OptionError(f"the number of workers must be 1 or more, got {workers}.")
@@ -48,7 +48,7 @@ class RayEngine:
                 "batch needs Ray, which is in the extra `cluster`: pip install 'dancenow[cluster]'."
             ) from error
         self._ray: Any = ray
-        self._do_step, self._workplace, self._workers, self._address = do_step, workplace, workers, address
+        self._do_step, self._worker_settings, self._workers, self._address = do_step, worker_settings, workers, address
         self._running: dict[Any, str] = {}
 
     def __enter__(self) -> Self:
@@ -61,7 +61,7 @@ class RayEngine:
             raise OptionError(f"the cluster {self._address or 'of this machine'} cannot be used: {reason}.") from error
         resources = self._ray.cluster_resources()
         self._slots = max(1, int(resources.get("CPU", 1)))
-        self._has_gpu = resources.get("GPU", 0) >= 1 and self._workplace.device != "cpu"
+        self._has_gpu = resources.get("GPU", 0) >= 1 and self._worker_settings.device != "cpu"
         self._board = self._ray.remote(num_cpus=0)(_Board).remote()
         self._remote = self._ray.remote(max_retries=0, retry_exceptions=False)(_attempt)
         return self
@@ -80,7 +80,7 @@ class RayEngine:
         """See `Engine.start`."""
         gpus = 1 if self._has_gpu and step.kind in _ON_GPU else 0
         remote = self._remote.options(num_gpus=gpus, name=step.kind)
-        self._running[remote.remote(self._do_step, step, self._workplace, self._board)] = step.key
+        self._running[remote.remote(self._do_step, step, self._worker_settings, self._board)] = step.key
 
     def wait(self, timeout_s: float) -> list[StepEnd]:
         """See `Engine.wait`."""
@@ -123,7 +123,7 @@ class _Board:
         return self._shown
 
 
-def _attempt(do_step: DoStep, step: Step, workplace: Workplace, board: Any) -> StepEnd:
+def _attempt(do_step: DoStep, step: Step, worker_settings: WorkerSettings, board: Any) -> StepEnd:
     """Do a step in a worker process; whatever happens is described, as errors of other processes are hard to read."""
     last_s = 0.0
 
@@ -135,7 +135,7 @@ def _attempt(do_step: DoStep, step: Step, workplace: Workplace, board: Any) -> S
             board.report.remote(step.key, event.stage, event.done / event.total if event.total else 0.0)
 
     try:
-        return StepEnd(step.key, do_step(step, workplace, report))
+        return StepEnd(step.key, do_step(step, worker_settings, report))
     except (UserError, Cancelled) as error:
         return StepEnd(step.key, error=str(error))
     except OSError as error:

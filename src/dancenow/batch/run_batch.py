@@ -15,7 +15,7 @@ from dancenow.batch.ray_engine import DoStep, RayEngine
 from dancenow.batch.scheduler import Engine, StepOutcome, run_steps
 from dancenow.batch.storage import ResultStorage
 from dancenow.batch.summary import JobResult, Summary, stage_costs
-from dancenow.batch.work import Workplace, do_step, facts_name, input_name, part_name, video_name
+from dancenow.batch.work import WorkerSettings, do_step, facts_name, input_name, part_name, video_name
 from dancenow.errors import InputError, OptionError, UserError
 from dancenow.execution import Device, Execution
 from dancenow.progress import ignore_progress
@@ -89,7 +89,7 @@ def run_batch(
     device = options.device if options.address else Execution.auto(options.device).device
     require_signer()
     storage = ResultStorage(_url(options.storage_url, folder))
-    workplace = Workplace(storage.url, options.address is not None, device)
+    worker_settings = WorkerSettings(storage.url, options.address is not None, device)
     plan = make_plan(jobs, device=device, part_s=options.part_s)
     with only_writer(folder), ExitStack() as stack:
         delivery = _Delivery(plan, storage, folder)
@@ -99,9 +99,11 @@ def run_batch(
         try:
             if steps:
                 pretrained.fetch_all(ignore_progress)
-                engine: Engine = stack.enter_context(RayEngine(do, workplace, workers=options.workers, address=options.address))
+                engine: Engine = stack.enter_context(
+                    RayEngine(do, worker_settings, workers=options.workers, address=options.address)
+                )
                 workers = engine.slots
-                if workplace.shares_cache:
+                if worker_settings.shares_cache:
                     upload_inputs(steps, storage)
 
                 def listen(now: Mapping[str, StepOutcome], activity: Activity) -> None:

@@ -37,7 +37,7 @@ _NOT_SHARED: Final = frozenset({"weights", "outputs"})
 
 
 @dataclass(frozen=True)
-class Workplace:
+class WorkerSettings:
     """Where steps are done. storage_url: see `ResultStorage`. shares_cache: whether workers have caches of their own, which are
     shared through the storage. device: where networks run.
     """
@@ -76,15 +76,15 @@ def archive_name(key: str) -> str:
     return f"cache/{key}.tar"
 
 
-def do_step(step: Step, workplace: Workplace, on_progress: ProgressCallback) -> StepReport:
+def do_step(step: Step, worker_settings: WorkerSettings, on_progress: ProgressCallback) -> StepReport:
     """Do one step of a plan.
 
     Raises:
         UserError: as `pipeline.run`, or the storage cannot be used.
     """
-    start_s, storage = time.perf_counter(), ResultStorage(workplace.storage_url)
+    start_s, storage = time.perf_counter(), ResultStorage(worker_settings.storage_url)
     with scratch_folder() as scratch:
-        work = _Work(step, workplace, storage, scratch, on_progress)
+        work = _Work(step, worker_settings, storage, scratch, on_progress)
         work.do()
     return StepReport(time.perf_counter() - start_s, storage.bytes_read, storage.bytes_written)
 
@@ -93,15 +93,15 @@ class _Work:
     """One step and what it needs."""
 
     def __init__(
-        self, step: Step, workplace: Workplace, storage: ResultStorage, scratch: Path, on_progress: ProgressCallback
+        self, step: Step, worker_settings: WorkerSettings, storage: ResultStorage, scratch: Path, on_progress: ProgressCallback
     ) -> None:
-        self._step, self._workplace, self._storage, self._scratch = step, workplace, storage, scratch
-        self._execution, self._on_progress = Execution.auto(workplace.device), on_progress
+        self._step, self._worker_settings, self._storage, self._scratch = step, worker_settings, storage, scratch
+        self._execution, self._on_progress = Execution.auto(worker_settings.device), on_progress
         self._job: Job = step.job
 
     def do(self) -> None:
         action = _ACTIONS[self._step.kind]
-        if not self._workplace.shares_cache:
+        if not self._worker_settings.shares_cache:
             action(self)
             return
         for key in self._step.needs:
@@ -216,7 +216,7 @@ class _Work:
 
     def _file(self, footage: Footage) -> Path:
         """The file of some footage on this machine."""
-        if not self._workplace.shares_cache:
+        if not self._worker_settings.shares_cache:
             return footage.path
         path = cache_dir("inputs") / f"{footage.sha256}{footage.path.suffix.lower()}"
         if not path.is_file():

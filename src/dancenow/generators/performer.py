@@ -41,7 +41,7 @@ def open_cast(who: Any, person: int | None) -> Cast[Any]:
     return dict(who)
 
 
-def everyone(sentences: Mapping[int | None, Sequence[str]]) -> tuple[str, ...]:
+def label_by_person(sentences: Mapping[int | None, Sequence[str]]) -> tuple[str, ...]:
     """Sentences about each dancer as one list: what is true of everyone once, the rest with the number of the person."""
     shared = set.intersection(*(set(each) for each in sentences.values()))
     told: dict[str, None] = {}

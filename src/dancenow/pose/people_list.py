@@ -6,8 +6,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from dancenow.errors import InputError
-from dancenow.pose.tracking.reidentification import Detection, PeopleSurvey, numbered_people, select_person
+from dancenow.pose.tracking.reidentification import Detection, PeopleSurvey, nobody_found, numbered_people, select_person
 from dancenow.types import ImageRGB
 
 _COLORS_RGB: Final = ((230, 60, 60), (40, 120, 230), (30, 160, 70), (200, 120, 0), (150, 60, 200), (0, 150, 160))
@@ -61,7 +60,7 @@ def list_people(survey: PeopleSurvey) -> PeopleList:
     samples, source = survey.detections, survey.source
     numbered = numbered_people(samples)
     if not numbered:
-        raise InputError(f"no person was found in {source}; film one whole person, well lit and not too far away.")
+        raise nobody_found(source)
     frame = next(iter(source.frames_at([numbered[0].frame])))
     height_px, width_px = frame.image_rgb.shape[:2]
     people = []

@@ -23,7 +23,9 @@ def finish_finely(plan: Tensor, fine: Tensor) -> Tensor:
     """
     canvas_px, slots = plan.shape[-1], fine.shape[1] // 4
     shadow = _enlarge(plan[:, 4 + 3 * slots :], "bilinear")
-    image = torch.cat([fine.new_full((1, 3, *fine.shape[2:]), -1.0), shadow if shadow.shape[1] else fine[:, :1] * 0], dim=1)
+    image = torch.cat(
+        [fine.new_full((1, 3, *fine.shape[2:]), -1.0), shadow if shadow.shape[1] else torch.zeros_like(fine[:, :1])], dim=1
+    )
     box = _visible_box(plan[0, 3])
     if box is None:
         return image

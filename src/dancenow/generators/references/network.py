@@ -63,14 +63,12 @@ class ReferenceGenerator(Generator):
         return NUM_CHANNELS + self.slots * CHANNELS_PER_SLOT
 
     def forward(self, pose_maps: Tensor) -> Tensor:
-        """See the class; if `gives_plan`, the result of `plan`."""
-        plan = self.plan(pose_maps)
-        if self.gives_plan:
-            return plan
-        return finish(plan, nn.functional.pixel_shuffle(pose_maps[:, NUM_CHANNELS:], POSE_STRIDE), self.config.canvas_px)
+        """See the class; if `gives_plan`, the plan alone."""
+        plan, moved = self.plan(pose_maps)
+        return plan if self.gives_plan else _mix_plan(plan, moved)
 
-    def plan(self, pose_maps: Tensor) -> Tensor:
-        """What `finish` makes an image of, [N,4+3K(+1),S,S].
+    def plan(self, pose_maps: Tensor) -> tuple[Tensor, Tensor]:
+        """What `finish` makes an image of, [N,4+3K(+1),S,S], and the references moved as planned, [N,4K,S,S].
 
         Generated color and alpha; for each reference the logarithm of its weight, and how far its pixels are moved as fractions
         of `MAX_SHIFT_PX`; with a shadow head, how much darker the plate becomes.
@@ -79,11 +77,12 @@ class ReferenceGenerator(Generator):
         features, level1 = self._features(self.pose(maps) + self.see(warped))
         full = nn.functional.pixel_shuffle(warped, POSE_STRIDE)
         shifts = self._shifts(features, full)
-        recalled = self.recall(_beside_features(features, move_pixels(full, shifts * _largest_shift_px(self.config.canvas_px))))
+        moved = move_pixels(full, shifts * _largest_shift_px(self.config.canvas_px))
+        recalled = self.recall(_beside_features(features, moved))
         rgba = activate(self.shuffle(self.leave[1](features + self.correct(recalled)))).float()
         logits = self.shuffle(self.mix(recalled)).float().clamp(max=_MAX_LOGIT)
         shadow = [] if self.shade is None else [self._shadow(level1, self.shade)]
-        return torch.cat([rgba, logits, shifts, *shadow], dim=1)
+        return torch.cat([rgba, logits, shifts, *shadow], dim=1), moved
 
     def _shifts(self, features: Tensor, full: Tensor) -> Tensor:
         """How far the pixels of each reference are moved, [N,2K,S,S], as fractions of `MAX_SHIFT_PX`."""
@@ -97,9 +96,15 @@ def finish(plan: Tensor, warped: Tensor, canvas_px: int) -> Tensor:
     Both may be enlarged, or a part of the canvas; canvas_px: the whole canvas at their resolution.
     """
     slots = warped.shape[1] // 4
-    rgba, logits, shifts, shadow = plan.split([4, slots, 2 * slots, plan.shape[1] - 4 - 3 * slots], dim=1)
-    moved = move_pixels(warped, shifts * _largest_shift_px(canvas_px))
-    mixed = mix_colors(rgba, moved.float(), logits)
+    shifts = plan[:, 4 + slots : 4 + 3 * slots]
+    return _mix_plan(plan, move_pixels(warped, shifts * _largest_shift_px(canvas_px)))
+
+
+def _mix_plan(plan: Tensor, moved: Tensor) -> Tensor:
+    """The image RGBA [N,4,h,w] of a plan and the references moved as planned."""
+    slots = moved.shape[1] // 4
+    mixed = mix_colors(plan[:, :4], moved.float(), plan[:, 4 : 4 + slots])
+    shadow = plan[:, 4 + 3 * slots :]
     return composite_shadow(mixed, shadow) if shadow.shape[1] else mixed
 
 

@@ -208,7 +208,7 @@ def select_person(samples: list[list[Detection]], person: int | None, video: Vid
     """
     everybody = [each for people in samples for each in people]
     if not everybody:
-        raise InputError(f"no person was found in {video}; film one whole person, well lit and not too far away.")
+        raise nobody_found(video)
     if person is None:
         followed = max((_same_person(s, samples) for s in everybody), key=lambda group: sum(s.prominence for s in group))
     else:
@@ -227,6 +227,11 @@ def select_person(samples: list[list[Detection]], person: int | None, video: Vid
 def numbered_people(samples: list[list[Detection]]) -> list[Detection]:
     """The people in the sampled frame that shows most, in the order of their numbers; empty if nobody was detected."""
     return max(samples, key=lambda people: (len(people), sum(each.prominence for each in people)), default=[])
+
+
+def nobody_found(video: VideoInput) -> InputError:
+    """The error for a video in which nobody is found."""
+    return InputError(f"no person was found in {video}; film one whole person, well lit and not too far away.")
 
 
 @dataclass(frozen=True, eq=False)

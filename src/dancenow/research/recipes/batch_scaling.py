@@ -34,7 +34,7 @@ from dancenow.batch.ray_engine import RayEngine
 from dancenow.batch.run_batch import upload_inputs
 from dancenow.batch.scheduler import StepEnd, run_steps
 from dancenow.batch.storage import ResultStorage
-from dancenow.batch.work import StepReport, Workplace, do_step
+from dancenow.batch.work import StepReport, WorkerSettings, do_step
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import read_frames
 from dancenow.progress import ProgressCallback, ignore_progress
@@ -109,7 +109,7 @@ def _costs_of_one_job(jobs: Path, folder: Path, options: Measure) -> dict[str, d
     os.environ["DANCENOW_CACHE"] = str(folder / "cache0")
     _share_weights(folder / "cache0", weights)
     plan = make_plan(open_jobs(read_jobs(jobs, settings)[:1], folder / "out0"), device="cpu", part_s=60)
-    place = Workplace(str(folder / "storage"), True, "cpu")
+    place = WorkerSettings(str(folder / "storage"), True, "cpu")
     upload_inputs(list(plan.steps.values()), ResultStorage(place.storage_url))
     found: dict[str, dict[str, float]] = {
         step.kind: asdict(do_step(step, place, ignore_progress)) for step in plan.steps.values()
@@ -147,14 +147,14 @@ def _cut(asset: Path, out: Path, start: int, count: int) -> None:
             writer.write(np.asarray(small, np.uint8), Fraction(_EVERY * index, 30))
 
 
-def _do_nothing(_step: Step, _workplace: Workplace, _on_progress: ProgressCallback) -> StepReport:
+def _do_nothing(_step: Step, _worker_settings: WorkerSettings, _on_progress: ProgressCallback) -> StepReport:
     return StepReport(0.0, 0, 0)
 
 
 def _seconds_per_empty_step(count: int = 300) -> float:
     """What handing out a step and taking its end costs the process that does it."""
     steps = [Step(f"{index}", "poses", _job(index)) for index in range(count)]
-    with RayEngine(_do_nothing, Workplace("memory://", False, "cpu"), workers=2, address=None) as engine:
+    with RayEngine(_do_nothing, WorkerSettings("memory://", False, "cpu"), workers=2, address=None) as engine:
         run_steps(steps[:20], engine, retries=0, listen=lambda *_: None)
         start_s = time.process_time()
         run_steps(steps[20:], engine, retries=0, listen=lambda *_: None)

@@ -132,11 +132,7 @@ class PretrainingTask:
         return self._crowd.draw(who, rng, Augmentation(), min(self.config.clip_frames, self._crowd.length))
 
     def _set_learning_rate(self, progress: float) -> None:
-        """Linear warm-up over 200 steps, then half a cosine down to a fiftieth at the end of the budget."""
-        warm = min(1.0, (self._images / self.images_per_step + 1) / 200)
-        level = warm * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * progress)))
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * group["times"] * level
+        set_learning_rate(self.optimizer, self.config.learning_rate, self._images / self.images_per_step, progress)
 
     def model(self, clock: Clock) -> Checkpoint:
         """The mean person's generator in half precision, sufficient for an initialization."""
@@ -183,6 +179,15 @@ class PretrainingTask:
         """Generate the last frames of clips, [B,3,S,S]."""
         maps = pose_maps(clip, self.config.generator.canvas_px)
         return composite(generate_clips(generator, maps), clip.plate)[:, -1]
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, peak: float, steps: float, progress: float) -> None:
+    """Linear warm-up over 200 steps, then half a cosine down to a fiftieth of the `peak` at the end of the budget; each group
+    of parameters has its own factor `times`."""
+    warm = min(1.0, (steps + 1) / 200)
+    level = warm * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * progress)))
+    for group in optimizer.param_groups:
+        group["lr"] = peak * group["times"] * level
 
 
 def concatenate_clips(clips: Sequence[Clip]) -> Clip:

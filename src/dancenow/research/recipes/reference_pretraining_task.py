@@ -25,7 +25,7 @@ from dancenow.generators.references.network import ReferenceGenerator
 from dancenow.generators.references.reference_selection import ReferenceOptions
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.networks.warping import composite
-from dancenow.research.recipes.pretraining_task import concatenate_clips
+from dancenow.research.recipes.pretraining_task import concatenate_clips, set_learning_rate
 from dancenow.research.recipes.reference_people import load_reference_person
 from dancenow.research.recipes.reference_sampling import SampledPerson
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, with_prefix
@@ -110,7 +110,7 @@ class ReferencePretrainingTask:
 
     def step(self, rng: np.random.Generator, progress: float) -> Mapping[str, float]:
         """See `loop.Task.step`."""
-        self._set_learning_rate(progress)
+        set_learning_rate(self.optimizer, self.config.learning_rate, self._images / self.images_per_step, progress)
         config, count = self.config, self.images_per_step
         people = self._people_now()
         who = rng.choice(len(people), size=count, replace=len(people) < count)
@@ -171,13 +171,6 @@ class ReferencePretrainingTask:
         whole = Patch(0, 0, self.config.generator.canvas_px)
         scores = [self._generate(generator, clip, warped, whole)[0] for clip, warped in self._held_out]
         return {name: float(torch.stack([each[name].float() for each in scores]).mean()) for name in scores[0]}
-
-    def _set_learning_rate(self, progress: float) -> None:
-        """Linear warm-up over 200 steps, then half a cosine down to a fiftieth at the end of the budget."""
-        warm = min(1.0, (self._images / self.images_per_step + 1) / 200)
-        level = warm * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * progress)))
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * group["times"] * level
 
     def model(self, clock: Clock) -> Checkpoint:
         """The averaged generator in half precision, sufficient for an initialization."""
