@@ -16,7 +16,7 @@ sync_api = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("gradio")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")]
 
-PATIENCE_MS = 60_000
+PATIENCE_MS = 240_000
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ class Tab:
         for _ in range(6):  # a page that is still being built loses what is dropped on it
             self.page.set_input_files(f"#{role} input[type=file]", str(video))
             with suppress(sync_api.TimeoutError):
-                self.page.get_by_text(video.name).first.wait_for(timeout=PATIENCE_MS / 6)
+                self.page.get_by_text(video.name).first.wait_for(timeout=PATIENCE_MS / 8)
                 return
         raise AssertionError(f"{video} was not uploaded")
 
