@@ -101,7 +101,8 @@ def _premultiplied(
     """Rows and columns of the frame that the visible part of a canvas float32 [S,S,4] covers, and it there, premultiplied, with
     color in levels: float32 [h,w,4]; None if nothing of it is visible.
     """
-    alpha = np.clip((rgba[..., 3:] - np.float32(MIN_ALPHA)) * np.float32(1 / (1 - 2 * MIN_ALPHA)), 0.0, 1.0)
+    alpha = (cv2.extractChannel(rgba, 3) - np.float32(MIN_ALPHA)) * np.float32(1 / (1 - 2 * MIN_ALPHA))
+    alpha = alpha.clip(0.0, 1.0)
     shrink = 1.0 / math.sqrt(abs(float(np.linalg.det(crop.to_frame[:, :2]))))
     blur_px = 0.4 * math.sqrt(shrink**2 - 1) if shrink > 1.5 else 0.0
     left, top, width, height = cv2.boundingRect((alpha > 0).view(np.uint8))
@@ -113,8 +114,9 @@ def _premultiplied(
     if not width or covered is None:
         return None
     rows, columns = covered
-    color, opacity = rgba[y0:y1, x0:x1, :3], alpha[y0:y1, x0:x1]
-    premultiplied = np.concatenate([(color + 1) * np.float32(127.5) * opacity, opacity], axis=2)
+    opacity = np.ascontiguousarray(alpha[y0:y1, x0:x1])
+    premultiplied = cv2.multiply(rgba[y0:y1, x0:x1] + 1, cv2.merge([opacity * np.float32(127.5)] * 4))
+    premultiplied = cv2.insertChannel(opacity, premultiplied, 3)
     if blur_px:
         premultiplied = cv2.GaussianBlur(premultiplied, (0, 0), blur_px)
     linear = crop.to_frame[:, :2]

@@ -36,22 +36,27 @@ _MEAN: Final = np.full((1, 4), 1 / 4, np.float32)
 
 @dataclass(frozen=True, eq=False)
 class _Frame:
-    """A layer as it is compared: premultiplied color and alpha float32 [S,S,4], and a small gray image uint8."""
+    """A layer as it is compared: the box of what is visible, None if nothing is; premultiplied color and alpha float32 [S,S,4],
+    0 outside of the box; and a small gray image uint8."""
 
     layer: Layer
+    box: Box | None
     premultiplied: NDArray[np.float32]
     gray: NDArray[np.uint8]
 
     @classmethod
     def of(cls, layer: Layer) -> Self:
         rgba = np.asarray(layer.rgba, np.float32)
-        premultiplied = rgba * rgba[..., 3:]
-        premultiplied[..., 3] = rgba[..., 3]
-        light = cv2.transform(premultiplied, _TO_GRAY)
+        premultiplied, light = np.zeros_like(rgba), np.zeros(rgba.shape[:2], np.float32)
+        box = _visible_box(rgba[..., 3])
+        if box is not None:
+            alpha = cv2.extractChannel(rgba[box], 3)
+            premultiplied[box] = cv2.multiply(rgba[box], cv2.merge([alpha, alpha, alpha, np.ones_like(alpha)]))
+            light[box] = cv2.transform(premultiplied[box], _TO_GRAY)
         small = min(len(rgba), _MOTION_PX)
         if small < len(rgba):
             light = cv2.resize(light, (small, small), interpolation=cv2.INTER_AREA)
-        return cls(layer, premultiplied, np.asarray(cv2.convertScaleAbs(light, alpha=127.5, beta=127.5), np.uint8))
+        return cls(layer, box, premultiplied, np.asarray(cv2.convertScaleAbs(light, alpha=127.5, beta=127.5), np.uint8))
 
 
 def filter_temporal(layers: abc.Generator[Layer | None], cuts: Sequence[int] = ()) -> abc.Generator[Layer | None]:
@@ -78,11 +83,9 @@ def filter_temporal(layers: abc.Generator[Layer | None], cuts: Sequence[int] = (
 def _average(frame: _Frame | None, neighbors: Sequence[_Frame | None], estimator: cv2.DISOpticalFlow) -> Layer | None:
     """Average a layer with what its neighbors show of the same points, where they agree with it."""
     present = [each for each in neighbors if each is not None]
-    if frame is None or not present:
+    if frame is None or frame.box is None or not present:
         return None if frame is None else frame.layer
-    box = _visible_box(frame.premultiplied[..., 3])
-    if box is None:
-        return frame.layer
+    box = frame.box
     own, corner = frame.premultiplied[box], np.array([box[1].start, box[0].start], np.float32)
     total, weight = own.copy(), np.ones(own.shape[:2], np.float32)
     for other in present:
@@ -90,13 +93,12 @@ def _average(frame: _Frame | None, neighbors: Sequence[_Frame | None], estimator
         moved = sample_at_offset(other.premultiplied, to_other)
         change = cv2.GaussianBlur(cv2.transform(cv2.absdiff(moved, own), _MEAN), (0, 0), _DIFFERENCE_SIGMA_PX)
         fraction = np.float32(WEIGHT) * cv2.exp(-np.square(change * np.float32(127.5 / AGREEMENT_LEVELS)))
-        total += moved * fraction[..., None]
+        cv2.accumulateProduct(moved, cv2.merge([fraction] * 4), total)
         weight += fraction
-    alpha = (total[..., 3] / weight).clip(0, 1)
-    total *= (1 / (weight * np.maximum(alpha, _MIN_ALPHA)))[..., None]
+    alpha = (cv2.extractChannel(total, 3) / weight).clip(0, 1)
+    straight = cv2.multiply(total, cv2.merge([1 / (weight * np.maximum(alpha, _MIN_ALPHA))] * 4))
     rgba = np.array(frame.layer.rgba, np.float32)
-    np.clip(total, -1, 1, out=rgba[box])
-    rgba[box][..., 3] = alpha
+    rgba[box] = cv2.insertChannel(alpha, np.clip(straight, -1, 1, out=straight), 3)
     return replace(frame.layer, rgba=rgba)
 
 

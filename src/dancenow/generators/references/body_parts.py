@@ -36,6 +36,8 @@ USUAL_LENGTHS: Final = (*(limb[4] for _ in range(2) for limb in _LIMBS), 1.0, 0.
 _RADII: Final = (*(limb[3] for _ in range(2) for limb in _LIMBS), 0.2, 0.2)
 _SOFTNESS: Final = 0.05
 """How far the score of a part reaches beyond its radius, in units of the body size."""
+_FAR: Final = 8.0
+"""Softnesses beyond a part's radius that count as that many: exponentials that underflow are slow."""
 _FRONT_GAIN: Final = 4.0
 """Score of a part per body size that it is nearer to the camera."""
 _TRUNK_BIAS: Final = -0.5
@@ -98,6 +100,10 @@ class BodyParts:
         xy, confidence, depth = (torch.from_numpy(a).to(device) for a in (pose.xy, pose.confidence, pose.depth))
         return cls.of(xy, confidence, depth)
 
+    def __getitem__(self, pose: int) -> Self:
+        """The parts of one pose, N = 1."""
+        return type(self)(**{name: value[pose : pose + 1] for name, value in vars(self).items()})
+
     def bounds(self, softness: float) -> tuple[Tensor, Tensor]:
         """The least and the largest coordinates [2] of points of any pose that are within `softness` widths of an edge of a
         present part."""
@@ -125,7 +131,7 @@ class BodyParts:
         size = self.size[body][..., None]
         depth = self.depth[body, part] / size
         nearness = -_FRONT_GAIN * torch.lerp(depth[..., :1], depth[..., 1:], along)
-        beyond = torch.relu(distance - radius[..., None]) / (_SOFTNESS * size)
+        beyond = (torch.relu(distance - radius[..., None]) / (_SOFTNESS * size)).clamp(max=_FAR)
         bias = torch.where(part == TRUNK, _TRUNK_BIAS, 0.0) + torch.where(self.present[body, part] > 0, 0.0, _ABSENT)
         # Who is in front matters on a part; beside it, what is there belongs to the others.
         return -0.5 * beyond.square() + nearness * torch.exp(-beyond.square()) + bias[..., None]

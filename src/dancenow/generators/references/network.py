@@ -30,7 +30,7 @@ MAX_SHIFT_PX = 8.0
 
 
 class ReferenceGenerator(Generator):
-    """Pose maps and warped references [N,C+64 K,S/4,S/4] (see `ReferenceWarper`) to RGBA [N,4,S,S].
+    """Pose maps and warped references [N,C+64 K,S/4,S/4] (see `PictureWarper`) to RGBA [N,4,S,S].
 
     With new layers at zero it generates what the plain generator of the same weights does, apart from the mean with the
     references.
@@ -77,7 +77,7 @@ class ReferenceGenerator(Generator):
         features, level1 = self._features(self.pose(maps) + self.see(warped))
         full = nn.functional.pixel_shuffle(warped, POSE_STRIDE)
         shifts = self._shifts(features, full)
-        moved = move_pixels(full, shifts * _largest_shift_px(self.config.canvas_px))
+        moved = move_pixels(full, shifts * largest_shift_px(self.config.canvas_px))
         recalled = self.recall(_beside_features(features, moved))
         rgba = activate(self.shuffle(self.leave[1](features + self.correct(recalled)))).float()
         logits = self.shuffle(self.mix(recalled)).float().clamp(max=_MAX_LOGIT)
@@ -97,7 +97,7 @@ def finish(plan: Tensor, warped: Tensor, canvas_px: int) -> Tensor:
     """
     slots = warped.shape[1] // 4
     shifts = plan[:, 4 + slots : 4 + 3 * slots]
-    return _mix_plan(plan, move_pixels(warped, shifts * _largest_shift_px(canvas_px)))
+    return _mix_plan(plan, move_pixels(warped, shifts * largest_shift_px(canvas_px)))
 
 
 def _mix_plan(plan: Tensor, moved: Tensor) -> Tensor:
@@ -108,7 +108,8 @@ def _mix_plan(plan: Tensor, moved: Tensor) -> Tensor:
     return composite_shadow(mixed, shadow) if shadow.shape[1] else mixed
 
 
-def _largest_shift_px(canvas_px: int) -> float:
+def largest_shift_px(canvas_px: int) -> float:
+    """How far the network moves pixels on a canvas of a size."""
     return MAX_SHIFT_PX * canvas_px / 256
 
 

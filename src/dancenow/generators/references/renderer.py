@@ -1,7 +1,7 @@
 """Renders the layers of a model with references: the crop renderer, whose generator also sees the warped pictures.
 
 Which pictures show which part is chosen for the whole dance at once, so that any part of it is rendered alike. Where the
-frame is finer than the canvas, images are, too, see `fine_image`.
+frame is finer than the canvas, images are, too, see `image_finishing`.
 """
 
 from collections.abc import Iterator
@@ -17,12 +17,12 @@ from dancenow.execution import Execution
 from dancenow.generators.crop.inference_backends import EagerBackend, InferenceBackend, select_backend
 from dancenow.generators.crop.network import POSE_STRIDE, GeneratorConfig
 from dancenow.generators.crop.renderer import CropRenderer
-from dancenow.generators.references.fine_image import finish_finely
-from dancenow.generators.references.network import ReferenceGenerator, finish
-from dancenow.generators.references.reference_choice import choose_over_time, cross_fade, exclude_near
+from dancenow.generators.references.image_finishing import finish_image
+from dancenow.generators.references.network import ReferenceGenerator
+from dancenow.generators.references.picture_warper import create_warper
+from dancenow.generators.references.reference_choice import ReferenceChoice, choose_over_time, cross_fade, exclude_near
 from dancenow.generators.references.reference_selection import ReferenceOptions
 from dancenow.generators.references.reference_set import PREFIX, ReferenceSet
-from dancenow.generators.references.reference_warper import ReferenceWarper
 from dancenow.generators.target_frame import error_of_version
 from dancenow.storage.checkpoint import Checkpoint
 from dancenow.subject.target_appearance import Target
@@ -48,7 +48,7 @@ class ReferenceRenderer(CropRenderer):
     ) -> None:
         super().__init__(generator, backend, target, execution)
         self._references, self._options = references, options
-        self._warper = ReferenceWarper(references, generator.config.canvas_px, execution.torch_device)
+        self._warper = create_warper(references, generator.config.canvas_px, execution.torch_device)
 
     @classmethod
     def load(cls, checkpoint: Checkpoint, execution: Execution) -> Self:
@@ -70,7 +70,7 @@ class ReferenceRenderer(CropRenderer):
         return cls(generator, backend, Target.of_checkpoint(checkpoint), execution, references, options)
 
     def _inputs(self, track: PoseTrack, frames: NDArray[np.int64], crops: list[Crop]) -> Iterator[tuple[Tensor, ...]]:
-        """Pose maps and warped references of each frame, [1,C,S/4,S/4], and the references themselves, [1,4K,S,S] or finer."""
+        """Pose maps and warped references of each frame, [1,C,S/4,S/4], and the references themselves, [1,K,4,S,S] or finer."""
         with self._execution.limited_threads():
             distances = self._distances(track)
             pictures, weights = self._choose(track, distances)
@@ -79,12 +79,10 @@ class ReferenceRenderer(CropRenderer):
             wanted = frames[first : first + _BATCH]
             with torch.inference_mode(), self._execution.limited_threads():
                 on_canvas = self._on_canvas(track.pose[wanted], crops[first : first + _BATCH])
-                chosen = (self._on_device(each[wanted]) for each in (pictures, weights, distances))
-                if is_fine:
-                    warped, finely = self._warper.warp_finely(*on_canvas, *chosen)
-                else:
-                    warped = self._warper.warp(*on_canvas, *chosen)
-                    finely = F.pixel_shuffle(warped, POSE_STRIDE)
+                choice = ReferenceChoice(self._on_device(pictures[wanted]), self._on_device(weights[wanted]))
+                warped, finely = self._warper.warp_finely(*on_canvas, choice, self._on_device(distances[wanted]))
+                if not is_fine:
+                    finely = F.pixel_shuffle(warped, POSE_STRIDE).unflatten(1, (-1, 4))
             for coarse, fine in zip(warped.split(1), finely.split(1), strict=True):
                 yield torch.cat([next(maps), coarse], dim=1), fine
 
@@ -95,18 +93,16 @@ class ReferenceRenderer(CropRenderer):
 
     def _generate(self, *inputs: Tensor) -> Tensor:
         """Generate one frame: RGBA [1,4,S,S] or finer."""
-        maps, warped = inputs
-        plan = self.backend(maps)
-        is_fine = warped.shape[-1] > plan.shape[-1]
-        return finish_finely(plan, warped) if is_fine else finish(plan, warped, plan.shape[-1])
+        maps, pictures = inputs
+        return finish_image(self.backend(maps), pictures)
 
     def _distances(self, track: PoseTrack) -> NDArray[np.float32]:
         """How badly each picture shows each part in each frame, [T,P,M]. It does not depend on the size of the person."""
         pose = track.pose
-        distances = self._warper.distances(*(self._on_device(a) for a in (pose.xy, pose.confidence, pose.depth)))
+        distances = self._warper.pictures.distances(*(self._on_device(a) for a in (pose.xy, pose.confidence, pose.depth)))
         if track.source_sha256 == self._references.source_sha256:
             time_s = self._on_device(track.time_s)
-            distances = exclude_near(distances, time_s, self._warper.time_s, self._options.gap_s)
+            distances = exclude_near(distances, time_s, self._warper.pictures.time_s, self._options.gap_s)
         return np.asarray(distances.cpu().numpy(), np.float32)
 
     def _choose(self, track: PoseTrack, distances: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

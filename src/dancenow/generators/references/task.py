@@ -17,9 +17,9 @@ from dancenow.generators.crop.network import Generator
 from dancenow.generators.crop.task import CropTask
 from dancenow.generators.references.config import ReferenceConfig
 from dancenow.generators.references.network import ReferenceGenerator
+from dancenow.generators.references.picture_warper import create_warper
 from dancenow.generators.references.reference_choice import ReferenceChoice, choose_nearest, exclude_near
 from dancenow.generators.references.reference_set import PREFIX, ReferenceSet
-from dancenow.generators.references.reference_warper import ReferenceWarper
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.provenance.stored_pictures import PICTURES_KEY
 from dancenow.storage.checkpoint import Checkpoint, with_prefix
@@ -42,7 +42,7 @@ class ReferenceTask(CropTask):
     ) -> None:
         """As `CropTask`. time_s: float64 [N] of the dataset's frames in the footage."""
         self._options = config.references
-        self._warper = ReferenceWarper(references, config.generator.canvas_px, device)
+        self._warper = create_warper(references, config.generator.canvas_px, device)
         self._time_s = torch.from_numpy(time_s).to(device)
         info = replace(kept.info, subject={**kept.info.subject, PICTURES_KEY: len(references)})
         kept = Checkpoint(info, {**kept.tensors, **with_prefix(PREFIX, references.to_tensors())})
@@ -58,13 +58,13 @@ class ReferenceTask(CropTask):
     def _inputs(self, clip: Clip, maps: Tensor, frames: NDArray[np.int64], rng: np.random.Generator | None = None) -> Tensor:
         """Pose maps and warped references; all frames of a clip see the pictures chosen for its last one."""
         with torch.autocast(self.device.type, enabled=False):
-            last = self._warper.distances(clip.xy[:, -1], clip.confidence[:, -1], clip.depth[:, -1])
+            last = self._warper.pictures.distances(clip.xy[:, -1], clip.confidence[:, -1], clip.depth[:, -1])
             time_s = self._time_s[torch.from_numpy(frames[:, -1]).to(self.device)]
-            last = exclude_near(last, time_s, self._warper.time_s, self._options.gap_s)
+            last = exclude_near(last, time_s, self._warper.pictures.time_s, self._options.gap_s)
             choice = choose_nearest(last, self._options.slots, rng)
             warped = [self._warp(clip, frame, choice, last) for frame in range(maps.shape[1])]
         return torch.cat([maps, torch.stack(warped, dim=1).to(maps.dtype)], dim=2)
 
     def _warp(self, clip: Clip, frame: int, choice: ReferenceChoice, distances: Tensor) -> Tensor:
         pose = clip.xy[:, frame], clip.confidence[:, frame], clip.depth[:, frame]
-        return self._warper.warp(*pose, choice.picture, choice.weight, distances)
+        return self._warper.warp(*pose, choice, distances)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dancenow.generators.crop.dataset import Augmentation, Clip
+from dancenow.generators.references.picture_warper import create_warper
 from dancenow.generators.references.reference_choice import choose_nearest, exclude_near
 from dancenow.generators.references.reference_selection import ReferenceOptions
-from dancenow.generators.references.reference_warper import ReferenceWarper
 from dancenow.research.recipes.pretraining_task import HANDS
 from dancenow.research.recipes.reference_people import ReferencePerson
 from dancenow.skeleton import NUM_KEYPOINTS
@@ -61,7 +61,7 @@ class SampledPerson:
         self._detector = Detector.random(rng)
         references, canvas_px = person.references, person.crops.canvas_px
         found = self._detector.find(references.pose, canvas_px * references.px_per_canvas_px, rng)
-        self._warper = ReferenceWarper(replace(references, pose=found), canvas_px, device)
+        self._warper = create_warper(replace(references, pose=found), canvas_px, device)
         self._time_s = torch.from_numpy(person.time_s).to(device)
 
     def draw(self, rng: np.random.Generator, augmentation: Augmentation) -> tuple[Clip, Tensor]:
@@ -69,7 +69,7 @@ class SampledPerson:
         at times few."""
         frames = self._crops.draw_frames(1, rng, length=1, evenly=True)
         clip = self._found(self._crops.place(frames, rng, augmentation, self._device), rng)
-        withheld = rng.random(len(self._warper.time_s)) < rng.uniform(0, _MOST_HIDDEN)
+        withheld = rng.random(len(self._warper.pictures.time_s)) < rng.uniform(0, _MOST_HIDDEN)
         return clip, self._warp(clip, frames, rng, withheld)
 
     def show(self, count: int) -> tuple[Clip, Tensor]:
@@ -78,7 +78,7 @@ class SampledPerson:
         rng = np.random.default_rng(count)
         clip = self._crops.take(frames, np.repeat(self._crops.centered[None], count, axis=0), self._device)
         clip = self._found(clip, rng)
-        return clip, self._warp(clip, frames, None, np.zeros(len(self._warper.time_s), np.bool_))
+        return clip, self._warp(clip, frames, None, np.zeros(len(self._warper.pictures.time_s), np.bool_))
 
     def _found(self, clip: Clip, rng: np.random.Generator) -> Clip:
         """The clip with its keypoints as a detector finds them."""
@@ -93,9 +93,9 @@ class SampledPerson:
     ) -> Tensor:
         """Pictures for clips [B,1,...] of the given frames [B,1]; those withheld, [M], are not used."""
         pose = clip.xy[:, 0], clip.confidence[:, 0], clip.depth[:, 0]
-        distances = self._warper.distances(*pose)
+        distances = self._warper.pictures.distances(*pose)
         time_s = self._time_s[torch.from_numpy(frames[:, 0]).to(self._device)]
-        distances = exclude_near(distances, time_s, self._warper.time_s, self._options.gap_s)
+        distances = exclude_near(distances, time_s, self._warper.pictures.time_s, self._options.gap_s)
         distances = distances + _HIDDEN * torch.from_numpy(withheld).to(distances)
         choice = choose_nearest(distances, self._options.slots, rng)
-        return self._warper.warp(*pose, choice.picture, choice.weight, distances)
+        return self._warper.warp(*pose, choice, distances)

@@ -1,0 +1,144 @@
+"""Warping on a GPU: small cells of the canvas, all at once.
+
+Only cells near the person are computed. In each, the two parts with the highest scores are looked up in the pictures.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dancenow.generators.crop.network import POSE_STRIDE
+from dancenow.generators.references.body_parts import NUM_PARTS, BodyParts, part_weights
+from dancenow.generators.references.part_transforms import part_transforms
+from dancenow.generators.references.prepared_pictures import FINE_PER_CANVAS_PX, VISIBILITY_CELLS, PreparedPictures
+from dancenow.generators.references.reference_choice import ReferenceChoice
+
+_SAMPLES: Final = FINE_PER_CANVAS_PX**2
+_REACH: Final = -24.0
+"""Cells where every part scores less show nothing of the person."""
+_PARTS_PER_CELL: Final = 2
+_NEGLIGIBLE: Final = 0.004
+"""Weight below which a part of a picture is not looked up: less than a level of gray."""
+
+
+@dataclass(frozen=True, eq=False)
+class _WarpedCells:
+    """n warped cells of `count` canvases: each one's canvas `body`, column x and row y, and the colors [n,C,4,16,samples] of
+    its px, row by row."""
+
+    count: int
+    body: Tensor
+    x: Tensor
+    y: Tensor
+    colors: Tensor
+
+
+class CellWarper:
+    """See `PictureWarper`."""
+
+    def __init__(self, pictures: PreparedPictures, canvas_px: int) -> None:
+        self.pictures, self._canvas_px = pictures, canvas_px
+        self._device = pictures.shown.device
+        premultiplied = torch.from_numpy(pictures.premultiplied).to(self._device).float() / 255
+        color, alpha = premultiplied[..., :3] * 2 - premultiplied[..., 3:], premultiplied[..., 3:]
+        atlas = torch.cat([color, alpha], dim=3).permute(3, 0, 1, 2)
+        self._atlas = atlas.reshape(1, 4, -1, pictures.width).contiguous()
+        self._shown = pictures.shown.reshape(1, 1, -1, VISIBILITY_CELLS).contiguous()
+
+    @torch.no_grad()
+    def warp(self, xy: Tensor, confidence: Tensor, depth: Tensor, choice: ReferenceChoice, distances: Tensor) -> Tensor:
+        """See `PictureWarper.warp`."""
+        return self._on_canvas(self._warp_cells(BodyParts.of(xy, confidence, depth), choice, distances, samples=1))
+
+    @torch.no_grad()
+    def warp_finely(
+        self, xy: Tensor, confidence: Tensor, depth: Tensor, choice: ReferenceChoice, distances: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """See `PictureWarper.warp_finely`."""
+        warped = self._warp_cells(BodyParts.of(xy, confidence, depth), choice, distances, samples=_SAMPLES)
+        means = replace(warped, colors=warped.colors.mean(dim=-1, keepdim=True))
+        return self._on_canvas(means), self._on_fine_canvas(warped).unflatten(1, (-1, 4))
+
+    def _on_canvas(self, warped: _WarpedCells) -> Tensor:
+        """Cells with one sample per px as [N, 64 C, S/4, S/4]."""
+        side = self._canvas_px // POSE_STRIDE
+        canvas = torch.zeros(warped.count, side * side, *warped.colors.shape[1:], device=self._device)
+        canvas[warped.body, warped.y * side + warped.x] = warped.colors
+        return canvas.flatten(2).transpose(1, 2).reshape(warped.count, -1, side, side)
+
+    def _on_fine_canvas(self, warped: _WarpedCells) -> Tensor:
+        """Cells with `_SAMPLES` per px as [N, 4 C, 2 S, 2 S]."""
+        slots, fine_px = warped.colors.shape[1], self._canvas_px * FINE_PER_CANVAS_PX
+        canvas = torch.zeros(warped.count, slots * 4, fine_px, fine_px, device=self._device)
+        if not len(warped.body):
+            return canvas
+        # Only the box around all cells is put in order.
+        (left, top), (right, bottom) = ((int(f(warped.x)), int(f(warped.y))) for f in (torch.amin, torch.amax))
+        rows, columns, cell_px = bottom + 1 - top, right + 1 - left, POSE_STRIDE * FINE_PER_CANVAS_PX
+        box = torch.zeros(warped.count, rows, columns, *warped.colors.shape[1:], device=self._device)
+        box[warped.body, warped.y - top, warped.x - left] = warped.colors
+        split = box.reshape(warped.count, rows, columns, slots * 4, *[POSE_STRIDE] * 2, *[FINE_PER_CANVAS_PX] * 2)
+        ordered = split.permute(0, 3, 1, 4, 6, 2, 5, 7).reshape(warped.count, slots * 4, rows * cell_px, columns * cell_px)
+        canvas[:, :, top * cell_px :, left * cell_px :][:, :, : rows * cell_px, : columns * cell_px] = ordered
+        return canvas
+
+    def _warp_cells(self, wanted: BodyParts, choice: ReferenceChoice, distances: Tensor, samples: int) -> _WarpedCells:
+        """Warp the cells near the person. samples: colors of each px, `_SAMPLES` of them or their mean."""
+        count, slots, blended, _ = choice.picture.shape
+        cells = self._canvas_px // POSE_STRIDE
+        axis = torch.arange(cells, device=self._device, dtype=torch.float32) * POSE_STRIDE
+        corner = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1).reshape(-1, 2)
+        low, high = wanted.bounds(math.sqrt(-2 * _REACH))
+        around = ((corner > low - POSE_STRIDE) & (corner < high)).all(dim=1).nonzero()[:, 0]
+        scores = wanted.scores(corner[around] + (POSE_STRIDE - 1) / 2)
+        body, near = torch.nonzero(scores.amax(dim=1) > _REACH, as_tuple=True)
+        cell = around[near]
+        best = scores[body, :, near].topk(_PARTS_PER_CELL, dim=1).indices
+        step = torch.arange(POSE_STRIDE, device=self._device, dtype=torch.float32)
+        within = torch.stack(torch.meshgrid(step, step, indexing="xy"), dim=-1).reshape(-1, 2)
+        at = corner[cell][:, None] + within
+        share = part_weights(wanted.scores_of(at[:, None], body[:, None], best))
+        flat = choice.picture.flatten(1, 2)
+        maps = part_transforms(wanted, self.pictures.parts, flat)
+        trust = self.pictures.trust(choice, distances)[body[:, None], :, best].transpose(1, 2)
+        colors = torch.zeros(len(cell), slots, 4, POSE_STRIDE**2, samples, device=self._device)
+        counts = trust * share.amax(dim=2)[:, None] > _NEGLIGIBLE
+        for layer in range(slots * blended):
+            for place in range(_PARTS_PER_CELL):
+                row = counts[:, layer, place].nonzero()[:, 0]
+                pose, part = body[row], best[row, place]
+                found, seen = self._look_up(at[row], maps[pose, layer, part], flat[pose, layer, part], part)
+                found = found if samples > 1 else found.mean(dim=-1, keepdim=True)
+                counted = (share[row, place] * trust[row, layer, place, None] * seen)[:, None, :, None]
+                colors[row, layer // blended] += found.transpose(0, 1) * counted
+        return _WarpedCells(count, body, cell % cells, cell // cells, colors)
+
+    def _look_up(self, at: Tensor, maps: Tensor, picture: Tensor, part: Tensor) -> tuple[Tensor, Tensor]:
+        """The colors of px `at` [n,16,2] under maps [n,2,3] in pictures [n], four samples of each, [4,n,16,4], and how much of
+        the part [n] is seen there, [n,16]."""
+        offset = torch.tensor([[-0.25, -0.25], [0.25, -0.25], [-0.25, 0.25], [0.25, 0.25]], device=self._device)
+        fine = (at[:, :, None] + offset).flatten(1, 2)
+        # Written out: sums and products over two numbers are slow as reductions.
+        x, y = (maps[:, i, :1] * fine[..., 0] + maps[:, i, 1:2] * fine[..., 1] + maps[:, i, 2:] for i in (0, 1))
+        inside = (x > -0.5) & (x < self.pictures.width - 0.5) & (y > -0.5) & (y < self.pictures.height - 0.5)
+        colors = _sample(self._atlas, x, y, picture, self.pictures.height)
+        colors = (colors * inside).unflatten(-1, (-1, _SAMPLES))
+        u, v = (
+            (each[:, ::4] + each[:, 3::4] + 1) / 2 * (VISIBILITY_CELLS / side) - 0.5  # the middle of the four samples
+            for each, side in ((x, self.pictures.width), (y, self.pictures.height))
+        )
+        seen = _sample(self._shown, u, v, picture * NUM_PARTS + part, VISIBILITY_CELLS)
+        return colors, seen[0]
+
+
+def _sample(atlas: Tensor, x: Tensor, y: Tensor, tile: Tensor, tile_px: int) -> Tensor:
+    """Bilinear samples [ch,n,q] of the tiles [n] of an atlas [1,ch,tiles tile_px,w] at px [n,q] of each tile."""
+    height, width = atlas.shape[-2:]
+    rows = y.clamp(0, tile_px - 1) + (tile * tile_px)[..., None]
+    grid = torch.stack([(x * 2 + 1) / width - 1, (rows * 2 + 1) / height - 1], dim=-1)
+    values = F.grid_sample(atlas, grid[None], mode="bilinear", padding_mode="border", align_corners=False)
+    return values[0]

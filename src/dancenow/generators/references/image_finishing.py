@@ -1,0 +1,61 @@
+"""Make the image of a generator's plan and the warped pictures, also finer than the canvas.
+
+Then the plan is enlarged, and pixels are copied at the resolution of the pictures: what is generated stays as sharp as the
+canvas; patterns, faces and seams that the pictures show become as sharp as they are.
+"""
+
+from typing import Final
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dancenow.generators.references.cpu_finish import Box, finish_box
+from dancenow.generators.references.network import MAX_SHIFT_PX, finish
+
+_VISIBLE: Final = 0.02
+"""Alpha that is worth finishing; the compositor drops more than that (`compositor.MIN_ALPHA`)."""
+
+
+def finish_image(plan: Tensor, pictures: Tensor) -> Tensor:
+    """The image RGBA [1,4,h,w] of a plan [1,C,S,S] (see `ReferenceGenerator.plan`) and warped pictures [1,K,4,h,w].
+
+    Only the part where the person is visible is finished; elsewhere there is only shadow, which is black.
+    """
+    times = pictures.shape[3] // plan.shape[2]
+    shadow = plan[:, 4 + 3 * pictures.shape[1] :]
+    image = torch.full((1, *pictures.shape[3:], 4), -1.0, device=plan.device)
+    image[..., 3] = _enlarge(shadow, times, "bilinear")[:, 0] if shadow.shape[1] else 0.0
+    box = _visible_box(plan[0, 3])
+    if box is not None and plan.device.type == "cpu":
+        finish_box(plan[0].numpy(), pictures[0].permute(0, 2, 3, 1).contiguous().numpy(), image[0].numpy(), box)
+    elif box is not None:
+        rows, columns = (slice(side.start * times, side.stop * times) for side in box)
+        image[:, rows, columns] = _finish_box(plan, pictures.flatten(1, 2), box, times).permute(0, 2, 3, 1)
+    return image.permute(0, 3, 1, 2)
+
+
+def _finish_box(plan: Tensor, warped: Tensor, box: Box, times: int) -> Tensor:
+    """The same for a box of the plan, by torch."""
+    rows, columns = (slice(side.start * times, side.stop * times) for side in box)
+    part = plan[:, :, box[0], box[1]]
+    color = _enlarge(part[:, :4], times, "bicubic")
+    whole = torch.cat([color[:, :3], color[:, 3:].clamp(0, 1), _enlarge(part[:, 4:], times, "bilinear")], dim=1)
+    return finish(whole, warped[:, :, rows, columns], plan.shape[2] * times)
+
+
+def _enlarge(planes: Tensor, times: int, kernel: str) -> Tensor:
+    return planes if times == 1 else F.interpolate(planes, scale_factor=times, mode=kernel, align_corners=False)
+
+
+def _visible_box(alpha: Tensor) -> Box | None:
+    """Rows and columns of an alpha [S,S] outside of which nobody is visible, as far as pixels are moved; None if nobody is."""
+    visible = alpha > _VISIBLE
+    if not visible.any():
+        return None
+    sides = []
+    for axis, length in ((1, alpha.shape[0]), (0, alpha.shape[1])):
+        seen = visible.any(dim=axis).nonzero()[:, 0]
+        reach = int(MAX_SHIFT_PX * length / 256) + 1
+        sides.append(slice(max(int(seen[0]) - reach, 0), min(int(seen[-1]) + 1 + reach, length)))
+    return sides[0], sides[1]

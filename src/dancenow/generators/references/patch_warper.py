@@ -1,0 +1,143 @@
+"""Warping on a CPU: each part of each picture is a patch, which OpenCV warps and adds to the canvas."""
+
+import math
+from typing import Final
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dancenow.generators.crop.network import POSE_STRIDE
+from dancenow.generators.references.body_parts import BodyParts, part_weights
+from dancenow.generators.references.part_transforms import part_transforms
+from dancenow.generators.references.prepared_pictures import FINE_PER_CANVAS_PX, VISIBILITY_CELLS, PreparedPictures
+from dancenow.generators.references.reference_choice import ReferenceChoice
+from dancenow.types import FloatArray
+
+_REACH: Final = -24.0
+"""Points where every part scores less show nothing of the person."""
+_STEP_PX: Final = 2
+"""Canvas px between the points at which the weights of the parts are computed; they are smooth."""
+_FINE_PER_POINT: Final = _STEP_PX * FINE_PER_CANVAS_PX
+_NEGLIGIBLE: Final = 0.004
+"""Weight below which a part of a picture is not looked up: less than a level of gray."""
+_SIGNED: Final = np.array([[2, 0, 0, -1], [0, 2, 0, -1], [0, 0, 2, -1], [0, 0, 0, 1]], np.float32) / np.float32(255)
+"""From premultiplied levels to colors in [-1,1] multiplied by validity in [0,1]."""
+
+
+class PatchWarper:
+    """See `PictureWarper`."""
+
+    def __init__(self, pictures: PreparedPictures, canvas_px: int) -> None:
+        self.pictures, self._canvas_px = pictures, canvas_px
+        self._shown = np.rint(pictures.shown.numpy() * 255).astype(np.uint8)
+
+    @torch.no_grad()
+    def warp(self, xy: Tensor, confidence: Tensor, depth: Tensor, choice: ReferenceChoice, distances: Tensor) -> Tensor:
+        """See `PictureWarper.warp`."""
+        return self.warp_finely(xy, confidence, depth, choice, distances)[0]
+
+    @torch.no_grad()
+    def warp_finely(
+        self, xy: Tensor, confidence: Tensor, depth: Tensor, choice: ReferenceChoice, distances: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """See `PictureWarper.warp_finely`. The four values of a px are neighbors in memory, as OpenCV takes them."""
+        wanted = BodyParts.of(xy, confidence, depth)
+        flat = choice.picture.flatten(1, 2)
+        to_picture = part_transforms(wanted, self.pictures.parts, flat).numpy().astype(np.float64)
+        trust = self.pictures.trust(choice, distances).numpy()
+        count, slots, blended, _ = choice.picture.shape
+        fine_px, cells = self._canvas_px * FINE_PER_CANVAS_PX, self._canvas_px // POSE_STRIDE
+        coarse = np.zeros((count, slots, 4, POSE_STRIDE, POSE_STRIDE, cells, cells), np.float32)
+        fine = np.zeros((count, slots, fine_px, fine_px, 4), np.float32)
+        for body in range(count):
+            corner, weights = self._part_weights(wanted[body])
+            if not weights.size:
+                continue
+            rows, columns = (
+                slice(first * FINE_PER_CANVAS_PX, first * FINE_PER_CANVAS_PX + points * _FINE_PER_POINT)
+                for first, points in zip(corner[::-1], weights.shape[1:], strict=True)
+            )
+            for layer, pictures in enumerate(flat[body].tolist()):
+                trusted = weights * trust[body, layer, :, None, None]
+                part = fine[body, layer // blended, rows, columns]
+                self._add_layer(part, corner, trusted, pictures, to_picture[body, layer])
+            for slot in range(slots):
+                _put_means(coarse[body, slot], corner, fine[body, slot, rows, columns])
+        return torch.from_numpy(coarse).reshape(count, -1, cells, cells), torch.from_numpy(fine).permute(0, 1, 4, 2, 3)
+
+    def _part_weights(self, wanted: BodyParts) -> tuple[tuple[int, int], FloatArray]:
+        """The corner x, y of the box around one pose in canvas px, and the weights of its parts at points of it, [P,h,w].
+
+        The box consists of whole cells of `POSE_STRIDE`.
+        """
+        low, high = wanted.bounds(math.sqrt(-2 * _REACH))
+        ends = [
+            (max(math.floor(first / POSE_STRIDE), 0), min(math.ceil(last / POSE_STRIDE) + 1, self._canvas_px // POSE_STRIDE))
+            for first, last in zip(low.tolist(), high.tolist(), strict=True)
+            if math.isfinite(first)
+        ]
+        if not ends or any(last <= first for first, last in ends):
+            return (0, 0), np.zeros((0, 0, 0), np.float32)
+        x, y = (torch.arange(first * POSE_STRIDE, last * POSE_STRIDE, _STEP_PX) + (_STEP_PX - 1) / 2 for first, last in ends)
+        scores = wanted.scores(torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).reshape(-1, 2))[0]
+        weights = part_weights(scores, dim=0) * (scores.amax(dim=0) > _REACH)
+        corner = (ends[0][0] * POSE_STRIDE, ends[1][0] * POSE_STRIDE)
+        return corner, weights.reshape(-1, len(y), len(x)).numpy()
+
+    def _add_layer(
+        self,
+        canvas: FloatArray,
+        corner: tuple[int, int],
+        weights: FloatArray,
+        pictures: list[int],
+        to_picture: NDArray[np.float64],
+    ) -> None:
+        """Add the parts of one layer to the fine part [h,w,4] of a canvas from `corner` on, in levels.
+
+        weights: [P,h/4,w/4] of the parts. pictures: of each part. to_picture: [P,2,3] px of the canvas -> px of the picture.
+        """
+        for part, picture in enumerate(pictures):
+            left, top, width, height = cv2.boundingRect((weights[part] > _NEGLIGIBLE).view(np.uint8))
+            if not width:
+                continue
+            first = np.array([corner[0] + left * _STEP_PX, corner[1] + top * _STEP_PX], np.float64)
+            weight = weights[part, top : top + height, left : left + width]
+            seen = cv2.warpAffine(
+                self._shown[picture, part], self._to_cells(_zoomed(to_picture[part], first, _STEP_PX)), (width, height),
+                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
+            )  # fmt: skip
+            size = (width * _FINE_PER_POINT, height * _FINE_PER_POINT)
+            patch = cv2.warpAffine(
+                self.pictures.premultiplied[picture], _zoomed(to_picture[part], first, 1 / FINE_PER_CANVAS_PX), size,
+                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT,
+            )  # fmt: skip
+            counted = cv2.resize(weight * seen * np.float32(1 / 255), size, interpolation=cv2.INTER_LINEAR)
+            x, y = left * _FINE_PER_POINT, top * _FINE_PER_POINT
+            cv2.accumulateProduct(patch.astype(np.float32), cv2.merge([counted] * 4), canvas[y : y + size[1], x : x + size[0]])
+
+    def _to_cells(self, to_picture: NDArray[np.float64]) -> NDArray[np.float64]:
+        """A map [2,3] to px of a picture as one to cells of where parts are shown."""
+        scale = VISIBILITY_CELLS / np.array([[self.pictures.width], [self.pictures.height]])
+        cells = to_picture * scale
+        cells[:, 2:] += 0.5 * scale - 0.5
+        return cells
+
+
+def _put_means(blocks: FloatArray, corner: tuple[int, int], fine: FloatArray) -> None:
+    """Put the means of 2x2 px of a part [h,w,4] of a fine canvas, in levels, into the canvas [4,4,4,S/4,S/4] of its channels
+    and blocks; the part then has signed colors, too."""
+    fine[:] = cv2.transform(fine, _SIGNED)
+    height, width = (side // FINE_PER_CANVAS_PX for side in fine.shape[:2])
+    small = cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
+    split = small.reshape(height // POSE_STRIDE, POSE_STRIDE, width // POSE_STRIDE, POSE_STRIDE, 4)
+    x, y = (first // POSE_STRIDE for first in corner)
+    blocks[..., y : y + height // POSE_STRIDE, x : x + width // POSE_STRIDE] = split.transpose(4, 1, 3, 0, 2)
+
+
+def _zoomed(to_picture: NDArray[np.float64], first: NDArray[np.float64], step_px: float) -> NDArray[np.float64]:
+    """A map [2,3] from px of the canvas as one from squares of `step_px`, of which the first begins at the px `first`."""
+    linear, shift = to_picture[:, :2], to_picture[:, 2]
+    return np.column_stack([linear * step_px, shift + linear @ (first - 0.5 + step_px / 2)])
