@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.metrics.motion import sample_at_offset
 from dancenow.rendering.layer import Layer
 
 Box = tuple[slice, slice]
@@ -24,10 +23,11 @@ WEIGHT: Final = 0.5
 """Weight of either neighbor where it agrees; the layer itself has 1."""
 AGREEMENT_LEVELS: Final = 8.0
 """Difference in gray levels at which a third of a neighbor's weight is left."""
-_MOTION_PX: Final = 256
-"""Longer side at which the motion is estimated."""
+_COMPARED_PX: Final = 256
+"""Longer side at which the motion is estimated, and whether neighbors agree."""
 _DIFFERENCE_SIGMA_PX: Final = 1.5
-_VISIBLE_ALPHA: Final = 0.01
+_VISIBLE_ALPHA: Final = 0.03
+"""The compositor drops what is less, see `compositor.MIN_ALPHA`."""
 _MIN_ALPHA: Final = np.float32(1e-4)
 """Smallest alpha that colors are divided by."""
 _TO_GRAY: Final = np.array([[1 / 3, 1 / 3, 1 / 3, 0]], np.float32)
@@ -36,27 +36,30 @@ _MEAN: Final = np.full((1, 4), 1 / 4, np.float32)
 
 @dataclass(frozen=True, eq=False)
 class _Frame:
-    """A layer as it is compared: the box of what is visible, None if nothing is; premultiplied color and alpha float32 [S,S,4],
-    0 outside of the box; and a small gray image uint8."""
+    """A layer as it is compared.
+
+    box: of what is visible, None if nothing is. premultiplied: color and alpha float32 [S,S,4], 0 outside of the box. small:
+    the same at no more than `_COMPARED_PX`, [s,s,4]; gray: of it, uint8 [s,s].
+    """
 
     layer: Layer
     box: Box | None
     premultiplied: NDArray[np.float32]
+    small: NDArray[np.float32]
     gray: NDArray[np.uint8]
 
     @classmethod
     def of(cls, layer: Layer) -> Self:
         rgba = np.asarray(layer.rgba, np.float32)
-        premultiplied, light = np.zeros_like(rgba), np.zeros(rgba.shape[:2], np.float32)
-        box = _visible_box(rgba[..., 3])
+        premultiplied = np.zeros_like(rgba)
+        box = _visible_box(cv2.extractChannel(rgba, 3))
         if box is not None:
             alpha = cv2.extractChannel(rgba[box], 3)
             premultiplied[box] = cv2.multiply(rgba[box], cv2.merge([alpha, alpha, alpha, np.ones_like(alpha)]))
-            light[box] = cv2.transform(premultiplied[box], _TO_GRAY)
-        small = min(len(rgba), _MOTION_PX)
-        if small < len(rgba):
-            light = cv2.resize(light, (small, small), interpolation=cv2.INTER_AREA)
-        return cls(layer, box, premultiplied, np.asarray(cv2.convertScaleAbs(light, alpha=127.5, beta=127.5), np.uint8))
+        side = min(len(rgba), _COMPARED_PX)
+        small = cv2.resize(premultiplied, (side, side), interpolation=cv2.INTER_AREA) if side < len(rgba) else premultiplied
+        gray = cv2.convertScaleAbs(cv2.transform(small, _TO_GRAY), alpha=127.5, beta=127.5)
+        return cls(layer, box, premultiplied, np.asarray(small, np.float32), np.asarray(gray, np.uint8))
 
 
 def filter_temporal(layers: abc.Generator[Layer | None], cuts: Sequence[int] = ()) -> abc.Generator[Layer | None]:
@@ -85,21 +88,50 @@ def _average(frame: _Frame | None, neighbors: Sequence[_Frame | None], estimator
     present = [each for each in neighbors if each is not None]
     if frame is None or frame.box is None or not present:
         return None if frame is None else frame.layer
-    box = frame.box
-    own, corner = frame.premultiplied[box], np.array([box[1].start, box[0].start], np.float32)
-    total, weight = own.copy(), np.ones(own.shape[:2], np.float32)
+    box, times = frame.box, len(frame.premultiplied) // len(frame.small)
+    mean, weight = frame.premultiplied[box], np.ones(frame.premultiplied[box].shape[:2], np.float32)
     for other in present:
-        to_other = _estimate_motion(estimator, frame.gray, other.gray, len(frame.premultiplied))[box] + corner
-        moved = sample_at_offset(other.premultiplied, to_other)
-        change = cv2.GaussianBlur(cv2.transform(cv2.absdiff(moved, own), _MEAN), (0, 0), _DIFFERENCE_SIGMA_PX)
-        fraction = np.float32(WEIGHT) * cv2.exp(-np.square(change * np.float32(127.5 / AGREEMENT_LEVELS)))
-        cv2.accumulateProduct(moved, cv2.merge([fraction] * 4), total)
+        small_box = _shrink(box, times)
+        to_other = [plane[small_box] for plane in cv2.split(_estimate_motion(estimator, frame.gray, other.gray))]
+        fraction = _agreement(frame.small[small_box], _moved(other.small, to_other, small_box))
+        if times > 1:
+            to_other = [_enlarged(plane * times, times, box, small_box) for plane in to_other]
+            fraction = _enlarged(fraction, times, box, small_box)
+        mean = cv2.blendLinear(mean, _moved(other.premultiplied, to_other, box), weight, fraction)
         weight += fraction
-    alpha = (cv2.extractChannel(total, 3) / weight).clip(0, 1)
-    straight = cv2.multiply(total, cv2.merge([1 / (weight * np.maximum(alpha, _MIN_ALPHA))] * 4))
+    alpha = cv2.extractChannel(mean, 3).clip(0, 1)
+    straight = cv2.multiply(mean, cv2.merge([1 / np.maximum(alpha, _MIN_ALPHA)] * 4))
     rgba = np.array(frame.layer.rgba, np.float32)
     rgba[box] = cv2.insertChannel(alpha, np.clip(straight, -1, 1, out=straight), 3)
     return replace(frame.layer, rgba=rgba)
+
+
+def _agreement(own: NDArray[np.float32], moved: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The weight of a neighbor [h,w] by what it shows of the same points, both [h,w,4]."""
+    change = cv2.GaussianBlur(cv2.transform(cv2.absdiff(moved, own), _MEAN), (0, 0), _DIFFERENCE_SIGMA_PX)
+    return np.asarray(np.float32(WEIGHT) * cv2.exp(-np.square(change * np.float32(127.5 / AGREEMENT_LEVELS))), np.float32)
+
+
+def _moved(image: NDArray[np.float32], to_other: Sequence[NDArray[np.float32]], box: Box) -> NDArray[np.float32]:
+    """An image [S,S,4] looked up at an offset from each px of the box: to the right and down, [h,w] px."""
+    x, y = np.arange(box[1].start, box[1].stop, dtype=np.float32), np.arange(box[0].start, box[0].stop, dtype=np.float32)
+    moved = cv2.remap(image, to_other[0] + x, to_other[1] + y[:, None], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, np.float32)
+
+
+def _shrink(box: Box, times: int) -> Box:
+    """The box around a box in an image that is `times` smaller."""
+    return tuple(slice(side.start // times, -(-side.stop // times)) for side in box)  # type: ignore[return-value]
+
+
+def _enlarged(plane: NDArray[np.float32], times: int, box: Box, small_box: Box) -> NDArray[np.float32]:
+    """A plane of `small_box` for the box."""
+    larger = cv2.resize(plane, None, fx=times, fy=times, interpolation=cv2.INTER_LINEAR)
+    rows, columns = (
+        slice(side.start - small.start * times, side.stop - small.start * times)
+        for side, small in zip(box, small_box, strict=True)
+    )
+    return np.ascontiguousarray(larger[rows, columns], np.float32)
 
 
 def _visible_box(alpha: NDArray[np.float32]) -> Box | None:
@@ -115,11 +147,6 @@ def _flow_estimator() -> cv2.DISOpticalFlow:
     return dis
 
 
-def _estimate_motion(
-    estimator: cv2.DISOpticalFlow, own: NDArray[np.uint8], other: NDArray[np.uint8], side_px: int
-) -> NDArray[np.float32]:
-    """Offset from every pixel of `own` to its point in `other`, float32 [side,side,2] px."""
-    flow = estimator.calc(own, other, np.zeros((*own.shape, 2), np.float32))
-    if len(own) != side_px:
-        flow = cv2.resize(flow, (side_px, side_px), interpolation=cv2.INTER_LINEAR) * np.float32(side_px / len(own))
-    return np.asarray(flow, np.float32)
+def _estimate_motion(estimator: cv2.DISOpticalFlow, own: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Offset from every pixel of `own` to its point in `other`, float32 [s,s,2] px."""
+    return np.asarray(estimator.calc(own, other, np.zeros((*own.shape, 2), np.float32)), np.float32)
