@@ -3,7 +3,6 @@
 import dataclasses
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -18,7 +17,6 @@ from dancenow.generators.references import task as references_task
 from dancenow.generators.references.body_parts import NUM_PARTS, PARTS, TRUNK, BodyParts, are_joined, part_weights
 from dancenow.generators.references.config import PRESETS, ReferenceConfig
 from dancenow.generators.references.family import ReferenceFamily
-from dancenow.generators.references.fine_image import finish_finely
 from dancenow.generators.references.network import INITIAL_LOGIT, ReferenceGenerator, mix_colors, move_pixels
 from dancenow.generators.references.part_matching import part_distances, part_features
 from dancenow.generators.references.part_transforms import part_transforms
@@ -30,7 +28,6 @@ from dancenow.generators.references.reference_selection import (
     selected_frames,
 )  # fmt: skip
 from dancenow.generators.references.reference_set import ReferenceSet
-from dancenow.generators.references.reference_warper import ReferenceWarper
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
 from dancenow.progress import ignore_progress
@@ -52,15 +49,6 @@ def references(drawn_subject: Subject) -> ReferenceSet:
     dataset = CropDataset.build(drawn_subject, CANVAS_PX, 2, 32)
     frames = selected_frames(drawn_subject, 2, 32)
     return build_reference_set(drawn_subject, dataset, frames, OPTIONS, ignore_progress)
-
-
-def tensors(pose: Pose) -> tuple[Tensor, Tensor, Tensor]:
-    return torch.from_numpy(pose.xy), torch.from_numpy(pose.confidence), torch.from_numpy(pose.depth)
-
-
-def to_image(warped: Tensor) -> Tensor:
-    """The first slot as [4,S,S]."""
-    return torch.nn.functional.pixel_shuffle(warped[:, :64], 4)[0]
 
 
 def test_kept_pictures_show_the_person_and_are_small(references: ReferenceSet) -> None:
@@ -136,23 +124,6 @@ def test_parts_that_touch_are_joined() -> None:
     assert not are_joined("right_hand", "trunk")
 
 
-def test_a_reference_warped_onto_its_own_pose_is_itself(references: ReferenceSet) -> None:
-    warper = ReferenceWarper(references, CANVAS_PX, CPU)
-    number, scale = 2, references.px_per_canvas_px
-    pose = references.pose[number : number + 1]
-    xy, depth = (pose.xy + 0.5) / np.float32(scale) - 0.5, pose.depth / np.float32(scale)
-    on_canvas = tensors(Pose(xy, pose.confidence, depth))
-    choice = torch.full((1, 1, 1, NUM_PARTS), number)
-    warped = to_image(warper.warp(*on_canvas, choice, torch.ones(1, 1, 1, NUM_PARTS), torch.zeros(1, NUM_PARTS, 5)))
-    height, width = (round(side / scale) for side in references.rgba.shape[1:3])
-    small = cv2.resize(references.rgba[number], (width, height), interpolation=cv2.INTER_AREA)
-    height, width = min(height, CANVAS_PX), min(width, CANVAS_PX)
-    color, valid = warped[:3, :height, :width] / (warped[3:, :height, :width] + 1e-3), warped[3, :height, :width] > 0.7
-    assert float(valid.sum()) > 0.5 * (small[:height, :width, 3] > 200).sum()
-    off = (color.permute(1, 2, 0) + 1) * 127.5 - torch.from_numpy(small[:height, :width, :3].astype(np.float32))
-    assert float(off.abs()[valid].mean()) < 8
-
-
 def test_pictures_of_the_same_moment_are_not_used() -> None:
     distances = torch.zeros(2, NUM_PARTS, 3)
     times = torch.tensor([0.0, 5.0]), torch.tensor([0.1, 4.0, 9.0])
@@ -220,36 +191,6 @@ def test_pixels_of_each_reference_are_moved_by_their_own_shifts() -> None:
     torch.testing.assert_close(moved[:, :4, :, :-1], planes[:, :4, :, 1:])
     torch.testing.assert_close(moved[:, 4:, :-2], planes[:, 4:, 2:])
     assert not moved[:, 4:, -2:].any()  # nothing is known outside
-
-
-def test_fine_pictures_are_those_that_the_generator_sees_before_they_are_averaged(references: ReferenceSet) -> None:
-    warper = ReferenceWarper(references, CANVAS_PX, CPU)
-    pose = tensors(references.pose)
-    distances = warper.distances(*pose)
-    choice = choose_nearest(distances, 2, None)
-    coarse, fine = warper.warp_finely(*pose, choice.picture, choice.weight, distances)
-    assert fine.shape == (len(references), 8, 2 * CANVAS_PX, 2 * CANVAS_PX)
-    torch.testing.assert_close(coarse, warper.warp(*pose, choice.picture, choice.weight, distances))
-    averaged = torch.nn.functional.avg_pool2d(fine, 2)
-    torch.testing.assert_close(averaged, torch.nn.functional.pixel_shuffle(coarse, 4))
-
-
-@pytest.mark.parametrize("shade", [False, True])
-def test_a_fine_image_shows_the_plan_and_the_detail_of_the_pictures(shade: bool) -> None:
-    plan = torch.zeros(1, 4 + 3 * 2 + shade, 32, 32)
-    plan[:, 3, 8:24, 8:24] = 1.0  # a gray square
-    plan[:, 4:6] = 6.0  # copied wherever a picture shows something
-    plan[:, 10:] = 0.25
-    fine = torch.zeros(1, 8, 64, 64)
-    stripes = torch.where(torch.arange(64) % 2 == 0, 1.0, -1.0)
-    fine[:, 0, 24:40, 24:40], fine[:, 3, 24:40, 24:40] = stripes[24:40], 1.0
-    image = finish_finely(plan, fine)
-    assert image.shape == (1, 4, 64, 64)
-    torch.testing.assert_close(image[0, 0, 30, 26:38], stripes[26:38], atol=0.02, rtol=0)
-    torch.testing.assert_close(image[0, 3, 30, 20:44], torch.ones(24), atol=0.02, rtol=0)
-    assert image[0, 0, 30, 20:23].abs().max() < 0.02  # generated
-    torch.testing.assert_close(image[0, 3, 2], torch.full((64,), 0.25 * shade))  # nothing but shadow
-    assert image[0, 0, 2].max() <= 0
 
 
 def test_a_model_keeps_pictures_and_says_so(drawn_subject: Subject) -> None:

@@ -52,7 +52,7 @@ class _Frame:
     def of(cls, layer: Layer) -> Self:
         rgba = np.asarray(layer.rgba, np.float32)
         premultiplied = np.zeros_like(rgba)
-        box = _visible_box(cv2.extractChannel(rgba, 3))
+        box = _visible_box(np.asarray(cv2.extractChannel(rgba, 3), np.float32))
         if box is not None:
             alpha = cv2.extractChannel(rgba[box], 3)
             premultiplied[box] = cv2.multiply(rgba[box], cv2.merge([alpha, alpha, alpha, np.ones_like(alpha)]))
@@ -92,12 +92,14 @@ def _average(frame: _Frame | None, neighbors: Sequence[_Frame | None], estimator
     mean, weight = frame.premultiplied[box], np.ones(frame.premultiplied[box].shape[:2], np.float32)
     for other in present:
         small_box = _shrink(box, times)
-        to_other = [plane[small_box] for plane in cv2.split(_estimate_motion(estimator, frame.gray, other.gray))]
+        flow = _estimate_motion(estimator, frame.gray, other.gray)[small_box]
+        to_other = [np.ascontiguousarray(flow[..., axis]) for axis in (0, 1)]
         fraction = _agreement(frame.small[small_box], _moved(other.small, to_other, small_box))
         if times > 1:
             to_other = [_enlarged(plane * times, times, box, small_box) for plane in to_other]
             fraction = _enlarged(fraction, times, box, small_box)
-        mean = cv2.blendLinear(mean, _moved(other.premultiplied, to_other, box), weight, fraction)
+        moved = _moved(other.premultiplied, to_other, box)
+        mean = np.asarray(cv2.blendLinear(mean, moved, weight, fraction), np.float32)
         weight += fraction
     alpha = cv2.extractChannel(mean, 3).clip(0, 1)
     straight = cv2.multiply(mean, cv2.merge([1 / np.maximum(alpha, _MIN_ALPHA)] * 4))

@@ -5,7 +5,7 @@ The background is composited at its own resolution, so it is exact and steady.
 
 from collections import abc
 from collections.abc import Iterator
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import torch
@@ -62,16 +62,16 @@ class CropRenderer:
             for rgba, crop, y_px in zip(self._generate_all(inputs, is_present), crops, feet, strict=True):
                 yield None if rgba is None else Layer(rgba, crop.resized(len(rgba)), y_px)
 
-    def _inputs(self, track: PoseTrack, frames: NDArray[np.int64], crops: list[Crop]) -> Iterator[tuple[Tensor, ...]]:
+    def _inputs(self, track: PoseTrack, frames: NDArray[np.int64], crops: list[Crop]) -> Iterator[tuple[Any, ...]]:
         """What `_generate` takes for each frame; the first is what the generator takes, [1,C,S/4,S/4]."""
         return ((maps,) for maps in self._maps(track.pose[frames], crops))
 
     def _generate_all(
-        self, inputs: Iterator[tuple[Tensor, ...]], is_present: NDArray[np.bool_]
+        self, inputs: Iterator[tuple[Any, ...]], is_present: NDArray[np.bool_]
     ) -> Iterator[NDArray[np.float32] | None]:
         """Generate every frame; on a CPU two at a time, each on its own core."""
 
-        def generate(frame: tuple[tuple[Tensor, ...], np.bool_]) -> NDArray[np.float32] | None:
+        def generate(frame: tuple[tuple[Any, ...], np.bool_]) -> NDArray[np.float32] | None:
             if not frame[1]:
                 return None
             with torch.inference_mode(), self._execution.limited_threads():
@@ -80,7 +80,7 @@ class CropRenderer:
         at_once = 1 if self._device.type == "cuda" else 2
         return map_in_order(generate, zip(inputs, is_present, strict=True), at_once)
 
-    def _generate(self, *inputs: Tensor) -> Tensor:
+    def _generate(self, *inputs: Any) -> Tensor:
         """Generate one frame: RGBA [1,4,S,S]."""
         (maps,) = inputs
         return self.backend(maps)

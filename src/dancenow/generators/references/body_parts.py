@@ -45,6 +45,8 @@ _TRUNK_BIAS: Final = -0.5
 FACE: Final = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
 SHOULDERS: Final = ("right_shoulder", "left_shoulder")
 HIPS: Final = ("right_hip", "left_hip")
+_STEEPNESS: Final = 2.0
+"""How quickly the weight of a part grows with its score."""
 _HAND_FRACTION: Final = 0.4
 """Length of a hand without keypoints, in forearms."""
 _MIN_SIZE_PX: Final = 4.0
@@ -107,11 +109,14 @@ class BodyParts:
     def bounds(self, softness: float) -> tuple[Tensor, Tensor]:
         """The least and the largest coordinates [2] of points of any pose that are within `softness` widths of an edge of a
         present part."""
-        reach = (self.radius + softness * _SOFTNESS * self.size[:, None])[..., None]
+        low, high = self.reach(softness)
         shown = (self.present > 0)[..., None]
-        low = torch.where(shown, torch.minimum(self.start, self.end) - reach, torch.inf).amin(dim=(0, 1))
-        high = torch.where(shown, torch.maximum(self.start, self.end) + reach, -torch.inf).amax(dim=(0, 1))
-        return low, high
+        return torch.where(shown, low, torch.inf).amin(dim=(0, 1)), torch.where(shown, high, -torch.inf).amax(dim=(0, 1))
+
+    def reach(self, softness: float) -> tuple[Tensor, Tensor]:
+        """The same for each part: [N,P,2]."""
+        reach = (self.radius + softness * _SOFTNESS * self.size[:, None])[..., None]
+        return torch.minimum(self.start, self.end) - reach, torch.maximum(self.start, self.end) + reach
 
     def scores(self, at: Tensor) -> Tensor:
         """How much points [Q,2] belong to each part, and how near to the camera it is there: [N,P,Q], 0 on a part at the depth
@@ -158,9 +163,14 @@ def side_and_limb(part: str) -> tuple[str, str]:
     return (side, limb) if limb else ("", part)
 
 
-def part_weights(scores: Tensor, dim: int = 1) -> Tensor:
-    """Scores to weights of the parts, which sum to 1 over `dim`."""
-    return (2.0 * scores).softmax(dim=dim)
+def part_weights(scores: Tensor) -> Tensor:
+    """Scores [N,P,Q] to weights of the parts, which sum to 1 over P."""
+    return (_STEEPNESS * scores).softmax(dim=1)
+
+
+def part_odds(scores: Tensor) -> Tensor:
+    """What the weights of the parts are in proportion to."""
+    return (_STEEPNESS * scores).exp()
 
 
 def _mean_point(points: Tensor, confidence: Tensor, names: Sequence[str]) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dancenow.generators.crop.network import POSE_STRIDE
 from dancenow.generators.references.body_parts import NUM_PARTS, BodyParts, part_weights
+from dancenow.generators.references.fine_pictures import FinePictures
 from dancenow.generators.references.part_transforms import part_transforms
 from dancenow.generators.references.prepared_pictures import FINE_PER_CANVAS_PX, VISIBILITY_CELLS, PreparedPictures
 from dancenow.generators.references.reference_choice import ReferenceChoice
@@ -57,11 +58,13 @@ class CellWarper:
     @torch.no_grad()
     def warp_finely(
         self, xy: Tensor, confidence: Tensor, depth: Tensor, choice: ReferenceChoice, distances: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, list[FinePictures]]:
         """See `PictureWarper.warp_finely`."""
         warped = self._warp_cells(BodyParts.of(xy, confidence, depth), choice, distances, samples=_SAMPLES)
         means = replace(warped, colors=warped.colors.mean(dim=-1, keepdim=True))
-        return self._on_canvas(means), self._on_fine_canvas(warped).unflatten(1, (-1, 4))
+        planes = self._on_fine_canvas(warped).unflatten(1, (-1, 4))
+        pixels = torch.cat([(planes[:, :, :3] + planes[:, :, 3:]) / 2, planes[:, :, 3:]], dim=2)
+        return self._on_canvas(means), [FinePictures(0, 0, each) for each in pixels]
 
     def _on_canvas(self, warped: _WarpedCells) -> Tensor:
         """Cells with one sample per px as [N, 64 C, S/4, S/4]."""

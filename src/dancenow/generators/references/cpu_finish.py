@@ -7,42 +7,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.generators.crop.network import ALPHA_EPSILON
+from dancenow.generators.references.fine_pictures import FinePictures
 from dancenow.generators.references.network import largest_shift_px
 from dancenow.types import FloatArray
 
 Box = tuple[slice, slice]
 _EPSILON: Final = np.float32(ALPHA_EPSILON)
+_TO_UNIT: Final = np.array([[0.5, 0, 0, 0, 0.5], [0, 0.5, 0, 0, 0.5], [0, 0, 0.5, 0, 0.5], [0, 0, 0, 0, 1]], np.float32)
+"""From signed colors and alpha to colors in [0,1] and 1."""
 
 
-def finish_box(plan: FloatArray, pictures: FloatArray, image: FloatArray, box: Box) -> None:
+def finish_box(plan: FloatArray, pictures: FinePictures, image: FloatArray, box: Box) -> None:
     """Generate a part of an image float32 [h,w,4] in place. Its alpha contains the shadow, if there is any.
 
-    plan: [C,S,S], see `ReferenceGenerator.plan`. pictures: warped, [K,h,w,4]. box: rows and columns of the plan; h and w may be
-    a multiple of S.
+    plan: [C,S,S], see `ReferenceGenerator.plan`. box: rows and columns of the plan; h and w may be a multiple of S.
     """
-    slots, times = len(pictures), len(image) // plan.shape[1]
+    layers = pictures.pixels.permute(0, 2, 3, 1).contiguous().numpy()
+    slots, times = len(layers), len(image) // plan.shape[1]
     rows, columns = (slice(side.start * times, side.stop * times) for side in box)
     size = (columns.stop - columns.start, rows.stop - rows.start)
     part = plan[:, box[0], box[1]]
-    mixed = _enlarge(np.ascontiguousarray(part[:4].transpose(1, 2, 0)), size, cv2.INTER_CUBIC)
-    alpha = mixed[..., 3].clip(0, 1)
-    mixed[..., 3] = 1
+    rgba = _enlarge(np.ascontiguousarray(part[:4].transpose(1, 2, 0)), size, cv2.INTER_CUBIC)
+    alpha = np.asarray(cv2.extractChannel(rgba, 3), np.float32).clip(0, 1)
+    mixed = np.asarray(cv2.transform(rgba, _TO_UNIT), np.float32)  # color in [0,1], and the weight of the generated color, 1
     largest_px = np.float32(largest_shift_px(plan.shape[1] * times))
-    x, y = np.arange(columns.start, columns.stop, dtype=np.float32), np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
-    for slot, picture in enumerate(pictures):
+    x = np.arange(columns.start, columns.stop, dtype=np.float32) - pictures.x_px
+    y = np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] - pictures.y_px
+    for slot, layer in enumerate(layers):
         shift_x, shift_y = (_enlarge(part[4 + slots + 2 * slot + axis], size, cv2.INTER_LINEAR) for axis in (0, 1))
-        moved = cv2.remap(picture, shift_x * largest_px + x, shift_y * largest_px + y, cv2.INTER_LINEAR)
+        moved = cv2.remap(layer, shift_x * largest_px + x, shift_y * largest_px + y, cv2.INTER_LINEAR)
         weight = cv2.exp(_enlarge(part[4 + slot], size, cv2.INTER_LINEAR))
         cv2.accumulateProduct(moved, cv2.merge([weight] * 4), mixed)
     image[rows, columns] = _with_shadow(mixed, alpha, image[rows, columns, 3])
 
 
 def _with_shadow(mixed: FloatArray, alpha: NDArray[np.float32], shadow: NDArray[np.float32]) -> FloatArray:
-    """Divide colors by their weight, the fourth channel of `mixed`, and put the shadow behind, see `composite_shadow`."""
+    """Colors in [0,1] divided by their weight, the fourth channel of `mixed`, to signed ones, and the shadow behind: see
+    `composite_shadow`."""
     dark = shadow * (1 - alpha)
     covered = alpha + dark
-    inverse = 1 / (covered + _EPSILON)
-    factor, darker = alpha * inverse / cv2.extractChannel(mixed, 3), (dark + _EPSILON) * inverse
+    part = alpha / (covered + _EPSILON)
+    factor, darker = 2 * part / cv2.extractChannel(mixed, 3), part + (dark + _EPSILON) / (covered + _EPSILON)
     color = cv2.subtract(cv2.multiply(mixed, cv2.merge([factor] * 4)), cv2.merge([darker] * 4))
     return np.asarray(cv2.insertChannel(covered, color, 3), np.float32)
 

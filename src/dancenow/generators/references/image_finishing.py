@@ -11,37 +11,43 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dancenow.generators.references.cpu_finish import Box, finish_box
+from dancenow.generators.references.fine_pictures import FinePictures
 from dancenow.generators.references.network import MAX_SHIFT_PX, finish
 
 _VISIBLE: Final = 0.02
 """Alpha that is worth finishing; the compositor drops more than that (`compositor.MIN_ALPHA`)."""
 
 
-def finish_image(plan: Tensor, pictures: Tensor) -> Tensor:
-    """The image RGBA [1,4,h,w] of a plan [1,C,S,S] (see `ReferenceGenerator.plan`) and warped pictures [1,K,4,h,w].
+def finish_image(plan: Tensor, pictures: FinePictures, times: int) -> Tensor:
+    """The image RGBA [1,4,h,w] of a plan [1,C,S,S] (see `ReferenceGenerator.plan`), `times` as large as that, and warped
+    pictures of that size.
 
     Only the part where the person is visible is finished; elsewhere there is only shadow, which is black.
     """
-    times = pictures.shape[3] // plan.shape[2]
-    shadow = plan[:, 4 + 3 * pictures.shape[1] :]
-    image = torch.full((1, *pictures.shape[3:], 4), -1.0, device=plan.device)
+    side_px, shadow = plan.shape[2] * times, plan[:, 4 + 3 * len(pictures.pixels) :]
+    image = torch.full((1, side_px, side_px, 4), -1.0, device=plan.device)
     image[..., 3] = _enlarge(shadow, times, "bilinear")[:, 0] if shadow.shape[1] else 0.0
     box = _visible_box(plan[0, 3])
     if box is not None and plan.device.type == "cpu":
-        finish_box(plan[0].numpy(), pictures[0].permute(0, 2, 3, 1).contiguous().numpy(), image[0].numpy(), box)
+        finish_box(plan[0].numpy(), pictures, image[0].numpy(), box)
     elif box is not None:
         rows, columns = (slice(side.start * times, side.stop * times) for side in box)
-        image[:, rows, columns] = _finish_box(plan, pictures.flatten(1, 2), box, times).permute(0, 2, 3, 1)
+        image[:, rows, columns] = _finish_box(plan, pictures, box, times).permute(0, 2, 3, 1)
     return image.permute(0, 3, 1, 2)
 
 
-def _finish_box(plan: Tensor, warped: Tensor, box: Box, times: int) -> Tensor:
+def _finish_box(plan: Tensor, pictures: FinePictures, box: Box, times: int) -> Tensor:
     """The same for a box of the plan, by torch."""
+    pixels, side_px = pictures.pixels, plan.shape[2] * times
+    warped = plan.new_zeros(1, len(pixels), 4, side_px, side_px)
+    below, right = pictures.y_px + pixels.shape[2], pictures.x_px + pixels.shape[3]
+    signed = torch.cat([2 * pixels[:, :3] - pixels[:, 3:], pixels[:, 3:]], dim=1)
+    warped[0, :, :, pictures.y_px : below, pictures.x_px : right] = signed
     rows, columns = (slice(side.start * times, side.stop * times) for side in box)
     part = plan[:, :, box[0], box[1]]
     color = _enlarge(part[:, :4], times, "bicubic")
     whole = torch.cat([color[:, :3], color[:, 3:].clamp(0, 1), _enlarge(part[:, 4:], times, "bilinear")], dim=1)
-    return finish(whole, warped[:, :, rows, columns], plan.shape[2] * times)
+    return finish(whole, warped.flatten(1, 2)[:, :, rows, columns], side_px)
 
 
 def _enlarge(planes: Tensor, times: int, kernel: str) -> Tensor:

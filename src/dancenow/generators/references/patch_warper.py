@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dancenow.generators.crop.network import POSE_STRIDE
-from dancenow.generators.references.body_parts import BodyParts, part_weights
+from dancenow.generators.references.body_parts import NUM_PARTS, BodyParts, part_odds
+from dancenow.generators.references.fine_pictures import FinePictures
 from dancenow.generators.references.part_transforms import part_transforms
 from dancenow.generators.references.prepared_pictures import FINE_PER_CANVAS_PX, VISIBILITY_CELLS, PreparedPictures
 from dancenow.generators.references.reference_choice import ReferenceChoice
@@ -18,13 +19,16 @@ from dancenow.types import FloatArray
 
 _REACH: Final = -24.0
 """Points where every part scores less show nothing of the person."""
+_REACH_SOFTNESS: Final = math.sqrt(-2 * _REACH)
 _STEP_PX: Final = 2
 """Canvas px between the points at which the weights of the parts are computed; they are smooth."""
+_POINT_PX: Final = (_STEP_PX - 1) / 2
+"""Of the first point: each is in the middle of its square."""
 _FINE_PER_POINT: Final = _STEP_PX * FINE_PER_CANVAS_PX
 _NEGLIGIBLE: Final = 0.004
 """Weight below which a part of a picture is not looked up: less than a level of gray."""
-_SIGNED: Final = np.array([[2, 0, 0, -1], [0, 2, 0, -1], [0, 0, 2, -1], [0, 0, 0, 1]], np.float32) / np.float32(255)
-"""From premultiplied levels to colors in [-1,1] multiplied by validity in [0,1]."""
+_SIGNED: Final = np.array([[2, 0, 0, -1], [0, 2, 0, -1], [0, 0, 2, -1], [0, 0, 0, 1]], np.float32)
+"""From colors in [0,1], multiplied by validity, to colors in [-1,1]."""
 
 
 class PatchWarper:
@@ -42,50 +46,48 @@ class PatchWarper:
     @torch.no_grad()
     def warp_finely(
         self, xy: Tensor, confidence: Tensor, depth: Tensor, choice: ReferenceChoice, distances: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, list[FinePictures]]:
         """See `PictureWarper.warp_finely`. The four values of a px are neighbors in memory, as OpenCV takes them."""
         wanted = BodyParts.of(xy, confidence, depth)
         flat = choice.picture.flatten(1, 2)
         to_picture = part_transforms(wanted, self.pictures.parts, flat).numpy().astype(np.float64)
         trust = self.pictures.trust(choice, distances).numpy()
         count, slots, blended, _ = choice.picture.shape
-        fine_px, cells = self._canvas_px * FINE_PER_CANVAS_PX, self._canvas_px // POSE_STRIDE
-        coarse = np.zeros((count, slots, 4, POSE_STRIDE, POSE_STRIDE, cells, cells), np.float32)
-        fine = np.zeros((count, slots, fine_px, fine_px, 4), np.float32)
+        cells = self._canvas_px // POSE_STRIDE
+        coarse, fine = np.zeros((count, slots, 4, POSE_STRIDE, POSE_STRIDE, cells, cells), np.float32), []
         for body in range(count):
             corner, weights = self._part_weights(wanted[body])
-            if not weights.size:
-                continue
-            rows, columns = (
-                slice(first * FINE_PER_CANVAS_PX, first * FINE_PER_CANVAS_PX + points * _FINE_PER_POINT)
-                for first, points in zip(corner[::-1], weights.shape[1:], strict=True)
-            )
+            layers = np.zeros((slots, *(points * _FINE_PER_POINT for points in weights.shape[1:]), 4), np.float32)
             for layer, pictures in enumerate(flat[body].tolist()):
                 trusted = weights * trust[body, layer, :, None, None]
-                part = fine[body, layer // blended, rows, columns]
-                self._add_layer(part, corner, trusted, pictures, to_picture[body, layer])
-            for slot in range(slots):
-                _put_means(coarse[body, slot], corner, fine[body, slot, rows, columns])
-        return torch.from_numpy(coarse).reshape(count, -1, cells, cells), torch.from_numpy(fine).permute(0, 1, 4, 2, 3)
+                self._add_layer(layers[layer // blended], corner, trusted, pictures, to_picture[body, layer])
+            for slot in range(slots if weights.size else 0):
+                _put_means(coarse[body, slot], corner, layers[slot])
+            x, y = (first * FINE_PER_CANVAS_PX for first in corner)
+            fine.append(FinePictures(x, y, torch.from_numpy(layers).permute(0, 3, 1, 2)))
+        return torch.from_numpy(coarse).reshape(count, -1, cells, cells), fine
 
     def _part_weights(self, wanted: BodyParts) -> tuple[tuple[int, int], FloatArray]:
         """The corner x, y of the box around one pose in canvas px, and the weights of its parts at points of it, [P,h,w].
 
         The box consists of whole cells of `POSE_STRIDE`.
         """
-        low, high = wanted.bounds(math.sqrt(-2 * _REACH))
-        ends = [
-            (max(math.floor(first / POSE_STRIDE), 0), min(math.ceil(last / POSE_STRIDE) + 1, self._canvas_px // POSE_STRIDE))
-            for first, last in zip(low.tolist(), high.tolist(), strict=True)
-            if math.isfinite(first)
-        ]
-        if not ends or any(last <= first for first, last in ends):
-            return (0, 0), np.zeros((0, 0, 0), np.float32)
-        x, y = (torch.arange(first * POSE_STRIDE, last * POSE_STRIDE, _STEP_PX) + (_STEP_PX - 1) / 2 for first, last in ends)
-        scores = wanted.scores(torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).reshape(-1, 2))[0]
-        weights = part_weights(scores, dim=0) * (scores.amax(dim=0) > _REACH)
-        corner = (ends[0][0] * POSE_STRIDE, ends[1][0] * POSE_STRIDE)
-        return corner, weights.reshape(-1, len(y), len(x)).numpy()
+        x, y = (_points(low, high, self._canvas_px) for low, high in zip(*wanted.bounds(_REACH_SOFTNESS), strict=True))
+        weights = torch.zeros(NUM_PARTS, len(y), len(x))
+        if not weights.numel():
+            return (0, 0), weights.numpy()
+        corner = (int(x[0] - _POINT_PX), int(y[0] - _POINT_PX))
+        low, high = wanted.reach(_REACH_SOFTNESS)
+        for part in wanted.present[0].nonzero()[:, 0].tolist():
+            columns, rows = (
+                slice(int(torch.searchsorted(points, low[0, part, axis])), int(torch.searchsorted(points, high[0, part, axis])))
+                for axis, points in enumerate((x, y))
+            )
+            at = torch.stack(torch.meshgrid(x[columns], y[rows], indexing="xy"), dim=-1).reshape(-1, 2)
+            scores = wanted.scores_of(at, torch.zeros(1, 1, dtype=torch.long), torch.tensor([[part]]))[0, 0]
+            near = part_odds(scores) * (scores > _REACH)
+            weights[part, rows, columns] = near.reshape(rows.stop - rows.start, -1)
+        return corner, (weights / weights.sum(dim=0).clamp_min(1e-30)).numpy()
 
     def _add_layer(
         self,
@@ -95,7 +97,7 @@ class PatchWarper:
         pictures: list[int],
         to_picture: NDArray[np.float64],
     ) -> None:
-        """Add the parts of one layer to the fine part [h,w,4] of a canvas from `corner` on, in levels.
+        """Add the parts of one layer to the fine part [h,w,4] of a canvas from `corner` on.
 
         weights: [P,h/4,w/4] of the parts. pictures: of each part. to_picture: [P,2,3] px of the canvas -> px of the picture.
         """
@@ -114,7 +116,7 @@ class PatchWarper:
                 self.pictures.premultiplied[picture], _zoomed(to_picture[part], first, 1 / FINE_PER_CANVAS_PX), size,
                 flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT,
             )  # fmt: skip
-            counted = cv2.resize(weight * seen * np.float32(1 / 255), size, interpolation=cv2.INTER_LINEAR)
+            counted = cv2.resize(weight * seen * np.float32(1 / 255**2), size, interpolation=cv2.INTER_LINEAR)
             x, y = left * _FINE_PER_POINT, top * _FINE_PER_POINT
             cv2.accumulateProduct(patch.astype(np.float32), cv2.merge([counted] * 4), canvas[y : y + size[1], x : x + size[0]])
 
@@ -126,12 +128,20 @@ class PatchWarper:
         return cells
 
 
+def _points(low: Tensor, high: Tensor, canvas_px: int) -> Tensor:
+    """The coordinates of points every `_STEP_PX` px along one axis, in whole cells, from `low` to `high` on the canvas."""
+    if not low < high:
+        return torch.zeros(0)
+    first = max(math.floor(float(low) / POSE_STRIDE), 0) * POSE_STRIDE
+    end = min(math.ceil(float(high) / POSE_STRIDE) + 1, canvas_px // POSE_STRIDE) * POSE_STRIDE
+    return torch.arange(first, max(end, first), _STEP_PX) + _POINT_PX
+
+
 def _put_means(blocks: FloatArray, corner: tuple[int, int], fine: FloatArray) -> None:
-    """Put the means of 2x2 px of a part [h,w,4] of a fine canvas, in levels, into the canvas [4,4,4,S/4,S/4] of its channels
-    and blocks; the part then has signed colors, too."""
-    fine[:] = cv2.transform(fine, _SIGNED)
+    """Put the means of 2x2 px of a part [h,w,4] of a fine canvas into the canvas [4,4,4,S/4,S/4] of its channels and blocks,
+    with signed colors."""
     height, width = (side // FINE_PER_CANVAS_PX for side in fine.shape[:2])
-    small = cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
+    small = cv2.transform(cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA), _SIGNED)
     split = small.reshape(height // POSE_STRIDE, POSE_STRIDE, width // POSE_STRIDE, POSE_STRIDE, 4)
     x, y = (first // POSE_STRIDE for first in corner)
     blocks[..., y : y + height // POSE_STRIDE, x : x + width // POSE_STRIDE] = split.transpose(4, 1, 3, 0, 2)

@@ -11,15 +11,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from dancenow.execution import Execution
 from dancenow.generators.crop.inference_backends import EagerBackend, InferenceBackend, select_backend
-from dancenow.generators.crop.network import POSE_STRIDE, GeneratorConfig
+from dancenow.generators.crop.network import GeneratorConfig
 from dancenow.generators.crop.renderer import CropRenderer
+from dancenow.generators.references.fine_pictures import FinePictures
 from dancenow.generators.references.image_finishing import finish_image
 from dancenow.generators.references.network import ReferenceGenerator
 from dancenow.generators.references.picture_warper import create_warper
+from dancenow.generators.references.prepared_pictures import FINE_PER_CANVAS_PX
 from dancenow.generators.references.reference_choice import ReferenceChoice, choose_over_time, cross_fade, exclude_near
 from dancenow.generators.references.reference_selection import ReferenceOptions
 from dancenow.generators.references.reference_set import PREFIX, ReferenceSet
@@ -69,8 +70,11 @@ class ReferenceRenderer(CropRenderer):
         backend = select_backend(generator) if execution.precision == "auto" else EagerBackend(generator)
         return cls(generator, backend, Target.of_checkpoint(checkpoint), execution, references, options)
 
-    def _inputs(self, track: PoseTrack, frames: NDArray[np.int64], crops: list[Crop]) -> Iterator[tuple[Tensor, ...]]:
-        """Pose maps and warped references of each frame, [1,C,S/4,S/4], and the references themselves, [1,K,4,S,S] or finer."""
+    def _inputs(
+        self, track: PoseTrack, frames: NDArray[np.int64], crops: list[Crop]
+    ) -> Iterator[tuple[Tensor, FinePictures, int]]:
+        """For each frame pose maps and warped references, [1,C,S/4,S/4], the references themselves, and how many times as large
+        as the canvas they are."""
         with self._execution.limited_threads():
             distances = self._distances(track)
             pictures, weights = self._choose(track, distances)
@@ -81,20 +85,19 @@ class ReferenceRenderer(CropRenderer):
                 on_canvas = self._on_canvas(track.pose[wanted], crops[first : first + _BATCH])
                 choice = ReferenceChoice(self._on_device(pictures[wanted]), self._on_device(weights[wanted]))
                 warped, finely = self._warper.warp_finely(*on_canvas, choice, self._on_device(distances[wanted]))
-                if not is_fine:
-                    finely = F.pixel_shuffle(warped, POSE_STRIDE).unflatten(1, (-1, 4))
-            for coarse, fine in zip(warped.split(1), finely.split(1), strict=True):
-                yield torch.cat([next(maps), coarse], dim=1), fine
+            for coarse, fine in zip(warped.split(1), finely, strict=True):
+                both = torch.cat([next(maps), coarse], dim=1)
+                yield (both, fine, FINE_PER_CANVAS_PX) if is_fine else (both, fine.halved(), 1)
 
     def _is_fine(self, crops: list[Crop]) -> bool:
         """Whether images are finer than the canvas, for all frames of a call."""
         frame_px_per_canvas_px = float(np.median([1 / crop.to_canvas[0, 0] for crop in crops])) if crops else 0.0
         return min(frame_px_per_canvas_px, self._references.px_per_canvas_px) > _FINE_FROM
 
-    def _generate(self, *inputs: Tensor) -> Tensor:
+    def _generate(self, *inputs: Any) -> Tensor:
         """Generate one frame: RGBA [1,4,S,S] or finer."""
-        maps, pictures = inputs
-        return finish_image(self.backend(maps), pictures)
+        maps, pictures, times = inputs
+        return finish_image(self.backend(maps), pictures, times)
 
     def _distances(self, track: PoseTrack) -> NDArray[np.float32]:
         """How badly each picture shows each part in each frame, [T,P,M]. It does not depend on the size of the person."""

@@ -1,0 +1,22 @@
+"""Warped pictures around the person, finer than the canvas."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True, eq=False)
+class FinePictures:
+    """A part of K canvases, from column `x_px` and row `y_px` on; outside of it they show nothing.
+
+    pixels: float [K,4,h,w], red, green and blue in [0,1], multiplied by the validity in [0,1].
+    """
+
+    x_px: int
+    y_px: int
+    pixels: Tensor
+
+    def halved(self) -> "FinePictures":
+        """The means of 2x2 px; the corner must be even."""
+        return FinePictures(self.x_px // 2, self.y_px // 2, F.avg_pool2d(self.pixels, 2))

@@ -1,0 +1,160 @@
+"""Pictures of the person are warped onto poses and put into images, on every device in its own way."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from dancenow.generators.crop.dataset import CropDataset
+from dancenow.generators.references.body_parts import NUM_PARTS
+from dancenow.generators.references.cell_warper import CellWarper
+from dancenow.generators.references.cpu_finish import finish_box
+from dancenow.generators.references.fine_pictures import FinePictures
+from dancenow.generators.references.image_finishing import finish_image
+from dancenow.generators.references.network import finish
+from dancenow.generators.references.patch_warper import PatchWarper
+from dancenow.generators.references.picture_warper import PictureWarper, create_warper
+from dancenow.generators.references.prepared_pictures import FINE_PER_CANVAS_PX, PreparedPictures
+from dancenow.generators.references.reference_choice import ReferenceChoice, choose_nearest
+from dancenow.generators.references.reference_selection import ReferenceOptions, build_reference_set, selected_frames
+from dancenow.generators.references.reference_set import ReferenceSet
+from dancenow.progress import ignore_progress
+from dancenow.subject.subject import Subject
+from dancenow.types import Pose
+
+CPU = torch.device("cpu")
+CANVAS_PX = 64
+
+Create = Callable[[PreparedPictures, int], PictureWarper]
+every_warper = pytest.mark.parametrize("create", [CellWarper, PatchWarper])
+
+
+@pytest.fixture(scope="module")
+def references(drawn_subject: Subject) -> ReferenceSet:
+    dataset = CropDataset.build(drawn_subject, CANVAS_PX, 2, 32)
+    options = ReferenceOptions(count=5, gap_s=0.2)
+    return build_reference_set(drawn_subject, dataset, selected_frames(drawn_subject, 2, 32), options, ignore_progress)
+
+
+@pytest.fixture(scope="module")
+def pictures(references: ReferenceSet) -> PreparedPictures:
+    return PreparedPictures(references, CPU)
+
+
+def on_canvas(references: ReferenceSet, number: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The pose of a picture as if the picture was the canvas."""
+    pose, scale = references.pose[number : number + 1], np.float32(references.px_per_canvas_px)
+    pose = Pose((pose.xy + 0.5) / scale - 0.5, pose.confidence, pose.depth / scale)
+    return torch.from_numpy(pose.xy), torch.from_numpy(pose.confidence), torch.from_numpy(pose.depth)
+
+
+def chosen(number: int) -> ReferenceChoice:
+    """One slot that shows one picture."""
+    return ReferenceChoice(torch.full((1, 1, 1, NUM_PARTS), number), torch.ones(1, 1, 1, NUM_PARTS))
+
+
+@every_warper
+def test_a_picture_warped_onto_its_own_pose_is_itself(
+    references: ReferenceSet, pictures: PreparedPictures, create: Create
+) -> None:
+    number = 2
+    warped = create(pictures, CANVAS_PX).warp(
+        *on_canvas(references, number), chosen(number), torch.zeros(1, NUM_PARTS, len(references))
+    )
+    image = torch.nn.functional.pixel_shuffle(warped[:, :64], 4)[0]
+    height, width = (round(side / references.px_per_canvas_px) for side in references.rgba.shape[1:3])
+    small = cv2.resize(references.rgba[number], (width, height), interpolation=cv2.INTER_AREA)
+    height, width = min(height, CANVAS_PX), min(width, CANVAS_PX)
+    color, valid = image[:3, :height, :width] / (image[3:, :height, :width] + 1e-3), image[3, :height, :width] > 0.7
+    assert float(valid.sum()) > 0.5 * (small[:height, :width, 3] > 200).sum()
+    off = (color.permute(1, 2, 0) + 1) * 127.5 - torch.from_numpy(small[:height, :width, :3].astype(np.float32))
+    assert float(off.abs()[valid].mean()) < 8
+
+
+@every_warper
+def test_the_generator_sees_means_of_the_fine_pictures(
+    references: ReferenceSet, pictures: PreparedPictures, create: Create
+) -> None:
+    warper = create(pictures, CANVAS_PX)
+    pose = on_canvas(references, 1)
+    distances = pictures.distances(*pose)
+    choice = choose_nearest(distances, 2, None)
+    coarse, (fine,) = warper.warp_finely(*pose, choice, distances)
+    torch.testing.assert_close(coarse, warper.warp(*pose, choice, distances))
+    means = fine.halved()
+    canvas = torch.zeros(2, 4, CANVAS_PX, CANVAS_PX)
+    height, width = means.pixels.shape[2:]
+    canvas[:, :, means.y_px : means.y_px + height, means.x_px : means.x_px + width] = means.pixels
+    seen = torch.nn.functional.pixel_shuffle(coarse, 4).reshape(2, 4, CANVAS_PX, CANVAS_PX)
+    torch.testing.assert_close(canvas[:, 3], seen[:, 3], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(2 * canvas[:, :3] - canvas[:, 3:], seen[:, :3], atol=1e-5, rtol=1e-5)
+
+
+def test_all_warpers_agree(references: ReferenceSet, pictures: PreparedPictures) -> None:
+    pose = on_canvas(references, 3)
+    distances = pictures.distances(*pose)
+    choice = choose_nearest(distances, 2, None)
+    one, other = (
+        torch.nn.functional.pixel_shuffle(create(pictures, CANVAS_PX).warp(*pose, choice, distances), 4)
+        for create in (CellWarper, PatchWarper)
+    )
+    moved = (one[..., 1:] - one[..., :-1]).square().mean()
+    assert (one - other).square().mean() < 0.1 * moved  # much less than a px of displacement
+    assert isinstance(create_warper(references, CANVAS_PX, CPU), PatchWarper)
+
+
+@every_warper
+def test_where_nobody_is_nothing_is_warped(pictures: PreparedPictures, create: Create) -> None:
+    xy = torch.zeros(1, pictures.parts.xy.shape[1], 2)
+    distances = torch.zeros(1, NUM_PARTS, 5)
+    coarse, (fine,) = create(pictures, CANVAS_PX).warp_finely(xy, xy[..., 0], xy[..., 0], chosen(0), distances)
+    assert not coarse.any()
+    assert not fine.pixels.any()
+
+
+def striped_plan(shade: bool) -> tuple[Tensor, FinePictures, Tensor]:
+    """The plan of a gray square that is copied where pictures show something, such a picture with stripes, and the stripes."""
+    plan = torch.zeros(1, 4 + 3 * 2 + shade, 32, 32)
+    plan[:, 3, 8:24, 8:24] = 1.0
+    plan[:, 4:6] = 6.0
+    plan[:, 10:] = 0.25
+    stripes = torch.where(torch.arange(24, 40) % 2 == 0, 1.0, 0.0)
+    pixels = torch.zeros(2, 4, 16, 16)
+    pixels[0, :3], pixels[0, 3] = stripes, 1.0
+    return plan, FinePictures(24, 24, pixels), 2 * stripes - 1
+
+
+@pytest.mark.parametrize("shade", [False, True])
+def test_a_fine_image_shows_the_plan_and_the_detail_of_the_pictures(shade: bool) -> None:
+    plan, pictures, stripes = striped_plan(shade)
+    image = finish_image(plan, pictures, FINE_PER_CANVAS_PX)
+    assert image.shape == (1, 4, 64, 64)
+    torch.testing.assert_close(image[0, 0, 30, 26:38], stripes[2:-2], atol=0.02, rtol=0)
+    torch.testing.assert_close(image[0, 3, 30, 20:44], torch.ones(24), atol=0.02, rtol=0)
+    assert image[0, 0, 30, 20:23].abs().max() < 0.02  # generated
+    torch.testing.assert_close(image[0, 3, 2], torch.full((64,), 0.25 * shade))  # nothing but shadow
+    assert image[0, 0, 2].max() <= 0
+
+
+def test_pixels_are_moved_as_the_network_moves_them() -> None:
+    random = torch.Generator().manual_seed(0)
+    plan = torch.rand(1, 11, 32, 32, generator=random)
+    plan[:, 10] = 0.0
+    pixels = torch.rand(2, 4, 32, 32, generator=random)
+    pixels[:, :3] *= pixels[:, 3:]
+    image = np.zeros((32, 32, 4), np.float32)
+    finish_box(plan[0].numpy(), FinePictures(0, 0, pixels), image, (slice(0, 32), slice(0, 32)))
+    signed = torch.cat([2 * pixels[:, :3] - pixels[:, 3:], pixels[:, 3:]], dim=1).reshape(1, 8, 32, 32)
+    expected = finish(plan, signed, 32)[0].permute(1, 2, 0).numpy()
+    visible = expected[..., 3:] > 0.1
+    assert np.abs((image - expected) * visible).max() < 0.03  # OpenCV looks up 32nds of px
+
+
+def test_half_of_fine_pictures_are_their_means() -> None:
+    pixels = torch.arange(64.0).reshape(1, 4, 4, 4)
+    half = FinePictures(6, 2, pixels).halved()
+    assert (half.x_px, half.y_px) == (3, 1)
+    assert float(half.pixels[0, 0, 0, 0]) == 2.5
