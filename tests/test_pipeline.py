@@ -11,7 +11,7 @@ import pytest
 
 from dancenow import pipeline
 from dancenow.errors import ConsentError, UserError
-from dancenow.generators.crop.presets import PRESETS
+from dancenow.generators.references.config import PRESETS
 from dancenow.media.source import probe, read_frames
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.pose.filtering.smoothing import smooth_jitter

@@ -11,7 +11,7 @@ from dancenow import compatibility
 
 if TYPE_CHECKING:
     from dancenow.evaluation.evaluator import evaluate
-    from dancenow.generators.crop.onnx_export import export
+    from dancenow.generators.onnx_export import export
     from dancenow.pipeline import run, train, transfer
     from dancenow.pose.pipeline import detect_poses
     from dancenow.subject.prepare import prepare
@@ -26,7 +26,7 @@ _HOME = {
     "run": "dancenow.pipeline",
     "detect_poses": "dancenow.pose.pipeline",
     "evaluate": "dancenow.evaluation.evaluator",
-    "export": "dancenow.generators.crop.onnx_export",
+    "export": "dancenow.generators.onnx_export",
 }
 
 

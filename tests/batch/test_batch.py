@@ -18,7 +18,7 @@ from dancenow.errors import DependencyError, UserError
 from dancenow.generators.crop.config import CropConfig, LossWeights
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import GeneratorConfig
-from dancenow.generators.crop.presets import PRESETS
+from dancenow.generators.references.config import PRESETS
 from dancenow.media.source import read_frames
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.provenance.consent import consent

@@ -12,7 +12,7 @@ from dancenow.execution import Execution
 from dancenow.generators.crop.config import CropConfig, LossWeights
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import GeneratorConfig
-from dancenow.generators.crop.presets import PRESETS
+from dancenow.generators.references.config import PRESETS
 from dancenow.media.lossless import LosslessWriter, read_lossless
 from dancenow.media.source import open_video, read_frames
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance

@@ -221,7 +221,7 @@ def test_training_starts_from_the_familys_own_base_where_there_is_one(
     drawn_subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = dataclasses.replace(
-        PRESETS["draft-references"], references=ReferenceOptions(count=2), max_frames=32, spatial=DiscriminatorConfig(width=4),
+        PRESETS["draft"], references=ReferenceOptions(count=2), max_frames=32, spatial=DiscriminatorConfig(width=4),
         temporal=DiscriminatorConfig(frames=2, width=4),
     )  # fmt: skip
     perceptual = PerceptualDistance(EfficientNetTrunk(), depth=1)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dancenow import pipeline
-from dancenow.generators.crop.presets import PRESETS
+from dancenow.generators.references.config import PRESETS
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.web import check_step
 from helpers.drawn_world import dancer_track, drawn_detector, film, stand_in_for_the_detector

@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 from dancenow import pipeline
 from dancenow.cli import main as cli
 from dancenow.face.face_tracker import FaceTracker
-from dancenow.generators.crop.presets import PRESETS
+from dancenow.generators.references.config import PRESETS
 from dancenow.media.container import decoded
 from dancenow.media.integrity import Integrity, check_integrity
 from dancenow.media.shots import ShotFinder

@@ -78,7 +78,7 @@ def test_batches_that_do_not_fit_become_smaller(tmp_path: Path) -> None:
 
 
 def test_when_nothing_fits_the_user_is_told_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="--preset draft"):
+    with pytest.raises(UserError, match="--preset draft-fast"):
         train(Greedy(fits=0), tmp_path)
 
 

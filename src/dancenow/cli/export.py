@@ -14,11 +14,12 @@ def export(model: tyro.conf.Positional[Path], out: Out) -> None:
     - Keeps the header of the model.
 
     Args:
-        model: File written by `dancenow train` with the preset draft, standard or hd.
+        model: File written by `dancenow train` with the preset draft, draft-fast,
+            standard or hd.
         out: The .onnx file to write. Its metadata describe inputs and outputs.
     """
     from dancenow.cli.console import live, report
-    from dancenow.generators.crop import onnx_export
+    from dancenow.generators import onnx_export
 
     with live() as on_progress:
         written = onnx_export.export(model, out, on_progress)

@@ -52,7 +52,8 @@ def run(
             `dancenow pose --people` shows the numbers.
         budget: Training time (90s, 4m, 1.5h) or images (20000images).
         preset: Model size and training recipe.
-            draft: 256 px, for a laptop.
+            draft: 256 px, for a laptop; copies from pictures of the person.
+            draft-fast: the same without pictures, less sharp.
             standard: 512 px, for a GPU.
             hd: 1024 px, for a GPU and 1080p video.
             paper: the body generator of Everybody Dance Now, for a GPU.

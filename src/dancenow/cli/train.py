@@ -39,7 +39,8 @@ def train(
             time: the first part of every clip.
             dance: the dances of the train split.
         preset: Model size and training recipe.
-            draft: 256 px, for a laptop.
+            draft: 256 px, for a laptop; copies from pictures of the person.
+            draft-fast: the same without pictures, less sharp.
             standard: 512 px, for a GPU.
             hd: 1024 px, for a GPU and 1080p video.
             paper: the body generator of Everybody Dance Now, for a GPU.

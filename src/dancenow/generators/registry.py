@@ -29,8 +29,8 @@ def _references() -> GeneratorFamily[Any]:
     return ReferenceFamily()
 
 
-FAMILIES: Final[dict[str, Callable[[], GeneratorFamily[Any]]]] = {"crop": _crop, "edn": _edn, "references": _references}
-"""Name -> family. A family is imported when it is looked up."""
+FAMILIES: Final[dict[str, Callable[[], GeneratorFamily[Any]]]] = {"references": _references, "crop": _crop, "edn": _edn}
+"""Name -> family, that of the default preset first. A family is imported when it is looked up."""
 
 
 def family_of(config: FamilyConfig) -> GeneratorFamily[Any]:

@@ -57,6 +57,6 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 
 
 OUT_OF_MEMORY: Final = (
-    "there is too little memory for the smallest batch; take a smaller preset (--preset draft is the smallest), or close other"
-    " programs."
+    "there is too little memory for the smallest batch; take a smaller preset (--preset draft-fast is the smallest), or close"
+    " other programs."
 )

@@ -19,6 +19,7 @@ _AGREED: Final = (
 )
 _PRESETS: Final = [
     ("Draft: 256 pixels, for a laptop", "draft"),
+    ("Fast draft: without pictures of the person, less sharp", "draft-fast"),
     ("Standard: 512 pixels, for a graphics card", "standard"),
     ("HD: 1024 pixels, for a graphics card and sharp videos", "hd"),
 ]

@@ -21,7 +21,7 @@ State = Literal["queued", "running", "waiting", "paused", "cancelled", "failed",
 """waiting: for the user. The queue works on queued jobs alone."""
 Step = Literal["check", "video"]
 """check: look at both videos, minutes. video: train and transfer."""
-PRESETS: Final = ("draft", "standard", "hd")
+PRESETS: Final = ("draft", "draft-fast", "standard", "hd")
 """The presets that the page offers."""
 MAX_NAME: Final = 80
 """Letters of a file name that are kept, to be shown."""

@@ -1,4 +1,4 @@
-"""The presets of the crop family: `draft` (256 px, minutes on a laptop), `standard` (512 px, tens of minutes on a GPU) and
+"""The presets of the crop family: `draft-fast` (256 px, minutes on a laptop), `standard` (512 px, tens of minutes on a GPU) and
 `hd` (1024 px, coarse to fine, for 1080p video)."""
 
 from typing import Final
@@ -9,7 +9,7 @@ from dancenow.generators.crop.discriminator import DiscriminatorConfig
 from dancenow.generators.crop.network import GeneratorConfig
 
 PRESETS: Final[dict[str, CropConfig]] = {
-    "draft": CropConfig(
+    "draft-fast": CropConfig(
         generator=GeneratorConfig(canvas_px=256, width=24, blocks=3, shade=True),
         spatial=DiscriminatorConfig(width=16),
         temporal=DiscriminatorConfig(frames=2, width=16),

@@ -32,6 +32,6 @@ class ReferenceConfig(CropConfig):
 
 
 PRESETS: Final[dict[str, ReferenceConfig]] = {
-    "draft-references": ReferenceConfig(**{**vars(presets.PRESETS["draft"]), "mirror": 0.0}),
+    "draft": ReferenceConfig(**{**vars(presets.PRESETS["draft-fast"]), "mirror": 0.0}),
 }
-"""`draft` with references and without mirrored clips."""
+"""The default: `draft-fast` with references and without mirrored clips."""

@@ -68,5 +68,13 @@ def _fit(points: Tensor, to_points: Tensor, weight: Tensor, ridge: float | None)
     if ridge is not None:
         pull = (ridge * spread)[:, None, None] * torch.eye(2, device=points.device)
         weighted = own * weight
-        linear = (other.mT @ weighted + linear @ pull) @ torch.linalg.inv(own.mT @ weighted + pull)
+        moments = own.transpose(1, 2) @ weighted + pull
+        linear = (other.transpose(1, 2) @ weighted + linear @ pull) @ _inverse(moments)
     return torch.cat([linear, to_middle[..., None] - linear @ middle[..., None]], dim=-1)
+
+
+def _inverse(matrix: Tensor) -> Tensor:
+    """The inverse of matrices [n,2,2]; written out, as ONNX has none."""
+    (a, b), (c, d) = (row.unbind(-1) for row in matrix.unbind(-2))
+    adjugate = torch.stack([torch.stack([d, -b], dim=-1), torch.stack([-c, a], dim=-1)], dim=-2)
+    return adjugate / (a * d - b * c)[:, None, None]

@@ -58,14 +58,8 @@ class ReferenceRenderer(CropRenderer):
         Raises:
             UserError: another version of dancenow wrote it, with other networks, or its pictures are damaged.
         """
-        references = ReferenceSet.of_tensors(checkpoint.part(PREFIX), checkpoint.info.subject)
-        try:
-            options = ReferenceOptions(**checkpoint.info.config["references"])
-            generator = ReferenceGenerator(GeneratorConfig.from_json(checkpoint.info.config["generator"]), options.slots)
-            generator.load_state_dict(checkpoint.part("generator"))
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise error_of_version(checkpoint) from error
-        generator = generator.to(execution.torch_device).eval().requires_grad_(False)
+        references = load_references(checkpoint)
+        generator, options = load_generator(checkpoint, execution.torch_device)
         generator.gives_plan = True
         backend = select_backend(generator) if execution.precision == "auto" else EagerBackend(generator)
         return cls(generator, backend, Target.of_checkpoint(checkpoint), execution, references, options)
@@ -124,3 +118,27 @@ class ReferenceRenderer(CropRenderer):
 
     def _on_device(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(self._device)
+
+
+def load_references(checkpoint: Checkpoint) -> ReferenceSet:
+    """Load the pictures of a model.
+
+    Raises:
+        ModelError: they are damaged.
+    """
+    return ReferenceSet.of_tensors(checkpoint.part(PREFIX), checkpoint.info.subject)
+
+
+def load_generator(checkpoint: Checkpoint, device: torch.device) -> tuple[ReferenceGenerator, ReferenceOptions]:
+    """Load the generator of a model, for inference, and how it uses its pictures.
+
+    Raises:
+        UserError: another version of dancenow wrote it, with other networks.
+    """
+    try:
+        options = ReferenceOptions(**checkpoint.info.config["references"])
+        generator = ReferenceGenerator(GeneratorConfig.from_json(checkpoint.info.config["generator"]), options.slots)
+        generator.load_state_dict(checkpoint.part("generator"))
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise error_of_version(checkpoint) from error
+    return generator.to(device).eval().requires_grad_(False), options

@@ -106,7 +106,7 @@ def _frame_method(*, temporal: bool) -> Method:
 def _small_standard_config() -> CropConfig:
     """The `standard` preset at the size of `draft`: a wider network, its losses, and an early adversarial start."""
     return replace(
-        PRESETS["draft"],
+        PRESETS["draft-fast"],
         generator=GeneratorConfig(canvas_px=256, width=40, blocks=4, shade=True),
         spatial=DiscriminatorConfig(width=32), temporal=DiscriminatorConfig(frames=2, width=32),
         weights=LossWeights(adversarial=0.03), start="nothing", adversarial_from=0.3, learning_rate=1e-3,
@@ -114,8 +114,8 @@ def _small_standard_config() -> CropConfig:
 
 
 METHODS: Final[Mapping[str, Method]] = {
-    "draft": _crop_method(PRESETS["draft"]),
-    "draft, from nothing": _crop_method(replace(PRESETS["draft"], start="nothing")),
+    "draft": _crop_method(PRESETS["draft-fast"]),
+    "draft, from nothing": _crop_method(replace(PRESETS["draft-fast"], start="nothing")),
     "standard, small": _crop_method(_small_standard_config()),
     "paper": _frame_method(temporal=True),
     "pix2pixHD": _frame_method(temporal=False),

@@ -11,7 +11,7 @@ from dancenow.face.refinement import FaceMode
 from dancenow.research.bench.rendered_test_set import RenderedTestSet, rendered_test_set, with_singing_dance
 from dancenow.research.bench.results import Size
 
-OurNetwork = Literal["tiny", "draft", "draft-references", "standard", "hd"]
+OurNetwork = Literal["tiny", "draft", "draft-fast", "standard", "hd"]
 """Our networks: a preset, or one that trains in seconds to test a benchmark."""
 
 
@@ -313,6 +313,6 @@ class RealSize:
 
 REAL: Final[Mapping[Size, RealSize]] = {
     "smoke": RealSize("tiny", "none", "4images", 0.2, 6, 3, 20),
-    "laptop": RealSize("draft-references", "auto", "400images", 0.2, 60, 5, 200),
-    "gpu": RealSize("draft-references", "auto", "20000images", 0.2, 120, 5, 400),
+    "laptop": RealSize("draft", "auto", "400images", 0.2, 60, 5, 200),
+    "gpu": RealSize("draft", "auto", "20000images", 0.2, 120, 5, 400),
 }

@@ -57,11 +57,11 @@ class Variant:
 
 
 VARIANTS: Final = {
-    "draft": Variant("draft"),
-    "references": Variant("draft-references"),
-    "references, copying more": Variant("draft-references", copying=2.0),
-    "draft, base alone": Variant("draft", trained=False),
-    "references, base alone": Variant("draft-references", trained=False),
+    "without references": Variant("draft-fast"),
+    "references": Variant("draft"),
+    "references, copying more": Variant("draft", copying=2.0),
+    "without references, base alone": Variant("draft-fast", trained=False),
+    "references, base alone": Variant("draft", trained=False),
 }
 FRAMES: Final = 20
 """Compared, evenly over what can be compared."""
