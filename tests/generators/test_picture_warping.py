@@ -14,7 +14,7 @@ from dancenow.generators.references.cell_warper import CellWarper
 from dancenow.generators.references.cpu_finish import finish_box
 from dancenow.generators.references.fine_pictures import FinePictures
 from dancenow.generators.references.image_finishing import finish_image
-from dancenow.generators.references.network import finish
+from dancenow.generators.references.network import Plan, finish
 from dancenow.generators.references.patch_warper import PatchWarper
 from dancenow.generators.references.picture_warper import PictureWarper, create_warper
 from dancenow.generators.references.prepared_pictures import FINE_PER_CANVAS_PX, PreparedPictures
@@ -148,7 +148,7 @@ def test_pixels_are_moved_as_the_network_moves_them() -> None:
     image = np.zeros((32, 32, 4), np.float32)
     finish_box(plan[0].numpy(), FinePictures(0, 0, pixels), image, (slice(0, 32), slice(0, 32)))
     signed = torch.cat([2 * pixels[:, :3] - pixels[:, 3:], pixels[:, 3:]], dim=1).reshape(1, 8, 32, 32)
-    expected = finish(plan, signed, 32)[0].permute(1, 2, 0).numpy()
+    expected = finish(Plan.of(plan, 2), signed, 32)[0].permute(1, 2, 0).numpy()
     visible = expected[..., 3:] > 0.1
     assert np.abs((image - expected) * visible).max() < 0.03  # OpenCV looks up 32nds of px
 

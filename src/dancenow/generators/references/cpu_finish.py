@@ -1,5 +1,6 @@
 """The last step of a generator with references on a CPU: what `network.finish` does, by OpenCV."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import cv2
@@ -8,11 +9,16 @@ from numpy.typing import NDArray
 
 from dancenow.generators.crop.network import ALPHA_EPSILON
 from dancenow.generators.references.fine_pictures import FinePictures
-from dancenow.generators.references.network import largest_shift_px
+from dancenow.generators.references.network import COPY_GAIN, DECISIVENESS, largest_shift_px
 from dancenow.types import FloatArray
 
 Box = tuple[slice, slice]
 _EPSILON: Final = np.float32(ALPHA_EPSILON)
+_LEAST: Final = np.float32(1e-6)
+"""Validity that pixels are divided by."""
+_EDGE_SIGMA_PX: Final = 1.5
+_STEEPER: Final = np.float32(1.5)
+"""Than after the blur."""
 _TO_UNIT: Final = np.array([[0.5, 0, 0, 0, 0.5], [0, 0.5, 0, 0, 0.5], [0, 0, 0.5, 0, 0.5], [0, 0, 0, 0, 1]], np.float32)
 """From signed colors and alpha to colors in [0,1] and 1."""
 
@@ -20,7 +26,7 @@ _TO_UNIT: Final = np.array([[0.5, 0, 0, 0, 0.5], [0, 0.5, 0, 0, 0.5], [0, 0, 0.5
 def finish_box(plan: FloatArray, pictures: FinePictures, image: FloatArray, box: Box) -> None:
     """Generate a part of an image float32 [h,w,4] in place. Its alpha contains the shadow, if there is any.
 
-    plan: [C,S,S], see `ReferenceGenerator.plan`. box: rows and columns of the plan; h and w may be a multiple of S.
+    plan: [C,S,S], see `Plan.joined`. box: rows and columns of the plan; h and w may be a multiple of S.
     """
     layers = pictures.pixels.permute(0, 2, 3, 1).contiguous().numpy()
     slots, times = len(layers), len(image) // plan.shape[1]
@@ -29,16 +35,34 @@ def finish_box(plan: FloatArray, pictures: FinePictures, image: FloatArray, box:
     part = plan[:, box[0], box[1]]
     rgba = _enlarge(np.ascontiguousarray(part[:4].transpose(1, 2, 0)), size, cv2.INTER_CUBIC)
     alpha = np.asarray(cv2.extractChannel(rgba, 3), np.float32).clip(0, 1)
+    alpha = smooth_edges(alpha) if times > 1 else alpha
     mixed = np.asarray(cv2.transform(rgba, _TO_UNIT), np.float32)  # color in [0,1], and the weight of the generated color, 1
     largest_px = np.float32(largest_shift_px(plan.shape[1] * times))
     x = np.arange(columns.start, columns.stop, dtype=np.float32) - pictures.x_px
     y = np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] - pictures.y_px
+    moved, counts = [], []
     for slot, layer in enumerate(layers):
         shift_x, shift_y = (_enlarge(part[4 + slots + 2 * slot + axis], size, cv2.INTER_LINEAR) for axis in (0, 1))
-        moved = cv2.remap(layer, shift_x * largest_px + x, shift_y * largest_px + y, cv2.INTER_LINEAR)
+        moved.append(cv2.remap(layer, shift_x * largest_px + x, shift_y * largest_px + y, cv2.INTER_LINEAR))
         weight = cv2.exp(_enlarge(part[4 + slot], size, cv2.INTER_LINEAR))
-        cv2.accumulateProduct(moved, cv2.merge([weight] * 4), mixed)
+        counts.append(weight * cv2.extractChannel(moved[slot], 3).clip(_LEAST))
+    for layer, decided in zip(moved, _decided(counts), strict=True):
+        cv2.accumulateProduct(layer, cv2.merge([decided / cv2.extractChannel(layer, 3).clip(_LEAST)] * 4), mixed)
     image[rows, columns] = _with_shadow(mixed, alpha, image[rows, columns, 3])
+
+
+def smooth_edges(alpha: NDArray[np.float32]) -> NDArray[np.float32]:
+    """An enlarged alpha [h,w] without the stairs of its px: blurred, and as steep as before."""
+    blurred = np.asarray(cv2.GaussianBlur(alpha, (0, 0), _EDGE_SIGMA_PX), np.float32)
+    return ((blurred - 0.5) * _STEEPER + 0.5).clip(0, 1)
+
+
+def _decided(counts: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    """What references count after the most important one was given more, see `network.finish`."""
+    total = sum(counts[1:], counts[0]) * np.float32(np.exp(COPY_GAIN))
+    powers = [np.asarray(cv2.pow(each, DECISIVENESS), np.float32) for each in counts]
+    factor = total / sum(powers[1:], powers[0])
+    return [each * factor for each in powers]
 
 
 def _with_shadow(mixed: FloatArray, alpha: NDArray[np.float32], shadow: NDArray[np.float32]) -> FloatArray:

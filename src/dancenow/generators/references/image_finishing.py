@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dancenow.generators.references.cpu_finish import Box, finish_box
+from dancenow.generators.references.cpu_finish import Box, finish_box, smooth_edges
 from dancenow.generators.references.fine_pictures import FinePictures
-from dancenow.generators.references.network import MAX_SHIFT_PX, finish
+from dancenow.generators.references.network import MAX_SHIFT_PX, Plan, finish
 
 _VISIBLE: Final = 0.02
 """Alpha that is worth finishing; the compositor drops more than that (`compositor.MIN_ALPHA`)."""
 
 
 def finish_image(plan: Tensor, pictures: FinePictures, times: int) -> Tensor:
-    """The image RGBA [1,4,h,w] of a plan [1,C,S,S] (see `ReferenceGenerator.plan`), `times` as large as that, and warped
+    """The image RGBA [1,4,h,w] of a plan [1,C,S,S] (see `Plan.joined`), `times` as large as that, and warped
     pictures of that size.
 
     Only the part where the person is visible is finished; elsewhere there is only shadow, which is black.
@@ -46,8 +46,11 @@ def _finish_box(plan: Tensor, pictures: FinePictures, box: Box, times: int) -> T
     rows, columns = (slice(side.start * times, side.stop * times) for side in box)
     part = plan[:, :, box[0], box[1]]
     color = _enlarge(part[:, :4], times, "bicubic")
-    whole = torch.cat([color[:, :3], color[:, 3:].clamp(0, 1), _enlarge(part[:, 4:], times, "bilinear")], dim=1)
-    return finish(whole, warped.flatten(1, 2)[:, :, rows, columns], side_px)
+    alpha = color[:, 3:].clamp(0, 1)
+    if times > 1:
+        alpha = torch.from_numpy(smooth_edges(alpha[0, 0].cpu().numpy())).to(alpha)[None, None]
+    whole = torch.cat([color[:, :3], alpha, _enlarge(part[:, 4:], times, "bilinear")], dim=1)
+    return finish(Plan.of(whole, len(pixels)), warped.flatten(1, 2)[:, :, rows, columns], side_px)
 
 
 def _enlarge(planes: Tensor, times: int, kernel: str) -> Tensor:

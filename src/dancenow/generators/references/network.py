@@ -6,6 +6,9 @@ generated one and of those of the references, with weights that the network pred
 has no weight there.
 """
 
+from dataclasses import dataclass, replace
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 
@@ -25,6 +28,11 @@ CHANNELS_PER_SLOT = 4 * POSE_STRIDE**2
 INITIAL_LOGIT = 1.0
 """Of the weight of a reference: at the start a pixel is mostly copied where two references show it."""
 _MAX_LOGIT = 6.0
+DECISIVENESS = 4.0
+"""Power of what each reference counts in a finished image, relative to the others."""
+COPY_GAIN = 0.5
+"""Logarithm of how much more copied pixels count in a finished image than in training, which rewards means. With both, filmed
+people are sharper and nearer to the truth by every perceptual measure, and by SSIM as near."""
 MAX_SHIFT_PX = 8.0
 """How far the network moves pixels of a reference, along each axis of a canvas of 256 px."""
 
@@ -63,49 +71,64 @@ class ReferenceGenerator(Generator):
         return NUM_CHANNELS + self.slots * CHANNELS_PER_SLOT
 
     def forward(self, pose_maps: Tensor) -> Tensor:
-        """See the class; if `gives_plan`, the plan alone."""
+        """See the class; if `gives_plan`, what `finish` makes an image of, [N,4+3K(+1),S,S]: see `Plan.of`."""
         plan, moved = self.plan(pose_maps)
-        return plan if self.gives_plan else _mix_plan(plan, moved)
+        return plan.joined() if self.gives_plan else plan.mix(moved)
 
-    def plan(self, pose_maps: Tensor) -> tuple[Tensor, Tensor]:
-        """What `finish` makes an image of, [N,4+3K(+1),S,S], and the references moved as planned, [N,4K,S,S].
-
-        Generated color and alpha; for each reference the logarithm of its weight, and how far its pixels are moved as fractions
-        of `MAX_SHIFT_PX`; with a shadow head, how much darker the plate becomes.
-        """
+    def plan(self, pose_maps: Tensor) -> tuple["Plan", Tensor]:
+        """What is to be done on the canvas, and the references moved as planned, [N,4K,S,S]."""
         maps, warped = pose_maps[:, :NUM_CHANNELS], pose_maps[:, NUM_CHANNELS:]
         features, level1 = self._features(self.pose(maps) + self.see(warped))
         full = nn.functional.pixel_shuffle(warped, POSE_STRIDE)
-        shifts = self._shifts(features, full)
+        shifts: Tensor = self.upsample(torch.tanh(self.align(_beside_features(features, full)).float()))
         moved = move_pixels(full, shifts * largest_shift_px(self.config.canvas_px))
         recalled = self.recall(_beside_features(features, moved))
         rgba = activate(self.shuffle(self.leave[1](features + self.correct(recalled)))).float()
         logits = self.shuffle(self.mix(recalled)).float().clamp(max=_MAX_LOGIT)
-        shadow = [] if self.shade is None else [self._shadow(level1, self.shade)]
-        return torch.cat([rgba, logits, shifts, *shadow], dim=1), moved
-
-    def _shifts(self, features: Tensor, full: Tensor) -> Tensor:
-        """How far the pixels of each reference are moved, [N,2K,S,S], as fractions of `MAX_SHIFT_PX`."""
-        shifts: Tensor = self.upsample(torch.tanh(self.align(_beside_features(features, full)).float()))
-        return shifts
+        return Plan(rgba, logits, shifts, None if self.shade is None else self._shadow(level1, self.shade)), moved
 
 
-def finish(plan: Tensor, warped: Tensor, canvas_px: int) -> Tensor:
-    """The image RGBA [N,4,h,w] of a plan [N,4+3K(+1),h,w] (see `ReferenceGenerator.plan`) and warped references [N,4K,h,w].
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What is generated at each px, and what is done with K references there.
 
-    Both may be enlarged, or a part of the canvas; canvas_px: the whole canvas at their resolution.
+    rgba: [N,4,h,w], generated color and alpha. logits: [N,K,h,w], the logarithm of the weight of each reference. shifts:
+    [N,2K,h,w], how far its pixels are moved, as fractions of `MAX_SHIFT_PX`. shadow: [N,1,h,w], how much darker the plate
+    becomes; None without a shadow head.
     """
-    slots = warped.shape[1] // 4
-    shifts = plan[:, 4 + slots : 4 + 3 * slots]
-    return _mix_plan(plan, move_pixels(warped, shifts * largest_shift_px(canvas_px)))
+
+    rgba: Tensor
+    logits: Tensor
+    shifts: Tensor
+    shadow: Tensor | None
+
+    @classmethod
+    def of(cls, joined: Tensor, slots: int) -> Self:
+        """The inverse of `joined`."""
+        shadow = joined[:, 4 + 3 * slots :]
+        parts = joined[:, :4], joined[:, 4 : 4 + slots], joined[:, 4 + slots : 4 + 3 * slots]
+        return cls(*parts, shadow if shadow.shape[1] else None)
+
+    def joined(self) -> Tensor:
+        """All in one, [N,4+3K(+1),h,w]."""
+        return torch.cat([self.rgba, self.logits, self.shifts, *([] if self.shadow is None else [self.shadow])], dim=1)
+
+    def mix(self, moved: Tensor) -> Tensor:
+        """The image RGBA [N,4,h,w] with references [N,4K,h,w] that were moved as planned."""
+        mixed = mix_colors(self.rgba, moved.float(), self.logits)
+        return mixed if self.shadow is None else composite_shadow(mixed, self.shadow)
 
 
-def _mix_plan(plan: Tensor, moved: Tensor) -> Tensor:
-    """The image RGBA [N,4,h,w] of a plan and the references moved as planned."""
-    slots = moved.shape[1] // 4
-    mixed = mix_colors(plan[:, :4], moved.float(), plan[:, 4 : 4 + slots])
-    shadow = plan[:, 4 + 3 * slots :]
-    return composite_shadow(mixed, shadow) if shadow.shape[1] else mixed
+def finish(plan: Plan, warped: Tensor, canvas_px: int) -> Tensor:
+    """The image RGBA [N,4,h,w] of a plan and warped references [N,4K,h,w].
+
+    Both may be enlarged, or a part of the canvas; canvas_px: the whole canvas at their resolution. A mean of several pictures
+    is less sharp than any of them, so the one that counts most counts more here than in training, see `DECISIVENESS`.
+    """
+    moved = move_pixels(warped, plan.shifts * largest_shift_px(canvas_px))
+    counts = plan.logits + moved[:, 3::4].clamp_min(1e-6).log()
+    decided = torch.log_softmax(DECISIVENESS * counts, dim=1) + counts.logsumexp(dim=1, keepdim=True)
+    return replace(plan, logits=plan.logits + decided - counts + COPY_GAIN).mix(moved)
 
 
 def largest_shift_px(canvas_px: int) -> float:
@@ -132,10 +155,10 @@ def move_pixels(planes: Tensor, shifts: Tensor) -> Tensor:
 def mix_colors(rgba: Tensor, warped: Tensor, logits: Tensor) -> Tensor:
     """Mix a generated image [N,4,S,S] with K warped ones [N,4K,S,S], whose colors are multiplied by their validity, by the
     logarithms [N,K,S,S] of their weights at full validity; the generated color has the weight 1."""
-    planes = warped.unflatten(1, (-1, 4))
-    weight = logits.exp()[:, :, None]
-    color = rgba[:, :3] + (planes[:, :, :3] * weight).sum(dim=1)
-    total = 1 + (planes[:, :, 3:] * weight).sum(dim=1)
+    color, total = rgba[:, :3], torch.ones_like(rgba[:, :1])
+    for planes, weight in zip(warped.split(4, dim=1), logits.exp().split(1, dim=1), strict=True):
+        color = torch.addcmul(color, planes[:, :3], weight)
+        total = torch.addcmul(total, planes[:, 3:], weight)
     return torch.cat([color / total, rgba[:, 3:]], dim=1)
 
 
