@@ -1,6 +1,7 @@
 """Pictures of the person are warped onto poses and put into images, on every device in its own way."""
 
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -72,6 +73,24 @@ def test_a_picture_warped_onto_its_own_pose_is_itself(
     assert float(valid.sum()) > 0.5 * (small[:height, :width, 3] > 200).sum()
     off = (color.permute(1, 2, 0) + 1) * 127.5 - torch.from_numpy(small[:height, :width, :3].astype(np.float32))
     assert float(off.abs()[valid].mean()) < 8
+
+
+def test_pictures_are_sharper_by_what_interpolation_takes_away(references: ReferenceSet, pictures: PreparedPictures) -> None:
+    def detail(image: np.ndarray[Any, Any]) -> float:
+        return float(np.abs(cv2.Laplacian(image.astype(np.float32), cv2.CV_32F))[inside].mean())
+
+    rgba, prepared = references.rgba[0], pictures.premultiplied[0]
+    if rgba.shape != prepared.shape:
+        rgba = cv2.resize(rgba, prepared.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+    inside = cv2.erode((rgba[..., 3] == 255).astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+    plain = rgba[..., 0]
+    sharper, moved = detail(prepared[..., 0]), []
+    for image in (prepared[..., 0], plain):
+        for _ in range(2):
+            image = cv2.warpAffine(image, np.array([[1, 0, 0.3], [0, 1, 0.3]]), image.shape[::-1])
+        moved.append(abs(np.log(detail(image) / detail(plain))))
+    assert sharper > 1.2 * detail(plain)
+    assert moved[0] < 0.75 * moved[1]  # nearer to the picture itself
 
 
 @every_warper

@@ -20,6 +20,9 @@ FINE_PER_CANVAS_PX: Final = 2
 _LOOKUP_PX: Final = float(FINE_PER_CANVAS_PX)
 """Px of the pictures in memory per canvas px; those that are kept smaller are enlarged once, by a sharp kernel."""
 VISIBILITY_CELLS: Final = 96
+_LOST_PX2: Final = 2 / 6
+"""Variance of the mean blur of two bilinear look-ups, when pictures are warped and when their px are moved: 1/6 px² each."""
+_SOLID_ALPHA: Final = 200
 _HIDDEN_COST: Final = 1.5
 """Distance that a part adds that is hidden in a reference."""
 _CLUTTER_COST: Final = 1.0
@@ -37,7 +40,7 @@ class PreparedPictures:
     def __init__(self, references: ReferenceSet, device: torch.device) -> None:
         rgba, pose = _for_lookup(references)
         alpha = rgba[..., 3:].astype(np.float32) / 255
-        color = np.rint(rgba[..., :3] * alpha).astype(np.uint8)
+        color = np.rint(np.stack([_sharpen(picture) for picture in rgba]) * alpha).astype(np.uint8)
         self.premultiplied = np.concatenate([color, rgba[..., 3:]], axis=3)
         self.height, self.width = rgba.shape[1:3]
         self.time_s = torch.from_numpy(references.time_s).to(device)
@@ -75,6 +78,15 @@ def _of_choice(distances: Tensor, choice: Tensor) -> Tensor:
     count, slots, blended, parts = choice.shape
     pictures = choice.reshape(count, slots * blended, parts).transpose(1, 2)
     return distances.gather(2, pictures).transpose(1, 2).reshape(choice.shape)
+
+
+def _sharpen(rgba: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The colors [h,w,3] of a picture, sharper by what interpolation is going to blur them; not where the person is
+    transparent, or what is behind would shine through more."""
+    kernel = np.array([-_LOST_PX2 / 2, 1 + _LOST_PX2, -_LOST_PX2 / 2], np.float32)
+    color = np.asarray(rgba[..., :3], np.float32)
+    sharp = cv2.sepFilter2D(color, -1, kernel, kernel).clip(0, 255)
+    return np.where(rgba[..., 3:] > _SOLID_ALPHA, sharp, color).astype(np.float32)
 
 
 def _for_lookup(references: ReferenceSet) -> tuple[NDArray[np.uint8], Pose]:
