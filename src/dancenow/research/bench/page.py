@@ -29,7 +29,8 @@ _INTRODUCTION: Final = """\
 
 `dancenow bench page` writes this page from the JSON files in the folder `{folder}`, which the commands below wrote.
 Nothing here is typed by hand. Every number can be measured again with the command above its table. Each result is of the code
-that measured it, which is named below its table; the [log](log/2026-11.md) says what has changed since.
+that measured it, which is named below its table; the [log](log/2026-11.md) says what has changed since. Up to 2026-11-28 the
+preset `draft` was what `draft-fast` is now.
 """
 
 

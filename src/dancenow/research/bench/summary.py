@@ -17,7 +17,8 @@ other figures, the machines, and the commands that measure them again.
 
 All people are rendered. So the truth is known: the same dance on the other body, frame by frame. Rendered people are cleaner
 than film.
-Each result is of the code that measured it; the [log](log/2026-11.md) says what has changed since.
+Each result is of the code that measured it; the [log](log/2026-11.md) says what has changed since. Up to 2026-11-28 the preset
+`draft` was what `draft-fast` is now.
 """
 
 
