@@ -11,12 +11,14 @@ token stops a call from another thread, which raises `Cancelled`, leaves nothing
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dancenow.compatibility import renamed_keywords
 from dancenow.execution import Device, Execution
 from dancenow.face.refinement import FaceMode
+from dancenow.first_look import first_look, first_look_path
 from dancenow.generators.cast_member import CastMember, consent_of
 from dancenow.generators.performer import Cast, label_by_person, open_cast
 from dancenow.generators.presets import preset_config
@@ -163,12 +165,16 @@ def run(
     cast = {n: member.prepare(on_progress) for n, member in cast.items()}
     covered = {n: member.coverage(tracks[n], normalize) for n, member in cast.items()}
     warnings = warn_each(label_by_person({n: cast[n].warnings(source, n, tracks[n], covered[n]) for n in cast}), warn)
-    trained = {n: member.train(preset, config, budget, face, source, n, seed, execution, warn, on_progress)
+    draw = partial(transfer, source, normalize=normalize, face="none", camera=camera, scene=scene, keep=keep,
+                   execution=execution, on_progress=watch)  # fmt: skip
+    look = first_look(draw, tracks[None], float(source.info.fps), out, warn) if None in cast and out.suffix else None
+    trained = {n: member.train(preset, config, budget, face, source, n, seed, execution, look, warn, on_progress)
                for n, member in cast.items()}  # fmt: skip
     models = {n: model for n, (model, _) in trained.items()}
     numbered = {n: model for n, model in models.items() if n is not None}
     done = transfer(source, numbered or models[None], out, normalize=normalize, face=face, camera=camera, scene=scene,
                     keep=keep, execution=execution, on_progress=watch)  # fmt: skip
+    first_look_path(out).unlink(missing_ok=True)
     if page is not None:
         options = {"preset": preset, "budget": str(budget), "normalize": normalize, "face": face, "seed": str(seed)}
         options |= {"camera": camera, "scene": scene_name(scene), "keep": keep, "device": execution.device}

@@ -38,6 +38,7 @@ class ToyConfig:
     perceptual_depth: int = 1
     body_px: int = 64
     images_per_step: int = 1
+    is_pretrained: bool = False
     precision: Precision = "float32"
 
     def to_json(self) -> dict[str, Any]:

@@ -46,6 +46,10 @@ class FamilyConfig(Protocol):
     def images_per_step(self) -> int:
         """Images that one training step sees."""
 
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether training starts from weights that have learned from other people."""
+
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
 

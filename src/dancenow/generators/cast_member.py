@@ -7,6 +7,7 @@ from typing import Self
 
 from dancenow.execution import Execution
 from dancenow.face.refinement import FaceMode
+from dancenow.first_look import FirstLook
 from dancenow.generators.base import FamilyConfig
 from dancenow.generators.model_cache import cached_model
 from dancenow.generators.registry import family_of, family_of_model, load_model
@@ -118,6 +119,7 @@ class CastMember:
         person: int | None,
         seed: int,
         execution: Execution,
+        on_start: FirstLook | None,
         warn: Callable[[str], None],
         on_progress: ProgressCallback,
     ) -> tuple[Path, list[str]]:
@@ -132,7 +134,7 @@ class CastMember:
             return self.path, []
         return cached_model(
             self.subject, preset, config, budget=budget, face=face, face_source=source if face == "cyclegan" else None,
-            face_person=person, seed=seed, execution=execution, warn=warn, on_progress=on_progress,
+            face_person=person, seed=seed, execution=execution, on_start=on_start, warn=warn, on_progress=on_progress,
         )  # fmt: skip
 
 

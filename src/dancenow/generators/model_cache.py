@@ -7,6 +7,7 @@ from pathlib import Path
 from dancenow.execution import Execution, ExecutionPrecision
 from dancenow.face import face_task
 from dancenow.face.refinement import FaceMode
+from dancenow.first_look import FirstLook
 from dancenow.generators.base import FamilyConfig
 from dancenow.generators.registry import family_of, find_family
 from dancenow.generators.train_model import train_model
@@ -70,6 +71,7 @@ def cached_model(
     face_person: int | None,
     seed: int,
     execution: Execution,
+    on_start: FirstLook | None = None,
     warn: Callable[[str], None],
     on_progress: ProgressCallback,
 ) -> tuple[Path, list[str]]:
@@ -86,7 +88,7 @@ def cached_model(
     def make() -> list[str]:
         return _train(
             subject, model, config, budget=budget, face=face, face_source=face_source, face_person=face_person, seed=seed,
-            execution=execution, warn=warn, on_progress=on_progress,
+            execution=execution, on_start=on_start, warn=warn, on_progress=on_progress,
         )  # fmt: skip
 
     return model, cached_result(_entry(model), load, make, sealed=(model.suffix,), on_progress=on_progress)
@@ -103,6 +105,7 @@ def _train(
     face_person: int | None,
     seed: int,
     execution: Execution,
+    on_start: FirstLook | None = None,
     warn: Callable[[str], None],
     on_progress: ProgressCallback,
 ) -> list[str]:
@@ -116,7 +119,7 @@ def _train(
     with _entry(subject.folder).in_use() if _is_cached(subject) else nullcontext():
         train_model(
             subject, model, config, budget=budget, face=face, face_source=face_source, face_person=face_person,
-            resume=is_begun, seed=seed, execution=execution, warn=warnings.append, on_progress=on_progress,
+            resume=is_begun, seed=seed, execution=execution, on_start=on_start, warn=warnings.append, on_progress=on_progress,
         )  # fmt: skip
     warn_each(warnings, warn)
     state_path(model).unlink(missing_ok=True)

@@ -30,7 +30,7 @@ from dancenow.subject.subject import Subject, open_subject
 from dancenow.subject.subject_cache import require_consented
 from dancenow.training.budget import Budget
 from dancenow.training.distributed import rank
-from dancenow.training.loop import LoopConfig, Task, state_path, train_loop
+from dancenow.training.loop import Clock, LoopConfig, Task, state_path, train_loop
 from dancenow.types import ImageRGB
 
 
@@ -46,10 +46,14 @@ def train_model(
     resume: bool = False,
     seed: int = 0,
     execution: Execution | None = None,
+    on_start: Callable[[Checkpoint], None] | None = None,
     warn: Callable[[str], None] = ignore_warning,
     on_progress: ProgressCallback = ignore_progress,
 ) -> Path:
-    """Train a model with any configuration; arguments and errors as `pipeline.train`."""
+    """Train a model with any configuration; arguments and errors as `pipeline.train`.
+
+    on_start: called before the first step with the model from which the training starts, if that has pretrained weights.
+    """
     budget = Budget.parse(budget) if isinstance(budget, str) else budget
     require_writable(out, ".safetensors")
     if not resume:
@@ -66,6 +70,8 @@ def train_model(
         task = create_task(
             opened, config, face, source_face, seed=seed, execution=execution, warn=warn, on_progress=on_progress
         )
+        if on_start is not None and config.is_pretrained and not resume:
+            on_start(task.model(Clock()))
         model = train_loop(task, out, budget, resume=resume, config=LoopConfig(seed=seed), on_progress=on_progress)
     if note := stored_pictures_note(model.info):
         warn(note)

@@ -77,6 +77,11 @@ class CropConfig:
         """Images that one training step sees."""
         return self.clips_per_step
 
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether training starts from the shipped weights."""
+        return self.start == "base"
+
     def to_json(self) -> dict[str, Any]:
         """Plain data for a checkpoint's header."""
         return asdict(self)

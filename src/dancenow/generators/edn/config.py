@@ -64,6 +64,11 @@ class EdnConfig(EdnNetworkConfig):
         """The part that the networks need."""
         return EdnNetworkConfig(**{each.name: getattr(self, each.name) for each in fields(EdnNetworkConfig)})
 
+    @property
+    def is_pretrained(self) -> bool:
+        """Never: the paper's networks start from random weights."""
+        return False
+
     def to_json(self) -> dict[str, Any]:
         """Plain data for a checkpoint's header."""
         return asdict(self)
