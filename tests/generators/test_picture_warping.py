@@ -149,7 +149,7 @@ def striped_plan(shade: bool) -> tuple[Tensor, FinePictures, Tensor]:
 @pytest.mark.parametrize("shade", [False, True])
 def test_a_fine_image_shows_the_plan_and_the_detail_of_the_pictures(shade: bool) -> None:
     plan, pictures, stripes = striped_plan(shade)
-    image = finish_image(plan, pictures, FINE_PER_CANVAS_PX)
+    image = finish_image(plan, pictures, FINE_PER_CANVAS_PX * plan.shape[2])
     assert image.shape == (1, 4, 64, 64)
     torch.testing.assert_close(image[0, 0, 30, 26:38], stripes[2:-2], atol=0.02, rtol=0)
     torch.testing.assert_close(image[0, 3, 30, 20:44], torch.ones(24), atol=0.02, rtol=0)
@@ -165,7 +165,7 @@ def test_pixels_are_moved_as_the_network_moves_them() -> None:
     pixels = torch.rand(2, 4, 32, 32, generator=random)
     pixels[:, :3] *= pixels[:, 3:]
     image = np.zeros((32, 32, 4), np.float32)
-    finish_box(plan[0].numpy(), FinePictures(0, 0, pixels), image, (slice(0, 32), slice(0, 32)))
+    finish_box(plan[0].numpy(), FinePictures(0, 0, pixels, 1), image, (slice(0, 32), slice(0, 32)))
     signed = torch.cat([2 * pixels[:, :3] - pixels[:, 3:], pixels[:, 3:]], dim=1).reshape(1, 8, 32, 32)
     expected = finish(Plan.of(plan, 2), signed, 32)[0].permute(1, 2, 0).numpy()
     visible = expected[..., 3:] > 0.1

@@ -23,8 +23,8 @@ WEIGHT: Final = 0.5
 """Weight of either neighbor where it agrees; the layer itself has 1."""
 AGREEMENT_LEVELS: Final = 8.0
 """Difference in gray levels at which a third of a neighbor's weight is left."""
-_COMPARED_PX: Final = 256
-"""Longer side at which the motion is estimated, and whether neighbors agree."""
+_MOST_COMPARED_PX: Final = 352
+"""Side from which the motion, and whether neighbors agree, are estimated at half the size."""
 _DIFFERENCE_SIGMA_PX: Final = 1.5
 _VISIBLE_ALPHA: Final = 0.03
 """The compositor drops what is less, see `compositor.MIN_ALPHA`."""
@@ -39,7 +39,7 @@ class _Frame:
     """A layer as it is compared.
 
     box: of what is visible, None if nothing is. premultiplied: color and alpha float32 [S,S,4], 0 outside of the box. small:
-    the same at no more than `_COMPARED_PX`, [s,s,4]; gray: of it, uint8 [s,s].
+    the same or half as large, [s,s,4]; gray: of it, uint8 [s,s].
     """
 
     layer: Layer
@@ -56,8 +56,10 @@ class _Frame:
         if box is not None:
             alpha = cv2.extractChannel(rgba[box], 3)
             premultiplied[box] = cv2.multiply(rgba[box], cv2.merge([alpha, alpha, alpha, np.ones_like(alpha)]))
-        side = min(len(rgba), _COMPARED_PX)
-        small = cv2.resize(premultiplied, (side, side), interpolation=cv2.INTER_AREA) if side < len(rgba) else premultiplied
+        small = premultiplied
+        if len(rgba) > _MOST_COMPARED_PX and len(rgba) % 2 == 0:
+            half = (len(rgba) // 2, len(rgba) // 2)
+            small = np.asarray(cv2.resize(premultiplied, half, interpolation=cv2.INTER_AREA), np.float32)
         gray = cv2.convertScaleAbs(cv2.transform(small, _TO_GRAY), alpha=127.5, beta=127.5)
         return cls(layer, box, premultiplied, np.asarray(small, np.float32), np.asarray(gray, np.uint8))
 

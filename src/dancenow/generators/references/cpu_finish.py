@@ -1,6 +1,7 @@
 """The last step of a generator with references on a CPU: what `network.finish` does, by OpenCV."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Final
 
 import cv2
@@ -16,7 +17,8 @@ Box = tuple[slice, slice]
 _EPSILON: Final = np.float32(ALPHA_EPSILON)
 _LEAST: Final = np.float32(1e-6)
 """Validity that pixels are divided by."""
-_EDGE_SIGMA_PX: Final = 1.5
+_EDGE_SIGMA: Final = 0.75
+"""In px of the canvas."""
 _STEEPER: Final = np.float32(1.5)
 """Than after the blur."""
 _TO_UNIT: Final = np.array([[0.5, 0, 0, 0, 0.5], [0, 0.5, 0, 0, 0.5], [0, 0, 0.5, 0, 0.5], [0, 0, 0, 0, 1]], np.float32)
@@ -26,24 +28,27 @@ _TO_UNIT: Final = np.array([[0.5, 0, 0, 0, 0.5], [0, 0.5, 0, 0, 0.5], [0, 0, 0.5
 def finish_box(plan: FloatArray, pictures: FinePictures, image: FloatArray, box: Box) -> None:
     """Generate a part of an image float32 [h,w,4] in place. Its alpha contains the shadow, if there is any.
 
-    plan: [C,S,S], see `Plan.joined`. box: rows and columns of the plan; h and w may be a multiple of S.
+    plan: [C,S,S], see `Plan.joined`. box: rows and columns of the plan, in whole numbers of px of the image.
     """
     layers = pictures.pixels.permute(0, 2, 3, 1).contiguous().numpy()
-    slots, times = len(layers), len(image) // plan.shape[1]
-    rows, columns = (slice(side.start * times, side.stop * times) for side in box)
+    slots, times = len(layers), Fraction(len(image), plan.shape[1])
+    rows, columns = (slice(int(side.start * times), int(side.stop * times)) for side in box)
     size = (columns.stop - columns.start, rows.stop - rows.start)
     part = plan[:, box[0], box[1]]
     rgba = _enlarge(np.ascontiguousarray(part[:4].transpose(1, 2, 0)), size, cv2.INTER_CUBIC)
     alpha = np.asarray(cv2.extractChannel(rgba, 3), np.float32).clip(0, 1)
-    alpha = smooth_edges(alpha) if times > 1 else alpha
+    alpha = smooth_edges(alpha, float(times))
     mixed = np.asarray(cv2.transform(rgba, _TO_UNIT), np.float32)  # color in [0,1], and the weight of the generated color, 1
-    largest_px = np.float32(largest_shift_px(plan.shape[1] * times))
-    x = np.arange(columns.start, columns.stop, dtype=np.float32) - pictures.x_px
-    y = np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] - pictures.y_px
+    per_canvas_px = pictures.px_per_canvas_px
+    largest_px = np.float32(largest_shift_px(plan.shape[1]) * per_canvas_px)
+    x, y = (
+        ((np.arange(side.start, side.stop) + 0.5) * float(per_canvas_px / times) - 0.5 - first).astype(np.float32)
+        for side, first in ((columns, pictures.x_px), (rows, pictures.y_px))
+    )
     moved, counts = [], []
     for slot, layer in enumerate(layers):
         shift_x, shift_y = (_enlarge(part[4 + slots + 2 * slot + axis], size, cv2.INTER_LINEAR) for axis in (0, 1))
-        moved.append(cv2.remap(layer, shift_x * largest_px + x, shift_y * largest_px + y, cv2.INTER_LINEAR))
+        moved.append(cv2.remap(layer, shift_x * largest_px + x, shift_y * largest_px + y[:, None], cv2.INTER_LINEAR))
         weight = cv2.exp(_enlarge(part[4 + slot], size, cv2.INTER_LINEAR))
         counts.append(weight * cv2.extractChannel(moved[slot], 3).clip(_LEAST))
     for layer, decided in zip(moved, _decided(counts), strict=True):
@@ -51,9 +56,11 @@ def finish_box(plan: FloatArray, pictures: FinePictures, image: FloatArray, box:
     image[rows, columns] = _with_shadow(mixed, alpha, image[rows, columns, 3])
 
 
-def smooth_edges(alpha: NDArray[np.float32]) -> NDArray[np.float32]:
-    """An enlarged alpha [h,w] without the stairs of its px: blurred, and as steep as before."""
-    blurred = np.asarray(cv2.GaussianBlur(alpha, (0, 0), _EDGE_SIGMA_PX), np.float32)
+def smooth_edges(alpha: NDArray[np.float32], times: float) -> NDArray[np.float32]:
+    """An alpha [h,w] that was enlarged without the stairs of its px: blurred, and as steep as before."""
+    if times <= 1:
+        return alpha
+    blurred = np.asarray(cv2.GaussianBlur(alpha, (0, 0), _EDGE_SIGMA * times), np.float32)
     return ((blurred - 0.5) * _STEEPER + 0.5).clip(0, 1)
 
 

@@ -11,12 +11,14 @@ class FinePictures:
     """A part of K canvases, from column `x_px` and row `y_px` on; outside of it they show nothing.
 
     pixels: float [K,4,h,w], red, green and blue in [0,1], multiplied by the validity in [0,1].
+    px_per_canvas_px: of the generator's canvas.
     """
 
     x_px: int
     y_px: int
     pixels: Tensor
+    px_per_canvas_px: int = 2
 
     def halved(self) -> "FinePictures":
         """The means of 2x2 px; the corner must be even."""
-        return FinePictures(self.x_px // 2, self.y_px // 2, F.avg_pool2d(self.pixels, 2))
+        return FinePictures(self.x_px // 2, self.y_px // 2, F.avg_pool2d(self.pixels, 2), self.px_per_canvas_px // 2)

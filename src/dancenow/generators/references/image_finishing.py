@@ -4,6 +4,7 @@ Then the plan is enlarged, and pixels are copied at the resolution of the pictur
 canvas; patterns, faces and seams that the pictures show become as sharp as they are.
 """
 
+import math
 from typing import Final
 
 import torch
@@ -18,19 +19,21 @@ _VISIBLE: Final = 0.02
 """Alpha that is worth finishing; the compositor drops more than that (`compositor.MIN_ALPHA`)."""
 
 
-def finish_image(plan: Tensor, pictures: FinePictures, times: int) -> Tensor:
-    """The image RGBA [1,4,h,w] of a plan [1,C,S,S] (see `Plan.joined`), `times` as large as that, and warped
-    pictures of that size.
+def finish_image(plan: Tensor, pictures: FinePictures, side_px: int) -> Tensor:
+    """The image RGBA [1,4,side,side] of a plan [1,C,S,S] (see `Plan.joined`) and warped pictures.
+
+    side_px: of the image, S or more; on a GPU that of the pictures' canvas.
 
     Only the part where the person is visible is finished; elsewhere there is only shadow, which is black.
     """
-    side_px, shadow = plan.shape[2] * times, plan[:, 4 + 3 * len(pictures.pixels) :]
+    shadow = plan[:, 4 + 3 * len(pictures.pixels) :]
     image = torch.full((1, side_px, side_px, 4), -1.0, device=plan.device)
-    image[..., 3] = _enlarge(shadow, times, "bilinear")[:, 0] if shadow.shape[1] else 0.0
-    box = _visible_box(plan[0, 3])
+    image[..., 3] = _enlarge(shadow, (side_px, side_px), "bilinear")[:, 0] if shadow.shape[1] else 0.0
+    box = _visible_box(plan[0, 3], plan.shape[2] // math.gcd(plan.shape[2], side_px))
     if box is not None and plan.device.type == "cpu":
         finish_box(plan[0].numpy(), pictures, image[0].numpy(), box)
     elif box is not None:
+        times = side_px // plan.shape[2]
         rows, columns = (slice(side.start * times, side.stop * times) for side in box)
         image[:, rows, columns] = _finish_box(plan, pictures, box, times).permute(0, 2, 3, 1)
     return image.permute(0, 3, 1, 2)
@@ -45,20 +48,20 @@ def _finish_box(plan: Tensor, pictures: FinePictures, box: Box, times: int) -> T
     warped[0, :, :, pictures.y_px : below, pictures.x_px : right] = signed
     rows, columns = (slice(side.start * times, side.stop * times) for side in box)
     part = plan[:, :, box[0], box[1]]
-    color = _enlarge(part[:, :4], times, "bicubic")
-    alpha = color[:, 3:].clamp(0, 1)
-    if times > 1:
-        alpha = torch.from_numpy(smooth_edges(alpha[0, 0].cpu().numpy())).to(alpha)[None, None]
-    whole = torch.cat([color[:, :3], alpha, _enlarge(part[:, 4:], times, "bilinear")], dim=1)
+    size = (part.shape[2] * times, part.shape[3] * times)
+    color = _enlarge(part[:, :4], size, "bicubic")
+    alpha = torch.from_numpy(smooth_edges(color[0, 3].clamp(0, 1).cpu().numpy(), times)).to(color)[None, None]
+    whole = torch.cat([color[:, :3], alpha, _enlarge(part[:, 4:], size, "bilinear")], dim=1)
     return finish(Plan.of(whole, len(pixels)), warped.flatten(1, 2)[:, :, rows, columns], side_px)
 
 
-def _enlarge(planes: Tensor, times: int, kernel: str) -> Tensor:
-    return planes if times == 1 else F.interpolate(planes, scale_factor=times, mode=kernel, align_corners=False)
+def _enlarge(planes: Tensor, size: tuple[int, int], kernel: str) -> Tensor:
+    return planes if planes.shape[2:] == size else F.interpolate(planes, size=size, mode=kernel, align_corners=False)
 
 
-def _visible_box(alpha: Tensor) -> Box | None:
-    """Rows and columns of an alpha [S,S] outside of which nobody is visible, as far as pixels are moved; None if nobody is."""
+def _visible_box(alpha: Tensor, step: int) -> Box | None:
+    """Rows and columns of an alpha [S,S] outside of which nobody is visible, as far as pixels are moved, in whole steps; None
+    if nobody is."""
     visible = alpha > _VISIBLE
     if not visible.any():
         return None
@@ -66,5 +69,6 @@ def _visible_box(alpha: Tensor) -> Box | None:
     for axis, length in ((1, alpha.shape[0]), (0, alpha.shape[1])):
         seen = visible.any(dim=axis).nonzero()[:, 0]
         reach = int(MAX_SHIFT_PX * length / 256) + 1
-        sides.append(slice(max(int(seen[0]) - reach, 0), min(int(seen[-1]) + 1 + reach, length)))
+        first, end = max(int(seen[0]) - reach, 0), min(int(seen[-1]) + 1 + reach, length)
+        sides.append(slice(first // step * step, -(-end // step) * step))
     return sides[0], sides[1]

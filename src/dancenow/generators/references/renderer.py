@@ -4,6 +4,7 @@ Which pictures show which part is chosen for the whole dance at once, so that an
 frame is finer than the canvas, images are, too, see `image_finishing`.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any, Final, Self
 
@@ -33,6 +34,8 @@ _BATCH: Final = 4
 """Poses that are warped together."""
 _FINE_FROM: Final = 1.15
 """Frame px per canvas px, and px of the pictures per canvas px, from which finer images show more."""
+_STEPS: Final = 8
+"""Images are so many eighths as large as the canvas."""
 
 
 class ReferenceRenderer(CropRenderer):
@@ -67,12 +70,11 @@ class ReferenceRenderer(CropRenderer):
     def _inputs(
         self, track: PoseTrack, frames: NDArray[np.int64], crops: list[Crop]
     ) -> Iterator[tuple[Tensor, FinePictures, int]]:
-        """For each frame pose maps and warped references, [1,C,S/4,S/4], the references themselves, and how many times as large
-        as the canvas they are."""
+        """For each frame pose maps and warped references, [1,C,S/4,S/4], the references, and the side of the image."""
         with self._execution.limited_threads():
             distances = self._distances(track)
             pictures, weights = self._choose(track, distances)
-        maps, is_fine = self._maps(track.pose[frames], crops), self._is_fine(crops)
+        maps, side_px = self._maps(track.pose[frames], crops), self._side_px(crops)
         for first in range(0, len(frames), _BATCH):
             wanted = frames[first : first + _BATCH]
             with torch.inference_mode(), self._execution.limited_threads():
@@ -81,17 +83,22 @@ class ReferenceRenderer(CropRenderer):
                 warped, finely = self._warper.warp_finely(*on_canvas, choice, self._on_device(distances[wanted]))
             for coarse, fine in zip(warped.split(1), finely, strict=True):
                 both = torch.cat([next(maps), coarse], dim=1)
-                yield (both, fine, FINE_PER_CANVAS_PX) if is_fine else (both, fine.halved(), 1)
+                yield both, fine if side_px > self._generator.config.canvas_px else fine.halved(), side_px
 
-    def _is_fine(self, crops: list[Crop]) -> bool:
-        """Whether images are finer than the canvas, for all frames of a call."""
+    def _side_px(self, crops: list[Crop]) -> int:
+        """The side of all images of a call: as fine as frame and pictures are, up to `FINE_PER_CANVAS_PX` times the canvas."""
+        canvas_px = self._generator.config.canvas_px
         frame_px_per_canvas_px = float(np.median([1 / crop.to_canvas[0, 0] for crop in crops])) if crops else 0.0
-        return min(frame_px_per_canvas_px, self._references.px_per_canvas_px) > _FINE_FROM
+        finest = min(frame_px_per_canvas_px, self._references.px_per_canvas_px)
+        if finest <= _FINE_FROM:
+            return canvas_px
+        steps = FINE_PER_CANVAS_PX * _STEPS if self._device.type == "cuda" else math.ceil(finest * _STEPS)
+        return canvas_px * min(steps, FINE_PER_CANVAS_PX * _STEPS) // _STEPS
 
     def _generate(self, *inputs: Any) -> Tensor:
         """Generate one frame: RGBA [1,4,S,S] or finer."""
-        maps, pictures, times = inputs
-        return finish_image(self.backend(maps), pictures, times)
+        maps, pictures, side_px = inputs
+        return finish_image(self.backend(maps), pictures, side_px)
 
     def _distances(self, track: PoseTrack) -> NDArray[np.float32]:
         """How badly each picture shows each part in each frame, [T,P,M]. It does not depend on the size of the person."""
