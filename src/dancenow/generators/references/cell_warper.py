@@ -15,15 +15,17 @@ from dancenow.generators.crop.network import POSE_STRIDE
 from dancenow.generators.references.body_parts import NUM_PARTS, BodyParts, part_weights
 from dancenow.generators.references.fine_pictures import FinePictures
 from dancenow.generators.references.part_transforms import part_transforms
-from dancenow.generators.references.prepared_pictures import FINE_PER_CANVAS_PX, VISIBILITY_CELLS, PreparedPictures
+from dancenow.generators.references.prepared_pictures import (
+    FINE_PER_CANVAS_PX,
+    NEGLIGIBLE,
+    REACH,
+    VISIBILITY_CELLS,
+    PreparedPictures,
+)
 from dancenow.generators.references.reference_choice import ReferenceChoice
 
 _SAMPLES: Final = FINE_PER_CANVAS_PX**2
-_REACH: Final = -24.0
-"""Cells where every part scores less show nothing of the person."""
 _PARTS_PER_CELL: Final = 2
-_NEGLIGIBLE: Final = 0.004
-"""Weight below which a part of a picture is not looked up: less than a level of gray."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,10 +97,10 @@ class CellWarper:
         cells = self._canvas_px // POSE_STRIDE
         axis = torch.arange(cells, device=self._device, dtype=torch.float32) * POSE_STRIDE
         corner = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1).reshape(-1, 2)
-        low, high = wanted.bounds(math.sqrt(-2 * _REACH))
+        low, high = wanted.bounds(math.sqrt(-2 * REACH))
         around = ((corner > low - POSE_STRIDE) & (corner < high)).all(dim=1).nonzero()[:, 0]
         scores = wanted.scores(corner[around] + (POSE_STRIDE - 1) / 2)
-        body, near = torch.nonzero(scores.amax(dim=1) > _REACH, as_tuple=True)
+        body, near = torch.nonzero(scores.amax(dim=1) > REACH, as_tuple=True)
         cell = around[near]
         best = scores[body, :, near].topk(_PARTS_PER_CELL, dim=1).indices
         step = torch.arange(POSE_STRIDE, device=self._device, dtype=torch.float32)
@@ -109,7 +111,7 @@ class CellWarper:
         maps = part_transforms(wanted, self.pictures.parts, flat)
         trust = self.pictures.trust(choice, distances)[body[:, None], :, best].transpose(1, 2)
         colors = torch.zeros(len(cell), slots, 4, POSE_STRIDE**2, samples, device=self._device)
-        counts = trust * share.amax(dim=2)[:, None] > _NEGLIGIBLE
+        counts = trust * share.amax(dim=2)[:, None] > NEGLIGIBLE
         for layer in range(slots * blended):
             for place in range(_PARTS_PER_CELL):
                 row = counts[:, layer, place].nonzero()[:, 0]

@@ -9,11 +9,12 @@ from typing import Final
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from dancenow.generators.references.cpu_finish import Box, finish_box, smooth_edges
+from dancenow.generators.references import cpu_finish, gpu_finish
+from dancenow.generators.references.cpu_finish import Box
 from dancenow.generators.references.fine_pictures import FinePictures
-from dancenow.generators.references.network import MAX_SHIFT_PX, Plan, finish
+from dancenow.generators.references.gpu_finish import enlarge
+from dancenow.generators.references.network import MAX_SHIFT_PX
 
 _VISIBLE: Final = 0.02
 """Alpha that is worth finishing; the compositor drops more than that (`compositor.MIN_ALPHA`)."""
@@ -28,35 +29,13 @@ def finish_image(plan: Tensor, pictures: FinePictures, side_px: int) -> Tensor:
     """
     shadow = plan[:, 4 + 3 * len(pictures.pixels) :]
     image = torch.full((1, side_px, side_px, 4), -1.0, device=plan.device)
-    image[..., 3] = _enlarge(shadow, (side_px, side_px), "bilinear")[:, 0] if shadow.shape[1] else 0.0
+    image[..., 3] = enlarge(shadow, (side_px, side_px), "bilinear")[:, 0] if shadow.shape[1] else 0.0
     box = _visible_box(plan[0, 3], plan.shape[2] // math.gcd(plan.shape[2], side_px))
     if box is not None and plan.device.type == "cpu":
-        finish_box(plan[0].numpy(), pictures, image[0].numpy(), box)
+        cpu_finish.finish_box(plan[0].numpy(), pictures, image[0].numpy(), box)
     elif box is not None:
-        times = side_px // plan.shape[2]
-        rows, columns = (slice(side.start * times, side.stop * times) for side in box)
-        image[:, rows, columns] = _finish_box(plan, pictures, box, times).permute(0, 2, 3, 1)
+        gpu_finish.finish_box(plan, pictures, image, box)
     return image.permute(0, 3, 1, 2)
-
-
-def _finish_box(plan: Tensor, pictures: FinePictures, box: Box, times: int) -> Tensor:
-    """The same for a box of the plan, by torch."""
-    pixels, side_px = pictures.pixels, plan.shape[2] * times
-    warped = plan.new_zeros(1, len(pixels), 4, side_px, side_px)
-    below, right = pictures.y_px + pixels.shape[2], pictures.x_px + pixels.shape[3]
-    signed = torch.cat([2 * pixels[:, :3] - pixels[:, 3:], pixels[:, 3:]], dim=1)
-    warped[0, :, :, pictures.y_px : below, pictures.x_px : right] = signed
-    rows, columns = (slice(side.start * times, side.stop * times) for side in box)
-    part = plan[:, :, box[0], box[1]]
-    size = (part.shape[2] * times, part.shape[3] * times)
-    color = _enlarge(part[:, :4], size, "bicubic")
-    alpha = torch.from_numpy(smooth_edges(color[0, 3].clamp(0, 1).cpu().numpy(), times)).to(color)[None, None]
-    whole = torch.cat([color[:, :3], alpha, _enlarge(part[:, 4:], size, "bilinear")], dim=1)
-    return finish(Plan.of(whole, len(pixels)), warped.flatten(1, 2)[:, :, rows, columns], side_px)
-
-
-def _enlarge(planes: Tensor, size: tuple[int, int], kernel: str) -> Tensor:
-    return planes if planes.shape[2:] == size else F.interpolate(planes, size=size, mode=kernel, align_corners=False)
 
 
 def _visible_box(alpha: Tensor, step: int) -> Box | None:

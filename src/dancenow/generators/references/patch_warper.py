@@ -13,20 +13,22 @@ from dancenow.generators.crop.network import POSE_STRIDE
 from dancenow.generators.references.body_parts import NUM_PARTS, BodyParts, part_odds
 from dancenow.generators.references.fine_pictures import FinePictures
 from dancenow.generators.references.part_transforms import part_transforms
-from dancenow.generators.references.prepared_pictures import FINE_PER_CANVAS_PX, VISIBILITY_CELLS, PreparedPictures
+from dancenow.generators.references.prepared_pictures import (
+    FINE_PER_CANVAS_PX,
+    NEGLIGIBLE,
+    REACH,
+    VISIBILITY_CELLS,
+    PreparedPictures,
+)
 from dancenow.generators.references.reference_choice import ReferenceChoice
 from dancenow.types import FloatArray
 
-_REACH: Final = -24.0
-"""Points where every part scores less show nothing of the person."""
-_REACH_SOFTNESS: Final = math.sqrt(-2 * _REACH)
+_REACH_SOFTNESS: Final = math.sqrt(-2 * REACH)
 _STEP_PX: Final = 2
 """Canvas px between the points at which the weights of the parts are computed; they are smooth."""
 _POINT_PX: Final = (_STEP_PX - 1) / 2
 """Of the first point: each is in the middle of its square."""
 _FINE_PER_POINT: Final = _STEP_PX * FINE_PER_CANVAS_PX
-_NEGLIGIBLE: Final = 0.004
-"""Weight below which a part of a picture is not looked up: less than a level of gray."""
 _SIGNED: Final = np.array([[2, 0, 0, -1], [0, 2, 0, -1], [0, 0, 2, -1], [0, 0, 0, 1]], np.float32)
 """From colors in [0,1], multiplied by validity, to colors in [-1,1]."""
 
@@ -85,7 +87,7 @@ class PatchWarper:
             )
             at = torch.stack(torch.meshgrid(x[columns], y[rows], indexing="xy"), dim=-1).reshape(-1, 2)
             scores = wanted.scores_of(at, torch.zeros(1, 1, dtype=torch.long), torch.tensor([[part]]))[0, 0]
-            near = part_odds(scores) * (scores > _REACH)
+            near = part_odds(scores) * (scores > REACH)
             weights[part, rows, columns] = near.reshape(rows.stop - rows.start, -1)
         return corner, (weights / weights.sum(dim=0).clamp_min(1e-30)).numpy()
 
@@ -102,7 +104,7 @@ class PatchWarper:
         weights: [P,h/4,w/4] of the parts. pictures: of each part. to_picture: [P,2,3] px of the canvas -> px of the picture.
         """
         for part, picture in enumerate(pictures):
-            left, top, width, height = cv2.boundingRect((weights[part] > _NEGLIGIBLE).view(np.uint8))
+            left, top, width, height = cv2.boundingRect((weights[part] > NEGLIGIBLE).view(np.uint8))
             if not width:
                 continue
             first = np.array([corner[0] + left * _STEP_PX, corner[1] + top * _STEP_PX], np.float64)

@@ -20,6 +20,10 @@ FINE_PER_CANVAS_PX: Final = 2
 _LOOKUP_PX: Final = float(FINE_PER_CANVAS_PX)
 """Px of the pictures in memory per canvas px; those that are kept smaller are enlarged once, by a sharp kernel."""
 VISIBILITY_CELLS: Final = 96
+REACH: Final = -24.0
+"""Points where every part scores less show nothing of the person."""
+NEGLIGIBLE: Final = 0.004
+"""Weight below which a part of a picture is not looked up: less than a level of gray."""
 _LOST_PX2: Final = 2 / 6
 """Variance of the mean blur of two bilinear look-ups, when pictures are warped and when their px are moved: 1/6 px² each."""
 _SOLID_ALPHA: Final = 200
