@@ -16,12 +16,13 @@ from typing import Annotated, Any, Final
 
 import tyro
 
+from dancenow.errors import UserError
 from dancenow.research.bench.results import machine
 from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.storage.checkpoint import read_info
 from dancenow.training.loop import state_path
 
-_TORCHRUN: Final = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29517")
+_TORCHRUN: Final = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone")
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,12 @@ def images_per_s(options: Options, *, processes: int, folder: Path) -> float:
     start = _TORCHRUN if processes == 2 else ()
     words = ["train", str(options.subject), "-o", str(model), "--budget", f"{options.images}images", "--face", "none"]
     environment = os.environ | {"OMP_NUM_THREADS": str(2 // processes)}
-    subprocess.run(
-        [sys.executable, *start, "-m", "dancenow", *words, "--preset", options.preset, "--device", "cpu"], check=True,
-        env=environment, capture_output=True,
+    done = subprocess.run(
+        [sys.executable, *start, "-m", "dancenow", *words, "--preset", options.preset, "--device", "cpu"], check=False,
+        env=environment, capture_output=True, text=True,
     )  # fmt: skip
+    if done.returncode:
+        raise UserError(f"the measured training failed: {done.stderr[-1000:]}")
     state = read_info(state_path(model))
     return state.images_seen / state.train_seconds
 
@@ -64,7 +67,6 @@ def measure(options: Options) -> dict[str, Any]:
         "preset": options.preset,
         "images": options.images,
         "machine": machine(),
-        "shared_machine": "another training and other programs ran on the same two cores",
         "one_process_two_threads": {"images_per_s": speeds[1], "median": one},
         "two_processes_one_thread": {"images_per_s": speeds[2], "median": two},
         "ratio": round(two / one, 3),
