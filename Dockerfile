@@ -1,7 +1,8 @@
 # docker build --target cpu -t dancenow .         (or --target cuda, for NVIDIA GPUs)
-# docker run --rm -v "$PWD:/work" -v dancenow:/data dancenow run SOURCE.mp4 TARGET.mp4 -o out.mp4 --consent self
+# docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/work" -v dancenow:/data dancenow run SOURCE.mp4 TARGET.mp4 -o out.mp4 --consent self
 #
-# The volume /data keeps the cache, the certificate that signs videos, and the consents.
+# With --user the results in the current folder are yours. The volume /data, which any user of the container may write to, keeps the
+# cache, the certificate that signs videos, and the consents.
 
 FROM python:3.12-slim AS wheel
 WORKDIR /source
@@ -12,8 +13,8 @@ RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheel .
 FROM python:3.12-slim AS base
 COPY constraints.txt /wheel/
 COPY --from=wheel /wheel/*.whl /wheel/
-RUN useradd --create-home dancer && mkdir /data /work && chown dancer /data /work
-ENV DANCENOW_CACHE=/data/cache DANCENOW_HOME=/data/home PIP_CONSTRAINT=/wheel/constraints.txt PIP_NO_CACHE_DIR=1
+RUN useradd --no-create-home --home-dir /data dancer && mkdir /data /work && chmod 1777 /data /work
+ENV HOME=/data DANCENOW_CACHE=/data/cache DANCENOW_HOME=/data/home PIP_CONSTRAINT=/wheel/constraints.txt PIP_NO_CACHE_DIR=1
 WORKDIR /work
 
 # The torch of the package index carries CUDA. Run with `--gpus all`.

@@ -1,13 +1,14 @@
 """The queue: one job at a time, the others in turn; jobs are stopped and go on, and survive the end of the server."""
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from dancenow.errors import ConsentError, InputError
+from dancenow.errors import ConsentError, InputError, OutputError
 from dancenow.provenance.consent import consent
 from dancenow.web.job import Job, Settings
 from dancenow.web.job_queue import JobQueue
@@ -27,6 +28,8 @@ while time.monotonic() < end:
 if "crash" in job["source_label"]:
     os.abort()
 outcome = {"state": "waiting" if job["step"] == "check" else "done"}
+if "full" in job["source_label"]:
+    sys.exit(2)
 if "bad" in job["source_label"]:
     outcome = {"state": "failed", "error": "nobody was found."}
 (folder / "check.json").write_text('{"advice": []}')
@@ -124,6 +127,27 @@ def test_failures_are_told_and_do_not_stop_the_queue(store: JobStore, start: Cal
     assert store.get(bad.number).error == "nobody was found."
     assert "ended unexpectedly" in store.get(crash.number).error
     assert {queue.resume(each.number, "").state for each in (bad, crash)} == {"queued"}
+
+
+def test_a_full_disk_fails_a_job_and_does_not_end_the_queue(
+    store: JobStore, start: Callable[[], JobQueue], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dancenow.web.job_queue._RETRY_S", 0.05)
+    blocked, save = threading.Event(), JobStore.save
+
+    def save_or_fail(store: JobStore, job: Job) -> Job:
+        if job.state in ("failed", "waiting") and not blocked.is_set():
+            blocked.set()
+            raise OutputError("the disk is full.")
+        return save(store, job)
+
+    monkeypatch.setattr(JobStore, "save", save_or_fail)
+    full, good = add(store, "full"), add(store, "good")
+    queue = start()
+    assert "its disk is full" in wait_for(store, full, "failed").error
+    assert blocked.is_set()
+    wait_for(store, good, "waiting")
+    assert queue.resume(full.number, "").state == "queued"
 
 
 def test_a_queued_job_is_cancelled_at_once_and_only_by_its_owner(store: JobStore, start: Callable[[], JobQueue]) -> None:

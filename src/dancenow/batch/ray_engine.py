@@ -5,6 +5,7 @@ which the engine reads now and then.
 """
 
 import os
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -25,6 +26,8 @@ _SETTINGS: Final = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a step without a GPU of its own leaves the GPU visible
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 }
+_LONGEST_TEMPORARY: Final = 40
+"""Ray's sockets lie some 65 characters below the folder for temporary files, and the system allows them 107."""
 LOST: Final = "its worker was lost"
 
 
@@ -54,9 +57,11 @@ class RayEngine:
     def __enter__(self) -> Self:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         local = {} if self._address else {"num_cpus": self._workers or cores, "include_dashboard": False}
+        if os.name == "posix" and len(tempfile.gettempdir()) > _LONGEST_TEMPORARY:
+            os.environ.setdefault("RAY_TMPDIR", "/tmp")
         try:
             self._ray.init(self._address, logging_level="ERROR", log_to_driver=False, **local)
-        except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             reason = str(error).partition("\n")[0]
             raise OptionError(f"the cluster {self._address or 'of this machine'} cannot be used: {reason}.") from error
         resources = self._ray.cluster_resources()

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from dancenow.errors import ConsentError, InputError
+from dancenow.errors import ConsentError, InputError, UserError
 from dancenow.provenance.consent import Consent
 from dancenow.web.job import Job, Settings, State
 from dancenow.web.job_store import JobStore
@@ -23,6 +23,9 @@ MAX_SECONDS: Final = 600
 _POLL_S: Final = 0.1
 _PATIENCE_S: Final = 60.0
 """A process that was told to stop may take this long to save its training."""
+_RETRY_S: Final = 1.0
+FAILED: Final = 2
+"""Exit status of a job that failed; without an outcome, it could not even write that."""
 _OUTCOMES: Final = ("waiting", "done", "failed")
 
 
@@ -36,6 +39,7 @@ class JobQueue:
         self.store, self._command = store, tuple(command)
         self._lock, self._closing = threading.RLock(), threading.Event()
         self._wanted: dict[str, State] = {}
+        self._ended: tuple[Job, int] | None = None
         for job in store.all():
             if job.state == "running":
                 store.update(job, state="queued")
@@ -123,15 +127,25 @@ class JobQueue:
 
     def _work(self) -> None:
         while not self._closing.is_set():
+            try:
+                self._do_next()
+            except (UserError, OSError):  # a record cannot be written, because the disk is full; there may be room later
+                self._closing.wait(_RETRY_S)
+
+    def _do_next(self) -> None:
+        """Run the next job, or wait for one. What became of a job is kept until it can be recorded."""
+        if self._ended is None:
             with self._lock:
                 waiting = self.waiting()
                 job = self.store.update(waiting[0], state="running") if waiting else None
             if job is None:
                 self._closing.wait(_POLL_S)
-                continue
-            status = self._run(self.store.folder(job.number))
-            with self._lock:
-                self._finish(job, status)
+                return
+            self._ended = job, FAILED  # should it not even start
+            self._ended = job, self._run(self.store.folder(job.number))
+        with self._lock:
+            self._finish(*self._ended)
+        self._ended = None
 
     def _run(self, folder: Path) -> int:
         """Run the process of a job to its end; its exit status."""
@@ -154,9 +168,10 @@ class JobQueue:
         elif wanted is not None:
             self.store.update(job, state=wanted)
         elif not self._closing.is_set():
-            error = (
-                f"the work ended unexpectedly (status {status}); memory may have run out. What was trained is kept: try again."
-            )
+            reason = f"the work ended unexpectedly (status {status}); memory may have run out."
+            if status == FAILED:
+                reason = "the folder of the page cannot be written to, or its disk is full; make room."
+            error = f"{reason} What was trained is kept: try again."
             self.store.update(job, state="failed", error=error)
 
 

@@ -1,20 +1,23 @@
 """The process of one job: `python -m dancenow.web.run_job MAX_SECONDS FOLDER`. It is stopped by closing its standard input.
 
-Whatever happens, it leaves `outcome.json`, unless it was stopped; then the training is saved and the job can go on later.
+Whatever happens, it leaves `outcome.json`, unless the disk is full, or it was stopped; then the training is saved and the job can
+go on later.
 """
 
 import os
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
 from dancenow import execution as execution_settings
-from dancenow.errors import Cancelled, InputError, UserError
+from dancenow.errors import Cancelled, InputError, OutputError, UserError
 from dancenow.execution import Execution
 from dancenow.progress import CancelToken
 from dancenow.web.job import Job
+from dancenow.web.job_queue import FAILED
 from dancenow.web.job_store import write_json
 
 STOPPED: Final = 3
@@ -34,6 +37,7 @@ def run_job(folder: Path, token: CancelToken, max_seconds: int) -> int:
             check_videos(folder, job, model, speeds, execution, max_seconds)
         else:
             make_video(folder, job, model, speeds, execution)
+        write_json(folder / "outcome.json", {"state": "waiting" if job.step == "check" else "done"})
     except Cancelled:
         return STOPPED
     except UserError as error:
@@ -41,13 +45,14 @@ def run_job(folder: Path, token: CancelToken, max_seconds: int) -> int:
     except Exception:
         traceback.print_exc()
         return _fail(folder, "something unexpected went wrong; the file log.txt in the job's folder says what.")
-    write_json(folder / "outcome.json", {"state": "waiting" if job.step == "check" else "done"})
     return 0
 
 
 def _fail(folder: Path, error: str) -> int:
-    write_json(folder / "outcome.json", {"state": "failed", "error": error})
-    return 2
+    print(error, file=sys.stderr)
+    with suppress(OutputError):  # of a full disk the queue tells
+        write_json(folder / "outcome.json", {"state": "failed", "error": error})
+    return FAILED
 
 
 def _model(folder: Path, job: Job) -> Path:

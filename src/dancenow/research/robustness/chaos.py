@@ -1,16 +1,19 @@
 """Disturb commands and compare their results: `python -m dancenow.research.robustness.chaos -o TABLE.json`.
 
-    kill        SIGKILL, SIGTERM or SIGHUP at a random moment, then the same command again
-    full disk   the result, the cache, or both on a disk of a few kB to MB (needs the right to mount)
-    read-only   the result on a disk that cannot be written to
+    kill        SIGKILL, SIGTERM or SIGHUP at a random moment, also while the program is loaded, then the same command again
+    helper      SIGKILL to a process that `batch` or `web` started, then the same command again
+    full disk   the result or the cache on a disk of a few kB to MB (needs the right to mount)
+    read-only   the result or the cache on a disk that cannot be written to
+    no rights   the result or the cache belongs to somebody else (needs the right to become nobody)
     together    the same command twice at once, on one cache
     damage      bytes of every file in the cache changed, cut off or zeroed, then the same command again
 
-A try survives if the result in the end is that of an undisturbed command, no unfinished file is left anywhere, an error was one
-sentence without a traceback, and a polite signal was obeyed in time.
+A try survives if the result in the end is that of an undisturbed command, no unfinished file and no process is left anywhere,
+an error was one sentence without a traceback, and a polite signal was obeyed in time.
 """
 
 import json
+import os
 import random
 import shutil
 import signal
@@ -18,22 +21,30 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import tyro
 
-from dancenow.research.robustness.world import COMMANDS, Command, Place, create_shared, fingerprint, finish
+from dancenow.errors import UserError
+from dancenow.research.robustness.places import NOBODY, Place
+from dancenow.research.robustness.world import COMMANDS, Command, create_shared, fingerprint, job_error
 from dancenow.storage.atomic_io import complete_or_absent
 
+Disturbance = tuple[str, Callable[["Place"], dict[str, Any]]]
 _SIGNALS: Final = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)
 _DISK_KB: Final = (16, 400, 6000)
+_PAGE_DISK_KB: Final = (120, 400, 6000)
+"""The page's folder holds the uploads, which have to fit."""
 _GRACE_S: Final = 10.0
-"""A command that was told politely has to end within this time."""
+"""A command that was told politely has to end within this time, and helpers of one that was killed."""
+_STUCK_S: Final = 90.0
+"""A page whose disk is full may be unable to say that its job failed; it is told to end after this time."""
+_LOADING_S: Final = 3.0
 _UNHARMED: Final = ("weights", "code", ".locks")
 """Folders of the cache that are checked elsewhere, or would only be made again."""
 
@@ -50,98 +61,165 @@ class Undisturbed:
 
 @dataclass(frozen=True)
 class Options:
-    """out: the JSON to write. kills: of each command. rounds: of damage. seed: of all random moments."""
+    """out: the JSON to write. kills: of each command. rounds: of damage. seed: of all random moments. commands: to disturb.
+    shared: folder of the clips, made if it is missing, to be used again."""
 
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    kills: int = 25
-    rounds: int = 3
+    kills: int = 12
+    rounds: int = 1
     seed: int = 0
+    commands: tuple[Literal["prepare", "train", "transfer", "run", "batch", "web"], ...] = tuple(
+        command.name  # type: ignore[misc]
+        for command in COMMANDS
+    )
+    shared: Path | None = None
 
 
 def run_undisturbed(command: Command, place: Place) -> Undisturbed:
     """Run a command in a new place."""
+    command.lay_out(place)
     start_s = time.monotonic()
-    status, output = finish(place.start(command.words(place)))
+    status, output = command.start(place).finish()
     if status:
         raise RuntimeError(output)
     return Undisturbed(command, time.monotonic() - start_s, fingerprint(place.out / command.result), place.files())
 
 
-def kill(normal: Undisturbed, place: Place, rng: random.Random) -> dict[str, Any]:
-    """Kill a command once and run it again; what happened."""
-    number, at_s = rng.choice(_SIGNALS), rng.uniform(0.2, 1.05) * normal.seconds
-    process = place.start(normal.command.words(place))
+def kill(normal: Undisturbed, place: Place, rng: random.Random, *, fresh: bool) -> dict[str, Any]:
+    """Kill a command once and run it again; what happened. fresh: while it is being loaded."""
+    number, at_s = rng.choice(_SIGNALS), rng.uniform(0.05, _LOADING_S) if fresh else rng.uniform(0, 1.05) * normal.seconds
+    normal.command.lay_out(place)
+    running = normal.command.start(place, fresh=fresh)
     try:
-        finish(process, at_s)
-    except subprocess.TimeoutExpired:
-        process.send_signal(number)
+        running.finish(at_s)
+    except TimeoutError:
+        running.send(number)
     start_s = time.monotonic()
-    _, output = finish(process)
+    status, output = running.finish()
     took_s = time.monotonic() - start_s
     faults = [] if number is signal.SIGKILL else _unfinished_faults(place, "after the signal")
     faults += ["traceback"] * ("Traceback" in output)
     if number is not signal.SIGKILL and took_s > _GRACE_S:
         faults.append(f"obeyed after {took_s:.0f} s")
-    return {"signal": number.name, "at_s": round(at_s, 1), "took_s": round(took_s, 2), "faults": faults + again(normal, place)}
+    facts = {"signal": number.name, "at_s": round(at_s, 1), "of_s": round(normal.seconds, 1), "took_s": round(took_s, 2)}
+    return {**facts, "status": status, "faults": faults + again(normal, place)}
+
+
+def kill_helper(normal: Undisturbed, place: Place, rng: random.Random) -> dict[str, Any]:
+    """Kill a process that does the work of a command, which goes on or ends as it likes, and run it again."""
+    at_s = rng.uniform(0.3, 0.9) * normal.seconds
+    normal.command.lay_out(place)
+    running = normal.command.start(place)
+    killed = ""
+    try:
+        running.finish(at_s)
+    except TimeoutError:
+        workers = [each for each in place.helpers() if any(word in each[1] for word in ("run_job", "ray::"))]
+        if workers:
+            number, killed = rng.choice(workers)
+            os.kill(number, signal.SIGKILL)
+    status, output = running.finish()
+    faults = ["traceback"] * ("Traceback" in output)
+    return {"at_s": round(at_s, 1), "killed": killed[-40:], "status": status, "faults": faults + again(normal, place)}
 
 
 def again(normal: Undisturbed, place: Place) -> list[str]:
     """Run a command to its end where something happened before; what is wrong with it."""
-    status, output = finish(place.start(normal.command.words(place)))
+    normal.command.lay_out(place)
+    status, output = normal.command.start(place).finish()
     if status:
-        return [f"the next command ends with {status}: {output.strip().splitlines()[-1][:200]}"]
+        return [f"the next command ends with {status}: {_last_line(output)}"]
+    if said := job_error(place):
+        return [f"the next job ends with: {said}"]
     faults = _unfinished_faults(place, "at the end")
     if fingerprint(place.out / normal.command.result) != normal.result:
         faults.append("another result")
     if extra := set(place.files()) - set(normal.files):
         faults.append(f"stray files: {sorted(extra)[:3]}")
-    return faults
+    return faults + _process_faults(place)
 
 
 def fill_disk(normal: Undisturbed, place: Place, what: str, size_kb: int) -> dict[str, Any]:
     """Run a command whose result or cache lies on a small disk, then again on a large one."""
     folder = place.out if what == "result" else place.cache
     with _mounted(folder, f"size={size_kb}k"):
-        status, output = finish(place.start(normal.command.words(place)))
+        status, output = _try(normal.command, place)
         faults = _error_faults(status, output) + _unfinished_faults(place, "on the full disk")
-        if status == 0 and what == "result" and fingerprint(folder / normal.command.result) != normal.result:
+        result = folder / normal.command.result
+        if status == 0 and what == "result" and result.exists() and fingerprint(result) != normal.result:
             faults.append("another result")
-        if status and (folder / normal.command.result).exists() and normal.command.name != "train":
-            faults.append("a result after an error")
-    return {
-        "on": what,
-        "size_kb": size_kb,
-        "status": status,
-        "said": _last_line(output),
-        "faults": faults + again(normal, place),
-    }
+        if status and result.exists() and fingerprint(result) not in (normal.result, "half-trained"):
+            faults.append("a wrong result after an error")
+        faults += _process_faults(place)
+    said = job_error(place) or _last_line(output)
+    return {"on": what, "size_kb": size_kb, "status": status, "said": said, "faults": faults + again(normal, place)}
 
 
-def write_nowhere(normal: Undisturbed, place: Place) -> dict[str, Any]:
-    """Run a command whose result would lie on a disk that cannot be written to."""
-    with _mounted(place.out, "ro"):
-        status, output = finish(place.start(normal.command.words(place)))
+def write_nowhere(normal: Undisturbed, place: Place, what: str) -> dict[str, Any]:
+    """Run a command whose result or cache would lie on a disk that cannot be written to."""
+    folder = place.out if what == "result" else place.cache
+    with _mounted(folder, "ro"):
+        status, output = _try(normal.command, place)
+    faults = _error_faults(status, output) + (["no error"] if status == 0 and what == "result" else [])
+    return {"on": what, "status": status, "said": _last_line(output), "faults": faults + again(normal, place)}
+
+
+def take_rights(normal: Undisturbed, place: Place, what: str) -> dict[str, Any]:
+    """Run a command as nobody, who has no rights to the result or the cache."""
+    for folder in (place.folder, place.out, place.cache):
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o777)
+    (place.out if what == "result" else place.cache).chmod(0o555)
+    status, output = _try(normal.command, place, user=NOBODY)
+    place.cache.chmod(0o777)
     faults = _error_faults(status, output) + (["no error"] if status == 0 else [])
-    return {"status": status, "said": _last_line(output), "faults": faults + again(normal, place)}
+    shutil.rmtree(place.folder)
+    place.folder.mkdir()
+    return {"on": what, "status": status, "said": _last_line(output), "faults": faults + again(normal, place)}
+
+
+def _try(command: Command, place: Place, *, user: int | None = None) -> tuple[int, str]:
+    """Run a command where its place may be unusable; what it needs may not even be laid out."""
+    try:
+        command.lay_out(place)
+    except (OSError, UserError):
+        if not command.is_server:
+            raise
+    running = command.start(place, user=user)
+    try:
+        return running.finish(_STUCK_S if command.is_server else 1800.0)
+    except TimeoutError:
+        running.send(signal.SIGTERM)
+        status, output = running.finish()
+        return (0 if status == 130 else status), output
 
 
 def run_together(normal: Undisturbed, place: Place) -> dict[str, Any]:
     """Run a command twice at once on one cache."""
-    other = Place(place.folder / "other", place.shared)
-    words = [word.replace(str(place.out), str(other.out)) for word in normal.command.words(place)]
-    other.out.mkdir(parents=True)
-    processes = [place.start(normal.command.words(place)), place.start(words)]
-    outputs = [finish(process) for process in processes]
-    faults = [f"status {status}: {_last_line(output)}" for status, output in outputs if status]
+    other = _Beside(place.folder, place.shared)
+    for each in (place, other):
+        normal.command.lay_out(each)
+    running = [normal.command.start(each) for each in (place, other)]
+    ends = [each.finish() for each in running]
+    faults = [f"status {status}: {_last_line(output)}" for status, output in ends if status]
     results = [each.out / normal.command.result for each in (place, other)]
     faults += ["another result"] * any(not path.exists() or fingerprint(path) != normal.result for path in results)
-    waited = sum("waiting for another dancenow" in output for _, output in outputs)
-    return {"waited": waited, "faults": faults + _unfinished_faults(place, "at the end")}
+    waited = sum("waiting for another dancenow" in output for _, output in ends)
+    return {"waited": waited, "faults": faults + _unfinished_faults(place, "at the end") + _process_faults(place)}
+
+
+class _Beside(Place):
+    """A place with another result and the same cache."""
+
+    @property
+    def out(self) -> Path:
+        return self.folder / "other"
 
 
 def damage(normal: Undisturbed, place: Place, rng: random.Random) -> dict[str, Any]:
     """Damage every file of the cache of a command that ran, and run it again."""
-    finish(place.start(normal.command.words(place)))
+    normal.command.lay_out(place)
+    normal.command.start(place).finish()
     shutil.rmtree(place.out)
     files = [path for path in sorted(place.cache.rglob("*")) if path.is_file() and _is_harmed(path, place)]
     for path in files:
@@ -165,9 +243,17 @@ def _unfinished_faults(place: Place, when: str) -> list[str]:
     return [f"unfinished {when}: {place.unfinished()[0]}"] if place.unfinished() else []
 
 
+def _process_faults(place: Place) -> list[str]:
+    """Whether a process of a command is left after a while."""
+    end_s = time.monotonic() + _GRACE_S
+    while (left := list(place.helpers())) and time.monotonic() < end_s:
+        time.sleep(0.2)
+    return [f"a process is left: {left[0][1][:80]}"] if left else []
+
+
 def _error_faults(status: int, output: str) -> list[str]:
     faults = ["traceback"] * ("Traceback" in output)
-    return faults + ([f"status {status}"] if status not in (0, 2) else [])
+    return faults + ([f"status {status}"] if status not in (0, 1, 2) else [])
 
 
 def _last_line(output: str) -> str:
@@ -189,64 +275,71 @@ def can_mount(folder: Path) -> bool:
     """Whether this process may mount a disk."""
     try:
         with _mounted(folder / "probe", "size=64k"):
-            return True
+            pass
+        (folder / "probe").rmdir()
     except (OSError, subprocess.CalledProcessError):
         return False
+    return True
 
 
 def main(options: Options) -> None:
     """Run everything and write the table after each try."""
     rng, rows = random.Random(options.seed), list[dict[str, Any]]()
-    with tempfile.TemporaryDirectory(prefix="dancenow-chaos-") as scratch:
-        shared, count = Path(scratch) / "shared", 0
-        create_shared(shared)
-
-        def attempt(kind: str, normal: Undisturbed, disturb: Callable[[Place], dict[str, Any]]) -> None:
-            nonlocal count
-            count += 1
-            place = Place(Path(scratch) / f"try{count}", shared)
-            place.folder.mkdir()
-            row = {"kind": kind, "command": normal.command.name, **disturb(place)}
-            rows.append(row)
-            print(row, flush=True)
-            shutil.rmtree(place.folder)
-            _write(options, rows)
-
-        mounts, planned = can_mount(shared), []
-        for command in COMMANDS:
-            place = Place(Path(scratch) / f"normal-{command.name}", shared)
+    kept = tempfile.TemporaryDirectory(prefix="dancenow-chaos-") if options.shared is None else nullcontext()
+    with kept as scratch:
+        shared = options.shared or Path(scratch or "") / "shared"
+        if not (shared / "code").exists():
+            create_shared(shared)
+        tries = shared.parent / "tries"
+        shutil.rmtree(tries, ignore_errors=True)
+        tries.mkdir()
+        mounts, planned = can_mount(tries), []
+        for command in (each for each in COMMANDS if each.name in options.commands):
+            place = Place(tries / f"normal-{command.name}", shared)
             normal = run_undisturbed(command, place)
             shutil.rmtree(place.folder)
             planned.append([(normal, *each) for each in _disturbances(normal, options, rng, mounts)])
-        for in_turn in zip_longest(*planned):  # so that what is stopped early has tried every command
-            for normal, kind, disturb in filter(None, in_turn):
-                attempt(kind, normal, disturb)
+        in_turn = filter(None, (each for turn in zip_longest(*planned) for each in turn))
+        for count, (normal, kind, disturb) in enumerate(in_turn):  # what is stopped early has tried every command
+            place = Place(tries / f"try{count}", shared)
+            place.folder.mkdir()
+            rows.append({"kind": kind, "command": normal.command.name, **disturb(place)})
+            print(rows[-1], flush=True)
+            shutil.rmtree(place.folder)
+            _write(options, rows)
 
 
-def _disturbances(
-    normal: Undisturbed, options: Options, rng: random.Random, mounts: bool
-) -> Iterator[tuple[str, Callable[[Place], dict[str, Any]]]]:
-    """What is done to a command, in order."""
-    yield "undisturbed", lambda place: {"seconds": round(normal.seconds, 1), "faults": again(normal, place)}
-    yield from (("kill", partial(kill, normal, rng=rng)) for _ in range(options.kills))
-    yield "together", partial(run_together, normal)
+def _disturbances(normal: Undisturbed, options: Options, rng: random.Random, mounts: bool) -> Iterator[Disturbance]:
+    """What is done to a command, in order: some kills between the others."""
+    is_alone = normal.command.name not in ("batch", "web")
+    kills = [("kill", partial(kill, normal, rng=rng, fresh=number % 4 == 3)) for number in range(options.kills)]
+    others: list[Disturbance] = [
+        ("undisturbed", lambda place: {"seconds": round(normal.seconds, 1), "faults": again(normal, place)}),
+        ("together", partial(run_together, normal)),
+    ]
+    if not is_alone:
+        others += [("helper", partial(kill_helper, normal, rng=rng)) for _ in range(2)]
     if normal.command.name != "train":  # it keeps nothing in the cache
-        yield from (("damage", partial(damage, normal, rng=rng)) for _ in range(options.rounds))
+        others += [("damage", partial(damage, normal, rng=rng)) for _ in range(options.rounds)]
     if mounts:
-        yield "read-only", partial(write_nowhere, normal)
-        for size_kb in _DISK_KB:
-            yield "full disk", partial(fill_disk, normal, what=rng.choice(("result", "cache")), size_kb=size_kb)
+        others += [("read-only", partial(write_nowhere, normal, what=what)) for what in ("result", "cache")]
+        sizes = _PAGE_DISK_KB if normal.command.is_server else _DISK_KB
+        full = [(what, size_kb) for size_kb in sizes for what in ("result", "cache")]
+        others += [("full disk", partial(fill_disk, normal, what=what, size_kb=size_kb)) for what, size_kb in full]
+    if hasattr(os, "setuid") and os.getuid() == 0:
+        others += [("no rights", partial(take_rights, normal, what=what)) for what in ("result", "cache")]
+    for pair in zip_longest(kills, others):
+        yield from filter(None, pair)
 
 
 def _write(options: Options, rows: list[dict[str, Any]]) -> None:
-    kinds = sorted({row["kind"] for row in rows})
-    table = {
-        kind: {"tried": len(of_kind), "survived": sum(not row["faults"] for row in of_kind)}
-        for kind in kinds
-        if (of_kind := [row for row in rows if row["kind"] == kind])
-    }
+    table: dict[str, dict[str, str]] = {}
+    for row in rows:
+        survived, tried = map(int, table.setdefault(row["kind"], {}).get(row["command"], "0 of 0").split(" of "))
+        table[row["kind"]][row["command"]] = f"{survived + (not row['faults'])} of {tried + 1}"
+    found = {"seed": options.seed, "survived": table, "tries": rows}
     with complete_or_absent(options.out) as temporary:
-        temporary.write_text(json.dumps({"seed": options.seed, "table": table, "tries": rows}, indent=1) + "\n", "utf-8")
+        temporary.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,76 +1,36 @@
-"""A small world for commands that are disturbed: two short clips, the commands, and what is compared of their results.
-
-Every command runs as a process of its own, with a cache of its own; the certificate and the consents are shared, because their
-random numbers are part of a model.
-"""
+"""A small world for commands that are disturbed: two short clips, the commands, and what is compared of their results."""
 
 import hashlib
-import os
 import shutil
-import subprocess
-import sys
-from dataclasses import dataclass
+import socket
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
 
 from dancenow.assets import SOURCE, TARGET
+from dancenow.errors import InputError
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import read_frames
+from dancenow.research.robustness.places import Place, Running
 from dancenow.storage import pretrained
 from dancenow.storage.atomic_io import cache_dir
 from dancenow.storage.checkpoint import read_info, read_info_or_none
-from dancenow.storage.unfinished import PREFIX
 from dancenow.subject.subject import Subject
 from dancenow.training.loop import state_path
+from dancenow.web.job import Job, Settings
+from dancenow.web.job_store import JobStore
 
 SIDE_PX: Final = 192
 _EVERY: Final = 3
 """Of the frames of the example clips, which have 30 a second."""
 _IMAGES: Final = "4images"
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a command works: its cache, the folder of its result, and what all places share."""
-
-    folder: Path
-    shared: Path
-
-    @property
-    def cache(self) -> Path:
-        return self.folder / "cache"
-
-    @property
-    def out(self) -> Path:
-        return self.folder / "out"
-
-    def start(self, words: list[str]) -> subprocess.Popen[str]:
-        """Start a command of dancenow here."""
-        self.out.mkdir(parents=True, exist_ok=True)
-        self.cache.mkdir(exist_ok=True)
-        for name in ("weights", "code"):  # nothing is downloaded or parsed again
-            if (self.shared / name).is_dir() and not (self.cache / name).exists():
-                (self.cache / name).symlink_to(self.shared / name)
-        places = {"DANCENOW_CACHE": str(self.cache), "DANCENOW_HOME": str(self.shared / "home"), "TMPDIR": str(self.folder)}
-        return subprocess.Popen(
-            [sys.executable, "-m", "dancenow", *words], env=os.environ | places, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-
-    def files(self) -> list[str]:
-        """Everything here but lock files, by name, without the digits of cache keys, which the results do not depend on."""
-        found = [
-            path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if ".locks/" not in path.as_posix()
-        ]
-        return sorted(name for name in found if not name.endswith(".locks"))
-
-    def unfinished(self) -> list[str]:
-        """What is unfinished here."""
-        return [name for name in self.files() if PREFIX in name]
+_JOB: Final = "0" * 32
+"""The number of the page's job."""
 
 
 @dataclass(frozen=True)
@@ -80,22 +40,60 @@ class Command:
     name: str
     result: str
 
-    def words(self, place: Place) -> list[str]:
-        """The command line, which after an interruption goes on with what there is."""
+    @property
+    def is_server(self) -> bool:
+        """Whether it only ends when it is told to."""
+        return self.name == "web"
+
+    def start(self, place: Place, **options: Any) -> Running:
+        """Start it in a place, or start it again after an interruption, to go on with what there is."""
+        if self.is_server:
+            return place.start(self._words(place), is_done=_job_watcher(place), **options)
+        return place.start(self._words(place), **options)
+
+    def _words(self, place: Place) -> list[str]:
         shared, out = place.shared, place.out / self.result
         source, target = str(shared / "source.mp4"), str(shared / "target.mp4")
+        training = ["--budget", _IMAGES, "--face", "none"]
         match self.name:
             case "prepare":
                 return ["prepare", target, "-o", str(out), "--consent", "rendered"]
             case "train":
-                state = read_info_or_none(state_path(out))
-                resume = ["--resume"] if state is not None else []
-                return ["train", str(shared / "subject"), "-o", str(out), "--budget", _IMAGES, "--face", "none", *resume]
+                resume = [] if read_info_or_none(state_path(out)) is None else ["--resume"]
+                return ["train", str(shared / "subject"), "-o", str(out), *training, *resume]
             case "transfer":
                 return ["transfer", source, str(shared / "model.safetensors"), "-o", str(out)]
             case "run":
-                return ["run", source, target, "-o", str(out), "--budget", _IMAGES, "--face", "none", "--consent", "rendered"]
+                return ["run", source, target, "-o", str(out), *training, "--consent", "rendered"]
+            case "batch":
+                options = ["-o", str(out.parent), "--workers", "1", "--consent", "rendered"]
+                return ["batch", str(shared / "jobs.csv"), *options, *training]
+            case "web":
+                return ["web", "--data", str(place.out / "data"), "--port", str(_free_port())]
         raise ValueError(self.name)
+
+    def lay_out(self, place: Place) -> None:
+        """Put what the command needs into its place: of the page, a job that a user has just queued, or queues again.
+
+        Raises:
+            OSError, OutputError: the place has no room for it.
+        """
+        place.out.mkdir(parents=True, exist_ok=True)
+        if not self.is_server:
+            return
+        store = JobStore(place.out / "data")
+        folder = store.folder(_JOB)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("source.mp4", "target.mp4"):
+            if not (folder / name).exists():
+                shutil.copyfile(place.shared / name, folder / name)
+        consent = asdict(Subject.open(place.shared / "subject").manifest.consent)  # type: ignore[call-overload]  # there is one
+        job = Job(_JOB, "", 0.0, "source.mp4", "dance", "target.mp4", "me", step="video", settings=Settings(_IMAGES))
+        before = _job(place)
+        if before is None or before.can_resume:
+            for name in ("progress.json", "outcome.json"):
+                (folder / name).unlink(missing_ok=True)
+            store.update(before or job, consent=consent, state="queued", error="")
 
 
 COMMANDS: Final = (
@@ -103,7 +101,38 @@ COMMANDS: Final = (
     Command("train", "model.safetensors"),
     Command("transfer", "out.mp4"),
     Command("run", "out.mp4"),
+    Command("batch", "dance.mp4"),
+    Command("web", f"data/jobs/{_JOB}/result.mp4"),
 )
+
+
+def _job(place: Place) -> Job | None:
+    try:
+        return JobStore(place.out / "data").get(_JOB)
+    except InputError:
+        return None
+
+
+def _job_watcher(place: Place) -> Callable[[], bool]:
+    """Whether the page's job has ended."""
+
+    def has_ended() -> bool:
+        job = _job(place)
+        return job is not None and not job.is_active
+
+    return has_ended
+
+
+def job_error(place: Place) -> str:
+    """What the page says of its job."""
+    job = _job(place)
+    return "" if job is None else job.error
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 def create_shared(shared: Path) -> None:
@@ -111,23 +140,18 @@ def create_shared(shared: Path) -> None:
     shared.mkdir(parents=True, exist_ok=True)
     pretrained.fetch_all()
     shutil.copytree(cache_dir("weights"), shared / "weights")
-    for name, asset, seconds in (("source", SOURCE, 1.2), ("target", TARGET, 2.6)):
+    for name, asset, seconds in (("source", SOURCE, 1.0), ("target", TARGET, 2.2)):
         _shrink(asset, shared / f"{name}.mp4", seconds)
+    (shared / "jobs.csv").write_text("source,target,out\nsource.mp4,target.mp4,dance\n", "utf-8")
     place = Place(shared / "first", shared)
     for command, kept in ((COMMANDS[0], "subject"), (COMMANDS[1], "model.safetensors"), (COMMANDS[3], None)):
-        status, output = finish(place.start(command.words(place)))
+        status, output = command.start(place).finish()
         if status:
             raise RuntimeError(output)
         if kept:
             (place.out / command.result).replace(shared / kept)
     (place.cache / "code").replace(shared / "code")
     shutil.rmtree(place.folder)
-
-
-def finish(process: "subprocess.Popen[str]", timeout_s: float = 1800.0) -> tuple[int, str]:
-    """Status and output of a command."""
-    output, _ = process.communicate(timeout=timeout_s)
-    return process.returncode, output
 
 
 def fingerprint(path: Path) -> str:
@@ -137,7 +161,8 @@ def fingerprint(path: Path) -> str:
         for name, sha256 in sorted(Subject.open(path).manifest.files.items()):
             digest.update(f"{name} {sha256}".encode())
     elif path.suffix == ".safetensors":
-        assert read_info(path).trained_fraction == 1.0
+        if read_info(path).trained_fraction != 1.0:
+            return "half-trained"
         digest.update(path.read_bytes())
     else:
         for frame in read_frames(path):

@@ -1,0 +1,162 @@
+"""Where disturbed commands work, and running commands: started without waiting for imports, told signals, watched to their end.
+
+    fork server, which has imported everything ──fork──► command, in its place, with its output in a file
+
+Every command has a cache of its own; the certificate and the consents are shared, because their random numbers are part of a
+model. A fresh start is a new Python, for signals that arrive while it imports.
+"""
+
+import atexit
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from dancenow.storage.unfinished import PREFIX
+
+NOBODY: Final = 65534
+"""A user who owns nothing."""
+_POLL_S: Final = 0.02
+_LIMIT_S: Final = 1800.0
+_PRELOADED: Final = (
+    "dancenow.pipeline", "dancenow.cli.main", "dancenow.web.run_job", "dancenow.web.server", "dancenow.batch.run_batch",
+    "dancenow.research.robustness.places", "tyro", "gradio", "ray", "uvicorn",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Running:
+    """A started command. poll: its status, None while it runs. is_done: of a server, whether its work is done, so that it is
+    told to end."""
+
+    process_id: int
+    poll: Callable[[], int | None]
+    log: Path
+    is_done: Callable[[], bool]
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal, unless the command has ended."""
+        with suppress(ProcessLookupError):
+            if self.poll() is None:
+                os.kill(self.process_id, number)
+
+    def finish(self, limit_s: float = _LIMIT_S) -> tuple[int, str]:
+        """Status and output of the command, at its end; status 0 of a server that was told to end and did.
+
+        Raises:
+            TimeoutError: it does not end in time.
+        """
+        end_s, was_told = time.monotonic() + limit_s, False
+        while (status := self.poll()) is None:
+            if time.monotonic() > end_s:
+                raise TimeoutError
+            if not was_told and self.is_done():
+                was_told = True
+                self.send(signal.SIGTERM)
+            time.sleep(_POLL_S)
+        return 0 if was_told and status in _TOLD else status, self.log.read_text("utf-8", "replace")
+
+
+_TOLD: Final = (130, -signal.SIGTERM)
+"""Statuses after SIGTERM, the latter before the command listens."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a command works: its cache, the folder of its result, and what all places share."""
+
+    folder: Path
+    shared: Path
+
+    @property
+    def cache(self) -> Path:
+        return self.folder / "cache"
+
+    @property
+    def out(self) -> Path:
+        return self.folder / "out"
+
+    def start(
+        self, words: Sequence[str], *, is_done: Callable[[], bool] = lambda: False, fresh: bool = False, user: int | None = None
+    ) -> Running:
+        """Start a command of dancenow here. fresh: in a new Python. user: as whom, None for whoever this is."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        self.cache.mkdir(exist_ok=True)
+        for name in ("weights", "code"):  # nothing is downloaded or parsed again
+            if (self.shared / name).is_dir() and not (self.cache / name).exists():
+                with suppress(OSError):  # a disk that cannot be written to
+                    (self.cache / name).symlink_to(self.shared / name)
+        places = {"DANCENOW_CACHE": str(self.cache), "DANCENOW_HOME": str(self.shared / "home"), "TMPDIR": str(self.folder)}
+        places["RAY_TMPDIR"] = tempfile.gettempdir()  # Ray keeps logs there, and refuses long names
+        handle, log = tempfile.mkstemp(prefix="output-", dir=self.folder.parent)
+        if fresh:
+            command = [sys.executable, "-m", "dancenow", *words]
+            with os.fdopen(handle, "wb") as output:
+                started = subprocess.Popen(
+                    command, env=os.environ | places, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                )
+            return Running(started.pid, started.poll, Path(log), is_done)
+        os.close(handle)
+        process = _fork_server().Process(target=_become, args=(list(words), dict(os.environ | places), log, user))
+        process.start()
+        return Running(process.pid or 0, lambda: process.exitcode, Path(log), is_done)
+
+    def files(self) -> list[str]:
+        """Everything here but lock files, by name."""
+        found = [
+            path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if ".locks/" not in path.as_posix()
+        ]
+        return sorted(name for name in found if not name.endswith(".locks"))
+
+    def unfinished(self) -> list[str]:
+        """What is unfinished here."""
+        return [name for name in self.files() if PREFIX in name]
+
+    def helpers(self) -> Iterator[tuple[int, str]]:
+        """Processes that a command started here, with their command lines."""
+        wanted = f"DANCENOW_CACHE={self.cache}".encode()
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                    yield int(folder.name), (folder / "cmdline").read_text("utf-8", "replace").replace("\0", " ")
+
+
+@cache
+def _fork_server() -> Any:
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload(list(_PRELOADED))
+    return server
+
+
+def _become(words: list[str], environment: Mapping[str, str], log: str, user: int | None) -> None:
+    """Be a command, in a process that has imported everything."""
+    os.environ.clear()
+    os.environ.update(environment)
+    tempfile.tempdir = None  # it was found in another environment
+    for path, flags, numbers in ((os.devnull, os.O_RDONLY, (0,)), (log, os.O_WRONLY | os.O_APPEND, (1, 2))):
+        opened = os.open(path, flags)
+        for number in numbers:
+            os.dup2(opened, number)
+        os.close(opened)
+    sys.stdin = os.fdopen(0, closefd=False)
+    if user is not None:
+        os.setgroups([])
+        os.setgid(user)
+        os.setuid(user)
+    from dancenow.cli.main import main
+
+    sys.argv = ["dancenow", *words]
+    try:
+        main(words)
+    finally:
+        atexit._run_exitfuncs()  # a forked process leaves them out
+        sys.stdout.flush()
