@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 ROOT = Path(__file__).parent.parent
@@ -43,3 +44,15 @@ def test_the_licence_goes_with_the_package() -> None:
     assert PROJECT["project"]["license"] == "Apache-2.0"
     assert all((ROOT / name).is_file() for name in PROJECT["project"]["license-files"])
     assert "Apache License" in (ROOT / "LICENSE").read_text("utf-8")
+
+
+def test_the_image_is_built_from_files_that_exist_with_a_python_that_is_supported() -> None:
+    lines = (ROOT / "Dockerfile").read_text("utf-8").splitlines()
+    copied = [name for line in lines if line.startswith("COPY ") and "--from" not in line for name in line.split()[1:-1]]
+    ignored = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    assert copied
+    assert all((ROOT / name).exists() and f"!{name}" in ignored for name in copied)
+    stages = [line.split()[1:] for line in lines if line.startswith("FROM ")]
+    assert {"cpu", "cuda"} <= {stage[-1] for stage in stages}
+    for image in (stage[0] for stage in stages if stage[0].startswith("python:")):
+        assert Version(image.removeprefix("python:").partition("-")[0]) in SpecifierSet(PROJECT["project"]["requires-python"])

@@ -46,6 +46,19 @@ def test_bad_input_is_one_sentence_and_status_2(capsys: pytest.CaptureFixture[st
     assert sorted(p.name for p in tmp_path.iterdir()) in (["cache", "text.mp4"], ["text.mp4"])
 
 
+def test_a_package_that_is_missing_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def absent(*_: object, **__: object) -> None:
+        raise ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn")
+
+    monkeypatch.setattr("dancenow.pipeline.run", absent)
+    status, error = _run(capsys, "run", tmp_path / "a.mp4", tmp_path / "b.mp4", "-o", tmp_path / "c.mp4")
+    assert status == 2
+    assert "needs the Python package torch, which is not installed" in error
+    assert error.count("\n") == 1
+
+
 def test_debug_gives_the_exception(tmp_path: Path) -> None:
     with pytest.raises(UserError):
         cli.main(["prepare", str(tmp_path / "absent.mp4"), "-o", str(tmp_path / "s"), "--debug"])

@@ -138,3 +138,22 @@ def test_no_device_is_replaced(tmp_path: Path) -> None:
         temporary.write_text("text")
     with pytest.raises(UserError, match="it is a device or a pipe"):
         require_writable(tmp_path / "pipe")
+
+
+def test_a_file_that_a_scanner_has_open_for_a_moment_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out.txt"
+    out.write_text("old")
+    rename, refused = Path.replace, list[Path]()
+
+    def refuse_twice(self: Path, target: Path) -> Path:
+        if target == out and len(refused) < 2:
+            refused.append(self)
+            raise PermissionError(errno.EACCES, "The process cannot access the file", str(target))
+        return rename(self, target)
+
+    monkeypatch.setattr("dancenow.storage.atomic_io._WAITS_S", (0.0, 0.0, 0.0))  # as on Windows
+    monkeypatch.setattr(Path, "replace", refuse_twice)
+    with complete_or_absent(out) as temporary:
+        temporary.write_text("new")
+    assert out.read_text() == "new"
+    assert len(refused) == 2

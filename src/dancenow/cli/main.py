@@ -58,6 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _run(words)
     except UserError as error:
         _fail(str(error), debug)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "dancenow":
+            raise
+        name = error.name.partition(".")[0]
+        _fail(f"this command needs the Python package {name}, which is not installed; install dancenow again with pip.", debug)
     except KeyboardInterrupt:
         _print_error(
             "dancenow: interrupted; finished steps are kept: `run`, `batch`, `bench` and `dataset make` go on by themselves,"

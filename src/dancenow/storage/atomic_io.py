@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import stat
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -18,6 +19,8 @@ from dancenow.storage.unfinished import COMPLETE, NEW, OLD, unfinished_folder
 
 NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 _ABOUT_OUTPUT: Final = (*NO_ROOM, errno.EFBIG)
+_WAITS_S: Sequence[float] = (0.05, 0.2, 1.0) if os.name == "nt" else ()
+"""Before renaming is tried again."""
 
 
 def require_writable(path: Path, suffix: str = "", *, folder: bool = False) -> None:
@@ -116,7 +119,7 @@ def _put_all(folder: Path, paths: Sequence[Path]) -> None:
             # Some writers create files for the owner alone; the result gets the mode of any new file, by the process's umask.
             (new / path.name).chmod(_mode_of_new_file(folder / "mode"))
     if len(paths) == 1 and not paths[0].is_dir():
-        (new / paths[0].name).replace(paths[0])
+        _move(new / paths[0].name, paths[0])
         return
     old.mkdir()
     (folder / COMPLETE).touch()
@@ -125,13 +128,25 @@ def _put_all(folder: Path, paths: Sequence[Path]) -> None:
         for path in paths:
             moved.append(path)
             if path.exists():
-                path.replace(old / path.name)
-            (new / path.name).replace(path)
+                _move(path, old / path.name)
+            _move(new / path.name, path)
     except BaseException:
         (folder / COMPLETE).unlink()
         for path in reversed(moved):
             _put_back(path, old / path.name, is_placed=not (new / path.name).exists())
         raise
+
+
+def _move(path: Path, place: Path) -> None:
+    """Rename, and replace a file that is there. On Windows nobody may have it open, but a scanner may for a moment."""
+    for wait_s in _WAITS_S:
+        try:
+            path.replace(place)
+        except PermissionError:
+            time.sleep(wait_s)
+        else:
+            return
+    path.replace(place)
 
 
 def _put_back(path: Path, before: Path, *, is_placed: bool) -> None:

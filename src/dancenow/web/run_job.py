@@ -1,7 +1,7 @@
 """The process of one job: `python -m dancenow.web.run_job MAX_SECONDS FOLDER`. It is stopped by closing its standard input.
 
-Whatever happens, it leaves `outcome.json`, unless the disk is full, or it was stopped; then the training is saved and the job can
-go on later.
+Whatever happens, it leaves `outcome.json`, unless the disk is full or it was stopped; then the training is saved, and the job
+can go on later.
 """
 
 import os
