@@ -157,3 +157,14 @@ def test_a_file_that_a_scanner_has_open_for_a_moment_is_replaced(tmp_path: Path,
         temporary.write_text("new")
     assert out.read_text() == "new"
     assert len(refused) == 2
+
+
+def test_a_path_that_is_too_long_for_windows_is_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dancenow.storage.atomic_io._LONGEST", 10)
+
+    def absent(path: Path, mode: int = 0o777) -> None:
+        raise FileNotFoundError(errno.ENOENT, "The system cannot find the path specified", f"{path} {mode}")
+
+    monkeypatch.setattr(os, "mkdir", absent)
+    with pytest.raises(UserError, match="too long for Windows"), complete_or_absent(tmp_path / "out.txt"):
+        pass

@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import stat
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,6 +20,8 @@ from dancenow.storage.unfinished import COMPLETE, NEW, OLD, unfinished_folder
 
 NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 _ABOUT_OUTPUT: Final = (*NO_ROOM, errno.EFBIG)
+_LONGEST: int = 230 if os.name == "nt" else sys.maxsize
+"""Letters of a path that work on Windows, which says of longer ones that they do not exist; what is unfinished needs 28."""
 _WAITS_S: Sequence[float] = (0.05, 0.2, 1.0) if os.name == "nt" else ()
 """Before renaming is tried again."""
 
@@ -178,6 +181,8 @@ def _unwritable(path: Path, error: OSError) -> UserError:
         return OutputError(f"cannot write {path}: the disk is full; nothing was left half-written.")
     if error.errno == errno.EFBIG:
         return OutputError(f"cannot write {path}: it is larger than the file system or a limit of the system allows.")
+    if isinstance(error, FileNotFoundError) and len(str(Path(path).absolute())) > _LONGEST:
+        return OutputError(f"cannot write {path}: the name with its folders is too long for Windows; choose a shorter one.")
     return OutputError(f"cannot write {path}: {error.strerror or error}.")
 
 

@@ -25,10 +25,10 @@ from dancenow.training.loop import state_path
 from dancenow.web.job import Job, Settings
 from dancenow.web.job_store import JobStore
 
-SIDE_PX: Final = 192
-_EVERY: Final = 3
+SIDE_PX: Final = 144
+_EVERY: Final = 5
 """Of the frames of the example clips, which have 30 a second."""
-_IMAGES: Final = "4images"
+_IMAGES: Final = "2images"
 _JOB: Final = "0" * 32
 """The number of the page's job."""
 
@@ -140,7 +140,7 @@ def create_shared(shared: Path) -> None:
     shared.mkdir(parents=True, exist_ok=True)
     pretrained.fetch_all()
     shutil.copytree(cache_dir("weights"), shared / "weights")
-    for name, asset, seconds in (("source", SOURCE, 1.0), ("target", TARGET, 2.2)):
+    for name, asset, seconds in (("source", SOURCE, 0.7), ("target", TARGET, 2.2)):
         _shrink(asset, shared / f"{name}.mp4", seconds)
     (shared / "jobs.csv").write_text("source,target,out\nsource.mp4,target.mp4,dance\n", "utf-8")
     place = Place(shared / "first", shared)
