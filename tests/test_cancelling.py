@@ -18,6 +18,7 @@ from dancenow.execution import Execution
 from dancenow.media.source import read_frames
 from dancenow.progress import Progress
 from dancenow.provenance.consent import consent
+from dancenow.rendering.transfer_warnings import model_warnings
 from dancenow.storage.checkpoint import read_info
 from dancenow.subject.prepare import prepare
 from dancenow.training.loop import state_path
@@ -70,6 +71,7 @@ def test_a_cancelled_training_is_resumed_to_the_same_model(videos: tuple[Path, P
         pipeline.train(subject, model, budget="20images", face="none", execution=listen.execution, on_progress=listen)
     assert listen.after == 0
     assert read_info(state_path(model)).images_seen == 10
+    assert ["50% of its budget" in told for told in model_warnings(model, read_info(model))] == [True]
     pipeline.train(subject, model, budget="20images", face="none", resume=True, device="cpu")
     unbroken = pipeline.train(subject, tmp_path / "unbroken.safetensors", budget="20images", face="none", device="cpu")
     first, second = (load_tensors(path) for path in (model, unbroken))

@@ -87,7 +87,7 @@ class Command:
         for name in ("source.mp4", "target.mp4"):
             if not (folder / name).exists():
                 shutil.copyfile(place.shared / name, folder / name)
-        consent = asdict(Subject.open(place.shared / "subject").manifest.consent)  # type: ignore[call-overload]  # there is one
+        consent = asdict(Subject.open(place.shared / "subject").manifest.consent)  # type: ignore[arg-type]  # there is one
         job = Job(_JOB, "", 0.0, "source.mp4", "dance", "target.mp4", "me", step="video", settings=Settings(_IMAGES))
         before = _job(place)
         if before is None or before.can_resume:
