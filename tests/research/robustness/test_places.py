@@ -1,6 +1,8 @@
 """Commands that are disturbed: they start in their place, are told signals, and are watched to their end."""
 
 import os
+import random
+import signal
 import subprocess
 import sys
 import time
@@ -49,7 +51,7 @@ def test_a_server_is_told_to_end_when_its_work_is_done(place: Place) -> None:
 class Drawn(Command):
     """Writes a picture slowly. Killed, it leaves an unfinished folder, and removes it when it starts again, unless bad."""
 
-    def start(self, place: Place, *, fresh: bool = False) -> Running:  # noqa: ARG002
+    def start(self, place: Place, **_: object) -> Running:
         folder = place.out / f"{PREFIX}x"
         clean = "" if self.name == "bad" else f"shutil.rmtree({str(folder)!r}, ignore_errors=True); "
         program = (
@@ -64,13 +66,13 @@ class Drawn(Command):
 @pytest.mark.parametrize(("name", "faults"), [("good", []), ("bad", ["unfinished at the end"])])
 def test_what_a_command_leaves_is_found(name: str, faults: list[str], place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chaos, "fingerprint", lambda path: path.read_text())
-    monkeypatch.setattr(chaos, "_SIGNALS", (chaos.signal.SIGKILL,))
+    monkeypatch.setattr(chaos, "_SIGNALS", (signal.SIGKILL,))
     command = Drawn(name, "picture.txt")
     start_s = time.monotonic()
     assert command_files(command, place) == ["out", "out/picture.txt"]
     normal = Undisturbed(command, time.monotonic() - start_s, "whole", ["out", "out/picture.txt"])
     (place.out / "picture.txt").unlink()
-    row = kill(normal, place, chaos.random.Random(1), fresh=False)
+    row = kill(normal, place, random.Random(1), fresh=False)
     assert [fault.partition(":")[0] for fault in row["faults"]][: len(faults)] == faults
     assert bool(row["faults"]) is bool(faults)
     (place.out / "stray.txt").touch()
