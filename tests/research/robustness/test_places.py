@@ -70,7 +70,7 @@ def test_what_a_command_leaves_is_found(name: str, faults: list[str], place: Pla
     command = Drawn(name, "picture.txt")
     start_s = time.monotonic()
     assert command_files(command, place) == ["out", "out/picture.txt"]
-    normal = Undisturbed(command, time.monotonic() - start_s, "whole", ["out", "out/picture.txt"])
+    normal = Undisturbed(command, time.monotonic() - start_s, 0.1, "whole", ["out", "out/picture.txt"])
     (place.out / "picture.txt").unlink()
     row = kill(normal, place, random.Random(1), fresh=False)
     assert [fault.partition(":")[0] for fault in row["faults"]][: len(faults)] == faults

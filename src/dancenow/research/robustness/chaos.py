@@ -31,7 +31,7 @@ from typing import Annotated, Any, Final, Literal
 import tyro
 
 from dancenow.errors import UserError
-from dancenow.research.robustness.places import NOBODY, Place
+from dancenow.research.robustness.places import NOBODY, Place, Running
 from dancenow.research.robustness.world import COMMANDS, Command, create_shared, fingerprint, job_error
 from dancenow.storage.atomic_io import complete_or_absent
 
@@ -45,24 +45,28 @@ _GRACE_S: Final = 10.0
 _STUCK_S: Final = 90.0
 """A page whose disk is full may be unable to say that its job failed; it is told to end after this time."""
 _LOADING_S: Final = 3.0
+"""Work until a command is loaded."""
 _UNHARMED: Final = ("weights", "code", ".locks")
 """Folders of the cache that are checked elsewhere, or would only be made again."""
 
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """A command's time, result and files when nothing happens."""
+    """A command's time, work of processors, result and files when nothing happens."""
 
     command: Command
     seconds: float
+    work_s: float
     result: str
     files: list[str]
 
 
 @dataclass(frozen=True)
 class Options:
-    """out: the JSON to write. kills: of each command. rounds: of damage. seed: of all random moments. commands: to disturb.
-    shared: folder of the clips, made if it is missing, to be used again."""
+    """out: the JSON to write; tries that it holds already are kept. kills: of each command. rounds: of damage. seed: of all
+    random moments. commands: to disturb. shared: folder of the clips, made if it is missing. minutes: no try begins later.
+    stand_ins: module with stand-ins for the networks, see `Place`; a try takes seconds instead of a minute, and `batch`, whose
+    workers know nothing of it, cannot be disturbed."""
 
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     kills: int = 12
@@ -73,27 +77,38 @@ class Options:
         for command in COMMANDS
     )
     shared: Path | None = None
+    minutes: float = 24 * 60.0
+    stand_ins: str = ""
 
 
 def run_undisturbed(command: Command, place: Place) -> Undisturbed:
     """Run a command in a new place."""
     command.lay_out(place)
-    start_s = time.monotonic()
-    status, output = command.start(place).finish()
+    start_s, running = time.monotonic(), command.start(place)
+    work_s = _watch(running, place, until_work_s=float("inf"))
+    seconds = time.monotonic() - start_s
+    status, output = running.finish()
     if status:
         raise RuntimeError(output)
-    return Undisturbed(command, time.monotonic() - start_s, fingerprint(place.out / command.result), place.files())
+    return Undisturbed(command, seconds, work_s, fingerprint(place.out / command.result), place.files())
+
+
+def _watch(running: Running, place: Place, *, until_work_s: float) -> float:
+    """Wait until processors have worked so long on a command, or until it ends or is a server that is done; for how long."""
+    work_s = 0.0
+    while running.poll() is None and not running.is_done() and work_s < until_work_s:
+        work_s = max(work_s, running.work_s(place))
+        time.sleep(0.05)
+    return work_s
 
 
 def kill(normal: Undisturbed, place: Place, rng: random.Random, *, fresh: bool) -> dict[str, Any]:
     """Kill a command once and run it again; what happened. fresh: while it is being loaded."""
-    number, at_s = rng.choice(_SIGNALS), rng.uniform(0.05, _LOADING_S) if fresh else rng.uniform(0, 1.05) * normal.seconds
+    number, share = rng.choice(_SIGNALS), rng.uniform(0.0, 0.98)
     normal.command.lay_out(place)
     running = normal.command.start(place, fresh=fresh)
-    try:
-        running.finish(at_s)
-    except TimeoutError:
-        running.send(number)
+    work_s = _watch(running, place, until_work_s=share * (_LOADING_S if fresh else normal.work_s))
+    running.send(number)
     start_s = time.monotonic()
     status, output = running.finish()
     took_s = time.monotonic() - start_s
@@ -101,26 +116,27 @@ def kill(normal: Undisturbed, place: Place, rng: random.Random, *, fresh: bool) 
     faults += ["traceback"] * ("Traceback" in output)
     if number is not signal.SIGKILL and took_s > _GRACE_S:
         faults.append(f"obeyed after {took_s:.0f} s")
-    facts = {"signal": number.name, "at_s": round(at_s, 1), "of_s": round(normal.seconds, 1), "took_s": round(took_s, 2)}
+    facts = {
+        "signal": number.name,
+        "after_work_s": round(work_s, 2),
+        "of_s": round(normal.work_s, 2),
+        "took_s": round(took_s, 2),
+    }
     return {**facts, "status": status, "faults": faults + again(normal, place)}
 
 
 def kill_helper(normal: Undisturbed, place: Place, rng: random.Random) -> dict[str, Any]:
     """Kill a process that does the work of a command, which goes on or ends as it likes, and run it again."""
-    at_s = rng.uniform(0.3, 0.9) * normal.seconds
     normal.command.lay_out(place)
-    running = normal.command.start(place)
-    killed = ""
-    try:
-        running.finish(at_s)
-    except TimeoutError:
-        workers = [each for each in place.helpers() if any(word in each[1] for word in ("run_job", "ray::"))]
-        if workers:
-            number, killed = rng.choice(workers)
-            os.kill(number, signal.SIGKILL)
+    running, killed = normal.command.start(place), ""
+    work_s = _watch(running, place, until_work_s=rng.uniform(0.4, 0.95) * normal.work_s)
+    workers = [each for each in place.helpers() if any(word in each[1] for word in ("run_job", "ray::"))]
+    if workers:
+        number, killed = rng.choice(workers)
+        os.kill(number, signal.SIGKILL)
     status, output = running.finish()
     faults = ["traceback"] * ("Traceback" in output)
-    return {"at_s": round(at_s, 1), "killed": killed[-40:], "status": status, "faults": faults + again(normal, place)}
+    return {"after_work_s": round(work_s, 2), "killed": killed[-40:], "status": status, "faults": faults + again(normal, place)}
 
 
 def again(normal: Undisturbed, place: Place) -> list[str]:
@@ -196,7 +212,7 @@ def _try(command: Command, place: Place, *, user: int | None = None) -> tuple[in
 
 def run_together(normal: Undisturbed, place: Place) -> dict[str, Any]:
     """Run a command twice at once on one cache."""
-    other = _Beside(place.folder, place.shared)
+    other = _Beside(place.folder, place.shared, place.stand_ins)
     for each in (place, other):
         normal.command.lay_out(each)
     running = [normal.command.start(each) for each in (place, other)]
@@ -284,35 +300,45 @@ def can_mount(folder: Path) -> bool:
 
 def main(options: Options) -> None:
     """Run everything and write the table after each try."""
-    rng, rows = random.Random(options.seed), list[dict[str, Any]]()
+    rng, end_s = random.Random(options.seed), time.monotonic() + 60 * options.minutes
+    rows: list[dict[str, Any]] = json.loads(options.out.read_text("utf-8"))["tries"] if options.out.exists() else []
     kept = tempfile.TemporaryDirectory(prefix="dancenow-chaos-") if options.shared is None else nullcontext()
     with kept as scratch:
         shared = options.shared or Path(scratch or "") / "shared"
         if not (shared / "code").exists():
-            create_shared(shared)
+            create_shared(shared, options.stand_ins)
         tries = shared.parent / "tries"
         shutil.rmtree(tries, ignore_errors=True)
         tries.mkdir()
         mounts, planned = can_mount(tries), []
         for command in (each for each in COMMANDS if each.name in options.commands):
-            place = Place(tries / f"normal-{command.name}", shared)
+            place = Place(tries / f"normal-{command.name}", shared, options.stand_ins)
             normal = run_undisturbed(command, place)
             shutil.rmtree(place.folder)
             planned.append([(normal, *each) for each in _disturbances(normal, options, rng, mounts)])
         in_turn = filter(None, (each for turn in zip_longest(*planned) for each in turn))
         for count, (normal, kind, disturb) in enumerate(in_turn):  # what is stopped early has tried every command
-            place = Place(tries / f"try{count}", shared)
+            if time.monotonic() > end_s:
+                break
+            place = Place(tries / f"try{count}", shared, options.stand_ins)
             place.folder.mkdir()
-            rows.append({"kind": kind, "command": normal.command.name, **disturb(place)})
+            rows.append({"kind": kind, "command": normal.command.name, "networks": _networks(options), **disturb(place)})
             print(rows[-1], flush=True)
             shutil.rmtree(place.folder)
             _write(options, rows)
 
 
+def _networks(options: Options) -> str:
+    return "stand-ins" if options.stand_ins else "real"
+
+
 def _disturbances(normal: Undisturbed, options: Options, rng: random.Random, mounts: bool) -> Iterator[Disturbance]:
     """What is done to a command, in order: some kills between the others."""
     is_alone = normal.command.name not in ("batch", "web")
-    kills = [("kill", partial(kill, normal, rng=rng, fresh=number % 4 == 3)) for number in range(options.kills)]
+    kills = [
+        ("kill", partial(kill, normal, rng=rng, fresh=number % 4 == 3 and not options.stand_ins))
+        for number in range(options.kills)
+    ]
     others: list[Disturbance] = [
         ("undisturbed", lambda place: {"seconds": round(normal.seconds, 1), "faults": again(normal, place)}),
         ("together", partial(run_together, normal)),
@@ -337,7 +363,7 @@ def _write(options: Options, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         survived, tried = map(int, table.setdefault(row["kind"], {}).get(row["command"], "0 of 0").split(" of "))
         table[row["kind"]][row["command"]] = f"{survived + (not row['faults'])} of {tried + 1}"
-    found = {"seed": options.seed, "survived": table, "tries": rows}
+    found = {"survived": f"{sum(not row['faults'] for row in rows)} of {len(rows)}", "by_kind": table, "tries": rows}
     with complete_or_absent(options.out) as temporary:
         temporary.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
 

@@ -9,6 +9,7 @@ model. A fresh start is a new Python, for signals that arrive while it imports.
 import atexit
 import multiprocessing
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,6 +51,15 @@ class Running:
             if self.poll() is None:
                 os.kill(self.process_id, number)
 
+    def work_s(self, place: "Place") -> float:
+        """Seconds that processors have worked on it and on its helpers, which depends less on other programs than time does."""
+        ticks = 0
+        for number in {self.process_id, *(number for number, _ in place.helpers())}:
+            with suppress(OSError):
+                fields = Path(f"/proc/{number}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+                ticks += sum(map(int, fields[11:15]))  # its own, and those of children that ended
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def finish(self, limit_s: float = _LIMIT_S) -> tuple[int, str]:
         """Status and output of the command, at its end; status 0 of a server that was told to end and did.
 
@@ -72,10 +83,14 @@ _TOLD: Final = (130, -signal.SIGTERM)
 
 @dataclass(frozen=True)
 class Place:
-    """Where a command works: its cache, the folder of its result, and what all places share."""
+    """Where a command works: its cache, the folder of its result, and what all places share.
+
+    stand_ins: name of a module whose `stand_in()` replaces the networks in every command, empty for the real ones.
+    """
 
     folder: Path
     shared: Path
+    stand_ins: str = ""
 
     @property
     def cache(self) -> Path:
@@ -106,7 +121,8 @@ class Place:
                 )
             return Running(started.pid, started.poll, Path(log), is_done)
         os.close(handle)
-        process = _fork_server().Process(target=_become, args=(list(words), dict(os.environ | places), log, user))
+        how = (list(words), dict(os.environ | places), log, user, self.stand_ins)
+        process = _fork_server(self.stand_ins).Process(target=_become, args=how)
         process.start()
         return Running(process.pid or 0, lambda: process.exitcode, Path(log), is_done)
 
@@ -131,13 +147,13 @@ class Place:
 
 
 @cache
-def _fork_server() -> Any:
+def _fork_server(stand_ins: str) -> Any:
     server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(list(_PRELOADED))
+    server.set_forkserver_preload([*_PRELOADED, *filter(None, [stand_ins])])
     return server
 
 
-def _become(words: list[str], environment: Mapping[str, str], log: str, user: int | None) -> None:
+def _become(words: list[str], environment: Mapping[str, str], log: str, user: int | None, stand_ins: str) -> None:
     """Be a command, in a process that has imported everything."""
     os.environ.clear()
     os.environ.update(environment)
@@ -152,11 +168,11 @@ def _become(words: list[str], environment: Mapping[str, str], log: str, user: in
         os.setgroups([])
         os.setgid(user)
         os.setuid(user)
-    from dancenow.cli.main import main
-
+    if stand_ins:
+        import_module(stand_ins).stand_in()
     sys.argv = ["dancenow", *words]
     try:
-        main(words)
+        runpy.run_module("dancenow", run_name="__main__")
     finally:
         atexit._run_exitfuncs()  # a forked process leaves them out
         sys.stdout.flush()

@@ -1,11 +1,13 @@
 """A small world for commands that are disturbed: two short clips, the commands, and what is compared of their results."""
 
 import hashlib
+import json
 import shutil
 import socket
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,17 +15,14 @@ import cv2
 import numpy as np
 
 from dancenow.assets import SOURCE, TARGET
-from dancenow.errors import InputError
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import read_frames
 from dancenow.research.robustness.places import Place, Running
 from dancenow.storage import pretrained
-from dancenow.storage.atomic_io import cache_dir
+from dancenow.storage.atomic_io import cache_dir, complete_or_absent
 from dancenow.storage.checkpoint import read_info, read_info_or_none
 from dancenow.subject.subject import Subject
 from dancenow.training.loop import state_path
-from dancenow.web.job import Job, Settings
-from dancenow.web.job_store import JobStore
 
 SIDE_PX: Final = 144
 _EVERY: Final = 5
@@ -31,6 +30,11 @@ _EVERY: Final = 5
 _IMAGES: Final = "2images"
 _JOB: Final = "0" * 32
 """The number of the page's job."""
+_NEW_JOB: Final = {
+    "number": _JOB, "owner": "", "created_s": 0.0, "source": "source.mp4", "source_label": "dance", "target": "target.mp4",
+    "target_label": "me", "step": "video", "state": "queued", "settings": {"budget": _IMAGES},
+}  # fmt: skip
+"""Its record when a user has queued it, as the page writes it."""
 
 
 @dataclass(frozen=True)
@@ -75,25 +79,28 @@ class Command:
     def lay_out(self, place: Place) -> None:
         """Put what the command needs into its place: of the page, a job that a user has just queued, or queues again.
 
+        Commands that do everything find poses and subject in their cache, from an earlier command, and begin with the training.
+
         Raises:
             OSError, OutputError: the place has no room for it.
         """
         place.out.mkdir(parents=True, exist_ok=True)
+        if self.name in ("run", "batch", "web") and not place.cache.exists():
+            shutil.copytree(place.shared / "seed", place.cache)
         if not self.is_server:
             return
-        store = JobStore(place.out / "data")
-        folder = store.folder(_JOB)
+        folder = place.out / "data" / "jobs" / _JOB
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("source.mp4", "target.mp4"):
             if not (folder / name).exists():
                 shutil.copyfile(place.shared / name, folder / name)
-        consent = asdict(Subject.open(place.shared / "subject").manifest.consent)  # type: ignore[arg-type]  # there is one
-        job = Job(_JOB, "", 0.0, "source.mp4", "dance", "target.mp4", "me", step="video", settings=Settings(_IMAGES))
-        before = _job(place)
-        if before is None or before.can_resume:
+        state = _job(place).get("state")
+        if state in (None, "paused", "cancelled", "failed"):
             for name in ("progress.json", "outcome.json"):
                 (folder / name).unlink(missing_ok=True)
-            store.update(before or job, consent=consent, state="queued", error="")
+            consent = asdict(Subject.open(place.shared / "subject").manifest.consent)  # type: ignore[arg-type]  # there is one
+            with complete_or_absent(folder / "job.json") as temporary:
+                temporary.write_text(json.dumps(_NEW_JOB | {"consent": consent}), "utf-8")
 
 
 COMMANDS: Final = (
@@ -106,27 +113,23 @@ COMMANDS: Final = (
 )
 
 
-def _job(place: Place) -> Job | None:
+def _job(place: Place) -> dict[str, Any]:
+    """The record of the page's job, empty if there is none."""
     try:
-        return JobStore(place.out / "data").get(_JOB)
-    except InputError:
-        return None
+        record: dict[str, Any] = json.loads((place.out / "data" / "jobs" / _JOB / "job.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record
 
 
 def _job_watcher(place: Place) -> Callable[[], bool]:
     """Whether the page's job has ended."""
-
-    def has_ended() -> bool:
-        job = _job(place)
-        return job is not None and not job.is_active
-
-    return has_ended
+    return lambda: _job(place).get("state", "queued") not in ("queued", "running")
 
 
 def job_error(place: Place) -> str:
     """What the page says of its job."""
-    job = _job(place)
-    return "" if job is None else job.error
+    return str(_job(place).get("error", ""))
 
 
 def _free_port() -> int:
@@ -135,15 +138,21 @@ def _free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def create_shared(shared: Path) -> None:
-    """Make the clips, and a subject and a model for the commands that need them."""
+def create_shared(shared: Path, stand_ins: str) -> None:
+    """Make the clips, and a subject and a model for the commands that need them.
+
+    stand_ins: as of `Place`; the module's `write_clips(folder)` makes the clips.
+    """
     shared.mkdir(parents=True, exist_ok=True)
-    pretrained.fetch_all()
-    shutil.copytree(cache_dir("weights"), shared / "weights")
-    for name, asset, seconds in (("source", SOURCE, 0.7), ("target", TARGET, 2.2)):
-        _shrink(asset, shared / f"{name}.mp4", seconds)
+    if stand_ins:
+        import_module(stand_ins).write_clips(shared)
+    else:
+        pretrained.fetch_all()
+        shutil.copytree(cache_dir("weights"), shared / "weights")
+        for name, asset, seconds in (("source", SOURCE, 0.7), ("target", TARGET, 2.2)):
+            _shrink(asset, shared / f"{name}.mp4", seconds)
     (shared / "jobs.csv").write_text("source,target,out\nsource.mp4,target.mp4,dance\n", "utf-8")
-    place = Place(shared / "first", shared)
+    place = Place(shared / "first", shared, stand_ins)
     for command, kept in ((COMMANDS[0], "subject"), (COMMANDS[1], "model.safetensors"), (COMMANDS[3], None)):
         status, output = command.start(place).finish()
         if status:
@@ -151,6 +160,8 @@ def create_shared(shared: Path) -> None:
         if kept:
             (place.out / command.result).replace(shared / kept)
     (place.cache / "code").replace(shared / "code")
+    not_seeded = shutil.ignore_patterns("weights", "code", "models", ".locks")
+    shutil.copytree(place.cache, shared / "seed", ignore=not_seeded)
     shutil.rmtree(place.folder)
 
 
