@@ -44,6 +44,9 @@ def handled(grace_s: float = GRACE_S) -> Iterator[None]:
         for number in numbers:
             signal.signal(number, interrupt)
         yield
+    except KeyboardInterrupt:
+        remove_own()  # it may have come while a folder was being removed
+        raise
     finally:
         signal.set_wakeup_fd(woken_before)
         system.close()  # ends the thread

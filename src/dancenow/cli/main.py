@@ -97,9 +97,10 @@ def _run(words: Sequence[str]) -> None:
     """Parse the words, run their command, and keep the cache within its limit."""
     import tyro
 
-    from dancenow.storage.cache_pruning import enforce_limit, size_limit
+    from dancenow.storage.cache_pruning import enforce_limit, remove_leftovers, size_limit
 
     size_limit()  # a limit that is no size is reported before the command runs
+    remove_leftovers()
     # Positional arguments have the names that the texts use; "None" is not something to type.
     config = (tyro.conf.PositionalMetavarFromFieldName, tyro.conf.DisallowNone)
     commands = _commands(summaries=not words or words[0].startswith("-"))

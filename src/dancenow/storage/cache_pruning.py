@@ -103,6 +103,13 @@ def enforce_limit() -> list[EntryInfo]:
     return [] if limit is None else prune_to(limit, list_entries())
 
 
+def remove_leftovers() -> None:
+    """Remove what killed processes left unfinished in the cache; they would stay where nothing is written any more."""
+    for stage in STAGES:
+        for folder in _folders(stage):
+            _remove_abandoned(folder)
+
+
 def parse_size(text: str) -> int:
     """Bytes of a size such as `20GB`, `500 MB` or `1.5T`; units are powers of 1000.
 
@@ -142,15 +149,18 @@ def format_age(age_s: float) -> str:
 
 
 def _entries(stage: str) -> Iterator[EntryInfo]:
-    root = cache_root() / stage
-    folders = [root] if stage not in _GROUPS else [path for path in _children(root) if path.is_dir() and not path.is_symlink()]
-    for folder in folders:
-        if folder.is_symlink():
-            continue
+    for folder in _folders(stage):
         _remove_abandoned(folder)
         name = folder.relative_to(cache_root()).as_posix()
         for entry in sorted({entry_name(path) for path in _children(folder)} - {""}):
             yield _info(CacheEntry(name, entry))
+
+
+def _folders(stage: str) -> list[Path]:
+    """The folders in which the entries of a stage lie."""
+    root = cache_root() / stage
+    found = _children(root) if stage in _GROUPS else [root]
+    return [folder for folder in found if folder.is_dir() and not folder.is_symlink()]
 
 
 def _info(entry: CacheEntry) -> EntryInfo:
@@ -162,7 +172,7 @@ def _info(entry: CacheEntry) -> EntryInfo:
 def _children(folder: Path) -> list[Path]:
     try:
         return list(folder.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
 
 

@@ -22,8 +22,9 @@ COMPLETE: Final = "complete"
 NEW: Final = "new"
 OLD: Final = "old"
 _LOCK: Final = "lock"
+_EMPTY_S: Final = 60.0
 _ABANDONED_S: Final = 24 * 3600.0
-"""A folder without a lock file that is older belongs to no running process."""
+"""A folder without a lock file that is older belongs to no running process; an empty one gets its lock within a moment."""
 
 _own: set[Path] = set()
 
@@ -42,9 +43,9 @@ def unfinished_folder(parent: Path) -> Iterator[Path]:
         with _locked(folder):
             yield folder
     finally:
-        _own.discard(folder)
         if not _put_missing(folder / OLD, parent):  # only what was replaced by something is still there
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
+        _own.discard(folder)  # last: an interruption here leaves it to `remove_own`
 
 
 @contextmanager
@@ -68,10 +69,10 @@ def remove_abandoned(parent: Path) -> None:
 
 
 def remove_own() -> None:
-    """Remove the unfinished folders of this process, which is about to end without its `finally` clauses."""
+    """Remove the unfinished folders of this process, which is about to end; its `finally` clauses may not or not wholly run."""
     for folder in list(_own):
         if not (folder / COMPLETE).exists():
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
 
 
 def _remove_if_abandoned(folder: Path) -> None:
@@ -81,7 +82,7 @@ def _remove_if_abandoned(folder: Path) -> None:
     try:
         lock = (folder / _LOCK).open("r+b")
     except FileNotFoundError:  # its owner is about to make it, or was killed before
-        if time.time() - info.st_mtime > _ABANDONED_S:
+        if time.time() - info.st_mtime > (_ABANDONED_S if any(folder.iterdir()) else _EMPTY_S):
             shutil.rmtree(folder, ignore_errors=True)
         return
     with lock:
@@ -92,8 +93,19 @@ def _remove_if_abandoned(folder: Path) -> None:
         if _put_missing(folder / OLD, folder.parent):
             return
         if os.name == "posix":
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
     shutil.rmtree(folder, ignore_errors=True)  # Windows removes no open file
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, its lock last: if this is interrupted, the lock still says that the owner is dead."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != _LOCK:
+                path.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _put_missing(folder: Path, parent: Path) -> bool:
