@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dancenow.storage.atomic_io import complete_or_absent
+from dancenow.storage.cache_pruning import remove_leftovers
 from dancenow.storage.unfinished import remove_abandoned, remove_own, unfinished_folder
 
 _WRITE = """
@@ -85,3 +86,30 @@ def test_what_belongs_to_others_or_is_a_link_is_not_touched(tmp_path: Path, monk
     assert sorted(path.name for path in tmp_path.iterdir()) == [".dancenow-link", "elsewhere"]
     assert (elsewhere / "lock").exists()
     shutil.rmtree(elsewhere)
+
+
+def test_an_interruption_while_a_folder_is_removed_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unlink = Path.unlink
+
+    def interrupted(self: Path, missing_ok: bool = False) -> None:
+        if self.name == "text":
+            monkeypatch.setattr(Path, "unlink", unlink)
+            raise KeyboardInterrupt
+        unlink(self, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", interrupted)
+    with pytest.raises(KeyboardInterrupt), unfinished_folder(tmp_path) as folder:
+        (folder / "text").touch()
+    assert sorted(path.name for path in folder.iterdir()) == ["lock", "text"]
+    remove_own()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_left_in_the_cache_goes_with_the_next_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path))
+    for stage in ("cameras", "bench/cells"):
+        place = tmp_path / stage / "entry.txt"
+        write_in_another_process(place, halfway="import os; os.kill(os.getpid(), 9)").communicate()
+        assert list(place.parent.iterdir())
+    remove_leftovers()
+    assert [path for stage in ("cameras", "bench/cells") for path in (tmp_path / stage).iterdir()] == []
