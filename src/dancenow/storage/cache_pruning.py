@@ -8,6 +8,7 @@ import os
 import re
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -105,9 +106,10 @@ def enforce_limit() -> list[EntryInfo]:
 
 def remove_leftovers() -> None:
     """Remove what killed processes left unfinished in the cache; they would stay where nothing is written any more."""
-    for stage in STAGES:
-        for folder in _folders(stage):
-            _remove_abandoned(folder)
+    with suppress(OSError):  # of a cache without rights, who needs it tells
+        for stage in STAGES:
+            for folder in _folders(stage):
+                _remove_abandoned(folder)
 
 
 def parse_size(text: str) -> int:
@@ -172,7 +174,7 @@ def _info(entry: CacheEntry) -> EntryInfo:
 def _children(folder: Path) -> list[Path]:
     try:
         return list(folder.iterdir())
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 
