@@ -4,7 +4,7 @@
     helper      SIGKILL to a process that `batch` or `web` started, then the same command again
     full disk   the result or the cache on a disk of a few kB to MB (needs the right to mount)
     read-only   the result or the cache on a disk that cannot be written to
-    no rights   the result or the cache belongs to somebody else (needs the right to become nobody)
+    no rights   the folder of the result or the cache may not be written to, also by root
     together    the same command twice at once, on one cache
     damage      bytes of every file in the cache changed, cut off or zeroed, then the same command again
 
@@ -18,6 +18,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ from typing import Annotated, Any, Final, Literal
 import tyro
 
 from dancenow.errors import UserError
-from dancenow.research.robustness.places import NOBODY, Place, Running
+from dancenow.research.robustness.places import Place, Running
 from dancenow.research.robustness.world import COMMANDS, Command, create_shared, fingerprint, job_error
 from dancenow.storage.atomic_io import complete_or_absent
 
@@ -46,6 +47,8 @@ _STUCK_S: Final = 90.0
 """A page whose disk is full may be unable to say that its job failed; it is told to end after this time."""
 _LOADING_S: Final = 3.0
 """Work until a command is loaded."""
+_WITH_HELPERS: Final = ("batch", "web")
+"""Commands whose work is done by other processes."""
 _UNHARMED: Final = ("weights", "code", ".locks")
 """Folders of the cache that are checked elsewhere, or would only be made again."""
 
@@ -85,7 +88,7 @@ def run_undisturbed(command: Command, place: Place) -> Undisturbed:
     """Run a command in a new place."""
     command.lay_out(place)
     start_s, running = time.monotonic(), command.start(place)
-    work_s = _watch(running, place, until_work_s=float("inf"))
+    work_s = _watch(running, place, command, until_work_s=float("inf"))
     seconds = time.monotonic() - start_s
     status, output = running.finish()
     if status:
@@ -93,12 +96,12 @@ def run_undisturbed(command: Command, place: Place) -> Undisturbed:
     return Undisturbed(command, seconds, work_s, fingerprint(place.out / command.result), place.files())
 
 
-def _watch(running: Running, place: Place, *, until_work_s: float) -> float:
+def _watch(running: Running, place: Place, command: Command, *, until_work_s: float) -> float:
     """Wait until processors have worked so long on a command, or until it ends or is a server that is done; for how long."""
-    work_s = 0.0
+    work_s, has_helpers = 0.0, command.name in _WITH_HELPERS
     while running.poll() is None and not running.is_done() and work_s < until_work_s:
-        work_s = max(work_s, running.work_s(place))
-        time.sleep(0.05)
+        work_s = max(work_s, running.work_s(number for number, _ in place.helpers()) if has_helpers else running.work_s())
+        time.sleep(0.3 if has_helpers else 0.02)
     return work_s
 
 
@@ -107,7 +110,7 @@ def kill(normal: Undisturbed, place: Place, rng: random.Random, *, fresh: bool) 
     number, share = rng.choice(_SIGNALS), rng.uniform(0.0, 0.98)
     normal.command.lay_out(place)
     running = normal.command.start(place, fresh=fresh)
-    work_s = _watch(running, place, until_work_s=share * (_LOADING_S if fresh else normal.work_s))
+    work_s = _watch(running, place, normal.command, until_work_s=share * (_LOADING_S if fresh else normal.work_s))
     running.send(number)
     start_s = time.monotonic()
     status, output = running.finish()
@@ -129,7 +132,7 @@ def kill_helper(normal: Undisturbed, place: Place, rng: random.Random) -> dict[s
     """Kill a process that does the work of a command, which goes on or ends as it likes, and run it again."""
     normal.command.lay_out(place)
     running, killed = normal.command.start(place), ""
-    work_s = _watch(running, place, until_work_s=rng.uniform(0.4, 0.95) * normal.work_s)
+    work_s = _watch(running, place, normal.command, until_work_s=rng.uniform(0.4, 0.95) * normal.work_s)
     workers = [each for each in place.helpers() if any(word in each[1] for word in ("run_job", "ray::"))]
     if workers:
         number, killed = rng.choice(workers)
@@ -181,27 +184,25 @@ def write_nowhere(normal: Undisturbed, place: Place, what: str) -> dict[str, Any
 
 
 def take_rights(normal: Undisturbed, place: Place, what: str) -> dict[str, Any]:
-    """Run a command as nobody, who has no rights to the result or the cache."""
-    for folder in (place.folder, place.out, place.cache):
-        folder.mkdir(exist_ok=True)
-        folder.chmod(0o777)
-    (place.out if what == "result" else place.cache).chmod(0o555)
-    status, output = _try(normal.command, place, user=NOBODY)
-    place.cache.chmod(0o777)
-    faults = _error_faults(status, output) + (["no error"] if status == 0 else [])
-    shutil.rmtree(place.folder)
-    place.folder.mkdir()
+    """Run a command that may not write to the folder of the result or the cache."""
+    folder = place.out if what == "result" else place.cache
+    folder.mkdir()
+    folder.chmod(0o555)
+    status, output = _try(normal.command, place, is_bound=True)
+    folder.chmod(0o755)
+    needs_it = what == "result" or normal.command.name != "train"
+    faults = _error_faults(status, output) + (["no error"] if status == 0 and needs_it else [])
     return {"on": what, "status": status, "said": _last_line(output), "faults": faults + again(normal, place)}
 
 
-def _try(command: Command, place: Place, *, user: int | None = None) -> tuple[int, str]:
+def _try(command: Command, place: Place, *, is_bound: bool = False) -> tuple[int, str]:
     """Run a command where its place may be unusable; what it needs may not even be laid out."""
     try:
         command.lay_out(place)
     except (OSError, UserError):
         if not command.is_server:
             raise
-    running = command.start(place, user=user)
+    running = command.start(place, is_bound=is_bound)
     try:
         return running.finish(_STUCK_S if command.is_server else 1800.0)
     except TimeoutError:
@@ -334,7 +335,6 @@ def _networks(options: Options) -> str:
 
 def _disturbances(normal: Undisturbed, options: Options, rng: random.Random, mounts: bool) -> Iterator[Disturbance]:
     """What is done to a command, in order: some kills between the others."""
-    is_alone = normal.command.name not in ("batch", "web")
     kills = [
         ("kill", partial(kill, normal, rng=rng, fresh=number % 4 == 3 and not options.stand_ins))
         for number in range(options.kills)
@@ -343,7 +343,7 @@ def _disturbances(normal: Undisturbed, options: Options, rng: random.Random, mou
         ("undisturbed", lambda place: {"seconds": round(normal.seconds, 1), "faults": again(normal, place)}),
         ("together", partial(run_together, normal)),
     ]
-    if not is_alone:
+    if normal.command.name in _WITH_HELPERS:
         others += [("helper", partial(kill_helper, normal, rng=rng)) for _ in range(2)]
     if normal.command.name != "train":  # it keeps nothing in the cache
         others += [("damage", partial(damage, normal, rng=rng)) for _ in range(options.rounds)]
@@ -352,7 +352,7 @@ def _disturbances(normal: Undisturbed, options: Options, rng: random.Random, mou
         sizes = _PAGE_DISK_KB if normal.command.is_server else _DISK_KB
         full = [(what, size_kb) for size_kb in sizes for what in ("result", "cache")]
         others += [("full disk", partial(fill_disk, normal, what=what, size_kb=size_kb)) for what, size_kb in full]
-    if hasattr(os, "setuid") and os.getuid() == 0:
+    if sys.platform == "linux":
         others += [("no rights", partial(take_rights, normal, what=what)) for what in ("result", "cache")]
     for pair in zip_longest(kills, others):
         yield from filter(None, pair)

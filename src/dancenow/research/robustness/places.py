@@ -7,6 +7,7 @@ model. A fresh start is a new Python, for signals that arrive while it imports.
 """
 
 import atexit
+import ctypes
 import multiprocessing
 import os
 import runpy
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -25,8 +26,8 @@ from typing import Any, Final
 
 from dancenow.storage.unfinished import PREFIX
 
-NOBODY: Final = 65534
-"""A user who owns nothing."""
+_RIGHTS: Final = 0b1110
+"""Bits of the capabilities CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH and CAP_FOWNER, by which root may do everything with files."""
 _POLL_S: Final = 0.02
 _LIMIT_S: Final = 1800.0
 _PRELOADED: Final = (
@@ -51,10 +52,10 @@ class Running:
             if self.poll() is None:
                 os.kill(self.process_id, number)
 
-    def work_s(self, place: "Place") -> float:
-        """Seconds that processors have worked on it and on its helpers, which depends less on other programs than time does."""
+    def work_s(self, helpers: Iterable[int] = ()) -> float:
+        """Seconds that processors have worked on it and its helpers, which depends less on other programs than time does."""
         ticks = 0
-        for number in {self.process_id, *(number for number, _ in place.helpers())}:
+        for number in {self.process_id, *helpers}:
             with suppress(OSError):
                 fields = Path(f"/proc/{number}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
                 ticks += sum(map(int, fields[11:15]))  # its own, and those of children that ended
@@ -101,9 +102,9 @@ class Place:
         return self.folder / "out"
 
     def start(
-        self, words: Sequence[str], *, is_done: Callable[[], bool] = lambda: False, fresh: bool = False, user: int | None = None
+        self, words: Sequence[str], *, is_done: Callable[[], bool] = lambda: False, fresh: bool = False, is_bound: bool = False
     ) -> Running:
-        """Start a command of dancenow here. fresh: in a new Python. user: as whom, None for whoever this is."""
+        """Start a command of dancenow here. fresh: in a new Python. is_bound: to the rights of files, also for root."""
         self.out.mkdir(parents=True, exist_ok=True)
         self.cache.mkdir(exist_ok=True)
         for name in ("weights", "code"):  # nothing is downloaded or parsed again
@@ -121,7 +122,7 @@ class Place:
                 )
             return Running(started.pid, started.poll, Path(log), is_done)
         os.close(handle)
-        how = (list(words), dict(os.environ | places), log, user, self.stand_ins)
+        how = (list(words), dict(os.environ | places), log, is_bound, self.stand_ins)
         process = _fork_server(self.stand_ins).Process(target=_become, args=how)
         process.start()
         return Running(process.pid or 0, lambda: process.exitcode, Path(log), is_done)
@@ -153,7 +154,7 @@ def _fork_server(stand_ins: str) -> Any:
     return server
 
 
-def _become(words: list[str], environment: Mapping[str, str], log: str, user: int | None, stand_ins: str) -> None:
+def _become(words: list[str], environment: Mapping[str, str], log: str, is_bound: bool, stand_ins: str) -> None:
     """Be a command, in a process that has imported everything."""
     os.environ.clear()
     os.environ.update(environment)
@@ -164,10 +165,8 @@ def _become(words: list[str], environment: Mapping[str, str], log: str, user: in
             os.dup2(opened, number)
         os.close(opened)
     sys.stdin = os.fdopen(0, closefd=False)
-    if user is not None:
-        os.setgroups([])
-        os.setgid(user)
-        os.setuid(user)
+    if is_bound:
+        _give_up_rights()
     if stand_ins:
         import_module(stand_ins).stand_in()
     sys.argv = ["dancenow", *words]
@@ -176,3 +175,13 @@ def _become(words: list[str], environment: Mapping[str, str], log: str, user: in
     finally:
         atexit._run_exitfuncs()  # a forked process leaves them out
         sys.stdout.flush()
+
+
+def _give_up_rights() -> None:
+    """Let the rights of files and folders count for this process even if it is root's."""
+    words, library = (ctypes.c_uint32 * 6)(), ctypes.CDLL(None, use_errno=True)
+    version = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    if library.capget(version, words) == 0:
+        words[0] &= ~_RIGHTS
+        words[1] &= ~_RIGHTS
+        library.capset(version, words)
