@@ -1,6 +1,5 @@
 """A first look at a dance before any training: two seconds of it from the pretrained weights alone."""
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -8,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from dancenow.storage.checkpoint import Checkpoint, save_checkpoint
+from dancenow.storage.unfinished import scratch_folder
 from dancenow.types import FrameStatus, PoseTrack
 
 SECONDS: Final = 2.0
@@ -29,8 +29,8 @@ def first_look(
     """
 
     def show(model: Checkpoint) -> None:
-        with tempfile.TemporaryDirectory(prefix="dancenow-") as folder:
-            path = Path(folder) / "model.safetensors"
+        with scratch_folder() as folder:  # which does not outlive this process, as it holds a person
+            path = folder / "model.safetensors"
             save_checkpoint(path, model)
             transfer_model(model=path, out=first_look_path(out), frames=_middle(track, round(SECONDS * fps)))
         warn(f"A first look, before any training, is in {first_look_path(out)}; it is removed when the result is there.")
