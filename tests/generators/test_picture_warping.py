@@ -174,6 +174,24 @@ def test_an_image_is_finished_alike_on_every_device() -> None:
     )  # kernels differ in the last place, and OpenCV looks up 32nds of px
 
 
+def test_sharp_edges_lose_their_stairs_and_soft_ones_stay() -> None:
+    y, x = np.mgrid[:32, :32].astype(np.float32)
+    hard = (x + 0.4 * y > 20).astype(np.float32)  # a slanted edge, all or nothing in each px
+    enlarged = np.asarray(cv2.resize(hard, (96, 96), interpolation=cv2.INTER_CUBIC), np.float32).clip(0, 1)
+    smooth = cpu_finish.smooth_edges(enlarged, 3.0)
+    rows = np.arange(12, 84)
+
+    def stairs_px(image: np.ndarray[Any, Any]) -> float:
+        """How far the edge is off a straight line."""
+        edge_px = image.shape[1] - image[rows].sum(axis=1)
+        return float(np.std(edge_px - np.polyval(np.polyfit(rows, edge_px, 1), rows)))
+
+    assert stairs_px(smooth) < 0.75 * stairs_px(enlarged)
+    assert np.abs(np.diff(smooth[48])).max() > 0.7 * np.abs(np.diff(enlarged[48])).max()  # as steep
+    soft = np.tile(np.linspace(0, 1, 96, dtype=np.float32), (96, 1))
+    np.testing.assert_array_equal(cpu_finish.smooth_edges(soft, 3.0), soft)
+
+
 def test_half_of_fine_pictures_are_their_means() -> None:
     pixels = torch.arange(64.0).reshape(1, 4, 4, 4)
     half = FinePictures(6, 2, pixels).halved()

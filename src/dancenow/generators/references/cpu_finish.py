@@ -21,6 +21,11 @@ _EDGE_SIGMA: Final = 0.75
 """In px of the canvas."""
 _STEEPER: Final = np.float32(1.5)
 """Than after the blur."""
+_EDGE_PX: Final = 5
+"""Of the canvas, in which alpha changes from nearly 0 to nearly 1 at a sharp edge."""
+_SHARP: Final = np.float32(0.8)
+_SHARPEST: Final = np.float32(0.95)
+"""Change of alpha within `_EDGE_PX` at an edge that is partly and fully smoothed."""
 _TO_UNIT: Final = np.array([[0.5, 0, 0, 0, 0.5], [0, 0.5, 0, 0, 0.5], [0, 0, 0.5, 0, 0.5], [0, 0, 0, 0, 1]], np.float32)
 """From signed colors and alpha to colors in [0,1] and 1."""
 
@@ -57,11 +62,20 @@ def finish_box(plan: FloatArray, pictures: FinePictures, image: FloatArray, box:
 
 
 def smooth_edges(alpha: NDArray[np.float32], times: float) -> NDArray[np.float32]:
-    """An alpha [h,w] that was enlarged without the stairs of its px: blurred, and as steep as before."""
+    """An alpha [h,w] that was enlarged without the stairs of its px: blurred, and as steep as before.
+
+    Only edges that are sharp are changed: where alpha changes slowly, the generator is not sure, or what moves is blurred.
+    """
     if times <= 1:
         return alpha
     blurred = np.asarray(cv2.GaussianBlur(alpha, (0, 0), _EDGE_SIGMA * times), np.float32)
-    return ((blurred - 0.5) * _STEEPER + 0.5).clip(0, 1)
+    steep = ((blurred - 0.5) * _STEEPER + 0.5).clip(0, 1)
+    height, width = alpha.shape
+    small = cv2.resize(alpha, (round(width / times), round(height / times)), interpolation=cv2.INTER_AREA)
+    around = np.ones((_EDGE_PX, _EDGE_PX), np.uint8)
+    change = cv2.subtract(cv2.dilate(small, around), cv2.erode(small, around))
+    is_sharp = (cv2.resize(change, (width, height), interpolation=cv2.INTER_LINEAR) - _SHARP) / (_SHARPEST - _SHARP)
+    return np.asarray(alpha + is_sharp.clip(0, 1) * (steep - alpha), np.float32)
 
 
 def _decided(counts: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
