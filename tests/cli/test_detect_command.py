@@ -74,6 +74,7 @@ def test_invalid_options_are_one_sentence(tmp_path: Path, weights: str, capsys: 
         ([video, "--json", video], "is an input"),
         ([video, "--weights", weights, "--heatmap", weights], "is an input"),
         ([video, "--heatmap", str(tmp_path / "heat.jpg")], "ends in .png"),
+        ([video, "--everyone", "--person", "1"], "classifies each person"),
         ([video, "--no-classify", "--heatmap", str(tmp_path / "heat.png")], "needs the classifier"),
         ([video, "--weights", video], "damaged"),
         ([str(tmp_path / "absent.mp4"), "--weights", weights], "does not exist"),

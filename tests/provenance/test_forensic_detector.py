@@ -52,7 +52,7 @@ def test_a_finding_has_a_probability_per_second_and_a_heatmap(tmp_path: Path, we
     assert finding.to_json()["verdict"] == finding.verdict
     assert len(finding.sentences()) == 3
     assert finding.judged_s == ((0, 3),)
-    assert "judge each with --person" in replace(finding, people=2).sentences()[2]
+    assert "with --everyone" in replace(finding, people=2).sentences()[2]
 
 
 def test_a_low_frame_rate_gets_no_verdict(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:

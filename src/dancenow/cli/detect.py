@@ -7,11 +7,15 @@ Reads and verifies the Content Credentials and the watermark (`dancenow.provenan
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tyro
 
 from dancenow.cli.options import Flag, Maybe, MaybeOut
 from dancenow.errors import OptionError, OutputError, UserError
+
+if TYPE_CHECKING:
+    from dancenow.media.source import VideoSource
 
 
 def detect(
@@ -20,6 +24,7 @@ def detect(
     heatmap: Maybe[Path] = None,
     weights: Maybe[Path] = None,
     person: Maybe[int] = None,
+    everyone: Flag = False,
     classify: Flag = True,
     train: Maybe[tuple[Path, Path]] = None,
     out: MaybeOut = None,
@@ -40,6 +45,8 @@ def detect(
             Red looks synthesized, blue looks real.
         weights: Another classifier, made with --train.
         person: Person to classify, counted from 1.
+        everyone: Classify every person; `dancenow pose --people` shows
+            their numbers.
         classify: Read credentials and watermark only.
         train: Two folders, of real and of synthetic videos.
             Train a classifier on them and write it to --out.
@@ -54,7 +61,7 @@ def detect(
     elif out is not None:
         raise OptionError("--out is the output of --train; write the findings with --json and the heatmap with --heatmap.")
     else:
-        _detect(video, json, heatmap, weights, person, classify)
+        _detect(video, json, heatmap, weights, person, everyone, classify)
 
 
 def _train(folders: tuple[Path, Path], video: Path | None, out: Path | None, budget: str, seed: int) -> None:
@@ -76,7 +83,13 @@ def _train(folders: tuple[Path, Path], video: Path | None, out: Path | None, bud
 
 
 def _detect(
-    video: Path, json: Path | None, heatmap: Path | None, weights: Path | None, person: int | None, classify: bool
+    video: Path,
+    json: Path | None,
+    heatmap: Path | None,
+    weights: Path | None,
+    person: int | None,
+    everyone: bool,
+    classify: bool,
 ) -> None:
     from dancenow.cli.console import console, live
     from dancenow.media.source import open_video
@@ -91,6 +104,8 @@ def _detect(
         raise OutputError("--json and --heatmap name the same file; give two names.")
     if not classify and heatmap is not None:
         raise OptionError("--heatmap needs the classifier; leave out --no-classify.")
+    if everyone and (person is not None or heatmap is not None or not classify):
+        raise OptionError("--everyone classifies each person; leave out --person, --heatmap and --no-classify.")
 
     def print_lines(sentences: Sequence[str]) -> None:
         for sentence in sentences:
@@ -106,20 +121,44 @@ def _detect(
     print_lines(provenance.sentences())
     found = provenance.to_json()
     if classify:
-        from dancenow.provenance.forensics.detector import classify_video
-
         try:
-            with live() as on_progress:
-                finding = classify_video(source, weights, person=person, heatmap=heatmap, on_progress=on_progress)
+            if everyone:
+                sentences, result = _classify_everyone(source, weights)
+            else:
+                sentences, result = _classify(source, weights, person, heatmap)
         except UserError as error:
             # Credentials and watermark are useful without the classifier.
             _write_json(json, {**found, "classifier": {"verdict": "none", "why": str(error)}})
             raise
-        print_lines(finding.sentences())
-        found["classifier"] = finding.to_json()
+        print_lines(sentences)
+        found |= result
     _write_json(json, found)
     if heatmap is not None:
         print_lines([str(heatmap)])
+
+
+def _classify(
+    source: "VideoSource", weights: Path | None, person: int | None, heatmap: Path | None
+) -> tuple[Sequence[str], dict[str, object]]:
+    """Sentences and JSON values about one person."""
+    from dancenow.cli.console import live
+    from dancenow.provenance.forensics.detector import classify_video
+
+    with live() as on_progress:
+        finding = classify_video(source, weights, person=person, heatmap=heatmap, on_progress=on_progress)
+    return finding.sentences(), {"classifier": finding.to_json()}
+
+
+def _classify_everyone(source: "VideoSource", weights: Path | None) -> tuple[Sequence[str], dict[str, object]]:
+    """Sentences and JSON values about everybody; `classifier` is the person who looks most synthesized."""
+    from dancenow.cli.console import live
+    from dancenow.provenance.forensics.everyone import classify_everyone, summary
+
+    with live() as on_progress:
+        people = classify_everyone(source, weights, on_progress=on_progress)
+    worst = max(people, key=lambda each: -1.0 if each.finding is None else each.finding.probability)
+    sentences = [summary(people), *(sentence for each in people for sentence in each.sentences())]
+    return sentences, {"classifier": worst.to_json(), "people": [each.to_json() for each in people]}
 
 
 def _require_not_input(path: Path, *inputs: Path | None) -> None:

@@ -21,9 +21,11 @@ from torch import Tensor
 from dancenow.assets import FORENSIC
 from dancenow.errors import InputError
 from dancenow.media.source import VideoInput, open_video
+from dancenow.pose.tracking.reidentification import PeopleSurvey
 from dancenow.progress import ProgressCallback, ignore_progress, track
 from dancenow.provenance.forensics.classifier import Calibration, ForensicClassifier, load_classifier, pool_logits
 from dancenow.provenance.forensics.samples import ForensicSample, body_fraction, plan_samples, read_samples
+from dancenow.provenance.forensics.timeline import in_words, parts_where, smooth_in_time
 from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.types import FloatArray, ImageRGB
 
@@ -55,7 +57,7 @@ class Finding:
     probability: of being synthesized, assuming equal priors. per_second: the same for each second alone, None where no person
     was found; noisier than the total. samples: number of frame pairs. frames_per_s: frames of the video over run time.
     score: the mean logit behind the probability. slow: the frame rate is too low for a verdict. duration_s: of the video.
-    people: most people seen at once; only one is judged.
+    people: most people seen at once; only one is judged. timeline: time in s and probability of each sample, smoothed.
     """
 
     verdict: Verdict
@@ -67,6 +69,7 @@ class Finding:
     slow: bool = False
     duration_s: float = 0.0
     people: int = 1
+    timeline: tuple[tuple[float, float], ...] = ()
 
     @property
     def judged_s(self) -> tuple[tuple[int, int], ...]:
@@ -84,23 +87,43 @@ class Finding:
             "per_second": [None if p is None else round(p, 4) for p in self.per_second],
             "looks": self.samples,
             "frames_per_s": round(self.frames_per_s, 1),
+            "timeline": [[round(time_s, 3), round(p, 4)] for time_s, p in self.timeline],
+            "synthesized_s": [[round(each, 2) for each in part] for part in parts_where(self.timeline, True)],
             "judged_s": [list(part) for part in self.judged_s],
             "people": self.people,
         }
 
-    def sentences(self) -> tuple[str, ...]:
-        """The result in sentences for the user."""
-        text = {
+    def in_words(self) -> str:
+        """The verdict."""
+        if self.slow:
+            return f"no verdict on a video with fewer than {MIN_FPS:.0f} frames a second"
+        return {
             "synthesized": "the person looks synthesized",
             "real": "the person looks real",
             "undecided": "it cannot tell whether the person is real",
         }[self.verdict]
+
+    def seconds_in_words(self) -> str:
+        """The probability of each second in percent."""
+        return " ".join("-" if p is None else f"{100 * p:.0f}" for p in self.per_second)
+
+    def where(self) -> Iterator[str]:
+        """The parts that stand out, if the verdict does not hold for the whole video."""
+        synthesized, real = (parts_where(self.timeline, kind) for kind in (True, False))
         if self.slow:
-            text = f"no verdict on a video with fewer than {MIN_FPS:.0f} frames a second"
-        per_second = " ".join("-" if p is None else f"{100 * p:.0f}" for p in self.per_second)
+            return
+        if synthesized and self.verdict != "synthesized":
+            yield f"Look closer: the person looks synthesized {in_words(synthesized)}."
+        if real and self.verdict == "synthesized":
+            yield f"Not everywhere: the person looks real {in_words(real)}."
+
+    def sentences(self) -> tuple[str, ...]:
+        """The result in sentences for the user."""
+        chance = f"{percent(self.probability)} likely to be synthesized, from {self.samples} pairs of frames"
         return (
-            f"Classifier: {text} ({_percent(self.probability)} likely to be synthesized, from {self.samples} pairs of frames).",
-            f"Second by second, in percent: {per_second}",
+            f"Classifier: {self.in_words()} ({chance}).",
+            f"Second by second, in percent: {self.seconds_in_words()}",
+            *self.where(),
             *self._what_was_judged(),
             f"Processed {self.frames_per_s:.0f} frames a second. It can be wrong: see the model card of its weights.",
         )
@@ -112,11 +135,11 @@ class Finding:
             parts = ", ".join(f"{start} to {stop} s" for start, stop in self.judged_s)
             yield f"Judged: {parts}. In the rest of the {self.duration_s:.0f} s the person was not found."
         if self.people > 1:
-            yield f"Up to {self.people} people are seen at once and one was judged; judge each with --person 1, 2 and so on."
+            yield f"Up to {self.people} people are seen at once and one was judged; judge each of them with --everyone."
 
 
-def _percent(probability: float) -> str:
-    """Never 0% or 100%: no classifier is certain."""
+def percent(probability: float) -> str:
+    """In percent, never 0% or 100%: no classifier is certain."""
     return "over 99%" if probability > 0.99 else "under 1%" if probability < 0.01 else f"{probability:.0%}"
 
 
@@ -127,6 +150,7 @@ def classify_video(
     person: int | None = None,
     heatmap: Path | None = None,
     use_cache: bool = True,
+    survey: PeopleSurvey | None = None,
     on_progress: ProgressCallback = ignore_progress,
 ) -> Finding:
     """Classify the person in a video as real or synthesized.
@@ -134,7 +158,7 @@ def classify_video(
     Args:
         weights: a classifier to use instead of the shipped one.
         person: which person, as in `detect_poses`.
-        use_cache: as in `detect_poses`.
+        use_cache, survey: as in `detect_poses`.
         heatmap: a .png to write: up to six frames, red where the person looks synthesized, blue where real.
 
     Raises:
@@ -142,7 +166,7 @@ def classify_video(
     """
     start_s = time.perf_counter()
     classifier, source = load_classifier(weights or FORENSIC), open_video(video)
-    plan = plan_samples(source, person, use_cache, on_progress)
+    plan = plan_samples(source, person, use_cache, on_progress, survey)
     panel_indices = set(np.linspace(0, len(plan) - 1, min(_NUM_PANELS, len(plan))).round().astype(int).tolist())
     scores, fractions, times_s, panels = [], [], [], []
     scored_samples = score_samples(classifier, read_samples(plan, classifier.net.config.crop_px))
@@ -162,11 +186,12 @@ def classify_video(
         write_heatmap(heatmap, panels)
     spent_s = time.perf_counter() - start_s
     per_second = probability_per_second(np.array(scores), np.array(times_s), calibration)
+    timeline = smooth_in_time(np.array(scores), np.array(times_s), calibration)
     slow = float(source.info.fps) < MIN_FPS
     result = "undecided" if slow else verdict(probability)
     duration_s = plan.num_frames / float(source.info.fps)
     return Finding(
-        result, probability, per_second, len(scores), plan.num_frames / spent_s, score, slow, duration_s, plan.people
+        result, probability, per_second, len(scores), plan.num_frames / spent_s, score, slow, duration_s, plan.people, timeline
     )
 
 
@@ -227,7 +252,7 @@ def heatmap_panel(parts: Sequence[ScoredSample], calibration: Calibration) -> Im
     small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR).astype(np.float32)
     out = np.rint(small * (1 - opaque[..., None]) + color * opaque[..., None]).astype(np.uint8)
     score = float(np.mean([each.score for each in parts]))
-    text = f"{parts[0].sample.time_s:.1f} s: {_percent(calibration.probability(score))}"
+    text = f"{parts[0].sample.time_s:.1f} s: {percent(calibration.probability(score))}"
     for level, thickness in ((0, 3), (255, 1)):  # white on a black outline
         cv2.putText(out, text, (8, 22), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (level, level, level), thickness, cv2.LINE_AA)
     return np.asarray(out, np.uint8)

@@ -82,12 +82,16 @@ class SamplePlan:
 
 
 def plan_samples(
-    video: VideoInput, person: int | None = None, use_cache: bool = True, on_progress: ProgressCallback = ignore_progress
+    video: VideoInput,
+    person: int | None = None,
+    use_cache: bool = True,
+    on_progress: ProgressCallback = ignore_progress,
+    survey: PeopleSurvey | None = None,
 ) -> SamplePlan:
     """Detect the person a few times per second and plan one sample per detection.
 
     A person who is in a small part of the video, too little to be followed, is looked for around where the survey of the whole
-    video saw somebody.
+    video saw somebody. survey: of this video, if there is one already.
 
     Raises:
         UserError: the video cannot be read, or no person is in it.
@@ -100,10 +104,11 @@ def plan_samples(
     stride = pair_stride(float(info.fps))
     try:
         track = detect_poses(
-            source, person=person, every=every, use_cache=use_cache, accept_damaged=True, on_progress=on_progress
+            source, person=person, every=every, use_cache=use_cache, survey=survey, accept_damaged=True, on_progress=on_progress
         )
     except InputError:
-        return _plan_brief_appearance(source, person, every, stride, on_progress)
+        survey = survey or PeopleSurvey(create_detector(DEFAULT_DETECTOR, on_progress), source, on_progress=on_progress)
+        return _plan_brief_appearance(survey, person, every, stride)
     detected = np.flatnonzero(track.status != FrameStatus.MISSING)
     num_frames = info.num_frames or (len(track) - 1) * every + 1
     people = count_people(source, person, every)
@@ -115,11 +120,9 @@ def count_people(source: VideoSource, person: int | None, every: int) -> int:
     return max(PosePipeline.create().people_counts(source, person, every), default=1)
 
 
-def _plan_brief_appearance(
-    source: VideoSource, person: int | None, every: int, stride: int, on_progress: ProgressCallback
-) -> SamplePlan:
+def _plan_brief_appearance(survey: PeopleSurvey, person: int | None, every: int, stride: int) -> SamplePlan:
     """The plan of a person who could not be followed. Raises UserError if there is none."""
-    survey = PeopleSurvey(create_detector(DEFAULT_DETECTOR, on_progress), source, on_progress=on_progress)
+    source = survey.source
     found = find_brief_appearance(survey, person, every)
     starts = np.array([each.frame for each in found], np.int64)
     poses = [each.landmarks.pose for each in found]

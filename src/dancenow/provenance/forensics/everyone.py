@@ -1,0 +1,71 @@
+"""Classify every person of a video, so that one replaced dancer among several is found."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dancenow.errors import InputError
+from dancenow.media.source import VideoInput, open_video
+from dancenow.pose.detectors.registry import create_detector
+from dancenow.pose.people_list import list_people
+from dancenow.pose.tracking.reidentification import PeopleSurvey
+from dancenow.progress import ProgressCallback, ignore_progress
+from dancenow.provenance.forensics.detector import Finding, classify_video, percent
+
+
+@dataclass(frozen=True)
+class PersonFinding:
+    """number: of the person, as `dancenow pose --people` shows it. finding: None if the person cannot be judged, with the
+    reason `why`."""
+
+    number: int
+    finding: Finding | None
+    why: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        if self.finding is None:
+            return {"person": self.number, "verdict": "none", "why": self.why}
+        return {"person": self.number, **self.finding.to_json()}
+
+    def sentences(self) -> tuple[str, ...]:
+        """The result in sentences for the user."""
+        if self.finding is None:
+            return (f"Person {self.number} was not judged: {self.why}",)
+        found = self.finding
+        text = f"Person {self.number}: {found.in_words()} ({percent(found.probability)} likely to be synthesized)."
+        return (text, f"Second by second, in percent: {found.seconds_in_words()}", *found.where())
+
+
+def classify_everyone(
+    video: VideoInput, weights: Path | None = None, *, on_progress: ProgressCallback = ignore_progress
+) -> tuple[PersonFinding, ...]:
+    """Classify each numbered person of a video. Whoever is not in the frame that shows most people has no number.
+
+    Raises:
+        UserError: the video cannot be read, nobody is in it, the weights are missing or damaged, or nobody can be judged.
+    """
+    source = open_video(video, accept_damaged=True)
+    survey = PeopleSurvey(create_detector(on_progress=on_progress), source, on_progress=on_progress)
+    people = []
+    for listed in list_people(survey).people:
+        try:
+            finding = classify_video(source, weights, person=listed.number, survey=survey, on_progress=on_progress)
+        except InputError as error:
+            people.append(PersonFinding(listed.number, None, str(error)))
+        else:
+            people.append(PersonFinding(listed.number, finding))
+    if all(each.finding is None for each in people):
+        raise InputError(f"nobody in {source} can be judged: {people[0].why}")
+    return tuple(people)
+
+
+def summary(people: tuple[PersonFinding, ...]) -> str:
+    """Who looks synthesized, in one sentence."""
+    suspected = [str(each.number) for each in people if each.finding is not None and each.finding.verdict == "synthesized"]
+    judged = sum(each.finding is not None for each in people)
+    count = "One person was" if judged == 1 else f"{judged} people were"
+    if not suspected:
+        return f"Classifier: {count} judged and none looks synthesized."
+    names = "person " + suspected[0] if len(suspected) == 1 else "persons " + ", ".join(suspected)
+    return f"Classifier: {count} judged; {names} {'looks' if len(suspected) == 1 else 'look'} synthesized."
