@@ -15,6 +15,7 @@ from dancenow.research.bench.fake_generation import METHODS, FakeSpec, Generatio
 from dancenow.research.bench.forensic_dataset import (
     PEOPLE,
     REAL_REPEATS,
+    SAMPLES_PER_CLIP,
     DatasetPerson,
     assign_to_workers,
     load_samples,
@@ -116,21 +117,26 @@ def test_a_random_persons_scene_has_footage_and_dances(filmed: SceneConfig) -> N
 
 
 def test_people_have_real_and_fake_samples(filmed: SceneConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    person = DatasetPerson(filmed.identity, "calibrate", (FakeSpec("draft", (4,)),), filmed)
+    person = DatasetPerson(filmed.identity, "calibrate", (FakeSpec("draft", (4,)), FakeSpec("draft-references", (0,))), filmed)
     trunk = EfficientNetTrunk().eval().requires_grad_(False)
     make_clips(person, GenerationContext(torch.device("cpu"), trunk))
     monkeypatch.setattr("dancenow.research.bench.forensic_dataset.random_people", lambda: (person,))
     clips = load_samples("calibrate")
     families = [each.family for each in clips]
-    assert families == ["real"] * 2 * REAL_REPEATS + ["nearest frame"] * 2 + ["draft"] * 2
-    assert all(each.images.shape[1:] == (3, 224, 224, 3) and len(each.images) == 7 for each in clips)
+    assert families == ["real"] * 2 * REAL_REPEATS + ["nearest frame"] * 2 + ["draft"] * 2 + ["draft-references"] * 2
+    assert all(each.images.shape[1:] == (3, 224, 224, 3) and 2 <= len(each.images) <= SAMPLES_PER_CLIP for each in clips)
     assert all(0.001 < (each.bodies > 0).mean() < 0.5 for each in clips)
     assert len({each.group for each in clips}) == 1
-    assert {each.family for each in load_samples("calibrate", ("draft",))} == {"real", "nearest frame"}
+    assert {each.family for each in load_samples("calibrate", ("draft",))} == {"real", "nearest frame", "draft-references"}
     training_person = replace(person, role="train", specs=())
     make_clips(training_person, GenerationContext(torch.device("cpu"), trunk))
     monkeypatch.setattr("dancenow.research.bench.forensic_dataset.random_people", lambda: (training_person,))
-    assert {each.family for each in load_samples("train")} == {"real", "nearest frame", "draft"}  # existing files are kept
+    assert {each.family for each in load_samples("train")} == {
+        "real",
+        "nearest frame",
+        "draft",
+        "draft-references",
+    }  # existing files are kept
     assert {each.family for each in load_samples("train", pseudo_fakes=True)} >= set(PSEUDO_FAKES)
 
 

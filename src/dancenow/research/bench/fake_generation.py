@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from dancenow.generators.crop.config import CROP_KIND, CropConfig, LossWeights
 from dancenow.generators.crop.dataset import CropDataset
@@ -20,6 +21,11 @@ from dancenow.generators.crop.task import CropTask
 from dancenow.generators.edn.config import EDN_KIND
 from dancenow.generators.edn.dataset import FrameDataset
 from dancenow.generators.edn.task import EdnTask, stored_box
+from dancenow.generators.references.config import PRESETS as REFERENCE_PRESETS
+from dancenow.generators.references.config import REFERENCES_KIND
+from dancenow.generators.references.reference_selection import ReferenceOptions
+from dancenow.generators.references.reference_set import ReferenceSet
+from dancenow.generators.references.task import ReferenceTask
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.pose.letterbox import Letterbox
 from dancenow.research.bench.methods import paper_config
@@ -29,8 +35,12 @@ from dancenow.training.loop import Clock, Task
 
 NEAREST: Final = "nearest frame"
 """Frames of the footage itself, without training."""
-_COST: Final = {"draft": 1.0, "draft, from nothing": 1.0, "standard, small": 2.5, "paper": 6.0, "pix2pixHD": 5.0}
+_COST: Final = {
+    "draft": 1.0, "draft-references": 1.5, "draft, from nothing": 1.0, "standard, small": 2.5, "paper": 6.0, "pix2pixHD": 5.0,
+}  # fmt: skip
 """Relative cost of a training image; a draft's is 1."""
+_START_COST: Final = 10.0
+"""Of preparing the training, in training images."""
 MIN_STEPS: Final = 10
 """Steps that are always trained, even if the time is up."""
 
@@ -44,6 +54,13 @@ class Footage(Protocol):
 
     def crop_dataset(self, canvas_px: int, length: int) -> CropDataset:
         """The footage for a crop generator."""
+
+    def reference_set(self, crops: CropDataset, options: ReferenceOptions) -> ReferenceSet:
+        """Pictures to copy from, for a generator with references."""
+
+    @property
+    def footage_s(self) -> NDArray[np.float64]:
+        """Time of each frame of the footage."""
 
     def frame_dataset(self, box: Letterbox, length: int) -> FrameDataset:
         """The footage for a whole-frame generator."""
@@ -59,7 +76,7 @@ class FakeSpec:
     @property
     def cost(self) -> float:
         """Cost of the training, in training images of a draft, measured on a CPU."""
-        return max(self.images, default=0) * _COST[self.method]
+        return (_START_COST + max(self.images, default=0)) * _COST[self.method]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +107,20 @@ def _crop_method(config: CropConfig) -> Method:
     return method
 
 
+def _reference_method(
+    source: Footage, spec: FakeSpec, seed: int, context: GenerationContext
+) -> Iterator[tuple[int, Checkpoint]]:
+    config = REFERENCE_PRESETS["draft"]
+    crops = source.crop_dataset(config.generator.canvas_px, config.clip_frames)
+    references = source.reference_set(crops, config.references)
+    perceptual = PerceptualDistance(context.trunk, depth=config.perceptual_depth)
+    kept = source.target.to_checkpoint(REFERENCES_KIND)
+    task = ReferenceTask(
+        crops, config, references, source.footage_s, seed=seed, kept=kept, perceptual=perceptual, device=context.device
+    )
+    yield from train_checkpoints(task, spec.images, seed, context.limit_s)
+
+
 def _frame_method(*, temporal: bool) -> Method:
     def method(source: Footage, spec: FakeSpec, seed: int, context: GenerationContext) -> Iterator[tuple[int, Checkpoint]]:
         config = paper_config(256, 0.25, temporal=temporal)
@@ -115,12 +146,14 @@ def _small_standard_config() -> CropConfig:
 
 METHODS: Final[Mapping[str, Method]] = {
     "draft": _crop_method(PRESETS["draft-fast"]),
+    "draft-references": _reference_method,
     "draft, from nothing": _crop_method(replace(PRESETS["draft-fast"], start="nothing")),
     "standard, small": _crop_method(_small_standard_config()),
     "paper": _frame_method(temporal=True),
     "pix2pixHD": _frame_method(temporal=False),
 }
-"""Add a face mode here by its name ("draft, face residual")."""
+"""By name of the family in the results: `draft` is the preset draft-fast, `draft-references` the preset draft, which copies from
+pictures. Add a face mode here by its name ("draft, face residual")."""
 
 
 def train_checkpoints(

@@ -24,6 +24,7 @@ from dancenow.media.source import read_frames
 from dancenow.metrics.perceptual import EfficientNetTrunk
 from dancenow.pose.pipeline import PosePipeline
 from dancenow.provenance.forensics.network import ForensicConfig
+from dancenow.provenance.forensics.samples import BODY_MAP_STRIDE, body_map
 from dancenow.rendering.renderer import render_video
 from dancenow.research.bench.fake_generation import NEAREST, FakeSpec, GenerationContext, trained_models
 from dancenow.research.bench.pseudo_fakes import PSEUDO_FAKES
@@ -37,6 +38,7 @@ from dancenow.research.bench.rendered_scenes import (
     load_scene,
     scene_folder,
 )
+from dancenow.research.forensics.camera_model import CameraModel
 from dancenow.research.forensics.compression import (
     CRFS,
     Encoding,
@@ -45,6 +47,7 @@ from dancenow.research.forensics.compression import (
     extract_samples,
     write_encoded,
 )
+from dancenow.research.forensics.self_blending import Matte, estimate_matte
 from dancenow.research.forensics.training import REAL, ClipSamples
 from dancenow.storage.atomic_io import cache_dir, complete_or_absent
 from dancenow.types import ImageRGB
@@ -52,13 +55,15 @@ from dancenow.types import ImageRGB
 Role = Literal["train", "calibrate", "test"]
 PEOPLE: Final = 90
 """Number of random people."""
-RECIPE: Final = 6
+RECIPE: Final = 7
 """Raise it when the same settings give other clips."""
 REAL_REPEATS: Final = 3
 """Encodings in which each real clip of a random person is sampled; fakes are sampled in one."""
-PSEUDO_FAKE_REPEATS: Final = 2
+PSEUDO_FAKE_REPEATS: Final = 1
 """How often each real clip passes through each pseudo-fake method."""
-SAMPLES_PER_CLIP: Final = 9
+CAMERA_FRACTION: Final = 0.75
+"""Fraction of the random people who are filmed by a `CameraModel`; the others are shown as they were rendered."""
+SAMPLES_PER_CLIP: Final = 6
 """Samples per clip of a random person."""
 COMPLETE: Final = "complete"
 """Marker file in a folder of clips that is complete."""
@@ -69,22 +74,22 @@ _TRAINING_FRACTION: Final = 0.75
 _OVERHEAD_COST: Final = 100.0
 """Cost of rendering and encoding a person's clips, in training images of a draft."""
 FAKE_SPECS: Final = (
-    (FakeSpec("draft", (60, 160)),),
-    (FakeSpec("draft", (100,)), FakeSpec("draft, from nothing", (200,))),
-    (FakeSpec("draft", (40, 240)),),
-    (FakeSpec("draft", (90,)), FakeSpec("paper", (80,))),
-    (FakeSpec("draft", (120,)),),
-    (FakeSpec("draft", (60,)), FakeSpec("standard, small", (100,))),
-    (FakeSpec("draft", (30, 120, 400)),),
-    (FakeSpec("draft", (90,)), FakeSpec("pix2pixHD", (80,))),
-    (FakeSpec("draft", (80, 200)),),
+    (FakeSpec("draft", (60, 160)), FakeSpec("draft-references", (0,))),
+    (FakeSpec("draft", (100,)), FakeSpec("draft, from nothing", (150,))),
+    (FakeSpec("draft", (40,)), FakeSpec("draft-references", (0, 60))),
+    (FakeSpec("draft", (60,)), FakeSpec("paper", (40,))),
+    (FakeSpec("draft", (120,)), FakeSpec("draft-references", (40,))),
+    (FakeSpec("draft-references", (20,)), FakeSpec("standard, small", (60,))),
+    (FakeSpec("draft", (30, 120)), FakeSpec("draft-references", (0, 30))),
+    (FakeSpec("draft", (60,)), FakeSpec("pix2pixHD", (40,))),
+    (FakeSpec("draft", (60,)), FakeSpec("draft-references", (20, 80))),
 )
 """What is generated for successive random people, in addition to the nearest frame, as far as time allows."""
 TEST_FAKE_SPECS: Final = (
-    FakeSpec("draft", (60, 240, 720)),
-    FakeSpec("draft, from nothing", (300,)),
-    FakeSpec("paper", (160,)),
-    FakeSpec("pix2pixHD", (120,)),
+    FakeSpec("draft", (60, 240)),
+    FakeSpec("draft-references", (0, 60)),
+    FakeSpec("draft, from nothing", (150,)),
+    FakeSpec("paper", (50,)),
 )
 
 
@@ -170,15 +175,28 @@ def clips_folder(person: DatasetPerson) -> Path:
 def make_clips(person: DatasetPerson, context: GenerationContext) -> None:
     """Make a person's clips; the specs divide the available time by their cost."""
     training = replace(context, limit_s=_TRAINING_FRACTION * context.limit_s)
-    scene = load_scene(person.scene)
+    rendered = load_scene(person.scene)
+    scene = filmed_scene(person, rendered)
     fakes = generate_fakes(scene, person.specs, person.scene.number or 0, training)
     if person.as_videos:
         _save_clips(person, fakes)
         return
-    clips = {"clips": chain(list(real_clips(scene)) * REAL_REPEATS, fakes), "pseudo_fakes": generate_pseudo_fakes(scene)}
+    clips = {
+        "clips": chain(list(real_clips(scene)) * REAL_REPEATS, fakes),
+        "pseudo_fakes": generate_pseudo_fakes(scene, rendered),
+    }
     for kind, path in sample_paths(person).items():
         if not path.is_file():
             _save_samples(person, clips[kind], path)
+
+
+def filmed_scene(person: DatasetPerson, rendered: Scene) -> Scene:
+    """The scene of a person; most random people are filmed by a random camera, so that generators learn from what it shows."""
+    number = person.scene.number
+    if number is None:
+        return rendered
+    rng = np.random.default_rng((RECIPE, 2, number))
+    return rendered.filmed_by(CameraModel.random(rng), rng) if rng.random() < CAMERA_FRACTION else rendered
 
 
 def make_all_clips(people: Sequence[DatasetPerson], device: torch.device, seconds: float) -> None:
@@ -232,18 +250,26 @@ def generate_fakes(scene: Scene, specs: Sequence[FakeSpec], seed: int, context: 
 def real_clips(scene: Scene) -> Iterator[RenderedClip]:
     """The filmed video of every dance of a scene."""
     for dance in scene.dances:
-        yield RenderedClip(dance, [frame.image_rgb for frame in read_frames(dance.video)], REAL, 0)
+        yield RenderedClip(dance, dance.frames(), REAL, 0)
 
 
-def generate_pseudo_fakes(scene: Scene) -> Iterator[RenderedClip]:
-    """Pass every filmed dance of a scene through every method of `PSEUDO_FAKES`."""
+def generate_pseudo_fakes(scene: Scene, rendered: Scene) -> Iterator[RenderedClip]:
+    """Pass every filmed dance of a scene through every method of `PSEUDO_FAKES`. rendered: the scene before it was filmed, for
+    the mattes."""
+    mattes = {dance.name: dance_mattes(dance, rendered.plate.image_rgb) for dance in rendered.dances}
     rng = np.random.default_rng((RECIPE, 1, *scene.name.encode()))
     for clip in [*real_clips(scene)] * PSEUDO_FAKE_REPEATS:
         for family, method in PSEUDO_FAKES.items():
-            frames, index = method(clip.frames, rng)
+            frames, index = method(clip.frames, mattes[clip.dance.name], rng)
             track = clip.dance.track
             track = replace(track, pose=track.pose[index], status=track.status[index])
             yield RenderedClip(replace(clip.dance, track=track), frames, family, 0)
+
+
+def dance_mattes(dance: Dance, empty: ImageRGB) -> list[Matte]:
+    """Mattes of the person in the frames of a rendered dance before a known room."""
+    side = empty.shape[0] // BODY_MAP_STRIDE * BODY_MAP_STRIDE
+    return [estimate_matte(frame, empty, body_map(dance.track.pose[i], side)) for i, frame in enumerate(dance.frames())]
 
 
 def _save_samples(person: DatasetPerson, clips: Iterator[RenderedClip], path: Path) -> None:

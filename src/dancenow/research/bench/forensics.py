@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dancenow.assets import FORENSIC
 from dancenow.errors import OptionError, UserError
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.forensics.classifier import Calibration, ForensicClassifier, load_classifier
@@ -49,18 +50,21 @@ NEAREST: Final = ("nearest frame",)
 NETWORK: Final = ForensicConfig(width=32, blocks=(1, 2, 1))
 PSEUDO_FAKE_WEIGHT: Final = 0.5
 """How often a pseudo-fake method is drawn in training, relative to a family of generators."""
+CONTINUED_RATE: Final = 7e-4
+"""Peak learning rate of a training that starts from trained weights."""
 _BATCH: Final = 16
 
 
 @dataclass(frozen=True)
 class Variant:
     """One training. what: description; without: families left out; frames: 2 for pairs, 1 for single images; images: number of
-    training images."""
+    training images; continued: starts from the shipped weights, with a lower learning rate."""
 
     what: str
     without: tuple[str, ...] = ()
     frames: Literal[1, 2] = 2
     images: int = 70_000
+    continued: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ VARIANTS: Final[Mapping[str, Variant]] = {
     SHIPPED: Variant("pairs, every family but the nearest frame, and pseudo-fakes", NEAREST),
     "single": Variant("the same with single images", NEAREST, frames=1, images=30_000),
     "with nearest frame": Variant("pairs, every family, and pseudo-fakes", images=100_000),
+    "continued": Variant("the shipped weights, trained on with filmed people", NEAREST, images=16_000, continued=True),
     "without whole-frame": Variant("pairs, every family but the whole-frame generators, and pseudo-fakes", WHOLE_FRAME),
 }
 
@@ -95,10 +100,13 @@ def variant(name: str) -> Variant:
     return VARIANTS[name]
 
 
-def recipe_for(device: torch.device, frames: Literal[1, 2]) -> ForensicRecipe:
+def recipe_for(device: torch.device, chosen: Variant) -> ForensicRecipe:
     """Use large batches on a GPU, where small ones would take as long."""
     pairs_per_step = 64 if device.type == "cuda" else 8
-    return ForensicRecipe(replace(NETWORK, frames=frames), pairs_per_step=pairs_per_step, augment_prob=0.35)
+    learning_rate = CONTINUED_RATE if chosen.continued else ForensicRecipe().learning_rate
+    return ForensicRecipe(
+        replace(NETWORK, frames=chosen.frames), pairs_per_step=pairs_per_step, learning_rate=learning_rate, augment_prob=0.35
+    )
 
 
 def train_variant(
@@ -114,10 +122,11 @@ def train_variant(
         UserError: there is no variant of that name.
     """
     chosen = variant(name)
-    recipe = recipe_for(device, chosen.frames)
+    recipe = recipe_for(device, chosen)
     clips = load_samples("train", chosen.without, pseudo_fakes=True)
     sampler = PairedSampler(clips, device, dict.fromkeys(PSEUDO_FAKES, PSEUDO_FAKE_WEIGHT))
-    task = ForensicTask(sampler, recipe, seed=SEED)
+    start = load_classifier(FORENSIC).net if chosen.continued else None
+    task = ForensicTask(sampler, recipe, seed=SEED, start=start)
     out = variant_path(name, shipped)
     unfinished = unfinished_path(name)
     budget = Budget(images=chosen.images) if seconds is None else Budget(seconds=seconds)

@@ -11,19 +11,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dancenow.research.forensics.self_blending import Matte, blend_changed_body, blend_trembling_limbs
 from dancenow.types import ImageRGB
 
 PseudoFake = tuple[list[ImageRGB], NDArray[np.int64]]
 """Frames, and the index of the real frame that each one shows."""
-PseudoFakeMethod = Callable[[Sequence[ImageRGB], np.random.Generator], PseudoFake]
+PseudoFakeMethod = Callable[[Sequence[ImageRGB], Sequence[Matte], np.random.Generator], PseudoFake]
+"""From the frames and the mattes of the person in them."""
 _REPEATS, _REPEAT_PROBS = (1, 2, 3), (0.6, 0.3, 0.1)
-_JUMP_FRAMES: Final = (5, 13)
+_JUMP_FRAMES: Final = (7, 14)
 """Range of the jumps, in frames: longer than the steps between frames of a video with a low frame rate."""
 _STRIDES: Final = (2, 4, 8)
 _SCALE_RANGE: Final = (0.45, 0.95)
 
 
-def shuffle_frames(frames: Sequence[ImageRGB], rng: np.random.Generator) -> PseudoFake:
+def shuffle_frames(frames: Sequence[ImageRGB], _mattes: Sequence[Matte], rng: np.random.Generator) -> PseudoFake:
     """The same number of frames, each shown one to three times, with jumps forwards and backwards between them, so that no pair
     moves as in a real video. Playing backwards alone is no clue, and short forward runs look real."""
     index: list[int] = []
@@ -35,7 +37,7 @@ def shuffle_frames(frames: Sequence[ImageRGB], rng: np.random.Generator) -> Pseu
     return [frames[i] for i in index], np.array(index)
 
 
-def add_upsampling_artifacts(frames: Sequence[ImageRGB], rng: np.random.Generator) -> PseudoFake:
+def add_upsampling_artifacts(frames: Sequence[ImageRGB], _mattes: Sequence[Matte], rng: np.random.Generator) -> PseudoFake:
     """Downsample and upsample frames with filters that treat the pixels of a grid unequally, as upsampling networks do
     (checkerboard artifacts: Odena, Dumoulin and Olah, 2016), and add static or flickering noise."""
     stride = int(rng.choice(_STRIDES))
@@ -56,9 +58,21 @@ def add_upsampling_artifacts(frames: Sequence[ImageRGB], rng: np.random.Generato
     return processed, np.arange(len(frames))
 
 
+def blend_body(frames: Sequence[ImageRGB], mattes: Sequence[Matte], rng: np.random.Generator) -> PseudoFake:
+    """The person's own body, changed and pasted back."""
+    return blend_changed_body(frames, mattes, rng), np.arange(len(frames))
+
+
+def move_limbs(frames: Sequence[ImageRGB], mattes: Sequence[Matte], rng: np.random.Generator) -> PseudoFake:
+    """The person's own body with limbs that tremble."""
+    return blend_trembling_limbs(frames, mattes, rng), np.arange(len(frames))
+
+
 PSEUDO_FAKES: Final[Mapping[str, PseudoFakeMethod]] = {
     "out of order": shuffle_frames,
     "through a lattice": add_upsampling_artifacts,
+    "self-blended": blend_body,
+    "trembling limbs": move_limbs,
 }
 """Methods by the name of the family they produce."""
 

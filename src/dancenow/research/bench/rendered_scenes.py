@@ -18,10 +18,19 @@ from numpy.typing import NDArray
 from dancenow.errors import InputError
 from dancenow.generators.crop.dataset import BORDER, CropDataset, enlarge_crop, shrink_plate
 from dancenow.generators.edn.dataset import FrameDataset
+from dancenow.generators.references.reference_selection import (
+    ReferenceOptions,
+    choose_frames,
+    enlarge_crops,
+    picture_sharpness,
+    trim_pictures,
+)
+from dancenow.generators.references.reference_set import ReferenceSet
 from dancenow.media.source import read_frames
 from dancenow.pose.letterbox import Letterbox
 from dancenow.pose.person_crop import crop_image, track_crop
 from dancenow.research.bench.nearest_frame import nearest
+from dancenow.research.forensics.camera_model import CameraModel
 from dancenow.research.forensics.compression import Encoding, write_encoded
 from dancenow.research.studio.body import Body, build_body
 from dancenow.research.studio.clip import create_performance
@@ -87,12 +96,17 @@ TEST_SCENES: Final = (
 
 @dataclass(frozen=True, eq=False)
 class Dance:
-    """A real clip of the person: its near-lossless video, and the poses for the generators."""
+    """A real clip of the person: its near-lossless video, the poses for the generators, and what a camera made of it."""
 
     name: str
     video: Path
     track: PoseTrack
     fps: Fraction = Fraction(FPS)
+    filmed: Sequence[ImageRGB] = ()
+
+    def frames(self) -> list[ImageRGB]:
+        """As a camera filmed it, or else as it was rendered."""
+        return list(self.filmed) or [frame.image_rgb for frame in read_frames(self.video)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +126,11 @@ class Scene:
     def target(self) -> Target:
         """The person's data that is stored in a model."""
         return Target(self.name, self.plate, self.whole)
+
+    @property
+    def footage_s(self) -> NDArray[np.float64]:
+        """Time of each frame of the footage [N]."""
+        return self.whole.time_s[self.index]
 
     def crop_dataset(self, canvas_px: int, length: int) -> CropDataset:
         """The footage for a crop generator."""
@@ -134,6 +153,24 @@ class Scene:
         starts = np.arange(0, len(self.index), RUN)
         image = np.stack([box.place(frame) for frame in self.frames])
         return FrameDataset(image, box.apply(self.whole.pose[self.index]), starts, min(length, RUN), box)
+
+    def reference_set(self, crops: CropDataset, options: ReferenceOptions) -> ReferenceSet:
+        """Pictures of the person to copy from. crops: of `crop_dataset`."""
+        chosen = choose_frames(crops.pose, self.footage_s, picture_sharpness(crops), options)
+        tracked = track_crop(self.whole.pose, self.whole.time_s, crops.canvas_px)
+        squares, scale = enlarge_crops([tracked[int(self.index[i])] for i in chosen], options)
+        cut_out = [
+            crop_image(np.dstack([self.frames[i], self.masks[i]]), square) for i, square in zip(chosen, squares, strict=True)
+        ]
+        poses = [square.apply(self.whole.pose[int(self.index[i])]) for i, square in zip(chosen, squares, strict=True)]
+        return trim_pictures(np.stack(cut_out), poses, self.whole, self.index[chosen], scale)
+
+    def filmed_by(self, camera: CameraModel, rng: np.random.Generator) -> Self:
+        """The same scene as a camera shows it: footage, dances and the empty room."""
+        runs = [camera.film(self.frames[start : start + RUN], rng) for start in range(0, len(self.frames), RUN)]
+        plate = replace(self.plate, image_rgb=camera.without_noise(self.plate.image_rgb))
+        dances = tuple(replace(dance, filmed=camera.film(dance.frames(), rng)) for dance in self.dances)
+        return replace(self, frames=[frame for run in runs for frame in run], plate=plate, dances=dances)
 
     def nearest_frames(self, track: PoseTrack) -> list[ImageRGB]:
         """For each pose of a dance, the footage frame with the nearest pose."""

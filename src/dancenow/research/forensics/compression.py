@@ -1,4 +1,6 @@
-"""Resize, add grain and encode real and synthesized clips in the same ways, so that compression is no clue to the class."""
+"""Hold by hand, thin out, resize, add grain and encode real and synthesized clips in the same ways, so that what happens to a
+video after it was made is no clue to the class.
+"""
 
 import tempfile
 from collections.abc import Sequence
@@ -13,6 +15,7 @@ import numpy as np
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import read_frames
 from dancenow.provenance.forensics.samples import extract_runs
+from dancenow.research.forensics.camera_model import hold_by_hand
 from dancenow.research.forensics.training import OFFSETS, ClipSamples
 from dancenow.types import ImageRGB, Pose, PoseTrack
 
@@ -23,28 +26,35 @@ CRFS: Final = (18, 23, 28, 33)
 @dataclass(frozen=True)
 class Encoding:
     """crf: of x264. scale: of the image sides. grain: standard deviation of the noise added first, in levels of 255.
-    earlier_crf: CRF of a preceding encoding, since most uploaded videos have been encoded before."""
+    earlier_crf: CRF of a preceding encoding, since most uploaded videos have been encoded before. every: keep every nth frame.
+    hand_held: moved as by a hand."""
 
     crf: int
     scale: float = 1.0
     grain: float = 0.0
     earlier_crf: int | None = None
+    every: int = 1
+    hand_held: bool = False
 
     @property
     def name(self) -> str:
         """Short and unique."""
         earlier = "" if self.earlier_crf is None else f" after {self.earlier_crf}"
-        return f"crf {self.crf}{earlier}, {self.scale:g} of the size, grain {self.grain:g}"
+        rate = "" if self.every == 1 else f", every {self.every}"
+        hand = ", by hand" if self.hand_held else ""
+        return f"crf {self.crf}{earlier}, {self.scale:g} of the size, grain {self.grain:g}{rate}{hand}"
 
 
 def draw_encodings(rng: np.random.Generator, crfs: Sequence[int] = CRFS) -> list[Encoding]:
-    """One encoding per CRF, with random scale, grain and earlier encoding."""
+    """One encoding per CRF; the rest is random."""
     return [
         Encoding(
             crf,
             scale=float(rng.choice([1.0, 1.0, 0.75, 0.5])),
             grain=float(rng.choice([0.0, 1.5, 3.0])),
-            earlier_crf=int(rng.choice([16, 20, 24])) if rng.random() < 0.35 else None,
+            earlier_crf=int(rng.choice([16, 20, 24, 28])) if rng.random() < 0.5 else None,
+            every=int(rng.choice([1, 1, 1, 2])),
+            hand_held=bool(rng.random() < 0.3),
         )
         for crf in crfs
     ]
@@ -60,6 +70,9 @@ def encode_decode(frames: Sequence[ImageRGB], fps: Fraction, encoding: Encoding,
 def write_encoded(frames: Sequence[ImageRGB], fps: Fraction, encoding: Encoding, path: Path, seed: int = 0) -> None:
     """Like `encode_decode`, but keep the file."""
     height, width = (max(2, round(side * encoding.scale) // 2 * 2) for side in frames[0].shape[:2])
+    if encoding.hand_held:
+        frames = hold_by_hand(frames, np.random.default_rng((seed, 1)))
+    frames, fps = frames[:: encoding.every], fps / encoding.every
     if encoding.earlier_crf is not None:
         frames = encode_decode(frames, fps, Encoding(encoding.earlier_crf, 1.0, encoding.grain), seed)
         encoding = replace(encoding, grain=0.0)
@@ -85,6 +98,12 @@ def scale_track(track: PoseTrack, width_px: int, height_px: int) -> PoseTrack:
     return replace(track, pose=pose, width_px=width_px, height_px=height_px)
 
 
+def thin_out(track: PoseTrack, every: int) -> PoseTrack:
+    """Every nth pose of a track."""
+    part = slice(None, None, every)
+    return replace(track, pose=track.pose[part], time_s=track.time_s[part], status=track.status[part])
+
+
 def extract_samples(
     frames: Sequence[ImageRGB],
     track: PoseTrack,
@@ -104,6 +123,7 @@ def extract_samples(
     for index, encoding in enumerate(encodings):
         decoded = encode_decode(frames, fps, encoding, seed=index)
         height, width = decoded[0].shape[:2]
-        images, bodies = extract_runs(decoded, scale_track(track, width, height), side_px, num_samples, offsets)
+        shown = scale_track(thin_out(track, encoding.every), width, height)
+        images, bodies = extract_runs(decoded, shown, side_px, num_samples, offsets)
         extracted.append(ClipSamples(images, bodies, family, group, clip))
     return extracted

@@ -140,13 +140,15 @@ def _weighted_choice(rng: np.random.Generator, weights: NDArray[np.float64]) -> 
 class ForensicTask:
     """A `loop.Task`: the network, its moving average and its optimizer."""
 
-    def __init__(self, sampler: PairedSampler, recipe: ForensicRecipe, *, seed: int) -> None:
-        """Build the networks on the sampler's device."""
+    def __init__(self, sampler: PairedSampler, recipe: ForensicRecipe, *, seed: int, start: ForensicNet | None = None) -> None:
+        """Build the networks on the sampler's device. start: of the same configuration; its weights are the first ones."""
         self.sampler, self.recipe, self.seed, self.device = sampler, recipe, seed, sampler.device
         device = sampler.device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
             self.net = ForensicNet(recipe.network)
+        if start is not None:
+            self.net.load_state_dict(start.state_dict())
         self.net.to(device)
         self.average = ForensicNet(recipe.network).to(device).requires_grad_(False)
         self.average.load_state_dict(self.net.state_dict())
