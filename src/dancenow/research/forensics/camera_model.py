@@ -73,24 +73,29 @@ class CameraModel:
         return quiet._record(image, 1.0, np.random.default_rng(0))
 
     def _record(self, image: ImageRGB, exposure: float, rng: np.random.Generator) -> ImageRGB:
-        light = (image.astype(np.float32) / 255) ** _GAMMA * np.float32(exposure)
-        light = self._sense_mosaic(light, rng) if self.demosaiced else self._add_noise(light, rng, blur=0.7)
-        out = np.clip(light, 0, 1) ** np.float32(1 / _GAMMA)
+        scene = np.asarray((image.astype(np.float32) / 255) ** _GAMMA * np.float32(exposure), np.float32)
+        light = self._sense_mosaic(scene, rng) if self.demosaiced else self._add_noise(scene, rng, blur=0.7)
+        out = np.asarray(np.clip(light, 0, 1) ** np.float32(1 / _GAMMA), np.float32)
         if self.denoising:
-            out = cv2.bilateralFilter(out, 5, 0.06 * self.denoising, 1.5)
-        out = 0.5 + 0.5 * np.tanh((out - 0.5) * 2 * self.contrast) / np.tanh(self.contrast) if self.contrast > 1 else (
-            0.5 + (out - 0.5) * self.contrast
-        )  # fmt: skip
+            out = np.asarray(cv2.bilateralFilter(out, 5, 0.06 * self.denoising, 1.5), np.float32)
+        out = self._apply_tone(out)
         gray = (out @ np.array(_LUMA, np.float32))[..., None]
         out = gray + (out - gray) * np.float32(self.saturation)
         if self.sharpening:
-            out = out + self.sharpening * (out - cv2.GaussianBlur(out, (0, 0), 1.0))
+            out = out + np.float32(self.sharpening) * (out - _blur(out, 1.0))
         return np.clip(np.rint(out * 255), 0, 255).astype(np.uint8)
+
+    def _apply_tone(self, image: FloatArray) -> FloatArray:
+        """More contrast with soft shoulders, or less."""
+        centered = image - np.float32(0.5)
+        if self.contrast <= 1:
+            return np.asarray(0.5 + centered * np.float32(self.contrast), np.float32)
+        return np.asarray(0.5 + 0.5 * np.tanh(centered * 2 * self.contrast) / np.tanh(self.contrast), np.float32)
 
     def _add_noise(self, light: FloatArray, rng: np.random.Generator, blur: float) -> FloatArray:
         noise = rng.standard_normal(light.shape, np.float32)
         if blur:
-            noise = cv2.GaussianBlur(noise, (0, 0), blur)
+            noise = _blur(noise, blur)
         return np.asarray(light + noise * np.sqrt(self.shot_noise * light + self.read_noise**2), np.float32)
 
     def _sense_mosaic(self, light: FloatArray, rng: np.random.Generator) -> FloatArray:
@@ -98,7 +103,12 @@ class CameraModel:
         mosaic = light[..., 1].copy()
         mosaic[::2, ::2], mosaic[1::2, 1::2] = light[::2, ::2, 0], light[1::2, 1::2, 2]
         raw = np.clip(self._add_noise(mosaic, rng, blur=0.0), 0, 1) * _MAX_RAW
-        return np.asarray(cv2.cvtColor(raw.astype(np.uint16), cv2.COLOR_BayerRGGB2RGB_EA), np.float32) / _MAX_RAW
+        colors = cv2.cvtColor(raw.astype(np.uint16), cv2.COLOR_BayerRGGB2RGB_EA)
+        return np.asarray(colors.astype(np.float32) / _MAX_RAW, np.float32)
+
+
+def _blur(image: FloatArray, sigma_px: float) -> FloatArray:
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma_px), np.float32)
 
 
 def _slow_drift(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -109,12 +119,13 @@ def _slow_drift(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
 
 def blur_motion(frames: Sequence[ImageRGB], shutter: float) -> list[ImageRGB]:
     """Average what moves over the time of exposure, along the optical flow (DIS: Kroeger et al., 2016)."""
-    estimate = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+    estimate = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     grays = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     out = []
     for index, frame in enumerate(frames):
         other = min(index + 1, len(frames) - 1)
-        flow = np.asarray(estimate.calc(grays[index], grays[other], None), np.float32)  # type: ignore[call-overload]
+        still = np.zeros((*grays[index].shape, 2), np.float32)
+        flow = np.asarray(estimate.calc(grays[index], grays[other], still), np.float32)
         total = np.zeros(frame.shape, np.float32)
         for moment in np.linspace(-0.5, 0.5, _BLUR_STEPS) * shutter:
             total += displace(frame, flow * np.float32(moment))

@@ -3,7 +3,7 @@ Yamasaki, 2022, made for moving bodies). Both classes then show the same content
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -43,10 +43,10 @@ def paste(
     offset_px, flicker_px = rng.normal(0, 0.8, 2), float(rng.uniform(0, 0.7))
     out = []
     for body, behind, matte in zip(bodies, around, mattes, strict=True):
-        alpha = _grow(matte, grow_px).astype(np.float32) / 255
-        shift = offset_px + rng.normal(0, flicker_px, 2)
-        alpha = cv2.warpAffine(alpha, np.array([[1, 0, shift[0]], [0, 1, shift[1]]]), (alpha.shape[1], alpha.shape[0]))
-        alpha = cv2.GaussianBlur(alpha, (0, 0), softness_px)[..., None]
+        x_px, y_px = offset_px + rng.normal(0, flicker_px, 2)
+        moved = cv2.warpAffine(_grow(matte, grow_px), np.array([[1, 0, x_px], [0, 1, y_px]]), matte.shape[::-1])
+        soft = cv2.GaussianBlur(moved.astype(np.float32), (0, 0), softness_px)
+        alpha = np.asarray(soft, np.float32)[..., None] / 255
         out.append(np.rint(alpha * body + (1 - alpha) * behind).astype(np.uint8))
     return out
 
@@ -142,8 +142,8 @@ def _smooth_field(shape: tuple[int, ...], rng: np.random.Generator) -> FloatArra
     return np.asarray(cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
-def _to_bytes(image: NDArray[np.floating]) -> ImageRGB:
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+def _to_bytes(image: NDArray[Any]) -> ImageRGB:
+    return np.asarray(np.clip(np.rint(image), 0, 255), np.uint8)
 
 
 def estimate_matte(image: ImageRGB, empty: ImageRGB, body: NDArray[np.uint8]) -> Matte:
