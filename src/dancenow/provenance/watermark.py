@@ -6,8 +6,9 @@ so codecs keep it and trimming does not hurt. The payload has an error-correctin
 """
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from heapq import nlargest
 from itertools import product
 from typing import Final
 
@@ -28,9 +29,13 @@ NUM_BITS: Final = 64
 _MODEL_BITS: Final = 16
 THRESHOLD: Final = 7.5
 """Minimum score of the best codeword, see `WatermarkReading`. Without a watermark, the probability that any of the 2**16
-codewords reaches it is at most 2**16 * exp(-7.5**2 / 2) = 4e-8 (Hoeffding, 1963), for any image."""
+codewords reaches it, in the image or its mirror image, is at most 2**17 * exp(-7.5**2 / 2) = 8e-8 (Hoeffding, 1963), for any
+image."""
 CROPPED_THRESHOLD, MAX_CROPPED_CELLS = 9.0, 6
-"""The same for cropped frames, by up to this many cells per axis: 12544 rectangles, together below 3e-9."""
+"""The same for cropped frames, by up to this many cells per axis: 12544 rectangles and their mirror images, together below
+6e-9."""
+_CANDIDATES: Final = 48
+"""Crop rectangles of the highest energy that are decoded."""
 
 _CB_LEVEL_RGB: Final = np.array([0.0, -0.344, 1.772], np.float32)
 """One level of Cb in red, green and blue; luma does not change."""
@@ -105,13 +110,15 @@ class WatermarkReading:
     """Result of decoding. payload: None if there is no readable watermark.
 
     strength: score of the best codeword in standard deviations: 4 to 5 without a watermark, see `THRESHOLD`.
-    bits_turned: number of coded bits whose hard decision differs from the decoded codeword.
+    bits_turned: number of coded bits whose hard decision differs from the decoded codeword. mirrored: the video is a mirror
+    image of the marked one.
     """
 
     payload: Payload | None
     strength: float
     bits_turned: int
     num_frames: int
+    mirrored: bool = False
 
 
 class Watermarker:
@@ -143,7 +150,7 @@ class Watermarker:
 
 
 def read_watermark(video: VideoInput, on_progress: ProgressCallback = ignore_progress) -> WatermarkReading:
-    """Read the watermark from all frames of a video, of any size, trimmed or cropped.
+    """Read the watermark from all frames of a video, of any size, trimmed, cropped or mirrored.
 
     Raises:
         UserError: the video cannot be read.
@@ -156,15 +163,22 @@ def read_watermark(video: VideoInput, on_progress: ProgressCallback = ignore_pro
 def read_watermark_in_images(images_rgb: Iterable[ImageRGB | Plane], *, may_be_cropped: bool = True) -> WatermarkReading:
     """Read the watermark as `read_watermark` from images uint8 [H,W,3]; may_be_cropped: search for cropped frames (2 s)."""
     mean_rgb, count = mean_image(images_rgb)
-    scores = bit_scores(mean_rgb)
+    signals = cell_signals(mean_rgb)
+    best = max((_decode(signals, mirrored) for mirrored in (False, True)), key=lambda each: each.strength)
+    if best.strength < THRESHOLD and may_be_cropped:
+        cropped = _decode_cropped(mean_rgb)
+        best = cropped if cropped.strength >= CROPPED_THRESHOLD else best
+    return replace(best, payload=best.payload if best.strength >= THRESHOLD else None, num_frames=count)
+
+
+def _decode(signals: Plane, mirrored: bool) -> WatermarkReading:
+    """The best codeword in cell signals [G,G], or in their mirror image."""
+    return _reading(_correlate(signals[:, ::-1] if mirrored else signals, _BIT_OF, _SIGN), mirrored)
+
+
+def _reading(scores: Plane, mirrored: bool) -> WatermarkReading:
     payload, strength = decode_payload(scores)
-    if strength < THRESHOLD and may_be_cropped:
-        cropped = _best_cropped_scores(mean_rgb)
-        cropped_payload, cropped_strength = decode_payload(cropped)
-        if cropped_strength >= CROPPED_THRESHOLD:
-            scores, payload, strength = cropped, cropped_payload, cropped_strength
-    bits_turned = int(((scores > 0) != payload.bits()).sum())
-    return WatermarkReading(payload if strength >= THRESHOLD else None, strength, bits_turned, count)
+    return WatermarkReading(payload, strength, int(((scores > 0) != payload.bits()).sum()), 0, mirrored)
 
 
 def mean_image(images_rgb: Iterable[ImageRGB | Plane]) -> tuple[Plane, int]:
@@ -196,9 +210,14 @@ def _correlate(signals: Plane, bit_of: NDArray[np.int64], sign: Plane) -> Plane:
     return np.asarray(np.bincount(bit_of, signals * sign.ravel(), NUM_BITS) / np.sqrt(energy + 1e-9), np.float32)
 
 
-def _best_cropped_scores(mean_rgb: Plane) -> Plane:
-    """Return the scores of the best among all crop rectangles of the grid, in steps of quarter cells."""
-    best = np.zeros(NUM_BITS, np.float32)
+def _decode_cropped(mean_rgb: Plane) -> WatermarkReading:
+    """The best codeword among the crop rectangles, and their mirror images, whose scores have the most energy."""
+    likeliest = nlargest(_CANDIDATES, _cropped_scores(mean_rgb), key=lambda each: float(each[0] @ each[0]))
+    return max((_reading(scores, mirrored) for scores, mirrored in likeliest), key=lambda each: each.strength)
+
+
+def _cropped_scores(mean_rgb: Plane) -> Iterator[tuple[Plane, bool]]:
+    """The scores of all crop rectangles of the grid, in steps of quarter cells, and whether they are of the mirror image."""
     for rows, columns in product(range(GRID - MAX_CROPPED_CELLS, GRID + 1), repeat=2):
         grid = np.asarray(cv2.resize(mean_rgb, (4 * columns, 4 * rows), interpolation=cv2.INTER_AREA), np.float32)
         for y, x in product(range(4), repeat=2):
@@ -206,10 +225,8 @@ def _best_cropped_scores(mean_rgb: Plane) -> Plane:
             height, width = signals.shape
             for top, left in product(range(GRID + 1 - rows), range(GRID + 1 - columns)):
                 part = np.s_[top : top + height, left : left + width]
-                scores = _correlate(signals, _BIT_OF[part], _SIGN[part])
-                if scores @ scores > best @ best:
-                    best = scores
-    return best
+                for mirrored in (False, True):
+                    yield _correlate(signals[:, ::-1] if mirrored else signals, _BIT_OF[part], _SIGN[part]), mirrored
 
 
 def cell_signals(mean_rgb: Plane) -> Plane:
