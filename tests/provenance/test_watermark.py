@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dancenow.media.sink import VideoWriter
+from dancenow.media.source import read_frames
 from dancenow.provenance.watermark import (
     NUM_BITS,
     THRESHOLD,
@@ -95,6 +96,18 @@ def test_the_watermark_survives_an_uneven_crop(tmp_path: Path) -> None:
     assert read_watermark(web(tmp_path / "cropped.mp4", [i[:, :490] for i in cropped])).payload == PAYLOAD
 
 
+def test_the_watermark_survives_two_generations_thinning_half_size_a_crop_and_mirroring(tmp_path: Path) -> None:
+    marker = Watermarker(PAYLOAD)
+    marked = [marker.apply(image) for image in dance(32)]
+    first = [frame.image_rgb for frame in read_frames(web(tmp_path / "first.mp4", marked))][::2]
+    mirrored = [half(image[36:, 10:470][:, ::-1]) for image in first]
+    reading = read_watermark(web(tmp_path / "second.mp4", mirrored))
+    assert reading.payload == PAYLOAD
+    assert reading.mirrored
+    whole = read_watermark_in_images([image[:, ::-1] for image in marked[:4]])
+    assert (whole.payload, whole.mirrored) == (PAYLOAD, True)
+
+
 def test_on_a_flat_wall_the_watermark_is_weak_keeps_luma_and_does_not_flicker() -> None:
     marker, image = Watermarker(PAYLOAD), wall()
     marked = [marker.apply(image) for _ in range(16)]
@@ -103,6 +116,17 @@ def test_on_a_flat_wall_the_watermark_is_weak_keeps_luma_and_does_not_flicker() 
     assert np.abs(luma[1] - luma[0]).max() <= 1
     assert all(np.array_equal(a, b) for a, b in pairwise(marked))
     assert read_watermark_in_images(marked).payload == PAYLOAD
+
+
+def test_on_a_colored_wall_it_is_less_than_twice_as_strong_as_on_a_gray_one() -> None:
+    gray = wall()
+    pink = np.clip(gray * np.array([1.05, 0.78, 0.84]), 0, 255).astype(np.uint8)
+    change = {}
+    for name, image in (("gray", gray), ("pink", pink)):
+        marked = Watermarker(PAYLOAD).apply(image)
+        both = [cv2.cvtColor(i.astype(np.float32) / 255, cv2.COLOR_RGB2Lab) for i in (image, marked)]
+        change[name] = float(np.linalg.norm(both[1] - both[0], axis=2).mean())
+    assert change["pink"] < 2.0 * change["gray"]
 
 
 def test_no_watermark_is_read_in_unmarked_images(tmp_path: Path) -> None:

@@ -152,8 +152,8 @@ METHODS: Final[Mapping[str, Method]] = {
     "paper": _frame_method(temporal=True),
     "pix2pixHD": _frame_method(temporal=False),
 }
-"""By name of the family in the results: `draft` is the preset draft-fast, `draft-references` the preset draft, which copies from
-pictures. Add a face mode here by its name ("draft, face residual")."""
+"""By name of the family in the results: `draft` is the preset draft-fast, `draft-references` is draft, which copies pictures.
+Add a face mode here by its name ("draft, face residual")."""
 
 
 def train_checkpoints(
