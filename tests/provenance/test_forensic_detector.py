@@ -9,11 +9,13 @@ import pytest
 import torch
 
 from dancenow.errors import UserError
+from dancenow.media.source import open_video
 from dancenow.progress import Progress
 from dancenow.provenance.forensics import detector, samples
 from dancenow.provenance.forensics.classifier import Calibration, ForensicClassifier, load_classifier
 from dancenow.provenance.forensics.detector import classify_video, probability_per_second, verdict
 from dancenow.provenance.forensics.network import ForensicNet
+from dancenow.provenance.watermark import Payload, read_watermark_in_images
 from dancenow.research.forensics import finetuning
 from dancenow.research.forensics.finetuning import train_on_folders
 from dancenow.storage.checkpoint import save_checkpoint
@@ -123,6 +125,14 @@ def test_a_classifier_trained_on_folders_separates_their_videos(tmp_path: Path) 
     probabilities = [classify_video(folder / "0.mp4", out).probability for folder in (real, fake)]
     assert probabilities[0] < 0.5 < probabilities[1]
     assert "2 real videos" in load_classifier(out).trained_on
+
+
+def test_marked_and_unmarked_videos_are_trained_on_alike(tmp_path: Path) -> None:
+    video = open_video(write_test_video(tmp_path / "dance.mp4", blurred=False, num_frames=12))
+    frames = [frame.image_rgb for frame in video.frames()]
+    marked = finetuning.with_watermark(frames, "abcd" + 60 * "0")
+    assert read_watermark_in_images(marked).payload == Payload("abcd")
+    assert finetuning.with_watermark(marked, "1234" + 60 * "0") is marked
 
 
 def test_an_interrupted_training_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
