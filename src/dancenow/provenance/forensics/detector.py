@@ -32,7 +32,7 @@ from dancenow.types import FloatArray, ImageRGB
 Verdict = Literal["synthesized", "real", "undecided"]
 UNDECIDED_RANGE: Final = (0.3, 0.7)
 """Probabilities in this range give no verdict."""
-MIN_FPS: Final = 15.0
+MIN_FPS: Final = 8.0
 """Videos with a lower frame rate get no verdict: the network learned the change between consecutive frames of ordinary video,
 and at lower rates hardly anything stays the same."""
 _BATCH: Final = 8

@@ -9,6 +9,7 @@ from dancenow.errors import UserError
 from dancenow.provenance.forensics.detector import classify_video
 from dancenow.research.bench.ablation import RESULT_VIDEOS
 from dancenow.research.bench.rendered_test_set import CLIPS
+from dancenow.research.forensics.finetuning import VIDEO_SUFFIXES
 from dancenow.research.forensics.training import REAL
 from dancenow.storage.atomic_io import cache_dir
 
@@ -19,7 +20,7 @@ PRODUCT: Final = "product"
 def classify_camera_clips(shipped: Path) -> list[dict[str, Any]]:
     """Classify the real clips in the folder that DANCENOW_DATA names; no training uses them."""
     folder = Path(os.environ.get("DANCENOW_DATA") or "/nonexistent") / "real"
-    return list(_classify(sorted(folder.glob("*.mp4")), shipped))
+    return list(_classify(sorted(path for path in folder.glob("*") if path.suffix in VIDEO_SUFFIXES), shipped))
 
 
 def classify_product_clips(shipped: Path) -> list[dict[str, Any]]:
