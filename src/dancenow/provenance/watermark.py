@@ -41,10 +41,10 @@ _CB_LEVEL_RGB: Final = np.array([0.0, -0.344, 1.772], np.float32)
 """One level of Cb in red, green and blue; luma does not change."""
 _MIN_LEVEL, _MAX_LEVEL = 0.85, 2.7
 """Amplitude in levels of Cb on a flat gray wall, and its maximum."""
-_NEUTRAL_CHROMA, _GAIN_PER_CHROMA = 8.0, 0.04
+_NEUTRAL_CHROMA, _GAIN_PER_CHROMA = 8.0, 0.14
 """Chroma up to this counts as gray. Each level beyond it raises the amplitude by this factor, since eyes distinguish saturated
 colors less finely (after CIE94)."""
-_FLAT_TEXTURE, _LEVELS_PER_TEXTURE = 0.7, 0.4
+_FLAT_TEXTURE, _LEVELS_PER_TEXTURE = 0.7, 0.3
 """The same for texture: standard deviation of luma on a flat wall, and levels of Cb per level beyond it."""
 _MAX_RMS_LEVEL: Final = 2.1
 """Maximum root mean square over the cells in levels of Cb: 42.5 dB PSNR in RGB, which colorful images reach."""
