@@ -94,7 +94,6 @@ def measure(options: Measure) -> dict[str, Any]:
     return {
         "what": f"{SOURCES} sources of {_FRAMES} frames at {_SIDE_PX} px for 2 people; {options.images} images of training",
         "machine": machine(),
-        "shared_machine": "other programs ran on the same two cores",
         "workers": runs,
         "steps_of_one_job": costs,
         "speedup": round(runs["1"]["seconds"] / runs["2"]["seconds"], 3),
