@@ -25,14 +25,15 @@ def first_look(
 ) -> FirstLook:
     """What shows a model in the middle of a dance, in a video next to `out`, and says so.
 
-    transfer_model: `pipeline.transfer` of the dance, but for the model, `out` and `frames`. It marks the video as every other.
+    transfer_model: `pipeline.transfer` of the dance, but for the model, `out`, `face` and `frames`. It marks the video as every
+        other.
     """
 
     def show(model: Checkpoint) -> None:
         with scratch_folder() as folder:  # which does not outlive this process, as it holds a person
             path = folder / "model.safetensors"
             save_checkpoint(path, model)
-            transfer_model(model=path, out=first_look_path(out), frames=_middle(track, round(SECONDS * fps)))
+            transfer_model(model=path, out=first_look_path(out), face="none", frames=_middle(track, round(SECONDS * fps)))
         warn(f"A first look, before any training, is in {first_look_path(out)}; it is removed when the result is there.")
 
     return show

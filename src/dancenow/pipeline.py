@@ -165,15 +165,14 @@ def run(
     cast = {n: member.prepare(on_progress) for n, member in cast.items()}
     covered = {n: member.coverage(tracks[n], normalize) for n, member in cast.items()}
     warnings = warn_each(label_by_person({n: cast[n].warnings(source, n, tracks[n], covered[n]) for n in cast}), warn)
-    draw = partial(transfer, source, normalize=normalize, face="none", camera=camera, scene=scene, keep=keep,
-                   execution=execution, on_progress=watch)  # fmt: skip
-    look = first_look(draw, tracks[None], float(source.info.fps), out, warn) if None in cast and out.suffix else None
+    dance = partial(transfer, source, normalize=normalize, camera=camera, scene=scene, keep=keep, execution=execution,
+                    on_progress=watch)  # fmt: skip
+    look = first_look(dance, tracks[None], float(source.info.fps), out, warn) if None in cast and out.suffix else None
     trained = {n: member.train(preset, config, budget, face, source, n, seed, execution, look, warn, on_progress)
                for n, member in cast.items()}  # fmt: skip
     models = {n: model for n, (model, _) in trained.items()}
     numbered = {n: model for n, model in models.items() if n is not None}
-    done = transfer(source, numbered or models[None], out, normalize=normalize, face=face, camera=camera, scene=scene,
-                    keep=keep, execution=execution, on_progress=watch)  # fmt: skip
+    done = dance(numbered or models[None], out, face=face)
     first_look_path(out).unlink(missing_ok=True)
     if page is not None:
         options = {"preset": preset, "budget": str(budget), "normalize": normalize, "face": face, "seed": str(seed)}

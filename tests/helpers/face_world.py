@@ -7,9 +7,6 @@ import numpy as np
 import pytest
 
 from dancenow.face.config import FaceConfig
-from dancenow.generators.crop.config import CropConfig, LossWeights
-from dancenow.generators.crop.discriminator import DiscriminatorConfig
-from dancenow.generators.crop.network import GeneratorConfig
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.pose.tracking.reidentification import PeopleSurvey
 from dancenow.provenance.consent import consent
@@ -18,6 +15,7 @@ from dancenow.subject import prepare as prepare_module
 from dancenow.subject.prepare import prepare
 from dancenow.subject.subject import Subject
 from dancenow.types import Pose, PoseTrack
+from helpers import tiny_model
 from helpers.drawn_world import dancer_track, drawn_detector, film
 
 FACE = FaceConfig(
@@ -30,14 +28,7 @@ FACE = FaceConfig(
     faces_per_step=2,
     adversarial_from=0.5,
 )
-TINY = CropConfig(
-    generator=GeneratorConfig(canvas_px=64, width=8, blocks=1),
-    spatial=DiscriminatorConfig(width=4, scales=1),
-    temporal=DiscriminatorConfig(frames=2, width=4, scales=1),
-    weights=LossWeights(perceptual=0.0),
-    clips_per_step=2,
-    face=FACE,
-)
+TINY = replace(tiny_model.TINY, face=FACE)
 SIDE_PX = 256
 AWAY = slice(12, 18)
 """Frames in which the person shows the back of the head."""

@@ -8,9 +8,6 @@ import pytest
 from dancenow import pipeline
 from dancenow.cli import main as cli
 from dancenow.errors import UserError
-from dancenow.generators.crop.config import CropConfig, LossWeights
-from dancenow.generators.crop.discriminator import DiscriminatorConfig
-from dancenow.generators.crop.network import GeneratorConfig
 from dancenow.generators.references.config import PRESETS
 from dancenow.media.source import read_frames
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
@@ -21,14 +18,7 @@ from dancenow.research.dataset.source import open_source
 from dancenow.storage.checkpoint import read_info
 from dancenow.subject.subject import Subject
 from dancenow.types import FrameStatus
-
-TINY = CropConfig(
-    generator=GeneratorConfig(canvas_px=64, width=8, blocks=1),
-    spatial=DiscriminatorConfig(width=4, scales=1),
-    temporal=DiscriminatorConfig(frames=2, width=4, scales=1),
-    weights=LossWeights(perceptual=0.0),
-    clips_per_step=2,
-)
+from helpers.tiny_model import TINY
 
 
 @pytest.fixture
