@@ -135,10 +135,10 @@ def test_where_nobody_is_nothing_is_warped(pictures: PreparedPictures, create: C
 
 def striped_plan(shade: bool) -> tuple[Tensor, FinePictures, Tensor]:
     """The plan of a gray square that is copied where pictures show something, such a picture with stripes, and the stripes."""
-    plan = torch.zeros(1, 4 + 3 * 2 + shade, 32, 32)
+    plan = torch.zeros(1, 4 + 4 * 2 + shade, 32, 32)
     plan[:, 3, 8:24, 8:24] = 1.0
     plan[:, 4:6] = 6.0
-    plan[:, 10:] = 0.25
+    plan[:, 12:] = 0.25
     stripes = torch.where(torch.arange(24, 40) % 2 == 0, 1.0, 0.0)
     pixels = torch.zeros(2, 4, 16, 16)
     pixels[0, :3], pixels[0, 3] = stripes, 1.0
@@ -159,8 +159,8 @@ def test_a_fine_image_shows_the_plan_and_the_detail_of_the_pictures(shade: bool)
 
 def test_an_image_is_finished_alike_on_every_device() -> None:
     random = torch.Generator().manual_seed(0)
-    plan = F.interpolate(torch.rand(1, 11, 8, 8, generator=random), size=(32, 32), mode="bilinear")
-    plan[:, 10] = 0.0
+    plan = F.interpolate(torch.rand(1, 13, 8, 8, generator=random), size=(32, 32), mode="bilinear")
+    plan[:, 12] = 0.0
     pixels = F.interpolate(torch.rand(2, 4, 16, 16, generator=random), size=(48, 48), mode="bilinear")
     pixels[:, :3] *= pixels[:, 3:]
     pictures, box = FinePictures(8, 4, pixels), (slice(2, 30), slice(0, 32))

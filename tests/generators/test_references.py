@@ -17,7 +17,7 @@ from dancenow.generators.references import task as references_task
 from dancenow.generators.references.body_parts import NUM_PARTS, PARTS, TRUNK, BodyParts, are_joined, part_weights
 from dancenow.generators.references.config import PRESETS, ReferenceConfig
 from dancenow.generators.references.family import ReferenceFamily
-from dancenow.generators.references.network import INITIAL_LOGIT, ReferenceGenerator, mix_colors, move_pixels
+from dancenow.generators.references.network import INITIAL_LOGIT, ReferenceGenerator, brighten, mix_colors, move_pixels
 from dancenow.generators.references.part_matching import part_distances, part_features
 from dancenow.generators.references.part_transforms import part_transforms
 from dancenow.generators.references.reference_choice import choose_nearest, choose_over_time, cross_fade, exclude_near
@@ -103,6 +103,19 @@ def test_a_pose_is_nearest_to_itself_and_far_from_one_seen_from_behind() -> None
     assert part_distances(own[:1], behind[:1])[0, TRUNK, 0] > distances[0, TRUNK].max()
 
 
+def test_a_palm_is_far_from_the_back_of_the_hand() -> None:
+    pose = dancer_track(20).pose[:1]
+    xy = pose.xy.copy()
+    wrist, index, pinky, thumb = (INDEX[f"right_{name}"] for name in ("wrist", "index", "pinky", "thumb"))
+    xy[0, [index, pinky, thumb]] = xy[0, wrist] + np.array([[4, 20], [-4, 20], [7, 10]], np.float32)
+    turned = xy.copy()
+    turned[0, [index, pinky, thumb]] = xy[0, wrist] + np.array([[-4, 20], [4, 20], [-7, 10]], np.float32)
+    palm, back = (part_features(BodyParts.of_pose(dataclasses.replace(pose, xy=each))) for each in (xy, turned))
+    distances = part_distances(palm, back)[0, :, 0]
+    assert distances[PARTS.index("right_hand")] > 0.3
+    assert distances[PARTS.index("left_hand")] < 1e-3
+
+
 def test_the_nearer_part_hides_the_other() -> None:
     pose = dancer_track(2).pose[:1]
     xy, depth = pose.xy.copy(), pose.depth.copy()
@@ -181,6 +194,23 @@ def test_colors_are_mixed_by_weight_and_validity() -> None:
     color = mix_colors(rgba, warped, torch.full((1, 1, 1, 2), 5.0))[0, 0, 0]
     assert color[0] > 0.75
     assert color[1] == 0
+
+
+def test_references_are_halved_by_their_means() -> None:
+    image = torch.rand(2, 8, 16, 16)
+    generator = ReferenceGenerator(GeneratorConfig(canvas_px=64, width=8, blocks=1), 2)
+    means = torch.nn.functional.conv2d(torch.nn.functional.pixel_unshuffle(image, 4), generator.means)
+    torch.testing.assert_close(torch.nn.functional.pixel_shuffle(means, 2), torch.nn.functional.avg_pool2d(image, 2))
+
+
+def test_brighter_pictures_keep_their_black_and_their_validity() -> None:
+    light, validity = torch.rand(1, 3, 4, 4), torch.full((1, 1, 4, 4), 0.5)
+    planes = torch.cat([(2 * light - 1) * validity, validity] * 2, dim=1)
+    lit = brighten(planes, torch.tensor([0.0, 2.0]).log().clamp_min(-20)[None, :, None, None].expand(1, 2, 4, 4))
+    black, twice = lit.split(4, dim=1)
+    torch.testing.assert_close(black[:, :3], -validity.expand_as(light), atol=1e-5, rtol=0)
+    torch.testing.assert_close(twice[:, :3] / validity, 2 * (2 * light) - 1)
+    torch.testing.assert_close(lit[:, 3::4], planes[:, 3::4])
 
 
 def test_pixels_of_each_reference_are_moved_by_their_own_shifts() -> None:

@@ -7,7 +7,7 @@ pixel-shuffle (Shi et al., 2016). That makes it tens of times cheaper.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -150,6 +150,15 @@ def composite_shadow(rgba: Tensor, shadow: Tensor) -> Tensor:
     return torch.cat([(color * alpha - dark - ALPHA_EPSILON) / (covered + ALPHA_EPSILON), covered], dim=1)
 
 
+class Features(NamedTuple):
+    """What a generator of width w knows before its last layers: half [N,w,S/2,S/2], quarter [N,2w,S/4,S/4] and eighth
+    [N,4w,S/8,S/8] of the canvas, from which shadows are made."""
+
+    half: Tensor
+    quarter: Tensor
+    eighth: Tensor
+
+
 class Generator(nn.Module):
     """Pose maps [N,C,S/4,S/4] to RGBA [N,4,S,S]: color in [-1,1], alpha in [0,1].
 
@@ -189,17 +198,16 @@ class Generator(nn.Module):
     def forward(self, pose_maps: Tensor) -> Tensor:
         """See the class."""
         pose = self.pose(pose_maps)
-        features, level1 = self._features(pose)
-        out = self.shuffle(self.leave[1](features))
+        features = self._features(pose)
+        out = self.shuffle(self.leave[1](features.half))
         if self.fine is not None:
             out = self.upsample(out)
             if self.refining:
-                out = out + self.fine(features, pose)
-        return self._with_shadow(activate(out), level1)
+                out = out + self.fine(features.half, pose)
+        return self._with_shadow(activate(out), features.eighth)
 
-    def _features(self, pose: Tensor) -> tuple[Tensor, Tensor]:
-        """From the squeezed pose [N,2w,S/4,S/4]: the last features [N,w,S/2,S/2], half as large with a fine stage, and those
-        from which shadows are made."""
+    def _features(self, pose: Tensor) -> Features:
+        """Features of a squeezed pose [N,2w,S/4,S/4]; all are half as large with a fine stage."""
         x = nn.functional.avg_pool2d(pose, 2) if self.fine is not None else pose
         level0 = self.enter(x)
         level1 = self.down1(level0)
@@ -207,15 +215,15 @@ class Generator(nn.Module):
         # Convolve, then upsample: a quarter of the cost of the other order.
         level1 = self.join2(torch.cat([level1, self.upsample(self.up2(deep))], dim=1))
         level0 = self.join1(torch.cat([level0, self.upsample(self.up1(level1))], dim=1))
-        return self.leave[0](torch.relu(self.shuffle(self.up0(level0)))), level1
+        return Features(self.leave[0](torch.relu(self.shuffle(self.up0(level0)))), level0, level1)
 
-    def _with_shadow(self, rgba: Tensor, level1: Tensor) -> Tensor:
-        return rgba if self.shade is None else composite_shadow(rgba.float(), self._shadow(level1, self.shade))
+    def _with_shadow(self, rgba: Tensor, eighth: Tensor) -> Tensor:
+        return rgba if self.shade is None else composite_shadow(rgba.float(), self._shadow(eighth, self.shade))
 
-    def _shadow(self, level1: Tensor, shade: ShadowHead) -> Tensor:
+    def _shadow(self, eighth: Tensor, shade: ShadowHead) -> Tensor:
         """How much darker the plate becomes, [N,1,S,S]."""
         size = [self.config.canvas_px] * 2
-        return nn.functional.interpolate(shade(level1).float(), size=size, mode="bilinear", align_corners=False)
+        return nn.functional.interpolate(shade(eighth).float(), size=size, mode="bilinear", align_corners=False)
 
 
 def activate(out: Tensor) -> Tensor:

@@ -56,8 +56,10 @@ def finish_box(plan: FloatArray, pictures: FinePictures, image: FloatArray, box:
         moved.append(cv2.remap(layer, shift_x * largest_px + x, shift_y * largest_px + y[:, None], cv2.INTER_LINEAR))
         weight = cv2.exp(_enlarge(part[4 + slot], size, cv2.INTER_LINEAR))
         counts.append(weight * cv2.extractChannel(moved[slot], 3).clip(_LEAST))
-    for layer, decided in zip(moved, _decided(counts), strict=True):
-        cv2.accumulateProduct(layer, cv2.merge([decided / cv2.extractChannel(layer, 3).clip(_LEAST)] * 4), mixed)
+    for slot, (layer, decided) in enumerate(zip(moved, _decided(counts), strict=True)):
+        gain = cv2.exp(_enlarge(part[4 + 3 * slots + slot], size, cv2.INTER_LINEAR))
+        weight = decided / cv2.extractChannel(layer, 3).clip(_LEAST)
+        cv2.accumulateProduct(layer, cv2.merge([weight * gain] * 3 + [weight]), mixed)
     image[rows, columns] = _with_shadow(mixed, alpha, image[rows, columns, 3])
 
 

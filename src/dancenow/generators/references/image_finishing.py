@@ -27,7 +27,7 @@ def finish_image(plan: Tensor, pictures: FinePictures, side_px: int) -> Tensor:
 
     Only the part where the person is visible is finished; elsewhere there is only shadow, which is black.
     """
-    shadow = plan[:, 4 + 3 * len(pictures.pixels) :]
+    shadow = plan[:, 4 + 4 * len(pictures.pixels) :]
     image = torch.full((1, side_px, side_px, 4), -1.0, device=plan.device)
     image[..., 3] = enlarge(shadow, (side_px, side_px), "bilinear")[:, 0] if shadow.shape[1] else 0.0
     box = _visible_box(plan[0, 3], plan.shape[2] // math.gcd(plan.shape[2], side_px))

@@ -1,9 +1,9 @@
 """The generator of the crop family with a second source of pixels: references that are warped onto the pose.
 
-Warped references enter beside the pose at a quarter of the canvas, and again before the last layer. There the network first
-moves their pixels by a few px, because body parts are not rigid and keypoints err. The color of each pixel is a mean of the
-generated one and of those of the references, with weights that the network predicts; a reference that shows nothing at a pixel
-has no weight there.
+Warped references enter beside the pose at a quarter of the canvas, and again, at half of it, before the last layer. There the
+network first moves their pixels by a few px, because body parts are not rigid and keypoints err, and makes them brighter or
+darker, because light falls differently on them. The color of each pixel is a mean of the generated one and of those of the
+references, with weights that the network predicts; a reference that shows nothing at a pixel has no weight there.
 """
 
 from dataclasses import dataclass, replace
@@ -35,6 +35,8 @@ COPY_GAIN = 0.5
 people are sharper and nearer to the truth by every perceptual measure, and by SSIM as near."""
 MAX_SHIFT_PX = 8.0
 """How far the network moves pixels of a reference, along each axis of a canvas of 256 px."""
+MAX_LOG_GAIN = 0.7
+"""Logarithm of how much brighter or darker the network makes them."""
 
 
 class ReferenceGenerator(Generator):
@@ -43,6 +45,8 @@ class ReferenceGenerator(Generator):
     With new layers at zero it generates what the plain generator of the same weights does, apart from the mean with the
     references.
     """
+
+    means: Tensor
 
     def __init__(self, config: GeneratorConfig, slots: int) -> None:
         """slots: number K of warped references.
@@ -58,12 +62,13 @@ class ReferenceGenerator(Generator):
             nn.Conv2d(slots * CHANNELS_PER_SLOT, 2 * width, 1, bias=False), normalize(2 * width), nn.ReLU(inplace=True),
             _zero(nn.Conv2d(2 * width, 2 * width, 3, padding=1)),
         )  # fmt: skip
-        self.align = nn.Sequential(*_beside(width, slots), _zero(nn.Conv2d(width, 2 * slots, 3, padding=1)))
-        self.recall = nn.Sequential(*_beside(width, slots))
+        self.align = nn.Sequential(*_layer(4 * width, width), _zero(nn.Conv2d(width, 3 * slots, 3, padding=1)))
+        self.recall = nn.Sequential(*_layer(width + 4 * slots, width))
         self.correct = _zero(nn.Conv2d(width, width, 1))
         self.mix = _zero(before_shuffle(width, slots))
         assert self.mix.bias is not None
         nn.init.constant_(self.mix.bias, INITIAL_LOGIT)
+        self.register_buffer("means", _means_of_2x2(slots), persistent=False)
 
     @property
     def num_inputs(self) -> int:
@@ -71,21 +76,29 @@ class ReferenceGenerator(Generator):
         return NUM_CHANNELS + self.slots * CHANNELS_PER_SLOT
 
     def forward(self, pose_maps: Tensor) -> Tensor:
-        """See the class; if `gives_plan`, what `finish` makes an image of, [N,4+3K(+1),S,S]: see `Plan.of`."""
-        plan, moved = self.plan(pose_maps)
-        return plan.joined() if self.gives_plan else plan.mix(moved)
+        """See the class; if `gives_plan`, what `finish` makes an image of, [N,4+4K(+1),S,S]: see `Plan.of`."""
+        plan = self.plan(pose_maps)
+        if self.gives_plan:
+            return plan.joined()
+        references = nn.functional.pixel_shuffle(pose_maps[:, NUM_CHANNELS:], POSE_STRIDE)
+        return plan.mix(move_pixels(references, plan.shifts * largest_shift_px(self.config.canvas_px)))
 
-    def plan(self, pose_maps: Tensor) -> tuple["Plan", Tensor]:
-        """What is to be done on the canvas, and the references moved as planned, [N,4K,S,S]."""
-        maps, warped = pose_maps[:, :NUM_CHANNELS], pose_maps[:, NUM_CHANNELS:]
-        features, level1 = self._features(self.pose(maps) + self.see(warped))
-        full = nn.functional.pixel_shuffle(warped, POSE_STRIDE)
-        shifts: Tensor = self.upsample(torch.tanh(self.align(_beside_features(features, full)).float()))
-        moved = move_pixels(full, shifts * largest_shift_px(self.config.canvas_px))
-        recalled = self.recall(_beside_features(features, moved))
-        rgba = activate(self.shuffle(self.leave[1](features + self.correct(recalled)))).float()
+    def plan(self, pose_maps: Tensor) -> "Plan":
+        """What is to be done on the canvas."""
+        warped = pose_maps[:, NUM_CHANNELS:]
+        seen = self.see(warped)
+        features = self._features(self.pose(pose_maps[:, :NUM_CHANNELS]) + seen)
+        # At a quarter of the canvas, because bodies bend smoothly.
+        aligned = self.upsample(torch.tanh(self.align(torch.cat([features.quarter, seen], dim=1)).float()))
+        shifts, gains = aligned[:, : 2 * self.slots], MAX_LOG_GAIN * aligned[:, 2 * self.slots :]
+        halved = self.shuffle(nn.functional.conv2d(warped, self.means.to(warped.dtype)))
+        moved = move_pixels(halved, shifts * (largest_shift_px(self.config.canvas_px) / 2))
+        lit = brighten(moved.float(), gains).to(features.half.dtype)
+        recalled = self.recall(torch.cat([features.half, lit], dim=1))
+        rgba = activate(self.shuffle(self.leave[1](features.half + self.correct(recalled)))).float()
         logits = self.shuffle(self.mix(recalled)).float().clamp(max=_MAX_LOGIT)
-        return Plan(rgba, logits, shifts, None if self.shade is None else self._shadow(level1, self.shade)), moved
+        shadow = None if self.shade is None else self._shadow(features.eighth, self.shade)
+        return Plan(rgba, logits, self.upsample(shifts), self.upsample(gains), shadow)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,29 +106,31 @@ class Plan:
     """What is generated at each px, and what is done with K references there.
 
     rgba: [N,4,h,w], generated color and alpha. logits: [N,K,h,w], the logarithm of the weight of each reference. shifts:
-    [N,2K,h,w], how far its pixels are moved, as fractions of `MAX_SHIFT_PX`. shadow: [N,1,h,w], how much darker the plate
-    becomes; None without a shadow head.
+    [N,2K,h,w], how far its pixels are moved, as fractions of `MAX_SHIFT_PX`. gains: [N,K,h,w], the logarithm of how much
+    brighter they become. shadow: [N,1,h,w], how much darker the plate becomes; None without a shadow head.
     """
 
     rgba: Tensor
     logits: Tensor
     shifts: Tensor
+    gains: Tensor
     shadow: Tensor | None
 
     @classmethod
     def of(cls, joined: Tensor, slots: int) -> Self:
         """The inverse of `joined`."""
-        shadow = joined[:, 4 + 3 * slots :]
-        parts = joined[:, :4], joined[:, 4 : 4 + slots], joined[:, 4 + slots : 4 + 3 * slots]
-        return cls(*parts, shadow if shadow.shape[1] else None)
+        sizes = [4, slots, 2 * slots, slots, joined.shape[1] - 4 - 4 * slots]
+        rgba, logits, shifts, gains, shadow = joined.split(sizes, dim=1)
+        return cls(rgba, logits, shifts, gains, shadow if shadow.shape[1] else None)
 
     def joined(self) -> Tensor:
-        """All in one, [N,4+3K(+1),h,w]."""
-        return torch.cat([self.rgba, self.logits, self.shifts, *([] if self.shadow is None else [self.shadow])], dim=1)
+        """All in one, [N,4+4K(+1),h,w]."""
+        shadow = [] if self.shadow is None else [self.shadow]
+        return torch.cat([self.rgba, self.logits, self.shifts, self.gains, *shadow], dim=1)
 
     def mix(self, moved: Tensor) -> Tensor:
         """The image RGBA [N,4,h,w] with references [N,4K,h,w] that were moved as planned."""
-        mixed = mix_colors(self.rgba, moved.float(), self.logits)
+        mixed = mix_colors(self.rgba, brighten(moved.float(), self.gains), self.logits)
         return mixed if self.shadow is None else composite_shadow(mixed, self.shadow)
 
 
@@ -136,9 +151,10 @@ def largest_shift_px(canvas_px: int) -> float:
     return MAX_SHIFT_PX * canvas_px / 256
 
 
-def _beside_features(features: Tensor, full: Tensor) -> Tensor:
-    """Features and the pixels of the references, both at half the canvas."""
-    return torch.cat([features, nn.functional.pixel_unshuffle(full, 2)], dim=1)
+def _means_of_2x2(slots: int) -> Tensor:
+    """Weights [16K,64K,1,1] of a convolution: blocks of 4x4 px of K images to blocks of 2x2 means of 2x2 px."""
+    one = torch.eye(2).repeat_interleave(2, dim=1) / 2
+    return torch.kron(torch.eye(4 * slots), torch.kron(one, one))[:, :, None, None]
 
 
 def move_pixels(planes: Tensor, shifts: Tensor) -> Tensor:
@@ -152,6 +168,14 @@ def move_pixels(planes: Tensor, shifts: Tensor) -> Tensor:
     return moved.reshape(count, -1, height, width).to(planes.dtype)
 
 
+def brighten(planes: Tensor, gains: Tensor) -> Tensor:
+    """K images [N,4K,S,S], brighter by the logarithms [N,K,S,S]: signed colors, multiplied by validity, and validity."""
+    each = planes.unflatten(1, (-1, 4))
+    color, validity = each[:, :, :3], each[:, :, 3:]
+    lit = (color + validity) * gains.exp()[:, :, None] - validity
+    return torch.cat([lit, validity], dim=2).flatten(1, 2)
+
+
 def mix_colors(rgba: Tensor, warped: Tensor, logits: Tensor) -> Tensor:
     """Mix a generated image [N,4,S,S] with K warped ones [N,4K,S,S], whose colors are multiplied by their validity, by the
     logarithms [N,K,S,S] of their weights at full validity; the generated color has the weight 1."""
@@ -162,10 +186,9 @@ def mix_colors(rgba: Tensor, warped: Tensor, logits: Tensor) -> Tensor:
     return torch.cat([color / total, rgba[:, 3:]], dim=1)
 
 
-def _beside(width: int, slots: int) -> tuple[nn.Module, ...]:
-    """A layer that sees the generated features beside the pixels of the references, both at half the canvas."""
-    convolution = nn.Conv2d(width + slots * CHANNELS_PER_SLOT // 4, width, 3, padding=1, bias=False)
-    return convolution, normalize(width), nn.ReLU(inplace=True)
+def _layer(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
+    convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+    return convolution, normalize(outputs), nn.ReLU(inplace=True)
 
 
 def _zero(convolution: nn.Conv2d) -> nn.Conv2d:

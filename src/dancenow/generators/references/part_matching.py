@@ -18,6 +18,7 @@ _LENGTH_WEIGHT: Final = 1.0
 _BEND_WEIGHT: Final = 0.4
 _FACING_WEIGHT: Final = 0.8
 _HEAD_WEIGHT: Final = 2.5
+_HAND_WEIGHT: Final = 8.0
 _BENDS_WITH: Final = {
     "upper_arm": "forearm", "forearm": "upper_arm", "hand": "forearm", "thigh": "shin", "shin": "thigh", "foot": "shin",
     "trunk": "head", "head": "trunk",
@@ -41,8 +42,10 @@ def part_features(parts: BodyParts) -> Tensor:
     sin = unit[..., 0] * other[..., 1] - unit[..., 1] * other[..., 0]
     facing = _facing(parts)[:, None].expand(-1, NUM_PARTS, -1).clone()
     facing[:, TRUNK] *= 1.5
-    head = torch.zeros(len(length), NUM_PARTS, 3, device=length.device)
-    head[:, HEAD] = _HEAD_WEIGHT * _head_facing(parts)
+    own = torch.zeros(len(length), NUM_PARTS, 3, device=length.device)
+    own[:, HEAD] = _HEAD_WEIGHT * _head_facing(parts)
+    for side in ("right", "left"):
+        own[:, PARTS.index(f"{side}_hand"), :2] = _HAND_WEIGHT * _hand_facing(parts, side)
     return torch.cat(
         [
             _TURN_WEIGHT * unit,
@@ -50,7 +53,7 @@ def part_features(parts: BodyParts) -> Tensor:
             _LENGTH_WEIGHT * (length / usual).clamp(max=1.5)[..., None],
             _BEND_WEIGHT * torch.stack([cos, sin], dim=2),
             _FACING_WEIGHT * facing,
-            head,
+            own,
         ],
         dim=2,
     )
@@ -79,6 +82,16 @@ def _head_facing(parts: BodyParts) -> Tensor:
     known = parts.confidence[:, [INDEX[name] for name in ("right_ear", "left_ear", "nose")]].amin(dim=1) > 0
     values = torch.stack([((left - right) * across).sum(dim=1), (off * across).sum(dim=1), (off * along).sum(dim=1)], dim=1)
     return torch.where(known[:, None], values / parts.size[:, None], 0.0).clamp(-1.0, 1.0)
+
+
+def _hand_facing(parts: BodyParts, side: str) -> Tensor:
+    """Where a palm faces, [N,2]: the distance across the hand from index finger to little finger and to thumb."""
+    hand = PARTS.index(f"{side}_hand")
+    across = _across(parts.end[:, hand] - parts.start[:, hand])
+    index, *others = (INDEX[f"{side}_{finger}"] for finger in ("index", "pinky", "thumb"))
+    known = parts.confidence[:, [index, *others]].amin(dim=1) > 0
+    off = torch.stack([((parts.xy[:, finger] - parts.xy[:, index]) * across).sum(dim=1) for finger in others], dim=1)
+    return torch.where(known[:, None], off / parts.size[:, None], 0.0).clamp(-0.2, 0.2)
 
 
 def _across(axis: Tensor) -> Tensor:

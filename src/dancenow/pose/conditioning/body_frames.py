@@ -17,6 +17,7 @@ _HIPS: Final = (INDEX["right_hip"], INDEX["left_hip"])
 _NOSE, _NECK = INDEX["nose"], INDEX["neck"]
 _FACE: Final = [INDEX[name] for name in ("nose", "right_eye", "left_eye", "right_ear", "left_ear")]
 _EARS: Final = [INDEX["right_ear"], INDEX["left_ear"]]
+_LEAST_EXPONENT: Final = -40.0
 _MIN_LENGTH: Final = 0.02
 """Smallest length of a trunk or head axis, as a fraction of the canvas: a trunk seen along its axis still has some size."""
 _EPSILON: Final = 1e-6
@@ -41,7 +42,7 @@ def _trunk(at: Tensor, confidence: Tensor, depth: Tensor, grid: Tensor) -> Tenso
     perpendicular = _perpendicular(bottom - top)
     facing = ((left - right) * perpendicular).sum(dim=1) / (0.7 * size)
     twist = (depth[:, _SHOULDERS[1]] - depth[:, _SHOULDERS[0]]) / (0.7 * size)
-    mask = torch.exp(-((across / 0.5) ** 4) - (along / 0.75) ** 4)
+    mask = _plateau(across / 0.5, along / 0.75)
     present = confidence[:, [*_SHOULDERS, *_HIPS]].amin(dim=1)
     return _maps(mask, 2 * across, 2 * along, facing, twist, present)
 
@@ -54,9 +55,14 @@ def _head(at: Tensor, confidence: Tensor, grid: Tensor) -> Tensor:
     off = (at[:, _NOSE] - at[:, _EARS].mean(dim=1)) * confidence[:, [_NOSE, *_EARS]].amin(dim=1, keepdim=True)
     sideways = (off * _perpendicular(axis)).sum(dim=1) / (0.5 * size)
     nod = (off * _unit(axis)).sum(dim=1) / (0.5 * size)
-    mask = torch.exp(-((across / 0.75) ** 4) - (along / 0.9) ** 4)
+    mask = _plateau(across / 0.75, along / 0.9)
     present = torch.minimum(confidence[:, _NECK], confidence[:, _FACE].amax(dim=1))
     return _maps(mask, 1.5 * across, 1.5 * along, sideways, nod, present)
+
+
+def _plateau(x: Tensor, y: Tensor) -> Tensor:
+    """exp(-x^4 - y^4): 1 around the middle. Far away it is not quite 0: processors are slow with the tiniest numbers."""
+    return torch.exp((-x.square().square() - y.square().square()).clamp_min(_LEAST_EXPONENT))
 
 
 def _coordinates(center: Tensor, axis: Tensor, grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:

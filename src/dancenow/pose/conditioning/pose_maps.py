@@ -20,6 +20,7 @@ NUM_CHANNELS: Final = NUM_KEYPOINTS + 4 * NUM_LIMBS + NUM_FRAME_MAPS
 HEATMAP_SIGMA: Final = 0.016
 """Standard deviation as a fraction of the canvas: one cell of a 64-cell map, which places a point to a fraction of a canvas
 pixel."""
+_LEAST_EXPONENT: Final = -40.0
 LIMB_SIGMA: Final = 0.022
 """About half the width of an arm, so that the coordinates reach the skin."""
 
@@ -59,8 +60,8 @@ def draw_heatmaps(xy: Tensor, confidence: Tensor, width_px: int, height_px: int)
 
 def _heatmaps(at: Tensor, confidence: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
     """Separable: exp(-(dx^2 + dy^2) / 2s^2) is an outer product of two vectors. [N,K,2] -> [N,K,H,W]."""
-    across = torch.exp(-0.5 * ((columns - at[..., 0, None]) / HEATMAP_SIGMA) ** 2)
-    down = torch.exp(-0.5 * ((rows - at[..., 1, None]) / HEATMAP_SIGMA) ** 2)
+    across = _gaussian(((columns - at[..., 0, None]) / HEATMAP_SIGMA) ** 2)
+    down = _gaussian(((rows - at[..., 1, None]) / HEATMAP_SIGMA) ** 2)
     return down[..., :, None] * across[..., None, :] * confidence[..., None, None]
 
 
@@ -80,5 +81,10 @@ def _capsules(ends: Tensor, present: Tensor, grid: Tensor) -> tuple[Tensor, Tens
     aside = dy * unit_x - dx * unit_y
     place = reach.clamp(0.0, 1.0)
     beyond = (reach - place) * length[..., None, None]
-    capsule = torch.exp((aside.square() + beyond.square()) * (-0.5 / LIMB_SIGMA**2)) * present[..., None, None]
+    capsule = _gaussian((aside.square() + beyond.square()) / LIMB_SIGMA**2) * present[..., None, None]
     return capsule, capsule * (2 * place - 1), capsule * (aside / (2 * LIMB_SIGMA)).clamp(-1.0, 1.0)
+
+
+def _gaussian(squares: Tensor) -> Tensor:
+    """exp(-squares / 2). Products of two are never so small that processors take many times as long for them."""
+    return torch.exp((-0.5 * squares).clamp_min(_LEAST_EXPONENT))

@@ -12,6 +12,7 @@ from dancenow.generators.crop.dataset import Augmentation, Clip
 from dancenow.generators.references.picture_warper import create_warper
 from dancenow.generators.references.reference_choice import choose_nearest, exclude_near
 from dancenow.generators.references.reference_selection import ReferenceOptions
+from dancenow.research.recipes.film_damage import damage_pictures
 from dancenow.research.recipes.pretraining_task import HANDS
 from dancenow.research.recipes.reference_people import ReferencePerson
 from dancenow.skeleton import NUM_KEYPOINTS
@@ -56,10 +57,10 @@ class SampledPerson:
     def __init__(
         self, person: ReferencePerson, options: ReferenceOptions, rng: np.random.Generator, device: torch.device
     ) -> None:
-        """rng: of the errors of detection."""
+        """rng: of the errors of detection and the damage to the pictures."""
         self._crops, self._options, self._device = person.crops, options, device
         self._detector = Detector.random(rng)
-        references, canvas_px = person.references, person.crops.canvas_px
+        references, canvas_px = damage_pictures(person.references, rng), person.crops.canvas_px
         found = self._detector.find(references.pose, canvas_px * references.px_per_canvas_px, rng)
         self._warper = create_warper(replace(references, pose=found), canvas_px, device)
         self._time_s = torch.from_numpy(person.time_s).to(device)
