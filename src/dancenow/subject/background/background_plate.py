@@ -111,14 +111,16 @@ class PlateEstimator:
 def plate_of_samples(samples: list[Sample], area: NDArray[np.bool_] | None = None) -> Plate:
     """Estimate the plate from samples that lie on top of each other.
 
-    area: bool [H,W], what some sample could show; beyond it nothing is completed, only filled smoothly.
+    area: bool [H,W], what some sample could show; beyond it nothing of them is used, and it is only filled smoothly.
     """
     images, bare = [s.image_rgb for s in samples], np.stack([s.bare for s in samples])
     median, known = _masked_ranks(images, _samples_far_from_person(np.stack([s.clearance for s in samples]), area))
     needed = known
     if area is not None and not area.all():
+        known &= area
         median = np.where(area[..., None], median, fill_smoothly(median, known))
         needed = known | ~area
+        bare &= np.asarray(cv2.resize(area.astype(np.uint8) * 255, bare.shape[:0:-1], interpolation=cv2.INTER_AREA)) == 255
     feet, size = np.stack([s.feet for s in samples]), bare.shape[:0:-1]
     small = [np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8) for image in images]
     light = _estimate_full_light(small, bare, feet)

@@ -26,8 +26,10 @@ _FILE_BYTES: Final = 800_000_000
 """Of all warped frames together."""
 _CHOICE_SIDE_PX: Final = 160
 """Longer side of the mosaic in which the choice of frames is made."""
-_RIM_PX: Final = 3
-"""Of a frame, and around overlays: codecs and stabilizers spoil the border of a picture."""
+_MIN_RIM_PX: Final = 3
+_RIM: Final = 0.01
+"""Of a frame, and around overlays, as a fraction of the shorter side: codecs, stabilizers and the edge of a bar, which is soft,
+spoil the border of a picture, and completion would spread it."""
 
 
 class MosaicEstimator:
@@ -54,8 +56,9 @@ class MosaicEstimator:
         self._area = MosaicArea.of_camera(camera)
         usable = measured & (camera.confidence > 0) & self._exposure.usable
         candidates = [c for c in candidate_frames(masks, usable) if camera.confidence[c.index] > 0]
+        self._rim_px = max(_MIN_RIM_PX, round(_RIM * min(camera.width_px, camera.height_px)))
         if overlay is not None:
-            rim = np.ones((2 * _RIM_PX + 1, 2 * _RIM_PX + 1), np.uint8)
+            rim = np.ones((2 * self._rim_px + 1, 2 * self._rim_px + 1), np.uint8)
             overlay = np.asarray(cv2.dilate(overlay.astype(np.uint8), rim) > 0)
             candidates = [hide_overlay(candidate, overlay) for candidate in candidates]
         self._overlay = overlay
@@ -76,7 +79,7 @@ class MosaicEstimator:
         warped = cv2.warpPerspective(image_rgb, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         height, width = image_rgb.shape[:2]
         inner = np.zeros((height, width), np.uint8)
-        inner[_RIM_PX:-_RIM_PX, _RIM_PX:-_RIM_PX] = 255
+        inner[self._rim_px : -self._rim_px, self._rim_px : -self._rim_px] = 255
         if self._overlay is not None:
             inner[self._overlay] = 0
         self._shown |= np.asarray(cv2.warpPerspective(inner, matrix, size, flags=cv2.INTER_NEAREST) > 0)
