@@ -16,7 +16,9 @@ from dancenow.subject.background.background_plate import (
     _fill_holes,
     _masked_ranks,
     estimate_plate,
+    plate_of_samples,
 )
+from dancenow.subject.background.frame_sampling import Sample
 from dancenow.subject.background.hole_filling import fill_smoothly
 from dancenow.subject.background.shadow_removal import FullLight, remove_shadow
 from dancenow.types import FrameStatus, Plate
@@ -184,3 +186,20 @@ def test_a_dancer_who_hardly_moves_leaves_no_shadow() -> None:
     lit = remove_shadow(median, _estimate_full_light(small, bare, feet))
     assert np.abs(lit[band].astype(int) - room[band]).mean() < 4
     assert known.all()
+
+
+def test_the_dark_rim_of_a_picture_does_not_glow_where_somebody_stands_on_it() -> None:
+    floor = np.full((96, 128, 3), 150, np.uint8)
+    floor[:, ::16] = 140
+    floor[-4:] = 5
+    area = np.ones((96, 128), np.bool_)
+    area[-4:] = False
+    clearance = np.full((48, 64), 40, np.uint8)
+    clearance[20:, 24:40] = 0  # somebody stands there, up to the rim, in all samples
+    bare, feet = np.ones((48, 64), np.bool_), np.zeros((48, 64), np.bool_)
+    bare[20:44, 26:38] = False
+    plate = plate_of_samples([Sample(i, floor, clearance, bare, feet) for i in range(6)], area)
+    assert not plate.known[-4:].any()
+    inside = plate.image_rgb[40:92, 40:88].astype(int)
+    assert inside.max() < 165
+    assert inside.min() > 125

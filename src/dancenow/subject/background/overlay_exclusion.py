@@ -34,9 +34,11 @@ def without_overlays(sample: Sample, overlays: Overlays) -> Sample:
 
 
 def hide_overlay(candidate: Candidate, overlay: NDArray[np.bool_]) -> Candidate:
-    """A candidate frame in which pixels of an overlay, bool [H,W], count as hidden."""
+    """A candidate frame in which pixels of an overlay, bool [H,W], count as hidden, and what its maps have right beside them:
+    they are laid into a mosaic no more exactly."""
     size = candidate.clearance.shape[::-1]
-    visible = np.asarray(cv2.resize(overlay.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA)) == 0
+    near = cv2.dilate(overlay.astype(np.uint8) * 255, _cell(overlay.shape, candidate.clearance.shape))
+    visible = np.asarray(cv2.resize(near, size, interpolation=cv2.INTER_AREA)) == 0
     return replace(candidate, clearance=np.where(visible, candidate.clearance, np.uint8(0)), bare=candidate.bare & visible)
 
 
@@ -48,3 +50,9 @@ def in_whole_frame(plate: Plate, overlays: Overlays) -> Plate:
     known = np.zeros((height, width), np.bool_)
     known[content.rows, content.columns] = plate.known
     return Plate(np.asarray(image, np.uint8), known)
+
+
+def _cell(frame: tuple[int, ...], maps: tuple[int, ...]) -> NDArray[np.uint8]:
+    """A square around a pixel of a frame that reaches as far as a pixel of the maps is wide."""
+    height, width = (2 * round(large / small) + 1 for large, small in zip(frame, maps, strict=True))
+    return np.ones((height, width), np.uint8)
