@@ -6,6 +6,7 @@ from typing import Final
 
 from dancenow.media.source import VideoSource
 from dancenow.pose.pipeline import PosePipeline
+from dancenow.pose.retargeting.head_views import turn_heads
 from dancenow.pose.retargeting.kept_half import KeptHalf, keep_half
 from dancenow.pose.retargeting.registry import RetargetingKind, complete_body, retarget
 from dancenow.pose.retargeting.travel import keep_in_frame
@@ -20,6 +21,11 @@ from dancenow.types import PoseTrack
 
 _SHORTENED: Final = (
     "The camera of the source follows the dancer farther than the target's frame is wide; their way is shortened to stay in it."
+)
+_OFTEN_TURNED: Final = 0.1
+_TURNED: Final = (
+    "In {fraction:.0%} of the frames the head looks where the footage shows it and not quite where the dancer looks; film the"
+    " head from more sides."
 )
 
 
@@ -66,21 +72,24 @@ def plan_dances(
     poses, leader = PosePipeline.create(), parts[0]
     filmed_by = source_camera(source, leader.track, leader.target, on_progress)
     may_leave = len(parts) == 1 and scene.is_target_view and _may_leave(filmed_by, leader, camera)
-    dances, shortened = [], tuple[str, ...]()
+    dances, shortened, most_turned = [], tuple[str, ...](), 0.0
     for part in parts:
         whole = complete_body(part.track, part.target.track)
         retargeter = fit_videos(normalize, source, whole, part.target.track, part.target.plate, filmed_by)
         retargeted = retarget(filmed_by.to_world(whole), retargeter, part.target.track)
         inside = keep_in_frame(retargeted) if may_leave else retargeted
         shortened = () if inside is retargeted else (_SHORTENED,)
-        world_track = keep_half(poses.smooth_jitter(inside), part.target.track, keep)
+        turned, fraction = turn_heads(poses.smooth_jitter(inside), part.target.track)
+        most_turned = max(most_turned, fraction)
+        world_track = keep_half(turned, part.target.track, keep)
         dances.append(Dance(source, part.person, part.track, world_track, part.target, retargeter, keep, camera, filmed_by))
     staged = scene.stage(dances, on_progress)
     planned = [
         PlannedDance(poses.for_rendering(dance.world_track), view.show(dance.world_track), view, str(dance.retargeter))
         for dance, view in zip(dances, staged.views, strict=True)
     ]
-    return planned, (*source_camera_warnings(filmed_by), *shortened, *staged.notes)
+    heads = (_TURNED.format(fraction=most_turned),) if most_turned > _OFTEN_TURNED else ()
+    return planned, (*source_camera_warnings(filmed_by), *shortened, *heads, *staged.notes)
 
 
 def _may_leave(filmed_by: CameraTrajectory, part: Part, camera: CameraMode) -> bool:

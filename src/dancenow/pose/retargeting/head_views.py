@@ -1,0 +1,125 @@
+"""Turn heads to views that the footage of the target shows: from others a generator knows neither face nor hair.
+
+Where the dance turns or nods a head further than the footage ever did, the head is turned to the nearest views of the footage,
+with its own place, size and tilt. Views much farther away stay: a front face does not belong on a back.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.pose.body_statistics import torso_over_time
+from dancenow.pose.filtering.smoothing import gaussian
+from dancenow.skeleton import INDEX
+from dancenow.types import FrameStatus, Pose, PoseTrack
+
+NAMES: Final = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
+UNSEEN: Final = (0.06, 0.12)
+"""Distance to the nearest view of the footage, in torso lengths, from which a head begins to be turned, and from which it is
+turned wholly. A head that faces the camera and one in profile are about 0.37 apart."""
+OTHER_SIDE: Final = (0.24, 0.34)
+"""Distance up to which a head is turned wholly, and from which on it is not turned."""
+_LEAST_WIDTH: Final = 0.03
+"""Of the kernel that averages views, in torso lengths."""
+_WIDTH: Final = 0.35
+"""The same, of the distance to the nearest view: far from all of them, one as good as another must not be chosen in turn."""
+_WIDE_EYES: Final = 0.09
+"""Distance between the eyes, in torso lengths, at which their line tells the tilt surely; in profile they lie on each other."""
+_SMOOTH_S: Final = 0.12
+_FEW_FRAMES: Final = 5
+"""Footage with fewer frames with a known head says nothing about views."""
+_FACE: Final = [INDEX[name] for name in NAMES]
+_Array = NDArray[np.float64]
+
+
+def turn_heads(track: PoseTrack, footage: PoseTrack) -> tuple[PoseTrack, float]:
+    """A dance on the target's body with heads turned to views of the target's footage, and how many of its frames are turned
+    by more than half of the way, in [0,1]. Both in the footage's reference view. The same video stays as it is.
+
+    Raises:
+        UserError: no frame shows both shoulders.
+    """
+    if track.source_sha256 == footage.source_sha256:
+        return track, 0.0
+    seen = _Heads.of(footage)
+    if seen.known.sum() < _FEW_FRAMES:
+        return track, 0.0
+    shares: list[NDArray[np.float64]] = []
+
+    def turn(shot: PoseTrack) -> PoseTrack:
+        turned, share = _turn_shot(shot, seen)
+        shares.append(share)
+        return turned
+
+    result = track.by_shot(turn)
+    return result, float((np.concatenate(shares) > 0.5).mean())
+
+
+@dataclass(frozen=True, eq=False)
+class _Heads:
+    """Heads [T] around their middles, without tilt, in torso lengths. shape: [T,5,3] of `NAMES`, with depth. tilt: [T] rad.
+    size_px: [T], torso length. known: bool [T]."""
+
+    shape: _Array
+    middle_px: _Array
+    tilt: _Array
+    size_px: _Array
+    known: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, track: PoseTrack) -> "_Heads":
+        pose = track.pose
+        known = (pose.confidence[:, _FACE] > 0).all(axis=1) & (track.status != FrameStatus.MISSING)
+        points = np.concatenate([pose.xy[:, _FACE], pose.depth[:, _FACE, None]], axis=2).astype(np.float64)
+        middle, size_px = points.mean(axis=1), torso_over_time(pose, track.fps)
+        shape = (points - middle[:, None]) / size_px[:, None, None]
+        across = shape[:, NAMES.index("left_eye"), :2] - shape[:, NAMES.index("right_eye"), :2]
+        width = np.linalg.norm(across, axis=1)
+        # Seen from behind, the left eye is to the left.
+        across = across * np.where(across[:, :1] < 0, -1.0, 1.0)
+        tilt = np.arctan2(across[:, 1], across[:, 0]) * _rise(width / _WIDE_EYES, 0.3, 1.0)
+        tilt = gaussian(np.where(known, tilt, 0.0), track.time_s, _SMOOTH_S)
+        return cls(_rotated(shape, -tilt), middle, tilt, size_px, known)
+
+    @property
+    def views(self) -> _Array:
+        """From where each head is seen, [T,3]: the distance of the ears, and of the nose from their middle, right and down."""
+        nose, right, left = (self.shape[:, NAMES.index(name), :2] for name in ("nose", "right_ear", "left_ear"))
+        return np.column_stack([left[:, 0] - right[:, 0], nose - (left + right) / 2])
+
+
+def _turn_shot(shot: PoseTrack, seen: _Heads) -> tuple[PoseTrack, _Array]:
+    """A shot with turned heads, and how far each was turned, [T] in [0,1]."""
+    heads = _Heads.of(shot)
+    if not heads.known.any():
+        return shot, np.zeros(len(shot))
+    squares = np.square(heads.views[:, None] - seen.views[seen.known][None]).sum(axis=2)
+    nearest = squares.min(axis=1, keepdims=True)
+    width = np.maximum(_LEAST_WIDTH, _WIDTH * np.sqrt(nearest))
+    weights = np.exp((nearest - squares) / (2 * width**2))
+    shown = np.einsum("tn,nkc->tkc", weights / weights.sum(axis=1, keepdims=True), seen.shape[seen.known])
+    distance = np.sqrt(nearest[:, 0])
+    share = _rise(distance, *UNSEEN) * (1 - _rise(distance, *OTHER_SIDE)) * heads.known
+    share = gaussian(share, shot.time_s, _SMOOTH_S) * heads.known
+    turned = heads.shape + share[:, None, None] * (shown - shown.mean(axis=1, keepdims=True) - heads.shape)
+    points = heads.middle_px[:, None] + _rotated(turned, heads.tilt) * heads.size_px[:, None, None]
+    xy, depth = shot.pose.xy.copy(), shot.pose.depth.copy()
+    moved = (share > 0)[:, None]
+    xy[:, _FACE] = np.where(moved[..., None], points[..., :2], xy[:, _FACE])
+    depth[:, _FACE] = np.where(moved, points[..., 2], depth[:, _FACE])
+    return replace(shot, pose=Pose(xy, shot.pose.confidence, depth)), share
+
+
+def _rotated(shape: _Array, angle: _Array) -> _Array:
+    """Points [T,5,3], turned in the image by angles [T] rad, clockwise on the screen."""
+    cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    x, y, depth = np.moveaxis(shape, -1, 0)
+    return np.stack([cos * x - sin * y, sin * x + cos * y, depth], axis=-1)
+
+
+def _rise(values: _Array, low: float, high: float) -> _Array:
+    """0 up to `low`, 1 from `high`, smooth in between."""
+    t = ((values - low) / (high - low)).clip(0, 1)
+    return np.asarray(t * t * (3 - 2 * t), np.float64)
