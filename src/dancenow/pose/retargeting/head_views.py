@@ -1,7 +1,8 @@
 """Turn heads to views that the footage of the target shows: from others a generator knows neither face nor hair.
 
 Where the dance turns or nods a head further than the footage ever did, the head is turned to the nearest views of the footage,
-with its own place, size and tilt. Views much farther away stay: a front face does not belong on a back.
+as far above the neck as it is there, with the size and the tilt that it has in the dance. Views much farther away stay: a front
+face does not belong on a back.
 """
 
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ _SMOOTH_S: Final = 0.12
 _FEW_FRAMES: Final = 5
 """Footage with fewer frames with a known head says nothing about views."""
 _FACE: Final = [INDEX[name] for name in NAMES]
+_NECK: Final = INDEX["neck"]
 _Array = NDArray[np.float64]
 
 
@@ -59,11 +61,11 @@ def turn_heads(track: PoseTrack, footage: PoseTrack) -> tuple[PoseTrack, float]:
 
 @dataclass(frozen=True, eq=False)
 class _Heads:
-    """Heads [T] around their middles, without tilt, in torso lengths. shape: [T,5,3] of `NAMES`, with depth. tilt: [T] rad.
-    size_px: [T], torso length. known: bool [T]."""
+    """Heads [T] without tilt, in torso lengths. shape: [T,5,3] of `NAMES` around the neck, with depth around the head's own
+    middle. neck_px: [T,3], with the depth of that middle. tilt: [T] rad. size_px: [T], torso length. known: bool [T]."""
 
     shape: _Array
-    middle_px: _Array
+    neck_px: _Array
     tilt: _Array
     size_px: _Array
     known: NDArray[np.bool_]
@@ -71,17 +73,14 @@ class _Heads:
     @classmethod
     def of(cls, track: PoseTrack) -> "_Heads":
         pose = track.pose
-        known = (pose.confidence[:, _FACE] > 0).all(axis=1) & (track.status != FrameStatus.MISSING)
+        known = (pose.confidence[:, [*_FACE, _NECK]] > 0).all(axis=1) & (track.status != FrameStatus.MISSING)
         points = np.concatenate([pose.xy[:, _FACE], pose.depth[:, _FACE, None]], axis=2).astype(np.float64)
-        middle, size_px = points.mean(axis=1), torso_over_time(pose, track.fps)
-        shape = (points - middle[:, None]) / size_px[:, None, None]
-        across = shape[:, NAMES.index("left_eye"), :2] - shape[:, NAMES.index("right_eye"), :2]
-        width = np.linalg.norm(across, axis=1)
-        # Seen from behind, the left eye is to the left.
-        across = across * np.where(across[:, :1] < 0, -1.0, 1.0)
-        tilt = np.arctan2(across[:, 1], across[:, 0]) * _rise(width / _WIDE_EYES, 0.3, 1.0)
-        tilt = gaussian(np.where(known, tilt, 0.0), track.time_s, _SMOOTH_S)
-        return cls(_rotated(shape, -tilt), middle, tilt, size_px, known)
+        size_px, neck_px = torso_over_time(pose, track.fps), points.mean(axis=1)
+        neck_px[:, :2] = pose.xy[:, _NECK]
+        shape = (points - neck_px[:, None]) / size_px[:, None, None]
+        turn = np.where(known, np.exp(1j * _tilt(shape)), 1.0)
+        tilt = np.arctan2(*(gaussian(part, track.time_s, _SMOOTH_S) for part in (turn.imag, turn.real)))
+        return cls(_rotated(shape, -tilt), neck_px, tilt, size_px, known)
 
     @property
     def views(self) -> _Array:
@@ -103,13 +102,25 @@ def _turn_shot(shot: PoseTrack, seen: _Heads) -> tuple[PoseTrack, _Array]:
     distance = np.sqrt(nearest[:, 0])
     share = _rise(distance, *UNSEEN) * (1 - _rise(distance, *OTHER_SIDE)) * heads.known
     share = gaussian(share, shot.time_s, _SMOOTH_S) * heads.known
-    turned = heads.shape + share[:, None, None] * (shown - shown.mean(axis=1, keepdims=True) - heads.shape)
-    points = heads.middle_px[:, None] + _rotated(turned, heads.tilt) * heads.size_px[:, None, None]
+    turned = heads.shape + share[:, None, None] * (shown - heads.shape)
+    points = heads.neck_px[:, None] + _rotated(turned, heads.tilt) * heads.size_px[:, None, None]
     xy, depth = shot.pose.xy.copy(), shot.pose.depth.copy()
     moved = (share > 0)[:, None]
     xy[:, _FACE] = np.where(moved[..., None], points[..., :2], xy[:, _FACE])
     depth[:, _FACE] = np.where(moved, points[..., 2], depth[:, _FACE])
     return replace(shot, pose=Pose(xy, shot.pose.confidence, depth)), share
+
+
+def _tilt(shape: _Array) -> _Array:
+    """How far heads [T,5,3] around the neck are tilted, [T] rad, clockwise on the screen: as the line of the eyes is, or in
+    profile as the way from the neck to the head."""
+    middle = shape[..., :2].mean(axis=1)
+    lean = np.arctan2(middle[:, 0], -middle[:, 1])
+    upright = _rotated(shape, -lean)
+    across = upright[:, NAMES.index("left_eye"), :2] - upright[:, NAMES.index("right_eye"), :2]
+    across = across * np.where(across[:, :1] < 0, -1.0, 1.0)  # seen from behind, the left eye is to the left
+    is_wide = _rise(np.linalg.norm(across, axis=1) / _WIDE_EYES, 0.3, 1.0)
+    return np.asarray(lean + np.arctan2(across[:, 1], across[:, 0]) * is_wide, np.float64)
 
 
 def _rotated(shape: _Array, angle: _Array) -> _Array:
