@@ -10,15 +10,15 @@ from typing import Any, Final
 
 import gradio as gr
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError, UserError
 from dancenow.web import views
-from dancenow.web.actions import Actions, budget_of
+from dancenow.web.actions import Actions
 from dancenow.web.form import Form, build_form, choices_of
 from dancenow.web.job import Job, Settings
 from dancenow.web.job_store import SUFFIXES
 
 REFRESH_S: Final = 1.0
-_FILES: Final = ("coverage.png", "result.mp4", "result.webm", "beside.mp4", "report.html", "model.safetensors")
+_FILES: Final = ("coverage.png", "result.mp4", "result.webm", "beside.mp4", "report.html")
 _PICTURES: Final = ("result.jpg", "target_pose.jpg", "source_pose.jpg")
 _HEADER: Final = (
     '<h1><a href="/">dancenow</a></h1><p>The person in one video dances what the dancer in another video dances.'
@@ -93,12 +93,18 @@ class Page:
             button.click(_answering(act), number, message, **_HIDDEN)
         self._remove.click(lambda: [gr.update(visible=False), gr.update(visible=True)], None, [self._remove, self._really])
         self._really.click(self._delete, number, [number, message]).then(None, number, None, js=_OPEN_START)
-        inputs = [number, *self._form.inputs]
-        self._form.start.click(self._make, inputs, message, **_HIDDEN)
-        self._form.check_again.click(self._check_again, inputs, message, **_HIDDEN)
-        minutes, preset = self._form.inputs[5:7]
-        for component in (minutes, preset):
-            component.change(self._estimate, [number, minutes, preset], self._form.estimate, **_HIDDEN)
+        self._listen_to_form()
+
+    def _listen_to_form(self) -> None:
+        form, number, message = self._form, self._number, self._message
+        inputs = [number, self._seen, *form.inputs]
+        form.start.click(self._make, inputs, message, **_HIDDEN)
+        form.cast.check_again.click(self._check_again, inputs, message, **_HIDDEN)
+        form.cast.add.click(self._add_dancer, [number, form.cast.another_video], message)
+        for dancer in form.dancers[1:]:
+            dancer.remove.click(self._removing(dancer.number), [number, self._seen], message, **_HIDDEN)
+        for component in form.deciding_time:
+            component.change(self._estimate, [number, *form.deciding_time], form.estimate, **_HIDDEN)
 
     def _changing(self) -> list[Any]:
         """What changes only with the state of the job."""
@@ -134,12 +140,13 @@ class Page:
         folder = self._store.folder(number)
         version = int(found.stat().st_mtime) if (found := folder / "preview.png").is_file() else 0
         preview = _block(views.preview_view(job, version))
-        now = f"{job.state} {job.step} {job.queued_s} {is_stopping} {self._queue.is_stopping(number)}"
+        now = _state_of(job, is_stopping=is_stopping)
         changed = unchanged if now == seen else self._changes(job, is_stopping)
         return [status, preview, now, *changed]
 
     def _changes(self, job: Job, is_stopping: bool) -> list[Any]:
-        files = [name for name in _FILES if (self._store.folder(job.number) / name).is_file()]
+        names = [*_FILES, *(dancer.model_name for dancer in job.dancers)]
+        files = [name for name in names if (self._store.folder(job.number) / name).is_file()]
         check = {} if job.is_active and job.step == "check" else self._store.read(job.number, "check.json")
         result = self._store.read(job.number, "result.json")
         visible = (
@@ -170,16 +177,29 @@ class Page:
         except UserError as error:
             return ["", _problem(error)]
 
-    def _make(self, request: gr.Request, number: str, *form: Any) -> str:
-        try:
-            self._actions.start(_user(request), number, choices_of(form))
-        except UserError as error:
-            return _problem(error)
-        return ""
+    def _make(self, request: gr.Request, number: str, seen: str, *form: Any) -> str:
+        return self._answer(lambda user: self._actions.start(user, number, choices_of(form)), request, number, seen)
 
-    def _check_again(self, request: gr.Request, number: str, *form: Any) -> str:
+    def _check_again(self, request: gr.Request, number: str, seen: str, *form: Any) -> str:
+        return self._answer(lambda user: self._actions.check_again(user, number, choices_of(form)), request, number, seen)
+
+    def _add_dancer(self, number: str, video: str | None, request: gr.Request) -> str:
+        return self._answer(lambda user: self._actions.add_dancer(user, number, video), request)
+
+    def _removing(self, dancer: int) -> Callable[[str, str, gr.Request], str]:
+        """An event that takes one of the other dancers out."""
+
+        def remove(number: str, seen: str, request: gr.Request) -> str:
+            return self._answer(lambda user: self._queue.remove_dancer(number, user, dancer), request, number, seen)
+
+        return remove
+
+    def _answer(self, act: Callable[[str], Job], request: gr.Request, number: str = "", seen: str = "") -> str:
+        """Do something for the user; returns what is wrong. number, seen: of the job that is shown, if its order matters."""
         try:
-            self._actions.check_again(_user(request), number, choices_of(form))
+            if number and not _is_shown(self._store.get(number, _user(request)), seen):
+                raise InputError("this job was changed elsewhere in the meantime; look at it again.")
+            act(_user(request))
         except UserError as error:
             return _problem(error)
         return ""
@@ -191,10 +211,10 @@ class Page:
             return [number, _problem(error)]
         return ["", ""]
 
-    def _estimate(self, number: str, minutes: float | None, preset: str, request: gr.Request) -> str:
+    def _estimate(self, request: gr.Request, number: str, minutes: float | None, preset: str, *parts: int | None) -> str:
         try:
             job = self._store.get(number, _user(request))
-            return self._estimate_of(job, Settings(budget=budget_of(minutes), preset=preset))
+            return self._estimate_of(job, self._actions.chosen(job, minutes, preset, parts))
         except UserError as error:
             return _problem(error)
 
@@ -214,6 +234,16 @@ def _answering(act: Callable[[str, str], Job]) -> Callable[[str, gr.Request], st
         return ""
 
     return answer
+
+
+def _state_of(job: Job, *, is_stopping: bool) -> str:
+    """What decides what is shown of a job, but for its progress."""
+    return f"{job.state} {job.step} {job.queued_s} {is_stopping}"
+
+
+def _is_shown(job: Job, seen: str) -> bool:
+    """Whether the page shows the job as it is: a form is filled in for its present dancers."""
+    return f" {job.queued_s} " in seen
 
 
 def _user(request: gr.Request) -> str:
