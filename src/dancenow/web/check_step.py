@@ -32,6 +32,7 @@ from dancenow.web.job import Job
 from dancenow.web.job_dancers import Dancer
 from dancenow.web.job_progress import ProgressRecord, check_plan, machine_speeds
 from dancenow.web.job_store import write_json
+from dancenow.web.page_words import without_options
 
 
 def check_videos(folder: Path, job: Job, model: Path | None, speeds: Path, execution: Execution, max_seconds: int) -> None:
@@ -130,7 +131,7 @@ def _advice(
     of_dancers = [
         f"{each.label}: {text}" if len(people) > 1 else text for each in people for text in footage[each.stem].warnings
     ]
-    return [*label_by_person(of_dance), *of_dancers]
+    return [without_options(text, " below") for text in (*label_by_person(of_dance), *of_dancers)]
 
 
 def _require_usable(video: VideoSource, role: str, max_seconds: int, on_progress: ProgressCallback) -> None:

@@ -30,6 +30,8 @@ _START: Final = (
 )
 _OPEN_JOB: Final = "(number) => { if (number) { window.location.search = '?job=' + number } }"
 _OPEN_START: Final = "(number) => { if (!number) { window.location.href = '/' } }"
+_TO_TOP: Final = "() => { window.scrollTo({ top: 0, behavior: 'smooth' }) }"
+"""There the page says what is wrong, or how far the job is."""
 _HIDDEN: Final = {"show_progress": "hidden"}
 
 
@@ -98,11 +100,15 @@ class Page:
     def _listen_to_form(self) -> None:
         form, number, message = self._form, self._number, self._message
         inputs = [number, self._seen, *form.inputs]
-        form.start.click(self._make, inputs, message, **_HIDDEN)
-        form.cast.check_again.click(self._check_again, inputs, message, **_HIDDEN)
-        form.cast.add.click(self._add_dancer, [number, form.cast.another_video], message)
+        clicks = [
+            form.start.click(self._make, inputs, message, **_HIDDEN),
+            form.cast.check_again.click(self._check_again, inputs, message, **_HIDDEN),
+            form.cast.add.click(self._add_dancer, [number, form.cast.another_video], message, **_HIDDEN),
+        ]
         for dancer in form.dancers[1:]:
-            dancer.remove.click(self._removing(dancer.number), [number, self._seen], message, **_HIDDEN)
+            clicks.append(dancer.remove.click(self._removing(dancer.number), [number, self._seen], message, **_HIDDEN))
+        for click in clicks:
+            click.then(None, None, None, js=_TO_TOP)
         for component in form.deciding_time:
             component.change(self._estimate, [number, *form.deciding_time], form.estimate, **_HIDDEN)
 

@@ -21,6 +21,7 @@ from dancenow.web.job import Job
 from dancenow.web.job_dancers import Dancer
 from dancenow.web.job_queue import FAILED
 from dancenow.web.job_store import write_json
+from dancenow.web.page_words import without_options
 
 STOPPED: Final = 3
 """Exit status of a job that was stopped."""
@@ -79,7 +80,7 @@ def _for_the_page(sentence: str, folder: Path, others: Sequence[Dancer]) -> str:
     for role, name in (names | {each.stem: f"the video {each.label}" for each in others}).items():
         for path in folder.glob(f"{role}.*"):
             sentence = sentence.replace(str(path), name).replace(path.name, name)
-    return sentence.replace(f"{folder}/", "").replace(str(folder), "the job's folder")
+    return without_options(sentence.replace(f"{folder}/", "").replace(str(folder), "the job's folder"))
 
 
 def cancel_at_end_of(stream: IO[bytes], token: CancelToken) -> None:

@@ -46,7 +46,8 @@ def status_view(job: Job, progress: Mapping[str, Any], ahead: int, wait_s: float
         when = f", {duration(wait_s)} to go until it starts" if ahead else ""
         return f"{head}<p>{turn}{when}. You can close this page; the work goes on.</p>"
     if job.state == "failed":
-        return f'{head}<p class="error" role="alert">{escape(_sentence(job.error))}</p>'
+        advice = "<p>You can take a dancer out below.</p>" if job.others and job.step == "check" else ""
+        return f'{head}<p class="error" role="alert">{escape(_sentence(job.error))}</p>{advice}'
     if job.state in ("paused", "cancelled"):
         kept = "What was learned so far is kept. Continue whenever you like." if job.step == "video" else "Continue any time."
         return f"{head}<p>{kept}</p>"
