@@ -80,15 +80,24 @@ class ProgressRecord:
     """A progress callback that writes `progress.json` and the preview into the job's folder.
 
     plan: stage -> expected seconds, in order. speeds: the file that remembers them. preset: whose speed of generating it is.
-    learned: what to call the people whose trainings are to come, in order; they share the time of the plan.
+    learned: what to call the people whose trainings are to come, in order; they share the time of the plan. parts: how many
+    people are generated in each frame.
     """
 
     def __init__(
-        self, folder: Path, plan: Mapping[str, float], speeds: Path, preset: str = "draft", learned: Sequence[str] = ()
+        self,
+        folder: Path,
+        plan: Mapping[str, float],
+        speeds: Path,
+        preset: str = "draft",
+        learned: Sequence[str] = (),
+        parts: int = 1,
     ) -> None:
         self._folder, self._plan, self._speeds, self._preset = folder, dict(plan), speeds, preset
         self._stage, self._begun_s, self._written_s = "", 0.0, 0.0
         self._learned, self._training, self._trained = tuple(learned) or ("",), -1, math.inf
+        self._reached = -1
+        self._parts = parts
         self._last: Progress | None = None
         self._measured: dict[str, float] = {}
 
@@ -135,8 +144,9 @@ class ProgressRecord:
         if event.stage != "training" and event.total and share > 0.05 and gained > 0:
             now_left = (now_s - self._begun_s) * (event.total - event.done) / gained
         stages = list(self._plan)
-        later = stages[stages.index(event.stage) + 1 :] if event.stage in stages else stages
-        return now_left + sum(self._plan[stage] for stage in later)
+        if event.stage in stages:
+            self._reached = stages.index(event.stage)
+        return now_left + sum(self._plan[stage] for stage in stages[self._reached + 1 :])
 
     def _measure(self, now_s: float) -> None:
         """Note the speed of the stage that ends."""
@@ -145,8 +155,9 @@ class ProgressRecord:
             return
         frames = last.done - self._first
         if frames >= _MEASURED_FRAMES:
-            key = f"generating {self._preset}" if last.stage == "generating" else last.stage
-            self._measured[key] = (now_s - self._begun_s) / frames
+            is_generating = last.stage == "generating"
+            key = f"generating {self._preset}" if is_generating else last.stage
+            self._measured[key] = (now_s - self._begun_s) / frames / (self._parts if is_generating else 1)
 
     def _keep_preview(self, preview: Path) -> None:
         with suppress(OSError), complete_or_absent(self._folder / "preview.png") as temporary:

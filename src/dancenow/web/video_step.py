@@ -40,12 +40,12 @@ def make_video(folder: Path, job: Job, model: Path | None, speeds: Path, executi
     """
     settings, out = job.settings, folder / result_name(job.settings.scene)
     source = open_video(folder / job.source)
-    learned = _to_be_learned(folder, job, execution)
+    learned, parts = _to_be_learned(folder, job, execution), max(1, len(job.cast))
     plan = video_plan(
         source.info.num_frames or 0, Budget.parse(settings.budget), settings.preset, machine_speeds(speeds),
-        trainings=len(learned), parts=max(1, len(job.cast)),
+        trainings=len(learned), parts=parts,
     )  # fmt: skip
-    record = ProgressRecord(folder, plan, speeds, settings.preset, learned if job.others else ())
+    record = ProgressRecord(folder, plan, speeds, settings.preset, learned if job.others else (), parts)
     models, transferred = _train_and_transfer(folder, job, model, out, execution, record)
     if out.suffix == ".mp4":
         comparison = folder / "beside.mp4"
