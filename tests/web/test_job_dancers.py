@@ -74,9 +74,9 @@ def test_one_more_dancer_gets_the_first_person_whom_nobody_dances(actions: Actio
 
 def test_everyone_who_dances_must_agree_and_nobody_else(actions: Actions) -> None:
     job = together(actions)
-    with pytest.raises(ConsentError, match="bob: say who is in the video"):
+    with pytest.raises(ConsentError, match="“bob”: say who is in the video"):
         actions.start("me", job.number, filled((1, 2, 0), AGREED))
-    with pytest.raises(ConsentError, match="bob: tick the box"):
+    with pytest.raises(ConsentError, match="“bob”: tick the box"):
         actions.start("me", job.number, filled((1, 2, 0), AGREED, replace(AGREED, agreed=False)))
     with pytest.raises(OptionError, match="nobody dances"):
         actions.start("me", job.number, filled((0, 0, 0), AGREED, AGREED))

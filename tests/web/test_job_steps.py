@@ -111,7 +111,7 @@ def test_two_people_dance_a_duet(store: JobStore, tmp_path: Path) -> None:
     assert run(store, again) == 0
     (folder / job.others[0].video).write_bytes(b"no video at all")
     assert run(store, store.update(job, step="check")) == 2
-    assert store.read(job.number, "outcome.json")["error"].startswith("the video bob")
+    assert store.read(job.number, "outcome.json")["error"].startswith("the video “bob”")
 
 
 def test_nothing_is_trained_without_consent(store: JobStore, tmp_path: Path) -> None:

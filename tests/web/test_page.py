@@ -142,7 +142,7 @@ def test_two_people_dance_a_duet(tmp_path: Path, chromium: Any) -> None:
         page.locator("#agreed input").check()
         page.locator("#minutes input").fill("0.02")
         page.click("#make")
-        tab.wait_for("Friend: say who is in the video")
+        tab.wait_for("“friend”: say who is in the video")
         page.locator("#who2").get_by_label("Nobody real: drawn or rendered").check()
         page.locator("#agreed2 input").check()
         page.click("#make")

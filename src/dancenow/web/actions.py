@@ -164,7 +164,7 @@ class Actions:
                 document = self._uploaded(each.document) if is_needed and each.who == "licensed" and each.document else None
                 given.append(consent_of(each, document) if is_needed else None)
             except UserError as error:
-                raise ConsentError(f"{dancer.label}: {error}" if job.others else str(error)) from error
+                raise ConsentError(f"“{dancer.label}”: {error}" if job.others else str(error)) from error
         return given
 
     def _scene(self, job: Job, choices: Choices) -> str:

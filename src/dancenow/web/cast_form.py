@@ -12,7 +12,7 @@ from dancenow.web.job_store import SUFFIXES
 
 MOST_CHOSEN: Final = "Choose for me"
 NOBODY: Final = "Nobody: leave this person out"
-_WHO: Final = '<div class="dn"><h3>Who is it?</h3><p>The numbers are those in the pictures above.</p></div>'
+_WHO: Final = '<div class="dn"><h3>Who is who?</h3><p>The numbers are those in the pictures above.</p></div>'
 _ANOTHER: Final = (
     '<div class="dn"><p>The dance shows {people} people. Drop the video of somebody else who will dance along; it is checked'
     " like the first one. Everyone has their own training, so it takes longer.</p></div>"

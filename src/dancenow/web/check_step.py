@@ -52,7 +52,7 @@ def check_videos(folder: Path, job: Job, model: Path | None, speeds: Path, execu
     _require_usable(source, "video of the dance", max_seconds, on_progress)
     for dancer in people:
         if dancer.video:
-            role = f"video {dancer.label}" if job.others else "video of the person"
+            role = f"video “{dancer.label}”" if job.others else "video of the person"
             _require_usable(videos[dancer.stem], role, max_seconds, on_progress)
     tracks = {n: detect_poses(source, person=n, on_progress=on_progress) for n in cast}
     shown = next(iter(tracks))
@@ -129,7 +129,7 @@ def _advice(
     """What to know about the dance, by person where there are several, and then about the video of each dancer."""
     of_dance = {n: source_warnings(source, n, track, footage[cast[n].stem].track) for n, track in tracks.items()}
     of_dancers = [
-        f"{each.label}: {text}" if len(people) > 1 else text for each in people for text in footage[each.stem].warnings
+        f"“{each.label}”: {text}" if len(people) > 1 else text for each in people for text in footage[each.stem].warnings
     ]
     return [without_options(text, " below") for text in (*label_by_person(of_dance), *of_dancers)]
 

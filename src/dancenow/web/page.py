@@ -4,7 +4,7 @@ Which of the two is shown, the address says (`/?job=NUMBER`), so that a closed t
 A timer asks for news of the job; what has not changed is not sent again, so that a playing video goes on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from dancenow.errors import InputError, UserError
 from dancenow.web import views
 from dancenow.web.actions import Actions
 from dancenow.web.form import Form, build_form, choices_of
-from dancenow.web.job import Job, Settings
+from dancenow.web.job import Job
 from dancenow.web.job_store import SUFFIXES
 
 REFRESH_S: Final = 1.0
@@ -54,12 +54,13 @@ class Page:
             with gr.Column(visible=False) as self._work:
                 self._build_work()
             timer = gr.Timer(REFRESH_S, active=False)
+            news = [self._number, self._seen, *self._form.place[:2]]
             shown = [self._status, self._preview, self._seen, *self._changing()]
             page.load(
                 self._open, None, [self._number, self._message, self._start, self._work, timer, self._gallery, self._model],
                 **_HIDDEN,
-            ).then(self._refresh, [self._number, self._seen], shown, **_HIDDEN)  # fmt: skip
-            timer.tick(self._refresh, [self._number, self._seen], shown, **_HIDDEN)
+            ).then(self._refresh, news, shown, **_HIDDEN)  # fmt: skip
+            timer.tick(self._refresh, news, shown, **_HIDDEN)
         return page
 
     def _build_start(self) -> None:
@@ -110,7 +111,7 @@ class Page:
         for click in clicks:
             click.then(None, None, None, js=_TO_TOP)
         for component in form.deciding_time:
-            component.change(self._estimate, [number, *form.deciding_time], form.estimate, **_HIDDEN)
+            component.input(self._estimate, [number, *form.deciding_time], form.estimate, **_HIDDEN)
 
     def _changing(self) -> list[Any]:
         """What changes only with the state of the job."""
@@ -132,7 +133,7 @@ class Page:
             gallery, gr.update(choices=people, visible=bool(people)),
         ]  # fmt: skip
 
-    def _refresh(self, number: str, seen: str, request: gr.Request) -> list[Any]:
+    def _refresh(self, number: str, seen: str, minutes: float | None, preset: str, request: gr.Request) -> list[Any]:
         """News of a job: its status always, the rest if it has changed."""
         unchanged = [gr.skip() for _ in self._changing()]
         try:
@@ -147,10 +148,10 @@ class Page:
         version = int(found.stat().st_mtime) if (found := folder / "preview.png").is_file() else 0
         preview = _block(views.preview_view(job, version))
         now = _state_of(job, is_stopping=is_stopping)
-        changed = unchanged if now == seen else self._changes(job, is_stopping)
+        changed = unchanged if now == seen else self._changes(job, minutes, preset, is_stopping=is_stopping)
         return [status, preview, now, *changed]
 
-    def _changes(self, job: Job, is_stopping: bool) -> list[Any]:
+    def _changes(self, job: Job, minutes: float | None, preset: str, *, is_stopping: bool) -> list[Any]:
         names = [*_FILES, *(dancer.model_name for dancer in job.dancers)]
         files = [name for name in names if (self._store.folder(job.number) / name).is_file()]
         check = {} if job.is_active and job.step == "check" else self._store.read(job.number, "check.json")
@@ -164,7 +165,7 @@ class Page:
             gr.update(visible=visible[0]),
             gr.update(visible=visible[1], value="Try again" if job.state == "failed" else "Continue"),
             *(gr.update(visible=each) for each in visible[2:]),
-            self._estimate_of(job, job.settings) if check else "",
+            self._estimate_of(job, minutes, preset, job.settings.parts) if check else "",
             *self._form.updates(job, check),
         ]
 
@@ -219,13 +220,15 @@ class Page:
 
     def _estimate(self, request: gr.Request, number: str, minutes: float | None, preset: str, *parts: int | None) -> str:
         try:
-            job = self._store.get(number, _user(request))
-            return self._estimate_of(job, self._actions.chosen(job, minutes, preset, parts))
+            return self._estimate_of(self._store.get(number, _user(request)), minutes, preset, parts)
         except UserError as error:
             return _problem(error)
 
-    def _estimate_of(self, job: Job, settings: Settings) -> str:
-        seconds = self._actions.expected_s(job, settings)
+    def _estimate_of(self, job: Job, minutes: float | None, preset: str, parts: Sequence[int | None]) -> str:
+        try:
+            seconds = self._actions.expected_s(job, self._actions.chosen(job, minutes, preset, parts))
+        except UserError as error:
+            return _problem(error)
         return _block(f"<p>On this machine: <b>{views.duration(seconds)}</b> until the video is finished.</p>")
 
 

@@ -77,7 +77,7 @@ def _model(folder: Path, job: Job) -> Path:
 def _for_the_page(sentence: str, folder: Path, others: Sequence[Dancer]) -> str:
     """A sentence that names the videos as the page does, without folders of the machine, which are nobody's business."""
     names = {"source": "the video of the dance", "target": "the video of the person"}
-    for role, name in (names | {each.stem: f"the video {each.label}" for each in others}).items():
+    for role, name in (names | {each.stem: f"the video “{each.label}”" for each in others}).items():
         for path in folder.glob(f"{role}.*"):
             sentence = sentence.replace(str(path), name).replace(path.name, name)
     return without_options(sentence.replace(f"{folder}/", "").replace(str(folder), "the job's folder"))
