@@ -14,6 +14,7 @@ from dancenow import pipeline
 from dancenow.cli import main as cli
 from dancenow.cli.options import parse_dancers
 from dancenow.errors import ConsentError, OptionError, UserError
+from dancenow.generators.cast_member import given_to
 from dancenow.generators.registry import FAMILIES
 from dancenow.media.sink import MaskWriter, VideoWriter
 from dancenow.media.source import VideoInput, open_video, read_frames
@@ -248,3 +249,8 @@ def test_the_command_line_takes_several_dancers(
         cli.main(["run", str(source), "-o", str(out), "--dancer", f"1={models[0]}", "--dancer", f"1={models[1]}"])
     assert stopped.value.code == 2
     assert "gives person 1 twice" in capsys.readouterr().err
+
+
+def test_what_is_given_is_for_everybody_or_by_number() -> None:
+    assert [given_to(number, {2: 5, 3: None}) for number in (1, 2, 3, None)] == [None, 5, None, None]
+    assert given_to(1, 4) == given_to(None, 4) == 4

@@ -19,7 +19,7 @@ from dancenow.compatibility import renamed_keywords
 from dancenow.execution import Device, Execution
 from dancenow.face.refinement import FaceMode
 from dancenow.first_look import first_look, first_look_path
-from dancenow.generators.cast_member import CastMember, consent_of
+from dancenow.generators.cast_member import CastMember, given_to
 from dancenow.generators.performer import Cast, label_by_person, open_cast
 from dancenow.generators.presets import preset_config
 from dancenow.generators.train_model import train_model
@@ -132,7 +132,7 @@ def run(
     *,
     budget: Budget | str = "10m", preset: str = "draft",
     normalize: RetargetingKind = "auto", face: FaceMode = "auto", camera: CameraMode = "still", scene: str = "target",
-    source_person: int | None = None, target_person: int | None = None, keep: KeptHalf = "none",
+    source_person: int | None = None, target_person: int | Mapping[int, int | None] | None = None, keep: KeptHalf = "none",
     seed: int = 0, device: Device = "auto",
     execution: Execution | None = None,
     report: bool = True,
@@ -145,7 +145,8 @@ def run(
 
     `target`: a video, subject folder or model; for several dancers, one for each person's number in the source. Subjects and
     models are cached by content; an interrupted training continues. `report`: also write a page next to the video. `warn`:
-    called before the training. `consent`: of new videos, or by number. `camera`, `scene`: as in `transfer`.
+    called before the training. `consent`: of new videos, or by number; so is `target_person`, whom to follow in them. `camera`,
+    `scene`: as in `transfer`.
 
     Raises:
         UserError: as `prepare`, `train` and `transfer`; files and budget are checked before anything long begins.
@@ -153,7 +154,8 @@ def run(
     budget, config = Budget.parse(budget) if isinstance(budget, str) else budget, preset_config(preset)
     page, execution = report_path(out) if report else None, execution or Execution.auto(device)
     source, who = open_video(source, accept_damaged=accept_damaged), open_cast(target, source_person)
-    cast = {n: CastMember.open(each, target_person, consent_of(n, consent), accept_damaged) for n, each in who.items()}
+    cast = {n: CastMember.open(each, given_to(n, target_person), given_to(n, consent), accept_damaged)
+            for n, each in who.items()}  # fmt: skip
     place = open_scene(scene, camera, out, page, source.path, *(member.path for member in cast.values()))
     on_progress = watch = Stopwatch(execution.reporting(on_progress))
     for member in cast.values():

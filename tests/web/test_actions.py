@@ -2,8 +2,9 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,11 +12,21 @@ import pytest
 
 from dancenow.errors import InputError, OptionError, UserError
 from dancenow.web.actions import Actions, Choices, budget_of, hex_color
+from dancenow.web.consent_choices import ConsentChoices
 from dancenow.web.job import Job
 from dancenow.web.job_queue import JobQueue
 from dancenow.web.job_store import JobStore, write_json
 
-FILLED = Choices("self", "", "", None, True, 4.0, "draft", "target", "#ffffff", None, 0, 0)
+AGREED, NOTHING = ConsentChoices("self", "", "", None, True), ConsentChoices(None, "", "", None, False)
+FILLED = Choices(4.0, "draft", "target", "#ffffff", None, 0, (0,) * 6, (0,) * 4, (AGREED, *[NOTHING] * 3))
+OF_CONSENT = {field.name for field in fields(ConsentChoices)}
+
+
+def filled(**changes: Any) -> Choices:
+    """The form with these changes; those of the consent to the first dancer's."""
+    first = replace(AGREED, **{name: value for name, value in changes.items() if name in OF_CONSENT})
+    rest = {name: value for name, value in changes.items() if name not in OF_CONSENT}
+    return replace(FILLED, consents=(first, *FILLED.consents[1:]), **rest)
 
 
 @pytest.fixture
@@ -62,16 +73,16 @@ def checked(actions: Actions) -> Job:
     ],
 )
 def test_a_form_that_is_not_complete_trains_nothing(
-    actions: Actions, checked: Job, changes: dict[str, object], complaint: str
+    actions: Actions, checked: Job, changes: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(UserError, match=complaint):
-        actions.start("me", checked.number, replace(FILLED, **changes))  # type: ignore[arg-type]
+        actions.start("me", checked.number, filled(**changes))
     assert actions.store.get(checked.number).state == "waiting"
 
 
 def test_the_consent_of_the_form_is_that_of_the_command_line(actions: Actions, checked: Job) -> None:
     document = upload(actions, "signed.pdf", b"signed")
-    chosen = replace(FILLED, who="licensed", name=" Ann ", document=document, scene="color", color="rgba(255, 0, 15.6, 1)")
+    chosen = filled(who="licensed", name=" Ann ", document=document, scene="color", color="rgba(255, 0, 15.6, 1)")
     job = actions.start("me", checked.number, chosen)
     assert job.consent is not None
     assert (job.consent["kind"], job.consent["person"], job.consent["document"]) == ("licensed", "Ann", "signed.pdf")
@@ -100,7 +111,10 @@ def test_only_uploads_become_jobs(actions: Actions, tmp_path: Path, checked: Job
     with pytest.raises(InputError, match="dance first"):
         actions.add("me", None, None, "")
     with pytest.raises(InputError, match="no such job"):
-        actions.add("me", upload(actions, "c.mp4"), None, checked.number)  # it has no model
+        actions.add("me", upload(actions, "c.mp4"), None, f"{checked.number}/model.safetensors")  # it has no model
+    for name in ("", "job.json", "source.mp4", "../model.safetensors", "model2.safetensors"):
+        with pytest.raises(InputError, match="no such model"):
+            actions.add("me", upload(actions, "c.mp4"), None, f"{checked.number}/{name}")
     assert outside.exists()
 
 

@@ -138,15 +138,33 @@ def test_uploads_that_are_too_large_are_refused(port: int, folder: Path) -> None
 
 
 def test_events_take_no_files_that_were_not_uploaded(port: int, folder: Path) -> None:
+    own = folder / "data" / "jobs" / ("cd" * 16)
+    own.mkdir()
+    fields = {
+        "number": own.name,
+        "owner": "me",
+        "created_s": 1,
+        "source": "source.mp4",
+        "source_label": "a",
+        "target": "target.mp4",
+    }
+    (own / "job.json").write_text(json.dumps(fields | {"state": "waiting", "settings": {}}))
+    (own / "check.json").write_text(json.dumps({"source": {"people": 2}, "target": {"people": 1}}))
     config = json.loads(ask(port, "GET", "/config")[1])
-    event = next(each for each in config["dependencies"] if each["api_name"] == "_add")
+    events = {each["api_name"]: each["id"] for each in config["dependencies"]}
     stolen = {"path": str(folder / "secret.txt"), "meta": {"_type": "gradio.FileData"}, "orig_name": "a.mp4"}
-    body = {"data": [stolen, stolen, None], "fn_index": event["id"], "session_hash": "abc", "event_data": None}
-    jobs = sorted((folder / "data" / "jobs").iterdir())
-    status, _, _ = ask(port, "POST", "/gradio_api/queue/join", {"Content-Type": "application/json"}, json.dumps(body).encode())
-    assert status in (200, 400)
+    before = sorted((folder / "data" / "jobs").rglob("*"))
+    for name, data in (
+        ("_add", [stolen, stolen, None]),
+        ("_add_dancer", [own.name, stolen]),
+        ("_add_dancer", ["ab" * 16, stolen]),
+    ):
+        body = json.dumps({"data": data, "fn_index": events[name], "session_hash": "abc", "event_data": None}).encode()
+        status, _, _ = ask(port, "POST", "/gradio_api/queue/join", {"Content-Type": "application/json"}, body)
+        assert status in (200, 400)
     time.sleep(1.0)
-    assert sorted((folder / "data" / "jobs").iterdir()) == jobs
+    assert sorted((folder / "data" / "jobs").rglob("*")) == before
+    assert json.loads((own / "job.json").read_text())["state"] == "waiting"
     assert (folder / "secret.txt").read_text() == "secret"
 
 

@@ -1,7 +1,7 @@
 """The two steps of a job on drawn dancers: check, then training and transfer; stopped, resumed, and with a model again."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
@@ -10,11 +10,13 @@ import pytest
 from dancenow.media.source import probe
 from dancenow.progress import CancelToken
 from dancenow.provenance.consent import consent
+from dancenow.storage.checkpoint import read_info
 from dancenow.web.job import Job, Settings
 from dancenow.web.job_progress import expected_seconds, machine_speeds
 from dancenow.web.job_store import JobStore
 from dancenow.web.run_job import STOPPED, run_job
-from helpers.web_world import draw_instead_of_detecting, drawn_videos
+from helpers.drawn_world import dancer_track, film
+from helpers.web_world import draw_instead_of_detecting, drawn_videos, film_duet
 
 pytestmark = pytest.mark.slow  # trains and transfers, a few seconds
 
@@ -77,6 +79,39 @@ def test_from_upload_to_result_and_again_with_the_model(store: JobStore, tmp_pat
     stolen = store.add("bob", dance, None, ("dance", "me"), model_of=job.number)
     assert run(store, stolen) == 2
     assert "no such model" in store.read(stolen.number, "outcome.json")["error"]
+
+
+def test_two_people_dance_a_duet(store: JobStore, tmp_path: Path) -> None:
+    _, me = drawn_videos(tmp_path)
+    job = store.add("", film_duet(tmp_path / "duet.mp4"), me, ("duet", "ann"))
+    assert run(store, job) == 0
+    assert store.read(job.number, "check.json")["source"]["people"] == 2
+
+    folder, record = store.folder(job.number), asdict(consent("rendered"))
+    video = store.keep_video(job, film(tmp_path / "bob.mp4", dancer_track(50)))
+    job = store.save(job.with_dancer(video, "bob", people=2))
+    assert run(store, job) == 0
+    check = store.read(job.number, "check.json")
+    assert check["others"]["target2"]["frames"] == 50
+    assert [(part["person"], part["dancer"]) for part in check["parts"]] == [(1, "ann"), (2, "bob")]
+    assert all(part["summary"] for part in check["parts"])
+    for name in ("source_people.jpg", "target2_pose.jpg", "coverage1.png", "coverage2.png"):
+        assert cv2.imread(str(folder / name)) is not None
+
+    job = store.update(job, step="video", settings=Settings(budget="4images", parts=(1, 2)), consent=record)
+    assert run(store, job) == 2
+    assert "consent" in store.read(job.number, "outcome.json")["error"]
+    job = store.update(job, others=(replace(job.others[0], consent=record),))
+    assert run(store, job) == 0
+    assert probe(folder / "beside.mp4").num_frames == 30
+    assert read_info(folder / "model.safetensors").subject != read_info(folder / "model2.safetensors").subject
+    assert (folder / "report.html").read_text().count("person 2") > 0
+
+    again = store.add("", drawn_videos(tmp_path)[0], None, ("dance", "bob"), job.number, "model2.safetensors")
+    assert run(store, again) == 0
+    (folder / job.others[0].video).write_bytes(b"no video at all")
+    assert run(store, store.update(job, step="check")) == 2
+    assert store.read(job.number, "outcome.json")["error"].startswith("the video “bob”")
 
 
 def test_nothing_is_trained_without_consent(store: JobStore, tmp_path: Path) -> None:

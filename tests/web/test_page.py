@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from helpers.browser import CHROMIUM
+from helpers.drawn_world import dancer_track, film
 from helpers.web_server import drawn_server
-from helpers.web_world import drawn_videos
+from helpers.web_world import drawn_videos, film_duet
 
 sync_api = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("gradio")
@@ -117,6 +118,38 @@ def test_from_upload_to_download(tmp_path: Path, chromium: Any) -> None:
         assert not page.locator("#agreed").is_visible(), "the model has its consent"
         assert tab.problems == []
         assert other.problems == []
+
+
+def test_two_people_dance_a_duet(tmp_path: Path, chromium: Any) -> None:
+    friend = film(tmp_path / "friend.mp4", dancer_track(50))
+    with drawn_server(tmp_path) as port:
+        tab = Tab(chromium, f"http://127.0.0.1:{port}/")
+        page = tab.page
+        tab.check(film_duet(tmp_path / "duet.mp4"), drawn_videos(tmp_path)[1])
+        page.get_by_role("button", name="Add another dancer").click()
+        page.click("#add")
+        tab.wait_for("Drop the video of the other person first.")
+        tab.upload("target-another", friend)
+        page.click("#add")
+        tab.wait_for("Person 2, danced by friend")
+        assert page.locator("figure").count() == 3
+        assert not page.locator("#another").is_visible(), "everybody is danced"
+
+        phone = Tab(chromium, page.url, width=360, height=740)
+        phone.wait_for("Person 2, danced by friend")
+        assert phone.is_as_wide_as_the_window()
+        page.locator("#who").get_by_label("Nobody real: drawn or rendered").check()
+        page.locator("#agreed input").check()
+        page.locator("#minutes input").fill("0.02")
+        page.click("#make")
+        tab.wait_for("“friend”: say who is in the video")
+        page.locator("#who2").get_by_label("Nobody real: drawn or rendered").check()
+        page.locator("#agreed2 input").check()
+        page.click("#make")
+        tab.wait_for("Left the dance, right the result")
+        page.get_by_role("link", name="Trained model of friend").wait_for()
+        assert tab.problems == []
+        assert phone.problems == []
 
 
 def test_a_broken_file_and_a_strange_name(tmp_path: Path, chromium: Any) -> None:

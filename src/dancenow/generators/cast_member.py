@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from dancenow.execution import Execution
 from dancenow.face.refinement import FaceMode
@@ -27,6 +27,8 @@ from dancenow.subject.subject_cache import cached_subject, require_consented, re
 from dancenow.subject.target_appearance import Target
 from dancenow.training.budget import Budget
 from dancenow.types import PoseTrack
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,8 +140,8 @@ class CastMember:
         )  # fmt: skip
 
 
-def consent_of(person: int | None, consent: Consent | Mapping[int, Consent] | None) -> Consent | None:
-    """The consent given now to the dancer of a person's part: one for everybody, or by number."""
-    if consent is None or isinstance(consent, Consent):
-        return consent
-    return None if person is None else consent.get(person)
+def given_to(person: int | None, given: T | Mapping[int, T | None] | None) -> T | None:
+    """What is given to the dancer of a person's part: the same to everybody, or by number."""
+    if not isinstance(given, Mapping):
+        return given
+    return None if person is None else given.get(person)

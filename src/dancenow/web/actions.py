@@ -1,18 +1,23 @@
 """What the buttons of the page do, without the page: plain values in, a job out, one sentence on what is wrong."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
 import cv2
 import numpy as np
 
-from dancenow.errors import ConsentError, InputError, OptionError
-from dancenow.provenance.consent import Consent, consent
+from dancenow.errors import ConsentError, InputError, OptionError, UserError
+from dancenow.provenance.consent import Consent
 from dancenow.storage.atomic_io import complete_or_absent
+from dancenow.web.consent_choices import ConsentChoices, consent_of
 from dancenow.web.job import Job, Settings
-from dancenow.web.job_progress import expected_seconds, machine_speeds, video_plan
+from dancenow.web.job_dancers import Dancer
+from dancenow.web.job_progress import expected_seconds, machine_speeds
 from dancenow.web.job_queue import JobQueue
 from dancenow.web.job_store import JobStore
 
@@ -25,22 +30,20 @@ MAX_PICTURE_PX: Final = 4096
 class Choices:
     """What the form of a checked job holds, as it is filled in.
 
-    who: kind of the consent. document: an uploaded file, as picture. agreed: the box below it is ticked. scene: that of
-    `Settings`, "color" or "picture". source_person, target_person: 0 for the most prominent one.
+    scene: that of `Settings`, "color" or "picture". picture: an uploaded file. source_person: 0 for the most prominent one.
+    parts: of `Settings`, for as many people as the form has fields. people: whom to follow in the video of each dancer, as
+    source_person. consents: of each dancer.
     """
 
-    who: str | None
-    name: str
-    licence: str
-    document: str | None
-    agreed: bool
     minutes: float | None
     preset: str
     scene: str
     color: str
     picture: str | None
     source_person: int | None
-    target_person: int | None
+    parts: tuple[int | None, ...]
+    people: tuple[int | None, ...]
+    consents: tuple[ConsentChoices, ...]
 
 
 class Actions:
@@ -50,7 +53,7 @@ class Actions:
         self.store, self.queue = store, queue
 
     def add(self, user: str, source: str | None, target: str | None, model_of: str) -> Job:
-        """Create and queue a job of uploaded videos, or of one and the person of an earlier job.
+        """Create and queue a job of uploaded videos, or of one and a person of an earlier job, as `people` names them.
 
         Raises:
             InputError: a video is missing, or there is no such model.
@@ -59,14 +62,25 @@ class Actions:
             raise InputError("drop the video of the dance first.")
         if not target and not model_of:
             raise InputError("drop the video of the person who will dance, too.")
-        label = Path(target).name if target else ""
-        if not target:
-            label = self.store.get(model_of, user).target_label
-            self.store.file(model_of, "model.safetensors", user)
-        return self.store.add(
-            user, self._uploaded(source), self._uploaded(target) if target else None, (Path(source).name, label),
-            "" if target else model_of,
-        )  # fmt: skip
+        dance, dance_label = self._uploaded(source), Path(source).name
+        if target:
+            return self.store.add(user, dance, self._uploaded(target), (dance_label, Path(target).name))
+        number, _, name = model_of.partition("/")
+        labels = {each.model_name: each.label for each in self.store.get(number, user).dancers}
+        if name not in labels:
+            raise InputError("there is no such model; it may have been deleted.")
+        self.store.file(number, name, user)
+        return self.store.add(user, dance, None, (dance_label, labels[name]), number, name)
+
+    def add_dancer(self, user: str, number: str, video: str | None) -> Job:
+        """Add the uploaded video of one more dancer to a checked job, and queue its check.
+
+        Raises:
+            InputError: a video is missing, or as `JobQueue.add_dancer`.
+        """
+        if not video:
+            raise InputError("drop the video of the other person first.")
+        return self.queue.add_dancer(number, user, self._uploaded(video), Path(video).name)
 
     def start(self, user: str, number: str, choices: Choices) -> Job:
         """Queue the video of a checked job.
@@ -75,10 +89,16 @@ class Actions:
             UserError: consent or a choice is missing or makes no sense.
         """
         job = self.store.get(number, user)
-        given = None if job.model_of else self._consent(choices)
-        budget = "10m" if job.model_of else budget_of(choices.minutes)
-        settings = Settings(budget, choices.preset, self._scene(job, choices), *_people(choices))
-        return self.queue.start_video(number, user, settings, given)
+        settings = self._settings(job, choices)
+        budget = budget_of(choices.minutes) if job.target or job.others else settings.budget
+        settings = replace(settings, budget=budget, preset=choices.preset, scene=self._scene(job, choices))
+        given = self._consents(job, settings, choices)
+        queued = self.queue.start_video(number, user, settings, given[0], _others(job, choices, given))
+        for each in choices.consents:
+            if each.who == "licensed" and each.document:
+                with suppress(InputError):
+                    self._uploaded(each.document).unlink()  # its hash is kept alone, as on the command line
+        return queued
 
     def check_again(self, user: str, number: str, choices: Choices) -> Job:
         """Queue the check of a job again, for the chosen people.
@@ -86,25 +106,33 @@ class Actions:
         Raises:
             InputError: as `JobQueue.check_again`.
         """
-        source, target = _people(choices)
-        return self.queue.check_again(number, user, Settings(source_person=source, target_person=target))
+        job = self.store.get(number, user)
+        return self.queue.check_again(number, user, self._settings(job, choices), _others(job, choices))
 
     def people(self, user: str) -> list[tuple[str, str]]:
-        """Label and number of the user's jobs whose trained model can be used again."""
-        jobs = [job for job in self.store.all(user) if job.state == "done" and not job.model_of]
+        """Label and name of the people of the user's jobs whose trained models can be used again."""
         return [
-            (f"{job.target_label} ({job.settings.budget}, {job.settings.preset})", job.number)
-            for job in jobs
-            if (self.store.folder(job.number) / "model.safetensors").is_file()
+            (f"{dancer.label} ({job.settings.budget}, {job.settings.preset})", f"{job.number}/{dancer.model_name}")
+            for job in self.store.all(user)
+            for dancer in job.dancers
+            if job.state == "done" and dancer.video and (self.store.folder(job.number) / dancer.model_name).is_file()
         ]
 
     def expected_s(self, job: Job, settings: Settings | None = None) -> float:
         """How long the video of a checked job will take on this machine."""
         frames = int((self.store.read(job.number, "check.json").get("source") or {}).get("frames", 0))
         speeds, chosen = machine_speeds(self.store.data / "speeds.json"), settings or job.settings
-        if job.model_of:
-            return sum(video_plan(frames, None, chosen.preset, speeds).values())
-        return expected_seconds(frames, chosen.budget, chosen.preset, speeds)
+        cast = replace(job, settings=chosen).cast
+        learned = {each.stem for each in cast.values() or job.dancers[:1] if each.video}
+        return expected_seconds(frames, chosen.budget, chosen.preset, speeds, trainings=len(learned), parts=max(1, len(cast)))
+
+    def chosen(self, job: Job, minutes: float | None, preset: str, parts: Sequence[int | None]) -> Settings:
+        """The settings that decide how long it takes.
+
+        Raises:
+            OptionError: a choice makes no sense.
+        """
+        return Settings(budget=budget_of(minutes), preset=preset, parts=self._parts(job, parts))
 
     def wait_s(self, job: Job) -> tuple[int, float]:
         """How many jobs come before a queued one, and how long they take."""
@@ -114,23 +142,30 @@ class Actions:
             total += float(left) if left is not None else self.expected_s(each) if each.step == "video" else 60.0
         return len(before), total
 
-    def _consent(self, choices: Choices) -> Consent:
-        if choices.who is None:
-            raise ConsentError("say who is in the video of the person.")
-        if not choices.agreed:
-            raise ConsentError("tick the box: without the person's agreement nothing is trained.")
-        if choices.who != "licensed":
-            return consent(choices.who)
-        document = self._uploaded(choices.document) if choices.document else None
-        if not choices.name.strip():
-            raise ConsentError("write the name of the person who agreed.")
-        if not choices.licence.strip() and document is None:
-            raise ConsentError("give the license of the video, such as CC-BY-4.0, or the signed document.")
-        try:
-            return consent("licensed", person=choices.name.strip(), licence=choices.licence.strip() or None, document=document)
-        finally:
-            if document is not None:
-                document.unlink(missing_ok=True)  # its hash is kept alone, as on the command line
+    def _parts(self, job: Job, chosen: Sequence[int | None]) -> tuple[int, ...]:
+        """Who dances whose part, for the people whom the check found; empty for one dancer."""
+        if not job.others:
+            return ()
+        people = int((self.store.read(job.number, "check.json").get("source") or {}).get("people", 1))
+        return tuple(part or 0 for part in chosen[:people])
+
+    def _settings(self, job: Job, choices: Choices) -> Settings:
+        alone = None if job.others else choices.source_person or None
+        return Settings(
+            source_person=alone, target_person=choices.people[0] or None, parts=self._parts(job, choices.parts)
+        )  # fmt: skip
+
+    def _consents(self, job: Job, settings: Settings, choices: Choices) -> list[Consent | None]:
+        """The consent of each dancer; of a model it is in the model, and of somebody who dances no part it is not needed."""
+        given: list[Consent | None] = []
+        for number, (dancer, each) in enumerate(zip(job.dancers, choices.consents, strict=False), start=1):
+            is_needed = (dancer.video or not job.model_of) and (not settings.parts or number in settings.parts)
+            try:
+                document = self._uploaded(each.document) if is_needed and each.who == "licensed" and each.document else None
+                given.append(consent_of(each, document) if is_needed else None)
+            except UserError as error:
+                raise ConsentError(f"“{dancer.label}”: {error}" if job.others else str(error)) from error
+        return given
 
     def _scene(self, job: Job, choices: Choices) -> str:
         if choices.scene == "color":
@@ -192,5 +227,9 @@ def hex_color(color: Any) -> str:
     return "#" + "".join(f"{min(255, round(float(value))):02x}" for value in found.groups())
 
 
-def _people(choices: Choices) -> tuple[int | None, int | None]:
-    return choices.source_person or None, choices.target_person or None
+def _others(job: Job, choices: Choices, given: Sequence[Consent | None] = ()) -> tuple[Dancer, ...]:
+    """The other dancers of a job with the people to follow and the consents that were given."""
+    fields = zip_longest(job.others, choices.people[1 : len(job.dancers)], given[1:])
+    return tuple(
+        replace(dancer, person=person or None, consent=None if each is None else vars(each)) for dancer, person, each in fields
+    )

@@ -1,75 +1,145 @@
-"""The first step of a job: look at both videos before any training, and say what will not work and what to film.
+"""The first step of a job: look at the videos before any training, and say what will not work and what to film.
 
 It finds what `dancenow check` and the warnings of `dancenow run` find, and leaves poses and the prepared subject in the cache,
 where the second step takes them from.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dancenow.errors import InputError
 from dancenow.execution import Execution
+from dancenow.generators.performer import label_by_person
 from dancenow.generators.registry import load_model
 from dancenow.media.integrity import require_complete
 from dancenow.media.source import VideoSource, open_video
 from dancenow.pose.detectors.registry import create_detector
+from dancenow.pose.filtering.hidden_people import fill_while_hidden
 from dancenow.pose.pipeline import PosePipeline, detect_poses
 from dancenow.pose.tracking.reidentification import PeopleSurvey
 from dancenow.progress import ProgressCallback
 from dancenow.rendering.transfer_warnings import source_warnings
 from dancenow.report.coverage_plot import draw_coverage_plot
 from dancenow.subject.coverage import Coverage, coverage_if_comparable, measure_coverage
+from dancenow.subject.subject import Subject
 from dancenow.subject.subject_cache import cached_subject
 from dancenow.subject.target_appearance import Target
 from dancenow.types import PoseTrack
 from dancenow.web.check_pictures import write_people_picture, write_pose_picture
 from dancenow.web.job import Job
+from dancenow.web.job_dancers import Dancer
 from dancenow.web.job_progress import ProgressRecord, check_plan, machine_speeds
 from dancenow.web.job_store import write_json
+from dancenow.web.page_words import without_options
 
 
 def check_videos(folder: Path, job: Job, model: Path | None, speeds: Path, execution: Execution, max_seconds: int) -> None:
     """Check the videos of a job; write `check.json` and pictures into its folder.
 
-    model: the trained model that gives the person, where the job has no target video.
+    model: the trained model that gives the first person, where they have no video.
 
     Raises:
         UserError: a video cannot be used, in one sentence.
     """
-    source = open_video(folder / job.source)
-    target = open_video(folder / job.target) if job.target else None
-    record = ProgressRecord(folder, check_plan(source, target, machine_speeds(speeds)), speeds)
-    on_progress, settings = execution.reporting(record), job.settings
-    for video, role in ((source, "video of the dance"), (target, "video of the person")):
-        _require_usable(video, role, max_seconds, on_progress)
-    track, source_facts = _look_at(source, "source", folder, settings.source_person, on_progress)
-    facts: dict[str, Any] = {}
-    advice: list[str] = []
-    covered: Coverage | None
-    if target is None:
-        assert model is not None
-        person = Target.of_checkpoint(load_model(model))
-        covered, person_track = measure_coverage(track, person.track), person.track
+    source, people = open_video(folder / job.source), job.dancers
+    videos = {each.stem: open_video(folder / each.video) for each in people if each.video}
+    cast: dict[int | None, Dancer] = dict(job.cast.items()) or {job.settings.source_person: people[0]}
+    plan = check_plan(source, [*videos.values()], machine_speeds(speeds), len(cast))
+    record = ProgressRecord(folder, plan, speeds)
+    on_progress = execution.reporting(record)
+    _require_usable(source, "video of the dance", max_seconds, on_progress)
+    for dancer in people:
+        if dancer.video:
+            role = f"video “{dancer.label}”" if job.others else "video of the person"
+            _require_usable(videos[dancer.stem], role, max_seconds, on_progress)
+    tracks = {n: detect_poses(source, person=n, on_progress=on_progress) for n in cast}
+    shown = next(iter(tracks))
+    facts = {"source": _facts(source, "source", folder, tracks[shown], shown, on_progress)}
+    footage: dict[str, _Footage] = {}
+    for each in people:
+        footage[each.stem] = _look_at_dancer(folder, each, videos.get(each.stem), model, on_progress)
+        facts[each.stem] = footage[each.stem].facts
+    tracks = dict(zip(tracks, fill_while_hidden([*tracks.values()]), strict=True))
+    parts = []
+    for number, dancer in cast.items():
+        plot = folder / (f"coverage{number}.png" if job.others else "coverage.png")
+        covered = _compare(footage[dancer.stem], source, tracks[number], plot, on_progress)
+        parts.append({"person": number, "dancer": dancer.label, "plot": plot.name if covered else "", **_coverage(covered)})
+    advice = _advice(source, tracks, cast, people, footage)
+    fields: dict[str, Any] = {"source": facts["source"], "target": facts["target"], "advice": advice}
+    if job.others:
+        fields |= {"others": {each.stem: facts[each.stem] for each in job.others}, "parts": parts}
     else:
-        subject = cached_subject(target, settings.target_person, None, on_progress)
-        facts = _facts(target, "target", folder, subject.track, settings.target_person, on_progress)
-        covered, person_track = coverage_if_comparable(track, subject, "auto"), subject.track
-        advice = list(subject.manifest.warnings)
-    if covered is not None:
-        draw_coverage_plot(covered, source, folder / "coverage.png", target_video=target, on_progress=on_progress)
-    advice = [*source_warnings(source, settings.source_person, track, person_track), *advice]
-    write_json(folder / "check.json", {"source": source_facts, "target": facts, "advice": advice, **_coverage(covered)})
+        fields |= _coverage(covered)
+    write_json(folder / "check.json", fields)
     record.finish()
 
 
-def _require_usable(video: VideoSource | None, role: str, max_seconds: int, on_progress: ProgressCallback) -> None:
+@dataclass(frozen=True, eq=False)
+class _Footage:
+    """What is known of a dancer. facts: for the page. video, subject: None where a model gives the person."""
+
+    facts: dict[str, Any]
+    track: PoseTrack
+    video: VideoSource | None = None
+    subject: Subject | None = None
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """About the video."""
+        return self.subject.manifest.warnings if self.subject else ()
+
+    def coverage(self, dance: PoseTrack) -> Coverage | None:
+        """How near it comes to a dance; None where that cannot be told."""
+        if self.subject is None:
+            return measure_coverage(dance, self.track)
+        return coverage_if_comparable(dance, self.subject, "auto")
+
+
+def _look_at_dancer(
+    folder: Path, dancer: Dancer, video: VideoSource | None, model: Path | None, on_progress: ProgressCallback
+) -> _Footage:
+    if video is None:
+        assert model is not None
+        return _Footage({}, Target.of_checkpoint(load_model(model)).track)
+    subject = cached_subject(video, dancer.person, None, on_progress)
+    facts = _facts(video, dancer.stem, folder, subject.track, dancer.person, on_progress)
+    return _Footage(facts, subject.track, video, subject)
+
+
+def _compare(
+    footage: _Footage, source: VideoSource, dance: PoseTrack, plot: Path, on_progress: ProgressCallback
+) -> Coverage | None:
+    """How near footage comes to what a person of the dance does; draws a picture of it."""
+    covered = footage.coverage(dance)
+    if covered is not None:
+        draw_coverage_plot(covered, source, plot, target_video=footage.video, on_progress=on_progress)
+    return covered
+
+
+def _advice(
+    source: VideoSource,
+    tracks: Mapping[int | None, PoseTrack],
+    cast: Mapping[int | None, Dancer],
+    people: Sequence[Dancer],
+    footage: Mapping[str, _Footage],
+) -> list[str]:
+    """What to know about the dance, by person where there are several, and then about the video of each dancer."""
+    of_dance = {n: source_warnings(source, n, track, footage[cast[n].stem].track) for n, track in tracks.items()}
+    of_dancers = [
+        f"“{each.label}”: {text}" if len(people) > 1 else text for each in people for text in footage[each.stem].warnings
+    ]
+    return [without_options(text, " below") for text in (*label_by_person(of_dance), *of_dancers)]
+
+
+def _require_usable(video: VideoSource, role: str, max_seconds: int, on_progress: ProgressCallback) -> None:
     """Require a complete video that is not too long.
 
     Raises:
         InputError: it is longer, or damaged; the sentence names its role instead of the file.
     """
-    if video is None:
-        return
     info = video.info
     seconds = info.duration_s or (info.num_frames or 0) / info.fps
     if seconds > max_seconds:
@@ -81,13 +151,6 @@ def _require_usable(video: VideoSource | None, role: str, max_seconds: int, on_p
         require_complete(video, on_progress)
     except InputError as error:
         raise InputError(str(error).replace(str(video), f"the {role}")) from error
-
-
-def _look_at(
-    video: VideoSource, role: str, folder: Path, person: int | None, on_progress: ProgressCallback
-) -> tuple[PoseTrack, dict[str, Any]]:
-    track = detect_poses(video, person=person, on_progress=on_progress)
-    return track, _facts(video, role, folder, track, person, on_progress)
 
 
 def _facts(

@@ -1,4 +1,4 @@
-"""The form of a checked job: who is in the video and that they agree, how long to train, and what is around the person."""
+"""The form of a checked job: who dances, that they agree, how long to train, and what is around the people."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,16 +7,11 @@ from typing import Any, Final
 import gradio as gr
 
 from dancenow.web.actions import MAX_MINUTES, Choices
+from dancenow.web.cast_form import CastForm, build_cast_form
+from dancenow.web.dancer_form import DancerForm, build_dancer_form, consents_of
 from dancenow.web.job import Job
+from dancenow.web.job_dancers import MAX_DANCERS, MAX_PARTS
 
-_WHO: Final = [
-    ("It is me", "self"),
-    ("Another person, who agreed", "licensed"),
-    ("Nobody real: drawn or rendered", "rendered"),
-]
-_AGREED: Final = (
-    "The person agreed that a model of them is trained and that they are shown dancing this, or nobody real is shown."
-)
 _PRESETS: Final = [
     ("Draft: 256 pixels, for a laptop", "draft"),
     ("Fast draft: without pictures of the person, less sharp", "draft-fast"),
@@ -30,77 +25,66 @@ _SCENES: Final = [
     ("A picture", "picture"),
     ("Nothing: transparent, for editing", "transparent"),
 ]
-_LICENCES: Final = ["CC-BY-4.0", "CC-BY-SA-4.0", "CC0-1.0", "LicenseRef-Agreement"]
-MOST_CHOSEN: Final = "Choose for me"
+_MINUTES: Final = "Minutes of training; more is sharper"
 
 
 @dataclass(frozen=True)
 class Form:
-    """The components of the form. inputs: in the order of the fields of `Choices`."""
+    """The components of the form. place: minutes, quality, scene, color and picture, as `Choices` begins."""
 
     whole: Any
     training: Any
-    people: Any
-    other_person: Any
+    place: tuple[Any, ...]
+    cast: CastForm
+    dancers: tuple[DancerForm, ...]
     estimate: Any
     start: Any
-    check_again: Any
-    inputs: tuple[Any, ...]
+
+    @property
+    def inputs(self) -> list[Any]:
+        """What is filled in, in the order of `choices_of`."""
+        return [*self.place, *self.cast.inputs, *(each for dancer in self.dancers for each in dancer.inputs)]
+
+    @property
+    def deciding_time(self) -> list[Any]:
+        """What the expected time depends on: minutes, quality and parts."""
+        return [*self.place[:2], *self.cast.parts]
 
     @property
     def outputs(self) -> list[Any]:
         """What `updates` changes."""
-        return [self.whole, self.training, self.people, *self.inputs[-2:], self.start]
+        of_dancers = [each for dancer in self.dancers for each in dancer.outputs]
+        return [self.whole, self.training, self.place[0], self.start, *self.cast.outputs, *of_dancers]
 
     def updates(self, job: Job, check: Mapping[str, Any]) -> list[Any]:
         """The state of the form for a job."""
         is_open = bool(check) and not job.is_active
-        counts = [int((check.get(role) or {}).get("people", 1)) for role in ("source", "target")]
-        chosen = (job.settings.source_person or 0, job.settings.target_person or 0)
-        choosers = [
-            gr.update(
-                choices=[(MOST_CHOSEN, 0), *((f"Person {number}", number) for number in range(1, count + 1))],
-                value=value if value <= count else 0,
-                visible=count > 1,
-            )
-            for count, value in zip(counts, chosen, strict=True)
-        ]
+        is_trained = bool(job.model_of) and not job.others
         again = "Make the video again" if job.state == "done" else "Make the video"
+        minutes = f"{_MINUTES.partition(';')[0]} for each person; more is sharper" if job.others else _MINUTES
         return [
-            gr.update(visible=is_open), gr.update(visible=not job.model_of), gr.update(visible=max(counts) > 1), *choosers,
-            gr.update(value=again),
+            gr.update(visible=is_open), gr.update(visible=not is_trained), gr.update(label=minutes), gr.update(value=again),
+            *self.cast.updates(job, check), *(each for dancer in self.dancers for each in dancer.updates(job)),
         ]  # fmt: skip
 
 
 def choices_of(values: Sequence[Any]) -> Choices:
     """What the form's inputs hold."""
-    return Choices(*values)
+    minutes, preset, scene, color, picture, source_person, *rest = values
+    parts, people, consents = rest[:MAX_PARTS], rest[MAX_PARTS : MAX_PARTS + MAX_DANCERS], rest[MAX_PARTS + MAX_DANCERS :]
+    return Choices(
+        minutes, preset, scene, color, picture, source_person, tuple(parts), tuple(people), consents_of(consents)
+    )  # fmt: skip
 
 
 def build_form() -> Form:
     """Create the components, inside the page that is being built; all hidden."""
     with gr.Column(visible=False, elem_id="form") as whole:
-        with gr.Column(visible=False) as people:
-            gr.HTML('<div class="dn"><h3>Who is it?</h3><p>The numbers are those in the pictures above.</p></div>')
-            with gr.Row():
-                source_person = gr.Dropdown([(MOST_CHOSEN, 0)], value=0, label="Who dances in the dance?", visible=False)
-                target_person = gr.Dropdown([(MOST_CHOSEN, 0)], value=0, label="Who will dance it?", visible=False)
-            check_again = gr.Button("Check again with these people")
+        cast = build_cast_form()
+        dancers = tuple(build_dancer_form(number) for number in range(1, MAX_DANCERS + 1))
         with gr.Column() as training:
-            gr.HTML('<div class="dn"><h3>Who is in the video of the person?</h3></div>')
-            who = gr.Radio(_WHO, label="Who will dance", show_label=False, elem_id="who")
-            with gr.Column(visible=False) as other:
-                name = gr.Textbox(label="Name of the person", max_length=200)
-                licence = gr.Dropdown(
-                    _LICENCES, value="", label="License of the video (empty if there is a signed document)",
-                    allow_custom_value=True,
-                )  # fmt: skip
-                document = gr.File(label="Signed document, if there is one; only its fingerprint is kept", height=110)
-            agreed = gr.Checkbox(label=_AGREED, elem_id="agreed")
             gr.HTML('<div class="dn"><h3>How much time may it take?</h3></div>')
-            minutes = gr.Number(
-                10, minimum=0.02, maximum=MAX_MINUTES, label="Minutes of training; more is sharper", elem_id="minutes"
-            )
+            minutes = gr.Number(10, minimum=0.02, maximum=MAX_MINUTES, label=_MINUTES, elem_id="minutes")
             preset = gr.Radio(_PRESETS, value="draft", label="Quality")
         gr.HTML('<div class="dn"><h3>What is around the person?</h3></div>')
         scene = gr.Radio(_SCENES, value="target", label="Scene", show_label=False)
@@ -108,12 +92,8 @@ def build_form() -> Form:
         picture = gr.File(label="Picture", file_types=[".png", ".jpg", ".jpeg", ".webp"], height=110, visible=False)
         estimate = gr.HTML()
         start = gr.Button("Make the video", variant="primary", elem_id="make")
-    who.change(lambda chosen: gr.update(visible=chosen == "licensed"), who, other, show_progress="hidden")
     scene.change(
         lambda chosen: [gr.update(visible=chosen == "color"), gr.update(visible=chosen == "picture")], scene, [color, picture],
         show_progress="hidden",
     )  # fmt: skip
-    inputs = (
-        who, name, licence, document, agreed, minutes, preset, scene, color, picture, source_person, target_person,
-    )  # fmt: skip
-    return Form(whole, training, people, other, estimate, start, check_again, inputs)
+    return Form(whole, training, (minutes, preset, scene, color, picture), cast, dancers, estimate, start)

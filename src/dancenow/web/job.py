@@ -1,4 +1,4 @@
-"""A job of the web page: two videos, what the user chose, and how far it is. It is kept as one JSON file.
+"""A job of the web page: the videos, what the user chose, and how far it is. It is kept as one JSON file.
 
 upload ──► check: queued ──► running ──► waiting (for consent and settings)
                                             │
@@ -10,12 +10,13 @@ upload ──► check: queued ──► running ──► waiting (for consent 
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal, Self
 
 from dancenow.errors import InputError, OptionError
 from dancenow.storage.file_names import as_text
 from dancenow.training.budget import Budget
+from dancenow.web.job_dancers import MODEL, Dancer, parts_with_another, parts_without, require_parts, require_person
 
 State = Literal["queued", "running", "waiting", "paused", "cancelled", "failed", "done"]
 """waiting: for the user. The queue works on queued jobs alone."""
@@ -29,12 +30,12 @@ MAX_NAME: Final = 80
 
 _SCENES: Final = re.compile(r"target|source|transparent|#[0-9a-f]{6}|scene\.(png|jpg)")
 """What the page offers. `scene.png` and `scene.jpg` are pictures in the job's folder; no other name of a file is a scene."""
-_MAX_PERSON: Final = 20
 
 
 @dataclass(frozen=True)
 class Settings:
     """What the user chose. source_person, target_person: whom to follow, counted from 1; None for the most prominent one.
+    parts: who dances whose part, see `job_dancers`, where there are several dancers; it replaces source_person.
 
     Raises:
         OptionError: a value is not one that the page offers.
@@ -45,6 +46,7 @@ class Settings:
     scene: str = "target"
     source_person: int | None = None
     target_person: int | None = None
+    parts: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         Budget.parse(self.budget)
@@ -53,8 +55,8 @@ class Settings:
         if not _SCENES.fullmatch(self.scene):
             raise OptionError(f"there is no scene {self.scene!r}.")
         for person in (self.source_person, self.target_person):
-            if person is not None and not (isinstance(person, int) and 1 <= person <= _MAX_PERSON):
-                raise OptionError(f"there is no person {person!r}.")
+            require_person(person)
+        require_parts(self.parts)
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,12 @@ class Job:
     """A job at one moment.
 
     number: its random name. owner: the user's name, empty without a password. source, target: names of files in the job's
-    folder; target is empty where `model_of`, the number of a finished job, gives the person. source_label, target_label: what
-    the user calls the files, only to be shown. consent: the fields of a `Consent`. queued_s: when it was queued, which decides
-    its turn. error: one sentence.
+    folder; target is empty where `model_of`, the number of a finished job, gives the person by its file `model_name`.
+    source_label, target_label: what the user calls the files, only to be shown. others: who dances beside that person. consent:
+    the fields of a `Consent`. queued_s: when it was queued, which decides its turn. error: one sentence.
+
+    Raises:
+        OptionError: a part is given to a dancer who does not exist, or a name is not that of a model.
     """
 
     number: str
@@ -81,11 +86,64 @@ class Job:
     consent: Mapping[str, Any] | None = None
     queued_s: float = 0.0
     error: str = ""
+    model_name: str = "model.safetensors"
+    others: tuple[Dancer, ...] = ()
+
+    def __post_init__(self) -> None:
+        if max(self.settings.parts, default=0) > len(self.dancers):
+            raise OptionError("there is no such dancer.")
+        if not MODEL.fullmatch(self.model_name):
+            raise OptionError(f"there is no model {self.model_name!r}.")
+
+    @property
+    def dancers(self) -> tuple[Dancer, ...]:
+        """Everyone who dances, the person of the job first."""
+        return Dancer(self.target, self.target_label, self.settings.target_person, self.consent), *self.others
+
+    @property
+    def cast(self) -> dict[int, Dancer]:
+        """Number of a person of the dance -> who dances their part; empty for one dancer."""
+        return {number: self.dancers[part - 1] for number, part in enumerate(self.settings.parts, start=1) if part}
 
     @property
     def title(self) -> str:
         """Who dances what."""
-        return f"{self.target_label} dances {self.source_label}"
+        *most, last = (dancer.label for dancer in self.dancers)
+        return f"{', '.join(most)} and {last} dance {self.source_label}" if most else f"{last} dances {self.source_label}"
+
+    def with_dancer(self, video: str, label: str, people: int) -> Self:
+        """With one more dancer, who gets a part that nobody has. people: how many the dance shows.
+
+        Raises:
+            InputError: as `parts_with_another`.
+        """
+        settings = self.settings
+        parts = parts_with_another(settings.parts, len(self.dancers), people, settings.source_person)
+        changed = replace(settings, parts=parts, source_person=None)
+        return replace(self, settings=changed, others=(*self.others, Dancer(video, label_of(label))))
+
+    def without_dancer(self, number: int) -> Self:
+        """Without one of the others, counted from 2.
+
+        Raises:
+            InputError: there is none of this number.
+        """
+        if not 2 <= number <= len(self.dancers):
+            raise InputError("there is no such dancer.")
+        others = (*self.others[: number - 2], *self.others[number - 1 :])
+        parts = parts_without(self.settings.parts, number)
+        alone = parts.index(1) + 1 if 1 in parts else None
+        if others and any(parts):
+            settings = replace(self.settings, parts=parts)
+        elif others:
+            settings = replace(self.settings, parts=(1, *parts[1:]))
+        else:
+            settings = replace(self.settings, parts=(), source_person=alone)
+        return replace(self, settings=settings, others=others)
+
+    def without_consent(self) -> Self:
+        """As it is to be checked: nobody's consent is recorded."""
+        return replace(self, consent=None, others=tuple(replace(each, consent=None) for each in self.others))
 
     @property
     def can_resume(self) -> bool:
@@ -110,7 +168,9 @@ class Job:
         """
         try:
             fields = json.loads(text)
-            return cls(**fields | {"settings": Settings(**fields["settings"])})
+            settings, others = fields["settings"], fields.get("others", [])
+            settings = Settings(**settings | {"parts": tuple(settings.get("parts", ()))})
+            return cls(**fields | {"settings": settings, "others": tuple(Dancer(**each) for each in others)})
         except (OptionError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise InputError(f"a job's record is damaged ({error}); delete its folder.") from error
 

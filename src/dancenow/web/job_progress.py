@@ -5,8 +5,9 @@ from earlier jobs; before the first one, it is what a laptop with two cores take
 """
 
 import json
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -37,32 +38,41 @@ def machine_speeds(file: Path) -> dict[str, float]:
     return _LAPTOP_S | measured
 
 
-def video_plan(num_frames: int, budget: Budget | None, preset: str, speeds: Mapping[str, float]) -> dict[str, float]:
+def video_plan(
+    num_frames: int, budget: Budget, preset: str, speeds: Mapping[str, float], trainings: int = 1, parts: int = 1
+) -> dict[str, float]:
     """Stage -> expected seconds, for the video of a dance of this length.
 
-    budget: None where a trained model is used. A budget of images is counted as none, because nobody knows how long it takes.
+    budget: of each training; one of images is counted as none, because nobody knows how long it takes. trainings: how many
+    people are learned; none where trained models are used. parts: how many people of the dance are danced.
     """
-    training_s = (budget.seconds or 0.0) if budget is not None else 0.0
-    generating_s = speeds.get(f"generating {preset}", _OTHER_S)
+    training_s = (budget.seconds or 0.0) * trainings
+    generating_s = speeds.get(f"generating {preset}", _OTHER_S) * parts
     encoding = {stage: num_frames * speeds[stage] for stage in ("report", "side by side")}
     return {"training": training_s, "generating": num_frames * generating_s, **encoding}
 
 
-def expected_seconds(num_frames: int, budget: str, preset: str, speeds: Mapping[str, float]) -> float:
-    """How long training and transfer will take, from a start to the finished report.
+def expected_seconds(
+    num_frames: int, budget: str, preset: str, speeds: Mapping[str, float], trainings: int = 1, parts: int = 1
+) -> float:
+    """How long training and transfer will take, from a start to the finished report; as `video_plan`.
 
     Raises:
         OptionError: the budget makes no sense.
     """
-    return START_S + sum(video_plan(num_frames, Budget.parse(budget), preset, speeds).values())
+    return START_S + sum(video_plan(num_frames, Budget.parse(budget), preset, speeds, trainings, parts).values())
 
 
-def check_plan(source: VideoSource, target: VideoSource | None, speeds: Mapping[str, float]) -> dict[str, float]:
-    """Stage -> expected seconds, for the check of two videos; of the source alone where a model gives the person."""
-    frames = [video.info.num_frames or 0 for video in (source, target) if video is not None]
-    plan = {"tracking the person": sum(frames) * speeds["tracking the person"]}
-    if target is not None:
-        plan |= {stage: frames[-1] * speeds[stage] for stage in ("background", "refining the edges")}
+def check_plan(
+    source: VideoSource, targets: Sequence[VideoSource], speeds: Mapping[str, float], parts: int = 1
+) -> dict[str, float]:
+    """Stage -> expected seconds, for the check of a source and the targets' videos; of the source alone where a model gives
+    the person. parts: how many people of the source are followed.
+    """
+    source_frames, target_frames = source.info.num_frames or 0, sum(video.info.num_frames or 0 for video in targets)
+    plan = {"tracking the person": (parts * source_frames + target_frames) * speeds["tracking the person"]}
+    if targets:
+        plan |= {stage: target_frames * speeds[stage] for stage in ("background", "refining the edges")}
     return plan
 
 
@@ -70,11 +80,24 @@ class ProgressRecord:
     """A progress callback that writes `progress.json` and the preview into the job's folder.
 
     plan: stage -> expected seconds, in order. speeds: the file that remembers them. preset: whose speed of generating it is.
+    learned: what to call the people whose trainings are to come, in order; they share the time of the plan. parts: how many
+    people are generated in each frame.
     """
 
-    def __init__(self, folder: Path, plan: Mapping[str, float], speeds: Path, preset: str = "draft") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        plan: Mapping[str, float],
+        speeds: Path,
+        preset: str = "draft",
+        learned: Sequence[str] = (),
+        parts: int = 1,
+    ) -> None:
         self._folder, self._plan, self._speeds, self._preset = folder, dict(plan), speeds, preset
         self._stage, self._begun_s, self._written_s = "", 0.0, 0.0
+        self._learned, self._training, self._trained = tuple(learned) or ("",), -1, math.inf
+        self._reached = -1
+        self._parts = parts
         self._last: Progress | None = None
         self._measured: dict[str, float] = {}
 
@@ -85,6 +108,8 @@ class ProgressRecord:
             self._measure(now_s)
             self._stage, self._begun_s, self._written_s, self._first = event.stage, now_s, 0.0, event.done
         self._last = event
+        if event.stage == "training":
+            self._follow_trainings(event)
         if event.preview is not None:
             self._keep_preview(event.preview)
         if now_s - self._written_s < WRITE_EVERY_S:
@@ -92,6 +117,8 @@ class ProgressRecord:
         self._written_s = now_s
         share = min(1.0, event.done / event.total) if event.total else None
         fields = {"stage": event.stage, "share": share, "left_s": self._left_s(event, now_s), "note": event.note}
+        if event.stage == "training":
+            fields["who"] = self._learned[self._training]
         write_json(self._folder / "progress.json", fields)
 
     def finish(self) -> None:
@@ -100,17 +127,26 @@ class ProgressRecord:
         if self._measured:
             write_json(self._speeds, machine_speeds(self._speeds) | self._measured)
 
+    def _follow_trainings(self, event: Progress) -> None:
+        """Notice that the training of the next person has begun: it starts from nothing again."""
+        if event.done < self._trained:
+            self._training = min(self._training + 1, len(self._learned) - 1)
+        self._trained = event.done
+
     def _left_s(self, event: Progress, now_s: float) -> float:
         """Seconds left of the present stage and all later ones of the plan."""
         expected = self._plan.get(event.stage, 0.0)
         share = min(1.0, event.done / event.total) if event.total else 0.0
         now_left = expected * (1 - share)
+        if event.stage == "training":
+            now_left = expected * (len(self._learned) - self._training - share) / len(self._learned)
         gained = event.done - self._first
         if event.stage != "training" and event.total and share > 0.05 and gained > 0:
             now_left = (now_s - self._begun_s) * (event.total - event.done) / gained
         stages = list(self._plan)
-        later = stages[stages.index(event.stage) + 1 :] if event.stage in stages else stages
-        return now_left + sum(self._plan[stage] for stage in later)
+        if event.stage in stages:
+            self._reached = stages.index(event.stage)
+        return now_left + sum(self._plan[stage] for stage in stages[self._reached + 1 :])
 
     def _measure(self, now_s: float) -> None:
         """Note the speed of the stage that ends."""
@@ -119,8 +155,9 @@ class ProgressRecord:
             return
         frames = last.done - self._first
         if frames >= _MEASURED_FRAMES:
-            key = f"generating {self._preset}" if last.stage == "generating" else last.stage
-            self._measured[key] = (now_s - self._begun_s) / frames
+            is_generating = last.stage == "generating"
+            key = f"generating {self._preset}" if is_generating else last.stage
+            self._measured[key] = (now_s - self._begun_s) / frames / (self._parts if is_generating else 1)
 
     def _keep_preview(self, preview: Path) -> None:
         with suppress(OSError), complete_or_absent(self._folder / "preview.png") as temporary:

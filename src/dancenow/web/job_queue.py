@@ -10,12 +10,14 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from dancenow.errors import ConsentError, InputError, UserError
 from dancenow.provenance.consent import Consent
 from dancenow.web.job import Job, Settings, State
+from dancenow.web.job_dancers import Dancer
 from dancenow.web.job_store import JobStore
 
 MAX_SECONDS: Final = 600
@@ -51,30 +53,59 @@ class JobQueue:
         self._closing.set()
         self._thread.join()
 
-    def start_video(self, number: str, owner: str, settings: Settings, consent: Consent | None) -> Job:
-        """Queue the training and the transfer of a checked job.
+    def start_video(
+        self, number: str, owner: str, settings: Settings, consent: Consent | None, others: Sequence[Dancer] = ()
+    ) -> Job:
+        """Queue the training and the transfer of a checked job. others: with their people and consents.
 
         Raises:
-            ConsentError: the footage shows a person and nobody's consent is given.
-            InputError: there is no such job, or it is active.
+            ConsentError: the footage shows a person who dances, and nobody's consent is given.
+            InputError: there is no such job, it is active, or a video is not checked.
         """
         with self._lock:
             job = self._resting(number, owner)
-            if not self.store.read(number, "check.json"):
+            check, checked = self.store.read(number, "check.json"), replace(job, others=_same_videos(job, others))
+            if not check or not {each.stem for each in others} <= set(check.get("others", {})):
                 raise InputError("the videos of this job are not checked yet; check them first.")
-            if consent is None and not job.model_of:
+            checked = replace(checked, settings=settings, consent=None if consent is None else vars(consent))
+            dancing = checked.cast.values() or checked.dancers
+            if any(dancer.consent is None and (dancer.video or not job.model_of) for dancer in dancing):
                 raise ConsentError("say who is in the video and that they agree; without consent nothing is trained.")
-            fields = None if consent is None else vars(consent)
-            return self._queue(job, step="video", settings=settings, consent=fields)
+            return self._queue(checked, step="video")
 
-    def check_again(self, number: str, owner: str, settings: Settings) -> Job:
+    def check_again(self, number: str, owner: str, settings: Settings, others: Sequence[Dancer] = ()) -> Job:
         """Queue the check of a job again, for another person in a video.
 
         Raises:
             InputError: there is no such job, or it is active.
         """
         with self._lock:
-            return self._queue(self._resting(number, owner), step="check", settings=settings, consent=None)
+            job = self._resting(number, owner)
+            return self._check(replace(job, others=_same_videos(job, others), settings=settings))
+
+    def add_dancer(self, number: str, owner: str, upload: Path, label: str) -> Job:
+        """Move the video of one more dancer into a checked job, and queue its check.
+
+        Raises:
+            InputError: there is no such job, it is active, or nobody is left for another dancer.
+        """
+        with self._lock:
+            job = self._resting(number, owner)
+            people = int((self.store.read(number, "check.json").get("source") or {}).get("people", 1))
+            job.with_dancer("", label, people)  # refused before the upload is moved
+            return self._check(job.with_dancer(self.store.keep_video(job, upload), label, people))
+
+    def remove_dancer(self, number: str, owner: str, dancer: int) -> Job:
+        """Remove one of the other dancers, counted from 2, with all of their files, and queue the check of those who stay.
+
+        Raises:
+            InputError: there is no such job or dancer, or it is active.
+        """
+        with self._lock:
+            job = self._resting(number, owner)
+            changed = job.without_dancer(dancer)
+            self.store.forget_dancer(job, job.dancers[dancer - 1])
+            return self._check(changed)
 
     def resume(self, number: str, owner: str) -> Job:
         """Queue a stopped job again; it goes on where it was.
@@ -119,6 +150,9 @@ class JobQueue:
         if job.is_active:
             raise InputError("this job is already active.")
         return job
+
+    def _check(self, job: Job) -> Job:
+        return self._queue(job.without_consent(), step="check")
 
     def _queue(self, job: Job, **changes: Any) -> Job:
         for name in ("progress.json", "outcome.json"):
@@ -173,6 +207,17 @@ class JobQueue:
                 reason = "the folder of the page cannot be written to, or its disk is full; make room."
             error = f"{reason} What was trained is kept: try again."
             self.store.update(job, state="failed", error=error)
+
+
+def _same_videos(job: Job, others: Sequence[Dancer]) -> tuple[Dancer, ...]:
+    """The other dancers as they were chosen.
+
+    Raises:
+        InputError: they are not those of the job, because somebody else changed it.
+    """
+    if [each.video for each in others] != [each.video for each in job.others]:
+        raise InputError("the dancers of this job have changed; look at it again.")
+    return tuple(others)
 
 
 def job_command(max_seconds: int = MAX_SECONDS) -> tuple[str, ...]:

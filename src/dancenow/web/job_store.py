@@ -1,7 +1,7 @@
 """The jobs of the web page on disk: a folder per job in one data folder, every file written completely or not at all.
 
     DATA/jobs/NUMBER/   job.json (written by the server)  progress.json, check.json, outcome.json (by the job's process)
-                        source.*, target.* (uploads)      pictures, result, report, model
+                        source.*, target.*, target2.* ... (uploads)       pictures, result, report, models
     DATA/uploads/       what is being uploaded
 
 Names of folders and files are the program's own; nothing that a user sends becomes part of a path.
@@ -20,11 +20,12 @@ from typing import Any, Final
 from dancenow.errors import InputError
 from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.web.job import Job, label_of
+from dancenow.web.job_dancers import MAX_DANCERS, Dancer
 
 SUFFIXES: Final = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".3gp", ".wmv")
 """Endings of videos that a copy keeps; any other becomes `.video`, and what it is, its content decides."""
 _NUMBER: Final = re.compile(r"[0-9a-f]{32}")
-_PUBLIC: Final = re.compile(r"[a-z_]+\.(mp4|m4v|mov|mkv|webm|avi|jpg|png|html|safetensors|zip)")
+_PUBLIC: Final = re.compile(r"[a-z_]+[1-6]?(_[a-z]+)?\.(mp4|m4v|mov|mkv|webm|avi|jpg|png|html|safetensors|zip)")
 """Files of a job that its owner may fetch. None begins with a dot or holds a slash."""
 
 
@@ -39,7 +40,15 @@ class JobStore:
         """Where uploads arrive."""
         return self.data / "uploads"
 
-    def add(self, owner: str, source: Path, target: Path | None, labels: tuple[str, str], model_of: str = "") -> Job:
+    def add(
+        self,
+        owner: str,
+        source: Path,
+        target: Path | None,
+        labels: tuple[str, str],
+        model_of: str = "",
+        model_name: str = "model.safetensors",
+    ) -> Job:
         """Create a job of uploaded files, which are moved into its folder.
 
         labels: the names that the user gave the two files; of a model, what to call the person.
@@ -52,9 +61,29 @@ class JobStore:
             if path is not None:
                 shutil.move(path, folder / name)
         now_s = time.time()
-        job = Job(number, owner, now_s, names[0], label_of(labels[0]), names[1], label_of(labels[1]), model_of, queued_s=now_s)
+        job = Job(
+            number, owner, now_s, names[0], label_of(labels[0]), names[1], label_of(labels[1]), model_of, queued_s=now_s,
+            model_name=model_name,
+        )  # fmt: skip
         self.save(job)
         return job
+
+    def keep_video(self, job: Job, upload: Path) -> str:
+        """Move the uploaded video of one more dancer into the job's folder; returns its name there."""
+        taken = {dancer.stem for dancer in job.dancers}
+        stem = next(name for name in (f"target{number}" for number in range(2, MAX_DANCERS + 1)) if name not in taken)
+        name = f"{stem}{_suffix(upload)}"
+        shutil.move(upload, self.folder(job.number) / name)
+        return name
+
+    def forget_dancer(self, job: Job, dancer: Dancer) -> None:
+        """Remove the video, the pictures and the model of one of the others, and what the check found of them."""
+        folder = self.folder(job.number)
+        for path in (*folder.glob(f"{dancer.stem}.*"), *folder.glob(f"{dancer.stem}_*"), folder / dancer.model_name):
+            path.unlink(missing_ok=True)
+        check = self.read(job.number, "check.json")
+        if check.get("others", {}).pop(dancer.stem, None) is not None:
+            write_json(folder / "check.json", check)
 
     def save(self, job: Job) -> Job:
         """Write the record of a job; returns the job."""

@@ -4,21 +4,21 @@ Which of the two is shown, the address says (`/?job=NUMBER`), so that a closed t
 A timer asks for news of the job; what has not changed is not sent again, so that a playing video goes on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any, Final
 
 import gradio as gr
 
-from dancenow.errors import UserError
+from dancenow.errors import InputError, UserError
 from dancenow.web import views
-from dancenow.web.actions import Actions, budget_of
+from dancenow.web.actions import Actions
 from dancenow.web.form import Form, build_form, choices_of
-from dancenow.web.job import Job, Settings
+from dancenow.web.job import Job
 from dancenow.web.job_store import SUFFIXES
 
 REFRESH_S: Final = 1.0
-_FILES: Final = ("coverage.png", "result.mp4", "result.webm", "beside.mp4", "report.html", "model.safetensors")
+_FILES: Final = ("coverage.png", "result.mp4", "result.webm", "beside.mp4", "report.html")
 _PICTURES: Final = ("result.jpg", "target_pose.jpg", "source_pose.jpg")
 _HEADER: Final = (
     '<h1><a href="/">dancenow</a></h1><p>The person in one video dances what the dancer in another video dances.'
@@ -30,6 +30,8 @@ _START: Final = (
 )
 _OPEN_JOB: Final = "(number) => { if (number) { window.location.search = '?job=' + number } }"
 _OPEN_START: Final = "(number) => { if (!number) { window.location.href = '/' } }"
+_TO_TOP: Final = "() => { window.scrollTo({ top: 0, behavior: 'smooth' }) }"
+"""There the page says what is wrong, or how far the job is."""
 _HIDDEN: Final = {"show_progress": "hidden"}
 
 
@@ -52,12 +54,13 @@ class Page:
             with gr.Column(visible=False) as self._work:
                 self._build_work()
             timer = gr.Timer(REFRESH_S, active=False)
+            news = [self._number, self._seen, *self._form.place[:2]]
             shown = [self._status, self._preview, self._seen, *self._changing()]
             page.load(
                 self._open, None, [self._number, self._message, self._start, self._work, timer, self._gallery, self._model],
                 **_HIDDEN,
-            ).then(self._refresh, [self._number, self._seen], shown, **_HIDDEN)  # fmt: skip
-            timer.tick(self._refresh, [self._number, self._seen], shown, **_HIDDEN)
+            ).then(self._refresh, news, shown, **_HIDDEN)  # fmt: skip
+            timer.tick(self._refresh, news, shown, **_HIDDEN)
         return page
 
     def _build_start(self) -> None:
@@ -93,12 +96,22 @@ class Page:
             button.click(_answering(act), number, message, **_HIDDEN)
         self._remove.click(lambda: [gr.update(visible=False), gr.update(visible=True)], None, [self._remove, self._really])
         self._really.click(self._delete, number, [number, message]).then(None, number, None, js=_OPEN_START)
-        inputs = [number, *self._form.inputs]
-        self._form.start.click(self._make, inputs, message, **_HIDDEN)
-        self._form.check_again.click(self._check_again, inputs, message, **_HIDDEN)
-        minutes, preset = self._form.inputs[5:7]
-        for component in (minutes, preset):
-            component.change(self._estimate, [number, minutes, preset], self._form.estimate, **_HIDDEN)
+        self._listen_to_form()
+
+    def _listen_to_form(self) -> None:
+        form, number, message = self._form, self._number, self._message
+        inputs = [number, self._seen, *form.inputs]
+        clicks = [
+            form.start.click(self._make, inputs, message, **_HIDDEN),
+            form.cast.check_again.click(self._check_again, inputs, message, **_HIDDEN),
+            form.cast.add.click(self._add_dancer, [number, form.cast.another_video], message, **_HIDDEN),
+        ]
+        for dancer in form.dancers[1:]:
+            clicks.append(dancer.remove.click(self._removing(dancer.number), [number, self._seen], message, **_HIDDEN))
+        for click in clicks:
+            click.then(None, None, None, js=_TO_TOP)
+        for component in form.deciding_time:
+            component.input(self._estimate, [number, *form.deciding_time], form.estimate, **_HIDDEN)
 
     def _changing(self) -> list[Any]:
         """What changes only with the state of the job."""
@@ -120,7 +133,7 @@ class Page:
             gallery, gr.update(choices=people, visible=bool(people)),
         ]  # fmt: skip
 
-    def _refresh(self, number: str, seen: str, request: gr.Request) -> list[Any]:
+    def _refresh(self, number: str, seen: str, minutes: float | None, preset: str, request: gr.Request) -> list[Any]:
         """News of a job: its status always, the rest if it has changed."""
         unchanged = [gr.skip() for _ in self._changing()]
         try:
@@ -134,12 +147,13 @@ class Page:
         folder = self._store.folder(number)
         version = int(found.stat().st_mtime) if (found := folder / "preview.png").is_file() else 0
         preview = _block(views.preview_view(job, version))
-        now = f"{job.state} {job.step} {job.queued_s} {is_stopping} {self._queue.is_stopping(number)}"
-        changed = unchanged if now == seen else self._changes(job, is_stopping)
+        now = _state_of(job, is_stopping=is_stopping)
+        changed = unchanged if now == seen else self._changes(job, minutes, preset, is_stopping=is_stopping)
         return [status, preview, now, *changed]
 
-    def _changes(self, job: Job, is_stopping: bool) -> list[Any]:
-        files = [name for name in _FILES if (self._store.folder(job.number) / name).is_file()]
+    def _changes(self, job: Job, minutes: float | None, preset: str, *, is_stopping: bool) -> list[Any]:
+        names = [*_FILES, *(dancer.model_name for dancer in job.dancers)]
+        files = [name for name in names if (self._store.folder(job.number) / name).is_file()]
         check = {} if job.is_active and job.step == "check" else self._store.read(job.number, "check.json")
         result = self._store.read(job.number, "result.json")
         visible = (
@@ -151,7 +165,7 @@ class Page:
             gr.update(visible=visible[0]),
             gr.update(visible=visible[1], value="Try again" if job.state == "failed" else "Continue"),
             *(gr.update(visible=each) for each in visible[2:]),
-            self._estimate_of(job, job.settings) if check else "",
+            self._estimate_of(job, minutes, preset, job.settings.parts) if check else "",
             *self._form.updates(job, check),
         ]
 
@@ -170,16 +184,29 @@ class Page:
         except UserError as error:
             return ["", _problem(error)]
 
-    def _make(self, request: gr.Request, number: str, *form: Any) -> str:
-        try:
-            self._actions.start(_user(request), number, choices_of(form))
-        except UserError as error:
-            return _problem(error)
-        return ""
+    def _make(self, request: gr.Request, number: str, seen: str, *form: Any) -> str:
+        return self._answer(lambda user: self._actions.start(user, number, choices_of(form)), request, number, seen)
 
-    def _check_again(self, request: gr.Request, number: str, *form: Any) -> str:
+    def _check_again(self, request: gr.Request, number: str, seen: str, *form: Any) -> str:
+        return self._answer(lambda user: self._actions.check_again(user, number, choices_of(form)), request, number, seen)
+
+    def _add_dancer(self, number: str, video: str | None, request: gr.Request) -> str:
+        return self._answer(lambda user: self._actions.add_dancer(user, number, video), request)
+
+    def _removing(self, dancer: int) -> Callable[[str, str, gr.Request], str]:
+        """An event that takes one of the other dancers out."""
+
+        def remove(number: str, seen: str, request: gr.Request) -> str:
+            return self._answer(lambda user: self._queue.remove_dancer(number, user, dancer), request, number, seen)
+
+        return remove
+
+    def _answer(self, act: Callable[[str], Job], request: gr.Request, number: str = "", seen: str = "") -> str:
+        """Do something for the user; returns what is wrong. number, seen: of the job that is shown, if its order matters."""
         try:
-            self._actions.check_again(_user(request), number, choices_of(form))
+            if number and not _is_shown(self._store.get(number, _user(request)), seen):
+                raise InputError("this job was changed elsewhere in the meantime; look at it again.")
+            act(_user(request))
         except UserError as error:
             return _problem(error)
         return ""
@@ -191,15 +218,17 @@ class Page:
             return [number, _problem(error)]
         return ["", ""]
 
-    def _estimate(self, number: str, minutes: float | None, preset: str, request: gr.Request) -> str:
+    def _estimate(self, request: gr.Request, number: str, minutes: float | None, preset: str, *parts: int | None) -> str:
         try:
-            job = self._store.get(number, _user(request))
-            return self._estimate_of(job, Settings(budget=budget_of(minutes), preset=preset))
+            return self._estimate_of(self._store.get(number, _user(request)), minutes, preset, parts)
         except UserError as error:
             return _problem(error)
 
-    def _estimate_of(self, job: Job, settings: Settings) -> str:
-        seconds = self._actions.expected_s(job, settings)
+    def _estimate_of(self, job: Job, minutes: float | None, preset: str, parts: Sequence[int | None]) -> str:
+        try:
+            seconds = self._actions.expected_s(job, self._actions.chosen(job, minutes, preset, parts))
+        except UserError as error:
+            return _problem(error)
         return _block(f"<p>On this machine: <b>{views.duration(seconds)}</b> until the video is finished.</p>")
 
 
@@ -214,6 +243,16 @@ def _answering(act: Callable[[str, str], Job]) -> Callable[[str, gr.Request], st
         return ""
 
     return answer
+
+
+def _state_of(job: Job, *, is_stopping: bool) -> str:
+    """What decides what is shown of a job, but for its progress."""
+    return f"{job.state} {job.step} {job.queued_s} {is_stopping}"
+
+
+def _is_shown(job: Job, seen: str) -> bool:
+    """Whether the page shows the job as it is: a form is filled in for its present dancers."""
+    return f" {job.queued_s} " in seen
 
 
 def _user(request: gr.Request) -> str:

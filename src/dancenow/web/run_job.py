@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
@@ -17,8 +18,10 @@ from dancenow.errors import Cancelled, InputError, OutputError, UserError
 from dancenow.execution import Execution
 from dancenow.progress import CancelToken
 from dancenow.web.job import Job
+from dancenow.web.job_dancers import Dancer
 from dancenow.web.job_queue import FAILED
 from dancenow.web.job_store import write_json
+from dancenow.web.page_words import without_options
 
 STOPPED: Final = 3
 """Exit status of a job that was stopped."""
@@ -29,8 +32,10 @@ def run_job(folder: Path, token: CancelToken, max_seconds: int) -> int:
     from dancenow.web.check_step import check_videos
     from dancenow.web.video_step import make_video
 
+    others: Sequence[Dancer] = ()
     try:
         job = Job.from_json((folder / "job.json").read_text("utf-8"))
+        others = job.others
         model = _model(folder, job) if job.model_of else None
         speeds, execution = folder.parent.parent / "speeds.json", Execution.auto(cancel=token)
         if job.step == "check":
@@ -41,7 +46,7 @@ def run_job(folder: Path, token: CancelToken, max_seconds: int) -> int:
     except Cancelled:
         return STOPPED
     except UserError as error:
-        return _fail(folder, _for_the_page(str(error), folder))
+        return _fail(folder, _for_the_page(str(error), folder, others))
     except Exception:
         traceback.print_exc()
         return _fail(folder, "something unexpected went wrong; the file log.txt in the job's folder says what.")
@@ -62,19 +67,20 @@ def _model(folder: Path, job: Job) -> Path:
         InputError: it is not there, or it is somebody else's.
     """
     other = folder.parent / job.model_of
-    if not (other / "model.safetensors").is_file():
+    if not (other / job.model_name).is_file():
         raise InputError("the model of this job was deleted; start a new one with a video of the person.")
     if Job.from_json((other / "job.json").read_text("utf-8")).owner != job.owner:
         raise InputError("there is no such model.")
-    return other / "model.safetensors"
+    return other / job.model_name
 
 
-def _for_the_page(sentence: str, folder: Path) -> str:
+def _for_the_page(sentence: str, folder: Path, others: Sequence[Dancer]) -> str:
     """A sentence that names the videos as the page does, without folders of the machine, which are nobody's business."""
-    for role, name in (("source", "the video of the dance"), ("target", "the video of the person")):
+    names = {"source": "the video of the dance", "target": "the video of the person"}
+    for role, name in (names | {each.stem: f"the video “{each.label}”" for each in others}).items():
         for path in folder.glob(f"{role}.*"):
             sentence = sentence.replace(str(path), name).replace(path.name, name)
-    return sentence.replace(f"{folder}/", "").replace(str(folder), "the job's folder")
+    return without_options(sentence.replace(f"{folder}/", "").replace(str(folder), "the job's folder"))
 
 
 def cancel_at_end_of(stream: IO[bytes], token: CancelToken) -> None:

@@ -26,7 +26,6 @@ _STAGES: Final = {
     "side by side": "Putting both side by side",
     "waiting for another dancenow": "Waiting for another dancenow on this machine",
 }
-_WHAT: Final = {"source": "The dance", "target": "The person"}
 
 
 def duration(seconds: float) -> str:
@@ -47,7 +46,8 @@ def status_view(job: Job, progress: Mapping[str, Any], ahead: int, wait_s: float
         when = f", {duration(wait_s)} to go until it starts" if ahead else ""
         return f"{head}<p>{turn}{when}. You can close this page; the work goes on.</p>"
     if job.state == "failed":
-        return f'{head}<p class="error" role="alert">{escape(_sentence(job.error))}</p>'
+        advice = "<p>You can take a dancer out below.</p>" if job.others and job.step == "check" else ""
+        return f'{head}<p class="error" role="alert">{escape(_sentence(job.error))}</p>{advice}'
     if job.state in ("paused", "cancelled"):
         kept = "What was learned so far is kept. Continue whenever you like." if job.step == "video" else "Continue any time."
         return f"{head}<p>{kept}</p>"
@@ -65,6 +65,7 @@ def _progress_view(progress: Mapping[str, Any]) -> str:
     name = _STAGES.get(stage, stage.capitalize())
     bar = "<progress></progress>" if share is None else f'<progress max="1" value="{float(share):.4f}"></progress>'
     percent = "" if share is None else f" {float(share):.0%}"
+    name += f": {who}" if (who := str(progress.get("who", ""))) else ""
     return f'<p><b>{escape(name)}</b>{percent}<span class="left">{duration(float(progress["left_s"]))} left</span></p>{bar}'
 
 
@@ -81,32 +82,40 @@ def check_view(job: Job, check: Mapping[str, Any], *, has_plot: bool) -> str:
     """What the check found: a picture of each video, advice, and when the dance shows what the footage does not."""
     if not check:
         return ""
-    parts = []
-    for role, label in (("source", job.source_label), ("target", job.target_label)):
-        facts = check.get(role) or {}
-        if facts:
-            parts.append(_video_view(job, role, label, facts))
+    others = check.get("others", {})
+    shown = [("source", "The dance", job.source_label, check.get("source"))]
+    for number, dancer in enumerate(job.dancers, start=1):
+        what = f"Dancer {number}" if job.others else "The person"
+        shown.append((dancer.stem, what, dancer.label, others.get(dancer.stem) if number > 1 else check.get("target")))
+    pictures = "".join(_video_view(job, stem, what, label, facts) for stem, what, label, facts in shown if facts)
     advice = [f"<li>{escape(_sentence(text))}</li>" for text in check.get("advice", [])]
     seconds = float((check.get("source") or {}).get("seconds", 0)) or 1.0
-    gaps = _gaps_view(check.get("gaps", []), str(check.get("summary", "")), seconds)
     listed = f'<h3>Good to know</h3><ul class="advice">{"".join(advice)}</ul>' if advice else ""
-    plot = ""
-    if has_plot:
-        link = f'<a href="/files/{job.number}/coverage.png" target="_blank">Picture of the comparison</a>'
-        plot = f"<p>{link}: frames of the dance above the most similar frames of the person.</p>"
-    return f'<div class="pictures">{"".join(parts)}</div>{listed}{gaps}{plot}'
+    compared = check.get("parts") or [{**check, "plot": "coverage.png" if has_plot else ""}]
+    return f'<div class="pictures">{pictures}</div>{listed}{"".join(_part_view(job, each, seconds) for each in compared)}'
 
 
-def _video_view(job: Job, role: str, label: str, facts: Mapping[str, Any]) -> str:
+def _part_view(job: Job, part: Mapping[str, Any], seconds: float) -> str:
+    """How well the footage of a dancer covers what one person of the dance does."""
+    who = f"Person {part['person']}, danced by {part['dancer']}: w" if part.get("dancer") else "W"
+    gaps = _gaps_view(f"{who}hich moves does the footage show?", part.get("gaps", []), str(part.get("summary", "")), seconds)
+    if not part.get("plot"):
+        return gaps
+    link = f'<a href="/files/{job.number}/{escape(str(part["plot"]))}" target="_blank">Picture of the comparison</a>'
+    return f"{gaps}<p>{link}: frames of the dance above the most similar frames of the person.</p>"
+
+
+def _video_view(job: Job, stem: str, what: str, label: str, facts: Mapping[str, Any]) -> str:
     people = int(facts["people"])
-    picture = f"{role}_{'people' if people > 1 else 'pose'}.jpg"
+    picture = f"{stem}_{'people' if people > 1 else 'pose'}.jpg"
     size = f"{float(facts['seconds']):.1f} s, {int(facts['width_px'])} x {int(facts['height_px'])}"
-    found = f"{people} people: choose below whom to follow" if people > 1 else "the lines show the measured pose"
-    image = f'<img src="/files/{job.number}/{picture}?{job.queued_s:.0f}" alt="{_WHAT[role]}, as it was found">'
-    return f"<figure>{image}<figcaption><b>{_WHAT[role]}</b>: {escape(label)}. {size}; {found}.</figcaption></figure>"
+    choose = "choose below who becomes whom" if job.others and stem == "source" else "choose below whom to follow"
+    found = f"{people} people: {choose}" if people > 1 else "the lines show the measured pose"
+    image = f'<img src="/files/{job.number}/{picture}?{job.queued_s:.0f}" alt="{what}, as it was found">'
+    return f"<figure>{image}<figcaption><b>{what}</b>: {escape(label)}. {size}; {found}.</figcaption></figure>"
 
 
-def _gaps_view(gaps: Sequence[Mapping[str, Any]], summary: str, seconds: float) -> str:
+def _gaps_view(question: str, gaps: Sequence[Mapping[str, Any]], summary: str, seconds: float) -> str:
     """A timeline of the dance, on which the moves are marked that the footage does not show, and what to film."""
     if not summary:
         return ""
@@ -124,7 +133,7 @@ def _gaps_view(gaps: Sequence[Mapping[str, Any]], summary: str, seconds: float) 
     line = f'<div class="timeline" role="img" aria-label="Timeline of the dance">{marks}</div>'
     ends = f'<div class="ends"><span>0 s</span><span>{seconds:.0f} s</span></div>'
     more = f"<p>and {len(gaps) - len(shown)} shorter ones.</p>" if len(gaps) > len(shown) else ""
-    return f"<h3>Which moves does the footage show?</h3><p>{escape(summary)}</p>{line}{ends}<ul>{rows}</ul>{more}"
+    return f"<h3>{escape(question)}</h3><p>{escape(summary)}</p>{line}{ends}<ul>{rows}</ul>{more}"
 
 
 def result_view(job: Job, result: Mapping[str, Any], files: Sequence[str]) -> str:
@@ -136,10 +145,12 @@ def result_view(job: Job, result: Mapping[str, Any], files: Sequence[str]) -> st
     video = f'<video class="result{alone}" src="{base}/{shown}" controls playsinline preload="metadata"></video>'
     kinds = {
         name: "Video" if name.endswith(".mp4") else "Video with transparency (WebM)", "beside.mp4": "Side by side",
-        "report.html": "Report", "model.safetensors": "Trained model",
+        "report.html": "Report",
     }  # fmt: skip
+    for dancer in job.dancers:
+        kinds[dancer.model_name] = f"Trained model of {dancer.label}" if job.others else "Trained model"
     links = "".join(
-        f'<a class="download" href="{base}/{file}" download="dancenow-{file}">{label}</a>'
+        f'<a class="download" href="{base}/{file}" download="dancenow-{file}">{escape(label)}</a>'
         for file, label in kinds.items()
         if file in files
     )
