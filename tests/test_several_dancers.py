@@ -1,6 +1,6 @@
 """Several dancers, from end to end: who dances which part and who is in front, how the video is marked, what is refused."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -251,6 +251,9 @@ def test_the_command_line_takes_several_dancers(
     assert "gives person 1 twice" in capsys.readouterr().err
 
 
-def test_what_is_given_is_for_everybody_or_by_number() -> None:
-    assert [given_to(number, {2: 5, 3: None}) for number in (1, 2, 3, None)] == [None, 5, None, None]
-    assert given_to(1, 4) == given_to(None, 4) == 4
+@pytest.mark.parametrize(("number", "expected"), [(1, None), (2, "me"), (3, None), (None, None)])
+@pytest.mark.parametrize("given", ["you", {2: "me", 3: None}])
+def test_what_is_given_is_for_everybody_or_by_number(
+    given: str | Mapping[int, str | None] | None, number: int | None, expected: str | None
+) -> None:
+    assert given_to(number, given) == ("you" if given == "you" else expected)

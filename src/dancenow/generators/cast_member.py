@@ -140,7 +140,7 @@ class CastMember:
         )  # fmt: skip
 
 
-def given_to(person: int | None, given: T | Mapping[int, T | None] | None) -> T | None:
+def given_to(person: int | None, given: T | Mapping[int, T]) -> T | None:
     """What is given to the dancer of a person's part: the same to everybody, or by number."""
     if not isinstance(given, Mapping):
         return given
