@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from dancenow.errors import UserError
+from dancenow.media.sink import VideoWriter
+from dancenow.media.source import VideoSource
 from dancenow.pose.detectors.base import Candidate, Landmarks
 from dancenow.pose.detectors.regions import RotatedRect
 from dancenow.pose.tracking import backward_tracking
@@ -21,6 +23,7 @@ from dancenow.pose.tracking.reidentification import (
     PersonSelection,
     appearance_of,
     find_people,
+    nobody_found,
     parts_of_others,
     select_person,
     similarity,
@@ -136,6 +139,16 @@ def test_the_larger_and_more_central_person_is_followed_by_default(world: World)
 def test_a_video_without_people_is_an_error(world: World) -> None:
     with pytest.raises(UserError, match=r"no person was found in clip\.mp4"):
         _cast(world, world.frame(0))
+
+
+def test_a_video_with_a_wrong_clock_is_told_from_one_without_people(tmp_path: Path) -> None:
+    path = tmp_path / "fast.mp4"
+    with VideoWriter(path, 64, 64, fps=Fraction(900)) as writer:
+        for index in range(30):
+            writer.write(np.zeros((64, 64, 3), np.uint8), Fraction(index, 900))
+    error = str(nobody_found(VideoSource.open(path)))
+    assert "fast.mp4, which lasts only 0.03 s by its own clock" in error
+    assert "film one whole person" in str(nobody_found(path))
 
 
 def test_two_people_who_cross_are_not_swapped(world: World) -> None:

@@ -39,6 +39,8 @@ _BINS: Final = 10
 _TRUNK: Final = [INDEX[f"{side}_{part}"] for side in ("right", "left") for part in ("shoulder", "hip")]
 _SAMPLES: Final = (12, 40)
 _SAMPLES_PER_SHOT: Final = 2
+_SHORT_S: Final = 0.4
+"""A video shorter than that by its own clock hardly is one; some programs write wrong clocks."""
 _SEVERAL_FRACTION: Final = 0.2
 """Fraction of the sampled frames in which another person may pass by."""
 
@@ -231,6 +233,11 @@ def numbered_people(samples: list[list[Detection]]) -> list[Detection]:
 
 def nobody_found(video: VideoInput) -> InputError:
     """The error for a video in which nobody is found."""
+    duration_s = video.info.duration_s if isinstance(video, VideoSource) else None
+    if duration_s is not None and duration_s < _SHORT_S:
+        return InputError(
+            f"no person was found in {video}, which lasts only {duration_s:.2f} s by its own clock; convert it again or film longer."
+        )
     return InputError(f"no person was found in {video}; film one whole person, well lit and not too far away.")
 
 
