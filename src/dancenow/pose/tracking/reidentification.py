@@ -235,9 +235,8 @@ def nobody_found(video: VideoInput) -> InputError:
     """The error for a video in which nobody is found."""
     duration_s = video.info.duration_s if isinstance(video, VideoSource) else None
     if duration_s is not None and duration_s < _SHORT_S:
-        return InputError(
-            f"no person was found in {video}, which lasts only {duration_s:.2f} s by its own clock; convert it again or film longer."
-        )
+        clock = f"lasts only {duration_s:.2f} s by its own clock"
+        return InputError(f"no person was found in {video}, which {clock}; convert it again or film longer.")
     return InputError(f"no person was found in {video}; film one whole person, well lit and not too far away.")
 
 
