@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 
 import c2pa
@@ -16,7 +15,7 @@ from dancenow.cli.options import parse_dancers
 from dancenow.errors import ConsentError, OptionError, UserError
 from dancenow.generators.cast_member import given_to
 from dancenow.generators.registry import FAMILIES
-from dancenow.media.sink import MaskWriter, VideoWriter
+from dancenow.media.sink import MaskWriter
 from dancenow.media.source import VideoInput, open_video, read_frames
 from dancenow.provenance.consent import consent, withdraw
 from dancenow.provenance.content_credentials import read_credentials
@@ -26,7 +25,7 @@ from dancenow.storage.atomic_io import sha256_of
 from dancenow.storage.checkpoint import load_checkpoint, save_checkpoint
 from dancenow.subject.subject import Subject
 from dancenow.types import ImageRGB, Pose, PoseTrack
-from helpers.drawn_world import FPS, dancer_track, film, person, room, stand_in_for_the_detector
+from helpers.drawn_world import dancer_track, film, film_two, person, room, stand_in_for_the_detector
 from helpers.toy_family import KIND, ToyFamily
 
 FRAMES = 24
@@ -64,14 +63,7 @@ def drawn(pose: Pose) -> tuple[ImageRGB, np.ndarray]:
 
 def film_crossing(path: Path, num_frames: int = FRAMES) -> Path:
     """The room with both people in it."""
-    first, second = (crossing(number, num_frames) for number in (1, 2))
-    with VideoWriter(path, first.width_px, first.height_px, fps=Fraction(FPS)) as writer:
-        for index in range(num_frames):
-            image = drawn(first.pose[index])[0].copy()
-            nearer, mask = drawn(second.pose[index])
-            image[mask > 0] = nearer[mask > 0]
-            writer.write(image, Fraction(index, FPS))
-    return path
+    return film_two(path, crossing(1, num_frames), crossing(2, num_frames))
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,10 @@ NUM_OPENPOSE: Final = 18
 
 INDEX: Final[dict[str, int]] = {name: i for i, name in enumerate(KEYPOINTS)}
 
+HEAD_POINTS: Final = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
+HEAD_KEYPOINTS: Final = [INDEX[name] for name in HEAD_POINTS]
+"""Their indices."""
+
 LIMB_NAMES: Final = (
     ("neck", "right_shoulder"), ("right_shoulder", "right_elbow"), ("right_elbow", "right_wrist"),
     ("neck", "left_shoulder"), ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"),

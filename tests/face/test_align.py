@@ -16,8 +16,9 @@ from dancenow.face.align import (
 )
 from dancenow.face.face_model import LANDMARK_MODEL
 from dancenow.face.face_tracking import face_boxes
-from dancenow.face.head import HEAD_KEYPOINTS, HEAD_MODEL
+from dancenow.face.head import HEAD_MODEL
 from dancenow.face.landmark_maps import MAPS, draw_face_maps
+from dancenow.skeleton import HEAD_KEYPOINTS
 from helpers.faces import mouthing, turning
 
 COUNT = 60

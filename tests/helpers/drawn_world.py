@@ -73,6 +73,17 @@ def person(pose: Pose, size_px: int = SIZE_PX) -> tuple[ImageRGB, NDArray[np.uin
     return image, mask
 
 
+def film_two(path: Path, first: PoseTrack, nearer: PoseTrack) -> Path:
+    """Write two tracks as one video, the second in front."""
+    with VideoWriter(path, first.width_px, first.height_px, fps=Fraction(FPS)) as writer:
+        for index in range(len(first)):
+            image = person(first.pose[index])[0].copy()
+            front, mask = person(nearer.pose[index])
+            image[mask > 0] = front[mask > 0]
+            writer.write(image, Fraction(index, FPS))
+    return path
+
+
 def film(path: Path, track: PoseTrack, sound_from: Path | None = None) -> Path:
     """Write the track as a video."""
     with VideoWriter(path, track.width_px, track.height_px, fps=Fraction(FPS), sound_from=sound_from) as writer:

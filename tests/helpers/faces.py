@@ -7,8 +7,8 @@ from dancenow.face.align import project_rotated
 from dancenow.face.face_model import LANDMARK_MODEL
 from dancenow.face.face_track import FaceTrack
 from dancenow.face.face_tracking import face_boxes, with_landmarks
-from dancenow.face.head import HEAD_KEYPOINTS, HEAD_MODEL, NECK_TO_EARS
-from dancenow.skeleton import INDEX, NUM_KEYPOINTS
+from dancenow.face.head import HEAD_MODEL, NECK_TO_EARS
+from dancenow.skeleton import HEAD_KEYPOINTS, INDEX, NUM_KEYPOINTS
 from dancenow.types import Pose, PoseTrack
 
 HEIGHT_PX = 60.0

@@ -1,7 +1,6 @@
 """The drawn world for jobs of the web page: small videos, a tiny model, no detector, everything in this process."""
 
 from dataclasses import replace
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +10,6 @@ import pytest
 
 from dancenow import pipeline
 from dancenow.generators.references.config import PRESETS
-from dancenow.media.sink import VideoWriter
 from dancenow.media.source import VideoInput, open_video
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.pose.detectors.base import Landmarks
@@ -21,7 +19,7 @@ from dancenow.pose.tracking.reidentification import Detection, PeopleSurvey
 from dancenow.skeleton import INDEX
 from dancenow.types import Pose, PoseTrack
 from dancenow.web import check_step
-from helpers.drawn_world import FPS, SIZE_PX, dancer_track, drawn_detector, film, person, stand_in_for_the_detector
+from helpers.drawn_world import SIZE_PX, dancer_track, drawn_detector, film, film_two, stand_in_for_the_detector
 from helpers.tiny_model import TINY, smaller_dancer
 
 DUET_FRAMES: Final = 30
@@ -45,14 +43,7 @@ def draw_instead_of_detecting(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def film_duet(path: Path) -> Path:
     """The video of a dance of two people side by side."""
-    first, second = (duet_dancer(number) for number in (1, 2))
-    with VideoWriter(path, first.width_px, first.height_px, fps=Fraction(FPS)) as writer:
-        for index in range(DUET_FRAMES):
-            image = person(first.pose[index])[0].copy()
-            right, mask = person(second.pose[index])
-            image[mask > 0] = right[mask > 0]
-            writer.write(image, Fraction(index, FPS))
-    return path
+    return film_two(path, duet_dancer(1), duet_dancer(2))
 
 
 def duet_dancer(number: int, num_frames: int = DUET_FRAMES) -> PoseTrack:

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.face.head import HEAD_KEYPOINTS, MIN_CONFIDENCE, Head
-from dancenow.skeleton import INDEX
+from dancenow.face.head import MIN_CONFIDENCE, Head
+from dancenow.skeleton import HEAD_KEYPOINTS, INDEX
 from dancenow.types import Crop, FloatArray, Pose
 
 Array = NDArray[np.float64]

@@ -12,14 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.pose.filtering.smoothing import gaussian, local_parabola
-from dancenow.skeleton import INDEX
+from dancenow.skeleton import HEAD_KEYPOINTS, INDEX
 from dancenow.types import Pose
 
 Array = NDArray[np.float64]
 
-HEAD_POINTS: Final = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
-"""The five points in the order used by this package."""
-HEAD_KEYPOINTS: Final = [INDEX[name] for name in HEAD_POINTS]
 MIN_CONFIDENCE: Final = 0.3
 EAR_TO_EAR: Final = 0.61
 """Fractions of the head's height, as are the next two: distance between the ears, of the nose from their midpoint, of that from

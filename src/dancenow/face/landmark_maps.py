@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from dancenow.face.face_track import FaceTrack
-from dancenow.face.head import HEAD_KEYPOINTS, HEAD_POINTS
+from dancenow.skeleton import HEAD_KEYPOINTS, HEAD_POINTS
 from dancenow.types import FloatArray, Pose
 
 LINES: Final[dict[str, tuple[tuple[int, int, bool], ...]]] = {

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.skeleton import INDEX
+from dancenow.skeleton import HEAD_KEYPOINTS, INDEX
 from dancenow.types import Pose
 
 MIN_CONFIDENCE: Final = 0.3
@@ -19,8 +19,6 @@ PERSON_MARGIN_FRACTION: Final = 0.1
 """Fraction of the box's longer side, on every side: hair, hands and soles lie outside the keypoints."""
 MIN_SIDE_PX: Final = 16
 """Smaller boxes are too small to evaluate."""
-
-HEAD_KEYPOINTS: Final = [INDEX[name] for name in ("nose", "right_eye", "left_eye", "right_ear", "left_ear")]
 
 
 @dataclass(frozen=True)

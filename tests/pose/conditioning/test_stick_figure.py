@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from dancenow.pose.conditioning.stick_figure import FACE, STROKE_COLORS_RGB, STROKE_NAMES, draw_stick
-from dancenow.skeleton import INDEX, MIRROR, NUM_KEYPOINTS
+from dancenow.pose.conditioning.stick_figure import STROKE_COLORS_RGB, STROKE_NAMES, draw_stick
+from dancenow.skeleton import HEAD_KEYPOINTS, INDEX, MIRROR, NUM_KEYPOINTS
 from dancenow.types import Pose
 from helpers.bodies import standing_body
 
@@ -54,11 +54,11 @@ def test_the_right_side_has_warm_colors_and_the_left_cold_ones(body: Pose) -> No
 
 def test_the_face_is_five_dots(body: Pose) -> None:
     confidence = np.zeros(NUM_KEYPOINTS, np.float32)
-    confidence[list(FACE)] = 1.0
+    confidence[list(HEAD_KEYPOINTS)] = 1.0
     spread = Pose(body.xy.copy(), body.confidence)
-    spread.xy[list(FACE)] = [[150, 100], [120, 90], [180, 90], [90, 100], [210, 100]]
+    spread.xy[list(HEAD_KEYPOINTS)] = [[150, 100], [120, 90], [180, 90], [90, 100], [210, 100]]
     image = drawn(spread, confidence).amax(dim=0)
-    assert all(image[round(float(y)), round(float(x))] > 0.9 for x, y in spread.xy[list(FACE)])
+    assert all(image[round(float(y)), round(float(x))] > 0.9 for x, y in spread.xy[list(HEAD_KEYPOINTS)])
     dot = image[80:120, 130:170]
     assert 3 < float(dot.sum()) < 30
     assert image[95, 105] == 0  # nothing between them

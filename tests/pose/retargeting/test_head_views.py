@@ -5,12 +5,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.pose.retargeting.head_views import NAMES, turn_heads
-from dancenow.skeleton import INDEX
+from dancenow.pose.retargeting.head_views import turn_heads
+from dancenow.skeleton import HEAD_KEYPOINTS, INDEX
 from dancenow.types import Pose, PoseTrack
 from helpers.drawn_world import dancer_track
 
-FACE = [INDEX[name] for name in NAMES]
 TORSO_PX = 25.0
 
 
@@ -21,17 +20,17 @@ def looking(yaw_rad: float | NDArray[np.float64], tilt_rad: float = 0.0, source:
     # x, y and distance before the middle of the head, in torso lengths.
     x, y, ahead = np.array([[0, 0.1, 0.28], [-0.1, 0, 0.2], [0.1, 0, 0.2], [-0.17, 0.05, 0], [0.17, 0.05, 0]]).T
     across = x * np.cos(yaw) - ahead * np.sin(yaw)
-    middle = track.pose.xy[:, FACE].mean(axis=1, keepdims=True)
+    middle = track.pose.xy[:, HEAD_KEYPOINTS].mean(axis=1, keepdims=True)
     shape = np.stack([across, np.broadcast_to(y, across.shape)], axis=-1)
     cos, sin = np.cos(tilt_rad), np.sin(tilt_rad)
     turned = shape @ np.array([[cos, sin], [-sin, cos]])
     xy = track.pose.xy.copy()
-    xy[:, FACE] = middle + TORSO_PX * turned
+    xy[:, HEAD_KEYPOINTS] = middle + TORSO_PX * turned
     return replace(track, pose=Pose(xy, track.pose.confidence, track.pose.depth), source_sha256=source * 64)
 
 
 def face_of(track: PoseTrack) -> NDArray[np.float32]:
-    face = track.pose.xy[:, FACE]
+    face = track.pose.xy[:, HEAD_KEYPOINTS]
     return np.asarray(face - face.mean(axis=1, keepdims=True))
 
 
@@ -40,7 +39,7 @@ def test_a_head_that_the_footage_never_shows_looks_where_it_does() -> None:
     turned, fraction = turn_heads(dance, footage)
     assert fraction > 0.95
     np.testing.assert_allclose(face_of(turned), face_of(footage), atol=0.4)
-    others = [index for index in range(dance.pose.xy.shape[1]) if index not in FACE]
+    others = [index for index in range(dance.pose.xy.shape[1]) if index not in HEAD_KEYPOINTS]
     np.testing.assert_array_equal(turned.pose.xy[:, others], dance.pose.xy[:, others])
 
 
@@ -55,11 +54,11 @@ def test_a_turned_head_keeps_its_tilt() -> None:
 def test_a_lowered_head_rises_to_where_the_footage_has_it() -> None:
     footage, dance = looking(0.9), looking(0.1, source="1")
     xy = dance.pose.xy.copy()
-    xy[:, FACE, 1] += 3
+    xy[:, HEAD_KEYPOINTS, 1] += 3
     lowered = replace(dance, pose=Pose(xy, dance.pose.confidence, dance.pose.depth))
     turned, _ = turn_heads(lowered, footage)
-    above_px = (turned.pose.xy - turned.pose.xy[:, [INDEX["neck"]]])[:, FACE].mean(axis=1)
-    expected_px = (footage.pose.xy - footage.pose.xy[:, [INDEX["neck"]]])[:, FACE].mean(axis=1)
+    above_px = (turned.pose.xy - turned.pose.xy[:, [INDEX["neck"]]])[:, HEAD_KEYPOINTS].mean(axis=1)
+    expected_px = (footage.pose.xy - footage.pose.xy[:, [INDEX["neck"]]])[:, HEAD_KEYPOINTS].mean(axis=1)
     np.testing.assert_allclose(above_px, expected_px, atol=0.3)
 
 
@@ -93,7 +92,14 @@ def test_heads_turn_smoothly() -> None:
 def test_unknown_heads_change_nothing() -> None:
     footage, dance = looking(0.9), looking(0.0, source="1")
     hidden = footage.pose.confidence.copy()
-    hidden[:, FACE] = 0
+    hidden[:, HEAD_KEYPOINTS] = 0
     unknown = replace(footage, pose=Pose(footage.pose.xy, hidden, footage.pose.depth))
     assert turn_heads(dance, unknown) == (dance, 0.0)
     assert turn_heads(replace(dance, pose=Pose(dance.pose.xy, hidden, dance.pose.depth)), footage)[1] == 0
+
+
+def test_a_body_without_shoulders_is_no_error() -> None:
+    dance, nobody = looking(0.0, source="1"), np.zeros((48, looking(0.0).pose.xy.shape[1]), np.float32)
+    legs = replace(dance, pose=Pose(dance.pose.xy, nobody, dance.pose.depth))
+    assert turn_heads(legs, looking(0.9))[1] == 0
+    assert turn_heads(dance, replace(legs, source_sha256="2" * 64)) == (dance, 0.0)

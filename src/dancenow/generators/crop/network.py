@@ -64,7 +64,8 @@ class GeneratorConfig:
         return cls(**{name: value for name, value in data.items() if name != "previous"})
 
 
-def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+def normalized_conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """A 3x3 convolution, normalized and rectified."""
     convolution = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
     return nn.Sequential(convolution, normalize(outputs), nn.ReLU(inplace=True))
 
@@ -90,12 +91,12 @@ class FineStage(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         half = max(width // 2, 4)
-        self.join = nn.Sequential(_conv(3 * width, width), Block(width), before_shuffle(width, half))
+        self.join = nn.Sequential(normalized_conv(3 * width, width), Block(width), before_shuffle(width, half))
         last = before_shuffle(half, 4)
         nn.init.zeros_(last.weight)
         assert last.bias is not None
         nn.init.zeros_(last.bias)
-        self.leave = nn.Sequential(_conv(half, half), last)
+        self.leave = nn.Sequential(normalized_conv(half, half), last)
         self.shuffle = nn.PixelShuffle(2)
 
     def forward(self, features: Tensor, pose: Tensor) -> Tensor:
@@ -131,7 +132,7 @@ class ShadowHead(nn.Module):
         assert last.bias is not None
         nn.init.zeros_(last.weight)
         nn.init.constant_(last.bias, INITIAL_SHADOW / SHADOW_GAIN)
-        self.body = nn.Sequential(_conv(channels, width), last)
+        self.body = nn.Sequential(normalized_conv(channels, width), last)
 
     def forward(self, features: Tensor) -> Tensor:
         dark: Tensor = self.body(features) * SHADOW_GAIN
@@ -171,21 +172,21 @@ class Generator(nn.Module):
         w = config.width
         # Squeezed first: many sparse maps hold little information per channel.
         self.pose = nn.Conv2d(NUM_CHANNELS, 2 * w, 1)
-        self.enter = nn.Sequential(_conv(2 * w, 2 * w), Block(2 * w))
-        self.down1 = nn.Sequential(_conv(2 * w, 4 * w, stride=2), Block(4 * w))
-        self.down2 = _conv(4 * w, 6 * w, stride=2)
+        self.enter = nn.Sequential(normalized_conv(2 * w, 2 * w), Block(2 * w))
+        self.down1 = nn.Sequential(normalized_conv(2 * w, 4 * w, stride=2), Block(4 * w))
+        self.down2 = normalized_conv(4 * w, 6 * w, stride=2)
         self.middle = nn.Sequential(*(Block(6 * w) for _ in range(config.blocks)))
         self.up2 = nn.Conv2d(6 * w, 4 * w, 3, padding=1)
-        self.join2 = nn.Sequential(_conv(8 * w, 4 * w), Block(4 * w))
+        self.join2 = nn.Sequential(normalized_conv(8 * w, 4 * w), Block(4 * w))
         self.up1 = nn.Conv2d(4 * w, 2 * w, 3, padding=1)
-        self.join1 = nn.Sequential(_conv(4 * w, 2 * w), Block(2 * w))
+        self.join1 = nn.Sequential(normalized_conv(4 * w, 2 * w), Block(2 * w))
         self.up0 = before_shuffle(2 * w, w)
         self.shuffle = nn.PixelShuffle(2)
         last = before_shuffle(w, 4)
         assert last.bias is not None
         with torch.no_grad():
             last.bias[-4:] = EMPTY_LOGIT
-        self.leave = nn.Sequential(_conv(w, w), last)
+        self.leave = nn.Sequential(normalized_conv(w, w), last)
         self.upsample = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
         self.fine = FineStage(w) if config.fine else None
         self.shade = ShadowHead(4 * w, w) if config.shade else None

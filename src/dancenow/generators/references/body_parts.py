@@ -11,7 +11,7 @@ from typing import Final, Self
 import torch
 from torch import Tensor
 
-from dancenow.skeleton import INDEX
+from dancenow.skeleton import HEAD_POINTS, INDEX
 from dancenow.types import Pose
 
 _LIMBS: Final = (
@@ -42,7 +42,6 @@ _FRONT_GAIN: Final = 4.0
 """Score of a part per body size that it is nearer to the camera."""
 _TRUNK_BIAS: Final = -0.5
 """A limb at the depth of the trunk is in front of it: nothing can be inside."""
-FACE: Final = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
 SHOULDERS: Final = ("right_shoulder", "left_shoulder")
 HIPS: Final = ("right_hip", "left_hip")
 _STEEPNESS: Final = 2.0
@@ -202,6 +201,6 @@ def _hand(points: Tensor, confidence: Tensor, side: str) -> tuple[Tensor, Tensor
 
 def _head(points: Tensor, confidence: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """From the middle of the face towards the crown."""
-    face, present = _mean_point(points, confidence, FACE)
+    face, present = _mean_point(points, confidence, HEAD_POINTS)
     neck, has_neck = _mean_point(points, confidence, ("neck",))
     return face, face + 0.3 * (face - neck), torch.minimum(present, has_neck)

@@ -14,7 +14,7 @@ from dancenow.generators.references import cpu_finish, gpu_finish
 from dancenow.generators.references.cpu_finish import Box
 from dancenow.generators.references.fine_pictures import FinePictures
 from dancenow.generators.references.gpu_finish import enlarge
-from dancenow.generators.references.network import MAX_SHIFT_PX
+from dancenow.generators.references.network import MAX_SHIFT_PX, Plan
 
 _VISIBLE: Final = 0.02
 """Alpha that is worth finishing; the compositor drops more than that (`compositor.MIN_ALPHA`)."""
@@ -27,9 +27,9 @@ def finish_image(plan: Tensor, pictures: FinePictures, side_px: int) -> Tensor:
 
     Only the part where the person is visible is finished; elsewhere there is only shadow, which is black.
     """
-    shadow = plan[:, 4 + 4 * len(pictures.pixels) :]
+    shadow = Plan.of(plan, len(pictures.pixels)).shadow
     image = torch.full((1, side_px, side_px, 4), -1.0, device=plan.device)
-    image[..., 3] = enlarge(shadow, (side_px, side_px), "bilinear")[:, 0] if shadow.shape[1] else 0.0
+    image[..., 3] = 0.0 if shadow is None else enlarge(shadow, (side_px, side_px), "bilinear")[:, 0]
     box = _visible_box(plan[0, 3], plan.shape[2] // math.gcd(plan.shape[2], side_px))
     if box is not None and plan.device.type == "cpu":
         cpu_finish.finish_box(plan[0].numpy(), pictures, image[0].numpy(), box)

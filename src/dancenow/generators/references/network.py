@@ -19,6 +19,7 @@ from dancenow.generators.crop.network import (
     activate,
     before_shuffle,
     composite_shadow,
+    normalized_conv,
 )
 from dancenow.networks.blocks import normalize
 from dancenow.pose.conditioning.pose_maps import NUM_CHANNELS
@@ -62,8 +63,8 @@ class ReferenceGenerator(Generator):
             nn.Conv2d(slots * CHANNELS_PER_SLOT, 2 * width, 1, bias=False), normalize(2 * width), nn.ReLU(inplace=True),
             _zero(nn.Conv2d(2 * width, 2 * width, 3, padding=1)),
         )  # fmt: skip
-        self.align = nn.Sequential(*_layer(4 * width, width), _zero(nn.Conv2d(width, 3 * slots, 3, padding=1)))
-        self.recall = nn.Sequential(*_layer(width + 4 * slots, width))
+        self.align = nn.Sequential(*normalized_conv(4 * width, width), _zero(nn.Conv2d(width, 3 * slots, 3, padding=1)))
+        self.recall = normalized_conv(width + 4 * slots, width)
         self.correct = _zero(nn.Conv2d(width, width, 1))
         self.mix = _zero(before_shuffle(width, slots))
         assert self.mix.bias is not None
@@ -184,11 +185,6 @@ def mix_colors(rgba: Tensor, warped: Tensor, logits: Tensor) -> Tensor:
         color = torch.addcmul(color, planes[:, :3], weight)
         total = torch.addcmul(total, planes[:, 3:], weight)
     return torch.cat([color / total, rgba[:, 3:]], dim=1)
-
-
-def _layer(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
-    convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-    return convolution, normalize(outputs), nn.ReLU(inplace=True)
 
 
 def _zero(convolution: nn.Conv2d) -> nn.Conv2d:

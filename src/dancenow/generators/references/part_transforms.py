@@ -9,11 +9,11 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from dancenow.generators.references.body_parts import FACE, HEAD, HIPS, SHOULDERS, TRUNK, BodyParts
-from dancenow.skeleton import INDEX
+from dancenow.generators.references.body_parts import HEAD, HIPS, SHOULDERS, TRUNK, BodyParts
+from dancenow.skeleton import HEAD_KEYPOINTS, INDEX
 
 _TRUNK_POINTS: Final = [INDEX[name] for name in (*SHOULDERS, *HIPS)]
-_HEAD_POINTS: Final = [INDEX[name] for name in (*FACE, "neck")]
+_HEAD_AND_NECK: Final = [*HEAD_KEYPOINTS, INDEX["neck"]]
 _RIDGE: Final = 0.15
 """How strongly the fit of the trunk is pulled to a similarity."""
 _MAX_STRETCH: Final = 2.5
@@ -33,7 +33,7 @@ def part_transforms(wanted: BodyParts, reference: BodyParts, choice: Tensor) -> 
     ratio = reference.size[choice] / wanted.size[:, None, None]
     start, end = wanted.start[:, None], wanted.end[:, None]
     maps = _limb_maps(start, end, reference.start[choice, part], reference.end[choice, part], ratio)
-    for index, points in ((TRUNK, _TRUNK_POINTS), (HEAD, _HEAD_POINTS)):
+    for index, points in ((TRUNK, _TRUNK_POINTS), (HEAD, _HEAD_AND_NECK)):
         chosen = choice[..., index].reshape(-1)
         own = [each[:, None].expand(-1, copies, *[-1] * (each.dim() - 1)) for each in (wanted.xy, wanted.confidence)]
         xy, confidence = (each.reshape(count * copies, *each.shape[2:])[:, points] for each in own)

@@ -9,13 +9,12 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from dancenow.skeleton import INDEX
+from dancenow.skeleton import HEAD_KEYPOINTS, INDEX
 
 NUM_FRAME_MAPS: Final = 10
 _SHOULDERS: Final = (INDEX["right_shoulder"], INDEX["left_shoulder"])
 _HIPS: Final = (INDEX["right_hip"], INDEX["left_hip"])
 _NOSE, _NECK = INDEX["nose"], INDEX["neck"]
-_FACE: Final = [INDEX[name] for name in ("nose", "right_eye", "left_eye", "right_ear", "left_ear")]
 _EARS: Final = [INDEX["right_ear"], INDEX["left_ear"]]
 _LEAST_EXPONENT: Final = -40.0
 _MIN_LENGTH: Final = 0.02
@@ -48,15 +47,15 @@ def _trunk(at: Tensor, confidence: Tensor, depth: Tensor, grid: Tensor) -> Tenso
 
 
 def _head(at: Tensor, confidence: Tensor, grid: Tensor) -> Tensor:
-    weight = confidence[:, _FACE, None]
-    center = (at[:, _FACE] * weight).sum(dim=1) / weight.sum(dim=1).clamp_min(1e-6)
+    weight = confidence[:, HEAD_KEYPOINTS, None]
+    center = (at[:, HEAD_KEYPOINTS] * weight).sum(dim=1) / weight.sum(dim=1).clamp_min(1e-6)
     axis = at[:, _NECK] - center
     size, across, along = _coordinates(center, axis, grid)
     off = (at[:, _NOSE] - at[:, _EARS].mean(dim=1)) * confidence[:, [_NOSE, *_EARS]].amin(dim=1, keepdim=True)
     sideways = (off * _perpendicular(axis)).sum(dim=1) / (0.5 * size)
     nod = (off * _unit(axis)).sum(dim=1) / (0.5 * size)
     mask = _plateau(across / 0.75, along / 0.9)
-    present = torch.minimum(confidence[:, _NECK], confidence[:, _FACE].amax(dim=1))
+    present = torch.minimum(confidence[:, _NECK], confidence[:, HEAD_KEYPOINTS].amax(dim=1))
     return _maps(mask, 1.5 * across, 1.5 * along, sideways, nod, present)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dancenow.skeleton import INDEX, KEYPOINTS, LIMB_COLORS_RGB, LIMB_NAMES, LIMBS, NUM_OPENPOSE
+from dancenow.skeleton import HEAD_KEYPOINTS, KEYPOINTS, LIMB_COLORS_RGB, LIMB_NAMES, LIMBS, NUM_OPENPOSE
 
 MIN_CONFIDENCE: Final = 0.2
 """Keypoints of lower confidence are not drawn: a guessed limb does not help training."""
@@ -19,22 +19,21 @@ BODY_WIDTH: Final = 0.009
 FINE_WIDTH: Final = 0.005
 """Width of fingers and feet."""
 
-FACE: Final = tuple(INDEX[name] for name in ("nose", "right_eye", "left_eye", "right_ear", "left_ear"))
-_IN_FACE: Final = np.asarray(np.isin(LIMBS, FACE).all(axis=1))
+_IN_FACE: Final = np.asarray(np.isin(LIMBS, HEAD_KEYPOINTS).all(axis=1))
 _FACE_COLORS_RGB: Final = [
     (255, 160, 160)
     if KEYPOINTS[k].startswith("right_")
     else (160, 255, 160)
     if KEYPOINTS[k].startswith("left_")
     else (255,) * 3
-    for k in FACE
+    for k in HEAD_KEYPOINTS
 ]
 
-STROKES: Final = np.concatenate([LIMBS[~_IN_FACE], np.array([[k, k] for k in FACE])])
+STROKES: Final = np.concatenate([LIMBS[~_IN_FACE], np.array([[k, k] for k in HEAD_KEYPOINTS])])
 """[P,2] keypoints between which a stroke is drawn, later ones on top; a dot has the same keypoint at both ends."""
 STROKE_NAMES: Final = (
     *(name for name, face in zip(LIMB_NAMES, _IN_FACE, strict=True) if not face),
-    *((KEYPOINTS[k], KEYPOINTS[k]) for k in FACE),
+    *((KEYPOINTS[k], KEYPOINTS[k]) for k in HEAD_KEYPOINTS),
 )
 STROKE_COLORS_RGB: Final = np.concatenate([LIMB_COLORS_RGB[~_IN_FACE], np.array(_FACE_COLORS_RGB, np.uint8)])
 """[P,3] uint8."""

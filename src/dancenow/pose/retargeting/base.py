@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dancenow.pose.body_statistics import BodyStatistics, body_statistics
 from dancenow.types import Pose, PoseTrack
 
@@ -74,5 +77,10 @@ def as_track(pose: Pose) -> Pose:
 
 def smooth_step(value: float, low: float, high: float) -> float:
     """Smoothstep: 0 up to `low`, 1 from `high`, smooth in between."""
-    t = min(max((value - low) / (high - low), 0.0), 1.0)
-    return t * t * (3 - 2 * t)
+    return float(smooth_steps(np.asarray(value, np.float64), low, high))
+
+
+def smooth_steps(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
+    """`smooth_step` of each value."""
+    t = ((values - low) / (high - low)).clip(0.0, 1.0)
+    return np.asarray(t * t * (3 - 2 * t), np.float64)

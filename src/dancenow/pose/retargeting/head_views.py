@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from dancenow.pose.body_statistics import torso_over_time
 from dancenow.pose.filtering.smoothing import gaussian
-from dancenow.skeleton import INDEX
+from dancenow.pose.retargeting.base import smooth_steps
+from dancenow.skeleton import HEAD_KEYPOINTS, HEAD_POINTS, INDEX
 from dancenow.types import FrameStatus, Pose, PoseTrack
 
-NAMES: Final = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
 UNSEEN: Final = (0.06, 0.12)
 """Distance to the nearest view of the footage, in torso lengths, from which a head begins to be turned, and from which it is
 turned wholly. A head that faces the camera and one in profile are about 0.37 apart."""
@@ -31,7 +31,6 @@ _WIDE_EYES: Final = 0.09
 _SMOOTH_S: Final = 0.12
 _FEW_FRAMES: Final = 5
 """Footage with fewer frames with a known head says nothing about views."""
-_FACE: Final = [INDEX[name] for name in NAMES]
 _NECK: Final = INDEX["neck"]
 _Array = NDArray[np.float64]
 
@@ -45,9 +44,9 @@ def turn_heads(track: PoseTrack, footage: PoseTrack) -> tuple[PoseTrack, float]:
     """
     if track.source_sha256 == footage.source_sha256:
         return track, 0.0
-    seen = _Heads.of(footage)
-    if seen.known.sum() < _FEW_FRAMES:
+    if _known(footage).sum() < _FEW_FRAMES:
         return track, 0.0
+    seen = _Heads.of(footage)
     shares: list[NDArray[np.float64]] = []
 
     def turn(shot: PoseTrack) -> PoseTrack:
@@ -61,8 +60,8 @@ def turn_heads(track: PoseTrack, footage: PoseTrack) -> tuple[PoseTrack, float]:
 
 @dataclass(frozen=True, eq=False)
 class _Heads:
-    """Heads [T] without tilt, in torso lengths. shape: [T,5,3] of `NAMES` around the neck, with depth around the head's own
-    middle. neck_px: [T,3], with the depth of that middle. tilt: [T] rad. size_px: [T], torso length. known: bool [T]."""
+    """Heads [T] without tilt, in torso lengths. shape: [T,5,3] of `HEAD_POINTS` around the neck, with depth around the head's
+    own middle. neck_px: [T,3], with the depth of that middle. tilt: [T] rad. size_px: [T], torso length. known: bool [T]."""
 
     shape: _Array
     neck_px: _Array
@@ -73,11 +72,11 @@ class _Heads:
     @classmethod
     def of(cls, track: PoseTrack) -> "_Heads":
         pose = track.pose
-        known = (pose.confidence[:, [*_FACE, _NECK]] > 0).all(axis=1) & (track.status != FrameStatus.MISSING)
-        points = np.concatenate([pose.xy[:, _FACE], pose.depth[:, _FACE, None]], axis=2).astype(np.float64)
+        points = np.concatenate([pose.xy[:, HEAD_KEYPOINTS], pose.depth[:, HEAD_KEYPOINTS, None]], axis=2).astype(np.float64)
         size_px, neck_px = torso_over_time(pose, track.fps), points.mean(axis=1)
         neck_px[:, :2] = pose.xy[:, _NECK]
         shape = (points - neck_px[:, None]) / size_px[:, None, None]
+        known = _known(track)
         turn = np.where(known, np.exp(1j * _tilt(shape)), 1.0)
         tilt = np.arctan2(*(gaussian(part, track.time_s, _SMOOTH_S) for part in (turn.imag, turn.real)))
         return cls(_rotated(shape, -tilt), neck_px, tilt, size_px, known)
@@ -85,30 +84,36 @@ class _Heads:
     @property
     def views(self) -> _Array:
         """From where each head is seen, [T,3]: the distance of the ears, and of the nose from their middle, right and down."""
-        nose, right, left = (self.shape[:, NAMES.index(name), :2] for name in ("nose", "right_ear", "left_ear"))
+        nose, right, left = (self.shape[:, HEAD_POINTS.index(name), :2] for name in ("nose", "right_ear", "left_ear"))
         return np.column_stack([left[:, 0] - right[:, 0], nose - (left + right) / 2])
 
 
 def _turn_shot(shot: PoseTrack, seen: _Heads) -> tuple[PoseTrack, _Array]:
     """A shot with turned heads, and how far each was turned, [T] in [0,1]."""
-    heads = _Heads.of(shot)
-    if not heads.known.any():
+    if not _known(shot).any():
         return shot, np.zeros(len(shot))
+    heads = _Heads.of(shot)
     squares = np.square(heads.views[:, None] - seen.views[seen.known][None]).sum(axis=2)
     nearest = squares.min(axis=1, keepdims=True)
     width = np.maximum(_LEAST_WIDTH, _WIDTH * np.sqrt(nearest))
     weights = np.exp((nearest - squares) / (2 * width**2))
     shown = np.einsum("tn,nkc->tkc", weights / weights.sum(axis=1, keepdims=True), seen.shape[seen.known])
     distance = np.sqrt(nearest[:, 0])
-    share = _rise(distance, *UNSEEN) * (1 - _rise(distance, *OTHER_SIDE)) * heads.known
+    share = smooth_steps(distance, *UNSEEN) * (1 - smooth_steps(distance, *OTHER_SIDE)) * heads.known
     share = gaussian(share, shot.time_s, _SMOOTH_S) * heads.known
     turned = heads.shape + share[:, None, None] * (shown - heads.shape)
     points = heads.neck_px[:, None] + _rotated(turned, heads.tilt) * heads.size_px[:, None, None]
     xy, depth = shot.pose.xy.copy(), shot.pose.depth.copy()
     moved = (share > 0)[:, None]
-    xy[:, _FACE] = np.where(moved[..., None], points[..., :2], xy[:, _FACE])
-    depth[:, _FACE] = np.where(moved, points[..., 2], depth[:, _FACE])
+    xy[:, HEAD_KEYPOINTS] = np.where(moved[..., None], points[..., :2], xy[:, HEAD_KEYPOINTS])
+    depth[:, HEAD_KEYPOINTS] = np.where(moved, points[..., 2], depth[:, HEAD_KEYPOINTS])
     return replace(shot, pose=Pose(xy, shot.pose.confidence, depth)), share
+
+
+def _known(track: PoseTrack) -> NDArray[np.bool_]:
+    """In which frames head and neck are known, bool [T]."""
+    seen = (track.pose.confidence[:, [*HEAD_KEYPOINTS, _NECK]] > 0).all(axis=1)
+    return np.asarray(seen & (track.status != FrameStatus.MISSING))
 
 
 def _tilt(shape: _Array) -> _Array:
@@ -117,9 +122,9 @@ def _tilt(shape: _Array) -> _Array:
     middle = shape[..., :2].mean(axis=1)
     lean = np.arctan2(middle[:, 0], -middle[:, 1])
     upright = _rotated(shape, -lean)
-    across = upright[:, NAMES.index("left_eye"), :2] - upright[:, NAMES.index("right_eye"), :2]
+    across = upright[:, HEAD_POINTS.index("left_eye"), :2] - upright[:, HEAD_POINTS.index("right_eye"), :2]
     across = across * np.where(across[:, :1] < 0, -1.0, 1.0)  # seen from behind, the left eye is to the left
-    is_wide = _rise(np.linalg.norm(across, axis=1) / _WIDE_EYES, 0.3, 1.0)
+    is_wide = smooth_steps(np.linalg.norm(across, axis=1) / _WIDE_EYES, 0.3, 1.0)
     return np.asarray(lean + np.arctan2(across[:, 1], across[:, 0]) * is_wide, np.float64)
 
 
@@ -128,9 +133,3 @@ def _rotated(shape: _Array, angle: _Array) -> _Array:
     cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
     x, y, depth = np.moveaxis(shape, -1, 0)
     return np.stack([cos * x - sin * y, sin * x + cos * y, depth], axis=-1)
-
-
-def _rise(values: _Array, low: float, high: float) -> _Array:
-    """0 up to `low`, 1 from `high`, smooth in between."""
-    t = ((values - low) / (high - low)).clip(0, 1)
-    return np.asarray(t * t * (3 - 2 * t), np.float64)

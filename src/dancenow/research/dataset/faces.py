@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.metrics.regions import HEAD_KEYPOINTS, MIN_CONFIDENCE, face_box
-from dancenow.skeleton import INDEX, KEYPOINTS
+from dancenow.metrics.regions import MIN_CONFIDENCE, face_box
+from dancenow.skeleton import HEAD_KEYPOINTS, INDEX, KEYPOINTS
 from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.types import FloatArray, PoseTrack
 

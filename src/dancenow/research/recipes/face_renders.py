@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from dancenow.face.face_track import YAW
 from dancenow.face.face_tracker import POSE_ROI
 from dancenow.face.face_tracking import MARGIN, face_boxes
-from dancenow.face.head import HEAD_KEYPOINTS
 from dancenow.face.landmark_maps import draw_maps
 from dancenow.face.landmarks import FaceNetworks
 from dancenow.face.mesh_validation import detect_mesh_twice
@@ -31,7 +30,7 @@ from dancenow.research.studio.motion import Performance, perform, solve
 from dancenow.research.studio.random_sampling import random_dance, random_identity, random_room
 from dancenow.research.studio.render import RenderedFrame, project_pose, render
 from dancenow.research.studio.scene import Camera, Room
-from dancenow.skeleton import INDEX
+from dancenow.skeleton import HEAD_KEYPOINTS, INDEX
 from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.types import PoseTrack
 
