@@ -33,6 +33,9 @@ _OPEN_START: Final = "(number) => { if (!number) { window.location.href = '/' } 
 _TO_TOP: Final = "() => { window.scrollTo({ top: 0, behavior: 'smooth' }) }"
 """There the page says what is wrong, or how far the job is."""
 _HIDDEN: Final = {"show_progress": "hidden"}
+_AT_ONCE: Final = {"show_progress": "hidden", "queue": False}
+"""For what is quick and must not get lost: the answer comes with the request, not by the stream of gradio's queue. When it came
+by the stream, a page stayed empty once in some hundred openings."""
 
 
 class Page:
@@ -58,9 +61,9 @@ class Page:
             shown = [self._status, self._preview, self._seen, *self._changing()]
             page.load(
                 self._open, None, [self._number, self._message, self._start, self._work, timer, self._gallery, self._model],
-                **_HIDDEN,
-            ).then(self._refresh, news, shown, **_HIDDEN)  # fmt: skip
-            timer.tick(self._refresh, news, shown, **_HIDDEN)
+                **_AT_ONCE,
+            ).then(self._refresh, news, shown, **_AT_ONCE)  # fmt: skip
+            timer.tick(self._refresh, news, shown, **_AT_ONCE)
         return page
 
     def _build_start(self) -> None:
