@@ -28,14 +28,15 @@ _START: Final = (
     "<p>Drop two videos: a <b>dance</b>, and the <b>person</b> who will dance it, filmed from one place with the whole body in"
     " the picture for at least 20 seconds. They are checked first; nothing is trained yet.</p>"
 )
-_OPEN_JOB: Final = "(number) => { if (number) { window.location.search = '?job=' + number } }"
-_OPEN_START: Final = "(number) => { if (!number) { window.location.href = '/' } }"
+_OPEN_JOB: Final = "(number) => { if (number) { setTimeout(() => { window.location.search = '?job=' + number }, 100) } }"
+_OPEN_START: Final = "(number) => { if (!number) { setTimeout(() => { window.location.href = '/' }, 100) } }"
+"""The page is left when the event that leaves it is over: one that is cut off is an error in the console."""
 _TO_TOP: Final = "() => { window.scrollTo({ top: 0, behavior: 'smooth' }) }"
 """There the page says what is wrong, or how far the job is."""
 _HIDDEN: Final = {"show_progress": "hidden"}
 _AT_ONCE: Final = {"show_progress": "hidden", "queue": False}
-"""For what is quick and must not get lost: the answer comes with the request, not by the stream of gradio's queue. When it came
-by the stream, a page stayed empty once in some hundred openings."""
+"""For what fills the page: the answer comes with the request, not by the stream of gradio's queue, in which it can get lost;
+then a page stayed empty. News come by the stream: a request that is cut off when a page is left is an error there."""
 
 
 class Page:
@@ -63,7 +64,7 @@ class Page:
                 self._open, None, [self._number, self._message, self._start, self._work, timer, self._gallery, self._model],
                 **_AT_ONCE,
             ).then(self._refresh, news, shown, **_AT_ONCE)  # fmt: skip
-            timer.tick(self._refresh, news, shown, **_AT_ONCE)
+            timer.tick(self._refresh, news, shown, **_HIDDEN)
         return page
 
     def _build_start(self) -> None:
