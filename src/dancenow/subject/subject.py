@@ -25,6 +25,7 @@ from dancenow.subject.camera.footage_camera import CAMERA_FILES, FootageCamera, 
 from dancenow.subject.exposure import EXPOSURE_FILE, Exposure
 from dancenow.subject.manifest import CHECKED_FILES, MANIFEST, OPTIONAL_FILES, SubjectManifest
 from dancenow.subject.overlays import OVERLAY_FILES, Overlays, load_overlays
+from dancenow.subject.shown_scene import shown_scene
 from dancenow.types import Frame, ImageRGB, Plate, PoseTrack
 
 
@@ -95,6 +96,12 @@ class Subject:
     def video(self) -> Path:
         """Path of the copy of the footage."""
         return self.folder / self.manifest.video
+
+    @property
+    def shown_scene(self) -> NDArray[np.uint8] | None:
+        """Where all frames show the scene, see `shown_scene`."""
+        overlay = None if self.overlays is None else self.overlays.mask
+        return shown_scene(self.manifest.width_px, self.manifest.height_px, overlay, moves=self.camera is not None)
 
     @cached_property
     def source(self) -> VideoSource:

@@ -22,7 +22,6 @@ from dancenow.pose.pose_rarity import rarity
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.skeleton import MIRROR
 from dancenow.subject.frame_selection import read_selected_frames, select_frames
-from dancenow.subject.overlays import Overlays
 from dancenow.subject.subject import Subject
 from dancenow.types import Crop, Plate, Pose, PoseTrack
 
@@ -36,8 +35,8 @@ class Clip:
 
     image, plate: float32 [B,T,3,S,S] in [-1,1]. mask, known: float32 [B,T,1,S,S] in [0,1]. xy: [B,T,K,2] canvas px.
     confidence, depth: [B,T,K]. to_canvas: [B,T,2,3] frame px -> canvas px, to move an image from the crop of one
-    frame to that of the next. shown: float32 [B,T,1,S,S] in [0,1], 0 where an overlay of the footage hides the scene and the
-    images show the plate instead; None if nothing is hidden.
+    frame to that of the next. shown: float32 [B,T,1,S,S] in [0,1], 0 where the footage does not show the scene and the
+    images show the plate instead, see `shown_scene`; None if it does everywhere.
     """
 
     image: Tensor
@@ -74,7 +73,7 @@ class CropDataset:
 
     image: uint8 [N,R,R,3]; mask: uint8 [N,R,R]; R is the canvas times `BORDER`. pose: [N,K] in stored px. to_stored:
     float64 [N,2,3] frame px -> stored px. plate: uint8 [h,w,4] at about the scale of the canvas, the last channel 255
-    where known, and plate_to_frame: float64 [2,3]. shown: uint8 [N,R,R], 0 where an overlay hides the scene, or None if there
+    where known, and plate_to_frame: float64 [2,3]. shown: uint8 [N,R,R], 0 where the scene is not shown, or None if there
     is none. starts: int [M], positions where `length` consecutive frames begin.
     """
 
@@ -123,13 +122,14 @@ class CropDataset:
         index = runs.frames
         image = np.empty((len(index), stored_px, stored_px, 3), np.uint8)
         mask = np.empty((len(index), stored_px, stored_px), np.uint8)
-        shown = None if subject.overlays is None else np.empty_like(mask)
+        scene = subject.shown_scene
+        shown = None if scene is None else np.empty_like(mask)
         for position, (frame, soft_mask) in enumerate(read_selected_frames(subject, runs, on_progress)):
             crop = in_frame[frame.index]
             image[position] = crop_image(frame.image_rgb, crop)
             mask[position] = crop_mask(soft_mask, crop, track)
-            if shown is not None and subject.overlays is not None:
-                shown[position] = crop_shown(subject.overlays, crop)
+            if shown is not None and scene is not None:
+                shown[position] = crop_shown(scene, crop)
         kept = [crops[i] for i in index]
         small_plate, plate_to_frame = shrink_plate(mosaic.plate, float(np.median([_scale(c.to_canvas) for c in kept])))
         plate_to_frame = compose_affine(mosaic.area.to_reference[:2], plate_to_frame)
@@ -298,9 +298,8 @@ def compose_affine(outer: NDArray[np.float64], inner: NDArray[np.float64]) -> ND
     return np.concatenate([linear, shift], axis=-1)
 
 
-def crop_shown(overlays: Overlays, crop: Crop) -> NDArray[np.uint8]:
-    """Crop the map of where a frame shows the scene, 255, and where an overlay hides it, 0: uint8 [R,R]."""
-    shown = np.where(overlays.mask, np.uint8(0), np.uint8(255))
+def crop_shown(shown: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:
+    """Crop the map [H,W] of where a frame shows the scene: uint8 [R,R]."""
     # The crop of the image repeats the border of the frame as well, and with it the bars there.
     part = cv2.warpAffine(
         shown, crop.to_canvas, (crop.size, crop.size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE

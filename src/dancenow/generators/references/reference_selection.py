@@ -70,12 +70,12 @@ def build_reference_set(
     if subject.camera is not None:
         placed = dict(zip(kept.tolist(), crops, strict=True))
         crops = _place(subject, placed, tracked)
-    pictures, poses = [], []
+    pictures, poses, scene = [], [], subject.shown_scene
     wanted = FrameSelection(kept, np.zeros(0, np.int64))
     for crop, (frame, mask) in zip(crops, read_selected_frames(subject, wanted, on_progress), strict=True):
         alpha = crop_mask(mask, crop, track)
-        if subject.overlays is not None:
-            alpha = np.minimum(alpha, crop_shown(subject.overlays, crop))
+        if scene is not None:
+            alpha = np.minimum(alpha, crop_shown(scene, crop))
         pictures.append(np.dstack([crop_image(frame.image_rgb, crop), alpha]))
         poses.append(crop.apply(track.pose[frame.index]))
     return trim_pictures(np.stack(pictures), poses, track, kept, scale)

@@ -19,6 +19,7 @@ from dancenow.subject.background.overlay_exclusion import hide_overlay
 from dancenow.subject.camera.homography import Homography, resizing
 from dancenow.subject.camera.trajectory import CameraTrajectory
 from dancenow.subject.exposure import Exposure
+from dancenow.subject.shown_scene import rim_px
 from dancenow.types import Frame, ImageRGB, Plate
 
 _MAX_COUNT, _MIN_COUNT = 64, 24
@@ -26,10 +27,6 @@ _FILE_BYTES: Final = 800_000_000
 """Of all warped frames together."""
 _CHOICE_SIDE_PX: Final = 160
 """Longer side of the mosaic in which the choice of frames is made."""
-_MIN_RIM_PX: Final = 3
-_RIM: Final = 0.01
-"""Of a frame, and around overlays, as a fraction of the shorter side: codecs, stabilizers and the edge of a bar, which is soft,
-spoil the border of a picture, and completion would spread it."""
 
 
 class MosaicEstimator:
@@ -56,7 +53,7 @@ class MosaicEstimator:
         self._area = MosaicArea.of_camera(camera)
         usable = measured & (camera.confidence > 0) & self._exposure.usable
         candidates = [c for c in candidate_frames(masks, usable) if camera.confidence[c.index] > 0]
-        self._rim_px = max(_MIN_RIM_PX, round(_RIM * min(camera.width_px, camera.height_px)))
+        self._rim_px = rim_px(camera.width_px, camera.height_px)
         if overlay is not None:
             rim = np.ones((2 * self._rim_px + 1, 2 * self._rim_px + 1), np.uint8)
             overlay = np.asarray(cv2.dilate(overlay.astype(np.uint8), rim) > 0)
