@@ -87,7 +87,7 @@ def test_no_file_outside_of_a_users_jobs_can_be_read(port: int, folder: Path) ->
 def test_no_other_site_can_be_fetched_through_the_page_nor_unused_routes_called(port: int) -> None:
     for path in ("/gradio_api/proxy=http://example.com/", "/gradio_api/proxy=https://huggingface.co/spaces/x"):
         assert ask(port, "GET", path)[0] == 404
-    unused = ("run/_add", "api/predict", "call/_add", "call/v2/_add", "component_server", "process_recording", "vibe-edit/")
+    unused = ("run/predict", "api/predict", "call/_add", "call/v2/_add", "component_server", "process_recording", "vibe-edit/")
     for path in unused:
         assert ask(port, "POST", f"/gradio_api/{path}", {"Content-Type": "application/json"}, b"{}")[0] == 404, path
 
@@ -103,7 +103,6 @@ def test_other_sites_can_neither_send_nor_frame(port: int) -> None:
     for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
         assert ask(port, "POST", "/gradio_api/upload", headers)[0] == 403
         assert ask(port, "POST", "/gradio_api/queue/join", headers)[0] == 403
-        assert ask(port, "POST", "/gradio_api/run/predict", headers)[0] == 403
     connection = http.client.HTTPConnection("127.0.0.1", port)
     connection.request("GET", "/")
     policy = connection.getresponse().getheader("Content-Security-Policy") or ""
@@ -163,7 +162,6 @@ def test_events_take_no_files_that_were_not_uploaded(port: int, folder: Path) ->
         body = json.dumps({"data": data, "fn_index": events[name], "session_hash": "abc", "event_data": None}).encode()
         status, _, _ = ask(port, "POST", "/gradio_api/queue/join", {"Content-Type": "application/json"}, body)
         assert status in (200, 400)
-        assert ask(port, "POST", "/gradio_api/run/predict", {"Content-Type": "application/json"}, body)[0] == 404
     time.sleep(1.0)
     assert sorted((folder / "data" / "jobs").rglob("*")) == before
     assert json.loads((own / "job.json").read_text())["state"] == "waiting"
@@ -174,7 +172,6 @@ def test_nothing_is_answered_without_a_session(locked: int) -> None:
     for method, path in (
         ("GET", "/config"), ("GET", "/assets/x.js"), ("GET", f"/files/{'ab' * 16}/source.mp4"), ("POST", "/gradio_api/upload"),
         ("POST", "/gradio_api/queue/join"), ("GET", "/gradio_api/queue/data?session_hash=x"),
-        ("POST", "/gradio_api/run/predict"),
         ("GET", "/?job=x&__theme=dark/.."),
     ):  # fmt: skip
         assert ask(locked, method, path)[0] in (303, 401), path

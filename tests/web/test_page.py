@@ -23,11 +23,19 @@ CUT_OFF = ("console: AbortError: signal is aborted", "console: Unexpected error 
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
+def browser() -> Iterator[Any]:
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def chromium(browser: Any) -> Iterator[Any]:
+    """The browser; its pages are closed after a test, or they would go on asking for a server that is gone."""
+    yield browser
+    for context in browser.contexts:
+        context.close()
 
 
 class Tab:
@@ -51,7 +59,8 @@ class Tab:
         for _ in range(6):  # a page that is still being built loses what is dropped on it
             self.page.set_input_files(f"#{role} input[type=file]", str(video))
             with suppress(sync_api.TimeoutError):
-                self.page.get_by_text(video.name).first.wait_for(timeout=PATIENCE_MS / 8)
+                # Not the file's name: it can also be in what showed the progress, which is hidden.
+                self.page.locator(f"#{role} button[aria-label=Clear]").wait_for(timeout=PATIENCE_MS / 8)
                 return
         raise AssertionError(f"{video} was not uploaded")
 

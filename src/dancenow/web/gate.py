@@ -27,13 +27,7 @@ _GET: Final = (
     "/gradio_api/upload_progress", "/gradio_api/app_id", "/gradio_api/info", "/logout",
 )  # fmt: skip
 _GET_BELOW: Final = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/", "/files/")
-_POST: Final = (
-    "/gradio_api/queue/join",
-    "/gradio_api/run/predict",
-    "/gradio_api/upload",
-    "/gradio_api/reset",
-    "/gradio_api/cancel",
-)
+_POST: Final = ("/gradio_api/queue/join", "/gradio_api/upload", "/gradio_api/reset", "/gradio_api/cancel")
 _LOOPBACK: Final = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
 _LOGIN_BYTES: Final = 4096
 _HEADERS: Final = {

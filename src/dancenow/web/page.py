@@ -28,15 +28,11 @@ _START: Final = (
     "<p>Drop two videos: a <b>dance</b>, and the <b>person</b> who will dance it, filmed from one place with the whole body in"
     " the picture for at least 20 seconds. They are checked first; nothing is trained yet.</p>"
 )
-_OPEN_JOB: Final = "(number) => { if (number) { setTimeout(() => { window.location.search = '?job=' + number }, 100) } }"
-_OPEN_START: Final = "(number) => { if (!number) { setTimeout(() => { window.location.href = '/' }, 100) } }"
-"""The page is left when the event that leaves it is over: one that is cut off is an error in the console."""
+_OPEN_JOB: Final = "(number) => { if (number) { window.location.search = '?job=' + number } }"
+_OPEN_START: Final = "(number) => { if (!number) { window.location.href = '/' } }"
 _TO_TOP: Final = "() => { window.scrollTo({ top: 0, behavior: 'smooth' }) }"
 """There the page says what is wrong, or how far the job is."""
 _HIDDEN: Final = {"show_progress": "hidden"}
-_AT_ONCE: Final = {"show_progress": "hidden", "queue": False}
-"""For what fills the page: the answer comes with the request, not by the stream of gradio's queue, in which it can get lost;
-then a page stayed empty. News come by the stream: a request that is cut off when a page is left is an error there."""
 
 
 class Page:
@@ -62,8 +58,8 @@ class Page:
             shown = [self._status, self._preview, self._seen, *self._changing()]
             page.load(
                 self._open, None, [self._number, self._message, self._start, self._work, timer, self._gallery, self._model],
-                **_AT_ONCE,
-            ).then(self._refresh, news, shown, **_AT_ONCE)  # fmt: skip
+                **_HIDDEN,
+            ).then(self._refresh, news, shown, **_HIDDEN)  # fmt: skip
             timer.tick(self._refresh, news, shown, **_HIDDEN)
         return page
 
