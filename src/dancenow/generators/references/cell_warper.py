@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dancenow.generators.crop.network import POSE_STRIDE
-from dancenow.generators.references.body_parts import NUM_PARTS, BodyParts, part_weights
+from dancenow.generators.references.body_parts import HEAD, NUM_PARTS, BodyParts, part_weights
 from dancenow.generators.references.fine_pictures import FinePictures
 from dancenow.generators.references.part_transforms import part_transforms
 from dancenow.generators.references.prepared_pictures import (
@@ -31,13 +31,14 @@ _PARTS_PER_CELL: Final = 2
 @dataclass(frozen=True, eq=False)
 class _WarpedCells:
     """n warped cells of `count` canvases: each one's canvas `body`, column x and row y, and the colors [n,C,4,16,samples] of
-    its px, row by row."""
+    its px, row by row. head: [n,5,16,samples], see `FinePictures.head`."""
 
     count: int
     body: Tensor
     x: Tensor
     y: Tensor
     colors: Tensor
+    head: Tensor
 
 
 class CellWarper:
@@ -46,10 +47,10 @@ class CellWarper:
     def __init__(self, pictures: PreparedPictures, canvas_px: int) -> None:
         self.pictures, self._canvas_px = pictures, canvas_px
         self._device = pictures.shown.device
-        premultiplied = torch.from_numpy(pictures.premultiplied).to(self._device).float() / 255
-        color, alpha = premultiplied[..., :3] * 2 - premultiplied[..., 3:], premultiplied[..., 3:]
-        atlas = torch.cat([color, alpha], dim=3).permute(3, 0, 1, 2)
-        self._atlas = atlas.reshape(1, 4, -1, pictures.width).contiguous()
+        self._atlas, self._outlined = (
+            (torch.from_numpy(each).to(self._device).float() / 255).permute(3, 0, 1, 2).reshape(1, 4, -1, pictures.width)
+            for each in (pictures.premultiplied, pictures.outlined)
+        )
         self._shown = pictures.shown.reshape(1, 1, -1, VISIBILITY_CELLS).contiguous()
 
     @torch.no_grad()
@@ -64,30 +65,31 @@ class CellWarper:
         """See `PictureWarper.warp_finely`."""
         warped = self._warp_cells(BodyParts.of(xy, confidence, depth), choice, distances, samples=_SAMPLES)
         means = replace(warped, colors=warped.colors.mean(dim=-1, keepdim=True))
-        planes = self._on_fine_canvas(warped).unflatten(1, (-1, 4))
-        pixels = torch.cat([(planes[:, :, :3] + planes[:, :, 3:]) / 2, planes[:, :, 3:]], dim=2)
-        return self._on_canvas(means), [FinePictures(0, 0, each) for each in pixels]
+        pixels = self._on_fine_canvas(warped, warped.colors).unflatten(1, (-1, 4))
+        heads = self._on_fine_canvas(warped, warped.head[:, None])
+        return self._on_canvas(means), [FinePictures(0, 0, *each) for each in zip(pixels, heads, strict=True)]
 
     def _on_canvas(self, warped: _WarpedCells) -> Tensor:
-        """Cells with one sample per px as [N, 64 C, S/4, S/4]."""
+        """Cells with one sample per px as [N, 64 C, S/4, S/4], with signed colors."""
         side = self._canvas_px // POSE_STRIDE
         canvas = torch.zeros(warped.count, side * side, *warped.colors.shape[1:], device=self._device)
-        canvas[warped.body, warped.y * side + warped.x] = warped.colors
+        color, validity = warped.colors.split([3, 1], dim=2)
+        canvas[warped.body, warped.y * side + warped.x] = torch.cat([2 * color - validity, validity], dim=2)
         return canvas.flatten(2).transpose(1, 2).reshape(warped.count, -1, side, side)
 
-    def _on_fine_canvas(self, warped: _WarpedCells) -> Tensor:
-        """Cells with `_SAMPLES` per px as [N, 4 C, 2 S, 2 S]."""
-        slots, fine_px = warped.colors.shape[1], self._canvas_px * FINE_PER_CANVAS_PX
-        canvas = torch.zeros(warped.count, slots * 4, fine_px, fine_px, device=self._device)
+    def _on_fine_canvas(self, warped: _WarpedCells, values: Tensor) -> Tensor:
+        """Values [n,C,Q,16,`_SAMPLES`] of the cells as [N, QC, 2 S, 2 S]."""
+        planes, fine_px = values.shape[1] * values.shape[2], self._canvas_px * FINE_PER_CANVAS_PX
+        canvas = torch.zeros(warped.count, planes, fine_px, fine_px, device=self._device)
         if not len(warped.body):
             return canvas
         # Only the box around all cells is put in order.
         (left, top), (right, bottom) = ((int(f(warped.x)), int(f(warped.y))) for f in (torch.amin, torch.amax))
         rows, columns, cell_px = bottom + 1 - top, right + 1 - left, POSE_STRIDE * FINE_PER_CANVAS_PX
-        box = torch.zeros(warped.count, rows, columns, *warped.colors.shape[1:], device=self._device)
-        box[warped.body, warped.y - top, warped.x - left] = warped.colors
-        split = box.reshape(warped.count, rows, columns, slots * 4, *[POSE_STRIDE] * 2, *[FINE_PER_CANVAS_PX] * 2)
-        ordered = split.permute(0, 3, 1, 4, 6, 2, 5, 7).reshape(warped.count, slots * 4, rows * cell_px, columns * cell_px)
+        box = torch.zeros(warped.count, rows, columns, *values.shape[1:], device=self._device)
+        box[warped.body, warped.y - top, warped.x - left] = values
+        split = box.reshape(warped.count, rows, columns, planes, *[POSE_STRIDE] * 2, *[FINE_PER_CANVAS_PX] * 2)
+        ordered = split.permute(0, 3, 1, 4, 6, 2, 5, 7).reshape(warped.count, planes, rows * cell_px, columns * cell_px)
         canvas[:, :, top * cell_px :, left * cell_px :][:, :, : rows * cell_px, : columns * cell_px] = ordered
         return canvas
 
@@ -111,26 +113,34 @@ class CellWarper:
         maps = part_transforms(wanted, self.pictures.parts, flat)
         trust = self.pictures.trust(choice, distances)[body[:, None], :, best].transpose(1, 2)
         colors = torch.zeros(len(cell), slots, 4, POSE_STRIDE**2, samples, device=self._device)
+        head = torch.zeros(len(cell), 5, POSE_STRIDE**2, samples, device=self._device)
         counts = trust * share.amax(dim=2)[:, None] > NEGLIGIBLE
         for layer in range(slots * blended):
             for place in range(_PARTS_PER_CELL):
                 row = counts[:, layer, place].nonzero()[:, 0]
                 pose, part = body[row], best[row, place]
-                found, seen = self._look_up(at[row], maps[pose, layer, part], flat[pose, layer, part], part)
+                to_picture, picture = maps[pose, layer, part], flat[pose, layer, part]
+                found, seen = self._look_up(self._atlas, at[row], to_picture, picture, part)
                 found = found if samples > 1 else found.mean(dim=-1, keepdim=True)
                 counted = (share[row, place] * trust[row, layer, place, None] * seen)[:, None, :, None]
                 colors[row, layer // blended] += found.transpose(0, 1) * counted
-        return _WarpedCells(count, body, cell % cells, cell // cells, colors)
+                is_head = (part == HEAD).nonzero()[:, 0]
+                if samples > 1 and layer < blended and len(is_head):
+                    only = (each[is_head] for each in (at[row], to_picture, picture, part))
+                    outlined, _ = self._look_up(self._outlined, *only)
+                    known = torch.cat([outlined, torch.ones_like(outlined[:1])]).transpose(0, 1)
+                    head[row[is_head]] += known * counted[is_head]
+        return _WarpedCells(count, body, cell % cells, cell // cells, colors, head)
 
-    def _look_up(self, at: Tensor, maps: Tensor, picture: Tensor, part: Tensor) -> tuple[Tensor, Tensor]:
-        """The colors of px `at` [n,16,2] under maps [n,2,3] in pictures [n], four samples of each, [4,n,16,4], and how much of
-        the part [n] is seen there, [n,16]."""
+    def _look_up(self, atlas: Tensor, at: Tensor, maps: Tensor, picture: Tensor, part: Tensor) -> tuple[Tensor, Tensor]:
+        """The colors of px `at` [n,16,2] under maps [n,2,3] in pictures [n] of an atlas, four samples of each, [4,n,16,4], and
+        how much of the part [n] is seen there, [n,16]."""
         offset = torch.tensor([[-0.25, -0.25], [0.25, -0.25], [-0.25, 0.25], [0.25, 0.25]], device=self._device)
         fine = (at[:, :, None] + offset).flatten(1, 2)
         # Written out: sums and products over two numbers are slow as reductions.
         x, y = (maps[:, i, :1] * fine[..., 0] + maps[:, i, 1:2] * fine[..., 1] + maps[:, i, 2:] for i in (0, 1))
         inside = (x > -0.5) & (x < self.pictures.width - 0.5) & (y > -0.5) & (y < self.pictures.height - 0.5)
-        colors = _sample(self._atlas, x, y, picture, self.pictures.height)
+        colors = _sample(atlas, x, y, picture, self.pictures.height)
         colors = (colors * inside).unflatten(-1, (-1, _SAMPLES))
         u, v = (
             (each[:, ::4] + each[:, 3::4] + 1) / 2 * (VISIBILITY_CELLS / side) - 0.5  # the middle of the four samples

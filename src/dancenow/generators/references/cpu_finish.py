@@ -7,10 +7,21 @@ from typing import Final
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from dancenow.generators.crop.network import ALPHA_EPSILON
 from dancenow.generators.references.fine_pictures import FinePictures
-from dancenow.generators.references.network import COPY_GAIN, DECISIVENESS, largest_shift_px
+from dancenow.generators.references.network import (
+    AGREES_FROM,
+    AGREES_TO,
+    COPY_GAIN,
+    DECISIVENESS,
+    HEAD_EDGE,
+    OUTLINE_REACH_PX,
+    SURE_FROM,
+    SURE_TO,
+    largest_shift_px,
+)
 from dancenow.types import FloatArray
 
 Box = tuple[slice, slice]
@@ -50,17 +61,56 @@ def finish_box(plan: FloatArray, pictures: FinePictures, image: FloatArray, box:
         ((np.arange(side.start, side.stop) + 0.5) * float(per_canvas_px / times) - 0.5 - first).astype(np.float32)
         for side, first in ((columns, pictures.x_px), (rows, pictures.y_px))
     )
-    moved, counts = [], []
+    moved, counts, at = [], [], []
     for slot, layer in enumerate(layers):
         shift_x, shift_y = (_enlarge(part[4 + slots + 2 * slot + axis], size, cv2.INTER_LINEAR) for axis in (0, 1))
-        moved.append(cv2.remap(layer, shift_x * largest_px + x, shift_y * largest_px + y[:, None], cv2.INTER_LINEAR))
+        at.append((shift_x * largest_px + x, shift_y * largest_px + y[:, None]))
+        moved.append(cv2.remap(layer, *at[slot], cv2.INTER_LINEAR))
         weight = cv2.exp(_enlarge(part[4 + slot], size, cv2.INTER_LINEAR))
         counts.append(weight * cv2.extractChannel(moved[slot], 3).clip(_LEAST))
     for slot, (layer, decided) in enumerate(zip(moved, _decided(counts), strict=True)):
-        gain = cv2.exp(_enlarge(part[4 + 3 * slots + slot], size, cv2.INTER_LINEAR))
-        weight = decided / cv2.extractChannel(layer, 3).clip(_LEAST)
+        gain = np.asarray(cv2.exp(_enlarge(part[4 + 3 * slots + slot], size, cv2.INTER_LINEAR)), np.float32)
+        validity = np.asarray(cv2.extractChannel(layer, 3), np.float32)
+        weight = decided / validity.clip(_LEAST)
         cv2.accumulateProduct(layer, cv2.merge([weight * gain] * 3 + [weight]), mixed)
+        if not slot:
+            _outline_head(pictures.head, at[0], validity, gain, mixed, alpha, len(image))
     image[rows, columns] = _with_shadow(mixed, alpha, image[rows, columns, 3])
+
+
+def _outline_head(
+    head: Tensor,
+    at: tuple[FloatArray, FloatArray],
+    validity: FloatArray,
+    gain: FloatArray,
+    mixed: FloatArray,
+    alpha: FloatArray,
+    canvas_px: int,
+) -> None:
+    """Copy the outline of a head [5,h,w], see `FinePictures`, into an alpha [h',w'], and its colors at the edge into the sum
+    [h',w',4], in place: see `network.finish`. at: columns and rows in the head. validity, gain: [h',w'] of the first reference.
+    """
+    there = np.ascontiguousarray(head[4].numpy())
+    left, top, width, height = cv2.boundingRect((there > SURE_FROM).view(np.uint8))
+    near = (at[0] > left - 1) & (at[0] < left + width) & (at[1] > top - 1) & (at[1] < top + height)
+    x, y, width, height = cv2.boundingRect(near.view(np.uint8))
+    if not width:
+        return
+    part = (slice(y, y + height), slice(x, x + width))
+    at_x, at_y = (np.ascontiguousarray(each[part]) for each in at)
+    known = np.asarray(cv2.remap(there, at_x, at_y, cv2.INTER_LINEAR), np.float32)
+    colors = np.ascontiguousarray(head[:4].permute(1, 2, 0).numpy())
+    shown = np.asarray(cv2.remap(colors, at_x, at_y, cv2.INTER_LINEAR), np.float32)
+    generated, valid = alpha[part], shown[..., 3]
+    copied = valid / known.clip(_LEAST)
+    sure = ((known - np.float32(SURE_FROM)) / np.float32(SURE_TO - SURE_FROM)).clip(0, 1)
+    both, either = (float((sure * f(generated, copied)).sum()) for f in (np.minimum, np.maximum))
+    sure *= np.float32(np.clip((both / max(either, 1e-6) - AGREES_FROM) / (AGREES_TO - AGREES_FROM), 0, 1))
+    side = 2 * round(OUTLINE_REACH_PX * canvas_px / 256) + 1
+    least, most = (f(alpha, np.ones((side, side), np.uint8))[part] for f in (cv2.erode, cv2.dilate))
+    alpha[part] += sure * (copied.clip(least, most) - generated)
+    weight = np.float32(np.exp(HEAD_EDGE)) * sure * (valid - validity[part]).clip(0) / valid.clip(_LEAST)
+    mixed[part] += shown * cv2.merge([weight * gain[part]] * 3 + [weight])
 
 
 def smooth_edges(alpha: NDArray[np.float32], times: float) -> NDArray[np.float32]:

@@ -16,18 +16,24 @@ def finish_box(plan: Tensor, pictures: FinePictures, image: Tensor, box: Box) ->
     """
     pixels, side_px = pictures.pixels, image.shape[1]
     times = side_px // plan.shape[2]
-    warped = plan.new_zeros(1, len(pixels), 4, side_px, side_px)
+    warped, head = plan.new_zeros(1, len(pixels), 4, side_px, side_px), plan.new_zeros(1, 5, side_px, side_px)
     below, right = pictures.y_px + pixels.shape[2], pictures.x_px + pixels.shape[3]
-    signed = torch.cat([2 * pixels[:, :3] - pixels[:, 3:], pixels[:, 3:]], dim=1)
-    warped[0, :, :, pictures.y_px : below, pictures.x_px : right] = signed
+    warped[0, :, :, pictures.y_px : below, pictures.x_px : right] = _signed(pixels)
+    head[0, :, pictures.y_px : below, pictures.x_px : right] = _signed(pictures.head[None])[0]
     rows, columns = (slice(side.start * times, side.stop * times) for side in box)
     part = plan[:, :, box[0], box[1]]
     size = (part.shape[2] * times, part.shape[3] * times)
     color = enlarge(part[:, :4], size, "bicubic")
     alpha = torch.from_numpy(smooth_edges(color[0, 3].clamp(0, 1).cpu().numpy(), times)).to(color)[None, None]
     whole = torch.cat([color[:, :3], alpha, enlarge(part[:, 4:], size, "bilinear")], dim=1)
-    finished = finish(Plan.of(whole, len(pixels)), warped.flatten(1, 2)[:, :, rows, columns], side_px)
+    references, head = warped.flatten(1, 2)[:, :, rows, columns], head[:, :, rows, columns]
+    finished = finish(Plan.of(whole, len(pixels)), references, head, side_px)
     image[:, rows, columns] = finished.permute(0, 2, 3, 1)
+
+
+def _signed(planes: Tensor) -> Tensor:
+    """Colors in [0,1], multiplied by the validity behind them, to signed ones."""
+    return torch.cat([2 * planes[:, :3] - planes[:, 3:4], planes[:, 3:]], dim=1)
 
 
 def enlarge(planes: Tensor, size: tuple[int, int], kernel: str) -> Tensor:

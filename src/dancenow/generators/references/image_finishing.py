@@ -30,7 +30,7 @@ def finish_image(plan: Tensor, pictures: FinePictures, side_px: int) -> Tensor:
     shadow = Plan.of(plan, len(pictures.pixels)).shadow
     image = torch.full((1, side_px, side_px, 4), -1.0, device=plan.device)
     image[..., 3] = 0.0 if shadow is None else enlarge(shadow, (side_px, side_px), "bilinear")[:, 0]
-    box = _visible_box(plan[0, 3], plan.shape[2] // math.gcd(plan.shape[2], side_px))
+    box = _visible_box(plan[0, 3], pictures, plan.shape[2] // math.gcd(plan.shape[2], side_px))
     if box is not None and plan.device.type == "cpu":
         cpu_finish.finish_box(plan[0].numpy(), pictures, image[0].numpy(), box)
     elif box is not None:
@@ -38,16 +38,17 @@ def finish_image(plan: Tensor, pictures: FinePictures, side_px: int) -> Tensor:
     return image.permute(0, 3, 1, 2)
 
 
-def _visible_box(alpha: Tensor, step: int) -> Box | None:
+def _visible_box(alpha: Tensor, pictures: FinePictures, step: int) -> Box | None:
     """Rows and columns of an alpha [S,S] outside of which nobody is visible, as far as pixels are moved, in whole steps; None
-    if nobody is."""
+    if nobody is. Hair may be outside of what is generated, so the head in the pictures is inside, too."""
     visible = alpha > _VISIBLE
     if not visible.any():
         return None
-    sides = []
-    for axis, length in ((1, alpha.shape[0]), (0, alpha.shape[1])):
-        seen = visible.any(dim=axis).nonzero()[:, 0]
+    sides, head = [], pictures.head[3] > _VISIBLE
+    for axis, length, corner_px in ((1, alpha.shape[0], pictures.y_px), (0, alpha.shape[1], pictures.x_px)):
+        seen, of_head = (each.any(dim=axis).nonzero()[:, 0] for each in (visible, head))
+        seen = torch.cat([seen, (of_head + corner_px) // pictures.px_per_canvas_px])
         reach = int(MAX_SHIFT_PX * length / 256) + 1
-        first, end = max(int(seen[0]) - reach, 0), min(int(seen[-1]) + 1 + reach, length)
+        first, end = max(int(seen.min()) - reach, 0), min(int(seen.max()) + 1 + reach, length)
         sides.append(slice(first // step * step, -(-end // step) * step))
     return sides[0], sides[1]

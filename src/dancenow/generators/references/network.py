@@ -4,6 +4,8 @@ Warped references enter beside the pose at a quarter of the canvas, and again, a
 network first moves their pixels by a few px, because body parts are not rigid and keypoints err, and makes them brighter or
 darker, because light falls differently on them. The color of each pixel is a mean of the generated one and of those of the
 references, with weights that the network predicts; a reference that shows nothing at a pixel has no weight there.
+
+In a finished image the outline of the head is copied, too: hair has no outline that a pose could tell.
 """
 
 from dataclasses import dataclass, replace
@@ -34,6 +36,15 @@ DECISIVENESS = 4.0
 COPY_GAIN = 0.5
 """Logarithm of how much more copied pixels count in a finished image than in training, which rewards means. With both, filmed
 people are sharper and nearer to the truth by every perceptual measure, and by SSIM as near."""
+SURE_FROM, SURE_TO = 0.25, 0.55
+"""How much of a head is known where its outline is copied in part and wholly: less is known of one that looks elsewhere."""
+HEAD_EDGE = 2.0
+"""Logarithm of the weight of a head's colors at its very edge, where the network sees no reference."""
+AGREES_FROM, AGREES_TO = 0.75, 0.85
+"""How much of a generated head and the copied one together is in both (intersection over union) where the outline is copied in
+part and wholly: a head that looks elsewhere can be copied in a wrong size."""
+OUTLINE_REACH_PX = 4.0
+"""Of a canvas of 256 px: how far the outline is moved at most."""
 MAX_SHIFT_PX = 8.0
 """How far the network moves pixels of a reference, along each axis of a canvas of 256 px."""
 MAX_LOG_GAIN = 0.7
@@ -135,16 +146,37 @@ class Plan:
         return mixed if self.shadow is None else composite_shadow(mixed, self.shadow)
 
 
-def finish(plan: Plan, warped: Tensor, canvas_px: int) -> Tensor:
-    """The image RGBA [N,4,h,w] of a plan and warped references [N,4K,h,w].
+def finish(plan: Plan, warped: Tensor, head: Tensor, canvas_px: int) -> Tensor:
+    """The image RGBA [N,4,h,w] of a plan, warped references [N,4K,h,w] and the head of the first one [N,5,h,w], see
+    `FinePictures`, with signed colors.
 
-    Both may be enlarged, or a part of the canvas; canvas_px: the whole canvas at their resolution. A mean of several pictures
+    All may be enlarged, or a part of the canvas; canvas_px: the whole canvas at their resolution. A mean of several pictures
     is less sharp than any of them, so the one that counts most counts more here than in training, see `DECISIVENESS`.
     """
-    moved = move_pixels(warped, plan.shifts * largest_shift_px(canvas_px))
+    shifts = plan.shifts * largest_shift_px(canvas_px)
+    moved, head = move_pixels(warped, shifts), move_pixels(head, shifts[:, :2])
     counts = plan.logits + moved[:, 3::4].clamp_min(1e-6).log()
     decided = torch.log_softmax(DECISIVENESS * counts, dim=1) + counts.logsumexp(dim=1, keepdim=True)
-    return replace(plan, logits=plan.logits + decided - counts + COPY_GAIN).mix(moved)
+    validity = head[:, 3:4]
+    alpha, sure = _outline(plan.rgba[:, 3:], validity, head[:, 4:], canvas_px)
+    edge = sure * (validity - moved[:, 3:4]).clamp_min(0)
+    logits = torch.cat([plan.logits + decided - counts + COPY_GAIN, torch.full_like(edge, HEAD_EDGE)], dim=1)
+    outlined = replace(
+        plan, rgba=torch.cat([plan.rgba[:, :3], alpha], dim=1), logits=logits,
+        gains=torch.cat([plan.gains, plan.gains[:, :1]], dim=1),
+    )  # fmt: skip
+    return outlined.mix(torch.cat([moved, head[:, :4] * (edge / validity.clamp_min(1e-6))], dim=1))
+
+
+def _outline(alpha: Tensor, validity: Tensor, known: Tensor, canvas_px: int) -> tuple[Tensor, Tensor]:
+    """An alpha [N,1,h,w] with the outline of a head, and how sure it is of that head, [N,1,h,w]."""
+    sure = ((known - SURE_FROM) / (SURE_TO - SURE_FROM)).clamp(0, 1)
+    copied = validity / known.clamp_min(1e-6)
+    both, either = ((sure * f(alpha, copied)).sum(dim=(2, 3), keepdim=True) for f in (torch.minimum, torch.maximum))
+    sure = sure * ((both / either.clamp_min(1e-6) - AGREES_FROM) / (AGREES_TO - AGREES_FROM)).clamp(0, 1)
+    reach = round(OUTLINE_REACH_PX * canvas_px / 256)
+    most, least = (sign * nn.functional.max_pool2d(sign * alpha, 2 * reach + 1, 1, reach) for sign in (1, -1))
+    return torch.lerp(alpha, copied.clamp(least, most), sure), sure
 
 
 def largest_shift_px(canvas_px: int) -> float:
@@ -159,9 +191,10 @@ def _means_of_2x2(slots: int) -> Tensor:
 
 
 def move_pixels(planes: Tensor, shifts: Tensor) -> Tensor:
-    """Look each pixel of K images [N,4K,S,S] up `shifts` [N,2K,S,S] px (right, down) beside itself; outside all is 0."""
+    """Look each pixel of K images [N,CK,S,S] up `shifts` [N,2K,S,S] px (right, down) beside itself; outside all is 0."""
     count, _, height, width = planes.shape
-    each, by = planes.float().reshape(-1, 4, height, width), shifts.reshape(-1, 2, height, width)
+    by = shifts.reshape(-1, 2, height, width)
+    each = planes.float().reshape(len(by), -1, height, width)
     x = torch.arange(width, device=planes.device) + by[:, 0]
     y = torch.arange(height, device=planes.device)[:, None] + by[:, 1]
     grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dim=-1)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dancenow.generators.crop.network import POSE_STRIDE
-from dancenow.generators.references.body_parts import NUM_PARTS, BodyParts, part_odds
+from dancenow.generators.references.body_parts import HEAD, NUM_PARTS, BodyParts, part_odds
 from dancenow.generators.references.fine_pictures import FinePictures
 from dancenow.generators.references.part_transforms import part_transforms
 from dancenow.generators.references.prepared_pictures import (
@@ -43,14 +43,19 @@ class PatchWarper:
     @torch.no_grad()
     def warp(self, xy: Tensor, confidence: Tensor, depth: Tensor, choice: ReferenceChoice, distances: Tensor) -> Tensor:
         """See `PictureWarper.warp`."""
-        return self.warp_finely(xy, confidence, depth, choice, distances)[0]
+        return self._warp(BodyParts.of(xy, confidence, depth), choice, distances, with_heads=False)[0]
 
     @torch.no_grad()
     def warp_finely(
         self, xy: Tensor, confidence: Tensor, depth: Tensor, choice: ReferenceChoice, distances: Tensor
     ) -> tuple[Tensor, list[FinePictures]]:
-        """See `PictureWarper.warp_finely`. The four values of a px are neighbors in memory, as OpenCV takes them."""
-        wanted = BodyParts.of(xy, confidence, depth)
+        """See `PictureWarper.warp_finely`."""
+        return self._warp(BodyParts.of(xy, confidence, depth), choice, distances, with_heads=True)
+
+    def _warp(
+        self, wanted: BodyParts, choice: ReferenceChoice, distances: Tensor, *, with_heads: bool
+    ) -> tuple[Tensor, list[FinePictures]]:
+        """Warp coarsely and finely. The values of a px are neighbors in memory, as OpenCV takes them."""
         flat = choice.picture.flatten(1, 2)
         to_picture = part_transforms(wanted, self.pictures.parts, flat).numpy().astype(np.float64)
         trust = self.pictures.trust(choice, distances).numpy()
@@ -59,14 +64,18 @@ class PatchWarper:
         coarse, fine = np.zeros((count, slots, 4, POSE_STRIDE, POSE_STRIDE, cells, cells), np.float32), []
         for body in range(count):
             corner, weights = self._part_weights(wanted[body])
-            layers = np.zeros((slots, *(points * _FINE_PER_POINT for points in weights.shape[1:]), 4), np.float32)
+            size = [points * _FINE_PER_POINT for points in weights.shape[1:]]
+            layers, head = np.zeros((slots, *size, 4), np.float32), np.zeros((*size, 5), np.float32)
             for layer, pictures in enumerate(flat[body].tolist()):
                 trusted = weights * trust[body, layer, :, None, None]
                 self._add_layer(layers[layer // blended], corner, trusted, pictures, to_picture[body, layer])
+                if with_heads and layer < blended:
+                    self._add_head(head, corner, trusted[HEAD], pictures[HEAD], to_picture[body, layer, HEAD])
             for slot in range(slots if weights.size else 0):
                 _put_means(coarse[body, slot], corner, layers[slot])
             x, y = (first * FINE_PER_CANVAS_PX for first in corner)
-            fine.append(FinePictures(x, y, torch.from_numpy(layers).permute(0, 3, 1, 2)))
+            pixels, outlined = torch.from_numpy(layers).permute(0, 3, 1, 2), torch.from_numpy(head).permute(2, 0, 1)
+            fine.append(FinePictures(x, y, pixels, outlined))
         return torch.from_numpy(coarse).reshape(count, -1, cells, cells), fine
 
     def _part_weights(self, wanted: BodyParts) -> tuple[tuple[int, int], FloatArray]:
@@ -104,23 +113,48 @@ class PatchWarper:
         weights: [P,h/4,w/4] of the parts. pictures: of each part. to_picture: [P,2,3] px of the canvas -> px of the picture.
         """
         for part, picture in enumerate(pictures):
-            left, top, width, height = cv2.boundingRect((weights[part] > NEGLIGIBLE).view(np.uint8))
-            if not width:
-                continue
-            first = np.array([corner[0] + left * _STEP_PX, corner[1] + top * _STEP_PX], np.float64)
-            weight = weights[part, top : top + height, left : left + width]
-            seen = cv2.warpAffine(
-                self._shown[picture, part], self._to_cells(_zoomed(to_picture[part], first, _STEP_PX)), (width, height),
-                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
-            )  # fmt: skip
-            size = (width * _FINE_PER_POINT, height * _FINE_PER_POINT)
-            patch = cv2.warpAffine(
-                self.pictures.premultiplied[picture], _zoomed(to_picture[part], first, 1 / FINE_PER_CANVAS_PX), size,
-                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT,
-            )  # fmt: skip
-            counted = cv2.resize(weight * seen * np.float32(1 / 255**2), size, interpolation=cv2.INTER_LINEAR)
-            x, y = left * _FINE_PER_POINT, top * _FINE_PER_POINT
-            cv2.accumulateProduct(patch.astype(np.float32), cv2.merge([counted] * 4), canvas[y : y + size[1], x : x + size[0]])
+            found = self._patch(self.pictures.premultiplied[picture], corner, weights[part], part, picture, to_picture[part])
+            if found is not None:
+                place, patch, counted = found
+                cv2.accumulateProduct(patch, cv2.merge([counted] * 4), canvas[place])
+
+    def _add_head(
+        self, canvas: FloatArray, corner: tuple[int, int], weight: FloatArray, picture: int, to_picture: NDArray[np.float64]
+    ) -> None:
+        """Add the head of one layer with its outline to the fine part [h,w,5] of a canvas, see `FinePictures.head`."""
+        found = self._patch(self.pictures.outlined[picture], corner, weight, HEAD, picture, to_picture)
+        if found is not None:
+            place, patch, counted = found
+            canvas[place] += np.dstack([patch * counted[..., None], 255 * counted])
+
+    def _patch(
+        self,
+        image: NDArray[np.uint8],
+        corner: tuple[int, int],
+        weights: FloatArray,
+        part: int,
+        picture: int,
+        to_picture: NDArray[np.float64],
+    ) -> tuple[tuple[slice, slice], FloatArray, FloatArray] | None:
+        """Look a part up in a version of a picture: rows and columns of the fine canvas, colors [h,w,4] there, and what they
+        count, [h,w], so that the largest color counts 1; None if the part is nowhere."""
+        left, top, width, height = cv2.boundingRect((weights > NEGLIGIBLE).view(np.uint8))
+        if not width:
+            return None
+        first = np.array([corner[0] + left * _STEP_PX, corner[1] + top * _STEP_PX], np.float64)
+        seen = cv2.warpAffine(
+            self._shown[picture, part], self._to_cells(_zoomed(to_picture, first, _STEP_PX)), (width, height),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
+        )  # fmt: skip
+        size = (width * _FINE_PER_POINT, height * _FINE_PER_POINT)
+        patch = cv2.warpAffine(
+            image, _zoomed(to_picture, first, 1 / FINE_PER_CANVAS_PX), size,
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT,
+        )  # fmt: skip
+        weight = weights[top : top + height, left : left + width] * seen * np.float32(1 / 255**2)
+        x, y = left * _FINE_PER_POINT, top * _FINE_PER_POINT
+        place = (slice(y, y + size[1]), slice(x, x + size[0]))
+        return place, patch.astype(np.float32), np.asarray(cv2.resize(weight, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
     def _to_cells(self, to_picture: NDArray[np.float64]) -> NDArray[np.float64]:
         """A map [2,3] to px of a picture as one to cells of where parts are shown."""

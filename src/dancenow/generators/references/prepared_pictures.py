@@ -1,5 +1,6 @@
 """The pictures of a person, prepared for warping: enlarged once, with premultiplied colors, and where they show which part."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import cv2
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dancenow.generators.references.body_parts import NUM_PARTS, PARTS, BodyParts, are_joined, part_weights
+from dancenow.generators.references.edge_colors import with_inner_colors, without_edge
 from dancenow.generators.references.part_matching import part_distances, part_features
 from dancenow.generators.references.reference_choice import ReferenceChoice
 from dancenow.generators.references.reference_set import ReferenceSet
@@ -27,6 +29,10 @@ NEGLIGIBLE: Final = 0.004
 _LOST_PX2: Final = 2 / 6
 """Variance of the mean blur of two bilinear look-ups, when pictures are warped and when their px are moved: 1/6 px² each."""
 _SOLID_ALPHA: Final = 200
+_EDGE_PX: Final = 1.0
+"""Of the canvas: as wide is the edge of a matte that is not copied."""
+_SPREAD_PX: Final = 1.5
+"""Of the canvas: as wide is the edge whose colors come from further inside."""
 _HIDDEN_COST: Final = 1.5
 """Distance that a part adds that is hidden in a reference."""
 _CLUTTER_COST: Final = 1.0
@@ -38,15 +44,18 @@ _TRUST_SCALE: Final = 1.2
 class PreparedPictures:
     """M pictures of h x w px on a device.
 
-    premultiplied: uint8 [M,h,w,4]. parts: of their M poses. shown: float32 [M,P,V,V], where each part is seen. time_s: [M].
+    premultiplied: uint8 [M,h,w,4], without the edge of the person, where they are mixed with the background. outlined: the same
+    with the edge, in colors from further inside. parts: of their M poses. shown: float32 [M,P,V,V], where each part is seen.
+    time_s: [M].
     """
 
     def __init__(self, references: ReferenceSet, device: torch.device) -> None:
-        rgba, pose = _for_lookup(references)
-        alpha = rgba[..., 3:].astype(np.float32) / 255
-        color = np.rint(np.stack([_sharpen(picture) for picture in rgba]) * alpha).astype(np.uint8)
-        self.premultiplied = np.concatenate([color, rgba[..., 3:]], axis=3)
+        px = references.px_per_canvas_px
+        rgba, pose = _for_lookup(references, [without_edge(each, _EDGE_PX * px) for each in references.rgba])
+        outlined, _ = _for_lookup(references, [with_inner_colors(each, _SPREAD_PX * px) for each in references.rgba])
+        self.premultiplied, self.outlined = (np.stack([_premultiply(each) for each in both]) for both in (rgba, outlined))
         self.height, self.width = rgba.shape[1:3]
+        alpha = rgba[..., 3:].astype(np.float32) / 255
         self.time_s = torch.from_numpy(references.time_s).to(device)
         self.parts = BodyParts.of_pose(pose, device)
         self._features = part_features(self.parts)
@@ -84,6 +93,12 @@ def _of_choice(distances: Tensor, choice: Tensor) -> Tensor:
     return distances.gather(2, pictures).transpose(1, 2).reshape(choice.shape)
 
 
+def _premultiply(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture [h,w,4], sharpened, with colors multiplied by alpha."""
+    color = _sharpen(rgba) * (rgba[..., 3:].astype(np.float32) / 255)
+    return np.concatenate([np.rint(color).astype(np.uint8), rgba[..., 3:]], axis=2)
+
+
 def _sharpen(rgba: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The colors [h,w,3] of a picture, sharper by what interpolation is going to blur them; not where the person is
     transparent, or what is behind would shine through more."""
@@ -93,14 +108,14 @@ def _sharpen(rgba: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.where(rgba[..., 3:] > _SOLID_ALPHA, sharp, color).astype(np.float32)
 
 
-def _for_lookup(references: ReferenceSet) -> tuple[NDArray[np.uint8], Pose]:
-    """The pictures at about `_LOOKUP_PX`, and their poses in them."""
+def _for_lookup(references: ReferenceSet, pictures: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], Pose]:
+    """Versions of all pictures at about `_LOOKUP_PX`, and the poses in them."""
     ratio = _LOOKUP_PX / references.px_per_canvas_px
     if ratio < 1.25:
-        return references.rgba, references.pose
+        return np.stack(pictures), references.pose
     height, width = references.rgba.shape[1:3]
     size = (round(width * ratio), round(height * ratio))
-    larger = np.stack([cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC) for picture in references.rgba])
+    larger = np.stack([cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC) for picture in pictures])
     scale = np.array([size[0] / width, size[1] / height], np.float32)
     xy = (references.pose.xy + 0.5) * scale - 0.5
     depth = references.pose.depth * np.float32(ratio)

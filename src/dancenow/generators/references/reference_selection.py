@@ -33,9 +33,6 @@ _NOT_SHOWN: Final = 8.0
 """Distance of a part that no kept frame shows, and of frames near in time."""
 _MARGIN_PX: Final = 6
 _VISIBLE_ALPHA: Final = 12
-_SOLID_ALPHA: Final = 200
-_EDGE_PX: Final = 1.0
-"""Of the canvas: as wide is the edge of a matte that is not copied."""
 
 
 @dataclass(frozen=True)
@@ -131,26 +128,16 @@ def _place(subject: Subject, placed: dict[int, Crop], tracked: list[Crop]) -> li
     return [in_frame[index] for index in placed]
 
 
-def _inner(alpha: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
-    """A matte without its edge, which shows some of the background: that is for the generator to generate."""
-    side = 2 * round(_EDGE_PX * scale) + 1
-    square = np.ones((side, side), np.uint8)
-    solid = cv2.erode(np.where(alpha > _SOLID_ALPHA, np.uint8(255), np.uint8(0)), square)
-    return np.asarray(np.minimum(cv2.GaussianBlur(solid, (side, side), 0), alpha), np.uint8)
-
-
 def trim_pictures(
     pictures: NDArray[np.uint8], poses: Sequence[Pose], track: PoseTrack, frames: NDArray[np.int64], scale: float
 ) -> ReferenceSet:
-    """The set of pictures [M,R,R,4] of the track's `frames` [M], cut down to what they need, without the mattes' edges."""
+    """The set of pictures [M,R,R,4] of the track's `frames` [M], cut down to what they need."""
     seen = np.asarray(pictures[..., 3].max(axis=0) > _VISIBLE_ALPHA)
     rows, columns = (np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
         rows, columns = np.arange(seen.shape[0]), np.arange(seen.shape[1])
     top, left = max(int(rows[0]) - _MARGIN_PX, 0), max(int(columns[0]) - _MARGIN_PX, 0)
-    part = pictures[:, top : int(rows[-1]) + _MARGIN_PX, left : int(columns[-1]) + _MARGIN_PX].copy()
-    for picture in part:
-        picture[..., 3] = _inner(picture[..., 3], scale)
+    part = pictures[:, top : int(rows[-1]) + _MARGIN_PX, left : int(columns[-1]) + _MARGIN_PX]
     moved = [replace(pose, xy=pose.xy - np.array([left, top], np.float32)) for pose in poses]
     xy, confidence, depth = (np.stack([getattr(each, name) for each in moved]) for name in ("xy", "confidence", "depth"))
     return ReferenceSet(part, Pose(xy, confidence, depth), track.time_s[frames], scale, track.source_sha256)
