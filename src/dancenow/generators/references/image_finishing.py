@@ -9,6 +9,7 @@ from typing import Final
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from dancenow.generators.references import cpu_finish, gpu_finish
 from dancenow.generators.references.cpu_finish import Box
@@ -16,6 +17,8 @@ from dancenow.generators.references.fine_pictures import FinePictures
 from dancenow.generators.references.gpu_finish import enlarge
 from dancenow.generators.references.network import MAX_SHIFT_PX, Plan
 
+_RIM_PX: Final = 4
+"""Of the canvas: at its border, where convolutions see nothing beyond, a faint veil can be generated far from anybody."""
 _VISIBLE: Final = 0.02
 """Alpha that is worth finishing; the compositor drops more than that (`compositor.MIN_ALPHA`)."""
 
@@ -41,7 +44,7 @@ def finish_image(plan: Tensor, pictures: FinePictures, side_px: int) -> Tensor:
 def _visible_box(alpha: Tensor, pictures: FinePictures, step: int) -> Box | None:
     """Rows and columns of an alpha [S,S] outside of which nobody is visible, as far as pixels are moved, in whole steps; None
     if nobody is. Hair may be outside of what is generated, so the head in the pictures is inside, too."""
-    visible = alpha > _VISIBLE
+    visible = F.pad(alpha[_RIM_PX:-_RIM_PX, _RIM_PX:-_RIM_PX] > _VISIBLE, [_RIM_PX] * 4)
     if not visible.any():
         return None
     sides, head = [], pictures.head[3] > _VISIBLE
