@@ -14,6 +14,8 @@ from dancenow.subject.subject import Subject
 from helpers.golden_results import compute, machine, summary
 
 GOLDEN = Path(__file__).with_name("golden.json")
+ADVERSARIAL = ("edn.", "heatmaps.")
+"""Of families that learn against a discriminator from the first step: on other machines only means and spreads stay the same."""
 
 
 @pytest.mark.slow
@@ -29,13 +31,12 @@ def test_results_are_those_that_were_recorded(drawn_subject: Subject, tmp_path: 
         if same_machine:
             assert found["sha256"] == expected["sha256"], f"{name} is not the same bit for bit"
         else:
-            # Two networks that learn against each other drift apart from the least difference in rounding.
-            tolerance = 0.25 if name.endswith("adversarial") else 0.05
-            np.testing.assert_allclose(_numbers(found), _numbers(expected), rtol=tolerance, atol=tolerance, err_msg=name)
+            values = (_numbers(each, whole=not name.startswith(ADVERSARIAL)) for each in (found, expected))
+            np.testing.assert_allclose(*values, rtol=0.05, atol=0.05, err_msg=name)
 
 
-def _numbers(each: dict[str, Any]) -> list[float]:
-    return [each["mean"], each["spread"], *each["picked"]]
+def _numbers(each: dict[str, Any], *, whole: bool) -> list[float]:
+    return [each["mean"], each["spread"], *(each["picked"] if whole else [])]
 
 
 def _text(arrays: dict[str, Any]) -> str:
