@@ -15,7 +15,7 @@ from helpers.golden_results import compute, machine, summary
 
 GOLDEN = Path(__file__).with_name("golden.json")
 ADVERSARIAL = ("edn.", "heatmaps.")
-"""Of families that learn against a discriminator from the first step: on other machines only means and spreads stay the same."""
+"""Of families that learn against a discriminator from the first step: on other machines only means and spreads stay."""
 
 
 @pytest.mark.slow
