@@ -145,7 +145,8 @@ def compare(trial: Trial, images_rgb: list[ImageRGB]) -> dict[str, float]:
 
 
 def _rendered(renderer: Renderer, trial: Trial) -> Iterator[ImageRGB]:
-    with closing(render_frames(renderer, renderer.target.view("still"), trial.track, trial.frames)) as images:
+    view = renderer.target.view("still" if trial.subject.camera is None else "follow")
+    with closing(render_frames(renderer, view, trial.track, trial.frames)) as images:
         yield from images
 
 
