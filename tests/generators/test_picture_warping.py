@@ -1,5 +1,6 @@
 """Pictures of the person are warped onto poses and put into images, on every device in its own way."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -124,6 +125,15 @@ def test_all_warpers_agree(references: ReferenceSet, pictures: PreparedPictures)
     one, other = (
         F.pixel_shuffle(create(pictures, CANVAS_PX).warp(*pose, choice, distances), 4) for create in (CellWarper, PatchWarper)
     )
+    heads = [torch.zeros(5, 2 * CANVAS_PX, 2 * CANVAS_PX) for _ in range(2)]
+    warpers: tuple[PictureWarper, ...] = (CellWarper(pictures, CANVAS_PX), PatchWarper(pictures, CANVAS_PX))
+    for warper, canvas in zip(warpers, heads, strict=True):
+        fine = warper.warp_finely(*pose, choice, distances)[1][0]
+        height, width = fine.head.shape[1:]
+        canvas[:, fine.y_px : fine.y_px + height, fine.x_px : fine.x_px + width] = fine.head
+    assert float(heads[0][3].max()) > 0.5
+    inside = (heads[0][4] > 0.3) & (heads[1][4] > 0.3)
+    assert float((heads[0] - heads[1]).abs()[:, inside].mean()) < 0.03
     moved = (one[..., 1:] - one[..., :-1]).square().mean()
     assert (one - other).square().mean() < 0.1 * moved  # much less than a px of displacement
     assert isinstance(create_warper(references, CANVAS_PX, CPU), PatchWarper)
@@ -136,6 +146,8 @@ def test_where_nobody_is_nothing_is_warped(pictures: PreparedPictures, create: C
     coarse, (fine,) = create(pictures, CANVAS_PX).warp_finely(xy, xy[..., 0], xy[..., 0], chosen(0), distances)
     assert not coarse.any()
     assert not fine.pixels.any()
+    assert not fine.head.any()
+    assert not fine.halved().pixels.any()
 
 
 def striped_plan(shade: bool) -> tuple[Tensor, FinePictures, Tensor]:
@@ -168,18 +180,27 @@ def test_an_image_is_finished_alike_on_every_device() -> None:
     plan[:, 12] = 0.0
     pixels = F.interpolate(torch.rand(2, 4, 16, 16, generator=random), size=(48, 48), mode="bilinear")
     pixels[:, :3] *= pixels[:, 3:]
-    head = F.interpolate(torch.rand(1, 5, 16, 16, generator=random), size=(48, 48), mode="bilinear")[0]
-    head[3] *= head[4]
+    head, box = torch.rand(5, 48, 48, generator=random), (slice(2, 30), slice(0, 32))
+    head[4] = 1.0  # a head that is a little larger than what is generated
+    head[3] = 1.15 * F.interpolate(plan[:, 3:4], scale_factor=2, mode="bilinear")[0, 0, 4:52, 8:56]
     head[:3] *= head[3:4]
-    pictures, box = FinePictures(8, 4, pixels, head), (slice(2, 30), slice(0, 32))
+    pictures = FinePictures(8, 4, pixels, head)
+    one, other = finished_by_both(plan, pictures, box)
+    visible = other[..., 3:] > 0.1
+    assert visible.float().mean() > 0.5
+    # Kernels differ in the last place, and OpenCV looks up 32nds of px.
+    assert float(((one - other) * visible).abs().mean()) < 0.01
+    without = finished_by_both(plan, FinePictures(8, 4, pixels, torch.zeros_like(head)), box)
+    for found, plain in zip((one, other), without, strict=True):
+        assert float((found - plain)[..., 3].abs().mean()) > 0.01, "the outline of the head is copied"
+
+
+def finished_by_both(plan: Tensor, pictures: FinePictures, box: tuple[slice, slice]) -> tuple[Tensor, Tensor]:
+    """A part of an image [1,64,64,4] by OpenCV and by torch."""
     one, other = torch.zeros(1, 64, 64, 4), torch.zeros(1, 64, 64, 4)
     cpu_finish.finish_box(plan[0].numpy(), pictures, one[0].numpy(), box)
     gpu_finish.finish_box(plan, pictures, other, box)
-    visible = other[..., 3:] > 0.1
-    assert visible.float().mean() > 0.5
-    assert (
-        float(((one - other) * visible).abs().mean()) < 0.01
-    )  # kernels differ in the last place, and OpenCV looks up 32nds of px
+    return one, other
 
 
 def outlined(side_px: int, left_px: int) -> Tensor:
@@ -198,10 +219,10 @@ def outlined(side_px: int, left_px: int) -> Tensor:
 
 @pytest.mark.parametrize("side_px", [128, 256])
 def test_the_outline_of_a_head_is_copied_where_it_is_known(side_px: int) -> None:
-    wider, narrower = outlined(side_px, 7), outlined(side_px, 9)
-    assert wider[0, 12, 7] > 0.4, "more than is generated, as far as outlines are moved"
-    assert wider[1, 12, 7] > -0.5
-    assert narrower[0, 12, 8] < 0.6
+    wider, narrower, same = outlined(side_px, 7), outlined(side_px, 9), outlined(side_px, 8)
+    assert wider[0, 12, 7] > same[0, 12, 7] + 0.3, "more than is generated, as far as outlines are moved"
+    assert narrower[0, 12, 8] < same[0, 12, 8] - 0.2
+    assert wider[1, 12, 7] > same[1, 12, 7] + 0.3
     for alpha, _ in (wider, narrower):
         assert alpha[12, 20] > 0.95, "unknown, so generated"
 
@@ -236,3 +257,14 @@ def test_half_of_fine_pictures_are_their_means() -> None:
     half = FinePictures(6, 2, pixels, torch.zeros(5, 4, 4)).halved()
     assert (half.x_px, half.y_px) == (3, 1)
     assert float(half.pixels[0, 0, 0, 0]) == 2.5
+
+
+def test_a_head_that_is_cut_off_keeps_its_generated_outline(references: ReferenceSet) -> None:
+    cut = PreparedPictures(dataclasses.replace(references, whole_head=np.zeros(len(references), np.bool_)), CPU)
+    pose = on_canvas(references, 3)
+    warpers: tuple[PictureWarper, ...] = (CellWarper(cut, CANVAS_PX), PatchWarper(cut, CANVAS_PX))
+    for warper in warpers:
+        distances = cut.distances(*pose)
+        (fine,) = warper.warp_finely(*pose, choose_nearest(distances, 2, None), distances)[1]
+        assert not fine.head.any()
+        assert fine.pixels.any()

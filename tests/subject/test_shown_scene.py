@@ -1,8 +1,12 @@
 """Where frames show the scene: what training compares and copies."""
 
 import numpy as np
+import torch
 
-from dancenow.generators.crop.dataset import crop_shown
+from dancenow.generators.crop.dataset import Clip, crop_shown
+from dancenow.generators.crop.image_losses import Patch, image_terms, pose_maps
+from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
+from dancenow.skeleton import NUM_KEYPOINTS
 from dancenow.subject.shown_scene import rim_px, shown_scene
 from dancenow.types import Crop
 
@@ -31,3 +35,25 @@ def test_of_a_moving_camera_nothing_is_compared_at_the_rim_and_beyond_the_frame(
     part = crop_shown(shown, below)
     assert (part[:30] == 255).all()
     assert not part[480 - rim - 440 :].any()
+
+
+def test_of_a_tiny_frame_the_middle_is_left() -> None:
+    shown = shown_scene(8, 6, None, moves=True)
+    assert shown is not None
+    assert shown.any()
+
+
+def test_alpha_learns_nothing_where_nothing_is_shown() -> None:
+    def slope(shown: torch.Tensor) -> float:
+        image, one = torch.zeros(1, 1, 3, 64, 64), torch.ones(1, 1, 1, 64, 64)
+        xy, depth = torch.zeros(1, 1, NUM_KEYPOINTS, 2), torch.zeros(1, 1, NUM_KEYPOINTS)
+        clip = Clip(image, image, 0 * one, one, xy, depth, depth, torch.zeros(1, 1, 2, 3), shown)
+        rgba = torch.full((1, 1, 4, 64, 64), 0.5, requires_grad=True)
+        perceptual = PerceptualDistance(EfficientNetTrunk(), depth=1)
+        terms = image_terms(perceptual, clip, pose_maps(clip, 64), rgba, image, Patch(0, 0, 64))
+        (gradient,) = torch.autograd.grad(terms["matte"], rgba)
+        return float(gradient.abs().sum())
+
+    one = torch.ones(1, 1, 1, 64, 64)
+    assert slope(one) > 0
+    assert slope(0 * one) == 0

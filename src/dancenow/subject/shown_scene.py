@@ -16,7 +16,8 @@ _RIM: Final = 0.01
 
 def rim_px(width_px: int, height_px: int) -> int:
     """How wide the rim of frames is."""
-    return max(_MIN_RIM_PX, round(_RIM * min(width_px, height_px)))
+    side = min(width_px, height_px)
+    return min(max(_MIN_RIM_PX, round(_RIM * side)), side // 4)
 
 
 def shown_scene(width_px: int, height_px: int, overlay: NDArray[np.bool_] | None, *, moves: bool) -> NDArray[np.uint8] | None:

@@ -17,7 +17,7 @@ def clean() -> ReferenceSet:
     quarter = crops.image.shape[1] // 4
     alpha[:, quarter:-quarter, quarter:-quarter] = 255
     rgba = np.concatenate([crops.image, alpha], axis=3)
-    return ReferenceSet(rgba, crops.pose, np.arange(len(rgba), dtype=np.float64), 1.0, "0" * 64)
+    return ReferenceSet(rgba, crops.pose, np.arange(len(rgba), dtype=np.float64), 1.0, "0" * 64, np.ones(len(rgba), np.bool_))
 
 
 def test_some_people_are_filmed_and_some_are_not(clean: ReferenceSet) -> None:

@@ -52,7 +52,7 @@ def packs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def noise_person(crops: CropDataset) -> ReferencePerson:
     rgba, time_s = np.concatenate([crops.image, crops.mask[..., None]], axis=3), np.arange(4, dtype=np.float64)
-    return ReferencePerson(crops, time_s, ReferenceSet(rgba, crops.pose, time_s, 1.0, "0" * 64))
+    return ReferencePerson(crops, time_s, ReferenceSet(rgba, crops.pose, time_s, 1.0, "0" * 64, np.ones(len(rgba), np.bool_)))
 
 
 def create_task(packs: list[Path]) -> ReferencePretrainingTask:

@@ -93,7 +93,9 @@ def image_terms(
     maps [B,T,C,S/4,S/4], rgba [B,T,4,S,S] and image [B,T,3,S,S], composited, belong to the clip's frames or its last ones.
     """
     generated, real = image[:, -1], clip.image[:, -1]
-    alpha, mask, known = rgba[:, -1, 3:], clip.mask[:, -1], clip.known[:, -1]
+    # What the footage does not show tells nothing about alpha.
+    shown = 1.0 if clip.shown is None else clip.shown[:, -1]
+    alpha, mask, known = rgba[:, -1, 3:] * shown, clip.mask[:, -1] * shown, clip.known[:, -1]
     change = plate_change(real, clip.plate[:, -1])
     weight = pixel_weights(mask, maps[:, -1], change)
     terms = {

@@ -51,6 +51,7 @@ class CellWarper:
             (torch.from_numpy(each).to(self._device).float() / 255).permute(3, 0, 1, 2).reshape(1, 4, -1, pictures.width)
             for each in (pictures.premultiplied, pictures.outlined)
         )
+        self._whole_head = torch.from_numpy(pictures.whole_head).to(self._device)
         self._shown = pictures.shown.reshape(1, 1, -1, VISIBILITY_CELLS).contiguous()
 
     @torch.no_grad()
@@ -124,7 +125,7 @@ class CellWarper:
                 found = found if samples > 1 else found.mean(dim=-1, keepdim=True)
                 counted = (share[row, place] * trust[row, layer, place, None] * seen)[:, None, :, None]
                 colors[row, layer // blended] += found.transpose(0, 1) * counted
-                is_head = (part == HEAD).nonzero()[:, 0]
+                is_head = ((part == HEAD) & self._whole_head[picture]).nonzero()[:, 0]
                 if samples > 1 and layer < blended and len(is_head):
                     only = (each[is_head] for each in (at[row], to_picture, picture, part))
                     outlined, _ = self._look_up(self._outlined, *only)

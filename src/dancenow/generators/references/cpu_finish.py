@@ -101,15 +101,16 @@ def _outline_head(
     known = np.asarray(cv2.remap(there, at_x, at_y, cv2.INTER_LINEAR), np.float32)
     colors = np.ascontiguousarray(head[:4].permute(1, 2, 0).numpy())
     shown = np.asarray(cv2.remap(colors, at_x, at_y, cv2.INTER_LINEAR), np.float32)
-    generated, valid = alpha[part], shown[..., 3]
+    generated, valid = alpha[part].copy(), shown[..., 3]
     copied = valid / known.clip(_LEAST)
     sure = ((known - np.float32(SURE_FROM)) / np.float32(SURE_TO - SURE_FROM)).clip(0, 1)
     both, either = (float((sure * f(generated, copied)).sum()) for f in (np.minimum, np.maximum))
-    sure *= np.float32(np.clip((both / max(either, 1e-6) - AGREES_FROM) / (AGREES_TO - AGREES_FROM), 0, 1))
-    side = 2 * round(OUTLINE_REACH_PX * canvas_px / 256) + 1
+    agreement = min(max((both / max(either, 1e-6) - AGREES_FROM) / (AGREES_TO - AGREES_FROM), 0.0), 1.0)
+    side = 2 * round(agreement * OUTLINE_REACH_PX * canvas_px / 256) + 1
     least, most = (f(alpha, np.ones((side, side), np.uint8))[part] for f in (cv2.erode, cv2.dilate))
     alpha[part] += sure * (copied.clip(least, most) - generated)
-    weight = np.float32(np.exp(HEAD_EDGE)) * sure * (valid - validity[part]).clip(0) / valid.clip(_LEAST)
+    edge = np.maximum(valid - validity[part], valid * (1 - generated))
+    weight = np.float32(agreement * np.exp(HEAD_EDGE)) * sure * edge / valid.clip(_LEAST)
     mixed[part] += shown * cv2.merge([weight * gain[part]] * 3 + [weight])
 
 

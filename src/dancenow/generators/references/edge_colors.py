@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_SOLID_ALPHA: Final = 200
+SOLID_ALPHA: Final = 200
+"""From it on a px shows the person alone."""
 _BLUR: Final = 0.5
-"""Of the width of the edge: the nearest colors are in stripes, which are blurred."""
+"""Of the width of the edge: nearest colors form stripes; they are blurred."""
 
 
 def without_edge(rgba: NDArray[np.uint8], edge_px: float) -> NDArray[np.uint8]:
@@ -36,4 +37,4 @@ def with_inner_colors(rgba: NDArray[np.uint8], edge_px: float) -> NDArray[np.uin
 
 
 def _solid(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.where(rgba[..., 3] > _SOLID_ALPHA, np.uint8(255), np.uint8(0))
+    return np.where(rgba[..., 3] > SOLID_ALPHA, np.uint8(255), np.uint8(0))

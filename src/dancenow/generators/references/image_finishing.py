@@ -15,7 +15,7 @@ from dancenow.generators.references import cpu_finish, gpu_finish
 from dancenow.generators.references.cpu_finish import Box
 from dancenow.generators.references.fine_pictures import FinePictures
 from dancenow.generators.references.gpu_finish import enlarge
-from dancenow.generators.references.network import MAX_SHIFT_PX, Plan
+from dancenow.generators.references.network import MAX_SHIFT_PX, SURE_FROM, Plan
 
 _RIM_PX: Final = 4
 """Of the canvas: at its border, where convolutions see nothing beyond, a faint veil can be generated far from anybody."""
@@ -43,15 +43,16 @@ def finish_image(plan: Tensor, pictures: FinePictures, side_px: int) -> Tensor:
 
 def _visible_box(alpha: Tensor, pictures: FinePictures, step: int) -> Box | None:
     """Rows and columns of an alpha [S,S] outside of which nobody is visible, as far as pixels are moved, in whole steps; None
-    if nobody is. Hair may be outside of what is generated, so the head in the pictures is inside, too."""
+    if nobody is. What is visible at the rim alone does not count. Hair may be outside of what is generated, so the head in the
+    pictures is inside, too."""
     visible = F.pad(alpha[_RIM_PX:-_RIM_PX, _RIM_PX:-_RIM_PX] > _VISIBLE, [_RIM_PX] * 4)
     if not visible.any():
         return None
-    sides, head = [], pictures.head[3] > _VISIBLE
+    sides, head = [], (pictures.head[4] > SURE_FROM) & (pictures.head[3] > _VISIBLE)
     for axis, length, corner_px in ((1, alpha.shape[0], pictures.y_px), (0, alpha.shape[1], pictures.x_px)):
         seen, of_head = (each.any(dim=axis).nonzero()[:, 0] for each in (visible, head))
         seen = torch.cat([seen, (of_head + corner_px) // pictures.px_per_canvas_px])
-        reach = int(MAX_SHIFT_PX * length / 256) + 1
+        reach = max(int(MAX_SHIFT_PX * length / 256) + 1, _RIM_PX)
         first, end = max(int(seen.min()) - reach, 0), min(int(seen.max()) + 1 + reach, length)
         sides.append(slice(first // step * step, -(-end // step) * step))
     return sides[0], sides[1]

@@ -5,7 +5,8 @@ network first moves their pixels by a few px, because body parts are not rigid a
 darker, because light falls differently on them. The color of each pixel is a mean of the generated one and of those of the
 references, with weights that the network predicts; a reference that shows nothing at a pixel has no weight there.
 
-In a finished image the outline of the head is copied, too: hair has no outline that a pose could tell.
+In a finished image the outline of the head is copied, too, where it agrees with the generated one: a pose does not tell that of
+hair.
 """
 
 from dataclasses import dataclass, replace
@@ -37,14 +38,14 @@ COPY_GAIN = 0.5
 """Logarithm of how much more copied pixels count in a finished image than in training, which rewards means. With both, filmed
 people are sharper and nearer to the truth by every perceptual measure, and by SSIM as near."""
 SURE_FROM, SURE_TO = 0.25, 0.55
-"""How much of a head is known where its outline is copied in part and wholly: less is known of one that looks elsewhere."""
+"""From how much knowledge of a head on its outline is copied in part, and from how much wholly."""
 HEAD_EDGE = 2.0
 """Logarithm of the weight of a head's colors at its very edge, where the network sees no reference."""
-AGREES_FROM, AGREES_TO = 0.75, 0.85
-"""How much of a generated head and the copied one together is in both (intersection over union) where the outline is copied in
-part and wholly: a head that looks elsewhere can be copied in a wrong size."""
+AGREES_FROM, AGREES_TO = 0.8, 0.9
+"""How much of a generated head and the copied one together is in both (intersection over union) from where on the outline is
+copied, and where it may be as far as possible from what is generated: a head that looks elsewhere is copied in a wrong size."""
 OUTLINE_REACH_PX = 4.0
-"""Of a canvas of 256 px: how far the outline is moved at most."""
+"""Of a canvas of 256 px: how far the outline is from what is generated at most."""
 MAX_SHIFT_PX = 8.0
 """How far the network moves pixels of a reference, along each axis of a canvas of 256 px."""
 MAX_LOG_GAIN = 0.7
@@ -159,7 +160,8 @@ def finish(plan: Plan, warped: Tensor, head: Tensor, canvas_px: int) -> Tensor:
     decided = torch.log_softmax(DECISIVENESS * counts, dim=1) + counts.logsumexp(dim=1, keepdim=True)
     validity = head[:, 3:4]
     alpha, sure = _outline(plan.rgba[:, 3:], validity, head[:, 4:], canvas_px)
-    edge = sure * (validity - moved[:, 3:4]).clamp_min(0)
+    # Where the network sees no reference, and where it generates nobody.
+    edge = sure * torch.maximum(validity - moved[:, 3:4], validity * (1 - plan.rgba[:, 3:]))
     logits = torch.cat([plan.logits + decided - counts + COPY_GAIN, torch.full_like(edge, HEAD_EDGE)], dim=1)
     outlined = replace(
         plan, rgba=torch.cat([plan.rgba[:, :3], alpha], dim=1), logits=logits,
@@ -172,11 +174,18 @@ def _outline(alpha: Tensor, validity: Tensor, known: Tensor, canvas_px: int) -> 
     """An alpha [N,1,h,w] with the outline of a head, and how sure it is of that head, [N,1,h,w]."""
     sure = ((known - SURE_FROM) / (SURE_TO - SURE_FROM)).clamp(0, 1)
     copied = validity / known.clamp_min(1e-6)
-    both, either = ((sure * f(alpha, copied)).sum(dim=(2, 3), keepdim=True) for f in (torch.minimum, torch.maximum))
-    sure = sure * ((both / either.clamp_min(1e-6) - AGREES_FROM) / (AGREES_TO - AGREES_FROM)).clamp(0, 1)
-    reach = round(OUTLINE_REACH_PX * canvas_px / 256)
-    most, least = (sign * nn.functional.max_pool2d(sign * alpha, 2 * reach + 1, 1, reach) for sign in (1, -1))
-    return torch.lerp(alpha, copied.clamp(least, most), sure), sure
+    both, either = ((sure * f(alpha, copied)).sum(dim=(2, 3)) for f in (torch.minimum, torch.maximum))
+    agreement = ((both / either.clamp_min(1e-6) - AGREES_FROM) / (AGREES_TO - AGREES_FROM)).clamp(0, 1)
+    reaches_px = [round(share * OUTLINE_REACH_PX * canvas_px / 256) for share in agreement[:, 0].tolist()]
+    limits = [_limits(each, reach_px) for each, reach_px in zip(alpha, reaches_px, strict=True)]
+    least, most = (torch.stack(each) for each in zip(*limits, strict=True))
+    return torch.lerp(alpha, torch.minimum(torch.maximum(copied, least), most), sure), sure * agreement[..., None, None]
+
+
+def _limits(alpha: Tensor, reach_px: int) -> tuple[Tensor, Tensor]:
+    """The least and the largest alpha [1,h,w] near each px."""
+    least, most = (sign * nn.functional.max_pool2d(sign * alpha, 2 * reach_px + 1, 1, reach_px) for sign in (-1, 1))
+    return least, most
 
 
 def largest_shift_px(canvas_px: int) -> float:
@@ -191,7 +200,8 @@ def _means_of_2x2(slots: int) -> Tensor:
 
 
 def move_pixels(planes: Tensor, shifts: Tensor) -> Tensor:
-    """Look each pixel of K images [N,CK,S,S] up `shifts` [N,2K,S,S] px (right, down) beside itself; outside all is 0."""
+    """Look each pixel of K images of C planes [N,CK,S,S] up `shifts` [N,2K,S,S] px (right, down) beside itself; outside all is
+    0."""
     count, _, height, width = planes.shape
     by = shifts.reshape(-1, 2, height, width)
     each = planes.float().reshape(len(by), -1, height, width)

@@ -123,7 +123,7 @@ class PatchWarper:
     ) -> None:
         """Add the head of one layer with its outline to the fine part [h,w,5] of a canvas, see `FinePictures.head`."""
         found = self._patch(self.pictures.outlined[picture], corner, weight, HEAD, picture, to_picture)
-        if found is not None:
+        if found is not None and self.pictures.whole_head[picture]:
             place, patch, counted = found
             canvas[place] += np.dstack([patch * counted[..., None], 255 * counted])
 
@@ -136,8 +136,8 @@ class PatchWarper:
         picture: int,
         to_picture: NDArray[np.float64],
     ) -> tuple[tuple[slice, slice], FloatArray, FloatArray] | None:
-        """Look a part up in a version of a picture: rows and columns of the fine canvas, colors [h,w,4] there, and what they
-        count, [h,w], so that the largest color counts 1; None if the part is nowhere."""
+        """Look a part up in a version of a picture: rows and columns of the fine canvas, colors [h,w,4] there, and the
+        weights [h,w], already divided by 255; None if the part is nowhere."""
         left, top, width, height = cv2.boundingRect((weights > NEGLIGIBLE).view(np.uint8))
         if not width:
             return None

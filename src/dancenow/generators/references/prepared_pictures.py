@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dancenow.generators.references.body_parts import NUM_PARTS, PARTS, BodyParts, are_joined, part_weights
-from dancenow.generators.references.edge_colors import with_inner_colors, without_edge
+from dancenow.generators.references.edge_colors import SOLID_ALPHA, with_inner_colors, without_edge
 from dancenow.generators.references.part_matching import part_distances, part_features
 from dancenow.generators.references.reference_choice import ReferenceChoice
 from dancenow.generators.references.reference_set import ReferenceSet
@@ -28,11 +28,10 @@ NEGLIGIBLE: Final = 0.004
 """Weight below which a part of a picture is not looked up: less than a level of gray."""
 _LOST_PX2: Final = 2 / 6
 """Variance of the mean blur of two bilinear look-ups, when pictures are warped and when their px are moved: 1/6 px² each."""
-_SOLID_ALPHA: Final = 200
 _EDGE_PX: Final = 1.0
-"""Of the canvas: as wide is the edge of a matte that is not copied."""
+"""Width of the edge of a matte that is not copied, in px of the canvas."""
 _SPREAD_PX: Final = 1.5
-"""Of the canvas: as wide is the edge whose colors come from further inside."""
+"""Width of the edge whose colors come from further inside, in px of the canvas."""
 _HIDDEN_COST: Final = 1.5
 """Distance that a part adds that is hidden in a reference."""
 _CLUTTER_COST: Final = 1.0
@@ -46,17 +45,20 @@ class PreparedPictures:
 
     premultiplied: uint8 [M,h,w,4], without the edge of the person, where they are mixed with the background. outlined: the same
     with the edge, in colors from further inside. parts: of their M poses. shown: float32 [M,P,V,V], where each part is seen.
-    time_s: [M].
+    time_s: [M]. whole_head: bool [M].
     """
 
     def __init__(self, references: ReferenceSet, device: torch.device) -> None:
         px = references.px_per_canvas_px
         rgba, pose = _for_lookup(references, [without_edge(each, _EDGE_PX * px) for each in references.rgba])
         outlined, _ = _for_lookup(references, [with_inner_colors(each, _SPREAD_PX * px) for each in references.rgba])
-        self.premultiplied, self.outlined = (np.stack([_premultiply(each) for each in both]) for both in (rgba, outlined))
+        self.premultiplied, self.outlined = (
+            np.stack([_premultiply(picture) for picture in version]) for version in (rgba, outlined)
+        )
         self.height, self.width = rgba.shape[1:3]
         alpha = rgba[..., 3:].astype(np.float32) / 255
         self.time_s = torch.from_numpy(references.time_s).to(device)
+        self.whole_head = references.whole_head
         self.parts = BodyParts.of_pose(pose, device)
         self._features = part_features(self.parts)
         self.shown, self._hidden_cost = self._visibility(torch.from_numpy(alpha[..., 0]).to(device))
@@ -105,7 +107,7 @@ def _sharpen(rgba: NDArray[np.uint8]) -> NDArray[np.float32]:
     kernel = np.array([-_LOST_PX2 / 2, 1 + _LOST_PX2, -_LOST_PX2 / 2], np.float32)
     color = np.asarray(rgba[..., :3], np.float32)
     sharp = cv2.sepFilter2D(color, -1, kernel, kernel).clip(0, 255)
-    return np.where(rgba[..., 3:] > _SOLID_ALPHA, sharp, color).astype(np.float32)
+    return np.where(rgba[..., 3:] > SOLID_ALPHA, sharp, color).astype(np.float32)
 
 
 def _for_lookup(references: ReferenceSet, pictures: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], Pose]:

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from dancenow.generators.crop.dataset import CropDataset, crop_mask, crop_shown
-from dancenow.generators.references.body_parts import BodyParts
+from dancenow.generators.references.body_parts import HEAD, BodyParts
 from dancenow.generators.references.part_matching import part_distances, part_features
 from dancenow.generators.references.reference_set import ReferenceSet
 from dancenow.pose.person_crop import crop_image, track_crop
@@ -33,6 +33,8 @@ _NOT_SHOWN: Final = 8.0
 """Distance of a part that no kept frame shows, and of frames near in time."""
 _MARGIN_PX: Final = 6
 _VISIBLE_ALPHA: Final = 12
+_AROUND_HEAD: Final = 1.5
+"""Of the radius of a head: so far there may be hair."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +69,17 @@ def build_reference_set(
     if subject.camera is not None:
         placed = dict(zip(kept.tolist(), crops, strict=True))
         crops = _place(subject, placed, tracked)
-    pictures, poses, scene = [], [], subject.shown_scene
+    pictures, poses, shown, scene = [], [], [], subject.shown_scene
+    whole_frame = np.full((track.height_px, track.width_px), 255, np.uint8)
     wanted = FrameSelection(kept, np.zeros(0, np.int64))
     for crop, (frame, mask) in zip(crops, read_selected_frames(subject, wanted, on_progress), strict=True):
         alpha = crop_mask(mask, crop, track)
         if scene is not None:
             alpha = np.minimum(alpha, crop_shown(scene, crop))
+        shown.append(crop_mask(whole_frame if scene is None else scene, crop, track))
         pictures.append(np.dstack([crop_image(frame.image_rgb, crop), alpha]))
         poses.append(crop.apply(track.pose[frame.index]))
-    return trim_pictures(np.stack(pictures), poses, track, kept, scale)
+    return trim_pictures(np.stack(pictures), poses, track, kept, scale, [*map(_is_head_whole, poses, shown)])
 
 
 def choose_frames(
@@ -128,16 +132,32 @@ def _place(subject: Subject, placed: dict[int, Crop], tracked: list[Crop]) -> li
     return [in_frame[index] for index in placed]
 
 
+def _is_head_whole(pose: Pose, shown: NDArray[np.uint8]) -> bool:
+    """Whether everything around the head of a pose [K] is shown in its picture, whose map [R,R] is 255 where that is so."""
+    parts = BodyParts.of_pose(Pose(pose.xy[None], pose.confidence[None], pose.depth[None]))
+    middle, radius_px = parts.start[0, HEAD].numpy(), _AROUND_HEAD * float(parts.radius[0, HEAD])
+    y, x = np.ogrid[: shown.shape[0], : shown.shape[1]]
+    near = (x - middle[0]) ** 2 + (y - middle[1]) ** 2 < radius_px**2
+    is_inside = bool((middle >= radius_px).all() and (middle < np.array(shown.shape[::-1]) - radius_px).all())
+    return is_inside and bool((shown[near] == 255).all())
+
+
 def trim_pictures(
-    pictures: NDArray[np.uint8], poses: Sequence[Pose], track: PoseTrack, frames: NDArray[np.int64], scale: float
+    pictures: NDArray[np.uint8],
+    poses: Sequence[Pose],
+    track: PoseTrack,
+    frames: NDArray[np.int64],
+    scale: float,
+    whole_head: Sequence[bool] | None = None,
 ) -> ReferenceSet:
-    """The set of pictures [M,R,R,4] of the track's `frames` [M], cut down to what they need."""
+    """The set of pictures [M,R,R,4] of the track's `frames` [M], cut to what they need. whole_head: [M], by default all."""
     seen = np.asarray(pictures[..., 3].max(axis=0) > _VISIBLE_ALPHA)
     rows, columns = (np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
         rows, columns = np.arange(seen.shape[0]), np.arange(seen.shape[1])
     top, left = max(int(rows[0]) - _MARGIN_PX, 0), max(int(columns[0]) - _MARGIN_PX, 0)
-    part = pictures[:, top : int(rows[-1]) + _MARGIN_PX, left : int(columns[-1]) + _MARGIN_PX]
+    part = np.ascontiguousarray(pictures[:, top : int(rows[-1]) + _MARGIN_PX, left : int(columns[-1]) + _MARGIN_PX])
     moved = [replace(pose, xy=pose.xy - np.array([left, top], np.float32)) for pose in poses]
     xy, confidence, depth = (np.stack([getattr(each, name) for each in moved]) for name in ("xy", "confidence", "depth"))
-    return ReferenceSet(part, Pose(xy, confidence, depth), track.time_s[frames], scale, track.source_sha256)
+    whole = np.ones(len(part), np.bool_) if whole_head is None else np.array(whole_head, np.bool_)
+    return ReferenceSet(part, Pose(xy, confidence, depth), track.time_s[frames], scale, track.source_sha256, whole)

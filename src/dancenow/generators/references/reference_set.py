@@ -28,6 +28,7 @@ class ReferenceSet:
 
     rgba: uint8 [M,h,w,4] with straight alpha. pose: [M,K] in px of the pictures. time_s: float64 [M] in the footage.
     px_per_canvas_px: how much larger than on the canvas of the generator the person is in them. source_sha256: of the footage.
+    whole_head: bool [M], whether nothing cuts the head off, neither the frame nor an overlay.
     """
 
     rgba: NDArray[np.uint8]
@@ -35,12 +36,13 @@ class ReferenceSet:
     time_s: NDArray[np.float64]
     px_per_canvas_px: float
     source_sha256: str
+    whole_head: NDArray[np.bool_]
 
     def __post_init__(self) -> None:
         count = len(self.rgba)
         if self.rgba.ndim != 4 or self.rgba.shape[3] != 4 or self.rgba.dtype != np.uint8 or not count:
             raise ValueError(f"rgba must be uint8 [M,h,w,4], got {self.rgba.dtype} {list(self.rgba.shape)}")
-        if len(self.pose) != count or self.time_s.shape != (count,):
+        if len(self.pose) != count or self.time_s.shape != (count,) or self.whole_head.shape != (count,):
             raise ValueError(f"there are {count} pictures, but {len(self.pose)} poses and {len(self.time_s)} times")
 
     def __len__(self) -> int:
@@ -56,6 +58,7 @@ class ReferenceSet:
             "confidence": torch.from_numpy(self.pose.confidence),
             "depth": torch.from_numpy(self.pose.depth),
             "time_s": torch.from_numpy(self.time_s),
+            "whole_head": torch.from_numpy(self.whole_head),
             "px_per_canvas_px": torch.tensor(self.px_per_canvas_px, dtype=torch.float64),
         }
 
@@ -71,7 +74,8 @@ class ReferenceSet:
             files = np.split(arrays["pictures"], arrays["ends"][:-1])
             pose = Pose(arrays["xy"], arrays["confidence"], arrays["depth"])
             rgba = np.stack([_decode(file) for file in files])
-            return cls(rgba, pose, arrays["time_s"], float(arrays["px_per_canvas_px"]), subject["source_sha256"])
+            px_per_canvas_px, whole_head = float(arrays["px_per_canvas_px"]), np.asarray(arrays["whole_head"], np.bool_)
+            return cls(rgba, pose, arrays["time_s"], px_per_canvas_px, subject["source_sha256"], whole_head)
         except (KeyError, ValueError, cv2.error) as error:
             raise ModelError(f"the pictures in this model are damaged ({error}); train it again.") from error
 
