@@ -28,8 +28,9 @@ _START: Final = (
     "<p>Drop two videos: a <b>dance</b>, and the <b>person</b> who will dance it, filmed from one place with the whole body in"
     " the picture for at least 20 seconds. They are checked first; nothing is trained yet.</p>"
 )
-_OPEN_JOB: Final = "(number) => { if (number) { window.location.search = '?job=' + number } }"
-_OPEN_START: Final = "(number) => { if (!number) { window.location.href = '/' } }"
+_OPEN_JOB: Final = "(number) => { if (number) { setTimeout(() => { window.location.search = '?job=' + number }, 100) } }"
+_OPEN_START: Final = "(number) => { if (!number) { setTimeout(() => { window.location.href = '/' }, 100) } }"
+"""The page is left when the event that leaves it is over: one that is cut off is an error in the console."""
 _TO_TOP: Final = "() => { window.scrollTo({ top: 0, behavior: 'smooth' }) }"
 """There the page says what is wrong, or how far the job is."""
 _HIDDEN: Final = {"show_progress": "hidden"}
