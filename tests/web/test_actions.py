@@ -1,7 +1,6 @@
 """What the buttons do: consent cannot be skipped, and only uploads and offered values are taken."""
 
 import sys
-from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -30,12 +29,13 @@ def filled(**changes: Any) -> Choices:
 
 
 @pytest.fixture
-def actions(tmp_path: Path) -> Iterator[Actions]:
+def actions(tmp_path: Path) -> Actions:
+    """Actions whose queue takes jobs but runs none: one that began to run would not be as the test left it."""
     store = JobStore(tmp_path / "data")
     store.uploads.mkdir(parents=True)
     queue = JobQueue(store, (sys.executable, "-S", "-c", "import sys; sys.exit(3)"))
-    yield Actions(store, queue)
     queue.close()
+    return Actions(store, queue)
 
 
 def upload(actions: Actions, name: str, content: bytes = b"x") -> str:
