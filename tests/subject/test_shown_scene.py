@@ -7,25 +7,25 @@ from dancenow.generators.crop.dataset import Clip, crop_shown
 from dancenow.generators.crop.image_losses import Patch, image_terms, pose_maps
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.skeleton import NUM_KEYPOINTS
-from dancenow.subject.shown_scene import rim_px, shown_scene
+from dancenow.subject.shown_scene import map_shown_scene, rim_px
 from dancenow.types import Crop
 
 
 def test_a_still_camera_without_overlays_shows_it_everywhere() -> None:
-    assert shown_scene(64, 48, None, moves=False) is None
+    assert map_shown_scene(64, 48, None, moves=False) is None
 
 
 def test_overlays_hide_it() -> None:
     bar = np.zeros((48, 64), bool)
     bar[:8] = True
-    shown = shown_scene(64, 48, bar, moves=False)
+    shown = map_shown_scene(64, 48, bar, moves=False)
     assert shown is not None
     assert not shown[:8].any()
     assert (shown[8:] == 255).all()
 
 
 def test_of_a_moving_camera_nothing_is_compared_at_the_rim_and_beyond_the_frame() -> None:
-    shown = shown_scene(640, 480, None, moves=True)
+    shown = map_shown_scene(640, 480, None, moves=True)
     assert shown is not None
     rim = rim_px(640, 480)
     assert rim == 5
@@ -38,7 +38,7 @@ def test_of_a_moving_camera_nothing_is_compared_at_the_rim_and_beyond_the_frame(
 
 
 def test_of_a_tiny_frame_the_middle_is_left() -> None:
-    shown = shown_scene(8, 6, None, moves=True)
+    shown = map_shown_scene(8, 6, None, moves=True)
     assert shown is not None
     assert shown.any()
 

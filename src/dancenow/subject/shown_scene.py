@@ -20,7 +20,9 @@ def rim_px(width_px: int, height_px: int) -> int:
     return min(max(_MIN_RIM_PX, round(_RIM * side)), side // 4)
 
 
-def shown_scene(width_px: int, height_px: int, overlay: NDArray[np.bool_] | None, *, moves: bool) -> NDArray[np.uint8] | None:
+def map_shown_scene(
+    width_px: int, height_px: int, overlay: NDArray[np.bool_] | None, *, moves: bool
+) -> NDArray[np.uint8] | None:
     """Where frames show the scene, 255, and where not, 0: uint8 [H,W]; None if they do everywhere.
 
     overlay: bool [H,W], where bars, captions or logos hide it. moves: the camera does.

@@ -25,7 +25,7 @@ from dancenow.subject.camera.footage_camera import CAMERA_FILES, FootageCamera, 
 from dancenow.subject.exposure import EXPOSURE_FILE, Exposure
 from dancenow.subject.manifest import CHECKED_FILES, MANIFEST, OPTIONAL_FILES, SubjectManifest
 from dancenow.subject.overlays import OVERLAY_FILES, Overlays, load_overlays
-from dancenow.subject.shown_scene import shown_scene
+from dancenow.subject.shown_scene import map_shown_scene
 from dancenow.types import Frame, ImageRGB, Plate, PoseTrack
 
 
@@ -99,9 +99,9 @@ class Subject:
 
     @property
     def shown_scene(self) -> NDArray[np.uint8] | None:
-        """Where all frames show the scene, see `shown_scene`."""
+        """Where all frames show the scene, see `map_shown_scene`."""
         overlay = None if self.overlays is None else self.overlays.mask
-        return shown_scene(self.manifest.width_px, self.manifest.height_px, overlay, moves=self.camera is not None)
+        return map_shown_scene(self.manifest.width_px, self.manifest.height_px, overlay, moves=self.camera is not None)
 
     @cached_property
     def source(self) -> VideoSource:

@@ -36,7 +36,7 @@ class Clip:
     image, plate: float32 [B,T,3,S,S] in [-1,1]. mask, known: float32 [B,T,1,S,S] in [0,1]. xy: [B,T,K,2] canvas px.
     confidence, depth: [B,T,K]. to_canvas: [B,T,2,3] frame px -> canvas px, to move an image from the crop of one
     frame to that of the next. shown: float32 [B,T,1,S,S] in [0,1], 0 where the footage does not show the scene and the
-    images show the plate instead, see `shown_scene`; None if it does everywhere.
+    images show the plate instead, see `Subject.shown_scene`; None if it does everywhere.
     """
 
     image: Tensor

@@ -43,8 +43,8 @@ def finish_image(plan: Tensor, pictures: FinePictures, side_px: int) -> Tensor:
 
 def _visible_box(alpha: Tensor, pictures: FinePictures, step: int) -> Box | None:
     """Rows and columns of an alpha [S,S] outside of which nobody is visible, as far as pixels are moved, in whole steps; None
-    if nobody is. What is visible at the rim alone does not count. Hair may be outside of what is generated, so the head in the
-    pictures is inside, too."""
+    if nobody is. What is visible at the rim alone does not count. The head of the pictures is inside, because all of it is
+    compared with the generated one."""
     visible = F.pad(alpha[_RIM_PX:-_RIM_PX, _RIM_PX:-_RIM_PX] > _VISIBLE, [_RIM_PX] * 4)
     if not visible.any():
         return None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dancenow.generators.references.body_parts import NUM_PARTS, PARTS, BodyParts, are_joined, part_weights
-from dancenow.generators.references.edge_colors import SOLID_ALPHA, with_inner_colors, without_edge
+from dancenow.generators.references.cut_out_edges import SOLID_ALPHA, with_inner_colors, without_edge
 from dancenow.generators.references.part_matching import part_distances, part_features
 from dancenow.generators.references.reference_choice import ReferenceChoice
 from dancenow.generators.references.reference_set import ReferenceSet

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dancenow.generators.references.edge_colors import with_inner_colors, without_edge
+from dancenow.generators.references.cut_out_edges import with_inner_colors, without_edge
 
 
 @pytest.fixture
