@@ -130,6 +130,27 @@ def test_the_nearer_part_hides_the_other() -> None:
     assert in_front < 0.1 < 0.9 < behind
 
 
+def test_an_arm_at_the_depth_of_a_leg_is_in_front_unless_seen_from_behind() -> None:
+    pose = dancer_track(2).pose[:1]
+    xy, depth = pose.xy.copy(), np.zeros_like(pose.depth)
+    thigh = (xy[0, INDEX["right_hip"]] + xy[0, INDEX["right_knee"]]) / 2
+    xy[0, INDEX["right_elbow"]], xy[0, INDEX["right_wrist"]] = thigh - np.float32([0, 12]), thigh + np.float32([0, 12])
+    mirrored = np.float32([2 * thigh[0], 0]) + xy * np.float32([-1, 1])
+    of_arm = []
+    for points in (xy, mirrored):
+        parts = BodyParts.of_pose(Pose(points, pose.confidence, depth))
+        weights = part_weights(parts.scores(torch.from_numpy(thigh)[None]))[0, :, 0]
+        of_arm.append(
+            float(
+                weights[PARTS.index("right_forearm")]
+                / weights[[PARTS.index("right_forearm"), PARTS.index("right_thigh")]].sum()
+            )
+        )
+    from_the_front, from_behind = of_arm
+    assert from_the_front > 0.85
+    assert from_behind == pytest.approx(0.5, abs=0.05)
+
+
 def test_parts_that_touch_are_joined() -> None:
     assert are_joined("right_hand", "right_forearm")
     assert are_joined("head", "trunk")

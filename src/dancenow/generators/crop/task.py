@@ -86,6 +86,7 @@ class CropTask:
             terms = image_terms(self.perceptual, clip, maps, rgba, image, patch, with_structure=config.weights.structure > 0)
             if is_adversarial:
                 terms |= self.discriminators.terms(clip, maps, image, patch)
+            terms |= self._further_terms(rng)
         self._optimizer_step(torch.stack([getattr(config.weights, name) * term for name, term in terms.items()]).sum())
         self._images += self.images_per_step
         update_average(self.average, self.generator, self.images_per_step, self._images)
@@ -108,6 +109,10 @@ class CropTask:
         """What the generator takes for a clip of the given stored frames [B,T], with its pose maps; rng: None outside of
         training."""
         return maps
+
+    def _further_terms(self, rng: np.random.Generator) -> dict[str, Tensor]:  # noqa: ARG002
+        """Terms of the loss that do not belong to the clips of a step."""
+        return {}
 
     def shrink(self) -> bool:
         """See `loop.Task.shrink`."""

@@ -5,7 +5,7 @@ the same regions tell which part of a footage frame is hidden behind another.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import torch
@@ -42,6 +42,11 @@ _FRONT_GAIN: Final = 4.0
 """Score of a part per body size that it is nearer to the camera."""
 _TRUNK_BIAS: Final = -0.5
 """A limb at the depth of the trunk is in front of it: nothing can be inside."""
+_ARM_BIAS: Final = 1.0
+"""Of arms that are not clearly behind the hips of a person who faces the camera: depth is measured roughly, and arms are seldom
+behind legs."""
+_FACING_WIDTH: Final = 0.3
+"""Width of the shoulders, in units of the body size, from which a person faces the camera fully."""
 SHOULDERS: Final = ("right_shoulder", "left_shoulder")
 HIPS: Final = ("right_hip", "left_hip")
 _STEEPNESS: Final = 2.0
@@ -50,6 +55,7 @@ _HAND_FRACTION: Final = 0.4
 """Length of a hand without keypoints, in forearms."""
 _MIN_SIZE_PX: Final = 4.0
 _ABSENT: Final = -1e4
+_IS_ARM: Final = [part.endswith(("arm", "hand")) for part in PARTS]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +63,8 @@ class BodyParts:
     """The P parts of N poses, in px of one image each.
 
     start, end: [N,P,2] of each part's axis; depth: [N,P,2] px at both; radius: [N,P] px; present: [N,P], confidence in [0,1].
-    size: [N] px, about the distance from shoulder to hip, whatever the pose. xy: [N,K,2], confidence, point_depth: [N,K], the
-    keypoints themselves.
+    size: [N] px, about the distance from shoulder to hip, whatever the pose. faces_camera: [N] in [0,1]. xy: [N,K,2],
+    confidence, point_depth: [N,K], the keypoints themselves.
     """
 
     start: Tensor
@@ -67,6 +73,7 @@ class BodyParts:
     radius: Tensor
     present: Tensor
     size: Tensor
+    faces_camera: Tensor
     xy: Tensor
     confidence: Tensor
     point_depth: Tensor
@@ -92,7 +99,7 @@ class BodyParts:
         radius[:, TRUNK] = torch.maximum(radius[:, TRUNK], 0.25 * width)
         return cls(
             start[..., :2], end[..., :2], torch.stack([start[..., 2], end[..., 2]], dim=2), radius, present, size,
-            points[..., :2], confidence, points[..., 2],
+            _faces_camera(points, end[:, TRUNK, :2] - start[:, TRUNK, :2], size), points[..., :2], confidence, points[..., 2],
         )  # fmt: skip
 
     @classmethod
@@ -136,13 +143,15 @@ class BodyParts:
         depth = self.depth[body, part] / size
         nearness = -_FRONT_GAIN * torch.lerp(depth[..., :1], depth[..., 1:], along)
         beyond = (torch.relu(distance - radius[..., None]) / (_SOFTNESS * size)).clamp(max=_FAR)
+        arms_first = torch.tensor(_IS_ARM, device=at.device)[part] * _ARM_BIAS * self.faces_camera[body]
+        nearness = nearness + arms_first[..., None] * (1 + nearness).clamp(0.0, 1.0)
         bias = torch.where(part == TRUNK, _TRUNK_BIAS, 0.0) + torch.where(self.present[body, part] > 0, 0.0, _ABSENT)
         # Who is in front matters on a part; beside it, what is there belongs to the others.
         return -0.5 * beyond.square() + nearness * torch.exp(-beyond.square()) + bias[..., None]
 
     def occupancy(self, at: Tensor) -> Tensor:
         """How much points [Q,2] lie on each part, whatever hides it: [N,P,Q] in [0,1]."""
-        flat = BodyParts(**{**vars(self), "depth": torch.zeros_like(self.depth)})
+        flat = replace(self, depth=torch.zeros_like(self.depth), faces_camera=torch.zeros_like(self.faces_camera))
         bias = torch.zeros(NUM_PARTS, 1, device=at.device)
         bias[TRUNK] = _TRUNK_BIAS
         return torch.exp((flat.scores(at) - bias).clamp(max=0.0))
@@ -170,6 +179,15 @@ def part_weights(scores: Tensor) -> Tensor:
 def part_odds(scores: Tensor) -> Tensor:
     """What the weights of the parts are in proportion to."""
     return (_STEEPNESS * scores).exp()
+
+
+def _faces_camera(points: Tensor, trunk: Tensor, size: Tensor) -> Tensor:
+    """How much people face the camera, [N] in [0,1]: 0 from behind and from the side. trunk: [N,2] from shoulders to hips."""
+    across = points[:, INDEX["left_shoulder"], :2] - points[:, INDEX["right_shoulder"], :2]
+    # Across the trunk, to the right in the image.
+    width = (across[:, 0] * trunk[:, 1] - across[:, 1] * trunk[:, 0]) / trunk.norm(dim=1).clamp_min(1e-3)
+    facing: Tensor = (width / (_FACING_WIDTH * size)).clamp(0.0, 1.0)
+    return facing
 
 
 def _mean_point(points: Tensor, confidence: Tensor, names: Sequence[str]) -> tuple[Tensor, Tensor]:

@@ -14,11 +14,15 @@ REFERENCES_KIND: Final = "references"
 
 @dataclass(frozen=True)
 class ReferenceConfig(CropConfig):
-    """A crop configuration and its references. `mirror` must be 0: references are not mirrored."""
+    """A crop configuration and its references. `mirror` must be 0: references are not mirrored.
+
+    rehearsed: poses in each step of which the pretrained weights know more than the footage, see `rehearsal`.
+    """
 
     family: ClassVar[str] = "references"
 
     references: ReferenceOptions = field(default_factory=ReferenceOptions)
+    rehearsed: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -14,6 +14,7 @@ from dancenow.generators.references.fine_pictures import FinePictures
 from dancenow.generators.references.network import (
     AGREES_FROM,
     AGREES_TO,
+    COPY_DECISIVENESS,
     COPY_GAIN,
     DECISIVENESS,
     HEAD_EDGE,
@@ -132,10 +133,10 @@ def smooth_edges(alpha: NDArray[np.float32], times: float) -> NDArray[np.float32
 
 
 def _decided(counts: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-    """What references count after the most important one was given more, see `network.finish`."""
-    total = sum(counts[1:], counts[0]) * np.float32(np.exp(COPY_GAIN))
+    """What references count after more was given to them, and to the most important one, see `network.finish`."""
+    together = cv2.pow(sum(counts[1:], counts[0]) * np.float32(np.exp(COPY_GAIN)), COPY_DECISIVENESS)
     powers = [np.asarray(cv2.pow(each, DECISIVENESS), np.float32) for each in counts]
-    factor = total / sum(powers[1:], powers[0])
+    factor = together / sum(powers[1:], powers[0])
     return [each * factor for each in powers]
 
 

@@ -1,0 +1,66 @@
+"""What the pretrained generator knows about shapes is kept in poses that the footage does not show.
+
+Footage shows a person in few poses. A generator that learns from it alone forgets others within a hundred steps: a raised foot
+fades, a shin ends as a stump. So in every step it also has to give a few such poses the alpha that the pretrained one gives
+them (learning without forgetting, Li and Hoiem, 2016).
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dancenow.generators.crop.network import POSE_STRIDE
+from dancenow.generators.references.network import ReferenceGenerator
+from dancenow.generators.references.picture_warper import PictureWarper
+from dancenow.generators.references.reference_choice import choose_nearest
+from dancenow.generators.references.unseen_poses import UnseenPoses
+from dancenow.pose.conditioning.pose_maps import draw_pose
+from dancenow.types import Pose
+
+_ZOOM: Final = 0.1
+"""Half-range of the logarithm of a random zoom about the middle of the canvas."""
+_REACH_PX: Final = 4
+"""Around what the pretrained generator shows, of a canvas of 256 px, alpha counts most."""
+_ELSEWHERE: Final = 0.15
+"""How much it counts elsewhere."""
+_LEAST: Final = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class Rehearsal:
+    """teacher: the pretrained generator, which is not trained. warper: of the person's pictures. poses: in px of the canvas."""
+
+    teacher: ReferenceGenerator
+    warper: PictureWarper
+    poses: UnseenPoses
+
+    def term(self, generator: ReferenceGenerator, count: int, rng: np.random.Generator) -> Tensor:
+        """The cross-entropy of the alpha of `count` unseen poses with the teacher's, a scalar."""
+        device = next(generator.parameters()).device
+        with torch.no_grad():
+            with torch.autocast(device.type, enabled=False):
+                inputs = self._inputs(self._placed(self.poses.draw(count, rng), rng), device, rng)
+            wanted = self.teacher.plan(inputs).rgba[:, 3:]
+        alpha = generator.plan(inputs).rgba[:, 3:].clamp(_LEAST, 1 - _LEAST)
+        reach_px = _REACH_PX * generator.config.canvas_px // 256
+        weight = _ELSEWHERE + F.max_pool2d(wanted, 2 * reach_px + 1, 1, reach_px)
+        with torch.autocast(device.type, enabled=False):
+            return F.binary_cross_entropy(alpha, wanted, weight=weight)
+
+    def _placed(self, pose: Pose, rng: np.random.Generator) -> Pose:
+        zoom = np.exp(rng.uniform(-_ZOOM, _ZOOM, (len(pose), 1))).astype(np.float32)
+        middle = np.float32((self.teacher.config.canvas_px - 1) / 2)
+        return Pose((pose.xy - middle) * zoom[..., None] + middle, pose.confidence, pose.depth * zoom)
+
+    def _inputs(self, pose: Pose, device: torch.device, rng: np.random.Generator) -> Tensor:
+        """Pose maps and warped pictures, as in training."""
+        canvas_px = self.teacher.config.canvas_px
+        xy, confidence, depth = (torch.from_numpy(each).to(device) for each in (pose.xy, pose.confidence, pose.depth))
+        distances = self.warper.pictures.distances(xy, confidence, depth)
+        choice = choose_nearest(distances, self.teacher.slots, rng)
+        maps = draw_pose(xy, confidence, depth, canvas_px, canvas_px // POSE_STRIDE)
+        return torch.cat([maps, self.warper.warp(xy, confidence, depth, choice, distances)], dim=1)
