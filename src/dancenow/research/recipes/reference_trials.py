@@ -1,11 +1,12 @@
 """Trials: generators that copy from warped pictures of the footage, beside today's, at equal numbers of training images.
 
 Usage: python -m dancenow.research.recipes.reference_trials FOLDER RESULT.json [--images 600] [--exact CLIP.mp4 TRUTH.mp4]
-           [--subjects SUBJECT ...] [--variants ...]
+           [--subjects SUBJECT ...] [--unseen-poses SUBJECT ...] [--variants ...]
 
 FOLDER keeps models and contact sheets. CLIP and TRUTH are clips of one person with exact keypoints (.npz beside them); a
-subject is a folder by `dancenow prepare`, of which the held-out time is compared. Also measured: the truth itself through the
-canvas, the most that a generator of that size can reach, with several kernels.
+subject is a folder by `dancenow prepare`, of which held-out time is compared, or a fifth of the footage that has poses that
+the rest does not have. Also measured: the truth itself through the canvas, the most that a generator of that size can reach,
+with several kernels.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,8 @@ from numpy.typing import NDArray
 
 from dancenow.execution import Execution
 from dancenow.generators.presets import preset_config
+from dancenow.generators.references.body_parts import BodyParts
+from dancenow.generators.references.part_matching import part_features
 from dancenow.generators.registry import family_of, load_model, renderer_of
 from dancenow.generators.train_model import train_model
 from dancenow.media.source import read_frames_at
@@ -49,11 +52,12 @@ from dancenow.types import FrameStatus, ImageRGB, PoseTrack
 @dataclass(frozen=True)
 class Variant:
     """preset: what is trained. trained: with the images of the trial, or as it starts from the base. copying: added to the
-    logarithm of the weights of copied pixels after the training."""
+    logarithm of the weights of copied pixels after the training. rehearsed: see `ReferenceConfig`; None for the preset's."""
 
     preset: str
     trained: bool = True
     copying: float = 0.0
+    rehearsed: int | None = None
 
 
 VARIANTS: Final = {
@@ -61,12 +65,17 @@ VARIANTS: Final = {
     "references": Variant("draft"),
     "references, copying more": Variant("draft", copying=2.0),
     "without references, base alone": Variant("draft-fast", trained=False),
+    "references, without rehearsal": Variant("draft", rehearsed=0),
     "references, base alone": Variant("draft", trained=False),
 }
 FRAMES: Final = 20
 """Compared, evenly over what can be compared."""
 _EVERY: Final = 3
 """ST-LPIPS is measured on every third of them."""
+_UNSEEN: Final = 5
+"""One of so many frames is held out for its pose."""
+_APART: Final = 5
+"""Frames around these from which nothing is learned, either."""
 _SHOWN: Final = 4
 """Rows of a contact sheet."""
 _KEPT: Final = ("SSIM", "PSNR", "perceptual", "ST-LPIPS", "sharpness")
@@ -103,10 +112,30 @@ def held_out_trial(folder: Path) -> Trial:
     return Trial(folder.name, subject, subject.video, track, frames)
 
 
+def unseen_pose_trial(folder: Path) -> Trial:
+    """Learn from the poses of a prepared subject but one and those like it, and compare with these."""
+    subject, poses = Subject.open(folder), PosePipeline.create()
+    track = poses.for_rendering(poses.smooth_jitter(subject.world_track))
+    measured = np.flatnonzero(track.status == FrameStatus.MEASURED)
+    features = part_features(BodyParts.of_pose(track.pose[measured])).flatten(1)
+    rarest = (features - features.median(dim=0).values).square().sum(dim=1).argmax()
+    like_it = (features - features[rarest]).square().sum(dim=1).argsort()[: len(measured) // _UNSEEN]
+    held_out = np.zeros(len(track), np.bool_)
+    held_out[measured[like_it.numpy()]] = True
+    near = np.convolve(held_out, np.ones(2 * _APART + 1), "same") > 0.5
+    status = np.where(near, FrameStatus.MISSING, subject.track.status).astype(subject.track.status.dtype)
+    learned = replace(subject, track=replace(subject.track, status=status))
+    frames = np.flatnonzero(held_out)
+    frames = frames[np.unique(np.linspace(0, len(frames) - 1, FRAMES).round().astype(np.int64))]
+    return Trial(f"{folder.name}, unseen poses", learned, subject.video, track, frames)
+
+
 def variant_model(trial: Trial, variant: Variant, images: int, folder: Path) -> tuple[Checkpoint, dict[str, float]]:
     """The model of a variant, made unless the folder has it; its size, and what it cost to make it now."""
-    config = preset_config(variant.preset)
+    config: Any = preset_config(variant.preset)
     name = f"{trial.name}-{variant.preset}-{images if variant.trained else 0}".replace(" ", "_")
+    if variant.rehearsed is not None:
+        config, name = replace(config, rehearsed=variant.rehearsed), f"{name}-{variant.rehearsed}"
     path, begun_s = folder / f"{name}.safetensors", time.process_time()
     is_made = path.is_file()
     if not is_made and variant.trained:
@@ -183,6 +212,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=600)
     parser.add_argument("--exact", type=Path, nargs=2)
     parser.add_argument("--subjects", type=Path, nargs="*", default=[])
+    parser.add_argument("--unseen-poses", type=Path, nargs="*", default=[])
     parser.add_argument("--variants", nargs="*", default=list(VARIANTS), choices=VARIANTS)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -190,6 +220,7 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     trials = [exact_trial(options.exact[0], options.exact[1], options.folder)] if options.exact else []
     trials += [held_out_trial(folder) for folder in options.subjects]
+    trials += [unseen_pose_trial(folder) for folder in options.unseen_poses]
     before: dict[str, Any] = (
         json.loads(options.result.read_text("utf-8")) if options.result.is_file() else {"trials": {}, "resampling": {}}
     )
