@@ -156,8 +156,10 @@ def test_events_take_no_files_that_were_not_uploaded(port: int, folder: Path) ->
     before = sorted((folder / "data" / "jobs").rglob("*"))
     for name, data in (
         ("_add", [stolen, stolen, None]),
-        ("_add_dancer", [own.name, stolen]),
-        ("_add_dancer", ["ab" * 16, stolen]),
+        ("_add_dancer", [own.name, stolen, None]),
+        ("_add_dancer", ["ab" * 16, stolen, None]),
+        ("_add_dancer", [own.name, None, "../../secret.txt"]),
+        ("_add_dancer", [own.name, None, f"{own.name}/../secret.txt"]),
     ):
         body = json.dumps({"data": data, "fn_index": events[name], "session_hash": "abc", "event_data": None}).encode()
         status, _, _ = ask(port, "POST", "/gradio_api/queue/join", {"Content-Type": "application/json"}, body)

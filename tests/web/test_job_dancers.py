@@ -167,6 +167,28 @@ def test_only_uploads_become_dancers_of_ones_own_jobs(actions: Actions, tmp_path
     assert outside.exists()
 
 
+def test_somebody_from_an_earlier_video_dances_along(actions: Actions) -> None:
+    known, job = checked(actions), together(actions)
+    (actions.store.folder(known.number) / "model.safetensors").write_bytes(b"x")
+    actions.store.update(known, state="done")
+    ((_, model),) = actions.people("me")
+    job = checked(actions, actions.add_dancer("me", job.number, None, model))
+    assert [(each.label, each.stem, each.model) for each in job.dancers] == [
+        ("ann", "target", ""), ("bob", "target2", ""), ("ann", "target3", model)
+    ]  # fmt: skip
+    assert job.settings.parts == (1, 2, 3)
+    assert Job.from_json(job.to_json()) == job
+    with pytest.raises(ConsentError, match="“bob”"):
+        actions.start("me", job.number, filled((0, 2, 3)))
+    started = actions.start("me", job.number, filled((0, 0, 3)))
+    assert started.others[1].consent is None, "it is in the model"
+    for user, wrong in (("eve", model), ("me", "../job.json"), ("me", f"{known.number}/model2.safetensors")):
+        dance, person = (Path(upload(actions.store, name)) for name in ("d.mp4", "p.mp4"))
+        mine = checked(actions, actions.store.add(user, dance, person, ("d", "p")))
+        with pytest.raises(InputError, match="no such"):
+            actions.add_dancer(user, mine.number, None, wrong)
+
+
 def test_a_record_of_an_older_version_still_opens() -> None:
     settings = {"budget": "4m", "preset": "draft", "scene": "target", "source_person": 2, "target_person": None}
     fields = {"number": "ab" * 16, "owner": "", "created_s": 1.0, "source": "source.mp4", "source_label": "dance",
@@ -185,6 +207,8 @@ def test_a_record_of_an_older_version_still_opens() -> None:
         {"others": [{"video": "target5.mp4", "label": "x"}]},
         {"others": [{"video": "target2.mp4", "label": "x", "person": 0}]},
         {"others": [{"video": "target2.mp4"}]},
+        {"others": [{"video": "", "label": "x", "model": "../model.safetensors", "slot": 2}]},
+        {"others": [{"video": "", "label": "x", "slot": 9}]},
         {"others": 3},
         {"settings": {"parts": [2]}},
         {"settings": {"parts": [0, 0]}},

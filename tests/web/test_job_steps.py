@@ -89,7 +89,7 @@ def test_two_people_dance_a_duet(store: JobStore, tmp_path: Path) -> None:
 
     folder, record = store.folder(job.number), asdict(consent("rendered"))
     video = store.keep_video(job, film(tmp_path / "bob.mp4", dancer_track(50)))
-    job = store.save(job.with_dancer(video, "bob", people=2))
+    job = store.save(job.with_dancer("bob", people=2, video=video))
     assert run(store, job) == 0
     check = store.read(job.number, "check.json")
     assert check["others"]["target2"]["frames"] == 50
@@ -107,8 +107,18 @@ def test_two_people_dance_a_duet(store: JobStore, tmp_path: Path) -> None:
     assert read_info(folder / "model.safetensors").subject != read_info(folder / "model2.safetensors").subject
     assert (folder / "report.html").read_text().count("person 2") > 0
 
-    again = store.add("", drawn_videos(tmp_path)[0], None, ("dance", "bob"), job.number, "model2.safetensors")
+    again = store.add("", film_duet(tmp_path / "duet.mp4"), None, ("dance", "bob"), job.number, "model2.safetensors")
     assert run(store, again) == 0
+    again = store.get(again.number).with_dancer("ann", people=2, model=f"{job.number}/model.safetensors")
+    assert [each.stem for each in again.dancers] == ["target", "target2"]
+    assert run(store, store.save(again)) == 0
+    assert run(store, store.update(again, step="video")) == 0
+    assert probe(store.folder(again.number) / "result.mp4").num_frames == 30
+    assert not (store.folder(again.number) / "model2.safetensors").exists(), "nothing was learned"
+    stolen = store.update(again, owner="eve", step="check")
+    assert run(store, stolen) == 2
+    assert "no such model" in store.read(stolen.number, "outcome.json")["error"]
+
     (folder / job.others[0].video).write_bytes(b"no video at all")
     assert run(store, store.update(job, step="check")) == 2
     assert store.read(job.number, "outcome.json")["error"].startswith("the video “bob”")

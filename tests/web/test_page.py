@@ -162,6 +162,19 @@ def test_two_people_dance_a_duet(tmp_path: Path, chromium: Any) -> None:
         page.click("#make")
         tab.wait_for("Left the dance, right the result")
         page.get_by_role("link", name="Trained model of friend").wait_for()
+
+        again = Tab(chromium, f"http://127.0.0.1:{port}/")
+        again.check(film_duet(tmp_path / "duet.mp4"), drawn_videos(tmp_path)[1])
+        again.page.get_by_role("button", name="Add another dancer").click()
+        again.page.locator("#another").get_by_label("somebody from an earlier video", exact=False).click()
+        again.page.get_by_role("option").filter(has_text="friend").click()
+        again.page.click("#add")
+        again.wait_for("Person 2, danced by friend")
+        again.page.get_by_text("“friend” was learned before, with consent").wait_for()
+        assert again.page.locator("#agreed").is_visible()
+        assert not again.page.locator("#agreed2").is_visible(), "the model has its consent"
+        again.page.locator("#remove2").wait_for()
+        assert again.problems == []
         assert tab.problems == []
         assert phone.problems == []
 

@@ -65,22 +65,34 @@ class Actions:
         dance, dance_label = self._uploaded(source), Path(source).name
         if target:
             return self.store.add(user, dance, self._uploaded(target), (dance_label, Path(target).name))
+        label = self._label_of_model(user, model_of)
         number, _, name = model_of.partition("/")
-        labels = {each.model_name: each.label for each in self.store.get(number, user).dancers}
+        return self.store.add(user, dance, None, (dance_label, label), number, name)
+
+    def add_dancer(self, user: str, number: str, video: str | None, model: str = "") -> Job:
+        """Add one more dancer to a checked job, by an uploaded video or as a person of an earlier job, and queue its check.
+
+        Raises:
+            InputError: both are missing, there is no such model, or as `JobQueue.add_dancer`.
+        """
+        if video:
+            return self.queue.add_dancer(number, user, self._uploaded(video), Path(video).name)
+        if not model:
+            raise InputError("drop the video of the other person first.")
+        return self.queue.add_dancer(number, user, None, self._label_of_model(user, model), model)
+
+    def _label_of_model(self, user: str, model: str) -> str:
+        """What the user calls the person of a model, as `people` names it.
+
+        Raises:
+            InputError: there is no such model.
+        """
+        number, _, name = model.partition("/")
+        labels = {each.model_name: each.label for each in self.store.get(number, user).dancers if each.video}
         if name not in labels:
             raise InputError("there is no such model; it may have been deleted.")
         self.store.file(number, name, user)
-        return self.store.add(user, dance, None, (dance_label, labels[name]), number, name)
-
-    def add_dancer(self, user: str, number: str, video: str | None) -> Job:
-        """Add the uploaded video of one more dancer to a checked job, and queue its check.
-
-        Raises:
-            InputError: a video is missing, or as `JobQueue.add_dancer`.
-        """
-        if not video:
-            raise InputError("drop the video of the other person first.")
-        return self.queue.add_dancer(number, user, self._uploaded(video), Path(video).name)
+        return labels[name]
 
     def start(self, user: str, number: str, choices: Choices) -> Job:
         """Queue the video of a checked job.
@@ -90,7 +102,8 @@ class Actions:
         """
         job = self.store.get(number, user)
         settings = self._settings(job, choices)
-        budget = budget_of(choices.minutes) if job.target or job.others else settings.budget
+        is_trained = all(dancer.model for dancer in job.dancers)
+        budget = settings.budget if is_trained else budget_of(choices.minutes)
         settings = replace(settings, budget=budget, preset=choices.preset, scene=self._scene(job, choices))
         given = self._consents(job, settings, choices)
         queued = self.queue.start_video(number, user, settings, given[0], _others(job, choices, given))
@@ -159,7 +172,7 @@ class Actions:
         """The consent of each dancer; of a model it is in the model, and of somebody who dances no part it is not needed."""
         given: list[Consent | None] = []
         for number, (dancer, each) in enumerate(zip(job.dancers, choices.consents, strict=False), start=1):
-            is_needed = (dancer.video or not job.model_of) and (not settings.parts or number in settings.parts)
+            is_needed = not dancer.model and (not settings.parts or number in settings.parts)
             try:
                 document = self._uploaded(each.document) if is_needed and each.who == "licensed" and each.document else None
                 given.append(consent_of(each, document) if is_needed else None)

@@ -31,6 +31,7 @@ class CastForm:
     another: Any
     another_text: Any
     another_video: Any
+    another_model: Any
     add: Any
 
     @property
@@ -41,10 +42,10 @@ class CastForm:
     @property
     def outputs(self) -> list[Any]:
         """What `updates` changes."""
-        return [self.whole, *self.inputs, self.another, self.another_text, self.another_video]
+        return [self.whole, *self.inputs, self.another, self.another_text, self.another_video, self.another_model]
 
-    def updates(self, job: Job, check: Mapping[str, Any]) -> list[Any]:
-        """The state for a job."""
+    def updates(self, job: Job, check: Mapping[str, Any], known: Sequence[tuple[str, str]] = ()) -> list[Any]:
+        """The state for a job. known: label and name of people of earlier jobs."""
         found = int((check.get("source") or {}).get("people", 1))
         counts = [_people_in(check, dancer.stem) for dancer in job.dancers]
         counts += [1] * (MAX_DANCERS - len(counts))
@@ -55,6 +56,7 @@ class CastForm:
             gr.update(visible=is_shown), alone, *(self._part(job, found, number) for number in range(1, MAX_PARTS + 1)),
             *(self._person(job, count, number) for number, count in enumerate(counts)),
             gr.update(visible=can_add, open=False), _ANOTHER.format(people=found), gr.update(value=None),
+            gr.update(choices=list(known), value=None, visible=bool(known)),
         ]  # fmt: skip
 
     def _part(self, job: Job, found: int, number: int) -> Any:
@@ -99,8 +101,11 @@ def build_cast_form() -> CastForm:
         with gr.Accordion("Add another dancer", visible=False, open=False, elem_id="another") as another:
             text = gr.HTML()
             video = gr.File(label="Another person", file_types=list(SUFFIXES), elem_id="target-another", height=130)
-            add = gr.Button("Add and check this video", elem_id="add")
-    return CastForm(whole, source_person, tuple(parts), tuple(people), check_again, another, text, video, add)
+            model = gr.Dropdown(
+                [], label="... or somebody from an earlier video, without a new training", visible=False, value=None
+            )
+            add = gr.Button("Add this dancer", elem_id="add")
+    return CastForm(whole, source_person, tuple(parts), tuple(people), check_again, another, text, video, model, add)
 
 
 def _hidden_dropdown(label: str, elem_id: str | None = None) -> Any:

@@ -35,10 +35,12 @@ from dancenow.web.job_store import write_json
 from dancenow.web.page_words import without_options
 
 
-def check_videos(folder: Path, job: Job, model: Path | None, speeds: Path, execution: Execution, max_seconds: int) -> None:
+def check_videos(
+    folder: Path, job: Job, models: Mapping[str, Path], speeds: Path, execution: Execution, max_seconds: int
+) -> None:
     """Check the videos of a job; write `check.json` and pictures into its folder.
 
-    model: the trained model that gives the first person, where they have no video.
+    models: the trained models of the dancers who have no video, by their stems.
 
     Raises:
         UserError: a video cannot be used, in one sentence.
@@ -59,7 +61,7 @@ def check_videos(folder: Path, job: Job, model: Path | None, speeds: Path, execu
     facts = {"source": _facts(source, "source", folder, tracks[shown], shown, on_progress)}
     footage: dict[str, _Footage] = {}
     for each in people:
-        footage[each.stem] = _look_at_dancer(folder, each, videos.get(each.stem), model, on_progress)
+        footage[each.stem] = _look_at_dancer(folder, each, videos.get(each.stem), models, on_progress)
         facts[each.stem] = footage[each.stem].facts
     tracks = dict(zip(tracks, fill_while_hidden([*tracks.values()]), strict=True))
     parts = []
@@ -99,11 +101,10 @@ class _Footage:
 
 
 def _look_at_dancer(
-    folder: Path, dancer: Dancer, video: VideoSource | None, model: Path | None, on_progress: ProgressCallback
+    folder: Path, dancer: Dancer, video: VideoSource | None, models: Mapping[str, Path], on_progress: ProgressCallback
 ) -> _Footage:
     if video is None:
-        assert model is not None
-        return _Footage({}, Target.of_checkpoint(load_model(model)).track)
+        return _Footage({}, Target.of_checkpoint(load_model(models[dancer.stem])).track)
     subject = cached_subject(video, dancer.person, None, on_progress)
     facts = _facts(video, dancer.stem, folder, subject.track, dancer.person, on_progress)
     return _Footage(facts, subject.track, video, subject)

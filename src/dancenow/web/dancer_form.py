@@ -20,6 +20,8 @@ _AGREED: Final = (
 )
 _LICENCES: Final = ["CC-BY-4.0", "CC-BY-SA-4.0", "CC0-1.0", "LicenseRef-Agreement"]
 NUM_INPUTS: Final = len(fields(ConsentChoices))
+_ALWAYS: Final = (0, 4)
+"""Of these, those that are shown whoever is chosen."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,15 @@ class DancerForm:
     def updates(self, job: Job) -> list[Any]:
         """The state for a job. A check forgets what was filled in, because other people may be meant now."""
         dancer = job.dancers[self.number - 1] if self.number <= len(job.dancers) else None
-        is_shown = dancer is not None and (bool(dancer.video) or not job.model_of)
+        asks = dancer is not None and not dancer.model
+        is_shown = asks or (dancer is not None and self.number > 1)
         of_whom = f"“{dancer.label}”" if dancer and job.others else "the video of the person"
-        heading = f'<div class="dn"><h3>Who is in {escape(of_whom)}?</h3></div>'
-        empty = [None, "", "", None, False]
-        values = [gr.update(value=value) for value in empty] if job.step == "check" else [gr.skip() for _ in empty]
-        return [gr.update(visible=is_shown), heading, *values]
+        question = f"Who is in {of_whom}?" if asks else f"{of_whom} was learned before, with consent"
+        heading = f'<div class="dn"><h3>{escape(question)}</h3></div>'
+        empty = {"value": None}, {"value": ""}, {"value": ""}, {"value": None}, {"value": False}
+        values = empty if job.step == "check" else [{} for _ in empty]
+        asked = [gr.update(**value, **({"visible": asks} if place in _ALWAYS else {})) for place, value in enumerate(values)]
+        return [gr.update(visible=is_shown), heading, *asked]
 
 
 def build_dancer_form(number: int) -> DancerForm:

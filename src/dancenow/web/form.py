@@ -56,15 +56,15 @@ class Form:
         of_dancers = [each for dancer in self.dancers for each in dancer.outputs]
         return [self.whole, self.training, self.place[0], self.start, *self.cast.outputs, *of_dancers]
 
-    def updates(self, job: Job, check: Mapping[str, Any]) -> list[Any]:
-        """The state of the form for a job."""
+    def updates(self, job: Job, check: Mapping[str, Any], people: Sequence[tuple[str, str]] = ()) -> list[Any]:
+        """The state of the form for a job. people: of earlier jobs, see `Actions.people`."""
         is_open = bool(check) and not job.is_active
-        is_trained = bool(job.model_of) and not job.others
+        is_trained = all(dancer.model for dancer in job.dancers)
         again = "Make the video again" if job.state == "done" else "Make the video"
         minutes = f"{_MINUTES.partition(';')[0]} for each person; more is sharper" if job.others else _MINUTES
         return [
             gr.update(visible=is_open), gr.update(visible=not is_trained), gr.update(label=minutes), gr.update(value=again),
-            *self.cast.updates(job, check), *(each for dancer in self.dancers for each in dancer.updates(job)),
+            *self.cast.updates(job, check, people), *(each for dancer in self.dancers for each in dancer.updates(job)),
         ]  # fmt: skip
 
 

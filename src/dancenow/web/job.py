@@ -16,7 +16,15 @@ from typing import Any, Final, Literal, Self
 from dancenow.errors import InputError, OptionError
 from dancenow.storage.file_names import as_text
 from dancenow.training.budget import Budget
-from dancenow.web.job_dancers import MODEL, Dancer, parts_with_another, parts_without, require_parts, require_person
+from dancenow.web.job_dancers import (
+    MODEL,
+    Dancer,
+    free_slot,
+    parts_with_another,
+    parts_without,
+    require_parts,
+    require_person,
+)
 
 State = Literal["queued", "running", "waiting", "paused", "cancelled", "failed", "done"]
 """waiting: for the user. The queue works on queued jobs alone."""
@@ -98,7 +106,8 @@ class Job:
     @property
     def dancers(self) -> tuple[Dancer, ...]:
         """Everyone who dances, the person of the job first."""
-        return Dancer(self.target, self.target_label, self.settings.target_person, self.consent), *self.others
+        model = f"{self.model_of}/{self.model_name}" if self.model_of else ""
+        return Dancer(self.target, self.target_label, self.settings.target_person, self.consent, model), *self.others
 
     @property
     def cast(self) -> dict[int, Dancer]:
@@ -111,8 +120,8 @@ class Job:
         *most, last = (dancer.label for dancer in self.dancers)
         return f"{', '.join(most)} and {last} dance {self.source_label}" if most else f"{last} dances {self.source_label}"
 
-    def with_dancer(self, video: str, label: str, people: int) -> Self:
-        """With one more dancer, who gets a part that nobody has. people: how many the dance shows.
+    def with_dancer(self, label: str, people: int, *, video: str = "", model: str = "") -> Self:
+        """With one more dancer, who gets a part that nobody has. people: how many the dance shows. video, model: of `Dancer`.
 
         Raises:
             InputError: as `parts_with_another`.
@@ -120,7 +129,8 @@ class Job:
         settings = self.settings
         parts = parts_with_another(settings.parts, len(self.dancers), people, settings.source_person)
         changed = replace(settings, parts=parts, source_person=None)
-        return replace(self, settings=changed, others=(*self.others, Dancer(video, label_of(label))))
+        another = Dancer(video, label_of(label), model=model, slot=free_slot(self.dancers))
+        return replace(self, settings=changed, others=(*self.others, another))
 
     def without_dancer(self, number: int) -> Self:
         """Without one of the others, counted from 2.

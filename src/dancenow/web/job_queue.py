@@ -69,7 +69,7 @@ class JobQueue:
                 raise InputError("the videos of this job are not checked yet; check them first.")
             checked = replace(checked, settings=settings, consent=None if consent is None else vars(consent))
             dancing = checked.cast.values() or checked.dancers
-            if any(dancer.consent is None and (dancer.video or not job.model_of) for dancer in dancing):
+            if any(dancer.consent is None and not dancer.model for dancer in dancing):
                 raise ConsentError("say who is in the video and that they agree; without consent nothing is trained.")
             return self._queue(checked, step="video")
 
@@ -83,8 +83,8 @@ class JobQueue:
             job = self._resting(number, owner)
             return self._check(replace(job, others=_same_videos(job, others), settings=settings))
 
-    def add_dancer(self, number: str, owner: str, upload: Path, label: str) -> Job:
-        """Move the video of one more dancer into a checked job, and queue its check.
+    def add_dancer(self, number: str, owner: str, upload: Path | None, label: str, model: str = "") -> Job:
+        """Add one more dancer to a checked job, whose video is moved into it or who has a model, and queue its check.
 
         Raises:
             InputError: there is no such job, it is active, or nobody is left for another dancer.
@@ -92,8 +92,9 @@ class JobQueue:
         with self._lock:
             job = self._resting(number, owner)
             people = int((self.store.read(number, "check.json").get("source") or {}).get("people", 1))
-            job.with_dancer("", label, people)  # refused before the upload is moved
-            return self._check(job.with_dancer(self.store.keep_video(job, upload), label, people))
+            job.with_dancer(label, people, model=model)  # refused before the upload is moved
+            video = "" if upload is None else self.store.keep_video(job, upload)
+            return self._check(job.with_dancer(label, people, video=video, model=model))
 
     def remove_dancer(self, number: str, owner: str, dancer: int) -> Job:
         """Remove one of the other dancers, counted from 2, with all of their files, and queue the check of those who stay.

@@ -20,7 +20,7 @@ from typing import Any, Final
 from dancenow.errors import InputError
 from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.web.job import Job, label_of
-from dancenow.web.job_dancers import MAX_DANCERS, Dancer
+from dancenow.web.job_dancers import Dancer, free_slot, stem_of
 
 SUFFIXES: Final = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".3gp", ".wmv")
 """Endings of videos that a copy keeps; any other becomes `.video`, and what it is, its content decides."""
@@ -70,9 +70,7 @@ class JobStore:
 
     def keep_video(self, job: Job, upload: Path) -> str:
         """Move the uploaded video of one more dancer into the job's folder; returns its name there."""
-        taken = {dancer.stem for dancer in job.dancers}
-        stem = next(name for name in (f"target{number}" for number in range(2, MAX_DANCERS + 1)) if name not in taken)
-        name = f"{stem}{_suffix(upload)}"
+        name = f"{stem_of(free_slot(job.dancers))}{_suffix(upload)}"
         shutil.move(upload, self.folder(job.number) / name)
         return name
 

@@ -105,7 +105,9 @@ class Page:
         clicks = [
             form.start.click(self._make, inputs, message, **_HIDDEN),
             form.cast.check_again.click(self._check_again, inputs, message, **_HIDDEN),
-            form.cast.add.click(self._add_dancer, [number, form.cast.another_video], message, **_HIDDEN),
+            form.cast.add.click(
+                self._add_dancer, [number, form.cast.another_video, form.cast.another_model], message, **_HIDDEN
+            ),
         ]
         for dancer in form.dancers[1:]:
             clicks.append(dancer.remove.click(self._removing(dancer.number), [number, self._seen], message, **_HIDDEN))
@@ -167,7 +169,7 @@ class Page:
             gr.update(visible=visible[1], value="Try again" if job.state == "failed" else "Continue"),
             *(gr.update(visible=each) for each in visible[2:]),
             self._estimate_of(job, minutes, preset, job.settings.parts) if check else "",
-            *self._form.updates(job, check),
+            *self._form.updates(job, check, self._actions.people(job.owner)),
         ]
 
     def _pictures(self, user: str) -> dict[str, str]:
@@ -191,8 +193,8 @@ class Page:
     def _check_again(self, request: gr.Request, number: str, seen: str, *form: Any) -> str:
         return self._answer(lambda user: self._actions.check_again(user, number, choices_of(form)), request, number, seen)
 
-    def _add_dancer(self, number: str, video: str | None, request: gr.Request) -> str:
-        return self._answer(lambda user: self._actions.add_dancer(user, number, video), request)
+    def _add_dancer(self, number: str, video: str | None, model: str | None, request: gr.Request) -> str:
+        return self._answer(lambda user: self._actions.add_dancer(user, number, video, model or ""), request)
 
     def _removing(self, dancer: int) -> Callable[[str, str, gr.Request], str]:
         """An event that takes one of the other dancers out."""

@@ -36,12 +36,12 @@ def run_job(folder: Path, token: CancelToken, max_seconds: int) -> int:
     try:
         job = Job.from_json((folder / "job.json").read_text("utf-8"))
         others = job.others
-        model = _model(folder, job) if job.model_of else None
+        models = {each.stem: _model(folder, job, each) for each in job.dancers if each.model}
         speeds, execution = folder.parent.parent / "speeds.json", Execution.auto(cancel=token)
         if job.step == "check":
-            check_videos(folder, job, model, speeds, execution, max_seconds)
+            check_videos(folder, job, models, speeds, execution, max_seconds)
         else:
-            make_video(folder, job, model, speeds, execution)
+            make_video(folder, job, models, speeds, execution)
         write_json(folder / "outcome.json", {"state": "waiting" if job.step == "check" else "done"})
     except Cancelled:
         return STOPPED
@@ -60,18 +60,18 @@ def _fail(folder: Path, error: str) -> int:
     return FAILED
 
 
-def _model(folder: Path, job: Job) -> Path:
-    """The model of another job of the same owner, which may have been deleted since.
+def _model(folder: Path, job: Job, dancer: Dancer) -> Path:
+    """The model of a dancer of a job: of another job of the same owner, which may have been deleted since.
 
     Raises:
         InputError: it is not there, or it is somebody else's.
     """
-    other = folder.parent / job.model_of
-    if not (other / job.model_name).is_file():
-        raise InputError("the model of this job was deleted; start a new one with a video of the person.")
-    if Job.from_json((other / "job.json").read_text("utf-8")).owner != job.owner:
+    path = folder.parent / dancer.model
+    if not path.is_file():
+        raise InputError(f"the model of “{dancer.label}” was deleted; take a video of the person.")
+    if Job.from_json((path.parent / "job.json").read_text("utf-8")).owner != job.owner:
         raise InputError("there is no such model.")
-    return other / job.model_name
+    return path
 
 
 def _for_the_page(sentence: str, folder: Path, others: Sequence[Dancer]) -> str:

@@ -1,7 +1,7 @@
 """The second step of a job: `pipeline.run`, or `pipeline.transfer` where the person comes from a model trained before."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dancenow import pipeline
@@ -30,10 +30,10 @@ def result_name(scene: str) -> str:
     return "result.webm" if scene == "transparent" else "result.mp4"
 
 
-def make_video(folder: Path, job: Job, model: Path | None, speeds: Path, execution: Execution) -> None:
+def make_video(folder: Path, job: Job, models: Mapping[str, Path], speeds: Path, execution: Execution) -> None:
     """Train whoever has no model, and transfer; write result, comparison, report, models and `result.json` into the folder.
 
-    model: the trained model that gives the first person, where they have no video.
+    models: the trained models of the dancers who have no video, by their stems.
 
     Raises:
         UserError: as `pipeline.run` and `pipeline.transfer`.
@@ -46,10 +46,10 @@ def make_video(folder: Path, job: Job, model: Path | None, speeds: Path, executi
         trainings=len(learned), parts=parts,
     )  # fmt: skip
     record = ProgressRecord(folder, plan, speeds, settings.preset, learned if job.others else (), parts)
-    models, transferred = _train_and_transfer(folder, job, model, out, execution, record)
+    danced, transferred = _train_and_transfer(folder, job, models, out, execution, record)
     if out.suffix == ".mp4":
         comparison = folder / "beside.mp4"
-        marker = ContentMarker.of(models, source, comparison)
+        marker = ContentMarker.of(danced, source, comparison)
         side_by_side([source, out], comparison, sound_from=source, metadata={"comment": SYNTHETIC_NOTE}, marker=marker,
                      on_progress=execution.reporting(record))  # fmt: skip
         result = open_video(out)
@@ -61,11 +61,12 @@ def make_video(folder: Path, job: Job, model: Path | None, speeds: Path, executi
 
 
 def _train_and_transfer(
-    folder: Path, job: Job, model: Path | None, out: Path, execution: Execution, record: ProgressRecord
+    folder: Path, job: Job, models: Mapping[str, Path], out: Path, execution: Execution, record: ProgressRecord
 ) -> tuple[Sequence[Path], TransferResult]:
     """The models that danced, and the result; report and trained models lie in the folder."""
     settings, source = job.settings, open_video(folder / job.source)
     scene = str(folder / settings.scene) if settings.scene.startswith("scene.") else settings.scene
+    model = models.get(job.dancers[0].stem)
     if not job.cast and model is not None:
         transferred = pipeline.transfer(
             source, model, out, scene=scene, person=settings.source_person, execution=execution, on_progress=record
@@ -73,7 +74,7 @@ def _train_and_transfer(
         return (model,), transferred
     if job.cast:
         done = pipeline.run(
-            source, {n: _person_of(folder, each, model) for n, each in job.cast.items()}, out, budget=settings.budget,
+            source, {n: _person_of(folder, each, models) for n, each in job.cast.items()}, out, budget=settings.budget,
             preset=settings.preset, scene=scene, target_person={n: each.person for n, each in job.cast.items()},
             consent={n: Consent.from_json(each.consent) for n, each in job.cast.items() if each.consent is not None},
             execution=execution, on_progress=record,
@@ -98,12 +99,9 @@ def _keep(folder: Path, done: RunResult, dancers: Sequence[Dancer]) -> None:
                 shutil.copyfile(trained, temporary)
 
 
-def _person_of(folder: Path, dancer: Dancer, model: Path | None) -> Path:
+def _person_of(folder: Path, dancer: Dancer, models: Mapping[str, Path]) -> Path:
     """The video of a dancer, or the model of one who has none."""
-    if dancer.video:
-        return folder / dancer.video
-    assert model is not None
-    return model
+    return folder / dancer.video if dancer.video else models[dancer.stem]
 
 
 def _to_be_learned(folder: Path, job: Job, execution: Execution) -> list[str]:

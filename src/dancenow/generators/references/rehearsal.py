@@ -1,8 +1,8 @@
 """What the pretrained generator knows about shapes is kept in poses that the footage does not show.
 
 Footage shows a person in few poses. A generator that learns from it alone forgets others within a hundred steps: a raised foot
-fades, a shin ends as a stump. So in every step it also has to give a few such poses the alpha that the pretrained one gives
-them (learning without forgetting, Li and Hoiem, 2016).
+fades, a shin ends as a stump. So in every step it also has to show somebody in a few such poses where the pretrained one does
+(learning without forgetting, Li and Hoiem, 2016). Where exactly edges are, the footage tells better.
 """
 
 from dataclasses import dataclass
@@ -27,6 +27,8 @@ _REACH_PX: Final = 4
 """Around what the pretrained generator shows, of a canvas of 256 px, alpha counts most."""
 _ELSEWHERE: Final = 0.15
 """How much it counts elsewhere."""
+_SURE: Final = 0.9
+"""Alpha from which the pretrained generator is sure that there is somebody, or below the rest of 1 that there is nobody."""
 _LEAST: Final = 1e-4
 
 
@@ -39,7 +41,7 @@ class Rehearsal:
     poses: UnseenPoses
 
     def term(self, generator: ReferenceGenerator, count: int, rng: np.random.Generator) -> Tensor:
-        """The cross-entropy of the alpha of `count` unseen poses with the teacher's, a scalar."""
+        """The cross-entropy of the alpha of `count` unseen poses with the teacher's where that is sure, a scalar."""
         device = next(generator.parameters()).device
         with torch.no_grad():
             with torch.autocast(device.type, enabled=False):
@@ -48,8 +50,9 @@ class Rehearsal:
         alpha = generator.plan(inputs).rgba[:, 3:].clamp(_LEAST, 1 - _LEAST)
         reach_px = _REACH_PX * generator.config.canvas_px // 256
         weight = _ELSEWHERE + F.max_pool2d(wanted, 2 * reach_px + 1, 1, reach_px)
+        weight = weight * ((wanted > _SURE) | (wanted < 1 - _SURE))
         with torch.autocast(device.type, enabled=False):
-            return F.binary_cross_entropy(alpha, wanted, weight=weight)
+            return F.binary_cross_entropy(alpha, wanted.round(), weight=weight)
 
     def _placed(self, pose: Pose, rng: np.random.Generator) -> Pose:
         zoom = np.exp(rng.uniform(-_ZOOM, _ZOOM, (len(pose), 1))).astype(np.float32)
