@@ -180,6 +180,10 @@ def test_somebody_from_an_earlier_video_dances_along(actions: Actions) -> None:
     assert Job.from_json(job.to_json()) == job
     with pytest.raises(ConsentError, match="“bob”"):
         actions.start("me", job.number, filled((0, 2, 3)))
+    assert actions.people("me", but=known.number) == []
+    others = tuple(replace(each, model=model.replace("model", "model2")) if each.model else each for each in job.others)
+    with pytest.raises(InputError, match="have changed"):
+        actions.queue.start_video(job.number, "me", Settings(parts=(0, 0, 3)), None, others)
     started = actions.start("me", job.number, filled((0, 0, 3)))
     assert started.others[1].consent is None, "it is in the model"
     for user, wrong in (("eve", model), ("me", "../job.json"), ("me", f"{known.number}/model2.safetensors")):
@@ -209,6 +213,7 @@ def test_a_record_of_an_older_version_still_opens() -> None:
         {"others": [{"video": "target2.mp4"}]},
         {"others": [{"video": "", "label": "x", "model": "../model.safetensors", "slot": 2}]},
         {"others": [{"video": "", "label": "x", "slot": 9}]},
+        {"others": [{"video": "target2.mp4", "label": "x", "model": f"{'ab' * 16}/model.safetensors"}]},
         {"others": 3},
         {"settings": {"parts": [2]}},
         {"settings": {"parts": [0, 0]}},

@@ -122,11 +122,12 @@ class Actions:
         job = self.store.get(number, user)
         return self.queue.check_again(number, user, self._settings(job, choices), _others(job, choices))
 
-    def people(self, user: str) -> list[tuple[str, str]]:
-        """Label and name of the people of the user's jobs whose trained models can be used again."""
+    def people(self, user: str, but: str = "") -> list[tuple[str, str]]:
+        """Label and name of the people of the user's jobs, without the one numbered `but`, whose models can be used again."""
         return [
             (f"{dancer.label} ({job.settings.budget}, {job.settings.preset})", f"{job.number}/{dancer.model_name}")
             for job in self.store.all(user)
+            if job.number != but
             for dancer in job.dancers
             if job.state == "done" and dancer.video and (self.store.folder(job.number) / dancer.model_name).is_file()
         ]

@@ -15,7 +15,7 @@ NOBODY: Final = "Nobody: leave this person out"
 _WHO: Final = '<div class="dn"><h3>Who is who?</h3><p>The numbers are those in the pictures above.</p></div>'
 _ANOTHER: Final = (
     '<div class="dn"><p>The dance shows {people} people. Drop the video of somebody else who will dance along; it is checked'
-    " like the first one. Everyone has their own training, so it takes longer.</p></div>"
+    " like the first one. Everyone who is new has their own training, so it takes longer.</p></div>"
 )
 
 

@@ -43,7 +43,7 @@ class Dancer:
     def __post_init__(self) -> None:
         if self.video and not _VIDEO.fullmatch(self.video):
             raise OptionError(f"there is no video {self.video!r}.")
-        if self.model and not _MODEL_OF_A_JOB.fullmatch(self.model):
+        if self.model and (self.video or not _MODEL_OF_A_JOB.fullmatch(self.model)):
             raise OptionError(f"there is no model {self.model!r}.")
         if self.slot not in range(1, MAX_DANCERS + 1):
             raise OptionError("there is no such dancer.")

@@ -216,9 +216,13 @@ def _same_videos(job: Job, others: Sequence[Dancer]) -> tuple[Dancer, ...]:
     Raises:
         InputError: they are not those of the job, because somebody else changed it.
     """
-    if [each.video for each in others] != [each.video for each in job.others]:
+    if [_identity(each) for each in others] != [_identity(each) for each in job.others]:
         raise InputError("the dancers of this job have changed; look at it again.")
     return tuple(others)
+
+
+def _identity(dancer: Dancer) -> tuple[str, str, int]:
+    return dancer.video, dancer.model, dancer.slot
 
 
 def job_command(max_seconds: int = MAX_SECONDS) -> tuple[str, ...]:

@@ -169,7 +169,7 @@ class Page:
             gr.update(visible=visible[1], value="Try again" if job.state == "failed" else "Continue"),
             *(gr.update(visible=each) for each in visible[2:]),
             self._estimate_of(job, minutes, preset, job.settings.parts) if check else "",
-            *self._form.updates(job, check, self._actions.people(job.owner)),
+            *self._form.updates(job, check, self._actions.people(job.owner, but=job.number)),
         ]
 
     def _pictures(self, user: str) -> dict[str, str]:

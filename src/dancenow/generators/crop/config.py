@@ -17,8 +17,7 @@ _RENAMED: Final = {"rollout": "clip_frames", "judged_px": "patch_px"}
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the loss terms. The adversarial ones join at progress `adversarial_from`; `rehearsal` is of the references
-    family alone."""
+    """Weights of the loss terms. The adversarial ones join at progress `adversarial_from`."""
 
     l1: float = 1.0
     structure: float = 0.0
@@ -26,7 +25,6 @@ class LossWeights:
     matte: float = 0.03
     adversarial: float = 0.01
     feature_matching: float = 0.1
-    rehearsal: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -86,8 +86,10 @@ class CropTask:
             terms = image_terms(self.perceptual, clip, maps, rgba, image, patch, with_structure=config.weights.structure > 0)
             if is_adversarial:
                 terms |= self.discriminators.terms(clip, maps, image, patch)
-            terms |= self._further_terms(rng)
-        self._optimizer_step(torch.stack([getattr(config.weights, name) * term for name, term in terms.items()]).sum())
+            further = self._further_terms(rng)
+        weighted = [getattr(config.weights, name) * term for name, term in terms.items()]
+        self._optimizer_step(torch.stack([*weighted, *further.values()]).sum())
+        terms |= further
         self._images += self.images_per_step
         update_average(self.average, self.generator, self.images_per_step, self._images)
         return {name: float(term.detach()) for name, term in terms.items()}
@@ -111,7 +113,7 @@ class CropTask:
         return maps
 
     def _further_terms(self, rng: np.random.Generator) -> dict[str, Tensor]:  # noqa: ARG002
-        """Terms of the loss that do not belong to the clips of a step."""
+        """Terms of the loss that do not belong to the clips of a step, already weighted."""
         return {}
 
     def shrink(self) -> bool:

@@ -44,7 +44,7 @@ _TRUNK_BIAS: Final = -0.5
 """A limb at the depth of the trunk is in front of it: nothing can be inside."""
 _ARM_BIAS: Final = 1.0
 """Of arms that are not clearly behind the hips of a person who faces the camera: depth is measured roughly, and arms are seldom
-behind legs."""
+behind legs or trunk there."""
 _FACING_WIDTH: Final = 0.3
 """Width of the shoulders, in units of the body size, from which a person faces the camera fully."""
 SHOULDERS: Final = ("right_shoulder", "left_shoulder")
@@ -126,7 +126,7 @@ class BodyParts:
 
     def scores(self, at: Tensor) -> Tensor:
         """How much points [Q,2] belong to each part, and how near to the camera it is there: [N,P,Q], 0 on a part at the depth
-        of the hips, less elsewhere."""
+        of the hips, less elsewhere; arms before a person who faces the camera have more, the trunk less."""
         everywhere = (torch.arange(len(self.size), device=at.device)[:, None], torch.arange(NUM_PARTS, device=at.device)[None])
         return self.scores_of(at, *everywhere)
 

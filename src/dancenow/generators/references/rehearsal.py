@@ -1,7 +1,7 @@
 """What the pretrained generator knows about shapes is kept in poses that the footage does not show.
 
 Footage shows a person in few poses. A generator that learns from it alone forgets others within a hundred steps: a raised foot
-fades, a shin ends as a stump. So in every step it also has to show somebody in a few such poses where the pretrained one does
+fades, a shin ends as a stump. So in every step it also has to show somebody in another such pose where the pretrained one does
 (learning without forgetting, Li and Hoiem, 2016). Where exactly edges are, and which shape head and trunk have with hair and
 clothes, the footage tells better.
 """
