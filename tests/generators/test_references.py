@@ -134,19 +134,17 @@ def test_an_arm_at_the_depth_of_a_leg_is_in_front_unless_seen_from_behind() -> N
     pose = dancer_track(2).pose[:1]
     xy, depth = pose.xy.copy(), np.zeros_like(pose.depth)
     thigh = (xy[0, INDEX["right_hip"]] + xy[0, INDEX["right_knee"]]) / 2
-    xy[0, INDEX["right_elbow"]], xy[0, INDEX["right_wrist"]] = thigh - np.float32([0, 12]), thigh + np.float32([0, 12])
-    mirrored = np.float32([2 * thigh[0], 0]) + xy * np.float32([-1, 1])
-    of_arm = []
+    xy[0, INDEX["right_elbow"]], xy[0, INDEX["right_wrist"]] = thigh, thigh
+    xy[0, [INDEX["right_elbow"], INDEX["right_wrist"]], 1] += np.array([-12, 12], np.float32)
+    mirrored = xy.copy()
+    mirrored[..., 0] = 2 * thigh[0] - xy[..., 0]
+    arm, leg = PARTS.index("right_forearm"), PARTS.index("right_thigh")
+    shares = []
     for points in (xy, mirrored):
         parts = BodyParts.of_pose(Pose(points, pose.confidence, depth))
         weights = part_weights(parts.scores(torch.from_numpy(thigh)[None]))[0, :, 0]
-        of_arm.append(
-            float(
-                weights[PARTS.index("right_forearm")]
-                / weights[[PARTS.index("right_forearm"), PARTS.index("right_thigh")]].sum()
-            )
-        )
-    from_the_front, from_behind = of_arm
+        shares.append(float(weights[arm] / (weights[arm] + weights[leg])))
+    from_the_front, from_behind = shares
     assert from_the_front > 0.85
     assert from_behind == pytest.approx(0.5, abs=0.05)
 
