@@ -20,8 +20,6 @@ _AGREED: Final = (
 )
 _LICENCES: Final = ["CC-BY-4.0", "CC-BY-SA-4.0", "CC0-1.0", "LicenseRef-Agreement"]
 NUM_INPUTS: Final = len(fields(ConsentChoices))
-_ALWAYS: Final = (0, 4)
-"""Of these, those that are shown whoever is chosen."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +45,10 @@ class DancerForm:
         of_whom = f"“{dancer.label}”" if dancer and job.others else "the video of the person"
         question = f"Who is in {of_whom}?" if asks else f"{of_whom} was learned before, with consent"
         heading = f'<div class="dn"><h3>{escape(question)}</h3></div>'
-        empty = {"value": None}, {"value": ""}, {"value": ""}, {"value": None}, {"value": False}
-        values = empty if job.step == "check" else [{} for _ in empty]
-        asked = [gr.update(**value, **({"visible": asks} if place in _ALWAYS else {})) for place, value in enumerate(values)]
-        return [gr.update(visible=is_shown), heading, *asked]
+        empty = [None, "", "", None, False]
+        changes: list[dict[str, Any]] = [{"value": value} if job.step == "check" else {} for value in empty]
+        changes[0]["visible"] = changes[-1]["visible"] = asks  # what is between them is shown by the first
+        return [gr.update(visible=is_shown), heading, *(gr.update(**change) for change in changes)]
 
 
 def build_dancer_form(number: int) -> DancerForm:

@@ -19,7 +19,7 @@ from dancenow.training.budget import Budget
 from dancenow.web.job_dancers import (
     MODEL,
     Dancer,
-    free_slot,
+    free_file_number,
     parts_with_another,
     parts_without,
     require_parts,
@@ -129,7 +129,7 @@ class Job:
         settings = self.settings
         parts = parts_with_another(settings.parts, len(self.dancers), people, settings.source_person)
         changed = replace(settings, parts=parts, source_person=None)
-        another = Dancer(video, label_of(label), model=model, slot=free_slot(self.dancers))
+        another = Dancer(video, label_of(label), model=model, file_number=free_file_number(self.dancers))
         return replace(self, settings=changed, others=(*self.others, another))
 
     def without_dancer(self, number: int) -> Self:

@@ -26,8 +26,8 @@ _MODEL_OF_A_JOB: Final = re.compile(rf"[0-9a-f]{{32}}/{MODEL.pattern}")
 class Dancer:
     """One who dances. video: name of a file in the job's folder, empty where a model gives the person. label: what the user
     calls it, only to be shown. person: whom to follow in the video, None for the most prominent one. consent: the fields of a
-    `Consent`. model: of which job, and its name there: "NUMBER/model.safetensors"; empty where there is a video. slot: tells
-    dancers of a job without a video apart.
+    `Consent`. model: of which job, and its name there: "NUMBER/model.safetensors"; empty where there is a video. file_number:
+    that of their files, see `stem_of`, where no video has it.
 
     Raises:
         OptionError: a value is not one that the page offers.
@@ -38,21 +38,21 @@ class Dancer:
     person: int | None = None
     consent: Mapping[str, Any] | None = None
     model: str = ""
-    slot: int = 1
+    file_number: int = 1
 
     def __post_init__(self) -> None:
         if self.video and not _VIDEO.fullmatch(self.video):
             raise OptionError(f"there is no video {self.video!r}.")
         if self.model and (self.video or not _MODEL_OF_A_JOB.fullmatch(self.model)):
             raise OptionError(f"there is no model {self.model!r}.")
-        if self.slot not in range(1, MAX_DANCERS + 1):
+        if self.file_number not in range(1, MAX_DANCERS + 1):
             raise OptionError("there is no such dancer.")
         require_person(self.person)
 
     @property
     def stem(self) -> str:
         """What the names of the files of this dancer begin with."""
-        return self.video.partition(".")[0] or stem_of(self.slot)
+        return self.video.partition(".")[0] or stem_of(self.file_number)
 
     @property
     def model_name(self) -> str:
@@ -60,15 +60,15 @@ class Dancer:
         return self.stem.replace("target", "model") + ".safetensors"
 
 
-def stem_of(slot: int) -> str:
-    """What the names of the files of the dancer in a slot begin with: `target`, then `target2` and so on."""
-    return "target" if slot == 1 else f"target{slot}"
+def stem_of(file_number: int) -> str:
+    """What the names of a dancer's files begin with: `target`, then `target2` and so on."""
+    return "target" if file_number == 1 else f"target{file_number}"
 
 
-def free_slot(dancers: Sequence[Dancer]) -> int:
-    """The first slot that none of fewer than `MAX_DANCERS` dancers has."""
+def free_file_number(dancers: Sequence[Dancer]) -> int:
+    """The first number that the files of none of fewer than `MAX_DANCERS` dancers have."""
     taken = {dancer.stem for dancer in dancers}
-    return next(slot for slot in range(1, MAX_DANCERS + 1) if stem_of(slot) not in taken)
+    return next(number for number in range(1, MAX_DANCERS + 1) if stem_of(number) not in taken)
 
 
 def require_person(person: object) -> None:

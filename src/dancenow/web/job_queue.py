@@ -64,7 +64,7 @@ class JobQueue:
         """
         with self._lock:
             job = self._resting(number, owner)
-            check, checked = self.store.read(number, "check.json"), replace(job, others=_same_videos(job, others))
+            check, checked = self.store.read(number, "check.json"), replace(job, others=_same_dancers(job, others))
             if not check or not {each.stem for each in others} <= set(check.get("others", {})):
                 raise InputError("the videos of this job are not checked yet; check them first.")
             checked = replace(checked, settings=settings, consent=None if consent is None else vars(consent))
@@ -81,7 +81,7 @@ class JobQueue:
         """
         with self._lock:
             job = self._resting(number, owner)
-            return self._check(replace(job, others=_same_videos(job, others), settings=settings))
+            return self._check(replace(job, others=_same_dancers(job, others), settings=settings))
 
     def add_dancer(self, number: str, owner: str, upload: Path | None, label: str, model: str = "") -> Job:
         """Add one more dancer to a checked job, whose video is moved into it or who has a model, and queue its check.
@@ -210,19 +210,15 @@ class JobQueue:
             self.store.update(job, state="failed", error=error)
 
 
-def _same_videos(job: Job, others: Sequence[Dancer]) -> tuple[Dancer, ...]:
+def _same_dancers(job: Job, others: Sequence[Dancer]) -> tuple[Dancer, ...]:
     """The other dancers as they were chosen.
 
     Raises:
         InputError: they are not those of the job, because somebody else changed it.
     """
-    if [_identity(each) for each in others] != [_identity(each) for each in job.others]:
+    if [(each.stem, each.video, each.model) for each in others] != [(each.stem, each.video, each.model) for each in job.others]:
         raise InputError("the dancers of this job have changed; look at it again.")
     return tuple(others)
-
-
-def _identity(dancer: Dancer) -> tuple[str, str, int]:
-    return dancer.video, dancer.model, dancer.slot
 
 
 def job_command(max_seconds: int = MAX_SECONDS) -> tuple[str, ...]:

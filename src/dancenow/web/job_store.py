@@ -20,7 +20,7 @@ from typing import Any, Final
 from dancenow.errors import InputError
 from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.web.job import Job, label_of
-from dancenow.web.job_dancers import Dancer, free_slot, stem_of
+from dancenow.web.job_dancers import Dancer, free_file_number, stem_of
 
 SUFFIXES: Final = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".3gp", ".wmv")
 """Endings of videos that a copy keeps; any other becomes `.video`, and what it is, its content decides."""
@@ -70,7 +70,7 @@ class JobStore:
 
     def keep_video(self, job: Job, upload: Path) -> str:
         """Move the uploaded video of one more dancer into the job's folder; returns its name there."""
-        name = f"{stem_of(free_slot(job.dancers))}{_suffix(upload)}"
+        name = f"{stem_of(free_file_number(job.dancers))}{_suffix(upload)}"
         shutil.move(upload, self.folder(job.number) / name)
         return name
 

@@ -105,17 +105,15 @@ def exact_trial(clip: Path, truth: Path, folder: Path) -> Trial:
 def held_out_trial(folder: Path) -> Trial:
     """Learn from a prepared subject, and compare with its time that is held out from training."""
     subject = Subject.open(folder)
-    poses = PosePipeline.create()
-    track = poses.for_rendering(poses.smooth_jitter(subject.world_track))
-    held_out = np.flatnonzero(~subject.manifest.in_split("train", track.time_s) & (track.status == FrameStatus.MEASURED))
-    frames = held_out[np.unique(np.linspace(0, len(held_out) - 1, FRAMES).round().astype(np.int64))]
-    return Trial(folder.name, subject, subject.video, track, frames)
+    track = _as_rendered(subject)
+    held_out = ~subject.manifest.in_split("train", track.time_s) & (track.status == FrameStatus.MEASURED)
+    return Trial(folder.name, subject, subject.video, track, _spread(held_out))
 
 
 def unseen_pose_trial(folder: Path) -> Trial:
     """Learn from the poses of a prepared subject but one and those like it, and compare with these."""
-    subject, poses = Subject.open(folder), PosePipeline.create()
-    track = poses.for_rendering(poses.smooth_jitter(subject.world_track))
+    subject = Subject.open(folder)
+    track = _as_rendered(subject)
     measured = np.flatnonzero(track.status == FrameStatus.MEASURED)
     features = part_features(BodyParts.of_pose(track.pose[measured])).flatten(1)
     rarest = (features - features.median(dim=0).values).square().sum(dim=1).argmax()
@@ -125,9 +123,19 @@ def unseen_pose_trial(folder: Path) -> Trial:
     near = np.convolve(held_out, np.ones(2 * _APART + 1), "same") > 0.5
     status = np.where(near, FrameStatus.MISSING, subject.track.status).astype(subject.track.status.dtype)
     learned = replace(subject, track=replace(subject.track, status=status))
-    frames = np.flatnonzero(held_out)
-    frames = frames[np.unique(np.linspace(0, len(frames) - 1, FRAMES).round().astype(np.int64))]
-    return Trial(f"{folder.name}, unseen poses", learned, subject.video, track, frames)
+    return Trial(f"{folder.name}, unseen poses", learned, subject.video, track, _spread(held_out))
+
+
+def _as_rendered(subject: Subject) -> PoseTrack:
+    """The poses of the footage as a transfer renders them."""
+    poses = PosePipeline.create()
+    return poses.for_rendering(poses.smooth_jitter(subject.world_track))
+
+
+def _spread(wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """`FRAMES` of the wanted frames, bool [T], evenly over them."""
+    frames = np.flatnonzero(wanted)
+    return frames[np.unique(np.linspace(0, len(frames) - 1, FRAMES).round().astype(np.int64))]
 
 
 def variant_model(trial: Trial, variant: Variant, images: int, folder: Path) -> tuple[Checkpoint, dict[str, float]]:
