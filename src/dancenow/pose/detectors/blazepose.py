@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dancenow.pose.detectors import bias_correction
 from dancenow.pose.detectors.base import Candidate, Landmarks
+from dancenow.pose.detectors.crop_agreement import agree
 from dancenow.pose.detectors.crop_averaging import average_masks, offset_regions
 from dancenow.pose.detectors.regions import RotatedRect, crop_square, pixels_to_unit, sigmoid
 from dancenow.pose.detectors.tflite import Network
@@ -54,7 +55,7 @@ class BlazePose:
     def __init__(
         self, num_threads: int | None = None, on_progress: ProgressCallback = ignore_progress, *, num_crops: int = 1
     ) -> None:
-        self.name = NAME if num_crops == 1 else f"blazepose-full-{num_crops}crops/4"
+        self.name = NAME if num_crops == 1 else f"blazepose-full-{num_crops}crops/5"
         self._num_crops = num_crops
         self._num_threads = num_threads or min(os.cpu_count() or 1, 4)
         self._on_progress = on_progress
@@ -104,11 +105,10 @@ class BlazePose:
             _in_frame(_refine(each.reshape(39, 5), heat), region)
             for each, heat, region in zip(raw, heat_logits, regions, strict=True)
         ]
-        xy, depth, confidence = (np.mean([getattr(e, n) for e in estimates], axis=0) for n in ("xy", "depth", "confidence"))
-        next_roi = _roi_around(xy[NUM_LANDMARKS], xy[NUM_LANDMARKS + 1])
-        pose = _to_keypoints(xy, confidence, depth)
+        hip, top = np.mean([estimate.xy[NUM_LANDMARKS : NUM_LANDMARKS + 2] for estimate in estimates], axis=0)
+        pose = agree([_to_keypoints(each.xy, each.confidence, each.depth) for each in estimates], roi.size_px)
         mask = average_masks(mask_logits[..., 0], regions, roi)
-        return Landmarks(pose, float(score.mean()), roi, next_roi, mask)
+        return Landmarks(pose, float(score.mean()), roi, _roi_around(hip, top), mask)
 
     def correct_bias(self, smoothed: PoseTrack, measured: PoseTrack) -> PoseTrack:
         """See `PoseDetector.correct_bias`."""
