@@ -14,7 +14,6 @@ from dancenow.errors import ConsentError, UserError
 from dancenow.generators.references.config import PRESETS
 from dancenow.media.source import probe, read_frames
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
-from dancenow.pose.filtering.smoothing import smooth_jitter
 from dancenow.progress import Progress
 from dancenow.provenance.consent import consent, withdraw
 from dancenow.provenance.content_marking import read_provenance
@@ -219,14 +218,6 @@ def test_a_damaged_video_is_refused_before_the_detection(
     model = pipeline.run(source, target, tmp_path / "out.mp4", budget="4images", face="none", consent=RENDERED).model
     notes = pipeline.transfer(half, model, tmp_path / "half out.mp4", accept_damaged=True).notes
     assert any("half.mp4 is cut off" in note and "only what can be read is used" in note for note in notes)
-
-
-def test_a_detected_track_is_smoothed_before_rendering(videos: tuple[Path, Path], tmp_path: Path) -> None:
-    model = pipeline.run(*videos, tmp_path / "out.mp4", consent=RENDERED, budget="4images").model
-    result = pipeline.transfer(videos[0], model, tmp_path / "as-it-is.mp4", normalize="none")
-    source_track = drawn_detector(smaller_dancer)(videos[0])
-    np.testing.assert_allclose(result.target_track.pose.xy, smooth_jitter(source_track).pose.xy, atol=1e-3)
-    assert np.abs(result.target_track.pose.xy - source_track.pose.xy).max() > 0.01
 
 
 def test_frames_without_the_person_show_the_empty_room(

@@ -154,9 +154,9 @@ def test_tracks_of_two_detectors_are_cached_apart(video: Path, monkeypatch: pyte
     class Shifted(SilhouetteDetector):
         name = "shifted/1"
 
-        def correct_bias(self, smoothed: PoseTrack, measured: PoseTrack) -> PoseTrack:
+        def correct_bias(self, repaired: PoseTrack, measured: PoseTrack) -> PoseTrack:
             del measured
-            return PoseTrack(**{**vars(smoothed), "pose": Pose(smoothed.pose.xy + 5, smoothed.pose.confidence)})
+            return PoseTrack(**{**vars(repaired), "pose": Pose(repaired.pose.xy + 5, repaired.pose.confidence)})
 
     monkeypatch.setitem(registry.DETECTORS, "shifted", lambda _: Shifted())
     one, other = (detect_poses(video, detector=name) for name in ("silhouette", "shifted"))

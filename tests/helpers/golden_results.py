@@ -69,7 +69,7 @@ def _tracks() -> Iterator[tuple[str, NDArray[Any]]]:
     poses = PosePipeline.create()
     smoothed, put_right = poses.smooth(measured), poses.filter(measured)
     target = dancer_track(60)
-    tracks = {"measured": measured, "smoothed": smoothed, "corrected": put_right, "calmed": poses.smooth_jitter(put_right)}
+    tracks = {"measured": measured, "smoothed": smoothed, "corrected": put_right}
     for name, track in tracks.items():
         yield f"tracks.{name}", _values(track.pose)
         yield f"tracks.{name}.status", track.status

@@ -31,8 +31,8 @@ class SilhouetteDetector:
             return Landmarks(_standing(roi), 0.0, roi, roi, np.full((MASK_SIZE, MASK_SIZE), -10, np.float32))
         return Landmarks(_standing(found), 1.0, roi, found, _mask_logits(silhouette, roi))
 
-    def correct_bias(self, smoothed: PoseTrack, measured: PoseTrack) -> PoseTrack:  # noqa: ARG002
-        return smoothed
+    def correct_bias(self, repaired: PoseTrack, measured: PoseTrack) -> PoseTrack:  # noqa: ARG002
+        return repaired
 
 
 def _silhouette(image_rgb: ImageRGB) -> NDArray[np.bool_]:

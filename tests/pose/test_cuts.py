@@ -48,7 +48,7 @@ def test_a_track_keeps_its_cuts_in_a_file(tmp_path: Path) -> None:
     assert load_track(tmp_path / "track.npz").cuts == (5, 9)
 
 
-@pytest.mark.parametrize("step", ["smooth", "smooth_jitter", "filter"])
+@pytest.mark.parametrize("step", ["smooth", "filter"])
 def test_no_filter_smooths_across_a_cut(step: str) -> None:
     track = zoomed(dancer_track(2 * HALF), HALF)
     whole = getattr(pipeline(), step)(track)

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from dancenow.media.repeated_frames import RepeatedFrameFinder
 from dancenow.pose.filtering.repeated_frames import filter_without_repeats
-from dancenow.pose.filtering.smoothing import smooth_jitter
+from dancenow.pose.filtering.smoothing import SmoothConfig, damp_jitter
 from dancenow.types import Frame, Pose, PoseTrack
 from helpers.bodies import swaying_track
 
+NARROW = SmoothConfig(sigma_s=0.03)
 FILMED = 48
 SHOWN = np.sort(np.concatenate([np.arange(FILMED), np.arange(3, FILMED, 4)]))
 """Which frame of a film of 24 frames a second each frame of a video of 30 shows."""
@@ -51,10 +52,10 @@ def test_smoothing_moves_nobody_between_frames_that_are_the_same() -> None:
     def largest_error_px(smoothed: PoseTrack) -> float:
         return float(np.abs(smoothed.pose.xy - truth.pose.xy[SHOWN])[6:-6].max())
 
-    smoothed = filter_without_repeats(track, lambda frames: smooth_jitter(frames, 0.03))
+    smoothed = filter_without_repeats(track, lambda frames: damp_jitter(frames, NARROW))
     again = np.array(REPEATED)
     np.testing.assert_array_equal(smoothed.pose.xy[again], smoothed.pose.xy[again - 1])
-    assert largest_error_px(smoothed) < 0.6 * largest_error_px(smooth_jitter(track, 0.03))
+    assert largest_error_px(smoothed) < 0.6 * largest_error_px(damp_jitter(track, NARROW))
     assert (smoothed.time_s == track.time_s).all()
 
 

@@ -15,7 +15,7 @@ from dancenow.face.expression import LID_PAIRS, LIP_PAIRS, measure_expression
 from dancenow.face.face_model import LANDMARK_MODEL
 from dancenow.face.face_track import PARTS, FaceTrack
 from dancenow.face.head import HEAD_MODEL, MIN_CONFIDENCE
-from dancenow.pose.filtering.smoothing import local_parabola
+from dancenow.pose.filtering.local_regression import local_parabola
 from dancenow.skeleton import HEAD_KEYPOINTS
 from dancenow.types import FloatArray, Pose
 

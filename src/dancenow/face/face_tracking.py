@@ -20,7 +20,7 @@ from dancenow.face.hand_occlusion import occluded_fraction
 from dancenow.face.head import Head, estimate_heads, smooth_heads
 from dancenow.face.landmarks import FaceNetworks
 from dancenow.media.source import VideoInput, VideoSource, open_video
-from dancenow.pose.filtering.smoothing import local_parabola
+from dancenow.pose.filtering.local_regression import local_parabola
 from dancenow.pose.person_crop import window
 from dancenow.prefetch import prefetch
 from dancenow.progress import Progress, ProgressCallback, ignore_progress

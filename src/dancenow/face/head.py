@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.pose.filtering.smoothing import gaussian, local_parabola
+from dancenow.pose.filtering.local_regression import gaussian, local_parabola
 from dancenow.skeleton import HEAD_KEYPOINTS, INDEX
 from dancenow.types import Pose
 

@@ -108,7 +108,7 @@ def _footage_renderer(execution: Execution) -> RenderFrames:
 
     def render(body: Checkpoint, frames: NDArray[np.int64]) -> Iterator[ImageRGB]:
         renderer, poses = renderer_of(body, execution), PosePipeline.create()
-        track = poses.for_rendering(poses.smooth_jitter(renderer.target.track))
+        track = poses.for_rendering(renderer.target.track)
         with closing(render_frames(renderer, renderer.target.view("follow"), track, frames)) as images:
             yield from images
 

@@ -3,8 +3,8 @@
     frame ──► follow one person ──► window of measured poses ──► smooth, damp jitter ──► fit to the target's body
 
 `PosePipeline` looks more than a second ahead to tell errors from fast moves. Here only `lag_frames` later frames are known: the
-same filters run over the window, and the pose that far before its end is shown. The detector's bias is not corrected: that
-takes half of the time of a pose, and needs the future.
+same filters run over the window, with kernels of fixed width, and the pose that far before its end is shown. The bias of the
+detector is not corrected: that takes half of the time of a pose, and needs the future.
 """
 
 from collections import deque
@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from dancenow.pose.detectors.base import PoseDetector
-from dancenow.pose.filtering.smoothing import smooth_jitter
+from dancenow.pose.filtering.smoothing import SmoothConfig, damp_jitter
 from dancenow.pose.pipeline import PosePipeline
 from dancenow.pose.retargeting.base import Retargeter
 from dancenow.pose.retargeting.registry import fit_retargeter, retarget
@@ -26,7 +26,8 @@ from dancenow.types import Frame, FrameStatus, Pose, PoseTrack
 WINDOW_FRAMES: Final = 24
 LAG_FRAMES: Final = 1
 """Later frames that decide a pose."""
-JITTER_SIGMA_S: Final = 0.05
+FIRST, AGAIN = SmoothConfig(sigma_s=0.035), SmoothConfig(sigma_s=0.05)
+"""Two kernels, one after the other: at the end of a window that leaves much less jitter than one wide kernel."""
 FIT_AT: Final = (20, 40, 80, 160, 320)
 """Numbers of measured poses at which the body is fitted anew: rough soon, exact later."""
 _MISSING: Final = Pose(
@@ -38,7 +39,7 @@ class CausalPoses:
     """Takes frames in order and gives the target's poses. target: the track of the model's person."""
 
     def __init__(self, detector: PoseDetector, target: PoseTrack, lag_frames: int = LAG_FRAMES) -> None:
-        self._detector, self._pipeline, self._target = detector, PosePipeline(detector), target
+        self._detector, self._pipeline, self._target = detector, PosePipeline(detector, FIRST), target
         self.lag_frames = lag_frames
         self._tracker: PersonTracker | None = None
         self._poses: deque[tuple[float, Pose, FrameStatus]] = deque(maxlen=WINDOW_FRAMES)
@@ -73,7 +74,7 @@ class CausalPoses:
         window = list(self._poses)
         if self._retargeter is None or len(window) < 3 or window[-1][2] == FrameStatus.MISSING:
             return None
-        smoothed = smooth_jitter(self._pipeline.smooth(self._track(window, width_px, height_px)), JITTER_SIGMA_S)
+        smoothed = damp_jitter(self._pipeline.smooth(self._track(window, width_px, height_px)), AGAIN)
         fitted = retarget(smoothed, self._retargeter, self._target)
         return self._pipeline.for_rendering(fitted.part(0, len(fitted) - self.lag_frames))
 

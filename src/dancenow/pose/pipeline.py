@@ -1,10 +1,11 @@
 """From a video to one person's pose track: detection, tracking, filtering and correction, in one place.
 
     video --> measure: detect, follow one person, track backwards after a loss        (slow, cached by the video's content)
-          --> smooth: left-right swaps, outliers, gaps, jitter
+          --> repair: left-right swaps, outliers, gaps
           --> correct_bias: the detector's systematic errors
+          --> damp_jitter: as far as the motion allows
           --> drop_unseen: guesses of parts that the video never shows                --> PoseTrack of the person
-    PoseTrack --> retarget --> smooth_jitter: damp the remaining jitter
+    PoseTrack --> retarget
               --> for_rendering: full confidence where frames were filled             --> renderer
 
 `PosePipeline` is used by training and transfer alike. `detect_poses` is its function for one video.
@@ -30,10 +31,9 @@ from dancenow.media.sink import MaskWriter
 from dancenow.media.source import VideoInput, open_video
 from dancenow.pose.detectors.base import PoseDetector
 from dancenow.pose.detectors.registry import DEFAULT_DETECTOR, create_detector
-from dancenow.pose.filtering import smoothing
 from dancenow.pose.filtering.confidence import restore_filled_confidence
 from dancenow.pose.filtering.repeated_frames import filter_without_repeats
-from dancenow.pose.filtering.smoothing import SmoothConfig
+from dancenow.pose.filtering.smoothing import DEFAULT, SmoothConfig, damp_jitter, repair, smooth, smooth_lag_frames
 from dancenow.pose.track_io import load_track, save_track
 from dancenow.pose.tracking.backward_tracking import MAX_BUFFERED_FRAMES, track_shots
 from dancenow.pose.tracking.reidentification import PeopleSurvey, select_person
@@ -53,17 +53,6 @@ MIN_SEEN: Final = 0.1
 
 
 @dataclass(frozen=True)
-class FilterConfig:
-    """Settings of the filters.
-
-    smooth: of the measured track. jitter_sigma_s: of the jitter left before rendering, see `smoothing.smooth_jitter`.
-    """
-
-    smooth: SmoothConfig = smoothing.DEFAULT
-    jitter_sigma_s: float = smoothing.JITTER_SIGMA_S
-
-
-@dataclass(frozen=True)
 class Lag:
     """How many later frames decide a frame's pose, at most.
 
@@ -79,13 +68,12 @@ class PosePipeline:
     """Orders detection, tracking, filtering and correction. All smoothing and all confidence rules are its steps."""
 
     detector: PoseDetector
-    filters: FilterConfig = FilterConfig()
+    smoothing: SmoothConfig = DEFAULT
 
     @classmethod
     def create(
         cls,
         detector: str = DEFAULT_DETECTOR,
-        filters: FilterConfig = FilterConfig(),
         on_progress: ProgressCallback = ignore_progress,
     ) -> Self:
         """The pipeline with the named detector, see `pose.detectors.registry`. `on_progress` reports weights being downloaded.
@@ -93,7 +81,7 @@ class PosePipeline:
         Raises:
             UserError: there is no detector of that name.
         """
-        return cls(create_detector(detector, on_progress), filters)
+        return cls(create_detector(detector, on_progress))
 
     def track(
         self,
@@ -205,24 +193,14 @@ class PosePipeline:
         """A measured track, smoothed, without the detector's systematic errors and its guesses of what the frame cuts off."""
 
         def corrected(frames: PoseTrack) -> PoseTrack:
-            return drop_unseen(self.detector.correct_bias(self.smooth(frames), frames))
+            repaired = self.detector.correct_bias(repair(frames, self.smoothing), frames)
+            return drop_unseen(damp_jitter(repaired, self.smoothing))
 
         return measured.by_shot(lambda shot: filter_without_repeats(shot, corrected))
 
     def smooth(self, measured: PoseTrack) -> PoseTrack:
         """Smooth a track of any origin, without the detector's bias correction: see `smoothing.smooth`."""
-        return measured.by_shot(lambda shot: smoothing.smooth(shot, self.filters.smooth))
-
-    def smooth_jitter(self, track: PoseTrack) -> PoseTrack:
-        """Damp the jitter left in a detected track, after retargeting and before rendering.
-
-        Not for measurements, whose fast moves it blunts, and not for exact poses, which have no jitter.
-        """
-
-        def damped(frames: PoseTrack) -> PoseTrack:
-            return smoothing.smooth_jitter(frames, self.filters.jitter_sigma_s)
-
-        return track.by_shot(lambda shot: filter_without_repeats(shot, damped))
+        return measured.by_shot(lambda shot: smooth(shot, self.smoothing))
 
     def for_rendering(self, track: PoseTrack) -> PoseTrack:
         """The track as a renderer takes it, the last step: frames that were FILLED get their neighbors' confidence."""
@@ -230,9 +208,7 @@ class PosePipeline:
 
     def lag(self, fps: float) -> Lag:
         """The look-ahead of all steps at `fps` frames a second, for a live source."""
-        filtering = smoothing.smooth_lag_frames(self.filters.smooth, fps)
-        filtering += math.ceil(self.detector.correction_lag_s * fps)
-        filtering += smoothing.smooth_jitter_lag_frames(self.filters.jitter_sigma_s, fps)
+        filtering = smooth_lag_frames(self.smoothing, fps) + math.ceil(self.detector.correction_lag_s * fps)
         return Lag(filtering, MAX_BUFFERED_FRAMES)
 
 

@@ -79,7 +79,7 @@ def plan_dances(
         retargeted = retarget(filmed_by.to_world(whole), retargeter, part.target.track)
         inside = keep_in_frame(retargeted) if may_leave else retargeted
         shortened = () if inside is retargeted else (_SHORTENED,)
-        turned, fraction = turn_heads(poses.smooth_jitter(inside), part.target.track)
+        turned, fraction = turn_heads(inside, part.target.track)
         most_turned = max(most_turned, fraction)
         world_track = keep_half(turned, part.target.track, keep)
         dances.append(Dance(source, part.person, part.track, world_track, part.target, retargeter, keep, camera, filmed_by))

@@ -74,8 +74,8 @@ class World:
         pose = min(poses, key=lambda p: abs(_roi(p).x_px - roi.x_px))
         return Landmarks(pose, 1.0, roi, _roi(pose), nobody)
 
-    def correct_bias(self, smoothed: PoseTrack, measured: PoseTrack) -> PoseTrack:  # noqa: ARG002
-        return smoothed
+    def correct_bias(self, repaired: PoseTrack, measured: PoseTrack) -> PoseTrack:  # noqa: ARG002
+        return repaired
 
 
 def _roi(pose: Pose) -> RotatedRect:

@@ -82,9 +82,9 @@ class PoseDetector(Protocol):
         """
         ...
 
-    def correct_bias(self, smoothed: PoseTrack, measured: PoseTrack) -> PoseTrack:
-        """Remove the detector's systematic errors from a smoothed track; `measured` is the same track before smoothing.
+    def correct_bias(self, repaired: PoseTrack, measured: PoseTrack) -> PoseTrack:
+        """Remove the detector's systematic errors from a track after `smoothing.repair`; `measured` is the same track before.
 
-        Confidence and status stay. A detector without known errors returns `smoothed`.
+        Confidence and status stay. A detector without known errors returns `repaired`.
         """
         ...

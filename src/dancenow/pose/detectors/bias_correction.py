@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 
 from dancenow.assets import CORRECTOR
-from dancenow.pose.filtering.smoothing import BODY_SIZE_SIGMA_S, body_size, gaussian
+from dancenow.pose.filtering.local_regression import gaussian
+from dancenow.pose.filtering.smoothing import BODY_SIZE_SIGMA_S, body_size
 from dancenow.skeleton import INDEX, LIMBS, MIRROR, NUM_KEYPOINTS
 from dancenow.types import FloatArray, Pose, PoseTrack
 
@@ -111,29 +112,30 @@ class Corrector:
         return np.asarray(centered / scale * self.weights[f"{name}.weight"] + self.weights[f"{name}.bias"], np.float32)
 
 
-def correct_bias(smoothed: PoseTrack, measured: PoseTrack, weights: Path = CORRECTOR) -> PoseTrack:
+def correct_bias(repaired: PoseTrack, measured: PoseTrack, weights: Path = CORRECTOR) -> PoseTrack:
     """Correct the detector's systematic errors in keypoints, and the scale of depth.
 
-    smoothed: `measured` after `smooth`. Confidence and status are unchanged, and so are missing keypoints. A track of less than
-    `MIN_RATE_HZ`, or without a trunk, is returned as it is.
+    repaired: `measured` after `smoothing.repair`, smoothed or not; smoothing what comes out leaves less jitter. Confidence and
+    status are unchanged, and so are missing keypoints. A track of less than `MIN_RATE_HZ`, or without a trunk, is returned as
+    it is.
     """
-    if len(smoothed) < 2 or smoothed.fps < MIN_RATE_HZ or not (smoothed.pose.confidence[:, _TRUNK] > 0).any():
-        return smoothed
-    size_px, _ = scales(smoothed)
-    grid_s = grid_of(smoothed.time_s)
-    change = load_corrector(weights)(motion_of(smoothed, measured))
-    resampled = np.stack([np.interp(smoothed.time_s, grid_s, column) for column in change.reshape(len(grid_s), -1).T], axis=1)
-    change_px = resampled.reshape(len(smoothed), NUM_KEYPOINTS, 3) * size_px[:, None, None]
-    pose, present = smoothed.pose, smoothed.pose.confidence > 0
+    if len(repaired) < 2 or repaired.fps < MIN_RATE_HZ or not (repaired.pose.confidence[:, _TRUNK] > 0).any():
+        return repaired
+    size_px, _ = scales(repaired)
+    grid_s = grid_of(repaired.time_s)
+    change = load_corrector(weights)(motion_of(repaired, measured))
+    resampled = np.stack([np.interp(repaired.time_s, grid_s, column) for column in change.reshape(len(grid_s), -1).T], axis=1)
+    change_px = resampled.reshape(len(repaired), NUM_KEYPOINTS, 3) * size_px[:, None, None]
+    pose, present = repaired.pose, repaired.pose.confidence > 0
     xy = np.where(present[..., None], pose.xy + change_px[..., :2], pose.xy)
     depth = np.where(present, DEPTH_SCALE * pose.depth + change_px[..., 2], pose.depth)
-    return replace(smoothed, pose=Pose(xy.astype(np.float32), pose.confidence, depth.astype(np.float32)))
+    return replace(repaired, pose=Pose(xy.astype(np.float32), pose.confidence, depth.astype(np.float32)))
 
 
-def motion_of(smoothed: PoseTrack, measured: PoseTrack) -> Motion:
+def motion_of(repaired: PoseTrack, measured: PoseTrack) -> Motion:
     """The network's input for a track, arguments as in `correct_bias`; `scales` gives its units and `grid_of` its times."""
-    size_px, center_px = scales(smoothed)
-    pose, confidence = smoothed.pose, smoothed.pose.confidence
+    size_px, center_px = scales(repaired)
+    pose, confidence = repaired.pose, repaired.pose.confidence
     present = confidence > 0
     position = (pose.xy - center_px[:, None]) / size_px[:, None, None]
     depth = DEPTH_SCALE * pose.depth / size_px[:, None]
@@ -142,7 +144,7 @@ def motion_of(smoothed: PoseTrack, measured: PoseTrack) -> Motion:
         np.concatenate([position, depth[..., None], np.ones_like(depth)[..., None], residual], axis=-1) * present[..., None]
     )
     values[..., 3] = confidence
-    return Motion(_resample(grid_of(smoothed.time_s), smoothed.time_s, values, present), _limbs(position, present))
+    return Motion(_resample(grid_of(repaired.time_s), repaired.time_s, values, present), _limbs(position, present))
 
 
 def scales(track: PoseTrack) -> tuple[Array, Array]:

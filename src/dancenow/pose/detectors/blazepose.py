@@ -110,9 +110,9 @@ class BlazePose:
         mask = average_masks(mask_logits[..., 0], regions, roi)
         return Landmarks(pose, float(score.mean()), roi, _roi_around(hip, top), mask)
 
-    def correct_bias(self, smoothed: PoseTrack, measured: PoseTrack) -> PoseTrack:
+    def correct_bias(self, repaired: PoseTrack, measured: PoseTrack) -> PoseTrack:
         """See `PoseDetector.correct_bias`."""
-        return bias_correction.correct_bias(smoothed, measured)
+        return bias_correction.correct_bias(repaired, measured)
 
 
 def _anchors() -> FloatArray:

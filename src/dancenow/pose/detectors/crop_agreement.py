@@ -1,7 +1,7 @@
 """One pose from the poses that several crops of one region gave, where they agree.
 
-A mean is right for small differences only. A crop can exchange a person's left and right leg, or take one arm for the other: then
-the mean lies between the two, on neither. So sides are exchanged back first, and what a few crops alone found does not count.
+A mean is right for small differences only. A crop can exchange a person's left and right leg: then the mean lies between the
+two, on neither. So sides are exchanged back first, and what a few crops alone found does not count.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,13 @@ NEAR: Final = 0.03
 """Fraction of the region's side within which two crops agree about a keypoint: several times what they differ by usually."""
 _EXCHANGED: Final = 0.5
 """Sides of a crop are exchanged if it is then nearer to the others than this fraction of its distance before."""
-_SIDES: Final = (("shoulder",), ("elbow", "wrist", "thumb", "index", "pinky"), ("hip",), ("knee", "ankle", "heel", "toe"), ("eye", "ear"))
+_SIDES: Final = (
+    ("shoulder",),
+    ("elbow", "wrist", "thumb", "index", "pinky"),
+    ("hip",),
+    ("knee", "ankle", "heel", "toe"),
+    ("eye", "ear"),
+)
 """Keypoints whose sides a detector confuses together."""
 _GROUPS: Final = tuple(np.array([INDEX[f"{side}_{name}"] for name in names for side in ("right", "left")]) for names in _SIDES)
 
@@ -25,14 +31,16 @@ _GROUPS: Final = tuple(np.array([INDEX[f"{side}_{name}"] for name in names for s
 def agree(poses: Sequence[Pose], region_px: float) -> Pose:
     """The pose [K] of the largest group of agreeing crops, keypoint by keypoint: their mean.
 
-    poses: [K] each, in px of the frame. region_px: side of the region. The confidence is the mean of theirs times the fraction of
-    crops that agree.
+    poses: [K] each, in px of the frame. region_px: side of the region. The confidence is the mean of theirs times the fraction
+    of crops that agree.
     """
     if len(poses) == 1:
         return poses[0]
     order = _order_of_sides(poses)
     rows = np.arange(len(poses))[:, None]
-    xy, confidence, depth = (np.stack([getattr(pose, name) for pose in poses])[rows, order] for name in ("xy", "confidence", "depth"))
+    xy, confidence, depth = (
+        np.stack([getattr(pose, name) for pose in poses])[rows, order] for name in ("xy", "confidence", "depth")
+    )
     near = np.linalg.norm(xy[:, None] - xy[None], axis=-1) <= NEAR * region_px  # [N,N,K]
     support = (near * confidence[None]).sum(axis=1)
     chosen = np.take_along_axis(near, support.argmax(axis=0)[None, None], axis=0)[0].astype(np.float32)  # [N,K]

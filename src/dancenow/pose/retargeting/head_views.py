@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.pose.body_statistics import torso_over_time
-from dancenow.pose.filtering.smoothing import gaussian
+from dancenow.pose.filtering.local_regression import gaussian
 from dancenow.pose.retargeting.base import smooth_steps
 from dancenow.skeleton import HEAD_KEYPOINTS, HEAD_POINTS, INDEX
 from dancenow.types import FrameStatus, Pose, PoseTrack

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.pose.body_statistics import MIN_CONFIDENCE, Float64Array, torso_over_time
-from dancenow.pose.filtering.smoothing import gaussian
+from dancenow.pose.filtering.local_regression import gaussian
 from dancenow.pose.retargeting.joints import NUM_JOINTS, fill_missing, joints_of
 from dancenow.pose.retargeting.standing_legs import standing_legs
 from dancenow.pose.visible_extent import PARTS, Extent, VisibleExtent, visible_extent

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dancenow.errors import InputError
 from dancenow.pose.body_statistics import MIN_CONFIDENCE
-from dancenow.pose.filtering.smoothing import gaussian
+from dancenow.pose.filtering.local_regression import gaussian
 from dancenow.skeleton import INDEX
 from dancenow.types import FrameStatus, Pose, PoseTrack
 

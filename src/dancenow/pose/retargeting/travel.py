@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from dancenow.pose.body_statistics import MIN_CONFIDENCE
-from dancenow.pose.filtering.smoothing import local_parabola
+from dancenow.pose.filtering.local_regression import local_parabola
 from dancenow.skeleton import INDEX
 from dancenow.types import Pose, PoseTrack
 

@@ -99,7 +99,7 @@ def measure_drift(model: Path, truth: Path, track: PoseTrack, passes: int, every
     renderer = load_renderer(model, Execution.auto())
     count, start_s = len(track), time.perf_counter()
     poses = PosePipeline.create()
-    dance = ping_pong(poses.for_rendering(poses.smooth_jitter(track)), passes)
+    dance = ping_pong(poses.for_rendering(track), passes)
     images = _with_progress(render_video(renderer, renderer.target.view("still"), dance), len(dance), on_progress)
     first = _metrics(islice(images, count), truth, track, every)
     memory_mb = [_resident_mb()]

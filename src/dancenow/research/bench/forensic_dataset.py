@@ -239,7 +239,7 @@ def generate_fakes(scene: Scene, specs: Sequence[FakeSpec], seed: int, context: 
             for images, model in trained_models(scene, spec, seed + number, part):
                 renderer = renderer_of(model, Execution(str(context.device)))
                 for dance in scene.dances:
-                    track = poses.for_rendering(poses.smooth_jitter(dance.track))
+                    track = poses.for_rendering(dance.track)
                     yield RenderedClip(
                         dance, list(render_video(renderer, renderer.target.view("still"), track)), spec.method, images
                     )

@@ -180,7 +180,7 @@ def _shared_stages(
     _encode(frames, source, folder / "encoded.mp4")
     encode_hz = len(frames) / (time.perf_counter() - start_s)
     dance = replace(source_track, pose=moved, width_px=subject.track.width_px, height_px=subject.track.height_px)
-    return poses.for_rendering(poses.smooth_jitter(dance)), {
+    return poses.for_rendering(dance), {
         "decode": decode_hz,
         "detect": detect_hz,
         "normalize": normalize_hz,

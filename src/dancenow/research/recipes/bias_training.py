@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dancenow.pose.detectors.bias_correction import LIMB_MIRROR, Motion, grid_of, motion_of, scales
-from dancenow.pose.filtering.smoothing import smooth
+from dancenow.pose.filtering.smoothing import SmoothConfig, smooth
 from dancenow.research.recipes.bias_network import KIND, BiasCorrectionNetwork
 from dancenow.skeleton import MIRROR, NUM_KEYPOINTS
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, with_prefix
@@ -19,6 +19,8 @@ from dancenow.training.loop import Clock
 from dancenow.types import FloatArray, PoseTrack
 
 RECIPE: Final = 1
+SMOOTHING: Final = SmoothConfig(sigma_s=0.035)
+"""Of the tracks that are learned from. In use the correction comes before the jitter is damped, which is as good."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +51,7 @@ class CorrectionConfig:
 
 def example_of(detected: PoseTrack, exact: PoseTrack) -> Example:
     """An example from a detected track (before smoothing) and the exact track of the same frames."""
-    smoothed = smooth(detected)
+    smoothed = smooth(detected, SMOOTHING)
     size_px, center_px = scales(smoothed)
     place = (exact.pose.xy - center_px[:, None]) / size_px[:, None, None]
     truth = np.concatenate([place, (exact.pose.depth / size_px[:, None])[..., None]], axis=-1).reshape(len(exact), -1)

@@ -22,7 +22,7 @@ from dancenow.media.shots import Shot
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import VideoSource
 from dancenow.metrics.poses import torso_px
-from dancenow.pose.pipeline import PosePipeline, detect_poses
+from dancenow.pose.pipeline import detect_poses
 from dancenow.pose.retargeting.registry import complete_body, retarget
 from dancenow.skeleton import INDEX
 from dancenow.storage.atomic_io import complete_or_absent
@@ -67,10 +67,9 @@ def write_videos(source: VideoSource, folder: Path) -> tuple[VideoSource, VideoS
 
 def result_of(source: VideoSource, target: PoseTrack, plate: Plate) -> tuple[PoseTrack, str]:
     """The target track of a source, and what the retargeter says."""
-    poses = PosePipeline.create()
     dance = complete_body(detect_poses(source, use_cache=False), target)
     retargeter = fit_videos("auto", source, dance, target, plate)
-    return poses.smooth_jitter(retarget(dance, retargeter, target)), str(retargeter)
+    return retarget(dance, retargeter, target), str(retargeter)
 
 
 def compare(name: str, result: PoseTrack, said: str, truth: PoseTrack) -> dict[str, Any]:

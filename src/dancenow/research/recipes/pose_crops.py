@@ -110,7 +110,7 @@ def figures(measured: PoseTrack, clip: Clip) -> dict[str, Any]:
     """Jitter at each stage, variation of limb lengths and, with an exact track, errors before and after the bias correction."""
     poses = PosePipeline.create()
     filtered = poses.filter(measured)
-    jitter = {"detected": measured, "filtered": filtered, "for rendering": poses.smooth_jitter(filtered)}
+    jitter = {"detected": measured, "filtered": filtered}
     result: dict[str, Any] = {"jitter": {stage: jitter_percent(track, measured) for stage, track in jitter.items()}}
     result["steadiness"] = truth_free_measurements(measured)
     if clip.exact is not None:

@@ -129,7 +129,7 @@ def unseen_pose_trial(folder: Path) -> Trial:
 def _as_rendered(subject: Subject) -> PoseTrack:
     """The poses of the footage as a transfer renders them."""
     poses = PosePipeline.create()
-    return poses.for_rendering(poses.smooth_jitter(subject.world_track))
+    return poses.for_rendering(subject.world_track)
 
 
 def _spread(wanted: NDArray[np.bool_]) -> NDArray[np.int64]:

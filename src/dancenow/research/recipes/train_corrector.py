@@ -35,7 +35,7 @@ from dancenow.pose.track_io import load_track, save_track
 from dancenow.research.bench.ground_truth_clips import read_exact_track
 from dancenow.research.bench.results import measurement_info, today
 from dancenow.research.bench.sizes import BUDGET
-from dancenow.research.recipes.bias_training import CorrectionConfig, CorrectionTask, example_of
+from dancenow.research.recipes.bias_training import SMOOTHING, CorrectionConfig, CorrectionTask, example_of
 from dancenow.research.studio.body import build_body
 from dancenow.research.studio.choreography import Choreography
 from dancenow.research.studio.motion import perform, solve
@@ -228,7 +228,7 @@ def clips_without_truth() -> Iterator[tuple[str, PoseTrack]]:
 def truth_free_measurements(detected: PoseTrack) -> dict[str, dict[str, float]]:
     """Measurements without ground truth, before and after the correction: variation of arm and leg lengths in 3D and in the
     image (standard deviation over mean), and acceleration of keypoints in % of the body size per frame squared."""
-    smoothed = smooth(detected)
+    smoothed = smooth(detected, SMOOTHING)
 
     def figures(track: PoseTrack) -> dict[str, float]:
         size_px = body_size(track.pose, track.time_s)[:, None, None]
@@ -256,7 +256,7 @@ def error(detected: PoseTrack, exact: PoseTrack, weights: Path = CORRECTOR) -> d
     from frame to frame; also the correlation of the depth with the exact depth, and its error."""
     visible = exact.pose.confidence > 0
     height_px = float(np.ptp(np.where(visible, exact.pose.xy[..., 1], np.nan)[:, :18], axis=1).mean())
-    smoothed = smooth(detected)
+    smoothed = smooth(detected, SMOOTHING)
 
     def figures(track: PoseTrack) -> dict[str, float]:
         off = np.where(visible[..., None], (track.pose.xy - exact.pose.xy) / height_px * 100, np.nan)

@@ -64,7 +64,7 @@ def measure(subject: Subject, model: Path, start: int, stop: int) -> Iterator[He
     if face_model is None:
         raise OptionError(f"{model} has no face network.")
     renderer, poses = renderer_of(checkpoint, execution), PosePipeline.create()
-    view, track = renderer.target.view("still"), poses.smooth_jitter(subject.track)
+    view, track = renderer.target.view("still"), subject.track
     with closing(render_video(renderer, view, poses.for_rendering(track), start, stop)) as images:
         body = list(images)
     refiner = FaceRefiner.from_tracks(face_model, subject.track, track, subject.source, view, execution, ignore_progress)

@@ -48,12 +48,12 @@ _SHOWN: Final = 4
 
 def plan_dance(clip: Path, renderer: Renderer) -> tuple[PoseTrack, PoseTrack, PoseTrack]:
     """The dance of a clip, in its own px, on the target's body, and there with turned heads."""
-    source, poses, target = VideoSource.open(clip), PosePipeline.create(), renderer.target
+    source, target = VideoSource.open(clip), renderer.target
     track = detect_poses(source)
     filmed_by = source_camera(source, track, target, ignore_progress)
     whole = complete_body(track, target.track)
     retargeter = fit_videos("auto", source, whole, target.track, target.plate, filmed_by)
-    plain = poses.smooth_jitter(retarget(filmed_by.to_world(whole), retargeter, target.track))
+    plain = retarget(filmed_by.to_world(whole), retargeter, target.track)
     return track, plain, turn_heads(plain, target.track)[0]
 
 
