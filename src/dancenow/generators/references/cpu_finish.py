@@ -1,5 +1,6 @@
 """The last step of a generator with references on a CPU: what `network.finish` does, by OpenCV."""
 
+import functools
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final
@@ -29,10 +30,11 @@ Box = tuple[slice, slice]
 _EPSILON: Final = np.float32(ALPHA_EPSILON)
 _LEAST: Final = np.float32(1e-6)
 """Validity that pixels are divided by."""
+_TINY: Final = np.float32(1e-30)
 _EDGE_SIGMA: Final = 0.75
 """In px of the canvas."""
-_STEEPER: Final = np.float32(1.5)
-"""Than after the blur."""
+_STEEPER: Final = np.float32(3.0)
+"""Than after the blur, which 1.5 would undo: a canvas px is several of the image, and an edge that is known is narrower."""
 _EDGE_PX: Final = 5
 """Of the canvas, in which alpha changes from nearly 0 to nearly 1 at a sharp edge."""
 _SHARP: Final = np.float32(0.8)
@@ -116,7 +118,7 @@ def _outline_head(
 
 
 def smooth_edges(alpha: NDArray[np.float32], times: float) -> NDArray[np.float32]:
-    """An alpha [h,w] that was enlarged without the stairs of its px: blurred, and as steep as before.
+    """An alpha [h,w] that was enlarged without the stairs of its px: blurred, and steeper than before.
 
     Only edges that are sharp are changed: where alpha changes slowly, the generator is not sure, or what moves is blurred.
     """
@@ -135,7 +137,8 @@ def smooth_edges(alpha: NDArray[np.float32], times: float) -> NDArray[np.float32
 def _decided(counts: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
     """What references count after more was given to them, and to the most important one, see `network.finish`."""
     together = cv2.pow(sum(counts[1:], counts[0]) * np.float32(np.exp(COPY_GAIN)), COPY_DECISIVENESS)
-    powers = [np.asarray(cv2.pow(each, DECISIVENESS), np.float32) for each in counts]
+    largest = functools.reduce(np.maximum, counts).clip(_TINY)  # powers of what counts very little would be 0
+    powers = [np.asarray(cv2.pow(each / largest, DECISIVENESS), np.float32) for each in counts]
     factor = together / sum(powers[1:], powers[0])
     return [each * factor for each in powers]
 
