@@ -239,3 +239,16 @@ def test_the_lag_is_that_of_the_filters_and_the_detectors_correction(standing: S
     assert blazepose.lag(30).tracking_frames == MAX_BUFFERED_FRAMES
     less = replace(blazepose, smoothing=SmoothConfig(max_gap_s=0.1))
     assert less.lag(30).filtering_frames < blazepose.lag(30).filtering_frames
+
+
+def test_jitter_is_damped_after_the_detector_corrected_its_errors(
+    swaying: Callable[..., PoseTrack], standing: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shaken(_: object, repaired: PoseTrack, measured: PoseTrack) -> PoseTrack:
+        shake = np.random.default_rng(0).normal(0, 2, repaired.pose.xy.shape).astype(np.float32)
+        return replace(repaired, pose=Pose(measured.pose.xy + shake, measured.pose.confidence, measured.pose.depth))
+
+    monkeypatch.setattr(_RedFinder, "correct_bias", shaken)
+    truth = swaying(120, 30.0)
+    found = pipeline.PosePipeline(_RedFinder(standing)).filter(truth)
+    assert np.abs(found.pose.xy - truth.pose.xy).mean() < 0.75 * 2 * np.sqrt(2 / np.pi)

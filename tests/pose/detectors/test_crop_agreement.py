@@ -66,6 +66,34 @@ def test_half_of_the_crops_with_other_sides_give_no_leg_between_the_two(num_crop
     assert apart.min() > 55  # exchanged or not, but one leg on each side
 
 
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("num_crops", [2, 4])
+@pytest.mark.parametrize("keypoints", [LEGS, LEGS[2:], list(range(len(KEYPOINTS)))])
+def test_a_body_is_never_put_together_from_two_sides(keypoints: list[int], num_crops: int, seed: int) -> None:
+    """Half of the crops exchanged them, and which are surer differs from keypoint to keypoint."""
+    rng = np.random.default_rng(seed)
+    crops = []
+    for index in range(num_crops):
+        sure = rng.uniform(0.8, 1, len(KEYPOINTS)).astype(np.float32)
+        crop = replace(_with_noise(_standing(), seed + index), confidence=sure)
+        crops.append(_exchanged(crop, keypoints) if index % 2 else crop)
+    found = agree(crops, REGION_PX)
+    is_right = found.xy[:, 0] < 200
+    named_right = np.array([name.startswith("right") for name in KEYPOINTS])
+    side = is_right == named_right  # as it should be
+    for group in (keypoints, [k for k in range(len(KEYPOINTS)) if k not in keypoints]):
+        paired = [k for k in group if MIRROR[k] != k]
+        assert len(set(side[paired].tolist())) <= 1
+
+
+def test_crops_that_are_sure_of_nothing_give_nothing() -> None:
+    pose = _standing()
+    unsure = replace(pose, confidence=np.zeros_like(pose.confidence))
+    found = agree([unsure, unsure], REGION_PX)
+    assert np.isfinite(found.xy).all()
+    assert not found.confidence.any()
+
+
 def test_the_surer_crops_decide_about_the_sides() -> None:
     pose = _standing()
     unsure = replace(_exchanged(pose, LEGS), confidence=pose.confidence * 0.5)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dancenow.pose.filtering.adaptive_smoothing import MIN_RATE_HZ, SIGMAS_S, choose_widths, measure_noise
+from dancenow.pose.filtering.adaptive_smoothing import FIXED_SIGMA_S, MIN_RATE_HZ, SIGMAS_S, choose_widths, measure_noise
 from dancenow.pose.filtering.local_regression import Array
 from dancenow.pose.filtering.smoothing import SmoothConfig, damp_jitter
 from dancenow.types import Pose, PoseTrack
@@ -80,13 +80,25 @@ def test_exact_points_are_hardly_changed() -> None:
     assert np.abs(xy - exact[:, 1])[130:].max() < 1.0
 
 
-def test_at_low_rates_the_narrowest_kernel_is_used() -> None:
+def test_at_low_rates_one_kernel_is_used() -> None:
     _, noisy, time_s = _still_then_fast(2.0)
     slow_s = time_s * FPS / (MIN_RATE_HZ - 2)
-    assert (_widths(noisy, slow_s) == SIGMAS_S[0]).all()
+    assert (_widths(noisy, slow_s) == FIXED_SIGMA_S).all()
 
 
-@pytest.mark.parametrize("frames", [2, 3, 4])
+def test_film_of_24_frames_that_is_shown_at_30_is_smoothed_as_well() -> None:
+    """Without its repeated frames it has intervals of 1 and of 1.5 frames."""
+    _, noisy, time_s = _still_then_fast(2.0)
+    shown_s = np.cumsum(np.tile([1, 1, 1.5, 1.5], 60)) / FPS
+    noise_px = measure_noise(noisy, np.ones(noisy.shape[:2], bool), shown_s)
+    assert np.median(noise_px[: len(time_s) // 2]) == pytest.approx(2.0, rel=0.4)
+    assert np.median(_widths(noisy, shown_s)[: len(time_s) // 2]) > 0.1
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 5, 6, 7, 40])
 def test_a_few_frames_are_enough(frames: int) -> None:
     _, noisy, time_s = _still_then_fast(1.0)
-    assert _widths(noisy[:frames], time_s[:frames]).shape == (frames, 2)
+    widths = _widths(noisy[:frames], time_s[:frames])
+    assert widths.shape == (frames, 2)
+    assert (widths >= SIGMAS_S[0]).all()
+    assert (widths <= SIGMAS_S[-1]).all()

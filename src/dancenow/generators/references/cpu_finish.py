@@ -31,10 +31,12 @@ _EPSILON: Final = np.float32(ALPHA_EPSILON)
 _LEAST: Final = np.float32(1e-6)
 """Validity that pixels are divided by."""
 _TINY: Final = np.float32(1e-30)
+"""What counts are divided by, at least."""
 _EDGE_SIGMA: Final = 0.75
 """In px of the canvas."""
 _STEEPER: Final = np.float32(3.0)
-"""Than after the blur, which 1.5 would undo: a canvas px is several of the image, and an edge that is known is narrower."""
+"""The slope after the blur is multiplied by it: 1.5 undoes the blur, more makes edges narrower, because one px of the canvas is
+several of the image."""
 _EDGE_PX: Final = 5
 """Of the canvas, in which alpha changes from nearly 0 to nearly 1 at a sharp edge."""
 _SHARP: Final = np.float32(0.8)

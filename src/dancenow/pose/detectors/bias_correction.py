@@ -1,4 +1,4 @@
-"""Correct BlazePose's systematic errors in a smoothed track, with a small temporal network over keypoints.
+"""Correct BlazePose's systematic errors in a repaired track, with a small temporal network over keypoints.
 
 A detector that sees one image at a time errs in the same way in the same pose (it shortens limbs that point at the camera, and
 exaggerates depth fivefold); such errors change too slowly for any smoothing. Follows SmoothNet (Zeng et al., 2022), which also

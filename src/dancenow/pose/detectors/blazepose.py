@@ -1,8 +1,8 @@
 """The BlazePose detector: person candidates in an image, and 33 landmarks with a soft mask for one person.
 
 Follows Bazarevsky et al., "BlazePose: On-device Real-time Body Pose tracking" (2020) and the graphs that MediaPipe
-publishes with the two networks; they run here through LiteRT. `crop_averaging` can steady the landmarks, and `bias_correction`
-removes their systematic errors.
+publishes with the two networks; they run here through LiteRT. Several crops can steady the landmarks (`crop_agreement`), and
+`bias_correction` removes their systematic errors.
 """
 
 import math
@@ -47,7 +47,7 @@ _SECOND: Final = np.array([_LANDMARK_OF.get(name, _LANDMARK_OF["right_shoulder"]
 class BlazePose:
     """The `PoseDetector` of MediaPipe: a person detector and a landmark network, loaded at the first image.
 
-    num_crops: crops of a region whose landmarks are averaged, 1, 2 or 4, see `crop_averaging`.
+    num_crops: crops of a region whose landmarks are combined, 1, 2 or 4, see `crop_averaging` and `crop_agreement`.
     """
 
     correction_lag_s = bias_correction.LAG_S

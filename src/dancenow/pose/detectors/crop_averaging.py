@@ -1,4 +1,4 @@
-"""Average landmarks over slightly different crops of one region: test-time augmentation, which steadies a detector.
+"""Slightly different crops of one region, and the mean of their masks: test-time augmentation, which steadies a detector.
 
 What a landmark network finds moves by some tenths of a percent of the body with the position of its pixel grid. The crops are
 fixed, not random, so that a video always gives the same track.

@@ -20,7 +20,7 @@ from dancenow.types import FloatArray, PoseTrack
 
 RECIPE: Final = 1
 SMOOTHING: Final = SmoothConfig(sigma_s=0.035)
-"""Of the tracks that are learned from. In use the correction comes before the jitter is damped, which is as good."""
+"""Of the tracks that are learned from. In use jitter is damped after the correction, whose own jitter that damps, too."""
 
 
 @dataclass(frozen=True, eq=False)
