@@ -28,6 +28,7 @@ _SIDES: Final = (
 )
 """Keypoints whose sides a detector confuses together."""
 _GROUPS: Final = tuple(np.array([INDEX[f"{side}_{name}"] for name in names for side in ("right", "left")]) for names in _SIDES)
+"""Their indices, both sides of each."""
 
 
 def agree(poses: Sequence[Pose], region_px: float) -> Pose:
@@ -66,8 +67,8 @@ def _order_of_sides(poses: Sequence[Pose]) -> tuple[NDArray[np.int64], int]:
         votes = (kept <= exchanged).sum(axis=1) + 0.5 * sure / max(sure.max(), 1e-6)
         first = int(votes.argmax())
         reference = first if reference is None else reference
-        model = reference if votes[reference] > votes[first] - 0.5 else first
-        for crop in np.flatnonzero(exchanged[model] < _EXCHANGED * kept[model]):
+        deciding = reference if votes[reference] > votes[first] - 0.5 else first
+        for crop in np.flatnonzero(exchanged[deciding] < _EXCHANGED * kept[deciding]):
             order[crop, group] = order[crop, MIRROR[group]]
     assert reference is not None
     return order, reference

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.pose.filtering import adaptive_smoothing, left_right_swaps
-from dancenow.pose.filtering.adaptive_smoothing import smooth_adaptively
 from dancenow.pose.filtering.confidence import FILLED_CONFIDENCE
 from dancenow.pose.filtering.local_regression import Array, blocks, frame_rate, gaussian, local_parabola, nan_median
 from dancenow.skeleton import MIRROR, NUM_OPENPOSE
@@ -75,7 +74,7 @@ def damp_jitter(track: PoseTrack, config: SmoothConfig = DEFAULT) -> PoseTrack:
     """The track with damped jitter. Depth is smoothed like the coordinates; keypoints of confidence 0 are unchanged."""
     values, confidence = _values(track.pose), track.pose.confidence.astype(np.float64)
     if config.sigma_s is None:
-        smoothed = smooth_adaptively(values, confidence, track.time_s)
+        smoothed = adaptive_smoothing.smooth_adaptively(values, confidence, track.time_s)
     else:
         smoothed = local_parabola(values, confidence, track.time_s, config.sigma_s)
     return replace(track, pose=_pose(np.where(confidence[..., None] > 0, smoothed, values), confidence))

@@ -1,4 +1,4 @@
-"""Measure what averaging landmarks over several crops gains, and what it costs.
+"""Measure what landmarks of several crops together gain over those of one, and what they cost.
 
 Usage: python -m dancenow.research.recipes.pose_crops [-o FOLDER] [--frames 24]
 
