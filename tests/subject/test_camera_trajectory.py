@@ -97,6 +97,22 @@ def test_a_tripod_has_exactly_no_motion() -> None:
     assert (camera.to_reference == np.eye(3)).all()
 
 
+def test_a_film_on_a_screen_behind_the_person_does_not_move_the_camera() -> None:
+    """The screen has most of the edges: of a picture that pans and zooms, then of another one."""
+    wall = np.full_like(scene(), 190)
+    cv2.rectangle(wall, (430, 90), (690, 330), (20, 20, 20), 8)
+    cv2.rectangle(wall, (520, 330), (560, 480), (40, 40, 40), -1)  # its stand
+    cv2.line(wall, (0, 350), (800, 350), (120, 110, 100), 3)
+
+    def room(index: int) -> ImageRGB:
+        image, zoom = wall.copy(), 1 + index / 80
+        picture = cv2.warpAffine(scene(0 if index < 28 else 7), np.array([[zoom, 0, -4.0 * index], [0, zoom, -index]]), (800, 480))
+        image[94:326, 434:686] = picture[94:326, 434:686]
+        return image
+
+    assert filmed(lambda _: look(), 40, room).is_still
+
+
 def test_standing_still_before_a_panning_camera_is_standing_still_in_the_reference_view() -> None:
     camera = filmed(MOTIONS["pan"], 40)
     world = camera.to_world(standing(40, MOTIONS["pan"]))

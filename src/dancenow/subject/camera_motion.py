@@ -27,9 +27,9 @@ _STILL_PX: Final = 0.25
 """A shift below this needs no finer estimate."""
 _MIN_BACKGROUND_FRACTION: Final = 0.08
 """Fraction of the frame that must be background in both."""
-_TILES, _MIN_TILES, _MIN_TILE_EDGES = 8, 6, 20
+TILES, _MIN_TILES, _MIN_TILE_EDGES = 8, 6, 20
 """Tiles along each side of the frame that vote on whether the camera is still, how many of them need edges, and how many px."""
-_STILL_TILE_PX: Final = 0.5
+STILL_TILE_PX: Final = 0.5
 """Shift across its edges below which a tile is still; that is about .8 px in any direction."""
 _STILL_TILES_FRACTION: Final = 0.4
 """Fraction of unchanged tiles in front of a still camera: over .42 around two large people, under .36 in slow drift."""
@@ -129,20 +129,37 @@ def unchanged_fraction(reference: BackgroundView, view: BackgroundView) -> float
 
     Each tile votes, so that other people and screens, who change some tiles, do not look like a motion of the camera.
     """
-    a, b = (cv2.GaussianBlur(each.gray.astype(np.float32), (0, 0), 1.0) for each in (reference, view))
-    slope = np.hypot(*np.gradient(a))
-    edges = (slope > _EDGE_LEVELS / 2) & (reference.background > 0) & (view.background > 0)
-    difference = b - a
-    votes = []
-    for rows in np.array_split(np.arange(a.shape[0]), _TILES):
-        for columns in np.array_split(np.arange(a.shape[1]), _TILES):
+    visible = (reference.background > 0) & (view.background > 0)
+    shifts_px = tile_shifts_px(blurred(reference.gray), blurred(view.gray), visible)
+    votes = shifts_px[~np.isnan(shifts_px)] < STILL_TILE_PX
+    return float(np.mean(votes)) if len(votes) >= _MIN_TILES else float("nan")
+
+
+def blurred(gray: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """An image as `tile_shifts_px` compares it, float32 [h,w]."""
+    return np.asarray(cv2.GaussianBlur(gray.astype(np.float32), (0, 0), 1.0), np.float32)
+
+
+def tile_shifts_px(
+    reference: NDArray[np.float32], image: NDArray[np.float32], visible: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """How far the edges of each tile of two images [h,w] are apart, across the edges, in px [TILES,TILES].
+
+    visible: bool [h,w], what both show of the background. NaN for a tile with too few edges. Where the reference is NaN,
+    nothing is compared.
+    """
+    slope = np.hypot(*np.gradient(reference))
+    edges = (slope > _EDGE_LEVELS / 2) & visible
+    difference = image - reference
+    shifts_px = np.full((TILES, TILES), np.nan)
+    for row, rows in enumerate(np.array_split(np.arange(reference.shape[0]), TILES)):
+        for column, columns in enumerate(np.array_split(np.arange(reference.shape[1]), TILES)):
             tile = np.ix_(rows, columns)
             at = edges[tile]
             if at.sum() >= _MIN_TILE_EDGES:
-                changed = difference[tile][at]
-                shift_px = np.abs(changed - np.median(changed)).mean() / slope[tile][at].mean()  # without the change of light
-                votes.append(shift_px < _STILL_TILE_PX)
-    return float(np.mean(votes)) if len(votes) >= _MIN_TILES else float("nan")
+                changed = difference[tile][at]  # without the change of light:
+                shifts_px[row, column] = np.abs(changed - np.median(changed)).mean() / slope[tile][at].mean()
+    return shifts_px
 
 
 def _corner_shift(motion: NDArray[np.float64], view: BackgroundView) -> float:

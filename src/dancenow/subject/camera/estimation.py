@@ -26,8 +26,9 @@ from dancenow.subject.camera.homography import (
 )
 from dancenow.subject.camera.joint_alignment import Matches, align_key_frames
 from dancenow.subject.camera.person_area import person_area
+from dancenow.subject.camera.stillness import SAMPLES, stands_still
 from dancenow.subject.camera.trajectory import CameraKind, CameraTrajectory
-from dancenow.subject.camera_motion import STILL_FRACTION
+from dancenow.subject.camera_motion import STILL_FRACTION, BackgroundView
 from dancenow.types import Frame, FrameStatus, PoseTrack
 
 _SIDE_PX: Final = 640
@@ -72,7 +73,7 @@ class _Image:
 
 
 class CameraEstimator:
-    """Takes all frames of a video in order (`VideoSource.feed`) and estimates the trajectory; holds key frames only.
+    """Takes all frames of a video in order (`VideoSource.feed`) and estimates the trajectory; holds key frames and samples only.
 
     track: of the person in the video, who is not background. overlay: bool [H,W], graphics and bars that stay where they are
     when the camera moves.
@@ -92,6 +93,8 @@ class CameraEstimator:
         self._registrations: list[_Registration] = []
         self._before: _Image | None = None
         self._velocity = np.eye(3)
+        self._samples: dict[int, BackgroundView] = {}
+        self._sampled = frozenset(np.linspace(0, len(track) - 1, SAMPLES).round().astype(int).tolist())
 
     @property
     def indices(self) -> Collection[int]:
@@ -106,6 +109,8 @@ class CameraEstimator:
         else:
             self._register(image, self._before)
         self._before = image
+        if frame.index in self._sampled:
+            self._samples[frame.index] = BackgroundView(image.gray, np.where(image.hidden, 0, 255).astype(np.uint8))
         self._on_progress(Progress("following the camera", frame.index + 1, len(self._track)))
 
     def _register(self, image: _Image, before: _Image) -> None:
@@ -176,7 +181,10 @@ class CameraEstimator:
         confidence = np.where(known, [each.explained for each in self._registrations], 0.0)
         present = np.flatnonzero(known)
         nearest = present[np.abs(np.arange(len(known))[:, None] - present).argmin(axis=1)]
-        full = np.stack([scale_homography(each / each[2, 2], 1 / self._scale) for each in to_reference[nearest]])
+        to_reference = to_reference[nearest]
+        if stands_still(list(self._samples.values()), to_reference[list(self._samples)]):
+            return CameraTrajectory.still(len(track), track.width_px, track.height_px)
+        full = np.stack([scale_homography(each / each[2, 2], 1 / self._scale) for each in to_reference])
         kind = _kind(full, confidence, agreement, track.width_px, track.height_px)
         if kind is CameraKind.STILL:
             return CameraTrajectory.still(len(track), track.width_px, track.height_px)
