@@ -107,6 +107,17 @@ def test_matte_prior_leaves_holes_in_the_plate_free() -> None:
     assert losses.matte_prior(alpha, torch.ones_like(mask), known) == 0
 
 
+def test_alpha_where_nobody_can_be_has_a_slope_at_one() -> None:
+    logit = torch.full((1, 1, 1, 2), 6.0, requires_grad=True)
+    far = torch.tensor([[[[True, False]]]])
+    losses.nobody_there(logit.sigmoid(), far).backward()
+    assert logit.grad is not None
+    assert logit.grad[0, 0, 0, 0] > 0.4
+    assert logit.grad[0, 0, 0, 1] == 0
+    assert losses.nobody_there(torch.ones(1, 1, 1, 2), far).isfinite()
+    assert losses.nobody_there(torch.zeros(1, 1, 1, 2), far) == 0
+
+
 def test_structure_loss_is_one_minus_the_metric() -> None:
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (48, 48, 3)).astype(np.uint8)

@@ -116,6 +116,9 @@ def test_limbs_are_learned_where_the_teacher_is_sure_and_trunk_and_head_are_not(
     assert slope[forearm] == slope[nose] == slope[trunk] == 0
     assert -slope[shin] > 3 * slope[far], "it counts most near the person"
 
+    wanted.fill_(0.97)  # a teacher who paints the background knows nobody like this person
+    assert rehearsal.term(student, 1, np.random.default_rng(0)) == 0
+
 
 @pytest.mark.parametrize("rehearsed", [0, 1])
 def test_the_draft_rehearses(drawn_subject: Subject, rehearsed: int) -> None:

@@ -4,10 +4,14 @@ Adversarial terms are least squares (LSGAN, Mao et al., 2017); feature matching 
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+_SMALLEST: Final = 1e-4
+"""Of a probability whose logarithm is taken."""
 
 
 def weighted_l1(image: Tensor, target: Tensor, weight: Tensor) -> Tensor:
@@ -51,6 +55,15 @@ def matte_prior(alpha: Tensor, mask: Tensor, known: Tensor) -> Tensor:
     inside = (mask > 0.9).float()
     outside = (mask < 0.05).float() * known
     return (inside * (1 - alpha) + outside * alpha).mean()
+
+
+def nobody_there(alpha: Tensor, far: Tensor) -> Tensor:
+    """Cross entropy of alpha [N,1,H,W] where nobody can be, far: bool [N,1,H,W]; mean over all pixels.
+
+    Where a generator paints the background as it is, images say nothing against it. Unlike a mean of alpha, this also has a
+    gradient where a sigmoid is near 1.
+    """
+    return (-torch.log((1 - alpha.float()).clamp_min(_SMALLEST)) * far).mean()
 
 
 def lsgan_discriminator(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:

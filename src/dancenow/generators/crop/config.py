@@ -23,6 +23,7 @@ class LossWeights:
     structure: float = 0.0
     perceptual: float = 1.0
     matte: float = 0.03
+    far: float = 0.1
     adversarial: float = 0.01
     feature_matching: float = 0.1
 

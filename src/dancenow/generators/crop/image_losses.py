@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dancenow.generators.crop.dataset import Clip
+from dancenow.generators.crop.near_person import near_person
 from dancenow.generators.crop.network import POSE_STRIDE
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.networks import losses
@@ -87,8 +88,8 @@ def image_terms(
     *,
     with_structure: bool = False,
 ) -> dict[str, Tensor]:
-    """The loss terms of the last image of each clip: L1 everywhere, perceptual distance in the patch, prior of the matte;
-    optionally structure in the patch.
+    """The loss terms of the last image of each clip: L1 everywhere, perceptual distance in the patch, prior of the matte,
+    nobody far from the person; optionally structure in the patch.
 
     maps [B,T,C,S/4,S/4], rgba [B,T,4,S,S] and image [B,T,3,S,S], composited, belong to the clip's frames or its last ones.
     """
@@ -98,10 +99,12 @@ def image_terms(
     alpha, mask, known = rgba[:, -1, 3:] * shown, clip.mask[:, -1] * shown, clip.known[:, -1]
     change = plate_change(real, clip.plate[:, -1])
     weight = pixel_weights(mask, maps[:, -1], change)
+    far = ~near_person(clip.mask[:, -1], maps[:, -1])
     terms = {
         "l1": losses.weighted_l1(generated, real, weight),
         "perceptual": perceptual(patch.of(generated), patch.of(real), patch.of(weight)).mean(),
         "matte": losses.matte_prior(alpha, mask, known * (1 - F.interpolate(change, scale_factor=POSE_STRIDE))),
+        "far": losses.nobody_there(alpha, far),
     }
     if with_structure:
         terms["structure"] = losses.structure(patch.of(generated), patch.of(real), patch.of(weight))

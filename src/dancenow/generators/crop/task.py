@@ -18,6 +18,7 @@ from dancenow.generators.crop.dataset import Augmentation, Clip, CropDataset
 from dancenow.generators.crop.discriminators import Discriminators
 from dancenow.generators.crop.image_losses import image_terms, pose_maps, random_patch, stack_rows
 from dancenow.generators.crop.network import Generator, generate_clips
+from dancenow.generators.crop.other_changes import without_other_changes
 from dancenow.generators.crop.pretrained_init import load_pretrained_generator
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.networks.warping import composite
@@ -79,6 +80,7 @@ class CropTask:
         clip = self.dataset.place(frames, rng, augmentation, self.device)
         with autocast(self.device, config.precision):
             maps = pose_maps(clip, config.generator.canvas_px)
+            clip = without_other_changes(clip, maps)
             rgba = generate_clips(self.generator, self._inputs(clip, maps, frames, rng))
             image = composite(clip.visible(rgba), clip.plate)
             _skip_draws(count, rng)

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dancenow.generators.crop.near_person import near_person
 from dancenow.generators.crop.network import POSE_STRIDE
 from dancenow.generators.references.body_parts import HEAD, TRUNK, BodyParts
 from dancenow.generators.references.network import ReferenceGenerator
@@ -33,6 +34,10 @@ _SURE: Final = 0.9
 """Alpha from which the pretrained generator is sure that there is somebody, or below the rest of 1 that there is nobody."""
 _AROUND: Final = 1.5
 """Of the radius of trunk and head: so far there may be clothes and hair."""
+_STRAY: Final = 0.1
+"""Fraction of what the pretrained generator shows that may lie far from the pose. If more does, it knows nobody like this
+person, for example because only their upper half fills the canvas, and paints the background.
+"""
 _LEAST: Final = 1e-4
 
 
@@ -53,6 +58,7 @@ class Rehearsal:
             with torch.autocast(device.type, enabled=False):
                 inputs, limbs = self._inputs(*on_canvas, rng=rng), self._beside_trunk_and_head(*on_canvas)
             wanted = self.teacher.plan(inputs).rgba[:, 3:]
+            limbs = limbs * _knows_person(wanted, inputs)
         alpha = generator.plan(inputs).rgba[:, 3:].clamp(_LEAST, 1 - _LEAST)
         reach_px = _REACH_PX * generator.config.canvas_px // 256
         weight = (_ELSEWHERE + F.max_pool2d(wanted, 2 * reach_px + 1, 1, reach_px)) * limbs
@@ -82,3 +88,9 @@ class Rehearsal:
         wide = replace(parts, radius=parts.radius * _AROUND)
         there = wide.occupancy(at)[:, [TRUNK, HEAD]].amax(dim=1).reshape(-1, 1, side, side)
         return F.interpolate(1 - there, scale_factor=POSE_STRIDE, mode="bilinear", align_corners=False)
+
+
+def _knows_person(alpha: Tensor, inputs: Tensor) -> Tensor:
+    """Whether what a generator shows, [N,1,S,S], is near the pose of its inputs [N,C,S/4,S/4]: [N,1,1,1], 1 or 0."""
+    far = ~near_person(torch.zeros_like(alpha), inputs)
+    return ((alpha * far).sum(dim=(1, 2, 3), keepdim=True) <= _STRAY * alpha.sum(dim=(1, 2, 3), keepdim=True)).float()

@@ -40,7 +40,7 @@ class PretrainingConfig:
     learning_rate: peak rate of Adam; own_rate: factor on it for parameters of single people."""
 
     generator: GeneratorConfig = field(default_factory=lambda: GeneratorConfig(canvas_px=256, width=24, blocks=3, shade=True))
-    weights: LossWeights = field(default_factory=lambda: LossWeights(structure=0.3))
+    weights: LossWeights = field(default_factory=lambda: LossWeights(structure=0.3, far=0.0))
     people_per_step: int = 48
     clip_frames: int = 1
     learning_rate: float = 3e-3

@@ -50,7 +50,7 @@ class ReferencePretrainingConfig:
 
     generator: GeneratorConfig = field(default_factory=lambda: GeneratorConfig(canvas_px=256, width=24, blocks=3, shade=True))
     references: ReferenceOptions = field(default_factory=ReferenceOptions)
-    weights: LossWeights = field(default_factory=lambda: LossWeights(structure=0.3))
+    weights: LossWeights = field(default_factory=lambda: LossWeights(structure=0.3, far=0.0))
     people_per_step: int = 4
     learning_rate: float = 8e-4
     new_rate: float = 2.5

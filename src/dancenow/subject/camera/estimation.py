@@ -73,7 +73,7 @@ class _Image:
 
 
 class CameraEstimator:
-    """Takes all frames of a video in order (`VideoSource.feed`) and estimates the trajectory; holds key frames and samples only.
+    """Takes all frames of a video in order (`VideoSource.feed`) and estimates the trajectory; holds key frames and samples.
 
     track: of the person in the video, who is not background. overlay: bool [H,W], graphics and bars that stay where they are
     when the camera moves.
