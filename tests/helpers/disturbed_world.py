@@ -1,14 +1,21 @@
 """Stand-ins for the networks of commands that `research.robustness.chaos` disturbs: drawn dancers, and a tiny model.
 
-`PYTHONPATH=src:tests python -m dancenow.research.robustness.chaos --stand-ins helpers.disturbed_world ...`
+`PYTHONPATH=$PWD/src:$PWD/tests python -m dancenow.research.robustness.chaos --stand-ins helpers.disturbed_world ...`
 """
 
 import os
 import sys
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
 
+from dancenow import pipeline
+from dancenow.batch import run_batch, work
+from dancenow.batch.plan import Step
+from dancenow.batch.work import StepReport, WorkerSettings, do_step
+from dancenow.progress import ProgressCallback
+from dancenow.storage import pretrained
 from dancenow.web import server
 from helpers import web_server
 from helpers.drawn_world import dancer_track, film
@@ -23,9 +30,23 @@ def write_clips(folder: Path) -> None:
 
 
 def stand_in() -> None:
-    """Let this process see drawn dancers, and the jobs of its page, too. Its cache and home stay."""
+    """Let this process see drawn dancers, and the jobs of its page and the workers of its batch, too. Its cache and home stay."""
     folder, places = Path(os.environ["TMPDIR"]), {name: os.environ[name] for name in ("DANCENOW_CACHE", "DANCENOW_HOME")}
     command, monkeypatch = [sys.executable, web_server.__file__, str(folder)], pytest.MonkeyPatch()
     draw_instead_of_detecting(folder, monkeypatch)
     monkeypatch.setattr(server, "job_command", lambda seconds: (*command, str(seconds)))
+    monkeypatch.setattr(work, "detect_poses", pipeline.detect_poses)
+    monkeypatch.setattr(run_batch, "run_batch", partial(run_batch.run_batch, do=do_drawn_step))
+    monkeypatch.setattr(pretrained, "fetch_all", lambda *_: None)
     os.environ.update(places)
+
+
+def do_drawn_step(step: Step, worker_settings: WorkerSettings, on_progress: ProgressCallback) -> StepReport:
+    """What a worker does with a step, where it sees drawn dancers."""
+    _stand_in_once()
+    return do_step(step, worker_settings, on_progress)
+
+
+@cache
+def _stand_in_once() -> None:
+    stand_in()

@@ -32,6 +32,7 @@ from typing import Annotated, Any, Final, Literal
 import tyro
 
 from dancenow.errors import UserError
+from dancenow.research.bench.results import versions
 from dancenow.research.robustness.places import Place, Running
 from dancenow.research.robustness.world import COMMANDS, Command, create_shared, fingerprint, job_error
 from dancenow.storage.atomic_io import complete_or_absent
@@ -68,8 +69,7 @@ class Undisturbed:
 class Options:
     """out: the JSON to write; tries that it holds already are kept. kills: of each command. rounds: of damage. seed: of all
     random moments. commands: to disturb. shared: folder of the clips, made if it is missing. minutes: no try begins later.
-    stand_ins: module with stand-ins for the networks, see `Place`; a try takes seconds instead of a minute, and `batch`, whose
-    workers know nothing of it, cannot be disturbed."""
+    stand_ins: module with stand-ins for the networks, see `Place`; a try takes seconds instead of a minute."""
 
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     kills: int = 12
@@ -303,6 +303,7 @@ def main(options: Options) -> None:
     """Run everything and write the table after each try."""
     rng, end_s = random.Random(options.seed), time.monotonic() + 60 * options.minutes
     rows: list[dict[str, Any]] = json.loads(options.out.read_text("utf-8"))["tries"] if options.out.exists() else []
+    commit = versions()["commit"]
     kept = tempfile.TemporaryDirectory(prefix="dancenow-chaos-") if options.shared is None else nullcontext()
     with kept as scratch:
         shared = options.shared or Path(scratch or "") / "shared"
@@ -323,7 +324,8 @@ def main(options: Options) -> None:
                 break
             place = Place(tries / f"try{count}", shared, options.stand_ins)
             place.folder.mkdir()
-            rows.append({"kind": kind, "command": normal.command.name, "networks": _networks(options), **disturb(place)})
+            known = {"kind": kind, "command": normal.command.name, "networks": _networks(options), "commit": commit}
+            rows.append({**known, **disturb(place)})
             print(rows[-1], flush=True)
             shutil.rmtree(place.folder)
             _write(options, rows)
