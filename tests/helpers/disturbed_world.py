@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from dancenow import pipeline
 from dancenow.batch import run_batch, work
 from dancenow.batch.plan import Step
 from dancenow.batch.work import StepReport, WorkerSettings, do_step
@@ -20,7 +19,7 @@ from dancenow.web import server
 from helpers import web_server
 from helpers.drawn_world import dancer_track, film
 from helpers.tiny_model import smaller_dancer
-from helpers.web_world import draw_instead_of_detecting
+from helpers.web_world import detect_in_source, draw_instead_of_detecting
 
 
 def write_clips(folder: Path) -> None:
@@ -30,12 +29,12 @@ def write_clips(folder: Path) -> None:
 
 
 def stand_in() -> None:
-    """Let this process see drawn dancers, and the jobs of its page and the workers of its batch, too. Its cache and home stay."""
+    """Let this process, the jobs of its page and the workers of its batch see drawn dancers. Its cache and home stay."""
     folder, places = Path(os.environ["TMPDIR"]), {name: os.environ[name] for name in ("DANCENOW_CACHE", "DANCENOW_HOME")}
     command, monkeypatch = [sys.executable, web_server.__file__, str(folder)], pytest.MonkeyPatch()
     draw_instead_of_detecting(folder, monkeypatch)
     monkeypatch.setattr(server, "job_command", lambda seconds: (*command, str(seconds)))
-    monkeypatch.setattr(work, "detect_poses", pipeline.detect_poses)
+    monkeypatch.setattr(work, "detect_poses", detect_in_source)
     monkeypatch.setattr(run_batch, "run_batch", partial(run_batch.run_batch, do=do_drawn_step))
     monkeypatch.setattr(pretrained, "fetch_all", lambda *_: None)
     os.environ.update(places)

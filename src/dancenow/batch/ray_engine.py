@@ -5,10 +5,13 @@ which the engine reads now and then.
 """
 
 import os
+import signal
 import tempfile
+import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -20,6 +23,8 @@ from dancenow.progress import Progress, ProgressCallback
 
 DoStep = Callable[[Step, WorkerSettings, ProgressCallback], StepReport]
 _REPORT_EVERY_S: Final = 0.5
+_STOPPING_S: Final = 3.0
+"""Time for running steps to stop; the command itself has 8 seconds for everything."""
 _ON_GPU: Final = frozenset({"model", "part", "video"})
 _SETTINGS: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent to anybody
@@ -60,7 +65,8 @@ class RayEngine:
         if os.name == "posix" and len(tempfile.gettempdir()) > _LONGEST_TEMPORARY:
             os.environ.setdefault("RAY_TMPDIR", "/tmp")
         try:
-            self._ray.init(self._address, logging_level="ERROR", log_to_driver=False, **local)
+            with _own_answer_to_a_kill():
+                self._ray.init(self._address, logging_level="ERROR", log_to_driver=False, **local)
         except (OSError, ValueError, RuntimeError) as error:
             reason = str(error).partition("\n")[0]
             raise OptionError(f"the cluster {self._address or 'of this machine'} cannot be used: {reason}.") from error
@@ -72,9 +78,16 @@ class RayEngine:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for attempt in self._running:
-            self._ray.cancel(attempt, force=True)
-        self._ray.shutdown()
+        attempts = list(self._running)
+        try:  # an interrupted step saves its training and removes its unfinished files, a killed one does not
+            for attempt in attempts:
+                self._ray.cancel(attempt)
+            if attempts:
+                self._ray.wait(attempts, num_returns=len(attempts), timeout=_STOPPING_S)
+        finally:
+            for attempt in attempts:
+                self._ray.cancel(attempt, force=True)
+            self._ray.shutdown()
 
     @property
     def slots(self) -> int:
@@ -112,6 +125,19 @@ class RayEngine:
         except self._ray.exceptions.RayError:  # progress is not worth an error
             return {}
         return shown
+
+
+@contextmanager
+def _own_answer_to_a_kill() -> Iterator[None]:
+    """Keep this program's handler of SIGTERM, in whose place Ray puts one that exits with status 1, as if jobs had failed."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit as stop:  # the answer of Ray's handler
+        raise KeyboardInterrupt from stop
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 class _Board:

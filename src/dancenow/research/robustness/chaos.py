@@ -119,6 +119,8 @@ def kill(normal: Undisturbed, place: Place, rng: random.Random, *, fresh: bool) 
     faults += ["traceback"] * ("Traceback" in output)
     if number is not signal.SIGKILL and took_s > _GRACE_S:
         faults.append(f"obeyed after {took_s:.0f} s")
+    if number is not signal.SIGKILL and status not in (0, 130, -number):  # the last one before the command listens
+        faults.append(f"ends with {status}")
     facts = {
         "signal": number.name,
         "after_work_s": round(work_s, 2),
