@@ -15,8 +15,7 @@ from dancenow.batch.plan import Step
 from dancenow.batch.work import StepReport, WorkerSettings, do_step
 from dancenow.progress import ProgressCallback
 from dancenow.storage import pretrained
-from dancenow.web import server
-from helpers import web_server
+from dancenow.web import run_job, server
 from helpers.drawn_world import dancer_track, film
 from helpers.tiny_model import smaller_dancer
 from helpers.web_world import detect_in_source, draw_instead_of_detecting
@@ -31,9 +30,9 @@ def write_clips(folder: Path) -> None:
 def stand_in() -> None:
     """Let this process, the jobs of its page and the workers of its batch see drawn dancers. Its cache and home stay."""
     folder, places = Path(os.environ["TMPDIR"]), {name: os.environ[name] for name in ("DANCENOW_CACHE", "DANCENOW_HOME")}
-    command, monkeypatch = [sys.executable, web_server.__file__, str(folder)], pytest.MonkeyPatch()
+    monkeypatch = pytest.MonkeyPatch()
     draw_instead_of_detecting(folder, monkeypatch)
-    monkeypatch.setattr(server, "job_command", lambda seconds: (*command, str(seconds)))
+    monkeypatch.setattr(server, "job_command", lambda seconds: (sys.executable, __file__, str(seconds)))
     monkeypatch.setattr(work, "detect_poses", detect_in_source)
     monkeypatch.setattr(run_batch, "run_batch", partial(run_batch.run_batch, do=do_drawn_step))
     monkeypatch.setattr(pretrained, "fetch_all", lambda *_: None)
@@ -49,3 +48,8 @@ def do_drawn_step(step: Step, worker_settings: WorkerSettings, on_progress: Prog
 @cache
 def _stand_in_once() -> None:
     stand_in()
+
+
+if __name__ == "__main__":  # the process of a job
+    stand_in()
+    run_job.main()

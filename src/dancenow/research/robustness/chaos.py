@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
@@ -135,13 +135,21 @@ def kill_helper(normal: Undisturbed, place: Place, rng: random.Random) -> dict[s
     normal.command.lay_out(place)
     running, killed = normal.command.start(place), ""
     work_s = _watch(running, place, normal.command, until_work_s=rng.uniform(0.4, 0.95) * normal.work_s)
-    workers = [each for each in place.helpers() if any(word in each[1] for word in ("run_job", "ray::"))]
-    if workers:
-        number, killed = rng.choice(workers)
-        os.kill(number, signal.SIGKILL)
+    while running.poll() is None and not running.is_done() and not killed:
+        if workers := [each for each in place.helpers() if normal.command.is_server or _is_busy_worker(each[1])]:
+            number, killed = rng.choice(workers)
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        time.sleep(0.05)
     status, output = running.finish()
-    faults = ["traceback"] * ("Traceback" in output)
-    return {"after_work_s": round(work_s, 2), "killed": killed[-40:], "status": status, "faults": faults + again(normal, place)}
+    faults = ["traceback"] * ("Traceback" in output) + [f"ends with {status}"] * (status != 0)
+    killed = killed.strip()[:60]
+    return {"after_work_s": round(work_s, 2), "killed": killed, "status": status, "faults": faults + again(normal, place)}
+
+
+def _is_busy_worker(words: str) -> bool:
+    """Whether a process, by its command line, is a worker of Ray that does something."""
+    return words.startswith("ray::") and not words.startswith("ray::IDLE")
 
 
 def again(normal: Undisturbed, place: Place) -> list[str]:
