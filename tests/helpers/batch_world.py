@@ -17,7 +17,7 @@ from dancenow.batch.scheduler import StepEnd
 from dancenow.batch.storage import ResultStorage
 from dancenow.batch.work import StepReport, WorkerSettings, facts_name, part_name, video_name
 from dancenow.errors import InputError, UserError
-from dancenow.progress import ProgressCallback, ignore_progress
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.provenance.consent import consent
 from dancenow.storage.atomic_io import sha256_of
 from dancenow.storage.unfinished import scratch_folder, unfinished_folder
@@ -96,8 +96,9 @@ def write_a_line(step: Step, worker_settings: WorkerSettings, on_progress: Progr
 
 def stay_forever(step: Step, worker_settings: WorkerSettings, on_progress: ProgressCallback) -> StepReport:
     """A step that begins to write beside the storage, and does not end by itself."""
-    del step, on_progress
+    del step
     with unfinished_folder(Path(worker_settings.storage_url).parent) as folder:
         while folder.exists():
+            on_progress(Progress("staying", 0))
             time.sleep(0.05)
     return StepReport(0.0, 0, 0)

@@ -11,7 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -24,7 +24,7 @@ from dancenow.progress import Progress, ProgressCallback
 DoStep = Callable[[Step, WorkerSettings, ProgressCallback], StepReport]
 _REPORT_EVERY_S: Final = 0.5
 _STOPPING_S: Final = 3.0
-"""Time for running steps to stop; the command itself has 8 seconds for everything."""
+"""Time for running steps to save their training and remove unfinished files; then they are killed."""
 _ON_GPU: Final = frozenset({"model", "part", "video"})
 _SETTINGS: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent to anybody
@@ -78,15 +78,12 @@ class RayEngine:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        attempts = list(self._running)
-        try:  # an interrupted step saves its training and removes its unfinished files, a killed one does not
-            for attempt in attempts:
-                self._ray.cancel(attempt)
-            if attempts:
-                self._ray.wait(attempts, num_returns=len(attempts), timeout=_STOPPING_S)
+        try:  # Ray's own cancelling now and then ends this process with a failed check
+            if self._running:
+                with suppress(self._ray.exceptions.RayError):
+                    self._ray.get(self._board.stop.remote(), timeout=_STOPPING_S)
+                self._ray.wait(list(self._running), num_returns=len(self._running), timeout=_STOPPING_S)
         finally:
-            for attempt in attempts:
-                self._ray.cancel(attempt, force=True)
             self._ray.shutdown()
 
     @property
@@ -141,13 +138,19 @@ def _own_answer_to_a_kill() -> Iterator[None]:
 
 
 class _Board:
-    """What every running step does."""
+    """What every running step does, and whether all are told to stop."""
 
     def __init__(self) -> None:
         self._shown: dict[str, tuple[str, float]] = {}
+        self._is_stopping = False
 
-    def report(self, key: str, stage: str, fraction: float) -> None:
+    def report(self, key: str, stage: str, fraction: float) -> bool:
+        """Whether the step has to stop."""
         self._shown[key] = stage, fraction
+        return self._is_stopping
+
+    def stop(self) -> None:
+        self._is_stopping = True
 
     def shown(self, running: frozenset[str]) -> dict[str, tuple[str, float]]:
         self._shown = {key: what for key, what in self._shown.items() if key in running}
@@ -156,14 +159,18 @@ class _Board:
 
 def _attempt(do_step: DoStep, step: Step, worker_settings: WorkerSettings, board: Any) -> StepEnd:
     """Do a step in a worker process; whatever happens is described, as errors of other processes are hard to read."""
-    last_s = 0.0
+    import ray
+
+    last_s, answer = 0.0, None
 
     def report(event: Progress) -> None:
-        nonlocal last_s
+        nonlocal last_s, answer
         now_s = time.monotonic()
         if now_s - last_s >= _REPORT_EVERY_S:
+            if answer is not None and ray.wait([answer], timeout=0)[0] and ray.get(answer):
+                raise Cancelled
             last_s = now_s
-            board.report.remote(step.key, event.stage, event.done / event.total if event.total else 0.0)
+            answer = board.report.remote(step.key, event.stage, event.done / event.total if event.total else 0.0)
 
     try:
         return StepEnd(step.key, do_step(step, worker_settings, report))

@@ -197,9 +197,14 @@ def take_rights(normal: Undisturbed, place: Place, what: str) -> dict[str, Any]:
     """Run a command that may not write to the folder of the result or the cache."""
     folder = place.out if what == "result" else place.cache
     folder.mkdir()
-    folder.chmod(0o555)
+    if normal.command.is_server and what == "result":  # what it writes to is there before it starts
+        normal.command.lay_out(place)
+    folders = [folder, *filter(Path.is_dir, folder.rglob("*"))]
+    for each in folders:
+        each.chmod(0o555)
     status, output = _try(normal.command, place, is_bound=True)
-    folder.chmod(0o755)
+    for each in folders:
+        each.chmod(0o755)
     needs_it = what == "result" or normal.command.name != "train"
     faults = _error_faults(status, output) + (["no error"] if status == 0 and needs_it else [])
     return {"on": what, "status": status, "said": _last_line(output), "faults": faults + again(normal, place)}
