@@ -141,7 +141,7 @@ def test_a_batch_that_is_stopped_lets_its_steps_clean_up(tmp_path: Path, monkeyp
 
     def be_stopped() -> None:
         with RayEngine(stay_forever, settings, workers=1, address=None) as engine:
-            assert signal.getsignal(signal.SIGTERM) is before, "Ray's own handler ends a command with status 1"
+            assert signal.getsignal(signal.SIGTERM) is before, "Ray's own handler ends a command with another status"
             engine.start(step)
             while not list(tmp_path.glob(f"{PREFIX}*")):
                 assert engine.wait(0.1) == []

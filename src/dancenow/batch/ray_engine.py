@@ -126,7 +126,7 @@ class RayEngine:
 
 @contextmanager
 def _own_answer_to_a_kill() -> Iterator[None]:
-    """Keep this program's handler of SIGTERM, in whose place Ray puts one that exits with status 1, as if jobs had failed."""
+    """Keep this program's handler of SIGTERM, in whose place Ray puts one that exits at once, with a status of its own."""
     before = signal.getsignal(signal.SIGTERM)
     try:
         yield
