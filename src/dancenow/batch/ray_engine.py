@@ -73,7 +73,7 @@ class RayEngine:
         resources = self._ray.cluster_resources()
         self._slots = max(1, int(resources.get("CPU", 1)))
         self._has_gpu = resources.get("GPU", 0) >= 1 and self._worker_settings.device != "cpu"
-        self._board = self._ray.remote(num_cpus=0)(_Board).remote()
+        self._board = self._ray.remote(num_cpus=0, max_restarts=-1)(_Board).remote()
         self._remote = self._ray.remote(max_retries=0, retry_exceptions=False)(_attempt)
         return self
 
@@ -167,8 +167,9 @@ def _attempt(do_step: DoStep, step: Step, worker_settings: WorkerSettings, board
         nonlocal last_s, answer
         now_s = time.monotonic()
         if now_s - last_s >= _REPORT_EVERY_S:
-            if answer is not None and ray.wait([answer], timeout=0)[0] and ray.get(answer):
-                raise Cancelled
+            with suppress(ray.exceptions.RayError):  # what a lost board would have said is not worth an error
+                if answer is not None and ray.wait([answer], timeout=0)[0] and ray.get(answer):
+                    raise Cancelled
             last_s = now_s
             answer = board.report.remote(step.key, event.stage, event.done / event.total if event.total else 0.0)
 
