@@ -24,8 +24,11 @@ USER dancer
 VOLUME /data
 ENTRYPOINT ["dancenow"]
 
+# The torch of this index has no CUDA; what torch needs comes from the package index, as the versions of the constraints need not
+# be here. Where it cannot be reached: --build-arg TORCH_INDEX=URL of a mirror.
 FROM base AS cpu
-RUN python -m pip install --index-url https://download.pytorch.org/whl/cpu torch && python -m pip install /wheel/*.whl
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+RUN python -m pip install --no-deps --index-url "$TORCH_INDEX" torch && python -m pip install /wheel/*.whl
 USER dancer
 VOLUME /data
 ENTRYPOINT ["dancenow"]

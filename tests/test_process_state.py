@@ -20,7 +20,9 @@ ALLOWED = {
     ("execution.py", "os.dup2"),  # `closed_stderr`, which only programs use that own their process
     ("networks/onnx.py", "warnings.simplefilter"),  # torch's exporter warns; restored when it is done
     ("batch/ray_engine.py", "os.environ"),  # Ray reads its settings from there, in this process and in its own
+    ("batch/ray_engine.py", "signal.signal"),  # puts back the handler that Ray replaces
     ("web/server.py", "os.environ"),  # gradio as well; the server's process is its own
+    ("web/server.py", "signal.signal"),
     ("research/dataset/make.py", "signal.signal"),  # in worker processes
     ("research/dataset/make.py", "cv2.setNumThreads"),
     ("research/dataset/make.py", "os.environ"),

@@ -1,7 +1,10 @@
 """Whole batches: with real work in this process, and on Ray with work that is killed."""
 
 import json
+import shutil
+import signal
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -12,8 +15,11 @@ from dancenow import pipeline
 from dancenow.batch import run_batch as run_batch_module
 from dancenow.batch import work
 from dancenow.batch.jobs import Settings, read_jobs
+from dancenow.batch.plan import Step
+from dancenow.batch.ray_engine import RayEngine
 from dancenow.batch.run_batch import STORAGE, BatchOptions, run_batch
 from dancenow.batch.summary import Summary
+from dancenow.batch.work import WorkerSettings
 from dancenow.errors import DependencyError, UserError
 from dancenow.generators.crop.config import CropConfig, LossWeights
 from dancenow.generators.crop.discriminator import DiscriminatorConfig
@@ -26,7 +32,7 @@ from dancenow.provenance.content_marking import read_provenance
 from dancenow.storage import pretrained
 from dancenow.storage.unfinished import PREFIX
 from dancenow.types import PoseTrack
-from helpers.batch_world import InlineEngine, write_a_line
+from helpers.batch_world import InlineEngine, a_job, stay_forever, write_a_line
 from helpers.drawn_world import dancer_track, drawn_detector, film, stand_in_for_the_detector
 
 TINY = CropConfig(
@@ -126,6 +132,42 @@ def test_killed_workers_cost_their_step_and_leave_nothing(jobs: Path, tmp_path: 
         "subject subject of person.mp4",
         "model model of person.mp4",
     }
+
+
+@pytest.mark.slow
+def test_a_batch_that_is_stopped_lets_its_steps_clean_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=":")
+    before = signal.getsignal(signal.SIGTERM)
+    settings = WorkerSettings(str(tmp_path / STORAGE), shares_cache=False, device="cpu")
+    step = Step("key", "poses", a_job("dance.mp4", "me.mp4"))
+
+    def be_stopped() -> None:
+        with RayEngine(stay_forever, settings, workers=1, address=None) as engine:
+            assert signal.getsignal(signal.SIGTERM) is before, "Ray's own handler ends a command with another status"
+            engine.start(step)
+            while not list(tmp_path.glob(f"{PREFIX}*")):
+                assert engine.wait(0.1) == []
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        be_stopped()
+    assert not list(tmp_path.glob(f"{PREFIX}*"))
+
+
+@pytest.mark.slow
+def test_a_lost_board_costs_no_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=":")
+    settings = WorkerSettings(str(tmp_path / STORAGE), shares_cache=False, device="cpu")
+    with RayEngine(stay_forever, settings, workers=1, address=None) as engine:
+        engine.start(Step("key", "poses", a_job("dance.mp4", "me.mp4")))
+        while not engine.activity():
+            time.sleep(0.05)
+        engine._ray.kill(engine._board, no_restart=False)
+        time.sleep(1.5)  # for a few reports
+        for folder in tmp_path.glob(f"{PREFIX}*"):
+            shutil.rmtree(folder)  # which the step waits for
+        (end,) = engine.wait(20)
+    assert (end.error, end.is_lost) == ("", False)
 
 
 def test_without_ray_one_sentence_names_the_extra(jobs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

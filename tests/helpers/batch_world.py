@@ -17,10 +17,10 @@ from dancenow.batch.scheduler import StepEnd
 from dancenow.batch.storage import ResultStorage
 from dancenow.batch.work import StepReport, WorkerSettings, facts_name, part_name, video_name
 from dancenow.errors import InputError, UserError
-from dancenow.progress import ProgressCallback, ignore_progress
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.provenance.consent import consent
 from dancenow.storage.atomic_io import sha256_of
-from dancenow.storage.unfinished import scratch_folder
+from dancenow.storage.unfinished import scratch_folder, unfinished_folder
 
 _CONSENT = consent("rendered")
 
@@ -92,3 +92,13 @@ def write_a_line(step: Step, worker_settings: WorkerSettings, on_progress: Progr
             facts = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
             storage.put_json(facts, facts_name(step.key), scratch)
     return StepReport(0.05, 0, storage.bytes_written)
+
+
+def stay_forever(step: Step, worker_settings: WorkerSettings, on_progress: ProgressCallback) -> StepReport:
+    """A step that begins to write beside the storage, and does not end by itself."""
+    del step
+    with unfinished_folder(Path(worker_settings.storage_url).parent) as folder:
+        while folder.exists():
+            on_progress(Progress("staying", 0))
+            time.sleep(0.05)
+    return StepReport(0.0, 0, 0)

@@ -1,19 +1,24 @@
 """Stand-ins for the networks of commands that `research.robustness.chaos` disturbs: drawn dancers, and a tiny model.
 
-`PYTHONPATH=src:tests python -m dancenow.research.robustness.chaos --stand-ins helpers.disturbed_world ...`
+`PYTHONPATH=$PWD/src:$PWD/tests python -m dancenow.research.robustness.chaos --stand-ins helpers.disturbed_world ...`
 """
 
 import os
 import sys
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
 
-from dancenow.web import server
-from helpers import web_server
+from dancenow.batch import run_batch, work
+from dancenow.batch.plan import Step
+from dancenow.batch.work import StepReport, WorkerSettings, do_step
+from dancenow.progress import ProgressCallback
+from dancenow.storage import pretrained
+from dancenow.web import run_job, server
 from helpers.drawn_world import dancer_track, film
 from helpers.tiny_model import smaller_dancer
-from helpers.web_world import draw_instead_of_detecting
+from helpers.web_world import detect_in_source, draw_instead_of_detecting
 
 
 def write_clips(folder: Path) -> None:
@@ -23,9 +28,28 @@ def write_clips(folder: Path) -> None:
 
 
 def stand_in() -> None:
-    """Let this process see drawn dancers, and the jobs of its page, too. Its cache and home stay."""
+    """Let this process, the jobs of its page and the workers of its batch see drawn dancers. Its cache and home stay."""
     folder, places = Path(os.environ["TMPDIR"]), {name: os.environ[name] for name in ("DANCENOW_CACHE", "DANCENOW_HOME")}
-    command, monkeypatch = [sys.executable, web_server.__file__, str(folder)], pytest.MonkeyPatch()
+    monkeypatch = pytest.MonkeyPatch()
     draw_instead_of_detecting(folder, monkeypatch)
-    monkeypatch.setattr(server, "job_command", lambda seconds: (*command, str(seconds)))
+    monkeypatch.setattr(server, "job_command", lambda seconds: (sys.executable, __file__, str(seconds)))
+    monkeypatch.setattr(work, "detect_poses", detect_in_source)
+    monkeypatch.setattr(run_batch, "run_batch", partial(run_batch.run_batch, do=do_drawn_step))
+    monkeypatch.setattr(pretrained, "fetch_all", lambda *_: None)
     os.environ.update(places)
+
+
+def do_drawn_step(step: Step, worker_settings: WorkerSettings, on_progress: ProgressCallback) -> StepReport:
+    """What a worker does with a step, where it sees drawn dancers."""
+    _stand_in_once()
+    return do_step(step, worker_settings, on_progress)
+
+
+@cache
+def _stand_in_once() -> None:
+    stand_in()
+
+
+if __name__ == "__main__":  # the process of a job
+    stand_in()
+    run_job.main()

@@ -17,7 +17,16 @@ TESTS = Path(__file__).parent.parent
 
 @contextmanager
 def drawn_server(folder: Path, *arguments: str, passwords: str = "", host: str = "127.0.0.1") -> Iterator[int]:
-    """The running server; gives its port. folder: of everything it writes. passwords: the content of the password file."""
+    """The running server; gives its port. Arguments as `drawn_process`."""
+    with drawn_process(folder, *arguments, passwords=passwords, host=host) as (_, port):
+        yield port
+
+
+@contextmanager
+def drawn_process(
+    folder: Path, *arguments: str, passwords: str = "", host: str = "127.0.0.1"
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """The running server's process, and its port. folder: of all it writes. passwords: the content of the password file."""
     if passwords:
         (folder / "passwords.txt").write_text(passwords)
         arguments = (*arguments, "--password-file", str(folder / "passwords.txt"))
@@ -31,7 +40,7 @@ def drawn_server(folder: Path, *arguments: str, passwords: str = "", host: str =
                 assert process.poll() is None, process.stderr and process.stderr.read()
                 assert time.monotonic() < end, "the server does not start"
                 time.sleep(0.1)
-            yield port
+            yield process, port
         finally:
             process.terminate()
             process.wait(30)

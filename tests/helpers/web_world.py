@@ -32,7 +32,7 @@ def draw_instead_of_detecting(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("DANCENOW_HOME", str(folder / "home"))
     stand_in_for_the_detector(monkeypatch)
     for module in (pipeline, check_step):
-        monkeypatch.setattr(module, "detect_poses", _detect_in_source)
+        monkeypatch.setattr(module, "detect_poses", detect_in_source)
     monkeypatch.setattr(PosePipeline, "people_counts", lambda _, video, *__: [2 if _is_duet(video) else 1])
     monkeypatch.setattr(PeopleSurvey, "detections", property(lambda survey: [_duet_detections()] if survey else []))
     monkeypatch.setitem(PRESETS, "draft", TINY)
@@ -58,7 +58,8 @@ def _is_duet(video: VideoInput) -> bool:
     return open_video(video).info.num_frames == DUET_FRAMES
 
 
-def _detect_in_source(video: VideoInput, *, person: int | None = None, **options: Any) -> PoseTrack:
+def detect_in_source(video: VideoInput, *, person: int | None = None, **options: Any) -> PoseTrack:
+    """The poses of a drawn dance, in place of `detect_poses`."""
     track_of = partial(duet_dancer, person or 1) if _is_duet(video) else smaller_dancer
     return drawn_detector(track_of)(video, person=person, **options)
 

@@ -1,10 +1,6 @@
 """Training on two processes: equal weights, one file, resuming on another number, and errors that end both."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +10,15 @@ from dancenow.storage.checkpoint import read_info
 from dancenow.subject.subject import Subject
 from dancenow.training import distributed
 from dancenow.training.loop import state_path
+from helpers.processes import start_together
 
 pytestmark = pytest.mark.slow  # processes that load torch
 
 
 def start(count: int, subject: Subject, folder: Path, runs: list[dict[str, Any]]) -> list[tuple[int, str]]:
     """Status and standard error of each process."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-    common = {"PYTHONPATH": path, "WORLD_SIZE": str(count), "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
-    words = [sys.executable, "-m", "helpers.training_process", str(subject.folder), str(folder), json.dumps(runs)]
-    processes = [
-        subprocess.Popen(words, env=os.environ | common | {"RANK": str(rank)}, stderr=subprocess.PIPE, text=True)
-        for rank in range(count)
-    ]
-    errors = [process.communicate(timeout=120)[1] for process in processes]
-    return [(process.returncode, error) for process, error in zip(processes, errors, strict=True)]
+    ends = start_together(count, "helpers.training_process", str(subject.folder), str(folder), json.dumps(runs))
+    return [(status, error) for status, _, error in ends]
 
 
 def test_two_processes_train_one_model_that_one_process_resumes(drawn_subject: Subject, tmp_path: Path) -> None:

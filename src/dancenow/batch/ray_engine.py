@@ -5,10 +5,13 @@ which the engine reads now and then.
 """
 
 import os
+import signal
 import tempfile
+import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -20,6 +23,8 @@ from dancenow.progress import Progress, ProgressCallback
 
 DoStep = Callable[[Step, WorkerSettings, ProgressCallback], StepReport]
 _REPORT_EVERY_S: Final = 0.5
+_STOPPING_S: Final = 3.0
+"""Time for running steps to save their training and remove unfinished files; then they are killed."""
 _ON_GPU: Final = frozenset({"model", "part", "video"})
 _SETTINGS: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent to anybody
@@ -60,21 +65,26 @@ class RayEngine:
         if os.name == "posix" and len(tempfile.gettempdir()) > _LONGEST_TEMPORARY:
             os.environ.setdefault("RAY_TMPDIR", "/tmp")
         try:
-            self._ray.init(self._address, logging_level="ERROR", log_to_driver=False, **local)
+            with _own_answer_to_a_kill():
+                self._ray.init(self._address, logging_level="ERROR", log_to_driver=False, **local)
         except (OSError, ValueError, RuntimeError) as error:
             reason = str(error).partition("\n")[0]
             raise OptionError(f"the cluster {self._address or 'of this machine'} cannot be used: {reason}.") from error
         resources = self._ray.cluster_resources()
         self._slots = max(1, int(resources.get("CPU", 1)))
         self._has_gpu = resources.get("GPU", 0) >= 1 and self._worker_settings.device != "cpu"
-        self._board = self._ray.remote(num_cpus=0)(_Board).remote()
+        self._board = self._ray.remote(num_cpus=0, max_restarts=-1)(_Board).remote()
         self._remote = self._ray.remote(max_retries=0, retry_exceptions=False)(_attempt)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for attempt in self._running:
-            self._ray.cancel(attempt, force=True)
-        self._ray.shutdown()
+        try:  # Ray's own cancelling now and then ends this process with a failed check
+            if self._running:
+                with suppress(self._ray.exceptions.RayError):
+                    self._ray.get(self._board.stop.remote(), timeout=_STOPPING_S)
+                self._ray.wait(list(self._running), num_returns=len(self._running), timeout=_STOPPING_S)
+        finally:
+            self._ray.shutdown()
 
     @property
     def slots(self) -> int:
@@ -114,14 +124,33 @@ class RayEngine:
         return shown
 
 
+@contextmanager
+def _own_answer_to_a_kill() -> Iterator[None]:
+    """Keep this program's handler of SIGTERM, in whose place Ray puts one that exits at once, with a status of its own."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit as stop:  # the answer of Ray's handler
+        raise KeyboardInterrupt from stop
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
+
+
 class _Board:
-    """What every running step does."""
+    """What every running step does, and whether all are told to stop."""
 
     def __init__(self) -> None:
         self._shown: dict[str, tuple[str, float]] = {}
+        self._is_stopping = False
 
-    def report(self, key: str, stage: str, fraction: float) -> None:
+    def report(self, key: str, stage: str, fraction: float) -> bool:
+        """Whether the step has to stop."""
         self._shown[key] = stage, fraction
+        return self._is_stopping
+
+    def stop(self) -> None:
+        self._is_stopping = True
 
     def shown(self, running: frozenset[str]) -> dict[str, tuple[str, float]]:
         self._shown = {key: what for key, what in self._shown.items() if key in running}
@@ -130,14 +159,19 @@ class _Board:
 
 def _attempt(do_step: DoStep, step: Step, worker_settings: WorkerSettings, board: Any) -> StepEnd:
     """Do a step in a worker process; whatever happens is described, as errors of other processes are hard to read."""
-    last_s = 0.0
+    import ray
+
+    last_s, answer = 0.0, None
 
     def report(event: Progress) -> None:
-        nonlocal last_s
+        nonlocal last_s, answer
         now_s = time.monotonic()
         if now_s - last_s >= _REPORT_EVERY_S:
+            with suppress(ray.exceptions.RayError):  # what a lost board would have said is not worth an error
+                if answer is not None and ray.wait([answer], timeout=0)[0] and ray.get(answer):
+                    raise Cancelled
             last_s = now_s
-            board.report.remote(step.key, event.stage, event.done / event.total if event.total else 0.0)
+            answer = board.report.remote(step.key, event.stage, event.done / event.total if event.total else 0.0)
 
     try:
         return StepEnd(step.key, do_step(step, worker_settings, report))

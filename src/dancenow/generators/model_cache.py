@@ -1,7 +1,7 @@
 """Trained models that `run` keeps in the cache, keyed by subject, configuration and everything else that decides them."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from dancenow.execution import Execution, ExecutionPrecision
@@ -83,7 +83,10 @@ def cached_model(
     model = cached_model_path(subject, preset, config, budget, seed, face, face_source, execution.precision)
 
     def load() -> list[str] | None:
-        return [] if is_trained(model, budget, subject) else None
+        if not is_trained(model, budget, subject):
+            return None
+        _remove_state(model)  # a training that was killed at its very end leaves it
+        return []
 
     def make() -> list[str]:
         return _train(
@@ -122,8 +125,14 @@ def _train(
             resume=is_begun, seed=seed, execution=execution, on_start=on_start, warn=warnings.append, on_progress=on_progress,
         )  # fmt: skip
     warn_each(warnings, warn)
-    state_path(model).unlink(missing_ok=True)
+    _remove_state(model)
     return warnings
+
+
+def _remove_state(model: Path) -> None:
+    """Remove what the training of a finished model would be resumed from."""
+    with suppress(OSError):  # a cache that can only be read
+        state_path(model).unlink(missing_ok=True)
 
 
 def _is_cached(subject: Subject) -> bool:

@@ -1,6 +1,10 @@
 """The web server: gate, files of jobs, and the page in one application, on this machine's own address unless told otherwise."""
 
 import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -104,11 +108,27 @@ def serve(config: WebConfig, announce: Any) -> None:
             }
             server = uvicorn.Server(uvicorn.Config(app, config.host, config.port, **options))
             announce(f"http://{'[::1]' if config.host == '::1' else config.host}:{config.port}/")
-            server.run()
+            with _closing_terminal_is_a_kill():
+                server.run()
             if not server.started:
                 raise OptionError(f"the port {config.port} is taken; give another with --port.")
         finally:
             queue.close()
+
+
+@contextmanager
+def _closing_terminal_is_a_kill() -> Iterator[None]:
+    """Inside it, SIGHUP has the effect of SIGTERM, which uvicorn knows: the server ends in order."""
+    number = getattr(signal, "SIGHUP", None)
+    in_main = threading.current_thread() is threading.main_thread()
+    if number is None or not in_main or signal.getsignal(number) is signal.SIG_IGN:
+        yield
+        return
+    before = signal.signal(number, lambda *_: signal.raise_signal(signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def _serve_files(app: Any, store: JobStore) -> None:

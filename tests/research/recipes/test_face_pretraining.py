@@ -13,24 +13,20 @@ from dancenow.face.network import FaceNetwork, FaceNetworkConfig
 from dancenow.face.pretrained_init import FACE_KIND, PretrainedFace
 from dancenow.progress import ignore_progress
 from dancenow.research.recipes.face_pretraining_task import FacePretrainingConfig, FacePretrainingTask, degrade_faces
-from dancenow.research.recipes.face_renders import CloseupConfig, Closeups, closeups_of
+from dancenow.research.recipes.face_renders import CloseupConfig, closeups_of
 from dancenow.storage.checkpoint import load_checkpoint
 from dancenow.training.budget import Budget
 from dancenow.training.loop import Clock, LoopConfig, train_loop
-from helpers.face_world import noise, untrained_distance
+from helpers.base_process import noise_faces
+from helpers.face_world import untrained_distance
 
 CPU = torch.device("cpu")
 DISTANCE = untrained_distance()
 CONFIG = FacePretrainingConfig(FaceNetworkConfig(48, 8, 1), faces_per_step=2)
 
 
-def people() -> list[Closeups]:
-    image, usual = (3, 52, 52, 3), (3, 52, 52, 3)
-    return [Closeups(noise(image, who), noise(usual, who + 5), noise((3, NUM_MAPS, 52, 52), who + 9)) for who in range(3)]
-
-
 def task() -> FacePretrainingTask:
-    return FacePretrainingTask(people(), CONFIG, seed=0, perceptual=DISTANCE, device=CPU)
+    return FacePretrainingTask(noise_faces(), CONFIG, seed=0, perceptual=DISTANCE, device=CPU)
 
 
 def test_degrading_a_face_removes_detail_but_keeps_its_shape() -> None:

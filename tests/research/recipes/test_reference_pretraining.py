@@ -10,17 +10,14 @@ import torch
 
 from dancenow.errors import Cancelled
 from dancenow.generators.crop.config import LossWeights
-from dancenow.generators.crop.dataset import CropDataset
 from dancenow.generators.crop.network import Generator, GeneratorConfig
 from dancenow.generators.crop.pretrained_init import KIND, PretrainedGenerator
 from dancenow.generators.references.network import ReferenceGenerator
 from dancenow.generators.references.reference_selection import ReferenceOptions
-from dancenow.generators.references.reference_set import ReferenceSet
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.progress import Progress, ignore_progress
 from dancenow.research.recipes.reference_people import (
     ReferencePeopleConfig,
-    ReferencePerson,
     load_reference_person,
     render_reference_people,
     save_reference_person,
@@ -31,6 +28,7 @@ from dancenow.research.recipes.train_reference_base import Log
 from dancenow.storage.checkpoint import load_checkpoint
 from dancenow.training.budget import Budget
 from dancenow.training.loop import LoopConfig, train_loop
+from helpers.base_process import noise_person
 from helpers.crop_stores import a_store
 
 SMALL = GeneratorConfig(canvas_px=64, width=8, blocks=1, shade=True)
@@ -48,11 +46,6 @@ def packs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     for seed, path in enumerate(paths):
         save_reference_person(path, noise_person(a_store(seed, runs=4, length=1)))
     return paths
-
-
-def noise_person(crops: CropDataset) -> ReferencePerson:
-    rgba, time_s = np.concatenate([crops.image, crops.mask[..., None]], axis=3), np.arange(4, dtype=np.float64)
-    return ReferencePerson(crops, time_s, ReferenceSet(rgba, crops.pose, time_s, 1.0, "0" * 64, np.ones(len(rgba), np.bool_)))
 
 
 def create_task(packs: list[Path]) -> ReferencePretrainingTask:

@@ -23,6 +23,7 @@ from dancenow.face.pretrained_init import FACE_KIND
 from dancenow.metrics.perceptual import PerceptualDistance
 from dancenow.research.recipes.face_renders import Closeups
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, with_prefix
+from dancenow.training.distributed import share, whole
 from dancenow.training.ema import update_average
 from dancenow.training.loop import Clock
 from dancenow.training.precision import Precision, autocast
@@ -70,21 +71,21 @@ class FacePretrainingTask:
         self.perceptual = perceptual.to(device)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate, betas=(0.8, 0.99))
         self._optimizer_step = SafeOptimizerStep(self.optimizer)
-        self.images_per_step = config.faces_per_step
+        self.images_per_step = whole(config.faces_per_step)
         self._images = 0
 
     def step(self, rng: np.random.Generator, progress: float) -> Mapping[str, float]:
         """See `loop.Task.step`."""
-        config, count = self.config, self.images_per_step
-        set_learning_rates([(self.optimizer, config.learning_rate)], self._images // count, progress)
+        config, count = self.config, share(self.images_per_step)
+        set_learning_rates([(self.optimizer, config.learning_rate)], self._images // self.images_per_step, progress)
         faces = drop_landmarks(self._draw(count, rng), config.landmark_dropout, rng)
         assert faces.generated is not None
         with autocast(self.device, config.precision):
             out = faces.generated + self.network(faces.generated, faces.maps).float()
             terms = reconstruction_terms(self.perceptual, out, faces.image)
         self._optimizer_step(terms["l1"] + 0.3 * terms["structure"] + 2 * terms["perceptual"])
-        self._images += count
-        update_average(self.average, self.network, count, self._images)
+        self._images += self.images_per_step
+        update_average(self.average, self.network, self.images_per_step, self._images)
         return {name: float(term.detach()) for name, term in terms.items()}
 
     def shrink(self) -> bool:

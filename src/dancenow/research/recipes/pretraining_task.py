@@ -24,6 +24,7 @@ from dancenow.research.recipes.conditional_norm import MultiIdentityGenerator
 from dancenow.research.recipes.multi_identity_dataset import MultiIdentityDataset
 from dancenow.skeleton import INDEX
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, with_prefix
+from dancenow.training.distributed import share, whole
 from dancenow.training.ema import update_average
 from dancenow.training.loop import Clock
 from dancenow.training.precision import Precision, autocast
@@ -36,8 +37,9 @@ HANDS = [index for name, index in INDEX.items() if name.endswith(("thumb", "inde
 
 @dataclass(frozen=True)
 class PretrainingConfig:
-    """people_per_step: clips in a batch, each of another person. clip_frames, patch_px, perceptual_depth: as in `CropConfig`.
-    learning_rate: peak rate of Adam; own_rate: factor on it for parameters of single people."""
+    """people_per_step: clips in a batch, each of another person; several processes share it, see `training.distributed`.
+    clip_frames, patch_px, perceptual_depth: as in `CropConfig`. learning_rate: peak rate of Adam; own_rate: factor on it for
+    parameters of single people."""
 
     generator: GeneratorConfig = field(default_factory=lambda: GeneratorConfig(canvas_px=256, width=24, blocks=3, shade=True))
     weights: LossWeights = field(default_factory=lambda: LossWeights(structure=0.3, far=0.0))
@@ -92,13 +94,13 @@ class PretrainingTask:
         groups = [{"params": shared, "times": 1.0}, {"params": own, "times": config.own_rate}]
         self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate, betas=(0.8, 0.99), fused=on_gpu)
         self._optimizer_step = SafeOptimizerStep(self.optimizer)
-        self.images_per_step = config.people_per_step
+        self.images_per_step = whole(config.people_per_step)
         self._images = 0
 
     def step(self, rng: np.random.Generator, progress: float) -> Mapping[str, float]:
         """See `loop.Task.step`."""
         self._set_learning_rate(progress)
-        config, count = self.config, self.images_per_step
+        config, count = self.config, share(self.images_per_step)
         who = self._choose(count, rng)
         clip = jitter_track(self._draw(who, rng), rng)
         self.generator.set_identities(torch.from_numpy(who).to(self.device))
@@ -109,8 +111,8 @@ class PretrainingTask:
             patch = random_patch(config.generator.canvas_px, config.patch_px, rng)
             terms = image_terms(self.perceptual, clip, maps, rgba, image, patch, with_structure=config.weights.structure > 0)
         self._optimizer_step(torch.stack([getattr(config.weights, name) * term for name, term in terms.items()]).sum())
-        self._images += count
-        update_average(self.average, self.generator, count, self._images)
+        self._images += self.images_per_step
+        update_average(self.average, self.generator, self.images_per_step, self._images)
         # One transfer for all values, because each transfer makes the CPU wait for the GPU.
         values = torch.stack([term.detach().float() for term in terms.values()]).tolist()
         return dict(zip(terms, values, strict=True))

@@ -29,6 +29,7 @@ from dancenow.research.recipes.pretraining_task import concatenate_clips, set_le
 from dancenow.research.recipes.reference_people import load_reference_person
 from dancenow.research.recipes.reference_sampling import SampledPerson
 from dancenow.storage.checkpoint import Checkpoint, CheckpointInfo, with_prefix
+from dancenow.training.distributed import share, whole
 from dancenow.training.ema import update_average
 from dancenow.training.loop import Clock
 from dancenow.training.precision import Precision, autocast
@@ -96,7 +97,7 @@ class ReferencePretrainingTask:
         groups = [{"params": known, "times": 1.0}, {"params": new, "times": config.new_rate}]
         self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate, betas=(0.8, 0.99))
         self._optimizer_step = SafeOptimizerStep(self.optimizer)
-        self.images_per_step = config.people_per_step
+        self.images_per_step = whole(config.people_per_step)
         self._images = 0
         self._held_out = self._load_held_out(held_out)
 
@@ -111,7 +112,7 @@ class ReferencePretrainingTask:
     def step(self, rng: np.random.Generator, progress: float) -> Mapping[str, float]:
         """See `loop.Task.step`."""
         set_learning_rate(self.optimizer, self.config.learning_rate, self._images / self.images_per_step, progress)
-        config, count = self.config, self.images_per_step
+        config, count = self.config, share(self.images_per_step)
         people = self._people_now()
         who = rng.choice(len(people), size=count, replace=len(people) < count)
         drawn = [people[i].draw(rng, Augmentation()) for i in who]
@@ -119,8 +120,8 @@ class ReferencePretrainingTask:
         patch = random_patch(config.generator.canvas_px, config.patch_px, rng)
         terms, _ = self._generate(self.generator, clip, warped, patch)
         self._optimizer_step(torch.stack([getattr(config.weights, name) * term for name, term in terms.items()]).sum())
-        self._images += count
-        update_average(self.average, self.generator, count, self._images)
+        self._images += self.images_per_step
+        update_average(self.average, self.generator, self.images_per_step, self._images)
         return {name: float(term.detach()) for name, term in terms.items()}
 
     def shrink(self) -> bool:

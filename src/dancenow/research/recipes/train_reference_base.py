@@ -5,12 +5,15 @@ Usage: python -m dancenow.research.recipes.train_reference_base PEOPLE OUT.safet
 People are rendered once into the folder PEOPLE, which needs the `studio` extra, and the training reads them from there. Both
 continue where they were when started again with the same options. Beside OUT are a preview and OUT.jsonl, which has a line with
 the losses and the score on held-out people every 2,000 images; `before` is the score of the generator before this training.
+
+On several GPUs: torchrun --nproc-per-node N -m dancenow.research.recipes.train_reference_base ...
 """
 
 import argparse
 import json
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,10 +22,12 @@ import torch
 
 from dancenow.generators.crop.pretrained_init import load_pretrained_generator
 from dancenow.metrics.perceptual import PerceptualDistance
-from dancenow.progress import Progress
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
+from dancenow.research.recipes.joint_training import on_all_processes, rendering_alone, say_stage
 from dancenow.research.recipes.reference_people import ReferencePeopleConfig, render_reference_people
 from dancenow.research.recipes.reference_pretraining_task import ReferencePretrainingConfig, ReferencePretrainingTask
 from dancenow.training.budget import Budget
+from dancenow.training.distributed import rank
 from dancenow.training.loop import LoopConfig, preview_path, state_path, train_loop
 
 SEED: Final = 7
@@ -75,23 +80,27 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=24000)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
+    on_all_processes(partial(_make, options))
+
+
+def _make(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(options.threads)
     people, config = ReferencePeopleConfig(), ReferencePretrainingConfig()
     people = replace(people, rendering=replace(people.rendering, people=options.people))
-    packs = render_reference_people(
-        people, options.people_folder, lambda event: print(event.stage, int(event.done), flush=True)
-    )
+    with rendering_alone(options.people_folder):
+        packs = render_reference_people(people, options.people_folder, say_stage)
     training, held_out = packs[: -options.held_out], packs[-options.held_out :]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     perceptual = PerceptualDistance(depth=config.perceptual_depth)
     start = load_pretrained_generator()
     task = ReferencePretrainingTask(training, held_out, config, seed=SEED, start=start, perceptual=perceptual, device=device)
-    log = Log(options.out.with_suffix(".jsonl"), task)
+    log: ProgressCallback = ignore_progress if rank() else Log(options.out.with_suffix(".jsonl"), task)
     loop = LoopConfig(seed=SEED, save_every_s=SAVE_EVERY_S)
     resume = state_path(options.out).is_file()
     train_loop(task, options.out, Budget(images=options.images), resume=resume, config=loop, on_progress=log)
-    print(f"{options.out}: finished; preview {preview_path(options.out)}", flush=True)
+    if rank() == 0:
+        print(f"{options.out}: finished; preview {preview_path(options.out)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
@@ -32,6 +32,7 @@ from typing import Annotated, Any, Final, Literal
 import tyro
 
 from dancenow.errors import UserError
+from dancenow.research.bench.results import versions
 from dancenow.research.robustness.places import Place, Running
 from dancenow.research.robustness.world import COMMANDS, Command, create_shared, fingerprint, job_error
 from dancenow.storage.atomic_io import complete_or_absent
@@ -68,8 +69,7 @@ class Undisturbed:
 class Options:
     """out: the JSON to write; tries that it holds already are kept. kills: of each command. rounds: of damage. seed: of all
     random moments. commands: to disturb. shared: folder of the clips, made if it is missing. minutes: no try begins later.
-    stand_ins: module with stand-ins for the networks, see `Place`; a try takes seconds instead of a minute, and `batch`, whose
-    workers know nothing of it, cannot be disturbed."""
+    stand_ins: module with stand-ins for the networks, see `Place`; a try takes seconds instead of a minute."""
 
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     kills: int = 12
@@ -119,6 +119,8 @@ def kill(normal: Undisturbed, place: Place, rng: random.Random, *, fresh: bool) 
     faults += ["traceback"] * ("Traceback" in output)
     if number is not signal.SIGKILL and took_s > _GRACE_S:
         faults.append(f"obeyed after {took_s:.0f} s")
+    if number is not signal.SIGKILL and status not in (0, 130, -number):  # the last one before the command listens
+        faults.append(f"ends with {status}")
     facts = {
         "signal": number.name,
         "after_work_s": round(work_s, 2),
@@ -133,13 +135,21 @@ def kill_helper(normal: Undisturbed, place: Place, rng: random.Random) -> dict[s
     normal.command.lay_out(place)
     running, killed = normal.command.start(place), ""
     work_s = _watch(running, place, normal.command, until_work_s=rng.uniform(0.4, 0.95) * normal.work_s)
-    workers = [each for each in place.helpers() if any(word in each[1] for word in ("run_job", "ray::"))]
-    if workers:
-        number, killed = rng.choice(workers)
-        os.kill(number, signal.SIGKILL)
+    while running.poll() is None and not running.is_done() and not killed:
+        if workers := [each for each in place.helpers() if normal.command.is_server or _is_busy_worker(each[1])]:
+            number, killed = rng.choice(workers)
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        time.sleep(0.05)
     status, output = running.finish()
-    faults = ["traceback"] * ("Traceback" in output)
-    return {"after_work_s": round(work_s, 2), "killed": killed[-40:], "status": status, "faults": faults + again(normal, place)}
+    faults = ["traceback"] * ("Traceback" in output) + [f"ends with {status}"] * (status != 0)
+    killed = killed.strip()[:60]
+    return {"after_work_s": round(work_s, 2), "killed": killed, "status": status, "faults": faults + again(normal, place)}
+
+
+def _is_busy_worker(words: str) -> bool:
+    """Whether a process, by its command line, is a worker of Ray that does something."""
+    return words.startswith("ray::") and not words.startswith("ray::IDLE")
 
 
 def again(normal: Undisturbed, place: Place) -> list[str]:
@@ -187,9 +197,14 @@ def take_rights(normal: Undisturbed, place: Place, what: str) -> dict[str, Any]:
     """Run a command that may not write to the folder of the result or the cache."""
     folder = place.out if what == "result" else place.cache
     folder.mkdir()
-    folder.chmod(0o555)
+    if normal.command.is_server and what == "result":  # what it writes to is there before it starts
+        normal.command.lay_out(place)
+    folders = [folder, *filter(Path.is_dir, folder.rglob("*"))]
+    for each in folders:
+        each.chmod(0o555)
     status, output = _try(normal.command, place, is_bound=True)
-    folder.chmod(0o755)
+    for each in folders:
+        each.chmod(0o755)
     needs_it = what == "result" or normal.command.name != "train"
     faults = _error_faults(status, output) + (["no error"] if status == 0 and needs_it else [])
     return {"on": what, "status": status, "said": _last_line(output), "faults": faults + again(normal, place)}
@@ -303,6 +318,7 @@ def main(options: Options) -> None:
     """Run everything and write the table after each try."""
     rng, end_s = random.Random(options.seed), time.monotonic() + 60 * options.minutes
     rows: list[dict[str, Any]] = json.loads(options.out.read_text("utf-8"))["tries"] if options.out.exists() else []
+    commit = versions()["commit"]
     kept = tempfile.TemporaryDirectory(prefix="dancenow-chaos-") if options.shared is None else nullcontext()
     with kept as scratch:
         shared = options.shared or Path(scratch or "") / "shared"
@@ -323,7 +339,8 @@ def main(options: Options) -> None:
                 break
             place = Place(tries / f"try{count}", shared, options.stand_ins)
             place.folder.mkdir()
-            rows.append({"kind": kind, "command": normal.command.name, "networks": _networks(options), **disturb(place)})
+            known = {"kind": kind, "command": normal.command.name, "networks": _networks(options), "commit": commit}
+            rows.append({**known, **disturb(place)})
             print(rows[-1], flush=True)
             shutil.rmtree(place.folder)
             _write(options, rows)
