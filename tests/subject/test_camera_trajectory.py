@@ -106,7 +106,9 @@ def test_a_film_on_a_screen_behind_the_person_does_not_move_the_camera() -> None
 
     def room(index: int) -> ImageRGB:
         image, zoom = wall.copy(), 1 + index / 80
-        picture = cv2.warpAffine(scene(0 if index < 28 else 7), np.array([[zoom, 0, -4.0 * index], [0, zoom, -index]]), (800, 480))
+        picture = cv2.warpAffine(
+            scene(0 if index < 28 else 7), np.array([[zoom, 0, -4.0 * index], [0, zoom, -index]]), (800, 480)
+        )
         image[94:326, 434:686] = picture[94:326, 434:686]
         return image
 
