@@ -25,7 +25,7 @@ from dancenow.storage.atomic_io import sha256_of
 from dancenow.storage.checkpoint import load_checkpoint, save_checkpoint
 from dancenow.subject.subject import Subject
 from dancenow.types import ImageRGB, Pose, PoseTrack
-from helpers.drawn_world import dancer_track, film, film_two, person, room, stand_in_for_the_detector
+from helpers.drawn_world import dancer_track, film, film_two, people_detector, person, room, stand_in_for_the_detector
 from helpers.toy_family import KIND, ToyFamily
 
 FRAMES = 24
@@ -93,6 +93,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DANCENOW_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("DANCENOW_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(pipeline, "detect_poses", detect_crossing)
+    monkeypatch.setattr(pipeline, "detect_people", people_detector(detect_crossing))
     return film_crossing(tmp_path / "source.mp4")
 
 
@@ -153,7 +154,7 @@ def test_the_consent_of_every_dancer_is_needed(
     source: Path, models: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     withdraw("b" * 64)
-    monkeypatch.setattr(pipeline, "detect_poses", lambda *_, **__: pytest.fail("nothing should be detected"))
+    monkeypatch.setattr(pipeline, "detect_people", lambda *_, **__: pytest.fail("nothing should be detected"))
     for make in (pipeline.transfer, pipeline.run):
         with pytest.raises(ConsentError, match=r"in the model .*blue\.safetensors was withdrawn"):
             make(source, {1: models[0], 2: models[1]}, tmp_path / "out.mp4")

@@ -26,7 +26,7 @@ from dancenow.generators.train_model import train_model
 from dancenow.media.integrity import require_complete
 from dancenow.media.source import VideoInput, VideoSource, open_video
 from dancenow.planned_transfer import TransferOptions, open_transfer
-from dancenow.pose.filtering.hidden_people import fill_while_hidden
+from dancenow.pose.people_tracks import detect_people
 from dancenow.pose.pipeline import detect_poses
 from dancenow.pose.retargeting.kept_half import KeptHalf
 from dancenow.pose.retargeting.registry import RetargetingKind
@@ -118,10 +118,13 @@ def transfer(
 
 
 def _follow(source: VideoSource, cast: Cast[Any], place: SceneChoice, on_progress: ProgressCallback) -> Cast[PoseTrack]:
-    """The poses of everyone who is danced; the highest number first, so that one that does not exist is reported early."""
-    order = sorted(cast, key=lambda n: -(n or 0))
-    tracks = [detect_poses(source, person=n, masks=place.masks_of(source, n), on_progress=on_progress) for n in order]
-    return dict(zip(order, fill_while_hidden(tracks), strict=True))
+    """The poses of everyone who is danced."""
+    masks = {n: place.masks_of(source, n) for n in cast}
+    numbered = {n: path for n, path in masks.items() if n is not None}
+    if len(numbered) > 1:
+        found = detect_people(source, numbered, on_progress)
+        return {n: found[n] for n in numbered}
+    return {n: detect_poses(source, person=n, masks=path, on_progress=on_progress) for n, path in masks.items()}
 
 
 @renamed_keywords(listen="on_progress")

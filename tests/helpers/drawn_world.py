@@ -1,7 +1,7 @@
 """A small drawn world: a drawn person with exact poses and masks, so that tests need no detector."""
 
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dancenow.media.sink import MaskWriter, VideoWriter
-from dancenow.media.source import VideoInput, open_video
+from dancenow.media.source import VideoInput, VideoSource, open_video
 from dancenow.pose.tracking.reidentification import PeopleSurvey
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import consent
@@ -116,6 +116,16 @@ def drawn_detector(track_of: Callable[[int], PoseTrack]) -> Callable[..., PoseTr
         return PoseTrack(**fields)
 
     return detect
+
+
+def people_detector(detect: Callable[..., PoseTrack]) -> Callable[..., dict[int, PoseTrack]]:
+    """A replacement for `detect_people` made of one for `detect_poses`."""
+
+    def detect_people(source: VideoSource, masks: Mapping[int, Path | None], *_: object) -> dict[int, PoseTrack]:
+        numbers = sorted(masks, reverse=True)
+        return {number: detect(source, person=number, masks=masks[number]) for number in numbers}
+
+    return detect_people
 
 
 def stand_in_for_the_detector(monkeypatch: pytest.MonkeyPatch) -> None:

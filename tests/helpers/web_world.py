@@ -19,7 +19,15 @@ from dancenow.pose.tracking.reidentification import Detection, PeopleSurvey
 from dancenow.skeleton import INDEX
 from dancenow.types import Pose, PoseTrack
 from dancenow.web import check_step
-from helpers.drawn_world import SIZE_PX, dancer_track, drawn_detector, film, film_two, stand_in_for_the_detector
+from helpers.drawn_world import (
+    SIZE_PX,
+    dancer_track,
+    drawn_detector,
+    film,
+    film_two,
+    people_detector,
+    stand_in_for_the_detector,
+)
 from helpers.tiny_model import TINY, smaller_dancer
 
 DUET_FRAMES: Final = 30
@@ -33,6 +41,7 @@ def draw_instead_of_detecting(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     stand_in_for_the_detector(monkeypatch)
     for module in (pipeline, check_step):
         monkeypatch.setattr(module, "detect_poses", detect_in_source)
+        monkeypatch.setattr(module, "detect_people", people_detector(detect_in_source))
     monkeypatch.setattr(PosePipeline, "people_counts", lambda _, video, *__: [2 if _is_duet(video) else 1])
     monkeypatch.setattr(PeopleSurvey, "detections", property(lambda survey: [_duet_detections()] if survey else []))
     monkeypatch.setitem(PRESETS, "draft", TINY)

@@ -95,13 +95,30 @@ class PosePipeline:
         on_progress: ProgressCallback = ignore_progress,
     ) -> PoseTrack:
         """One person's track, filtered and corrected. Arguments and errors as `detect_poses`."""
+        return self.filter(
+            self.measured(
+                video, person=person, masks=masks, every=every, use_cache=use_cache, survey=survey, on_progress=on_progress
+            )
+        )
+
+    def measured(
+        self,
+        video: VideoInput,
+        *,
+        person: int | None = None,
+        masks: Path | None = None,
+        every: int = 1,
+        use_cache: bool = True,
+        survey: PeopleSurvey | None = None,
+        on_progress: ProgressCallback = ignore_progress,
+    ) -> PoseTrack:
+        """What `measure` returns, from the cache if it is there. Arguments and errors as `detect_poses`."""
         source = open_video(video)  # what cannot be read is explained before it is hashed
         _require_number(person)
         if masks is not None:
             require_writable(masks)
         if not use_cache:
-            measured = self.measure(source, person=person, masks=masks, every=every, survey=survey, on_progress=on_progress)
-            return self.filter(measured)
+            return self.measure(source, person=person, masks=masks, every=every, survey=survey, on_progress=on_progress)
         entry = self._cache_entry(source.sha256, person, every)
         cached_track, cached_masks = entry.path(".npz"), entry.path(".mkv")
 
@@ -121,7 +138,7 @@ class PosePipeline:
             if masks is not None:
                 with complete_or_absent(masks) as temporary:
                     shutil.copyfile(cached_masks, temporary)
-        return self.filter(track)
+        return track
 
     def people_counts(self, video: VideoInput, person: int | None = None, every: int = 1) -> list[int]:
         """How many people each sampled frame shows, as counted when the cached track of `person` was measured; else empty."""

@@ -16,7 +16,7 @@ from dancenow.generators.registry import load_model
 from dancenow.media.integrity import require_complete
 from dancenow.media.source import VideoSource, open_video
 from dancenow.pose.detectors.registry import create_detector
-from dancenow.pose.filtering.hidden_people import fill_while_hidden
+from dancenow.pose.people_tracks import detect_people
 from dancenow.pose.pipeline import PosePipeline, detect_poses
 from dancenow.pose.tracking.reidentification import PeopleSurvey
 from dancenow.progress import ProgressCallback
@@ -56,14 +56,13 @@ def check_videos(
         if dancer.video:
             role = f"video “{dancer.label}”" if job.others else "video of the person"
             _require_usable(videos[dancer.stem], role, max_seconds, on_progress)
-    tracks = {n: detect_poses(source, person=n, on_progress=on_progress) for n in cast}
+    tracks = _follow(source, [*cast], on_progress)
     shown = next(iter(tracks))
     facts = {"source": _facts(source, "source", folder, tracks[shown], shown, on_progress)}
     footage: dict[str, _Footage] = {}
     for each in people:
         footage[each.stem] = _look_at_dancer(folder, each, videos.get(each.stem), models, on_progress)
         facts[each.stem] = footage[each.stem].facts
-    tracks = dict(zip(tracks, fill_while_hidden([*tracks.values()]), strict=True))
     parts = []
     for number, dancer in cast.items():
         plot = folder / (f"coverage{number}.png" if job.others else "coverage.png")
@@ -77,6 +76,14 @@ def check_videos(
         fields |= _coverage(covered)
     write_json(folder / "check.json", fields)
     record.finish()
+
+
+def _follow(source: VideoSource, people: Sequence[int | None], on_progress: ProgressCallback) -> dict[int | None, PoseTrack]:
+    """The poses of everyone who is danced."""
+    if len(people) == 1:
+        return {people[0]: detect_poses(source, person=people[0], on_progress=on_progress)}
+    found = detect_people(source, dict.fromkeys(number for number in people if number is not None), on_progress)
+    return {number: found[number] for number in people if number is not None}
 
 
 @dataclass(frozen=True, eq=False)

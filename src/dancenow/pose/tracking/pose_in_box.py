@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from dancenow.pose.detectors.base import PoseDetector
+from dancenow.pose.detectors.base import Landmarks, PoseDetector
 from dancenow.pose.detectors.regions import RotatedRect
 from dancenow.pose.tracking.reidentification import is_person
 from dancenow.skeleton import INDEX
@@ -20,6 +20,12 @@ _HIPS = [INDEX["right_hip"], INDEX["left_hip"]]
 
 def find_pose_in_box(detector: PoseDetector, image_rgb: ImageRGB, expected: Pose) -> Pose | None:
     """The keypoints [K] of any person found near the pose `expected` [K]; None if there is none."""
+    found = find_in_box(detector, image_rgb, expected)
+    return found.pose if found else None
+
+
+def find_in_box(detector: PoseDetector, image_rgb: ImageRGB, expected: Pose) -> Landmarks | None:
+    """The landmarks of any person found near the pose `expected` [K]; None if there is none."""
     seen = expected.confidence > 0
     if not seen[[INDEX["neck"], *_HIPS]].all():
         return None
@@ -27,7 +33,7 @@ def find_pose_in_box(detector: PoseDetector, image_rgb: ImageRGB, expected: Pose
     if not is_person(found, image_rgb):
         return None
     again = detector.landmarks(image_rgb, found.next_roi)  # the region of the body that was found gives better landmarks
-    return again.pose if is_person(again, image_rgb) else None
+    return again if is_person(again, image_rgb) else None
 
 
 def _around(pose: Pose) -> RotatedRect:

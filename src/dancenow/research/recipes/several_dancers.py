@@ -26,9 +26,9 @@ from dancenow import pipeline
 from dancenow.execution import Execution
 from dancenow.generators.registry import load_model, renderer_of
 from dancenow.media.sink import VideoWriter
-from dancenow.media.source import read_frames
+from dancenow.media.source import open_video, read_frames
 from dancenow.metrics.images import ssim_map
-from dancenow.pose.filtering.hidden_people import fill_while_hidden
+from dancenow.pose.people_tracks import detect_people
 from dancenow.pose.pipeline import PosePipeline, detect_poses
 from dancenow.rendering.depth_order import depth_lines
 from dancenow.rendering.renderer import Dancer, render_dancers
@@ -115,9 +115,9 @@ def _walking(person: str, dance: str, turn: float) -> tuple[Any, Performance]:
     return body, replace(performance, root=root)
 
 
-def measure_people(duet: Duet) -> tuple[dict[str, Any], tuple[int, int]]:
-    """Identities and order of the detected people; and the number of each of the two."""
-    tracks = fill_while_hidden([detect_poses(duet.video, person=number) for number in (1, 2)])
+def measure_people(duet: Duet, alone: list[Path]) -> tuple[dict[str, Any], tuple[int, int]]:
+    """Identities and order of the detected people; and the number of each of the two. alone: videos of each by themselves."""
+    tracks = [*detect_people(open_video(duet.video), {1: None, 2: None}).values()]
     errors = np.stack([[_errors_px(track, frames) for frames in duet.parts] for track in tracks])  # [number, part, T]
     first = int(np.nanmean(errors[0, 0]) > np.nanmean(errors[0, 1]))
     numbers = (1, 2) if first == 0 else (2, 1)
@@ -133,7 +133,11 @@ def measure_people(duet: Duet) -> tuple[dict[str, Any], tuple[int, int]]:
         "found": [round(float((each == FrameStatus.MEASURED).mean()), 3) for each in status],
         "filled": [int((each == FrameStatus.FILLED).sum()) for each in status],
         "frames_of_the_wrong_person": int((own > other).sum()),
-        "keypoint_error_px": round(float(np.nanmedian(own)), 2),
+        "keypoint_error_px": {"all": round(float(np.nanmedian(own)), 2)}
+        | {
+            name: _error_where(duet, touching, own[part], _errors_px(detect_poses(alone[part]), duet.parts[part]), part)
+            for part, name in enumerate(SOURCE)
+        },
         "frames_in_which_they_touch": int(touching.sum()),
         "frames_in_wrong_order": int((wrong & asked).sum()),
         "frames_in_wrong_order_where_they_touch": int((wrong & asked & touching).sum()),
@@ -148,18 +152,35 @@ def _errors_px(track: PoseTrack, frames: list[RenderedFrame]) -> NDArray[np.floa
     return np.where(track.status == FrameStatus.MISSING, np.nan, distance)
 
 
+def _error_where(
+    duet: Duet, touching: NDArray[np.bool_], together: NDArray[np.float64], alone: NDArray[np.float64], part: int
+) -> dict[str, dict[str, float]]:
+    """Median error of one of the two, beside the other and alone, while they are apart, and while one hides the other."""
+    places = {
+        "apart": ~touching,
+        "in front": touching & (duet.in_front == part),
+        "behind": touching & (duet.in_front == 1 - part),
+    }
+    return {
+        place: {
+            name: round(float(np.nanmedian(errors[frames])), 2) for name, errors in (("together", together), ("alone", alone))
+        }
+        for place, frames in places.items()
+    }
+
+
 def measure_models(
-    duet: Duet, truth: Duet, models: tuple[Path, Path], numbers: tuple[int, int], folder: Path
+    duet: Duet, truth: Duet, models: tuple[Path, Path], numbers: tuple[int, int], alone: list[Path], folder: Path
 ) -> dict[str, Any]:
     """SSIM of each model in its part, where its identity is seen in the truth: together, and where each is filmed alone."""
     cast = dict(zip(numbers, models, strict=True))
     together = pipeline.transfer(duet.video, cast, folder / "together.mp4", scene="source").video
-    alone = [
-        pipeline.transfer(_film_alone(duet, part, folder), model, folder / f"alone-{part}.mp4", scene="source").video
+    single_videos = [
+        pipeline.transfer(alone[part], model, folder / f"alone-{part}.mp4", scene="source").video
         for part, model in enumerate(models)
     ]
     result = {}
-    for part, (model, single) in enumerate(zip(models, alone, strict=True)):
+    for part, (model, single) in enumerate(zip(models, single_videos, strict=True)):
         scores = {name: _person_ssim(video, truth, part) for name, video in (("alone", single), ("together", together))}
         result[model.stem] = scores | {
             "change": {each: round(scores["together"][each] - scores["alone"][each], 4) for each in ("apart", "touching")}
@@ -233,11 +254,12 @@ def main() -> None:
     models = Path(one), Path(two)
     folder.mkdir(parents=True, exist_ok=True)
     duet, truth = render_duet(SOURCE, folder), render_duet((first, second), folder)
-    people, numbers = measure_people(duet)
+    alone = [_film_alone(duet, part, folder) for part in (0, 1)]
+    people, numbers = measure_people(duet, alone)
     result = {
         "measured_on": measurement_info(),
         "people": people,
-        "person_ssim": measure_models(duet, truth, models, numbers, folder),
+        "person_ssim": measure_models(duet, truth, models, numbers, alone, folder),
         "cost": measure_cost(models),
     }
     with complete_or_absent(out) as temporary:
