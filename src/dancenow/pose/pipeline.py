@@ -6,7 +6,7 @@
           --> damp_jitter: as far as the motion allows
           --> drop_unseen: guesses of parts that the video never shows                --> PoseTrack of the person
     PoseTrack --> retarget
-              --> for_rendering: full confidence where frames were filled             --> renderer
+              --> for_rendering: full confidence in filled frames and hidden limbs    --> renderer
 
 `PosePipeline` is used by training and transfer alike. `detect_poses` is its function for one video.
 """
@@ -31,7 +31,7 @@ from dancenow.media.sink import MaskWriter
 from dancenow.media.source import VideoInput, open_video
 from dancenow.pose.detectors.base import PoseDetector
 from dancenow.pose.detectors.registry import DEFAULT_DETECTOR, create_detector
-from dancenow.pose.filtering.confidence import restore_filled_confidence
+from dancenow.pose.filtering.confidence import restore_filled_confidence, show_hidden_limbs
 from dancenow.pose.filtering.repeated_frames import filter_without_repeats
 from dancenow.pose.filtering.smoothing import DEFAULT, SmoothConfig, damp_jitter, repair, smooth, smooth_lag_frames
 from dancenow.pose.track_io import load_track, save_track
@@ -220,8 +220,9 @@ class PosePipeline:
         return measured.by_shot(lambda shot: smooth(shot, self.smoothing))
 
     def for_rendering(self, track: PoseTrack) -> PoseTrack:
-        """The track as a renderer takes it, the last step: frames that were FILLED get their neighbors' confidence."""
-        return restore_filled_confidence(track)
+        """The track as a renderer takes it, the last step: frames that were FILLED get their neighbors' confidence, and limbs
+        that something hid are shown."""
+        return show_hidden_limbs(restore_filled_confidence(track))
 
     def lag(self, fps: float) -> Lag:
         """The look-ahead of all steps at `fps` frames a second, for a live source."""

@@ -1,14 +1,19 @@
-"""Confidence of interpolated keypoints: reduced where they are measured against, restored where they are rendered."""
+"""Confidence of keypoints that are rendered: of interpolated ones restored, of limbs that something hid raised."""
 
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
+from dancenow.skeleton import INDEX
 from dancenow.types import FrameStatus, Pose, PoseTrack
 
 FILLED_CONFIDENCE: Final = 0.5
 """Confidence of an interpolated keypoint, relative to its neighbors in time."""
+_KNOWN_FROM: Final = 0.3
+"""Confidence from which a place is known well enough to show the limb there; below it shrinks in proportion."""
+_TRUNK_AND_HEAD: Final = ("nose", "neck", "shoulder", "hip", "eye", "ear")
+_LIMB_POINTS: Final = [index for name, index in INDEX.items() if not name.endswith(_TRUNK_AND_HEAD)]
 
 
 def restore_filled_confidence(track: PoseTrack) -> PoseTrack:
@@ -18,4 +23,16 @@ def restore_filled_confidence(track: PoseTrack) -> PoseTrack:
     """
     gain = np.where(track.status == FrameStatus.FILLED, 1 / FILLED_CONFIDENCE, 1.0)[:, None]
     confidence = np.minimum(track.pose.confidence * gain, 1.0).astype(np.float32)
+    return replace(track, pose=Pose(track.pose.xy, confidence, track.pose.depth))
+
+
+def show_hidden_limbs(track: PoseTrack) -> PoseTrack:
+    """The track with arms and legs as confident as if nothing hid them.
+
+    A detector is unsure of a foot behind a ball or behind the other leg. A generator has learned that it is then not to be
+    seen, and shows a stump; but what is before the dancer in the source is not before the target, and which limb is in front
+    of which the depth tells.
+    """
+    confidence = track.pose.confidence.copy()
+    confidence[:, _LIMB_POINTS] = np.minimum(confidence[:, _LIMB_POINTS] / _KNOWN_FROM, 1.0)
     return replace(track, pose=Pose(track.pose.xy, confidence, track.pose.depth))
