@@ -3,12 +3,13 @@
 import torch
 
 from dancenow.generators.crop.dataset import Clip
-from dancenow.generators.crop.image_losses import pose_maps
+from dancenow.generators.crop.image_losses import Patch, image_terms, pose_maps
 from dancenow.generators.crop.other_changes import without_other_changes
+from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
 from dancenow.skeleton import INDEX, NUM_KEYPOINTS
 
 SIDE_PX = 64
-ARM, SCREEN, SHADOW, HOLE = (slice(30, 34), slice(4, 10), slice(52, 58), slice(44, 48))
+ARM, SCREEN, SHADOW, HOLE = (slice(30, 34), slice(4, 10), slice(52, 60), slice(44, 48))
 """Rows of what differs from the plate in the left and in the right part of the canvas."""
 RIGHT, LEFT = slice(48, 60), slice(2, 12)
 
@@ -38,6 +39,19 @@ def test_a_screen_and_holes_become_the_plate_and_shadows_and_the_person_do_not()
     assert torch.equal(after.plate[..., SHADOW, RIGHT], before.plate[..., SHADOW, RIGHT])
     assert torch.equal(after.plate[..., ARM, LEFT], before.plate[..., ARM, LEFT])
     assert torch.equal(after.image, before.image)
+
+
+def test_a_shadow_far_from_the_person_costs_nothing_and_a_veil_does() -> None:
+    taken = clip()
+    maps = pose_maps(taken, SIDE_PX)
+
+    def far(rows: slice) -> float:
+        rgba = torch.zeros(1, 1, 4, SIDE_PX, SIDE_PX)
+        rgba[..., 3, rows, RIGHT] = 0.5
+        perceptual = PerceptualDistance(EfficientNetTrunk(), depth=1)
+        return float(image_terms(perceptual, taken, maps, rgba, taken.image, Patch(0, 0, SIDE_PX))["far"])
+
+    assert far(slice(16, 24)) > 100 * abs(far(SHADOW))
 
 
 def test_near_the_mask_a_hole_stays_free() -> None:

@@ -133,7 +133,7 @@ def _own_answer_to_a_kill() -> Iterator[None]:
     except SystemExit as stop:  # the answer of Ray's handler
         raise KeyboardInterrupt from stop
     finally:
-        if threading.current_thread() is threading.main_thread():
+        if threading.current_thread() is threading.main_thread() and before is not None:
             signal.signal(signal.SIGTERM, before)
 
 

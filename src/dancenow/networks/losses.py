@@ -3,6 +3,7 @@
 Adversarial terms are least squares (LSGAN, Mao et al., 2017); feature matching follows pix2pixHD (Wang et al., 2018).
 """
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _SMALLEST: Final = 1e-4
-"""Of a probability whose logarithm is taken."""
+"""Added to a probability whose logarithm is taken."""
 
 
 def weighted_l1(image: Tensor, target: Tensor, weight: Tensor) -> Tensor:
@@ -58,12 +59,13 @@ def matte_prior(alpha: Tensor, mask: Tensor, known: Tensor) -> Tensor:
 
 
 def nobody_there(alpha: Tensor, far: Tensor) -> Tensor:
-    """Cross entropy of alpha [N,1,H,W] where nobody can be, far: bool [N,1,H,W]; mean over all pixels.
+    """Cross entropy of alpha [N,1,H,W] where nobody can be, far: [N,1,H,W] in [0,1]; mean over all pixels.
 
     Where a generator paints the background as it is, images say nothing against it. Unlike a mean of alpha, this also has a
     gradient where a sigmoid is near 1.
     """
-    return (-torch.log((1 - alpha.float()).clamp_min(_SMALLEST)) * far).mean()
+    free = 1 - alpha.float() + _SMALLEST
+    return ((math.log1p(_SMALLEST) - torch.log(free)) * far).mean()
 
 
 def lsgan_discriminator(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:

@@ -102,7 +102,7 @@ def test_each_person_is_looked_at_without_the_other(tmp_path: Path) -> None:
     assert len(overlap) == FRAMES
 
 
-@pytest.mark.parametrize("reason", ["nobody meets", "moving camera", "never alone"])
+@pytest.mark.parametrize("reason", ["nobody meets", "moving camera", "never alone", "no hips", "a cut"])
 def test_tracks_stay_where_too_little_is_known(tmp_path: Path, reason: str) -> None:
     video, masks = film(tmp_path, shift_px=7 if reason == "moving camera" else 0)
     tracks = [track(0), track(1)]
@@ -110,10 +110,20 @@ def test_tracks_stay_where_too_little_is_known(tmp_path: Path, reason: str) -> N
         tracks[1] = replace(tracks[1], status=np.full(FRAMES, FrameStatus.MISSING, np.uint8), pose=_nobody())
     if reason == "never alone":
         tracks[1] = track(0)
-    people = [Person(each, each, path) for each, path in zip(tracks, masks, strict=True)]
+    if reason == "a cut":
+        tracks = [replace(each, cuts=(FRAMES // 2,)) for each in tracks]
+    filled = [_without_hips(each) if reason == "no hips" else each for each in tracks]
+    people = [Person(*each) for each in zip(tracks, filled, masks, strict=True)]
     out = [tmp_path / "a.mkv", tmp_path / "b.mkv"]
     assert look_again(open_video(video), people, OneColorDetector(), out) is None  # type: ignore[arg-type]
     assert not out[0].exists()
+
+
+def _without_hips(whole: PoseTrack) -> PoseTrack:
+    """Somebody of whom the video shows nothing below the waist."""
+    confidence = whole.pose.confidence.copy()
+    confidence[:, [INDEX["right_hip"], INDEX["left_hip"]]] = 0
+    return replace(whole, pose=replace(whole.pose, confidence=confidence))
 
 
 def _nobody() -> Pose:

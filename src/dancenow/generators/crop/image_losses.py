@@ -99,11 +99,12 @@ def image_terms(
     alpha, mask, known = rgba[:, -1, 3:] * shown, clip.mask[:, -1] * shown, clip.known[:, -1]
     change = plate_change(real, clip.plate[:, -1])
     weight = pixel_weights(mask, maps[:, -1], change)
-    far = ~near_person(clip.mask[:, -1], maps[:, -1])
+    unchanged = 1 - F.interpolate(change, scale_factor=POSE_STRIDE)
+    far = ~near_person(clip.mask[:, -1], maps[:, -1]) * unchanged  # a cast shadow has an alpha, too
     terms = {
         "l1": losses.weighted_l1(generated, real, weight),
         "perceptual": perceptual(patch.of(generated), patch.of(real), patch.of(weight)).mean(),
-        "matte": losses.matte_prior(alpha, mask, known * (1 - F.interpolate(change, scale_factor=POSE_STRIDE))),
+        "matte": losses.matte_prior(alpha, mask, known * unchanged),
         "far": losses.nobody_there(alpha, far),
     }
     if with_structure:

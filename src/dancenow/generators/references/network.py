@@ -111,7 +111,7 @@ class ReferenceGenerator(Generator):
         moved = move_pixels(halved, shifts * (largest_shift_px(self.config.canvas_px) / 2))
         lit = brighten(moved.float(), gains).to(features.half.dtype)
         recalled = self.recall(torch.cat([features.half, lit], dim=1))
-        rgba = activate(self.shuffle(self.leave[1](features.half + self.correct(recalled)))).float()
+        rgba = activate(self.shuffle(self.leave[1](features.half + self.correct(recalled))).float())  # alpha near 1 has a slope
         logits = self.shuffle(self.mix(recalled)).float().clamp(max=_MAX_LOGIT)
         shadow = None if self.shade is None else self._shadow(features.eighth, self.shade)
         return Plan(rgba, logits, self.upsample(shifts), self.upsample(gains), shadow)

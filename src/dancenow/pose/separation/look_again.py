@@ -57,7 +57,7 @@ def look_again(
     """The measured tracks of the people, with better poses where they touch, and better masks of them, written to `masks_out`.
 
     None, and nothing is written, if there is nothing to do or too little is known: nobody is close to anybody, the camera
-    moves, or somebody is hardly seen alone.
+    moves, there are cuts, or somebody is hardly seen alone or without hips.
 
     Raises:
         UserError: the video cannot be read, or the masks cannot be written.
@@ -97,9 +97,9 @@ def _learn(source: VideoSource, people: Sequence[Person], meets: NDArray[np.bool
     measured = np.stack([person.measured.status == FrameStatus.MEASURED for person in people])
     alone = measured & ~meets
     places = [trunks(person.filled, is_alone) for person, is_alone in zip(people, alone, strict=True)]
-    if (alone.sum(axis=1) < _MIN_FRAMES).any():
+    if people[0].measured.cuts or any(trunk is None for trunk in places) or (alone.sum(axis=1) < _MIN_FRAMES).any():
         return None
-    scale, every = 1.0, max(1, len(people[0].measured) // MAX_SAMPLES)
+    scale, every = 1.0, -(-len(people[0].measured) // MAX_SAMPLES)
     chosen = [set(np.flatnonzero(each)[:: -(-int(each.sum()) // _LEARN_FRAMES)].tolist()) for each in alone]
     colors, samples = [ColorsByPlace() for _ in people], list[tuple[ImageRGB, NDArray[np.uint8]]]()
     for frame, masks in _frames(source, people):
@@ -131,7 +131,10 @@ def _look(
     owners: PixelOwners,
     detector: PoseDetector,
 ) -> dict[int, tuple[Landmarks | None, NDArray[np.bool_]]]:
-    """The landmarks of everybody who meets somebody in a frame, None where they are hidden; and what was painted out."""
+    """The landmarks of everybody who meets somebody in a frame, None where they are hidden; and what was painted out.
+
+    Without those who were found at first and not again, though little of them is hidden.
+    """
     index = frame.index
     close = [number for number in range(len(people)) if meeting[number].any()]
     if not close:
@@ -145,8 +148,16 @@ def _look(
         image = _painted_out(frame.image_rgb, foreign, owners.background)
         is_measured = people[number].measured.status[index] == FrameStatus.MEASURED
         expected = (people[number].measured if is_measured else people[number].filled).pose[index]
-        found[number] = (find_in_box(detector, image, expected), foreign)
+        landmarks = find_in_box(detector, image, expected)
+        if landmarks is not None or not is_measured or _is_mostly(foreign, _mask(masks, number)):
+            found[number] = (landmarks, foreign)
     return found
+
+
+def _is_mostly(foreign: NDArray[np.bool_], mask: NDArray[np.uint8]) -> bool:
+    """Whether most of a mask belongs to somebody else."""
+    own = mask > 127
+    return bool((foreign & own).sum() * 2 >= own.sum())
 
 
 def _painted_out(image_rgb: ImageRGB, foreign: NDArray[np.bool_], background: StillBackground) -> ImageRGB:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.subject.camera.homography import Homography
-from dancenow.subject.camera_motion import STILL_TILE_PX, BackgroundView, blurred, tile_shifts_px
+from dancenow.subject.camera_motion import STILL_TILE_PX, TILES, BackgroundView, blurred, tile_shifts_px
 
 SAMPLES: Final = 32
 """Frames of a video that are compared, evenly spread."""
@@ -17,6 +17,8 @@ _MIN_SHOWN_FRACTION: Final = 0.5
 """Of the frames: in so many a tile has to be visible, with edges."""
 _MIN_STEADY_TILES, _MIN_STEADY_FRACTION = 6, 0.2
 """Tiles that have to stay in place before a still camera, and the fraction of all that are visible."""
+_MIN_QUARTERS: Final = 3
+"""Quarters of the frame in which such tiles have to be: a ticker that nobody recognized fills one side."""
 _BETTER: Final = 2.0
 """How many times more tiles a still camera has to explain than the one that moves."""
 
@@ -30,14 +32,18 @@ def stands_still(views: list[BackgroundView], to_reference: NDArray[np.float64])
 
     views: of the frames, reduced. to_reference: px of each view -> px of the reference view [N,3,3], of the trajectory.
     """
-    still, shown = _count_steady_tiles(views, np.repeat(np.eye(3)[None], len(views), axis=0))
-    if still < max(_MIN_STEADY_TILES, _MIN_STEADY_FRACTION * shown):
+    steady, shown = _steady_tiles(views, np.repeat(np.eye(3)[None], len(views), axis=0))
+    middle = TILES // 2
+    quarters = [part.any() for rows in (steady[:middle], steady[middle:]) for part in (rows[:, :middle], rows[:, middle:])]
+    if sum(quarters) < _MIN_QUARTERS or steady.sum() < max(_MIN_STEADY_TILES, _MIN_STEADY_FRACTION * shown.sum()):
         return False
-    return still > _BETTER * _count_steady_tiles(views, to_reference)[0]
+    return bool(steady.sum() > _BETTER * _steady_tiles(views, to_reference)[0].sum())
 
 
-def _count_steady_tiles(views: list[BackgroundView], to_reference: NDArray[np.float64]) -> tuple[int, int]:
-    """How many tiles of the reference view are in place in nearly all views, and how many are visible in enough of them."""
+def _steady_tiles(
+    views: list[BackgroundView], to_reference: NDArray[np.float64]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which tiles of the reference view are in place in nearly all views, and which are visible in enough of them."""
     moved = [_move(view, homography) for view, homography in zip(views, to_reference, strict=True)]
     usual = _median(np.stack([np.where(visible, gray, np.nan) for gray, visible in moved]))
     shifts_px = np.stack([tile_shifts_px(usual, gray, visible) for gray, visible in moved])
@@ -45,7 +51,7 @@ def _count_steady_tiles(views: list[BackgroundView], to_reference: NDArray[np.fl
     in_place = np.where(shown, shifts_px, np.inf) < STILL_TILE_PX
     enough = shown.mean(axis=0) > _MIN_SHOWN_FRACTION
     steady = enough & (in_place.sum(axis=0) >= _STEADY_FRACTION * shown.sum(axis=0))
-    return int(steady.sum()), int(enough.sum())
+    return np.asarray(steady), np.asarray(enough)
 
 
 def _median(stack: NDArray[np.float32]) -> NDArray[np.float32]:
