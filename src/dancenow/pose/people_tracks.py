@@ -10,9 +10,9 @@ from pathlib import Path
 
 from dancenow.media.source import VideoSource
 from dancenow.pose.filtering.hidden_people import fill_while_hidden
-from dancenow.pose.pipeline import PosePipeline
+from dancenow.pose.pipeline import PosePipeline, load_if_sound
 from dancenow.pose.separation.look_again import Person, look_again
-from dancenow.pose.track_io import load_track, save_track
+from dancenow.pose.track_io import save_track
 from dancenow.pose.tracking.reidentification import PeopleSurvey
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.storage.atomic_io import complete_or_absent
@@ -43,8 +43,9 @@ def detect_people(
     cached_tracks = [entry.path(f".{number}.npz") for number in numbers]
 
     def load() -> list[PoseTrack] | None:
-        complete = all(path.exists() for path in (*cached_masks, *cached_tracks))
-        return [load_track(path) for path in cached_tracks] if complete else None
+        found = [load_if_sound(path) for path in cached_tracks]
+        whole = [track for track in found if track is not None]
+        return whole if len(whole) == len(numbers) and all(path.exists() for path in cached_masks) else None
 
     def make() -> list[PoseTrack]:
         tracks = _measure(source, numbers, pipeline, cached_masks, on_progress)

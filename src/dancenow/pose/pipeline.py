@@ -123,7 +123,7 @@ class PosePipeline:
         cached_track, cached_masks = entry.path(".npz"), entry.path(".mkv")
 
         def load() -> PoseTrack | None:
-            return None if masks is not None and not cached_masks.exists() else _load_if_sound(cached_track)
+            return None if masks is not None and not cached_masks.exists() else load_if_sound(cached_track)
 
         def make() -> PoseTrack:
             people, to = survey or PeopleSurvey(self.detector, source, on_progress=on_progress), cached_masks if masks else None
@@ -284,8 +284,9 @@ def _zeros(*shape: int) -> FloatArray:
 _MISSING_POSE: Final = Pose(_zeros(NUM_KEYPOINTS, 2), _zeros(NUM_KEYPOINTS), _zeros(NUM_KEYPOINTS))
 
 
-def _load_if_sound(path: Path) -> PoseTrack | None:
+def load_if_sound(path: Path) -> PoseTrack | None:
+    """A track of the cache; None if it is missing or damaged, so that it is measured again."""
     try:
         return load_track(path) if path.exists() else None
     except UserError:
-        return None  # a damaged cache entry is measured again
+        return None
