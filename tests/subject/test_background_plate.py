@@ -14,7 +14,7 @@ from dancenow.progress import Progress
 from dancenow.subject.background.background_plate import (
     _estimate_full_light,
     _fill_holes,
-    _masked_ranks,
+    masked_ranks,
     estimate_plate,
     plate_of_samples,
 )
@@ -179,7 +179,7 @@ def test_a_dancer_who_hardly_moves_leaves_no_shadow() -> None:
         images.append(np.clip(image, 0, 255).astype(np.uint8))
         bare[i, :75, at // 2 - 8 : at // 2 + 8] = False
         feet[i, 60:75, at // 2 - 16 : at // 2 + 16] = True
-    median, known = _masked_ranks(images, np.ones_like(bare))
+    median, known = masked_ranks(images, np.ones_like(bare))
     band = np.s_[114:146, 124:216]
     assert np.abs(median[band].astype(int) - room[band]).mean() > 40
     small = [np.asarray(cv2.resize(image, (160, 120), interpolation=cv2.INTER_AREA), np.uint8) for image in images]

@@ -114,7 +114,7 @@ def plate_of_samples(samples: list[Sample], area: NDArray[np.bool_] | None = Non
     area: bool [H,W], what some sample could show; beyond it nothing of them is used, and it is only filled smoothly.
     """
     images, bare = [s.image_rgb for s in samples], np.stack([s.bare for s in samples])
-    median, known = _masked_ranks(images, _samples_far_from_person(np.stack([s.clearance for s in samples]), area))
+    median, known = masked_ranks(images, samples_far_from_person(np.stack([s.clearance for s in samples]), area))
     needed = known
     if area is not None and not area.all():
         known &= area
@@ -131,13 +131,13 @@ def plate_of_samples(samples: list[Sample], area: NDArray[np.bool_] | None = Non
 
 def _estimate_full_light(small: list[NDArray[np.uint8]], bare: NDArray[np.bool_], feet: NDArray[np.bool_]) -> FullLight:
     """Estimate the fully lit background. small: images in the size of the masks. bare, feet: bool [N,h,w]."""
-    bright, seen = _masked_ranks(small, _bare_often(bare), BRIGHT_PERCENTS)
+    bright, seen = masked_ranks(small, _bare_often(bare), BRIGHT_PERCENTS)
     return FullLight(bright, seen, np.asarray(feet.any(axis=0)))
 
 
 def _find_changing_shadow(small: list[NDArray[np.uint8]], bare: NDArray[np.bool_], light: FullLight) -> NDArray[np.bool_]:
     """Where a shadow was seen to come and go, bool [h,w]; as `_estimate_full_light`."""
-    return changing_shadow(_masked_ranks(small, _bare_often(bare), DARK_PERCENTS)[0], light)
+    return changing_shadow(masked_ranks(small, _bare_often(bare), DARK_PERCENTS)[0], light)
 
 
 def _bare_often(bare: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -164,7 +164,7 @@ def _fill_holes(
     margin = median.shape[0] // 16
     part = slice(max(0, rows[0] - margin), rows[-1] + 1 + margin)
     mask_rows = (np.arange(median.shape[0]) * bare.shape[1]) // median.shape[0]
-    shaded, seen = _masked_ranks([image[part] for image in images], (bare & enough)[:, mask_rows[part]])
+    shaded, seen = masked_ranks([image[part] for image in images], (bare & enough)[:, mask_rows[part]])
     seen &= ~_rim_of_never_seen(known[part] | seen, round(_RIM * max(known.shape)))
     if not seen.any():
         return fill(fill_smoothly(median, known), known)
@@ -187,7 +187,7 @@ def _rim_of_never_seen(shown: NDArray[np.bool_], radius_px: int) -> NDArray[np.b
     return np.asarray(cv2.dilate(never, disc) > 0)
 
 
-def _samples_far_from_person(clearance: NDArray[np.uint8], area: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+def samples_far_from_person(clearance: NDArray[np.uint8], area: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
     """Select the samples that each pixel uses, bool [N,h,w]: the visible ones, of these the quarter farthest from the person.
 
     Pixels that are visible too rarely use none. Nor do narrow gaps, as between the legs, which show only shadow. area: as in
@@ -208,7 +208,7 @@ def _samples_far_from_person(clearance: NDArray[np.uint8], area: NDArray[np.bool
     return np.asarray(visible & (clearance >= at_least) & open_ground, np.bool_)
 
 
-def _masked_ranks(
+def masked_ranks(
     images: list[NDArray[np.uint8]], use: NDArray[np.bool_], percents: tuple[int, ...] = (40, 50, 60)
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Average some ranks, dark to bright, of the used samples; also return `known`. By default a median with less noise."""

@@ -16,6 +16,7 @@ from dancenow.subject.background.background_plate import plate_of_samples
 from dancenow.subject.background.frame_sampling import Candidate, Sample, candidate_frames, choose_spread
 from dancenow.subject.background.mosaic import Mosaic, MosaicArea
 from dancenow.subject.background.overlay_exclusion import hide_overlay
+from dancenow.subject.background.parallax import without_parallax
 from dancenow.subject.camera.homography import Homography, resizing
 from dancenow.subject.camera.trajectory import CameraTrajectory
 from dancenow.subject.exposure import Exposure
@@ -88,6 +89,7 @@ class MosaicEstimator:
         """Estimate the mosaic from the frames taken. Raises UserError if the masks and the video have no frame in common."""
         if not self._samples:
             raise InputError(f"{self._masks} does not belong to {self._source}; run `dancenow prepare` again.")
+        self._samples = without_parallax(self._samples, self._shown, self._stored)
         plate = plate_of_samples(self._samples, self._shown)
         self._on_progress(Progress("background", len(self._chosen) + 1, len(self._chosen) + 1))
         return Mosaic(Plate(plate.image_rgb, plate.known & self._shown), self._area)

@@ -1,0 +1,112 @@
+"""Lay the samples of a mosaic onto each other where one homography does not: near things shift before far ones.
+
+A camera that is carried through a scene sees parallax, and a median of its frames blurs railings and trees. Here each sample
+follows the median of all by a smooth displacement, measured by optical flow (DIS, Kroeger et al., 2016), and the median becomes
+sharper with each round, as in groupwise registration (Joshi et al., 2004). In the mean over the samples nothing moves.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.subject.background.background_plate import masked_ranks, samples_far_from_person
+from dancenow.subject.background.frame_sampling import Sample
+from dancenow.types import FloatArray, ImageRGB
+
+_FLOW_SIDE_PX: Final = 720
+"""Longer side of the pictures in which displacements are measured."""
+_ROUNDS: Final = 3
+_SMOOTH: Final = 0.02
+"""Standard deviation of the smoothing of displacements, of the longer side."""
+_MOST: Final = 0.03
+"""Largest displacement that is believed, of the longer side."""
+_BODY_REACH: Final = 0.01
+"""Around the person nothing is measured, of the longer side."""
+_SHARP_EDGE: Final = 24.0
+"""Gradient of an edge that tells fully about a displacement, in the units of a Sobel filter."""
+_WORTH_PX: Final = 0.25
+"""Mean displacement up to which samples stay as they are."""
+
+
+def without_parallax(samples: Sequence[Sample], area: NDArray[np.bool_], store: Callable[[ImageRGB], ImageRGB]) -> list[Sample]:
+    """The samples, moved onto each other; as they are if a homography has done that.
+
+    Args:
+        samples: in one view. area: bool [H,W], what some sample shows. store: where moved images are kept.
+    """
+    height, width = area.shape
+    scale = min(1.0, _FLOW_SIDE_PX / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = [np.asarray(cv2.resize(s.image_rgb, size, interpolation=cv2.INTER_AREA), np.uint8) for s in samples]
+    shown = cv2.resize(area.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+    clearance = [s.clearance for s in samples]
+    by: list[FloatArray] = []
+    moved = small
+    for number in range(_ROUNDS):
+        median, known = masked_ranks(moved, samples_far_from_person(np.stack(clearance), shown))
+        visible = [known & (cv2.resize(s.clearance, size, interpolation=cv2.INTER_NEAREST) > 0) for s in samples]
+        by = [displacement(image, median, seen) for image, seen in zip(small, visible, strict=True)]
+        mean = np.mean(by, axis=0, dtype=np.float32)
+        by = [each - mean for each in by]
+        if number == 0 and np.mean([np.abs(each[shown]).mean() for each in by]) < _WORTH_PX:
+            return list(samples)
+        moved = [move(image, each) for image, each in zip(small, by, strict=True)]
+        clearance = [_move_map(s.clearance, each) for s, each in zip(samples, by, strict=True)]
+    return [_moved(sample, each, store) for sample, each in zip(samples, by, strict=True)]
+
+
+def displacement(image: ImageRGB, fixed: ImageRGB, visible: NDArray[np.bool_]) -> FloatArray:
+    """The smooth displacement float32 [H,W,2] in px by which an image shows what `fixed` does: fixed[p] is like image[p + d].
+
+    visible: bool [H,W], where both show the background; elsewhere it is interpolated.
+    """
+    gray = [np.asarray(cv2.cvtColor(each, cv2.COLOR_RGB2GRAY), np.uint8) for each in (fixed, image)]
+    found = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(gray[0], gray[1], None)
+    side = max(fixed.shape[:2])
+    reach = np.ones((2 * round(_BODY_REACH * side) + 1,) * 2, np.uint8)
+    weight = cv2.erode(visible.astype(np.uint8), reach).astype(np.float32) * _texture(gray[0])
+    weight *= (np.abs(found).max(axis=2) < _MOST * side).astype(np.float32)
+    total = cv2.GaussianBlur(weight, (0, 0), _SMOOTH * side) + 1e-3
+    smooth = [cv2.GaussianBlur(found[..., axis] * weight, (0, 0), _SMOOTH * side) / total for axis in (0, 1)]
+    return np.dstack(smooth).astype(np.float32)
+
+
+def move(image: NDArray[np.uint8], by: FloatArray) -> NDArray[np.uint8]:
+    """An image whose px p shows what was at p + by[p]; by: float32 [H,W,2]."""
+    return np.asarray(cv2.remap(image, *_places(by), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _moved(sample: Sample, by: FloatArray, store: Callable[[ImageRGB], ImageRGB]) -> Sample:
+    """A sample moved by a displacement of another size."""
+    image = move(np.asarray(sample.image_rgb), _resized(by, sample.image_rgb.shape[1::-1]))
+    bare, feet = (_move_map(each.astype(np.uint8), by) > 0 for each in (sample.bare, sample.feet))
+    return replace(sample, image_rgb=store(image), clearance=_move_map(sample.clearance, by), bare=bare, feet=feet)
+
+
+def _move_map(values: NDArray[np.uint8], by: FloatArray) -> NDArray[np.uint8]:
+    places = _places(_resized(by, values.shape[::-1]))
+    return np.asarray(cv2.remap(values, *places, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _resized(by: FloatArray, size: Sequence[int]) -> FloatArray:
+    """A displacement in px of a picture of another width and height."""
+    width, height = size
+    factor = np.array([width / by.shape[1], height / by.shape[0]], np.float32)
+    return np.asarray(cv2.resize(by, (width, height), interpolation=cv2.INTER_LINEAR) * factor, np.float32)
+
+
+def _places(by: FloatArray) -> tuple[FloatArray, FloatArray]:
+    height, width = by.shape[:2]
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    return x + by[..., 0], y + by[..., 1]
+
+
+def _texture(gray: NDArray[np.uint8]) -> FloatArray:
+    """How much a picture tells about displacements, float32 [H,W] in [0,1]: nothing on plain walls."""
+    soft = cv2.GaussianBlur(gray.astype(np.float32), (0, 0), 1.5)
+    edges = cv2.magnitude(cv2.Sobel(soft, cv2.CV_32F, 1, 0), cv2.Sobel(soft, cv2.CV_32F, 0, 1))
+    return np.asarray(np.minimum(edges / _SHARP_EDGE, 1) ** 2, np.float32)

@@ -1,0 +1,74 @@
+"""Samples of a camera that travels are laid onto each other, so that the median of near things is sharp."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.subject.background.background_plate import plate_of_samples
+from dancenow.subject.background.frame_sampling import Sample
+from dancenow.subject.background.parallax import displacement, move, without_parallax
+from dancenow.types import ImageRGB
+
+HEIGHT, WIDTH = 240, 320
+SHIFTS_PX = (-5.0, -3.0, -1.0, 1.0, 3.0, 5.0)
+EVERYWHERE = np.ones((HEIGHT, WIDTH), bool)
+
+
+def texture(seed: int = 0) -> ImageRGB:
+    noise = np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.float32)
+    soft = cv2.GaussianBlur(noise, (0, 0), 2.5)
+    return np.asarray(((soft - 128) * 5 + 128).clip(0, 255), np.uint8)
+
+
+def nearer_below(shift_px: float) -> NDArray[np.float32]:
+    """A displacement that grows from nothing at the top to `shift_px` at the bottom, as over a floor."""
+    by = np.zeros((HEIGHT, WIDTH, 2), np.float32)
+    by[..., 0] = np.linspace(0, shift_px, HEIGHT, dtype=np.float32)[:, None]
+    return by
+
+
+def sample(index: int, image: ImageRGB) -> Sample:
+    small = (HEIGHT // 2, WIDTH // 2)
+    return Sample(index, image, np.full(small, 255, np.uint8), np.ones(small, bool), np.zeros(small, bool))
+
+
+def error(image: ImageRGB, truth: ImageRGB) -> float:
+    inner = slice(24, -24)
+    return float(np.abs(image[inner, inner].astype(float) - truth[inner, inner]).mean())
+
+
+def test_a_displacement_is_found() -> None:
+    image, by = texture(), nearer_below(5.0)
+    found = displacement(move(image, -by), image, EVERYWHERE)
+    assert np.abs(found - by)[40:-24, 40:-40].mean() < 0.5
+
+
+def test_near_things_are_sharp_in_the_plate() -> None:
+    truth = texture()
+    samples = [sample(i, move(truth, nearer_below(shift))) for i, shift in enumerate(SHIFTS_PX)]
+    blurred = plate_of_samples(samples, EVERYWHERE).image_rgb
+    kept: list[ImageRGB] = []
+
+    def keep(image: ImageRGB) -> ImageRGB:
+        kept.append(image)
+        return image
+
+    sharp = plate_of_samples(without_parallax(samples, EVERYWHERE, keep), EVERYWHERE).image_rgb
+    assert len(kept) == len(samples)
+    assert error(sharp, truth) < 0.5 * error(blurred, truth)
+
+
+def test_people_do_not_pull() -> None:
+    """Where the person hides the background, it moves as it does around them."""
+    truth, by = texture(), nearer_below(4.0)
+    seen = move(truth, -by)
+    seen[100:200, 140:180] = texture(1)[100:200, 140:180]
+    visible = EVERYWHERE.copy()
+    visible[96:204, 136:184] = False
+    found = displacement(seen, truth, visible)
+    assert np.abs(found - by)[100:200, 140:180].mean() < 1.0
+
+
+def test_samples_without_parallax_stay_as_they_are() -> None:
+    samples = [sample(i, texture()) for i in range(4)]
+    assert without_parallax(samples, EVERYWHERE, lambda image: image) == samples
