@@ -5,6 +5,7 @@ import pytest
 
 from dancenow.metrics.images import sharpness
 from dancenow.pose.person_crop import crop_image, crop_image_softly, track_crop, window
+from dancenow.skeleton import INDEX
 from dancenow.types import Pose
 from helpers.drawn_world import dancer_track
 
@@ -45,6 +46,26 @@ def test_frames_without_keypoints_get_a_crop() -> None:
     crops = track_crop(Pose(track.pose.xy, confidence), track.time_s, 64)
     assert len(crops) == 60
     assert np.isfinite(crops[22].to_canvas).all()
+
+
+@pytest.mark.parametrize("unseen", [("knee", "ankle", "heel", "toe"), ("ankle", "heel", "toe")])
+def test_a_body_that_the_frame_cuts_off_is_followed_to_its_edge(unseen: tuple[str, ...]) -> None:
+    track = dancer_track(40)
+    confidence = track.pose.confidence.copy()
+    hidden = [INDEX[f"{side}_{name}"] for side in ("right", "left") for name in unseen]
+    confidence[:, hidden] = 0
+    lowest = track.pose.xy[:, confidence[0] > 0, 1].max()
+    bottom_px = float(lowest) + 0.3 * (float(track.pose.xy[..., 1].max()) - float(lowest))
+    for crop in track_crop(Pose(track.pose.xy, confidence), track.time_s, 64, bottom_px=bottom_px):
+        y = crop.to_canvas[1, 1] * bottom_px + crop.to_canvas[1, 2]
+        assert 61 < y <= 64
+
+
+def test_whole_bodies_are_cropped_as_if_there_was_no_frame() -> None:
+    track = dancer_track(40)
+    free = track_crop(track.pose, track.time_s, 64)
+    framed = track_crop(track.pose, track.time_s, 64, bottom_px=float(track.height_px))
+    np.testing.assert_array_equal([c.to_canvas for c in framed], [c.to_canvas for c in free])
 
 
 def test_to_frame_undoes_to_canvas() -> None:

@@ -13,10 +13,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dancenow.skeleton import INDEX
 from dancenow.types import Crop, Pose
 
+_FEET: Final = ("ankle", "heel", "toe")
 MARGIN = 1.25
 """Side of the crop over the larger side of the keypoints' bounding box: hair, hands and soft shadow need room."""
+_MARGIN_BELOW: Final = (MARGIN - 1) / 2
 ZOOM_WINDOW_S = 1.5
 MOVE_SIGMA_S = 0.25
 _SHARP_BLUR: Final = 0.25
@@ -25,7 +28,9 @@ _SOFT_BLUR: Final = 0.4
 _LEAST_BLUR_PX: Final = 0.05
 
 
-def track_crop(pose: Pose, time_s: NDArray[np.float64], canvas_px: int, cuts: Sequence[int] = ()) -> list[Crop]:
+def track_crop(
+    pose: Pose, time_s: NDArray[np.float64], canvas_px: int, cuts: Sequence[int] = (), *, bottom_px: float = math.inf
+) -> list[Crop]:
     """One crop per frame of a track.
 
     Args:
@@ -33,9 +38,10 @@ def track_crop(pose: Pose, time_s: NDArray[np.float64], canvas_px: int, cuts: Se
         time_s: float64 [T] increasing.
         canvas_px: side of the canvas that every crop is mapped to.
         cuts: first frames of new shots, at which the crop may jump.
+        bottom_px: lower edge of the frame. A body whose legs are not seen goes on below its last keypoint, often to this edge.
 
     Returns:
-        T crops that hold every keypoint of their frame with a margin.
+        T crops that hold every keypoint of their frame with a margin, and what goes on below them.
     """
     seen = np.asarray((pose.confidence > 0).any(axis=1))
     if not seen.any():
@@ -44,23 +50,47 @@ def track_crop(pose: Pose, time_s: NDArray[np.float64], canvas_px: int, cuts: Se
     for start, stop in pairwise((0, *cuts, len(seen))):
         shot = slice(start, stop)
         if seen[shot].any():
-            centers[shot], sides_px[shot] = _windows(pose[shot], time_s[shot])
+            centers[shot], sides_px[shot] = _windows(pose[shot], time_s[shot], bottom_px)
     last_known = np.maximum.accumulate(np.where(sides_px > 0, np.arange(len(seen)), int(seen.argmax())))
     return [window(centers[i], float(sides_px[i]), canvas_px) for i in last_known]
 
 
-def _windows(pose: Pose, time_s: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _windows(pose: Pose, time_s: NDArray[np.float64], bottom_px: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Centers [T,2] and sides [T] of the crops of one shot, in px."""
     low, high = _boxes(pose)
     seen = np.isfinite(low[:, 0])
+    end_px = np.minimum(body_end_px(pose), bottom_px)
+    # Nothing more is shown below this end: the margin is above it.
+    goes_on = np.isfinite(end_px) & seen
+    last_px = (end_px[goes_on] + _MARGIN_BELOW * low[goes_on, 1]) / (1 + _MARGIN_BELOW)
+    high[goes_on, 1] = np.maximum(high[goes_on, 1], last_px)
     low, high = _fill(low, time_s, seen), _fill(high, time_s, seen)
     rate_hz = 1.0 / float(np.median(np.diff(time_s))) if len(time_s) > 1 else 30.0
     need_px = _rolling_max((high - low).max(axis=1) * MARGIN, round(ZOOM_WINDOW_S * rate_hz))
     center = _gaussian((low + high) / 2, MOVE_SIGMA_S * rate_hz)
     side_px = _gaussian(need_px[:, None], ZOOM_WINDOW_S / 2 * rate_hz)[:, 0]
     # The smoothed crop may lag behind a jump: widen it where it would cut off the person.
-    reach_px = np.maximum(high - center, center - low).max(axis=1)
+    reach_px = np.maximum(np.maximum(high - center, center - low).max(axis=1), end_px - center[:, 1])
     return center, np.maximum(side_px, 2.04 * reach_px)
+
+
+def body_end_px(pose: Pose) -> NDArray[np.float64]:
+    """How far down bodies go on below their lowest keypoints where feet are not seen, float64 [T] in px: to about where the
+    next joint is; -inf where feet are seen, or neither hips nor knees."""
+    shoulders, hips, knees, feet = (_middle_y(pose, names) for names in (("shoulder",), ("hip",), ("knee",), _FEET))
+    with np.errstate(invalid="ignore"):
+        torso = np.where(np.isfinite(shoulders), hips - shoulders, np.nan)
+        below_hips, below_knees = hips + torso, knees + np.where(np.isfinite(hips), knees - hips, torso)
+    end = np.where(np.isfinite(knees), below_knees, below_hips)
+    return np.where(np.isfinite(feet) | ~np.isfinite(end), -np.inf, end)
+
+
+def _middle_y(pose: Pose, names: Sequence[str]) -> NDArray[np.float64]:
+    """The mean y of the present ones of some keypoints of both sides, NaN where none is: float64 [T]."""
+    index = [INDEX[f"{side}_{name}"] for side in ("right", "left") for name in names]
+    present = pose.confidence[:, index] > 0
+    total = (pose.xy[:, index, 1].astype(np.float64) * present).sum(axis=1)
+    return np.where(present.any(axis=1), total / np.maximum(present.sum(axis=1), 1), np.nan)
 
 
 def window(centre_px: NDArray[np.float64], side_px: float, canvas_px: int) -> Crop:

@@ -54,7 +54,7 @@ class CropRenderer:
     def render(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[Layer | None]:
         """See `Renderer.render`."""
         require_target_frame(track, self.target)
-        windows = track_crop(track.pose, track.time_s, self._generator.config.canvas_px, track.cuts)
+        windows = track_crop(track.pose, track.time_s, self._generator.config.canvas_px, track.cuts, bottom_px=track.height_px)
         crops = [windows[int(i)] for i in frames]
         is_present = track.status[frames] != FrameStatus.MISSING
         feet = feet_y_px(track.pose[frames]).tolist()
