@@ -14,8 +14,8 @@ from dancenow.progress import Progress
 from dancenow.subject.background.background_plate import (
     _estimate_full_light,
     _fill_holes,
-    masked_ranks,
     estimate_plate,
+    masked_ranks,
     plate_of_samples,
 )
 from dancenow.subject.background.frame_sampling import Sample

@@ -1,12 +1,17 @@
 """Samples of a camera that travels are laid onto each other, so that the median of near things is sharp."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.subject.background.background_plate import plate_of_samples
 from dancenow.subject.background.frame_sampling import Sample
+from dancenow.subject.background.mosaic import Mosaic, MosaicArea
 from dancenow.subject.background.parallax import displacement, move, without_parallax
+from dancenow.subject.camera.footage_camera import FootageCamera, load_camera, save_camera
+from dancenow.subject.camera.trajectory import CameraTrajectory
 from dancenow.types import ImageRGB
 
 HEIGHT, WIDTH = 240, 320
@@ -53,8 +58,11 @@ def test_near_things_are_sharp_in_the_plate() -> None:
         kept.append(image)
         return image
 
-    sharp = plate_of_samples(without_parallax(samples, EVERYWHERE, keep), EVERYWHERE).image_rgb
+    moved, displacements = without_parallax(samples, EVERYWHERE, keep)
+    sharp = plate_of_samples(moved, EVERYWHERE).image_rgb
     assert len(kept) == len(samples)
+    assert displacements is not None
+    np.testing.assert_array_equal(displacements.frames, np.arange(len(samples)))
     assert error(sharp, truth) < 0.5 * error(blurred, truth)
 
 
@@ -71,4 +79,19 @@ def test_people_do_not_pull() -> None:
 
 def test_samples_without_parallax_stay_as_they_are() -> None:
     samples = [sample(i, texture()) for i in range(4)]
-    assert without_parallax(samples, EVERYWHERE, lambda image: image) == samples
+    assert without_parallax(samples, EVERYWHERE, lambda image: image) == (samples, None)
+
+
+def test_a_view_shows_the_parallax_of_its_moment(tmp_path: Path) -> None:
+    truth = texture()
+    samples = [sample(4 * i, move(truth, nearer_below(shift))) for i, shift in enumerate(SHIFTS_PX)]
+    moved, displacements = without_parallax(samples, EVERYWHERE, lambda image: image)
+    trajectory = CameraTrajectory.still(21, WIDTH, HEIGHT)
+    mosaic = Mosaic(plate_of_samples(moved, EVERYWHERE), MosaicArea(0, 0, WIDTH, HEIGHT), displacements)
+    save_camera(tmp_path, FootageCamera(trajectory, mosaic))
+    loaded = load_camera(tmp_path).mosaic
+    for each in samples:
+        view = loaded.seen_by(np.eye(3), WIDTH, HEIGHT, each.index)
+        assert error(view, each.image_rgb) < 0.35 * error(loaded.seen_by(np.eye(3), WIDTH, HEIGHT), each.image_rgb) + 4
+    between = loaded.seen_by(np.eye(3), WIDTH, HEIGHT, 10)
+    assert error(between, truth) < 4

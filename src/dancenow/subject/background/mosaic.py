@@ -7,11 +7,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dancenow.subject.background.displacements import Displacements
 from dancenow.subject.camera.homography import Homography, frame_corners, frame_grid, local_scale, transform
 from dancenow.subject.camera.replay import ReplayedCamera
 from dancenow.subject.camera.trajectory import CameraTrajectory
-from dancenow.types import ImageRGB, Plate
+from dancenow.types import FloatArray, ImageRGB, Plate
 
+_STEP_PX: Final = 8
+"""Between px whose place in the mosaic is computed; the others lie between them."""
 _MAX_SPAN: Final = 4.0
 """Longest side of a mosaic, in sides of the frame."""
 _MAX_PIXELS: Final = 16_000_000
@@ -63,10 +66,11 @@ class MosaicArea:
 
 @dataclass(frozen=True, eq=False)
 class Mosaic:
-    """A background plate that covers `area`."""
+    """A background plate that covers `area`. displacements: how it shifts over time beside the homographies, if it does."""
 
     plate: Plate
     area: MosaicArea
+    displacements: Displacements | None = None
 
     @classmethod
     def of_plate(cls, plate: Plate) -> Self:
@@ -82,19 +86,40 @@ class Mosaic:
         )
         return Plate(self.plate.image_rgb[rows, columns].copy(), self.plate.known[rows, columns].copy())
 
-    def seen_by(self, to_reference: Homography, width_px: int, height_px: int) -> ImageRGB:
-        """The background as a camera sees it: uint8 [H,W,3]. Beyond the mosaic its border is repeated."""
-        matrix = np.linalg.inv(self.area.from_frame(to_reference))
-        image = cv2.warpPerspective(
-            self.plate.image_rgb, matrix, (width_px, height_px), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-        )
+    def seen_by(self, to_reference: Homography, width_px: int, height_px: int, frame: float | None = None) -> ImageRGB:
+        """The background as a camera sees it: uint8 [H,W,3]. Beyond the mosaic its border is repeated.
+
+        frame: of the video, for the parallax of that moment; None for its mean.
+        """
+        places = self._places(to_reference, width_px, height_px, frame)
+        image = cv2.remap(self.plate.image_rgb, *places, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(image, np.uint8)
 
-    def known_by(self, to_reference: Homography, width_px: int, height_px: int) -> NDArray[np.bool_]:
+    def known_by(
+        self, to_reference: Homography, width_px: int, height_px: int, frame: float | None = None
+    ) -> NDArray[np.bool_]:
         """Where that view shows what was filmed: bool [H,W]."""
-        matrix = np.linalg.inv(self.area.from_frame(to_reference))
-        known = self.plate.known.astype(np.uint8) * 255
-        return np.asarray(cv2.warpPerspective(known, matrix, (width_px, height_px), flags=cv2.INTER_NEAREST) > 0)
+        places = self._places(to_reference, width_px, height_px, frame)
+        return np.asarray(cv2.remap(self.plate.known.astype(np.uint8) * 255, *places, cv2.INTER_NEAREST) > 0)
+
+    def _places(
+        self, to_reference: Homography, width_px: int, height_px: int, frame: float | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Where in the mosaic each px of a view lies: x and y, float32 [H,W]; computed coarsely, as both parts are smooth."""
+        x, y = (
+            np.arange(-1, -(-side // _STEP_PX) + 1, dtype=np.float64) * _STEP_PX + (_STEP_PX - 1) / 2
+            for side in (width_px, height_px)
+        )
+        grid = np.stack(np.meshgrid(x, y), axis=-1)
+        at = transform(self.area.from_frame(to_reference), grid.reshape(-1, 2)).reshape(grid.shape).astype(np.float32)
+        if self.displacements is not None and frame is not None:
+            by = self.displacements.at(frame)
+            cell = np.array(by.shape[1::-1], np.float32) / np.array([self.area.width_px, self.area.height_px], np.float32)
+            in_cells = (at + 0.5) * cell - 0.5
+            at = at - cv2.remap(by, in_cells[..., 0], in_cells[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        fine = cv2.resize(at, (len(x) * _STEP_PX, len(y) * _STEP_PX), interpolation=cv2.INTER_LINEAR)
+        fine = fine[_STEP_PX : _STEP_PX + height_px, _STEP_PX : _STEP_PX + width_px]
+        return np.ascontiguousarray(fine[..., 0]), np.ascontiguousarray(fine[..., 1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,9 +132,11 @@ class MovingBackground:
     def at(self, time_s: float) -> ImageRGB:
         """See `Background.at`."""
         seen_by = self.camera.trajectory
-        return self.mosaic.seen_by(self.camera.to_reference(time_s), seen_by.width_px, seen_by.height_px)
+        at = self.camera.to_reference(time_s), seen_by.width_px, seen_by.height_px
+        return self.mosaic.seen_by(*at, self.camera.frame_at(time_s))
 
     def known_at(self, time_s: float) -> NDArray[np.bool_]:
         """See `Background.known_at`."""
         seen_by = self.camera.trajectory
-        return self.mosaic.known_by(self.camera.to_reference(time_s), seen_by.width_px, seen_by.height_px)
+        at = self.camera.to_reference(time_s), seen_by.width_px, seen_by.height_px
+        return self.mosaic.known_by(*at, self.camera.frame_at(time_s))

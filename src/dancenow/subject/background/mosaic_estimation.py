@@ -89,10 +89,10 @@ class MosaicEstimator:
         """Estimate the mosaic from the frames taken. Raises UserError if the masks and the video have no frame in common."""
         if not self._samples:
             raise InputError(f"{self._masks} does not belong to {self._source}; run `dancenow prepare` again.")
-        self._samples = without_parallax(self._samples, self._shown, self._stored)
+        self._samples, displacements = without_parallax(self._samples, self._shown, self._stored)
         plate = plate_of_samples(self._samples, self._shown)
         self._on_progress(Progress("background", len(self._chosen) + 1, len(self._chosen) + 1))
-        return Mosaic(Plate(plate.image_rgb, plate.known & self._shown), self._area)
+        return Mosaic(Plate(plate.image_rgb, plate.known & self._shown), self._area, displacements)
 
     def _stored(self, image: ImageRGB) -> ImageRGB:
         """The image in a file without a name, which vanishes with it."""

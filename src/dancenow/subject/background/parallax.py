@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.subject.background.background_plate import masked_ranks, samples_far_from_person
+from dancenow.subject.background.displacements import Displacements
 from dancenow.subject.background.frame_sampling import Sample
 from dancenow.types import FloatArray, ImageRGB
 
@@ -53,10 +54,11 @@ def without_parallax(samples: Sequence[Sample], area: NDArray[np.bool_], store: 
         mean = np.mean(by, axis=0, dtype=np.float32)
         by = [each - mean for each in by]
         if number == 0 and np.mean([np.abs(each[shown]).mean() for each in by]) < _WORTH_PX:
-            return list(samples)
+            return list(samples), None
         moved = [move(image, each) for image, each in zip(small, by, strict=True)]
         clearance = [_move_map(s.clearance, each) for s, each in zip(samples, by, strict=True)]
-    return [_moved(sample, each, store) for sample, each in zip(samples, by, strict=True)]
+    displacements = Displacements.of_fields([s.index for s in samples], by, width, height)
+    return [_moved(sample, each, store) for sample, each in zip(samples, by, strict=True)], displacements
 
 
 def displacement(image: ImageRGB, fixed: ImageRGB, visible: NDArray[np.bool_]) -> FloatArray:

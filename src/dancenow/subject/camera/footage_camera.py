@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.storage.atomic_io import complete_or_absent
+from dancenow.subject.background.displacements import Displacements
 from dancenow.subject.background.mosaic import Mosaic, MosaicArea
 from dancenow.subject.camera.trajectory import CameraTrajectory, trajectory_arrays, trajectory_of_arrays
 from dancenow.types import Plate
@@ -29,7 +30,10 @@ class FootageCamera:
         """Plain arrays, to be stored; the mosaic is compressed without loss."""
         area = np.array(astuple(self.mosaic.area), np.int64)
         png = np.frombuffer(_encode(self.mosaic.plate), np.uint8)
-        return {**trajectory_arrays(self.trajectory), "area": area, "png": png}
+        arrays = {**trajectory_arrays(self.trajectory), "area": area, "png": png}
+        if (shifts := self.mosaic.displacements) is not None:
+            arrays |= {"displaced_frames": shifts.frames, "displacements": shifts.by}
+        return arrays
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
@@ -42,7 +46,8 @@ class FootageCamera:
         plate = _decode(arrays["png"])
         if plate.known.shape != (area.height_px, area.width_px):
             raise ValueError("the mosaic does not fit its area")
-        return cls(trajectory_of_arrays(arrays), Mosaic(plate, area))
+        shifts = Displacements(arrays["displaced_frames"], arrays["displacements"]) if "displacements" in arrays else None
+        return cls(trajectory_of_arrays(arrays), Mosaic(plate, area, shifts))
 
 
 def save_camera(folder: Path, camera: FootageCamera) -> None:

@@ -27,14 +27,17 @@ class ReplayedCamera:
 
     def to_reference(self, time_s: float) -> Homography:
         """px of the frame at that time -> px of the reference view; interpolated between the footage's frames."""
+        frame = self.frame_at(time_s)
+        before = int(frame)
+        first, second = self.trajectory.to_reference[[before, min(before + 1, len(self.time_s) - 1)]]
+        weight = frame - before
+        return np.asarray((1 - weight) * first + weight * second, np.float64)
+
+    def frame_at(self, time_s: float) -> float:
+        """The frame of the footage that is replayed at that time, with the part of the way to the next one."""
         last_s = float(self.time_s[-1])
         folded_s = last_s - abs(last_s - time_s % (2 * last_s)) if last_s > 0 else 0.0
-        after = int(np.clip(np.searchsorted(self.time_s, folded_s), 1, len(self.time_s) - 1)) if len(self.time_s) > 1 else 0
-        before = max(after - 1, 0)
-        step_s = float(self.time_s[after] - self.time_s[before])
-        weight = float(np.clip((folded_s - self.time_s[before]) / step_s, 0, 1)) if step_s > 0 else 0.0
-        first, second = self.trajectory.to_reference[[before, after]]
-        return np.asarray((1 - weight) * first + weight * second, np.float64)
+        return float(np.interp(folded_s, self.time_s, np.arange(len(self.time_s))))
 
     def show(self, track: PoseTrack) -> PoseTrack:
         """A track in the reference view, as this camera sees it."""

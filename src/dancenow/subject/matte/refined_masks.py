@@ -36,9 +36,8 @@ def filmed_background(camera: FootageCamera) -> Callable[[int], Plate]:
     width_px, height_px = trajectory.width_px, trajectory.height_px
 
     def seen_at(index: int) -> Plate:
-        to_reference = trajectory.to_reference[index]
-        known = mosaic.known_by(to_reference, width_px, height_px) & bool(trajectory.confidence[index] > 0)
-        return Plate(mosaic.seen_by(to_reference, width_px, height_px), known)
+        view = trajectory.to_reference[index], width_px, height_px, index
+        return Plate(mosaic.seen_by(*view), mosaic.known_by(*view) & bool(trajectory.confidence[index] > 0))
 
     return seen_at
 

@@ -1,0 +1,52 @@
+"""How parts of a background shift over time where one homography per frame does not tell it: the parallax of a mosaic."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.types import FloatArray
+
+_CELLS: Final = 64
+"""Along the longer side of what is kept: displacements are smooth."""
+
+
+@dataclass(frozen=True, eq=False)
+class Displacements:
+    """Displacements of a mosaic in some frames of its video.
+
+    frames: int64 [N], increasing. by: float16 [N,h,w,2] px of the mosaic, on a coarse grid over it: what the mosaic has at p is
+    seen by that frame at p + by[p] of its homography's view.
+    """
+
+    frames: NDArray[np.int64]
+    by: NDArray[np.float16]
+
+    def __post_init__(self) -> None:
+        if self.by.ndim != 4 or self.by.shape[3] != 2 or self.frames.shape != self.by.shape[:1] or not len(self.frames):
+            raise ValueError(f"displacements must be [N,h,w,2] with N frames, got {self.by.shape} and {self.frames.shape}")
+        if (np.diff(self.frames) <= 0).any():
+            raise ValueError("the frames of displacements must increase")
+
+    @classmethod
+    def of_fields(cls, frames: Sequence[int], fields: Sequence[FloatArray], width_px: int, height_px: int) -> Self:
+        """From displacements [H,W,2] in their own px, of a mosaic of width_px x height_px."""
+        scale = _CELLS / max(width_px, height_px)
+        size = (max(2, round(width_px * scale)), max(2, round(height_px * scale)))
+        order = np.argsort(frames)
+        kept = [cv2.resize(fields[i], size, interpolation=cv2.INTER_AREA) for i in order]
+        height, width = fields[0].shape[:2]
+        factor = np.array([width_px / width, height_px / height], np.float32)
+        return cls(np.asarray(frames, np.int64)[order], (np.stack(kept) * factor).astype(np.float16))
+
+    def at(self, frame: float) -> FloatArray:
+        """The displacements [h,w,2] at a moment between frames."""
+        after = int(np.clip(np.searchsorted(self.frames, frame), 1, len(self.frames) - 1)) if len(self.frames) > 1 else 0
+        before = max(after - 1, 0)
+        step = max(int(self.frames[after] - self.frames[before]), 1)
+        weight = float(np.clip((frame - self.frames[before]) / step, 0, 1))
+        first, second = self.by[before].astype(np.float32), self.by[after].astype(np.float32)
+        return np.asarray((1 - weight) * first + weight * second, np.float32)
