@@ -19,7 +19,7 @@ from dancenow.rendering.moving_camera import move_layer
 from dancenow.rendering.scene import Scene
 from dancenow.rendering.temporal_filter import filter_temporal
 from dancenow.subject.target_appearance import Target
-from dancenow.subject.target_view import TargetView
+from dancenow.subject.target_view import StayingPerson, TargetView
 from dancenow.types import ImageRGB, PoseTrack
 
 
@@ -72,19 +72,28 @@ def render_video(
 def render_dancers(dancers: Sequence[Dancer], start: int = 0, stop: int | None = None) -> abc.Generator[ImageRGB]:
     """Render the frames [start, stop) of several dances at once, one by one, each uint8 [H,W,3].
 
-    The views of all dancers have the same background and foreground. In front of a background with alpha, frames have alpha,
-    too: [H,W,4]. The layers of each dancer are generated in a thread of their own, a few frames ahead of the compositor.
+    The views of all dancers have the same background, foreground and other people. In front of a background with alpha, frames
+    have alpha, too: [H,W,4]. The layers of each dancer are generated in a thread of their own, a few frames ahead of the
+    compositor.
     """
     view, times_s = dancers[0].view, dancers[0].track.time_s[start:stop].tolist()
-    lines_px = depth_lines([dancer.view.show(dancer.track) for dancer in dancers])[:, start:stop]
+    shown_tracks = [dancer.view.show(dancer.track) for dancer in dancers] + [other.track for other in view.others]
+    lines_px = depth_lines(shown_tracks)[:, start:stop]
     with ExitStack() as stack:
         streams = [
             stack.enter_context(prefetch(render_layers(dancer.renderer, dancer.track, start, stop))) for dancer in dancers
         ]
         frames = zip(times_s, lines_px.T.tolist(), zip(*streams, strict=True), strict=True)
         for number, (time_s, lines, layers) in enumerate(frames, start=start):
-            shown = [_staged(*each, number, time_s) for each in zip(dancers, layers, lines, strict=True)]
-            yield _composite_layers(view, shown, time_s)
+            shown = [_staged(*each, number, time_s) for each in zip(dancers, layers, lines[: len(dancers)], strict=True)]
+            stay = [_filmed(*each, time_s) for each in zip(view.others, lines[len(dancers) :], strict=True)]
+            yield _composite_layers(view, [*shown, *stay], time_s)
+
+
+def _filmed(person: StayingPerson, line_px: float, time_s: float) -> Layer | None:
+    """Somebody of the scene as a layer; line_px as in `_staged`."""
+    rgba = person.at(time_s)
+    return None if rgba is None else Layer(rgba, None, line_px)
 
 
 def _staged(dancer: Dancer, layer: Layer | None, line_px: float, number: int, time_s: float) -> Layer | None:
