@@ -24,6 +24,7 @@ from dancenow.errors import InputError
 from dancenow.media.sink import MaskWriter
 from dancenow.media.source import VideoSource, read_masks
 from dancenow.pose.people_beside import PeopleBeside, find_beside
+from dancenow.pose.separation.seen_parts import seen_parts
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.rendering.depth_order import depth_lines
 from dancenow.rendering.light_match import match_light
@@ -109,13 +110,14 @@ class SourceScene:
         everybody = masks[0] if len(masks) == 1 else _merged_masks(masks, self._folder / "masks-everybody.mkv")
         measured = np.any([track.status == FrameStatus.MEASURED for track in everyone.values()], axis=0)
         survey = survey_footage(source, everybody, select_shots(source, first), measured, "keep", on_progress)
+        detected = [_copied(path) for path in masks] if others else []  # refined masks leak onto whoever touches the person
         for each in masks:
             refine_masks(source, each, survey.background_of, exposure=survey.exposure, on_progress=on_progress)
         # The background of the masks shows the dancer's shadow where it was seen in it only; the plate does not.
         background_of = survey.background_of if survey.camera is not None else still_background(survey.plate)
         people = list(zip(masks, everyone.values(), strict=True))
         dancers, stay = people[: len(tracks)], people[len(tracks) :]
-        return RemovedDancers(source, dancers, background_of, survey.exposure, stay, keeps=self), survey
+        return RemovedDancers(source, dancers, background_of, survey.exposure, stay, detected, keeps=self), survey
 
 
 class RemovedDancers:
@@ -128,14 +130,18 @@ class RemovedDancers:
         background_of: Callable[[int], Plate],
         exposure: Exposure,
         others: Sequence[tuple[Path, PoseTrack]] = (),
+        detected: Sequence[Path] = (),
         keeps: object = None,
     ) -> None:
         """people: masks of each dancer, one per frame, and track. background_of: the background of a frame by its number, in px
         of the frame. exposure: of the frames, relative to that of the background. others: masks and tracks of people who stay.
-        keeps: the owner of the masks, which lives as long.
+        detected: if somebody stays, the detector's own masks of all, the dancers first. keeps: the owner of the masks, which
+        lives as long.
         """
-        self._source, self._masks = source, [masks for masks, _ in (*people, *others)]
-        self._tracks, self._nearest = [track for _, track in people], _nearest_first([track for _, track in (*people, *others)])
+        everyone = (*people, *others)
+        self._source, self._masks = source, [*(masks for masks, _ in everyone), *detected]
+        self._tracks, self._dancers = [track for _, track in everyone], len(people)
+        self._nearest = _nearest_first(self._tracks) if others else None
         self._background_of, self._exposure, self._keeps = background_of, exposure, keeps
         self._passing = [self._learn_passing(masks, track) for masks, track in people]
         self._height_px, self._width_px = self._tracks[0].height_px, self._tracks[0].width_px
@@ -177,13 +183,13 @@ class RemovedDancers:
 
     def _show(self, frame: Frame, masks: Sequence[NDArray[np.uint8]]) -> "_Shown":
         behind = self._exposure.replay(self._background_of(frame.index).image_rgb, frame.index)
-        poses = [track.pose[frame.index] for track in self._tracks]
-        dancers = len(poses)
-        if len(masks) == dancers:
+        poses, dancers = [track.pose[frame.index] for track in self._tracks], self._dancers
+        if self._nearest is None:
             return _Shown(remove_people(frame.image_rgb, masks, behind, poses, self._passing))
-        seen = seen_parts(masks, self._nearest[:, frame.index].tolist())
+        order = self._nearest[:, frame.index].tolist()
+        seen = seen_parts(masks[: len(poses)], masks[len(poses) :], poses, self._width_px, order)
         stay = np.asarray(np.max(seen[dancers:], axis=0), np.uint8)
-        removal = remove_people(frame.image_rgb, seen[:dancers], behind, poses, self._passing, stay)
+        removal = remove_people(frame.image_rgb, seen[:dancers], behind, poses[:dancers], self._passing, stay)
         return _Shown(removal, tuple(_cut_out(frame.image_rgb, mask) for mask in seen[dancers:]))
 
     def at(self, time_s: float) -> ImageRGB:
@@ -216,15 +222,6 @@ class FilmedPerson:
         return self.place.other_at(self.number, time_s)
 
 
-def seen_parts(masks: Sequence[NDArray[np.uint8]], nearest_first: Sequence[int]) -> list[NDArray[np.uint8]]:
-    """What is seen of each of several people: of pixels in several masks uint8 [h,w], each shows the nearest person."""
-    seen, free = list(masks), np.full(masks[0].shape, 255, np.uint8)
-    for number in nearest_first:
-        seen[number] = np.minimum(masks[number], free)
-        free -= seen[number]
-    return seen
-
-
 def _nearest_first(tracks: Sequence[PoseTrack]) -> NDArray[np.intp]:
     """The numbers of people in each frame, the nearest first: [N,T]."""
     return np.asarray(depth_lines(tracks).argsort(axis=0)[::-1])
@@ -248,6 +245,11 @@ class PassedInFront:
         if passed is None or self._overlay is None:
             return passed if self._overlay is None else self._overlay
         return np.where(self._overlay[..., 3:] >= passed[..., 3:], self._overlay, passed)
+
+
+def _copied(masks: Path) -> Path:
+    """A copy of the masks as they are now."""
+    return Path(shutil.copyfile(masks, masks.with_stem(f"{masks.stem}-detected")))
 
 
 def _merged_masks(masks: Sequence[Path], out: Path) -> Path:

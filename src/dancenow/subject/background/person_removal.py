@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.skeleton import INDEX, LIMBS
+from dancenow.pose.body_area import body_area, pose_size_px
+from dancenow.skeleton import INDEX
 from dancenow.subject.background.passing_objects import PassingObject
 from dancenow.types import FloatArray, ImageRGB, Pose
 
@@ -41,15 +42,12 @@ _MIN_OBJECT: Final = 0.05
 """Least area of such a piece; fraction of the person's squared size. Smaller ones are reflections of shoes, too."""
 _OBJECT_GAP: Final = 0.06
 """Gaps in something else that are closed, because the background happens to look like it; fraction of the person's size."""
-_LIMB_WIDTH: Final = 0.05
-"""Width of what surely is body along a bone; fraction of the person's size."""
 _MIN_HIDDEN: Final = 0.0006
 """Least area of the body that something in front hides, as a fraction of the person's squared size."""
 _BODY_AROUND: Final = 0.02
 """What surely is body beyond a limb of that width, where people touch."""
 _SURE: Final = 0.3
 _THIGHS: Final = [INDEX[name] for name in ("right_hip", "left_hip", "left_knee", "right_knee")]
-_TORSO: Final = [INDEX[name] for name in ("right_shoulder", "left_shoulder", "left_hip", "right_hip")]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,12 +92,11 @@ def remove_people(
 def _completed(mask: NDArray[np.uint8], pose: Pose, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """The mask with all of the body that the pose tells: masks of people who touch lack parts of them."""
     scale = np.array([mask.shape[1] / shape[1], mask.shape[0] / shape[0]], np.float32)
-    seen = pose.confidence > _SURE
-    if not seen.any():
+    seen, moved = pose.confidence > _SURE, Pose(pose.xy * scale, pose.confidence)
+    size_px = pose_size_px(moved)
+    if not size_px:
         return mask
-    moved = Pose(pose.xy * scale, pose.confidence)
-    size_px = max(1, round(float(np.ptp(moved.xy[seen], axis=0).max())))
-    area = _body_area(moved, mask.shape, size_px)
+    area = body_area(moved, mask.shape, size_px)
     if seen[_THIGHS].all():  # a skirt
         cv2.fillConvexPoly(area, cv2.convexHull(moved.xy[_THIGHS].round().astype(np.int32)), 1)
     around_px = 2 * round(_BODY_AROUND * size_px) + 1
@@ -226,7 +223,7 @@ def _hiding(person: NDArray[np.uint8], other: FloatArray, pose: Pose, size_px: i
     """
     objects = ((other > 0.5) & (person < 90)).astype(np.uint8)
     objects = np.asarray(cv2.morphologyEx(objects, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)), np.uint8)
-    hidden = (objects > 0) & (_body_area(pose, person.shape, size_px) > 0)
+    hidden = (objects > 0) & (body_area(pose, person.shape, size_px) > 0)
     if hidden.sum() < _MIN_HIDDEN * size_px**2:
         return None
     count, pieces = cv2.connectedComponents(objects)
@@ -235,16 +232,3 @@ def _hiding(person: NDArray[np.uint8], other: FloatArray, pose: Pose, size_px: i
     if not covers.any():
         return None
     return np.asarray(cv2.GaussianBlur(covers[pieces].astype(np.float32), (0, 0), 1.0), np.float32)
-
-
-def _body_area(pose: Pose, shape: tuple[int, ...], size_px: int) -> NDArray[np.uint8]:
-    """Where the body of a pose [K] surely is: uint8 [h,w], 1 along the bones and on the trunk."""
-    area = np.zeros(shape[:2], np.uint8)
-    xy, seen = pose.xy.round().astype(np.int32), pose.confidence > _SURE
-    width_px = max(1, round(_LIMB_WIDTH * size_px))
-    for start, end in LIMBS:
-        if seen[start] and seen[end]:
-            cv2.line(area, xy[start].tolist(), xy[end].tolist(), 1, width_px)
-    if seen[_TORSO].all():
-        cv2.fillConvexPoly(area, cv2.convexHull(xy[_TORSO]), 1)
-    return area
