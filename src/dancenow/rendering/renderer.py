@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from dancenow.prefetch import prefetch
 from dancenow.rendering.compositor import composite
-from dancenow.rendering.depth_order import depth_lines
+from dancenow.rendering.contact_shadow import contact_shadow
+from dancenow.rendering.depth_order import depth_lines, usual_height_px
 from dancenow.rendering.layer import Layer
 from dancenow.rendering.light_match import NO_GAIN, relight
 from dancenow.rendering.moving_camera import move_layer
@@ -87,7 +88,19 @@ def render_dancers(dancers: Sequence[Dancer], start: int = 0, stop: int | None =
         for number, (time_s, lines, layers) in enumerate(frames, start=start):
             shown = [_staged(*each, number, time_s) for each in zip(dancers, layers, lines[: len(dancers)], strict=True)]
             stay = [_filmed(*each, time_s) for each in zip(view.others, lines[len(dancers) :], strict=True)]
-            yield _composite_layers(view, [*shown, *stay], time_s)
+            # Before the dancers: of layers with the same ground, the first one is behind.
+            feet = zip(shown_tracks, shown, strict=False) if view.has_contact_shadow else ()
+            shadows = [_shadow(track, number, layer) for track, layer in feet]
+            yield _composite_layers(view, [*shadows, *shown, *stay], time_s)
+
+
+def _shadow(track: PoseTrack, number: int, layer: Layer | None) -> Layer | None:
+    """The shadow at the feet of a dancer whose layer is given. track: theirs, in px of the frame."""
+    if layer is None:
+        return None
+    frame_px = (track.width_px, track.height_px)
+    shadow = contact_shadow(track.pose[number], layer.feet_y_px, usual_height_px(track), frame_px)
+    return None if shadow is None else Layer(shadow, None, layer.feet_y_px)
 
 
 def _filmed(person: StayingPerson, line_px: float, time_s: float) -> Layer | None:

@@ -86,6 +86,7 @@ class SourceScene:
                 front,
                 match_light(dance.target.plate.image_rgb, survey.plate.image_rgb),
                 stay,
+                has_contact_shadow=True,
             )
             for dance in dances
         )
@@ -105,7 +106,7 @@ class SourceScene:
         Raises:
             UserError: the video cannot be read.
         """
-        everyone: dict[int | None, PoseTrack] = {**tracks, **others}
+        everyone: dict[int | None, PoseTrack] = dict([*tracks.items(), *others.items()])
         masks, first = [self.masks_of(source, person) for person in everyone], next(iter(tracks.values()))
         everybody = masks[0] if len(masks) == 1 else _merged_masks(masks, self._folder / "masks-everybody.mkv")
         measured = np.any([track.status == FrameStatus.MEASURED for track in everyone.values()], axis=0)

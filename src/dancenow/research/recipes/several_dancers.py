@@ -1,11 +1,12 @@
 """Measure several dancers against rendered truth: who is who, who is in front, how good each one is, and what each one costs.
 
-Usage: python -m dancenow.research.recipes.several_dancers FOLDER OUT.json DUET MODEL=IDENTITY MODEL=IDENTITY
+Usage: python -m dancenow.research.recipes.several_dancers FOLDER OUT.json DUET MODEL=IDENTITY MODEL=IDENTITY [--cost]
 
 Two rendered dancers walk around each other and cross twice, once each in front; DUET is one of `rendered_duet.DUETS`. Measured
 are their detected poses against the exact ones, the order of their layers against their distance from the camera, and the two
 models that take their places, together and each alone, against a rendering of the models' identities. FOLDER keeps the clips
-and the results. Speed and memory are those of the models' own dances at once, each number of dancers in a process of its own.
+and the results. With --cost, speed and memory are measured, too: those of the models' own dances at once, each number of
+dancers in a process of its own.
 """
 
 import json
@@ -163,20 +164,21 @@ def main() -> None:
         print(json.dumps(render_at_once(int(sys.argv[2]), int(sys.argv[3]), [Path(model) for model in sys.argv[4:]])))
         return
     folder, out, plan = Path(sys.argv[1]), Path(sys.argv[2]), DUETS[sys.argv[3]]
-    (one, first), (two, second) = (argument.split("=") for argument in sys.argv[4:])
+    (one, first), (two, second) = (argument.split("=") for argument in sys.argv[4:6])
     models = Path(one), Path(two)
     folder.mkdir(parents=True, exist_ok=True)
     duet = render_duet(plan, folder)
     truth = duet if plan.people == (first, second) else render_duet(replace(plan, people=(first, second)), folder)
     alone = [film_alone(duet, part, folder / f"{name}.mp4") for part, name in enumerate(plan.people)]
     people, numbers = measure_people(duet, plan.people, alone)
-    result = {
+    result: dict[str, Any] = {
         "measured_on": measurement_info(),
         "duet": {"people": plan.people, "dances": plan.dances, "room": plan.room},
         "people": people,
         "person_ssim": measure_models(duet, truth, models, numbers, alone, folder),
-        "cost": measure_cost(models),
     }
+    if "--cost" in sys.argv:
+        result["cost"] = measure_cost(models)
     with complete_or_absent(out) as temporary:
         temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1))
