@@ -5,7 +5,7 @@ Usage: python -m dancenow.research.recipes.staying_person FOLDER OUT.json DUET M
 DUET is one of `rendered_duet.DUETS`, and the models are of its two people, in their order. Each of the two is replaced by the
 model of the same person while the other one stays, so that the truth is the video itself. Compared is the one who stays, inside
 the true mask of what is seen of them: while the two are apart, and in front of the new dancer and behind while they touch.
-And the ground at the feet of the new dancer, where the truth has a shadow. FOLDER keeps the clips and the results.
+FOLDER keeps the clips and the results.
 """
 
 import json
@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,13 +22,10 @@ from dancenow.metrics.images import LEVELS
 from dancenow.pose.people_tracks import detect_people
 from dancenow.research.bench.results import measurement_info
 from dancenow.research.recipes.rendered_duet import DUETS, Duet, render_duet, ssim_inside
-from dancenow.skeleton import INDEX
 from dancenow.storage.atomic_io import complete_or_absent
 
 _BAD_LEVELS: Final = 40
 """A pixel whose color is off by more shows something else."""
-_AROUND_FEET: Final = 0.08
-"""Width of what is close to a foot, as a fraction of the person's height."""
 _PLACES: Final = ("apart", "in front", "behind")
 
 
@@ -61,31 +57,6 @@ def measure_staying(duet: Duet, replaced: int, number: int, model: Path, out: Pa
         for place in _PLACES
         if pixels[place]
     }
-
-
-def measure_ground(duet: Duet, replaced: int, video: Path) -> dict[str, float]:
-    """How far the ground around the feet of the replaced person is from the truth, in levels: on average, and how much too
-    bright. Over the frames in which the two are apart.
-    """
-    errors, brighter = list[float](), list[float]()
-    for shown, true in zip(read_frames(video), read_frames(duet.video), strict=True):
-        around = _around_feet(duet, replaced, true.index)
-        if not duet.touch(true.index) and around.any():
-            difference = shown.image_rgb[around].astype(np.float64) - true.image_rgb[around]
-            errors.append(float(np.abs(difference).mean()))
-            brighter.append(float(difference.mean()))
-    return {"error_levels": round(float(np.mean(errors)), 2), "too_bright_levels": round(float(np.mean(brighter)), 2)}
-
-
-def _around_feet(duet: Duet, number: int, frame: int) -> NDArray[np.bool_]:
-    """bool [H,W]: close to the feet of one of the two, where nobody is."""
-    person = duet.parts[number][frame]
-    tall_px = float(np.ptp(person.pose.xy[:, 1]))
-    near, anybody = np.zeros(person.mask.shape, np.uint8), np.max([part[frame].mask for part in duet.parts], axis=0)
-    for side in ("right", "left"):
-        ends = [person.pose.xy[INDEX[f"{side}_{end}"]].round().astype(int).tolist() for end in ("heel", "toe")]
-        cv2.line(near, ends[0], ends[1], 1, max(1, round(_AROUND_FEET * tall_px)))
-    return np.asarray((near > 0) & (cv2.dilate(anybody, np.ones((3, 3), np.uint8)) < 25))
 
 
 def _ratio(parts: list[float], wholes: list[float]) -> NDArray[np.float64]:
@@ -121,9 +92,6 @@ def main() -> None:
         "the_one_who_stays": {
             plan.people[1 - part]: measure_staying(duet, part, numbers[part], models[part], folder / f"stays-{1 - part}.mp4")
             for part in (0, 1)
-        },
-        "ground_at_the_feet_of": {
-            plan.people[part]: measure_ground(duet, part, folder / f"stays-{1 - part}.mp4") for part in (0, 1)
         },
     }
     with complete_or_absent(out) as temporary:
