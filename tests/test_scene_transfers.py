@@ -12,6 +12,7 @@ from dancenow.errors import UserError
 from dancenow.generators.registry import FAMILIES
 from dancenow.media.alpha_source import AlphaVideo
 from dancenow.media.source import read_frames
+from dancenow.pose.people_beside import PeopleBeside
 from dancenow.progress import Progress
 from dancenow.provenance.consent import consent
 from dancenow.provenance.content_credentials import read_credentials
@@ -150,7 +151,8 @@ def test_a_file_with_alpha_is_shown_over_a_checkerboard(source: Path, model: Pat
 
 
 @pytest.mark.usefixtures("source")
-def test_the_dancer_of_the_source_is_replaced(model: Path, tmp_path: Path) -> None:
+def test_the_dancer_of_the_source_is_replaced(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dancenow.rendering.source_scene.find_beside", lambda _, people, *__: PeopleBeside.nobody(people))
     longer = film(tmp_path / "longer.mp4", smaller_dancer(40))
     done = transfer(longer, model, tmp_path / "out.mp4", "source")
     shown = done.target_track

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import c2pa
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -17,9 +18,11 @@ from dancenow.generators.cast_member import given_to
 from dancenow.generators.registry import FAMILIES
 from dancenow.media.sink import MaskWriter
 from dancenow.media.source import VideoInput, open_video, read_frames
+from dancenow.pose.people_beside import PeopleBeside
 from dancenow.provenance.consent import consent, withdraw
 from dancenow.provenance.content_credentials import read_credentials
 from dancenow.provenance.content_marking import read_provenance
+from dancenow.rendering import source_scene
 from dancenow.skeleton import INDEX
 from dancenow.storage.atomic_io import sha256_of
 from dancenow.storage.checkpoint import load_checkpoint, save_checkpoint
@@ -94,6 +97,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DANCENOW_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(pipeline, "detect_poses", detect_crossing)
     monkeypatch.setattr(pipeline, "detect_people", people_detector(detect_crossing))
+    monkeypatch.setattr(source_scene, "find_beside", lambda _, people, *__: PeopleBeside.nobody(people))
     return film_crossing(tmp_path / "source.mp4")
 
 
@@ -172,6 +176,29 @@ def test_who_is_not_danced_stays_in_the_source(models: tuple[Path, Path], tmp_pa
                 shown = np.abs(frame.image_rgb.astype(int) - room()).max(axis=2) > 40
                 legs = other.pose.xy[frame.index, [INDEX["left_knee"], INDEX["right_knee"]]].round().astype(int)
                 assert bool(shown[legs[:, 1], legs[:, 0]].any()) == second, frame.index
+
+
+def test_who_stays_is_whole_and_in_the_right_order(
+    models: tuple[Path, Path], tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    longer = film_crossing(tmp_path / "longer.mp4", 32)
+    del source
+    for danced, stays in ((1, 2), (2, 1)):
+        beside = PeopleBeside({danced: danced}, (stays,))
+        monkeypatch.setattr(source_scene, "find_beside", lambda *_, beside=beside: beside)
+        done = pipeline.transfer(longer, {danced: models[0]}, tmp_path / f"{danced}.mp4", scene="source")
+        disc_px, met = done.target_track.pose.xy[:, NECK], 0
+        nearer, farther = (crossing(number, 32) for number in (2, 1))
+        for frame, true in zip(read_frames(done.video), read_frames(longer), strict=True):
+            seen = drawn((nearer if stays == 2 else farther).pose[frame.index])[1] > 0
+            if stays == 1:  # the nearer one hid parts of them, and the disc does now
+                y, x = np.mgrid[: seen.shape[0], : seen.shape[1]]
+                disc = np.hypot(x - disc_px[frame.index, 0], y - disc_px[frame.index, 1]) < 16
+                met += bool((seen & disc).any())
+                seen &= ~disc & ~(cv2.dilate(drawn(nearer.pose[frame.index])[1], np.ones((7, 7), np.uint8)) > 0)
+            error = np.abs(frame.image_rgb.astype(int) - true.image_rgb).max(axis=2)[seen]
+            assert (error > 60).mean() < 0.1, (stays, frame.index)
+        assert met > 5 or stays == 2
 
 
 def test_run_takes_videos_folders_and_models(

@@ -111,20 +111,26 @@ def transfer(
     on_progress, cast = execution.reporting(on_progress), open_cast(model, person)
     options = TransferOptions(normalize, face, camera, scene, person, keep)
     opened = open_transfer(source, cast, out, options, frames, execution, warn, on_progress)
-    planned = opened.plan(_follow(source, cast, opened.scene, on_progress), on_progress)
+    tracks, others = follow(source, cast, opened.scene, on_progress)
+    planned = opened.plan(tracks, on_progress, others)
     start, stop = frame_range(frames, planned.num_frames)
     with planned.images(start, stop) as images:
         return planned.write(images, start, stop, on_progress)
 
 
-def _follow(source: VideoSource, cast: Cast[Any], place: SceneChoice, on_progress: ProgressCallback) -> Cast[PoseTrack]:
-    """The poses of everyone who is danced."""
+def follow(
+    source: VideoSource, cast: Cast[Any], place: SceneChoice, on_progress: ProgressCallback
+) -> tuple[Cast[PoseTrack], dict[int, PoseTrack]]:
+    """The poses of everyone who is danced, and of those beside them who stay in the scene."""
     masks = {n: place.masks_of(source, n) for n in cast}
-    numbered = {n: path for n, path in masks.items() if n is not None}
-    if len(numbered) > 1:
-        found = detect_people(source, numbered, on_progress)
-        return {n: found[n] for n in numbered}
-    return {n: detect_poses(source, person=n, masks=path, on_progress=on_progress) for n, path in masks.items()}
+    beside = place.find_beside(source, [*cast], on_progress)
+    numbered = {n: masks[asked] for asked, n in beside.numbers.items() if n is not None}
+    numbered |= {n: place.masks_of(source, n) for n in beside.others}
+    if len(numbered) < 2:
+        return {n: detect_poses(source, person=n, masks=masks[n], on_progress=on_progress) for n in cast}, {}
+    found = detect_people(source, numbered, on_progress)
+    danced = {asked: found[n] for asked, n in beside.numbers.items() if n is not None}
+    return danced, {n: found[n] for n in beside.others}
 
 
 @renamed_keywords(listen="on_progress")
@@ -166,7 +172,7 @@ def run(
     require_signer()
     pretrained.fetch_all(on_progress)
     require_complete(source, on_progress)
-    tracks = _follow(source, cast, place, on_progress)
+    tracks, _ = follow(source, cast, place, on_progress)
     cast = {n: member.prepare(on_progress) for n, member in cast.items()}
     covered = {n: member.coverage(tracks[n], normalize) for n, member in cast.items()}
     warnings = warn_each(label_by_person({n: cast[n].warnings(source, n, tracks[n], covered[n]) for n in cast}), warn)

@@ -7,10 +7,11 @@ The images of a range of frames are the same whatever range they are rendered in
 without a seam.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from dancenow.execution import Execution
 from dancenow.face.refinement import FaceMode, FaceRefiner
@@ -57,8 +58,14 @@ class OpenedTransfer:
     marker: ContentMarker
     notes: tuple[str, ...]
 
-    def plan(self, tracks: Cast[PoseTrack], on_progress: ProgressCallback) -> "PlannedTransfer":
-        """Retarget the dances and find their faces. tracks: as `detect_poses` gives them for everyone who is danced.
+    def plan(
+        self,
+        tracks: Cast[PoseTrack],
+        on_progress: ProgressCallback,
+        others: Mapping[int, PoseTrack] = MappingProxyType({}),
+    ) -> "PlannedTransfer":
+        """Retarget the dances and find their faces. tracks: as `detect_poses` gives them for everyone who is danced. others: of
+        those who stay in the scene, by number.
 
         Raises:
             UserError: the source cannot be read, or a network is missing.
@@ -66,7 +73,7 @@ class OpenedTransfer:
         options = self.options
         parts = [Part(number, tracks[number], each.renderer.target) for number, each in self.performers.items()]
         dances, remarks = plan_dances(
-            self.source, parts, options.normalize, options.keep, options.camera, self.scene, on_progress
+            self.source, parts, options.normalize, options.keep, options.camera, self.scene, on_progress, others
         )
         refiners, told = list[FaceRefiner | None](), dict[int | None, Sequence[str]]()
         for part, dance in zip(parts, dances, strict=True):

@@ -13,7 +13,6 @@ import pytest
 
 from dancenow import pipeline
 from dancenow.batch import run_batch as run_batch_module
-from dancenow.batch import work
 from dancenow.batch.jobs import Settings, read_jobs
 from dancenow.batch.plan import Step
 from dancenow.batch.ray_engine import RayEngine
@@ -66,8 +65,7 @@ def test_a_batch_makes_the_videos_of_run(
     address: str | None, jobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in_for_the_detector(monkeypatch)
-    for module in (pipeline, work):
-        monkeypatch.setattr(module, "detect_poses", drawn_detector(smaller_dancer))
+    monkeypatch.setattr(pipeline, "detect_poses", drawn_detector(smaller_dancer))
     monkeypatch.setitem(PRESETS, "draft", TINY)
     monkeypatch.setattr("dancenow.storage.pretrained.path", lambda *_: tmp_path)
     trunk = PerceptualDistance(EfficientNetTrunk(), depth=1)

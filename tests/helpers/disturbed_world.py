@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dancenow.batch import run_batch, work
+from dancenow.batch import run_batch
 from dancenow.batch.plan import Step
 from dancenow.batch.work import StepReport, WorkerSettings, do_step
 from dancenow.progress import ProgressCallback
@@ -18,7 +18,7 @@ from dancenow.storage import pretrained
 from dancenow.web import run_job, server
 from helpers.drawn_world import dancer_track, film
 from helpers.tiny_model import smaller_dancer
-from helpers.web_world import detect_in_source, draw_instead_of_detecting
+from helpers.web_world import draw_instead_of_detecting
 
 
 def write_clips(folder: Path) -> None:
@@ -33,7 +33,6 @@ def stand_in() -> None:
     monkeypatch = pytest.MonkeyPatch()
     draw_instead_of_detecting(folder, monkeypatch)
     monkeypatch.setattr(server, "job_command", lambda seconds: (sys.executable, __file__, str(seconds)))
-    monkeypatch.setattr(work, "detect_poses", detect_in_source)
     monkeypatch.setattr(run_batch, "run_batch", partial(run_batch.run_batch, do=do_drawn_step))
     monkeypatch.setattr(pretrained, "fetch_all", lambda *_: None)
     os.environ.update(places)

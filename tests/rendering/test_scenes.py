@@ -52,7 +52,7 @@ def test_a_picture_fills_the_frame_from_its_middle() -> None:
 
 @pytest.mark.parametrize(("name", "rgb"), [("white", (255, 255, 255)), ("#20A040", (32, 160, 64))])
 def test_a_color_is_everywhere(drawn_subject: Subject, tmp_path: Path, name: str, rgb: tuple[int, int, int]) -> None:
-    staged = opened(name, tmp_path).stage([dance_of(drawn_subject)], ignore_progress)
+    staged = opened(name, tmp_path).stage([dance_of(drawn_subject)], {}, ignore_progress)
     image = staged.views[0].background.at(1.0)
     assert image.shape == (drawn_subject.track.height_px, drawn_subject.track.width_px, 3)
     assert (image == rgb).all()
@@ -63,7 +63,7 @@ def test_an_image_file_is_shown(drawn_subject: Subject, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "wall.png"), np.full((300, 200, 3), (10, 20, 200), np.uint8))
     choice = opened(str(tmp_path / "wall.png"), tmp_path)
     assert choice.files == (tmp_path / "wall.png",)
-    image = choice.stage([dance_of(drawn_subject)], ignore_progress).views[0].background.at(0.0)
+    image = choice.stage([dance_of(drawn_subject)], {}, ignore_progress).views[0].background.at(0.0)
     assert (image == (200, 20, 10)).all()
 
 
@@ -78,7 +78,7 @@ def test_a_video_that_repeats_says_so(drawn_subject: Subject, tmp_path: Path) ->
     dance = dance_of(drawn_subject)
     for num_frames, count in ((5, 1), (30, 0)):
         video = counting_video(tmp_path / "count.mp4", num_frames, 128, 128)
-        notes = opened(str(video), tmp_path).stage([dance], ignore_progress).notes
+        notes = opened(str(video), tmp_path).stage([dance], {}, ignore_progress).notes
         assert len(notes) == count
         assert all("lasts 0.5 s and the dance 2.5 s: it repeats" in note for note in notes)
 

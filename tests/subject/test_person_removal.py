@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.metrics.images import psnr_db
-from dancenow.subject.background.person_removal import remove_person
+from dancenow.subject.background.person_removal import remove_people, remove_person
 from dancenow.types import ImageRGB
 from helpers.drawn_world import dancer_track, person, room
 
@@ -66,3 +66,18 @@ def test_a_bar_that_passes_in_front_of_the_body_is_found() -> None:
     assert front[:55, :, 3].max() == front[85:, :, 3].max() == 0
     over = cv2.mean(front[68:72, left:right, :3])[:3]
     np.testing.assert_allclose(over, (250, 240, 30), atol=3)
+
+
+def test_a_known_person_who_stays_is_left_as_they_are_with_the_shadow_at_their_feet() -> None:
+    image, mask, _ = scene()
+    x = round(float(POSE.xy[:, 0].max())) + 4
+    image[40:110, x : x + 14] = room()[40:110, x : x + 14] * 0.6  # in the color of a shadow on the wall
+    image[110:114, x + 4 : x + 24] = room()[110:114, x + 4 : x + 24] * 0.7  # a shadow at the feet, away from the dancer
+    other = np.zeros_like(mask)
+    other[40:110, x : x + 14] = 255
+    kept = remove_people(image, [mask], room(), [POSE], [None], other)
+    assert kept.front is None
+    np.testing.assert_array_equal(kept.image_rgb[41:109, x + 1 : x + 13], image[41:109, x + 1 : x + 13])
+    np.testing.assert_allclose(kept.image_rgb[110:114, x + 12 : x + 22], image[110:114, x + 12 : x + 22], atol=8)
+    gone = (mask > 0) & (other == 0)
+    assert psnr_db(kept.image_rgb[gone], room()[gone]) > 34

@@ -22,8 +22,8 @@ from dancenow.generators.presets import preset_config
 from dancenow.media.integrity import require_complete
 from dancenow.media.lossless import LosslessWriter, read_lossless
 from dancenow.media.source import VideoSource
+from dancenow.pipeline import follow
 from dancenow.planned_transfer import PlannedTransfer, TransferOptions, open_transfer
-from dancenow.pose.pipeline import detect_poses
 from dancenow.progress import Progress, ProgressCallback, ignore_warning
 from dancenow.rendering.scenes import open_scene
 from dancenow.storage.atomic_io import cache_dir, sha256_of
@@ -117,12 +117,7 @@ class _Work:
         source, settings = self._open(self._job.source), self._job.settings
         require_complete(source, self._on_progress)
         scene = open_scene(settings.scene, settings.camera, self._out, None, source.path)  # type: ignore[arg-type]
-        detect_poses(
-            source,
-            person=settings.source_person,
-            masks=scene.masks_of(source, settings.source_person),
-            on_progress=self._on_progress,
-        )
+        follow(source, {settings.source_person: None}, scene, self._on_progress)
 
     def prepare(self) -> None:
         target = self._open(self._job.target)
@@ -186,9 +181,8 @@ class _Work:
         opened = open_transfer(
             source, {person: model}, self._out, options, (0, None), self._execution, ignore_warning, self._on_progress
         )
-        masks = opened.scene.masks_of(source, person)
-        track = detect_poses(source, person=person, masks=masks, on_progress=self._on_progress)
-        return opened.plan({person: track}, self._on_progress)
+        tracks, others = follow(source, {person: None}, opened.scene, self._on_progress)
+        return opened.plan(tracks, self._on_progress, others)
 
     def _model(self) -> Path:
         settings = self._job.settings

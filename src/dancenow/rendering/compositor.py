@@ -79,8 +79,10 @@ def _put_premultiplied(behind: FloatArray, part: FloatArray) -> None:
 
 def _blend_frame(image: ImageRGB, rgba: NDArray[np.uint8]) -> None:
     """Blend a whole frame uint8 [H,W,4] into `image`."""
-    alpha = rgba[..., 3:].astype(np.float32) / 255
-    np.rint(rgba[..., :3] * alpha + image * (1 - alpha), out=image, casting="unsafe")
+    left, top, width, height = cv2.boundingRect(cv2.extractChannel(rgba, 3))
+    covered = np.s_[top : top + height, left : left + width]
+    alpha, part = rgba[covered][..., 3:].astype(np.float32) / 255, image[covered]
+    np.rint(rgba[covered][..., :3] * alpha + part * (1 - alpha), out=part, casting="unsafe")
 
 
 def _blend_crop(image: ImageRGB, rgba: NDArray[np.float32], crop: Crop) -> None:

@@ -30,7 +30,7 @@ def depth_lines(tracks: Sequence[PoseTrack]) -> _Array:
     before unless it has clearly changed. While somebody is not seen, they count as standing where they were seen last or next.
     """
     ground = np.stack([_ground_line(track) for track in tracks])
-    clearly_px = _CLEARLY * max(_height_px(track) for track in tracks)
+    clearly_px = _CLEARLY * max(usual_height_px(track) for track in tracks)
     first = ground[:, 0].argsort(kind="stable")
     for frame in reversed(range(ground.shape[1])):  # who is clearly in front later is so at the beginning, too
         first = _reordered(first, ground[:, frame], clearly_px)
@@ -66,7 +66,7 @@ def _ground_line(track: PoseTrack) -> _Array:
     return line
 
 
-def _height_px(track: PoseTrack) -> float:
+def usual_height_px(track: PoseTrack) -> float:
     """The usual height of a dancer in the frame."""
     present = track.pose.confidence > 0
     y = track.pose.xy[..., 1]

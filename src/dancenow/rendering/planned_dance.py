@@ -1,7 +1,8 @@
 """From the dances of a source video to the poses that are rendered: its camera, the target's body, the target's camera."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from dancenow.media.source import VideoSource
@@ -60,11 +61,12 @@ def plan_dances(
     camera: CameraMode,
     scene: SceneChoice,
     on_progress: ProgressCallback,
+    others: Mapping[int, PoseTrack] = MappingProxyType({}),
 ) -> tuple[list[PlannedDance], tuple[str, ...]]:
     """Retarget the dances of a source video, measured in a fixed view, to their targets, and put them into a scene.
 
     Returns the dances, one for each part, and what the user should know, one sentence each. keep: half of every body that does
-    not dance.
+    not dance. others: tracks of the people of the source who stay, by number, as `SceneChoice.find_beside` found them.
 
     Raises:
         UserError: the video cannot be read, or as `fit_retargeter`.
@@ -83,7 +85,7 @@ def plan_dances(
         most_turned = max(most_turned, fraction)
         world_track = keep_half(turned, part.target.track, keep)
         dances.append(Dance(source, part.person, part.track, world_track, part.target, retargeter, keep, camera, filmed_by))
-    staged = scene.stage(dances, on_progress)
+    staged = scene.stage(dances, others, on_progress)
     planned = [
         PlannedDance(poses.for_rendering(dance.world_track), view.show(dance.world_track), view, str(dance.retargeter))
         for dance, view in zip(dances, staged.views, strict=True)

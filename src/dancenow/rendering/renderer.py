@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from dancenow.prefetch import prefetch
 from dancenow.rendering.compositor import composite
-from dancenow.rendering.depth_order import depth_lines
+from dancenow.rendering.contact_shadow import contact_shadow
+from dancenow.rendering.depth_order import depth_lines, usual_height_px
 from dancenow.rendering.layer import Layer
 from dancenow.rendering.light_match import NO_GAIN, relight
 from dancenow.rendering.moving_camera import move_layer
 from dancenow.rendering.scene import Scene
 from dancenow.rendering.temporal_filter import filter_temporal
 from dancenow.subject.target_appearance import Target
-from dancenow.subject.target_view import TargetView
+from dancenow.subject.target_view import StayingPerson, TargetView
 from dancenow.types import ImageRGB, PoseTrack
 
 
@@ -72,19 +73,40 @@ def render_video(
 def render_dancers(dancers: Sequence[Dancer], start: int = 0, stop: int | None = None) -> abc.Generator[ImageRGB]:
     """Render the frames [start, stop) of several dances at once, one by one, each uint8 [H,W,3].
 
-    The views of all dancers have the same background and foreground. In front of a background with alpha, frames have alpha,
-    too: [H,W,4]. The layers of each dancer are generated in a thread of their own, a few frames ahead of the compositor.
+    The views of all dancers have the same background, foreground and other people. In front of a background with alpha, frames
+    have alpha, too: [H,W,4]. The layers of each dancer are generated in a thread of their own, a few frames ahead of the
+    compositor.
     """
     view, times_s = dancers[0].view, dancers[0].track.time_s[start:stop].tolist()
-    lines_px = depth_lines([dancer.view.show(dancer.track) for dancer in dancers])[:, start:stop]
+    shown_tracks = [dancer.view.show(dancer.track) for dancer in dancers] + [other.track for other in view.others]
+    lines_px = depth_lines(shown_tracks)[:, start:stop]
     with ExitStack() as stack:
         streams = [
             stack.enter_context(prefetch(render_layers(dancer.renderer, dancer.track, start, stop))) for dancer in dancers
         ]
         frames = zip(times_s, lines_px.T.tolist(), zip(*streams, strict=True), strict=True)
         for number, (time_s, lines, layers) in enumerate(frames, start=start):
-            shown = [_staged(*each, number, time_s) for each in zip(dancers, layers, lines, strict=True)]
-            yield _composite_layers(view, shown, time_s)
+            shown = [_staged(*each, number, time_s) for each in zip(dancers, layers, lines[: len(dancers)], strict=True)]
+            stay = [_filmed(*each, time_s) for each in zip(view.others, lines[len(dancers) :], strict=True)]
+            # Before the dancers: of layers with the same ground, the first one is behind.
+            feet = zip(shown_tracks, shown, strict=False) if view.has_contact_shadow else ()
+            shadows = [_shadow(track, number, layer) for track, layer in feet]
+            yield _composite_layers(view, [*shadows, *shown, *stay], time_s)
+
+
+def _shadow(track: PoseTrack, number: int, layer: Layer | None) -> Layer | None:
+    """The shadow at the feet of a dancer whose layer is given. track: theirs, in px of the frame."""
+    if layer is None:
+        return None
+    frame_px = (track.width_px, track.height_px)
+    shadow = contact_shadow(track.pose[number], layer.feet_y_px, usual_height_px(track), frame_px)
+    return None if shadow is None else Layer(shadow, None, layer.feet_y_px)
+
+
+def _filmed(person: StayingPerson, line_px: float, time_s: float) -> Layer | None:
+    """Somebody of the scene as a layer; line_px as in `_staged`."""
+    rgba = person.at(time_s)
+    return None if rgba is None else Layer(rgba, None, line_px)
 
 
 def _staged(dancer: Dancer, layer: Layer | None, line_px: float, number: int, time_s: float) -> Layer | None:

@@ -1,12 +1,13 @@
 """What every scene implements, and what it gets and gives."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from dancenow.errors import OptionError
 from dancenow.media.source import VideoSource
+from dancenow.pose.people_beside import PeopleBeside
 from dancenow.pose.retargeting.kept_half import KeptHalf
 from dancenow.pose.retargeting.registry import Retargeter
 from dancenow.progress import ProgressCallback
@@ -95,8 +96,15 @@ class SceneChoice(Protocol):
             UserError: this source does not suit the scene.
         """
 
-    def stage(self, dances: Sequence[Dance], on_progress: ProgressCallback) -> StagedDances:
-        """Put the dances of one source into it.
+    def find_beside(self, source: VideoSource, people: Sequence[int | None], on_progress: ProgressCallback) -> PeopleBeside:
+        """Who of the source is near the people who are danced, and is seen in the scene, too; see `people_beside.find_beside`.
+
+        Raises:
+            UserError: the video cannot be read, or nobody is found.
+        """
+
+    def stage(self, dances: Sequence[Dance], others: Mapping[int, PoseTrack], on_progress: ProgressCallback) -> StagedDances:
+        """Put the dances of one source into it. others: tracks of those whom `find_beside` found, by number.
 
         Raises:
             UserError: a file cannot be read.

@@ -5,7 +5,7 @@ A scene is a class that implements `SceneChoice`. It is opened, and what is wron
 
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
@@ -15,6 +15,7 @@ import numpy as np
 
 from dancenow.errors import InputError, OptionError
 from dancenow.media.source import VideoSource
+from dancenow.pose.people_beside import PeopleBeside
 from dancenow.progress import ProgressCallback
 from dancenow.rendering.light_match import match_light
 from dancenow.rendering.output import require_outputs
@@ -24,7 +25,7 @@ from dancenow.rendering.source_scene import SourceScene
 from dancenow.subject.background.base import Background, NoBackground, StillPlate
 from dancenow.subject.background.picture import VideoBackground, cover_frame
 from dancenow.subject.target_view import CameraMode, TargetView
-from dancenow.types import ImageRGB, Plate
+from dancenow.types import ImageRGB, Plate, PoseTrack
 
 COLORS: Final = {
     "black": "#000000", "white": "#ffffff", "gray": "#808080", "red": "#ff0000", "green": "#008000", "blue": "#0000ff",
@@ -50,7 +51,11 @@ class TargetScene:
     def masks_of(self, _source: VideoSource, _person: int | None) -> None:
         """See `SceneChoice.masks_of`."""
 
-    def stage(self, dances: Sequence[Dance], _on_progress: ProgressCallback) -> StagedDances:
+    def find_beside(self, _source: VideoSource, people: Sequence[int | None], _on_progress: ProgressCallback) -> PeopleBeside:
+        """See `SceneChoice.find_beside`: nobody of the source is seen."""
+        return PeopleBeside.nobody(people)
+
+    def stage(self, dances: Sequence[Dance], _others: Mapping[int, PoseTrack], _on_progress: ProgressCallback) -> StagedDances:
         """See `SceneChoice.stage`: the place of the first dance's target."""
         target = dances[0].target
         views = share_place(target.view(dances[0].camera), dances)
@@ -73,7 +78,11 @@ class TransparentScene:
     def masks_of(self, _source: VideoSource, _person: int | None) -> None:
         """See `SceneChoice.masks_of`."""
 
-    def stage(self, dances: Sequence[Dance], _on_progress: ProgressCallback) -> StagedDances:
+    def find_beside(self, _source: VideoSource, people: Sequence[int | None], _on_progress: ProgressCallback) -> PeopleBeside:
+        """See `SceneChoice.find_beside`: nobody of the source is seen."""
+        return PeopleBeside.nobody(people)
+
+    def stage(self, dances: Sequence[Dance], _others: Mapping[int, PoseTrack], _on_progress: ProgressCallback) -> StagedDances:
         """See `SceneChoice.stage`."""
         track = dances[0].world_track
         return StagedDances(share_place(TargetView(NoBackground(track.width_px, track.height_px)), dances))
@@ -117,7 +126,11 @@ class PictureScene:
     def masks_of(self, _source: VideoSource, _person: int | None) -> None:
         """See `SceneChoice.masks_of`."""
 
-    def stage(self, dances: Sequence[Dance], _on_progress: ProgressCallback) -> StagedDances:
+    def find_beside(self, _source: VideoSource, people: Sequence[int | None], _on_progress: ProgressCallback) -> PeopleBeside:
+        """See `SceneChoice.find_beside`: nobody of the source is seen."""
+        return PeopleBeside.nobody(people)
+
+    def stage(self, dances: Sequence[Dance], _others: Mapping[int, PoseTrack], _on_progress: ProgressCallback) -> StagedDances:
         """See `SceneChoice.stage`."""
         track = dances[0].world_track
         image = cover_frame(self.image_rgb, track.width_px, track.height_px)
@@ -146,7 +159,11 @@ class VideoScene:
     def masks_of(self, _source: VideoSource, _person: int | None) -> None:
         """See `SceneChoice.masks_of`."""
 
-    def stage(self, dances: Sequence[Dance], _on_progress: ProgressCallback) -> StagedDances:
+    def find_beside(self, _source: VideoSource, people: Sequence[int | None], _on_progress: ProgressCallback) -> PeopleBeside:
+        """See `SceneChoice.find_beside`: nobody of the source is seen."""
+        return PeopleBeside.nobody(people)
+
+    def stage(self, dances: Sequence[Dance], _others: Mapping[int, PoseTrack], _on_progress: ProgressCallback) -> StagedDances:
         """See `SceneChoice.stage`."""
         lasts_s = self.video.info.duration_s
         if lasts_s is None:  # the container does not say

@@ -2,7 +2,8 @@
 
 source, masks ─► survey as of footage: background, camera, exposure ─┐
                                                                       ▼
-frame, masks of the dancers, background of the frame ─► remove_person ─► frame without them, and what passed in front
+frame, masks of the dancers, background of the frame ─► remove_people ─► frame without them, and what passed in front
+frame, masks of the people who stay ─► a layer each, in front of the new dancers or behind, by the ground under the feet
 """
 
 import shutil
@@ -10,16 +11,22 @@ import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.errors import InputError
 from dancenow.media.sink import MaskWriter
 from dancenow.media.source import VideoSource, read_masks
+from dancenow.pose.people_beside import PeopleBeside, find_beside
+from dancenow.pose.separation.seen_parts import seen_parts
 from dancenow.progress import ProgressCallback, ignore_progress
+from dancenow.rendering.depth_order import depth_lines
 from dancenow.rendering.light_match import match_light
 from dancenow.rendering.placement import PlacedCamera
 from dancenow.rendering.scene_choice import Dance, FrameSize, StagedDances, require_layers
@@ -61,10 +68,16 @@ class SourceScene:
             )
         return self._folder / f"masks-{person or 'auto'}.mkv"
 
-    def stage(self, dances: Sequence[Dance], on_progress: ProgressCallback) -> StagedDances:
+    def find_beside(self, source: VideoSource, people: Sequence[int | None], on_progress: ProgressCallback) -> PeopleBeside:
+        """See `SceneChoice.find_beside`."""
+        return find_beside(source, people, on_progress)
+
+    def stage(self, dances: Sequence[Dance], others: Mapping[int, PoseTrack], on_progress: ProgressCallback) -> StagedDances:
         """See `SceneChoice.stage`."""
         source = dances[0].source
-        place, survey = self.remove_dancers(source, {dance.person: dance.source_track for dance in dances}, on_progress)
+        tracks = {dance.person: dance.source_track for dance in dances}
+        place, survey = self.remove_dancers(source, tracks, on_progress, others)
+        stay = tuple(FilmedPerson(place, number, track) for number, track in enumerate(others.values()))
         front = PassedInFront(place, None if survey.overlays is None else survey.overlays.rgba)
         views = (
             TargetView(
@@ -72,6 +85,8 @@ class SourceScene:
                 PlacedCamera.fit(dance.world_track, dance.source_track, dance.source_camera, holds_place=dance.holds_place),
                 front,
                 match_light(dance.target.plate.image_rgb, survey.plate.image_rgb),
+                stay,
+                has_contact_shadow=True,
             )
             for dance in dances
         )
@@ -82,22 +97,28 @@ class SourceScene:
         source: VideoSource,
         tracks: Mapping[int | None, PoseTrack],
         on_progress: ProgressCallback = ignore_progress,
+        others: Mapping[int, PoseTrack] = MappingProxyType({}),
     ) -> tuple["RemovedDancers", FootageSurvey]:
         """The source without some people, by number, whose masks lie at `masks_of`, and what was found out about it.
+
+        others: of people who stay, whose masks lie there, too.
 
         Raises:
             UserError: the video cannot be read.
         """
-        masks, first = [self.masks_of(source, person) for person in tracks], next(iter(tracks.values()))
+        everyone: dict[int | None, PoseTrack] = dict([*tracks.items(), *others.items()])
+        masks, first = [self.masks_of(source, person) for person in everyone], next(iter(tracks.values()))
         everybody = masks[0] if len(masks) == 1 else _merged_masks(masks, self._folder / "masks-everybody.mkv")
-        measured = np.any([track.status == FrameStatus.MEASURED for track in tracks.values()], axis=0)
+        measured = np.any([track.status == FrameStatus.MEASURED for track in everyone.values()], axis=0)
         survey = survey_footage(source, everybody, select_shots(source, first), measured, "keep", on_progress)
+        detected = [_copied(path) for path in masks] if others else []  # refined masks leak onto whoever touches the person
         for each in masks:
             refine_masks(source, each, survey.background_of, exposure=survey.exposure, on_progress=on_progress)
         # The background of the masks shows the dancer's shadow where it was seen in it only; the plate does not.
         background_of = survey.background_of if survey.camera is not None else still_background(survey.plate)
-        people = list(zip(masks, tracks.values(), strict=True))
-        return RemovedDancers(source, people, background_of, survey.exposure, keeps=self), survey
+        people = list(zip(masks, everyone.values(), strict=True))
+        dancers, stay = people[: len(tracks)], people[len(tracks) :]
+        return RemovedDancers(source, dancers, background_of, survey.exposure, stay, detected, keeps=self), survey
 
 
 class RemovedDancers:
@@ -109,13 +130,19 @@ class RemovedDancers:
         people: Sequence[tuple[Path, PoseTrack]],
         background_of: Callable[[int], Plate],
         exposure: Exposure,
+        others: Sequence[tuple[Path, PoseTrack]] = (),
+        detected: Sequence[Path] = (),
         keeps: object = None,
     ) -> None:
         """people: masks of each dancer, one per frame, and track. background_of: the background of a frame by its number, in px
-        of the frame. exposure: of the frames, relative to that of the background. keeps: the owner of the masks, which lives
-        as long.
+        of the frame. exposure: of the frames, relative to that of the background. others: masks and tracks of people who stay.
+        detected: if somebody stays, the detector's own masks of all, the dancers first. keeps: the owner of the masks, which
+        lives as long.
         """
-        self._source, self._masks, self._tracks = source, [masks for masks, _ in people], [track for _, track in people]
+        everyone = (*people, *others)
+        self._source, self._masks = source, [*(masks for masks, _ in everyone), *detected]
+        self._tracks, self._dancers = [track for _, track in everyone], len(people)
+        self._nearest = _nearest_first(self._tracks) if others else None
         self._background_of, self._exposure, self._keeps = background_of, exposure, keeps
         self._passing = [self._learn_passing(masks, track) for masks, track in people]
         self._height_px, self._width_px = self._tracks[0].height_px, self._tracks[0].width_px
@@ -132,25 +159,39 @@ class RemovedDancers:
         self._frames: Iterator[tuple[Frame, tuple[NDArray[np.uint8], ...]]] = zip(
             self._source.frames(), zip(*(read_masks(masks) for masks in self._masks), strict=False), strict=False
         )
-        self._index, self._removal = -1, Removal(np.zeros((self._height_px, self._width_px, 3), np.uint8))
+        self._index, self._shown = -1, _Shown(Removal(np.zeros((self._height_px, self._width_px, 3), np.uint8)))
 
     def removal_at(self, time_s: float) -> Removal:
         """The frame of that time without the dancers."""
+        return self._shown_at(time_s).removal
+
+    def other_at(self, number: int, time_s: float) -> NDArray[np.uint8] | None:
+        """What is seen at that time of one of the people who stay, counted from 0: uint8 [H,W,4]; None if nothing is."""
+        others = self._shown_at(time_s).others
+        return others[number] if others else None
+
+    def _shown_at(self, time_s: float) -> "_Shown":
         wanted = int(np.abs(self._tracks[0].time_s - time_s).argmin())
         if wanted < self._index:
             self._restart()
         if wanted > self._index:
             for frame, masks in self._frames:
                 if frame.index == wanted:
-                    self._removal = self._remove(frame, masks)
+                    self._shown = self._show(frame, masks)
                     break
             self._index = wanted
-        return self._removal
+        return self._shown
 
-    def _remove(self, frame: Frame, masks: Sequence[NDArray[np.uint8]]) -> Removal:
+    def _show(self, frame: Frame, masks: Sequence[NDArray[np.uint8]]) -> "_Shown":
         behind = self._exposure.replay(self._background_of(frame.index).image_rgb, frame.index)
-        poses = [track.pose[frame.index] for track in self._tracks]
-        return remove_people(frame.image_rgb, masks, behind, poses, self._passing)
+        poses, dancers = [track.pose[frame.index] for track in self._tracks], self._dancers
+        if self._nearest is None:
+            return _Shown(remove_people(frame.image_rgb, masks, behind, poses, self._passing))
+        order = self._nearest[:, frame.index].tolist()
+        seen = seen_parts(masks[: len(poses)], masks[len(poses) :], poses, self._width_px, order)
+        stay = np.asarray(np.max(seen[dancers:], axis=0), np.uint8)
+        removal = remove_people(frame.image_rgb, seen[:dancers], behind, poses[:dancers], self._passing, stay)
+        return _Shown(removal, tuple(_cut_out(frame.image_rgb, mask) for mask in seen[dancers:]))
 
     def at(self, time_s: float) -> ImageRGB:
         """See `Background.at`."""
@@ -159,6 +200,38 @@ class RemovedDancers:
     def known_at(self, _time_s: float) -> NDArray[np.bool_]:
         """See `Background.known_at`."""
         return self._known
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """What a frame shows. others: of each who stays, uint8 [H,W,4]; None if nothing is seen of them."""
+
+    removal: Removal
+    others: tuple[NDArray[np.uint8] | None, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class FilmedPerson:
+    """Somebody who stays, as a `StayingPerson`. number: among those who stay, from 0."""
+
+    place: RemovedDancers
+    number: int
+    track: PoseTrack
+
+    def at(self, time_s: float) -> NDArray[np.uint8] | None:
+        """See `StayingPerson.at`."""
+        return self.place.other_at(self.number, time_s)
+
+
+def _nearest_first(tracks: Sequence[PoseTrack]) -> NDArray[np.intp]:
+    """The numbers of people in each frame, the nearest first: [N,T]."""
+    return np.asarray(depth_lines(tracks).argsort(axis=0)[::-1])
+
+
+def _cut_out(image_rgb: ImageRGB, mask: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    """A frame with a mask uint8 [h,w] as its alpha: uint8 [H,W,4]; None if it is empty."""
+    alpha = cv2.resize(mask, image_rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return np.dstack([image_rgb, alpha]) if alpha.any() else None
 
 
 class PassedInFront:
@@ -173,6 +246,11 @@ class PassedInFront:
         if passed is None or self._overlay is None:
             return passed if self._overlay is None else self._overlay
         return np.where(self._overlay[..., 3:] >= passed[..., 3:], self._overlay, passed)
+
+
+def _copied(masks: Path) -> Path:
+    """A copy of the masks as they are now."""
+    return Path(shutil.copyfile(masks, masks.with_stem(f"{masks.stem}-detected")))
 
 
 def _merged_masks(masks: Sequence[Path], out: Path) -> Path:

@@ -35,6 +35,18 @@ class Foreground(Protocol):
         """The image uint8 [H,W,4] with straight alpha at a time; None if nothing is there. The caller does not write to it."""
 
 
+class StayingPerson(Protocol):
+    """Somebody in the place of a dance who was filmed there."""
+
+    @property
+    def track(self) -> PoseTrack:
+        """In px of the rendered frames, with one pose for each of them."""
+
+    def at(self, time_s: float) -> NDArray[np.uint8] | None:
+        """What is seen of them, uint8 [H,W,4] with straight alpha, at a time; None if nothing is. The caller does not write to
+        it."""
+
+
 @dataclass(frozen=True, eq=False)
 class StillForeground:
     """The same at all times, such as the bars and logos of the footage. rgba: uint8 [H,W,4]."""
@@ -51,13 +63,17 @@ class TargetView:
     """What a rendered video shows besides the person, and how it sees them.
 
     camera: None for the reference view at all times. front: None if nothing is in front of the person. gain_rgb: from the light
-    of the footage to that of the background, see `rendering.light_match`.
+    of the footage to that of the background, see `rendering.light_match`. others: people of the place, who are in front of the
+    person or behind, by the ground under their feet. has_contact_shadow: whether the person gets a soft shadow at the
+    feet, besides the one that the footage shows.
     """
 
     background: Background
     camera: ViewCamera | None = None
     front: Foreground | None = None
     gain_rgb: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    others: tuple[StayingPerson, ...] = ()
+    has_contact_shadow: bool = False
 
     def show(self, track: PoseTrack) -> PoseTrack:
         """A track in the reference view, in px of the rendered frames."""

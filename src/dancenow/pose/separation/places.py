@@ -16,9 +16,11 @@ _LENGTH_SIGMA_S: Final = 1.0
 _HIPS: Final = [INDEX["right_hip"], INDEX["left_hip"]]
 
 
-def meetings(tracks: Sequence[PoseTrack]) -> NDArray[np.bool_]:
-    """bool [N,N,T]: which of the people may touch which others. tracks: of equally many frames."""
-    boxes = np.stack([_boxes(track) for track in tracks])
+def meetings(tracks: Sequence[PoseTrack], margin: float = _MARGIN) -> NDArray[np.bool_]:
+    """bool [N,N,T]: which of the people may touch which others. tracks: of equally many frames. margin: around everybody's
+    keypoints, as a fraction of their height.
+    """
+    boxes = np.stack([_boxes(track, margin) for track in tracks])
     low, high = boxes[..., :2], boxes[..., 2:]
     overlap = np.asarray((low[:, None] < high[None]).all(axis=-1))
     meeting = np.asarray(overlap & overlap.swapaxes(0, 1))
@@ -26,14 +28,14 @@ def meetings(tracks: Sequence[PoseTrack]) -> NDArray[np.bool_]:
     return meeting
 
 
-def _boxes(track: PoseTrack) -> NDArray[np.float64]:
+def _boxes(track: PoseTrack, margin: float) -> NDArray[np.float64]:
     """Left, top, right, bottom around each pose, [T,4]; far away where nobody is."""
     present = (track.pose.confidence > 0)[..., None]
     low = np.where(present, track.pose.xy, np.inf).min(axis=1)
     high = np.where(present, track.pose.xy, -np.inf).max(axis=1)
     somebody = np.isfinite(high).all(axis=1, keepdims=True)
-    margin = _MARGIN * np.where(somebody, high - low, 0)[:, 1:]
-    return np.where(somebody, np.concatenate([low - margin, high + margin], axis=1), np.array([1e9, 1e9, -1e9, -1e9]))
+    margin_px = margin * np.where(somebody, high - low, 0)[:, 1:]
+    return np.where(somebody, np.concatenate([low - margin_px, high + margin_px], axis=1), np.array([1e9, 1e9, -1e9, -1e9]))
 
 
 def trunks(track: PoseTrack, is_sure: NDArray[np.bool_]) -> NDArray[np.float64] | None:

@@ -1,11 +1,12 @@
 """Measure several dancers against rendered truth: who is who, who is in front, how good each one is, and what each one costs.
 
-Usage: python -m dancenow.research.recipes.several_dancers FOLDER OUT.json MODEL=IDENTITY MODEL=IDENTITY
+Usage: python -m dancenow.research.recipes.several_dancers FOLDER OUT.json DUET MODEL=IDENTITY MODEL=IDENTITY [--cost]
 
-Two rendered dancers walk around each other and cross twice, once each in front. Measured are their detected poses against the
-exact ones, the order of their layers against their distance from the camera, and the two models that take their places,
-together and each alone, against a rendering of the models' identities. FOLDER keeps the clips and the results. Speed and memory
-are those of the models' own dances at once, each number of dancers in a process of its own.
+Two rendered dancers walk around each other and cross twice, once each in front; DUET is one of `rendered_duet.DUETS`. Measured
+are their detected poses against the exact ones, the order of their layers against their distance from the camera, and the two
+models that take their places, together and each alone, against a rendering of the models' identities. FOLDER keeps the clips
+and the results. With --cost, speed and memory are measured, too: those of the models' own dances at once, each number of
+dancers in a process of its own.
 """
 
 import json
@@ -14,8 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,98 +25,26 @@ from numpy.typing import NDArray
 from dancenow import pipeline
 from dancenow.execution import Execution
 from dancenow.generators.registry import load_model, renderer_of
-from dancenow.media.sink import VideoWriter
 from dancenow.media.source import open_video, read_frames
-from dancenow.metrics.images import ssim_map
 from dancenow.pose.people_tracks import detect_people
 from dancenow.pose.pipeline import PosePipeline, detect_poses
 from dancenow.rendering.depth_order import depth_lines
 from dancenow.rendering.renderer import Dancer, render_dancers
 from dancenow.research.bench.results import measurement_info
-from dancenow.research.studio.body import build_body
-from dancenow.research.studio.clip import create_performance
-from dancenow.research.studio.identity import IDENTITIES
-from dancenow.research.studio.motion import Performance
-from dancenow.research.studio.render import RenderedFrame, empty_room, render
-from dancenow.research.studio.scene import ROOMS
+from dancenow.research.recipes.rendered_duet import DUETS, Duet, film_alone, render_duet, ssim_inside
+from dancenow.research.studio.render import RenderedFrame
 from dancenow.storage.atomic_io import complete_or_absent
 from dancenow.types import FrameStatus, ImageRGB, PoseTrack
 
-SOURCE: Final = ("chi", "dov")
-ROOM: Final = ROOMS["bright"]
-FPS: Final = Fraction(12)
-SECONDS: Final = 8.0
-WIDTH_PX, HEIGHT_PX = 448, 320
-_ACROSS_M, _DEEP_M = 0.75, 0.4
-"""Half axes of the ellipse on which they walk around each other."""
-_CLEARLY_M: Final = 0.2
-"""Difference of distance from which on it is asked who is in front."""
 _EVERY: Final = 3
 _RENDERED: Final = (60, 180)
 """Frames of which speed and memory are measured."""
 
 
-@dataclass(frozen=True, eq=False)
-class Duet:
-    """Two who cross. video: of both. parts: frame by frame what was rendered of each alone. deep_m: float64 [2,T], how far each
-    is from the middle of the room, away from the camera.
+def measure_people(duet: Duet, people: tuple[str, str], alone: list[Path]) -> tuple[dict[str, Any], tuple[int, int]]:
+    """Identities and order of the detected people; and the number of each of the two. people: their names.
+    alone: videos of each by themselves.
     """
-
-    video: Path
-    parts: list[list[RenderedFrame]]
-    deep_m: NDArray[np.float64]
-
-    @property
-    def in_front(self) -> NDArray[np.int64]:
-        """int [T], which of the two is nearer to the camera; -1 where both are about equally far."""
-        apart = self.deep_m[0] - self.deep_m[1]
-        return np.where(np.abs(apart) < _CLEARLY_M, -1, (apart > 0).astype(np.int64))
-
-    def seen(self, number: int, frame: int) -> NDArray[np.bool_]:
-        """bool [H,W]: where one of them is seen."""
-        own, other = self.parts[number][frame].mask > 128, self.parts[1 - number][frame].mask > 25
-        return np.asarray(own & ~other if self.in_front[frame] != number else own)
-
-    def touch(self, frame: int) -> bool:
-        """Whether one hides a part of the other."""
-        one, two = (part[frame].mask > 128 for part in self.parts)
-        return bool((one & two).any())
-
-
-def render_duet(people: tuple[str, str], folder: Path) -> Duet:
-    """Render two people in the dances of the two parts; the video is kept."""
-    dances = [
-        _walking(person, dance, turn) for person, dance, turn in zip(people, ("pulse", "drift"), (0.0, np.pi), strict=True)
-    ]
-    deep_m = np.stack([performance.root[:, 1].astype(np.float64) for _, performance in dances])
-    parts = [
-        list(render(body, performance, ROOM, WIDTH_PX, HEIGHT_PX, seed)) for seed, (body, performance) in enumerate(dances)
-    ]
-    duet = Duet(folder / f"{'-'.join(people)}.mp4", parts, deep_m)
-    room = empty_room(ROOM, WIDTH_PX, HEIGHT_PX).astype(np.float32)
-    with VideoWriter(duet.video, WIDTH_PX, HEIGHT_PX, fps=FPS) as writer:
-        for frame, (one, two) in enumerate(zip(*parts, strict=True)):
-            near, far = (two, one) if deep_m[1, frame] < deep_m[0, frame] else (one, two)
-            alpha = near.mask[..., None].astype(np.float32) / 255
-            shaded = far.image_rgb * np.clip(near.image_rgb / np.maximum(room, 8), 0.3, 1)  # the shadow of the nearer one
-            image = np.rint(shaded * (1 - alpha) + near.image_rgb * alpha)
-            writer.write(np.asarray(image.clip(0, 255), np.uint8), Fraction(frame) / FPS)
-    return duet
-
-
-def _walking(person: str, dance: str, turn: float) -> tuple[Any, Performance]:
-    """A person's performance, carried once around an ellipse."""
-    body = build_body(IDENTITIES[person])
-    performance = create_performance(body, dance, float(FPS), SECONDS)
-    angle = turn + 2 * np.pi * np.arange(len(performance)) / len(performance)
-    root = performance.root.copy()
-    root[:, 0] += (_ACROSS_M * np.cos(angle) - root[:, 0].mean()).astype(np.float32)
-    root[:, 1] += (_DEEP_M * np.sin(angle) - root[:, 1].mean()).astype(np.float32)
-    return body, replace(performance, root=root)
-
-
-def measure_people(duet: Duet, alone: list[Path]) -> tuple[dict[str, Any], tuple[int, int]]:
-    """Identities and order of the detected people; and the number of each of the two. alone: videos of each by themselves."""
     tracks = [*detect_people(open_video(duet.video), {1: None, 2: None}).values()]
     errors = np.stack([[_errors_px(track, frames) for frames in duet.parts] for track in tracks])  # [number, part, T]
     first = int(np.nanmean(errors[0, 0]) > np.nanmean(errors[0, 1]))
@@ -136,7 +64,7 @@ def measure_people(duet: Duet, alone: list[Path]) -> tuple[dict[str, Any], tuple
         "keypoint_error_px": {"all": round(float(np.nanmedian(own)), 2)}
         | {
             name: _error_where(duet, touching, own[part], _errors_px(detect_poses(alone[part]), duet.parts[part]), part)
-            for part, name in enumerate(SOURCE)
+            for part, name in enumerate(people)
         },
         "frames_in_which_they_touch": int(touching.sum()),
         "frames_in_wrong_order": int((wrong & asked).sum()),
@@ -188,28 +116,14 @@ def measure_models(
     return result
 
 
-def _film_alone(duet: Duet, part: int, folder: Path) -> Path:
-    """The video of one of the two without the other."""
-    video = folder / f"{SOURCE[part]}.mp4"
-    with VideoWriter(video, WIDTH_PX, HEIGHT_PX, fps=FPS) as writer:
-        for index, frame in enumerate(duet.parts[part]):
-            writer.write(frame.image_rgb, Fraction(index) / FPS)
-    return video
-
-
 def _person_ssim(video: Path, truth: Duet, part: int) -> dict[str, float]:
     """Over the frames in which the two do not touch, and over the others."""
     scores: dict[bool, list[float]] = {False: [], True: []}
     for shown, true in zip(read_frames(video), read_frames(truth.video), strict=True):
         seen = truth.seen(part, true.index)
         if true.index % _EVERY == 0 and seen.any():
-            score = float(ssim_map(_only(shown.image_rgb, true.image_rgb, seen), true.image_rgb)[seen].mean())
-            scores[truth.touch(true.index)].append(score)
+            scores[truth.touch(true.index)].append(ssim_inside(shown.image_rgb, true.image_rgb, seen))
     return {"apart": round(float(np.mean(scores[False])), 4), "touching": round(float(np.mean(scores[True])), 4)}
-
-
-def _only(image: ImageRGB, truth: ImageRGB, seen: NDArray[np.bool_]) -> ImageRGB:
-    return np.where(seen[..., None], image, truth)
 
 
 def measure_cost(models: tuple[Path, Path]) -> list[dict[str, float]]:
@@ -249,19 +163,22 @@ def main() -> None:
     if sys.argv[1] == "--render":
         print(json.dumps(render_at_once(int(sys.argv[2]), int(sys.argv[3]), [Path(model) for model in sys.argv[4:]])))
         return
-    folder, out = Path(sys.argv[1]), Path(sys.argv[2])
-    (one, first), (two, second) = (argument.split("=") for argument in sys.argv[3:])
+    folder, out, plan = Path(sys.argv[1]), Path(sys.argv[2]), DUETS[sys.argv[3]]
+    (one, first), (two, second) = (argument.split("=") for argument in sys.argv[4:6])
     models = Path(one), Path(two)
     folder.mkdir(parents=True, exist_ok=True)
-    duet, truth = render_duet(SOURCE, folder), render_duet((first, second), folder)
-    alone = [_film_alone(duet, part, folder) for part in (0, 1)]
-    people, numbers = measure_people(duet, alone)
-    result = {
+    duet = render_duet(plan, folder)
+    truth = duet if plan.people == (first, second) else render_duet(replace(plan, people=(first, second)), folder)
+    alone = [film_alone(duet, part, folder / f"{name}.mp4") for part, name in enumerate(plan.people)]
+    people, numbers = measure_people(duet, plan.people, alone)
+    result: dict[str, Any] = {
         "measured_on": measurement_info(),
+        "duet": {"people": plan.people, "dances": plan.dances, "room": plan.room},
         "people": people,
         "person_ssim": measure_models(duet, truth, models, numbers, alone, folder),
-        "cost": measure_cost(models),
     }
+    if "--cost" in sys.argv:
+        result["cost"] = measure_cost(models)
     with complete_or_absent(out) as temporary:
         temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1))

@@ -3,7 +3,8 @@
 Inside the person's mask the background is shown. Around it, as far as shadows and reflections reach, it is shown only where the
 frame is the background or darkened by a shadow, so that what else is there stays: things and people, of which parts look like
 a shadow, are kept in one piece. What differs from the background and hides a part of the body, by the pose, passed in front of
-it, and so did a ball that the mask contains.
+it, and so did a ball that the mask contains. Other people, whose masks are known, are left as they are, with the shadow at
+their own feet.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.skeleton import INDEX, LIMBS
+from dancenow.pose.body_area import body_area, pose_size_px
+from dancenow.skeleton import INDEX
 from dancenow.subject.background.passing_objects import PassingObject
 from dancenow.types import FloatArray, ImageRGB, Pose
 
@@ -22,6 +24,8 @@ _CORE: Final = 0.02
 """What is removed beyond the mask's edge: blurred pixels, and what a mask cuts short. Fraction of the person's size."""
 _REACH: Final = 0.3
 """How far around the mask shadows are looked for; what is done there fades out in the last quarter."""
+_BETWEEN: Final = 0.1
+"""Width of the transition between what may be the person's shadow and what may be that of others; fraction of the size."""
 _NOISE_LEVELS: Final = 5.0
 """Where frame and background differ by less, the frame stays as it is, with its grain."""
 _LIFT: Final = np.float32(12.0)
@@ -38,15 +42,12 @@ _MIN_OBJECT: Final = 0.05
 """Least area of such a piece; fraction of the person's squared size. Smaller ones are reflections of shoes, too."""
 _OBJECT_GAP: Final = 0.06
 """Gaps in something else that are closed, because the background happens to look like it; fraction of the person's size."""
-_LIMB_WIDTH: Final = 0.05
-"""Width of what surely is body along a bone; fraction of the person's size."""
 _MIN_HIDDEN: Final = 0.0006
 """Least area of the body that something in front hides, as a fraction of the person's squared size."""
 _BODY_AROUND: Final = 0.02
 """What surely is body beyond a limb of that width, where people touch."""
 _SURE: Final = 0.3
 _THIGHS: Final = [INDEX[name] for name in ("right_hip", "left_hip", "left_knee", "right_knee")]
-_TORSO: Final = [INDEX[name] for name in ("right_shoulder", "left_shoulder", "left_hip", "right_hip")]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,15 +66,19 @@ def remove_people(
     background_rgb: ImageRGB,
     poses: Sequence[Pose],
     passing: Sequence[PassingObject | None],
+    others: NDArray[np.uint8] | None = None,
 ) -> Removal:
-    """Take several people out of a frame, as `remove_person` does. None of them counts as something in front of another."""
-    if len(masks) == 1:
+    """Take several people out of a frame, as `remove_person` does. None of them counts as something in front of another.
+
+    others: what is seen of the people who stay, uint8 [h,w] of any size; None if nobody else is there.
+    """
+    if len(masks) == 1 and others is None:
         return remove_person(frame_rgb, masks[0], background_rgb, poses[0], passing[0])
     masks = [_completed(mask, pose, frame_rgb.shape) for mask, pose in zip(masks, poses, strict=True)]
     image, fronts = frame_rgb, list[NDArray[np.uint8]]()
     for number, (mask, pose, thing) in enumerate(zip(masks, poses, passing, strict=True)):
         without_later = _without(image, masks[number + 1 :], mask, background_rgb)
-        removal = remove_person(without_later, mask, background_rgb, pose, thing)
+        removal = remove_person(without_later, mask, background_rgb, pose, thing, others)
         image = removal.image_rgb
         fronts += [] if removal.front is None else [removal.front]
     if not fronts:
@@ -87,12 +92,11 @@ def remove_people(
 def _completed(mask: NDArray[np.uint8], pose: Pose, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """The mask with all of the body that the pose tells: masks of people who touch lack parts of them."""
     scale = np.array([mask.shape[1] / shape[1], mask.shape[0] / shape[0]], np.float32)
-    seen = pose.confidence > _SURE
-    if not seen.any():
+    seen, moved = pose.confidence > _SURE, Pose(pose.xy * scale, pose.confidence)
+    size_px = pose_size_px(moved)
+    if not size_px:
         return mask
-    moved = Pose(pose.xy * scale, pose.confidence)
-    size_px = max(1, round(float(np.ptp(moved.xy[seen], axis=0).max())))
-    area = _body_area(moved, mask.shape, size_px)
+    area = body_area(moved, mask.shape, size_px)
     if seen[_THIGHS].all():  # a skirt
         cv2.fillConvexPoly(area, cv2.convexHull(moved.xy[_THIGHS].round().astype(np.int32)), 1)
     around_px = 2 * round(_BODY_AROUND * size_px) + 1
@@ -118,14 +122,16 @@ def remove_person(
     background_rgb: ImageRGB,
     pose: Pose,
     passing: PassingObject | None = None,
+    others: NDArray[np.uint8] | None = None,
 ) -> Removal:
     """Take the person out of a frame uint8 [H,W,3].
 
     mask: of the person, uint8 [h,w] of any size, 255 = person. background_rgb: of this frame, uint8 [H,W,3], in its light.
-    pose: the person's keypoints [K] in frame px. passing: a thing that the mask may take for a part of the person.
+    pose: the person's keypoints [K] in frame px. passing: a thing that the mask may take for a part of the person. others: what
+    is seen of people who stay, as `mask`.
     """
     height, width = frame_rgb.shape[:2]
-    person = np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+    person = _resized(mask, (width, height))
     left, top, box_width, box_height = cv2.boundingRect((person > 64).view(np.uint8))
     if not box_width:
         return Removal(frame_rgb)
@@ -141,7 +147,13 @@ def remove_person(
     shaded = np.clip(difference / _NOISE_LEVELS, 0, 1) * (
         1 - np.maximum(other, _whole_objects(is_person, difference, other, size_px))
     )
+    stays = None if others is None else _resized(others, (width, height))[part]
+    if stays is not None:
+        shaded = shaded * _nearer_than(is_person, stays, size_px)
+        other = np.where(cv2.dilate(stays, np.ones((5, 5), np.uint8)) > 25, np.float32(0), other)
     weight = _weight(is_person, np.asarray(shaded, np.float32), size_px)
+    if stays is not None:
+        weight *= 1 - stays.astype(np.float32) / 255
     image = frame_rgb.copy()
     image[part] = np.rint(frame + (background - frame) * weight[..., None])
     corner = np.array([part[1].start, part[0].start], np.float32)
@@ -191,6 +203,18 @@ def _weight(person: NDArray[np.uint8], shaded: FloatArray, size_px: int) -> Floa
     return np.asarray(np.maximum(core, around * cv2.erode(shaded, np.ones((3, 3), np.uint8))), np.float32)
 
 
+def _resized(mask: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def _nearer_than(person: NDArray[np.uint8], others: NDArray[np.uint8], size_px: int) -> FloatArray:
+    """Where the person is nearer than the others, whose shadows lie around them: float32 [h,w], 0.5 halfway."""
+    if not (others > 25).any():
+        return np.ones(person.shape, np.float32)
+    away, other_away = (cv2.distanceTransform((mask <= 25).astype(np.uint8), cv2.DIST_L2, 5) for mask in (person, others))
+    return np.asarray(np.clip(0.5 + (other_away - away) / (_BETWEEN * size_px), 0, 1), np.float32)
+
+
 def _hiding(person: NDArray[np.uint8], other: FloatArray, pose: Pose, size_px: int) -> FloatArray | None:
     """Alpha of what is seen in front of the body, float32 [h,w]; None if nothing is.
 
@@ -199,7 +223,7 @@ def _hiding(person: NDArray[np.uint8], other: FloatArray, pose: Pose, size_px: i
     """
     objects = ((other > 0.5) & (person < 90)).astype(np.uint8)
     objects = np.asarray(cv2.morphologyEx(objects, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)), np.uint8)
-    hidden = (objects > 0) & (_body_area(pose, person.shape, size_px) > 0)
+    hidden = (objects > 0) & (body_area(pose, person.shape, size_px) > 0)
     if hidden.sum() < _MIN_HIDDEN * size_px**2:
         return None
     count, pieces = cv2.connectedComponents(objects)
@@ -208,16 +232,3 @@ def _hiding(person: NDArray[np.uint8], other: FloatArray, pose: Pose, size_px: i
     if not covers.any():
         return None
     return np.asarray(cv2.GaussianBlur(covers[pieces].astype(np.float32), (0, 0), 1.0), np.float32)
-
-
-def _body_area(pose: Pose, shape: tuple[int, ...], size_px: int) -> NDArray[np.uint8]:
-    """Where the body of a pose [K] surely is: uint8 [h,w], 1 along the bones and on the trunk."""
-    area = np.zeros(shape[:2], np.uint8)
-    xy, seen = pose.xy.round().astype(np.int32), pose.confidence > _SURE
-    width_px = max(1, round(_LIMB_WIDTH * size_px))
-    for start, end in LIMBS:
-        if seen[start] and seen[end]:
-            cv2.line(area, xy[start].tolist(), xy[end].tolist(), 1, width_px)
-    if seen[_TORSO].all():
-        cv2.fillConvexPoly(area, cv2.convexHull(xy[_TORSO]), 1)
-    return area
