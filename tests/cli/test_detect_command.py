@@ -37,12 +37,14 @@ def test_credentials_and_watermark_come_before_the_classifier(
     main(["detect", video, "--weights", weights, "--json", str(findings), "--heatmap", str(heatmap)])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines[:4]] == [
-        "Content Credentials", "Watermark", "Classifier", "Second by second, in percent",
+        "Content Credentials", "Watermark", "Classifier", "Measured",
     ]  # fmt: skip
     assert "looks synthesized (over 99% likely" in lines[2]
     found = json.loads(findings.read_text())
     assert found["classifier"]["verdict"] == "synthesized"
     assert len(found["classifier"]["per_second"]) == 2
+    assert found["classifier"]["reasons"][0] == lines[3]
+    assert "detail" in found["classifier"]["evidence"]
     assert found["credentials"]["state"] == "none"
     assert heatmap.stat().st_size > 1000
 

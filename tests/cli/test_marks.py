@@ -69,7 +69,9 @@ def test_one_changed_byte_is_tampering_and_the_watermark_stays(tmp_path: Path, c
 def test_removed_credentials_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     printed, written = detected(film(tmp_path / "out.mp4", signed=False), capsys)
     assert "none: the video carries no Content Credentials" in printed
-    assert "Its credentials were removed, or lost in re-encoding" in printed
+    assert "Its credentials are missing: removed, or lost when it was cut" in printed
+    assert "The file was last written by " in printed
+    assert written["tags"]["writer"]
     assert written["credentials"]["state"] == "none"
 
 
@@ -84,3 +86,14 @@ def test_a_plain_video_has_neither(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "none: the video carries no Content Credentials" in printed
     assert "Watermark: none found" in printed
     assert written["watermark"]["payload"] is None
+
+
+def test_the_comment_of_a_copied_file_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "copy.mp4"
+    with VideoWriter(path, 256, 256, fps=Fraction(24), metadata={"comment": "Synthetic video"}) as writer:
+        for i in range(12):
+            writer.write(np.full((256, 256, 3), 200, np.uint8), Fraction(i, 24))
+    printed, written = detected(path, capsys)
+    assert "Watermark: none found. The file was last written by " in printed
+    assert "Its comment still says that it is synthetic." in printed
+    assert written["tags"]["comment"] == "Synthetic video"

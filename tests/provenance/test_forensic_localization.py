@@ -14,7 +14,7 @@ from dancenow.errors import InputError, UserError
 from dancenow.provenance.forensics import everyone
 from dancenow.provenance.forensics.classifier import Calibration
 from dancenow.provenance.forensics.detector import Finding
-from dancenow.provenance.forensics.everyone import classify_everyone, summary
+from dancenow.provenance.forensics.everyone import PersonFinding, classify_everyone, stands_out, summary
 from dancenow.provenance.forensics.timeline import parts_where, smooth_in_time
 from helpers.forensic_clips import write_test_video
 
@@ -61,7 +61,7 @@ def test_one_replaced_dancer_among_several_is_found(tmp_path: Path, capsys: pyte
     main(["detect", str(video), "--everyone", "--json", str(findings)])
     out = capsys.readouterr().out
     assert "2 people were judged; person 2 looks synthesized." in out
-    assert "Person 1: the person looks real" in out
+    assert "Person 1: no trace of synthesis was found" in out
     assert "Person 3 was not judged: person 3 was found in only 2" in out
     found = json.loads(findings.read_text())
     assert found["classifier"]["person"] == 2
@@ -82,3 +82,18 @@ def test_the_summary_counts_who_was_judged() -> None:
     people = tuple(everyone.PersonFinding(number, finding) for number, finding in ((1, REAL), (2, FAKE), (3, FAKE)))
     assert summary(people) == "Classifier: 3 people were judged; persons 2, 3 look synthesized."
     assert summary(people[:1]) == "Classifier: One person was judged and none looks synthesized."
+
+
+def test_a_person_who_differs_from_the_others_is_pointed_out() -> None:
+    people = tuple(
+        PersonFinding(number, replace(REAL, probability=probability))
+        for number, probability in enumerate((0.01, 0.28, 0.012), 1)
+    )
+    assert stands_out(people) == 2
+    assert "Look closer at person 2" in summary(people)
+    alike = (people[0], PersonFinding(2, replace(REAL, probability=0.05)), PersonFinding(3, None, "too short"))
+    assert stands_out(alike) is None
+    assert "Look closer" not in summary(alike)
+    assert stands_out(people[:1]) is None
+    nearly_nothing = (PersonFinding(1, replace(REAL, probability=1e-4)), PersonFinding(2, replace(REAL, probability=0.01)))
+    assert stands_out(nearly_nothing) is None

@@ -158,6 +158,7 @@ def _classify_everyone(source: "VideoSource", weights: Path | None) -> tuple[Seq
         people = classify_everyone(source, weights, on_progress=on_progress)
     worst = max(people, key=lambda each: -1.0 if each.finding is None else each.finding.probability)
     sentences = [summary(people), *(sentence for each in people for sentence in each.sentences())]
+    sentences.append(next(each.finding.caution() for each in people if each.finding is not None))
     return sentences, {"classifier": worst.to_json(), "people": [each.to_json() for each in people]}
 
 

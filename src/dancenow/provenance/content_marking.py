@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import av
+import av.error
 import numpy as np
 
 from dancenow.errors import ConsentError
@@ -33,6 +35,7 @@ from dancenow.provenance.watermark import (
 )
 from dancenow.storage.atomic_io import sha256_of
 from dancenow.storage.checkpoint import CheckpointInfo, read_info
+from dancenow.storage.file_names import as_text
 from dancenow.types import FloatArray, Frame, ImageRGB
 
 
@@ -97,22 +100,56 @@ def require_consented(info: CheckpointInfo, model: Path) -> None:
 
 
 @dataclass(frozen=True)
+class FileTags:
+    """Text tags of a file. writer: the program that wrote the file last. comment: as it is."""
+
+    writer: str | None = None
+    comment: str | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Of a video; without tags, or where they cannot be read, all are None."""
+        try:
+            with av.open(f"file:{path}", "r", metadata_errors="ignore") as container:
+                tags = {name.lower(): as_text(value) for name, value in container.metadata.items()}
+        except (OSError, av.error.FFmpegError):
+            return cls()
+        return cls(tags.get("encoder"), tags.get("comment"))
+
+    @property
+    def says_synthetic(self) -> bool:
+        """Whether the comment says that the video is synthetic."""
+        return "synthetic" in (self.comment or "").lower()
+
+    def sentence(self) -> str:
+        """What the tags of a video without credentials tell, after a space; empty without tags."""
+        writer = f" The file was last written by {self.writer}." if self.writer else ""
+        return writer + (" Its comment still says that it is synthetic." if self.says_synthetic else "")
+
+
+@dataclass(frozen=True)
 class ProvenanceReport:
-    """Provenance of a video: its Content Credentials and the watermark in its pixels."""
+    """Provenance of a video: its Content Credentials, the watermark in its pixels, and the tags of the file, which anybody can
+    change."""
 
     video: Path
     credentials: Credentials
     watermark: WatermarkReading
+    tags: FileTags = FileTags()
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON values."""
-        return {"video": str(self.video), "credentials": self.credentials.to_json(), "watermark": asdict(self.watermark)}
+        return {"video": str(self.video), "credentials": self.credentials.to_json(), "watermark": asdict(self.watermark),
+                "tags": asdict(self.tags)}  # fmt: skip
 
     def sentences(self) -> tuple[str, ...]:
         """Return one sentence on the credentials and one on the watermark."""
         mark, facts = self.watermark.payload, self.credentials.facts or {}
         if mark is None:
-            return (f"Content Credentials: {self.credentials.sentence()}", "Watermark: none found.")
+            return (
+                f"Content Credentials: {self.credentials.sentence()}",
+                f"Watermark: none found.{self.tags.sentence() if self.tags.says_synthetic else ''}",
+            )
         count = len(facts.get("dancers", ()))
         of_what = f"the SHA-256 of {count} dancers' models" if count else "its SHA-256"
         text = f"Watermark: made by dancenow with the model {mark.model} (the first digits of {of_what})."
@@ -120,7 +157,8 @@ class ProvenanceReport:
         if not model.startswith(mark.model):
             text += f" The credentials name another model, {model[:4]}: the images and the credentials do not belong together."
         elif self.credentials.state == "none":
-            text += " Its credentials were removed, or lost in re-encoding."
+            text += " Its credentials are missing: removed, or lost when it was cut, copied into another file or encoded again."
+            text += self.tags.sentence()
         return (f"Content Credentials: {self.credentials.sentence()}", text)
 
 
@@ -159,4 +197,6 @@ def read_provenance(video: VideoInput, on_progress: ProgressCallback = ignore_pr
         UserError: the video cannot be read.
     """
     source = open_video(video)
-    return ProvenanceReport(source.path, read_credentials(source.path), read_watermark(source, on_progress))
+    return ProvenanceReport(
+        source.path, read_credentials(source.path), read_watermark(source, on_progress), FileTags.read(source.path)
+    )

@@ -24,6 +24,7 @@ from dancenow.media.source import VideoInput, open_video
 from dancenow.pose.tracking.reidentification import PeopleSurvey
 from dancenow.progress import ProgressCallback, ignore_progress, track
 from dancenow.provenance.forensics.classifier import Calibration, ForensicClassifier, load_classifier, pool_logits
+from dancenow.provenance.forensics.reasons import Evidence, reasons_in_words
 from dancenow.provenance.forensics.samples import ForensicSample, body_fraction, plan_samples, read_samples
 from dancenow.provenance.forensics.timeline import in_words, parts_where, smooth_in_time
 from dancenow.storage.atomic_io import complete_or_absent
@@ -35,6 +36,8 @@ UNDECIDED_RANGE: Final = (0.3, 0.7)
 MIN_FPS: Final = 8.0
 """Videos with a lower frame rate get no verdict: the network learned the change between consecutive frames of ordinary video,
 and at lower rates hardly anything stays the same."""
+CAUTION: Final = "The classifier can be wrong. Of filmed people it misses most of what today's default preset makes."
+"""What was measured on filmed people, see the model card of the weights."""
 _BATCH: Final = 8
 _NUM_PANELS, _PANEL_HEIGHT_PX, _PANEL_COLUMNS = 6, 360, 3
 _FULL_COLOR_LOGIT: Final = 12.0
@@ -49,6 +52,10 @@ class ScoredSample:
     logits: FloatArray
     score: float
 
+    def evidence(self) -> Evidence:
+        """What is measured of the sample."""
+        return Evidence.measure(self.logits, self.sample.images, self.sample.body)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -58,6 +65,7 @@ class Finding:
     was found; noisier than the total. samples: number of frame pairs. frames_per_s: frames of the video over run time.
     score: the mean logit behind the probability. slow: the frame rate is too low for a verdict. duration_s: of the video.
     people: most people seen at once; only one is judged. timeline: time in s and probability of each sample, smoothed.
+    evidence: what was measured, for the reasons. own_weights: other weights than the shipped ones judged.
     """
 
     verdict: Verdict
@@ -70,6 +78,8 @@ class Finding:
     duration_s: float = 0.0
     people: int = 1
     timeline: tuple[tuple[float, float], ...] = ()
+    evidence: Evidence | None = None
+    own_weights: bool = False
 
     @property
     def judged_s(self) -> tuple[tuple[int, int], ...]:
@@ -91,7 +101,14 @@ class Finding:
             "synthesized_s": [[round(each, 2) for each in part] for part in parts_where(self.timeline, True)],
             "judged_s": [list(part) for part in self.judged_s],
             "people": self.people,
+            "reasons": list(self.reasons()),
+            "evidence": None if self.evidence is None else self.evidence.to_json(),
         }
+
+    def reasons(self) -> tuple[str, ...]:
+        """Why the person looks synthesized, as far as something besides the classifier was measured; nothing for other
+        verdicts."""
+        return reasons_in_words(self.evidence) if self.verdict == "synthesized" and self.evidence is not None else ()
 
     def in_words(self) -> str:
         """The verdict."""
@@ -99,7 +116,7 @@ class Finding:
             return f"no verdict on a video with fewer than {MIN_FPS:.0f} frames a second"
         return {
             "synthesized": "the person looks synthesized",
-            "real": "the person looks real",
+            "real": "no trace of synthesis was found",
             "undecided": "it cannot tell whether the person is real",
         }[self.verdict]
 
@@ -115,18 +132,23 @@ class Finding:
         if synthesized and self.verdict != "synthesized":
             yield f"Look closer: the person looks synthesized {in_words(synthesized)}."
         if real and self.verdict == "synthesized":
-            yield f"Not everywhere: the person looks real {in_words(real)}."
+            yield f"Not everywhere: no trace of synthesis was found {in_words(real)}."
 
     def sentences(self) -> tuple[str, ...]:
         """The result in sentences for the user."""
         chance = f"{percent(self.probability)} likely to be synthesized, from {self.samples} pairs of frames"
         return (
             f"Classifier: {self.in_words()} ({chance}).",
+            *self.reasons(),
             f"Second by second, in percent: {self.seconds_in_words()}",
             *self.where(),
             *self._what_was_judged(),
-            f"Processed {self.frames_per_s:.0f} frames a second. It can be wrong: see the model card of its weights.",
+            f"Processed {self.frames_per_s:.0f} frames a second. {self.caution()}",
         )
+
+    def caution(self) -> str:
+        """How far the classifier can be relied on."""
+        return "It can be wrong: see what its weights were trained on." if self.own_weights else CAUTION
 
     def _what_was_judged(self) -> Iterator[str]:
         """What part of the video the verdict is about, where it is not all of it."""
@@ -168,18 +190,20 @@ def classify_video(
     classifier, source = load_classifier(weights or FORENSIC), open_video(video)
     plan = plan_samples(source, person, use_cache, on_progress, survey)
     panel_indices = set(np.linspace(0, len(plan) - 1, min(_NUM_PANELS, len(plan))).round().astype(int).tolist())
-    scores, fractions, times_s, panels = [], [], [], []
+    scores, fractions, times_s, panels, measured = [], [], [], [], []
     scored_samples = score_samples(classifier, read_samples(plan, classifier.net.config.crop_px))
     for index, scored in enumerate(track(scored_samples, "classify the person", len(plan), on_progress)):
         scores.append(scored.score)
         fractions.append(body_fraction(scored.sample.body))
         times_s.append(scored.sample.time_s)
+        measured.append(scored.evidence())
         if heatmap is not None and index in panel_indices:
             parts = list(score_samples(classifier, iter(scored.sample.all_parts())))
             panels.append(heatmap_panel(parts, classifier.calibration.for_body_fraction(fractions[-1])))
     if not scores:
         raise InputError(f"{source} has no two consecutive frames with a person; the classifier needs video, not one image.")
     score = float(np.mean(scores))
+    evidence = Evidence.mean(measured)
     calibration = classifier.calibration.for_body_fraction(float(np.mean(fractions)))
     probability = calibration.probability(score)
     if heatmap is not None:
@@ -191,7 +215,18 @@ def classify_video(
     result = "undecided" if slow else verdict(probability)
     duration_s = plan.num_frames / float(source.info.fps)
     return Finding(
-        result, probability, per_second, len(scores), plan.num_frames / spent_s, score, slow, duration_s, plan.people, timeline
+        result,
+        probability,
+        per_second,
+        len(scores),
+        plan.num_frames / spent_s,
+        score,
+        slow,
+        duration_s,
+        plan.people,
+        timeline,
+        evidence,
+        weights is not None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from dancenow.errors import InputError
 from dancenow.media.source import VideoInput, open_video
@@ -11,6 +11,12 @@ from dancenow.pose.people_list import list_people
 from dancenow.pose.tracking.reidentification import PeopleSurvey
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.forensics.detector import Finding, classify_video, percent
+
+STANDS_OUT_ODDS: Final = 20.0
+"""Odds of being synthesized, relative to the next person, from which on a person stands out from the others. Two true people in
+a film: up to 5 times; one true and one replaced: 8 and 31 times (`benchmarks/2026-11-30-forensics-reasons.json`)."""
+LEAST_ODDS: Final = 0.1
+"""Below these odds nobody stands out: differences between very small probabilities mean nothing."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class PersonFinding:
             return (f"Person {self.number} was not judged: {self.why}",)
         found = self.finding
         text = f"Person {self.number}: {found.in_words()} ({percent(found.probability)} likely to be synthesized)."
-        return (text, f"Second by second, in percent: {found.seconds_in_words()}", *found.where())
+        return (text, *found.reasons(), f"Second by second, in percent: {found.seconds_in_words()}", *found.where())
 
 
 def classify_everyone(
@@ -66,6 +72,23 @@ def summary(people: tuple[PersonFinding, ...]) -> str:
     judged = sum(each.finding is not None for each in people)
     count = "One person was" if judged == 1 else f"{judged} people were"
     if not suspected:
-        return f"Classifier: {count} judged and none looks synthesized."
+        outlier = stands_out(people)
+        hint = "" if outlier is None else f" Look closer at person {outlier}, who stands out from the others."
+        return f"Classifier: {count} judged and none looks synthesized.{hint}"
     names = "person " + suspected[0] if len(suspected) == 1 else "persons " + ", ".join(suspected)
     return f"Classifier: {count} judged; {names} {'looks' if len(suspected) == 1 else 'look'} synthesized."
+
+
+def stands_out(people: tuple[PersonFinding, ...]) -> int | None:
+    """The number of a person whose odds of being synthesized are far above those of everyone else in the same video, or None.
+
+    The others passed through the same camera and encoder, which makes them the better measure of what is usual there.
+    """
+    odds = sorted(
+        (each.finding.probability / max(1 - each.finding.probability, 1e-6), each.number)
+        for each in people
+        if each.finding is not None
+    )
+    if len(odds) < 2 or odds[-1][0] < STANDS_OUT_ODDS * odds[-2][0] or odds[-1][0] < LEAST_ODDS:
+        return None
+    return odds[-1][1]

@@ -1,15 +1,16 @@
 """False alarms of the forgery classifier on clips of filmed people, and how many forgeries of the same clips it finds.
 
-Usage: python -m dancenow.research.recipes.camera_forgeries OUT.json CLIPS SUBJECTS WORK [--weights FILE ...]
+Usage: python -m dancenow.research.recipes.camera_forgeries OUT.json CLIPS SUBJECTS WORK [--weights FILE ...] [--forged FOLDER]
 
 CLIPS is a folder of videos and SUBJECTS one of prepared subjects, a folder for each clip, named like it. The person of each
 subject is forged in WORK: a model is trained for 60 images and repeats two seconds of the clip. What is there already is used
-again. The clips are only measured: OUT.json holds numbers. Several weights are compared on the same samples.
+again. The clips are only measured: OUT.json holds numbers. Several weights are compared on the same samples. With --forged,
+the videos of a folder are measured, too, as forgeries that were made in another way.
 """
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,12 +23,15 @@ from dancenow.errors import UserError
 from dancenow.media.source import open_video
 from dancenow.provenance.forensics.classifier import ForensicClassifier, load_classifier
 from dancenow.provenance.forensics.detector import MIN_FPS, score_images, verdict
+from dancenow.provenance.forensics.reasons import Evidence
 from dancenow.provenance.forensics.samples import body_fraction, plan_samples, read_samples
 from dancenow.research.bench.forensics import auc
 from dancenow.research.bench.results import machine, today, versions
 from dancenow.research.forensics.finetuning import VIDEO_SUFFIXES
 from dancenow.storage.atomic_io import complete_or_absent
 
+OTHER: Final = "other"
+"""Preset of forgeries that were made in another way."""
 PRESETS: Final = ("draft", "draft-fast")
 BUDGET: Final = "60images"
 FRAMES: Final = (20, 80)
@@ -50,7 +54,7 @@ def forge(clip: Path, subject: Path, preset: str, work: Path) -> Path:
 
 
 def classify(video: Path, classifiers: Mapping[str, ForensicClassifier]) -> dict[str, Any]:
-    """A video's probability and verdict by each classifier.
+    """A video's probability, verdict and evidence by each classifier.
 
     Raises:
         UserError: nobody in the video can be judged.
@@ -61,12 +65,15 @@ def classify(video: Path, classifiers: Mapping[str, ForensicClassifier]) -> dict
     record: dict[str, Any] = {"fps": round(fps, 2), "samples": len(samples)}
     for name, classifier in classifiers.items():
         parts = [
-            score_images(classifier, images[i : i + _BATCH], bodies[i : i + _BATCH])[1] for i in range(0, len(images), _BATCH)
+            score_images(classifier, images[i : i + _BATCH], bodies[i : i + _BATCH]) for i in range(0, len(images), _BATCH)
         ]
-        score = float(np.concatenate(parts).mean())
+        score = float(np.concatenate([scores for _, scores in parts]).mean())
+        logits = np.concatenate([patches for patches, _ in parts])
+        evidence = Evidence.mean([Evidence.measure(*each) for each in zip(logits, images, bodies, strict=True)])
         probability = classifier.calibration.for_body_fraction(fraction).probability(score)
         said = "undecided" if fps < MIN_FPS else verdict(probability)
         record[name] = {"score": round(score, 3), "probability": round(probability, 4), "verdict": said}
+        record[name]["evidence"] = evidence.to_json()
     return record
 
 
@@ -83,6 +90,19 @@ def summarize(records: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]
     return {**table, "auc": auc(of["real"], of["forged"])}
 
 
+def videos_to_judge(options: argparse.Namespace) -> Iterator[tuple[Path, str, str, Path]]:
+    """Clip, kind, preset and video of everything to judge."""
+    for clip in sorted(path for path in options.clips.iterdir() if path.suffix in VIDEO_SUFFIXES):
+        yield clip, "real", "", clip
+        for preset in PRESETS:
+            made = options.work / f"{clip.stem}-{preset}.mp4"
+            if made.is_file() or (not options.only_made and (options.subjects / clip.stem).is_dir()):
+                yield clip, "forged", preset, made
+    if options.forged is not None:
+        for video in sorted(path for path in options.forged.iterdir() if path.suffix in VIDEO_SUFFIXES):
+            yield video, "forged", OTHER, video
+
+
 def main() -> None:
     """Forge, classify, and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -90,27 +110,22 @@ def main() -> None:
         parser.add_argument(name, type=Path)
     parser.add_argument("--weights", type=Path, nargs="*", default=[FORENSIC])
     parser.add_argument("--only-made", action="store_true", help="make no further forgery")
+    parser.add_argument("--forged", type=Path, help="folder of further forgeries")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     options.work.mkdir(parents=True, exist_ok=True)
     classifiers = {path.stem: load_classifier(path) for path in options.weights}
     records: list[dict[str, Any]] = []
-    for clip in sorted(path for path in options.clips.iterdir() if path.suffix in VIDEO_SUFFIXES):
-        videos = [(clip, "real", "")]
-        for preset in PRESETS:
-            made = options.work / f"{clip.stem}-{preset}.mp4"
-            if made.is_file() or (not options.only_made and (options.subjects / clip.stem).is_dir()):
-                videos.append((made, "forged", preset))
-        for video, kind, preset in videos:
-            record: dict[str, Any] = {"clip": clip.stem, "kind": kind, "preset": preset}
-            try:
-                if kind == "forged":
-                    forge(clip, options.subjects / clip.stem, preset, options.work)
-                record |= classify(video, classifiers)
-            except UserError as error:
-                record["error"] = type(error).__name__
-            records.append(record)
-            print(record, flush=True)
+    for clip, kind, preset, video in videos_to_judge(options):
+        record: dict[str, Any] = {"clip": video.stem if preset == OTHER else clip.stem, "kind": kind, "preset": preset}
+        try:
+            if kind == "forged" and preset != OTHER:
+                forge(clip, options.subjects / clip.stem, preset, options.work)
+            record |= classify(video, classifiers)
+        except UserError as error:
+            record["error"] = type(error).__name__
+        records.append(record)
+        print(record, flush=True)
     result = {
         "what": "Clips of filmed people, never learned from, and forgeries of them",
         "date": today(), "machine": machine(), "versions": versions(), "budget": BUDGET, "frames": FRAMES,
