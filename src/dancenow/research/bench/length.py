@@ -47,8 +47,8 @@ peak_kb = [float(line.split()[1]) for line in lines if line.startswith("VmHWM")]
 peak_kb += [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "darwin" else 1)]
 torch = sys.modules.get("torch")
 gpu_mb = round(torch.cuda.max_memory_allocated() / 2**20, 1) if torch is not None and torch.cuda.is_available() else None
-found = {"frames": result.num_frames, "peak_mb": round(peak_kb[0] / 1024, 1), "seconds": round(seconds, 2), "gpu_mb": gpu_mb}
-print(json.dumps(found))
+found = {"frames": result.num_frames, "peak_mb": round(peak_kb[0] / 1024, 1), "seconds": round(seconds, 2)}
+print(json.dumps({**found, "cpu_s": round(time.process_time(), 2), "gpu_mb": gpu_mb}))
 """
 
 
@@ -78,8 +78,8 @@ def bench_growth(size: Size, on_progress: ProgressCallback) -> Result:
 
 
 def timed_transfer(source: Path, model: Path, out: Path, cache: Path) -> dict[str, Any]:
-    """Run a transfer in its own process and cache: frames, peak_mb, seconds (without Python's start and imports) and gpu_mb
-    (torch's allocator; None without a GPU).
+    """Run a transfer in its own process and cache: frames, peak_mb, seconds (without Python's start and imports), cpu_s (of all
+    threads, with them) and gpu_mb (torch's allocator; None without a GPU).
 
     Raises:
         UserError: the transfer failed; the message has its last line.
@@ -143,13 +143,14 @@ def _measure(sized: LengthSize, frames: int, folder: Path, on_progress: Progress
     return {"whole": whole, "generation": alone}
 
 
-def loop_video(video: Path, frames: int, out: Path) -> None:
-    """Repeat the video until it has this many frames."""
+def loop_video(video: Path, frames: int, out: Path, fps: Fraction | None = None) -> None:
+    """Repeat the video until it has this many frames; fps: None for its own."""
     info = probe(video)
+    fps = fps or info.fps
     endless = chain.from_iterable(read_frames(each) for each in repeat(video))
-    with VideoWriter(out, info.width_px, info.height_px, fps=info.fps) as writer:
+    with VideoWriter(out, info.width_px, info.height_px, fps=fps) as writer:
         for frame, index in zip(islice(endless, frames), count(), strict=False):
-            writer.write(frame.image_rgb, Fraction(index) / info.fps)
+            writer.write(frame.image_rgb, Fraction(index) / fps)
 
 
 def _line(records: Sequence[Record], part: str) -> dict[str, float]:
