@@ -161,8 +161,8 @@ def image_warnings(images: ImageStatistics) -> Iterator[str]:
         )
     if images.camera is CameraKind.TRAVELING:
         yield (
-            "the camera travels through the scene, so near and far things shift against each other and no single picture of the"
-            " background fits all frames: film from one place."
+            "the camera travels through the scene, so near and far things shift against each other; parts of the background can"
+            " be smeared, and the floor is estimated: film from one place."
         )
     elif images.camera is None and images.moved - images.changed > 0.12:
         yield "the camera moves, so the person will not stand firmly on the ground: use a tripod or lean the phone on a wall."

@@ -115,8 +115,8 @@ class Mosaic:
         if self.displacements is not None and frame is not None:
             by = self.displacements.at(frame)
             cell = np.array(by.shape[1::-1], np.float32) / np.array([self.area.width_px, self.area.height_px], np.float32)
-            in_cells = (at + 0.5) * cell - 0.5
-            at = at - cv2.remap(by, in_cells[..., 0], in_cells[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            in_cells = np.asarray((at + 0.5) * cell - 0.5, np.float32)
+            at = at - cv2.remap(by, in_cells, np.empty(0, np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         fine = cv2.resize(at, (len(x) * _STEP_PX, len(y) * _STEP_PX), interpolation=cv2.INTER_LINEAR)
         fine = fine[_STEP_PX : _STEP_PX + height_px, _STEP_PX : _STEP_PX + width_px]
         return np.ascontiguousarray(fine[..., 0]), np.ascontiguousarray(fine[..., 1])

@@ -29,12 +29,16 @@ _BODY_REACH: Final = 0.01
 """Around the person nothing is measured, of the longer side."""
 _SHARP_EDGE: Final = 24.0
 """Gradient of an edge that tells fully about a displacement, in the units of a Sobel filter."""
+_COARSE: Final = 4
+"""Px of these pictures per px of displacements that are kept: they are smooth."""
 _WORTH_PX: Final = 0.25
 """Mean displacement up to which samples stay as they are."""
 
 
-def without_parallax(samples: Sequence[Sample], area: NDArray[np.bool_], store: Callable[[ImageRGB], ImageRGB]) -> list[Sample]:
-    """The samples, moved onto each other; as they are if a homography has done that.
+def without_parallax(
+    samples: Sequence[Sample], area: NDArray[np.bool_], store: Callable[[ImageRGB], ImageRGB]
+) -> tuple[list[Sample], Displacements | None]:
+    """The samples, moved onto each other, and by how much; as they are, and None, if a homography has done that.
 
     Args:
         samples: in one view. area: bool [H,W], what some sample shows. store: where moved images are kept.
@@ -45,18 +49,21 @@ def without_parallax(samples: Sequence[Sample], area: NDArray[np.bool_], store: 
     small = [np.asarray(cv2.resize(s.image_rgb, size, interpolation=cv2.INTER_AREA), np.uint8) for s in samples]
     shown = cv2.resize(area.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
     clearance = [s.clearance for s in samples]
+    kept_size = (max(2, size[0] // _COARSE), max(2, size[1] // _COARSE))
     by: list[FloatArray] = []
     moved = small
     for number in range(_ROUNDS):
         median, known = masked_ranks(moved, samples_far_from_person(np.stack(clearance), shown))
-        visible = [known & (cv2.resize(s.clearance, size, interpolation=cv2.INTER_NEAREST) > 0) for s in samples]
-        by = [displacement(image, median, seen) for image, seen in zip(small, visible, strict=True)]
+        by = []
+        for image, sample in zip(small, samples, strict=True):
+            visible = known & (cv2.resize(sample.clearance, size, interpolation=cv2.INTER_NEAREST) > 0)
+            by.append(_resized(displacement(image, median, visible), kept_size))
         mean = np.mean(by, axis=0, dtype=np.float32)
         by = [each - mean for each in by]
-        if number == 0 and np.mean([np.abs(each[shown]).mean() for each in by]) < _WORTH_PX:
+        if number == 0 and _COARSE * np.mean([np.abs(each).mean() for each in by]) < _WORTH_PX:
             return list(samples), None
-        moved = [move(image, each) for image, each in zip(small, by, strict=True)]
-        clearance = [_move_map(s.clearance, each) for s, each in zip(samples, by, strict=True)]
+        moved = [move(image, _resized(each, size)) for image, each in zip(small, by, strict=True)]
+        clearance = [_move_map(sample.clearance, each) for sample, each in zip(samples, by, strict=True)]
     displacements = Displacements.of_fields([s.index for s in samples], by, width, height)
     return [_moved(sample, each, store) for sample, each in zip(samples, by, strict=True)], displacements
 
@@ -67,7 +74,8 @@ def displacement(image: ImageRGB, fixed: ImageRGB, visible: NDArray[np.bool_]) -
     visible: bool [H,W], where both show the background; elsewhere it is interpolated.
     """
     gray = [np.asarray(cv2.cvtColor(each, cv2.COLOR_RGB2GRAY), np.uint8) for each in (fixed, image)]
-    found = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(gray[0], gray[1], None)
+    found = np.zeros((*gray[0].shape, 2), np.float32)
+    found = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(gray[0], gray[1], found)
     side = max(fixed.shape[:2])
     reach = np.ones((2 * round(_BODY_REACH * side) + 1,) * 2, np.uint8)
     weight = cv2.erode(visible.astype(np.uint8), reach).astype(np.float32) * _texture(gray[0])
@@ -98,7 +106,8 @@ def _resized(by: FloatArray, size: Sequence[int]) -> FloatArray:
     """A displacement in px of a picture of another width and height."""
     width, height = size
     factor = np.array([width / by.shape[1], height / by.shape[0]], np.float32)
-    return np.asarray(cv2.resize(by, (width, height), interpolation=cv2.INTER_LINEAR) * factor, np.float32)
+    kernel = cv2.INTER_AREA if width < by.shape[1] else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(by, (width, height), interpolation=kernel) * factor, np.float32)
 
 
 def _places(by: FloatArray) -> tuple[FloatArray, FloatArray]:
