@@ -9,6 +9,7 @@ from dancenow.cli.main import main
 from dancenow.errors import UserError
 from dancenow.provenance.consent import consent, withdraw
 from dancenow.provenance.consent_statement import read_statement, write_statement
+from dancenow.provenance.signing import load_signing_identity
 
 FOOTAGE = "ab" * 32
 
@@ -36,6 +37,19 @@ def test_a_withdrawal_is_stated(statement: Path) -> None:
     write_statement(record, FOOTAGE, statement)
     assert read_statement(statement).consent.withdrawn == day
     assert "WITHDRAWN" in read_statement(statement).sentence()
+
+
+def test_no_private_key_is_written(tmp_path: Path, statement: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file with a certificate may hold its key as well."""
+    identity = load_signing_identity()
+    both, key, out = tmp_path / "both.pem", tmp_path / "key.pem", tmp_path / "own.json"
+    both.write_bytes(b"Issued to Zo\xc3\xab\n" + identity.chain_pem + identity.key_pem)
+    key.write_bytes(identity.key_pem)
+    monkeypatch.setenv("DANCENOW_SIGN_CERT", str(both))
+    monkeypatch.setenv("DANCENOW_SIGN_KEY", str(key))
+    write_statement(read_statement(statement).consent, FOOTAGE, out)
+    assert "PRIVATE" not in out.read_text("utf-8")
+    assert read_statement(out).consent == read_statement(statement).consent
 
 
 def test_a_changed_statement_is_refused(statement: Path) -> None:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from dancenow.subject.background.background_plate import plate_of_samples
+from dancenow.subject.background.displacements import Displacements
 from dancenow.subject.background.frame_sampling import Sample
 from dancenow.subject.background.mosaic import Mosaic, MosaicArea
 from dancenow.subject.background.parallax import displacement, move, without_parallax
@@ -58,7 +60,7 @@ def test_near_things_are_sharp_in_the_plate() -> None:
         kept.append(image)
         return image
 
-    moved, displacements = without_parallax(samples, EVERYWHERE, keep)
+    moved, displacements = without_parallax(list(samples), EVERYWHERE, 10.0, keep)
     sharp = plate_of_samples(moved, EVERYWHERE).image_rgb
     assert len(kept) == len(samples)
     assert displacements is not None
@@ -79,13 +81,13 @@ def test_people_do_not_pull() -> None:
 
 def test_samples_without_parallax_stay_as_they_are() -> None:
     samples = [sample(i, texture()) for i in range(4)]
-    assert without_parallax(samples, EVERYWHERE, lambda image: image) == (samples, None)
+    assert without_parallax(list(samples), EVERYWHERE, 10.0, lambda image: image) == (samples, None)
 
 
 def test_a_view_shows_the_parallax_of_its_moment(tmp_path: Path) -> None:
     truth = texture()
     samples = [sample(4 * i, move(truth, nearer_below(shift))) for i, shift in enumerate(SHIFTS_PX)]
-    moved, displacements = without_parallax(samples, EVERYWHERE, lambda image: image)
+    moved, displacements = without_parallax(list(samples), EVERYWHERE, 10.0, lambda image: image)
     trajectory = CameraTrajectory.still(21, WIDTH, HEIGHT)
     mosaic = Mosaic(plate_of_samples(moved, EVERYWHERE), MosaicArea(0, 0, WIDTH, HEIGHT), displacements)
     save_camera(tmp_path, FootageCamera(trajectory, mosaic))
@@ -95,3 +97,19 @@ def test_a_view_shows_the_parallax_of_its_moment(tmp_path: Path) -> None:
         assert error(view, each.image_rgb) < 0.35 * error(loaded.seen_by(np.eye(3), WIDTH, HEIGHT), each.image_rgb) + 4
     between = loaded.seen_by(np.eye(3), WIDTH, HEIGHT, 10)
     assert error(between, truth) < 4
+
+
+def test_far_from_any_sample_nothing_is_displaced() -> None:
+    by = np.stack([nearer_below(shift) for shift in (4.0, -4.0)]).astype(np.float16)
+    displacements = Displacements(np.array([0, 100]), by, 10.0)
+    np.testing.assert_allclose(displacements.at(0), by[0])
+    np.testing.assert_allclose(displacements.at(5), 0.5 * by[0].astype(np.float32))
+    assert not displacements.at(50).any()
+    near = Displacements(np.array([0, 8]), by, 10.0)
+    np.testing.assert_allclose(near.at(2), 0.5 * by[0].astype(np.float32))
+
+
+@pytest.mark.parametrize("by", [np.zeros((1, 0, 0, 2)), np.full((1, 4, 4, 2), np.nan)])
+def test_damaged_displacements_are_refused(by: NDArray[np.float64]) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        Displacements(np.array([0]), by.astype(np.float16), 10.0)

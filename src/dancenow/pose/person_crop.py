@@ -29,7 +29,12 @@ _LEAST_BLUR_PX: Final = 0.05
 
 
 def track_crop(
-    pose: Pose, time_s: NDArray[np.float64], canvas_px: int, cuts: Sequence[int] = (), *, bottom_px: float = math.inf
+    pose: Pose,
+    time_s: NDArray[np.float64],
+    canvas_px: int,
+    cuts: Sequence[int] = (),
+    *,
+    bottom_px: float | NDArray[np.float64] = math.inf,
 ) -> list[Crop]:
     """One crop per frame of a track.
 
@@ -38,7 +43,8 @@ def track_crop(
         time_s: float64 [T] increasing.
         canvas_px: side of the canvas that every crop is mapped to.
         cuts: first frames of new shots, at which the crop may jump.
-        bottom_px: lower edge of the frame. A body whose legs are not seen goes on below its last keypoint, often to this edge.
+        bottom_px: lower edge of the frame, or of each, float64 [T]. A body whose legs are not seen goes on below its last
+            keypoint, often to this edge.
 
     Returns:
         T crops that hold every keypoint of their frame with a margin, and what goes on below them.
@@ -47,15 +53,18 @@ def track_crop(
     if not seen.any():
         raise ValueError("a track without any keypoint has no crop")
     centers, sides_px = np.zeros((len(seen), 2)), np.zeros(len(seen))
+    bottoms_px = np.broadcast_to(bottom_px, len(seen))
     for start, stop in pairwise((0, *cuts, len(seen))):
         shot = slice(start, stop)
         if seen[shot].any():
-            centers[shot], sides_px[shot] = _windows(pose[shot], time_s[shot], bottom_px)
+            centers[shot], sides_px[shot] = _windows(pose[shot], time_s[shot], bottoms_px[shot])
     last_known = np.maximum.accumulate(np.where(sides_px > 0, np.arange(len(seen)), int(seen.argmax())))
     return [window(centers[i], float(sides_px[i]), canvas_px) for i in last_known]
 
 
-def _windows(pose: Pose, time_s: NDArray[np.float64], bottom_px: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _windows(
+    pose: Pose, time_s: NDArray[np.float64], bottom_px: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Centers [T,2] and sides [T] of the crops of one shot, in px."""
     low, high = _boxes(pose)
     seen = np.isfinite(low[:, 0])

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
 from dancenow.errors import ConsentError
@@ -66,7 +66,7 @@ def write_statement(record: Consent, source_sha256: str, out: Path) -> None:
         "statement": statement,
         "algorithm": identity.algorithm,
         "signature": base64.b64encode(_sign(identity, _signed_bytes(statement))).decode("ascii"),
-        "certificates": identity.chain_pem.decode("ascii"),
+        "certificates": _certificates_alone(identity.chain_pem),
     }
     with complete_or_absent(out) as temporary:
         temporary.write_text(json.dumps(signed, indent=1) + "\n", "utf-8")
@@ -82,7 +82,7 @@ def read_statement(path: Path) -> ReadStatement:
         content = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise ConsentError(f"the statement {path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConsentError(
             f"{path} is no consent statement; make one with `dancenow consent SUBJECT --export FILE`."
         ) from error
@@ -98,10 +98,16 @@ def read_statement(path: Path) -> ReadStatement:
         )
     except InvalidSignature as error:
         raise ConsentError(f"the statement {path} was changed after it was signed.") from error
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, UnsupportedAlgorithm) as error:
         raise ConsentError(
             f"{path} is no consent statement; make one with `dancenow consent SUBJECT --export FILE`."
         ) from error
+
+
+def _certificates_alone(chain_pem: bytes) -> str:
+    """The certificates of a PEM file, which may hold a private key and comments as well."""
+    chain = x509.load_pem_x509_certificates(chain_pem)
+    return "".join(each.public_bytes(Encoding.PEM).decode("ascii") for each in chain)
 
 
 def _signed_bytes(statement: Mapping[str, Any]) -> bytes:

@@ -80,6 +80,7 @@ def render_dancers(dancers: Sequence[Dancer], start: int = 0, stop: int | None =
     view, times_s = dancers[0].view, dancers[0].track.time_s[start:stop].tolist()
     shown_tracks = [dancer.view.show(dancer.track) for dancer in dancers] + [other.track for other in view.others]
     lines_px = depth_lines(shown_tracks)[:, start:stop]
+    heights_px = [max(1.0, usual_height_px(track)) for track in shown_tracks[: len(dancers)]]
     with ExitStack() as stack:
         streams = [
             stack.enter_context(prefetch(render_layers(dancer.renderer, dancer.track, start, stop))) for dancer in dancers
@@ -89,17 +90,17 @@ def render_dancers(dancers: Sequence[Dancer], start: int = 0, stop: int | None =
             shown = [_staged(*each, number, time_s) for each in zip(dancers, layers, lines[: len(dancers)], strict=True)]
             stay = [_filmed(*each, time_s) for each in zip(view.others, lines[len(dancers) :], strict=True)]
             # Before the dancers: of layers with the same ground, the first one is behind.
-            feet = zip(shown_tracks, shown, strict=False) if view.has_contact_shadow else ()
-            shadows = [_shadow(track, number, layer) for track, layer in feet]
+            feet = zip(shown_tracks, heights_px, shown, strict=False) if view.has_contact_shadow else ()
+            shadows = [_shadow(track, height_px, number, layer) for track, height_px, layer in feet]
             yield _composite_layers(view, [*shadows, *shown, *stay], time_s)
 
 
-def _shadow(track: PoseTrack, number: int, layer: Layer | None) -> Layer | None:
-    """The shadow at the feet of a dancer whose layer is given. track: theirs, in px of the frame."""
+def _shadow(track: PoseTrack, height_px: float, number: int, layer: Layer | None) -> Layer | None:
+    """The shadow at the feet of a dancer whose layer is given. track: theirs, in px of the frame; height_px: as in it."""
     if layer is None:
         return None
     frame_px = (track.width_px, track.height_px)
-    shadow = contact_shadow(track.pose[number], layer.feet_y_px, usual_height_px(track), frame_px)
+    shadow = contact_shadow(track.pose[number], layer.feet_y_px, height_px, frame_px)
     return None if shadow is None else Layer(shadow, None, layer.feet_y_px)
 
 

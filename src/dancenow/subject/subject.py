@@ -22,6 +22,7 @@ from dancenow.provenance.consent import Consent, grant, withdraw
 from dancenow.storage.atomic_io import complete_or_absent, sha256_of
 from dancenow.subject.background.mosaic import Mosaic
 from dancenow.subject.camera.footage_camera import CAMERA_FILES, FootageCamera, load_camera
+from dancenow.subject.camera.homography import transform
 from dancenow.subject.exposure import EXPOSURE_FILE, Exposure
 from dancenow.subject.manifest import CHECKED_FILES, MANIFEST, OPTIONAL_FILES, SubjectManifest
 from dancenow.subject.overlays import OVERLAY_FILES, Overlays, load_overlays
@@ -86,6 +87,14 @@ class Subject:
     def world_track(self) -> PoseTrack:
         """The track in the reference view, where the ground stands still whatever the camera does."""
         return self.track if self.camera is None else self.camera.trajectory.to_world(self.track)
+
+    @property
+    def frame_bottom_px(self) -> float | NDArray[np.float64]:
+        """The lower edge of the frames in the reference view, below the middle of each; float64 [T] where the camera moves."""
+        if self.camera is None:
+            return float(self.track.height_px)
+        middle = np.array([[self.track.width_px / 2, self.track.height_px]])
+        return np.array([transform(each, middle)[0, 1] for each in self.camera.trajectory.to_reference])
 
     @property
     def mosaic(self) -> Mosaic:

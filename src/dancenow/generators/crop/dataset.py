@@ -115,7 +115,7 @@ class CropDataset:
         track, mosaic = subject.track, subject.mosaic
         stored_px = round(canvas_px * BORDER)
         # Where the camera moves, crops follow the person in the reference view and are then placed in each frame.
-        tracked = track_crop(subject.world_track.pose, track.time_s, canvas_px, track.cuts, bottom_px=track.height_px)
+        tracked = track_crop(subject.world_track.pose, track.time_s, canvas_px, track.cuts, bottom_px=subject.frame_bottom_px)
         crops = [enlarge_crop(crop, stored_px) for crop in tracked]
         in_frame = crops if subject.camera is None else subject.camera.trajectory.place_crops(crops)
         runs = select_frames(subject, part, length, max_frames)

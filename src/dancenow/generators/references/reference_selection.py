@@ -64,7 +64,7 @@ def build_reference_set(
     track, canvas_px = subject.track, dataset.canvas_px
     chosen = choose_frames(dataset.pose, track.time_s[frames], picture_sharpness(dataset), options)
     kept = frames[chosen]
-    tracked = track_crop(subject.world_track.pose, track.time_s, canvas_px, track.cuts, bottom_px=track.height_px)
+    tracked = track_crop(subject.world_track.pose, track.time_s, canvas_px, track.cuts, bottom_px=subject.frame_bottom_px)
     crops, scale = enlarge_crops([tracked[i] for i in kept], options)
     if subject.camera is not None:
         placed = dict(zip(kept.tolist(), crops, strict=True))

@@ -87,7 +87,7 @@ def stands_out(people: tuple[PersonFinding, ...]) -> int | None:
     odds = sorted(
         (each.finding.probability / max(1 - each.finding.probability, 1e-6), each.number)
         for each in people
-        if each.finding is not None
+        if each.finding is not None and not each.finding.slow
     )
     if len(odds) < 2 or odds[-1][0] < STANDS_OUT_ODDS * odds[-2][0] or odds[-1][0] < LEAST_ODDS:
         return None

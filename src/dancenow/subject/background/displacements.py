@@ -19,20 +19,26 @@ class Displacements:
     """Displacements of a mosaic in some frames of its video.
 
     frames: int64 [N], increasing. by: float16 [N,h,w,2] px of the mosaic, on a coarse grid over it: what the mosaic has at p is
-    seen by that frame at p + by[p] of its homography's view.
+    seen by that frame at p + by[p] of its homography's view. reach_frames: farther from these frames, nothing is known, and the
+    displacement is 0, the mean.
     """
 
     frames: NDArray[np.int64]
     by: NDArray[np.float16]
+    reach_frames: float
 
     def __post_init__(self) -> None:
         if self.by.ndim != 4 or self.by.shape[3] != 2 or self.frames.shape != self.by.shape[:1] or not len(self.frames):
             raise ValueError(f"displacements must be [N,h,w,2] with N frames, got {self.by.shape} and {self.frames.shape}")
-        if (np.diff(self.frames) <= 0).any():
-            raise ValueError("the frames of displacements must increase")
+        if self.frames.dtype.kind != "i" or (np.diff(self.frames) <= 0).any():
+            raise ValueError("the frames of displacements must be whole numbers that increase")
+        if not self.by.size or not np.isfinite(self.by).all() or not self.reach_frames > 0:
+            raise ValueError("displacements and their reach must be finite numbers")
 
     @classmethod
-    def of_fields(cls, frames: Sequence[int], fields: Sequence[FloatArray], width_px: int, height_px: int) -> Self:
+    def of_fields(
+        cls, frames: Sequence[int], fields: Sequence[FloatArray], width_px: int, height_px: int, reach_frames: float
+    ) -> Self:
         """From displacements [H,W,2] in their own px, of a mosaic of width_px x height_px."""
         scale = _CELLS / max(width_px, height_px)
         size = (max(2, round(width_px * scale)), max(2, round(height_px * scale)))
@@ -40,13 +46,14 @@ class Displacements:
         kept = [cv2.resize(fields[i], size, interpolation=cv2.INTER_AREA) for i in order]
         height, width = fields[0].shape[:2]
         factor = np.array([width_px / width, height_px / height], np.float32)
-        return cls(np.asarray(frames, np.int64)[order], (np.stack(kept) * factor).astype(np.float16))
+        return cls(np.asarray(frames, np.int64)[order], (np.stack(kept) * factor).astype(np.float16), reach_frames)
 
     def at(self, frame: float) -> FloatArray:
         """The displacements [h,w,2] at a moment between frames."""
         after = int(np.clip(np.searchsorted(self.frames, frame), 1, len(self.frames) - 1)) if len(self.frames) > 1 else 0
         before = max(after - 1, 0)
-        step = max(int(self.frames[after] - self.frames[before]), 1)
-        weight = float(np.clip((frame - self.frames[before]) / step, 0, 1))
-        first, second = self.by[before].astype(np.float32), self.by[after].astype(np.float32)
-        return np.asarray((1 - weight) * first + weight * second, np.float32)
+        step = float(max(int(self.frames[after] - self.frames[before]), 1))
+        since, until = (max(0.0, float(each)) for each in (frame - self.frames[before], self.frames[after] - frame))
+        reach = min(step, self.reach_frames) if after > before else self.reach_frames
+        first, second = max(0.0, 1 - since / reach), max(0.0, 1 - until / reach) * (after > before)
+        return np.asarray(first * self.by[before].astype(np.float32) + second * self.by[after].astype(np.float32), np.float32)

@@ -15,6 +15,8 @@ from dancenow.types import FloatArray, ImageRGB, Plate
 
 _STEP_PX: Final = 8
 """Between px whose place in the mosaic is computed; the others lie between them."""
+_INVERSIONS: Final = 4
+"""Steps in which a displacement is inverted."""
 _MAX_SPAN: Final = 4.0
 """Longest side of a mosaic, in sides of the frame."""
 _MAX_PIXELS: Final = 16_000_000
@@ -115,8 +117,11 @@ class Mosaic:
         if self.displacements is not None and frame is not None:
             by = self.displacements.at(frame)
             cell = np.array(by.shape[1::-1], np.float32) / np.array([self.area.width_px, self.area.height_px], np.float32)
-            in_cells = np.asarray((at + 0.5) * cell - 0.5, np.float32)
-            at = at - cv2.remap(by, in_cells, np.empty(0, np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            by_homography = at
+            for _ in range(_INVERSIONS):
+                in_cells = np.asarray((at + 0.5) * cell - 0.5, np.float32)
+                shift = cv2.remap(by, in_cells, np.empty(0, np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+                at = by_homography - shift
         fine = cv2.resize(at, (len(x) * _STEP_PX, len(y) * _STEP_PX), interpolation=cv2.INTER_LINEAR)
         fine = fine[_STEP_PX : _STEP_PX + height_px, _STEP_PX : _STEP_PX + width_px]
         return np.ascontiguousarray(fine[..., 0]), np.ascontiguousarray(fine[..., 1])

@@ -26,6 +26,8 @@ from dancenow.types import Frame, ImageRGB, Plate
 _MAX_COUNT, _MIN_COUNT = 64, 24
 _FILE_BYTES: Final = 800_000_000
 """Of all warped frames together."""
+_REACH_S: Final = 0.75
+"""How long the parallax of a sampled frame tells about its neighbors."""
 _CHOICE_SIDE_PX: Final = 160
 """Longer side of the mosaic in which the choice of frames is made."""
 
@@ -89,7 +91,8 @@ class MosaicEstimator:
         """Estimate the mosaic from the frames taken. Raises UserError if the masks and the video have no frame in common."""
         if not self._samples:
             raise InputError(f"{self._masks} does not belong to {self._source}; run `dancenow prepare` again.")
-        self._samples, displacements = without_parallax(self._samples, self._shown, self._stored)
+        reach_frames = _REACH_S * float(self._source.info.fps)
+        self._samples, displacements = without_parallax(self._samples, self._shown, reach_frames, self._stored)
         plate = plate_of_samples(self._samples, self._shown)
         self._on_progress(Progress("background", len(self._chosen) + 1, len(self._chosen) + 1))
         return Mosaic(Plate(plate.image_rgb, plate.known & self._shown), self._area, displacements)

@@ -23,6 +23,8 @@ _FLOW_SIDE_PX: Final = 720
 _ROUNDS: Final = 3
 _SMOOTH: Final = 0.02
 """Standard deviation of the smoothing of displacements, of the longer side."""
+_WIDER: Final = 0.03
+"""Weight of means that are four times as wide."""
 _MOST: Final = 0.03
 """Largest displacement that is believed, of the longer side."""
 _BODY_REACH: Final = 0.01
@@ -36,53 +38,64 @@ _WORTH_PX: Final = 0.25
 
 
 def without_parallax(
-    samples: Sequence[Sample], area: NDArray[np.bool_], store: Callable[[ImageRGB], ImageRGB]
+    samples: list[Sample], area: NDArray[np.bool_], reach_frames: float, store: Callable[[ImageRGB], ImageRGB]
 ) -> tuple[list[Sample], Displacements | None]:
     """The samples, moved onto each other, and by how much; as they are, and None, if a homography has done that.
 
     Args:
-        samples: in one view. area: bool [H,W], what some sample shows. store: where moved images are kept.
+        samples: in one view; the list is emptied, as moved images replace others. area: bool [H,W], what some sample shows.
+        reach_frames: as in `Displacements`. store: where moved images are kept.
     """
     height, width = area.shape
     scale = min(1.0, _FLOW_SIDE_PX / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    kept_size = (max(2, size[0] // _COARSE), max(2, size[1] // _COARSE))
     small = [np.asarray(cv2.resize(s.image_rgb, size, interpolation=cv2.INTER_AREA), np.uint8) for s in samples]
     shown = cv2.resize(area.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
     clearance = [s.clearance for s in samples]
-    kept_size = (max(2, size[0] // _COARSE), max(2, size[1] // _COARSE))
     by: list[FloatArray] = []
     moved = small
     for number in range(_ROUNDS):
         median, known = masked_ranks(moved, samples_far_from_person(np.stack(clearance), shown))
-        by = []
-        for image, sample in zip(small, samples, strict=True):
-            visible = known & (cv2.resize(sample.clearance, size, interpolation=cv2.INTER_NEAREST) > 0)
-            by.append(_resized(displacement(image, median, visible), kept_size))
+        by, lengths_px = [], []
+        for image, sample, moved_clearance in zip(small, samples, clearance, strict=True):
+            # The flow looks at the image, too, where the person has not moved.
+            free = np.minimum(sample.clearance, moved_clearance)
+            visible = known & (cv2.resize(free, size, interpolation=cv2.INTER_NEAREST) > 0)
+            found = displacement(image, median, visible)
+            lengths_px += [float(np.linalg.norm(found[visible], axis=1).mean()) / scale] if visible.any() else []
+            by.append(_resized(found, kept_size))
+        if number == 0 and (not lengths_px or np.mean(lengths_px) < _WORTH_PX):
+            return list(samples), None
         mean = np.mean(by, axis=0, dtype=np.float32)
         by = [each - mean for each in by]
-        if number == 0 and _COARSE * np.mean([np.abs(each).mean() for each in by]) < _WORTH_PX:
-            return list(samples), None
         moved = [move(image, _resized(each, size)) for image, each in zip(small, by, strict=True)]
         clearance = [_move_map(sample.clearance, each) for sample, each in zip(samples, by, strict=True)]
-    displacements = Displacements.of_fields([s.index for s in samples], by, width, height)
-    return [_moved(sample, each, store) for sample, each in zip(samples, by, strict=True)], displacements
+    displacements = Displacements.of_fields([s.index for s in samples], by, width, height, reach_frames)
+    return [_moved(samples.pop(0), each, store) for each in by], displacements
 
 
 def displacement(image: ImageRGB, fixed: ImageRGB, visible: NDArray[np.bool_]) -> FloatArray:
     """The smooth displacement float32 [H,W,2] in px by which an image shows what `fixed` does: fixed[p] is like image[p + d].
 
-    visible: bool [H,W], where both show the background; elsewhere it is interpolated.
+    visible: bool [H,W], where both show the background; elsewhere it is that of the surroundings.
     """
     gray = [np.asarray(cv2.cvtColor(each, cv2.COLOR_RGB2GRAY), np.uint8) for each in (fixed, image)]
     found = np.zeros((*gray[0].shape, 2), np.float32)
     found = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(gray[0], gray[1], found)
-    side = max(fixed.shape[:2])
+    height, width = visible.shape
+    side = max(height, width)
     reach = np.ones((2 * round(_BODY_REACH * side) + 1,) * 2, np.uint8)
     weight = cv2.erode(visible.astype(np.uint8), reach).astype(np.float32) * _texture(gray[0])
     weight *= (np.abs(found).max(axis=2) < _MOST * side).astype(np.float32)
-    total = cv2.GaussianBlur(weight, (0, 0), _SMOOTH * side) + 1e-3
-    smooth = [cv2.GaussianBlur(found[..., axis] * weight, (0, 0), _SMOOTH * side) / total for axis in (0, 1)]
-    return np.dstack(smooth).astype(np.float32)
+    size = (max(2, width // _COARSE), max(2, height // _COARSE))
+    values = cv2.resize(np.dstack([found * weight[..., None], weight]), size, interpolation=cv2.INTER_AREA)
+    # Wider means count where narrower ones have nothing.
+    sums: FloatArray = np.zeros((*values.shape,), np.float32)
+    for share, factor in ((1.0, 1), (_WIDER, 4), (_WIDER**2, 16)):
+        sums = sums + share * cv2.GaussianBlur(values, (0, 0), _SMOOTH * factor * max(size))
+    smooth = np.asarray(sums[..., :2] / (sums[..., 2:] + 1e-9), np.float32)
+    return np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def move(image: NDArray[np.uint8], by: FloatArray) -> NDArray[np.uint8]:

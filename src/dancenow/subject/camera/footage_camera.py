@@ -32,7 +32,11 @@ class FootageCamera:
         png = np.frombuffer(_encode(self.mosaic.plate), np.uint8)
         arrays = {**trajectory_arrays(self.trajectory), "area": area, "png": png}
         if (shifts := self.mosaic.displacements) is not None:
-            arrays |= {"displaced_frames": shifts.frames, "displacements": shifts.by}
+            arrays |= {
+                "displaced_frames": shifts.frames,
+                "displacements": shifts.by,
+                "displacement_reach": np.array(shifts.reach_frames),
+            }
         return arrays
 
     @classmethod
@@ -46,7 +50,11 @@ class FootageCamera:
         plate = _decode(arrays["png"])
         if plate.known.shape != (area.height_px, area.width_px):
             raise ValueError("the mosaic does not fit its area")
-        shifts = Displacements(arrays["displaced_frames"], arrays["displacements"]) if "displacements" in arrays else None
+        shifts = (
+            Displacements(arrays["displaced_frames"], arrays["displacements"], float(arrays["displacement_reach"]))
+            if "displacements" in arrays
+            else None
+        )
         return cls(trajectory_of_arrays(arrays), Mosaic(plate, area, shifts))
 
 
