@@ -4,6 +4,7 @@ In a dance the choice of every part is the path through time with the least sum 
 changes are cross-faded.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +18,8 @@ _NOISE: Final = 0.3
 _EXCLUDED: Final = 50.0
 _CHANGE_COST: Final = 0.05
 """Of another picture for a part: worth it for a distance that is smaller by .5 for a tenth of a second."""
+_BLOCK: Final = 512
+"""Frames whose cross-fades are computed together."""
 _FADE_S: Final = 0.12
 """Half the duration of a cross-fade."""
 
@@ -51,46 +54,63 @@ def choose_over_time(distances: NDArray[np.float32], time_s: NDArray[np.float64]
 
     No slot shows a part from the picture of a slot before it, if there are others.
     """
-    cost, chosen = distances.astype(np.float64) * _step_s(time_s), []
-    frame, part = np.ogrid[: cost.shape[0], : cost.shape[1]]
+    chosen: list[NDArray[np.int64]] = []
     for _ in range(slots):
-        chosen.append(_cheapest_path(cost))
-        if len(chosen) < cost.shape[2]:
-            cost[frame, part, chosen[-1]] += _EXCLUDED
+        chosen.append(_cheapest_path(distances, _step_s(time_s), chosen[: distances.shape[2] - 1]))
     return tuple(chosen)
 
 
-def _cheapest_path(cost: NDArray[np.float64]) -> NDArray[np.int64]:
-    """For each part the path [T,P] through costs [T,P,M] with the least sum of costs and changes."""
-    count, parts, _ = cost.shape
-    total = cost[0].copy()
-    came_from = np.zeros(cost.shape, np.int32)
-    own = np.arange(cost.shape[2])
+def _cheapest_path(distances: NDArray[np.float32], step_s: float, excluded: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """For each part the path [T,P] through distances [T,P,M] with the least sum of costs and changes.
+
+    step_s: what a distance counts in one frame. excluded: paths [T,P] of other slots.
+    """
+    count, parts, pictures = distances.shape
+    every, own = np.arange(parts), np.arange(pictures)
+
+    def cost(index: int) -> NDArray[np.float64]:
+        costs = distances[index].astype(np.float64) * step_s
+        for path in excluded:
+            costs[every, path[index]] += _EXCLUDED
+        return costs
+
+    total = cost(0)
+    # Small numbers: there is one for each picture and part of each frame of a dance of any length.
+    came_from = np.zeros(distances.shape, np.int16)
     for index in range(1, count):
         best = total.argmin(axis=1)
-        changed = total[np.arange(parts), best] + _CHANGE_COST
+        changed = total[every, best] + _CHANGE_COST
         stays = total <= changed[:, None]
         came_from[index] = np.where(stays, own, best[:, None])
-        total = np.where(stays, total, changed[:, None]) + cost[index]
+        total = np.where(stays, total, changed[:, None]) + cost(index)
     path = np.empty((count, parts), np.int64)
     path[-1] = total.argmin(axis=1)
     for index in range(count - 1, 0, -1):
-        path[index - 1] = came_from[index, np.arange(parts), path[index]]
+        path[index - 1] = came_from[index, every, path[index]]
     return path
 
 
 def cross_fade(path: NDArray[np.int64], time_s: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """A choice [T,P] of one shot with cross-fades: the two pictures [T,2,P] that are blended, and their weights [T,2,P]."""
     reach = round(_FADE_S / _step_s(time_s))
-    count, parts = path.shape
     held = np.pad(path, ((reach, reach), (0, 0)), mode="edge")
     kernel = 1.0 - np.abs(np.arange(-reach, reach + 1)) / (reach + 1)
-    weights = np.zeros((count, parts, int(path.max()) + 1))
+    highest = max(int(path.max()), 1)
+    blocks = [
+        _blend(held[first : first + _BLOCK + 2 * reach], kernel / kernel.sum(), highest)
+        for first in range(0, len(path), _BLOCK)
+    ]
+    pictures, kept = (np.concatenate(each) for each in zip(*blocks, strict=True))
+    return pictures, kept
+
+
+def _blend(held: NDArray[np.int64], kernel: NDArray[np.float64], highest: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The result of `cross_fade` for the frames around which a choice [T + 2 reach, P] holds; highest: number of a picture."""
+    count, parts = len(held) - len(kernel) + 1, held.shape[1]
+    weights = np.zeros((count, parts, highest + 1))
     rows, columns = np.ogrid[:count, :parts]
-    for shift, share in enumerate(kernel / kernel.sum()):
+    for shift, share in enumerate(kernel):
         weights[rows, columns, held[shift : shift + count]] += share
-    if weights.shape[2] == 1:
-        weights = np.concatenate([weights, np.zeros_like(weights)], axis=2)
     pictures = np.argsort(-weights, axis=2, kind="stable")[:, :, :2]
     kept = np.take_along_axis(weights, pictures, axis=2)
     kept /= kept.sum(axis=2, keepdims=True)
