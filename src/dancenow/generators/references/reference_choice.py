@@ -69,7 +69,7 @@ def _cheapest_path(distances: NDArray[np.float32], step_s: float, excluded: Sequ
     every, own = np.arange(parts), np.arange(pictures)
 
     def cost(index: int) -> NDArray[np.float64]:
-        costs = distances[index].astype(np.float64) * step_s
+        costs: NDArray[np.float64] = distances[index].astype(np.float64) * step_s
         for path in excluded:
             costs[every, path[index]] += _EXCLUDED
         return costs
