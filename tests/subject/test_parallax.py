@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dancenow.storage.checkpoint import load_checkpoint, save_checkpoint
 from dancenow.subject.background.background_plate import plate_of_samples
 from dancenow.subject.background.displacements import Displacements
 from dancenow.subject.background.frame_sampling import Sample
@@ -14,7 +15,9 @@ from dancenow.subject.background.mosaic import Mosaic, MosaicArea
 from dancenow.subject.background.parallax import displacement, move, without_parallax
 from dancenow.subject.camera.footage_camera import FootageCamera, load_camera, save_camera
 from dancenow.subject.camera.trajectory import CameraTrajectory
-from dancenow.types import ImageRGB
+from dancenow.subject.target_appearance import Target
+from dancenow.types import ImageRGB, Plate
+from helpers.drawn_world import dancer_track
 
 HEIGHT, WIDTH = 240, 320
 SHIFTS_PX = (-5.0, -3.0, -1.0, 1.0, 3.0, 5.0)
@@ -113,3 +116,18 @@ def test_far_from_any_sample_nothing_is_displaced() -> None:
 def test_damaged_displacements_are_refused(by: NDArray[np.float64]) -> None:
     with pytest.raises(ValueError, match="finite"):
         Displacements(np.array([0]), by.astype(np.float16), 10.0)
+
+
+def test_a_model_keeps_the_displacements(tmp_path: Path) -> None:
+    by = nearer_below(4.0)[None, ::20, ::20].astype(np.float16)
+    plate = Plate(texture(), EVERYWHERE)
+    mosaic = Mosaic(plate, MosaicArea(0, 0, WIDTH, HEIGHT), Displacements(np.array([3]), by, 12.5))
+    track = dancer_track(6, body_px=150.0, size_px=WIDTH)
+    camera = FootageCamera(CameraTrajectory.still(6, WIDTH, HEIGHT), mosaic)
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(path, Target("drawn", plate, track, camera=camera).to_checkpoint("body"))
+    kept = Target.of_checkpoint(load_checkpoint(path, "body")).camera
+    assert kept is not None
+    assert kept.mosaic.displacements is not None
+    assert kept.mosaic.displacements.reach_frames == 12.5
+    np.testing.assert_array_equal(kept.mosaic.displacements.by, by)

@@ -35,7 +35,7 @@ class FootageCamera:
             arrays |= {
                 "displaced_frames": shifts.frames,
                 "displacements": shifts.by,
-                "displacement_reach": np.array(shifts.reach_frames),
+                "displacement_reach": np.array([shifts.reach_frames], np.float64),
             }
         return arrays
 
@@ -51,7 +51,7 @@ class FootageCamera:
         if plate.known.shape != (area.height_px, area.width_px):
             raise ValueError("the mosaic does not fit its area")
         shifts = (
-            Displacements(arrays["displaced_frames"], arrays["displacements"], float(arrays["displacement_reach"]))
+            Displacements(arrays["displaced_frames"], arrays["displacements"], arrays["displacement_reach"].item())
             if "displacements" in arrays
             else None
         )
