@@ -95,11 +95,8 @@ def cross_fade(path: NDArray[np.int64], time_s: NDArray[np.float64]) -> tuple[ND
     reach = round(_FADE_S / _step_s(time_s))
     held = np.pad(path, ((reach, reach), (0, 0)), mode="edge")
     kernel = 1.0 - np.abs(np.arange(-reach, reach + 1)) / (reach + 1)
-    highest = max(int(path.max()), 1)
-    blocks = [
-        _blend(held[first : first + _BLOCK + 2 * reach], kernel / kernel.sum(), highest)
-        for first in range(0, len(path), _BLOCK)
-    ]
+    kernel, highest = kernel / kernel.sum(), max(int(path.max()), 1)
+    blocks = [_blend(held[first : first + _BLOCK + 2 * reach], kernel, highest) for first in range(0, len(path), _BLOCK)]
     pictures, kept = (np.concatenate(each) for each in zip(*blocks, strict=True))
     return pictures, kept
 

@@ -215,19 +215,9 @@ def classify_video(
     result = "undecided" if slow else verdict(probability)
     duration_s = plan.num_frames / float(source.info.fps)
     return Finding(
-        result,
-        probability,
-        per_second,
-        len(scores),
-        plan.num_frames / spent_s,
-        score,
-        slow,
-        duration_s,
-        plan.people,
-        timeline,
-        evidence,
-        weights is not None,
-    )
+        result, probability, per_second, len(scores), plan.num_frames / spent_s, score, slow, duration_s, plan.people, timeline,
+        evidence, weights is not None,
+    )  # fmt: skip
 
 
 def verdict(probability: float) -> Verdict:
