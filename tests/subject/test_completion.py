@@ -107,9 +107,9 @@ def test_what_is_expensive_is_copied_from_elsewhere() -> None:
     shifts = np.array([(0, 0), (0, -14), (0, 15)], np.int32)
     object_cost, expensive = none.copy(), none + 10
     object_cost[:, :25] = 20
-    assert (choose_shifts(features, known, known, shifts, copy_cost=none, smooth_cost=expensive)[~known] == 1).all()
-    assert (choose_shifts(features, known, known, shifts, copy_cost=object_cost, smooth_cost=expensive)[~known] == 2).all()
-    assert (choose_shifts(features, known, known, shifts[:2], copy_cost=object_cost, smooth_cost=expensive)[~known] == 0).all()
+    assert (choose_shifts(features, known, known, shifts, copy_cost=none, texture_cost=expensive)[~known] == 1).all()
+    assert (choose_shifts(features, known, known, shifts, copy_cost=object_cost, texture_cost=expensive)[~known] == 2).all()
+    assert (choose_shifts(features, known, known, shifts[:2], copy_cost=object_cost, texture_cost=expensive)[~known] == 0).all()
 
 
 def test_what_a_picture_shows_once_is_unique() -> None:
@@ -117,3 +117,28 @@ def test_what_a_picture_shows_once_is_unique() -> None:
     cv2.circle(room, (60, 70), 14, (60, 250, 40), -1, cv2.LINE_AA)
     unique = measure_uniqueness(features_of(room), hole_of_a_person(*room.shape[:2]))
     assert unique[62:78, 52:68].mean() > 5 * unique[40:100, 170:220].mean()
+
+
+def test_what_is_too_smooth_costs_what_it_lacks() -> None:
+    """Of two shifts that fit equally, the one that leads to texture is taken where the surroundings have texture."""
+    known, none = np.ones((40, 60), bool), np.zeros((40, 60), np.float32)
+    known[15:25, 25:35] = False
+    features = np.zeros((40, 60, 5), np.float32)
+    shifts = np.array([(0, 0), (0, -14), (0, 15)], np.int32)
+    texture = none + 10
+    texture[:, :25] = 0
+    assert (choose_shifts(features, known, known, shifts, copy_cost=none, texture_cost=texture)[~known] == 2).all()
+
+
+def test_what_was_not_shown_is_not_copied() -> None:
+    room = brick_room()
+    known = hole_of_a_person(*room.shape[:2])
+    shown = np.ones_like(known)
+    shown[:, 160:] = False
+    room[:, 160:] = room[:, 155:160].mean(axis=1, keepdims=True).astype(np.uint8)
+    smooth = fill_smoothly(np.where(known[..., None], room, np.uint8(0)), known)
+    filled = add_structure(smooth, known, shown)
+    hole = ~known & (np.arange(200)[:, None] < 140)
+    truth = brick_room()
+    assert np.abs(filled.astype(int) - truth)[hole].mean() < 0.5 * np.abs(smooth.astype(int) - truth)[hole].mean()
+    assert np.array_equal(filled[known], room[known])

@@ -1,5 +1,7 @@
 """Samples of a camera that travels are laid onto each other, so that the median of near things is sharp."""
 
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -7,12 +9,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dancenow.media.sink import MaskWriter, VideoWriter
+from dancenow.media.source import open_video
 from dancenow.storage.checkpoint import load_checkpoint, save_checkpoint
 from dancenow.subject.background.background_plate import plate_of_samples
 from dancenow.subject.background.displacements import Displacements
 from dancenow.subject.background.frame_sampling import Sample
 from dancenow.subject.background.mosaic import Mosaic, MosaicArea
 from dancenow.subject.background.parallax import displacement, move, without_parallax
+from dancenow.subject.camera.following import follow_parallax
 from dancenow.subject.camera.footage_camera import FootageCamera, load_camera, save_camera
 from dancenow.subject.camera.trajectory import CameraTrajectory
 from dancenow.subject.target_appearance import Target
@@ -131,3 +136,32 @@ def test_a_model_keeps_the_displacements(tmp_path: Path) -> None:
     assert kept.mosaic.displacements is not None
     assert kept.mosaic.displacements.reach_frames == 12.5
     np.testing.assert_array_equal(kept.mosaic.displacements.by, by)
+
+
+def test_the_parallax_of_frames_without_a_sample_is_measured(tmp_path: Path) -> None:
+    """The camera goes to the right and the near part with it; only the first half of the frames is sampled."""
+    truth, count = texture(), 24
+    shifts_px = np.linspace(-6.0, 6.0, count)
+    frames = [move(truth, nearer_below(float(shift))) for shift in shifts_px]
+    video, masks = tmp_path / "travel.mp4", tmp_path / "masks.mkv"
+    with VideoWriter(video, WIDTH, HEIGHT, fps=Fraction(12), crf=10) as writer:
+        for index, frame in enumerate(frames):
+            writer.write(frame, Fraction(index, 12))
+    with MaskWriter(masks, WIDTH, HEIGHT) as mask_writer:
+        for _ in frames:
+            mask_writer.write(np.zeros((HEIGHT, WIDTH), np.uint8))
+    sampled = [sample(i, frames[i]) for i in range(0, count // 2, 2)]
+    moved, displacements = without_parallax(list(sampled), EVERYWHERE, 6.0, lambda image: image)
+    mosaic = Mosaic(plate_of_samples(moved, EVERYWHERE), MosaicArea(0, 0, WIDTH, HEIGHT), displacements)
+    camera = FootageCamera(CameraTrajectory.still(count, WIDTH, HEIGHT), mosaic)
+    found = np.ones(count, bool)
+    found[5] = False
+    followed = follow_parallax(open_video(video), masks, found, camera).mosaic
+    assert followed.displacements is not None
+    assert followed.displacements.frames.tolist() == [i for i in range(count) if i != 5]
+    for index in (5, 14, 22):
+        view, before = (each.seen_by(np.eye(3), WIDTH, HEIGHT, index) for each in (followed, mosaic))
+        assert error(view, frames[index]) < 12
+        assert index == 5 or error(view, frames[index]) < 0.5 * error(before, frames[index])
+    still = replace(camera, mosaic=replace(mosaic, displacements=None))
+    assert follow_parallax(open_video(video), masks, found, still) is still

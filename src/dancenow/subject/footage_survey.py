@@ -11,7 +11,7 @@ from dancenow.media.source import VideoSource
 from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.content_marking import SyntheticFootageCheck
 from dancenow.subject.background.background_plate import PlateEstimator
-from dancenow.subject.camera.following import film_background, follow_camera
+from dancenow.subject.camera.following import film_background, follow_camera, follow_parallax
 from dancenow.subject.camera.footage_camera import FootageCamera, save_camera
 from dancenow.subject.exposure import EXPOSURE_FILE, Exposure
 from dancenow.subject.exposure_measurement import ExposureMeter
@@ -21,7 +21,7 @@ from dancenow.subject.matte.refined_masks import filmed_background, still_backgr
 from dancenow.subject.overlay_detection.finder import OverlayFinder
 from dancenow.subject.overlays import OverlayChoice, Overlays, save_overlays
 from dancenow.subject.shot_selection import ShotSelection
-from dancenow.types import Plate
+from dancenow.types import FrameStatus, Plate
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ def survey_footage(
     overlays: OverlayChoice,
     on_progress: ProgressCallback = ignore_progress,
 ) -> FootageSurvey:
-    """Decode the footage once, and twice more if its camera moves.
+    """Decode the footage once, twice more if its camera moves, and once more if it travels.
 
     masks: by the detector, one per frame. selected: the shots that are used, with the person's track. measured: bool [T], the
     frames of training in which the person was found.
@@ -84,6 +84,8 @@ def survey_footage(
         plate = estimator.estimate(exposure, found)
         background_of = still_background(near.complete(plate, exposure))
     else:
+        found_in = selected.used & (track.status == FrameStatus.MEASURED)
+        camera = follow_parallax(source, masks, found_in, camera, hidden, exposure, on_progress)
         images = images.with_camera(camera.trajectory, selected.used)
         plate = camera.mosaic.reference_view(track.width_px, track.height_px)
         background_of = filmed_background(camera)

@@ -8,6 +8,7 @@ parts of what was seen (`completion`).
 """
 
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -125,7 +126,8 @@ def plate_of_samples(samples: list[Sample], area: NDArray[np.bool_] | None = Non
     small = [np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8) for image in images]
     light = _estimate_full_light(small, bare, feet)
     # First for the known pixels, which give the others their brightness, then for the others.
-    lit = remove_shadow(_fill_holes(remove_shadow(median, light), needed, images, bare), light)
+    fill = partial(add_structure, shown=area)
+    lit = remove_shadow(_fill_holes(remove_shadow(median, light), needed, images, bare, fill), light)
     return Plate(remove_standing_shadow(lit, feet.mean(axis=0), _find_changing_shadow(small, bare, light)), known)
 
 

@@ -30,7 +30,7 @@ _MIN_EDGE_PX: Final = 8
 _JOIN: Final = 0.02
 """Holes nearer to each other than this fraction of the longer side are filled together."""
 _TEXTURE_COST: Final = 2.0
-"""Cost of a smooth pixel, relative to the squared slopes that it lacks."""
+"""Cost of a pixel that is smoother than its surroundings, relative to the squared slopes that it lacks."""
 _UNIQUENESS_COST: Final = 0.1
 """Cost of copying a pixel of something that the picture shows only once, relative to its `uniqueness`."""
 _TEXTURE_REACH: Final = 0.1
@@ -49,9 +49,13 @@ def complete(image_rgb: ImageRGB, known: NDArray[np.bool_]) -> ImageRGB:
     return add_structure(fill_smoothly(image_rgb, known), known)
 
 
-def add_structure(smooth_rgb: ImageRGB, known: NDArray[np.bool_]) -> ImageRGB:
-    """The same for an image that is already filled smoothly, which it stays in flat surroundings."""
-    if known.all() or not known.any():
+def add_structure(smooth_rgb: ImageRGB, known: NDArray[np.bool_], shown: NDArray[np.bool_] | None = None) -> ImageRGB:
+    """The same for an image that is already filled smoothly, which it stays in flat surroundings.
+
+    shown: bool [H,W], what may be copied of what is `known`; by default all of it.
+    """
+    shown = known if shown is None else known & shown
+    if known.all() or not shown.any():
         return smooth_rgb
     result = smooth_rgb.copy()
     radius_px = round(_JOIN * max(known.shape) / 2)
@@ -62,7 +66,7 @@ def add_structure(smooth_rgb: ImageRGB, known: NDArray[np.bool_]) -> ImageRGB:
         members = (groups == group) & ~known
         part = _surroundings(members)
         if _is_structured(smooth_rgb[part], known[part], members[part]):
-            completed = _complete_part(smooth_rgb[part], known[part], members[part])
+            completed = _complete_part(smooth_rgb[part], known[part], members[part], shown[part])
             result[part] = np.where(members[part][..., None], completed, result[part])
     return result
 
@@ -92,17 +96,20 @@ def _is_structured(image_rgb: ImageRGB, known: NDArray[np.bool_], hole: NDArray[
     return int((contrast > _FLAT_LEVELS).sum()) >= _MIN_EDGE_PX
 
 
-def _complete_part(image_rgb: ImageRGB, known: NDArray[np.bool_], hole: NDArray[np.bool_]) -> ImageRGB:
+def _complete_part(
+    image_rgb: ImageRGB, known: NDArray[np.bool_], hole: NDArray[np.bool_], shown: NDArray[np.bool_]
+) -> ImageRGB:
     """Fill one hole. image_rgb: already filled smoothly, which stays where nothing can be copied."""
     scale = min(1.0, (_WORK_HOLE_PX / hole.sum()) ** 0.5, (_WORK_IMAGE_PX / known.size) ** 0.5)
     size = round(known.shape[1] * scale), round(known.shape[0] * scale)
     if min(size) < 2 * SIDE_PX:
         return image_rgb
     small = np.asarray(cv2.resize(image_rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
-    small_known, small_hole = (
-        cv2.resize(each.astype(np.float32), size, interpolation=cv2.INTER_AREA) for each in (known, hole)
+    small_shown, small_hole = (
+        cv2.resize(each.astype(np.float32), size, interpolation=cv2.INTER_AREA) for each in (shown, hole)
     )
-    sources = whole_patches(small_known > 0.999)
+    seen = small_shown > 0.999
+    sources = whole_patches(seen)
     if not sources.any():
         return image_rgb
     features, outside = features_of(small), small_hole == 0
@@ -114,7 +121,7 @@ def _complete_part(image_rgb: ImageRGB, known: NDArray[np.bool_], hole: NDArray[
         sources,
         shifts,
         copy_cost=_UNIQUENESS_COST * measure_uniqueness(features, outside),
-        smooth_cost=_missing_texture(features, outside),
+        texture_cost=_TEXTURE_COST * _texture_of(features, outside, seen),
     )
     labels = cv2.resize(labels.astype(np.float32), hole.shape[::-1], interpolation=cv2.INTER_NEAREST).astype(np.int32)
     labels[~hole] = 0
@@ -124,14 +131,17 @@ def _complete_part(image_rgb: ImageRGB, known: NDArray[np.bool_], hole: NDArray[
     return copy_seamlessly(image_rgb, hole, known, full[labels])
 
 
-def _missing_texture(features: FloatArray, known: NDArray[np.bool_]) -> FloatArray:
-    """What a smooth filling lacks, [H,W]: the squared slopes of the lightness around the hole, continued into it."""
-    slopes = np.where(known, (features[..., 3:] ** 2).sum(axis=2), 0).astype(np.float32)
-    side = 2 * round(_TEXTURE_REACH * float(np.sqrt((~known).sum()))) + 1
-    share = cv2.blur(known.astype(np.float32), (side, side))
-    mean = cv2.blur(slopes, (side, side)) / np.maximum(share, 1e-6)
-    texture = interpolate_membrane(np.asarray(mean, np.float32)[..., None].repeat(3, axis=2), known.astype(np.float32))
-    return np.asarray(_TEXTURE_COST * texture[..., 0], np.float32)
+def _texture_of(features: FloatArray, outside: NDArray[np.bool_], seen: NDArray[np.bool_]) -> FloatArray:
+    """The squared slopes of the lightness around each pixel, [H,W]; in the hole, those of its surroundings continued.
+
+    outside: bool [H,W], of the hole. seen: bool [H,W], what counts.
+    """
+    slopes = np.where(seen, (features[..., 3:] ** 2).sum(axis=2), 0).astype(np.float32)
+    side = 2 * round(_TEXTURE_REACH * float(np.sqrt((~outside).sum()))) + 1
+    share = cv2.blur(seen.astype(np.float32), (side, side))
+    mean = np.asarray(cv2.blur(slopes, (side, side)) / np.maximum(share, 1e-6), np.float32)
+    continued = interpolate_membrane(mean[..., None].repeat(3, axis=2), (outside & (share > 0)).astype(np.float32))
+    return np.where(outside, mean, continued[..., 0]).astype(np.float32)
 
 
 def _refine_shifts(

@@ -18,7 +18,7 @@ from dancenow.subject.background.displacements import Displacements
 from dancenow.subject.background.frame_sampling import Sample
 from dancenow.types import FloatArray, ImageRGB
 
-_FLOW_SIDE_PX: Final = 720
+FLOW_SIDE_PX: Final = 720
 """Longer side of the pictures in which displacements are measured."""
 _ROUNDS: Final = 3
 _SMOOTH: Final = 0.02
@@ -47,7 +47,7 @@ def without_parallax(
         reach_frames: as in `Displacements`. store: where moved images are kept.
     """
     height, width = area.shape
-    scale = min(1.0, _FLOW_SIDE_PX / max(height, width))
+    scale = min(1.0, FLOW_SIDE_PX / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     kept_size = (max(2, size[0] // _COARSE), max(2, size[1] // _COARSE))
     small = [np.asarray(cv2.resize(s.image_rgb, size, interpolation=cv2.INTER_AREA), np.uint8) for s in samples]
@@ -64,12 +64,12 @@ def without_parallax(
             visible = known & (cv2.resize(free, size, interpolation=cv2.INTER_NEAREST) > 0)
             found = displacement(image, median, visible)
             lengths_px += [float(np.linalg.norm(found[visible], axis=1).mean()) / scale] if visible.any() else []
-            by.append(_resized(found, kept_size))
+            by.append(resized(found, kept_size))
         if number == 0 and (not lengths_px or np.mean(lengths_px) < _WORTH_PX):
             return list(samples), None
         mean = np.mean(by, axis=0, dtype=np.float32)
         by = [each - mean for each in by]
-        moved = [move(image, _resized(each, size)) for image, each in zip(small, by, strict=True)]
+        moved = [move(image, resized(each, size)) for image, each in zip(small, by, strict=True)]
         clearance = [_move_map(sample.clearance, each) for sample, each in zip(samples, by, strict=True)]
     displacements = Displacements.of_fields([s.index for s in samples], by, width, height, reach_frames)
     return [_moved(samples.pop(0), each, store) for each in by], displacements
@@ -103,24 +103,24 @@ def move(image: NDArray[np.uint8], by: FloatArray) -> NDArray[np.uint8]:
     return np.asarray(cv2.remap(image, *_places(by), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
-def _moved(sample: Sample, by: FloatArray, store: Callable[[ImageRGB], ImageRGB]) -> Sample:
-    """A sample moved by a displacement of another size."""
-    image = move(np.asarray(sample.image_rgb), _resized(by, sample.image_rgb.shape[1::-1]))
-    bare, feet = (_move_map(each.astype(np.uint8), by) > 0 for each in (sample.bare, sample.feet))
-    return replace(sample, image_rgb=store(image), clearance=_move_map(sample.clearance, by), bare=bare, feet=feet)
-
-
-def _move_map(values: NDArray[np.uint8], by: FloatArray) -> NDArray[np.uint8]:
-    places = _places(_resized(by, values.shape[::-1]))
-    return np.asarray(cv2.remap(values, *places, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE), np.uint8)
-
-
-def _resized(by: FloatArray, size: Sequence[int]) -> FloatArray:
+def resized(by: FloatArray, size: Sequence[int]) -> FloatArray:
     """A displacement in px of a picture of another width and height."""
     width, height = size
     factor = np.array([width / by.shape[1], height / by.shape[0]], np.float32)
     kernel = cv2.INTER_AREA if width < by.shape[1] else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(by, (width, height), interpolation=kernel) * factor, np.float32)
+
+
+def _moved(sample: Sample, by: FloatArray, store: Callable[[ImageRGB], ImageRGB]) -> Sample:
+    """A sample moved by a displacement of another size."""
+    image = move(np.asarray(sample.image_rgb), resized(by, sample.image_rgb.shape[1::-1]))
+    bare, feet = (_move_map(each.astype(np.uint8), by) > 0 for each in (sample.bare, sample.feet))
+    return replace(sample, image_rgb=store(image), clearance=_move_map(sample.clearance, by), bare=bare, feet=feet)
+
+
+def _move_map(values: NDArray[np.uint8], by: FloatArray) -> NDArray[np.uint8]:
+    places = _places(resized(by, values.shape[::-1]))
+    return np.asarray(cv2.remap(values, *places, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
 def _places(by: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -17,6 +17,9 @@ _SWEEPS: Final = 8
 _FORBIDDEN: Final = np.float32(1e5)
 _SHIFT_COST_YX: Final = (8.0, 0.1)
 """Per pixel, of a shift by the size of the hole. Rooms change with height: a wall, skirting, a floor in perspective."""
+_LACK_WEIGHT: Final = np.float32(0.1)
+"""Of the texture that a copied pixel lacks: a road fits anywhere, but does not continue a railing. With more, busy parts of the
+picture are copied onto walls."""
 _RIM_WEIGHT: Final = 2.0
 """Of the cost at a seen pixel beside the hole; a seam inside the hole has a cost at both of its pixels."""
 
@@ -39,12 +42,13 @@ def choose_shifts(
     shifts: Shifts,
     *,
     copy_cost: FloatArray,
-    smooth_cost: FloatArray,
+    texture_cost: FloatArray,
 ) -> NDArray[np.int32]:
-    """Number of the shift of each pixel of the hole, int32 [H,W]; 0 = none, where copying costs more than `smooth_cost`, [H,W].
+    """Number of the shift of each pixel of the hole, int32 [H,W]; 0 = none, where copying costs more than staying smooth.
 
     features: float32 [H,W,C], with a smooth filling. known: bool [H,W]. sources: bool [H,W], what may be copied. shifts: (0, 0)
-    is the first. copy_cost: [H,W], of copying a pixel, where it is copied from.
+    is the first. copy_cost: [H,W], of copying a pixel, where it is copied from. texture_cost: [H,W], of a smooth pixel there;
+    what is copied costs a part of that as far as its texture falls short.
     """
     hole = ~known
     pixels = np.argwhere(hole)
@@ -55,7 +59,9 @@ def choose_shifts(
     size_px = np.sqrt(len(pixels))
     cost = np.where(possible, ((shifts / size_px) ** 2 @ np.array(_SHIFT_COST_YX))[None], _FORBIDDEN).astype(np.float32)
     cost += _shifted(copy_cost[..., None], pixels, shifts)[..., 0]
-    cost[:, 0] = smooth_cost[hole]
+    wanted = texture_cost[hole][:, None]
+    cost += _LACK_WEIGHT * np.maximum(wanted - _shifted(texture_cost[..., None], pixels, shifts)[..., 0], 0)
+    cost[:, :1] = wanted
     cost += _rim_cost(features, known, pixels, number, shifts)
     across = _lines(number, _shifted(features, pixels, shifts))
     down = _lines(number.T, _shifted(features, pixels, shifts))

@@ -1,0 +1,118 @@
+"""Measure the parallax of a mosaic in all frames of its video, in those too of which no sample was taken."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.media.source import VideoSource, read_masks
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
+from dancenow.subject.background.displacements import Displacements
+from dancenow.subject.background.mosaic import Mosaic
+from dancenow.subject.background.parallax import FLOW_SIDE_PX, displacement, resized
+from dancenow.subject.camera.homography import resizing
+from dancenow.subject.camera.trajectory import CameraTrajectory
+from dancenow.subject.exposure import Exposure
+from dancenow.subject.shown_scene import map_shown_scene
+from dancenow.types import FloatArray, Frame, ImageRGB
+
+_PER_SECOND: Final = 15.0
+"""Frames of a second that are measured; those between them are interpolated."""
+_MOST_FRAMES: Final = 600
+_NOISE_S: Final = 0.05
+"""Standard deviation of the smoothing over time: a single measurement trembles."""
+_COARSE: Final = 8
+"""Px of the pictures that are compared per px of displacements that are kept until all are measured."""
+_MASK_LEVEL: Final = 10
+"""Masks above it are the person's."""
+
+
+class ParallaxMeter:
+    """Measures how the frames that `VideoSource.feed` gives it differ from the view of a mosaic by their homographies.
+
+    mosaic: with the displacements of its samples. masks: one per frame of the video. found: bool [T], frames in which the
+    person was found: the masks of others are empty although they may be in view. overlay: as in `MosaicEstimator`.
+    """
+
+    def __init__(
+        self,
+        source: VideoSource,
+        masks: Path,
+        found: NDArray[np.bool_],
+        mosaic: Mosaic,
+        camera: CameraTrajectory,
+        overlay: NDArray[np.bool_] | None = None,
+        exposure: Exposure | None = None,
+        on_progress: ProgressCallback = ignore_progress,
+    ) -> None:
+        self._mosaic, self._camera, self._on_progress = mosaic, camera, on_progress
+        self._exposure = Exposure.constant(len(found)) if exposure is None else exposure
+        usable = np.flatnonzero(found & (camera.confidence > 0) & self._exposure.usable)
+        self._fps = float(source.info.fps)
+        step = max(1, round(self._fps / _PER_SECOND), -(-len(found) // _MOST_FRAMES))
+        self._indices = [int(i) for i in usable if i % step == 0]
+        self._masks = enumerate(read_masks(masks))
+        self._shown = map_shown_scene(camera.width_px, camera.height_px, overlay, moves=True)
+        area, plate = mosaic.area, mosaic.plate
+        scale = min(1.0, FLOW_SIDE_PX / max(area.width_px, area.height_px))
+        size = (max(1, round(area.width_px * scale)), max(1, round(area.height_px * scale)))
+        self._frame_size = (max(1, round(camera.width_px * scale)), max(1, round(camera.height_px * scale)))
+        self._to_frame = np.linalg.inv(resizing(camera.width_px, camera.height_px, *self._frame_size))
+        self._into = resizing(area.width_px, area.height_px, *size)
+        self._picture: ImageRGB = np.asarray(cv2.resize(plate.image_rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+        self._known = cv2.resize(plate.known.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+        self._fields: list[FloatArray] = []
+        self._measured: list[int] = []
+
+    @property
+    def indices(self) -> Sequence[int]:
+        """Numbers of the frames to measure."""
+        return self._indices
+
+    def take(self, frame: Frame) -> None:
+        """Measure one frame."""
+        mask = next((mask for index, mask in self._masks if index == frame.index), None)
+        if mask is None or self._shown is None:
+            return
+        image = self._exposure.correct(frame.image_rgb, frame.index)
+        small = cv2.resize(image, self._frame_size, interpolation=cv2.INTER_AREA)
+        person = cv2.resize(mask, self._frame_size, interpolation=cv2.INTER_LINEAR) > _MASK_LEVEL
+        shown = cv2.resize(self._shown, self._frame_size, interpolation=cv2.INTER_AREA) == 255
+        from_frame = self._mosaic.area.from_frame(self._camera.to_reference[frame.index])
+        matrix = self._into @ from_frame @ self._to_frame
+        size = self._picture.shape[1::-1]
+        seen = cv2.warpPerspective(small, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        free = (shown & ~person).astype(np.uint8)
+        visible = cv2.warpPerspective(free, matrix, size, flags=cv2.INTER_NEAREST) > 0
+        by = displacement(np.asarray(seen, np.uint8), self._picture, np.asarray(visible & self._known))
+        self._fields.append(resized(by, [max(2, side // _COARSE) for side in size]))
+        self._measured.append(frame.index)
+        self._on_progress(Progress("background", len(self._measured), len(self._indices)))
+
+    def mosaic(self) -> Mosaic:
+        """The mosaic with the displacements of all measured frames; those of its samples if there is none."""
+        known = self._mosaic.displacements
+        if known is None or not self._measured:
+            return self._mosaic
+        area = self._mosaic.area
+        time_s = np.array(self._measured) / self._fps
+        fields = Displacements.of_fields(
+            self._measured, _smoothed(self._fields, time_s), area.width_px, area.height_px, known.reach_frames
+        )
+        return replace(self._mosaic, displacements=fields)
+
+
+def _smoothed(fields: list[FloatArray], time_s: NDArray[np.float64]) -> list[FloatArray]:
+    """Each field [h,w,2] averaged with those of nearly the same time."""
+    weights = np.exp(-0.5 * ((time_s[:, None] - time_s) / _NOISE_S) ** 2)
+    weights[weights < 0.01] = 0
+    weights /= weights.sum(axis=1, keepdims=True)
+    near = [np.flatnonzero(each) for each in weights]
+    return [
+        np.asarray(sum(float(each[i]) * fields[i] for i in indices), np.float32)
+        for each, indices in zip(weights, near, strict=True)
+    ]
