@@ -23,7 +23,7 @@ from dancenow.types import FloatArray, Frame, ImageRGB
 _PER_SECOND: Final = 15.0
 """Frames of a second that are measured; those between them are interpolated."""
 _MOST_FRAMES: Final = 600
-_NOISE_S: Final = 0.05
+_NOISE_S: Final = 0.08
 """Standard deviation of the smoothing over time: a single measurement trembles."""
 _COARSE: Final = 8
 """Px of the pictures that are compared per px of displacements that are kept until all are measured."""
