@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dancenow.media.source import VideoSource
 from dancenow.pose.filtering.hidden_people import fill_while_hidden
+from dancenow.pose.picture_following import follow_picture
 from dancenow.pose.pipeline import PosePipeline, load_if_sound
 from dancenow.pose.separation.look_again import Person, look_again
 from dancenow.pose.track_io import save_track
@@ -61,7 +62,8 @@ def detect_people(
             if wanted is not None:
                 with complete_or_absent(wanted) as temporary:
                     shutil.copyfile(cached, temporary)
-    return dict(zip(numbers, fill_while_hidden([pipeline.filter(track) for track in measured]), strict=True))
+    filled = fill_while_hidden([pipeline.filter(track) for track in measured])
+    return dict(zip(numbers, follow_picture(source, filled, on_progress=on_progress), strict=True))
 
 
 def _measure(

@@ -4,7 +4,8 @@
           --> repair: left-right swaps, outliers, gaps
           --> correct_bias: the detector's systematic errors
           --> damp_jitter: as far as the motion allows
-          --> drop_unseen: guesses of parts that the video never shows                --> PoseTrack of the person
+          --> drop_unseen: guesses of parts that the video never shows
+          --> follow_picture: keypoints move as the picture does   (cached, too)      --> PoseTrack of the person
     PoseTrack --> retarget
               --> for_rendering: full confidence in filled frames and hidden limbs    --> renderer
 
@@ -34,6 +35,7 @@ from dancenow.pose.detectors.registry import DEFAULT_DETECTOR, create_detector
 from dancenow.pose.filtering.confidence import restore_filled_confidence, show_hidden_limbs
 from dancenow.pose.filtering.repeated_frames import filter_without_repeats
 from dancenow.pose.filtering.smoothing import DEFAULT, SmoothConfig, damp_jitter, repair, smooth, smooth_lag_frames
+from dancenow.pose.picture_following import follow_picture
 from dancenow.pose.track_io import load_track, save_track
 from dancenow.pose.tracking.backward_tracking import MAX_BUFFERED_FRAMES, track_shots
 from dancenow.pose.tracking.reidentification import PeopleSurvey, select_person
@@ -95,11 +97,14 @@ class PosePipeline:
         on_progress: ProgressCallback = ignore_progress,
     ) -> PoseTrack:
         """One person's track, filtered and corrected. Arguments and errors as `detect_poses`."""
-        return self.filter(
-            self.measured(
-                video, person=person, masks=masks, every=every, use_cache=use_cache, survey=survey, on_progress=on_progress
-            )
+        source = open_video(video)
+        measured = self.measured(
+            source, person=person, masks=masks, every=every, use_cache=use_cache, survey=survey, on_progress=on_progress
         )
+        filtered = self.filter(measured)
+        if every > 1:  # too far from frame to frame
+            return filtered
+        return follow_picture(source, [filtered], use_cache=use_cache, on_progress=on_progress)[0]
 
     def measured(
         self,

@@ -15,6 +15,7 @@ _STAGES: Final = {
     "looking for people": "Looking for people",
     "looking again": "Looking for people",
     "tracking the person": "Measuring the poses",
+    "following the motion": "Measuring the poses",
     "following the camera": "Following the camera",
     "background": "Finding the empty room",
     "refining the edges": "Cutting the person out",

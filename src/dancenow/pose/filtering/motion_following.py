@@ -1,0 +1,55 @@
+"""Let keypoints move as the picture does: a smoother of measured positions and measured steps."""
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.pose.filtering.local_regression import frame_rate
+from dancenow.pose.filtering.picture_motion import KeypointSteps
+from dancenow.pose.filtering.smoothing import body_size
+from dancenow.types import PoseTrack
+
+_REACH_S: Final = 0.07
+_REACH_FRAMES: Final = 2.0
+"""How far along the motion positions are averaged, whichever is longer: their weights fall to 1/e over it."""
+_MAX_DIFFERENCE: Final = 0.04
+"""Largest difference between the detector's step and the picture's that is believed, of the body's size."""
+
+
+def follow_motion(track: PoseTrack, steps: KeypointSteps) -> PoseTrack:
+    """The track whose keypoints x keep near the given ones z and move by the picture's steps s.
+
+    Minimizes sum_t (x_t - z_t)^2 + w_t (x_{t+1} - x_t - s_t)^2 for each keypoint, which has one solution; w_t is 0 where the
+    step is unknown or far from the detector's, so that there keypoints stay as they are. steps: of this track.
+    """
+    if len(track) < 2:
+        return track
+    places = track.pose.xy.astype(np.float64)
+    rate = frame_rate(track.time_s)
+    moved = np.linalg.norm(np.diff(places, axis=0) - steps.by, axis=-1)
+    size_px = body_size(track.pose, track.time_s)[1:, None] if (track.pose.confidence > 0).any() else np.zeros((len(moved), 1))
+    strength = max(_REACH_S * rate, _REACH_FRAMES) ** 2
+    weight = np.where(steps.known & (moved < _MAX_DIFFERENCE * size_px), strength, 0.0)
+    return replace(track, pose=replace(track.pose, xy=_solve(places, steps.by, weight).astype(np.float32)))
+
+
+def _solve(places: NDArray[np.float64], by: NDArray[np.floating], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Solve the tridiagonal systems of all keypoints, [T,K,2], by elimination; weight: [T-1,K]."""
+    pull = weight[..., None] * by
+    right = places.copy()
+    right[1:] += pull
+    right[:-1] -= pull
+    diagonal = np.ones(places.shape[:2])
+    diagonal[1:] += weight
+    diagonal[:-1] += weight
+    for t in range(1, len(places)):
+        factor = weight[t - 1] / diagonal[t - 1]
+        diagonal[t] -= factor * weight[t - 1]
+        right[t] += factor[:, None] * right[t - 1]
+    solved = right
+    solved[-1] /= diagonal[-1][:, None]
+    for t in range(len(places) - 2, -1, -1):
+        solved[t] = (right[t] + weight[t][:, None] * solved[t + 1]) / diagonal[t][:, None]
+    return solved

@@ -1,0 +1,112 @@
+"""How far the picture moves under each keypoint from frame to frame, by optical flow: steps that no detector has guessed.
+
+A detector looks at every frame anew, so its keypoints tremble beside the body; the flow follows the body, but drifts. Together
+they give positions that do neither, see `follow_motion`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dancenow.types import FloatArray, FrameStatus, ImageRGB, PoseTrack
+
+_SIDE_PX: Final = 400
+"""Longer side of the pictures in which motion is measured."""
+_MIN_SIDE_PX: Final = 16
+_RADIUS: Final = 0.005
+"""Half the side of the square around a keypoint whose median motion counts, of the longer side."""
+_SURE: Final = 0.3
+"""Confidence of keypoints that lie on the body."""
+_MAX_DISAGREEMENT: Final = (0.5, 0.1)
+"""Largest distance between a place and where the flow there and back leads, in px of these pictures, and of the step."""
+
+
+@dataclass(frozen=True, eq=False)
+class KeypointSteps:
+    """by: float32 [T-1,K,2], the motion of each keypoint to the next frame, px of the frame. known: bool [T-1,K]."""
+
+    by: FloatArray
+    known: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        if self.by.ndim != 3 or self.by.shape[2] != 2 or self.known.shape != self.by.shape[:2]:
+            raise ValueError(f"steps must be [T-1,K,2], known ones [T-1,K]: got {self.by.shape} and {self.known.shape}")
+
+
+class StepMeter:
+    """Measures the steps of the keypoints of some people, one track each, from the frames of their video, given in order.
+
+    Steps are unknown over cuts, where a keypoint is not sure, and where the flow back does not lead to where it came from.
+    """
+
+    def __init__(self, tracks: Sequence[PoseTrack]) -> None:
+        first = tracks[0]
+        self._tracks, self._scale = tracks, min(1.0, _SIDE_PX / max(first.width_px, first.height_px))
+        self._size = [max(_MIN_SIDE_PX, round(side * self._scale)) for side in (first.width_px, first.height_px)]
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        count, keypoints = len(first), first.pose.xy.shape[1]
+        self._by = np.zeros((len(tracks), max(count - 1, 0), keypoints, 2), np.float32)
+        self._known = np.zeros(self._by.shape[:3], bool)
+        self._previous: tuple[int, NDArray[np.uint8]] | None = None
+
+    def take(self, index: int, image_rgb: ImageRGB) -> None:
+        """Measure the steps to a frame from the one before, if that was taken."""
+        small = cv2.resize(image_rgb, self._size, interpolation=cv2.INTER_AREA)
+        gray = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
+        before, self._previous = self._previous, (index, gray)
+        seen = [i for i, track in enumerate(self._tracks) if _sure(track, index - 1).any() or _sure(track, index).any()]
+        if before is None or before[0] != index - 1 or index in self._tracks[0].cuts or not seen:
+            return
+        there, back = (
+            np.asarray(self._flow.calc(*pair, np.zeros((*gray.shape, 2), np.float32)), np.float32)
+            for pair in ((before[1], gray), (gray, before[1]))
+        )
+        for i in seen:
+            track = self._tracks[i]
+            first, second = _steps(there, back, self._places(track, index - 1)), _steps(back, there, self._places(track, index))
+            steps = np.stack([first, -second])
+            known = np.isfinite(steps[..., 0]) & np.stack([_sure(track, index - 1), _sure(track, index)])
+            count = known.sum(axis=0)
+            total = np.where(known[..., None], steps, 0).sum(axis=0)
+            self._by[i, index - 1] = total / np.maximum(count, 1)[:, None] / self._scale
+            self._known[i, index - 1] = count > 0
+
+    def steps(self) -> list[KeypointSteps]:
+        """What was measured, of each track."""
+        return [KeypointSteps(by, known) for by, known in zip(self._by, self._known, strict=True)]
+
+    def _places(self, track: PoseTrack, index: int) -> NDArray[np.float64]:
+        """Keypoints [K,2] in px of the small pictures."""
+        return np.asarray((track.pose.xy[index].astype(np.float64) + 0.5) * self._scale - 0.5)
+
+
+def _sure(track: PoseTrack, index: int) -> NDArray[np.bool_]:
+    """Which keypoints of a frame lie on the body, bool [K]."""
+    is_seen = track.status[index] != FrameStatus.MISSING
+    return np.asarray(track.pose.confidence[index] > (_SURE if is_seen else np.inf))
+
+
+def _steps(there: FloatArray, back: FloatArray, places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The motion [N,2] at some places [N,2]; NaN where the way back does not lead there. there, back: flows [H,W,2]."""
+    step = _median_around(there, places)
+    off = np.linalg.norm(step + _median_around(back, places + step), axis=1)
+    fixed, share = _MAX_DISAGREEMENT
+    step[~(off < fixed + share * np.linalg.norm(step, axis=1))] = np.nan
+    return step
+
+
+def _median_around(flow: FloatArray, places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The median motion around each place [N,2]; NaN outside of the picture."""
+    height, width = flow.shape[:2]
+    inside = np.asarray(np.isfinite(places).all(axis=1), bool)
+    x, y = np.rint(np.where(inside[:, None], places, 0)).astype(np.int64).T
+    inside &= (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    radius = max(1, round(_RADIUS * max(height, width)))
+    offset = np.arange(-radius, radius + 1)
+    rows, columns = np.clip(y[:, None] + offset, 0, height - 1), np.clip(x[:, None] + offset, 0, width - 1)
+    around = flow[rows[:, :, None], columns[:, None]].reshape(len(places), -1, 2)
+    return np.where(inside[:, None], np.median(around, axis=1), np.nan)
