@@ -85,10 +85,18 @@ def nan_median(values: Array) -> Array:
     return np.asarray(np.where(count > 0, (low + high)[..., 0] / 2, np.nan))
 
 
-def blocks(count: int) -> Iterator[slice]:
+def nearest_in(increasing: Array | NDArray[np.int64], wanted: Array | NDArray[np.int64]) -> NDArray[np.int64]:
+    """The indices [T] of the increasing values [N], N > 0, that are nearest to wanted ones [T]; of two as near the smaller."""
+    after = np.searchsorted(increasing, wanted).clip(max=len(increasing) - 1)
+    before = np.maximum(after - 1, 0)
+    is_before = np.abs(increasing[before] - wanted) <= np.abs(increasing[after] - wanted)
+    return np.asarray(np.where(is_before, before, after), np.int64)
+
+
+def blocks(count: int, size: int = _BLOCK) -> Iterator[slice]:
     """Slices of a long track: values per frame and neighbor would not fit in memory for an hour of video."""
-    for start in range(0, count, _BLOCK):
-        yield slice(start, min(start + _BLOCK, count))
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))
 
 
 def frame_rate(time_s: Array) -> float:
