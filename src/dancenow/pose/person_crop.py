@@ -7,7 +7,7 @@ because jitter of the crop is visible as flicker of the generated person.
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final, overload
 
 import cv2
 import numpy as np
@@ -35,7 +35,7 @@ def track_crop(
     cuts: Sequence[int] = (),
     *,
     bottom_px: float | NDArray[np.float64] = math.inf,
-) -> list[Crop]:
+) -> "TrackCrops":
     """One crop per frame of a track.
 
     Args:
@@ -59,7 +59,28 @@ def track_crop(
         if seen[shot].any():
             centers[shot], sides_px[shot] = _windows(pose[shot], time_s[shot], bottoms_px[shot])
     last_known = np.maximum.accumulate(np.where(sides_px > 0, np.arange(len(seen)), int(seen.argmax())))
-    return [window(centers[i], float(sides_px[i]), canvas_px) for i in last_known]
+    return TrackCrops(centers[last_known], sides_px[last_known], canvas_px)
+
+
+class TrackCrops(Sequence[Crop]):
+    """The crops of the frames of a track, each made when it is asked for: a dance of an hour has 100,000."""
+
+    def __init__(self, centers_px: NDArray[np.float64], sides_px: NDArray[np.float64], canvas_px: int) -> None:
+        """centers_px: [T,2]. sides_px: [T]. canvas_px: side of the canvas."""
+        self.centers_px, self.sides_px, self.canvas_px = centers_px, sides_px, canvas_px
+
+    def __len__(self) -> int:
+        return len(self.sides_px)
+
+    @overload
+    def __getitem__(self, frames: int) -> Crop: ...
+    @overload
+    def __getitem__(self, frames: slice | NDArray[np.int64]) -> "TrackCrops": ...
+    def __getitem__(self, frames: Any) -> Any:
+        """The crop of one frame, or those of some frames: a slice or numbers int64 [n]."""
+        if isinstance(frames, slice | np.ndarray):
+            return TrackCrops(self.centers_px[frames], self.sides_px[frames], self.canvas_px)
+        return window(self.centers_px[frames], float(self.sides_px[frames]), self.canvas_px)
 
 
 def _windows(

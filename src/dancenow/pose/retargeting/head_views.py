@@ -63,7 +63,8 @@ def turn_heads(track: PoseTrack, footage: PoseTrack) -> tuple[PoseTrack, float]:
 def _known_heads(footage: PoseTrack) -> "_Heads":
     """The heads of the frames that show them."""
     heads = _HeadTrack.of(footage)[:]
-    return _Heads(*(part[heads.known] for part in (heads.shape, heads.neck_px, heads.tilt, heads.size_px, heads.known)))
+    seen = heads.known
+    return _Heads(heads.shape[seen], heads.neck_px[seen], heads.tilt[seen], heads.size_px[seen], seen[seen])
 
 
 @dataclass(frozen=True, eq=False)
