@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dancenow.pose.filtering.local_regression import blocks
 from dancenow.skeleton import INDEX
 from dancenow.types import Crop, Pose
 
@@ -131,10 +132,11 @@ def window(centre_px: NDArray[np.float64], side_px: float, canvas_px: int) -> Cr
 
 
 def _boxes(pose: Pose) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    present = (pose.confidence > 0)[..., None]
-    xy = pose.xy.astype(np.float64)
-    low = np.where(present, xy, np.inf).min(axis=1)
-    high = np.where(present, xy, -np.inf).max(axis=1)
+    low, high = np.empty((2, len(pose), 2))
+    for frames in blocks(len(pose)):
+        present, xy = (pose.confidence[frames] > 0)[..., None], pose.xy[frames].astype(np.float64)
+        low[frames] = np.where(present, xy, np.inf).min(axis=1)
+        high[frames] = np.where(present, xy, -np.inf).max(axis=1)
     return low, high
 
 
