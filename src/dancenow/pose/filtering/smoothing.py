@@ -21,7 +21,7 @@ from dancenow.types import FloatArray, FrameStatus, Pose, PoseTrack
 BODY_SIZE_SIGMA_S: Final = 0.5
 """Standard deviation of the Gaussian over a person's size in px."""
 
-_GROUP: Final = 4
+_GROUP: Final = 7
 """Keypoints that are smoothed together: all of a dance of an hour would not fit in memory."""
 
 
