@@ -133,7 +133,7 @@ def bone_lengths(points: Float64Array, present: NDArray[np.bool_], focal_px: flo
 
 def bone_lengths_over_time(joints: Joints, focal_px: float, middle: Float64Array) -> Float64Array:
     """`bone_lengths` of a whole track."""
-    parts = [bone_lengths(*joints[frames], focal_px, middle) for frames in blocks(len(joints))]
+    parts = [bone_lengths(*joints[frames], focal_px, middle) for frames in blocks(len(joints), 1024)]
     return np.concatenate(parts) if parts else np.zeros((0, len(BONE_ENDS)))
 
 

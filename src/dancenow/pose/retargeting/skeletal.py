@@ -44,6 +44,8 @@ RESIDUAL_SMOOTHING_S: Final = 0.1
 FOOT_RESIDUAL_SMOOTHING_S: Final = 1.0
 """The same for feet: added faster, it would undo foot contacts (sliding .21 instead of .08 torso lengths per second)."""
 LEG_ENDS: Final = [INDEX[f"{side}_{part}"] for side in ("right", "left") for part in ("ankle", "heel", "toe")]
+_BLOCK: Final = 1024
+"""Frames that are retargeted at once."""
 HANDS_TOUCH: Final = (0.2, 0.5)
 """Distance of the hands, in torso lengths, up to which they touch and from which they are free."""
 
@@ -67,7 +69,7 @@ class SkeletalRetargeter:
         itself = SkeletalRetargeter(self.source, self.source, same_camera=True)
         here, around = itself._dance(track), 2 * max(self._residual_frames)
         xy, depth = np.empty_like(track.xy), np.empty_like(track.depth)
-        for frames in blocks(len(track)):
+        for frames in blocks(len(track), _BLOCK):
             wide = slice(max(frames.start - around, 0), min(frames.stop + around, len(track)))
             inside = slice(frames.start - wide.start, frames.stop - wide.start)
             (moved, scale), (unchanged, _) = self._placed(there, wide), itself._placed(here, wide)
@@ -260,7 +262,7 @@ class SkeletalRetargeter:
         heels = a.heels_px
         points, seen = dance.joints.several(FEET)
         feet, wanted = np.empty_like(points), np.empty_like(points)
-        for frames in blocks(len(points)):
+        for frames in blocks(len(points), _BLOCK):
             body = self._body(dance, frames)
             feet[frames], wanted[frames] = body[:, FEET], self._retargeted(body)[:, FEET]
         stands = contact_weights(points[..., :2], feet[..., 2] - heels, seen, a.fps, a.height_px)

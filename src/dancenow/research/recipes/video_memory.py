@@ -1,6 +1,6 @@
 """Memory of dances of minutes to an hour at full rate: `python -m dancenow.research.recipes.video_memory -o RESULT.json`.
 
-Whole transfers with a drawn dancer and a tiny model, each in its own process with an empty cache: what is held of each frame does
+Whole transfers of a drawn dancer by a tiny model, each in its own process with an empty cache: what is held of each frame does
 not depend on what it shows. Poses are given. What single steps take, filtering included, is measured on Linux only.
 """
 
