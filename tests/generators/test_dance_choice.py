@@ -18,16 +18,16 @@ class _Given(DanceDistances):
     """Distances that are given."""
 
     def __init__(self, distances: NDArray[np.float32], track: PoseTrack) -> None:
-        self._track, self._number, self._kept, self._given = track, -1, distances[:0], distances
+        self._track, self._number, self._kept = track, -1, distances[:0]
+        self._given: NDArray[np.float32] = distances
 
     def _compute(self, frames: slice) -> NDArray[np.float32]:
-        given: NDArray[np.float32] = self._given[frames]
-        return given
+        return np.array(self._given[frames], np.float32)
 
 
 def _distances(frames: int, pictures: int) -> NDArray[np.float32]:
     steps = np.random.default_rng(1).normal(0, 0.3, (frames, NUM_PARTS, pictures))
-    return np.abs(steps.cumsum(axis=0)).astype(np.float32)
+    return np.asarray(np.abs(steps.cumsum(axis=0)), np.float32)
 
 
 @pytest.mark.parametrize("pictures", [1, 2, 5])
