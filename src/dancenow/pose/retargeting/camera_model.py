@@ -144,7 +144,8 @@ def log_size(lengths: Float64Array, full: Float64Array) -> Float64Array:
     known = seen >= min(MIN_BONES, int(seen.max(initial=1)))
     known &= seen > 0
     size = np.full(len(relative), np.nan)
-    size[known] = np.nanmedian(relative[known], axis=1)
+    for frames in blocks(len(relative)):
+        size[frames][known[frames]] = np.nanmedian(relative[frames][known[frames]], axis=1)
     return size
 
 
@@ -204,7 +205,7 @@ def consensus_size(lengths: Float64Array, half: int) -> tuple[Float64Array, floa
     full = np.zeros(lengths.shape[1])
     frames = np.arange(len(lengths))
     for _ in range(3):
-        full[ever] = np.nanmedian(lengths[:, ever] - size[:, None], axis=0)
+        full[ever] = [np.nanmedian(each - size) for each in lengths.T[ever]]
         each = log_size(lengths, full)
         known = np.isfinite(each)
         size = np.interp(frames, frames[known], each[known]) if known.any() else size

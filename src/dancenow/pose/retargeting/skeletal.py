@@ -266,13 +266,16 @@ class SkeletalRetargeter:
             body = self._body(dance, frames)
             feet[frames], wanted[frames] = body[:, FEET], self._retargeted(body)[:, FEET]
         stands = contact_weights(points[..., :2], feet[..., 2] - heels, seen, a.fps, a.height_px)
-        held = footholds(self._to_target_stage(feet), stands, points[..., :2] / a.height_px, a.fps)
-        held[..., 2] += b.heels_px - self._leg_ratio * heels
-        wanted = held - wanted
+        feet = footholds(self._to_target_stage(feet), stands, points[..., :2] / a.height_px, a.fps)
+        feet[..., 2] += b.heels_px - self._leg_ratio * heels
+        np.subtract(feet, wanted, out=wanted)
+        del feet, points
         # Standing feet determine the position of the body; feet in the air count where none stands.
         root = _root(wanted, (stands + AIRBORNE_FOOT_WEIGHT) * seen, round(ROOT_SMOOTHING_S * a.fps))
-        shift = limited_shifts(wanted - root[:, None], seen, MAX_SHIFT * b.height_px)
-        return replace(dance, root=root, shift=shift)
+        for frames in blocks(len(root)):
+            off = wanted[frames] - root[frames, None]
+            wanted[frames] = limited_shifts(off, seen[frames], MAX_SHIFT * b.height_px)
+        return replace(dance, root=root, shift=wanted)
 
     def _join_hands(self, retargeted: Float64Array, body: Float64Array, present: NDArray[np.bool_]) -> None:
         """Make hands touch that touch in the source, in place: each moves half of the distance, elbows half of that."""
