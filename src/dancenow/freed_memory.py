@@ -1,4 +1,4 @@
-"""Give memory that was freed back to the system: glibc keeps what lies between blocks in use, and a long plan frees much of it."""
+"""Give freed memory back to the system: glibc keeps what lies between blocks in use, and planning a long dance frees much."""
 
 import ctypes
 import sys
