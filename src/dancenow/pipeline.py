@@ -19,7 +19,6 @@ from dancenow.compatibility import renamed_keywords
 from dancenow.execution import Device, Execution
 from dancenow.face.refinement import FaceMode
 from dancenow.first_look import first_look, first_look_path
-from dancenow.freed_memory import release_freed_memory
 from dancenow.generators.cast_member import CastMember, given_to
 from dancenow.generators.performer import Cast, label_by_person, open_cast
 from dancenow.generators.presets import preset_config
@@ -115,7 +114,6 @@ def transfer(
     tracks, others = follow(source, cast, opened.scene, on_progress)
     planned = opened.plan(tracks, on_progress, others)
     del tracks, others  # of a long video as large as what is planned
-    release_freed_memory()
     start, stop = frame_range(frames, planned.num_frames)
     with planned.images(start, stop) as images:
         return planned.write(images, start, stop, on_progress)
