@@ -113,6 +113,7 @@ def transfer(
     opened = open_transfer(source, cast, out, options, frames, execution, warn, on_progress)
     tracks, others = follow(source, cast, opened.scene, on_progress)
     planned = opened.plan(tracks, on_progress, others)
+    del tracks, others  # of a long video as large as what is planned
     start, stop = frame_range(frames, planned.num_frames)
     with planned.images(start, stop) as images:
         return planned.write(images, start, stop, on_progress)

@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from dancenow.execution import Execution
 from dancenow.face.refinement import FaceMode, FaceRefiner
+from dancenow.freed_memory import release_freed_memory
 from dancenow.generators.performer import Cast, Performer, label_by_person, require_group
 from dancenow.media.integrity import require_complete
 from dancenow.media.source import VideoSource
@@ -103,6 +104,7 @@ class PlannedTransfer:
     def images(self, start: int, stop: int) -> Iterator[Iterator[ImageRGB]]:
         """Inside it, the frames [start, stop) one by one, with refined faces and without marks: uint8 [H,W,3], or [H,W,4] with
         alpha."""
+        release_freed_memory()
         with ExitStack() as stack:
             entered = stack.enter_context
             retouches = [None if each is None else entered(each.frame_by_frame(start, stop)) for each in self.refiners]

@@ -20,7 +20,7 @@ from dancenow.generators.references.family import ReferenceFamily
 from dancenow.generators.references.network import INITIAL_LOGIT, ReferenceGenerator, brighten, mix_colors, move_pixels
 from dancenow.generators.references.part_matching import part_distances, part_features
 from dancenow.generators.references.part_transforms import part_transforms
-from dancenow.generators.references.reference_choice import choose_nearest, choose_over_time, cross_fade, exclude_near
+from dancenow.generators.references.reference_choice import SteadyChoice, choose_nearest, choose_over_time, exclude_near
 from dancenow.generators.references.reference_selection import (
     ReferenceOptions,
     build_reference_set,
@@ -176,7 +176,7 @@ def test_the_choice_is_steady_and_fades_at_changes() -> None:
     assert (np.diff(first, axis=0) != 0).sum(axis=0).max() == 1
     assert (first[-1] == 2).all()
     assert (first != second).all()
-    pictures, weights = cross_fade(first, time_s)
+    pictures, weights = SteadyChoice.of(first, time_s).faded(np.arange(60))
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-6)
     shares = np.where(pictures == 2, weights, 0).sum(axis=1)
     assert np.abs(np.diff(shares, axis=0)).max() < 0.5

@@ -68,6 +68,15 @@ def test_whole_bodies_are_cropped_as_if_there_was_no_frame() -> None:
     np.testing.assert_array_equal([c.to_canvas for c in framed], [c.to_canvas for c in free])
 
 
+def test_crops_of_some_frames_are_those_of_the_track() -> None:
+    track = dancer_track(20)
+    crops = track_crop(track.pose, track.time_s, 64)
+    for some, numbers in ((crops[4:9], range(4, 9)), (crops[np.array([2, 11])], (2, 11))):
+        np.testing.assert_array_equal([c.to_canvas for c in some], [crops[i].to_canvas for i in numbers])
+    with pytest.raises(IndexError):
+        crops[20]
+
+
 def test_to_frame_undoes_to_canvas() -> None:
     track = dancer_track(10)
     crop = track_crop(track.pose, track.time_s, 64)[5]

@@ -1,5 +1,6 @@
 """Find repeated frames, which show the same as the frame before: film of 24 frames a second in a video of 30 has some."""
 
+from array import array
 from collections.abc import Iterator
 from typing import Final
 
@@ -26,7 +27,7 @@ class RepeatedFrameFinder:
     """Finds repeated (duplicate) frames; looks at all frames of a video in order."""
 
     def __init__(self) -> None:
-        self._change_levels: list[float] = []
+        self._change_levels = array("d")
         self._last: NDArray[np.uint8] | None = None
 
     def watch(self, frames: Iterator[Frame]) -> Iterator[Frame]:

@@ -7,12 +7,13 @@ because jitter of the crop is visible as flicker of the generated person.
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final, overload
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dancenow.pose.filtering.local_regression import blocks
 from dancenow.skeleton import INDEX
 from dancenow.types import Crop, Pose
 
@@ -35,7 +36,7 @@ def track_crop(
     cuts: Sequence[int] = (),
     *,
     bottom_px: float | NDArray[np.float64] = math.inf,
-) -> list[Crop]:
+) -> "TrackCrops":
     """One crop per frame of a track.
 
     Args:
@@ -59,7 +60,28 @@ def track_crop(
         if seen[shot].any():
             centers[shot], sides_px[shot] = _windows(pose[shot], time_s[shot], bottoms_px[shot])
     last_known = np.maximum.accumulate(np.where(sides_px > 0, np.arange(len(seen)), int(seen.argmax())))
-    return [window(centers[i], float(sides_px[i]), canvas_px) for i in last_known]
+    return TrackCrops(centers[last_known], sides_px[last_known], canvas_px)
+
+
+class TrackCrops(Sequence[Crop]):
+    """The crops of the frames of a track, each made when it is asked for: a dance of an hour has 100,000."""
+
+    def __init__(self, centers_px: NDArray[np.float64], sides_px: NDArray[np.float64], canvas_px: int) -> None:
+        """centers_px: [T,2]. sides_px: [T]. canvas_px: side of the canvas."""
+        self.centers_px, self.sides_px, self.canvas_px = centers_px, sides_px, canvas_px
+
+    def __len__(self) -> int:
+        return len(self.sides_px)
+
+    @overload
+    def __getitem__(self, frames: int) -> Crop: ...
+    @overload
+    def __getitem__(self, frames: slice | NDArray[np.int64]) -> "TrackCrops": ...
+    def __getitem__(self, frames: Any) -> Any:
+        """The crop of one frame, or those of some frames: a slice or numbers int64 [n]."""
+        if isinstance(frames, slice | np.ndarray):
+            return TrackCrops(self.centers_px[frames], self.sides_px[frames], self.canvas_px)
+        return window(self.centers_px[frames], float(self.sides_px[frames]), self.canvas_px)
 
 
 def _windows(
@@ -110,10 +132,11 @@ def window(centre_px: NDArray[np.float64], side_px: float, canvas_px: int) -> Cr
 
 
 def _boxes(pose: Pose) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    present = (pose.confidence > 0)[..., None]
-    xy = pose.xy.astype(np.float64)
-    low = np.where(present, xy, np.inf).min(axis=1)
-    high = np.where(present, xy, -np.inf).max(axis=1)
+    low, high = np.empty((2, len(pose), 2))
+    for frames in blocks(len(pose)):
+        present, xy = (pose.confidence[frames] > 0)[..., None], pose.xy[frames].astype(np.float64)
+        low[frames] = np.where(present, xy, np.inf).min(axis=1)
+        high[frames] = np.where(present, xy, -np.inf).max(axis=1)
     return low, high
 
 

@@ -39,14 +39,14 @@ from dancenow.pose.picture_following import follow_picture
 from dancenow.pose.track_io import load_track, save_track
 from dancenow.pose.tracking.backward_tracking import MAX_BUFFERED_FRAMES, track_shots
 from dancenow.pose.tracking.reidentification import PeopleSurvey, select_person
+from dancenow.pose.tracking.track_record import TrackRecord
 from dancenow.pose.tracking.tracker import PersonTracker
 from dancenow.pose.visible_extent import drop_unseen
 from dancenow.prefetch import prefetch
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
-from dancenow.skeleton import NUM_KEYPOINTS
 from dancenow.storage.atomic_io import complete_or_absent, require_writable
 from dancenow.storage.cache import CacheEntry, cache_entry, cache_key, cached_result
-from dancenow.types import FloatArray, FrameStatus, Pose, PoseTrack
+from dancenow.types import PoseTrack
 
 MASK_SIDE_PX: Final = 640
 """Longer side of a mask, at most; the detector gives no more detail."""
@@ -183,32 +183,27 @@ class PosePipeline:
         mask_width_px, mask_height_px = max(1, round(info.width_px * scale)), max(1, round(info.height_px * scale))
         empty = np.zeros((mask_height_px, mask_width_px), np.uint8)
         repeats = RepeatedFrameFinder()
-        times: list[float] = []
-        poses: list[Pose] = []
-        status: list[FrameStatus] = []
+        record = TrackRecord()
         with ExitStack() as stack:
             writer = stack.enter_context(MaskWriter(masks, mask_width_px, mask_height_px)) if masks else None
             frames = stack.enter_context(prefetch(source.frames(0, None, every)))
             for time_s, landmarks in track_shots(tracker, repeats.watch(frames), source.shots):
-                times.append(float(time_s))
-                poses.append(landmarks.pose if landmarks else _MISSING_POSE)
-                status.append(FrameStatus.MEASURED if landmarks else FrameStatus.MISSING)
+                record.add(float(time_s), landmarks.pose if landmarks else None)
                 if writer:
                     writer.write(landmarks.mask(mask_width_px, mask_height_px, info.width_px) if landmarks else empty)
-                on_progress(Progress("tracking the person", len(times) * every, info.num_frames))
-            if len(poses) < 2:
-                raise InputError(f"{source} has only {len(poses)} frame, which shows no motion; give a longer video.")
-            seen = status.count(FrameStatus.MEASURED)
-            if seen < max(2, MIN_SEEN * len(poses)):
+                on_progress(Progress("tracking the person", len(record) * every, info.num_frames))
+            if len(record) < 2:
+                raise InputError(f"{source} has only {len(record)} frame, which shows no motion; give a longer video.")
+            if record.measured < max(2, MIN_SEEN * len(record)):
                 raise InputError(
-                    f"the person to follow was found in only {seen} of {len(poses)} frames of {source}; film one whole person,"
-                    " well lit, or choose another with --person."
+                    f"the person to follow was found in only {record.measured} of {len(record)} frames of {source}; film one"
+                    " whole person, well lit, or choose another with --person."
                 )
-        pose = Pose(*(np.stack([getattr(each, name) for each in poses]) for name in ("xy", "confidence", "depth")))
+        pose, times_s, status = record.arrays()
         cuts = sorted({-(-cut // every) for cut in cut_frames(source.shots)} - {0})
         return PoseTrack(
-            pose, np.array(times), np.array(status, np.uint8), info.width_px, info.height_px, self.detector.name,
-            source.sha256, cuts=tuple(cut for cut in cuts if cut < len(poses)), repeated=repeats.found(),
+            pose, times_s, status, info.width_px, info.height_px, self.detector.name, source.sha256,
+            cuts=tuple(cut for cut in cuts if cut < len(pose)), repeated=repeats.found(),
         )  # fmt: skip
 
     def filter(self, measured: PoseTrack) -> PoseTrack:
@@ -280,13 +275,6 @@ def detect_poses(
 def _require_number(person: int | None) -> None:
     if person is not None and person < 1:
         raise OptionError(f"there is no person {person}: people are counted from 1.")
-
-
-def _zeros(*shape: int) -> FloatArray:
-    return np.zeros(shape, np.float32)
-
-
-_MISSING_POSE: Final = Pose(_zeros(NUM_KEYPOINTS, 2), _zeros(NUM_KEYPOINTS), _zeros(NUM_KEYPOINTS))
 
 
 def load_if_sound(path: Path) -> PoseTrack | None:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dancenow.pose.filtering.local_regression import blocks
 from dancenow.rendering.layer import feet_y_px
 from dancenow.types import PoseTrack
 
@@ -30,6 +31,8 @@ def depth_lines(tracks: Sequence[PoseTrack]) -> _Array:
     before unless it has clearly changed. While somebody is not seen, they count as standing where they were seen last or next.
     """
     ground = np.stack([_ground_line(track) for track in tracks])
+    if len(tracks) == 1:
+        return ground
     clearly_px = _CLEARLY * max(usual_height_px(track) for track in tracks)
     first = ground[:, 0].argsort(kind="stable")
     for frame in reversed(range(ground.shape[1])):  # who is clearly in front later is so at the beginning, too
@@ -68,10 +71,10 @@ def _ground_line(track: PoseTrack) -> _Array:
 
 def usual_height_px(track: PoseTrack) -> float:
     """The usual height of a dancer in the frame."""
-    present = track.pose.confidence > 0
-    y = track.pose.xy[..., 1]
-    seen = present.any(axis=1)
-    if not seen.any():
-        return 0.0
-    tall = np.where(present, y, -np.inf).max(axis=1)[seen] - np.where(present, y, np.inf).min(axis=1)[seen]
-    return float(np.median(tall))
+    tall = []
+    for block in blocks(len(track)):
+        present, y = track.pose.confidence[block] > 0, track.pose.xy[block, :, 1]
+        seen = present.any(axis=1)
+        tall.append(np.where(present, y, -np.inf).max(axis=1)[seen] - np.where(present, y, np.inf).min(axis=1)[seen])
+    heights_px = np.concatenate(tall)
+    return float(np.median(heights_px)) if len(heights_px) else 0.0

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from dancenow.pose.filtering.local_regression import blocks
 from dancenow.skeleton import INDEX
 from dancenow.types import Crop, ImageRGB, Pose
 
@@ -47,8 +48,11 @@ class Layer:
 
 def feet_y_px(poses: Pose) -> NDArray[np.float64]:
     """The lowest foot of each pose [T,K], or its lowest keypoint if no foot is present: float64 [T] px, -inf if nothing is."""
-    present = poses.confidence > 0
-    feet = np.zeros_like(present)
-    feet[:, _FEET] = present[:, _FEET]
-    used = np.where(feet.any(axis=1, keepdims=True), feet, present)
-    return np.asarray(np.where(used, poses.xy[..., 1], -np.inf).max(axis=1), np.float64)
+    lowest = np.empty(len(poses))
+    for block in blocks(len(poses)):
+        present = poses.confidence[block] > 0
+        feet = np.zeros_like(present)
+        feet[:, _FEET] = present[:, _FEET]
+        used = np.where(feet.any(axis=1, keepdims=True), feet, present)
+        lowest[block] = np.where(used, poses.xy[block, :, 1], -np.inf).max(axis=1)
+    return lowest

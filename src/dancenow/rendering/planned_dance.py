@@ -78,12 +78,18 @@ def plan_dances(
     for part in parts:
         whole = complete_body(part.track, part.target.track)
         retargeter = fit_videos(normalize, source, whole, part.target.track, part.target.plate, filmed_by)
-        retargeted = retarget(filmed_by.to_world(whole), retargeter, part.target.track)
-        inside = keep_in_frame(retargeted) if may_leave else retargeted
-        shortened = () if inside is retargeted else (_SHORTENED,)
-        turned, fraction = turn_heads(inside, part.target.track)
+        # Of a long dance, no track is kept longer than it is needed.
+        moved = retarget(filmed_by.to_world(whole), retargeter, part.target.track)
+        del whole
+        if may_leave:
+            inside = keep_in_frame(moved)
+            shortened = () if inside is moved else (_SHORTENED,)
+            moved = inside
+            del inside
+        moved, fraction = turn_heads(moved, part.target.track)
         most_turned = max(most_turned, fraction)
-        world_track = keep_half(turned, part.target.track, keep)
+        world_track = keep_half(moved, part.target.track, keep)
+        del moved
         dances.append(Dance(source, part.person, part.track, world_track, part.target, retargeter, keep, camera, filmed_by))
     staged = scene.stage(dances, others, on_progress)
     planned = [

@@ -77,7 +77,7 @@ def render_dancers(dancers: Sequence[Dancer], start: int = 0, stop: int | None =
     have alpha, too: [H,W,4]. The layers of each dancer are generated in a thread of their own, a few frames ahead of the
     compositor.
     """
-    view, times_s = dancers[0].view, dancers[0].track.time_s[start:stop].tolist()
+    view, times_s = dancers[0].view, dancers[0].track.time_s[start:stop]
     shown_tracks = [dancer.view.show(dancer.track) for dancer in dancers] + [other.track for other in view.others]
     lines_px = depth_lines(shown_tracks)[:, start:stop]
     heights_px = [max(1.0, usual_height_px(track)) for track in shown_tracks[: len(dancers)]]
@@ -85,7 +85,8 @@ def render_dancers(dancers: Sequence[Dancer], start: int = 0, stop: int | None =
         streams = [
             stack.enter_context(prefetch(render_layers(dancer.renderer, dancer.track, start, stop))) for dancer in dancers
         ]
-        frames = zip(times_s, lines_px.T.tolist(), zip(*streams, strict=True), strict=True)
+        # Lists of all numbers would be as large as the poses.
+        frames = zip(map(float, times_s), map(np.ndarray.tolist, lines_px.T), zip(*streams, strict=True), strict=True)
         for number, (time_s, lines, layers) in enumerate(frames, start=start):
             shown = [_staged(*each, number, time_s) for each in zip(dancers, layers, lines[: len(dancers)], strict=True)]
             stay = [_filmed(*each, time_s) for each in zip(view.others, lines[len(dancers) :], strict=True)]

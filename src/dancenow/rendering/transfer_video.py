@@ -55,17 +55,20 @@ def write_transfer(
     Raises:
         UserError: the file cannot be written, or the sound cannot be read.
     """
-    times_s = [Fraction(float(t)).limit_denominator(1_000_000) for t in target_track.time_s]
+
+    def time_s(frame: int) -> Fraction:
+        return Fraction(float(target_track.time_s[frame])).limit_denominator(1_000_000)
+
     with open_writer(
         out,
         target_track.width_px,
         target_track.height_px,
         source=source,
-        sound_range_s=(times_s[start], times_s[stop] if stop < len(target_track) else None),
+        sound_range_s=(time_s(start), time_s(stop) if stop < len(target_track) else None),
         metadata={"comment": SYNTHETIC_NOTE, "encoder": f"dancenow {dancenow.__version__}"},
         finish=marker.finish,
     ) as writer:
         for i, image in enumerate(images, start=start):
-            writer.write(marker.mark(image), times_s[i])
+            writer.write(marker.mark(image), time_s(i))
             on_progress(Progress("generating", i + 1 - start, stop - start))
     return output_notes(out, source)

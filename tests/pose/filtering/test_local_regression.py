@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dancenow.pose.filtering.local_regression import local_parabola, local_parabola_with_noise, nan_median
+from dancenow.pose.filtering.local_regression import local_parabola, local_parabola_with_noise, nan_median, nearest_in
 
 TIMES_S = np.arange(60) / 30 + 0.004 * np.random.default_rng(0).uniform(-1, 1, 60)
 """A camera's, not quite even."""
@@ -34,3 +34,10 @@ def test_the_noise_that_is_left_is_known(sigma_s: float) -> None:
 def test_medians_do_not_count_what_is_unknown() -> None:
     values = np.array([[3.0, np.nan, 1.0, 2.0], [np.nan, np.nan, np.nan, np.nan], [4.0, 1.0, np.nan, np.nan]])
     np.testing.assert_array_equal(nan_median(values), [2.0, np.nan, 2.5])
+
+
+def test_the_nearest_of_increasing_values_is_found_and_the_smaller_of_two_as_near() -> None:
+    increasing, wanted = np.array([0.0, 1.0, 4.0, 6.0]), np.array([-3.0, 0.4, 0.5, 0.6, 2.5, 3.0, 5.0, 9.0])
+    expected = np.abs(wanted[:, None] - increasing).argmin(axis=1)
+    np.testing.assert_array_equal(nearest_in(increasing, wanted), expected)
+    np.testing.assert_array_equal(nearest_in(increasing[:1], wanted), np.zeros(8))

@@ -17,12 +17,12 @@ from dancenow.generators.crop.inference_backends import EagerBackend, InferenceB
 from dancenow.generators.crop.network import POSE_STRIDE, Generator, GeneratorConfig
 from dancenow.generators.target_frame import error_of_version, require_target_frame
 from dancenow.pose.conditioning.pose_maps import draw_pose
-from dancenow.pose.person_crop import track_crop
+from dancenow.pose.person_crop import TrackCrops, track_crop
 from dancenow.prefetch import map_in_order, prefetch
 from dancenow.rendering.layer import Layer, feet_y_px
 from dancenow.storage.checkpoint import Checkpoint
 from dancenow.subject.target_appearance import Target
-from dancenow.types import Crop, FrameStatus, Pose, PoseTrack
+from dancenow.types import FrameStatus, Pose, PoseTrack
 
 MAPS_PER_BATCH: Final = {False: 4, True: 32}
 """Poses whose maps are drawn together, on a CPU and on a GPU: fewer calls, and still few maps in memory."""
@@ -55,16 +55,15 @@ class CropRenderer:
         """See `Renderer.render`."""
         require_target_frame(track, self.target)
         windows = track_crop(track.pose, track.time_s, self._generator.config.canvas_px, track.cuts, bottom_px=track.height_px)
-        crops = [windows[int(i)] for i in frames]
-        is_present = track.status[frames] != FrameStatus.MISSING
-        feet = feet_y_px(track.pose[frames]).tolist()
+        crops, is_present = windows[frames], track.status[frames] != FrameStatus.MISSING
         with prefetch(self._inputs(track, frames, crops), room=2) as inputs:
-            for rgba, crop, y_px in zip(self._generate_all(inputs, is_present), crops, feet, strict=True):
-                yield None if rgba is None else Layer(rgba, crop.resized(len(rgba)), y_px)
+            for rgba, crop, frame in zip(self._generate_all(inputs, is_present), crops, frames, strict=True):
+                feet_px = float(feet_y_px(track.pose[frame : frame + 1])[0])
+                yield None if rgba is None else Layer(rgba, crop.resized(len(rgba)), feet_px)
 
-    def _inputs(self, track: PoseTrack, frames: NDArray[np.int64], crops: list[Crop]) -> Iterator[tuple[Any, ...]]:
+    def _inputs(self, track: PoseTrack, frames: NDArray[np.int64], crops: TrackCrops) -> Iterator[tuple[Any, ...]]:
         """What `_generate` takes for each frame; the first is what the generator takes, [1,C,S/4,S/4]."""
-        return ((maps,) for maps in self._maps(track.pose[frames], crops))
+        return ((maps,) for maps in self._maps(track, frames, crops))
 
     def _generate_all(
         self, inputs: Iterator[tuple[Any, ...]], is_present: NDArray[np.bool_]
@@ -86,26 +85,26 @@ class CropRenderer:
         return self.backend(maps)
 
     @torch.inference_mode()
-    def _draw(self, poses: Pose, crops: list[Crop]) -> Tensor:
+    def _draw(self, poses: Pose, crops: TrackCrops) -> Tensor:
         """Draw the maps [N,C,S/4,S/4] of some poses (frame px)."""
         canvas_px = self._generator.config.canvas_px
         xy, confidence, depth = self._on_canvas(poses, crops)
         with self._execution.limited_threads():
             return draw_pose(xy, confidence, depth, canvas_px, canvas_px // POSE_STRIDE)
 
-    def _on_canvas(self, poses: Pose, crops: list[Crop]) -> tuple[Tensor, Tensor, Tensor]:
+    def _on_canvas(self, poses: Pose, crops: TrackCrops) -> tuple[Tensor, Tensor, Tensor]:
         """Keypoints [N,K,2] in canvas px of some poses (frame px), their confidence and depth [N,K]."""
         on_canvas = [crop.apply(poses[index]) for index, crop in enumerate(crops)]
         arrays = (np.stack([getattr(pose, name) for pose in on_canvas]) for name in ("xy", "confidence", "depth"))
         xy, confidence, depth = (torch.from_numpy(a).to(self._device) for a in arrays)
         return xy, confidence, depth
 
-    def _maps(self, poses: Pose, crops: list[Crop]) -> Iterator[Tensor]:
-        """Draw the maps [1,C,S/4,S/4] of each frame, several at once."""
+    def _maps(self, track: PoseTrack, frames: NDArray[np.int64], crops: TrackCrops) -> Iterator[Tensor]:
+        """Draw the maps [1,C,S/4,S/4] of each of some frames [N] with these crops [N], several at once."""
         batch = MAPS_PER_BATCH[self._device.type == "cuda"]
         for first in range(0, len(crops), batch):
             part = slice(first, first + batch)
-            yield from self._draw(poses[part], crops[part]).split(1)
+            yield from self._draw(track.pose[frames[part]], crops[part]).split(1)
 
 
 def load_generator(checkpoint: Checkpoint, device: torch.device) -> Generator:

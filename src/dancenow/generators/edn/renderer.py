@@ -61,7 +61,6 @@ class EdnRenderer:
     def render(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[Layer | None]:
         """See `Renderer.render`."""
         require_target_frame(track, self.target)
-        poses, feet = self._box.apply(track.pose), feet_y_px(track.pose)
         past: Tensor | None = None
         for index in frames.tolist():
             if track.status[index] == FrameStatus.MISSING:
@@ -69,9 +68,10 @@ class EdnRenderer:
                 yield None
             else:
                 past = None if index in track.cuts else past
-                generated, past = self._generate(poses[index], past)
+                pose = track.pose[index : index + 1]
+                generated, past = self._generate(self._box.apply(pose)[0], past)
                 canvas = generated[0].float().add(1).mul(127.5).round().clamp(0, 255).byte()
-                yield Layer(self._box.take_back(canvas.permute(1, 2, 0).cpu().numpy()), None, float(feet[index]))
+                yield Layer(self._box.take_back(canvas.permute(1, 2, 0).cpu().numpy()), None, float(feet_y_px(pose)[0]))
 
     @torch.inference_mode()
     def _generate(self, pose: Pose, past: Tensor | None) -> tuple[Tensor, Tensor]:

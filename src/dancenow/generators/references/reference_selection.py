@@ -124,7 +124,7 @@ def enlarge_crops(crops: Sequence[Crop], options: ReferenceOptions) -> tuple[lis
     return [crop.resized(round(crop.size * scale)) for crop in crops], scale
 
 
-def _place(subject: Subject, placed: dict[int, Crop], tracked: list[Crop]) -> list[Crop]:
+def _place(subject: Subject, placed: dict[int, Crop], tracked: Sequence[Crop]) -> list[Crop]:
     """The crops of some frames, given in the reference view, in the frames of a camera that moves."""
     assert subject.camera is not None
     whole = [placed.get(index, crop) for index, crop in enumerate(tracked)]

@@ -17,18 +17,20 @@ from dancenow.execution import Execution
 from dancenow.generators.crop.inference_backends import EagerBackend, InferenceBackend, select_backend
 from dancenow.generators.crop.network import GeneratorConfig
 from dancenow.generators.crop.renderer import CropRenderer
+from dancenow.generators.references.dance_choice import DanceChoice, DanceDistances
 from dancenow.generators.references.fine_pictures import FinePictures
 from dancenow.generators.references.image_finishing import finish_image
 from dancenow.generators.references.network import ReferenceGenerator
 from dancenow.generators.references.picture_warper import create_warper
 from dancenow.generators.references.prepared_pictures import FINE_PER_CANVAS_PX
-from dancenow.generators.references.reference_choice import ReferenceChoice, choose_over_time, cross_fade, exclude_near
+from dancenow.generators.references.reference_choice import ReferenceChoice
 from dancenow.generators.references.reference_selection import ReferenceOptions
 from dancenow.generators.references.reference_set import PREFIX, ReferenceSet
 from dancenow.generators.target_frame import error_of_version
+from dancenow.pose.person_crop import TrackCrops
 from dancenow.storage.checkpoint import Checkpoint
 from dancenow.subject.target_appearance import Target
-from dancenow.types import Crop, FrameStatus, PoseTrack
+from dancenow.types import PoseTrack
 
 _BATCH: Final = 4
 """Poses that are warped together."""
@@ -68,27 +70,28 @@ class ReferenceRenderer(CropRenderer):
         return cls(generator, backend, Target.of_checkpoint(checkpoint), execution, references, options)
 
     def _inputs(
-        self, track: PoseTrack, frames: NDArray[np.int64], crops: list[Crop]
+        self, track: PoseTrack, frames: NDArray[np.int64], crops: TrackCrops
     ) -> Iterator[tuple[Tensor, FinePictures, int]]:
         """For each frame pose maps and warped references, [1,C,S/4,S/4], the references, and the side of the image."""
+        is_own = track.source_sha256 == self._references.source_sha256
+        distances = DanceDistances(self._warper.pictures, track, self._options.gap_s if is_own else None)
         with self._execution.limited_threads():
-            distances = self._distances(track)
-            pictures, weights = self._choose(track, distances)
-        maps, side_px = self._maps(track.pose[frames], crops), self._side_px(crops)
+            chosen = DanceChoice(distances, track, self._options.slots)
+        maps, side_px = self._maps(track, frames, crops), self._side_px(crops)
         for first in range(0, len(frames), _BATCH):
             wanted = frames[first : first + _BATCH]
             with torch.inference_mode(), self._execution.limited_threads():
                 on_canvas = self._on_canvas(track.pose[wanted], crops[first : first + _BATCH])
-                choice = ReferenceChoice(self._on_device(pictures[wanted]), self._on_device(weights[wanted]))
+                choice = ReferenceChoice(*(self._on_device(each) for each in chosen[wanted]))
                 warped, finely = self._warper.warp_finely(*on_canvas, choice, self._on_device(distances[wanted]))
             for coarse, fine in zip(warped.split(1), finely, strict=True):
                 both = torch.cat([next(maps), coarse], dim=1)
                 yield both, fine if side_px > self._generator.config.canvas_px else fine.halved(), side_px
 
-    def _side_px(self, crops: list[Crop]) -> int:
+    def _side_px(self, crops: TrackCrops) -> int:
         """The side of all images of a call: as fine as frame and pictures are, up to `FINE_PER_CANVAS_PX` times the canvas."""
         canvas_px = self._generator.config.canvas_px
-        frame_px_per_canvas_px = float(np.median([1 / crop.to_canvas[0, 0] for crop in crops])) if crops else 0.0
+        frame_px_per_canvas_px = float(np.median(1 / (canvas_px / crops.sides_px))) if len(crops) else 0.0
         finest = min(frame_px_per_canvas_px, self._references.px_per_canvas_px)
         if finest <= _FINE_FROM:
             return canvas_px
@@ -99,29 +102,6 @@ class ReferenceRenderer(CropRenderer):
         """Generate one frame: RGBA [1,4,S,S] or finer."""
         maps, pictures, side_px = inputs
         return finish_image(self.backend(maps), pictures, side_px)
-
-    def _distances(self, track: PoseTrack) -> NDArray[np.float32]:
-        """How badly each picture shows each part in each frame, [T,P,M]. It does not depend on the size of the person."""
-        pose = track.pose
-        distances = self._warper.pictures.distances(*(self._on_device(a) for a in (pose.xy, pose.confidence, pose.depth)))
-        if track.source_sha256 == self._references.source_sha256:
-            time_s = self._on_device(track.time_s)
-            distances = exclude_near(distances, time_s, self._warper.pictures.time_s, self._options.gap_s)
-        return np.asarray(distances.cpu().numpy(), np.float32)
-
-    def _choose(self, track: PoseTrack, distances: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Pictures and weights [T,C,2,P] for the whole track; all 0 where nobody is."""
-        shape = (len(track), self._options.slots, 2, distances.shape[1])
-        pictures, weights = np.zeros(shape, np.int64), np.zeros(shape, np.float32)
-        seen = track.status != FrameStatus.MISSING
-        for shot in track.shots:
-            present = np.flatnonzero(seen[shot]) + shot.start
-            if not len(present):
-                continue
-            time_s = track.time_s[present]
-            for slot, path in enumerate(choose_over_time(distances[present], time_s, self._options.slots)):
-                pictures[present, slot], weights[present, slot] = cross_fade(path, time_s)
-        return pictures, weights
 
     def _on_device(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(self._device)

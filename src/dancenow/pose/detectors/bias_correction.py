@@ -5,7 +5,7 @@ exaggerates depth fivefold); such errors change too slowly for any smoothing. Fo
 works on keypoints alone. `research.recipes.bias_network` trains the network with torch; here it runs with numpy.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 
 from dancenow.assets import CORRECTOR
-from dancenow.pose.filtering.local_regression import gaussian
+from dancenow.pose.filtering.local_regression import blocks, gaussian
 from dancenow.pose.filtering.smoothing import BODY_SIZE_SIGMA_S, body_size
 from dancenow.skeleton import INDEX, LIMBS, MIRROR, NUM_KEYPOINTS
 from dancenow.types import FloatArray, Pose, PoseTrack
@@ -72,19 +72,24 @@ class Corrector:
 
     def __call__(self, motion: Motion) -> FloatArray:
         """Correction of x, y and depth, float32 [G,K,3] in body sizes: the mean for the motion and for its mirror image."""
-        mirrored = self._run(Motion(mirrored_values(motion.keypoints, (0, 4)), motion.limbs[LIMB_MIRROR]))
-        return np.asarray((self._run(motion) + mirrored_values(mirrored, (0,))) / 2, np.float32)
+        return self.in_blocks(len(motion.keypoints), lambda part: motion.keypoints[part], motion.limbs)
+
+    def in_blocks(self, count: int, keypoints: Callable[[slice], FloatArray], limbs: FloatArray) -> FloatArray:
+        """The same of a motion of `count` frames whose keypoints are made for some frames [n,K,6] at a time."""
+        change = np.empty((count, NUM_KEYPOINTS, 3), np.float32)
+        for block in blocks(count, _BLOCK):
+            part = slice(max(block.start - REACH, 0), min(block.stop + REACH, count))
+            motion = Motion(keypoints(part), limbs)
+            mirrored = self._run(Motion(mirrored_values(motion.keypoints, (0, 4)), limbs[LIMB_MIRROR]))
+            both = (self._run(motion) + mirrored_values(mirrored, (0,))) / 2
+            change[block] = both[block.start - part.start : block.stop - part.start]
+        return change
 
     def _run(self, motion: Motion) -> FloatArray:
         frames = len(motion.keypoints)
         limbs = np.broadcast_to(motion.limbs, (frames, len(motion.limbs)))
         rows = np.asarray(GAIN_IN * np.concatenate([motion.keypoints.reshape(frames, -1), limbs], axis=1), np.float32)
-        parts = []
-        for start in range(0, frames, _BLOCK):
-            before, after = max(start - REACH, 0), min(start + _BLOCK + REACH, frames)
-            part = self._layers(rows[before:after])
-            parts.append(part[start - before : start - before + _BLOCK])
-        return np.asarray(GAIN_OUT * np.concatenate(parts), np.float32).reshape(frames, NUM_KEYPOINTS, 3)
+        return np.asarray(GAIN_OUT * self._layers(rows), np.float32).reshape(frames, NUM_KEYPOINTS, 3)
 
     def _layers(self, rows: FloatArray) -> FloatArray:
         hidden = self._over_time("first", rows, 1)
@@ -121,30 +126,50 @@ def correct_bias(repaired: PoseTrack, measured: PoseTrack, weights: Path = CORRE
     """
     if len(repaired) < 2 or repaired.fps < MIN_RATE_HZ or not (repaired.pose.confidence[:, _TRUNK] > 0).any():
         return repaired
-    size_px, _ = scales(repaired)
-    grid_s = grid_of(repaired.time_s)
-    change = load_corrector(weights)(motion_of(repaired, measured))
-    resampled = np.stack([np.interp(repaired.time_s, grid_s, column) for column in change.reshape(len(grid_s), -1).T], axis=1)
-    change_px = resampled.reshape(len(repaired), NUM_KEYPOINTS, 3) * size_px[:, None, None]
-    pose, present = repaired.pose, repaired.pose.confidence > 0
-    xy = np.where(present[..., None], pose.xy + change_px[..., :2], pose.xy)
-    depth = np.where(present, DEPTH_SCALE * pose.depth + change_px[..., 2], pose.depth)
-    return replace(repaired, pose=Pose(xy.astype(np.float32), pose.confidence, depth.astype(np.float32)))
+    size_px, center_px = scales(repaired)
+    times_s, grid_s, limbs = repaired.time_s, grid_of(repaired.time_s), _limbs(repaired, size_px, center_px)
+    change = load_corrector(weights).in_blocks(
+        len(grid_s), lambda part: _keypoints(repaired, measured, size_px, center_px, grid_s[part]), limbs
+    )
+    pose = repaired.pose
+    xy, depth = np.empty_like(pose.xy), np.empty_like(pose.depth)
+    for frames in blocks(len(repaired)):
+        near = _around(grid_s, times_s[frames])
+        columns = change[near].reshape(near.stop - near.start, -1).T
+        resampled = np.stack([np.interp(times_s[frames], grid_s[near], column) for column in columns], axis=1)
+        change_px = resampled.reshape(-1, NUM_KEYPOINTS, 3) * size_px[frames, None, None]
+        present = pose.confidence[frames] > 0
+        xy[frames] = np.where(present[..., None], pose.xy[frames] + change_px[..., :2], pose.xy[frames])
+        depth[frames] = np.where(present, DEPTH_SCALE * pose.depth[frames] + change_px[..., 2], pose.depth[frames])
+    return replace(repaired, pose=Pose(xy, pose.confidence, depth))
 
 
 def motion_of(repaired: PoseTrack, measured: PoseTrack) -> Motion:
     """The network's input for a track, arguments as in `correct_bias`; `scales` gives its units and `grid_of` its times."""
     size_px, center_px = scales(repaired)
-    pose, confidence = repaired.pose, repaired.pose.confidence
-    present = confidence > 0
-    position = (pose.xy - center_px[:, None]) / size_px[:, None, None]
-    depth = DEPTH_SCALE * pose.depth / size_px[:, None]
-    residual = np.where(measured.pose.confidence[..., None] > 0, measured.pose.xy - pose.xy, 0) / size_px[:, None, None]
+    keypoints = _keypoints(repaired, measured, size_px, center_px, grid_of(repaired.time_s))
+    return Motion(keypoints, _limbs(repaired, size_px, center_px))
+
+
+def _keypoints(repaired: PoseTrack, measured: PoseTrack, size_px: Array, center_px: Array, grid_s: Array) -> FloatArray:
+    """The keypoints of `Motion` at some times of the grid, [G]. size_px [T], center_px [T,2]: of `scales`."""
+    frames = _around(repaired.time_s, grid_s)
+    pose, seen, size_px = repaired.pose[frames], measured.pose[frames], size_px[frames, None]
+    present = pose.confidence > 0
+    position = (pose.xy - center_px[frames, None]) / size_px[..., None]
+    depth = DEPTH_SCALE * pose.depth / size_px
+    residual = np.where(seen.confidence[..., None] > 0, seen.xy - pose.xy, 0) / size_px[..., None]
     values = (
         np.concatenate([position, depth[..., None], np.ones_like(depth)[..., None], residual], axis=-1) * present[..., None]
     )
-    values[..., 3] = confidence
-    return Motion(_resample(grid_of(repaired.time_s), repaired.time_s, values, present), _limbs(position, present))
+    values[..., 3] = pose.confidence
+    return _resample(grid_s, repaired.time_s[frames], values, present)
+
+
+def _around(times_s: Array, wanted_s: Array) -> slice:
+    """The part of increasing times [T] between which wanted ones, increasing, are interpolated."""
+    first, last = np.searchsorted(times_s, [wanted_s[0], wanted_s[-1]]).tolist()
+    return slice(max(first - 1, 0), min(last + 1, len(times_s)))
 
 
 def scales(track: PoseTrack) -> tuple[Array, Array]:
@@ -181,12 +206,15 @@ def _resample(grid_s: Array, time_s: Array, values: Array, present: NDArray[np.b
     return resampled
 
 
-def _limbs(position: Array, present: NDArray[np.bool_]) -> FloatArray:
+def _limbs(track: PoseTrack, size_px: Array, center_px: Array) -> FloatArray:
     """Apparent length [L] of every limb in body sizes, at a high percentile; 0 if the limb is never visible."""
-    length = np.linalg.norm(position[:, LIMBS[:, 0]] - position[:, LIMBS[:, 1]], axis=-1)
-    visible: NDArray[np.bool_] = present[:, LIMBS[:, 0]] & present[:, LIMBS[:, 1]]
-    columns = zip(length.T, visible.T, strict=True)
-    return np.array([np.percentile(line[seen], _FULL_PERCENTILE) if seen.any() else 0 for line, seen in columns], np.float32)
+    found = []
+    for ends in LIMBS:
+        seen = (track.pose.confidence[:, ends] > 0).all(axis=1)
+        position = (track.pose.xy[seen][:, ends] - center_px[seen, None]) / size_px[seen, None, None]
+        length = np.linalg.norm(position[:, 0] - position[:, 1], axis=-1)
+        found.append(np.percentile(length, _FULL_PERCENTILE) if seen.any() else 0)
+    return np.array(found, np.float32)
 
 
 def _silu(values: FloatArray) -> FloatArray:

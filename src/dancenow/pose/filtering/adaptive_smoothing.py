@@ -15,7 +15,6 @@ from dancenow.pose.filtering.local_regression import (
     Array,
     frame_rate,
     gaussian,
-    local_parabola,
     local_parabola_with_noise,
     nan_median,
 )
@@ -42,21 +41,16 @@ _MEDIAN_OF_DISTANCE: Final = 1.177
 """Median of the length of a two-dimensional normal variable of standard deviation 1 (Rayleigh distribution)."""
 
 
-def smooth_adaptively(values: Array, weight: Array, time_s: Array) -> Array:
-    """Smooth values [T,K,C] over time, weighted by `weight` [T,K].
-
-    The first two are x and y in px, which decide the widths of all.
-    """
-    return local_parabola(values, weight, time_s, choose_widths(values[..., :2], weight, time_s))
-
-
 def lag_s() -> float:
     """Seconds of later frames that decide a frame's values."""
     return 3 * SIGMAS_S[-1] + 3 * _EVEN_SIGMA_S + _NOISE_STEP_S + _NOISE_WINDOW_S
 
 
 def choose_widths(xy: Array, weight: Array, time_s: Array) -> Array:
-    """The kernel's half-width in seconds for each frame and keypoint, [T,K]. Arguments as `smooth_adaptively`."""
+    """The kernel's half-width in seconds for each frame and keypoint, [T,K], each of them by itself.
+
+    xy: [T,K,2] px. weight: [T,K], of each in what is smoothed. time_s: [T], increasing.
+    """
     if frame_rate(time_s) < MIN_RATE_HZ:
         return np.full(weight.shape, FIXED_SIGMA_S)
     level, agrees = np.zeros(weight.shape), np.ones(weight.shape, np.bool_)

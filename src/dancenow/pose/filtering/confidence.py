@@ -21,8 +21,9 @@ def restore_filled_confidence(track: PoseTrack) -> PoseTrack:
 
     A generator is trained on MEASURED frames alone, and never sees a whole pose at half its confidence.
     """
-    gain = np.where(track.status == FrameStatus.FILLED, 1 / FILLED_CONFIDENCE, 1.0)[:, None]
-    confidence = np.minimum(track.pose.confidence * gain, 1.0).astype(np.float32)
+    filled = track.status == FrameStatus.FILLED
+    confidence = np.minimum(track.pose.confidence, np.float32(1))
+    confidence[filled] = np.minimum(confidence[filled] / np.float32(FILLED_CONFIDENCE), np.float32(1))
     return replace(track, pose=Pose(track.pose.xy, confidence, track.pose.depth))
 
 

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from dancenow.pose.filtering.local_regression import blocks
 from dancenow.skeleton import MIRROR
 
 Array = NDArray[np.float64]
@@ -22,7 +23,7 @@ MIN_RATE_HZ: Final = 12.0
 _PAIRED: Final = np.flatnonzero(np.arange(len(MIRROR)) != MIRROR)
 
 
-def swapped_frames(xy: Array, seen: NDArray[np.bool_], time_s: Array, size_px: Array) -> NDArray[np.bool_]:
+def swapped_frames(xy: NDArray[np.floating], seen: NDArray[np.bool_], time_s: Array, size_px: Array) -> NDArray[np.bool_]:
     """bool [T]: frames whose left and right keypoints are swapped, see `skeleton.MIRROR`.
 
     xy: [T,K,2] px. seen: [T,K]. time_s: [T]. size_px: [T] the body's size.
@@ -39,15 +40,17 @@ def swapped_frames(xy: Array, seen: NDArray[np.bool_], time_s: Array, size_px: A
     return swapped_at
 
 
-def _steps(xy: Array, seen: NDArray[np.bool_], size_px: Array, frames: NDArray[np.int64]) -> tuple[Array, Array]:
+def _steps(xy: NDArray[np.floating], seen: NDArray[np.bool_], size_px: Array, frames: NDArray[np.int64]) -> tuple[Array, Array]:
     """Mean motion of the paired keypoints between successive `frames`, in body sizes: with the sides kept, and swapped."""
-    before, after = frames[:-1], frames[1:]
-    costs = []
-    for order in (np.arange(len(MIRROR)), MIRROR):
-        distance = np.linalg.norm(xy[after][:, order] - xy[before], axis=-1) / size_px[after][:, None]
-        visible = seen[after][:, order] & seen[before]
-        visible[:, np.arange(len(MIRROR)) == MIRROR] = False
-        costs.append((np.minimum(distance, 0.5) * visible).sum(axis=1) / np.maximum(visible.sum(axis=1), 1))
+    costs = np.empty((2, len(frames) - 1))
+    for block in blocks(len(frames) - 1):
+        before, after = frames[:-1][block], frames[1:][block]
+        was, now = (xy[each].astype(np.float64) for each in (before, after))
+        for cost, order in zip(costs, (np.arange(len(MIRROR)), MIRROR), strict=True):
+            distance = np.linalg.norm(now[:, order] - was, axis=-1) / size_px[after][:, None]
+            visible = seen[after][:, order] & seen[before]
+            visible[:, np.arange(len(MIRROR)) == MIRROR] = False
+            cost[block] = (np.minimum(distance, 0.5) * visible).sum(axis=1) / np.maximum(visible.sum(axis=1), 1)
     return costs[0], costs[1]
 
 

@@ -21,13 +21,13 @@ def gaussian(values: Array, time_s: Array, sigma_s: float) -> Array:
     return total / norm
 
 
-def local_parabola(values: Array, weight: Array, time_s: Array, sigma_s: float | Array) -> Array:
+def local_parabola(values: Array, weight: Array, time_s: Array, sigma_s: float | Array, widest_s: float | None = None) -> Array:
     """Local quadratic regression of values [T,K,C] over time, weighted by `weight` [T,K] and a Gaussian of `sigma_s`, one or
-    [T,K].
+    [T,K]. widest_s: the largest width, if these are not all keypoints that are smoothed.
 
     A parabola follows the turning points of a move, which a mean cuts off (Savitzky and Golay, 1964; frames at uneven times).
     """
-    return _fit(values, weight, time_s, sigma_s)[0]
+    return _fit(values, weight, time_s, sigma_s, widest_s)[0]
 
 
 def local_parabola_with_noise(values: Array, weight: Array, time_s: Array, sigma_s: float) -> tuple[Array, Array]:
@@ -35,7 +35,9 @@ def local_parabola_with_noise(values: Array, weight: Array, time_s: Array, sigma
     return _fit(values, weight, time_s, sigma_s)
 
 
-def _fit(values: Array, weight: Array, time_s: Array, sigma_s: float | Array) -> tuple[Array, Array]:
+def _fit(
+    values: Array, weight: Array, time_s: Array, sigma_s: float | Array, widest_s: float | None = None
+) -> tuple[Array, Array]:
     """The parabolas at all frames [T,K,C], and the norm of the weights that they give to the values, [T,K]."""
     width = np.broadcast_to(sigma_s, (len(values), 1)) if np.ndim(sigma_s) == 0 else np.asarray(sigma_s)
     smoothed, noise = values.copy(), np.ones(values.shape[:2])
@@ -44,7 +46,7 @@ def _fit(values: Array, weight: Array, time_s: Array, sigma_s: float | Array) ->
         # Sums of weights, and of squared weights, times powers 0 to 4 of the time; and of changes times powers 0 to 2.
         moments, squares = np.zeros((2, 5, len(frames), values.shape[1]))
         right = np.zeros((3, len(frames), values.shape[1], values.shape[2]))
-        for closeness, neighbor in _neighbors(frames, time_s, width):
+        for closeness, neighbor in _neighbors(frames, time_s, width, widest_s):
             step = (time_s[neighbor] - time_s[frames])[:, None] / width[frames]
             powers = step ** np.arange(5)[:, None, None]
             share = closeness * weight[neighbor]
@@ -66,10 +68,12 @@ def _first_row_of_inverse(moments: Array) -> Array:
     return np.asarray(cofactors / (a * cofactors[0] + b * cofactors[1] + c * cofactors[2]))
 
 
-def _neighbors(frames: NDArray[np.int64], time_s: Array, sigma_s: Array) -> Iterator[tuple[Array, NDArray[np.int64]]]:
+def _neighbors(
+    frames: NDArray[np.int64], time_s: Array, sigma_s: Array, widest_s: float | None = None
+) -> Iterator[tuple[Array, NDArray[np.int64]]]:
     """For each frame offset within three sigma ([T,K], the largest): Gaussian weight [N,K] in (0,1], 0 beyond the ends, and
     neighbor frames [N]."""
-    reach = int(np.ceil(3 * sigma_s.max() * frame_rate(time_s)))
+    reach = int(np.ceil(3 * (sigma_s.max() if widest_s is None else widest_s) * frame_rate(time_s)))
     for offset in range(-reach, reach + 1):
         neighbor = (frames + offset).clip(0, len(time_s) - 1)
         closeness = np.exp(-0.5 * ((time_s[neighbor] - time_s[frames])[:, None] / sigma_s[frames]) ** 2)
@@ -85,10 +89,18 @@ def nan_median(values: Array) -> Array:
     return np.asarray(np.where(count > 0, (low + high)[..., 0] / 2, np.nan))
 
 
-def blocks(count: int) -> Iterator[slice]:
+def nearest_in(increasing: Array | NDArray[np.int64], wanted: Array | NDArray[np.int64]) -> NDArray[np.int64]:
+    """The indices [T] of the increasing values [N], N > 0, that are nearest to wanted ones [T]; of two as near the smaller."""
+    after = np.searchsorted(increasing, wanted).clip(max=len(increasing) - 1)
+    before = np.maximum(after - 1, 0)
+    is_before = np.abs(increasing[before] - wanted) <= np.abs(increasing[after] - wanted)
+    return np.asarray(np.where(is_before, before, after), np.int64)
+
+
+def blocks(count: int, size: int = _BLOCK) -> Iterator[slice]:
     """Slices of a long track: values per frame and neighbor would not fit in memory for an hour of video."""
-    for start in range(0, count, _BLOCK):
-        yield slice(start, min(start + _BLOCK, count))
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))
 
 
 def frame_rate(time_s: Array) -> float:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dancenow.pose.body_statistics import MIN_CONFIDENCE, Float64Array, body_statistics, sole_y, standing_line
 from dancenow.pose.retargeting.camera_model import (
@@ -19,13 +18,13 @@ from dancenow.pose.retargeting.camera_model import (
     FEET,
     IS_HEEL,
     CameraModel,
-    bone_lengths,
+    bone_lengths_over_time,
     consensus_size,
     estimate_camera,
     log_size,
 )
-from dancenow.pose.retargeting.joints import HIPS, PARTS, joint_index, joints_of, moving_average
-from dancenow.types import PoseTrack
+from dancenow.pose.retargeting.joints import HIPS, PARTS, Joints, joint_index, moving_average
+from dancenow.types import Pose, PoseTrack
 
 AVERAGE: Final = {
     "torso": 0.33, "shoulders": 0.22, "hips": 0.12, "upper_arm": 0.18, "forearm": 0.165, "hand": 0.06, "thigh": 0.29,
@@ -128,52 +127,52 @@ class BodyModel:
         up_px = 0.0 if self.feet_seen else self.leg_px
         return self.camera.project(np.array([self.stage_x_px, self.home_away_px, up_px]))[0]
 
-    def with_reliable_depth(self, points: Float64Array) -> Float64Array:
-        """Joints [T,J,3] with their depth if it is reliable, else with depth 0."""
-        return np.asarray(points * [1.0, 1.0, self.depth_gain if self.depth_reliable else 0.0])
+    def joints(self, pose: Pose) -> Joints:
+        """The joints of poses [T,K] with their depth if it is reliable, else with depth 0."""
+        return Joints(pose, self.depth_gain if self.depth_reliable else 0.0)
 
-    def log_sizes(self, points: Float64Array, present: NDArray[np.bool_], line_px: Float64Array | None) -> Float64Array:
-        """Log of the apparent size [T] of joints [T,J,3], relative to home, from bone lengths and the ground line [T].
+    def log_sizes(self, joints: Joints, line_px: Float64Array | None) -> Float64Array:
+        """Log of the apparent size [T] of a body, relative to home, from bone lengths and the ground line [T].
 
         Both are weighted by their certainty; their mean difference is a bias of the floor.
         """
-        size = self.log_sizes_from_bones(points, present)
+        size = self.log_sizes_from_bones(joints)
         if line_px is None or not self.feet_seen:
             return size
-        by_floor = self.log_sizes_from_floor(points, present, line_px) - self.floor_bias
+        by_floor = self.log_sizes_from_floor(joints, line_px) - self.floor_bias
         uncertainty = SOLE_UNCERTAINTY * self.height_px / self.camera.floor_px, self.size_uncertainty
         weight = np.array(uncertainty) ** -2.0
         return np.asarray((weight[0] * by_floor + weight[1] * size) / weight.sum())
 
-    def log_sizes_from_bones(self, points: Float64Array, present: NDArray[np.bool_]) -> Float64Array:
+    def log_sizes_from_bones(self, joints: Joints) -> Float64Array:
         """Log of the apparent size [T] from bone lengths, smoothed where they disagree, interpolated where none is visible."""
         middle = np.array([self.camera.center_x_px, self.camera.center_y_px])
-        lengths = bone_lengths(points, present, self.camera.focal_px, middle)
+        lengths = bone_lengths_over_time(joints, self.camera.focal_px, middle)
         size = log_size(lengths, np.log([self.parts_px[name] for name in BONE_PARTS]))
         known = np.isfinite(size)
         if not known.any():
-            return np.zeros(len(points))
+            return np.zeros(len(size))
         frames = np.arange(len(size))
         return moving_average(np.interp(frames, frames[known], size[known]), _smoothing(self.size_uncertainty, self.fps))
 
-    def log_sizes_from_floor(self, points: Float64Array, present: NDArray[np.bool_], line_px: Float64Array) -> Float64Array:
+    def log_sizes_from_floor(self, joints: Joints, line_px: Float64Array) -> Float64Array:
         """Log of the apparent size [T] from the distance of the ground line along the floor."""
-        at = np.stack([np.where(present[:, HIPS], points[:, HIPS, 0], self.camera.center_x_px), line_px], axis=-1)
+        hips, seen = joints.of(HIPS)
+        at = np.stack([np.where(seen, hips[:, 0], self.camera.center_x_px), line_px], axis=-1)
         away = self.camera.floor_point(at, 0.0, (0.3 * self.camera.focal_px, 4 * self.camera.focal_px))[:, 1]
         over = np.stack([np.zeros_like(away), away, np.full_like(away, self.leg_px)], axis=-1)
         return np.asarray(np.log(self.camera.focal_px / self.camera.project(over)[1]))
 
-    def world(self, points: Float64Array, present: NDArray[np.bool_], line_px: Float64Array | None) -> Float64Array:
-        """Joints [T,J,3] (depth in px) in world coordinates of `camera`."""
-        size = np.exp(self.log_sizes(points, present, line_px))
+    def world(self, points: Float64Array, size: Float64Array) -> Float64Array:
+        """Joints [T,J,3] (depth in px) of apparent sizes [T] in world coordinates of `camera`."""
         return self.camera.to_world(self.camera.to_camera_space(points, size))
 
-    def ground(self, world: Float64Array, present: NDArray[np.bool_]) -> Float64Array:
-        """Height [T] of the lowest foot of a body [T,J,3] when it stands; jumps are bridged."""
-        seen = present[:, FEET]
+    def ground(self, joints: Joints, size: Float64Array) -> Float64Array:
+        """Height [T] of the lowest foot of a body of apparent sizes [T] when it stands; jumps are bridged."""
+        feet, seen = joints.several(FEET)
         if not seen.any():
-            return np.zeros(len(world))
-        lowest = np.where(seen, world[:, FEET, 2] - self.heels_px, np.inf).min(axis=1)
+            return np.zeros(len(feet))
+        lowest = np.where(seen, self.world(feet, size)[..., 2] - self.heels_px, np.inf).min(axis=1)
         return -standing_line(-np.where(np.isfinite(lowest), lowest, np.nan), self.fps)
 
     def to_json(self) -> dict[str, Any]:
@@ -212,23 +211,20 @@ def fit_body_model(track: PoseTrack, *, by_hips: bool = False) -> BodyModel:
     """
     body = body_statistics(track)
     feet_seen = body.feet_seen and not by_hips
-    points, present = joints_of(track.pose)
-    sure = present & _sure(track.pose.confidence)
-    gain = _depth_gain(points, sure)
+    joints = Joints(track.pose, least=MIN_CONFIDENCE)
+    gain = _depth_gain(joints)
     depth_reliable = gain >= MIN_DEPTH_GAIN
-    points = points * [1.0, 1.0, float(depth_reliable)]
-    usable = sure.copy()
-    usable[:, FEET] &= feet_seen
-    frame_px = track.width_px, track.height_px
-    camera, uncertainty = estimate_camera(points, usable, frame_px, track.fps, body.height_px, depth_reliable=depth_reliable)
+    joints = joints.scaled(float(depth_reliable))
+    seen_in = (track.width_px, track.height_px), track.fps, body.height_px
+    camera, uncertainty = estimate_camera(joints, *seen_in, feet_seen=feet_seen, depth_reliable=depth_reliable)
     depth_gain = max(gain, 1.0) if depth_reliable and uncertainty > EXACT_UNCERTAINTY else 1.0
     if depth_gain > 1:
-        points = points * [1.0, 1.0, depth_gain]
-        camera, uncertainty = estimate_camera(points, usable, frame_px, track.fps, body.height_px, depth_reliable=True)
-    lengths = bone_lengths(points, sure, camera.focal_px, np.array([camera.center_x_px, camera.center_y_px]))
+        joints = joints.scaled(depth_gain)
+        camera, uncertainty = estimate_camera(joints, *seen_in, feet_seen=feet_seen, depth_reliable=True)
+    lengths = bone_lengths_over_time(joints, camera.focal_px, np.array([camera.center_x_px, camera.center_y_px]))
     size = np.exp(consensus_size(lengths, _smoothing(uncertainty, track.fps))[0])
     exact = depth_reliable and uncertainty <= EXACT_UNCERTAINTY
-    parts_px = _parts(points, sure, camera, size, depth_reliable=depth_reliable, exact=exact)
+    parts_px = _parts(joints, camera, size, depth_reliable=depth_reliable, exact=exact)
     height_px = parts_px["torso"] + parts_px["thigh"] + parts_px["shin"] + parts_px["neck"]
     model = BodyModel(
         track.width_px, track.height_px, track.fps, feet_seen, height_px, camera, 0.0, camera.focal_px, (0.0, 1.0),
@@ -236,15 +232,16 @@ def fit_body_model(track: PoseTrack, *, by_hips: bool = False) -> BodyModel:
     )  # fmt: skip
     line_px = standing_line(sole_y(track.pose, 0.08 * height_px), track.fps) if feet_seen else None
     if line_px is not None:
-        differ = model.log_sizes_from_floor(points, sure, line_px) - model.log_sizes_from_bones(points, sure)
+        differ = model.log_sizes_from_floor(joints, line_px) - model.log_sizes_from_bones(joints)
         model = dataclasses.replace(model, floor_bias=float(np.median(differ)))
-    world = model.world(points, sure, line_px)
-    path = world[sure[:, HIPS], HIPS]
-    sole_px = float(np.median(model.ground(world, sure))) if feet_seen else 0.0
+    size = np.exp(model.log_sizes(joints, line_px))
+    hips, hips_seen = joints.of(HIPS)
+    path = model.world(hips[:, None], size)[hips_seen, 0]
+    sole_px = float(np.median(model.ground(joints, size))) if feet_seen else 0.0
     aim_px = 0.0 if track.aim_px is None else track.aim_px[0] - camera.center_x_px  # of the optical axis if the camera is still
     stage_x_px = aim_px + _stage(path[:, 0] - aim_px, len(track) / track.fps, height_px)
     home_away_px = float(np.median(path[:, 1]))
-    front_rad = _front(world, sure) if depth_reliable else 0.0
+    front_rad = _front(model, joints, size) if depth_reliable else 0.0
     low, high = (float(value) for value in np.percentile(path[:, 1], RANGE_PERCENTILES))
     return dataclasses.replace(
         model, stage_x_px=stage_x_px, home_away_px=home_away_px, away_range_px=(low, high), sole_px=sole_px, front_rad=front_rad
@@ -254,13 +251,6 @@ def fit_body_model(track: PoseTrack, *, by_hips: bool = False) -> BodyModel:
 def _smoothing(uncertainty: float, fps: float) -> int:
     """Half-width in frames over which sizes are averaged: 0 where they are certain, to follow fast motion."""
     return round(SIZE_SMOOTHING_S * fps * min(1.0, uncertainty / SMOOTHED_UNCERTAINTY))
-
-
-def _sure(confidence: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """bool [T,J]: joints confident enough to be measured."""
-    sure = confidence >= MIN_CONFIDENCE
-    pairs = [[joint_index(f"{side}_{name}") for side in ("right", "left")] for name in ("hip", "ear")]
-    return np.concatenate([sure, *(sure[:, pair].all(axis=1, keepdims=True) for pair in pairs)], axis=1)
 
 
 def _stage(x_px: Float64Array, seconds: float, height_px: float) -> float:
@@ -277,10 +267,11 @@ def _stage(x_px: Float64Array, seconds: float, height_px: float) -> float:
     return middle * aim / (path + aim)
 
 
-def _front(world: Float64Array, present: NDArray[np.bool_]) -> float:
+def _front(model: BodyModel, joints: Joints, size: Float64Array) -> float:
     """Angle of the stage front, which a person mostly faces. Shrunk towards the camera (0) if they face all directions."""
     ends = [joint_index(f"{side}_{part}") for part in ("shoulder", "hip") for side in ("right", "left")]
-    body = world[present[:, ends].all(axis=1)][:, ends, :2]
+    points, present = joints.several(ends)
+    body = model.world(points, size)[present.all(axis=1)][..., :2]
     across = body[:, 1] - body[:, 0] + body[:, 3] - body[:, 2]
     facing = np.arctan2(across[:, 1], across[:, 0])
     main, spread = 0.0, np.inf
@@ -294,37 +285,29 @@ def _front(world: Float64Array, present: NDArray[np.bool_]) -> float:
     return main * SIDE_RAD**2 / (SIDE_RAD**2 + (FRONT_UNCERTAINTY * spread) ** 2)
 
 
-def _depth_gain(points: Float64Array, present: NDArray[np.bool_]) -> float:
+def _depth_gain(joints: Joints) -> float:
     """The scale of depth at which rigid parts keep their length: 1 for exact depth, less where a detector exaggerates it.
 
     Minimizes the mean spread of a part's lengths over its parts: the distance between percentiles over the median.
     """
     spreads = []
     for ends in (each for name in RIGID for each in PARTS[name]):
-        a, b = (joint_index(end) for end in ends)
-        vector = (points[:, a] - points[:, b])[present[:, a] & present[:, b]]
+        (a, a_seen), (b, b_seen) = (joints.of(joint_index(end)) for end in ends)
+        vector = (a - b)[a_seen & b_seen]
         if len(vector) < 5 or not vector[:, 2].any():
             continue
-        lengths = np.sqrt((vector[:, :2] ** 2).sum(axis=1) + (DEPTH_GAINS[:, None] * vector[:, 2]) ** 2)
-        low, middle, high = np.percentile(lengths, [15, 50, 85], axis=1)
+        flat = (vector[:, :2] ** 2).sum(axis=1)
+        lengths = (np.sqrt(flat + (gain * vector[:, 2]) ** 2) for gain in DEPTH_GAINS)
+        low, middle, high = np.transpose([np.percentile(each, [15, 50, 85]) for each in lengths])
         spreads.append((high - low) / np.maximum(middle, 1e-9))
     return float(DEPTH_GAINS[np.mean(spreads, axis=0).argmin()]) if spreads else 0.0
 
 
-def _parts(
-    points: Float64Array,
-    present: NDArray[np.bool_],
-    camera: CameraModel,
-    size: Float64Array,
-    *,
-    depth_reliable: bool,
-    exact: bool,
-) -> dict[str, float]:
+def _parts(joints: Joints, camera: CameraModel, size: Float64Array, *, depth_reliable: bool, exact: bool) -> dict[str, float]:
     """Full lengths in px at home. Parts that are never or rarely visible get an average person's proportion."""
-    solid = camera.to_camera_space(points, size)
     logs, uncertainties = {}, {}
     for name in PARTS:
-        length_px, uncertainty = _length(solid, present, name, FULL_PERCENTILE[0 if depth_reliable else 1])
+        length_px, uncertainty = _length(joints, camera, size, name, FULL_PERCENTILE[0 if depth_reliable else 1])
         if length_px > 0:
             logs[name] = np.log(length_px / AVERAGE[name])
             uncertainties[name] = np.hypot(uncertainty, EXACT_PART_UNCERTAINTY if exact else UNCERTAINTY)
@@ -338,13 +321,13 @@ def _parts(
     return parts_px
 
 
-def _length(solid: Float64Array, present: NDArray[np.bool_], part: str, percentile: float) -> tuple[float, float]:
+def _length(joints: Joints, camera: CameraModel, size: Float64Array, part: str, percentile: float) -> tuple[float, float]:
     """Full length in px at home, and its relative uncertainty; (0, inf) if it is never visible."""
     lengths = []
     for ends in PARTS[part]:
-        a, b = (joint_index(end) for end in ends)
-        each = np.linalg.norm(solid[:, a] - solid[:, b], axis=1)
-        lengths.append(np.where(present[:, a] & present[:, b], each, np.nan))
+        points, present = joints.several([joint_index(end) for end in ends])
+        solid = camera.to_camera_space(points, size)
+        lengths.append(np.where(present.all(axis=1), np.linalg.norm(solid[:, 0] - solid[:, 1], axis=1), np.nan))
     table = np.stack(lengths)
     if not np.isfinite(table).any():
         return 0.0, np.inf

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.pose.body_statistics import Float64Array
-from dancenow.pose.retargeting.joints import PARTS, joint_index, moving_average
+from dancenow.pose.filtering.local_regression import blocks
+from dancenow.pose.retargeting.joints import PARTS, Joints, joint_index, moving_average
 from dancenow.skeleton import INDEX
 
 DEFAULT_FOCAL: Final = 1.2
@@ -130,6 +131,12 @@ def bone_lengths(points: Float64Array, present: NDArray[np.bool_], focal_px: flo
     return np.where(known, np.log(np.maximum(lengths, 1e-3)), np.nan)
 
 
+def bone_lengths_over_time(joints: Joints, focal_px: float, middle: Float64Array) -> Float64Array:
+    """`bone_lengths` of a whole track."""
+    parts = [bone_lengths(*joints[frames], focal_px, middle) for frames in blocks(len(joints), 1024)]
+    return np.concatenate(parts) if parts else np.zeros((0, len(BONE_ENDS)))
+
+
 def log_size(lengths: Float64Array, full: Float64Array) -> Float64Array:
     """Log of the apparent size [T], the median over bones of known length [B]; NaN where too few are visible."""
     relative = lengths - full
@@ -137,28 +144,24 @@ def log_size(lengths: Float64Array, full: Float64Array) -> Float64Array:
     known = seen >= min(MIN_BONES, int(seen.max(initial=1)))
     known &= seen > 0
     size = np.full(len(relative), np.nan)
-    size[known] = np.nanmedian(relative[known], axis=1)
+    for frames in blocks(len(relative)):
+        size[frames][known[frames]] = np.nanmedian(relative[frames][known[frames]], axis=1)
     return size
 
 
 def estimate_camera(
-    points: Float64Array,
-    present: NDArray[np.bool_],
-    frame_px: tuple[int, int],
-    fps: float,
-    height_px: float,
-    *,
-    depth_reliable: bool,
+    joints: Joints, frame_px: tuple[int, int], fps: float, height_px: float, *, feet_seen: bool, depth_reliable: bool
 ) -> tuple[CameraModel, float]:
-    """Estimate the camera from joints [T,J,3] (depth in px) of a body `height_px` tall.
+    """Estimate the camera from the joints (depth in px) of a body `height_px` tall. feet_seen: whether its feet count.
 
     Also returns the disagreement of bones about the body's size in a frame (a fraction). Without standing feet the floor is one
     leg length below the hips. Reliable depth determines the focal length, at which the bones agree; without it they disagree at
     any, and the usual one is taken.
     """
-    step = max(1, len(points) // MAX_FRAMES)
-    stands = still_feet(points[..., :2], present, fps, height_px)[::step]
-    points, present = points[::step], present[::step]
+    step = max(1, len(joints) // MAX_FRAMES)
+    feet, seen = joints.several(FEET)
+    stands = still_feet(feet[..., :2], seen & feet_seen, fps, height_px)[::step]
+    points, present = joints[::step]
     middle = (np.array(frame_px, np.float64) - 1) / 2
     usual_px = DEFAULT_FOCAL * max(frame_px)
 
@@ -183,14 +186,14 @@ def estimate_camera(
 
 
 def still_feet(xy: Float64Array, present: NDArray[np.bool_], fps: float, height_px: float) -> NDArray[np.bool_]:
-    """bool [T,4]: which of `FEET` are still and low."""
+    """bool [T,4]: which of `FEET` at xy [T,4,2] px, if present [T,4], are still and low."""
     half = max(1, round(0.05 * fps))
     frames = np.arange(len(xy))
     after, before = np.minimum(frames + half, len(xy) - 1), np.maximum(frames - half, 0)
-    way = np.linalg.norm(xy[after][:, FEET] - xy[before][:, FEET], axis=-1)
-    known = present[:, FEET] & present[after][:, FEET] & present[before][:, FEET]
+    way = np.linalg.norm(xy[after] - xy[before], axis=-1)
+    known = present & present[after] & present[before]
     seconds = np.maximum(after - before, 1) / fps
-    y = np.where(present[:, FEET], xy[:, FEET, 1], -np.inf)
+    y = np.where(present, xy[..., 1], -np.inf)
     low = y > y.max(axis=1, keepdims=True) - AIRBORNE_HEIGHT * height_px
     return np.asarray(known & low & (way < STILL_SPEED * height_px * seconds[:, None]))
 
@@ -202,7 +205,7 @@ def consensus_size(lengths: Float64Array, half: int) -> tuple[Float64Array, floa
     full = np.zeros(lengths.shape[1])
     frames = np.arange(len(lengths))
     for _ in range(3):
-        full[ever] = np.nanmedian(lengths[:, ever] - size[:, None], axis=0)
+        full[ever] = [np.nanmedian(each - size) for each in lengths.T[ever]]
         each = log_size(lengths, full)
         known = np.isfinite(each)
         size = np.interp(frames, frames[known], each[known]) if known.any() else size

@@ -60,7 +60,7 @@ def footholds(positions: Float64Array, stands: Float64Array, seen_at: Float64Arr
         for start, stop in edges.reshape(-1, 2):
             weight, track = (
                 stands[start:stop, foot, None],
-                np.concatenate([positions, seen_at], axis=2)[start:stop, foot],
+                np.concatenate([positions[start:stop, foot], seen_at[start:stop, foot]], axis=1),
             )
             mean = (weight * track).sum(axis=0) / weight.sum()
             drift = moving_average(track - mean, min(half, len(track) // 2))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.pose.body_statistics import torso_over_time
-from dancenow.pose.filtering.local_regression import gaussian
+from dancenow.pose.filtering.local_regression import blocks, gaussian
 from dancenow.pose.retargeting.base import smooth_steps
 from dancenow.skeleton import HEAD_KEYPOINTS, HEAD_POINTS, INDEX
 from dancenow.types import FrameStatus, Pose, PoseTrack
@@ -29,6 +29,8 @@ _WIDTH: Final = 0.35
 _WIDE_EYES: Final = 0.09
 """Distance between the eyes, in torso lengths, at which their line tells the tilt surely; in profile they lie on each other."""
 _SMOOTH_S: Final = 0.12
+_BLOCK: Final = 256
+"""Frames of a dance that are compared with all those of the footage at once."""
 _FEW_FRAMES: Final = 5
 """Footage with fewer frames with a known head says nothing about views."""
 _NECK: Final = INDEX["neck"]
@@ -46,7 +48,7 @@ def turn_heads(track: PoseTrack, footage: PoseTrack) -> tuple[PoseTrack, float]:
         return track, 0.0
     if _known(footage).sum() < _FEW_FRAMES:
         return track, 0.0
-    seen = _Heads.of(footage)
+    seen = _known_heads(footage)
     shares: list[NDArray[np.float64]] = []
 
     def turn(shot: PoseTrack) -> PoseTrack:
@@ -56,6 +58,13 @@ def turn_heads(track: PoseTrack, footage: PoseTrack) -> tuple[PoseTrack, float]:
 
     result = track.by_shot(turn)
     return result, float((np.concatenate(shares) > 0.5).mean())
+
+
+def _known_heads(footage: PoseTrack) -> "_Heads":
+    """The heads of the frames that show them."""
+    heads = _HeadTrack.of(footage)[:]
+    seen = heads.known
+    return _Heads(heads.shape[seen], heads.neck_px[seen], heads.tilt[seen], heads.size_px[seen], seen[seen])
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,18 +78,6 @@ class _Heads:
     size_px: _Array
     known: NDArray[np.bool_]
 
-    @classmethod
-    def of(cls, track: PoseTrack) -> "_Heads":
-        pose = track.pose
-        points = np.concatenate([pose.xy[:, HEAD_KEYPOINTS], pose.depth[:, HEAD_KEYPOINTS, None]], axis=2).astype(np.float64)
-        size_px, neck_px = torso_over_time(pose, track.fps), points.mean(axis=1)
-        neck_px[:, :2] = pose.xy[:, _NECK]
-        shape = (points - neck_px[:, None]) / size_px[:, None, None]
-        known = _known(track)
-        turn = np.where(known, np.exp(1j * _tilt(shape)), 1.0)
-        tilt = np.arctan2(*(gaussian(part, track.time_s, _SMOOTH_S) for part in (turn.imag, turn.real)))
-        return cls(_rotated(shape, -tilt), neck_px, tilt, size_px, known)
-
     @property
     def views(self) -> _Array:
         """From where each head is seen, [T,3]: the distance of the ears, and of the nose from their middle, right and down."""
@@ -88,25 +85,64 @@ class _Heads:
         return np.column_stack([left[:, 0] - right[:, 0], nose - (left + right) / 2])
 
 
+@dataclass(frozen=True, eq=False)
+class _HeadTrack:
+    """The heads of a track, computed for a few frames at a time. tilt, size_px, known: as of `_Heads`, of all frames."""
+
+    track: PoseTrack
+    tilt: _Array
+    size_px: _Array
+    known: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, track: PoseTrack) -> "_HeadTrack":
+        size_px, known = torso_over_time(track.pose, track.fps), _known(track)
+        turn = np.ones(len(track), np.complex128)
+        for rows in blocks(len(track)):
+            shape, _ = _around_neck(track.pose[rows], size_px[rows])
+            turn[rows] = np.where(known[rows], np.exp(1j * _tilt(shape)), 1.0)
+        tilt = np.arctan2(*(gaussian(part, track.time_s, _SMOOTH_S) for part in (turn.imag, turn.real)))
+        return cls(track, tilt, size_px, known)
+
+    def __getitem__(self, rows: slice) -> _Heads:
+        """Those of some frames."""
+        size_px, tilt = self.size_px[rows], self.tilt[rows]
+        shape, neck_px = _around_neck(self.track.pose[rows], size_px)
+        return _Heads(_rotated(shape, -tilt), neck_px, tilt, size_px, self.known[rows])
+
+
+def _around_neck(pose: Pose, size_px: _Array) -> tuple[_Array, _Array]:
+    """Heads [T,5,3] with their tilt, in torso lengths `size_px` [T], and necks [T,3], as in `_Heads`."""
+    points = np.concatenate([pose.xy[:, HEAD_KEYPOINTS], pose.depth[:, HEAD_KEYPOINTS, None]], axis=2).astype(np.float64)
+    neck_px = points.mean(axis=1)
+    neck_px[:, :2] = pose.xy[:, _NECK]
+    return (points - neck_px[:, None]) / size_px[:, None, None], neck_px
+
+
 def _turn_shot(shot: PoseTrack, seen: _Heads) -> tuple[PoseTrack, _Array]:
-    """A shot with turned heads, and how far each was turned, [T] in [0,1]."""
+    """A shot with turned heads, and how far each was turned, [T] in [0,1]. seen: the known heads of the footage."""
     if not _known(shot).any():
         return shot, np.zeros(len(shot))
-    heads = _Heads.of(shot)
-    squares = np.square(heads.views[:, None] - seen.views[seen.known][None]).sum(axis=2)
-    nearest = squares.min(axis=1, keepdims=True)
-    width = np.maximum(_LEAST_WIDTH, _WIDTH * np.sqrt(nearest))
-    weights = np.exp((nearest - squares) / (2 * width**2))
-    shown = np.einsum("tn,nkc->tkc", weights / weights.sum(axis=1, keepdims=True), seen.shape[seen.known])
-    distance = np.sqrt(nearest[:, 0])
+    heads, views = _HeadTrack.of(shot), seen.views
+    shown, distance = np.empty((len(shot), *seen.shape.shape[1:])), np.empty(len(shot))
+    for rows in blocks(len(shot), _BLOCK):
+        squares = np.square(heads[rows].views[:, None] - views[None]).sum(axis=2)
+        nearest = squares.min(axis=1, keepdims=True)
+        width = np.maximum(_LEAST_WIDTH, _WIDTH * np.sqrt(nearest))
+        weights = np.exp((nearest - squares) / (2 * width**2))
+        shown[rows] = np.einsum("tn,nkc->tkc", weights / weights.sum(axis=1, keepdims=True), seen.shape)
+        distance[rows] = np.sqrt(nearest[:, 0])
     share = smooth_steps(distance, *UNSEEN) * (1 - smooth_steps(distance, *OTHER_SIDE)) * heads.known
     share = gaussian(share, shot.time_s, _SMOOTH_S) * heads.known
-    turned = heads.shape + share[:, None, None] * (shown - heads.shape)
-    points = heads.neck_px[:, None] + _rotated(turned, heads.tilt) * heads.size_px[:, None, None]
+    if not (share > 0).any():
+        return shot, share
     xy, depth = shot.pose.xy.copy(), shot.pose.depth.copy()
-    moved = (share > 0)[:, None]
-    xy[:, HEAD_KEYPOINTS] = np.where(moved[..., None], points[..., :2], xy[:, HEAD_KEYPOINTS])
-    depth[:, HEAD_KEYPOINTS] = np.where(moved, points[..., 2], depth[:, HEAD_KEYPOINTS])
+    for rows in blocks(len(shot)):
+        head, moved = heads[rows], (share[rows] > 0)[:, None]
+        turned = head.shape + share[rows, None, None] * (shown[rows] - head.shape)
+        points = head.neck_px[:, None] + _rotated(turned, head.tilt) * head.size_px[:, None, None]
+        xy[rows, HEAD_KEYPOINTS] = np.where(moved[..., None], points[..., :2], xy[rows, HEAD_KEYPOINTS])
+        depth[rows, HEAD_KEYPOINTS] = np.where(moved, points[..., 2], depth[rows, HEAD_KEYPOINTS])
     return replace(shot, pose=Pose(xy, shot.pose.confidence, depth)), share
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dancenow.pose.body_statistics import MIN_CONFIDENCE, Float64Array, torso_over_time
 from dancenow.pose.filtering.local_regression import gaussian
-from dancenow.pose.retargeting.joints import NUM_JOINTS, fill_missing, joints_of
+from dancenow.pose.retargeting.joints import Joints
 from dancenow.pose.retargeting.standing_legs import standing_legs
 from dancenow.pose.visible_extent import PARTS, Extent, VisibleExtent, visible_extent
 from dancenow.skeleton import INDEX, NUM_KEYPOINTS
@@ -117,9 +117,7 @@ def _lacks_head(own: VisibleExtent, shown: VisibleExtent) -> bool:
 
 def _filled(pose: Pose) -> Float64Array:
     """Points [T,K,3] of all keypoints; missing ones are interpolated over time relative to the joint above."""
-    points, present = joints_of(pose)
-    assert points.shape[1] == NUM_JOINTS
-    return fill_missing(points, present)[:, :NUM_KEYPOINTS]
+    return Joints(pose).filled()[:][0][:, :NUM_KEYPOINTS]
 
 
 def _without_doubt(source: PoseTrack) -> PoseTrack:

@@ -3,6 +3,7 @@
 Retargeting walks this tree from the hips outwards; missing joints are interpolated over time, relative to their parents.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -54,36 +55,97 @@ def joint_index(name: str) -> int:
 
 _MIDDLE: Final = {"neck": INDEX["neck"], "hips": HIPS, "ears": EARS}
 TREE: Final = _tree()
+_PAIRS: Final = {
+    joint: [INDEX[f"{side}_{name}"] for side in ("right", "left")] for joint, name in ((HIPS, "hip"), (EARS, "ear"))
+}
+"""The keypoints between which the other joints lie."""
+_Fill = tuple[NDArray[np.int64], Float64Array]
+"""Frames [n] in which a joint is missing, increasing, and where it is put [n,3]."""
 
 
-def joints_of(track: Pose) -> tuple[Float64Array, NDArray[np.bool_]]:
-    """Positions and depth [T,J,3] in px of keypoints, hips and ears, and whether each is present [T,J]."""
-    points = np.concatenate([track.xy, track.depth[..., None]], axis=-1).astype(np.float64)
-    seen = track.confidence > 0
-    pairs = [[INDEX[f"{side}_{name}"] for side in ("right", "left")] for name in ("hip", "ear")]
-    middles = [points[:, pair].mean(axis=1, keepdims=True) for pair in pairs]
-    visible = [seen[:, pair].all(axis=1, keepdims=True) for pair in pairs]
-    return np.concatenate([points, *middles], axis=1), np.concatenate([seen, *visible], axis=1)
+class Joints:
+    """The joints of a track of poses [T,K], a few frames or a few joints at a time: all of a dance of an hour take 80 MB.
 
-
-def fill_missing(points: Float64Array, present: NDArray[np.bool_]) -> Float64Array:
-    """Points [T,J,3] with missing joints filled in: their offset from the parent joint is interpolated over time.
-
-    Missing hips are placed relative to the neck in the same way. A joint that is never visible lies on its parent.
+    A joint is present if its keypoints are at least as confident as `least`. Missing ones are where they are measured, or where
+    they were filled in.
     """
-    result = points.copy()
-    neck = INDEX["neck"]
-    visible = present[:, HIPS] & present[:, neck]
-    torso = _interpolate(points[:, HIPS] - points[:, neck], visible)
-    result[:, HIPS] = np.where((present[:, neck] & ~present[:, HIPS])[:, None], points[:, neck] + torso, points[:, HIPS])
-    result[:, HIPS] = _interpolate(result[:, HIPS], present[:, HIPS] | present[:, neck])
-    for joint, parent, _ in TREE:
-        visible = present[:, joint] & present[:, parent]
-        # If the parent is never present, the offset from its filled-in position is used.
-        known = visible if visible.any() else present[:, joint]
-        vector = _interpolate(points[:, joint] - result[:, parent], known)
-        result[:, joint] = np.where(present[:, joint, None], points[:, joint], result[:, parent] + vector)
-    return result
+
+    def __init__(
+        self, pose: Pose, depth_gain: float = 1.0, least: float | None = None, fills: Mapping[int, _Fill] | None = None
+    ) -> None:
+        """depth_gain: scale of depth. least: None for any confidence but 0. fills: of `filled`."""
+        self.pose, self.depth_gain, self._least, self._fills = pose, depth_gain, least, dict(fills or {})
+
+    def __len__(self) -> int:
+        return len(self.pose)
+
+    def __getitem__(self, frames: slice) -> tuple[Float64Array, NDArray[np.bool_]]:
+        """Positions and depth [n,J,3] in px of some frames, and whether each joint is present [n,J]. Steps: unfilled only."""
+        points, present = _with_middles(*self._measured(frames, slice(None)))
+        points[..., 2] *= self.depth_gain
+        for joint, (missing, values) in self._fills.items():
+            first, last = np.searchsorted(missing, (frames.start or 0, len(self) if frames.stop is None else frames.stop))
+            points[missing[first:last] - (frames.start or 0), joint] = values[first:last]
+        return points, present
+
+    def of(self, joint: int) -> tuple[Float64Array, NDArray[np.bool_]]:
+        """Position and depth [T,3] of one joint in all frames, and whether it is present [T]."""
+        if joint < NUM_KEYPOINTS:
+            points, present = self._measured(slice(None), joint)
+        else:
+            pair, pair_present = self._measured(slice(None), _PAIRS[joint])
+            points, present = pair.mean(axis=1), np.asarray(pair_present.all(axis=1))
+        points[:, 2] *= self.depth_gain
+        if joint in self._fills:
+            missing, values = self._fills[joint]
+            points[missing] = values
+        return points, present
+
+    def several(self, joints: Sequence[int]) -> tuple[Float64Array, NDArray[np.bool_]]:
+        """`of` some joints: [T,n,3] and [T,n]."""
+        points, present = zip(*(self.of(joint) for joint in joints), strict=True)
+        return np.stack(points, axis=1), np.stack(present, axis=1)
+
+    def scaled(self, depth_gain: float) -> "Joints":
+        """The same with depth scaled once more."""
+        return Joints(self.pose, self.depth_gain * depth_gain, self._least, self._fills)
+
+    def filled(self) -> "Joints":
+        """The same with missing joints filled in: their offset from the parent joint is interpolated over time.
+
+        Missing hips are placed relative to the neck in the same way. A joint that is never visible lies on its parent.
+        """
+        result = Joints(self.pose, self.depth_gain, self._least)
+        (hips, hips_seen), (neck, neck_seen) = self.of(HIPS), self.of(INDEX["neck"])
+        if not hips_seen.all():
+            torso = _interpolate(hips - neck, hips_seen & neck_seen)
+            hips = np.where((neck_seen & ~hips_seen)[:, None], neck + torso, hips)
+            result._fill(HIPS, _interpolate(hips, hips_seen | neck_seen), hips_seen)
+        for joint, parent, _ in TREE:
+            (points, seen), (above, above_seen) = self.of(joint), result.of(parent)
+            if not seen.all():
+                # If the parent is never present, the offset from its filled-in position is used.
+                known = seen & above_seen if (seen & above_seen).any() else seen
+                result._fill(joint, above + _interpolate(points - above, known), seen)
+        return result
+
+    def _fill(self, joint: int, points: Float64Array, seen: NDArray[np.bool_]) -> None:
+        missing = np.flatnonzero(~seen)
+        self._fills[joint] = missing, points[missing]
+
+    def _measured(self, frames: slice, joints: int | slice | list[int]) -> tuple[Float64Array, NDArray[np.bool_]]:
+        pose = self.pose
+        confidence = pose.confidence[frames, joints]
+        points = np.empty((*confidence.shape, 3))
+        points[..., :2], points[..., 2] = pose.xy[frames, joints], pose.depth[frames, joints]
+        return points, confidence > 0 if self._least is None else confidence >= self._least
+
+
+def _with_middles(points: Float64Array, seen: NDArray[np.bool_]) -> tuple[Float64Array, NDArray[np.bool_]]:
+    """Points [T,J,3] of all joints and whether they are present [T,J], from those of the keypoints [T,K]."""
+    middles = [points[:, pair].mean(axis=1, keepdims=True) for pair in _PAIRS.values()]
+    visible = [seen[:, pair].all(axis=1, keepdims=True) for pair in _PAIRS.values()]
+    return np.concatenate([points, *middles], axis=1), np.concatenate([seen, *visible], axis=1)
 
 
 def _interpolate(values: Float64Array, known: NDArray[np.bool_]) -> Float64Array:

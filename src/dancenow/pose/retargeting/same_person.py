@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.pose.body_statistics import MIN_CONFIDENCE
+from dancenow.pose.filtering.local_regression import nearest_in
 from dancenow.skeleton import INDEX
 from dancenow.types import FloatArray, PoseTrack
 
@@ -36,7 +37,7 @@ def is_same_person(source: PoseTrack, target: PoseTrack) -> bool:
 
 def _distance_at_equal_times(source: PoseTrack, target: PoseTrack) -> float | None:
     """Median distance in torso lengths of keypoints at equal times; None where the tracks share too little time."""
-    nearest = np.abs(target.time_s[None] - source.time_s[:, None]).argmin(axis=1)
+    nearest = nearest_in(target.time_s, source.time_s)
     common = np.abs(target.time_s[nearest] - source.time_s) < COMMON_TIME_S
     a, b = source.pose[common], target.pose[nearest[common]]
     visible = (a.confidence >= MIN_CONFIDENCE) & (b.confidence >= MIN_CONFIDENCE)

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.pose.body_statistics import Float64Array, sole_y, standing_line
+from dancenow.pose.filtering.local_regression import blocks
 from dancenow.pose.retargeting.base import as_track
 from dancenow.pose.retargeting.body_model import BodyModel, fit_body_model
 from dancenow.pose.retargeting.camera_model import FEET
 from dancenow.pose.retargeting.foot_contact import MAX_SHIFT, contact_weights, footholds, limited_shifts, move_feet
-from dancenow.pose.retargeting.joints import HIPS, TREE, fill_missing, joints_of, moving_average
+from dancenow.pose.retargeting.joints import HIPS, TREE, Joints, moving_average
 from dancenow.skeleton import INDEX, NUM_KEYPOINTS
 from dancenow.types import Pose, PoseTrack
 
@@ -43,6 +44,8 @@ RESIDUAL_SMOOTHING_S: Final = 0.1
 FOOT_RESIDUAL_SMOOTHING_S: Final = 1.0
 """The same for feet: added faster, it would undo foot contacts (sliding .21 instead of .08 torso lengths per second)."""
 LEG_ENDS: Final = [INDEX[f"{side}_{part}"] for side in ("right", "left") for part in ("ankle", "heel", "toe")]
+_BLOCK: Final = 1024
+"""Frames that are retargeted at once."""
 HANDS_TOUCH: Final = (0.2, 0.5)
 """Distance of the hands, in torso lengths, up to which they touch and from which they are free."""
 
@@ -62,39 +65,60 @@ class SkeletalRetargeter:
 
     def __call__(self, pose: Pose) -> Pose:
         track = as_track(pose)
-        xy, scale = self._model(track)
-        unchanged, _ = SkeletalRetargeter(self.source, self.source, same_camera=True)._model(track)
-        residual = (track.xy - unchanged) * scale[:, None, None] * (track.confidence > 0)[..., None]
-        xy += self._smoothed(residual)
-        mapped = Pose(xy.astype(np.float32), track.confidence, (track.depth * scale[:, None]).astype(np.float32))
+        there = self._dance(track)
+        itself = SkeletalRetargeter(self.source, self.source, same_camera=True)
+        here, around = itself._dance(track), 2 * max(self._residual_frames)
+        xy, depth = np.empty_like(track.xy), np.empty_like(track.depth)
+        for frames in blocks(len(track), _BLOCK):
+            wide = slice(max(frames.start - around, 0), min(frames.stop + around, len(track)))
+            inside = slice(frames.start - wide.start, frames.stop - wide.start)
+            (moved, scale), (unchanged, _) = self._placed(there, wide), itself._placed(here, wide)
+            residual = (track.xy[wide] - unchanged) * scale[:, None, None] * (track.confidence[wide] > 0)[..., None]
+            xy[frames] = (moved + self._smoothed(residual))[inside]
+            depth[frames] = track.depth[frames] * scale[inside, None]
+        mapped = Pose(xy, track.confidence, depth)
         return mapped if pose.xy.ndim == 3 else mapped[0]
 
-    def _model(self, track: Pose) -> tuple[Float64Array, Float64Array]:
-        """Positions [T,K,2] that the models predict for source poses [T,K], and the scale from source to target [T]."""
-        points, present = joints_of(track)
-        points = self.source.with_reliable_depth(points)
-        line_px = self._ground_line(track)
-        if not present.any():
-            line_px = None
-        points = fill_missing(points, present)
-        size = np.exp(self.source.log_sizes(points, present, line_px))
-        body = self._rotated(self.source.camera.to_world(self.source.camera.to_camera_space(points, size)))
-        ground = self.source.ground(body, present) if self._feet_visible else np.zeros(len(body))
-        body[..., 2] -= ground[:, None]
+    def _dance(self, track: Pose) -> "_Dance":
+        """What whole source poses [T,K] tell about each frame."""
+        line_px = self._ground_line(track) if (track.confidence > 0).any() else None
+        joints = self.source.joints(track).filled()
+        size = np.exp(self.source.log_sizes(joints, line_px))
+        ground = self.source.ground(joints, size) if self._feet_visible else np.zeros(len(size))
+        dance = _Dance(joints, size, ground)
+        return self._planted(dance) if self._feet_visible else dance
+
+    def _placed(self, dance: "_Dance", frames: slice) -> tuple[Float64Array, Float64Array]:
+        """Positions [n,K,2] that the models predict for some frames, and the scale from source to target [n]."""
+        _, present = dance.joints[frames]
+        body = self._body(dance, frames)
         retargeted = self._retargeted(body)
-        if self._feet_visible:
-            self._plant(retargeted, body, points, present)
+        if dance.root is not None and dance.shift is not None:
+            retargeted += dance.root[frames, None]
+            move_feet(retargeted, dance.shift[frames])
         self._join_hands(retargeted, body, present)
         xy, forward = self.target.camera.project(retargeted)
-        grown = self.target.camera.focal_px / forward[:, HIPS] / size
+        grown = self.target.camera.focal_px / forward[:, HIPS] / dance.size[frames]
         return _missing_near_body(xy, present)[:, :NUM_KEYPOINTS], grown * self._ratio
+
+    def _body(self, dance: "_Dance", frames: slice) -> Float64Array:
+        """The source's body [n,J,3] in some frames in the world, above its ground."""
+        body = self._rotated(self.source.world(dance.joints[frames][0], dance.size[frames]))
+        body[..., 2] -= dance.ground[frames, None]
+        return body
+
+    @property
+    def _residual_frames(self) -> tuple[int, int]:
+        """Half-widths of the averages over the residual: of bodies, and of feet, 0 if they are not seen."""
+        slow_s = FOOT_RESIDUAL_SMOOTHING_S if self._feet_visible else 0.0
+        return round(RESIDUAL_SMOOTHING_S * self.source.fps), round(slow_s * self.source.fps)
 
     def _smoothed(self, residual: Float64Array) -> Float64Array:
         """The residual [T,K,2] without the jitter of bodies, and of feet without what foot contacts removed."""
-        smooth = moving_average(residual, round(RESIDUAL_SMOOTHING_S * self.source.fps))
+        half, slow_half = self._residual_frames
+        smooth = moving_average(residual, half)
         if self._feet_visible:
-            slow = moving_average(residual, round(FOOT_RESIDUAL_SMOOTHING_S * self.source.fps))
-            smooth[:, LEG_ENDS] = slow[:, LEG_ENDS]
+            smooth[:, LEG_ENDS] = moving_average(residual, slow_half)[:, LEG_ENDS]
         return smooth
 
     def __str__(self) -> str:
@@ -210,12 +234,12 @@ class SkeletalRetargeter:
 
         Of a dance that is too wide for the frame, as much as possible is shown.
         """
-        points, present = joints_of(track)
-        visible = present[:, HIPS]
+        joints = self.source.joints(track)
+        points, visible = joints.of(HIPS)
         if not visible.any():
             return 0.0
-        body = self._rotated(self.source.world(self.source.with_reliable_depth(points), present, self._ground_line(track)))
-        hips = self._to_target_stage(body[visible, HIPS])
+        size = np.exp(self.source.log_sizes(joints, self._ground_line(track)))
+        hips = self._to_target_stage(self._rotated(self.source.world(points[:, None], size))[visible, 0])
         half = self.target.frame_width_px / 2 - MARGIN * self.target.height_px
         return _fit_shift(np.sort(hips[:, 0]), max(half, 0.0))
 
@@ -232,19 +256,26 @@ class SkeletalRetargeter:
             )
         return retargeted
 
-    def _plant(self, retargeted: Float64Array, body: Float64Array, points: Float64Array, present: NDArray[np.bool_]) -> None:
-        """Align the body to its feet, and move the feet to their footholds, in place."""
+    def _planted(self, dance: "_Dance") -> "_Dance":
+        """The dance with shifts that align the body to its feet, and move the feet to their footholds."""
         a, b = self.source, self.target
         heels = a.heels_px
-        seen = present[:, FEET]
-        stands = contact_weights(points[:, FEET, :2], body[:, FEET, 2] - heels, seen, a.fps, a.height_px)
-        held = footholds(self._to_target_stage(body[:, FEET]), stands, points[:, FEET, :2] / a.height_px, a.fps)
-        held[..., 2] += b.heels_px - self._leg_ratio * heels
-        wanted = held - retargeted[:, FEET]
+        points, seen = dance.joints.several(FEET)
+        feet, wanted = np.empty_like(points), np.empty_like(points)
+        for frames in blocks(len(points), _BLOCK):
+            body = self._body(dance, frames)
+            feet[frames], wanted[frames] = body[:, FEET], self._retargeted(body)[:, FEET]
+        stands = contact_weights(points[..., :2], feet[..., 2] - heels, seen, a.fps, a.height_px)
+        feet = footholds(self._to_target_stage(feet), stands, points[..., :2] / a.height_px, a.fps)
+        feet[..., 2] += b.heels_px - self._leg_ratio * heels
+        np.subtract(feet, wanted, out=wanted)
+        del feet, points
         # Standing feet determine the position of the body; feet in the air count where none stands.
         root = _root(wanted, (stands + AIRBORNE_FOOT_WEIGHT) * seen, round(ROOT_SMOOTHING_S * a.fps))
-        retargeted += root[:, None]
-        move_feet(retargeted, limited_shifts(wanted - root[:, None], seen, MAX_SHIFT * b.height_px))
+        for frames in blocks(len(root)):
+            off = wanted[frames] - root[frames, None]
+            wanted[frames] = limited_shifts(off, seen[frames], MAX_SHIFT * b.height_px)
+        return replace(dance, root=root, shift=wanted)
 
     def _join_hands(self, retargeted: Float64Array, body: Float64Array, present: NDArray[np.bool_]) -> None:
         """Make hands touch that touch in the source, in place: each moves half of the distance, elbows half of that."""
@@ -259,6 +290,18 @@ class SkeletalRetargeter:
         for side, sign in (("right", -1.0), ("left", 1.0)):
             for name, part in (("elbow", 0.5), ("wrist", 1.0), ("thumb", 1.0), ("index", 1.0), ("pinky", 1.0)):
                 retargeted[:, INDEX[f"{side}_{name}"]] += sign * part * miss
+
+
+@dataclass(frozen=True, eq=False)
+class _Dance:
+    """A dance of T frames before it is retargeted. joints: without gaps. size: [T] apparent, relative to home. ground: [T], its
+    height. root: [T,3], how the target's body is shifted, and shift: [T,4,3], how its feet are then; None without feet."""
+
+    joints: Joints
+    size: Float64Array
+    ground: Float64Array
+    root: Float64Array | None = None
+    shift: Float64Array | None = None
 
 
 def fit_skeletal(source: PoseTrack, target: PoseTrack, same_camera: bool | None = None) -> SkeletalRetargeter:

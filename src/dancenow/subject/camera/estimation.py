@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dancenow.pose.filtering.local_regression import nearest_in
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.subject.camera.corner_tracking import estimate_step
 from dancenow.subject.camera.direct_alignment import Alignment, AlignmentKey, align, prepare_key, smooth
@@ -180,8 +181,7 @@ class CameraEstimator:
         known = np.array([same[each.key] for each in self._registrations])
         confidence = np.where(known, [each.explained for each in self._registrations], 0.0)
         present = np.flatnonzero(known)
-        nearest = present[np.abs(np.arange(len(known))[:, None] - present).argmin(axis=1)]
-        to_reference = to_reference[nearest]
+        to_reference = to_reference[present[nearest_in(present, np.arange(len(known)))]]
         if stands_still(list(self._samples.values()), to_reference[list(self._samples)]):
             return CameraTrajectory.still(len(track), track.width_px, track.height_px)
         full = np.stack([scale_homography(each / each[2, 2], 1 / self._scale) for each in to_reference])

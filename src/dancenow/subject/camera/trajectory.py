@@ -50,9 +50,9 @@ class CameraTrajectory:
 
     @classmethod
     def still(cls, num_frames: int, width_px: int, height_px: int) -> Self:
-        """Of a camera that does not move."""
-        same = np.broadcast_to(np.eye(3), (num_frames, 3, 3)).copy()
-        return cls(same, np.ones(num_frames), 0, CameraKind.STILL, width_px, height_px)
+        """Of a camera that does not move; its arrays hold one number for all frames and cannot be written to."""
+        same, sure = np.broadcast_to(np.eye(3), (num_frames, 3, 3)), np.broadcast_to(1.0, num_frames)
+        return cls(same, sure, 0, CameraKind.STILL, width_px, height_px)
 
     def __len__(self) -> int:
         return len(self.confidence)
@@ -147,4 +147,7 @@ def trajectory_of_arrays(arrays: Mapping[str, NDArray[Any]]) -> CameraTrajectory
         KeyError, ValueError, IndexError: an array is missing or damaged.
     """
     reference, kind, width_px, height_px = arrays["numbers"].tolist()
+    if KINDS[kind] is CameraKind.STILL:
+        still = CameraTrajectory.still(len(arrays["to_reference"]), width_px, height_px)
+        return replace(still, confidence=arrays["confidence"], reference=reference)
     return CameraTrajectory(arrays["to_reference"], arrays["confidence"], reference, KINDS[kind], width_px, height_px)
