@@ -98,10 +98,11 @@ class PosePipeline:
     ) -> PoseTrack:
         """One person's track, filtered and corrected. Arguments and errors as `detect_poses`."""
         source = open_video(video)
-        measured = self.measured(
-            source, person=person, masks=masks, every=every, use_cache=use_cache, survey=survey, on_progress=on_progress
+        filtered = self.filter(
+            self.measured(
+                source, person=person, masks=masks, every=every, use_cache=use_cache, survey=survey, on_progress=on_progress
+            )
         )
-        filtered = self.filter(measured)
         if every > 1:  # too far from frame to frame
             return filtered
         return follow_picture(source, [filtered], use_cache=use_cache, on_progress=on_progress)[0]

@@ -14,6 +14,8 @@ from dancenow.types import PoseTrack
 _REACH_S: Final = 0.07
 _REACH_FRAMES: Final = 2.0
 """How far along the motion positions are averaged, whichever is longer: their weights fall to 1/e over it."""
+_AT_ONCE: Final = 7
+"""Keypoints, so that an hour of them needs little memory."""
 _MAX_DIFFERENCE: Final = 0.04
 """Largest difference between the detector's step and the picture's that is believed, of the body's size."""
 
@@ -26,13 +28,18 @@ def follow_motion(track: PoseTrack, steps: KeypointSteps) -> PoseTrack:
     """
     if len(track) < 2:
         return track
-    places = track.pose.xy.astype(np.float64)
-    rate = frame_rate(track.time_s)
-    moved = np.linalg.norm(np.diff(places, axis=0) - steps.by, axis=-1)
-    size_px = body_size(track.pose, track.time_s)[1:, None] if (track.pose.confidence > 0).any() else np.zeros((len(moved), 1))
-    strength = max(_REACH_S * rate, _REACH_FRAMES) ** 2
-    weight = np.where(steps.known & (moved < _MAX_DIFFERENCE * size_px), strength, 0.0)
-    return replace(track, pose=replace(track.pose, xy=_solve(places, steps.by, weight).astype(np.float32)))
+    if not (track.pose.confidence > 0).any():
+        return track
+    largest_px = _MAX_DIFFERENCE * body_size(track.pose, track.time_s)[1:, None]
+    strength = max(_REACH_S * frame_rate(track.time_s), _REACH_FRAMES) ** 2
+    followed = np.empty_like(track.pose.xy)
+    for first in range(0, followed.shape[1], _AT_ONCE):
+        some = slice(first, first + _AT_ONCE)
+        places, by = track.pose.xy[:, some].astype(np.float64), steps.by[:, some]
+        moved = np.linalg.norm(np.diff(places, axis=0) - by, axis=-1)
+        weight = np.where(steps.known[:, some] & (moved < largest_px), strength, 0.0)
+        followed[:, some] = _solve(places, by, weight)
+    return replace(track, pose=replace(track.pose, xy=followed))
 
 
 def _solve(places: NDArray[np.float64], by: NDArray[np.floating], weight: NDArray[np.float64]) -> NDArray[np.float64]:

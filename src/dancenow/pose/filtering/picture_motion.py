@@ -58,7 +58,7 @@ class StepMeter:
         small = cv2.resize(image_rgb, self._size, interpolation=cv2.INTER_AREA)
         gray = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
         before, self._previous = self._previous, (index, gray)
-        seen = [i for i, track in enumerate(self._tracks) if _sure(track, index - 1).any() or _sure(track, index).any()]
+        seen = [i for i, track in enumerate(self._tracks) if _is_measured(track, index - 1) and _is_measured(track, index)]
         if before is None or before[0] != index - 1 or index in self._tracks[0].cuts or not seen:
             return
         there, back = (
@@ -84,10 +84,14 @@ class StepMeter:
         return np.asarray((track.pose.xy[index].astype(np.float64) + 0.5) * self._scale - 0.5)
 
 
+def _is_measured(track: PoseTrack, index: int) -> bool:
+    """Whether the person was found in a frame: one that was filled may show what hides them."""
+    return bool(track.status[index] == FrameStatus.MEASURED)
+
+
 def _sure(track: PoseTrack, index: int) -> NDArray[np.bool_]:
     """Which keypoints of a frame lie on the body, bool [K]."""
-    is_seen = track.status[index] != FrameStatus.MISSING
-    return np.asarray(track.pose.confidence[index] > (_SURE if is_seen else np.inf))
+    return np.asarray(track.pose.confidence[index] > _SURE)
 
 
 def _steps(there: FloatArray, back: FloatArray, places: NDArray[np.float64]) -> NDArray[np.float64]:
