@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dancenow.media.sink import MaskWriter, VideoWriter
 from dancenow.media.source import open_video
 from dancenow.storage.checkpoint import load_checkpoint, save_checkpoint
+from dancenow.subject.background import parallax
 from dancenow.subject.background.background_plate import plate_of_samples
 from dancenow.subject.background.displacements import Displacements
 from dancenow.subject.background.frame_sampling import Sample
@@ -165,3 +166,11 @@ def test_the_parallax_of_frames_without_a_sample_is_measured(tmp_path: Path) -> 
         assert index == 5 or error(view, frames[index]) < 0.5 * error(before, frames[index])
     still = replace(camera, mosaic=replace(mosaic, displacements=None))
     assert follow_parallax(open_video(video), masks, found, still) is still
+
+
+def test_displacements_that_make_it_worse_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the flow errs, as among things that look the same, the homographies count."""
+    samples = [sample(i, move(texture(), nearer_below(shift))) for i, shift in enumerate((-1.0, 0.0, 0.5, 1.0))]
+    wrong = iter(np.linspace(-9, 9, 64))
+    monkeypatch.setattr(parallax, "displacement", lambda *_: np.full((HEIGHT, WIDTH, 2), next(wrong), np.float32))
+    assert without_parallax(list(samples), EVERYWHERE, 10.0, lambda image: image) == (samples, None)

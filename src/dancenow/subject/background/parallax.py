@@ -33,6 +33,8 @@ _SHARP_EDGE: Final = 24.0
 """Gradient of an edge that tells fully about a displacement, in the units of a Sobel filter."""
 _COARSE: Final = 4
 """Px of these pictures per px of displacements that are kept: they are smooth."""
+_WORTH: Final = 0.9
+"""Samples are moved if then they differ from their median by less than this part of what they did: the flow may be wrong."""
 _WORTH_PX: Final = 0.25
 """Mean displacement up to which samples stay as they are."""
 
@@ -55,8 +57,9 @@ def without_parallax(
     clearance = [s.clearance for s in samples]
     by: list[FloatArray] = []
     moved = small
+    median, known = masked_ranks(moved, samples_far_from_person(np.stack(clearance), shown))
+    before = _disagreement(moved, median, known, clearance)
     for number in range(_ROUNDS):
-        median, known = masked_ranks(moved, samples_far_from_person(np.stack(clearance), shown))
         by, lengths_px = [], []
         for image, sample, moved_clearance in zip(small, samples, clearance, strict=True):
             # The flow looks at the image, too, where the person has not moved.
@@ -71,8 +74,24 @@ def without_parallax(
         by = [each - mean for each in by]
         moved = [move(image, resized(each, size)) for image, each in zip(small, by, strict=True)]
         clearance = [_move_map(sample.clearance, each) for sample, each in zip(samples, by, strict=True)]
+        median, known = masked_ranks(moved, samples_far_from_person(np.stack(clearance), shown))
+    if _disagreement(moved, median, known, clearance) > _WORTH * before:
+        return list(samples), None
     displacements = Displacements.of_fields([s.index for s in samples], by, width, height, reach_frames)
     return [_moved(samples.pop(0), each, store) for each in by], displacements
+
+
+def _disagreement(
+    images: list[ImageRGB], median: ImageRGB, known: NDArray[np.bool_], clearance: list[NDArray[np.uint8]]
+) -> float:
+    """Mean difference, in levels, between images and their median where they show the background."""
+    size = known.shape[::-1]
+    errors = []
+    for image, each in zip(images, clearance, strict=True):
+        visible = known & (cv2.resize(each, size, interpolation=cv2.INTER_NEAREST) > 0)
+        if visible.any():
+            errors.append(float(cv2.absdiff(image, median)[visible].mean()))
+    return float(np.mean(errors)) if errors else 0.0
 
 
 def displacement(image: ImageRGB, fixed: ImageRGB, visible: NDArray[np.bool_]) -> FloatArray:
