@@ -16,7 +16,7 @@ _REACH_FRAMES: Final = 2.0
 """How far along the motion positions are averaged, whichever is longer: their weights fall to 1/e over it."""
 _AT_ONCE: Final = 7
 """Keypoints, so that an hour of them needs little memory."""
-_MAX_DIFFERENCE: Final = 0.04
+_MAX_DIFFERENCE: Final = 0.02
 """Largest difference between the detector's step and the picture's that is believed, of the body's size."""
 
 

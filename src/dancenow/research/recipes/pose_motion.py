@@ -15,8 +15,10 @@ from typing import Final
 
 import numpy as np
 
+from dancenow.media.source import VideoSource, open_video
 from dancenow.pose.filtering.repeated_frames import filter_without_repeats
 from dancenow.pose.filtering.smoothing import SmoothConfig, damp_jitter, smooth
+from dancenow.pose.picture_following import follow_picture
 from dancenow.pose.pipeline import PosePipeline
 from dancenow.pose.visible_extent import drop_unseen
 from dancenow.research.bench.ground_truth_clips import read_exact_track
@@ -32,8 +34,9 @@ _SURE: Final = 0.3
 """Confidence of keypoints that are compared."""
 
 
-def ways(poses: PosePipeline) -> dict[str, Callable[[PoseTrack], PoseTrack]]:
-    """What is compared: two fixed kernels one after the other, as before this was measured; the first alone; today's filter."""
+def ways(poses: PosePipeline, source: VideoSource) -> dict[str, Callable[[PoseTrack], PoseTrack]]:
+    """What is compared: two fixed kernels one after the other, as before this was measured; the first alone; today's filter;
+    and keypoints that then follow the picture of `source`."""
 
     def one_kernel(measured: PoseTrack) -> PoseTrack:
         return drop_unseen(poses.detector.correct_bias(smooth(measured, NARROW), measured))
@@ -45,6 +48,7 @@ def ways(poses: PosePipeline) -> dict[str, Callable[[PoseTrack], PoseTrack]]:
         "two fixed kernels": each_shot(lambda measured: damp_jitter(one_kernel(measured), WIDE)),
         "one fixed kernel": each_shot(one_kernel),
         "adaptive": poses.filter,
+        "adaptive, following the picture": lambda track: follow_picture(source, [poses.filter(track)], use_cache=False)[0],
     }
 
 
@@ -76,7 +80,7 @@ def main() -> None:
             measured = poses.measure(clip)
             of_ways = {
                 way: {key: round(value, 3) for key, value in motion_errors(change(measured), exact).items()}
-                for way, change in ways(poses).items()
+                for way, change in ways(poses, open_video(clip)).items()
             }
             clips.setdefault(clip.stem, {})[name] = of_ways
             print(clip.stem, name, json.dumps(of_ways), flush=True)
