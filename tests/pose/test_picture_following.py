@@ -41,7 +41,7 @@ def frames() -> list[ImageRGB]:
     return images
 
 
-def tracks(noise_px: float = 1.5) -> tuple[PoseTrack, PoseTrack]:
+def tracks(noise_px: float = 0.7) -> tuple[PoseTrack, PoseTrack]:
     """The true keypoints on the square, and trembling ones."""
     rng = np.random.default_rng(5)
     on_square = rng.uniform(12, SQUARE_PX - 12, (NUM_KEYPOINTS, 2))
@@ -105,7 +105,7 @@ def test_a_step_far_from_the_detector_is_not_believed() -> None:
 def test_the_solution_is_the_minimum() -> None:
     """Nothing nearby costs less than what `follow_motion` finds."""
     rng = np.random.default_rng(1)
-    true, trembling = tracks(0.5)
+    true, trembling = tracks(0.3)
     steps = KeypointSteps(
         np.diff(true.pose.xy, axis=0) + rng.normal(0, 0.2, true.pose.xy[1:].shape).astype(np.float32),
         rng.random(true.pose.confidence[1:].shape) < 0.8,
