@@ -125,21 +125,21 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_prepare(target: Path, tmp_path: Path, counter: WorkCounter) -> None:
-    """Passes: choose the person, measure the poses, sample frames for background and quality, and refine the masks."""
+    """Passes: choose the person, measure the poses and the motion, sample frames for background and quality, refine masks."""
     prepare(target, tmp_path / "subject", consent=consent("rendered"))
-    assert counter.of("target.mp4") == Work(probes=1, passes=(TARGET_FRAMES,) * 4, hashes=1)
+    assert counter.of("target.mp4") == Work(probes=1, passes=(TARGET_FRAMES,) * 5, hashes=1)
     assert counter.of("video.mp4") == Work(probes=0, passes=(), hashes=0), "the copy in the subject folder is not read"
     assert counter.checks == {"target.mp4": 1}
 
 
 def test_transfer(source: Path, target: Path, tmp_path: Path, counter: WorkCounter) -> None:
-    """Passes: choose the person, measure the poses, see whether the camera moves, compare it with the target's, and measure the
-    face.
+    """Passes: choose the person, measure the poses and the motion, see whether the camera moves, compare it with the target's,
+    and measure the face.
     """
     subject = prepare(target, tmp_path / "subject", consent=consent("rendered"))
     model = pipeline.train(subject.folder, tmp_path / "model.safetensors", budget="16images", face="residual")
     pipeline.transfer(source, model, tmp_path / "out.mp4")
-    assert counter.of("source.mp4") == Work(probes=1, passes=(SOURCE_FRAMES,) * 5, hashes=1)
+    assert counter.of("source.mp4") == Work(probes=1, passes=(SOURCE_FRAMES,) * 6, hashes=1)
     assert counter.of("target.mp4").probes == 1, "of the earlier prepare"
     assert counter.checks == {"source.mp4": 1, "target.mp4": 1}
 
@@ -147,8 +147,8 @@ def test_transfer(source: Path, target: Path, tmp_path: Path, counter: WorkCount
 def test_run(source: Path, target: Path, tmp_path: Path, counter: WorkCounter) -> None:
     """As prepare and transfer together; the copy of the target serves the training, and the page shows source and result."""
     pipeline.run(source, target, tmp_path / "out.mp4", budget="16images", consent=consent("rendered"))
-    assert counter.of("source.mp4") == Work(probes=1, passes=(SOURCE_FRAMES,) * 6, hashes=1)
-    assert counter.of("target.mp4") == Work(probes=1, passes=(TARGET_FRAMES,) * 4, hashes=1)
+    assert counter.of("source.mp4") == Work(probes=1, passes=(SOURCE_FRAMES,) * 7, hashes=1)
+    assert counter.of("target.mp4") == Work(probes=1, passes=(TARGET_FRAMES,) * 5, hashes=1)
     assert counter.of("video.mp4") == Work(probes=1, passes=(TARGET_FRAMES,) * 3, hashes=1)
     assert counter.of("out.mp4") == Work(probes=1, passes=(SOURCE_FRAMES,), hashes=0)
     assert counter.checks == {"source.mp4": 1, "target.mp4": 1}
@@ -164,17 +164,17 @@ def test_evaluate(source: Path, tmp_path: Path, counter: WorkCounter) -> None:
     with source.open("ab") as file:
         file.write(bytes(16))  # other content, so that its poses are measured, too
     cli.main(["evaluate", str(tmp_path / "out.mp4"), str(source), "--target", str(tmp_path / "person.mp4")])
-    assert counter.of("source.mp4") == Work(probes=1, passes=(SOURCE_FRAMES,) * 5, hashes=1)
-    assert counter.of("out.mp4") == Work(probes=1, passes=(SOURCE_FRAMES,) * 4, hashes=1)
+    assert counter.of("source.mp4") == Work(probes=1, passes=(SOURCE_FRAMES,) * 6, hashes=1)
+    assert counter.of("out.mp4") == Work(probes=1, passes=(SOURCE_FRAMES,) * 5, hashes=1)
     assert counter.of("person.mp4").probes == counter.of("person.mp4").hashes == 1
 
 
 def test_check(source: Path, target: Path, tmp_path: Path, counter: WorkCounter) -> None:
-    """Passes: choose the person, measure the poses, and show frames in the plot."""
+    """Passes: choose the person, measure the poses and the motion, and show frames in the plot."""
     subject = prepare(target, tmp_path / "subject", consent=consent("rendered"))
     cli.main(["check", str(source), str(subject.folder), "-o", str(tmp_path / "coverage.png")])
     work = counter.of("source.mp4")
-    assert (work.probes, work.hashes, len(work.passes)) == (1, 1, 3)
+    assert (work.probes, work.hashes, len(work.passes)) == (1, 1, 4)
     footage = counter.of("video.mp4")
     assert (footage.probes, footage.hashes, len(footage.passes)) == (1, 0, 1)
 

@@ -153,3 +153,26 @@ def test_one_frame_stays_as_it_is() -> None:
 def test_damaged_steps_are_refused() -> None:
     with pytest.raises(ValueError, match="steps must be"):
         KeypointSteps(np.zeros((3, 4, 2), np.float32), np.zeros((2, 4), bool))
+
+
+def test_a_keypoint_that_is_missing_in_one_of_two_frames_has_no_step() -> None:
+    track, _ = tracks()
+    confidence = track.pose.confidence.copy()
+    confidence[10, 4] = 0
+    steps = measured(replace(track, pose=replace(track.pose, confidence=confidence)))
+    assert not steps.known[9:11, 4].any()
+    assert steps.known[8, 4]
+
+
+def test_small_frames_have_true_steps() -> None:
+    """Pictures are enlarged to a size that the flow takes, each side by its own factor."""
+    tall = texture(3, 400)[:300, :12]
+    base = np.full((2, NUM_KEYPOINTS, 2), (6.0, 150.0), np.float32)
+    pose = Pose(base, np.ones((2, NUM_KEYPOINTS), np.float32), np.zeros((2, NUM_KEYPOINTS), np.float32))
+    track = PoseTrack(pose, np.arange(2) / 12, np.full(2, FrameStatus.MEASURED, np.uint8), 12, 300, "drawn", "0" * 64)
+    meter = StepMeter([track])
+    for index in range(2):
+        meter.take(index, np.ascontiguousarray(np.roll(tall, 4 * index, axis=0)))
+    steps = meter.steps()[0]
+    assert steps.known.any()
+    np.testing.assert_allclose(steps.by[0, 0], (0, 4), atol=1.0)

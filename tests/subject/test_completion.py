@@ -142,3 +142,12 @@ def test_what_was_not_shown_is_not_copied() -> None:
     truth = brick_room()
     assert np.abs(filled.astype(int) - truth)[hole].mean() < 0.5 * np.abs(smooth.astype(int) - truth)[hole].mean()
     assert np.array_equal(filled[known], room[known])
+
+
+def test_a_hole_far_from_all_that_was_filmed_is_filled_smoothly() -> None:
+    room = np.random.default_rng(0).integers(0, 256, (400, 800, 3)).astype(np.uint8)
+    known, shown = np.ones((400, 800), bool), np.zeros((400, 800), bool)
+    known[200:220, 300:320] = False
+    shown[160:176] = True
+    smooth = fill_smoothly(np.where(known[..., None], room, np.uint8(0)), known)
+    assert np.array_equal(add_structure(smooth, known, shown), smooth)

@@ -148,9 +148,11 @@ def test_the_parallax_of_frames_without_a_sample_is_measured(tmp_path: Path) -> 
     with VideoWriter(video, WIDTH, HEIGHT, fps=Fraction(12), crf=10) as writer:
         for index, frame in enumerate(frames):
             writer.write(frame, Fraction(index, 12))
+    person = np.zeros((HEIGHT, WIDTH), np.uint8)
+    person[100:140, 60:70] = 255
     with MaskWriter(masks, WIDTH, HEIGHT) as mask_writer:
         for _ in frames:
-            mask_writer.write(np.zeros((HEIGHT, WIDTH), np.uint8))
+            mask_writer.write(person)
     sampled = [sample(i, frames[i]) for i in range(0, count // 2, 2)]
     moved, displacements = without_parallax(list(sampled), EVERYWHERE, 6.0, lambda image: image)
     mosaic = Mosaic(plate_of_samples(moved, EVERYWHERE), MosaicArea(0, 0, WIDTH, HEIGHT), displacements)

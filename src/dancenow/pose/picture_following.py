@@ -40,8 +40,8 @@ def follow_picture(
     if not use_cache:
         measured = _measure(source, tracks, on_progress)
     else:
-        digests = [hashlib.sha256(track.pose.xy.tobytes() + track.pose.confidence.tobytes()).hexdigest() for track in tracks]
-        entry = cache_entry("tracks", cache_key("steps", inputs=[source.sha256, *digests], modules=[StepMeter.__module__]))
+        inputs = [source.sha256, *(_digest(track) for track in tracks)]
+        entry = cache_entry("tracks", cache_key("steps", inputs=inputs, modules=[__name__]))
         path = entry.path(".npz")
 
         def make() -> list[KeypointSteps]:
@@ -53,6 +53,12 @@ def follow_picture(
         with entry.in_use():
             measured = cached_result(entry, lambda: _load(path), make, sealed=(".npz",), on_progress=on_progress)
     return [follow_motion(track, steps) for track, steps in zip(tracks, measured, strict=True)]
+
+
+def _digest(track: PoseTrack) -> str:
+    """Of all that steps depend on."""
+    arrays = track.pose.xy, track.pose.confidence, track.status, np.array([track.width_px, track.height_px, *track.cuts])
+    return hashlib.sha256(b"".join(each.tobytes() for each in arrays)).hexdigest()
 
 
 def _measure(source: VideoSource, tracks: Sequence[PoseTrack], on_progress: ProgressCallback) -> list[KeypointSteps]:

@@ -22,8 +22,8 @@ WRITE_EVERY_S: Final = 0.5
 START_S: Final = 12.0
 """Loading the program and opening files."""
 _LAPTOP_S: Final = {
-    "tracking the person": 0.06, "background": 0.03, "refining the edges": 0.05, "generating draft": 0.1, "report": 0.03,
-    "generating standard": 0.35, "generating hd": 1.0, "side by side": 0.02,
+    "tracking the person": 0.06, "following the motion": 0.02, "background": 0.03, "refining the edges": 0.05, "report": 0.03,
+    "generating draft": 0.1, "generating standard": 0.35, "generating hd": 1.0, "side by side": 0.02,
 }  # fmt: skip
 _OTHER_S: Final = 0.2
 _MEASURED_FRAMES: Final = 20
@@ -70,7 +70,8 @@ def check_plan(
     the person. parts: how many people of the source are followed.
     """
     source_frames, target_frames = source.info.num_frames or 0, sum(video.info.num_frames or 0 for video in targets)
-    plan = {"tracking the person": (parts * source_frames + target_frames) * speeds["tracking the person"]}
+    frames = parts * source_frames + target_frames
+    plan = {stage: frames * speeds[stage] for stage in ("tracking the person", "following the motion")}
     if targets:
         plan |= {stage: target_frames * speeds[stage] for stage in ("background", "refining the edges")}
     return plan

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from dancenow.pose.filtering.local_regression import frame_rate
 from dancenow.pose.filtering.picture_motion import KeypointSteps
 from dancenow.pose.filtering.smoothing import body_size
+from dancenow.skeleton import NUM_OPENPOSE
 from dancenow.types import PoseTrack
 
 _REACH_S: Final = 0.07
@@ -28,9 +29,9 @@ def follow_motion(track: PoseTrack, steps: KeypointSteps) -> PoseTrack:
     """
     if len(track) < 2:
         return track
-    if not (track.pose.confidence > 0).any():
+    if not (track.pose.confidence[:, :NUM_OPENPOSE] > 0).any():
         return track
-    largest_px = _MAX_DIFFERENCE * body_size(track.pose, track.time_s)[1:, None]
+    largest_px = _MAX_DIFFERENCE * body_size(track.pose, track.shot_time_s)[1:, None]
     strength = max(_REACH_S * frame_rate(track.time_s), _REACH_FRAMES) ** 2
     followed = np.empty_like(track.pose.xy)
     for first in range(0, followed.shape[1], _AT_ONCE):

@@ -42,13 +42,15 @@ class KeypointSteps:
 class StepMeter:
     """Measures the steps of the keypoints of some people, one track each, from the frames of their video, given in order.
 
-    Steps are unknown over cuts, where a keypoint is not sure, and where the flow back does not lead to where it came from.
+    Steps are unknown over cuts, where a keypoint is sure in neither frame or missing in one, and where the flow back does not
+    lead to where it came from.
     """
 
     def __init__(self, tracks: Sequence[PoseTrack]) -> None:
         first = tracks[0]
-        self._tracks, self._scale = tracks, min(1.0, _SIDE_PX / max(first.width_px, first.height_px))
-        self._size = [max(_MIN_SIDE_PX, round(side * self._scale)) for side in (first.width_px, first.height_px)]
+        self._tracks, frame_px = tracks, np.array([first.width_px, first.height_px])
+        self._size = np.maximum(np.rint(frame_px * min(1.0, _SIDE_PX / frame_px.max())), _MIN_SIDE_PX).astype(int).tolist()
+        self._scale = np.array(self._size) / frame_px
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._flow.setFinestScale(_FINEST_SCALE)
         count, keypoints = len(first), first.pose.xy.shape[1]
@@ -73,6 +75,7 @@ class StepMeter:
             first, second = _steps(there, back, self._places(track, index - 1)), _steps(back, there, self._places(track, index))
             steps = np.stack([first, -second])
             known = np.isfinite(steps[..., 0]) & np.stack([_sure(track, index - 1), _sure(track, index)])
+            known &= (track.pose.confidence[index - 1 : index + 1] > 0).all(axis=0)
             count = known.sum(axis=0)
             total = np.where(known[..., None], steps, 0).sum(axis=0)
             self._by[i, index - 1] = total / np.maximum(count, 1)[:, None] / self._scale

@@ -53,8 +53,8 @@ class ParallaxMeter:
         self._exposure = Exposure.constant(len(found)) if exposure is None else exposure
         usable = np.flatnonzero(found & (camera.confidence > 0) & self._exposure.usable)
         self._fps = float(source.info.fps)
-        step = max(1, round(self._fps / _PER_SECOND), -(-len(found) // _MOST_FRAMES))
-        self._indices = [int(i) for i in usable if i % step == 0]
+        self._step = max(1, round(self._fps / _PER_SECOND), -(-len(found) // _MOST_FRAMES))
+        self._indices = [int(i) for i in usable if i % self._step == 0]
         self._masks = enumerate(read_masks(masks))
         self._shown = map_shown_scene(camera.width_px, camera.height_px, overlay, moves=True)
         area, plate = mosaic.area, mosaic.plate
@@ -76,8 +76,8 @@ class ParallaxMeter:
     def take(self, frame: Frame) -> None:
         """Measure one frame."""
         mask = next((mask for index, mask in self._masks if index == frame.index), None)
-        if mask is None or self._shown is None:
-            return
+        if mask is None or mask.max() <= _MASK_LEVEL or self._shown is None:
+            return  # the person may be in view
         image = self._exposure.correct(frame.image_rgb, frame.index)
         small = cv2.resize(image, self._frame_size, interpolation=cv2.INTER_AREA)
         person = cv2.resize(mask, self._frame_size, interpolation=cv2.INTER_LINEAR) > _MASK_LEVEL
@@ -98,10 +98,10 @@ class ParallaxMeter:
         known = self._mosaic.displacements
         if known is None or not self._measured:
             return self._mosaic
-        area = self._mosaic.area
+        area, reach_frames = self._mosaic.area, max(known.reach_frames, float(self._step))
         time_s = np.array(self._measured) / self._fps
         fields = Displacements.of_fields(
-            self._measured, _smoothed(self._fields, time_s), area.width_px, area.height_px, known.reach_frames
+            self._measured, _smoothed(self._fields, time_s), area.width_px, area.height_px, reach_frames
         )
         return replace(self._mosaic, displacements=fields)
 

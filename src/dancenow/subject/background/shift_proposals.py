@@ -81,6 +81,8 @@ def _vote(features: FloatArray, known: NDArray[np.bool_], sources: NDArray[np.bo
     distance_px = cv2.distanceTransform(known.astype(np.uint8), cv2.DIST_L2, 5)
     queries = np.argwhere(sources & (distance_px < _REACH * size_px))
     queries = queries[:: max(1, len(queries) // _QUERIES)]
+    if not len(queries):  # nothing near the hole was filmed
+        return np.zeros((2 * height + 1, 2 * width + 1), np.float32)
     basis = principal_components(features, stock)
     described, wanted = (describe_patches(features, each, basis) for each in (stock, queries))
     weight = np.sqrt((wanted[:, :_COMPONENTS] ** 2).sum(axis=1)) + np.float32(0.1)
