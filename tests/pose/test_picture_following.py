@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import open_video
-from dancenow.pose.filtering.motion_following import follow_motion
-from dancenow.pose.filtering.picture_motion import KeypointSteps, StepMeter
+from dancenow.pose.filtering.flow_smoothing import follow_motion
+from dancenow.pose.filtering.keypoint_flow import KeypointSteps, StepMeter
 from dancenow.pose.picture_following import follow_picture
 from dancenow.skeleton import NUM_KEYPOINTS
 from dancenow.types import FrameStatus, ImageRGB, Pose, PoseTrack

@@ -9,8 +9,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from dancenow.media.source import VideoSource
-from dancenow.pose.filtering.motion_following import follow_motion
-from dancenow.pose.filtering.picture_motion import KeypointSteps, StepMeter
+from dancenow.pose.filtering.flow_smoothing import follow_motion
+from dancenow.pose.filtering.keypoint_flow import KeypointSteps, StepMeter
 from dancenow.prefetch import prefetch
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.storage.atomic_io import complete_or_absent

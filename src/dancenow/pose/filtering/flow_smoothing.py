@@ -1,4 +1,4 @@
-"""Let keypoints move as the picture does: a smoother of measured positions and measured steps."""
+"""Smooth keypoints along optical flow: a least-squares smoother of measured positions and measured steps."""
 
 from dataclasses import replace
 from typing import Final
@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from dancenow.pose.filtering.keypoint_flow import KeypointSteps
 from dancenow.pose.filtering.local_regression import frame_rate
-from dancenow.pose.filtering.picture_motion import KeypointSteps
 from dancenow.pose.filtering.smoothing import body_size
 from dancenow.skeleton import NUM_OPENPOSE
 from dancenow.types import PoseTrack
@@ -27,9 +27,7 @@ def follow_motion(track: PoseTrack, steps: KeypointSteps) -> PoseTrack:
     Minimizes sum_t (x_t - z_t)^2 + w_t (x_{t+1} - x_t - s_t)^2 for each keypoint, which has one solution; w_t is 0 where the
     step is unknown or far from the detector's, so that there keypoints stay as they are. steps: of this track.
     """
-    if len(track) < 2:
-        return track
-    if not (track.pose.confidence[:, :NUM_OPENPOSE] > 0).any():
+    if len(track) < 2 or not (track.pose.confidence[:, :NUM_OPENPOSE] > 0).any():
         return track
     largest_px = _MAX_DIFFERENCE * body_size(track.pose, track.shot_time_s)[1:, None]
     strength = max(_REACH_S * frame_rate(track.time_s), _REACH_FRAMES) ** 2
