@@ -21,12 +21,15 @@ from dancenow.types import FloatArray, ImageRGB
 FLOW_SIDE_PX: Final = 720
 """Longer side of the pictures in which displacements are measured."""
 _ROUNDS: Final = 3
+_STEPS: Final = 3
+_SHORT_STEP_PX: Final = 0.5
+"""Mean displacement after which there is little left to find."""
 _SMOOTH: Final = 0.02
 """Standard deviation of the smoothing of displacements, of the longer side."""
 _WIDER: Final = 0.03
 """Weight of means that are four times as wide."""
-_MOST: Final = 0.03
-"""Largest displacement that is believed, of the longer side."""
+_MOST: Final = 0.1
+"""Largest displacement that is believed at once, of the longer side."""
 _BODY_REACH: Final = 0.01
 """Around the person nothing is measured, of the longer side."""
 _SHARP_EDGE: Final = 24.0
@@ -55,19 +58,17 @@ def without_parallax(
     small = [np.asarray(cv2.resize(s.image_rgb, size, interpolation=cv2.INTER_AREA), np.uint8) for s in samples]
     shown = cv2.resize(area.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
     clearance = [s.clearance for s in samples]
-    by: list[FloatArray] = []
+    by: list[FloatArray] = [np.zeros((*kept_size[::-1], 2), np.float32) for _ in samples]
     moved = small
     median, known = masked_ranks(moved, samples_far_from_person(np.stack(clearance), shown))
     before = _disagreement(moved, median, known, clearance)
     for number in range(_ROUNDS):
-        by, lengths_px = [], []
-        for image, sample, moved_clearance in zip(small, samples, clearance, strict=True):
-            # The flow looks at the image, too, where the person has not moved.
-            free = np.minimum(sample.clearance, moved_clearance)
-            visible = known & (cv2.resize(free, size, interpolation=cv2.INTER_NEAREST) > 0)
+        lengths_px = []
+        for i, (image, each) in enumerate(zip(moved, clearance, strict=True)):
+            visible = known & (cv2.resize(each, size, interpolation=cv2.INTER_NEAREST) > 0)
             found = displacement(image, median, visible)
             lengths_px += [float(np.linalg.norm(found[visible], axis=1).mean()) / scale] if visible.any() else []
-            by.append(resized(found, kept_size))
+            by[i] = _follow(by[i], resized(found, kept_size))
         if number == 0 and (not lengths_px or np.mean(lengths_px) < _WORTH_PX):
             return list(samples), None
         mean = np.mean(by, axis=0, dtype=np.float32)
@@ -106,15 +107,39 @@ def displacement(image: ImageRGB, fixed: ImageRGB, visible: NDArray[np.bool_]) -
     side = max(height, width)
     reach = np.ones((2 * round(_BODY_REACH * side) + 1,) * 2, np.uint8)
     weight = cv2.erode(visible.astype(np.uint8), reach).astype(np.float32) * _texture(gray[0])
-    weight *= (np.abs(found).max(axis=2) < _MOST * side).astype(np.float32)
+    x, y = cv2.split(found)
+    weight[np.maximum(np.abs(x), np.abs(y)) >= _MOST * side] = 0
     size = (max(2, width // _COARSE), max(2, height // _COARSE))
-    values = cv2.resize(np.dstack([found * weight[..., None], weight]), size, interpolation=cv2.INTER_AREA)
+    values = cv2.resize(cv2.merge([x * weight, y * weight, weight]), size, interpolation=cv2.INTER_AREA)
     # Wider means count where narrower ones have nothing.
     sums: FloatArray = np.zeros((*values.shape,), np.float32)
     for share, factor in ((1.0, 1), (_WIDER, 4), (_WIDER**2, 16)):
         sums = sums + share * cv2.GaussianBlur(values, (0, 0), _SMOOTH * factor * max(size))
     smooth = np.asarray(sums[..., :2] / (sums[..., 2:] + 1e-9), np.float32)
     return np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def far_displacement(image: ImageRGB, fixed: ImageRGB, visible: NDArray[np.bool_]) -> FloatArray | None:
+    """`displacement`, found in steps: an image that is moved shows more of what is near. None if it then looks less alike."""
+    moved, still_visible = image, visible
+    by: FloatArray = np.zeros((*visible.shape, 2), np.float32)
+    for _ in range(_STEPS):
+        step = displacement(moved, fixed, still_visible)
+        by = _follow(by, step)
+        moved = move(image, by)
+        seen = cv2.remap(visible.astype(np.uint8), *_places(by), cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT) > 0
+        if not (still_visible := np.asarray(visible & seen)).any():
+            return None
+        if np.abs(step[still_visible]).mean() < _SHORT_STEP_PX:
+            break
+    before, after = (float(cv2.absdiff(each, fixed)[still_visible].mean()) for each in (image, moved))
+    return by if after <= before else None
+
+
+def _follow(by: FloatArray, then: FloatArray) -> FloatArray:
+    """The displacement of an image that was moved by `by` and has to move by `then`, both [H,W,2]."""
+    there = cv2.remap(by, *_places(then), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(then + there, np.float32)
 
 
 def move(image: NDArray[np.uint8], by: FloatArray) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from dancenow.media.source import VideoSource, read_masks
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.subject.background.displacements import Displacements
 from dancenow.subject.background.mosaic import Mosaic
-from dancenow.subject.background.parallax import FLOW_SIDE_PX, displacement, resized
+from dancenow.subject.background.parallax import FLOW_SIDE_PX, far_displacement, resized
 from dancenow.subject.camera.homography import resizing
 from dancenow.subject.camera.trajectory import CameraTrajectory
 from dancenow.subject.exposure import Exposure
@@ -88,7 +88,9 @@ class ParallaxMeter:
         seen = cv2.warpPerspective(small, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         free = (shown & ~person).astype(np.uint8)
         visible = cv2.warpPerspective(free, matrix, size, flags=cv2.INTER_NEAREST) > 0
-        by = displacement(np.asarray(seen, np.uint8), self._picture, np.asarray(visible & self._known))
+        by = far_displacement(np.asarray(seen, np.uint8), self._picture, np.asarray(visible & self._known))
+        if by is None:
+            return
         self._fields.append(resized(by, [max(2, side // _COARSE) for side in size]))
         self._measured.append(frame.index)
         self._on_progress(Progress("background", len(self._measured), len(self._indices)))
