@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dancenow.media.shots import Shot
 from dancenow.media.sink import MaskWriter, VideoWriter
 from dancenow.media.source import open_video
 from dancenow.storage.checkpoint import load_checkpoint, save_checkpoint
@@ -17,7 +18,7 @@ from dancenow.subject.background.background_plate import plate_of_samples
 from dancenow.subject.background.displacements import Displacements
 from dancenow.subject.background.frame_sampling import Sample
 from dancenow.subject.background.mosaic import Mosaic, MosaicArea
-from dancenow.subject.background.parallax import displacement, move, without_parallax
+from dancenow.subject.background.parallax import displacement, far_displacement, move, without_parallax
 from dancenow.subject.camera.following import follow_parallax
 from dancenow.subject.camera.footage_camera import FootageCamera, load_camera, save_camera
 from dancenow.subject.camera.trajectory import CameraTrajectory
@@ -57,6 +58,19 @@ def test_a_displacement_is_found() -> None:
     image, by = texture(), nearer_below(5.0)
     found = displacement(move(image, -by), image, EVERYWHERE)
     assert np.abs(found - by)[40:-24, 40:-40].mean() < 0.5
+
+
+def test_a_far_displacement_is_found_in_steps() -> None:
+    image, by = texture(), nearer_below(30.0)
+    found = far_displacement(move(image, -by), image, EVERYWHERE)
+    assert found is not None
+    once, inner = displacement(move(image, -by), image, EVERYWHERE), (slice(40, -24), slice(40, -40))
+    assert np.abs(found - by)[inner].mean() < 0.8 * np.abs(once - by)[inner].mean()
+
+
+def test_a_displacement_that_makes_pictures_less_alike_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallax, "displacement", lambda *_: np.full((HEIGHT, WIDTH, 2), 9, np.float32))
+    assert far_displacement(texture(), texture(), EVERYWHERE) is None
 
 
 def test_near_things_are_sharp_in_the_plate() -> None:
@@ -139,12 +153,9 @@ def test_a_model_keeps_the_displacements(tmp_path: Path) -> None:
     np.testing.assert_array_equal(kept.mosaic.displacements.by, by)
 
 
-def test_the_parallax_of_frames_without_a_sample_is_measured(tmp_path: Path) -> None:
-    """The camera goes to the right and the near part with it; only the first half of the frames is sampled."""
-    truth, count = texture(), 24
-    shifts_px = np.linspace(-6.0, 6.0, count)
-    frames = [move(truth, nearer_below(float(shift))) for shift in shifts_px]
-    video, masks = tmp_path / "travel.mp4", tmp_path / "masks.mkv"
+def write_footage(folder: Path, frames: list[ImageRGB]) -> tuple[Path, Path]:
+    """A video of the frames at 12 frames per second, and masks of somebody small."""
+    video, masks = folder / "travel.mp4", folder / "masks.mkv"
     with VideoWriter(video, WIDTH, HEIGHT, fps=Fraction(12), crf=10) as writer:
         for index, frame in enumerate(frames):
             writer.write(frame, Fraction(index, 12))
@@ -153,6 +164,33 @@ def test_the_parallax_of_frames_without_a_sample_is_measured(tmp_path: Path) -> 
     with MaskWriter(masks, WIDTH, HEIGHT) as mask_writer:
         for _ in frames:
             mask_writer.write(person)
+    return video, masks
+
+
+def test_parallax_is_not_smoothed_over_cuts(tmp_path: Path) -> None:
+    truth, count = texture(), 12
+    video, masks = write_footage(tmp_path, [move(truth, nearer_below(-5.0 if i < 6 else 5.0)) for i in range(count)])
+    displacements = Displacements(np.array([0]), nearer_below(-5.0)[None, ::20, ::20].astype(np.float16), 6.0)
+    mosaic = Mosaic(Plate(truth, EVERYWHERE), MosaicArea(0, 0, WIDTH, HEIGHT), displacements)
+    camera = FootageCamera(CameraTrajectory.still(count, WIDTH, HEIGHT), mosaic)
+    at_bottom_px = []
+    for shots in ((Shot(0, 6), Shot(6, count)), (Shot(0, count),)):
+        source = open_video(video)
+        source.__dict__["shots"] = shots
+        followed = follow_parallax(source, masks, np.ones(count, bool), camera).mosaic.displacements
+        assert followed is not None
+        at_bottom_px.append([float(followed.at(i)[-12:-4, 8:-8, 0].mean()) for i in (5, 6)])
+    (before, after), (mixed_before, mixed_after) = at_bottom_px
+    assert before - after > 8
+    assert mixed_before - mixed_after < 0.7 * (before - after)
+
+
+def test_the_parallax_of_frames_without_a_sample_is_measured(tmp_path: Path) -> None:
+    """The camera goes to the right and the near part with it; only the first half of the frames is sampled."""
+    truth, count = texture(), 24
+    shifts_px = np.linspace(-6.0, 6.0, count)
+    frames = [move(truth, nearer_below(float(shift))) for shift in shifts_px]
+    video, masks = write_footage(tmp_path, frames)
     sampled = [sample(i, frames[i]) for i in range(0, count // 2, 2)]
     moved, displacements = without_parallax(list(sampled), EVERYWHERE, 6.0, lambda image: image)
     mosaic = Mosaic(plate_of_samples(moved, EVERYWHERE), MosaicArea(0, 0, WIDTH, HEIGHT), displacements)

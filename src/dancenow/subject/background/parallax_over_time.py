@@ -25,6 +25,8 @@ _PER_SECOND: Final = 15.0
 _MOST_FRAMES: Final = 600
 _NOISE_S: Final = 0.08
 """Standard deviation of the smoothing over time: a single measurement trembles."""
+_APART_S: Final = 3600.0
+"""Between shots, so that nothing is smoothed over a cut."""
 _COARSE: Final = 8
 """Px of the pictures that are compared per px of displacements that are kept until all are measured."""
 _MASK_LEVEL: Final = 10
@@ -54,7 +56,9 @@ class ParallaxMeter:
         usable = np.flatnonzero(found & (camera.confidence > 0) & self._exposure.usable)
         self._fps = float(source.info.fps)
         self._step = max(1, round(self._fps / _PER_SECOND), -(-len(found) // _MOST_FRAMES))
-        self._indices = [int(i) for i in usable if i % self._step == 0]
+        self._cuts = [shot.start for shot in source.shots[1:]]
+        ends = {each for cut in self._cuts for each in (cut - 1, cut)}
+        self._indices = [int(i) for i in usable if i % self._step == 0 or i in ends]
         self._masks = enumerate(read_masks(masks))
         self._shown = map_shown_scene(camera.width_px, camera.height_px, overlay, moves=True)
         area, plate = mosaic.area, mosaic.plate
@@ -101,7 +105,8 @@ class ParallaxMeter:
         if known is None or not self._measured:
             return self._mosaic
         area, reach_frames = self._mosaic.area, max(known.reach_frames, float(self._step))
-        time_s = np.array(self._measured) / self._fps
+        frames = np.array(self._measured)
+        time_s = frames / self._fps + _APART_S * np.searchsorted(self._cuts, frames, side="right")
         fields = Displacements.of_fields(
             self._measured, _smoothed(self._fields, time_s), area.width_px, area.height_px, reach_frames
         )
