@@ -167,7 +167,8 @@ def test_a_keypoint_that_is_missing_in_one_of_two_frames_has_no_step() -> None:
 def test_small_frames_have_true_steps() -> None:
     """Pictures are enlarged to a size that the flow takes, each side by its own factor."""
     tall = texture(3, 400)[:300, :12]
-    base = np.full((2, NUM_KEYPOINTS, 2), (6.0, 150.0), np.float32)
+    base = np.full((2, NUM_KEYPOINTS, 2), 6.0, np.float32)
+    base[..., 1] = np.linspace(100, 200, NUM_KEYPOINTS)
     pose = Pose(base, np.ones((2, NUM_KEYPOINTS), np.float32), np.zeros((2, NUM_KEYPOINTS), np.float32))
     track = PoseTrack(pose, np.arange(2) / 12, np.full(2, FrameStatus.MEASURED, np.uint8), 12, 300, "drawn", "0" * 64)
     meter = StepMeter([track])
@@ -175,4 +176,4 @@ def test_small_frames_have_true_steps() -> None:
         meter.take(index, np.ascontiguousarray(np.roll(tall, 4 * index, axis=0)))
     steps = meter.steps()[0]
     assert steps.known.any()
-    np.testing.assert_allclose(steps.by[0, 0], (0, 4), atol=1.0)
+    np.testing.assert_allclose(np.median(steps.by[0][steps.known[0]], axis=0), (0, 4), atol=1.0)

@@ -12,13 +12,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.types import FloatArray, FrameStatus, ImageRGB, PoseTrack
+from dancenow.types import FloatArray, FrameStatus, ImageRGB, Pose, PoseTrack
 
 _SIDE_PX: Final = 400
-"""Longer side of the pictures in which motion is measured."""
+"""Longer side, at most, of the pictures in which motion is measured: the window around a person, reduced."""
 _MIN_SIDE_PX: Final = 16
+_MARGIN: Final = 0.15
+"""Around the keypoints, of the longer side of their box."""
 _FINEST_SCALE: Final = 1
-"""Of the pyramid: half of the pictures' size. Coarser flow loses thin arms in fast moves; finer costs four times as much."""
+"""Of the pyramid: half of the pictures' size. Coarser flow loses thin arms in fast moves; finer costs three times as much."""
 _RADIUS: Final = 0.005
 """Half the side of the square around a keypoint whose median motion counts, of the longer side."""
 _SURE: Final = 0.3
@@ -47,47 +49,49 @@ class StepMeter:
     """
 
     def __init__(self, tracks: Sequence[PoseTrack]) -> None:
-        first = tracks[0]
-        self._tracks, frame_px = tracks, np.array([first.width_px, first.height_px])
-        self._size = np.maximum(np.rint(frame_px * min(1.0, _SIDE_PX / frame_px.max())), _MIN_SIDE_PX).astype(int).tolist()
-        self._scale = np.array(self._size) / frame_px
+        self._tracks = tracks
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._flow.setFinestScale(_FINEST_SCALE)
-        count, keypoints = len(first), first.pose.xy.shape[1]
+        count, keypoints = len(tracks[0]), tracks[0].pose.xy.shape[1]
         self._by = np.zeros((len(tracks), max(count - 1, 0), keypoints, 2), np.float32)
         self._known = np.zeros(self._by.shape[:3], bool)
         self._previous: tuple[int, NDArray[np.uint8]] | None = None
 
     def take(self, index: int, image_rgb: ImageRGB) -> None:
         """Measure the steps to a frame from the one before, if that was taken."""
-        small = cv2.resize(image_rgb, self._size, interpolation=cv2.INTER_AREA)
-        gray = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
+        gray = np.asarray(cv2.cvtColor(image_rgb, cv2.COLOR_RGB2GRAY), np.uint8)
         before, self._previous = self._previous, (index, gray)
-        seen = [i for i, track in enumerate(self._tracks) if _is_measured(track, index - 1) and _is_measured(track, index)]
-        if before is None or before[0] != index - 1 or index in self._tracks[0].cuts or not seen:
+        if before is None or before[0] != index - 1 or index in self._tracks[0].cuts:
             return
+        for i, track in enumerate(self._tracks):
+            if _is_measured(track, index - 1) and _is_measured(track, index):
+                self._measure(i, index, before[1], gray)
+
+    def _measure(self, i: int, index: int, before: NDArray[np.uint8], gray: NDArray[np.uint8]) -> None:
+        """The steps of one person, in the part of two pictures that shows them."""
+        track = self._tracks[i]
+        both = track.pose[index - 1 : index + 1]
+        window = _window_around(both, gray.shape)
+        if window is None:
+            return
+        first, second = (_reduced(each[window]) for each in (before, gray))
         there, back = (
-            np.asarray(self._flow.calc(*pair, np.zeros((*gray.shape, 2), np.float32)), np.float32)
-            for pair in ((before[1], gray), (gray, before[1]))
+            np.asarray(self._flow.calc(*pair, np.zeros((*first.shape, 2), np.float32)), np.float32)
+            for pair in ((first, second), (second, first))
         )
-        for i in seen:
-            track = self._tracks[i]
-            first, second = _steps(there, back, self._places(track, index - 1)), _steps(back, there, self._places(track, index))
-            steps = np.stack([first, -second])
-            known = np.isfinite(steps[..., 0]) & np.stack([_sure(track, index - 1), _sure(track, index)])
-            known &= (track.pose.confidence[index - 1 : index + 1] > 0).all(axis=0)
-            count = known.sum(axis=0)
-            total = np.where(known[..., None], steps, 0).sum(axis=0)
-            self._by[i, index - 1] = total / np.maximum(count, 1)[:, None] / self._scale
-            self._known[i, index - 1] = count > 0
+        corner = np.array([window[1].start, window[0].start])
+        scale = np.array(first.shape[::-1]) / (window[1].stop - window[1].start, window[0].stop - window[0].start)
+        places = (both.xy.astype(np.float64) - corner + 0.5) * scale - 0.5
+        steps = np.stack([_steps(there, back, places[0]), -_steps(back, there, places[1])])
+        known = np.isfinite(steps[..., 0]) & (both.confidence > _SURE) & (both.confidence > 0).all(axis=0)
+        count = known.sum(axis=0)
+        total = np.where(known[..., None], steps, 0).sum(axis=0)
+        self._by[i, index - 1] = total / np.maximum(count, 1)[:, None] / scale
+        self._known[i, index - 1] = count > 0
 
     def steps(self) -> list[KeypointSteps]:
         """What was measured, of each track."""
         return [KeypointSteps(by, known) for by, known in zip(self._by, self._known, strict=True)]
-
-    def _places(self, track: PoseTrack, index: int) -> NDArray[np.float64]:
-        """Keypoints [K,2] in px of the small pictures."""
-        return np.asarray((track.pose.xy[index].astype(np.float64) + 0.5) * self._scale - 0.5)
 
 
 def _is_measured(track: PoseTrack, index: int) -> bool:
@@ -95,9 +99,22 @@ def _is_measured(track: PoseTrack, index: int) -> bool:
     return bool(track.status[index] == FrameStatus.MEASURED)
 
 
-def _sure(track: PoseTrack, index: int) -> NDArray[np.bool_]:
-    """Which keypoints of a frame lie on the body, bool [K]."""
-    return np.asarray(track.pose.confidence[index] > _SURE)
+def _window_around(pose: Pose, shape: tuple[int, int]) -> tuple[slice, slice] | None:
+    """The rows and columns of a frame [h,w] that show the keypoints of all given poses; None if none is there."""
+    places = pose.xy[(pose.confidence > 0) & np.isfinite(pose.xy).all(axis=-1)]
+    if not len(places):
+        return None
+    low, high = places.min(axis=0), places.max(axis=0)
+    margin = max(_MARGIN * float((high - low).max()), float(_MIN_SIDE_PX))
+    start = np.clip(np.floor(low - margin), 0, np.array(shape[::-1]) - 1).astype(int)
+    stop = np.clip(np.ceil(high + margin) + 1, 1, shape[::-1]).astype(int)
+    return slice(int(start[1]), int(stop[1])), slice(int(start[0]), int(stop[0]))
+
+
+def _reduced(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    scale = min(1.0, _SIDE_PX / max(gray.shape))
+    size = [max(_MIN_SIDE_PX, round(side * scale)) for side in gray.shape[::-1]]
+    return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _steps(there: FloatArray, back: FloatArray, places: NDArray[np.float64]) -> NDArray[np.float64]:
