@@ -37,12 +37,15 @@ def follow_motion(track: PoseTrack, steps: KeypointSteps) -> PoseTrack:
         places, by = track.pose.xy[:, some].astype(np.float64), steps.by[:, some]
         moved = np.linalg.norm(np.diff(places, axis=0) - by, axis=-1)
         weight = np.where(steps.known[:, some] & (moved < largest_px), strength, 0.0)
-        followed[:, some] = _solve(places, by, weight)
+        followed[:, some] = smooth_along(places, by, weight)
     return replace(track, pose=replace(track.pose, xy=followed))
 
 
-def _solve(places: NDArray[np.float64], by: NDArray[np.floating], weight: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Solve the tridiagonal systems of all keypoints, [T,K,2], by elimination; weight: [T-1,K]."""
+def smooth_along(places: NDArray[np.float64], by: NDArray[np.floating], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The positions [T,K,2] that keep near the given ones and move by the given steps [T-1,K,2]: see `follow_motion`.
+
+    weight: [T-1,K] or [T-1,1], of the steps. Solves one tridiagonal system per point by elimination.
+    """
     pull = weight[..., None] * by
     right = places.copy()
     right[1:] += pull

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dancenow.types import FloatArray
 
-_CELLS: Final = 64
+_CELLS: Final = 48
 """Along the longer side of what is kept: displacements are smooth."""
 
 

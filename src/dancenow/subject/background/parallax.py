@@ -68,7 +68,7 @@ def without_parallax(
             visible = known & (cv2.resize(each, size, interpolation=cv2.INTER_NEAREST) > 0)
             found = displacement(image, median, visible)
             lengths_px += [float(np.linalg.norm(found[visible], axis=1).mean()) / scale] if visible.any() else []
-            by[i] = _follow(by[i], resized(found, kept_size))
+            by[i] = follow(by[i], resized(found, kept_size))
         if number == 0 and (not lengths_px or np.mean(lengths_px) < _WORTH_PX):
             return list(samples), None
         mean = np.mean(by, axis=0, dtype=np.float32)
@@ -119,24 +119,39 @@ def displacement(image: ImageRGB, fixed: ImageRGB, visible: NDArray[np.bool_]) -
     return np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def far_displacement(image: ImageRGB, fixed: ImageRGB, visible: NDArray[np.bool_]) -> FloatArray | None:
-    """`displacement`, found in steps: an image that is moved shows more of what is near. None if it then looks less alike."""
-    moved, still_visible = image, visible
-    by: FloatArray = np.zeros((*visible.shape, 2), np.float32)
-    for _ in range(_STEPS):
-        step = displacement(moved, fixed, still_visible)
-        by = _follow(by, step)
-        moved = move(image, by)
-        seen = cv2.remap(visible.astype(np.uint8), *_places(by), cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT) > 0
-        if not (still_visible := np.asarray(visible & seen)).any():
+def far_displacement(
+    image: ImageRGB, fixed: ImageRGB, visible: NDArray[np.bool_], near: FloatArray | None = None
+) -> FloatArray | None:
+    """`displacement`, found in steps: an image that is moved shows more of what is near. None if it then looks less alike.
+
+    near: a displacement [H,W,2] that is about right, so that one step is enough.
+    """
+    by = np.zeros((*visible.shape, 2), np.float32) if near is None else near
+    moved, still_visible = _moved_with(image, visible, by)
+    for _ in range(_STEPS if near is None else 1):
+        if not still_visible.any():
             return None
-        if np.abs(step[still_visible]).mean() < _SHORT_STEP_PX:
+        step = displacement(moved, fixed, still_visible)
+        length_px = float(np.abs(step[still_visible]).mean())
+        by = follow(by, step)
+        moved, still_visible = _moved_with(image, visible, by)
+        if length_px < _SHORT_STEP_PX:
             break
+    if not still_visible.any():
+        return None
     before, after = (float(cv2.absdiff(each, fixed)[still_visible].mean()) for each in (image, moved))
     return by if after <= before else None
 
 
-def _follow(by: FloatArray, then: FloatArray) -> FloatArray:
+def _moved_with(image: ImageRGB, visible: NDArray[np.bool_], by: FloatArray) -> tuple[ImageRGB, NDArray[np.bool_]]:
+    """A moved image, and where it shows the background as the fixed one may."""
+    if not by.any():
+        return image, visible
+    seen = cv2.remap(visible.astype(np.uint8), *_places(by), cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT) > 0
+    return move(image, by), np.asarray(visible & seen)
+
+
+def follow(by: FloatArray, then: FloatArray) -> FloatArray:
     """The displacement of an image that was moved by `by` and has to move by `then`, both [H,W,2]."""
     there = cv2.remap(by, *_places(then), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(then + there, np.float32)

@@ -1,7 +1,7 @@
 """Measure the parallax of a mosaic in all frames of its video, in those too of which no sample was taken."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -10,23 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.media.source import VideoSource, read_masks
+from dancenow.pose.filtering.flow_smoothing import smooth_along
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.subject.background.displacements import Displacements
 from dancenow.subject.background.mosaic import Mosaic
-from dancenow.subject.background.parallax import FLOW_SIDE_PX, far_displacement, resized
+from dancenow.subject.background.parallax import FLOW_SIDE_PX, displacement, far_displacement, follow, resized
 from dancenow.subject.camera.homography import resizing
 from dancenow.subject.camera.trajectory import CameraTrajectory
 from dancenow.subject.exposure import Exposure
 from dancenow.subject.shown_scene import map_shown_scene
 from dancenow.types import FloatArray, Frame, ImageRGB
 
-_PER_SECOND: Final = 15.0
-"""Frames of a second that are measured; those between them are interpolated."""
+_PER_SECOND: Final = 30.0
+"""Frames of a second that are measured, at most; those between them are interpolated."""
 _MOST_FRAMES: Final = 600
-_NOISE_S: Final = 0.08
-"""Standard deviation of the smoothing over time: a single measurement trembles."""
-_APART_S: Final = 3600.0
-"""Between shots, so that nothing is smoothed over a cut."""
+_NEAR_S: Final = 0.15
+"""Between two frames of which the step is measured, too."""
+_REACH_S: Final = 0.15
+"""How far along the motion of the picture displacements are averaged: a single one trembles, as its homography does."""
+_AT_ONCE: Final = 512
+"""Points of displacements that are smoothed, so that little memory is needed."""
 _COARSE: Final = 8
 """Px of the pictures that are compared per px of displacements that are kept until all are measured."""
 _MASK_LEVEL: Final = 10
@@ -69,7 +72,9 @@ class ParallaxMeter:
         self._into = resizing(area.width_px, area.height_px, *size)
         self._picture: ImageRGB = np.asarray(cv2.resize(plate.image_rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
         self._known = cv2.resize(plate.known.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+        self._before: _Measured | None = None
         self._fields: list[FloatArray] = []
+        self._steps: list[FloatArray | None] = []
         self._measured: list[int] = []
 
     @property
@@ -92,12 +97,21 @@ class ParallaxMeter:
         seen = cv2.warpPerspective(small, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         free = (shown & ~person).astype(np.uint8)
         visible = cv2.warpPerspective(free, matrix, size, flags=cv2.INTER_NEAREST) > 0
-        by = far_displacement(np.asarray(seen, np.uint8), self._picture, np.asarray(visible & self._known))
-        if by is None:
-            return
-        self._fields.append(resized(by, [max(2, side // _COARSE) for side in size]))
-        self._measured.append(frame.index)
+        self._measure(frame.index, np.asarray(seen, np.uint8), np.asarray(visible))
         self._on_progress(Progress("background", len(self._measured), len(self._indices)))
+
+    def _measure(self, index: int, seen: ImageRGB, visible: NDArray[np.bool_]) -> None:
+        """The displacement of a frame, and its step from that of the frame before, which is more exact."""
+        before, step = self._before, None
+        by = far_displacement(seen, self._picture, np.asarray(visible & self._known))
+        if by is not None and before is not None and index - before.index <= _NEAR_S * self._fps and index not in self._cuts:
+            step = follow(displacement(seen, before.seen, visible & before.visible), before.by) - before.by
+        self._before = None if by is None else _Measured(index, seen, visible, by)
+        if by is not None:
+            size = [max(2, side // _COARSE) for side in seen.shape[1::-1]]
+            self._fields.append(resized(by, size))
+            self._steps.append(None if step is None else resized(step, size))
+            self._measured.append(index)
 
     def mosaic(self) -> Mosaic:
         """The mosaic with the displacements of all measured frames; those of its samples if there is none."""
@@ -105,21 +119,32 @@ class ParallaxMeter:
         if known is None or not self._measured:
             return self._mosaic
         area, reach_frames = self._mosaic.area, max(known.reach_frames, float(self._step))
-        frames = np.array(self._measured)
-        time_s = frames / self._fps + _APART_S * np.searchsorted(self._cuts, frames, side="right")
-        fields = Displacements.of_fields(
-            self._measured, _smoothed(self._fields, time_s), area.width_px, area.height_px, reach_frames
-        )
+        smooth = self._smoothed()
+        fields = Displacements.of_fields(self._measured, smooth, area.width_px, area.height_px, reach_frames)
         return replace(self._mosaic, displacements=fields)
 
+    def _smoothed(self) -> list[FloatArray]:
+        """The displacements that keep near the measured ones and move as the picture does, each [h,w,2]."""
+        count, shape = len(self._fields), self._fields[0].shape
+        if count < 2:
+            return self._fields
+        fields = np.stack(self._fields).reshape(count, -1, 2)
+        steps = np.stack([np.zeros(shape, np.float32) if each is None else each for each in self._steps[1:]])
+        steps = steps.reshape(count - 1, -1, 2)
+        gaps_s = np.diff(self._measured) / self._fps
+        weight = np.where([each is not None for each in self._steps[1:]], (_REACH_S / gaps_s) ** 2, 0.0)[:, None]
+        smooth = np.empty_like(fields)
+        for first in range(0, fields.shape[1], _AT_ONCE):
+            some = slice(first, first + _AT_ONCE)
+            smooth[:, some] = smooth_along(fields[:, some].astype(np.float64), steps[:, some], weight)
+        return list(smooth.reshape(count, *shape))
 
-def _smoothed(fields: list[FloatArray], time_s: NDArray[np.float64]) -> list[FloatArray]:
-    """Each field [h,w,2] averaged with those of nearly the same time."""
-    weights = np.exp(-0.5 * ((time_s[:, None] - time_s) / _NOISE_S) ** 2)
-    weights[weights < 0.01] = 0
-    weights /= weights.sum(axis=1, keepdims=True)
-    near = [np.flatnonzero(each) for each in weights]
-    return [
-        np.asarray(sum(float(each[i]) * fields[i] for i in indices), np.float32)
-        for each, indices in zip(weights, near, strict=True)
-    ]
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """A frame as the mosaic has it: seen uint8 [H,W,3]; visible bool [H,W], where it is background; by, its displacement."""
+
+    index: int
+    seen: ImageRGB
+    visible: NDArray[np.bool_]
+    by: FloatArray
