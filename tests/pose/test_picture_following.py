@@ -164,16 +164,42 @@ def test_a_keypoint_that_is_missing_in_one_of_two_frames_has_no_step() -> None:
     assert steps.known[8, 4]
 
 
-def test_small_frames_have_true_steps() -> None:
-    """Pictures are enlarged to a size that the flow takes, each side by its own factor."""
-    tall = texture(3, 400)[:300, :12]
-    base = np.full((2, NUM_KEYPOINTS, 2), 6.0, np.float32)
-    base[..., 1] = np.linspace(100, 200, NUM_KEYPOINTS)
-    pose = Pose(base, np.ones((2, NUM_KEYPOINTS), np.float32), np.zeros((2, NUM_KEYPOINTS), np.float32))
-    track = PoseTrack(pose, np.arange(2) / 12, np.full(2, FrameStatus.MEASURED, np.uint8), 12, 300, "drawn", "0" * 64)
+def moving(width_px: int, height_px: int, by: tuple[int, int], box_px: tuple[int, int, int, int]) -> KeypointSteps:
+    """The steps between two pictures that move by `by`, of keypoints along the diagonal of a box (left, top, right, bottom)."""
+    image = texture(3, max(width_px, height_px) + 100)[:height_px, :width_px]
+    base = np.linspace(box_px[:2], box_px[2:], NUM_KEYPOINTS).astype(np.float32)
+    pose = Pose(np.stack([base, base + np.array(by, np.float32)]), *np.ones((2, 2, NUM_KEYPOINTS), np.float32))
+    status = np.full(2, FrameStatus.MEASURED, np.uint8)
+    track = PoseTrack(pose, np.arange(2) / 12, status, width_px, height_px, "drawn", "0" * 64)
     meter = StepMeter([track])
     for index in range(2):
-        meter.take(index, np.ascontiguousarray(np.roll(tall, 4 * index, axis=0)))
-    steps = meter.steps()[0]
-    assert steps.known.any()
-    np.testing.assert_allclose(np.median(steps.by[0][steps.known[0]], axis=0), (0, 4), atol=1.0)
+        shifted = np.roll(image, (by[1] * index, by[0] * index), axis=(0, 1))
+        meter.take(index, np.ascontiguousarray(shifted))
+    return meter.steps()[0]
+
+
+@pytest.mark.parametrize(
+    ("size_px", "by", "box_px"),
+    [
+        ((1000, 1200), (8, 6), (120, 60, 600, 1000)),  # reduced
+        ((300, 300), (3, -2), (140, 140, 150, 160)),  # enlarged
+        ((12, 300), (0, 4), (6, 100, 6, 200)),  # each side by its own factor
+        ((300, 12), (4, 0), (100, 6, 200, 6)),
+    ],
+)
+def test_windows_of_all_sizes_have_true_steps(
+    size_px: tuple[int, int], by: tuple[int, int], box_px: tuple[int, int, int, int]
+) -> None:
+    steps = moving(*size_px, by, box_px)
+    assert steps.known.mean() > 0.3
+    np.testing.assert_allclose(np.median(steps.by[0][steps.known[0]], axis=0), by, atol=1.0)
+
+
+def test_a_person_is_measured_alike_beside_a_small_one() -> None:
+    true, _ = tracks()
+    places = true.pose.xy.mean(axis=1, keepdims=True) + 0.02 * (true.pose.xy - true.pose.xy.mean(axis=1, keepdims=True))
+    small = replace(true, pose=replace(true.pose, xy=places.astype(np.float32)))
+    meter = StepMeter([small, true])
+    for index, image in enumerate(frames()):
+        meter.take(index, image)
+    np.testing.assert_array_equal(meter.steps()[1].by, measured(true).by)

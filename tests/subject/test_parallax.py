@@ -18,13 +18,16 @@ from dancenow.subject.background.background_plate import plate_of_samples
 from dancenow.subject.background.displacements import Displacements
 from dancenow.subject.background.frame_sampling import Sample
 from dancenow.subject.background.mosaic import Mosaic, MosaicArea
-from dancenow.subject.background.parallax import displacement, far_displacement, move, without_parallax
+from dancenow.subject.background.parallax import displacement, far_displacement, follow, move, without_parallax
 from dancenow.subject.camera.following import follow_parallax
 from dancenow.subject.camera.footage_camera import FootageCamera, load_camera, save_camera
 from dancenow.subject.camera.trajectory import CameraTrajectory
 from dancenow.subject.target_appearance import Target
 from dancenow.types import ImageRGB, Plate
 from helpers.drawn_world import dancer_track
+
+Mask = NDArray[np.bool_]
+Field = NDArray[np.float32]
 
 HEIGHT, WIDTH = 240, 320
 SHIFTS_PX = (-5.0, -3.0, -1.0, 1.0, 3.0, 5.0)
@@ -62,7 +65,7 @@ def test_a_displacement_is_found() -> None:
 
 def test_a_far_displacement_is_found_in_steps() -> None:
     image, by = texture(), nearer_below(30.0)
-    found = far_displacement(move(image, -by), image, EVERYWHERE)
+    found = far_displacement(move(image, -by), image, EVERYWHERE, EVERYWHERE)
     assert found is not None
     once, inner = displacement(move(image, -by), image, EVERYWHERE), (slice(40, -24), slice(40, -40))
     assert np.abs(found - by)[inner].mean() < 0.8 * np.abs(once - by)[inner].mean()
@@ -70,7 +73,7 @@ def test_a_far_displacement_is_found_in_steps() -> None:
 
 def test_a_displacement_that_makes_pictures_less_alike_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallax, "displacement", lambda *_: np.full((HEIGHT, WIDTH, 2), 9, np.float32))
-    assert far_displacement(texture(), texture(), EVERYWHERE) is None
+    assert far_displacement(texture(), texture(), EVERYWHERE, EVERYWHERE) is None
 
 
 def test_near_things_are_sharp_in_the_plate() -> None:
@@ -167,24 +170,89 @@ def write_footage(folder: Path, frames: list[ImageRGB]) -> tuple[Path, Path]:
     return video, masks
 
 
+def still_camera(count: int, displacements: Displacements) -> FootageCamera:
+    mosaic = Mosaic(Plate(texture(), EVERYWHERE), MosaicArea(0, 0, WIDTH, HEIGHT), displacements)
+    return FootageCamera(CameraTrajectory.still(count, WIDTH, HEIGHT), mosaic)
+
+
 def test_parallax_is_not_smoothed_over_cuts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Steps that say that nothing moves would even out a jump."""
-    monkeypatch.setattr(parallax_over_time, "displacement", lambda *_: np.zeros((HEIGHT, WIDTH, 2), np.float32))
-    truth, count = texture(), 12
-    video, masks = write_footage(tmp_path, [move(truth, nearer_below(-5.0 if i < 6 else 5.0)) for i in range(count)])
-    displacements = Displacements(np.array([0]), nearer_below(-5.0)[None, ::20, ::20].astype(np.float16), 6.0)
-    mosaic = Mosaic(Plate(truth, EVERYWHERE), MosaicArea(0, 0, WIDTH, HEIGHT), displacements)
-    camera = FootageCamera(CameraTrajectory.still(count, WIDTH, HEIGHT), mosaic)
-    at_bottom_px = []
+    """Steps that say that nothing moves would even out a jump, also where the first frames of a shot have nobody."""
+    count = 14
+    video, masks = write_footage(tmp_path, [move(texture(), nearer_below(-5.0 if i < 6 else 5.0)) for i in range(count)])
+    camera = still_camera(count, Displacements(np.array([0]), nearer_below(-5.0)[None, ::20, ::20].astype(np.float16), 6.0))
+    found = np.ones(count, bool)
+    found[6] = False
+    far = parallax.far_displacement
+
+    def without_steps(image: ImageRGB, fixed: ImageRGB, shown: Mask, known: Mask, steps: int = 3) -> Field | None:
+        return far(image, fixed, shown, known) if steps > 1 else np.zeros((HEIGHT, WIDTH, 2), np.float32)
+
+    monkeypatch.setattr(parallax_over_time, "far_displacement", without_steps)
+    monkeypatch.setattr(parallax_over_time, "_NEAR_S", 0.2)
+    jumps_px = []
     for shots in ((Shot(0, 6), Shot(6, count)), (Shot(0, count),)):
         source = open_video(video)
         source.__dict__["shots"] = shots
-        followed = follow_parallax(source, masks, np.ones(count, bool), camera).mosaic.displacements
+        followed = follow_parallax(source, masks, found, camera).mosaic.displacements
         assert followed is not None
-        at_bottom_px.append([float(followed.at(i)[-8:-4, 8:-8, 0].mean()) for i in (5, 6)])
-    (before, after), (mixed_before, mixed_after) = at_bottom_px
-    assert abs(before - after) > 6
-    assert abs(mixed_before - mixed_after) < 0.6 * abs(before - after)
+        before, after = (float(followed.at(i)[-8:-4, 8:-8, 0].mean()) for i in (5, 7))
+        jumps_px.append(abs(after - before))
+    assert jumps_px[0] > 6
+    assert jumps_px[1] < 0.6 * jumps_px[0]
+
+
+def test_displacements_move_as_the_picture_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measurements that tremble are smoothed along the steps, although the motion accelerates."""
+    truth, count = texture(), 16
+    shifts_px = np.linspace(-2.5, 2.5, count) ** 3 / 2
+    video, masks = write_footage(tmp_path, [move(truth, nearer_below(float(shift))) for shift in shifts_px])
+    camera = still_camera(count, Displacements(np.array([0]), nearer_below(1.0)[None, ::20, ::20].astype(np.float16), 6.0))
+    far, noise = parallax.far_displacement, np.random.default_rng(0)
+
+    def trembling(image: ImageRGB, fixed: ImageRGB, shown: Mask, known: Mask, steps: int = 3) -> Field | None:
+        found = far(image, fixed, shown, known, steps)
+        return found if steps == 1 or found is None else found + np.float32(noise.normal(0, 1))
+
+    monkeypatch.setattr(parallax_over_time, "far_displacement", trembling)
+    errors_px = []
+    for reach_s in (1e-6, 0.3):
+        monkeypatch.setattr(parallax_over_time, "_REACH_S", reach_s)
+        followed = follow_parallax(open_video(video), masks, np.ones(count, bool), camera).mosaic.displacements
+        assert followed is not None
+        assert len(followed.frames) == count
+        at_bottom = [float(followed.at(i)[-8:-4, 8:-8, 0].mean()) for i in range(count)]
+        share = -np.polyfit(shifts_px, at_bottom, 1)[0]  # of the shift at the bottom, in the rows that are compared
+        errors_px.append(np.abs(np.diff(at_bottom) + share * np.diff(shifts_px)).mean())
+    assert errors_px[1] < 0.5 * errors_px[0]
+
+
+def test_the_order_in_which_displacements_follow_each_other() -> None:
+    x = np.linspace(0, 6, WIDTH, dtype=np.float32)
+    first, then = (np.zeros((HEIGHT, WIDTH, 2), np.float32) for _ in range(2))
+    first[..., 0], then[..., 0] = x**2 / 3, 5.0
+    both = follow(first, then)
+    expected = move(move(texture(), first), then)
+    assert error(move(texture(), both), expected) < 0.5 * error(move(texture(), first + then), expected)
+
+
+def test_steep_displacements_are_inverted() -> None:
+    """Beside a near railing a displacement grows by 2 px per px: the view still is the film's."""
+    ramp = np.clip((np.arange(WIDTH, dtype=np.float32) - 150) * 2, 0, 40)
+    by = np.zeros((HEIGHT, WIDTH, 2), np.float32)
+    by[..., 0] = ramp
+    cells = cv2.resize(by, (48, 36), interpolation=cv2.INTER_AREA)[None].astype(np.float16)
+    mosaic = Mosaic(Plate(texture(), EVERYWHERE), MosaicArea(0, 0, WIDTH, HEIGHT), Displacements(np.array([0]), cells, 5.0))
+    view = mosaic.seen_by(np.eye(3), WIDTH, HEIGHT, 0)
+    assert error(move(view, by)[:, :240], texture()[:, :240]) < 0.25 * error(view[:, :240], texture()[:, :240])
+
+
+def test_displacements_out_of_reach_are_completed() -> None:
+    by = np.stack([nearer_below(shift)[::20, ::20] for shift in (4.0, -4.0)]).astype(np.float16)
+    few, many = Displacements(np.array([50, 52]), by, 10.0), Displacements(np.array([0, 45, 90]), np.stack([by[0]] * 3), 10.0)
+    both = few.completed(many)
+    assert both.frames.tolist() == [0, 50, 52, 90]
+    np.testing.assert_array_equal(both.at(90), by[0])
+    assert few.completed(Displacements(np.array([45]), by[:1], 10.0)) is few
 
 
 def test_the_parallax_of_frames_without_a_sample_is_measured(tmp_path: Path) -> None:

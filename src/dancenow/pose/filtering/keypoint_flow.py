@@ -16,7 +16,8 @@ from dancenow.types import FloatArray, FrameStatus, ImageRGB, Pose, PoseTrack
 
 _SIDE_PX: Final = 400
 """Longer side, at most, of the pictures in which motion is measured: the window around a person, reduced."""
-_MIN_SIDE_PX: Final = 16
+_MIN_SIDES_PX: Final = (16, 64)
+"""Shorter and longer side, at least: smaller ones are enlarged."""
 _MARGIN: Final = 0.15
 """Around the keypoints, of the longer side of their box."""
 _FINEST_SCALE: Final = 1
@@ -51,7 +52,6 @@ class StepMeter:
     def __init__(self, tracks: Sequence[PoseTrack]) -> None:
         self._tracks = tracks
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-        self._flow.setFinestScale(_FINEST_SCALE)
         count, keypoints = len(tracks[0]), tracks[0].pose.xy.shape[1]
         self._by = np.zeros((len(tracks), max(count - 1, 0), keypoints, 2), np.float32)
         self._known = np.zeros(self._by.shape[:3], bool)
@@ -75,6 +75,7 @@ class StepMeter:
         if window is None:
             return
         first, second = (_reduced(each[window]) for each in (before, gray))
+        self._flow.setFinestScale(_FINEST_SCALE)  # which a picture that is too small would change
         there, back = (
             np.asarray(self._flow.calc(*pair, np.zeros((*first.shape, 2), np.float32)), np.float32)
             for pair in ((first, second), (second, first))
@@ -105,15 +106,16 @@ def _window_around(pose: Pose, shape: tuple[int, int]) -> tuple[slice, slice] | 
     if not len(places):
         return None
     low, high = places.min(axis=0), places.max(axis=0)
-    margin = max(_MARGIN * float((high - low).max()), float(_MIN_SIDE_PX))
+    margin = max(_MARGIN * float((high - low).max()), float(_MIN_SIDES_PX[0]))
     start = np.clip(np.floor(low - margin), 0, np.array(shape[::-1]) - 1).astype(int)
     stop = np.clip(np.ceil(high + margin) + 1, 1, shape[::-1]).astype(int)
     return slice(int(start[1]), int(stop[1])), slice(int(start[0]), int(stop[0]))
 
 
 def _reduced(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    scale = min(1.0, _SIDE_PX / max(gray.shape))
-    size = [max(_MIN_SIDE_PX, round(side * scale)) for side in gray.shape[::-1]]
+    shorter, longer = _MIN_SIDES_PX
+    scale = max(min(1.0, _SIDE_PX / max(gray.shape)), longer / max(gray.shape))
+    size = [max(shorter, round(side * scale)) for side in gray.shape[::-1]]
     return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 

@@ -48,6 +48,17 @@ class Displacements:
         factor = np.array([width_px / width, height_px / height], np.float32)
         return cls(np.asarray(frames, np.int64)[order], (np.stack(kept) * factor).astype(np.float16), reach_frames)
 
+    def completed(self, other: Self) -> Self:
+        """With those of the other, of the same mosaic, in frames out of reach of these."""
+        far = np.abs(other.frames[:, None] - self.frames).min(axis=1) > self.reach_frames
+        if not far.any():
+            return self
+        size = self.by.shape[2], self.by.shape[1]
+        added = [cv2.resize(each.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) for each in other.by[far]]
+        frames, by = np.concatenate([self.frames, other.frames[far]]), np.concatenate([self.by, np.array(added, np.float16)])
+        order = np.argsort(frames)
+        return type(self)(frames[order], by[order], self.reach_frames)
+
     def at(self, frame: float) -> FloatArray:
         """The displacements [h,w,2] at a moment between frames."""
         after = int(np.clip(np.searchsorted(self.frames, frame), 1, len(self.frames) - 1)) if len(self.frames) > 1 else 0

@@ -15,8 +15,9 @@ from dancenow.types import FloatArray, ImageRGB, Plate
 
 _STEP_PX: Final = 8
 """Between px whose place in the mosaic is computed; the others lie between them."""
-_INVERSIONS: Final = 4
-"""Steps in which a displacement is inverted."""
+_INVERSIONS: Final = 8
+_DAMPING: Final = 0.5
+"""Steps in which a displacement is inverted, and their length: whole ones would diverge where it grows by 1 px per px."""
 _MAX_SPAN: Final = 4.0
 """Longest side of a mosaic, in sides of the frame."""
 _MAX_PIXELS: Final = 16_000_000
@@ -121,7 +122,7 @@ class Mosaic:
             for _ in range(_INVERSIONS):
                 in_cells = np.asarray((at + 0.5) * cell - 0.5, np.float32)
                 shift = cv2.remap(by, in_cells, np.empty(0, np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-                at = by_homography - shift
+                at = at + _DAMPING * (by_homography - shift - at)
         fine = cv2.resize(at, (len(x) * _STEP_PX, len(y) * _STEP_PX), interpolation=cv2.INTER_LINEAR)
         fine = fine[_STEP_PX : _STEP_PX + height_px, _STEP_PX : _STEP_PX + width_px]
         return np.ascontiguousarray(fine[..., 0]), np.ascontiguousarray(fine[..., 1])

@@ -24,6 +24,8 @@ _ROUNDS: Final = 3
 _STEPS: Final = 3
 _SHORT_STEP_PX: Final = 0.5
 """Mean displacement after which there is little left to find."""
+_NOISE_LEVELS: Final = 0.5
+"""By which the mean difference of pictures may grow when one is moved: that it is resampled alone changes it."""
 _SMOOTH: Final = 0.02
 """Standard deviation of the smoothing of displacements, of the longer side."""
 _WIDER: Final = 0.03
@@ -120,35 +122,29 @@ def displacement(image: ImageRGB, fixed: ImageRGB, visible: NDArray[np.bool_]) -
 
 
 def far_displacement(
-    image: ImageRGB, fixed: ImageRGB, visible: NDArray[np.bool_], near: FloatArray | None = None
+    image: ImageRGB, fixed: ImageRGB, shown: NDArray[np.bool_], known: NDArray[np.bool_], steps: int = _STEPS
 ) -> FloatArray | None:
-    """`displacement`, found in steps: an image that is moved shows more of what is near. None if it then looks less alike.
+    """`displacement`, found in steps: an image that is moved shows more of what is near.
 
-    near: a displacement [H,W,2] that is about right, so that one step is enough.
+    shown, known: bool [H,W], where the image and the fixed one show the background. None if the image then looks less alike, or
+    if both show nothing in one place.
     """
-    by = np.zeros((*visible.shape, 2), np.float32) if near is None else near
-    moved, still_visible = _moved_with(image, visible, by)
-    for _ in range(_STEPS if near is None else 1):
-        if not still_visible.any():
+    by: FloatArray = np.zeros((*known.shape, 2), np.float32)
+    moved, visible = image, np.asarray(known & shown)
+    for _ in range(steps):
+        if not visible.any():
             return None
-        step = displacement(moved, fixed, still_visible)
-        length_px = float(np.abs(step[still_visible]).mean())
+        step = displacement(moved, fixed, visible)
         by = follow(by, step)
-        moved, still_visible = _moved_with(image, visible, by)
-        if length_px < _SHORT_STEP_PX:
+        there = cv2.remap(shown.astype(np.uint8), *_places(by), cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT) > 0
+        moved, short = move(image, by), float(np.abs(step[visible]).mean()) < _SHORT_STEP_PX
+        visible = np.asarray(known & there)
+        if short:
             break
-    if not still_visible.any():
+    if not visible.any():
         return None
-    before, after = (float(cv2.absdiff(each, fixed)[still_visible].mean()) for each in (image, moved))
-    return by if after <= before else None
-
-
-def _moved_with(image: ImageRGB, visible: NDArray[np.bool_], by: FloatArray) -> tuple[ImageRGB, NDArray[np.bool_]]:
-    """A moved image, and where it shows the background as the fixed one may."""
-    if not by.any():
-        return image, visible
-    seen = cv2.remap(visible.astype(np.uint8), *_places(by), cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT) > 0
-    return move(image, by), np.asarray(visible & seen)
+    before, after = (float(cv2.absdiff(each, fixed)[visible].mean()) for each in (image, moved))
+    return by if after <= before + _NOISE_LEVELS else None
 
 
 def follow(by: FloatArray, then: FloatArray) -> FloatArray:

@@ -14,18 +14,18 @@ from dancenow.pose.filtering.flow_smoothing import smooth_along
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.subject.background.displacements import Displacements
 from dancenow.subject.background.mosaic import Mosaic
-from dancenow.subject.background.parallax import FLOW_SIDE_PX, displacement, far_displacement, follow, resized
+from dancenow.subject.background.parallax import FLOW_SIDE_PX, far_displacement, follow, resized
 from dancenow.subject.camera.homography import resizing
 from dancenow.subject.camera.trajectory import CameraTrajectory
 from dancenow.subject.exposure import Exposure
 from dancenow.subject.shown_scene import map_shown_scene
 from dancenow.types import FloatArray, Frame, ImageRGB
 
-_PER_SECOND: Final = 30.0
+_PER_SECOND: Final = 30
 """Frames of a second that are measured, at most; those between them are interpolated."""
 _MOST_FRAMES: Final = 600
 _NEAR_S: Final = 0.15
-"""Between two frames of which the step is measured, too."""
+"""Between two frames of which the step is measured, too, at most, unless fewer frames are measured."""
 _REACH_S: Final = 0.15
 """How far along the motion of the picture displacements are averaged: a single one trembles, as its homography does."""
 _AT_ONCE: Final = 512
@@ -58,7 +58,7 @@ class ParallaxMeter:
         self._exposure = Exposure.constant(len(found)) if exposure is None else exposure
         usable = np.flatnonzero(found & (camera.confidence > 0) & self._exposure.usable)
         self._fps = float(source.info.fps)
-        self._step = max(1, round(self._fps / _PER_SECOND), -(-len(found) // _MOST_FRAMES))
+        self._step = max(1, -(-round(self._fps) // _PER_SECOND), -(-len(usable) // _MOST_FRAMES))
         self._cuts = [shot.start for shot in source.shots[1:]]
         ends = {each for cut in self._cuts for each in (cut - 1, cut)}
         self._indices = [int(i) for i in usable if i % self._step == 0 or i in ends]
@@ -102,16 +102,22 @@ class ParallaxMeter:
 
     def _measure(self, index: int, seen: ImageRGB, visible: NDArray[np.bool_]) -> None:
         """The displacement of a frame, and its step from that of the frame before, which is more exact."""
+        by = far_displacement(seen, self._picture, visible, self._known)
+        if by is None:
+            return
         before, step = self._before, None
-        by = far_displacement(seen, self._picture, np.asarray(visible & self._known))
-        if by is not None and before is not None and index - before.index <= _NEAR_S * self._fps and index not in self._cuts:
-            step = follow(displacement(seen, before.seen, visible & before.visible), before.by) - before.by
-        self._before = None if by is None else _Measured(index, seen, visible, by)
-        if by is not None:
-            size = [max(2, side // _COARSE) for side in seen.shape[1::-1]]
-            self._fields.append(resized(by, size))
-            self._steps.append(None if step is None else resized(step, size))
-            self._measured.append(index)
+        if before is not None and self._is_near(before.index, index):
+            step = far_displacement(seen, before.seen, visible, before.visible, steps=1)
+            step = None if step is None else follow(step, before.by) - before.by
+        self._before = _Measured(index, seen, visible, by)
+        size = [max(2, side // _COARSE) for side in seen.shape[1::-1]]
+        self._fields.append(resized(by, size))
+        self._steps.append(None if step is None else resized(step, size))
+        self._measured.append(index)
+
+    def _is_near(self, before: int, index: int) -> bool:
+        cut = any(before < each <= index for each in self._cuts)
+        return not cut and index - before <= max(_NEAR_S * self._fps, self._step)
 
     def mosaic(self) -> Mosaic:
         """The mosaic with the displacements of all measured frames; those of its samples if there is none."""
@@ -119,9 +125,8 @@ class ParallaxMeter:
         if known is None or not self._measured:
             return self._mosaic
         area, reach_frames = self._mosaic.area, max(known.reach_frames, float(self._step))
-        smooth = self._smoothed()
-        fields = Displacements.of_fields(self._measured, smooth, area.width_px, area.height_px, reach_frames)
-        return replace(self._mosaic, displacements=fields)
+        fields = Displacements.of_fields(self._measured, self._smoothed(), area.width_px, area.height_px, reach_frames)
+        return replace(self._mosaic, displacements=fields.completed(known))
 
     def _smoothed(self) -> list[FloatArray]:
         """The displacements that keep near the measured ones and move as the picture does, each [h,w,2]."""
