@@ -96,9 +96,9 @@ def extract_faces(
         )
     if not use_cache:
         return _measure(source, track, size_px, min_head_px, on_progress)
-    digest = hashlib.sha256(
-        b"".join(np.ascontiguousarray(a).tobytes() for a in (track.pose.xy, track.pose.confidence, track.time_s))
-    )
+    digest = hashlib.sha256()
+    for array in (track.pose.xy, track.pose.confidence, track.time_s):
+        digest.update(np.ascontiguousarray(array).data)
     inputs, parameters = [source.sha256, digest.hexdigest()], {"size_px": size_px, "min_head_px": min_head_px}
     entry = cache_entry("faces", cache_key("faces", inputs=inputs, parameters=parameters, modules=[__name__]))
 
