@@ -33,7 +33,7 @@ class KeptCells:
 
     def __init__(self, folder: Path) -> None:
         """folder: for the temporary file of long footage, which has no name."""
-        self._file = SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES, dir=folder)  # noqa: SIM115 - closed with this object
+        self._file = SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES, dir=str(folder))  # noqa: SIM115 - closed with this object
         weakref.finalize(self, self._file.close)
         self._numbers = array("q")
         self.shape = (0, 0)
