@@ -14,6 +14,8 @@ from dancenow.face.face_track import NUM_LANDMARKS, FaceTrack
 from dancenow.face.refinement_weights import coverage_weights
 from dancenow.media.sink import MaskWriter, VideoWriter
 from dancenow.media.source import open_video
+from dancenow.pose.filtering import smoothing
+from dancenow.pose.pipeline import PosePipeline
 from dancenow.pose.retargeting.head_views import turn_heads
 from dancenow.pose.retargeting.registry import fit_retargeter, retarget
 from dancenow.research.recipes.video_memory import drawn_track
@@ -46,6 +48,21 @@ def looking(frames: int, seed: int, reach_px: float) -> PoseTrack:
     xy[:, INDEX["nose"], 0] += (reach_px * np.sin(np.arange(frames) / 40)).astype(np.float32)
     depth = np.random.default_rng(seed).normal(0, 3, xy.shape[:2]).astype(np.float32)
     return replace(track, pose=Pose(xy, track.pose.confidence, depth))
+
+
+def test_a_long_track_is_smoothed_in_smaller_groups_which_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    poses, measured = PosePipeline.create(), looking(400, 3, 4)
+    expected = poses.filter(measured)
+    monkeypatch.setattr(smoothing, "_LONG_FRAMES", 100)
+    found = poses.filter(measured)
+    for name in ("xy", "confidence", "depth"):
+        np.testing.assert_array_equal(getattr(found.pose, name), getattr(expected.pose, name))
+
+    def prepared(frames: int) -> Callable[[], object]:
+        track = looking(frames, 3, 4)
+        return lambda: poses.filter(track)
+
+    assert bytes_a_frame(prepared) < 1_700, "repaired poses have 448, the result 336, widths of kernels 224"
 
 
 def test_a_dance_is_retargeted_in_little_more_than_its_result() -> None:
