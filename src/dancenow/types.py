@@ -172,12 +172,14 @@ class PoseTrack:
         """The track with the poses and status that `change` gives to each shot alone; a shot without anybody stays as it is."""
         if not self.cuts:
             return change(self)
-        parts = [self.part(shot.start, shot.stop) for shot in self.shots]
-        parts = [change(part) if part.pose.confidence.any() else part for part in parts]
-        xy, confidence, depth = (
-            np.concatenate([getattr(part.pose, name) for part in parts]) for name in ("xy", "confidence", "depth")
-        )
-        return replace(self, pose=Pose(xy, confidence, depth), status=np.concatenate([part.status for part in parts]))
+        pose, status = self.pose, np.empty_like(self.status)
+        xy, confidence, depth = (np.empty_like(array) for array in (pose.xy, pose.confidence, pose.depth))
+        for shot in self.shots:
+            part = self.part(shot.start, shot.stop)
+            part = change(part) if part.pose.confidence.any() else part
+            xy[shot], confidence[shot], depth[shot] = part.pose.xy, part.pose.confidence, part.pose.depth
+            status[shot] = part.status
+        return replace(self, pose=Pose(xy, confidence, depth), status=status)
 
     @property
     def is_bounded(self) -> bool:

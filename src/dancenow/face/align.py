@@ -5,6 +5,7 @@ a head in profile is not mistaken for a small one.
 """
 
 from dataclasses import replace
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -13,9 +14,9 @@ from numpy.typing import NDArray
 from dancenow.errors import InputError
 from dancenow.face.expression import LID_PAIRS, LIP_PAIRS, measure_expression
 from dancenow.face.face_model import LANDMARK_MODEL
-from dancenow.face.face_track import PARTS, FaceTrack
+from dancenow.face.face_track import PARTS, FaceTrack, transform_points
 from dancenow.face.head import HEAD_MODEL, MIN_CONFIDENCE
-from dancenow.pose.filtering.local_regression import local_parabola
+from dancenow.pose.filtering.local_regression import blocks, local_parabola
 from dancenow.skeleton import HEAD_KEYPOINTS
 from dancenow.types import FloatArray, Pose
 
@@ -37,6 +38,9 @@ _REST_FRACTION: Final = 0.4
 _TOUCHING_PAIRS: Final = (*LIP_PAIRS, *LID_PAIRS["right"], *LID_PAIRS["left"])
 """Upper and lower points of lips and eyelids, which touch but never cross."""
 _SIZE_RATIO_RANGE: Final = (0.6, 1.7)
+_ALL: Final = slice(None)
+_BLOCK: Final = 1024
+"""Frames that get an expression at once."""
 _FACE_PARTS: Final = (("right_eye",), ("left_eye",), ("right_brow",), ("left_brow",), ("outer_lips", "inner_lips"))
 
 
@@ -121,16 +125,10 @@ def normalize_expression(source: FaceTrack, target: FaceTrack, boxes: FaceTrack)
     if not use.any():
         return boxes
     source_face, target_face = NeutralFace.of(source), NeutralFace.of(target)
-    source_neutral = source_face.at(source.expression[use, 6])
-    target_neutral = target_face.at(boxes.expression[use, 6])
-    level = level_landmarks(source)[use]
-    rigid = list(_RIGID_LANDMARKS)
-    alignment = fit_similarities(level[:, rigid], source_neutral[:, rigid], np.ones((len(level), len(rigid))))
-    aligned = np.einsum("tab,tnb->tna", alignment[:, :, :2], level) + alignment[:, None, :, 2]
-    offset = (aligned - source_neutral) * _part_size_ratios(source_neutral, target_neutral)
-    strength = np.clip(source.expression_confidence[use, 0] / _FULL_CONFIDENCE, 0, 1).astype(np.float64)[:, None, None]
-    landmarks = np.zeros_like(boxes.landmarks)
-    landmarks[use] = _to_frame(_without_crossing(target_neutral + strength * offset), boxes, use)
+    landmarks, used = np.zeros_like(boxes.landmarks), np.flatnonzero(use)
+    for block in blocks(len(used), _BLOCK):
+        frames = used[block]
+        landmarks[frames] = _with_expression(source, source_face, target_face, boxes, frames)
     weight = np.clip(source.expression_confidence[:, :1] / _FULL_CONFIDENCE, 0, 1)
     change = (source.expression[:, :6] - source_face.expression) * _expression_gain(source_face, target_face)
     expression, confidence = boxes.expression.copy(), boxes.expression_confidence.copy()
@@ -143,6 +141,21 @@ def normalize_expression(source: FaceTrack, target: FaceTrack, boxes: FaceTrack)
         expression=expression,
         expression_confidence=confidence,
     )
+
+
+def _with_expression(
+    source: FaceTrack, source_face: "NeutralFace", target_face: "NeutralFace", boxes: FaceTrack, frames: NDArray[np.int64]
+) -> FloatArray:
+    """Landmarks [n,68,2] of the target in px of the frame, with the source's expression in some frames [n]."""
+    source_neutral = source_face.at(source.expression[frames, 6])
+    target_neutral = target_face.at(boxes.expression[frames, 6])
+    level = level_landmarks(source, frames)
+    rigid = list(_RIGID_LANDMARKS)
+    alignment = fit_similarities(level[:, rigid], source_neutral[:, rigid], np.ones((len(level), len(rigid))))
+    aligned = np.einsum("tab,tnb->tna", alignment[:, :, :2], level) + alignment[:, None, :, 2]
+    offset = (aligned - source_neutral) * _part_size_ratios(source_neutral, target_neutral)
+    strength = np.clip(source.expression_confidence[frames, 0] / _FULL_CONFIDENCE, 0, 1).astype(np.float64)[:, None, None]
+    return _to_frame(_without_crossing(target_neutral + strength * offset), boxes, frames)
 
 
 class NeutralFace:
@@ -162,15 +175,19 @@ class NeutralFace:
         target_neutral = opening <= np.quantile(opening, _REST_FRACTION)
         weight = faces.landmark_confidence[used].astype(np.float64) * np.where(target_neutral, 1.0, 1e-3)
         expression = np.median(faces.expression[used[target_neutral], :6], axis=0).astype(np.float32)
-        return cls(level_landmarks(faces)[used], faces.expression[used, 6].astype(np.float64), weight, expression)
+        return cls(level_landmarks(faces, used), faces.expression[used, 6].astype(np.float64), weight, expression)
 
     def at(self, yaw: NDArray[np.floating]) -> Array:
         """Landmarks for heads at yaw [T]: float64 [T,68,2], on a level crop of side 1 centered on the head."""
-        steps = np.linspace(-1.5, 1.5, 61)
-        table = np.stack([self._one(step) for step in steps])
+        table = self._table
         place = np.clip((yaw.astype(np.float64) + 1.5) / 0.05, 0, 59.999)
         low, weight = place.astype(int), (place % 1)[:, None, None]
         return np.asarray((1 - weight) * table[low] + weight * table[low + 1])
+
+    @cached_property
+    def _table(self) -> Array:
+        """The faces at 61 yaws, [61,68,2]."""
+        return np.stack([self._one(step) for step in np.linspace(-1.5, 1.5, 61)])
 
     def _one(self, yaw: float) -> Array:
         """Weighted median of the faces at a similar yaw; where there are few, the other faces rotated by the model."""
@@ -185,16 +202,17 @@ class NeutralFace:
         return np.asarray(model + _weighted_median(self._level - as_model, weight))
 
 
-def level_landmarks(faces: FaceTrack) -> Array:
-    """Landmarks on the face crop with its roll removed, its center at 0 and its side 1: float64 [T,68,2]."""
+def level_landmarks(faces: FaceTrack, frames: NDArray[np.int64] | slice = _ALL) -> Array:
+    """Landmarks on the face crop with its roll removed, its center at 0 and its side 1, of some frames: float64 [n,68,2]."""
     middle = (faces.size_px - 1) / 2
-    canvas = (faces.canvas_landmarks().astype(np.float64) - middle) / faces.size_px
-    return _rotated(canvas, -faces.expression[:, 8].astype(np.float64))
+    on_canvas = transform_points(faces.landmarks[frames], faces.to_canvas[frames])
+    canvas = (on_canvas.astype(np.float64) - middle) / faces.size_px
+    return _rotated(canvas, -faces.expression[frames, 8].astype(np.float64))
 
 
-def _to_frame(level: Array, faces: FaceTrack, use: NDArray[np.bool_]) -> FloatArray:
-    canvas = _rotated(level, faces.expression[use, 8].astype(np.float64)) * faces.size_px + (faces.size_px - 1) / 2
-    transform = faces.to_canvas[use]
+def _to_frame(level: Array, faces: FaceTrack, frames: NDArray[np.int64]) -> FloatArray:
+    canvas = _rotated(level, faces.expression[frames, 8].astype(np.float64)) * faces.size_px + (faces.size_px - 1) / 2
+    transform = faces.to_canvas[frames]
     return np.asarray((canvas - transform[:, None, :, 2]) / transform[:, 0, 0][:, None, None], np.float32)
 
 

@@ -20,7 +20,7 @@ from dancenow.face.hand_occlusion import occluded_fraction
 from dancenow.face.head import Head, estimate_heads, smooth_heads
 from dancenow.face.landmarks import FaceNetworks
 from dancenow.media.source import VideoInput, VideoSource, open_video
-from dancenow.pose.filtering.local_regression import local_parabola
+from dancenow.pose.filtering.local_regression import blocks, local_parabola
 from dancenow.pose.person_crop import window
 from dancenow.prefetch import prefetch
 from dancenow.progress import Progress, ProgressCallback, ignore_progress
@@ -46,6 +46,8 @@ _FULL_EXPRESSION_PX: Final = 40.0
 rendered people the mouth's opening correlates with the truth by .5 to .9 at 43 px, by .1 to .8 at 32 px and by .2 at 21 px.
 """
 _LANDMARK_SIGMA_S: Final = 0.03
+_AT_ONCE: Final = 4
+"""Landmarks that are smoothed together: all of them in an hour of video take 700 MB."""
 _MAX_GAP_S: Final = 0.2
 
 
@@ -58,9 +60,11 @@ def face_boxes(track: PoseTrack, *, size_px: int = SIZE_PX, min_head_px: float =
     expression, confidences = np.zeros((count, terms), np.float32), np.zeros((count, terms), np.float32)
     expression[:, -3:] = np.stack([head.yaw, head.pitch, head.roll], axis=1)
     confidences[:, -3:] = head.seen[:, None]
-    crops = [window(c, MARGIN * float(h), size_px) for c, h in zip(head.center, head.height_px, strict=True)]
+    to_canvas = np.empty((count, 2, 3))
+    for t, (center, height_px) in enumerate(zip(head.center, head.height_px, strict=True)):
+        to_canvas[t] = window(center, MARGIN * float(height_px), size_px).to_canvas
     return FaceTrack(
-        np.stack([crop.to_canvas for crop in crops]), reason, hidden, head.height_px.astype(np.float32),
+        to_canvas, reason, hidden, head.height_px.astype(np.float32),
         np.zeros((count, NUM_LANDMARKS, 2), np.float32), np.zeros(count, np.float32),
         expression, confidences, track.time_s, track.width_px, track.height_px, size_px, "pose", track.source_sha256,
     )  # fmt: skip
@@ -92,9 +96,9 @@ def extract_faces(
         )
     if not use_cache:
         return _measure(source, track, size_px, min_head_px, on_progress)
-    digest = hashlib.sha256(
-        b"".join(np.ascontiguousarray(a).tobytes() for a in (track.pose.xy, track.pose.confidence, track.time_s))
-    )
+    digest = hashlib.sha256()
+    for array in (track.pose.xy, track.pose.confidence, track.time_s):
+        digest.update(np.ascontiguousarray(array).data)
     inputs, parameters = [source.sha256, digest.hexdigest()], {"size_px": size_px, "min_head_px": min_head_px}
     entry = cache_entry("faces", cache_key("faces", inputs=inputs, parameters=parameters, modules=[__name__]))
 
@@ -115,11 +119,13 @@ def with_landmarks(boxes: FaceTrack, points: FloatArray, confidence: FloatArray,
     measured = confidence > 0
     expression, confidences = boxes.expression.copy(), boxes.expression_confidence.copy()
     if measured.any():
-        expression[measured, :6] = measure_expression(points[measured])
+        turns = np.zeros_like(expression[:, 6:])
+        for block in blocks(len(points)):
+            of_block = measured[block]
+            expression[block, :6][of_block] = measure_expression(points[block][of_block])
+            turns[block][of_block] = head_rotation(points[block][of_block])
         confidence_scale = np.clip((boxes.head_px - _NO_EXPRESSION_PX) / (_FULL_EXPRESSION_PX - _NO_EXPRESSION_PX), 0, 1)
         confidences[:, :6] = (confidence * confidence_scale)[:, None]
-        turns = np.zeros_like(expression[:, 6:])
-        turns[measured] = head_rotation(points[measured])
         frontal = (confidence > 0.5) & (np.abs(boxes.expression[:, 6]) < np.pi / 2)
         if frontal.sum() >= 5:
             expression[:, 7] += np.median(turns[frontal, 1] - expression[frontal, 7])
@@ -170,19 +176,22 @@ def _smooth_landmarks(
     known = np.flatnonzero(confidence > 0)
     if len(known) < 2:
         return points, confidence
-    scale, shift = boxes.to_canvas[:, 0, 0][:, None, None], boxes.to_canvas[:, :, 2]
-    offset = np.concatenate([shift, np.zeros((len(shift), 1))], axis=1)[:, None]
-    flat = (points * scale + offset).reshape(len(points), -1)
     after = known[np.searchsorted(known, np.arange(len(points))).clip(max=len(known) - 1)]
     before = known[(np.searchsorted(known, np.arange(len(points)), side="right") - 1).clip(min=0)]
     inside = (before <= np.arange(len(points))) & (after >= np.arange(len(points)))
     near = inside & (time_s[after] - time_s[before] <= _MAX_GAP_S)
     confidences = np.where(confidence > 0, confidence, 0.5 * np.interp(time_s, time_s[known], confidence[known]))
     confidences = np.where(near, confidences, 0.0)
-    filled = np.stack([np.interp(time_s, time_s[known], column[known]) for column in flat.T], axis=1)
-    smoothed = local_parabola(filled[:, None], confidences[:, None].astype(np.float64), time_s, _LANDMARK_SIGMA_S)
-    back = (smoothed.reshape(points.shape) - offset) / scale
-    return np.where(confidences[:, None, None] > 0, back, 0).astype(np.float32), confidences.astype(np.float32)
+    scale, shift = boxes.to_canvas[:, 0, 0][:, None, None], boxes.to_canvas[:, :, 2]
+    offset = np.concatenate([shift, np.zeros((len(shift), 1))], axis=1)[:, None]
+    smooth, weight = np.empty_like(points), confidences[:, None].astype(np.float64)
+    for few in blocks(points.shape[1], _AT_ONCE):
+        flat = (points[:, few] * scale + offset).reshape(len(points), -1)
+        for column in flat.T:
+            column[:] = np.interp(time_s, time_s[known], column[known])
+        back = (local_parabola(flat[:, None], weight, time_s, _LANDMARK_SIGMA_S).reshape(len(points), -1, 3) - offset) / scale
+        smooth[:, few] = np.where(confidences[:, None, None] > 0, back, 0)
+    return smooth, confidences.astype(np.float32)
 
 
 def _reasons(track: PoseTrack, head: Head, hidden: FloatArray, min_head_px: float) -> NDArray[np.uint8]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.face.head import MIN_CONFIDENCE, Head
+from dancenow.pose.filtering.local_regression import blocks
 from dancenow.skeleton import HEAD_KEYPOINTS, INDEX
 from dancenow.types import Crop, FloatArray, Pose
 
@@ -21,6 +22,8 @@ ARM_RADIUS_HEADS: Final = 0.14
 """In head heights."""
 _BEHIND_HEADS: Final = 0.5
 """Head heights by which a hand must be farther away than the face to count as behind it: depth is imprecise."""
+_BLOCK: Final = 1024
+"""Poses that are compared with their hands at once."""
 _SIDES: Final = ("right", "left")
 _FACE_HALF_AXES: Final = (0.30, 0.40)  # of the head's height
 
@@ -50,15 +53,22 @@ def arm_capsules(pose: Pose, height_px: Array) -> tuple[Array, Array]:
 
 def occluded_fraction(pose: Pose, head: Head) -> FloatArray:
     """Fraction of the face's ellipse covered by the person's own hands and forearms: float32 [T] in [0,1]."""
-    segments, radii = arm_capsules(pose, head.height_px)
     hidden = np.zeros(len(pose), np.float32)
-    reach = _distance(head.face_center[:, None], segments)[:, 0] - radii
-    near = np.flatnonzero((radii > 0).any(axis=1) & (np.where(radii > 0, reach, np.inf).min(axis=1) < 0.5 * head.height_px))
+    for frames in blocks(len(pose), _BLOCK):
+        hidden[frames] = _occluded(pose[frames], head.face_center[frames], head.height_px[frames])
+    return hidden
+
+
+def _occluded(pose: Pose, face_center: Array, height_px: Array) -> FloatArray:
+    segments, radii = arm_capsules(pose, height_px)
+    hidden = np.zeros(len(pose), np.float32)
+    reach = _distance(face_center[:, None], segments)[:, 0] - radii
+    near = np.flatnonzero((radii > 0).any(axis=1) & (np.where(radii > 0, reach, np.inf).min(axis=1) < 0.5 * height_px))
     u, v = np.meshgrid(np.linspace(-1, 1, 11), np.linspace(-1, 1, 11))
     inside = np.hypot(u, v) <= 1
     ellipse = np.stack([u[inside], v[inside]], axis=1) * _FACE_HALF_AXES
-    for block in np.array_split(near, max(1, len(near) // 1000)):
-        points = head.face_center[block, None] + ellipse * head.height_px[block, None, None]
+    for block in np.array_split(near, max(1, len(near) // 100)):
+        points = face_center[block, None] + ellipse * height_px[block, None, None]
         covered = (_distance(points, segments[block]) < radii[block, None]).any(axis=2)
         hidden[block] = covered.mean(axis=1)
     return hidden

@@ -5,13 +5,13 @@ the nose and the line from the neck are nearly perpendicular to each other, so t
 same at any rotation (two of three rows of a rotation matrix). No single distance gives the size of a rotating head.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.pose.filtering.local_regression import gaussian, local_parabola
+from dancenow.pose.filtering.local_regression import blocks, gaussian, local_parabola
 from dancenow.skeleton import HEAD_KEYPOINTS, INDEX
 from dancenow.types import Pose
 
@@ -62,6 +62,11 @@ def estimate_heads(pose: Pose) -> Head:
     """Estimate the head in each frame independently, from a track's poses [T,K]. Where `seen` is False the values are finite
     and undefined.
     """
+    parts = [_estimate_heads(pose[frames]) for frames in blocks(max(len(pose), 1))]
+    return Head(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Head)))
+
+
+def _estimate_heads(pose: Pose) -> Head:
     xy = pose.xy.astype(np.float64)
     nose, right_eye, left_eye, right_ear, left_ear = (xy[:, i] for i in HEAD_KEYPOINTS)
     neck, ears = xy[:, INDEX["neck"]], (right_ear + left_ear) / 2

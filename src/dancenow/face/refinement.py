@@ -125,11 +125,12 @@ class FaceRefiner:
         execution: Execution,
     ) -> None:
         self._background = background
-        self.faces, self._pose, self._source, self._execution = faces, pose, source, execution
+        self.faces, self._pose, self._execution = faces, pose, execution
         self._dtype = torch.bfloat16 if execution.has_bfloat16 else torch.float32
         self._network: nn.Module = copy.deepcopy(model.network).to(self._dtype)
         self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 20% faster on a CPU
         self._translates = model.kind == "cyclegan"
+        self._source = source if self._translates else None  # of a long video as large as the faces of the result
         self.weights = _weights(model.target, faces, None if source is None else source.faces)
 
     @classmethod

@@ -24,6 +24,8 @@ _SEEN_FRAMES: Final = 2
 """A view counts as seen where at least so many of the stored faces are near: one frame may be a mistake."""
 _MIN_SHOWN_S: Final = 0.25
 """A face that would be refined for a shorter time is not: it would only flash."""
+_BLOCK: Final = 4096
+"""Frames that are compared with those of the footage at once."""
 _SURE: Final = 0.5
 _MIN_SURE_FRAMES: Final = 5
 """With fewer frames of this landmark confidence a track's pitch is not corrected, see `face_tracking.with_landmarks`."""
@@ -43,8 +45,10 @@ def coverage_weights(faces: FaceTrack, target: FaceTrack) -> FloatArray:
         return np.ones(len(faces), np.float32)
     if not (_has_true_pitch(faces) and _has_true_pitch(target)):
         views[:, PITCH], seen[:, PITCH] = 0, 0
-    rank = min(_SEEN_FRAMES, len(seen)) - 1
-    nearest = np.partition(distances(views, seen), rank, axis=1)[:, rank]
+    rank, nearest = min(_SEEN_FRAMES, len(seen)) - 1, np.empty(len(views), np.float32)
+    for stop in range(_BLOCK, len(views) + _BLOCK, _BLOCK):
+        rows = slice(max(min(stop, len(views)) - _BLOCK, 0), stop)  # products of fewer rows are rounded differently
+        nearest[rows] = np.partition(distances(views[rows], seen), rank, axis=1)[:, rank]
     return np.asarray(np.clip((MAX_UNSEEN_RAD - nearest) / (MAX_UNSEEN_RAD - FULL_UNSEEN_RAD), 0, 1), np.float32)
 
 

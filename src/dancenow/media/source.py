@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from heapq import merge
 from pathlib import Path
 from typing import Protocol, Self, TypeAlias
 
@@ -110,8 +111,10 @@ class VideoSource:
 
     def feed(self, *consumers: FrameConsumer) -> None:
         """Decode the video once for several consumers; each takes the frames that it wants. Raises UserError as `open`."""
-        wanted = [set(consumer.indices) for consumer in consumers]
-        for frame in self.frames_at(sorted(set[int]().union(*wanted))):
+        # A range of all frames stays one: a set of the numbers of an hour takes 8 MB.
+        wanted = [each if isinstance(each := consumer.indices, range) else set(each) for consumer in consumers]
+        numbers = merge(*(each if isinstance(each, range) else sorted(each) for each in wanted))
+        for frame in self.frames_at(number for number, _ in itertools.groupby(numbers)):
             for consumer, indices in zip(consumers, wanted, strict=True):
                 if frame.index in indices:
                     consumer.take(frame)

@@ -95,7 +95,8 @@ def _windows(
     goes_on = np.isfinite(end_px) & seen
     last_px = (end_px[goes_on] + _MARGIN_BELOW * low[goes_on, 1]) / (1 + _MARGIN_BELOW)
     high[goes_on, 1] = np.maximum(high[goes_on, 1], last_px)
-    low, high = _fill(low, time_s, seen), _fill(high, time_s, seen)
+    _fill(low, time_s, seen)
+    _fill(high, time_s, seen)
     rate_hz = 1.0 / float(np.median(np.diff(time_s))) if len(time_s) > 1 else 30.0
     need_px = _rolling_max((high - low).max(axis=1) * MARGIN, round(ZOOM_WINDOW_S * rate_hz))
     center = _gaussian((low + high) / 2, MOVE_SIGMA_S * rate_hz)
@@ -108,6 +109,13 @@ def _windows(
 def body_end_px(pose: Pose) -> NDArray[np.float64]:
     """How far down bodies go on below their lowest keypoints where feet are not seen, float64 [T] in px: to about where the
     next joint is; -inf where feet are seen, or neither hips nor knees."""
+    end = np.empty(len(pose))
+    for frames in blocks(len(pose)):
+        end[frames] = _body_end_px(pose[frames])
+    return end
+
+
+def _body_end_px(pose: Pose) -> NDArray[np.float64]:
     shoulders, hips, knees, feet = (_middle_y(pose, names) for names in (("shoulder",), ("hip",), ("knee",), _FEET))
     with np.errstate(invalid="ignore"):
         torso = np.where(np.isfinite(shoulders), hips - shoulders, np.nan)
@@ -140,8 +148,10 @@ def _boxes(pose: Pose) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return low, high
 
 
-def _fill(values: NDArray[np.float64], time_s: NDArray[np.float64], seen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    return np.stack([np.interp(time_s, time_s[seen], column[seen]) for column in values.T], axis=1)
+def _fill(values: NDArray[np.float64], time_s: NDArray[np.float64], seen: NDArray[np.bool_]) -> None:
+    """Interpolate the columns of [T,2] in place."""
+    for column in values.T:
+        column[:] = np.interp(time_s, time_s[seen], column[seen])
 
 
 def _rolling_max(values: NDArray[np.float64], radius: int) -> NDArray[np.float64]:

@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dancenow.media.source import VideoSource
 from dancenow.pose.filtering.flow_smoothing import follow_motion
@@ -47,7 +48,7 @@ def follow_picture(
         def make() -> list[KeypointSteps]:
             found = _measure(source, tracks, on_progress)
             with complete_or_absent(path) as temporary, temporary.open("wb") as file:
-                np.savez_compressed(file, by=np.stack([s.by for s in found]), known=np.stack([s.known for s in found]))
+                np.savez_compressed(file, by=_stacked([s.by for s in found]), known=_stacked([s.known for s in found]))
             return found
 
         with entry.in_use():
@@ -58,7 +59,15 @@ def follow_picture(
 def _digest(track: PoseTrack) -> str:
     """Of all that steps depend on."""
     arrays = track.pose.xy, track.pose.confidence, track.status, np.array([track.width_px, track.height_px, *track.cuts])
-    return hashlib.sha256(b"".join(each.tobytes() for each in arrays)).hexdigest()
+    digest = hashlib.sha256()
+    for each in arrays:
+        digest.update(np.ascontiguousarray(each).data)
+    return digest.hexdigest()
+
+
+def _stacked(arrays: list[NDArray[Any]]) -> NDArray[Any]:
+    """Arrays of one shape as one; a single one is not copied."""
+    return arrays[0][None] if len(arrays) == 1 else np.stack(arrays)
 
 
 def _measure(source: VideoSource, tracks: Sequence[PoseTrack], on_progress: ProgressCallback) -> list[KeypointSteps]:

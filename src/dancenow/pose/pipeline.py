@@ -32,7 +32,7 @@ from dancenow.media.sink import MaskWriter
 from dancenow.media.source import VideoInput, open_video
 from dancenow.pose.detectors.base import PoseDetector
 from dancenow.pose.detectors.registry import DEFAULT_DETECTOR, create_detector
-from dancenow.pose.filtering.confidence import restore_filled_confidence, show_hidden_limbs
+from dancenow.pose.filtering.confidence import confidence_for_rendering
 from dancenow.pose.filtering.repeated_frames import filter_without_repeats
 from dancenow.pose.filtering.smoothing import DEFAULT, SmoothConfig, damp_jitter, repair, smooth, smooth_lag_frames
 from dancenow.pose.picture_following import follow_picture
@@ -223,7 +223,7 @@ class PosePipeline:
     def for_rendering(self, track: PoseTrack) -> PoseTrack:
         """The track as a renderer takes it, the last step: frames that were FILLED get their neighbors' confidence, and limbs
         that something hid are shown."""
-        return show_hidden_limbs(restore_filled_confidence(track))
+        return confidence_for_rendering(track)
 
     def lag(self, fps: float) -> Lag:
         """The look-ahead of all steps at `fps` frames a second, for a live source."""

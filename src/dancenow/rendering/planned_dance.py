@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+import numpy as np
+
+from dancenow.freed_memory import release_freed_memory
 from dancenow.media.source import VideoSource
 from dancenow.pose.pipeline import PosePipeline
 from dancenow.pose.retargeting.head_views import turn_heads
@@ -78,7 +81,8 @@ def plan_dances(
     for part in parts:
         whole = complete_body(part.track, part.target.track)
         retargeter = fit_videos(normalize, source, whole, part.target.track, part.target.plate, filmed_by)
-        # Of a long dance, no track is kept longer than it is needed.
+        # Of a long dance, no track is kept longer than it is needed; nor what was decoded to fit it.
+        release_freed_memory()
         moved = retarget(filmed_by.to_world(whole), retargeter, part.target.track)
         del whole
         if may_leave:
@@ -86,7 +90,7 @@ def plan_dances(
             shortened = () if inside is moved else (_SHORTENED,)
             moved = inside
             del inside
-        moved, fraction = turn_heads(moved, part.target.track)
+        moved, fraction = turn_heads(moved, part.target.track, in_place=not _shares_arrays(moved, part.track))
         most_turned = max(most_turned, fraction)
         world_track = keep_half(moved, part.target.track, keep)
         del moved
@@ -98,6 +102,11 @@ def plan_dances(
     ]
     heads = (_TURNED.format(fraction=most_turned),) if most_turned > _OFTEN_TURNED else ()
     return planned, (*source_camera_warnings(filmed_by), *shortened, *heads, *staged.notes)
+
+
+def _shares_arrays(a: PoseTrack, b: PoseTrack) -> bool:
+    """Whether what is written into the places of keypoints of one track changes the other, too."""
+    return np.may_share_memory(a.pose.xy, b.pose.xy) or np.may_share_memory(a.pose.depth, b.pose.depth)
 
 
 def _may_leave(filmed_by: CameraTrajectory, part: Part, camera: CameraMode) -> bool:

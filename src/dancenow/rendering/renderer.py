@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dancenow.freed_memory import release_freed_memory
 from dancenow.prefetch import prefetch
 from dancenow.rendering.compositor import composite
 from dancenow.rendering.contact_shadow import contact_shadow
@@ -88,6 +89,8 @@ def render_dancers(dancers: Sequence[Dancer], start: int = 0, stop: int | None =
         # Lists of all numbers would be as large as the poses.
         frames = zip(map(float, times_s), map(np.ndarray.tolist, lines_px.T), zip(*streams, strict=True), strict=True)
         for number, (time_s, lines, layers) in enumerate(frames, start=start):
+            if number == start:
+                release_freed_memory()  # what was computed of the whole dance before its first frame
             shown = [_staged(*each, number, time_s) for each in zip(dancers, layers, lines[: len(dancers)], strict=True)]
             stay = [_filmed(*each, time_s) for each in zip(view.others, lines[len(dancers) :], strict=True)]
             # Before the dancers: of layers with the same ground, the first one is behind.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dancenow.media.source import read_masks
 from dancenow.subject.camera.trajectory import CameraTrajectory
 from dancenow.subject.exposure import Exposure
-from dancenow.subject.exposure_cells import AlignedCells, FrameCells
+from dancenow.subject.exposure_cells import AlignedCells, FrameCells, KeptCells
 from dancenow.types import Frame
 
 _SIDE_PX: Final = 32
@@ -68,7 +68,8 @@ class _Fits:
 
 
 class ExposureMeter:
-    """Measures the exposure of every frame; `VideoSource.feed` gives the frames, of which it keeps 4 KB each at most.
+    """Measures the exposure of every frame; `VideoSource.feed` gives the frames. Of long footage it keeps small copies in a
+    temporary file beside the masks.
 
     masks: of the person, one per frame. measured: bool [T], the frames of which the reference is made.
 
@@ -80,8 +81,7 @@ class ExposureMeter:
         self.indices: Collection[int] = range(len(measured))
         self._measured = measured
         self._masks: Iterator[tuple[int, NDArray[np.uint8]]] = enumerate(read_masks(masks))
-        self._cells: dict[int, NDArray[np.uint8]] = {}
-        self._clear: dict[int, _Mask] = {}
+        self._cells = KeptCells(masks.parent)
 
     def take(self, frame: Frame) -> None:
         """Keep a small copy of a frame."""
@@ -91,25 +91,24 @@ class ExposureMeter:
         height, width = frame.image_rgb.shape[:2]
         scale = min(1.0, _SIDE_PX / max(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        self._cells[frame.index] = np.asarray(cv2.resize(frame.image_rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+        colors = np.asarray(cv2.resize(frame.image_rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
         person = cv2.dilate(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), np.ones((3, 3), np.uint8))
-        self._clear[frame.index] = np.asarray(person < _PERSON_LEVEL)
+        self._cells.append(frame.index, colors, np.asarray(person < _PERSON_LEVEL))
 
     def exposure(self, camera: CameraTrajectory | None = None) -> Exposure:
         """The exposure of every frame; constant where it does not change or cannot be measured. camera: None if it is still."""
         constant = Exposure.constant(len(self._measured))
-        frames = FrameCells(self._cells, self._clear)
-        numbers = frames.numbers
+        numbers = self._cells.numbers
         if not self._measured[numbers].any():
             return constant
         measured = self._measured[numbers]
-        usable = ~_lost(*frames.take(numbers), measured)
+        usable = ~_lost(self._cells, measured)
         if not (measured & usable).any():
             return constant
         if camera is None or camera.is_still:
-            fits = _fit_all(frames, measured & usable, _ROUNDS)
+            fits = _fit_all(FrameCells(self._cells), measured & usable, _ROUNDS)
         else:
-            aligned = AlignedCells(self._cells, self._clear, camera)
+            aligned = AlignedCells(self._cells, camera)
             fits = _fit_all(aligned, measured & (camera.confidence[numbers] > 0), _MOVING_ROUNDS)
             usable |= fits.explained  # the camera looks at a plain wall
         if fits.explained[measured & usable].mean() < _MIN_FRAMES_EXPLAINED:
@@ -137,20 +136,17 @@ def _spread(
     return Exposure(np.stack(columns, axis=-1).reshape(-1, 3, 2).astype(np.float32), used)
 
 
-def _lost(cells: NDArray[np.uint8], clear: _Mask, measured: _Mask) -> _Mask:
+def _lost(cells: KeptCells, measured: _Mask) -> _Mask:
     """bool [T]: the frames that show next to nothing."""
-    gray = cells.mean(axis=2)
-    count = np.maximum(clear.sum(axis=1), 1)
-    level = (gray * clear).sum(axis=1) / count
-    contrast = np.sqrt(((gray - level[:, None]) ** 2 * clear).sum(axis=1) / count)
+    level, contrast = np.array(cells.level), np.array(cells.contrast)
     other = np.abs(level - np.median(level[measured])) > _LOST_LEVELS
     return np.asarray(other & (contrast < _LOST_CONTRAST * np.median(contrast[measured])))
 
 
 def _fit_all(frames: FrameCells, used: _Mask, rounds: int) -> _Fits:
     """Fit all frames [T] to a reference made of the `used` ones, at the exposure of their median."""
-    numbers, candidates = frames.numbers, np.flatnonzero(used)
-    brightness = [frames.colors[i].mean() for i in numbers[candidates].tolist()]
+    numbers, candidates = frames.kept.numbers, np.flatnonzero(used)
+    brightness = np.array(frames.kept.brightness)[candidates]
     first = candidates[np.argsort(brightness)[len(candidates) // 2]]
     colors, clear = frames.take(numbers[[first]])
     reference, known = colors[0].astype(np.float32), clear[0]

@@ -54,8 +54,8 @@ class CropRenderer:
     def render(self, track: PoseTrack, frames: NDArray[np.int64]) -> abc.Generator[Layer | None]:
         """See `Renderer.render`."""
         require_target_frame(track, self.target)
-        windows = track_crop(track.pose, track.time_s, self._generator.config.canvas_px, track.cuts, bottom_px=track.height_px)
-        crops, is_present = windows[frames], track.status[frames] != FrameStatus.MISSING
+        canvas_px, is_present = self._generator.config.canvas_px, track.status[frames] != FrameStatus.MISSING
+        crops = track_crop(track.pose, track.time_s, canvas_px, track.cuts, bottom_px=track.height_px)[frames]
         with prefetch(self._inputs(track, frames, crops), room=2) as inputs:
             for rgba, crop, frame in zip(self._generate_all(inputs, is_present), crops, frames, strict=True):
                 feet_px = float(feet_y_px(track.pose[frame : frame + 1])[0])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dancenow.pose.filtering.local_regression import (
     Array,
+    blocks,
     frame_rate,
     gaussian,
     local_parabola_with_noise,
@@ -53,17 +54,20 @@ def choose_widths(xy: Array, weight: Array, time_s: Array) -> Array:
     """
     if frame_rate(time_s) < MIN_RATE_HZ:
         return np.full(weight.shape, FIXED_SIGMA_S)
-    level, agrees = np.zeros(weight.shape), np.ones(weight.shape, np.bool_)
+    level, agrees = np.zeros(weight.shape, np.uint8), np.ones(weight.shape, np.bool_)
     noise_px = measure_noise(xy, weight > 0, time_s)
     low, high = np.full_like(xy, -np.inf), np.full_like(xy, np.inf)
     for index, sigma_s in enumerate(SIGMAS_S):
         smoothed, left = local_parabola_with_noise(xy, weight, time_s, sigma_s)
         reach_px = (TOLERANCE * np.nan_to_num(noise_px) * left)[..., None]
         np.maximum(low, smoothed - reach_px, out=low)
-        np.minimum(high, smoothed + reach_px, out=high)
+        smoothed += reach_px
+        np.minimum(high, smoothed, out=high)
         agrees &= (low <= high).all(axis=-1)
         level[agrees] = index
-    even = np.stack([gaussian(each, time_s, _EVEN_SIGMA_S) for each in level.T], axis=1)
+        del smoothed, left, reach_px  # before the next ones are made
+    del low, high
+    even = np.stack([gaussian(each.astype(np.float64), time_s, _EVEN_SIGMA_S) for each in level.T], axis=1)
     widths_s = np.exp(np.interp(even, np.arange(len(SIGMAS_S)), np.log(SIGMAS_S)))
     return np.asarray(np.where(np.isnan(noise_px), FIXED_SIGMA_S, widths_s))
 
@@ -79,8 +83,10 @@ def measure_noise(xy: Array, seen: NDArray[np.bool_], time_s: Array) -> Array:
     step_s = np.diff(windows_s, axis=1)
     even = step_s.max(axis=1) < _MOST_UNEVEN * step_s.min(axis=1)
     known = sliding_window_view(seen, _ORDER + 1, axis=0).all(axis=-1) & even[:, None]
-    differences = np.einsum("tkcw,tw->tkc", sliding_window_view(xy, _ORDER + 1, axis=0), _difference_weights(windows_s))
-    length_px = np.where(known, np.linalg.norm(differences, axis=-1), np.nan)
+    windows_px, length_px = sliding_window_view(xy, _ORDER + 1, axis=0), np.empty(known.shape)
+    for block in blocks(len(known)):
+        differences = np.einsum("tkcw,tw->tkc", windows_px[block], _difference_weights(windows_s[block]))
+        length_px[block] = np.where(known[block], np.linalg.norm(differences, axis=-1), np.nan)
     at_s, centers_s = windows_s.mean(axis=1), np.arange(time_s[0], time_s[-1] + _NOISE_STEP_S, _NOISE_STEP_S)
     first, last = (np.searchsorted(at_s, centers_s + side * _NOISE_WINDOW_S).tolist() for side in (-1, 1))
     nothing = np.full(xy.shape[1], np.nan)

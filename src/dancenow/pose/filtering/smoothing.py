@@ -21,8 +21,10 @@ from dancenow.types import FloatArray, FrameStatus, Pose, PoseTrack
 BODY_SIZE_SIGMA_S: Final = 0.5
 """Standard deviation of the Gaussian over a person's size in px."""
 
-_GROUP: Final = 7
-"""Keypoints that are smoothed together: all of a dance of an hour would not fit in memory."""
+_GROUP, _GROUP_OF_LONG, _LONG_FRAMES = 7, 4, 30_000
+"""Keypoints that are smoothed together, and of a track of so many frames, of which fewer fit in memory; fewer take longer."""
+_BLOCK: Final = 1024
+"""Frames whose keypoints are compared with their neighbors at once."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def repair(track: PoseTrack, config: SmoothConfig = DEFAULT) -> PoseTrack:
 def damp_jitter(track: PoseTrack, config: SmoothConfig = DEFAULT) -> PoseTrack:
     """The track with damped jitter. Depth is smoothed like the coordinates; keypoints of confidence 0 are unchanged."""
     pose, time_s = track.pose, track.time_s
-    groups = list(blocks(pose.confidence.shape[1], _GROUP))
+    groups = list(blocks(pose.confidence.shape[1], _GROUP if len(pose) < _LONG_FRAMES else _GROUP_OF_LONG))
     widths_s = np.full(pose.confidence.shape if config.sigma_s is None else (len(pose), 1), config.sigma_s or 0.0)
     if config.sigma_s is None:
         for group in groups:
@@ -89,7 +91,8 @@ def damp_jitter(track: PoseTrack, config: SmoothConfig = DEFAULT) -> PoseTrack:
         sigma_s = widths_s if config.sigma_s is not None else widths_s[:, group]
         smoothed = local_parabola(values, weight, time_s, sigma_s, float(widths_s.max()))
         present = weight > 0
-        xy[:, group][present], depth[:, group][present] = smoothed[present, :2], smoothed[present, 2]
+        np.copyto(xy[:, group], smoothed[..., :2], where=present[..., None], casting="same_kind")
+        np.copyto(depth[:, group], smoothed[..., 2], where=present, casting="same_kind")
     return replace(track, pose=Pose(xy, pose.confidence, depth))
 
 
@@ -118,7 +121,7 @@ def _jumps(xy: FloatArray, seen: NDArray[np.bool_], time_s: Array, size_px: Arra
     if reach < 1:
         return np.zeros_like(seen)
     jumps = np.zeros_like(seen)
-    for block in blocks(len(xy)):
+    for block in blocks(len(xy), _BLOCK):
         around = slice(max(block.start - reach, 0), min(block.stop + reach, len(xy)))
         beyond = (reach - (block.start - around.start), reach - (around.stop - block.stop))
         known = np.where(seen[around, :, None], xy[around].astype(np.float64), np.nan)

@@ -32,24 +32,29 @@ MAX_SHIFT: Final = 0.12
 
 
 def contact_weights(xy: Float64Array, up: Float64Array, seen: NDArray[np.bool_], fps: float, height_px: float) -> Float64Array:
-    """How certainly each of `FEET` stands on the floor, float64 [T,4] in [0,1].
+    """How certainly one of `FEET` stands on the floor in each frame, before it is smoothed: float64 [T] in [0,1].
 
-    xy: positions [T,4,2] in the frame, px. up: height above the floor [T,4]. seen: which are visible [T,4].
+    xy: positions [T,2] in the frame, px. up: height above the floor [T]. seen: where it is visible [T].
     """
     half = max(1, round(0.08 * fps))
     frames = np.arange(len(xy))
     after, before = np.minimum(frames + half, len(xy) - 1), np.maximum(frames - half, 0)
-    span_s = np.maximum(after - before, 1)[:, None] / fps
+    span_s = np.maximum(after - before, 1) / fps
     speed = np.linalg.norm(xy[after] - xy[before], axis=-1) / span_s / height_px
     slow = np.clip((STANDING_PER_S[1] - speed) / (STANDING_PER_S[1] - STANDING_PER_S[0]), 0, 1)
     low = np.clip((STANDING_UP[1] - np.abs(up) / height_px) / (STANDING_UP[1] - STANDING_UP[0]), 0, 1)
-    return np.asarray(moving_average(slow * low * seen, max(1, round(BLEND_S * fps / 2))))
+    return np.asarray(slow * low * seen)
+
+
+def steady_weights(weights: Float64Array, fps: float) -> Float64Array:
+    """Weights [T,4] of `contact_weights`, which fade in and out."""
+    return np.asarray(moving_average(weights, max(1, round(BLEND_S * fps / 2))))
 
 
 def footholds(positions: Float64Array, stands: Float64Array, seen_at: Float64Array, fps: float) -> Float64Array:
-    """Positions [T,4,3] of feet, held at their mean for as long as they stand (`stands` [T,4]), except for sliding.
+    """Positions [T,N,3] of feet, held at their mean for as long as they stand (`stands` [T,N]), except for sliding.
 
-    seen_at: position in the frame [T,4,2], in body heights. Motion in the frame beyond `MAX_DRIFT` is kept as sliding. In world
+    seen_at: position in the frame [T,N,2], in body heights. Motion in the frame beyond `MAX_DRIFT` is kept as sliding. In world
     coordinates a standing foot may seem to move, because distances are uncertain.
     """
     half = round(SLIDE_S / 2 * fps)

@@ -18,7 +18,14 @@ from dancenow.pose.filtering.local_regression import blocks
 from dancenow.pose.retargeting.base import as_track
 from dancenow.pose.retargeting.body_model import BodyModel, fit_body_model
 from dancenow.pose.retargeting.camera_model import FEET
-from dancenow.pose.retargeting.foot_contact import MAX_SHIFT, contact_weights, footholds, limited_shifts, move_feet
+from dancenow.pose.retargeting.foot_contact import (
+    MAX_SHIFT,
+    contact_weights,
+    footholds,
+    limited_shifts,
+    move_feet,
+    steady_weights,
+)
 from dancenow.pose.retargeting.joints import HIPS, TREE, Joints, moving_average
 from dancenow.skeleton import INDEX, NUM_KEYPOINTS
 from dancenow.types import Pose, PoseTrack
@@ -67,7 +74,7 @@ class SkeletalRetargeter:
         track = as_track(pose)
         there = self._dance(track)
         itself = SkeletalRetargeter(self.source, self.source, same_camera=True)
-        here, around = itself._dance(track), 2 * max(self._residual_frames)
+        here, around = itself._dance(track, there), 2 * max(self._residual_frames)
         xy, depth = np.empty_like(track.xy), np.empty_like(track.depth)
         for frames in blocks(len(track), _BLOCK):
             wide = slice(max(frames.start - around, 0), min(frames.stop + around, len(track)))
@@ -79,8 +86,10 @@ class SkeletalRetargeter:
         mapped = Pose(xy, track.confidence, depth)
         return mapped if pose.xy.ndim == 3 else mapped[0]
 
-    def _dance(self, track: Pose) -> "_Dance":
-        """What whole source poses [T,K] tell about each frame."""
+    def _dance(self, track: Pose, known: "_Dance | None" = None) -> "_Dance":
+        """What whole source poses [T,K] tell about each frame. known: the same for another target."""
+        if known is not None and self._feet_visible == (known.shift is not None):
+            return self._planted(known) if self._feet_visible else known
         line_px = self._ground_line(track) if (track.confidence > 0).any() else None
         joints = self.source.joints(track).filled()
         size = np.exp(self.source.log_sizes(joints, line_px))
@@ -260,16 +269,23 @@ class SkeletalRetargeter:
         """The dance with shifts that align the body to its feet, and move the feet to their footholds."""
         a, b = self.source, self.target
         heels = a.heels_px
-        points, seen = dance.joints.several(FEET)
-        feet, wanted = np.empty_like(points), np.empty_like(points)
-        for frames in blocks(len(points), _BLOCK):
+        feet, wanted = (np.empty((len(dance.joints), len(FEET), 3)) for _ in range(2))
+        for frames in blocks(len(feet), _BLOCK):
             body = self._body(dance, frames)
             feet[frames], wanted[frames] = body[:, FEET], self._retargeted(body)[:, FEET]
-        stands = contact_weights(points[..., :2], feet[..., 2] - heels, seen, a.fps, a.height_px)
-        feet = footholds(self._to_target_stage(feet), stands, points[..., :2] / a.height_px, a.fps)
-        feet[..., 2] += b.heels_px - self._leg_ratio * heels
-        np.subtract(feet, wanted, out=wanted)
-        del feet, points
+        seen, stands = np.empty((len(feet), len(FEET)), np.bool_), np.empty((len(feet), len(FEET)))
+        for foot, joint in enumerate(FEET):
+            points, seen[:, foot] = dance.joints.of(joint)
+            up = feet[:, foot, 2] - heels[foot]
+            stands[:, foot] = contact_weights(points[:, :2], up, seen[:, foot], a.fps, a.height_px)
+        stands = steady_weights(stands, a.fps)
+        for foot, joint in enumerate(FEET):
+            at = slice(foot, foot + 1)
+            seen_at = dance.joints.of(joint)[0][:, None, :2] / a.height_px
+            held = footholds(self._to_target_stage(feet[:, at]), stands[:, at], seen_at, a.fps)
+            held[..., 2] += (b.heels_px - self._leg_ratio * heels)[foot]
+            np.subtract(held, wanted[:, at], out=wanted[:, at])
+        del feet, held, points, seen_at
         # Standing feet determine the position of the body; feet in the air count where none stands.
         root = _root(wanted, (stands + AIRBORNE_FOOT_WEIGHT) * seen, round(ROOT_SMOOTHING_S * a.fps))
         for frames in blocks(len(root)):
@@ -341,8 +357,10 @@ def _fit_shift(x_px: Float64Array, half_px: float) -> float:
 
 def _root(wanted: Float64Array, weight: Float64Array, half: int) -> Float64Array:
     """Smooth shift of the body [T,3] that fits the feet's shifts [T,4,3]; interpolated where no foot is visible."""
-    total = weight.sum(axis=1)
-    shift = (wanted * weight[..., None]).sum(axis=1) / np.maximum(total, 1e-9)[:, None]
+    total, shift = weight.sum(axis=1), np.empty((len(weight), 3))
+    for block in blocks(len(weight)):
+        mean = (wanted[block] * weight[block, :, None]).sum(axis=1)
+        shift[block] = mean / np.maximum(total[block], 1e-9)[:, None]
     known = total > 0
     if not known.any():
         return np.zeros_like(shift)
