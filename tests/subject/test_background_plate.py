@@ -143,6 +143,21 @@ def test_the_floor_between_the_legs_keeps_its_boards_and_loses_its_shadow() -> N
     assert np.abs(smooth.astype(int) - room)[~known].max() > 40, "which a smooth filling does not know"
 
 
+@pytest.mark.parametrize("fringe", [40, 220])
+def test_what_looks_like_the_surroundings_counts_close_to_the_person(fringe: int) -> None:
+    """Most samples show the edge of a leg, dark or light, beside the hole: a median would keep it."""
+    room = np.full((64, 96, 3), 120, np.uint8)
+    room[:, ::8] = 90  # boards
+    known = np.ones((64, 96), bool)
+    known[20:50, 30:66] = False
+    images = [room.copy() for _ in range(10)]
+    for image in images[:7]:
+        image[20:50, 40:56] = fringe
+    median = np.where(known[..., None], room, 0).astype(np.uint8)
+    filled = _fill_holes(median, known, images, np.ones((10, 64, 96), bool))
+    assert np.abs(filled.astype(int) - room).max() < 8
+
+
 def test_a_shadow_that_mostly_lies_there_is_lit_and_what_is_painted_darker_is_not() -> None:
     rng = np.random.default_rng(0)
     floor = np.full((60, 80, 3), (120, 110, 90), np.float32)
