@@ -203,3 +203,16 @@ def test_a_person_is_measured_alike_beside_a_small_one() -> None:
     for index, image in enumerate(frames()):
         meter.take(index, image)
     np.testing.assert_array_equal(meter.steps()[1].by, measured(true).by)
+
+
+def test_where_nothing_is_to_be_seen_no_step_is_known() -> None:
+    """Inside of a plain block that moves the flow stands still, there and back."""
+    base = np.linspace((180, 180), (220, 320), NUM_KEYPOINTS).astype(np.float32)
+    pose = Pose(np.stack([base, base + np.array((8, 0), np.float32)]), *np.ones((2, 2, NUM_KEYPOINTS), np.float32))
+    status = np.full(2, FrameStatus.MEASURED, np.uint8)
+    meter = StepMeter([PoseTrack(pose, np.arange(2) / 12, status, 500, 500, "drawn", "0" * 64)])
+    for index in range(2):
+        image = np.full((500, 500, 3), 90, np.uint8)
+        image[100:400, 100 + 8 * index : 300 + 8 * index] = (200, 30, 30)
+        meter.take(index, image)
+    assert not meter.steps()[0].known.any()

@@ -24,6 +24,9 @@ _FINEST_SCALE: Final = 1
 """Of the pyramid: half of the pictures' size. Coarser flow loses thin arms in fast moves; finer costs three times as much."""
 _RADIUS: Final = 0.005
 """Half the side of the square around a keypoint whose median motion counts, of the longer side."""
+_TEXTURE_PX: Final = 17
+_MIN_CONTRAST: Final = 3.0
+"""Side of the square around a keypoint that must have some contrast, and its least standard deviation, in levels."""
 _SURE: Final = 0.3
 """Confidence of keypoints that lie on the body."""
 _MAX_DISAGREEMENT: Final = (0.5, 0.1)
@@ -84,7 +87,8 @@ class StepMeter:
         scale = np.array(first.shape[::-1]) / (window[1].stop - window[1].start, window[0].stop - window[0].start)
         places = (both.xy.astype(np.float64) - corner + 0.5) * scale - 0.5
         steps = np.stack([_steps(there, back, places[0]), -_steps(back, there, places[1])])
-        known = np.isfinite(steps[..., 0]) & (both.confidence > _SURE) & (both.confidence > 0).all(axis=0)
+        textured = np.stack([_is_textured(*each) for each in ((first, places[0]), (second, places[1]))])
+        known = np.isfinite(steps[..., 0]) & textured & (both.confidence > _SURE) & (both.confidence > 0).all(axis=0)
         count = known.sum(axis=0)
         total = np.where(known[..., None], steps, 0).sum(axis=0)
         self._by[i, index - 1] = total / np.maximum(count, 1)[:, None] / scale
@@ -126,6 +130,15 @@ def _steps(there: FloatArray, back: FloatArray, places: NDArray[np.float64]) -> 
     fixed, share = _MAX_DISAGREEMENT
     step[~(off < fixed + share * np.linalg.norm(step, axis=1))] = np.nan
     return step
+
+
+def _is_textured(gray: NDArray[np.uint8], places: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether a picture tells about motion around each place [N,2]: in the middle of a plain shirt the flow stands still."""
+    image, size = gray.astype(np.float32), (_TEXTURE_PX, _TEXTURE_PX)
+    variance = cv2.blur(image * image, size) - np.square(cv2.blur(image, size))
+    x, y = np.rint(np.nan_to_num(places)).astype(np.int64).T
+    height, width = gray.shape
+    return np.asarray(variance[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)] > _MIN_CONTRAST**2)
 
 
 def _median_around(flow: FloatArray, places: NDArray[np.float64]) -> NDArray[np.float64]:
