@@ -46,8 +46,11 @@ _MAX_COUNT: Final = 64
 _MIN_COUNT: Final = 12
 _RIM: Final = 0.015
 """Width of the rim of what was never seen, as a fraction of the longer side."""
-_NEAR_PERCENTS: Final = (40, 50, 60), DARK_PERCENTS, BRIGHT_PERCENTS
+_MIDDLE_PERCENTS: Final = (40, 50, 60)
+_CLOSE_PERCENTS: Final = _MIDDLE_PERCENTS, DARK_PERCENTS, BRIGHT_PERCENTS
+"""Ranks of which one is chosen where the background was seen close to the person only."""
 _BLUR_PX: Final = 9
+"""Side of the square in which they are compared with the surroundings."""
 
 
 def estimate_plate(
@@ -169,10 +172,11 @@ def _fill_holes(
     part = slice(max(0, rows[0] - margin), rows[-1] + 1 + margin)
     mask_rows = (np.arange(median.shape[0]) * bare.shape[1]) // median.shape[0]
     parts, used = [image[part] for image in images], (bare & enough)[:, mask_rows[part]]
-    shaded, seen = _ranks_like(fill_smoothly(median, known)[part], parts, used)
+    smooth = fill_smoothly(median, known)
+    shaded, seen = _ranks_like(smooth[part], parts, used)
     seen &= ~_rim_of_never_seen(known[part] | seen, round(_RIM * max(known.shape)))
     if not seen.any():
-        return fill(fill_smoothly(median, known), known)
+        return fill(smooth, known)
     texture = interpolate_membrane(shaded.astype(np.float32), seen.astype(np.float32))
     overlap = (known[part] & seen).astype(np.float32)
     difference = median[part].astype(np.float32) - texture
@@ -193,7 +197,7 @@ def _ranks_like(
     Close to the person samples show more than the background: a shadow, the edge of a leg, a light sleeve.
     """
     found, off, known = expected, np.full(expected.shape[:2], np.inf, np.float32), np.zeros(expected.shape[:2], bool)
-    for percents in _NEAR_PERCENTS:
+    for percents in _CLOSE_PERCENTS:
         ranks, known = masked_ranks(images, use, percents)
         each = cv2.blur(cv2.absdiff(ranks, expected).astype(np.float32).mean(axis=2), (_BLUR_PX, _BLUR_PX))
         found = np.where((each < off)[..., None], ranks, found)
@@ -230,7 +234,7 @@ def samples_far_from_person(clearance: NDArray[np.uint8], area: NDArray[np.bool_
 
 
 def masked_ranks(
-    images: list[NDArray[np.uint8]], use: NDArray[np.bool_], percents: tuple[int, ...] = (40, 50, 60)
+    images: list[NDArray[np.uint8]], use: NDArray[np.bool_], percents: tuple[int, ...] = _MIDDLE_PERCENTS
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Average some ranks, dark to bright, of the used samples; also return `known`. By default a median with less noise."""
     height, width = images[0].shape[:2]

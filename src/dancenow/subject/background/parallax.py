@@ -23,7 +23,7 @@ FLOW_SIDE_PX: Final = 720
 _ROUNDS: Final = 3
 _STEPS: Final = 3
 _SHORT_STEP_PX: Final = 0.5
-"""Mean displacement after which there is little left to find."""
+"""Steps in which a far displacement is found, at most, and the mean length of one after which little is left to find."""
 _NOISE_LEVELS: Final = 0.5
 """By which the mean difference of pictures may grow when one is moved: that it is resampled alone changes it."""
 _SMOOTH: Final = 0.02
