@@ -48,8 +48,8 @@ class KeypointSteps:
 class StepMeter:
     """Measures the steps of the keypoints of some people, one track each, from the frames of their video, given in order.
 
-    Steps are unknown over cuts, where a keypoint is sure in neither frame or missing in one, and where the flow back does not
-    lead to where it came from.
+    Steps are unknown over cuts, where a keypoint is sure in neither frame or missing in one, where the picture is plain, and
+    where the flow back does not lead to where it came from.
     """
 
     def __init__(self, tracks: Sequence[PoseTrack]) -> None:
@@ -77,7 +77,7 @@ class StepMeter:
         window = _window_around(both, gray.shape)
         if window is None:
             return
-        first, second = (_reduced(each[window]) for each in (before, gray))
+        first, second = (_resized(each[window]) for each in (before, gray))
         self._flow.setFinestScale(_FINEST_SCALE)  # which a picture that is too small would change
         there, back = (
             np.asarray(self._flow.calc(*pair, np.zeros((*first.shape, 2), np.float32)), np.float32)
@@ -116,7 +116,8 @@ def _window_around(pose: Pose, shape: tuple[int, int]) -> tuple[slice, slice] | 
     return slice(int(start[1]), int(stop[1])), slice(int(start[0]), int(stop[0]))
 
 
-def _reduced(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _resized(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A window in the size in which motion is measured: a large one is reduced, a small one enlarged."""
     shorter, longer = _MIN_SIDES_PX
     scale = max(min(1.0, _SIDE_PX / max(gray.shape)), longer / max(gray.shape))
     size = [max(shorter, round(side * scale)) for side in gray.shape[::-1]]
