@@ -105,7 +105,8 @@ class ReferenceGenerator(Generator):
         seen = self.see(warped)
         features = self._features(self.pose(pose_maps[:, :NUM_CHANNELS]) + seen)
         # At a quarter of the canvas, because bodies bend smoothly.
-        aligned = self.upsample(torch.tanh(self.align(torch.cat([features.quarter, seen], dim=1)).float()))
+        aligned = torch.tanh(self.align(torch.cat([features.quarter, seen], dim=1)).float())
+        aligned = self.upsample(aligned.contiguous())  # few channels that lie side by side are slow to enlarge
         shifts, gains = aligned[:, : 2 * self.slots], MAX_LOG_GAIN * aligned[:, 2 * self.slots :]
         halved = self.shuffle(nn.functional.conv2d(warped, self.means.to(warped.dtype)))
         moved = move_pixels(halved, shifts * (largest_shift_px(self.config.canvas_px) / 2))

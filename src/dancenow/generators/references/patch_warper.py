@@ -84,20 +84,14 @@ class PatchWarper:
         The box consists of whole cells of `POSE_STRIDE`.
         """
         x, y = (_points(low, high, self._canvas_px) for low, high in zip(*wanted.bounds(_REACH_SOFTNESS), strict=True))
-        weights = torch.zeros(NUM_PARTS, len(y), len(x))
-        if not weights.numel():
-            return (0, 0), weights.numpy()
+        if not (len(x) and len(y)):
+            return (0, 0), np.zeros((NUM_PARTS, len(y), len(x)), np.float32)
         corner = (int(x[0] - _POINT_PX), int(y[0] - _POINT_PX))
-        low, high = wanted.reach(_REACH_SOFTNESS)
-        for part in wanted.present[0].nonzero()[:, 0].tolist():
-            columns, rows = (
-                slice(int(torch.searchsorted(points, low[0, part, axis])), int(torch.searchsorted(points, high[0, part, axis])))
-                for axis, points in enumerate((x, y))
-            )
-            at = torch.stack(torch.meshgrid(x[columns], y[rows], indexing="xy"), dim=-1).reshape(-1, 2)
-            scores = wanted.scores_of(at, torch.zeros(1, 1, dtype=torch.long), torch.tensor([[part]]))[0, 0]
-            near = part_odds(scores) * (scores > REACH)
-            weights[part, rows, columns] = near.reshape(rows.stop - rows.start, -1)
+        # Few operations on all points take less time than many on the points near each part.
+        at = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).reshape(-1, 2)
+        scores = wanted.scores(at)[0]
+        near = part_odds(scores) * ((scores > REACH) & (wanted.present[0] > 0)[:, None])
+        weights = near.reshape(-1, len(y), len(x))
         return corner, (weights / weights.sum(dim=0).clamp_min(1e-30)).numpy()
 
     def _add_layer(
@@ -185,5 +179,6 @@ def _put_means(blocks: FloatArray, corner: tuple[int, int], fine: FloatArray) ->
 
 def _zoomed(to_picture: NDArray[np.float64], first: NDArray[np.float64], step_px: float) -> NDArray[np.float64]:
     """A map [2,3] from px of the canvas as one from squares of `step_px`, of which the first begins at the px `first`."""
-    linear, shift = to_picture[:, :2], to_picture[:, 2]
-    return np.column_stack([linear * step_px, shift + linear @ (first - 0.5 + step_px / 2)])
+    zoomed = to_picture * step_px
+    zoomed[:, 2] = to_picture[:, 2] + to_picture[:, :2] @ (first + (step_px - 1) / 2)
+    return zoomed

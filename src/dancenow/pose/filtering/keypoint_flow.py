@@ -1,7 +1,7 @@
 """How far the picture moves under each keypoint from frame to frame, by optical flow: steps that no detector has guessed.
 
 A detector looks at every frame anew, so its keypoints tremble beside the body; the flow follows the body, but drifts. Together
-they give positions that do neither, see `follow_motion`.
+they give positions that do neither, see `follow_motion`. The flow is Lucas and Kanade's, in a pyramid (Bouguet 2000).
 """
 
 from collections.abc import Sequence
@@ -20,17 +20,19 @@ _MIN_SIDES_PX: Final = (16, 64)
 """Shorter and longer side, at least: smaller ones are enlarged."""
 _MARGIN: Final = 0.15
 """Around the keypoints, of the longer side of their box."""
-_FINEST_SCALE: Final = 1
-"""Of the pyramid: half of the pictures' size. Coarser flow loses thin arms in fast moves; finer costs three times as much."""
-_RADIUS: Final = 0.005
-"""Half the side of the square around a keypoint whose median motion counts, of the longer side."""
-_TEXTURE_PX: Final = 17
+_WINDOW_PX: Final = 17
+"""Side of the square around a point that is looked for in the next frame; larger ones are steadier but lose fast hands."""
+_LEVELS: Final = 3
+"""Of the pyramid above the picture itself: each halves its sides."""
+_ITERATIONS: Final = 10
+_POINTS_PX: Final = 3.0 * np.array([(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)])
+"""Around a keypoint: the median of their motions counts, if it is known for most of them."""
 _MIN_CONTRAST: Final = 3.0
-"""Side of the square around a keypoint that must have some contrast, and its least standard deviation, in levels."""
+"""Least standard deviation of that square, in levels: in the middle of a plain shirt nothing tells about motion."""
 _SURE: Final = 0.3
 """Confidence of keypoints that lie on the body."""
 _MAX_DISAGREEMENT: Final = (0.5, 0.1)
-"""Largest distance between a place and where the flow there and back leads, in px of these pictures, and of the step."""
+"""Largest distance between a point and where the flow there and back leads, in px of these pictures, and of the step."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,13 +50,12 @@ class KeypointSteps:
 class StepMeter:
     """Measures the steps of the keypoints of some people, one track each, from the frames of their video, given in order.
 
-    Steps are unknown over cuts, where a keypoint is sure in neither frame or missing in one, where the picture is plain, and
+    Steps are unknown over cuts, where a keypoint is not sure or missing in the next frame, where the picture is plain, and
     where the flow back does not lead to where it came from.
     """
 
     def __init__(self, tracks: Sequence[PoseTrack]) -> None:
         self._tracks = tracks
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         count, keypoints = len(tracks[0]), tracks[0].pose.xy.shape[1]
         self._by = np.zeros((len(tracks), max(count - 1, 0), keypoints, 2), np.float32)
         self._known = np.zeros(self._by.shape[:3], bool)
@@ -78,21 +79,15 @@ class StepMeter:
         if window is None:
             return
         first, second = (_resized(each[window]) for each in (before, gray))
-        self._flow.setFinestScale(_FINEST_SCALE)  # which a picture that is too small would change
-        there, back = (
-            np.asarray(self._flow.calc(*pair, np.zeros((*first.shape, 2), np.float32)), np.float32)
-            for pair in ((first, second), (second, first))
-        )
         corner = np.array([window[1].start, window[0].start])
         scale = np.array(first.shape[::-1]) / (window[1].stop - window[1].start, window[0].stop - window[0].start)
-        places = (both.xy.astype(np.float64) - corner + 0.5) * scale - 0.5
-        steps = np.stack([_steps(there, back, places[0]), -_steps(back, there, places[1])])
-        textured = np.stack([_is_textured(*each) for each in ((first, places[0]), (second, places[1]))])
-        known = np.isfinite(steps[..., 0]) & textured & (both.confidence > _SURE) & (both.confidence > 0).all(axis=0)
-        count = known.sum(axis=0)
-        total = np.where(known[..., None], steps, 0).sum(axis=0)
-        self._by[i, index - 1] = total / np.maximum(count, 1)[:, None] / scale
-        self._known[i, index - 1] = count > 0
+        places = (both.xy[0].astype(np.float64) - corner + 0.5) * scale - 0.5
+        visible = (both.confidence[0] > _SURE) & (both.confidence[1] > 0) & np.isfinite(places).all(axis=1)
+        places[~visible] = 0
+        steps, known = _steps(first, second, places)
+        known &= visible & _is_textured(first, places)
+        self._by[i, index - 1] = np.where(known[:, None], steps / scale, 0)
+        self._known[i, index - 1] = known
 
     def steps(self) -> list[KeypointSteps]:
         """What was measured, of each track."""
@@ -124,32 +119,40 @@ def _resized(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _steps(there: FloatArray, back: FloatArray, places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The motion [N,2] at some places [N,2]; NaN where the way back does not lead there. there, back: flows [H,W,2]."""
-    step = _median_around(there, places)
-    off = np.linalg.norm(step + _median_around(back, places + step), axis=1)
+def _steps(
+    first: NDArray[np.uint8], second: NDArray[np.uint8], places: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The motion [N,2] between two pictures at some places [N,2], and where it is known [N]."""
+    points = (places[:, None] + _POINTS_PX).reshape(-1, 1, 2).astype(np.float32)
+    there, found = _tracked(first, second, points)
+    back, returned = _tracked(second, first, there)
+    step, off = (there - points)[:, 0], np.linalg.norm((back - points)[:, 0], axis=1)
     fixed, share = _MAX_DISAGREEMENT
-    step[~(off < fixed + share * np.linalg.norm(step, axis=1))] = np.nan
-    return step
+    agree = (found & returned & (off < fixed + share * np.linalg.norm(step, axis=1))).reshape(len(places), -1)
+    count = agree.sum(axis=1)
+    known = np.asarray(2 * count > agree.shape[1], bool)
+    # The median of those that are known: the others are sorted to the end.
+    ordered = np.sort(np.where(agree[..., None], step.reshape(*agree.shape, 2), np.inf), axis=1)
+    middle = np.stack([np.maximum(count - 1, 0) // 2, count // 2], axis=1).clip(max=agree.shape[1] - 1)
+    median = np.take_along_axis(ordered, middle[..., None], axis=1).mean(axis=1, dtype=np.float64)
+    return np.where(known[:, None], median, 0), known
+
+
+def _tracked(
+    first: NDArray[np.uint8], second: NDArray[np.uint8], points: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Where points [N,1,2] of one picture are in another, and which were found [N]."""
+    guess = points.copy()  # not used, but OpenCV's type hints ask for it
+    there, found, _ = cv2.calcOpticalFlowPyrLK(
+        first, second, points, guess, winSize=(_WINDOW_PX, _WINDOW_PX), maxLevel=_LEVELS,
+        criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, _ITERATIONS, 0.03),
+    )  # fmt: skip
+    return np.asarray(there, np.float32), np.asarray(found[:, 0] > 0, bool)
 
 
 def _is_textured(gray: NDArray[np.uint8], places: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether a picture tells about motion around each place [N,2]: in the middle of a plain shirt the flow stands still."""
-    image, size = gray.astype(np.float32), (_TEXTURE_PX, _TEXTURE_PX)
-    variance = cv2.blur(image * image, size) - np.square(cv2.blur(image, size))
-    x, y = np.rint(np.nan_to_num(places)).astype(np.int64).T
-    height, width = gray.shape
-    return np.asarray(variance[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)] > _MIN_CONTRAST**2)
-
-
-def _median_around(flow: FloatArray, places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The median motion around each place [N,2]; NaN outside of the picture."""
-    height, width = flow.shape[:2]
-    inside = np.asarray(np.isfinite(places).all(axis=1), bool)
-    x, y = np.rint(np.where(inside[:, None], places, 0)).astype(np.int64).T
-    inside &= (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    radius = max(1, round(_RADIUS * max(height, width)))
-    offset = np.arange(-radius, radius + 1)
-    rows, columns = np.clip(y[:, None] + offset, 0, height - 1), np.clip(x[:, None] + offset, 0, width - 1)
-    around = flow[rows[:, :, None], columns[:, None]].reshape(len(places), -1, 2)
-    return np.where(inside[:, None], np.median(around, axis=1), np.nan)
+    """Whether a picture has some contrast around each place [N,2]."""
+    reach = np.arange(_WINDOW_PX) - _WINDOW_PX // 2
+    x, y = np.rint(places).astype(np.int64).T
+    rows, columns = np.clip(y[:, None] + reach, 0, gray.shape[0] - 1), np.clip(x[:, None] + reach, 0, gray.shape[1] - 1)
+    return np.asarray(gray[rows[:, :, None], columns[:, None]].std(axis=(1, 2), dtype=np.float32) > _MIN_CONTRAST, bool)

@@ -59,6 +59,15 @@ def measure_length(clip: Path, model: Path, minutes: float, fps: int, on_progres
         }
 
 
+def further_frames(shortest: dict[str, Any], length: dict[str, Any]) -> dict[str, float]:
+    """What each frame costs that a dance has more than the shortest one, without start and end of the command."""
+    more = length["frames"] - shortest["frames"]
+    if not more:
+        return {}
+    ms, cpu_ms = (1000 * (length[name] - shortest[name]) / more for name in ("seconds", "cpu_s"))
+    return {"ms_per_further_frame": round(ms, 2), "cpu_ms_per_further_frame": round(cpu_ms, 2)}
+
+
 def main() -> None:
     """Measure all lengths, shortest first."""
     options, sized = tyro.cli(Options, description=__doc__), LENGTH[_SIZE]
@@ -75,6 +84,7 @@ def main() -> None:
     }
     for minutes in sorted(options.minutes):
         result["lengths"].append(measure_length(clip, model, minutes, options.fps, ignore_progress))
+        result["lengths"][-1] |= further_frames(result["lengths"][0], result["lengths"][-1])
         print(json.dumps(result["lengths"][-1]), flush=True)
         with complete_or_absent(options.out) as temporary:
             temporary.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
