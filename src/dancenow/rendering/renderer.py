@@ -94,17 +94,17 @@ def render_dancers(dancers: Sequence[Dancer], start: int = 0, stop: int | None =
             shown = [_staged(*each, number, time_s) for each in zip(dancers, layers, lines[: len(dancers)], strict=True)]
             stay = [_filmed(*each, time_s) for each in zip(view.others, lines[len(dancers) :], strict=True)]
             # Before the dancers: of layers with the same ground, the first one is behind.
-            feet = zip(shown_tracks, heights_px, shown, strict=False) if view.has_contact_shadow else ()
-            shadows = [_shadow(track, height_px, number, layer) for track, height_px, layer in feet]
+            feet = zip(shown_tracks, heights_px, shown, strict=False) if view.contact_darkness else ()
+            shadows = [_shadow(*each, number, view.contact_darkness) for each in feet]
             yield _composite_layers(view, [*shadows, *shown, *stay], time_s)
 
 
-def _shadow(track: PoseTrack, height_px: float, number: int, layer: Layer | None) -> Layer | None:
+def _shadow(track: PoseTrack, height_px: float, layer: Layer | None, number: int, darkness: float) -> Layer | None:
     """The shadow at the feet of a dancer whose layer is given. track: theirs, in px of the frame; height_px: as in it."""
     if layer is None:
         return None
     frame_px = (track.width_px, track.height_px)
-    shadow = contact_shadow(track.pose[number], layer.feet_y_px, height_px, frame_px)
+    shadow = contact_shadow(track.pose[number], layer.feet_y_px, height_px, frame_px, darkness)
     return None if shadow is None else Layer(shadow, None, layer.feet_y_px)
 
 

@@ -26,7 +26,8 @@ from dancenow.media.source import VideoSource, read_masks
 from dancenow.pose.people_beside import PeopleBeside, find_beside
 from dancenow.pose.separation.seen_parts import seen_parts
 from dancenow.progress import ProgressCallback, ignore_progress
-from dancenow.rendering.depth_order import depth_lines
+from dancenow.rendering.contact_shadow import StandingPerson, measure_darkness
+from dancenow.rendering.depth_order import depth_lines, usual_height_px
 from dancenow.rendering.light_match import match_light
 from dancenow.rendering.placement import PlacedCamera
 from dancenow.rendering.scene_choice import Dance, FrameSize, StagedDances, require_layers
@@ -79,6 +80,7 @@ class SourceScene:
         place, survey = self.remove_dancers(source, tracks, on_progress, others)
         stay = tuple(FilmedPerson(place, number, track) for number, track in enumerate(others.values()))
         front = PassedInFront(place, None if survey.overlays is None else survey.overlays.rgba)
+        darkness = place.contact_darkness()
         views = (
             TargetView(
                 place,
@@ -86,7 +88,7 @@ class SourceScene:
                 front,
                 match_light(dance.target.plate.image_rgb, survey.plate.image_rgb),
                 stay,
-                has_contact_shadow=True,
+                contact_darkness=darkness,
             )
             for dance in dances
         )
@@ -154,6 +156,24 @@ class RemovedDancers:
         pairs = zip(self._source.frames(), read_masks(masks), strict=False)
         learned = ((frame, mask) for frame, mask in pairs if frame.index % step == 0 and frame.index < len(track))
         return PassingObject.learn((frame.image_rgb, mask, track.pose[frame.index]) for frame, mask in learned)
+
+    def contact_darkness(self) -> float:
+        """How dark the shadow under the feet of the dancers is, see `measure_darkness`."""
+        return measure_darkness(self._standing_people())
+
+    def _standing_people(self) -> Iterator[StandingPerson]:
+        """The dancers in some frames in which they were found."""
+        dancers = self._tracks[: self._dancers]
+        lines, heights = depth_lines(dancers), [max(1.0, usual_height_px(track)) for track in dancers]
+        step = -(-len(dancers[0]) // _LEARN_FRAMES)
+        masks = (np.max(each, axis=0) for each in zip(*(read_masks(path) for path in self._masks), strict=False))
+        for frame, mask in zip(self._source.frames(), masks, strict=False):
+            if frame.index % step or frame.index >= len(dancers[0]):
+                continue
+            behind = self._exposure.replay(self._background_of(frame.index).image_rgb, frame.index)
+            for track, ground_px, height_px in zip(dancers, lines[:, frame.index].tolist(), heights, strict=True):
+                if track.status[frame.index] == FrameStatus.MEASURED:
+                    yield StandingPerson(frame.image_rgb, behind, mask, track.pose[frame.index], ground_px, height_px)
 
     def _restart(self) -> None:
         self._frames: Iterator[tuple[Frame, tuple[NDArray[np.uint8], ...]]] = zip(

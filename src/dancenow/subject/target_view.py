@@ -64,8 +64,8 @@ class TargetView:
 
     camera: None for the reference view at all times. front: None if nothing is in front of the person. gain_rgb: from the light
     of the footage to that of the background, see `rendering.light_match`. others: people of the place, who are in front of the
-    person or behind, by the ground under their feet. has_contact_shadow: whether the person gets a soft shadow at the
-    feet, besides the one that the footage shows.
+    person or behind, by the ground under their feet. contact_darkness: how dark a soft shadow the person gets under the feet,
+    besides the one that the footage shows, see `rendering.contact_shadow`.
     """
 
     background: Background
@@ -73,7 +73,7 @@ class TargetView:
     front: Foreground | None = None
     gain_rgb: tuple[float, float, float] = (1.0, 1.0, 1.0)
     others: tuple[StayingPerson, ...] = ()
-    has_contact_shadow: bool = False
+    contact_darkness: float = 0.0
 
     def show(self, track: PoseTrack) -> PoseTrack:
         """A track in the reference view, in px of the rendered frames."""
