@@ -12,7 +12,7 @@ from dancenow.media.source import VideoSource
 from dancenow.provenance.consent import Consent, consent
 from dancenow.rendering.scenes import open_scene
 from dancenow.storage.atomic_io import sha256_of
-from dancenow.subject.subject_cache import remember_consent, require_video_consent
+from dancenow.subject.subject_cache import has_video_consent, remember_consent, require_video_consent
 from dancenow.training.budget import Budget
 
 _Consents = dict[tuple[str, int | None], tuple[Consent, VideoSource]]
@@ -82,7 +82,13 @@ def _job(row: JobRow, folder: Path, source: VideoSource, target: VideoSource, co
         raise InputError(f"the video {row.out} needs a suffix such as .mp4.")
     scene = open_scene(settings.scene, settings.camera, out, None, source.path, target.path)  # type: ignore[arg-type]
     scene.require_suits(target.info, family_of(config).generates_background)
-    agreed = require_video_consent(target, settings.target_person, _given_consent(settings))
+    given = _given_consent(settings)
+    if given is None and not has_video_consent(target, settings.target_person):
+        raise ConsentError(
+            f"the person in {target} has no consent on record; give it with --consent or in a column consent: self, rendered,"
+            " or licensed with person_name and licence."
+        )
+    agreed = require_video_consent(target, settings.target_person, given)
     agreed_before, _ = consents.setdefault((target.sha256, settings.target_person), (agreed, target))
     if not agreed.has_terms_of(agreed_before):
         raise ConsentError(f"another line gives other terms for the person in {target}; give the same in both.")

@@ -60,9 +60,14 @@ def batch(
         preset: Model size and training recipe, see `dancenow run --help`.
         normalize: How to fit the source body to the target body.
         face: Face network, trained in the last part of the budget.
-        camera: Where the camera of a target moved, stand still or follow.
-        scene: What is around the person.
-        consent: Who is in the targets; recorded with each.
+        camera: Where the camera of a target moved, look from one place
+            (still), or move as it did (follow).
+            follow goes with --scene target only.
+        scene: What is around the person, see `dancenow run --help`.
+        consent: Who is in the targets. Required once per target.
+            self: you.
+            rendered: nobody real.
+            licensed: another person, under --licence.
         person_name: Name of the person in all targets.
         licence: SPDX identifier of the license of all targets.
         seed: Random seed.

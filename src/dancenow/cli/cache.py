@@ -28,7 +28,7 @@ def cache(
 
     Args:
         action: List the stages, print the size, or prune.
-        stage: Only these stages.
+        stage: Only these stages, of those that `dancenow cache` lists.
         older_than: Prune what was not used for this long: 30d, 12h.
         to: Prune the least recently used, down to this size: 5GB.
         all: Prune everything.

@@ -42,7 +42,8 @@ def live(
     player = create_player(model, Execution.auto(device), lag)
     stream = LiveStream(port, player.meter)
     with stream.served():
-        console.message(f"watch it at {stream.address} (stop it with Ctrl-C); poses look {lag} frames ahead")
+        frames = f"{lag} frame{'s' * (lag != 1)}"
+        console.message(f"watch it at {stream.address} (stop it with Ctrl-C); poses look {frames} ahead")
         player.play(live_frames(source), stream.show)
     median_ms, worst_ms = player.meter.latency_ms
     console.message(f"{player.meter.fps:.1f} frames a second, {median_ms:.0f} ms late (95%: {worst_ms:.0f} ms)")

@@ -72,6 +72,7 @@ def run(
             none: no face network.
         camera: Where the camera of TARGET moved, look from one place
             (still), or move as it did (follow).
+            follow goes with --scene target only.
         scene: What is around the person.
             target: where their footage was filmed.
             source: SOURCE, in which the person takes the dancer's place.

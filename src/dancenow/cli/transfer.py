@@ -48,6 +48,7 @@ def transfer(
             none: the body network alone.
         camera: Where the camera of MODEL's footage moved, look from one place
             (still), or move as it did (follow).
+            follow goes with --scene target only.
         scene: What is around the person.
             target: where their footage was filmed.
             source: SOURCE, in which the person takes the dancer's place.

@@ -29,7 +29,7 @@ def web(
         port: Port to listen on.
         password_file: Text file with one line NAME:PASSWORD per person.
             Or set DANCENOW_WEB_PASSWORD.
-            Everybody sees their own videos alone.
+            Everybody sees only their own videos.
         data: Folder of uploads and results.
             By default in your data folder.
         max_mb: Largest upload.

@@ -116,7 +116,7 @@ def require_layers(generates_background: bool) -> None:
     if generates_background:
         raise OptionError(
             "a model of whole frames generates their background, too, so it goes with --scene target only; train one with the"
-            " preset draft, standard or hd."
+            " preset draft, draft-fast, standard or hd."
         )
 
 
@@ -125,6 +125,6 @@ def require_suits(place: SceneChoice, frame: FrameSize, generates_background: bo
     if generates_background and not is_alone:
         raise OptionError(
             "a model of whole frames generates their background, too, so it dances alone; train one with the preset draft,"
-            " standard or hd."
+            " draft-fast, standard or hd."
         )
     place.require_suits(frame, generates_background)

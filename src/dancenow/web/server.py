@@ -65,7 +65,7 @@ def create_app(config: WebConfig, users: Users, queue: JobQueue) -> Gate:
         import gradio as gr
         from fastapi import FastAPI
     except ImportError as error:
-        raise DependencyError("the page needs gradio; install it with `pip install dancenow[web]`.") from error
+        raise DependencyError("the page needs gradio; install it with `pip install 'dancenow[web]'`.") from error
     from dancenow.web.actions import Actions
     from dancenow.web.page import Page
 
@@ -95,7 +95,7 @@ def serve(config: WebConfig, announce: Any) -> None:
     try:
         import uvicorn
     except ImportError as error:
-        raise DependencyError("the page needs gradio; install it with `pip install dancenow[web]`.") from error
+        raise DependencyError("the page needs gradio; install it with `pip install 'dancenow[web]'`.") from error
     with only_writer(config.data):
         queue = JobQueue(JobStore(config.data), job_command(config.max_seconds))
         try:
