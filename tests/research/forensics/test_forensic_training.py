@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from dancenow.provenance.forensics.classifier import Calibration
 from dancenow.research.forensics.augmentation import Augmentation, augment, draw_augmentation
 from dancenow.research.forensics.compression import CRFS, Encoding, draw_encodings, encode_decode, extract_samples
-from dancenow.research.forensics.finetuning import split_clips
+from dancenow.research.forensics.finetuning import split_clips, videos_in
 from dancenow.research.forensics.scoring import clip_scores
 from dancenow.research.forensics.training import OFFSETS, REAL, ClipSamples, ForensicTask, PairedSampler
 from dancenow.training.loop import Clock
@@ -156,3 +157,9 @@ def test_every_fifth_clip_is_held_out_if_there_are_enough() -> None:
     assert [each.clip for each in held_out] == ["real 4", "real 9", "fake 4"]
     assert len(train) == 12
     assert split_clips([*some(10, REAL), *some(4, "fake")])[1] == []
+
+
+def test_masks_of_rendered_clips_are_no_videos_to_learn_from(tmp_path: Path) -> None:
+    for name in ("b.mkv", "a.mp4", "a.masks.mkv", "a.npz"):
+        (tmp_path / name).touch()
+    assert [path.name for path in videos_in(tmp_path)] == ["a.mp4", "b.mkv"]

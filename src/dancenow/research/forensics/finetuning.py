@@ -30,6 +30,8 @@ from dancenow.training.loop import LoopConfig, train_loop
 from dancenow.types import FrameStatus, ImageRGB, Pose, PoseTrack
 
 VIDEO_SUFFIXES: Final = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
+_MASKS: Final = ".masks.mkv"
+"""End of the names of masks that `dancenow studio` writes beside its clips."""
 """Accepted file name suffixes."""
 MAX_FRAMES: Final = 72
 """Only the middle of a longer video is used."""
@@ -93,14 +95,15 @@ def calibrate(classifier: ForensicClassifier, clips: Sequence[ClipSamples]) -> t
 
 
 def videos_in(folder: Path) -> list[Path]:
-    """The videos in a folder, sorted by name.
+    """The videos in a folder, sorted by name, without masks of rendered clips.
 
     Raises:
         UserError: the folder does not exist or holds no video.
     """
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}; give one of real videos and one of synthetic ones.")
-    videos = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
+    files = (path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
+    videos = sorted(path for path in files if not path.name.endswith(_MASKS))
     if not videos:
         raise InputError(f"{folder} holds no video ({', '.join(VIDEO_SUFFIXES)}).")
     return videos
