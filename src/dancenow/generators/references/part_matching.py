@@ -17,7 +17,10 @@ _DEPTH_WEIGHT: Final = 0.8
 _LENGTH_WEIGHT: Final = 1.0
 _BEND_WEIGHT: Final = 0.4
 _FACING_WEIGHT: Final = 0.8
-_HEAD_WEIGHT: Final = 2.5
+_HEAD_WEIGHT: Final = 5.3
+"""Of where the head looks."""
+_BODY_WEIGHT: Final = 0.14
+"""Of what else is known about the head, above all how the body under it stands: a face looks alike on any body."""
 _HAND_WEIGHT: Final = 8.0
 _BENDS_WITH: Final = {
     "upper_arm": "forearm", "forearm": "upper_arm", "hand": "forearm", "thigh": "shin", "shin": "thigh", "foot": "shin",
@@ -42,21 +45,23 @@ def part_features(parts: BodyParts) -> Tensor:
     sin = unit[..., 0] * other[..., 1] - unit[..., 1] * other[..., 0]
     facing = _facing(parts)[:, None].expand(-1, NUM_PARTS, -1).clone()
     facing[:, TRUNK] *= 1.5
-    own = torch.zeros(len(length), NUM_PARTS, 3, device=length.device)
+    own = torch.zeros(len(length), NUM_PARTS, 4, device=length.device)
     own[:, HEAD] = _HEAD_WEIGHT * _head_facing(parts)
     for side in ("right", "left"):
         own[:, PARTS.index(f"{side}_hand"), :2] = _HAND_WEIGHT * _hand_facing(parts, side)
-    return torch.cat(
+    weight = torch.ones(NUM_PARTS, 1, device=length.device)
+    weight[HEAD] = _BODY_WEIGHT
+    common = torch.cat(
         [
             _TURN_WEIGHT * unit,
             _DEPTH_WEIGHT * depth.clamp(-1.5, 1.5)[..., None],
             _LENGTH_WEIGHT * (length / usual).clamp(max=1.5)[..., None],
             _BEND_WEIGHT * torch.stack([cos, sin], dim=2),
             _FACING_WEIGHT * facing,
-            own,
         ],
         dim=2,
     )
+    return torch.cat([weight * common, own], dim=2)
 
 
 def part_distances(features: Tensor, reference_features: Tensor) -> Tensor:
@@ -74,13 +79,14 @@ def _facing(parts: BodyParts) -> Tensor:
 
 
 def _head_facing(parts: BodyParts) -> Tensor:
-    """Where the head faces, [N,3]: the distance of the ears across it, and the nose's offset from them across and along."""
+    """Where the head faces, [N,4]: the distance of the ears across it and along, and the nose's offset from them across and
+    along."""
     right, left, nose = (parts.xy[:, INDEX[name]] for name in ("right_ear", "left_ear", "nose"))
     axis = parts.start[:, HEAD] - parts.end[:, HEAD]
     across, along = _across(axis), axis / axis.norm(dim=1, keepdim=True).clamp_min(1e-3)
     off = nose - (right + left) / 2
     known = parts.confidence[:, [INDEX[name] for name in ("right_ear", "left_ear", "nose")]].amin(dim=1) > 0
-    values = torch.stack([((left - right) * across).sum(dim=1), (off * across).sum(dim=1), (off * along).sum(dim=1)], dim=1)
+    values = torch.stack([(each * unit).sum(dim=1) for each in (left - right, off) for unit in (across, along)], dim=1)
     return torch.where(known[:, None], values / parts.size[:, None], 0.0).clamp(-1.0, 1.0)
 
 
