@@ -43,11 +43,9 @@ class ReadStatement:
 
     def sentence(self) -> str:
         """What the statement says and who signed it."""
-        record = self.consent
-        parts = (f"{record.kind}: {record.person}", record.scope, record.date, record.licence, record.document)
-        terms = "; ".join(part for part in parts if part) + (f"; WITHDRAWN on {record.withdrawn}" if record.withdrawn else "")
         by = "this computer" if self.own else "a certificate that this computer cannot verify"
-        return f"{terms}; for the footage {self.source_sha256[:12]}; stated on {self.stated}, signed by {self.signer} ({by})"
+        about = f"{self.consent.sentence()}; for the footage {self.source_sha256[:12]}"
+        return f"{about}; stated on {self.stated}, signed by {self.signer} ({by})"
 
 
 def write_statement(record: Consent, source_sha256: str, out: Path) -> None:
