@@ -20,6 +20,7 @@ from dancenow.execution import Device, Execution
 from dancenow.face.refinement import FaceMode
 from dancenow.first_look import first_look, first_look_path
 from dancenow.generators.cast_member import CastMember, given_to
+from dancenow.generators.model_cache import ModelSettings
 from dancenow.generators.performer import Cast, label_by_person, open_cast
 from dancenow.generators.presets import preset_config
 from dancenow.generators.train_model import train_model
@@ -180,8 +181,8 @@ def run(
     dance = partial(transfer, source, normalize=normalize, camera=camera, scene=scene, keep=keep, execution=execution,
                     on_progress=watch)  # fmt: skip
     look = first_look(dance, tracks[None], float(source.info.fps), out, warn) if None in cast and out.suffix else None
-    trained = {n: member.train(preset, config, budget, face, source, n, seed, execution, look, warn, on_progress)
-               for n, member in cast.items()}  # fmt: skip
+    settings = {n: ModelSettings(preset, config, budget, seed, face, source, n) for n in cast}
+    trained = {n: member.train(settings[n], execution, look, warn, on_progress) for n, member in cast.items()}
     models = {n: model for n, (model, _) in trained.items()}
     numbered = {n: model for n, model in models.items() if n is not None}
     done = dance(numbered or models[None], out, face=face)

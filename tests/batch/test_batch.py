@@ -153,14 +153,14 @@ def test_a_batch_that_is_stopped_lets_its_steps_clean_up(tmp_path: Path, monkeyp
 
 
 @pytest.mark.slow
-def test_a_lost_board_costs_no_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lost_progress_costs_no_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=":")
     settings = WorkerSettings(str(tmp_path / STORAGE), shares_cache=False, device="cpu")
     with RayEngine(stay_forever, settings, workers=1, address=None) as engine:
         engine.start(Step("key", "poses", a_job("dance.mp4", "me.mp4")))
         while not engine.activity():
             time.sleep(0.05)
-        engine._ray.kill(engine._board, no_restart=False)
+        engine._ray.kill(engine._shared_progress, no_restart=False)
         time.sleep(1.5)  # for a few reports
         for folder in tmp_path.glob(f"{PREFIX}*"):
             shutil.rmtree(folder)  # which the step waits for

@@ -1,6 +1,8 @@
 """The plan of a batch: what is shared, what is divided, and what is missing."""
 
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 from dancenow.batch.plan import make_plan, part_ranges
 from helpers.batch_world import a_job
@@ -25,6 +27,20 @@ def test_everything_that_decides_a_result_is_in_its_key() -> None:
     assert len(set(keys)) == len(keys)
     (_, again), (_, on_gpu) = (make_plan([first], device=device, part_s=60).videos[0] for device in ("cpu", "cuda"))
     assert again == keys[0] != on_gpu
+
+
+def test_targets_of_one_name_in_two_folders_are_two_targets() -> None:
+    one, other = a_job("waltz", "ann"), a_job("waltz", "bob")
+    other = replace(other, target=replace(other.target, path=Path("elsewhere") / one.target.path.name))
+    assert other.target.path.name == one.target.path.name
+    plan = make_plan([one, other], device="cpu", part_s=60)
+    assert Counter(step.kind for step in plan.steps.values()) == {"poses": 1, "subject": 2, "model": 2, "video": 2}
+
+
+def test_a_face_is_learned_for_each_dancer_of_a_source() -> None:
+    for face, models in (("cyclegan", 2), ("residual", 1)):
+        plan = make_plan([a_job("duet", "ann", face=face, source_person=n) for n in (1, 2)], device="cpu", part_s=60)
+        assert Counter(step.kind for step in plan.steps.values())["model"] == models
 
 
 def test_long_videos_are_divided_and_their_parts_cover_every_frame_once() -> None:

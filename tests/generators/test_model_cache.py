@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from dancenow.execution import Execution
+from dancenow.face.refinement import FaceMode
 from dancenow.generators import model_cache
-from dancenow.generators.model_cache import cached_model
+from dancenow.generators.model_cache import ModelSettings, cached_model, cached_model_path
 from dancenow.generators.presets import preset_config
 from dancenow.generators.registry import FAMILIES
 from dancenow.metrics.perceptual import EfficientNetTrunk, PerceptualDistance
@@ -28,8 +29,8 @@ def test_a_training_killed_at_its_very_end_leaves_no_state(
 
     def model() -> Path:
         path, _ = cached_model(
-            drawn_subject, "disc", preset_config("disc"), budget=Budget(images=4), face="none", face_source=None,
-            face_person=None, seed=0, execution=Execution.auto("cpu"), warn=ignore_warning, on_progress=ignore_progress,
+            drawn_subject, ModelSettings("disc", preset_config("disc"), Budget(images=4), seed=0, face="none"),
+            execution=Execution.auto("cpu"), warn=ignore_warning, on_progress=ignore_progress,
         )  # fmt: skip
         return path
 
@@ -45,3 +46,20 @@ def test_a_training_killed_at_its_very_end_leaves_no_state(
     assert not state.exists()
     assert model().read_bytes() == written
     assert not state_path(model()).exists()
+
+
+def test_models_of_two_dancers_in_one_source_are_two_where_their_faces_are_learned(
+    drawn_subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cyclegan that turns the face of the first into the target's is not one of the second."""
+    monkeypatch.setitem(FAMILIES, "toy", ToyFamily)
+
+    def paths(face: FaceMode) -> set[Path]:
+        each = (
+            ModelSettings("disc", preset_config("disc"), Budget(images=4), 0, face, drawn_subject.source, person)
+            for person in (None, 1, 2)
+        )
+        return {cached_model_path(drawn_subject, settings, "auto") for settings in each}
+
+    assert len(paths("cyclegan")) == 3
+    assert len(paths("auto")) == 1

@@ -10,6 +10,7 @@ from dancenow.errors import UserError
 from dancenow.provenance.consent import consent, withdraw
 from dancenow.provenance.consent_statement import read_statement, write_statement
 from dancenow.provenance.signing import load_signing_identity
+from dancenow.storage.atomic_io import data_dir
 
 FOOTAGE = "ab" * 32
 
@@ -50,6 +51,25 @@ def test_no_private_key_is_written(tmp_path: Path, statement: Path, monkeypatch:
     write_statement(read_statement(statement).consent, FOOTAGE, out)
     assert "PRIVATE" not in out.read_text("utf-8")
     assert read_statement(out).consent == read_statement(statement).consent
+
+
+def test_a_statement_signed_with_the_users_certificate_is_known(
+    tmp_path: Path, statement: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Self-made by another computer, from where the user copied it."""
+    record, folder = read_statement(statement).consent, data_dir("signing")
+    monkeypatch.setenv("DANCENOW_HOME", str(tmp_path / "elsewhere"))
+    assert not read_statement(statement).own
+    monkeypatch.setenv("DANCENOW_SIGN_CERT", str(folder / "chain.pem"))
+    monkeypatch.setenv("DANCENOW_SIGN_KEY", str(folder / "key.pem"))
+    write_statement(record, FOOTAGE, statement)
+    assert read_statement(statement).own
+    assert not (tmp_path / "elsewhere").exists()
+    monkeypatch.delenv("DANCENOW_SIGN_CERT")
+    assert not read_statement(statement).own
+    monkeypatch.setenv("DANCENOW_SIGN_CERT", str(tmp_path / "absent.pem"))
+    with pytest.raises(UserError, match="cannot be read"):
+        read_statement(statement)
 
 
 def test_a_changed_statement_is_refused(statement: Path) -> None:

@@ -12,13 +12,15 @@ from typing import Self
 import c2pa
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from dancenow.errors import UserError
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import probe
 from dancenow.provenance import content_credentials
 from dancenow.provenance.content_credentials import Credentials, TransferFacts, VideoSigner, read_credentials, require_signer
-from dancenow.provenance.signing import CERTIFICATE_VARIABLE, KEY_VARIABLE, load_signing_identity
+from dancenow.provenance.signing import CERTIFICATE_VARIABLE, KEY_VARIABLE, _certificate, _name, load_signing_identity
 from dancenow.storage.atomic_io import data_dir
 
 FACTS = TransferFacts("a" * 64, "b" * 64, "c" * 64, "d" * 64)
@@ -151,7 +153,8 @@ def test_the_users_own_certificate_signs_and_a_bad_one_is_reported_before_the_wo
     with pytest.raises(UserError, match="set both"):
         VideoSigner.prepare(FACTS)
     monkeypatch.setenv(KEY_VARIABLE, str(own / "key.pem"))
-    assert read_credentials(signed(tmp_path / "out.mp4")).state == "signed"
+    credentials = read_credentials(signed(tmp_path / "out.mp4"))
+    assert (credentials.state, credentials.own) == ("signed", True)
     assert not (tmp_path / "empty").exists()
     (own / "key.pem").write_text("nonsense")
     with pytest.raises(UserError, match="PEM"):
@@ -159,6 +162,27 @@ def test_the_users_own_certificate_signs_and_a_bad_one_is_reported_before_the_wo
     monkeypatch.setenv(KEY_VARIABLE, str(own / "absent.pem"))
     with pytest.raises(UserError, match="cannot be read"):
         VideoSigner.prepare(FACTS)
+
+
+def test_of_an_authority_only_the_users_own_certificate_is_this_computer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An authority certifies many signers."""
+    authority_key, authority_name = ec.generate_private_key(ec.SECP256R1()), _name("Authority")
+    authority = _certificate(authority_name, authority_name, authority_key, authority_key, is_root=True)
+    for who in ("ann", "bob"):
+        key = ec.generate_private_key(ec.SECP256R1())
+        leaf = _certificate(_name(who), authority_name, key, authority_key, is_root=False)
+        (tmp_path / f"{who}.pem").write_bytes(leaf.public_bytes(Encoding.PEM) + authority.public_bytes(Encoding.PEM))
+        (tmp_path / f"{who}.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        monkeypatch.setenv(CERTIFICATE_VARIABLE, str(tmp_path / f"{who}.pem"))
+        monkeypatch.setenv(KEY_VARIABLE, str(tmp_path / f"{who}.key"))
+        signed(tmp_path / f"{who}.mp4")
+    found = [read_credentials(tmp_path / f"{who}.mp4") for who in ("ann", "bob")]
+    assert [(each.state, each.signer, each.own) for each in found] == [("signed", "ann", False), ("signed", "bob", True)]
+    (tmp_path / "bob.pem").write_text("nonsense")
+    with pytest.raises(UserError, match="PEM"):
+        read_credentials(tmp_path / "bob.mp4")
 
 
 def test_a_failed_signature_leaves_no_file(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from dancenow.media.sink import MaskWriter
 from dancenow.media.source import read_masks
 from dancenow.progress import Progress
 from dancenow.subject.background.background_plate import (
-    _estimate_full_light,
+    _estimate_light,
     _fill_holes,
+    average_masked_ranks,
     estimate_plate,
     masked_ranks,
     plate_of_samples,
@@ -198,9 +199,22 @@ def test_a_dancer_who_hardly_moves_leaves_no_shadow() -> None:
     band = np.s_[114:146, 124:216]
     assert np.abs(median[band].astype(int) - room[band]).mean() > 40
     small = [np.asarray(cv2.resize(image, (160, 120), interpolation=cv2.INTER_AREA), np.uint8) for image in images]
-    lit = remove_shadow(median, _estimate_full_light(small, bare, feet))
+    light, _ = _estimate_light(small, bare, feet)
+    lit = remove_shadow(median, light)
     assert np.abs(lit[band].astype(int) - room[band]).mean() < 4
     assert known.all()
+
+
+def test_ranks_of_several_groups_are_those_of_each_alone() -> None:
+    rng = np.random.default_rng(2)
+    images = list(rng.integers(0, 256, (7, 30, 44, 3), np.uint8))
+    use, groups = rng.random((7, 15, 22)) < 0.4, ((40, 50, 60), (10,), (92, 98))
+    together, known = average_masked_ranks(images, use, groups)
+    for found, percents in zip(together, groups, strict=True):
+        alone, known_alone = masked_ranks(images, use, percents)
+        np.testing.assert_array_equal(found, alone)
+        np.testing.assert_array_equal(known, known_alone)
+    assert 0 < known.mean() < 1
 
 
 def test_the_dark_rim_of_a_picture_does_not_glow_where_somebody_stands_on_it() -> None:

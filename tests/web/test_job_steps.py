@@ -115,6 +115,9 @@ def test_two_people_dance_a_duet(store: JobStore, tmp_path: Path) -> None:
     assert run(store, store.update(again, step="video")) == 0
     assert probe(store.folder(again.number) / "result.mp4").num_frames == 30
     assert not (store.folder(again.number) / "model2.safetensors").exists(), "nothing was learned"
+    (folder / "model2.safetensors").write_bytes((folder / "model.safetensors").read_bytes())  # bob leaves, ann takes his place
+    assert run(store, store.update(again, step="video")) == 2
+    assert "the model of “bob” was made anew" in store.read(again.number, "outcome.json")["error"]
     stolen = store.update(again, owner="eve", step="check")
     assert run(store, stolen) == 2
     assert "no such model" in store.read(stolen.number, "outcome.json")["error"]

@@ -121,7 +121,7 @@ def _model(job: Job, steps: _Steps) -> str:
     training = {
         "subject": subject, "config": preset_config(settings.preset).to_json(), "budget": settings.budget,
         "seed": settings.seed, "face": settings.face, "device": steps.device,
-        "face source": job.source.sha256 if settings.face == "cyclegan" else None,
+        "face source": [job.source.sha256, settings.source_person] if settings.face == "cyclegan" else None,
     }  # fmt: skip
     return steps.add("model", job, training, needs=(subject,))
 

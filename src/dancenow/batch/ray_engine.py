@@ -1,6 +1,6 @@
 """Run steps on Ray: on the cores of this machine, or on a cluster.
 
-Ray starts the worker processes and notices when one dies. What a step reports while it runs goes to one small actor, the board,
+Ray starts the worker processes and notices when one dies. The progress that steps report while they run goes to a small actor,
 which the engine reads now and then.
 """
 
@@ -73,7 +73,7 @@ class RayEngine:
         resources = self._ray.cluster_resources()
         self._slots = max(1, int(resources.get("CPU", 1)))
         self._has_gpu = resources.get("GPU", 0) >= 1 and self._worker_settings.device != "cpu"
-        self._board = self._ray.remote(num_cpus=0, max_restarts=-1)(_Board).remote()
+        self._shared_progress = self._ray.remote(num_cpus=0, max_restarts=-1)(_SharedProgress).remote()
         self._remote = self._ray.remote(max_retries=0, retry_exceptions=False)(_attempt)
         return self
 
@@ -81,7 +81,7 @@ class RayEngine:
         try:  # Ray's own cancelling now and then ends this process with a failed check
             if self._running:
                 with suppress(self._ray.exceptions.RayError):
-                    self._ray.get(self._board.stop.remote(), timeout=_STOPPING_S)
+                    self._ray.get(self._shared_progress.stop.remote(), timeout=_STOPPING_S)
                 self._ray.wait(list(self._running), num_returns=len(self._running), timeout=_STOPPING_S)
         finally:
             self._ray.shutdown()
@@ -95,7 +95,7 @@ class RayEngine:
         """See `Engine.start`."""
         gpus = 1 if self._has_gpu and step.kind in _ON_GPU else 0
         remote = self._remote.options(num_gpus=gpus, name=step.kind)
-        self._running[remote.remote(self._do_step, step, self._worker_settings, self._board)] = step.key
+        self._running[remote.remote(self._do_step, step, self._worker_settings, self._shared_progress)] = step.key
 
     def wait(self, timeout_s: float) -> list[StepEnd]:
         """See `Engine.wait`."""
@@ -118,7 +118,9 @@ class RayEngine:
         """See `Engine.activity`."""
         running = frozenset(self._running.values())
         try:
-            shown: dict[str, tuple[str, float]] = self._ray.get(self._board.shown.remote(running), timeout=_REPORT_EVERY_S)
+            shown: dict[str, tuple[str, float]] = self._ray.get(
+                self._shared_progress.shown.remote(running), timeout=_REPORT_EVERY_S
+            )
         except self._ray.exceptions.RayError:  # progress is not worth an error
             return {}
         return shown
@@ -137,7 +139,7 @@ def _own_answer_to_a_kill() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
-class _Board:
+class _SharedProgress:
     """What every running step does, and whether all are told to stop."""
 
     def __init__(self) -> None:
@@ -157,7 +159,7 @@ class _Board:
         return self._shown
 
 
-def _attempt(do_step: DoStep, step: Step, worker_settings: WorkerSettings, board: Any) -> StepEnd:
+def _attempt(do_step: DoStep, step: Step, worker_settings: WorkerSettings, shared_progress: Any) -> StepEnd:
     """Do a step in a worker process; whatever happens is described, as errors of other processes are hard to read."""
     import ray
 
@@ -167,11 +169,12 @@ def _attempt(do_step: DoStep, step: Step, worker_settings: WorkerSettings, board
         nonlocal last_s, answer
         now_s = time.monotonic()
         if now_s - last_s >= _REPORT_EVERY_S:
-            with suppress(ray.exceptions.RayError):  # what a lost board would have said is not worth an error
+            with suppress(ray.exceptions.RayError):  # what a lost actor would have said is not worth an error
                 if answer is not None and ray.wait([answer], timeout=0)[0] and ray.get(answer):
                     raise Cancelled
             last_s = now_s
-            answer = board.report.remote(step.key, event.stage, event.done / event.total if event.total else 0.0)
+            fraction = event.done / event.total if event.total else 0.0
+            answer = shared_progress.report.remote(step.key, event.stage, fraction)
 
     try:
         return StepEnd(step.key, do_step(step, worker_settings, report))

@@ -17,7 +17,7 @@ from dancenow.batch.shared_cache import download_entries, upload_entries
 from dancenow.batch.storage import ResultStorage
 from dancenow.errors import InputError
 from dancenow.execution import Execution
-from dancenow.generators.model_cache import cached_model
+from dancenow.generators.model_cache import ModelSettings, cached_model
 from dancenow.generators.presets import preset_config
 from dancenow.media.integrity import require_complete
 from dancenow.media.lossless import LosslessWriter, read_lossless
@@ -187,13 +187,12 @@ class _Work:
     def _model(self) -> Path:
         settings = self._job.settings
         subject = cached_subject(self._open(self._job.target), settings.target_person, self._job.consent, self._on_progress)
-        model, _ = cached_model(
-            subject, settings.preset, preset_config(settings.preset), budget=Budget.parse(settings.budget),
-            face=settings.face,  # type: ignore[arg-type]
-            face_source=self._open(self._job.source) if settings.face == "cyclegan" else None,
-            face_person=settings.source_person, seed=settings.seed, execution=self._execution, warn=ignore_warning,
-            on_progress=self._on_progress,
+        learned_from = self._open(self._job.source) if settings.face == "cyclegan" else None
+        wanted = ModelSettings(
+            settings.preset, preset_config(settings.preset), Budget.parse(settings.budget), settings.seed,
+            settings.face, learned_from, settings.source_person  # type: ignore[arg-type]
         )  # fmt: skip
+        model, _ = cached_model(subject, wanted, execution=self._execution, warn=ignore_warning, on_progress=self._on_progress)
         return model
 
     @property

@@ -49,21 +49,14 @@ def check(
     from json import dumps
 
     from dancenow.cli.console import console, live
-    from dancenow.errors import OutputError
     from dancenow.media.source import open_video
     from dancenow.pose.pipeline import detect_poses
     from dancenow.rendering.transfer_warnings import cut_warnings
     from dancenow.report.coverage_plot import draw_coverage_plot
-    from dancenow.storage.atomic_io import complete_or_absent, require_writable
+    from dancenow.storage.atomic_io import complete_or_absent
     from dancenow.subject.coverage import measure_coverage
 
-    for path, suffix in ((out, ".png"), (json, "")):
-        if path is not None:
-            if subject.resolve() in (path.resolve(), *path.resolve().parents) or path.resolve() == source.resolve():
-                raise OutputError(f"{path} is or belongs to an input; choose another output name.")
-            require_writable(path, suffix)
-    if out is not None and json is not None and out.resolve() == json.resolve():
-        raise OutputError(f"--out and --json are both {out}; give two names.")
+    _require_outputs(out, json, source, subject)
     target, footage, training_frames = _footage(subject)
     video = open_video(source)
     with live() as on_progress:
@@ -82,6 +75,20 @@ def check(
         console.print(_ranges(found))
     if out is not None:
         console.print(str(out), markup=False, highlight=False, soft_wrap=True)
+
+
+def _require_outputs(out: Path | None, json: Path | None, source: Path, subject: Path) -> None:
+    """Raises OutputError for names that are inputs, are the same or cannot be written."""
+    from dancenow.errors import OutputError
+    from dancenow.storage.atomic_io import require_writable
+
+    for path, suffix in ((out, ".png"), (json, "")):
+        if path is not None:
+            if subject.resolve() in (path.resolve(), *path.resolve().parents) or path.resolve() == source.resolve():
+                raise OutputError(f"{path} is or belongs to an input; choose another output name.")
+            require_writable(path, suffix)
+    if out is not None and json is not None and out.resolve() == json.resolve():
+        raise OutputError(f"--out and --json are both {out}; give two names.")
 
 
 def _footage(path: Path) -> "tuple[Target, VideoSource | None, NDArray[np.bool_] | None]":

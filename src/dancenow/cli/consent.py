@@ -73,11 +73,7 @@ def consent(
     kept = manifest.consent
     if export is not None:
         _export(kept, manifest.source_sha256, subject, export)
-    if kept is None:
-        text = "no consent on record; training from it is refused"
-    else:
-        parts = (f"{kept.kind}: {kept.person}", kept.scope, kept.date, kept.licence, kept.document)
-        text = "; ".join(part for part in parts if part) + (f"; WITHDRAWN on {kept.withdrawn}" if kept.withdrawn else "")
+    text = "no consent on record; training from it is refused" if kept is None else kept.sentence()
     console.print(f"{subject}: {text}", markup=False, highlight=False, soft_wrap=True)
     if export is not None:
         console.print(str(export), markup=False, highlight=False, soft_wrap=True)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from dancenow.evaluation.evaluator import Evaluation, Score
+    from dancenow.media.source import VideoSource
 
 
 def evaluate(
@@ -61,7 +62,7 @@ def evaluate(
     from dancenow.pose.track_io import load_track
     from dancenow.report import write_report
     from dancenow.report.run_record import describe_evaluation, evaluation_path
-    from dancenow.storage.atomic_io import complete_or_absent, require_writable, sha256_of
+    from dancenow.storage.atomic_io import complete_or_absent, require_writable
 
     if json is not None:
         _require_json_writable(json, [file for file in (out, reference, track, target, source) if file is not None])
@@ -76,11 +77,7 @@ def evaluate(
             result, truth, track=poses, target=footage, source=source_video, ideal=ideal, every=every, on_progress=on_progress
         )
         if report:
-            settings = {"ideal": "yes" if ideal else "no", "every": str(every)}
-            if footage is not None:
-                settings["footage of the target"] = f"{footage.path.name}, SHA-256 {footage.sha256}"
-            if track is not None:
-                settings["poses from"] = f"{track.name}, SHA-256 {sha256_of(track)}"
+            settings = _settings(ideal, every, footage, track)
             description = describe_evaluation(result, truth, evaluation.track, evaluation.scores, source_video, settings)
             write_report(page, description, on_progress=on_progress)
     if json is not None:
@@ -89,6 +86,18 @@ def evaluate(
     console.print(_table(evaluation))
     if report:
         console.print(str(page), markup=False, highlight=False, soft_wrap=True)
+
+
+def _settings(ideal: bool, every: int, footage: "VideoSource | None", track: Path | None) -> dict[str, str]:
+    """How was measured, for the report."""
+    from dancenow.storage.atomic_io import sha256_of
+
+    settings = {"ideal": "yes" if ideal else "no", "every": str(every)}
+    if footage is not None:
+        settings["footage of the target"] = f"{footage.path.name}, SHA-256 {footage.sha256}"
+    if track is not None:
+        settings["poses from"] = f"{track.name}, SHA-256 {sha256_of(track)}"
+    return settings
 
 
 def _require_json_writable(json: Path, inputs: list[Path]) -> None:

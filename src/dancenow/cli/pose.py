@@ -51,28 +51,20 @@ def pose(
         fps: Frame rate of an OpenPose folder, such as 29.97 or 30000/1001.
     """
     from dancenow.cli.console import console, live
-    from dancenow.errors import OptionError, OutputError
+    from dancenow.errors import OptionError
     from dancenow.media.shots import describe_cuts
     from dancenow.media.source import VideoSource
-    from dancenow.pose.openpose_json import require_new_folder, write_openpose
+    from dancenow.pose.openpose_json import write_openpose
     from dancenow.pose.overlay import write_overlay
     from dancenow.pose.pipeline import detect_poses
     from dancenow.pose.track_io import save_track
-    from dancenow.storage.atomic_io import require_writable
 
     if people:
         if (overlay, masks, openpose_out, person) != (None, None, None, None) or video.is_dir():
             raise OptionError("--people only lists the people in a video; give no option but --output and --accept-damaged.")
         _list_people(video, output, accept_damaged)
         return
-    for written in (output, overlay, masks):
-        if written is not None and written.resolve() == video.resolve():
-            raise OutputError(f"{written} is the input; choose another output name.")
-    for written, suffix in ((output, ".npz"), (overlay, ".mp4"), (masks, ".mkv")):
-        if written is not None:
-            require_writable(written, suffix)
-    if openpose_out is not None:
-        require_new_folder(openpose_out)
+    _require_outputs(video, output, overlay, masks, openpose_out)
     with live() as on_progress:
         if video.is_dir():
             if overlay or masks:
@@ -90,6 +82,22 @@ def pose(
     cuts = None if video.is_dir() else describe_cuts(source.shots, track.time_s)
     if cuts is not None:
         console.print(f"There {cuts}; poses on both sides are not connected.", highlight=False, soft_wrap=True)
+
+
+def _require_outputs(video: Path, output: Path, overlay: Path | None, masks: Path | None, openpose_out: Path | None) -> None:
+    """Raises OutputError for names that are the input or cannot be written."""
+    from dancenow.errors import OutputError
+    from dancenow.pose.openpose_json import require_new_folder
+    from dancenow.storage.atomic_io import require_writable
+
+    for written in (output, overlay, masks):
+        if written is not None and written.resolve() == video.resolve():
+            raise OutputError(f"{written} is the input; choose another output name.")
+    for written, suffix in ((output, ".npz"), (overlay, ".mp4"), (masks, ".mkv")):
+        if written is not None:
+            require_writable(written, suffix)
+    if openpose_out is not None:
+        require_new_folder(openpose_out)
 
 
 def _list_people(video: Path, picture: Path, accept_damaged: bool) -> None:

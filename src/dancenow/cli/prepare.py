@@ -59,7 +59,7 @@ def prepare(
             ignore: take them for a part of the scene.
     """
     from dancenow.cli.consent_options import ask, can_ask, terms
-    from dancenow.cli.console import console, live, stderr
+    from dancenow.cli.console import live
     from dancenow.pose.track_io import load_track
     from dancenow.provenance.consent import licence_id
     from dancenow.subject import prepare as subject_prepare
@@ -73,6 +73,13 @@ def prepare(
             video, out, track=known, person=person, licence=licence and licence_id(licence), consent=record, hold_out=hold_out,
             accept_damaged=accept_damaged, overlays=overlays, on_progress=on_progress,
         )  # fmt: skip
+    _report(prepared, out)
+
+
+def _report(prepared: "Subject", out: Path) -> None:
+    """Print the warnings, and in a line what was found."""
+    from dancenow.cli.console import console, stderr
+
     manifest, poses = prepared.manifest, prepared.track
     for warning in manifest.warnings:
         stderr.print(f"[yellow]warning:[/] {warning}", highlight=False, soft_wrap=True)

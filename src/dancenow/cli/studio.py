@@ -50,16 +50,12 @@ def studio(
     from dancenow.cli.console import console, live
     from dancenow.errors import OptionError
     from dancenow.research.studio.clip import render_clip
-    from dancenow.research.studio.demo import make_demo_assets
 
     if list:
         _list()
         return
     if demo_assets is not None:
-        with live() as on_progress:
-            paths = make_demo_assets(demo_assets, on_progress)
-        for path in paths:
-            console.print(f"{path}: {path.stat().st_size / 1e6:.2f} MB", highlight=False, soft_wrap=True)
+        _render_demo(demo_assets)
         return
     if output is None:
         raise OptionError("give the output file with -o CLIP.mp4, or use --list to list the choices.")
@@ -85,6 +81,16 @@ def _list() -> None:
     for name, choreography in DANCES.items():
         console.print(f"dance {name}: {choreography.seconds:g} s at {choreography.bpm:g} bpm", highlight=False)
     console.print(f"rooms: {', '.join(ROOMS)}")
+
+
+def _render_demo(folder: Path) -> None:
+    from dancenow.cli.console import console, live
+    from dancenow.research.studio.demo import make_demo_assets
+
+    with live() as on_progress:
+        paths = make_demo_assets(folder, on_progress)
+    for path in paths:
+        console.print(f"{path}: {path.stat().st_size / 1e6:.2f} MB", highlight=False, soft_wrap=True)
 
 
 def _size(text: str) -> tuple[int, int]:

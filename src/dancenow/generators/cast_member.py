@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from dancenow.execution import Execution
-from dancenow.face.refinement import FaceMode
 from dancenow.first_look import FirstLook
 from dancenow.generators.base import FamilyConfig
-from dancenow.generators.model_cache import cached_model
+from dancenow.generators.model_cache import ModelSettings, cached_model
 from dancenow.generators.registry import family_of, family_of_model, load_model
 from dancenow.media.integrity import require_complete
 from dancenow.media.source import VideoInput, VideoSource, open_video
@@ -25,7 +24,6 @@ from dancenow.subject.manifest import SubjectManifest
 from dancenow.subject.subject import Subject
 from dancenow.subject.subject_cache import cached_subject, require_consented, require_video_consent
 from dancenow.subject.target_appearance import Target
-from dancenow.training.budget import Budget
 from dancenow.types import PoseTrack
 
 T = TypeVar("T")
@@ -113,31 +111,20 @@ class CastMember:
 
     def train(
         self,
-        preset: str,
-        config: FamilyConfig,
-        budget: Budget,
-        face: FaceMode,
-        source: VideoSource,
-        person: int | None,
-        seed: int,
+        settings: ModelSettings,
         execution: Execution,
         on_start: FirstLook | None,
         warn: Callable[[str], None],
         on_progress: ProgressCallback,
     ) -> tuple[Path, list[str]]:
-        """Their model, trained if it is not in the cache, and the warnings of the training.
-
-        source, person: of the dance, whose face a cyclegan learns. Else as `cached_model`.
+        """Their model, trained if it is not in the cache, and the warnings of the training; as `cached_model`.
 
         Raises:
             UserError: as `train_model`.
         """
         if self.subject is None:
             return self.path, []
-        return cached_model(
-            self.subject, preset, config, budget=budget, face=face, face_source=source if face == "cyclegan" else None,
-            face_person=person, seed=seed, execution=execution, on_start=on_start, warn=warn, on_progress=on_progress,
-        )  # fmt: skip
+        return cached_model(self.subject, settings, execution=execution, on_start=on_start, warn=warn, on_progress=on_progress)
 
 
 def given_to(person: int | None, given: T | Mapping[int, T]) -> T | None:

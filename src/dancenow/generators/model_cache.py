@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from dancenow.execution import Execution, ExecutionPrecision
@@ -11,7 +12,7 @@ from dancenow.first_look import FirstLook
 from dancenow.generators.base import FamilyConfig
 from dancenow.generators.registry import family_of, find_family
 from dancenow.generators.train_model import train_model
-from dancenow.media.source import VideoInput, VideoSource
+from dancenow.media.source import VideoSource
 from dancenow.progress import ProgressCallback, warn_each
 from dancenow.storage.atomic_io import sha256_of
 from dancenow.storage.cache import CacheEntry, cache_entry, cache_key, cached_result, entry_name
@@ -22,34 +23,48 @@ from dancenow.training.budget import Budget
 from dancenow.training.loop import state_path
 
 
-def cached_model_path(
-    subject: Subject,
-    preset: str,
-    config: FamilyConfig,
-    budget: Budget,
-    seed: int,
-    face: FaceMode,
-    face_source: VideoSource | None,
-    precision: ExecutionPrecision,
-) -> Path:
-    """The file in the cache for a model of these settings.
-
-    face_source: the video from which a cyclegan learns the source face.
+@dataclass(frozen=True, eq=False)
+class ModelSettings:
+    """What decides a model besides its subject. preset: the name of the configuration. source, source_person: the video of the
+    dance and whom to follow in it; None for the most prominent one.
     """
-    family = family_of(config)
+
+    preset: str
+    config: FamilyConfig
+    budget: Budget
+    seed: int
+    face: FaceMode
+    source: VideoSource | None = None
+    source_person: int | None = None
+
+    @property
+    def face_source(self) -> VideoSource | None:
+        """The video from which a cyclegan learns the source face; None for other face networks."""
+        return self.source if self.face == "cyclegan" else None
+
+    @property
+    def label(self) -> str:
+        """What a person reads in the file's name."""
+        return f"{self.preset}-{self.budget}"
+
+
+def cached_model_path(subject: Subject, settings: ModelSettings, precision: ExecutionPrecision) -> Path:
+    """The file in the cache for a model of these settings."""
+    config, face, family = settings.config, settings.face, family_of(settings.config)
     modules = [*family.training_modules, *(() if face == "none" else (face_task.__name__, type(family).__module__))]
+    learned_from = settings.face_source
     parameters = {
         "config": config.to_json(),
-        "budget": str(budget),
-        "seed": seed,
+        "budget": str(settings.budget),
+        "seed": settings.seed,
         "face": face,
         "precision": precision,
-        "face source": None if face_source is None else face_source.sha256,
+        "face source": None if learned_from is None else [learned_from.sha256, settings.source_person],
     }
     # The name of a folder of the cache is the key of its content.
     content = subject.folder.name if _is_cached(subject) else sha256_of(subject.folder / MANIFEST)
     key = cache_key("models", inputs=[content], parameters=parameters, modules=modules)
-    return cache_entry("models", key, f"{preset}-{budget}").path(".safetensors")
+    return cache_entry("models", key, settings.label).path(".safetensors")
 
 
 def is_trained(model: Path, budget: Budget, subject: Subject) -> bool:
@@ -62,14 +77,8 @@ def is_trained(model: Path, budget: Budget, subject: Subject) -> bool:
 
 def cached_model(
     subject: Subject,
-    preset: str,
-    config: FamilyConfig,
+    settings: ModelSettings,
     *,
-    budget: Budget,
-    face: FaceMode,
-    face_source: VideoSource | None,
-    face_person: int | None,
-    seed: int,
     execution: Execution,
     on_start: FirstLook | None = None,
     warn: Callable[[str], None],
@@ -80,19 +89,16 @@ def cached_model(
     Raises:
         UserError: as `train_model`.
     """
-    model = cached_model_path(subject, preset, config, budget, seed, face, face_source, execution.precision)
+    model = cached_model_path(subject, settings, execution.precision)
 
     def load() -> list[str] | None:
-        if not is_trained(model, budget, subject):
+        if not is_trained(model, settings.budget, subject):
             return None
         _remove_state(model)  # a training that was killed at its very end leaves it
         return []
 
     def make() -> list[str]:
-        return _train(
-            subject, model, config, budget=budget, face=face, face_source=face_source, face_person=face_person, seed=seed,
-            execution=execution, on_start=on_start, warn=warn, on_progress=on_progress,
-        )  # fmt: skip
+        return _train(subject, model, settings, execution, on_start, warn, on_progress)
 
     return model, cached_result(_entry(model), load, make, sealed=(model.suffix,), on_progress=on_progress)
 
@@ -100,15 +106,9 @@ def cached_model(
 def _train(
     subject: Subject,
     model: Path,
-    config: FamilyConfig,
-    *,
-    budget: Budget,
-    face: FaceMode,
-    face_source: VideoInput | None,
-    face_person: int | None,
-    seed: int,
+    settings: ModelSettings,
     execution: Execution,
-    on_start: FirstLook | None = None,
+    on_start: FirstLook | None,
     warn: Callable[[str], None],
     on_progress: ProgressCallback,
 ) -> list[str]:
@@ -121,8 +121,9 @@ def _train(
     is_begun = read_info_or_none(state_path(model)) is not None
     with _entry(subject.folder).in_use() if _is_cached(subject) else nullcontext():
         train_model(
-            subject, model, config, budget=budget, face=face, face_source=face_source, face_person=face_person,
-            resume=is_begun, seed=seed, execution=execution, on_start=on_start, warn=warnings.append, on_progress=on_progress,
+            subject, model, settings.config, budget=settings.budget, face=settings.face, face_source=settings.face_source,
+            face_person=settings.source_person, resume=is_begun, seed=settings.seed, execution=execution, on_start=on_start,
+            warn=warnings.append, on_progress=on_progress,
         )  # fmt: skip
     warn_each(warnings, warn)
     _remove_state(model)

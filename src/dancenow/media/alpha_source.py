@@ -38,6 +38,6 @@ class AlphaVideo(VideoSource):
 
 def _over_checkerboard(rgba: ImageRGB) -> ImageRGB:
     y, x = np.mgrid[: rgba.shape[0], : rgba.shape[1]]
-    board = np.choose((y // _SQUARE_PX + x // _SQUARE_PX) % 2, _LEVELS)[..., None]
+    checkerboard = np.choose((y // _SQUARE_PX + x // _SQUARE_PX) % 2, _LEVELS)[..., None]
     part = premultiply(rgba)
-    return np.asarray(np.rint(part[..., :3] + board * (1 - part[..., 3:])), np.uint8)
+    return np.asarray(np.rint(part[..., :3] + checkerboard * (1 - part[..., 3:])), np.uint8)

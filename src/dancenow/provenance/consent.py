@@ -68,6 +68,11 @@ class Consent:
         fields = {name: value for name, value in asdict(self).items() if name != "withdrawn"}
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
+    def sentence(self) -> str:
+        """What is agreed, in one line without a full stop."""
+        parts = (f"{self.kind}: {self.person}", self.scope, self.date, self.licence, self.document)
+        return "; ".join(part for part in parts if part) + (f"; WITHDRAWN on {self.withdrawn}" if self.withdrawn else "")
+
     def has_terms_of(self, other: "Consent") -> bool:
         """Return whether both have the same terms, regardless of date and number."""
         terms = ("kind", "person", "scope", "licence", "document_sha256")

@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from dancenow.errors import ConsentError
 from dancenow.provenance.consent import Consent, withdrawn_on
-from dancenow.provenance.signing import SigningIdentity, load_signing_identity, own_root_certificate
+from dancenow.provenance.signing import SigningIdentity, load_signing_identity, own_root_certificate, user_certificates
 from dancenow.storage.atomic_io import complete_or_absent
 
 KIND: Final = "dancenow consent statement"
@@ -43,11 +43,9 @@ class ReadStatement:
 
     def sentence(self) -> str:
         """What the statement says and who signed it."""
-        record = self.consent
-        parts = (f"{record.kind}: {record.person}", record.scope, record.date, record.licence, record.document)
-        terms = "; ".join(part for part in parts if part) + (f"; WITHDRAWN on {record.withdrawn}" if record.withdrawn else "")
         by = "this computer" if self.own else "a certificate that this computer cannot verify"
-        return f"{terms}; for the footage {self.source_sha256[:12]}; stated on {self.stated}, signed by {self.signer} ({by})"
+        about = f"{self.consent.sentence()}; for the footage {self.source_sha256[:12]}"
+        return f"{about}; stated on {self.stated}, signed by {self.signer} ({by})"
 
 
 def write_statement(record: Consent, source_sha256: str, out: Path) -> None:
@@ -76,7 +74,8 @@ def read_statement(path: Path) -> ReadStatement:
     """Read a statement and check its signature.
 
     Raises:
-        UserError: the file cannot be read, is no statement, or was changed after it was signed.
+        UserError: the file cannot be read, is no statement, or was changed after it was signed; or a certificate of this
+            computer cannot be read.
     """
     try:
         content = json.loads(path.read_text("utf-8"))
@@ -143,6 +142,9 @@ def _name(certificate: x509.Certificate) -> str:
 
 
 def _is_own(certificate: x509.Certificate) -> bool:
+    """Whether it is the user's certificate, or one that this computer made for itself."""
+    if certificate in user_certificates()[:1]:
+        return True
     root = own_root_certificate()
     if root is None:
         return False

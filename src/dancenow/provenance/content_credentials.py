@@ -7,13 +7,16 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
 import dancenow
 from dancenow.errors import InputError
-from dancenow.provenance.signing import SigningIdentity, load_signing_identity, own_root_certificate
+from dancenow.provenance.signing import SigningIdentity, load_signing_identity, own_root_certificate, user_certificates
 from dancenow.storage.file_names import as_text
 
 SYNTHETIC: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -80,7 +83,8 @@ class Credentials:
     """Content Credentials of a video.
 
     state: `signed` (and unchanged since), `tampered` (changed after signing), `none`, or `unchecked` (no c2pa library on this
-    platform). signer: name in the certificate. own: signed by this computer; the identity of other signers is not verified.
+    platform). signer: name in the certificate. own: signed by this computer, with its self-made certificate or the user's; the
+    identity of other signers is not verified.
     synthetic: declared as generated. facts: the `TransferFacts` of a video made by dancenow.
     """
 
@@ -202,7 +206,7 @@ def read_credentials(video: Path) -> Credentials:
     """Read and verify the Content Credentials of a video.
 
     Raises:
-        UserError: the file does not exist.
+        UserError: the file does not exist, or a certificate of this computer cannot be read.
     """
     if not Path(video).is_file():
         raise InputError(f"{video} does not exist or is not a file; check the name.")
@@ -210,16 +214,39 @@ def read_credentials(video: Path) -> Credentials:
         return Credentials("unchecked")
     import c2pa
 
-    root = own_root_certificate()
-    trust = {} if root is None else {"trust": {"trust_anchors": root}}
+    root, chain = own_root_certificate(), user_certificates()
     try:
-        with c2pa.Reader(Path(video), context=c2pa.Context.from_dict({"verify": _OFFLINE, **trust})) as reader:
-            return _parse_manifest(reader.get_active_manifest() or {}, reader.get_validation_state(), json.loads(reader.json()))
+        with _open_reader(video, root) as reader:
+            manifest, state = reader.get_active_manifest() or {}, reader.get_validation_state()
+            credentials = _parse_manifest(manifest, state, json.loads(reader.json()))
+        if credentials.state == "signed" and not credentials.own:
+            credentials = replace(credentials, own=_is_signed_by(chain, video, manifest))
+        return credentials
     except c2pa.C2paError as error:
         # A file that C2PA cannot read counts as tampered only if it contains credentials or parts of them.
         if not _contains_claim(Path(video)):
             return Credentials("none")
         return Credentials("tampered", problems=(f"cannot be read: {_first_line(error)}",))
+
+
+def _open_reader(video: Path, trusted: str | None) -> Any:
+    """A reader, to be closed. trusted: certificates (PEM) of whom the signer's must be to be verified."""
+    import c2pa
+
+    trust = {} if trusted is None else {"trust": {"trust_anchors": trusted}}
+    return c2pa.Reader(Path(video), context=c2pa.Context.from_dict({"verify": _OFFLINE, **trust}))
+
+
+def _is_signed_by(chain: Sequence[x509.Certificate], video: Path, manifest: Mapping[str, Any]) -> bool:
+    """Whether the first certificate of a chain signed a video; never of one without its issuer, which c2pa cannot verify.
+
+    Others whom that issuer certifies are told apart by the serial number, which it gives once.
+    """
+    serial = manifest.get("signature_info", {}).get("cert_serial_number")
+    if len(chain) < 2 or serial != str(chain[0].serial_number):
+        return False
+    with _open_reader(video, chain[1].public_bytes(Encoding.PEM).decode("ascii")) as reader:
+        return bool(reader.get_validation_state() == "Trusted")
 
 
 def _contains_claim(video: Path) -> bool:

@@ -70,6 +70,23 @@ def own_root_certificate() -> str | None:
         raise InputError(f"{path} cannot be read; restore it, or remove {path.parent} to create a new certificate.") from error
 
 
+def user_certificates() -> list[x509.Certificate]:
+    """Return the user's certificate chain, leaf first, whose key signs instead of a self-made one; empty if there is none.
+
+    Raises:
+        UserError: the variable names a file that cannot be read or is not PEM.
+    """
+    path = os.environ.get(CERTIFICATE_VARIABLE)
+    if not path:
+        return []
+    try:
+        return x509.load_pem_x509_certificates(Path(path).read_bytes())
+    except OSError as error:
+        raise InputError(f"the signing file {path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise InputError(f"{path}, which {CERTIFICATE_VARIABLE} names, must be a certificate chain, PEM.") from error
+
+
 def _exists(path: Path) -> bool:
     try:
         return path.is_file()

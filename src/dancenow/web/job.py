@@ -72,7 +72,8 @@ class Job:
     """A job at one moment.
 
     number: its random name. owner: the user's name, empty without a password. source, target: names of files in the job's
-    folder; target is empty where `model_of`, the number of a finished job, gives the person by its file `model_name`.
+    folder; target is empty where `model_of`, the number of a finished job, gives the person by its file `model_name` with the
+    content `model_sha256`.
     source_label, target_label: what the user calls the files, only to be shown. others: who dances beside that person. consent:
     the fields of a `Consent`. queued_s: when it was queued, which decides its turn. error: one sentence.
 
@@ -96,6 +97,7 @@ class Job:
     error: str = ""
     model_name: str = "model.safetensors"
     others: tuple[Dancer, ...] = ()
+    model_sha256: str = ""
 
     def __post_init__(self) -> None:
         if max(self.settings.parts, default=0) > len(self.dancers):
@@ -107,7 +109,10 @@ class Job:
     def dancers(self) -> tuple[Dancer, ...]:
         """Everyone who dances, the person of the job first."""
         model = f"{self.model_of}/{self.model_name}" if self.model_of else ""
-        return Dancer(self.target, self.target_label, self.settings.target_person, self.consent, model), *self.others
+        first = Dancer(
+            self.target, self.target_label, self.settings.target_person, self.consent, model, model_sha256=self.model_sha256
+        )
+        return first, *self.others
 
     @property
     def cast(self) -> dict[int, Dancer]:
@@ -120,8 +125,8 @@ class Job:
         *most, last = (dancer.label for dancer in self.dancers)
         return f"{', '.join(most)} and {last} dance {self.source_label}" if most else f"{last} dances {self.source_label}"
 
-    def with_dancer(self, label: str, people: int, *, video: str = "", model: str = "") -> Self:
-        """With one more dancer, who gets a part that nobody has. people: how many the dance shows. video, model: of `Dancer`.
+    def with_dancer(self, label: str, people: int, *, video: str = "", model: str = "", model_sha256: str = "") -> Self:
+        """With one more dancer, who gets a part that nobody has. people: how many the dance shows. Others: of `Dancer`.
 
         Raises:
             InputError: as `parts_with_another`.
@@ -129,7 +134,9 @@ class Job:
         settings = self.settings
         parts = parts_with_another(settings.parts, len(self.dancers), people, settings.source_person)
         changed = replace(settings, parts=parts, source_person=None)
-        another = Dancer(video, label_of(label), model=model, file_number=free_file_number(self.dancers))
+        another = Dancer(
+            video, label_of(label), model=model, file_number=free_file_number(self.dancers), model_sha256=model_sha256
+        )
         return replace(self, settings=changed, others=(*self.others, another))
 
     def without_dancer(self, number: int) -> Self:

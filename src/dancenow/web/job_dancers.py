@@ -26,7 +26,8 @@ _MODEL_OF_A_JOB: Final = re.compile(rf"[0-9a-f]{{32}}/{MODEL.pattern}")
 class Dancer:
     """One who dances. video: name of a file in the job's folder, empty where a model gives the person. label: what the user
     calls it, only to be shown. person: whom to follow in the video, None for the most prominent one. consent: the fields of a
-    `Consent`. model: of which job, and its name there: "NUMBER/model.safetensors"; empty where there is a video. file_number:
+    `Consent`. model: of which job, and its name there: "NUMBER/model.safetensors"; empty where there is a video. model_sha256:
+    its content when it was chosen, as that job may learn somebody else under the same name; empty in old records. file_number:
     that of their files, see `stem_of`, where no video has it.
 
     Raises:
@@ -39,6 +40,7 @@ class Dancer:
     consent: Mapping[str, Any] | None = None
     model: str = ""
     file_number: int = 1
+    model_sha256: str = ""
 
     def __post_init__(self) -> None:
         if self.video and not _VIDEO.fullmatch(self.video):

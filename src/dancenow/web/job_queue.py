@@ -94,7 +94,8 @@ class JobQueue:
             people = int((self.store.read(number, "check.json").get("source") or {}).get("people", 1))
             job.with_dancer(label, people, model=model)  # refused before the upload is moved
             video = "" if upload is None else self.store.keep_video(job, upload)
-            return self._check(job.with_dancer(label, people, video=video, model=model))
+            digest = self.store.model_sha256(model) if model else ""
+            return self._check(job.with_dancer(label, people, video=video, model=model, model_sha256=digest))
 
     def remove_dancer(self, number: str, owner: str, dancer: int) -> Job:
         """Remove one of the other dancers, counted from 2, with all of their files, and queue the check of those who stay.

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dancenow.errors import InputError
-from dancenow.storage.atomic_io import complete_or_absent
+from dancenow.storage.atomic_io import complete_or_absent, sha256_of
 from dancenow.web.job import Job, label_of
 from dancenow.web.job_dancers import Dancer, free_file_number, stem_of
 
@@ -63,7 +63,7 @@ class JobStore:
         now_s = time.time()
         job = Job(
             number, owner, now_s, names[0], label_of(labels[0]), names[1], label_of(labels[1]), model_of, queued_s=now_s,
-            model_name=model_name,
+            model_name=model_name, model_sha256=self.model_sha256(f"{model_of}/{model_name}") if model_of else "",
         )  # fmt: skip
         self.save(job)
         return job
@@ -73,6 +73,12 @@ class JobStore:
         name = f"{stem_of(free_file_number(job.dancers))}{_suffix(upload)}"
         shutil.move(upload, self.folder(job.number) / name)
         return name
+
+    def model_sha256(self, model: str) -> str:
+        """The digest of a model, named as in `Dancer`; empty where there is none."""
+        number, _, name = model.partition("/")
+        path = self.folder(number) / name
+        return sha256_of(path) if path.is_file() else ""
 
     def forget_dancer(self, job: Job, dancer: Dancer) -> None:
         """Remove the video, the pictures and the model of one of the others, and what the check found of them."""

@@ -17,6 +17,7 @@ from dancenow import execution as execution_settings
 from dancenow.errors import Cancelled, InputError, OutputError, UserError
 from dancenow.execution import Execution
 from dancenow.progress import CancelToken
+from dancenow.storage.atomic_io import sha256_of
 from dancenow.web.job import Job
 from dancenow.web.job_dancers import Dancer
 from dancenow.web.job_queue import FAILED
@@ -64,13 +65,18 @@ def _model(folder: Path, job: Job, dancer: Dancer) -> Path:
     """The model of a dancer of a job: of another job of the same owner, which may have been deleted since.
 
     Raises:
-        InputError: it is not there, or it is somebody else's.
+        InputError: it is not there, it is not the one that was chosen, or it is somebody else's.
     """
     path = folder.parent / dancer.model
     if not path.is_file():
         raise InputError(f"the model of “{dancer.label}” was deleted; take a video of the person.")
     if Job.from_json((path.parent / "job.json").read_text("utf-8")).owner != job.owner:
         raise InputError("there is no such model.")
+    if dancer.model_sha256 and sha256_of(path) != dancer.model_sha256:
+        raise InputError(
+            f"the model of “{dancer.label}” was made anew after it was chosen, perhaps of somebody else;"
+            " choose the person again."
+        )
     return path
 
 

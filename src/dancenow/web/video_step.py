@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dancenow import pipeline
 from dancenow.execution import Execution
-from dancenow.generators.model_cache import cached_model_path, is_trained
+from dancenow.generators.model_cache import ModelSettings, cached_model_path, is_trained
 from dancenow.generators.presets import preset_config
 from dancenow.media.source import open_video
 from dancenow.progress import ignore_progress
@@ -112,7 +112,7 @@ def _to_be_learned(folder: Path, job: Job, execution: Execution) -> list[str]:
 
 def _is_learned(folder: Path, dancer: Dancer, settings: Settings, execution: Execution) -> bool:
     """Whether the model that `pipeline.run` would train is there already."""
-    config, budget = preset_config(settings.preset), Budget.parse(settings.budget)
+    budget = Budget.parse(settings.budget)
+    wanted = ModelSettings(settings.preset, preset_config(settings.preset), budget, 0, "auto")
     subject = cached_subject(open_video(folder / dancer.video), dancer.person, None, execution.reporting(ignore_progress))
-    path = cached_model_path(subject, settings.preset, config, budget, 0, "auto", None, execution.precision)
-    return is_trained(path, budget, subject)
+    return is_trained(cached_model_path(subject, wanted, execution.precision), budget, subject)

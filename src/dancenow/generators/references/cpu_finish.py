@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
@@ -79,30 +80,36 @@ def finish_box(plan: FloatArray, pictures: FinePictures, image: FloatArray, box:
         weight = decided / validity.clip(_LEAST)
         cv2.accumulateProduct(layer, cv2.merge([weight * gain] * 3 + [weight]), mixed)
         if not slot:
-            _outline_head(pictures.head, at[0], validity, gain, mixed, alpha, len(image))
+            first = _FirstReference(*at[0], validity, gain)
+            _outline_head(pictures.head, first, mixed, alpha, len(image))
     image[rows, columns] = _with_shadow(mixed, alpha, image[rows, columns, 3])
 
 
-def _outline_head(
-    head: Tensor,
-    at: tuple[FloatArray, FloatArray],
-    validity: FloatArray,
-    gain: FloatArray,
-    mixed: FloatArray,
-    alpha: FloatArray,
-    canvas_px: int,
-) -> None:
-    """Copy the outline of a head [5,h,w], see `FinePictures`, into an alpha [h',w'], and its colors at the edge into the sum
-    [h',w',4], in place: see `network.finish`. at: columns and rows in the head. validity, gain: [h',w'] of the first reference.
+@dataclass(frozen=True, eq=False)
+class _FirstReference:
+    """What is copied from the first reference, each float32 [h,w]. x_px, y_px: from which place in the pictures. validity: of
+    what is there, in [0,1]. gain: factor on its colors.
+    """
+
+    x_px: FloatArray
+    y_px: FloatArray
+    validity: FloatArray
+    gain: FloatArray
+
+
+def _outline_head(head: Tensor, first: _FirstReference, mixed: FloatArray, alpha: FloatArray, canvas_px: int) -> None:
+    """Copy the outline of a head [5,h',w'], see `FinePictures`, into an alpha [h,w], and its colors at the edge into the sum
+    `mixed` [h,w,4], in place: see `network.finish`. canvas_px: side of the whole image that is generated.
     """
     there = np.ascontiguousarray(head[4].numpy())
     left, top, width, height = cv2.boundingRect((there > SURE_FROM).view(np.uint8))
-    near = (at[0] > left - 1) & (at[0] < left + width) & (at[1] > top - 1) & (at[1] < top + height)
+    in_columns = (first.x_px > left - 1) & (first.x_px < left + width)
+    near = in_columns & (first.y_px > top - 1) & (first.y_px < top + height)
     x, y, width, height = cv2.boundingRect(near.view(np.uint8))
     if not width:
         return
     part = (slice(y, y + height), slice(x, x + width))
-    at_x, at_y = (np.ascontiguousarray(each[part]) for each in at)
+    at_x, at_y = (np.ascontiguousarray(each[part]) for each in (first.x_px, first.y_px))
     known = np.asarray(cv2.remap(there, at_x, at_y, cv2.INTER_LINEAR), np.float32)
     colors = np.ascontiguousarray(head[:4].permute(1, 2, 0).numpy())
     shown = np.asarray(cv2.remap(colors, at_x, at_y, cv2.INTER_LINEAR), np.float32)
@@ -114,9 +121,9 @@ def _outline_head(
     side = 2 * round(agreement * OUTLINE_REACH_PX * canvas_px / 256) + 1
     least, most = (f(alpha, np.ones((side, side), np.uint8))[part] for f in (cv2.erode, cv2.dilate))
     alpha[part] += sure * (copied.clip(least, most) - generated)
-    edge = np.maximum(valid - validity[part], valid * (1 - generated))
+    edge = np.maximum(valid - first.validity[part], valid * (1 - generated))
     weight = np.float32(agreement * np.exp(HEAD_EDGE)) * sure * edge / valid.clip(_LEAST)
-    mixed[part] += shown * cv2.merge([weight * gain[part]] * 3 + [weight])
+    mixed[part] += shown * cv2.merge([weight * first.gain[part]] * 3 + [weight])
 
 
 def smooth_edges(alpha: NDArray[np.float32], times: float) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ surroundings, as in gradient-domain editing (Perez, Gangnet and Blake, 2003). Pi
 parts of what was seen (`completion`).
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -129,22 +129,23 @@ def plate_of_samples(samples: list[Sample], area: NDArray[np.bool_] | None = Non
         bare &= np.asarray(cv2.resize(area.astype(np.uint8) * 255, bare.shape[:0:-1], interpolation=cv2.INTER_AREA)) == 255
     feet, size = np.stack([s.feet for s in samples]), bare.shape[:0:-1]
     small = [np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8) for image in images]
-    light = _estimate_full_light(small, bare, feet)
+    light, comes_and_goes = _estimate_light(small, bare, feet)
     # First for the known pixels, which give the others their brightness, then for the others.
     fill = partial(add_structure, shown=area)
     lit = remove_shadow(_fill_holes(remove_shadow(median, light), needed, images, bare, fill), light)
-    return Plate(remove_standing_shadow(lit, feet.mean(axis=0), _find_changing_shadow(small, bare, light)), known)
+    return Plate(remove_standing_shadow(lit, feet.mean(axis=0), comes_and_goes), known)
 
 
-def _estimate_full_light(small: list[NDArray[np.uint8]], bare: NDArray[np.bool_], feet: NDArray[np.bool_]) -> FullLight:
-    """Estimate the fully lit background. small: images in the size of the masks. bare, feet: bool [N,h,w]."""
-    bright, seen = masked_ranks(small, _bare_often(bare), BRIGHT_PERCENTS)
-    return FullLight(bright, seen, np.asarray(feet.any(axis=0)))
+def _estimate_light(
+    small: list[NDArray[np.uint8]], bare: NDArray[np.bool_], feet: NDArray[np.bool_]
+) -> tuple[FullLight, NDArray[np.bool_]]:
+    """Estimate the fully lit background, and where a shadow was seen to come and go, bool [h,w].
 
-
-def _find_changing_shadow(small: list[NDArray[np.uint8]], bare: NDArray[np.bool_], light: FullLight) -> NDArray[np.bool_]:
-    """Where a shadow was seen to come and go, bool [h,w]; as `_estimate_full_light`."""
-    return changing_shadow(masked_ranks(small, _bare_often(bare), DARK_PERCENTS)[0], light)
+    small: images uint8 [h,w,3], in the size of the masks. bare, feet: bool [N,h,w].
+    """
+    (bright, dark), seen = average_masked_ranks(small, _bare_often(bare), (BRIGHT_PERCENTS, DARK_PERCENTS))
+    light = FullLight(bright, seen, np.asarray(feet.any(axis=0)))
+    return light, changing_shadow(dark, light)
 
 
 def _bare_often(bare: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -196,9 +197,9 @@ def _ranks_like(
 
     Close to the person samples show more than the background: a shadow, the edge of a leg, a light sleeve.
     """
-    found, off, known = expected, np.full(expected.shape[:2], np.inf, np.float32), np.zeros(expected.shape[:2], bool)
-    for percents in _CLOSE_PERCENTS:
-        ranks, known = masked_ranks(images, use, percents)
+    found, off = expected, np.full(expected.shape[:2], np.inf, np.float32)
+    each_ranks, known = average_masked_ranks(images, use, _CLOSE_PERCENTS)
+    for ranks in each_ranks:
         each = cv2.blur(cv2.absdiff(ranks, expected).astype(np.float32).mean(axis=2), (_BLUR_PX, _BLUR_PX))
         found = np.where((each < off)[..., None], ranks, found)
         off = np.minimum(off, each)
@@ -234,13 +235,25 @@ def samples_far_from_person(clearance: NDArray[np.uint8], area: NDArray[np.bool_
 
 
 def masked_ranks(
-    images: list[NDArray[np.uint8]], use: NDArray[np.bool_], percents: tuple[int, ...] = _MIDDLE_PERCENTS
+    images: list[NDArray[np.uint8]], use: NDArray[np.bool_], percents: Sequence[int] = _MIDDLE_PERCENTS
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Average some ranks, dark to bright, of the used samples; also return `known`. By default a median with less noise."""
+    """As `average_masked_ranks` with a single group. By default a median with less noise."""
+    (found,), known = average_masked_ranks(images, use, (percents,))
+    return found, known
+
+
+def average_masked_ranks(
+    images: list[NDArray[np.uint8]], use: NDArray[np.bool_], groups: Sequence[Sequence[int]]
+) -> tuple[list[NDArray[np.uint8]], NDArray[np.bool_]]:
+    """Average the ranks of each group, dark to bright, of the used samples, which are sorted once, as that is slow.
+
+    images: uint8 [H,W,3] each. use: bool [N,h,w]. groups: ranks in percent. Returns an image for each group, and `known`,
+    bool [H,W]: where any sample is used.
+    """
     height, width = images[0].shape[:2]
     rows = (np.arange(height) * use.shape[1]) // height
     columns = (np.arange(width) * use.shape[2]) // width
-    found = np.zeros((height, width, 3), np.uint8)
+    found = [np.zeros((height, width, 3), np.uint8) for _ in groups]
     known = np.zeros((height, width), bool)
     block = max(1, 8_000_000 // (3 * width * len(images)))
     for top in range(0, height, block):
@@ -251,8 +264,9 @@ def masked_ranks(
         stack = np.stack([image[part] for image in images], axis=-1)
         stack[~np.moveaxis(used, 0, -1)[:, :, None].repeat(3, axis=2)] = 255
         stack.sort(axis=-1)
-        picks = [np.clip((seen - 1) * q // 100, 0, None)[:, :, None, None] for q in percents]
-        ranked = np.concatenate([np.take_along_axis(stack, pick, axis=-1) for pick in picks], axis=-1)
-        found[part] = np.rint(ranked.mean(axis=-1)).astype(np.uint8)
+        for average, percents in zip(found, groups, strict=True):
+            picks = [np.clip((seen - 1) * q // 100, 0, None)[:, :, None, None] for q in percents]
+            ranked = np.concatenate([np.take_along_axis(stack, pick, axis=-1) for pick in picks], axis=-1)
+            average[part] = np.rint(ranked.mean(axis=-1)).astype(np.uint8)
         known[part] = seen > 0
     return found, known
