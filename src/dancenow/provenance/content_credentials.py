@@ -28,6 +28,9 @@ _INGREDIENT_TYPES: Final = {
     ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp", ".tif": "image/tiff", ".tiff": "image/tiff",
 }  # fmt: skip
 _OFFLINE: Final = {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_timestamp_trust": False}
+_ON_DISK: Final = {"backing_store_memory_threshold_in_mb": 16}
+"""From which size on c2pa keeps the signed copy on the disk while it writes it; without it that copy is in memory. Hashes of parts
+(`merkle_tree_chunk_size_in_kb`) would need less memory still, but then c2pa 0.38 does not notice a changed byte."""
 _CREDENTIALS_BYTES: Final = 1 << 20
 """More than credentials take in a file."""
 _UNKNOWN_SIGNER: Final = "signingCredential.untrusted"
@@ -174,7 +177,8 @@ class VideoSigner:
     def _sign(self, video: Path, signed: Path, ingredients: Mapping[str, Path]) -> None:
         import c2pa
 
-        with c2pa.Builder(_manifest(video, self._facts), c2pa.Context.from_dict({"verify": _OFFLINE})) as builder:
+        context = c2pa.Context.from_dict({"verify": _OFFLINE, "core": _ON_DISK})
+        with c2pa.Builder(_manifest(video, self._facts), context) as builder:
             for title, path in ingredients.items():
                 _add_ingredient(builder, title, path)
             with self._open() as signer:
