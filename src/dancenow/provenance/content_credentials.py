@@ -29,8 +29,8 @@ _INGREDIENT_TYPES: Final = {
 }  # fmt: skip
 _OFFLINE: Final = {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_timestamp_trust": False}
 _ON_DISK: Final = {"backing_store_memory_threshold_in_mb": 16}
-"""From which size on c2pa keeps the signed copy on the disk while it writes it; without it that copy is in memory. Hashes of parts
-(`merkle_tree_chunk_size_in_kb`) would need less memory still, but then c2pa 0.38 does not notice a changed byte."""
+"""From which size on c2pa keeps the signed copy on the disk while it writes it; without it that copy is in memory. Hashes of
+parts (`merkle_tree_chunk_size_in_kb`) would need less memory still, but with them c2pa 0.38 misses a changed byte."""
 _CREDENTIALS_BYTES: Final = 1 << 20
 """More than credentials take in a file."""
 _UNKNOWN_SIGNER: Final = "signingCredential.untrusted"
