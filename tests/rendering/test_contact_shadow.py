@@ -1,5 +1,7 @@
 """A foot on the ground has a soft shadow, as dark as that of the dancer who was filmed there; a raised one has none."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from dancenow.rendering.contact_shadow import StandingPerson, contact_shadow, measure_darkness
@@ -60,12 +62,15 @@ def test_the_darkness_of_a_filmed_shadow_is_found() -> None:
         assert abs(measure_darkness([seen(darkness)] * 3) - darkness) < 0.02
 
 
-def test_without_a_shadow_or_without_feet_in_view_there_is_none() -> None:
+def test_where_the_film_has_no_shadow_there_is_none() -> None:
     assert measure_darkness([seen(0.0)]) == 0.0
-    assert measure_darkness([]) == 0.0
-    everywhere = np.full(FRAME_PX[::-1], 255, np.uint8)
-    assert measure_darkness([seen(0.3, everywhere)]) == 0.0
     assert contact_shadow(POSE, GROUND_PX, HEIGHT_PX, FRAME_PX, measure_darkness([seen(0.0)])) is None
+
+
+def test_where_nothing_can_be_measured_the_shadow_is_a_usual_one() -> None:
+    usual = measure_darkness([])
+    assert 0.05 < usual < 0.3
+    assert measure_darkness([seen(0.3, np.full(FRAME_PX[::-1], 255, np.uint8))]) == usual
 
 
 def test_one_frame_with_something_else_under_the_feet_does_not_count() -> None:
@@ -74,5 +79,4 @@ def test_one_frame_with_something_else_under_the_feet_does_not_count() -> None:
 
 def test_ground_that_is_brighter_than_its_picture_has_no_shadow() -> None:
     person = seen(0.0)
-    brighter = StandingPerson(person.behind_rgb, person.behind_rgb - 40, person.mask, POSE, GROUND_PX, HEIGHT_PX)
-    assert measure_darkness([brighter]) == 0.0
+    assert measure_darkness([replace(person, behind_rgb=person.behind_rgb - 40)]) == 0.0

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from dancenow.errors import InputError
+from dancenow.media.sink import MaskWriter
 from dancenow.media.source import VideoSource
+from dancenow.progress import Progress
 from dancenow.rendering.layer import Layer
 from dancenow.rendering.light_match import NO_GAIN, match_light, relight
 from dancenow.rendering.placement import PlacedCamera
@@ -70,6 +72,20 @@ def test_a_person_gets_the_light_of_the_place() -> None:
     relit = relight(gray, (red, green, blue)).rgba
     assert relit[0, 0, 0] > relit[0, 0, 1] > relit[0, 0, 2]
     assert (relit[..., 3] == 128).all()
+
+
+def test_the_shadow_is_measured_beside_people_who_stay_whose_detected_masks_are_smaller(tmp_path: Path) -> None:
+    clip = film(tmp_path, 12, lambda i: 40.0 + 6 * i)
+    plate = Plate(clip.room, np.ones((HEIGHT, WIDTH), np.bool_))
+    small = tmp_path / "detected.mkv"
+    with MaskWriter(small, WIDTH // 2, HEIGHT // 2) as writer:
+        for _ in range(12):
+            writer.write(np.zeros((HEIGHT // 2, WIDTH // 2), np.uint8))
+    person, still = (clip.masks, clip.track), Exposure.constant(12)
+    place = RemovedDancers(VideoSource.open(clip.video), [person], lambda _: plate, still, [person], [small, small])
+    told: list[Progress] = []
+    assert 0 <= place.contact_darkness(told.append) <= 0.5
+    assert told[-1].done == 12
 
 
 def test_the_source_is_shown_without_its_dancer_at_any_time(tmp_path: Path) -> None:

@@ -210,7 +210,7 @@ def read_credentials(video: Path) -> Credentials:
     """Read and verify the Content Credentials of a video.
 
     Raises:
-        UserError: the file does not exist, or a certificate of this computer cannot be read.
+        UserError: the file does not exist, or a certificate of this computer that is needed cannot be read.
     """
     if not Path(video).is_file():
         raise InputError(f"{video} does not exist or is not a file; check the name.")
@@ -218,13 +218,13 @@ def read_credentials(video: Path) -> Credentials:
         return Credentials("unchecked")
     import c2pa
 
-    root, chain = own_root_certificate(), user_certificates()
+    root = own_root_certificate()
     try:
         with _open_reader(video, root) as reader:
             manifest, state = reader.get_active_manifest() or {}, reader.get_validation_state()
             credentials = _parse_manifest(manifest, state, json.loads(reader.json()))
         if credentials.state == "signed" and not credentials.own:
-            credentials = replace(credentials, own=_is_signed_by(chain, video, manifest))
+            credentials = replace(credentials, own=_is_signed_by(user_certificates(), video, manifest))
         return credentials
     except c2pa.C2paError as error:
         # A file that C2PA cannot read counts as tampered only if it contains credentials or parts of them.

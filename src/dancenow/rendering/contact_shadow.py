@@ -35,15 +35,21 @@ _NEAR: Final = 0.1
 _MIN_LEVEL: Final = 20.0
 """Gray level of ground on which a shadow can be measured."""
 _NOBODY: Final = 8
-"""Level of a mask where surely nobody is, with a border of some px around people."""
-_BORDER_PX: Final = 9
-_MIN_PX: Final = 50
+"""Level of a mask where surely nobody is, with a border around people."""
+_BORDER: Final = 0.006
+"""Width of that border, as a fraction of the person's height."""
+_MIN_PART: Final = 8e-5
+"""Least area where a shadow is measured, as a fraction of the square of the person's height."""
+_USUAL: Final = 0.15
+"""Darkness where none can be measured: about the median of filmed places."""
 
 
 @dataclass(frozen=True, eq=False)
 class StandingPerson:
-    """A frame with somebody whose feet can be seen. image_rgb, behind_rgb: the frame and the place without them. mask: of
-    everybody, uint8 of any size. pose: [K]. ground_y_px: how low the ground under the person is. height_px: how tall they are.
+    """A frame with somebody whose feet can be seen.
+
+    image_rgb: the frame. behind_rgb: the place without them, as bright as in the frame; it may be invented. mask: of everybody,
+    uint8 of any size. pose: [K]. ground_y_px: how low the ground under the person is. height_px: how tall they are.
     """
 
     image_rgb: ImageRGB
@@ -73,19 +79,21 @@ def contact_shadow(
 
 
 def measure_darkness(people: Iterable[StandingPerson]) -> float:
-    """How much of the light is missing under the feet of people, in [0, .5]: the median over frames; 0 if no foot is seen."""
+    """How much of the light is missing under the feet of people, in [0, .5]: the median over frames; what is usual if
+    nowhere the ground beside a foot can be seen."""
     found = [each for each in map(_darkness, people) if each is not None]
-    return float(np.clip(np.median(found), 0.0, _MAX_DARKNESS)) if found else 0.0
+    return float(np.clip(np.median(found), 0.0, _MAX_DARKNESS)) if found else _USUAL
 
 
 def _darkness(seen: StandingPerson) -> float | None:
     """The darkness with which a shadow of the usual shape is most like that of a frame; None if too little is seen of it."""
     height, width = seen.image_rgb.shape[:2]
     shape = _shape(seen.pose, seen.ground_y_px, seen.height_px, (width, height))
-    mask = cv2.dilate(cv2.resize(seen.mask, (width, height)), np.ones((_BORDER_PX, _BORDER_PX), np.uint8))
+    border_px = 2 * max(1, round(_BORDER * seen.height_px)) + 1
+    mask = cv2.dilate(cv2.resize(seen.mask, (width, height)), np.ones((border_px, border_px), np.uint8))
     image, behind = (each.mean(axis=2, dtype=np.float32) for each in (seen.image_rgb, seen.behind_rgb))
     counted = (shape > _NEAR) & (mask < _NOBODY) & (behind > _MIN_LEVEL)
-    if np.count_nonzero(counted) < _MIN_PX:
+    if np.count_nonzero(counted) < max(4.0, _MIN_PART * seen.height_px**2):
         return None
     missing, expected = 1 - image[counted] / behind[counted], shape[counted]
     return float((missing * expected).sum() / np.square(expected).sum())

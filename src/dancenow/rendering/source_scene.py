@@ -25,7 +25,7 @@ from dancenow.media.sink import MaskWriter
 from dancenow.media.source import VideoSource, read_masks
 from dancenow.pose.people_beside import PeopleBeside, find_beside
 from dancenow.pose.separation.seen_parts import seen_parts
-from dancenow.progress import ProgressCallback, ignore_progress
+from dancenow.progress import Progress, ProgressCallback, ignore_progress
 from dancenow.rendering.contact_shadow import StandingPerson, measure_darkness
 from dancenow.rendering.depth_order import depth_lines, usual_height_px
 from dancenow.rendering.light_match import match_light
@@ -80,7 +80,7 @@ class SourceScene:
         place, survey = self.remove_dancers(source, tracks, on_progress, others)
         stay = tuple(FilmedPerson(place, number, track) for number, track in enumerate(others.values()))
         front = PassedInFront(place, None if survey.overlays is None else survey.overlays.rgba)
-        darkness = place.contact_darkness()
+        darkness = place.contact_darkness(on_progress)
         views = (
             TargetView(
                 place,
@@ -157,20 +157,24 @@ class RemovedDancers:
         learned = ((frame, mask) for frame, mask in pairs if frame.index % step == 0 and frame.index < len(track))
         return PassingObject.learn((frame.image_rgb, mask, track.pose[frame.index]) for frame, mask in learned)
 
-    def contact_darkness(self) -> float:
+    def contact_darkness(self, on_progress: ProgressCallback = ignore_progress) -> float:
         """How dark the shadow under the feet of the dancers is, see `measure_darkness`."""
-        return measure_darkness(self._standing_people())
+        return measure_darkness(self._standing_people(on_progress))
 
-    def _standing_people(self) -> Iterator[StandingPerson]:
+    def _standing_people(self, on_progress: ProgressCallback) -> Iterator[StandingPerson]:
         """The dancers in some frames in which they were found."""
         dancers = self._tracks[: self._dancers]
         lines, heights = depth_lines(dancers), [max(1.0, usual_height_px(track)) for track in dancers]
         step = -(-len(dancers[0]) // _LEARN_FRAMES)
-        masks = (np.max(each, axis=0) for each in zip(*(read_masks(path) for path in self._masks), strict=False))
-        for frame, mask in zip(self._source.frames(), masks, strict=False):
-            if frame.index % step or frame.index >= len(dancers[0]):
+        masks = zip(*(read_masks(path) for path in self._masks[: len(self._tracks)]), strict=False)
+        for frame, of_people in zip(self._source.frames(0, len(dancers[0])), masks, strict=False):
+            on_progress(Progress("measuring the shadow", frame.index + 1, len(dancers[0])))
+            if frame.index % step or not self._exposure.usable[frame.index]:
                 continue
-            behind = self._exposure.replay(self._background_of(frame.index).image_rgb, frame.index)
+            plate, mask = self._background_of(frame.index), np.asarray(np.max(of_people, axis=0), np.uint8)
+            if not plate.known.any():  # a frame that the camera's motion does not place
+                continue
+            behind = self._exposure.replay(plate.image_rgb, frame.index)
             for track, ground_px, height_px in zip(dancers, lines[:, frame.index].tolist(), heights, strict=True):
                 if track.status[frame.index] == FrameStatus.MEASURED:
                     yield StandingPerson(frame.image_rgb, behind, mask, track.pose[frame.index], ground_px, height_px)

@@ -75,7 +75,7 @@ def _model(folder: Path, job: Job, dancer: Dancer) -> Path:
     if dancer.model_sha256 and sha256_of(path) != dancer.model_sha256:
         raise InputError(
             f"the model of “{dancer.label}” was made anew after it was chosen, perhaps of somebody else;"
-            " choose the person again."
+            " start a new video and choose the person there."
         )
     return path
 

@@ -21,6 +21,8 @@ _HEAD_WEIGHT: Final = 5.3
 """Of where the head looks."""
 _BODY_WEIGHT: Final = 0.14
 """Of what else is known about the head, above all how the body under it stands: a face looks alike on any body."""
+_EARS_OF_SHOULDERS: Final = 0.4
+"""Distance of the ears in widths of the shoulders."""
 _HAND_WEIGHT: Final = 8.0
 _BENDS_WITH: Final = {
     "upper_arm": "forearm", "forearm": "upper_arm", "hand": "forearm", "thigh": "shin", "shin": "thigh", "foot": "shin",
@@ -33,7 +35,7 @@ _NEXT: Final = [
 
 
 def part_features(parts: BodyParts) -> Tensor:
-    """What decides how parts look, [N,P,F]; squared distances between features of two poses are about 0 to 4."""
+    """What decides how parts look, [N,P,F]; squared distances of two poses are about 0 to 4, of heads to 25."""
     size = parts.size[:, None]
     axis = (parts.end - parts.start) / size[..., None]
     usual = axis.new_tensor(USUAL_LENGTHS)
@@ -80,14 +82,16 @@ def _facing(parts: BodyParts) -> Tensor:
 
 def _head_facing(parts: BodyParts) -> Tensor:
     """Where the head faces, [N,4]: the distance of the ears across it and along, and the nose's offset from them across and
-    along."""
+    along. If an ear or the nose is unknown it faces where the trunk does."""
     right, left, nose = (parts.xy[:, INDEX[name]] for name in ("right_ear", "left_ear", "nose"))
     axis = parts.start[:, HEAD] - parts.end[:, HEAD]
     across, along = _across(axis), axis / axis.norm(dim=1, keepdim=True).clamp_min(1e-3)
     off = nose - (right + left) / 2
     known = parts.confidence[:, [INDEX[name] for name in ("right_ear", "left_ear", "nose")]].amin(dim=1) > 0
     values = torch.stack([(each * unit).sum(dim=1) for each in (left - right, off) for unit in (across, along)], dim=1)
-    return torch.where(known[:, None], values / parts.size[:, None], 0.0).clamp(-1.0, 1.0)
+    width = _EARS_OF_SHOULDERS * _facing(parts)[:, :1]
+    as_trunk = torch.cat([width, width.new_zeros(len(width), 3)], dim=1)
+    return torch.where(known[:, None], values / parts.size[:, None], as_trunk).clamp(-1.0, 1.0)
 
 
 def _hand_facing(parts: BodyParts, side: str) -> Tensor:

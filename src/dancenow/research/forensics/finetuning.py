@@ -30,9 +30,9 @@ from dancenow.training.loop import LoopConfig, train_loop
 from dancenow.types import FrameStatus, ImageRGB, Pose, PoseTrack
 
 VIDEO_SUFFIXES: Final = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
+"""Accepted file name suffixes."""
 _MASKS: Final = ".masks.mkv"
 """End of the names of masks that `dancenow studio` writes beside its clips."""
-"""Accepted file name suffixes."""
 MAX_FRAMES: Final = 72
 """Only the middle of a longer video is used."""
 SAMPLES_PER_CLIP: Final = 8
