@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from dancenow.research.bench.results import Result
+from dancenow.research.bench.sections.quality import rendered_videos
 from dancenow.research.bench.tables import number, table
 
 RENAMED: Final = {"bones": "skeletal"}
@@ -80,7 +81,7 @@ channels at {result.settings["paper_px"]} px. [Details].
 
 def _growth(result: Result) -> str:
     whole = result.summary["whole"]
-    size_px = result.settings["world"]["film"]["size_px"]
+    size_px, _, _ = rendered_videos(result.settings)
     return f"""\
 ## Long videos
 

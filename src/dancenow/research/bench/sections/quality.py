@@ -36,7 +36,7 @@ _PROTOCOL_TITLES: Final = {
 
 def ablation(result: Result) -> str:
     s = result.settings
-    size_px, fps, cases = _test_set(s)
+    size_px, fps, cases = rendered_videos(s)
     dances = sum(len(case["dances"]) for case in cases)
     lines = [
         f"{len(cases)} rendered subjects, {size_px} px at {fps} frames per second, 20 s of footage each;"
@@ -64,7 +64,7 @@ def ablation(result: Result) -> str:
     return "\n".join(lines)
 
 
-def _test_set(settings: Mapping[str, Any]) -> tuple[int, int, list[Mapping[str, Any]]]:
+def rendered_videos(settings: Mapping[str, Any]) -> tuple[int, int, list[Mapping[str, Any]]]:
     """Frame size in px, frames per second and subjects; older results call them `world`, `film` and `castings`."""
     test_set = settings["test_set"] if "test_set" in settings else settings["world"]
     video = test_set["video_format"] if "video_format" in test_set else test_set["film"]
