@@ -4,7 +4,7 @@ The images show flat figures of a few colors; a fake detector that knows where t
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -263,3 +263,43 @@ def test_a_mixture_of_two_people_is_not_learned(world: World) -> None:
     found = [tracker.step(world.frame(index, (500, 300, RED), (140, 250, GREEN))) for index in range(40, 44)]
     assert found[-1] is not None
     assert found[-1].pose.xy[INDEX["neck"], 0] == pytest.approx(500, abs=1)
+
+
+SUNLIT: Clothes = ((108, 72, 38), (180, 52, 40), (52, 46, 66))
+"""Red in another light; nearer to `BROWN` than to red."""
+BROWN: Clothes = ((120, 80, 45), (160, 60, 40), (60, 50, 70))
+
+
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_another_light_is_believed_while_the_one_it_resembles_is_seen_elsewhere(world: World, is_seen: bool) -> None:
+    tracker = PersonTracker(world, _cast(world, world.frame(0, (160, 300, RED), (560, 280, BROWN))))
+    beside = [(560.0, 280.0, BROWN)] if is_seen else []
+    found = [tracker.step(world.frame(index, (160, 300, RED if index < 5 else SUNLIT), *beside)) for index in range(20)]
+    assert (found[-1] is not None) == is_seen
+    if is_seen:
+        assert tracker.step(world.frame(21, (170, 300, SUNLIT))) is not None, "the new look is learned"
+        assert tracker.step(world.frame(22, (170, 300, GREEN))) is None
+
+
+@pytest.mark.parametrize("tilt_rad", [0.0, 2.5])
+def test_whoever_turns_over_is_looked_for_in_turned_pictures(
+    world: World, tilt_rad: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = PersonTracker(world, _cast(world, world.frame(0, (320, 300, RED))))
+    landmarks, detect = world.landmarks, world.detect
+    turns: list[float] = []
+
+    def tilted(image_rgb: ImageRGB, roi: RotatedRect) -> Landmarks:
+        found = landmarks(image_rgb, roi)
+        return replace(found, next_roi=replace(found.next_roi, angle_rad=tilt_rad))
+
+    def upright(image_rgb: ImageRGB, window: RotatedRect | None = None, min_score: float = 0.5) -> list[Candidate]:
+        turns.append(window.angle_rad if window else 0.0)
+        return [each for each in detect(image_rgb, window, min_score) if abs(turns[-1] - tilt_rad) < 0.5]
+
+    monkeypatch.setattr(world, "landmarks", tilted)
+    assert tracker.step(world.frame(0, (320, 300, RED))) is not None
+    assert tracker.step(world.frame(1)) is None
+    monkeypatch.setattr(world, "detect", upright)
+    assert tracker.step(world.frame(2, (330, 300, RED))) is not None
+    assert (max(turns) > 0) == (tilt_rad > 0), "upright people cost one search"

@@ -122,9 +122,14 @@ def find_people(detector: PoseDetector, frame: Frame, windows: Iterable[RotatedR
             if landmarks.score > MIN_SCORE:
                 # The candidate's region is rough: search again in the region of the body found in it.
                 landmarks = detector.landmarks(frame.image_rgb, landmarks.next_roi)
-            if is_person(landmarks, frame.image_rgb) and not any(_overlap(landmarks.pose, s.landmarks.pose) for s in found):
+            if is_person(landmarks, frame.image_rgb) and not any(overlap(landmarks.pose, s.landmarks.pose) for s in found):
                 found.append(describe(frame, landmarks))
     return sorted(found, key=lambda s: -s.prominence)
+
+
+def overlap(a: Pose, b: Pose) -> bool:
+    """Whether most of the trunk of one body lies in the box of the other."""
+    return _is_on(a, b.xy[_TRUNK]) or _is_on(b, a.xy[_TRUNK])
 
 
 def is_person(landmarks: Landmarks, image_rgb: ImageRGB) -> bool:
@@ -316,10 +321,6 @@ def _is_on(pose: Pose, points: NDArray[np.floating[Any]]) -> bool:
     """Whether most of the points [N,2] px lie in the box of a body."""
     low, high = pose.xy[:NUM_OPENPOSE].min(axis=0), pose.xy[:NUM_OPENPOSE].max(axis=0)
     return float(((points > low) & (points < high)).all(axis=1).mean()) > 0.5
-
-
-def _overlap(a: Pose, b: Pose) -> bool:
-    return _is_on(a, b.xy[_TRUNK]) or _is_on(b, a.xy[_TRUNK])
 
 
 def _histograms(image_rgb: ImageRGB, points: NDArray[np.floating[Any]]) -> FloatArray:

@@ -5,7 +5,7 @@ still the same person, by appearance, size and position, with a search that wide
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dancenow.pose.detectors.base import Landmarks, PoseDetector
 from dancenow.pose.detectors.regions import RotatedRect
+from dancenow.pose.tracking.others_elsewhere import OthersElsewhere
 from dancenow.pose.tracking.reidentification import (
     SAME_APPEARANCE,
     SAME_APPEARANCE_LATER,
@@ -33,6 +34,11 @@ _STILL_SAME_APPEARANCE: Final = 0.75
 """Similarity below which the tracker has moved to another person; a change of light or a turn leaves more than this."""
 _LIKELY_SAME_APPEARANCE: Final = 0.85
 """Similarity that is enough for a person found where they were lost a moment ago."""
+_JUST_LOST_S, _JUST_LOST_TURNED_S = 0.2, 0.6
+"""A person found again that soon need look no more alike than one who is followed; whoever turns over takes longer to find."""
+_TURNED_COS: Final = 0.8
+"""Cosine of a body's tilt below which it is looked for in pictures turned like it, too: the detector finds upright people."""
+_TURNS_RAD: Final = (0.0, math.pi / 2, -math.pi / 2, math.pi)
 _LOST_AFTER_S: Final = 2.0
 """How long the position of the loss is good evidence."""
 _MAY_HAVE_LEFT_S: Final = 4.0
@@ -69,6 +75,7 @@ class PersonTracker:
         self._gallery = [s.appearance for s in selection.person]
         self._known_s = [s.time_s for s in selection.person]
         self._others = [s.appearance for s in selection.others]
+        self._elsewhere = OthersElsewhere(detector, self._others)
         self._free_in_gallery = _GALLERY_SIZE
         self._size_px = max(s.landmarks.next_roi.size_px for s in selection.person)
         self._last: RotatedRect | None = None
@@ -113,30 +120,38 @@ class PersonTracker:
             return None
         appearance = appearance_of(frame.image_rgb, landmarks.pose)
         likeness = similarity(appearance, self._gallery)
-        foreign = parts_of_others(appearance, self._gallery, self._others)
-        if foreign[_TORSO] or self._is_other(appearance, likeness):
-            return None
+        others: Sequence[FloatArray] = self._others
+        if self._is_other(appearance, likeness, others):
+            others = self._elsewhere.without_them(frame, landmarks.pose, appearance, self._gallery)
+            if self._is_other(appearance, likeness, others):
+                return None
+        foreign = parts_of_others(appearance, self._gallery, others)
         seen = ~foreign
         if similarity(appearance[seen], (known[seen] for known in self._gallery)) < _STILL_SAME_APPEARANCE:
             return None
-        is_apart = similarity(appearance, self._others) < likeness - _MUST_DIFFER
+        is_apart = similarity(appearance, others) < likeness - _MUST_DIFFER
         if likeness < SAME_APPEARANCE and _moved(landmarks) < 0.05 and is_apart and self._free_in_gallery > 0:
             # The person from another side, or in other light: smooth motion shows that it is the same person.
             self._gallery.append(appearance)
             self._free_in_gallery -= 1
         return _without(landmarks, foreign)
 
-    def _is_other(self, appearance: FloatArray, likeness: float) -> bool:
-        """Whether it is more likely one of the other people in the video."""
-        return similarity(appearance, self._others) > max(likeness, SAME_APPEARANCE)
+    def _is_other(self, appearance: FloatArray, likeness: float, others: Sequence[FloatArray]) -> bool:
+        """Whether it is more likely one of the other people in the video, who look like `others`."""
+        foreign = parts_of_others(appearance, self._gallery, others)
+        return bool(foreign[_TORSO]) or similarity(appearance, others) > max(likeness, SAME_APPEARANCE)
 
     def _search(self, frame: Frame, time_s: float) -> Landmarks | None:
         """Search a growing region around the last position first; then, at intervals, the whole image."""
         lost_s = time_s - self._last_s
         if self._last is not None and lost_s < _LOST_AFTER_S:
             reach_px = self._last.size_px * (1.5 + 1.5 * lost_s)
-            near = [RotatedRect(self._last.x_px, self._last.y_px, reach_px, 0.0)]
-            found = self._best(find_people(self._detector, frame, near), _LIKELY_SAME_APPEARANCE)
+            is_turned = math.cos(self._last.angle_rad) < _TURNED_COS
+            turns = (0.0, *(self._last.angle_rad + turn for turn in _TURNS_RAD)) if is_turned else (0.0,)
+            near = [RotatedRect(self._last.x_px, self._last.y_px, reach_px, turn) for turn in turns]
+            is_just_lost = lost_s < (_JUST_LOST_TURNED_S if is_turned else _JUST_LOST_S)
+            enough = _STILL_SAME_APPEARANCE if is_just_lost else _LIKELY_SAME_APPEARANCE
+            found = self._best(frame, find_people(self._detector, frame, near), enough)
             if found is not None and 0.5 < found.next_roi.size_px / self._size_px < 2.0:
                 return found
         if time_s - self._searched_s < _SEARCH_EVERY_S:
@@ -144,21 +159,27 @@ class PersonTracker:
         self._searched_s = time_s
         is_about = min(abs(time_s - known_s) for known_s in [*self._known_s, self._last_s]) < _MAY_HAVE_LEFT_S
         people = find_people(self._detector, frame, search_windows(frame.image_rgb, 2 * self._size_px))
-        return self._best(people, SAME_APPEARANCE if is_about else SAME_APPEARANCE_LATER)
+        return self._best(frame, people, SAME_APPEARANCE if is_about else SAME_APPEARANCE_LATER)
 
-    def _best(self, people: list[Detection], min_likeness: float) -> Landmarks | None:
+    def _best(self, frame: Frame, people: list[Detection], min_likeness: float) -> Landmarks | None:
         """The one of these people most similar to the person, if similar enough and less similar to anybody else."""
-        scored = [(similarity(p.appearance, self._gallery), p) for p in people]
-        scored = [
-            (likeness, p)
-            for likeness, p in scored
-            if likeness > min_likeness and similarity(p.appearance, self._others) < likeness
-        ]
-        if not scored:
+        scored = ((similarity(each.appearance, self._gallery), each) for each in people)
+        likely = sorted((pair for pair in scored if pair[0] > min_likeness), key=lambda pair: -pair[0])
+        for likeness, person in likely:
+            foreign = self._foreign_parts(person, likeness, self._others)
+            if foreign is None:
+                others = self._elsewhere.without_them(frame, person.landmarks.pose, person.appearance, self._gallery)
+                foreign = self._foreign_parts(person, likeness, others)
+            if foreign is not None:
+                return _without(person.landmarks, foreign)
+        return None
+
+    def _foreign_parts(self, found: Detection, likeness: float, others: Sequence[FloatArray]) -> NDArray[np.bool_] | None:
+        """Which parts of somebody found show one of `others`, as in `parts_of_others`; None if they are one of them."""
+        if similarity(found.appearance, others) >= likeness:
             return None
-        best = max(scored, key=lambda pair: pair[0])[1]
-        foreign = parts_of_others(best.appearance, self._gallery, self._others, _FOUND_MARGIN)
-        return None if foreign[_TORSO] else _without(best.landmarks, foreign)
+        foreign = parts_of_others(found.appearance, self._gallery, others, _FOUND_MARGIN)
+        return None if foreign[_TORSO] else foreign
 
 
 def _without(landmarks: Landmarks, foreign: NDArray[np.bool_]) -> Landmarks:
