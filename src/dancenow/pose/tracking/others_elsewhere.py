@@ -42,15 +42,8 @@ class OthersElsewhere:
         A look is left out if somebody in another place has it more than the detection does, and has it more than the person's.
         """
         seen = [each for each in self._people(frame) if not overlap(each.landmarks.pose, shown)]
-        return left_over(self._looks, appearance, [each for each in seen if self._is_far(each, shown, float(frame.time_s))], own)
-
-    def _is_far(self, person: Detection, shown: Pose, time_s: float) -> bool:
-        """Whether somebody who was seen a moment ago cannot be where `shown` is."""
-        region = person.landmarks.next_roi
-        x_px, y_px = shown.xy[_HIPS].mean(axis=0)
-        reach = _SAME_PLACE + _SIDES_PER_S * abs(time_s - person.time_s)
-        moment = abs(time_s - person.time_s) < 1e-6
-        return moment or math.hypot(x_px - region.x_px, y_px - region.y_px) > reach * region.size_px
+        elsewhere = [each for each in seen if _is_elsewhere(each, shown, abs(float(frame.time_s) - each.time_s))]
+        return left_over(self._looks, appearance, elsewhere, own)
 
     def _people(self, frame: Frame) -> list[Detection]:
         """Everybody found in the places where people were, or in the whole image; and who was there a moment ago."""
@@ -77,6 +70,14 @@ def left_over(
         for look in looks
         if not any(similarity(each, [look]) > max(similarity(appearance, [look]), similarity(each, own)) for each in others)
     ]
+
+
+def _is_elsewhere(person: Detection, shown: Pose, ago_s: float) -> bool:
+    """Whether somebody who was seen `ago_s` before, apart from `shown`, cannot be there now."""
+    region = person.landmarks.next_roi
+    x_px, y_px = shown.xy[_HIPS].mean(axis=0)
+    far_px = math.hypot(x_px - region.x_px, y_px - region.y_px)
+    return ago_s == 0 or far_px > (_SAME_PLACE + _SIDES_PER_S * ago_s) * region.size_px
 
 
 def _place_of(person: Detection) -> RotatedRect:

@@ -1,8 +1,9 @@
 """Invent the background where it was never seen, from parts of what was seen, so that lines and textures continue.
 
-Whole parts are copied by few shifts, which are found and placed on a shrunken picture (`shift_proposals`, `shift_map`), refined
-and copied in full size, and blended in the gradient domain. Copying what the picture shows only once is expensive
-(`uniqueness`). Holes in flat surroundings are filled as a membrane.
+Whole parts are copied by few shifts, and straight lines are continued (`line_continuation`). Which of them fills what is
+decided on a shrunken picture (`shift_proposals`, `shift_map`); they are refined and drawn in full size and blended in the
+gradient domain. Copying what the picture shows only once is expensive (`uniqueness`). Holes in flat surroundings are filled as
+a membrane.
 """
 
 from typing import Final
@@ -11,10 +12,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancenow.subject.background.gradient_blending import copy_seamlessly
+from dancenow.subject.background.gradient_blending import Filling, copy_seamlessly
 from dancenow.subject.background.hole_filling import fill_smoothly, interpolate_membrane
-from dancenow.subject.background.shift_map import choose_shifts
-from dancenow.subject.background.shift_proposals import SIDE_PX, Shifts, features_of, propose_shifts, whole_patches
+from dancenow.subject.background.line_continuation import (
+    LINE_PICTURES,
+    LinePicture,
+    continue_lines,
+    line_pictures,
+    main_directions,
+)
+from dancenow.subject.background.shift_map import Drawn, choose_shifts
+from dancenow.subject.background.shift_proposals import SIDE_PX, features_of, propose_shifts, whole_patches
+from dancenow.subject.background.shift_refinement import refine_shifts
 from dancenow.subject.background.uniqueness import measure_uniqueness
 from dancenow.types import FloatArray, ImageRGB
 
@@ -33,12 +42,14 @@ _TEXTURE_COST: Final = 2.0
 """Cost of a pixel that is smoother than its surroundings, relative to the squared slopes that it lacks."""
 _UNIQUENESS_COST: Final = 0.1
 """Cost of copying a pixel of something that the picture shows only once, relative to its `uniqueness`."""
+_LINE_COST, _FAR_COST, _LINE_LACK, _ACROSS_COST = 0.2, 1.0, 0.1, 10.0
+"""Cost of a pixel of a line that is continued; of the squared distance over which, in sizes of the hole; of the texture that it
+lacks; of the squared slope along the line where it was seen, which a line does not have."""
+_SEAM_REACH: Final = 2
+"""How far apart edges of two fillings that meet may lie, relative to the error of a refined shift."""
 _TEXTURE_REACH: Final = 0.1
 """Half the width of the window in which texture is averaged, in sizes of the hole."""
 _MIN_MARGIN_PX: Final = 32
-_RIM_SAMPLES: Final = 3000
-_TRUNCATED: Final = 30.0
-"""Largest difference, in levels, that counts when a shift is refined."""
 
 
 def complete(image_rgb: ImageRGB, known: NDArray[np.bool_]) -> ImageRGB:
@@ -115,20 +126,55 @@ def _complete_part(
     features, outside = features_of(small), small_hole == 0
     shifts = propose_shifts(features, outside, sources, _SHIFTS)
     shifts = np.concatenate([np.zeros((1, 2), np.int32), shifts])
+    texture_cost = _TEXTURE_COST * _texture_of(features, outside, seen)
+    angles_deg = main_directions(small, seen, ~outside)
     labels = choose_shifts(
         features,
         outside,
         sources,
         shifts,
         copy_cost=_UNIQUENESS_COST * measure_uniqueness(features, outside),
-        texture_cost=_TEXTURE_COST * _texture_of(features, outside, seen),
+        texture_cost=texture_cost,
+        drawn=[_drawn(each, ~outside, texture_cost) for each in line_pictures(small, seen, ~outside, angles_deg)],
     )
     labels = cv2.resize(labels.astype(np.float32), hole.shape[::-1], interpolation=cv2.INTER_NEAREST).astype(np.int32)
     labels[~hole] = 0
+    lines = np.where(labels >= len(shifts), labels - len(shifts), -1).astype(np.int32)
+    labels[lines >= 0] = 0
     full = np.rint(shifts * (np.array(known.shape) / size[::-1])).astype(np.int32)
-    if scale < 1:
-        full = _refine_shifts(image_rgb, known, labels, full, int(np.ceil(0.5 / scale)))
-    return copy_seamlessly(image_rgb, hole, known, full[labels])
+    reach_px = int(np.ceil(0.5 / scale)) if scale < 1 else 0
+    if reach_px:
+        full = refine_shifts(image_rgb, known, labels, full, reach_px)
+    drawn = _draw(image_rgb, known & shown, hole, angles_deg, lines)
+    return copy_seamlessly(image_rgb, hole, known, Filling(full[labels], drawn, lines), _SEAM_REACH * reach_px)
+
+
+def _drawn(picture: LinePicture, hole: NDArray[np.bool_], texture_cost: FloatArray) -> Drawn:
+    """A picture with continued lines, and what it costs: by how far it is carried, and by the texture that it lacks."""
+    features = features_of(np.clip(np.rint(picture.image), 0, 255).astype(np.uint8))
+    side = 2 * round(_TEXTURE_REACH * float(np.sqrt(hole.sum()))) + 1
+    texture = _TEXTURE_COST * cv2.blur((features[..., 3:] ** 2).sum(axis=2), (side, side))
+    far = (picture.far / float(np.sqrt(hole.sum()))) ** 2
+    cost = _LINE_COST + _FAR_COST * far + _LINE_LACK * np.maximum(texture_cost - texture, 0) + _ACROSS_COST * picture.across
+    return Drawn(features, picture.valid, cost.astype(np.float32))
+
+
+def _draw(
+    image_rgb: ImageRGB,
+    shown: NDArray[np.bool_],
+    hole: NDArray[np.bool_],
+    angles_deg: list[float],
+    lines: NDArray[np.int32],
+) -> dict[int, FloatArray]:
+    """The pictures with continued lines that are used, in full size, by their numbers in `lines`, int32 [H,W]."""
+    used = [int(each) for each in np.unique(lines[lines >= 0])]
+    found: dict[int, FloatArray] = {}
+    for direction in sorted({number // LINE_PICTURES for number in used}):
+        for place, picture in enumerate(continue_lines(image_rgb, shown, hole, angles_deg[direction])):
+            number = direction * LINE_PICTURES + place
+            if number in used:
+                found[number] = picture.image
+    return found
 
 
 def _texture_of(features: FloatArray, outside: NDArray[np.bool_], seen: NDArray[np.bool_]) -> FloatArray:
@@ -142,31 +188,3 @@ def _texture_of(features: FloatArray, outside: NDArray[np.bool_], seen: NDArray[
     mean = np.asarray(cv2.blur(slopes, (side, side)) / np.maximum(share, 1e-6), np.float32)
     continued = interpolate_membrane(mean[..., None].repeat(3, axis=2), (outside & (share > 0)).astype(np.float32))
     return np.where(outside, mean, continued[..., 0]).astype(np.float32)
-
-
-def _refine_shifts(
-    image_rgb: ImageRGB, known: NDArray[np.bool_], labels: NDArray[np.int32], shifts: Shifts, reach_px: int
-) -> Shifts:
-    """Correct each shift by up to `reach_px` so that, around the part it fills, the picture resembles itself best."""
-    light = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    refined = shifts.copy()
-    for number in np.unique(labels[labels > 0]):
-        part = (labels == number).astype(np.uint8)
-        width_px = max(2 * reach_px + 1, round(0.3 * float(np.sqrt(part.sum()))))
-        around = np.argwhere((cv2.dilate(part, np.ones((2 * width_px + 1,) * 2, np.uint8)) > 0) & known)
-        around = around[:: max(1, len(around) // _RIM_SAMPLES)]
-        moved = around + shifts[number]
-        room = ((moved >= reach_px) & (moved < np.array(known.shape) - reach_px)).all(axis=1)
-        around, moved = around[room], moved[room]
-        usable = known[moved[:, 0], moved[:, 1]]
-        around, moved = around[usable], moved[usable]
-        if not len(around):
-            continue
-        own, best = light[around[:, 0], around[:, 1]], np.inf
-        for dy in range(-reach_px, reach_px + 1):
-            for dx in range(-reach_px, reach_px + 1):
-                error = np.abs(light[moved[:, 0] + dy, moved[:, 1] + dx] - own)
-                cost = float(np.minimum(error, _TRUNCATED).mean()) + 1e-3 * float(np.hypot(dy, dx))
-                if cost < best:
-                    best, refined[number] = cost, shifts[number] + (dy, dx)
-    return refined

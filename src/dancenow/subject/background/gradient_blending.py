@@ -4,6 +4,8 @@ Poisson image editing (Perez, Gangnet and Blake, 2003), with a weak pull to the 
 does not reach far (as in Bhat et al., "Fourier analysis of the 2D screened Poisson equation", 2008).
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -18,26 +20,51 @@ _REACH: Final = 0.12
 _SWEEPS: Final = 30
 
 
-def copy_seamlessly(image_rgb: ImageRGB, hole: NDArray[np.bool_], known: NDArray[np.bool_], shifts: Shifts) -> ImageRGB:
-    """Fill `hole`, bool [H,W], with the pixels of image_rgb, uint8 [H,W,3], that lie by `shifts`, int32 [H,W,2] (y, x), away.
+@dataclass(frozen=True, eq=False)
+class Filling:
+    """What each pixel of a hole is filled with. shifts: int32 [H,W,2] (y, x), from a pixel to the one that is copied. pictures:
+    float32 [H,W,3] each, whose pixels are taken in place instead. number: int32 [H,W], of the picture, -1 for none.
+    """
 
-    known: bool [H,W], the pixels that the result has to meet at the rim.
+    shifts: Shifts
+    pictures: Mapping[int, FloatArray]
+    number: NDArray[np.int32]
+
+    def take(self, image: FloatArray, of: NDArray[np.int64], at: NDArray[np.int64]) -> FloatArray:
+        """What the fillings of pixels `of` [N,2] (y, x) show at places [N,2]: float32 [N,3]; beyond the border the nearest."""
+        y, x = np.clip(of, 0, np.array(self.number.shape) - 1).T
+        number = self.number[y, x]
+        found = _take(image, at + self.shifts[y, x])
+        for each, picture in self.pictures.items():
+            own = number == each
+            found[own] = _take(picture, at[own])
+        return found
+
+
+def copy_seamlessly(
+    image_rgb: ImageRGB, hole: NDArray[np.bool_], known: NDArray[np.bool_], filling: Filling, reach_px: int = 0
+) -> ImageRGB:
+    """Fill `hole`, bool [H,W], of image_rgb, uint8 [H,W,3], with a filling.
+
+    known: bool [H,W], the pixels that the result has to meet at the rim. reach_px: how well fillings fit together. Where two of
+    them meet, the seam is the least difference between them there or so far to either side; an edge that both have is none.
     """
     image = image_rgb.astype(np.float32)
     pixels = np.argwhere(hole)
-    own = shifts[hole]
     copied = image.copy()
-    copied[hole] = _take(image, pixels + own)
+    copied[hole] = filling.take(image, pixels, pixels)
     jump = np.zeros_like(image)
     for step in ((0, 1), (0, -1), (1, 0), (-1, 0)):
         beside = pixels + step
         y, x = np.clip(beside, 0, np.array(hole.shape) - 1).T
         counts = ((beside >= 0) & (beside < hole.shape)).all(axis=1) & (hole | known)[y, x]
-        # What the neighbor would be by this pixel's shift, and this pixel by the neighbor's; wanted is the mean of both slopes.
-        wanted = _take(image, beside + own) - copied[hole]
-        backward = copied[y, x] - _take(image, pixels + shifts[y, x])
-        wanted = np.where(hole[y, x][:, None], (wanted + backward) / 2, wanted)
-        jump[hole] += np.where(counts[:, None], copied[y, x] - copied[hole] - wanted, 0)
+        seam = filling.take(image, beside, beside) - filling.take(image, pixels, beside)
+        inner = hole[y, x]
+        for at in (pixels, beside + reach_px * np.array(step), pixels - reach_px * np.array(step)):
+            other = filling.take(image, beside, at) - filling.take(image, pixels, at)
+            lesser = inner & (np.abs(other).sum(axis=1) < np.abs(seam).sum(axis=1))
+            seam = np.where(lesser[:, None], other, seam)
+        jump[hole] += np.where(counts[:, None], seam, 0)
     screen = 1 / (_REACH**2 * float(hole.sum()))
     blended = np.clip(np.rint(copied + solve_poisson(jump, hole, screen)), 0, 255).astype(np.uint8)
     return np.where(hole[..., None], blended, image_rgb)

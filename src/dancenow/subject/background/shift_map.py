@@ -4,6 +4,7 @@ After Pritch, Kav-Venaki and Peleg, "Shift-map image editing" (2009). Their seam
 sweeps over columns and rows (Tappen and Freeman, 2003), which needs no graph-cut library and is quick for few shifts.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +21,8 @@ _SHIFT_COST_YX: Final = (8.0, 0.1)
 _LACK_WEIGHT: Final = np.float32(0.1)
 """Of the texture that a copied pixel lacks: a road fits anywhere, but does not continue a railing. With more, busy parts of the
 picture are copied onto walls."""
+_CHANGE_COST: Final = np.float32(4.0)
+"""Of a seam of any kind: few large parts, since what fits in the shrunken picture may be some pixels off in the full one."""
 _RIM_WEIGHT: Final = 2.0
 """Of the cost at a seen pixel beside the hole; a seam inside the hole has a cost at both of its pixels."""
 
@@ -35,6 +38,17 @@ class _Line:
     cost: FloatArray
 
 
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A picture that was made for the hole and is not copied from elsewhere. features: float32 [H,W,C]; valid: bool [H,W],
+    where there is one; cost: float32 [H,W], of using it.
+    """
+
+    features: FloatArray
+    valid: NDArray[np.bool_]
+    cost: FloatArray
+
+
 def choose_shifts(
     features: FloatArray,
     known: NDArray[np.bool_],
@@ -43,8 +57,10 @@ def choose_shifts(
     *,
     copy_cost: FloatArray,
     texture_cost: FloatArray,
+    drawn: Sequence[Drawn] = (),
 ) -> NDArray[np.int32]:
     """Number of the shift of each pixel of the hole, int32 [H,W]; 0 = none, where copying costs more than staying smooth.
+    Numbers from len(shifts) on are those of the pictures that are `drawn`.
 
     features: float32 [H,W,C], with a smooth filling. known: bool [H,W]. sources: bool [H,W], what may be copied. shifts: (0, 0)
     is the first. copy_cost: [H,W], of copying a pixel, where it is copied from. texture_cost: [H,W], of a smooth pixel there;
@@ -56,16 +72,22 @@ def choose_shifts(
     number[hole] = np.arange(len(pixels))
     possible = lands_in(sources, pixels, shifts).T
     possible[:, 0] = True
+    possible = np.concatenate([possible, *(each.valid[hole][:, None] for each in drawn)], axis=1)
     size_px = np.sqrt(len(pixels))
-    cost = np.where(possible, ((shifts / size_px) ** 2 @ np.array(_SHIFT_COST_YX))[None], _FORBIDDEN).astype(np.float32)
+    cost = np.repeat(((shifts / size_px) ** 2 @ np.array(_SHIFT_COST_YX))[None], len(pixels), axis=0).astype(np.float32)
     cost += _shifted(copy_cost[..., None], pixels, shifts)[..., 0]
     wanted = texture_cost[hole][:, None]
     cost += _LACK_WEIGHT * np.maximum(wanted - _shifted(texture_cost[..., None], pixels, shifts)[..., 0], 0)
     cost[:, :1] = wanted
-    cost += _rim_cost(features, known, pixels, number, shifts)
-    across = _lines(number, _shifted(features, pixels, shifts))
-    down = _lines(number.T, _shifted(features, pixels, shifts))
-    best = _propagate(cost, across, down)
+    cost = np.concatenate([cost, *(each.cost[hole][:, None] for each in drawn)], axis=1)
+    cost = np.where(possible, cost, _FORBIDDEN).astype(np.float32)
+
+    def shown_by_each(at: Indices) -> FloatArray:
+        return np.concatenate([_shifted(features, at, shifts), *(each.features[*at.T][:, None] for each in drawn)], axis=1)
+
+    shown = shown_by_each(pixels)
+    cost += _rim_cost(features, known, pixels, number, shown_by_each)
+    best = _propagate(cost, _lines(number, shown), _lines(number.T, shown))
     labels = np.zeros(known.shape, np.int32)
     labels[hole] = np.where(np.take_along_axis(possible, best[:, None], axis=1)[:, 0], best, 0)
     return labels
@@ -79,16 +101,20 @@ def _shifted(features: FloatArray, pixels: Indices, shifts: Shifts) -> FloatArra
 
 
 def _rim_cost(
-    features: FloatArray, known: NDArray[np.bool_], pixels: Indices, number: NDArray[np.int64], shifts: Shifts
+    features: FloatArray,
+    known: NDArray[np.bool_],
+    pixels: Indices,
+    number: NDArray[np.int64],
+    shown_by_each: Callable[[Indices], FloatArray],
 ) -> FloatArray:
-    """Cost [N,K] of each shift where a pixel touches seen ones: a copied picture would differ from these."""
-    cost = np.zeros((len(pixels), len(shifts)), np.float32)
+    """Cost [N,K] of each label where a pixel touches seen ones: what it shows there, [n,K,C] at pixels [n,2], would differ."""
+    cost = np.zeros((len(pixels), shown_by_each(pixels[:1]).shape[1]), np.float32)
     for step in ((0, 1), (0, -1), (1, 0), (-1, 0)):
         beside = pixels + step
         inside = ((beside >= 0) & (beside < known.shape)).all(axis=1)
         rim = beside[inside]
         rim = rim[known[rim[:, 0], rim[:, 1]]]
-        difference = _shifted(features, rim, shifts) - features[rim[:, 0], rim[:, 1]][:, None]
+        difference = shown_by_each(rim) - features[rim[:, 0], rim[:, 1]][:, None]
         inner = rim - step
         cost[number[inner[:, 0], inner[:, 1]]] += np.float32(_RIM_WEIGHT) * (difference**2).sum(axis=2)
     return cost
@@ -104,7 +130,8 @@ def _lines(number: NDArray[np.int64], shifted: FloatArray) -> list[_Line]:
             pair = np.concatenate([shifted[first], shifted[second]], axis=2)
             squares = (pair**2).sum(axis=2)
             cost = squares[:, :, None] + squares[:, None] - 2 * (pair @ pair.transpose(0, 2, 1))
-            lines.append(_Line(first, second, np.maximum(cost, 0)))
+            change = _CHANGE_COST * (1 - np.eye(cost.shape[1], dtype=np.float32))
+            lines.append(_Line(first, second, np.maximum(cost, 0) + change))
     return lines
 
 
