@@ -132,7 +132,8 @@ def upload_inputs(steps: Sequence[Step], storage: ResultStorage) -> None:
     inputs: dict[str, Footage] = {}
     for job in (step.job for step in steps):
         scene = () if job.scene_sha256 is None else (Footage(Path(job.settings.scene), job.scene_sha256),)
-        inputs |= {input_name(each): each for each in (job.source, job.target, *scene)}
+        targets = (dancer.target for dancer in job.dancers)
+        inputs |= {input_name(each): each for each in (job.source, *targets, *scene)}
     known = storage.names("inputs")
     for name, footage in inputs.items():
         if name.removeprefix("inputs/") not in known:
