@@ -134,11 +134,11 @@ def _shown() -> "Iterator[Callable[[BatchState], None]]":
             failed = sum(result.state == "failed" for result in state.results)
             note = f"{len(state.results)} of {state.num_jobs}" + (f", {failed} failed" if failed else "")
             bars.update(total, completed=len(state.results), total=state.num_jobs, note=note)
-            for label in [label for label in shown if label not in state.running]:
-                bars.remove_task(shown.pop(label))
-            for label, (stage, fraction) in state.running.items():
-                if label not in shown:
-                    shown[label] = bars.add_task(label, total=1.0, note=stage)
-                bars.update(shown[label], completed=fraction, note=stage)
+            for key in [key for key in shown if key not in state.running]:
+                bars.remove_task(shown.pop(key))
+            for key, step in state.running.items():
+                if key not in shown:
+                    shown[key] = bars.add_task(step.label, total=1.0, note=step.stage)
+                bars.update(shown[key], completed=step.fraction, note=step.stage)
 
         yield show
