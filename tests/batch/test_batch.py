@@ -13,7 +13,8 @@ import pytest
 
 from dancenow import pipeline
 from dancenow.batch import run_batch as run_batch_module
-from dancenow.batch.jobs import Settings, read_jobs
+from dancenow.batch.job_settings import Settings
+from dancenow.batch.jobs import read_jobs
 from dancenow.batch.plan import Step
 from dancenow.batch.ray_engine import RayEngine
 from dancenow.batch.run_batch import STORAGE, BatchOptions, run_batch

@@ -22,6 +22,8 @@ def test_everything_that_decides_a_result_is_in_its_key() -> None:
         a_job("jig", "ann"), a_job("waltz", "bob"), a_job("waltz", "ann"), a_job("waltz", "ann", budget="4m"),
         a_job("waltz", "ann", seed=1), a_job("waltz", "ann", normalize="paper"), a_job("waltz", "ann", scene="source"),
         a_job("waltz", "ann", scene="picture.png", scene_sha256="2"), a_job("waltz", "ann", target_person=2),
+        a_job("waltz", "ann", keep="lower"), a_job("waltz", "ann", keep="upper"), a_job("waltz", {1: "ann"}),
+        a_job("waltz", {1: "ann", 2: "bob"}), a_job("waltz", {2: "ann", 1: "bob"}), a_job("waltz", {2: "bob", 1: "ann"}),
     ]  # fmt: skip
     keys = [key for _, key in make_plan([first, *others], device="cpu", part_s=60).videos]
     assert len(set(keys)) == len(keys)
@@ -29,10 +31,25 @@ def test_everything_that_decides_a_result_is_in_its_key() -> None:
     assert again == keys[0] != on_gpu
 
 
+def test_dancers_of_one_video_share_their_work_with_other_videos() -> None:
+    duets = [a_job("duet", {1: "ann", 2: "bob"}), a_job("duet", {2: "ann", 1: "bob"}), a_job("duet", {1: "ann", 2: "ann"})]
+    plan = make_plan([*duets, a_job("waltz", "ann"), a_job("duet", "ann", source_person=1)], device="cpu", part_s=60)
+    assert Counter(step.kind for step in plan.steps.values()) == {"poses": 3, "subject": 2, "model": 2, "video": 5}
+    assert all(len(step.needs) == len(set(step.needs)) for step in plan.steps.values())
+    labels = {step.label for step in plan.steps.values() if step.kind == "poses"}
+    assert labels == {"poses of duet, person 1 and 2", "poses of duet, person 1", "poses of waltz"}
+
+
+def test_a_learned_face_belongs_to_a_part() -> None:
+    plan = make_plan([a_job("duet", {1: "ann", 2: "ann"}, face="cyclegan")], device="cpu", part_s=60)
+    assert Counter(step.kind for step in plan.steps.values()) == {"poses": 1, "subject": 1, "model": 2, "video": 1}
+
+
 def test_targets_of_one_name_in_two_folders_are_two_targets() -> None:
     one, other = a_job("waltz", "ann"), a_job("waltz", "bob")
-    other = replace(other, target=replace(other.target, path=Path("elsewhere") / one.target.path.name))
-    assert other.target.path.name == one.target.path.name
+    name = one.dancers[0].target.path.name
+    moved = replace(other.dancers[0], target=replace(other.dancers[0].target, path=Path("elsewhere") / name))
+    other = replace(other, dancers=(moved,))
     plan = make_plan([one, other], device="cpu", part_s=60)
     assert Counter(step.kind for step in plan.steps.values()) == {"poses": 1, "subject": 2, "model": 2, "video": 2}
 

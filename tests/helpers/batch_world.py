@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
 
-from dancenow.batch.jobs import Settings
-from dancenow.batch.opening import Footage, Job
+from dancenow.batch.job_settings import Settings
+from dancenow.batch.opening import Footage, Job, JobDancer
 from dancenow.batch.plan import Step
 from dancenow.batch.ray_engine import DoStep
 from dancenow.batch.scheduler import StepEnd
@@ -25,11 +25,19 @@ from dancenow.storage.unfinished import scratch_folder, unfinished_folder
 _CONSENT = consent("rendered")
 
 
-def a_job(source: str, target: str, *, num_frames: int = 100, scene_sha256: str | None = None, **settings: Any) -> Job:
-    """A job of videos that need not exist, of 10 frames a second."""
-    dance, person = (Footage(Path(name), f"digest of {name}") for name in (source, target))
-    out = PurePosixPath(f"{target}-{source}.mp4")
-    return Job(f"{out}", dance, person, out, Settings(**settings), _CONSENT, num_frames, 10.0, scene_sha256)
+def a_job(
+    source: str, target: str | Mapping[int, str], *, num_frames: int = 100, scene_sha256: str | None = None, **options: Any
+) -> Job:
+    """A job of videos that need not exist, of 10 frames a second. target: of one dancer, or of several by number."""
+    settings = Settings(**options)
+    cast = {settings.source_person: target} if isinstance(target, str) else target
+    dancers = tuple(JobDancer(n, _footage(name), settings.target_person, _CONSENT) for n, name in cast.items())
+    out = PurePosixPath(f"{'-'.join(cast.values())}-{source}.mp4")
+    return Job(f"{out}", _footage(source), dancers, out, settings, num_frames, 10.0, scene_sha256)
+
+
+def _footage(name: str) -> Footage:
+    return Footage(Path(name), f"digest of {name}")
 
 
 class InlineEngine:

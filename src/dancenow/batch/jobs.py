@@ -4,65 +4,28 @@ Everything that can be wrong with a job is found here, before any work starts, a
 """
 
 import csv
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
-from typing import Final, get_args
+from typing import Final
 
-from dancenow.errors import InputError, OptionError, UserError
-from dancenow.face.refinement import FACE_CHOICES
-from dancenow.pose.retargeting.registry import FITS
-from dancenow.subject.target_view import CameraMode
+from dancenow.batch.job_settings import Settings
+from dancenow.batch.row_dancers import PERSONAL, WHO, RowDancer, read_dancers
+from dancenow.errors import InputError, UserError
 
-COLUMNS: Final = ("source", "target", "out")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How one job is done, each as `dancenow run` says; all but the three numbers are text, as in the CSV file."""
-
-    budget: str = "10m"
-    preset: str = "draft"
-    normalize: str = "auto"
-    face: str = "auto"
-    camera: str = "still"
-    scene: str = "target"
-    seed: int = 0
-    source_person: int | None = None
-    target_person: int | None = None
-    consent: str | None = None
-    person_name: str | None = None
-    licence: str | None = None
-
-    def __post_init__(self) -> None:
-        choices = {"normalize": tuple(FITS), "face": FACE_CHOICES, "camera": get_args(CameraMode)}
-        for name, known in choices.items():
-            value = getattr(self, name)
-            if value not in known:
-                raise OptionError(f"{name} is {value!r}; choose one of {', '.join(known)}.")
-
-    def changed(self, cells: Mapping[str, str]) -> "Settings":
-        """These settings with some of them replaced by the cells of a row.
-
-        Raises:
-            OptionError: a value makes no sense.
-        """
-        numbers = {"seed", "source_person", "target_person"}
-        values: dict[str, str | int] = {}
-        for name, text in cells.items():
-            if name in numbers and not text.isdecimal():
-                raise OptionError(f"{name} is {text!r}, which is no number.")
-            values[name] = int(text) if name in numbers else text
-        return replace(self, **values)  # type: ignore[arg-type]  # names and types were checked above
+COLUMNS: Final = ("source", *WHO, "out")
+"""What a row says besides settings."""
 
 
 @dataclass(frozen=True)
 class JobRow:
-    """One job. place: how errors name it, such as "jobs.csv, line 3". out: the video, relative to the folder of the batch."""
+    """One job. place: how errors name it, such as "jobs.csv, line 3". out: the video, relative to the folder of the batch.
+    settings: what all dancers share.
+    """
 
     place: str
     source: Path
-    target: Path
+    dancers: tuple[RowDancer, ...]
     out: PurePosixPath
     settings: Settings
 
@@ -106,9 +69,11 @@ def _of_csv(path: Path, defaults: Settings) -> Iterator[JobRow]:
 
 def _require_columns(path: Path, header: list[str]) -> None:
     known = (*COLUMNS, *(each.name for each in fields(Settings)))
-    missing, unknown = [name for name in COLUMNS if name not in header], [name for name in header if name not in known]
-    if missing:
-        raise InputError(f"{path}, line 1: the column {missing[0]!r} is missing; the first line names the columns.")
+    unknown = [name for name in header if name not in known]
+    needed = ("source", "out") if "dancer" in header else ("source", "target", "out")
+    missing = next((name for name in needed if name not in header), None)
+    if missing is not None:
+        raise InputError(f"{path}, line 1: the column {missing!r} is missing; the first line names the columns.")
     if unknown or len(set(header)) < len(header):
         name = unknown[0] if unknown else next(name for name in header if header.count(name) > 1)
         raise InputError(f"{path}, line 1: the column {name!r} is unknown or given twice; there are {', '.join(known)}.")
@@ -119,18 +84,18 @@ def _row(path: Path, line: int, header: list[str], cells: list[str], defaults: S
     if len(cells) != len(header):
         raise InputError(f"{place}: there are {len(cells)} values for {len(header)} columns.")
     values = {name: cell for name, cell in zip(header, cells, strict=True) if cell}
-    empty = next((name for name in COLUMNS if name not in values), None)
+    empty = next((name for name in ("source", "out") if name not in values), None)
     if empty is not None:
         raise InputError(f"{place}: the {empty} is empty.")
-    source, target, out = (values.pop(name) for name in COLUMNS)
+    source, out = path.parent / values.pop("source"), _out_name(place, values.pop("out"))
+    if "scene" in values and (path.parent / values["scene"]).is_file():
+        values["scene"] = str(path.parent / values["scene"])
     try:
-        settings = defaults.changed(values)
+        dancers = read_dancers(values, path.parent, defaults)
+        shared = defaults.changed({name: text for name, text in values.items() if name not in (*WHO, *PERSONAL)})
     except UserError as error:
         raise type(error)(f"{place}: {error}") from error
-    scene_file = path.parent / settings.scene
-    if "scene" in values and scene_file.is_file():
-        settings = replace(settings, scene=str(scene_file))
-    return JobRow(place, path.parent / source, path.parent / target, _out_name(place, out), settings)
+    return JobRow(place, source, dancers, out, shared)
 
 
 def _out_name(place: str, text: str) -> PurePosixPath:
@@ -150,7 +115,8 @@ def _of_folder(path: Path, defaults: Settings) -> Iterator[JobRow]:
     for target in files["targets"]:
         for source in files["sources"]:
             out = PurePosixPath(f"{target.stem}-dances-{source.stem}.mp4")
-            yield JobRow(f"{target} and {source}", source, target, out, defaults)
+            dancer = RowDancer(defaults.source_person, target, defaults)
+            yield JobRow(f"{target} and {source}", source, (dancer,), out, defaults)
 
 
 def _visible_files(folder: Path) -> Iterator[Path]:

@@ -1,15 +1,18 @@
 """Open the videos of all jobs and check them, their settings and the consent of their people, before any work starts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from dancenow.batch.jobs import JobRow, Settings
+from dancenow.batch.job_settings import Settings
+from dancenow.batch.jobs import JobRow
+from dancenow.batch.row_dancers import RowDancer
 from dancenow.errors import ConsentError, InputError, UserError
 from dancenow.generators.presets import preset_config
 from dancenow.generators.registry import family_of
 from dancenow.media.source import VideoSource
-from dancenow.provenance.consent import Consent, consent
+from dancenow.provenance.consent import Consent, consent, read_consent
+from dancenow.rendering.scene_choice import require_suits
 from dancenow.rendering.scenes import open_scene
 from dancenow.storage.atomic_io import sha256_of
 from dancenow.subject.subject_cache import has_video_consent, remember_consent, require_video_consent
@@ -28,16 +31,29 @@ class Footage:
 
 
 @dataclass(frozen=True)
+class JobDancer:
+    """Who dances in a job. source_person: whose part, None for the one who is followed by default. target_person: whom to
+    follow in the target, None likewise.
+    """
+
+    source_person: int | None
+    target: Footage
+    target_person: int | None
+    consent: Consent
+
+
+@dataclass(frozen=True)
 class Job:
-    """One transfer that can be done. num_frames: of the source, None where the container does not say. scene_sha256: digest of
-    the scene's file, if it has one."""
+    """One transfer that can be done. dancers: the first gives the place of a dance with --scene target. settings: what they
+    share. num_frames: of the source, None where the container does not say. scene_sha256: digest of the scene's file, if it has
+    one.
+    """
 
     place: str
     source: Footage
-    target: Footage
+    dancers: tuple[JobDancer, ...]
     out: PurePosixPath
     settings: Settings
-    consent: Consent
     num_frames: int | None
     fps: float
     scene_sha256: str | None
@@ -66,43 +82,61 @@ def _opened(rows: Sequence[JobRow], folder: Path, consents: _Consents) -> Iterat
     videos: dict[Path, VideoSource] = {}
     for row in rows:
         try:
-            for path in (row.source, row.target):
+            for path in (row.source, *(dancer.target for dancer in row.dancers)):
                 if path not in videos:
                     videos[path] = VideoSource.open(path)
-            yield _job(row, folder, videos[row.source], videos[row.target], consents)
+            yield _job(row, folder, videos, consents)
         except UserError as error:
             raise type(error)(f"{row.place}: {error}") from error
 
 
-def _job(row: JobRow, folder: Path, source: VideoSource, target: VideoSource, consents: _Consents) -> Job:
-    settings = row.settings
+def _job(row: JobRow, folder: Path, videos: Mapping[Path, VideoSource], consents: _Consents) -> Job:
+    settings, source = row.settings, videos[row.source]
+    targets = [videos[dancer.target] for dancer in row.dancers]
     Budget.parse(settings.budget)
     config, out = preset_config(settings.preset), folder / row.out
     if not out.suffix:
         raise InputError(f"the video {row.out} needs a suffix such as .mp4.")
-    scene = open_scene(settings.scene, settings.camera, out, None, source.path, target.path)  # type: ignore[arg-type]
-    scene.require_suits(target.info, family_of(config).generates_background)
-    given = _given_consent(settings)
-    if given is None and not has_video_consent(target, settings.target_person):
-        raise ConsentError(
-            f"the person in {target} has no consent on record; give it with --consent or in a column consent: self, rendered,"
-            " or licensed with person_name and licence."
-        )
-    agreed = require_video_consent(target, settings.target_person, given)
-    agreed_before, _ = consents.setdefault((target.sha256, settings.target_person), (agreed, target))
-    if not agreed.has_terms_of(agreed_before):
-        raise ConsentError(f"another line gives other terms for the person in {target}; give the same in both.")
+    files = (source.path, *(target.path for target in targets))
+    scene = open_scene(settings.scene, settings.camera, out, None, *files)  # type: ignore[arg-type]
+    for target in targets:
+        require_suits(scene, target.info, family_of(config).generates_background, is_alone=len(targets) == 1)
+    dancers = tuple(_dancer(each, target, consents) for each, target in zip(row.dancers, targets, strict=True))
     scene_sha256 = None
     if scene.files and settings.scene != "source":
         scene_sha256 = sha256_of(scene.files[0])
         settings = replace(settings, scene=str(scene.files[0].absolute()))
     return Job(
-        row.place, Footage(source.path.absolute(), source.sha256), Footage(target.path.absolute(), target.sha256), row.out,
-        settings, agreed_before, source.info.num_frames, float(source.info.fps), scene_sha256,
-    )  # fmt: skip
+        row.place, _footage(source), dancers, row.out, settings, source.info.num_frames, float(source.info.fps), scene_sha256
+    )
+
+
+def _footage(video: VideoSource) -> Footage:
+    return Footage(video.path.absolute(), video.sha256)
+
+
+def _dancer(dancer: RowDancer, target: VideoSource, consents: _Consents) -> JobDancer:
+    """A dancer who agreed: now, or before.
+
+    Raises:
+        UserError: there is no valid consent, or one job says other terms than another.
+    """
+    person, given = dancer.settings.target_person, _given_consent(dancer.settings)
+    if given is None and not has_video_consent(target, person):
+        raise ConsentError(
+            f"the person in {target} has no consent on record; give it with --consent or in a column consent: self, rendered,"
+            " or licensed with person_name and licence; or a signed paper with consent_file."
+        )
+    agreed = require_video_consent(target, person, given)
+    agreed_before, _ = consents.setdefault((target.sha256, person), (agreed, target))
+    if not agreed.has_terms_of(agreed_before):
+        raise ConsentError(f"other terms are given elsewhere for the person in {target}; give the same everywhere.")
+    return JobDancer(dancer.source_person, _footage(target), person, agreed_before)
 
 
 def _given_consent(settings: Settings) -> Consent | None:
+    if settings.consent_file is not None:
+        return read_consent(Path(settings.consent_file))
     if settings.consent is None:
         if settings.person_name is not None or settings.licence is not None:
             raise ConsentError("person_name and licence also need consent: self, rendered or licensed.")

@@ -4,14 +4,15 @@
     subject of a target ──► model ─────────┴──► video                                   a short job
                                            └──► transfer ──► part, part, ... ──► video  a long one
 
-Two jobs with the same target and settings share its subject and model, because both steps have the same keys.
+Two jobs with the same target and settings share its subject and model, because both steps have the same keys. Each dancer of
+a job has a subject and a model.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from dancenow.batch.opening import Job
+from dancenow.batch.opening import Job, JobDancer
 from dancenow.generators.presets import preset_config
 from dancenow.generators.registry import family_of
 from dancenow.storage.cache import cache_key
@@ -25,14 +26,16 @@ _EVEN: Final = 4
 
 @dataclass(frozen=True)
 class Step:
-    """A piece of work that is done once. job: one of those that need it. needs: keys of the steps before it. frames: of a part,
-    the first and the one after the last; parts: of a video that was divided, the keys of its parts.
+    """A piece of work that is done once. job: one of those that need it. needs: keys of the steps before it. dancer: whose
+    subject or model it is. frames: of a part, the first and the one after the last; parts: of a video that was divided, the
+    keys of its parts.
     """
 
     key: str
     kind: StepKind
     job: Job
     needs: tuple[str, ...] = ()
+    dancer: JobDancer | None = None
     frames: tuple[int, int] | None = None
     parts: tuple[str, ...] = ()
 
@@ -40,17 +43,21 @@ class Step:
     def label(self) -> str:
         """What it does, for people."""
         job = self.job
+        if self.dancer is not None:
+            return f"{self.kind} of {self.dancer.target.path.name}{_numbers(self.dancer.target_person)}"
         match self.kind:
             case "poses":
-                return f"poses of {job.source.path.name}"
-            case "subject":
-                return f"subject of {job.target.path.name}"
-            case "model":
-                return f"model of {job.target.path.name}"
+                return f"poses of {job.source.path.name}{_numbers(*(each.source_person for each in job.dancers))}"
             case "part":
                 start, stop = self.frames or (0, 0)
                 return f"{job.out}, frames {start} to {stop}"
         return f"{job.out}" if self.kind == "video" else f"dance of {job.out}"
+
+
+def _numbers(*people: int | None) -> str:
+    """Who is meant in a video; nothing if it is who is followed by default."""
+    numbers = sorted(each for each in people if each is not None)
+    return f", person {' and '.join(map(str, numbers))}" if numbers else ""
 
 
 @dataclass(frozen=True)
@@ -99,31 +106,33 @@ def make_plan(jobs: Sequence[Job], *, device: str, part_s: float) -> Plan:
 
 def _video(job: Job, steps: _Steps) -> str:
     settings = job.settings
-    with_masks = settings.scene == "source"
-    poses = steps.add("poses", job, {"video": job.source.sha256, "person": settings.source_person, "masks": with_masks})
-    model = _model(job, steps)
+    people = sorted((each.source_person for each in job.dancers), key=str)
+    poses = steps.add("poses", job, {"video": job.source.sha256, "people": people, "masks": settings.scene == "source"})
+    models = [(dancer.source_person, _model(job, dancer, steps)) for dancer in job.dancers]
     decided_by = {
-        "model": model, "poses": poses, "normalize": settings.normalize, "face": settings.face, "camera": settings.camera,
-        "scene": job.scene_sha256 or settings.scene, "device": steps.device, "suffix": job.out.suffix.lower(),
+        "models": models, "poses": poses, "normalize": settings.normalize, "face": settings.face, "camera": settings.camera,
+        "scene": job.scene_sha256 or settings.scene, "keep": settings.keep, "device": steps.device,
+        "suffix": job.out.suffix.lower(),
     }  # fmt: skip
+    needs = (poses, *dict.fromkeys(model for _, model in models))
     ranges = list(part_ranges(job, steps.part_s))
     if len(ranges) < 2:
-        return steps.add("video", job, decided_by, needs=(poses, model))
-    transfer = steps.add("transfer", job, decided_by, needs=(poses, model))
+        return steps.add("video", job, decided_by, needs=needs)
+    transfer = steps.add("transfer", job, decided_by, needs=needs)
     parts = [steps.add("part", job, {"of": transfer, "frames": each}, needs=(transfer,), frames=each) for each in ranges]
     return steps.add("video", job, decided_by, needs=tuple(parts), parts=tuple(parts))
 
 
-def _model(job: Job, steps: _Steps) -> str:
+def _model(job: Job, dancer: JobDancer, steps: _Steps) -> str:
     settings = job.settings
-    person = {"video": job.target.sha256, "person": settings.target_person, "consent": job.consent.sha256}
-    subject = steps.add("subject", job, person)
+    person = {"video": dancer.target.sha256, "person": dancer.target_person, "consent": dancer.consent.sha256}
+    subject = steps.add("subject", job, person, dancer=dancer)
     training = {
         "subject": subject, "config": preset_config(settings.preset).to_json(), "budget": settings.budget,
         "seed": settings.seed, "face": settings.face, "device": steps.device,
-        "face source": [job.source.sha256, settings.source_person] if settings.face == "cyclegan" else None,
+        "face source": [job.source.sha256, dancer.source_person] if settings.face == "cyclegan" else None,
     }  # fmt: skip
-    return steps.add("model", job, training, needs=(subject,))
+    return steps.add("model", job, training, needs=(subject,), dancer=dancer)
 
 
 def part_ranges(job: Job, part_s: float) -> Iterator[tuple[int, int]]:

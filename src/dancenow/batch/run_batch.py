@@ -58,13 +58,21 @@ class BatchOptions:
 
 
 @dataclass(frozen=True)
+class RunningStep:
+    """What a step does now, and the fraction of that which is done. label: see `Step.label`; two steps may have the same."""
+
+    label: str
+    stage: str
+    fraction: float
+
+
+@dataclass(frozen=True)
 class BatchState:
-    """A batch that is running. results: of the jobs that have ended. running: what each running step does, by its label, and
-    the fraction that is done."""
+    """A batch that is running. results: of the jobs that have ended. running: by the keys of the steps."""
 
     num_jobs: int
     results: Sequence[JobResult]
-    running: Mapping[str, tuple[str, float]]
+    running: Mapping[str, RunningStep]
 
 
 def run_batch(
@@ -109,8 +117,8 @@ def run_batch(
                 def listen(now: Mapping[str, StepOutcome], activity: Activity) -> None:
                     outcomes.update(now)
                     delivery.deliver(now)
-                    labels = {now[key].step.label: what for key, what in activity.items()}
-                    on_state(BatchState(len(jobs), delivery.results, labels))
+                    running = {key: RunningStep(now[key].step.label, *what) for key, what in activity.items()}
+                    on_state(BatchState(len(jobs), delivery.results, running))
 
                 run_steps(steps, engine, retries=options.retries, listen=listen)
         finally:
@@ -132,7 +140,8 @@ def upload_inputs(steps: Sequence[Step], storage: ResultStorage) -> None:
     inputs: dict[str, Footage] = {}
     for job in (step.job for step in steps):
         scene = () if job.scene_sha256 is None else (Footage(Path(job.settings.scene), job.scene_sha256),)
-        inputs |= {input_name(each): each for each in (job.source, job.target, *scene)}
+        targets = (dancer.target for dancer in job.dancers)
+        inputs |= {input_name(each): each for each in (job.source, *targets, *scene)}
     known = storage.names("inputs")
     for name, footage in inputs.items():
         if name.removeprefix("inputs/") not in known:

@@ -64,8 +64,10 @@ class Summary:
 
 def _job_json(result: JobResult) -> dict[str, Any]:
     job = result.job
+    targets = {str(each.source_person): str(each.target.path) for each in job.dancers}
+    who = {"target": str(job.dancers[0].target.path)} if len(job.dancers) == 1 else {"dancers": targets}
     return {
-        "place": job.place, "source": str(job.source.path), "target": str(job.target.path), "out": str(job.out),
+        "place": job.place, "source": str(job.source.path), **who, "out": str(job.out),
         "state": result.state, "error": result.error, **(result.facts or {}),
     }  # fmt: skip
 

@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from dancenow.batch.opening import Footage, Job
+from dancenow.batch.opening import Footage, Job, JobDancer
 from dancenow.batch.plan import Step, StepKind
 from dancenow.batch.shared_cache import download_entries, upload_entries
 from dancenow.batch.storage import ResultStorage
@@ -117,15 +117,16 @@ class _Work:
         source, settings = self._open(self._job.source), self._job.settings
         require_complete(source, self._on_progress)
         scene = open_scene(settings.scene, settings.camera, self._out, None, source.path)  # type: ignore[arg-type]
-        follow(source, {settings.source_person: None}, scene, self._on_progress)
+        follow(source, {dancer.source_person: None for dancer in self._job.dancers}, scene, self._on_progress)
 
     def prepare(self) -> None:
-        target = self._open(self._job.target)
+        dancer = self._dancer
+        target = self._open(dancer.target)
         require_complete(target, self._on_progress)
-        cached_subject(target, self._job.settings.target_person, self._job.consent, self._on_progress)
+        cached_subject(target, dancer.target_person, dancer.consent, self._on_progress)
 
     def train(self) -> None:
-        self._model()
+        self._model(self._dancer)
 
     def plan(self) -> None:
         self._planned()
@@ -173,24 +174,27 @@ class _Work:
         return chain.from_iterable(map(frames, self._step.parts, paths))
 
     def _planned(self) -> PlannedTransfer:
-        source, model, settings = self._open(self._job.source), self._model(), self._job.settings
-        person = settings.source_person
+        source, settings = self._open(self._job.source), self._job.settings
+        cast = {dancer.source_person: self._model(dancer) for dancer in self._job.dancers}
         options = TransferOptions(
-            settings.normalize, settings.face, settings.camera, self._scene(), settings.source_person  # type: ignore[arg-type]
+            settings.normalize, settings.face, settings.camera, self._scene(), keep=settings.keep  # type: ignore[arg-type]
         )  # fmt: skip
-        opened = open_transfer(
-            source, {person: model}, self._out, options, (0, None), self._execution, ignore_warning, self._on_progress
-        )
-        tracks, others = follow(source, {person: None}, opened.scene, self._on_progress)
+        opened = open_transfer(source, cast, self._out, options, (0, None), self._execution, ignore_warning, self._on_progress)
+        tracks, others = follow(source, cast, opened.scene, self._on_progress)
         return opened.plan(tracks, self._on_progress, others)
 
-    def _model(self) -> Path:
+    @property
+    def _dancer(self) -> JobDancer:
+        assert self._step.dancer is not None  # steps of subjects and models have one
+        return self._step.dancer
+
+    def _model(self, dancer: JobDancer) -> Path:
         settings = self._job.settings
-        subject = cached_subject(self._open(self._job.target), settings.target_person, self._job.consent, self._on_progress)
+        subject = cached_subject(self._open(dancer.target), dancer.target_person, dancer.consent, self._on_progress)
         learned_from = self._open(self._job.source) if settings.face == "cyclegan" else None
         wanted = ModelSettings(
             settings.preset, preset_config(settings.preset), Budget.parse(settings.budget), settings.seed,
-            settings.face, learned_from, settings.source_person  # type: ignore[arg-type]
+            settings.face, learned_from, dancer.source_person  # type: ignore[arg-type]
         )  # fmt: skip
         model, _ = cached_model(subject, wanted, execution=self._execution, warn=ignore_warning, on_progress=self._on_progress)
         return model

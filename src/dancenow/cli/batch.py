@@ -31,9 +31,11 @@ def batch(
     face: Literal["auto", "none", "residual", "cyclegan"] = "auto",
     camera: Literal["still", "follow"] = "still",
     scene: Scene = "target",
+    keep: Literal["none", "lower", "upper"] = "none",
     consent: Maybe[Literal["self", "rendered", "licensed"]] = None,
     person_name: Maybe[str] = None,
     licence: Maybe[str] = None,
+    consent_file: Maybe[Path] = None,
     seed: int = 0,
     device: Literal["auto", "cpu", "cuda"] = "auto",
 ) -> None:
@@ -47,6 +49,8 @@ def batch(
         jobs: CSV file whose first line names its columns.
             source,target,out are needed; others are options
             of this command, source_person and target_person.
+            Several dancers: dancer instead of target, in it
+            1=me.mp4; 2=friend.mp4
             Or a folder with sources/ and targets/, all combined.
         out: Folder of the videos and summary.json.
         workers: Worker processes on this machine; one per core by default.
@@ -64,22 +68,27 @@ def batch(
             (still), or move as it did (follow).
             follow goes with --scene target only.
         scene: What is around the person, see `dancenow run --help`.
+        keep: Half of the body that stands still, see `dancenow run --help`.
         consent: Who is in the targets. Required once per target.
             self: you.
             rendered: nobody real.
             licensed: another person, under --licence.
         person_name: Name of the person in all targets.
         licence: SPDX identifier of the license of all targets.
+        consent_file: JSON or TOML file instead of the three options above.
+            See `dancenow run --help`.
         seed: Random seed.
         device: Where to compute; auto uses the GPU if there is one.
     """
-    from dancenow.batch.jobs import Settings, read_jobs
+    from dancenow.batch.job_settings import Settings
+    from dancenow.batch.jobs import read_jobs
     from dancenow.batch.run_batch import SUMMARY, BatchOptions, run_batch
     from dancenow.cli import console
 
     defaults = Settings(
-        budget, preset, normalize, face, camera, scene, seed, consent=consent, person_name=person_name, licence=licence
-    )
+        budget, preset, normalize, face, camera, scene, keep, seed, consent=consent, person_name=person_name, licence=licence,
+        consent_file=None if consent_file is None else str(consent_file),
+    )  # fmt: skip
     options = BatchOptions(workers, address, storage, retries, part_s, device)
     with _shown() as on_state, redirect_stdout(StringIO()):  # Ray reports each lost worker there
         summary = run_batch(read_jobs(jobs, defaults), out, options, on_state=on_state)
@@ -125,11 +134,11 @@ def _shown() -> "Iterator[Callable[[BatchState], None]]":
             failed = sum(result.state == "failed" for result in state.results)
             note = f"{len(state.results)} of {state.num_jobs}" + (f", {failed} failed" if failed else "")
             bars.update(total, completed=len(state.results), total=state.num_jobs, note=note)
-            for label in [label for label in shown if label not in state.running]:
-                bars.remove_task(shown.pop(label))
-            for label, (stage, fraction) in state.running.items():
-                if label not in shown:
-                    shown[label] = bars.add_task(label, total=1.0, note=stage)
-                bars.update(shown[label], completed=fraction, note=stage)
+            for key in [key for key in shown if key not in state.running]:
+                bars.remove_task(shown.pop(key))
+            for key, step in state.running.items():
+                if key not in shown:
+                    shown[key] = bars.add_task(step.label, total=1.0, note=step.stage)
+                bars.update(shown[key], completed=step.fraction, note=step.stage)
 
         yield show

@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -28,8 +28,9 @@ import numpy as np
 import tyro
 
 from dancenow.assets import SOURCE, TARGET
-from dancenow.batch.jobs import Settings, read_jobs
-from dancenow.batch.opening import Footage, Job, open_jobs
+from dancenow.batch.job_settings import Settings
+from dancenow.batch.jobs import read_jobs
+from dancenow.batch.opening import Footage, Job, JobDancer, open_jobs
 from dancenow.batch.plan import Step, make_plan
 from dancenow.batch.ray_engine import RayEngine
 from dancenow.batch.run_batch import upload_inputs
@@ -39,7 +40,7 @@ from dancenow.batch.work import StepReport, WorkerSettings, do_step
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import read_frames
 from dancenow.progress import ProgressCallback, ignore_progress
-from dancenow.provenance.consent import consent
+from dancenow.provenance.consent import Consent, consent
 from dancenow.research.bench.results import machine
 from dancenow.storage.atomic_io import cache_dir, complete_or_absent
 
@@ -169,7 +170,8 @@ def _do_nothing(_step: Step, _worker_settings: WorkerSettings, _on_progress: Pro
 
 def _seconds_per_empty_step(count: int = 300) -> float:
     """What handing out a step and taking its end costs the process that does it."""
-    steps = [Step(f"{index}", "poses", _job(index)) for index in range(count)]
+    agreed = consent("rendered")
+    steps = [Step(f"{index}", "poses", _job(index, agreed)) for index in range(count)]
     with RayEngine(_do_nothing, WorkerSettings("memory://", False, "cpu"), workers=2, address=None) as engine:
         run_steps(steps[:20], engine, retries=0, listen=lambda *_: None)
         start_s = time.process_time()
@@ -177,10 +179,11 @@ def _seconds_per_empty_step(count: int = 300) -> float:
         return (time.process_time() - start_s) / (count - 20)
 
 
-def _job(index: int) -> Job:
+def _job(index: int, agreed: Consent) -> Job:
     person = index // _VIDEOS_PER_PERSON
     source, target = (Footage(Path(name), name) for name in (f"dance{index}", f"person{person}"))
-    return Job(f"{index}", source, target, PurePosixPath(f"{index}.mp4"), Settings(), consent("rendered"), 60, 30.0, None)
+    dancers = (JobDancer(None, target, None, agreed),)
+    return Job(f"{index}", source, dancers, PurePosixPath(f"{index}.mp4"), Settings(), 60, 30.0, None)
 
 
 @dataclass
@@ -237,7 +240,7 @@ def simulate(options: Simulate) -> dict[str, Any]:
     small = {kind: StepReport(**each) for kind, each in measured["steps_of_one_job"].items()}
     costs = _scaled(small, {name: speed[name]["draft"]["median"] for name in ("detect", "poses known")})
     agreed = consent("rendered")
-    jobs = [replace(_job(index), consent=agreed) for index in range(options.videos)]
+    jobs = [_job(index, agreed) for index in range(options.videos)]
     plan = make_plan(jobs, device="cpu", part_s=60)
     rows = []
     for workers in (1, 8, 64, 512):
