@@ -31,6 +31,7 @@ from dancenow.subject.background.frame_sampling import (
 )
 from dancenow.subject.background.hole_filling import fill_smoothly, interpolate_membrane
 from dancenow.subject.background.overlay_exclusion import in_whole_frame, without_overlays
+from dancenow.subject.background.shaded_rim import shaded_rim
 from dancenow.subject.background.shadow_removal import BRIGHT_PERCENTS, DARK_PERCENTS, FullLight, changing_shadow, remove_shadow
 from dancenow.subject.background.standing_shadow import remove_standing_shadow
 from dancenow.subject.exposure import Exposure
@@ -121,15 +122,24 @@ def plate_of_samples(samples: list[Sample], area: NDArray[np.bool_] | None = Non
     """
     images, bare = [s.image_rgb for s in samples], np.stack([s.bare for s in samples])
     median, known = masked_ranks(images, samples_far_from_person(np.stack([s.clearance for s in samples]), area))
-    needed = known
+    needed, size = known, bare.shape[:0:-1]
+    never = np.asarray(~bare.any(axis=0))
     if area is not None and not area.all():
         known &= area
         median = np.where(area[..., None], median, fill_smoothly(median, known))
         needed = known | ~area
-        bare &= np.asarray(cv2.resize(area.astype(np.uint8) * 255, bare.shape[:0:-1], interpolation=cv2.INTER_AREA)) == 255
-    feet, size = np.stack([s.feet for s in samples]), bare.shape[:0:-1]
+        inside = np.asarray(cv2.resize(area.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA)) == 255
+        bare &= inside
+        never &= inside
+    feet = np.stack([s.feet for s in samples])
     small = [np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8) for image in images]
-    light, comes_and_goes = _estimate_light(small, bare, feet)
+    light, dark = _estimate_light(small, bare, feet)
+    comes_and_goes = changing_shadow(dark, light)
+    stained = shaded_rim(dark, light, never)
+    if stained.any():
+        bare &= ~stained
+        in_full = cv2.resize(stained.astype(np.uint8), known.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+        known, needed = known & ~in_full, needed & ~in_full
     # First for the known pixels, which give the others their brightness, then for the others.
     fill = partial(add_structure, shown=area)
     lit = remove_shadow(_fill_holes(remove_shadow(median, light), needed, images, bare, fill), light)
@@ -138,14 +148,13 @@ def plate_of_samples(samples: list[Sample], area: NDArray[np.bool_] | None = Non
 
 def _estimate_light(
     small: list[NDArray[np.uint8]], bare: NDArray[np.bool_], feet: NDArray[np.bool_]
-) -> tuple[FullLight, NDArray[np.bool_]]:
-    """Estimate the fully lit background, and where a shadow was seen to come and go, bool [h,w].
+) -> tuple[FullLight, NDArray[np.uint8]]:
+    """Estimate the fully lit background, and the darkest samples of each pixel, uint8 [h,w,3].
 
     small: images uint8 [h,w,3], in the size of the masks. bare, feet: bool [N,h,w].
     """
     (bright, dark), seen = average_masked_ranks(small, _bare_often(bare), (BRIGHT_PERCENTS, DARK_PERCENTS))
-    light = FullLight(bright, seen, np.asarray(feet.any(axis=0)))
-    return light, changing_shadow(dark, light)
+    return FullLight(bright, seen, np.asarray(feet.any(axis=0))), dark
 
 
 def _bare_often(bare: NDArray[np.bool_]) -> NDArray[np.bool_]:
