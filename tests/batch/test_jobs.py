@@ -118,7 +118,7 @@ def test_dancers_of_a_row_have_numbers_and_settings_of_their_own(tmp_path: Path)
     assert (bob.settings.consent, bob.settings.consent_file) == ("self", None)
     assert [each.settings.target_person for each in two.dancers] == [3, 3]
     assert {(each.settings.consent, each.settings.person_name, each.settings.licence) for each in two.dancers} == {
-        ("licensed", "Ann", "CC0-1.0")
+        ("licensed", "Ann", None)
     }
     assert [(each.source_person, each.settings.consent) for each in three.dancers] == [(None, "licensed")]
 

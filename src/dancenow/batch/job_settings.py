@@ -46,18 +46,29 @@ class Settings:
             raise ConsentError(f"the consent file {self.consent_file} cannot be combined with consent, person_name or licence.")
 
     def changed(self, cells: Mapping[str, str]) -> "Settings":
-        """These settings with some of them replaced by the cells of a row. A consent file there replaces a consent in words
-        here, and the other way round.
+        """These settings with some of them replaced by the cells of a row. A consent there replaces all that is said of one
+        here: a name or a license of these settings belongs to the consent of these settings.
 
         Raises:
             UserError: a value makes no sense.
         """
         numbers = {"seed", "source_person", "target_person"}
         values: dict[str, str | int | None] = {}
-        if any(name in cells for name in OF_CONSENT):
-            values |= dict.fromkeys(IN_WORDS if "consent_file" in cells else ("consent_file",))
+        if "consent" in cells or "consent_file" in cells:
+            values |= dict.fromkeys(OF_CONSENT)
+        elif any(name in cells for name in IN_WORDS):
+            values["consent_file"] = None
         for name, text in cells.items():
-            if name in numbers and not text.isdecimal():
-                raise OptionError(f"{name} is {text!r}, which is no number.")
-            values[name] = int(text) if name in numbers else text
+            values[name] = number_in(name, text) if name in numbers else text
         return replace(self, **values)  # type: ignore[arg-type]  # names and types were checked above
+
+
+def number_in(name: str, text: str) -> int:
+    """The number in a cell of the column `name`.
+
+    Raises:
+        UserError: it is no number.
+    """
+    if not text.isdecimal():
+        raise OptionError(f"{name} is {text!r}, which is no number.")
+    return int(text)
