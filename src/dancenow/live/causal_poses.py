@@ -55,7 +55,7 @@ class CausalPoses:
         if self._tracker is None:
             people = find_people(self._detector, frame, [None])
             if people:
-                self._tracker = PersonTracker(self._detector, PersonSelection(people[:1], []))
+                self._tracker = PersonTracker(self._detector, PersonSelection(people[:1], []), meets_strangers=True)
                 landmarks = people[0].landmarks
         else:
             landmarks = self._tracker.step(frame)

@@ -281,6 +281,57 @@ def test_another_light_is_believed_while_the_one_it_resembles_is_seen_elsewhere(
         assert tracker.step(world.frame(22, (170, 300, GREEN))) is None
 
 
+def test_a_look_that_nobody_elsewhere_has_still_counts(world: World) -> None:
+    """Somebody else is seen elsewhere, but not the one whom the person now resembles."""
+    cast = _cast(world, world.frame(0, (160, 300, RED), (360, 280, BROWN), (560, 280, GREEN)), person=2)
+    tracker = PersonTracker(world, cast)
+    found = [
+        tracker.step(world.frame(index, (160, 300, RED if index < 5 else SUNLIT), (560, 280, GREEN))) for index in range(12)
+    ]
+    assert found[4] is not None
+    assert found[-1] is None
+
+
+def _brighter(clothes: Clothes, factor: float) -> Clothes:
+    one, two, three = ((round(r * factor), round(g * factor), round(b * factor)) for r, g, b in clothes)
+    return one, two, three
+
+
+@pytest.mark.parametrize("factor", [0.9, 1.0, 1.1])
+def test_whoever_crosses_is_not_followed_because_somebody_in_the_same_costume_stands_elsewhere(
+    world: World, factor: float
+) -> None:
+    double = (580.0, 280.0, BROWN)
+    tracker = PersonTracker(world, _cast(world, world.frame(0, (160, 300, RED), (420, 290, BROWN), double), person=2))
+    for index in range(1, 30):
+        x_px = 420 - 14 * index
+        hidden = abs(x_px - 160) <= 70
+        people = [] if hidden else [(160.0, 300.0, RED)]
+        crossing = [(float(x_px), 290.0, _brighter(BROWN, factor))] if x_px > 50 else []
+        found = tracker.step(world.frame(index, *people, *crossing, double))
+        assert found is None or (not hidden and abs(found.pose.xy[INDEX["neck"], 0] - 160) < 8)
+    assert found is not None, "and the person is found again"
+
+
+def test_after_a_cut_nobody_is_where_they_were(world: World) -> None:
+    """The other one, alone in the new shot, is not taken for the person because they stood elsewhere in the shot before."""
+    for x_px in (80, 120, 160, 200, 260, 300, 340, 380):
+        tracker = PersonTracker(world, _cast(world, world.frame(0, (160, 300, RED), (560, 280, BROWN))))
+        for index in range(1, 8):
+            tracker.step(world.frame(index, (160, 300, RED if index < 3 else SUNLIT), (560, 280, BROWN)))
+        tracker.start_shot()
+        assert all(tracker.step(world.frame(index, (x_px, 180, BROWN))) is None for index in range(8, 14))
+
+
+@pytest.mark.parametrize("meets_strangers", [False, True])
+def test_a_stranger_beside_the_last_place_is_not_followed(world: World, meets_strangers: bool) -> None:
+    for x_px in (340, 380):
+        cast = _cast(world, world.frame(0, (160, 300, RED)))
+        tracker = PersonTracker(world, cast, meets_strangers=meets_strangers)
+        assert tracker.step(world.frame(1, (160, 300, RED))) is not None
+        assert all(tracker.step(world.frame(index, (x_px, 300, BROWN))) is None for index in range(2, 8))
+
+
 @pytest.mark.parametrize("tilt_rad", [0.0, 2.5])
 def test_whoever_turns_over_is_looked_for_in_turned_pictures(
     world: World, tilt_rad: float, monkeypatch: pytest.MonkeyPatch

@@ -5,79 +5,132 @@ who walks past more than himself. He is not her while she is seen elsewhere and 
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from dancenow.pose.detectors.base import PoseDetector
 from dancenow.pose.detectors.regions import RotatedRect
-from dancenow.pose.tracking.reidentification import Detection, find_people, overlap, search_windows, similarity
-from dancenow.skeleton import INDEX
+from dancenow.pose.tracking.reidentification import (
+    SAME_APPEARANCE,
+    Detection,
+    find_people,
+    overlap,
+    search_windows,
+    similarity,
+)
 from dancenow.types import FloatArray, Frame, Pose
 
-_HIPS: Final = [INDEX["right_hip"], INDEX["left_hip"]]
 _LOOK_EVERY_S: Final = 0.2
 """The whole image is searched at most that often; in between, others are looked for where they were."""
 _KNOWN_S: Final = 1.0
-"""How long the place where somebody was tells where they are."""
-_SIDES_PER_S: Final = 1.5
-"""How fast somebody moves, in sides of the region of the body: a fast run."""
-_SAME_PLACE: Final = 0.5
-"""Distance, in the same unit, below which two detections may be one body."""
+"""How long the place where somebody was is a good one to look at."""
+_REMEMBERED: Final = 8
+"""Frames."""
 _REACH: Final = 1.5
 """Side of that place, in sides of the region of the body."""
 
 
-class OthersElsewhere:
-    """Finds the other people of a video, given how they look, and remembers where they were."""
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Somebody in a frame, and how they looked there and in the frames before: at the edge of the image they look different."""
 
-    def __init__(self, detector: PoseDetector, looks: Sequence[FloatArray]) -> None:
+    now: Detection
+    looks: tuple[FloatArray, ...]
+
+    def likeness(self, looks: Sequence[FloatArray]) -> float:
+        """Similarity to one of `looks`, at their most similar."""
+        return max(similarity(each, looks) for each in self.looks)
+
+
+@dataclass(frozen=True, eq=False)
+class Lookalikes:
+    """How one other person looks, or several in one costume. count: how many of them were seen in one frame at most."""
+
+    looks: list[FloatArray]
+    count: int
+
+
+class OthersElsewhere:
+    """Finds the other people of a video, given detections of them, and remembers where they were."""
+
+    def __init__(self, detector: PoseDetector, others: Sequence[Detection]) -> None:
         self._detector = detector
-        self._looks = looks
-        self._seen: list[Detection] = []
-        self._looked_s = -math.inf
+        self._groups = group_lookalikes(others)
+        self.start_shot()
+
+    def start_shot(self) -> None:
+        """Forget where people were, as a new shot begins."""
+        self._seen: list[Seen] = []
+        self._found: list[Seen] = []
+        self._looked_s, self._found_in = -math.inf, -1
 
     def without_them(self, frame: Frame, shown: Pose, appearance: FloatArray, own: Sequence[FloatArray]) -> list[FloatArray]:
         """The looks of others that a detection may show: `shown` in this frame, with this appearance. own: looks of the person.
 
-        A look is left out if somebody in another place has it more than the detection does, and has it more than the person's.
+        Looks are left out if everybody who has them is seen in another place, see `left_over`.
         """
-        seen = [each for each in self._people(frame) if not overlap(each.landmarks.pose, shown)]
-        elsewhere = [each for each in seen if _is_elsewhere(each, shown, abs(float(frame.time_s) - each.time_s))]
-        return left_over(self._looks, appearance, elsewhere, own)
+        elsewhere = [each for each in self._people(frame) if not overlap(each.now.landmarks.pose, shown)]
+        return left_over(self._groups, appearance, elsewhere, own)
 
-    def _people(self, frame: Frame) -> list[Detection]:
-        """Everybody found in the places where people were, or in the whole image; and who was there a moment ago."""
+    def _people(self, frame: Frame) -> list[Seen]:
+        """Everybody found in this frame in the places where people were, or in the whole image."""
+        if frame.index == self._found_in:
+            return self._found
         time_s = float(frame.time_s)
         if abs(time_s - self._looked_s) >= _LOOK_EVERY_S:
             self._looked_s = time_s
-            side_px = min(frame.image_rgb.shape[:2])
-            windows = search_windows(frame.image_rgb, side_px)
+            windows = search_windows(frame.image_rgb, min(frame.image_rgb.shape[:2]))
         else:
-            windows = [_place_of(each) for each in self._seen if abs(time_s - each.time_s) < _KNOWN_S]
-        found = find_people(self._detector, frame, windows)
-        known = [each for each in self._seen if not any(overlap(each.landmarks.pose, new.landmarks.pose) for new in found)]
-        self._seen = [each for each in known if abs(time_s - each.time_s) < _KNOWN_S] + found
-        return self._seen
+            windows = [_place_of(each.now) for each in self._seen]
+        known = [each for each in self._seen if abs(time_s - each.now.time_s) < _KNOWN_S]
+        self._found = [_remember(each, known) for each in find_people(self._detector, frame, windows)]
+        self._found_in = frame.index
+        self._seen = [each for each in known if not any(_is_same_body(each, new) for new in self._found)] + self._found
+        return self._found
+
+
+def _remember(person: Detection, known: Sequence[Seen]) -> Seen:
+    """Somebody detected, with the looks of who was there a moment ago, if that was one person alone."""
+    before = [each for each in known if overlap(each.now.landmarks.pose, person.landmarks.pose)]
+    kept = before[0].looks if len(before) == 1 else ()
+    return Seen(person, (person.appearance, *kept)[:_REMEMBERED])
+
+
+def _is_same_body(one: Seen, other: Seen) -> bool:
+    return overlap(one.now.landmarks.pose, other.now.landmarks.pose)
+
+
+def group_lookalikes(others: Sequence[Detection]) -> list[Lookalikes]:
+    """Detections of other people in groups that look alike, each to another one of its group."""
+    groups: list[list[Detection]] = []
+    for each in others:
+        alike = [group for group in groups if similarity(each.appearance, _looks(group)) >= SAME_APPEARANCE]
+        groups = [group for group in groups if group not in alike]
+        groups.append([each, *(member for group in alike for member in group)])
+    return [Lookalikes(_looks(group), max(Counter(each.frame for each in group).values())) for group in groups]
 
 
 def left_over(
-    looks: Iterable[FloatArray], appearance: FloatArray, elsewhere: Iterable[Detection], own: Sequence[FloatArray]
+    groups: Iterable[Lookalikes], appearance: FloatArray, elsewhere: Iterable[Seen], own: Sequence[FloatArray]
 ) -> list[FloatArray]:
-    """The looks that nobody `elsewhere` has more than `appearance` does; who looks most like the person, `own`, has none."""
-    others = [each.appearance for each in elsewhere]
-    return [
-        look
-        for look in looks
-        if not any(similarity(each, [look]) > max(similarity(appearance, [look]), similarity(each, own)) for each in others)
-    ]
+    """The looks of the groups that `appearance` may be one of: those of which not all members are `elsewhere`.
+
+    Somebody elsewhere is one of a group if they look more like it than `appearance` does, and more than like the person, `own`.
+    """
+    others = [(each, similarity(each.now.appearance, own)) for each in elsewhere]
+    left: list[FloatArray] = []
+    for group in groups:
+        least = similarity(appearance, group.looks)
+        members = sum(each.likeness(group.looks) > max(least, like_own) for each, like_own in others)
+        if members < group.count:
+            left += group.looks
+    return left
 
 
-def _is_elsewhere(person: Detection, shown: Pose, ago_s: float) -> bool:
-    """Whether somebody who was seen `ago_s` before, apart from `shown`, cannot be there now."""
-    region = person.landmarks.next_roi
-    x_px, y_px = shown.xy[_HIPS].mean(axis=0)
-    far_px = math.hypot(x_px - region.x_px, y_px - region.y_px)
-    return ago_s == 0 or far_px > (_SAME_PLACE + _SIDES_PER_S * ago_s) * region.size_px
+def _looks(group: Sequence[Detection]) -> list[FloatArray]:
+    return [each.appearance for each in group]
 
 
 def _place_of(person: Detection) -> RotatedRect:

@@ -34,11 +34,13 @@ _STILL_SAME_APPEARANCE: Final = 0.75
 """Similarity below which the tracker has moved to another person; a change of light or a turn leaves more than this."""
 _LIKELY_SAME_APPEARANCE: Final = 0.85
 """Similarity that is enough for a person found where they were lost a moment ago."""
-_JUST_LOST_S, _JUST_LOST_TURNED_S = 0.2, 0.6
-"""A person found again that soon need look no more alike than one who is followed; whoever turns over takes longer to find."""
+_JUST_LOST_S, _NEAR = 0.6, 0.75
+"""Whoever turns over, and is alone where they were a moment ago, need look no more alike than one who is followed. Distance in
+sides of the region of the body."""
+_SURE_AFTER: Final = 3
+"""Frames in a row in which somebody looked more like another person, seen elsewhere, after which that look is learned."""
 _TURNED_COS: Final = 0.8
 """Cosine of a body's tilt below which it is looked for in pictures turned like it, too: the detector finds upright people."""
-_TURNS_RAD: Final = (0.0, math.pi / 2, -math.pi / 2, math.pi)
 _LOST_AFTER_S: Final = 2.0
 """How long the position of the loss is good evidence."""
 _MAY_HAVE_LEFT_S: Final = 4.0
@@ -70,12 +72,15 @@ _KEYPOINTS_OF_PART: Final[tuple[list[int], ...]] = (
 class PersonTracker:
     """Follows the selected person: for each frame their landmarks, or None where they are not found."""
 
-    def __init__(self, detector: PoseDetector, selection: PersonSelection) -> None:
+    def __init__(self, detector: PoseDetector, selection: PersonSelection, *, meets_strangers: bool = False) -> None:
+        """meets_strangers: the video was not looked through before, so anybody may come whom `selection` does not have."""
         self._detector = detector
         self._gallery = [s.appearance for s in selection.person]
         self._known_s = [s.time_s for s in selection.person]
         self._others = [s.appearance for s in selection.others]
-        self._elsewhere = OthersElsewhere(detector, self._others)
+        self._elsewhere = OthersElsewhere(detector, selection.others)
+        self._meets_strangers = meets_strangers
+        self._doubted_frames = 0
         self._free_in_gallery = _GALLERY_SIZE
         self._size_px = max(s.landmarks.next_roi.size_px for s in selection.person)
         self._last: RotatedRect | None = None
@@ -86,6 +91,8 @@ class PersonTracker:
     def start_shot(self) -> None:
         """Forget where the person was, as a new shot begins; they are known by their appearance alone."""
         self._last, self._tracking, self._searched_s, self._last_s = None, False, -math.inf, -math.inf
+        self._doubted_frames = 0
+        self._elsewhere.start_shot()
 
     def step(self, frame: Frame) -> Landmarks | None:
         """Find the person in this frame; frames must come in order."""
@@ -121,7 +128,10 @@ class PersonTracker:
         appearance = appearance_of(frame.image_rgb, landmarks.pose)
         likeness = similarity(appearance, self._gallery)
         others: Sequence[FloatArray] = self._others
-        if self._is_other(appearance, likeness, others):
+        self._doubted_frames += 1
+        if not self._is_other(appearance, likeness, others):
+            self._doubted_frames = 0
+        else:
             others = self._elsewhere.without_them(frame, landmarks.pose, appearance, self._gallery)
             if self._is_other(appearance, likeness, others):
                 return None
@@ -129,7 +139,8 @@ class PersonTracker:
         seen = ~foreign
         if similarity(appearance[seen], (known[seen] for known in self._gallery)) < _STILL_SAME_APPEARANCE:
             return None
-        is_apart = similarity(appearance, others) < likeness - _MUST_DIFFER
+        is_sure = not 0 < self._doubted_frames < _SURE_AFTER
+        is_apart = is_sure and similarity(appearance, others) < likeness - _MUST_DIFFER
         if likeness < SAME_APPEARANCE and _moved(landmarks) < 0.05 and is_apart and self._free_in_gallery > 0:
             # The person from another side, or in other light: smooth motion shows that it is the same person.
             self._gallery.append(appearance)
@@ -143,23 +154,29 @@ class PersonTracker:
 
     def _search(self, frame: Frame, time_s: float) -> Landmarks | None:
         """Search a growing region around the last position first; then, at intervals, the whole image."""
-        lost_s = time_s - self._last_s
-        if self._last is not None and lost_s < _LOST_AFTER_S:
-            reach_px = self._last.size_px * (1.5 + 1.5 * lost_s)
-            is_turned = math.cos(self._last.angle_rad) < _TURNED_COS
-            turns = (0.0, *(self._last.angle_rad + turn for turn in _TURNS_RAD)) if is_turned else (0.0,)
-            near = [RotatedRect(self._last.x_px, self._last.y_px, reach_px, turn) for turn in turns]
-            is_just_lost = lost_s < (_JUST_LOST_TURNED_S if is_turned else _JUST_LOST_S)
-            enough = _STILL_SAME_APPEARANCE if is_just_lost else _LIKELY_SAME_APPEARANCE
-            found = self._best(frame, find_people(self._detector, frame, near), enough)
-            if found is not None and 0.5 < found.next_roi.size_px / self._size_px < 2.0:
-                return found
+        found = self._search_near(frame, time_s - self._last_s)
+        if found is not None:
+            return found
         if time_s - self._searched_s < _SEARCH_EVERY_S:
             return None
         self._searched_s = time_s
         is_about = min(abs(time_s - known_s) for known_s in [*self._known_s, self._last_s]) < _MAY_HAVE_LEFT_S
         people = find_people(self._detector, frame, search_windows(frame.image_rgb, 2 * self._size_px))
         return self._best(frame, people, SAME_APPEARANCE if is_about else SAME_APPEARANCE_LATER)
+
+    def _search_near(self, frame: Frame, lost_s: float) -> Landmarks | None:
+        """Search around the last position, `lost_s` after it; a body that was tilted there, in turned pictures, too."""
+        if self._last is None or lost_s >= _LOST_AFTER_S:
+            return None
+        reach_px = self._last.size_px * (1.5 + 1.5 * lost_s)
+        turns = _turns_of(self._last)
+        near = [RotatedRect(self._last.x_px, self._last.y_px, reach_px, turn) for turn in turns]
+        people = find_people(self._detector, frame, near)
+        found = self._best(frame, people, _LIKELY_SAME_APPEARANCE)
+        if found is None and len(turns) > 1 and lost_s < _JUST_LOST_S and not self._meets_strangers:
+            there = [each for each in people if _apart(each.landmarks.next_roi, self._last) < _NEAR]
+            found = self._best(frame, there, _STILL_SAME_APPEARANCE) if len(there) == 1 else None
+        return found if found is not None and 0.5 < found.next_roi.size_px / self._size_px < 2.0 else None
 
     def _best(self, frame: Frame, people: list[Detection], min_likeness: float) -> Landmarks | None:
         """The one of these people most similar to the person, if similar enough and less similar to anybody else."""
@@ -192,7 +209,18 @@ def _without(landmarks: Landmarks, foreign: NDArray[np.bool_]) -> Landmarks:
     return replace(landmarks, pose=Pose(landmarks.pose.xy, confidence, landmarks.pose.depth))
 
 
+def _turns_of(region: RotatedRect) -> list[float]:
+    """Angles of the pictures in which a body is looked for: upright; if it was tilted, first like it and in quarter turns."""
+    if math.cos(region.angle_rad) >= _TURNED_COS:
+        return [0.0]
+    return [*(region.angle_rad + quarter * math.pi / 2 for quarter in (0, 1, -1, 2)), 0.0]
+
+
+def _apart(one: RotatedRect, other: RotatedRect) -> float:
+    """Distance of two regions, in sides of the second."""
+    return math.hypot(one.x_px - other.x_px, one.y_px - other.y_px) / other.size_px
+
+
 def _moved(landmarks: Landmarks) -> float:
     """Distance from the searched region's center to that of the body found, as a fraction of its size."""
-    found, searched = landmarks.next_roi, landmarks.roi
-    return math.hypot(found.x_px - searched.x_px, found.y_px - searched.y_px) / searched.size_px
+    return _apart(landmarks.next_roi, landmarks.roi)
