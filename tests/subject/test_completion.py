@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancenow.subject.background.completion import add_structure, complete
-from dancenow.subject.background.gradient_blending import solve_poisson
+from dancenow.subject.background.gradient_blending import Filling, copy_seamlessly, solve_poisson
 from dancenow.subject.background.hole_filling import fill_smoothly
 from dancenow.subject.background.shift_map import choose_shifts
 from dancenow.subject.background.shift_proposals import features_of
@@ -151,3 +151,24 @@ def test_a_hole_far_from_all_that_was_filmed_is_filled_smoothly() -> None:
     shown[160:176] = True
     smooth = fill_smoothly(np.where(known[..., None], room, np.uint8(0)), known)
     assert np.array_equal(add_structure(smooth, known, shown), smooth)
+
+
+def test_an_edge_of_both_fillings_is_no_seam() -> None:
+    """Two drawn pictures of one floor, whose edge lies some pixels higher in one of them, meet along the edge."""
+    wall, floor, height_px, width_px = 90.0, 190.0, 80, 120
+    row = np.arange(height_px)[:, None, None]
+    pictures = {
+        number: np.broadcast_to(np.where(row < edge, wall, floor), (height_px, width_px, 3)).astype(np.float32)
+        for number, edge in enumerate((42, 38))
+    }
+    hole = np.zeros((height_px, width_px), bool)
+    hole[20:60, 20:100] = True
+    image = np.broadcast_to(np.where(row < 40, wall, floor), (height_px, width_px, 3)).astype(np.uint8)
+    number = np.broadcast_to(np.where(row[..., 0] < 40, 0, 1), (height_px, width_px)).astype(np.int32)
+    filling = Filling(np.zeros((height_px, width_px, 2), np.int32), pictures, np.where(hole, number, -1).astype(np.int32))
+    off = {
+        reach_px: np.abs(copy_seamlessly(image, hole, ~hole, filling, reach_px).astype(int) - image)[25:55, 25:95].max()
+        for reach_px in (0, 5)
+    }
+    assert off[5] <= 1
+    assert off[0] > 10, "without that it is taken for a step in brightness"

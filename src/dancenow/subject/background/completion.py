@@ -167,13 +167,13 @@ def _draw(
     lines: NDArray[np.int32],
 ) -> dict[int, FloatArray]:
     """The pictures with continued lines that are used, in full size, by their numbers in `lines`, int32 [H,W]."""
-    used = [int(each) for each in np.unique(lines[lines >= 0])]
+    used: dict[int, list[int]] = {}
+    for number in np.unique(lines[lines >= 0]).tolist():
+        used.setdefault(number // LINE_PICTURES, []).append(number % LINE_PICTURES)
     found: dict[int, FloatArray] = {}
-    for direction in sorted({number // LINE_PICTURES for number in used}):
-        for place, picture in enumerate(continue_lines(image_rgb, shown, hole, angles_deg[direction])):
-            number = direction * LINE_PICTURES + place
-            if number in used:
-                found[number] = picture.image
+    for direction, kinds in used.items():
+        pictures = continue_lines(image_rgb, shown, hole, angles_deg[direction], kinds)
+        found |= {direction * LINE_PICTURES + kind: each.image for kind, each in zip(kinds, pictures, strict=True)}
     return found
 
 

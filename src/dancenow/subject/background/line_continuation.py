@@ -6,14 +6,15 @@ fading into the other. `shift_map` decides where one of them continues the surro
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dancenow.subject.background.carried_colors import blend, carry_both_ways, turn_upright
 from dancenow.types import FloatArray, ImageRGB
 
 LINE_PICTURES: Final = 3
@@ -33,8 +34,8 @@ _DEPTH: Final = 0.05
 """How much beyond the rim is averaged into the color that is carried on, in sizes of the hole."""
 _RIM: Final = 0.012
 """What is nearer to the hole than this, in its sizes, may show some of the person, and is not carried on."""
-_STRAIGHT_DEG: Final = 1.0
-"""Directions this near to an axis need no turn of the picture."""
+_NOWHERE_PX: Final = -1e6
+"""Stands for a distance where there is nothing to carry on; below 0 after any interpolation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,8 @@ class LinePicture:
 
 
 def main_directions(image_rgb: ImageRGB, shown: NDArray[np.bool_], hole: NDArray[np.bool_]) -> list[float]:
-    """Angles in degrees, [0,180), against the rows, of the lines around a hole: the strongest ones, upright and level."""
+    """Angles in degrees, [0,180), against the rows, of the lines around a hole: the strongest ones, then upright and level ones
+    unless a strong one is near to these."""
     size_px = math.sqrt(float(hole.sum()))
     near = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, 5) < _REACH * size_px
     inside = cv2.erode(shown.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
@@ -65,9 +67,16 @@ def main_directions(image_rgb: ImageRGB, shown: NDArray[np.bool_], hole: NDArray
         best = int(votes.argmax())
         if votes[best] < _LEAST_SHARE * highest:
             break
-        found.append(float(best))
+        found.append((best + _peak_offset(votes, best)) % 180)
         votes[(np.arange(best - _APART, best + _APART + 1)) % _BINS] = 0
     return found + [axis for axis in (0.0, 90.0) if all(_between(axis, each) >= _APART for each in found)]
+
+
+def _peak_offset(votes: NDArray[Any], best: int) -> float:
+    """Where between its neighbors the peak of a histogram lies, by a parabola through the three: -.5 to .5."""
+    before, peak, after = votes[best - 1], votes[best], votes[(best + 1) % len(votes)]
+    bend = before - 2 * peak + after
+    return float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) if bend < 0 else 0.0
 
 
 def _between(one_deg: float, other_deg: float) -> float:
@@ -87,31 +96,34 @@ def _line_directions(image_rgb: ImageRGB) -> tuple[FloatArray, FloatArray]:
 
 
 def continue_lines(
-    image_rgb: ImageRGB, shown: NDArray[np.bool_], hole: NDArray[np.bool_], angle_deg: float
-) -> tuple[LinePicture, LinePicture, LinePicture]:
-    """The image with what lies in one direction of each pixel of the hole, in the other, and both.
+    image_rgb: ImageRGB,
+    shown: NDArray[np.bool_],
+    hole: NDArray[np.bool_],
+    angle_deg: float,
+    kinds: Sequence[int] = range(LINE_PICTURES),
+) -> Iterator[LinePicture]:
+    """The image with what lies in one direction of each pixel of the hole, in the other, and both, each fading into the other.
 
     image_rgb: uint8 [H,W,3]. shown: bool [H,W], what may be carried on. hole: bool [H,W]. angle_deg: as in `main_directions`.
+    kinds: which of the three, by number, increasing.
     """
     size_px = math.sqrt(float(hole.sum()))
-    around = cv2.dilate(hole.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    around = np.asarray(cv2.dilate(hole.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0)
     rim_px = 2 * max(2, round(_RIM * size_px)) + 1
     beside = cv2.dilate(hole.astype(np.uint8), np.ones((rim_px, rim_px), np.uint8)) > 0
     source = (shown & ~beside).astype(np.float32)
-    turn = _turn_upright(hole.shape, angle_deg)
+    turn = turn_upright(around, angle_deg)
     image = np.concatenate([image_rgb.astype(np.float32), _slope_along(image_rgb, angle_deg)[..., None]], axis=2)
     upright, weight = (turn.forward(each) for each in (image, source))
-    above, below = _carry_down(upright, weight > 0.999, max(2, round(_DEPTH * size_px)))
-    depth = _blend(above, below)
-    pictures = []
-    for color, far in (above, below, depth):
-        back_far = turn.backward(np.where(np.isfinite(far), far, -1e6).astype(np.float32))
-        valid = around & (back_far >= 0)
+    carried = carry_both_ways(upright, weight > 0.999, max(2, round(_DEPTH * size_px)))
+    for kind in kinds:
+        color, far = carried[kind] if kind < len(carried) else blend(*carried)
+        back_far = turn.backward(np.where(np.isfinite(far), far, _NOWHERE_PX).astype(np.float32))
+        valid = np.asarray(around & (back_far >= 0))
         back = turn.backward(np.where(np.isfinite(far)[..., None], color, upright))
-        filled = np.where(valid[..., None], back, image).astype(np.float32)
+        filled = np.ascontiguousarray(np.where(valid[..., None], back, image)[..., :3])
         own = (np.where(valid & hole, each, 0).astype(np.float32) for each in (back_far, back[..., 3]))
-        pictures.append(LinePicture(np.ascontiguousarray(filled[..., :3]), ~around | valid, *own))
-    return pictures[0], pictures[1], pictures[2]
+        yield LinePicture(filled, np.asarray(~around | valid), *own)
 
 
 def _slope_along(image_rgb: ImageRGB, angle_deg: float) -> FloatArray:
@@ -120,76 +132,6 @@ def _slope_along(image_rgb: ImageRGB, angle_deg: float) -> FloatArray:
     dx, dy = cv2.Sobel(light, cv2.CV_32F, 1, 0, scale=0.25), cv2.Sobel(light, cv2.CV_32F, 0, 1, scale=0.25)
     turn = math.radians(angle_deg)
     return np.asarray((math.cos(turn) * dx + math.sin(turn) * dy) ** 2, np.float32)
-
-
-_Carried = tuple[FloatArray, FloatArray]
-"""Colors [H,W,C], and px to where they are from, [H,W], infinite where there are none."""
-
-
-def _carry_down(image: FloatArray, source: NDArray[np.bool_], depth_px: int) -> tuple[_Carried, _Carried]:
-    """For each pixel the mean of the last `depth_px` pixels of the source above it, and of the next ones below."""
-    above = _carry(image, source, depth_px)
-    color, far = _carry(image[::-1], source[::-1], depth_px)
-    return above, (np.ascontiguousarray(color[::-1]), np.ascontiguousarray(far[::-1]))
-
-
-def _carry(image: FloatArray, source: NDArray[np.bool_], depth_px: int) -> _Carried:
-    height, width = source.shape
-    row = np.arange(height)[:, None]
-    last = np.maximum.accumulate(np.where(source, row, -1), axis=0)
-    count = np.concatenate([np.zeros((1, width)), np.cumsum(source, axis=0)])
-    sums = np.cumsum(np.where(source[..., None], image, 0), axis=0, dtype=np.float64)
-    total = np.concatenate([np.zeros((1, *sums.shape[1:])), sums])
-    end, start = last + 1, np.maximum(last + 1 - depth_px, 0)
-    column = np.arange(width)[None]
-    number = count[end, column] - count[start, column]
-    color = (total[end, column] - total[start, column]) / np.maximum(number, 1)[..., None]
-    return color.astype(np.float32), np.where(last >= 0, row - last, np.inf).astype(np.float32)
-
-
-def _blend(above: _Carried, below: _Carried) -> _Carried:
-    """Both, the nearer one more; nothing where one is missing."""
-    (one, up), (two, down) = above, below
-    both = np.isfinite(up) & np.isfinite(down)
-    share = np.where(both, up / np.maximum(np.where(both, up + down, 1), 1), 0)[..., None]
-    return (one * (1 - share) + two * share).astype(np.float32), np.where(both, np.minimum(up, down), np.inf).astype(np.float32)
-
-
-@dataclass(frozen=True, eq=False)
-class _Turn:
-    """Turns a picture so that lines of one direction stand upright, and back. to: float64 [2,3]; sizes: (width, height)."""
-
-    to: NDArray[np.float64] | None
-    size: tuple[int, int]
-    upright_size: tuple[int, int]
-    is_flat: bool
-
-    def forward(self, picture: FloatArray) -> FloatArray:
-        if self.to is None:
-            return np.ascontiguousarray(picture.swapaxes(0, 1)) if self.is_flat else picture
-        return np.asarray(cv2.warpAffine(picture, self.to, self.upright_size, flags=cv2.INTER_LINEAR), np.float32)
-
-    def backward(self, picture: FloatArray) -> FloatArray:
-        if self.to is None:
-            return np.ascontiguousarray(picture.swapaxes(0, 1)) if self.is_flat else picture
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return np.asarray(cv2.warpAffine(picture, self.to, self.size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.float32)
-
-
-def _turn_upright(shape: tuple[int, ...], angle_deg: float) -> _Turn:
-    height, width = shape[:2]
-    size = (width, height)
-    if abs(angle_deg - 90) <= _STRAIGHT_DEG:
-        return _Turn(None, size, size, is_flat=False)
-    if min(angle_deg, 180 - angle_deg) <= _STRAIGHT_DEG:
-        return _Turn(None, size, (height, width), is_flat=True)
-    turn = math.radians(90 - angle_deg)
-    cos, sin = abs(math.cos(turn)), abs(math.sin(turn))
-    upright = math.ceil(width * cos + height * sin), math.ceil(width * sin + height * cos)
-    middle = (width - 1) / 2, (height - 1) / 2
-    to = cv2.getRotationMatrix2D(middle, -math.degrees(turn), 1.0)
-    to[:, 2] += np.array([(upright[0] - 1) / 2 - middle[0], (upright[1] - 1) / 2 - middle[1]])
-    return _Turn(np.asarray(to, np.float64), size, upright, is_flat=False)
 
 
 def line_pictures(
