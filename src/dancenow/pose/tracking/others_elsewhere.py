@@ -26,10 +26,10 @@ _LOOK_EVERY_S: Final = 0.2
 """The whole image is searched at most that often; in between, others are looked for where they were."""
 _KNOWN_S: Final = 1.0
 """How long the place where somebody was is a good one to look at."""
-_REMEMBERED: Final = 8
-"""Frames."""
 _REACH: Final = 1.5
 """Side of that place, in sides of the region of the body."""
+_REMEMBERED: Final = 8
+"""How many looks of somebody are kept, the latest first."""
 
 
 @dataclass(frozen=True, eq=False)
