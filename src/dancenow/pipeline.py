@@ -110,7 +110,7 @@ def transfer(
     """
     source, execution = open_video(source, accept_damaged=accept_damaged), execution or Execution.auto(device)
     on_progress, cast = execution.reporting(on_progress), open_cast(model, person)
-    options = TransferOptions(normalize, face, camera, scene, person, keep)
+    options = TransferOptions(normalize, face, camera, scene, keep)
     opened = open_transfer(source, cast, out, options, frames, execution, warn, on_progress)
     tracks, others = follow(source, cast, opened.scene, on_progress)
     planned = opened.plan(tracks, on_progress, others)

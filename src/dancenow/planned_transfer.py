@@ -42,7 +42,6 @@ class TransferOptions:
     face: FaceMode = "auto"
     camera: CameraMode = "still"
     scene: str = "target"
-    person: int | None = None
     keep: KeptHalf = "none"
 
 
