@@ -12,10 +12,11 @@ from dancenow.media.source import VideoSource
 from dancenow.pose.pipeline import PosePipeline
 from dancenow.pose.retargeting.head_views import turn_heads
 from dancenow.pose.retargeting.kept_half import KeptHalf, keep_half
-from dancenow.pose.retargeting.registry import RetargetingKind, complete_body, retarget
+from dancenow.pose.retargeting.registry import RetargetingKind, complete_body, current_kind, retarget
 from dancenow.pose.retargeting.travel import keep_in_frame
 from dancenow.progress import ProgressCallback
 from dancenow.rendering.scene_choice import Dance, SceneChoice
+from dancenow.subject.camera.leveling import level_camera
 from dancenow.subject.camera.source_camera import source_camera, source_camera_warnings
 from dancenow.subject.camera.trajectory import CameraTrajectory
 from dancenow.subject.same_camera import fit_videos
@@ -75,7 +76,9 @@ def plan_dances(
         UserError: the video cannot be read, or as `fit_retargeter`.
     """
     poses, leader = PosePipeline.create(), parts[0]
-    filmed_by = source_camera(source, leader.track, leader.target, on_progress)
+    filmed_by, leveled = source_camera(source, leader.track, leader.target, on_progress), tuple[str, ...]()
+    if current_kind(normalize) != "none":
+        filmed_by, leveled = level_camera(source, leader.track, filmed_by, leader.target)
     may_leave = len(parts) == 1 and scene.is_target_view and _may_leave(filmed_by, leader, camera)
     dances, shortened, most_turned = [], tuple[str, ...](), 0.0
     for part in parts:
@@ -101,7 +104,7 @@ def plan_dances(
         for dance, view in zip(dances, staged.views, strict=True)
     ]
     heads = (_TURNED.format(fraction=most_turned),) if most_turned > _OFTEN_TURNED else ()
-    return planned, (*source_camera_warnings(filmed_by), *shortened, *heads, *staged.notes)
+    return planned, (*source_camera_warnings(filmed_by), *leveled, *shortened, *heads, *staged.notes)
 
 
 def _shares_arrays(a: PoseTrack, b: PoseTrack) -> bool:
