@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from dancenow.errors import InputError
 from dancenow.media.source import VideoSource, read_masks
 from dancenow.pose.body_statistics import BodyStatistics
+from dancenow.pose.retargeting.grounds import share_on_other_ground
 from dancenow.pose.tracking.reidentification import several_people
 from dancenow.pose.visible_extent import Extent, beyond_frame, visible_extent
 from dancenow.skeleton import INDEX
@@ -35,6 +36,9 @@ _NUM_PAIRS: Final = 24
 _SIDE_PX: Final = 640
 _MIN_FRACTION, _MIN_DURATION_S = 0.2, 2.0
 _FEET: Final = [INDEX[f"{side}_{part}"] for side in ("left", "right") for part in ("ankle", "heel", "toe")]
+
+_OTHER_GROUND: Final = 0.03
+"""Share of standing feet elsewhere; errors of detection are fewer."""
 
 _DARK, _DIM, _NOISY, _FLAT = 55.0, 75.0, 7.0, 12.0
 _NO_LIGHT: Final = 110.0
@@ -150,6 +154,16 @@ def _cut_off_warnings(track: PoseTrack) -> Iterator[str]:
     beside = float(aside[track.status == FrameStatus.MEASURED].mean())
     if beside > 0.15:
         yield f"the sides of the frame cut off the person in {beside:.0%} of the frames: leave more room beside them."
+
+
+def ground_warnings(world_track: PoseTrack) -> Iterator[str]:
+    """Warn of a person who stands on two grounds. world_track: in the reference view of its camera."""
+    share = share_on_other_ground(world_track)
+    if share > _OTHER_GROUND:
+        yield (
+            f"the person stands on two grounds ({share:.0%} of their standing feet are far above or below the others), and"
+            " dances are placed on one of them only: cut the video to the part on one ground."
+        )
 
 
 def image_warnings(images: ImageStatistics) -> Iterator[str]:

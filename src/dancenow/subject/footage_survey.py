@@ -21,7 +21,7 @@ from dancenow.subject.matte.refined_masks import filmed_background, still_backgr
 from dancenow.subject.overlay_detection.finder import OverlayFinder
 from dancenow.subject.overlays import OverlayChoice, Overlays, save_overlays
 from dancenow.subject.shot_selection import ShotSelection
-from dancenow.types import FrameStatus, Plate
+from dancenow.types import FrameStatus, Plate, PoseTrack
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +37,10 @@ class FootageSurvey:
     images: ImageStatistics
     background_of: Callable[[int], Plate]
     warnings: tuple[str, ...]
+
+    def to_world(self, track: PoseTrack) -> PoseTrack:
+        """A track of the footage in the reference view of its camera."""
+        return track if self.camera is None else self.camera.trajectory.to_world(track)
 
     def save(self, folder: Path) -> None:
         """Write what is optional in a subject folder: the files of overlays, camera and exposure."""

@@ -24,7 +24,7 @@ from dancenow.progress import ProgressCallback, ignore_progress
 from dancenow.provenance.consent import Consent
 from dancenow.storage.atomic_io import complete_or_absent, require_writable, sha256_of
 from dancenow.storage.file_names import as_text
-from dancenow.subject.footage_quality import footage_warnings, require_enough_footage
+from dancenow.subject.footage_quality import footage_warnings, ground_warnings, require_enough_footage
 from dancenow.subject.footage_survey import survey_footage
 from dancenow.subject.manifest import CHECKED_FILES, MANIFEST, OPTIONAL_FILES, Span, SubjectManifest
 from dancenow.subject.matte.refined_masks import refine_masks
@@ -95,7 +95,8 @@ def prepare(
         survey = survey_footage(source, masks, selected, measured, overlays, on_progress)
         survey.save(folder)
         found = footage_warnings(survey.images, people.counts, selected.used_track, body_statistics(track), person)
-        warnings = (*damage, *selected.warnings, *survey.warnings, *found)
+        grounds = ground_warnings(replace(selected, track=survey.to_world(track)).used_track)
+        warnings = (*damage, *selected.warnings, *survey.warnings, *found, *grounds)
         refine_masks(source, masks, survey.background_of, exposure=survey.exposure, on_progress=on_progress)
         manifest = _write_contents(folder, source, track, survey.plate, source.path.stem, splits_s, warnings, licence, consent)
     return Subject(out, manifest, track, survey.plate, survey.overlays, survey.camera)

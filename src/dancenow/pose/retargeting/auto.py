@@ -32,13 +32,14 @@ def fit_auto(source: PoseTrack, target: PoseTrack, same_camera: bool | None = No
     """
     if is_same_person(source, target):
         return IdentityRetargeter()
-    if _shows_body(source) and _shows_body(target):
+    if shows_body(source) and shows_body(target):
         skeletal = fit_skeletal(source, target, same_camera)
         if max(skeletal.source.size_uncertainty, skeletal.target.size_uncertainty) <= MAX_DISAGREEMENT:
             return skeletal
     return fit_global_scale(source, target)
 
 
-def _shows_body(track: PoseTrack) -> bool:
+def shows_body(track: PoseTrack) -> bool:
+    """Whether torso and thighs are visible often enough for a body to be measured."""
     seen = track.pose.confidence[:, [INDEX[name] for name in NEEDED]] >= MIN_CONFIDENCE
     return bool(seen.mean(axis=0).min() >= MIN_VISIBLE)

@@ -29,8 +29,11 @@ _MIN_RADIUS: Final = 0.035
 _MAX_RADIUS: Final = 0.11
 _MIN_ROUNDNESS: Final = 0.7
 """Area of the object by that of the circle around it."""
-_MIN_SHARE: Final = 0.15
-"""Least share of the frames in which it must be seen, so that a fold or a shadow is not taken for it."""
+_MIN_SHARE: Final = 0.2
+"""Least share of the frames in which it must be seen, alike in color and size: a fold, a shadow or a hand is not taken for
+it."""
+_ALIKE_LEVELS: Final = 20.0
+"""Difference of its color in two frames. A ball: under 12; a hand and a face in the light of a gym: up to 50."""
 _OWN_LEVELS: Final = 45.0
 """What differs by less from the color of the object may be a part of it."""
 _RIM_PX: Final = 1.2
@@ -69,16 +72,21 @@ class PassingObject:
         if len(people) < _MIN_FRAMES:
             return None
         usual = _UsualColors.of(people)
-        radii, colors = [], []
-        for seen in people:
+        radii, colors, numbers = list[float](), list[FloatArray](), list[int]()
+        for number, seen in enumerate(people):
             unusual = usual.missing_in(seen)
             for outline in _round_things(unusual, _MIN_RADIUS, _MAX_RADIUS):
                 if not seen.is_head(outline):
                     radii.append(cv2.minEnclosingCircle(outline)[1] / _SIZE_PX)
                     colors.append(np.median(seen.lab[_inside(outline, unusual.shape) & unusual], axis=0))
-        if len(radii) < _MIN_SHARE * len(people):
+                    numbers.append(number)
+        if not numbers:
             return None
-        return cls(usual, np.asarray(np.median(colors, axis=0), np.float32), float(np.median(radii)))
+        lab, radius = np.asarray(np.median(colors, axis=0), np.float32), float(np.median(radii))
+        is_alike = (np.linalg.norm(np.array(colors) - lab, axis=1) < _ALIKE_LEVELS) & _is_as_large(np.array(radii), radius)
+        if len(set(np.array(numbers)[is_alike].tolist())) < _MIN_SHARE * len(people):
+            return None
+        return cls(usual, lab, radius)
 
     def alpha(self, image_rgb: ImageRGB, person: _Image, other: FloatArray, pose: Pose, size_px: int) -> FloatArray | None:
         """Where it is in front of the person, float32 [h,w]; None if it is not.
@@ -184,6 +192,10 @@ def _round_things(shown: _Map, min_radius: float, max_radius: float) -> list[NDA
         if cv2.contourArea(outline) > _MIN_ROUNDNESS * np.pi * radius_px**2 and radius_px <= max_radius * _SIZE_PX:
             outlines.append(np.asarray(outline, np.int32))
     return outlines
+
+
+def _is_as_large(radii: NDArray[np.float64], radius: float) -> _Map:
+    return np.asarray((radii > _SMALLER * radius) & (radii < _LARGER * radius))
 
 
 def _inside(outline: NDArray[np.int32], shape: tuple[int, ...]) -> _Map:
