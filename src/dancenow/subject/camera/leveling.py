@@ -43,7 +43,7 @@ def level_camera(
         to_reference[shot] = turn_about_center(turn_rad, camera.width_px, camera.height_px) @ to_reference[shot]
     kind = CameraKind.TURNING if camera.is_still else camera.kind
     degrees = np.rad2deg(max(turns_rad, key=abs))
-    note = f"The source's camera is turned by {abs(degrees):.0f} degrees against the target's; the dance is set upright."
+    note = f"The source's camera is turned by {abs(degrees):.0f} degrees against the target's; the dance is fitted upright."
     return replace(camera, to_reference=to_reference, kind=kind), (note,)
 
 
