@@ -11,6 +11,7 @@ from dancenow.errors import UserError
 from dancenow.media.source import VideoSource
 from dancenow.subject.camera.homography import transform
 from dancenow.subject.camera.trajectory import CameraTrajectory
+from dancenow.subject.camera_motion import BackgroundView
 from dancenow.subject.same_camera import (
     background_view,
     background_view_of_plate,
@@ -92,3 +93,20 @@ def test_a_missing_video_is_an_error(tmp_path: Path) -> None:
     filmed = film(tmp_path, 10, lambda _: 80)
     with pytest.raises(UserError, match="does not exist"):
         background_view(VideoSource.open(tmp_path / "none.mp4"), filmed.track)
+
+
+def test_other_people_in_one_of_the_videos_do_not_hide_that_the_camera_is_the_same(tmp_path: Path) -> None:
+    """Whoever stays beside the dancer is in every sampled frame; the plate of the other video does not show them."""
+    filmed = film(tmp_path, 40, lambda i: 40 + i)
+    view = background_view(VideoSource.open(filmed.video), filmed.track)
+    gray, rng = view.gray.copy(), np.random.default_rng(1)
+    height, width = gray.shape
+    wide = round(width / 2)
+    wide = round(width / 1.5)
+    wide = width // 2
+    crowd = rng.integers(0, 255, (height // 6 + 1, wide // 6 + 1), np.uint8)
+    gray[:, -wide:] = np.kron(crowd, np.ones((6, 6), np.uint8))[:height, :wide]
+    crowded = BackgroundView(gray, view.background)
+    assert same_camera(crowded, background_view_of_plate(plate_of()))
+    assert same_camera(background_view_of_plate(plate_of()), crowded)
+    assert same_camera(crowded, background_view_of_plate(plate_of((24.0, 6.0)))) is False

@@ -16,7 +16,7 @@ from dancenow.metrics.regions import person_box
 from dancenow.pose.retargeting.registry import BY_CAMERA, Retargeter, RetargetingKind, current_kind, fit_retargeter
 from dancenow.pose.retargeting.shots import CameraViews
 from dancenow.subject.camera.trajectory import CameraTrajectory
-from dancenow.subject.camera_motion import BackgroundView, estimate_camera_motion
+from dancenow.subject.camera_motion import BackgroundView, estimate_camera_motion, is_still
 from dancenow.types import FrameStatus, ImageRGB, Plate, PoseTrack
 
 _NUM_FRAMES: Final = 9
@@ -106,6 +106,8 @@ def same_camera(a: BackgroundView, b: BackgroundView) -> bool | None:
             cv2.resize(each, (width_a, height_a), interpolation=cv2.INTER_NEAREST) for each in (b.gray, b.background)
         )
         b = BackgroundView(np.asarray(gray, np.uint8), np.asarray(background, np.uint8))
+    if is_still(a, b) or is_still(b, a):  # one may show other people or things besides
+        return True
     shifts_px = [estimate_camera_motion(one, other).shift_px for one, other in ((a, b), (b, a))]
     return None if np.isnan(shifts_px).any() else max(shifts_px) < _SAME_CAMERA_FRACTION * max(width_a, height_a)
 
