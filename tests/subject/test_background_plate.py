@@ -60,6 +60,15 @@ def test_where_a_dancer_always_stands_is_unknown_and_the_room_continues(tmp_path
     assert np.percentile(error, 99) < 30
 
 
+def test_somebody_who_comes_when_the_dancer_is_far_away_leaves_no_ghost(tmp_path: Path) -> None:
+    """The samples farthest from the dancer are all of the time at which the other person stands there."""
+    filmed = film(tmp_path, 120, lambda i: 25 + i, other_x_of=lambda i: 25 if i >= 95 else 400)
+    plate = estimate_plate(filmed.video, filmed.masks, ALL)
+    left = error_of(plate, filmed)[40:110, 10:45]
+    assert np.percentile(left, 99) < 14
+    assert np.percentile(error_of(plate, filmed)[plate.known], 99) < 14
+
+
 def test_frames_in_which_the_person_was_overlooked_do_no_harm(tmp_path: Path) -> None:
     filmed = film(tmp_path, 90, lambda i: 30 + i)
     with_gaps = film(tmp_path / "gaps", 90, lambda i: None if i % 30 == 7 else 30 + i)
@@ -69,10 +78,10 @@ def test_frames_in_which_the_person_was_overlooked_do_no_harm(tmp_path: Path) ->
 
 def test_a_long_loss_of_a_person_in_view_paints_no_ghost(tmp_path: Path) -> None:
     def place(i: int) -> float:
-        return 120 if 30 <= i < 70 else 30 + 0.4 * i
+        return 120 if 25 <= i < 80 else 30 + 0.4 * i
 
     filmed = film(tmp_path, 100, place)
-    lost = film(tmp_path / "lost", 100, lambda i: None if 30 <= i < 70 else place(i))
+    lost = film(tmp_path / "lost", 100, lambda i: None if 25 <= i < 80 else place(i))
     plate = estimate_plate(filmed.video, lost.masks, lost.track.status == FrameStatus.MEASURED)
     assert np.percentile(error_of(plate, filmed)[plate.known], 99.9) < 14
     trusting = estimate_plate(filmed.video, lost.masks, ALL)

@@ -31,6 +31,7 @@ from dancenow.subject.background.frame_sampling import (
 )
 from dancenow.subject.background.hole_filling import fill_smoothly, interpolate_membrane
 from dancenow.subject.background.overlay_exclusion import in_whole_frame, without_overlays
+from dancenow.subject.background.passers_by import samples_of_more_moments
 from dancenow.subject.background.shaded_rim import shaded_rim
 from dancenow.subject.background.shadow_removal import BRIGHT_PERCENTS, DARK_PERCENTS, FullLight, changing_shadow, remove_shadow
 from dancenow.subject.background.standing_shadow import remove_standing_shadow
@@ -121,8 +122,12 @@ def plate_of_samples(samples: list[Sample], area: NDArray[np.bool_] | None = Non
     area: bool [H,W], what some sample could show; beyond it nothing of them is used, and it is only filled smoothly.
     """
     images, bare = [s.image_rgb for s in samples], np.stack([s.bare for s in samples])
-    median, known = masked_ranks(images, samples_far_from_person(np.stack([s.clearance for s in samples]), area))
-    needed, size = known, bare.shape[:0:-1]
+    size = bare.shape[:0:-1]
+    small = [np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8) for image in images]
+    clearance, numbers = np.stack([s.clearance for s in samples]), np.array([s.index for s in samples])
+    use = samples_of_more_moments(samples_far_from_person(clearance, area), clearance, numbers, small)
+    median, known = masked_ranks(images, use)
+    needed = known
     never = np.asarray(~bare.any(axis=0))
     if area is not None and not area.all():
         known &= area
@@ -132,7 +137,6 @@ def plate_of_samples(samples: list[Sample], area: NDArray[np.bool_] | None = Non
         bare &= inside
         never &= inside
     feet = np.stack([s.feet for s in samples])
-    small = [np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8) for image in images]
     light, dark = _estimate_light(small, bare, feet)
     comes_and_goes = changing_shadow(dark, light)
     stained = shaded_rim(dark, light, never)

@@ -71,7 +71,7 @@ def mean_lean(track: PoseTrack) -> float | None:
     seen = (track.pose.confidence[:, joints] >= MIN_CONFIDENCE).all(axis=1)
     if seen.sum() < _MIN_STANDING:
         return None
-    neck, right, left = np.moveaxis(track.pose.xy[seen][:, joints].astype(np.float64), 1, 0)
+    neck, right, left = np.moveaxis(track.pose.xy[:, joints][seen].astype(np.float64), 1, 0)
     down = (right + left) / 2 - neck
     return float(np.median(np.arctan2(down[:, 0], down[:, 1])))
 
