@@ -16,7 +16,7 @@ from dancenow.subject.camera.roll import estimate_roll, mean_lean, turn_about_ce
 from dancenow.subject.camera.trajectory import CameraTrajectory, move_track
 from dancenow.subject.camera_motion import BackgroundView
 from dancenow.subject.target_appearance import Target
-from dancenow.types import ImageRGB, Plate, PoseTrack
+from dancenow.types import FrameStatus, ImageRGB, Plate, PoseTrack
 from helpers.drawn_world import FPS, dancer_track, person
 
 SIZE = 480
@@ -67,10 +67,27 @@ def test_without_lines_no_roll_is_sure() -> None:
         assert estimate_roll(everywhere(np.asarray(gray, np.uint8))) is None
 
 
+def slanted(gray: NDArray[np.uint8], degrees: float, places: list[int], thick: int = 5) -> NDArray[np.uint8]:
+    """The picture with lines at an angle through places of its middle row."""
+    drawn, along = gray.copy(), np.tan(np.deg2rad(degrees))
+    for x in places:
+        ends = [(round(x - along * (CENTER - y)), y) for y in (100, SIZE - 100)]
+        cv2.line(drawn, ends[0], ends[1], 30, thick, cv2.LINE_AA)
+    return drawn
+
+
+@pytest.mark.parametrize(("degrees", "places"), [(12, [140, 240, 340]), (34, [240]), (30, [100, 160, 220, 280, 340])])
+def test_lines_of_a_court_and_a_rail_are_not_uprights(degrees: float, places: list[int]) -> None:
+    plain = np.full((SIZE, SIZE), 150, np.uint8)
+    assert estimate_roll(everywhere(slanted(plain, degrees, places)), 0.0) is None
+
+
 def test_lines_of_the_person_do_not_count() -> None:
-    view = everywhere(turned(room(), 12))
-    hidden = BackgroundView(view.gray, np.zeros_like(view.background))
-    assert estimate_roll(hidden) is None
+    plain, background = np.full((SIZE, SIZE), 150, np.uint8), np.full((SIZE, SIZE), 255, np.uint8)
+    gray = slanted(plain, 10, list(range(120, 360, 30)))
+    assert estimate_roll(everywhere(gray)) is not None
+    background[90 : SIZE - 90, 60 : SIZE - 60] = 0
+    assert estimate_roll(BackgroundView(gray, background)) is None
 
 
 def test_the_lean_is_that_of_the_standing_body() -> None:
@@ -134,3 +151,22 @@ def test_a_source_and_a_target_that_lean_alike_stay_as_they_are(tmp_path: Path, 
     leaning = replace(target, plate=plate, track=replace(track, source_sha256="1" * 64))
     camera = CameraTrajectory.still(len(track), SIZE, SIZE)
     assert level_camera(source, track, camera, leaning) == (camera, ())
+
+
+def test_what_the_target_s_camera_filmed_is_not_turned(tmp_path: Path, target: Target) -> None:
+    """Part of the lines is hidden in the source, so its roll is not sure; but the plate shows the same room from there."""
+    source, track = filmed(tmp_path / "askew.mp4", 6)
+    own = replace(target, plate=Plate(rgb(turned(room(), 6)), target.plate.known))
+    camera = CameraTrajectory.still(len(track), SIZE, SIZE)
+    assert level_camera(source, track, camera, own) == (camera, ())
+
+
+def test_all_shots_of_a_view_are_turned_alike_and_those_without_anybody_tell_nothing(tmp_path: Path, target: Target) -> None:
+    source, track = filmed(tmp_path / "askew.mp4", 13)
+    confidence, status = track.pose.confidence.copy(), track.status.copy()
+    confidence[16:], status[16:] = 0, FrameStatus.MISSING
+    cut = replace(track, cuts=(10, 16), status=status, pose=replace(track.pose, confidence=confidence))
+    leveled, _ = level_camera(source, cut, CameraTrajectory.still(len(track), SIZE, SIZE), target)
+    turns = np.arctan2(leveled.to_reference[:, 0, 1], leveled.to_reference[:, 0, 0])
+    assert np.rad2deg(turns[:16]) == pytest.approx(-13, abs=1.5)
+    assert np.ptp(turns[:16]) == 0

@@ -101,8 +101,6 @@ def test_other_people_in_one_of_the_videos_do_not_hide_that_the_camera_is_the_sa
     view = background_view(VideoSource.open(filmed.video), filmed.track)
     gray, rng = view.gray.copy(), np.random.default_rng(1)
     height, width = gray.shape
-    wide = round(width / 2)
-    wide = round(width / 1.5)
     wide = width // 2
     crowd = rng.integers(0, 255, (height // 6 + 1, wide // 6 + 1), np.uint8)
     gray[:, -wide:] = np.kron(crowd, np.ones((6, 6), np.uint8))[:height, :wide]

@@ -12,7 +12,7 @@ from dancenow.media.source import VideoSource
 from dancenow.pose.pipeline import PosePipeline
 from dancenow.pose.retargeting.head_views import turn_heads
 from dancenow.pose.retargeting.kept_half import KeptHalf, keep_half
-from dancenow.pose.retargeting.registry import RetargetingKind, complete_body, current_kind, retarget
+from dancenow.pose.retargeting.registry import RetargetingKind, complete_body, retarget
 from dancenow.pose.retargeting.travel import keep_in_frame
 from dancenow.progress import ProgressCallback
 from dancenow.rendering.scene_choice import Dance, SceneChoice
@@ -77,9 +77,9 @@ def plan_dances(
     """
     poses, leader = PosePipeline.create(), parts[0]
     filmed_by, leveled = source_camera(source, leader.track, leader.target, on_progress), tuple[str, ...]()
-    if current_kind(normalize) != "none":
-        filmed_by, leveled = level_camera(source, leader.track, filmed_by, leader.target)
     may_leave = len(parts) == 1 and scene.is_target_view and _may_leave(filmed_by, leader, camera)
+    if normalize != "none":
+        filmed_by, leveled = level_camera(source, leader.track, filmed_by, leader.target)
     dances, shortened, most_turned = [], tuple[str, ...](), 0.0
     for part in parts:
         whole = complete_body(part.track, part.target.track)

@@ -76,8 +76,8 @@ def main() -> None:
     total = {
         "views": len(clips) * len(TURNS),
         "sure": len(errors),
-        "median error, degrees": round(float(np.median(errors)), 2),
-        "largest error, degrees": round(max(errors), 2),
+        "median error, degrees": round(float(np.median(errors)), 2) if errors else None,
+        "largest error, degrees": round(max(errors), 2) if errors else None,
     }
     with complete_or_absent(options.result) as temporary:
         temporary.write_text(json.dumps({**measurement_info(), "clips": clips, **total}, indent=1) + "\n", "utf-8")

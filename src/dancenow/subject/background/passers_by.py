@@ -18,7 +18,10 @@ _SHORT: Final = 0.4
 """Samples from less than this fraction of the time are few moments."""
 _MORE: Final = 2.0
 """How much more of the time the samples of all far places must be from."""
-_DIFFERENT_LEVELS: Final = 10
+_DIFFERENT_LEVELS: Final = 25
+"""Smaller differences are of light that changes."""
+_SETTLED_LEVELS: Final = 15
+"""Difference of the middle third of all far samples up to which they agree; those of a screen do not."""
 _RIM: Final = 0.02
 """What is around a difference is part of whoever passed, too: fraction of the longer side."""
 
@@ -42,8 +45,9 @@ def samples_of_more_moments(
     for rows in np.flatnonzero(momentary.any(axis=1)):
         columns = np.flatnonzero(momentary[rows])
         lines = np.stack([image[rows, columns] for image in small]).astype(np.float32)
-        medians = [_median(lines, chosen[:, rows, columns]) for chosen in (use, far)]
-        difference[rows, columns] = np.abs(medians[0] - medians[1]).max(axis=1)
+        chosen, wide = (_middle_ranks(lines, each[:, rows, columns]) for each in (use, far))
+        settled = (wide[2] - wide[0]).max(axis=1) < _SETTLED_LEVELS
+        difference[rows, columns] = np.where(settled, np.abs(chosen[1] - wide[1]).max(axis=1), 0)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(_RIM * side_px) + 1,) * 2)
     passed = cv2.blur(difference, (5, 5)) > _DIFFERENT_LEVELS
     changed = (cv2.dilate(passed.astype(np.uint8), disc) > 0) & momentary
@@ -57,8 +61,8 @@ def _time_spanned(use: NDArray[np.bool_], numbers: NDArray[np.int64]) -> NDArray
     return np.asarray(np.maximum(last - first, 0), np.float64)
 
 
-def _median(values: NDArray[np.float32], use: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Median of the used values [N,P,3] of each pixel, [P,3]. use: bool [N,P], at least one of each."""
+def _middle_ranks(values: NDArray[np.float32], use: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """What a third, half and two thirds of the used values [N,P,3] of each pixel do not exceed, [3,P,3]. use: bool [N,P]."""
     ordered = np.sort(np.where(use[..., None], values, np.inf), axis=0)
-    middle = np.maximum(use.sum(axis=0) - 1, 0) // 2
-    return np.asarray(np.take_along_axis(ordered, middle[None, :, None], axis=0)[0], np.float32)
+    ranks = np.stack([np.maximum(use.sum(axis=0) - 1, 0) * sixths // 6 for sixths in (2, 3, 4)])
+    return np.asarray(np.take_along_axis(ordered, ranks[..., None], axis=0), np.float32)

@@ -13,13 +13,13 @@ from dancenow.media.source import VideoSource
 from dancenow.subject.camera.roll import estimate_roll, mean_lean, turn_about_center
 from dancenow.subject.camera.trajectory import CameraKind, CameraTrajectory
 from dancenow.subject.camera_motion import BackgroundView
-from dancenow.subject.same_camera import background_view_of_plate, background_views
+from dancenow.subject.same_camera import background_view_of_plate, background_views, group_views, same_camera
 from dancenow.subject.target_appearance import Target
-from dancenow.types import PoseTrack
+from dancenow.types import FrameStatus, PoseTrack
 
 _MIN_TURN_RAD: Final = float(np.deg2rad(4))
 """Less is within the errors of two estimates, and hardly seen."""
-_UPRIGHT_RAD: Final = float(np.deg2rad(8))
+_UPRIGHT_RAD: Final = float(np.deg2rad(4))
 """Where lines do not say the roll, a camera counts as level if the person leans by less."""
 
 
@@ -28,7 +28,8 @@ def level_camera(
 ) -> tuple[CameraTrajectory, tuple[str, ...]]:
     """The camera of a source, with a reference view that stands as upright as the target's, and what the user should know.
 
-    track: in px of the source's frames. Each shot is turned by its own angle; not at all if an angle is not sure.
+    track: in px of the source's frames. Each camera view is turned by its own angle; not at all if an angle is not sure, or if
+    the target's camera filmed it.
 
     Raises:
         UserError: the video cannot be read.
@@ -43,25 +44,34 @@ def level_camera(
         to_reference[shot] = turn_about_center(turn_rad, camera.width_px, camera.height_px) @ to_reference[shot]
     kind = CameraKind.TURNING if camera.is_still else camera.kind
     degrees = np.rad2deg(max(turns_rad, key=abs))
-    note = f"The source's camera is turned by {abs(degrees):.0f} degrees against the target's; the dance is fitted upright."
+    note = f"The source's camera is turned by {abs(degrees):.0f} degrees against the target's; this is taken out of the dance."
     return replace(camera, to_reference=to_reference, kind=kind), (note,)
 
 
 def _turns(source: VideoSource, track: PoseTrack, camera: CameraTrajectory, target: Target) -> list[float]:
-    """The angle in radians by which each shot of the source is to be turned."""
-    wanted_rad = _roll(background_view_of_plate(target.plate), target.track)
+    """The angle in radians by which each shot of the source is to be turned: one for all shots of a view."""
+    shown = background_view_of_plate(target.plate)
+    wanted_rad = _roll(shown, target.track)
     if wanted_rad is None:
         return [0.0] * len(track.shots)
     views, world = background_views(source, track, track.shots, camera), camera.to_world(track)
-    rolls_rad = [_roll(view, world.part(shot.start, shot.stop)) for view, shot in zip(views, track.shots, strict=True)]
-    turns_rad = [0.0 if roll_rad is None else wanted_rad - roll_rad for roll_rad in rolls_rad]
-    return [turn_rad if abs(turn_rad) > _MIN_TURN_RAD else 0.0 for turn_rad in turns_rad]
+    of_shot = group_views(views)
+    seen = [int((track.status[shot] == FrameStatus.MEASURED).sum()) for shot in track.shots]
+    turns_rad: dict[int, float] = {}
+    for view in set(of_shot):
+        longest = max((number for number, own in enumerate(of_shot) if own == view), key=lambda number: seen[number])
+        shot = track.shots[longest]
+        roll_rad = None if seen[longest] == 0 else _roll(views[longest], world.part(shot.start, shot.stop))
+        turn_rad = 0.0 if roll_rad is None else wanted_rad - roll_rad
+        is_needed = abs(turn_rad) > _MIN_TURN_RAD and not same_camera(views[longest], shown)
+        turns_rad[view] = turn_rad if is_needed else 0.0
+    return [turns_rad[view] for view in of_shot]
 
 
 def _roll(view: BackgroundView, track: PoseTrack) -> float | None:
     """That of a view in which the person of a track is; level if lines do not say it, but the person stands upright."""
     lean_rad = mean_lean(track)
     roll_rad = estimate_roll(view, lean_rad)
-    if roll_rad is None and (lean_rad is None or abs(lean_rad) < _UPRIGHT_RAD):
+    if roll_rad is None and lean_rad is not None and abs(lean_rad) < _UPRIGHT_RAD:
         return 0.0
     return roll_rad

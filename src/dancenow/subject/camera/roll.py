@@ -35,6 +35,12 @@ _MIN_SHARE: Final = 0.33
 """if at least this share of the lines that are about upright agrees,"""
 _MIN_LENGTH: Final = 0.4
 """and if these are at least this long in total, in longer sides."""
+_MIN_PLACES: Final = 4
+"""The lines of a court are fewer than the uprights of a room, which are at this many places beside each other,"""
+_PLACE: Final = 0.04
+"""each as wide as this, in longer sides."""
+_MAX_APART_RAD: Final = float(np.deg2rad(17))
+"""Nobody leans more against the room all the time; then the lines are not its uprights."""
 _NEARLY_UPRIGHT_RAD: Final = float(np.deg2rad(35))
 _MIN_STANDING: Final = 5
 _Array = NDArray[np.float64]
@@ -62,6 +68,8 @@ def estimate_roll(view: BackgroundView, lean_rad: float | None = None) -> float 
     cos = np.abs(directions @ [np.sin(roll_rad), np.cos(roll_rad)])
     share = score / max(float(lengths[cos > np.cos(_NEARLY_UPRIGHT_RAD)].sum()), 1e-6)
     is_sure = second < _MAX_SECOND and share > _MIN_SHARE and score > _MIN_LENGTH
+    is_sure &= _places(roll_rad, float(_CONVERGENCES[convergence]), directions, middles) >= _MIN_PLACES
+    is_sure &= lean_rad is None or abs(roll_rad - lean_rad) < _MAX_APART_RAD
     return roll_rad if is_sure else None
 
 
@@ -88,11 +96,26 @@ def turn_about_center(angle_rad: float, width_px: int, height_px: int) -> _Array
 
 def _agreement(roll_rad: float, directions: _Array, middles: _Array, lengths: _Array) -> _Array:
     """Total length of the lines that point at the vanishing point, for each of `_CONVERGENCES`."""
-    down = np.array([np.sin(roll_rad), np.cos(roll_rad)])
-    towards = down - _CONVERGENCES[:, None, None] * middles
-    towards /= np.linalg.norm(towards, axis=-1, keepdims=True)
-    off = towards[..., 0] * directions[:, 1] - towards[..., 1] * directions[:, 0]
+    off = _angles_off(roll_rad, _CONVERGENCES, directions, middles)
     return np.asarray((lengths * np.exp(-0.5 * (off / _AGREE_RAD) ** 2)).sum(axis=1), np.float64)
+
+
+def _places(roll_rad: float, convergence: float, directions: _Array, middles: _Array) -> int:
+    """At how many places beside each other lines agree."""
+    agree = np.abs(_angles_off(roll_rad, np.array([convergence]), directions, middles)[0]) < 2 * _AGREE_RAD
+    count, last = 0, -np.inf
+    for across in np.sort(middles[agree] @ [np.cos(roll_rad), -np.sin(roll_rad)]):
+        if across > last + _PLACE:
+            count, last = count + 1, across
+    return count
+
+
+def _angles_off(roll_rad: float, convergences: _Array, directions: _Array, middles: _Array) -> _Array:
+    """Sine of the angle between each line and its direction to the vanishing point, [C,N]."""
+    down = np.array([np.sin(roll_rad), np.cos(roll_rad)])
+    towards = down - convergences[:, None, None] * middles
+    towards /= np.linalg.norm(towards, axis=-1, keepdims=True)
+    return np.asarray(towards[..., 0] * directions[:, 1] - towards[..., 1] * directions[:, 0], np.float64)
 
 
 def _lines(view: BackgroundView) -> tuple[_Array, _Array]:
