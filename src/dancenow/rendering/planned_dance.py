@@ -19,7 +19,8 @@ from dancenow.rendering.scene_choice import Dance, SceneChoice
 from dancenow.subject.camera.leveling import level_camera
 from dancenow.subject.camera.source_camera import source_camera, source_camera_warnings
 from dancenow.subject.camera.trajectory import CameraTrajectory
-from dancenow.subject.same_camera import fit_videos
+from dancenow.subject.camera_motion import BackgroundView
+from dancenow.subject.same_camera import background_views, fit_videos
 from dancenow.subject.target_appearance import Target
 from dancenow.subject.target_view import CameraMode, TargetView
 from dancenow.types import PoseTrack
@@ -78,12 +79,15 @@ def plan_dances(
     poses, leader = PosePipeline.create(), parts[0]
     filmed_by, leveled = source_camera(source, leader.track, leader.target, on_progress), tuple[str, ...]()
     may_leave = len(parts) == 1 and scene.is_target_view and _may_leave(filmed_by, leader, camera)
-    if normalize != "none":
-        filmed_by, leveled = level_camera(source, leader.track, filmed_by, leader.target)
+    views: Sequence[BackgroundView] | None = None
+    if normalize != "none" and source.sha256 != leader.target.track.source_sha256:
+        views = background_views(source, leader.track, leader.track.shots, filmed_by)
+        filmed_by, leveled = level_camera(leader.track, filmed_by, views, leader.target)
     dances, shortened, most_turned = [], tuple[str, ...](), 0.0
     for part in parts:
         whole = complete_body(part.track, part.target.track)
-        retargeter = fit_videos(normalize, source, whole, part.target.track, part.target.plate, filmed_by)
+        seen = views if part is leader else None
+        retargeter = fit_videos(normalize, source, whole, part.target.track, part.target.plate, filmed_by, seen)
         # Of a long dance, no track is kept longer than it is needed; nor what was decoded to fit it.
         release_freed_memory()
         moved = retarget(filmed_by.to_world(whole), retargeter, part.target.track)

@@ -128,11 +128,13 @@ def fit_videos(
     track: PoseTrack,
     plate: Plate,
     camera: CameraTrajectory | None = None,
+    shots: Sequence[BackgroundView] | None = None,
 ) -> Retargeter:
     """Fit a retargeter from the person in a source video to a target with that track and background plate.
 
     The videos are compared only for methods that depend on the camera; of a source with cuts, the shots are compared too.
     source_track: in px of the source's frames. camera: of the source; if it moves, the person is fitted in its reference view.
+    shots: the background of each shot, if it is known already.
 
     Raises:
         UserError: the video cannot be read, or as `fit_retargeter`.
@@ -141,7 +143,8 @@ def fit_videos(
     dance = source_track if camera is None else camera.to_world(source_track)
     if kind == "none" or not (kind in BY_CAMERA or dance.cuts):
         return fit_retargeter(kind, dance, track)
-    shots = background_views(source, source_track, dance.shots, camera)
+    if shots is None:
+        shots = background_views(source, source_track, dance.shots, camera)
     of_shot = group_views(shots)
     by_target = background_view_of_plate(plate)
     same = tuple(same_camera(shots[of_shot.index(view)], by_target) for view in range(max(of_shot) + 1))

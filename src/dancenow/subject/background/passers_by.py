@@ -51,14 +51,16 @@ def samples_of_more_moments(
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(_RIM * side_px) + 1,) * 2)
     passed = cv2.blur(difference, (5, 5)) > _DIFFERENT_LEVELS
     changed = (cv2.dilate(passed.astype(np.uint8), disc) > 0) & momentary
-    return np.where(changed, far, use)
+    return np.where(changed, far, use) if changed.any() else use
 
 
 def _time_spanned(use: NDArray[np.bool_], numbers: NDArray[np.int64]) -> NDArray[np.float64]:
     """From the first to the last sample that each pixel uses, in frames [h,w]."""
-    last = np.where(use, numbers[:, None, None], numbers[0]).max(axis=0)
-    first = np.where(use, numbers[:, None, None], numbers[-1]).min(axis=0)
-    return np.asarray(np.maximum(last - first, 0), np.float64)
+    first, last = np.full(use.shape[1:], -1.0), np.full(use.shape[1:], -1.0)
+    for chosen, number in zip(use, numbers.tolist(), strict=True):
+        np.copyto(first, number, where=chosen & (first < 0))
+        np.copyto(last, number, where=chosen)
+    return np.asarray(last - first, np.float64)
 
 
 def _middle_ranks(values: NDArray[np.float32], use: NDArray[np.bool_]) -> NDArray[np.float32]:

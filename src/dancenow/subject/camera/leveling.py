@@ -4,16 +4,16 @@ Who holds a phone askew makes the whole room lean, and the dancer with it. In th
 poses would lean and float. So the reference view of the source is turned by the difference of both cameras' rolls.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
-from dancenow.media.source import VideoSource
 from dancenow.subject.camera.roll import estimate_roll, mean_lean, turn_about_center
 from dancenow.subject.camera.trajectory import CameraKind, CameraTrajectory
 from dancenow.subject.camera_motion import BackgroundView
-from dancenow.subject.same_camera import background_view_of_plate, background_views, group_views, same_camera
+from dancenow.subject.same_camera import background_view_of_plate, group_views, same_camera
 from dancenow.subject.target_appearance import Target
 from dancenow.types import FrameStatus, PoseTrack
 
@@ -24,19 +24,14 @@ _UPRIGHT_RAD: Final = float(np.deg2rad(4))
 
 
 def level_camera(
-    source: VideoSource, track: PoseTrack, camera: CameraTrajectory, target: Target
+    track: PoseTrack, camera: CameraTrajectory, views: Sequence[BackgroundView], target: Target
 ) -> tuple[CameraTrajectory, tuple[str, ...]]:
     """The camera of a source, with a reference view that stands as upright as the target's, and what the user should know.
 
-    track: in px of the source's frames. Each camera view is turned by its own angle; not at all if an angle is not sure, or if
-    the target's camera filmed it.
-
-    Raises:
-        UserError: the video cannot be read.
+    track: in px of the source's frames. views: the background of each of its shots, see `background_views`. Each camera view is
+    turned by its own angle; not at all if an angle is not sure, or if the target's camera filmed it.
     """
-    if source.sha256 == target.track.source_sha256:
-        return camera, ()
-    turns_rad = _turns(source, track, camera, target)
+    turns_rad = _turns(track, camera, views, target)
     if not any(turns_rad):
         return camera, ()
     to_reference = camera.to_reference.copy()
@@ -48,13 +43,13 @@ def level_camera(
     return replace(camera, to_reference=to_reference, kind=kind), (note,)
 
 
-def _turns(source: VideoSource, track: PoseTrack, camera: CameraTrajectory, target: Target) -> list[float]:
+def _turns(track: PoseTrack, camera: CameraTrajectory, views: Sequence[BackgroundView], target: Target) -> list[float]:
     """The angle in radians by which each shot of the source is to be turned: one for all shots of a view."""
     shown = background_view_of_plate(target.plate)
     wanted_rad = _roll(shown, target.track)
     if wanted_rad is None:
         return [0.0] * len(track.shots)
-    views, world = background_views(source, track, track.shots, camera), camera.to_world(track)
+    world = camera.to_world(track)
     of_shot = group_views(views)
     seen = [int((track.status[shot] == FrameStatus.MEASURED).sum()) for shot in track.shots]
     turns_rad: dict[int, float] = {}
