@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dancenow.media.sink import VideoWriter
 from dancenow.media.source import VideoSource
 from dancenow.subject.camera.leveling import level_camera
-from dancenow.subject.camera.roll import estimate_roll, mean_lean, turn_about_center
+from dancenow.subject.camera.roll import estimate_roll, median_lean, turn_about_center
 from dancenow.subject.camera.trajectory import CameraTrajectory, move_track
 from dancenow.subject.camera_motion import BackgroundView
 from dancenow.subject.same_camera import background_views
@@ -94,11 +94,11 @@ def test_lines_of_the_person_do_not_count() -> None:
 def test_the_lean_is_that_of_the_standing_body() -> None:
     upright = dancer_track(24, body_px=300, size_px=SIZE)
     turn = np.broadcast_to(turn_about_center(0.2, SIZE, SIZE), (24, 3, 3))
-    lean_rad, turned_rad = mean_lean(upright), mean_lean(move_track(upright, turn))
+    lean_rad, turned_rad = median_lean(upright), median_lean(move_track(upright, turn))
     assert lean_rad == pytest.approx(0, abs=0.03)
     assert turned_rad == pytest.approx(0.2, abs=0.03)
     unseen = replace(upright, pose=replace(upright.pose, confidence=np.zeros_like(upright.pose.confidence)))
-    assert mean_lean(unseen) is None
+    assert median_lean(unseen) is None
 
 
 def rgb(gray: NDArray[np.uint8]) -> ImageRGB:
@@ -138,7 +138,7 @@ def test_the_dance_of_a_turned_camera_is_set_upright(tmp_path: Path, target: Tar
     assert not leveled.is_still
     assert len(notes) == 1
     assert "turned by 1" in notes[0]
-    lean_rad = mean_lean(leveled.to_world(track))
+    lean_rad = median_lean(leveled.to_world(track))
     assert lean_rad is not None
     assert abs(np.rad2deg(lean_rad)) < 2
 

@@ -19,7 +19,7 @@ from dancenow.media.source import VideoSource
 from dancenow.pose.pipeline import detect_poses
 from dancenow.research.bench.results import measurement_info
 from dancenow.storage.atomic_io import complete_or_absent
-from dancenow.subject.camera.roll import estimate_roll, mean_lean, turn_about_center
+from dancenow.subject.camera.roll import estimate_roll, median_lean, turn_about_center
 from dancenow.subject.camera_motion import BackgroundView
 from dancenow.subject.same_camera import background_views
 
@@ -48,7 +48,7 @@ def measure_clip(clip: Path) -> dict[str, Any]:
     source = VideoSource.open(clip)
     track = detect_poses(source)
     shot = max(track.shots, key=lambda shot: shot.stop - shot.start)
-    view, lean_rad = background_views(source, track, [shot])[0], mean_lean(track.part(shot.start, shot.stop))
+    view, lean_rad = background_views(source, track, [shot])[0], median_lean(track.part(shot.start, shot.stop))
     found = {}
     for turn in np.deg2rad(TURNS):
         roll_rad = estimate_roll(turned(view, float(turn)), None if lean_rad is None else lean_rad + float(turn))

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from dancenow.subject.camera.roll import estimate_roll, mean_lean, turn_about_center
+from dancenow.subject.camera.roll import estimate_roll, median_lean, turn_about_center
 from dancenow.subject.camera.trajectory import CameraKind, CameraTrajectory
 from dancenow.subject.camera_motion import BackgroundView
 from dancenow.subject.same_camera import background_view_of_plate, group_views, same_camera
@@ -65,7 +65,7 @@ def _turns(track: PoseTrack, camera: CameraTrajectory, views: Sequence[Backgroun
 
 def _roll(view: BackgroundView, track: PoseTrack) -> float | None:
     """That of a view in which the person of a track is; level if lines do not say it, but the person stands upright."""
-    lean_rad = mean_lean(track)
+    lean_rad = median_lean(track)
     roll_rad = estimate_roll(view, lean_rad)
     if roll_rad is None and lean_rad is not None and abs(lean_rad) < _UPRIGHT_RAD:
         return 0.0

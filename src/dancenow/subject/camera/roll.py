@@ -49,7 +49,7 @@ _Array = NDArray[np.float64]
 def estimate_roll(view: BackgroundView, lean_rad: float | None = None) -> float | None:
     """Angle from the picture's down to the room's, towards its right, in radians; None if the lines do not say it surely.
 
-    lean_rad: how the person stands, see `mean_lean`; None if it is not known.
+    lean_rad: how the person stands, see `median_lean`; None if it is not known.
     """
     starts, ends = _lines(view)
     if not len(starts):
@@ -73,7 +73,7 @@ def estimate_roll(view: BackgroundView, lean_rad: float | None = None) -> float 
     return roll_rad if is_sure else None
 
 
-def mean_lean(track: PoseTrack) -> float | None:
+def median_lean(track: PoseTrack) -> float | None:
     """Median angle from the picture's down to the direction from neck to ankles, in radians; None if these are rarely seen."""
     joints = [INDEX[name] for name in ("neck", "right_ankle", "left_ankle")]
     seen = (track.pose.confidence[:, joints] >= MIN_CONFIDENCE).all(axis=1)
